@@ -1,0 +1,133 @@
+# Program Explorer. `make run` and `make test` do everything from nothing; `make help` lists the rest.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: all help deps run test lint format bench clean guest images compile_commands
+.DEFAULT_GOAL := all
+
+B := $(if $(SAN),build-san,build)
+BIN := $(B)/bin
+export PE_BUILD := $(abspath $(B))
+
+CC := gcc
+comma := ,
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wformat=2 -Wno-format-truncation -Wvla -Wimplicit-fallthrough -Werror
+CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -U_FORTIFY_SOURCE)
+CPPFLAGS := -I. -D_GNU_SOURCE=
+
+# ---- what Debian provides; installed on first need ----
+PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
+	libcurl4-openssl-dev libssl-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
+	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps
+LINT_PACKAGES := clang-format clang-tidy cppcheck
+
+deps: $(B)/.deps
+$(B)/.deps: Makefile
+	@mkdir -p $(B)
+	@deploy/install-packages $(PACKAGES)
+	@touch $@
+
+# ---- rooms: sources by folder ----
+src = $(wildcard $(1)/*.c)
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+BASE := $(call obj,$(call src,base))
+PROTO := $(call obj,$(call src,proto))
+STORE := $(B)/obj/image/store.o
+PROGRAMS := pe-lb pe-worker pe-run pe-image
+pe-lb_SRC := $(call src,lb)
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto
+pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
+pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
+pe-run_SRC := $(call src,cli)
+pe-run_LIBS := -lcurl -ljansson
+pe-image_SRC := $(call src,image)
+pe-image_LIBS := -larchive -lsquashfs -lcrypto -ljansson
+
+all: $(addprefix $(BIN)/,$(PROGRAMS)) guest-programs
+
+define program
+$(BIN)/$(1): $(call obj,$($(1)_SRC)) $(BASE) $(PROTO)
+	@mkdir -p $$(@D)
+	@echo "  link $$@"
+	@$$(CC) $$(CFLAGS) $$(SANFLAGS) -o $$@ $$^ $$($(1)_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+$(B)/obj/%.o: %.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+# ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----
+GUEST := build/guest
+GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
+.PHONY: guest-programs
+guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
+$(GUEST)/pe-init: $(filter-out guest-init/shim.c,$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  static $@"
+	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)
+$(GUEST)/pe-shim: guest-init/shim.c $(wildcard guest-init/*.h) | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  static $@"
+	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)
+
+guest: $(GUEST)/initramfs.cpio
+$(GUEST)/initramfs.cpio: initramfs/build initramfs/modules initramfs/extract-vmlinux $(GUEST)/pe-init $(GUEST)/pe-shim
+	initramfs/build $(GUEST)
+
+# ---- images, from Debian packages ----
+IMAGES := gcc:14 busybox:1.35
+images: $(foreach i,$(IMAGES),build/images/.made-$(subst :,-,$(i)))
+build/images/.made-%: image/recipes/% image/build | $(BIN)/pe-image
+	@mkdir -p $(@D)
+	image/build $* build/images $(BIN)/pe-image
+	@touch $@
+
+# ---- run: everything from nothing to a program's output ----
+run: deps all guest images
+	$(BIN)/pe-run gcc:14 examples/hello.c
+
+# ---- tests ----
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
+	worker/seccomp_profile.c lb/scheduler.c)
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs
+
+# T=name runs the suites and tests whose name contains it.
+test: deps all guest images $(UNIT)
+	PE_HOME=$(abspath build) tests/run $(B) $(T)
+
+# ---- other ----
+lint: $(B)/.deps compile_commands
+	@deploy/install-packages $(LINT_PACKAGES)
+	tests/lint
+
+compile_commands: $(B)/.deps
+	@tests/compile-commands "$(CPPFLAGS) -std=gnu11 $(WARN)" > compile_commands.json
+
+format: $(B)/.deps
+	@deploy/install-packages clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: deps all guest images
+	bench/latency
+
+clean:
+	rm -rf build build-san compile_commands.json
+
+help:
+	@echo "make run       install, build, prepare images, run examples/hello.c in a VM"
+	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
+	@echo "make all       the programs only"
+	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
+	@echo "make bench     latency of jobs by phase"
+	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
+	@echo "make clean     remove everything that was built"
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

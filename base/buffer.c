@@ -1,0 +1,92 @@
+/* Growable buffers and bounded cursors. No I/O. */
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pe_buf_free(struct pe_buf *buf)
+{
+    free(buf->data);
+    *buf = (struct pe_buf){.limit = buf->limit};
+}
+
+int pe_buf_reserve(struct pe_buf *buf, size_t size, struct pe_error *err)
+{
+    size_t wanted = 0;
+    if (__builtin_add_overflow(buf->size, size, &wanted) || (buf->limit && wanted > buf->limit))
+        return pe_fail(err, PE_ERR_TOO_LARGE, "more than %zu bytes", buf->limit);
+    if (wanted <= buf->capacity)
+        return 0;
+    size_t capacity = buf->capacity ? buf->capacity : 256;
+    while (capacity < wanted)
+        capacity = capacity > SIZE_MAX / 2 ? wanted : capacity * 2;
+    uint8_t *data = realloc(buf->data, capacity);
+    if (!data)
+        return pe_fail_errno(err, "allocating %zu bytes", capacity);
+    buf->data = data;
+    buf->capacity = capacity;
+    return 0;
+}
+
+int pe_buf_append(struct pe_buf *buf, const void *bytes, size_t size, struct pe_error *err)
+{
+    if (pe_buf_reserve(buf, size, err) < 0)
+        return -1;
+    if (size)
+        memcpy(buf->data + buf->size, bytes, size);
+    buf->size += size;
+    return 0;
+}
+
+int pe_buf_append_text(struct pe_buf *buf, const char *text, struct pe_error *err)
+{
+    return pe_buf_append(buf, text, strlen(text), err);
+}
+
+int pe_buf_printf(struct pe_buf *buf, struct pe_error *err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int needed = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (needed < 0)
+        return pe_fail_errno(err, "formatting text");
+    /* vsnprintf writes a NUL as well: room for it, but it is not counted. */
+    if (pe_buf_reserve(buf, (size_t)needed + 1, err) < 0)
+        return -1;
+    va_start(args, format);
+    vsnprintf((char *)buf->data + buf->size, (size_t)needed + 1, format, args);
+    va_end(args);
+    buf->size += (size_t)needed;
+    return 0;
+}
+
+void pe_buf_consume(struct pe_buf *buf, size_t size)
+{
+    if (size > buf->size)
+        size = buf->size;
+    if (size && size < buf->size)
+        memmove(buf->data, buf->data + size, buf->size - size);
+    buf->size -= size;
+}
+
+const uint8_t *pe_cursor_take(struct pe_cursor *cursor, size_t size)
+{
+    if (size > cursor->left)
+        return NULL;
+    const uint8_t *taken = cursor->at;
+    cursor->at += size;
+    cursor->left -= size;
+    return taken;
+}
+
+const uint8_t *pe_cursor_take_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size)
+{
+    const uint8_t *end = cursor->left ? memchr(cursor->at, delimiter, cursor->left) : NULL;
+    if (!end)
+        return NULL;
+    *size = (size_t)(end - cursor->at);
+    return pe_cursor_take(cursor, *size + 1) ? end - *size : NULL;
+}

@@ -1,0 +1,125 @@
+/* Table-driven command lines on top of getopt_long(3). */
+#define _GNU_SOURCE
+#include "base/options.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP = 1, FIRST_OPTION = 256 };
+
+static void print_help(const struct pe_program *program)
+{
+    printf("Usage: %s %s\n%s\n\n", program->name, program->usage, program->about);
+    for (const struct pe_option *option = program->options; option->name; option++) {
+        char left[64];
+        char letter[5] = "    ";
+        if (option->letter)
+            snprintf(letter, sizeof letter, "-%c, ", option->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
+                 option->argument ? option->argument : "");
+        printf("  %-26s  %s\n", left, option->help);
+    }
+    printf("  %-26s  %s\n", "    --help", "show this and exit");
+    if (program->epilogue)
+        printf("\n%s\n", program->epilogue);
+}
+
+static int set_value(const struct pe_option *option, const char *text, struct pe_error *err)
+{
+    switch (option->kind) {
+    case PE_OPTION_FLAG:
+        *(bool *)option->value = true;
+        return 0;
+    case PE_OPTION_TEXT:
+        *(const char **)option->value = text;
+        return 0;
+    case PE_OPTION_NUMBER: {
+        char *end = NULL;
+        errno = 0;
+        unsigned long long number = strtoull(text, &end, 10);
+        if (errno || end == text || *end || *text == '-')
+            return pe_fail(err, PE_ERR_INVALID, "--%s takes a whole number, not '%s'", option->name, text);
+        *(uint64_t *)option->value = number;
+        return 0;
+    }
+    case PE_OPTION_LIST: {
+        struct pe_option_list *list = option->value;
+        const char **items = realloc(list->items, (list->count + 1) * sizeof *items);
+        if (!items)
+            return pe_fail_errno(err, "--%s", option->name);
+        items[list->count++] = text;
+        list->items = items;
+        return 0;
+    }
+    }
+    return pe_fail(err, PE_ERR_INTERNAL, "--%s has no kind", option->name);
+}
+
+static const struct pe_option *find_by_letter(const struct pe_option *option, int letter)
+{
+    for (; option->name; option++)
+        if (option->letter && option->letter == letter)
+            return option;
+    return NULL;
+}
+
+int pe_options_parse(const struct pe_program *program, int argc, char **argv, bool stop_early, int *rest,
+                     struct pe_error *err)
+{
+    size_t count = 0;
+    while (program->options[count].name)
+        count++;
+    pe_autofree struct option *longs = calloc(count + 2, sizeof *longs);
+    pe_autofree char *shorts = calloc(1, 2 * count + 3);
+    if (!longs || !shorts)
+        return pe_fail_errno(err, "options");
+    char *letter = shorts;
+    *letter++ = stop_early ? '+' : ':'; /* POSIXLY_CORRECT order, or permute */
+    if (stop_early)
+        *letter++ = ':';
+    for (size_t i = 0; i < count; i++) {
+        const struct pe_option *option = &program->options[i];
+        int takes = option->kind == PE_OPTION_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){.name = option->name, .has_arg = takes, .val = FIRST_OPTION + (int)i};
+        if (option->letter) {
+            *letter++ = option->letter;
+            if (takes == required_argument)
+                *letter++ = ':';
+        }
+    }
+    longs[count] = (struct option){.name = "help", .has_arg = no_argument, .val = HELP};
+
+    opterr = 0;
+    optind = 0;
+    for (;;) {
+        int at = optind ? optind : 1;
+        int got = getopt_long(argc, argv, shorts, longs, NULL);
+        if (got == -1)
+            break;
+        if (got == HELP) {
+            print_help(program);
+            exit(0);
+        }
+        if (got == '?' || got == ':')
+            return pe_fail(err, PE_ERR_INVALID, "%s '%s'; see %s --help",
+                           got == '?' ? "unknown option" : "a value is missing after",
+                           argv[at < argc ? at : argc - 1], program->name);
+        const struct pe_option *option = got >= FIRST_OPTION ? &program->options[got - FIRST_OPTION]
+                                                             : find_by_letter(program->options, got);
+        if (option && set_value(option, optarg, err) < 0)
+            return -1;
+    }
+    *rest = optind;
+    return 0;
+}
+
+void pe_option_list_free(struct pe_option_list *list)
+{
+    free(list->items);
+    *list = (struct pe_option_list){0};
+}

@@ -1,0 +1,180 @@
+/* From argv to a job. */
+#define _GNU_SOURCE
+#include "cli/options.h"
+
+#include "base/cleanup.h"
+#include "cli/http.h"
+#include "proto/job.h"
+#include "proto/limits.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char epilogue[] = "Files are sent under their base names, directories with everything below "
+                               "them; the program finds them in its\n"
+                               "working directory, and what it leaves in /output is sent back. Without CMD "
+                               "the image's default command runs:\n"
+                               "  pe-run gcc:14 main.c              compile and run\n"
+                               "  pe-run gcc:14 src -- make -C src  any command\n"
+                               "Without a server a balancer and a worker are started for this run.\n"
+                               "\n"
+                               "Exit code: the program's; 124 when it outlived its time, 125 when it could "
+                               "not be run, 128+N when signal N\n"
+                               "ended it, 137 when it needed too much memory.";
+
+void run_options_free(struct run_options *options)
+{
+    pe_option_list_free(&options->env);
+    *options = (struct run_options){0};
+}
+
+/* Where options and files end: at "--", or at the end. */
+static int find_separator(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--"))
+            return i;
+    return argc;
+}
+
+static int check_combination(const struct run_options *options, struct pe_error *err)
+{
+    if (!options->image)
+        return pe_fail(err, PE_ERR_INVALID, "say which image, as in pe-run gcc:14 main.c; see pe-run --help");
+    if (options->json && options->output)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--json has the output files in it: --output cannot be given as well");
+    return options->server ? http_server_check(options->server, err) : 0;
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err)
+{
+    *options = (struct run_options){0};
+    const struct pe_option table[] = {
+        {"server", 's', "URL", "balancer: http://host:port, https://host or unix:/path ($PE_SERVER)",
+         PE_OPTION_TEXT, &options->server},
+        {"stdin", 'i', "FILE", "the program's standard input; - is this one's", PE_OPTION_TEXT,
+         &options->standard_input},
+        {"env", 'e', "KEY=VALUE", "set in the program's environment; may come several times", PE_OPTION_LIST,
+         &options->env},
+        {"timeout", 't', "SECONDS", "how long the program may run", PE_OPTION_TEXT, &options->timeout},
+        {"output", 'o', "DIR", "where to put the files that it leaves in /output", PE_OPTION_TEXT,
+         &options->output},
+        {"json", 0, NULL, "print the whole result as JSON", PE_OPTION_FLAG, &options->json},
+        {"no-cache", 0, NULL, "run it even if the result of the same job is known", PE_OPTION_FLAG,
+         &options->no_cache},
+        {"verbose", 'v', NULL, "say how long it took, and what the service says", PE_OPTION_FLAG,
+         &options->verbose},
+        {0}};
+    const struct pe_program program = {
+        .name = "pe-run",
+        .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]",
+        .about = "Run a program in a fresh microVM of a container image, with these files.",
+        .options = table,
+        .epilogue = epilogue};
+    int separator = find_separator(argc, argv), rest = 0;
+    if (pe_options_parse(&program, separator, argv, false, &rest, err) < 0)
+        return -1;
+    if (!options->server || !*options->server)
+        options->server = getenv("PE_SERVER");
+    if (options->server && !*options->server)
+        options->server = NULL;
+    options->image = rest < separator ? argv[rest++] : NULL;
+    options->files = argv + rest;
+    options->file_count = (size_t)(separator - rest);
+    options->command = argv + separator + 1;
+    options->command_count = separator < argc ? (size_t)(argc - separator - 1) : 0;
+    if (separator < argc && options->command_count == 0)
+        return pe_fail(err, PE_ERR_INVALID, "a command is missing after --");
+    return check_combination(options, err);
+}
+
+/* ---- the job ---- */
+
+/* jansson takes UTF-8 only, and so does the service. */
+static json_t *text_to_json(const char *text, const char *what, struct pe_error *err)
+{
+    json_t *json = json_string(text);
+    if (!json)
+        pe_fail(err, PE_ERR_INVALID, "%s is not valid UTF-8", what);
+    return json;
+}
+
+static int set_text(json_t *object, const char *key, const char *text, struct pe_error *err)
+{
+    json_t *value = text_to_json(text, key, err);
+    if (!value)
+        return -1;
+    return json_object_set_new(object, key, value) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+static int set_env(json_t *job, const struct pe_option_list *list, struct pe_error *err)
+{
+    pe_autojson json_t *env = json_object();
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (!equals || equals == list->items[i])
+            return pe_fail(err, PE_ERR_INVALID, "--env takes KEY=VALUE, not '%s'", list->items[i]);
+        pe_autofree char *key = strndup(list->items[i], (size_t)(equals - list->items[i]));
+        json_t *value = text_to_json(equals + 1, "a value of --env", err);
+        if (!value)
+            return -1;
+        if (!key || json_object_set_new(env, key, value) < 0)
+            return pe_fail(err, PE_ERR_INVALID, "--env '%s' is not valid UTF-8", list->items[i]);
+    }
+    return json_object_set(job, "env", env) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+static int set_command(json_t *job, const struct run_options *options, struct pe_error *err)
+{
+    pe_autojson json_t *command = json_array();
+    for (size_t i = 0; i < options->command_count; i++) {
+        json_t *word = text_to_json(options->command[i], "a word of the command", err);
+        if (!word)
+            return -1;
+        json_array_append_new(command, word);
+    }
+    return json_object_set(job, "cmd", command) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+static int set_timeout(json_t *job, const char *text, struct pe_error *err)
+{
+    char *end = NULL;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || !isfinite(seconds) || seconds < 0.001 || seconds * 1000 > PE_TIMEOUT_MS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--timeout takes seconds from 0.001 to %u, not '%s'",
+                       PE_TIMEOUT_MS_MAX / 1000, text);
+    return json_object_set_new(job, "timeout_ms", json_integer((json_int_t)(seconds * 1000 + 0.5))) == 0
+               ? 0
+               : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+static int fill_job(json_t *job, const struct run_options *options, const struct input_files *files,
+                    struct pe_error *err)
+{
+    if (set_text(job, "image", options->image, err) < 0 || set_env(job, &options->env, err) < 0)
+        return -1;
+    if (options->command_count && set_command(job, options, err) < 0)
+        return -1;
+    if (files->stdin_name && set_text(job, "stdin", files->stdin_name, err) < 0)
+        return -1;
+    if (options->timeout && set_timeout(job, options->timeout, err) < 0)
+        return -1;
+    return json_object_set_new(job, "cache", json_boolean(!options->no_cache)) == 0
+               ? 0
+               : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+int run_options_job(const struct run_options *options, const struct input_files *files, char **job,
+                    char **image, struct pe_error *err)
+{
+    pe_autojson json_t *json = json_object();
+    pe_autojob struct pe_job checked = {0};
+    if (!json)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+    if (fill_job(json, options, files, err) < 0 || pe_job_from_json(json, &checked, err) < 0)
+        return -1;
+    *job = json_dumps(json, JSON_COMPACT);
+    *image = strdup(checked.image);
+    return *job && *image ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}

@@ -1,0 +1,34 @@
+/* The command line of pe-run, and the job it stands for. */
+#ifndef PE_CLI_OPTIONS_H
+#define PE_CLI_OPTIONS_H
+
+#include "base/error.h"
+#include "base/options.h"
+#include "cli/files.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct run_options {
+    const char *server; /* NULL: none was named, neither here nor in the environment */
+    const char *standard_input, *timeout, *output;
+    struct pe_option_list env;
+    bool json, verbose, no_cache;
+
+    const char *image;
+    char *const *files; /* what the user named, in argv */
+    size_t file_count;
+    char *const *command; /* in argv */
+    size_t command_count; /* 0: the image's default command */
+};
+
+/* Parse the command line; PE_ERR_INVALID says what is wrong with it. */
+int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err) PE_MUST_CHECK;
+void run_options_free(struct run_options *options);
+
+/* The job as JSON text, checked as the service checks it; `*job` and `*image`, its full name, are the
+ * caller's. */
+int run_options_job(const struct run_options *options, const struct input_files *files, char **job,
+                    char **image, struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,82 @@
+/* Output files, written so that a name chosen by a hostile program cannot leave the folder the user named:
+ * the kernel resolves every path beneath that folder and follows no symbolic link (openat2(2), Linux 5.6). */
+#define _GNU_SOURCE
+#include "cli/outputs.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static int open_beneath(int root, const char *path, uint64_t flags, uint64_t mode)
+{
+    struct open_how how = {.flags = flags | O_CLOEXEC,
+                           .mode = mode,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* A name may hold any byte but NUL; the message goes to a terminal. */
+static int fail_file(const char *what, const struct pe_path *path, struct pe_error *err)
+{
+    char shown[256];
+    int saved = errno;
+    pe_path_printable(path->text, path->length, shown, sizeof shown);
+    errno = saved;
+    return pe_fail_errno(err, "output file '%s': %s", shown, what);
+}
+
+/* The directory that holds the last name of a path, made with everything above it. -1 on failure. */
+static int open_parent(int root, const struct pe_path *path, struct pe_error *err)
+{
+    pe_autoclose int at = open_beneath(root, ".", O_RDONLY | O_DIRECTORY, 0);
+    const char *name = path->text;
+    for (const char *slash; at >= 0 && (slash = strchr(name, '/')); name = slash + 1) {
+        char component[PE_PATH_COMPONENT_MAX + 1];
+        size_t size = (size_t)(slash - name);
+        memcpy(component, name, size);
+        component[size] = '\0';
+        if (mkdirat(at, component, 0777) < 0 && errno != EEXIST)
+            return fail_file("making its directory", path, err);
+        int below = open_beneath(at, component, O_RDONLY | O_DIRECTORY, 0);
+        if (below < 0)
+            return fail_file("opening its directory", path, err);
+        close(at);
+        at = below;
+    }
+    return at >= 0 ? pe_steal_fd(&at) : pe_fail_errno(err, "opening the output directory");
+}
+
+static int write_file(int root, const struct response_file *file, struct pe_error *err)
+{
+    pe_autoclose int parent = open_parent(root, &file->path, err);
+    if (parent < 0)
+        return -1;
+    const char *slash = strrchr(file->path.text, '/');
+    const char *name = slash ? slash + 1 : file->path.text;
+    /* Replaced and not overwritten: what is there may be a link to, or the same file as, something else. */
+    if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+        return fail_file("replacing it", &file->path, err);
+    pe_autoclose int fd = open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return fail_file("creating it", &file->path, err);
+    return pe_write_all(fd, file->bytes.data, file->bytes.size, "an output file", err);
+}
+
+int outputs_write(const char *directory, const struct response *response, struct pe_error *err)
+{
+    if (mkdir(directory, 0777) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "making %s", directory);
+    pe_autoclose int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return pe_fail_errno(err, "opening %s", directory);
+    for (size_t i = 0; i < response->file_count; i++)
+        if (write_file(root, &response->files[i], err) < 0)
+            return -1;
+    return 0;
+}

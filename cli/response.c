@@ -1,0 +1,160 @@
+/* From an HTTP reply to a result, outputs and files, or to the reason why there are none. The server is not
+ * trusted: it may be somebody else's, and what it forwards was written by a program in a VM. */
+#define _GNU_SOURCE
+#include "cli/response.h"
+
+#include "base/cleanup.h"
+#include "proto/job.h"
+#include "proto/multipart.h"
+#include "proto/problem.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+void response_free(struct response *response)
+{
+    free(response->files);
+    *response = (struct response){0};
+}
+
+static bool has_type(const struct http_reply *reply, const char *type)
+{
+    size_t size = strlen(type);
+    return !strncasecmp(reply->content_type, type, size) &&
+           (reply->content_type[size] == '\0' || strchr("; \t", reply->content_type[size]));
+}
+
+/* ---- refusals ---- */
+
+static enum pe_error_kind kind_of(long status)
+{
+    switch (status) {
+    case 404:
+        return PE_ERR_NOT_FOUND;
+    case 413:
+        return PE_ERR_TOO_LARGE;
+    case 429:
+    case 503:
+        return PE_ERR_BUSY;
+    default:
+        return status >= 400 && status < 500 ? PE_ERR_INVALID : PE_ERR_INTERNAL;
+    }
+}
+
+/* A server's text goes to a terminal: no escape sequences. */
+static void make_printable(char *text)
+{
+    pe_path_printable(text, strlen(text), text, strlen(text) + 1);
+}
+
+static int refused(const struct http_reply *reply, struct pe_error *err)
+{
+    struct pe_problem problem;
+    struct pe_error ignored;
+    pe_autojson json_t *json =
+        json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
+    if (!has_type(reply, "application/problem+json") || pe_problem_from_json(json, &problem, &ignored) < 0)
+        return pe_fail(err, kind_of(reply->status), "the server answered with HTTP status %ld and no reason",
+                       reply->status);
+    make_printable(problem.title);
+    make_printable(problem.detail);
+    pe_fail(err, kind_of(problem.status), "%s: %s", problem.title, problem.detail);
+    size_t used = strlen(err->message);
+    if (reply->retry_after_s > 0 && used < sizeof err->message)
+        snprintf(err->message + used, sizeof err->message - used, " (try again in %ld s)",
+                 reply->retry_after_s);
+    return -1;
+}
+
+static int check_reply(const struct http_reply *reply, const char *type, struct pe_error *err)
+{
+    if (reply->status != 200)
+        return refused(reply, err);
+    if (has_type(reply, type))
+        return 0;
+    char shown[64];
+    return pe_fail(err, PE_ERR_MALFORMED, "the server's answer is '%s' instead of %s",
+                   pe_path_printable(reply->content_type, strlen(reply->content_type), shown, sizeof shown),
+                   type);
+}
+
+/* ---- multipart ---- */
+
+static int take_result(struct response *response, const void *text, size_t size, struct pe_error *err)
+{
+    pe_autojson json_t *json = json_loadb(text, size, 0, NULL);
+    if (!json)
+        return pe_fail(err, PE_ERR_MALFORMED, "the result is not JSON");
+    return pe_result_from_json(json, &response->result, err);
+}
+
+static int take_file(struct response *response, const struct pe_form_part *part, struct pe_error *err)
+{
+    if (response->file_count >= PE_OUTPUT_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "over %u output files", PE_OUTPUT_FILES_MAX);
+    struct response_file *files = reallocarray(response->files, response->file_count + 1, sizeof *files);
+    if (!files)
+        return pe_fail_errno(err, "output files");
+    response->files = files;
+    struct response_file *file = &files[response->file_count];
+    file->bytes = (struct response_bytes){.data = part->data, .size = part->size};
+    if (pe_path_parse(part->filename, part->filename_length, 0, &file->path, err) < 0)
+        return -1;
+    response->file_count++;
+    return 0;
+}
+
+static int take_part(struct response *response, const struct pe_form_part *part, bool *has_result,
+                     struct pe_error *err)
+{
+    const struct response_bytes bytes = {.data = part->data, .size = part->size};
+    if (!strcmp(part->name, "stdout")) {
+        response->standard_output = bytes;
+    } else if (!strcmp(part->name, "stderr")) {
+        response->standard_error = bytes;
+    } else if (!strcmp(part->name, "file")) {
+        return take_file(response, part, err);
+    } else if (!strcmp(part->name, "result")) {
+        *has_result = true;
+        return take_result(response, part->data, part->size, err);
+    }
+    return 0; /* a later version's */
+}
+
+static int read_parts(const struct http_reply *reply, struct response *response, struct pe_error *err)
+{
+    struct pe_form form;
+    struct pe_form_part part;
+    bool has_result = false;
+    int got = pe_form_init(&form, reply->content_type, strlen(reply->content_type), reply->body.data,
+                           reply->body.size, err);
+    while (got >= 0 && (got = pe_form_next(&form, &part, err)) > 0)
+        if (take_part(response, &part, &has_result, err) < 0)
+            got = -1;
+    if (got < 0)
+        return -1;
+    return has_result ? 0 : pe_fail(err, PE_ERR_MALFORMED, "it has no result");
+}
+
+int response_read(const struct http_reply *reply, struct response *response, struct pe_error *err)
+{
+    *response = (struct response){0};
+    if (check_reply(reply, "multipart/form-data", err) < 0)
+        return -1;
+    if (read_parts(reply, response, err) == 0)
+        return 0;
+    err->kind = PE_ERR_MALFORMED;
+    return pe_fail_context(err, "the server's answer is broken");
+}
+
+int response_read_json(const struct http_reply *reply, struct response *response, struct pe_error *err)
+{
+    *response = (struct response){0};
+    if (check_reply(reply, "application/json", err) < 0)
+        return -1;
+    if (take_result(response, reply->body.size ? (const char *)reply->body.data : "", reply->body.size,
+                    err) == 0)
+        return 0;
+    return pe_fail_context(err, "the server's answer is broken");
+}

@@ -1,0 +1,140 @@
+/* Starting a balancer and a worker, waiting until they are of use, and ending them. */
+#define _GNU_SOURCE
+#include "cli/service.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "cli/interrupt.h"
+#include "proto/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#define BALANCER_TIMEOUT_US 10000000u
+/* The worker finds out which VMM works here before it says hello; trying out one that does not takes a while.
+ */
+#define WORKER_TIMEOUT_US 120000000u
+#define PROGRESS_EVERY_US 3000000u
+#define POLL_EVERY_MS 50
+
+int service_check(void *context, struct pe_error *err)
+{
+    struct service *service = context;
+    for (size_t i = 0; i < SERVICE_CHILDREN; i++)
+        if (service->children[i].name && child_check(&service->children[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+void service_show_logs(const struct service *service)
+{
+    for (size_t i = 0; i < SERVICE_CHILDREN; i++)
+        if (service->children[i].name)
+            child_show_log(&service->children[i]);
+}
+
+void service_stop(struct service *service)
+{
+    if (!service->directory.path[0])
+        return;
+    children_stop(service->children, SERVICE_CHILDREN);
+    private_dir_remove(&service->directory);
+}
+
+/* ---- the balancer ---- */
+
+/* The balancer writes to the descriptor when it listens; end of file means that it died. */
+static int wait_for_balancer(struct service *service, int ready_fd, struct pe_error *err)
+{
+    uint64_t deadline = pe_now_us() + BALANCER_TIMEOUT_US;
+    while (pe_now_us() < deadline) {
+        struct pollfd ready = {.fd = ready_fd, .events = POLLIN};
+        char byte = 0;
+        if (interrupt_check(err) < 0)
+            return -1;
+        if (poll(&ready, 1, POLL_EVERY_MS) <= 0)
+            continue;
+        if (read(ready_fd, &byte, 1) == 1)
+            return 0;
+        /* It is about to end, and how it ends says more than that it did. */
+        interrupt_sleep_ms(POLL_EVERY_MS);
+        return service_check(service, err) < 0 ? -1 : pe_fail(err, PE_ERR_LOST, "pe-lb did not start");
+    }
+    return pe_fail(err, PE_ERR_LOST, "pe-lb did not listen within %u s", BALANCER_TIMEOUT_US / 1000000);
+}
+
+static int start_balancer(struct service *service, bool is_verbose, struct pe_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return pe_fail_errno(err, "pipe");
+    pe_autoclose int reading = ends[0];
+    pe_autoclose int writing = ends[1];
+    char number[16];
+    snprintf(number, sizeof number, "%d", writing);
+    const char *argv[] = {NULL, "--listen", service->url, "--ready-fd", number, "--die-with-parent", NULL};
+    struct child *balancer = &service->children[SERVICE_BALANCER];
+    if (child_start(balancer, "pe-lb", argv, writing, is_verbose, err) < 0)
+        return -1;
+    close(pe_steal_fd(&writing)); /* or its end of file would never come */
+    return wait_for_balancer(service, reading, err);
+}
+
+/* ---- the worker ---- */
+
+/* How many worker hosts the balancer knows; 0 also when it does not answer. */
+static json_int_t count_hosts(const struct service *service)
+{
+    const struct http_server server = {.url = service->url};
+    http_autoreply struct http_reply reply = {0};
+    struct pe_error ignored;
+    if (http_get(&server, "/healthz", &reply, &ignored) < 0 || reply.body.size == 0)
+        return 0;
+    pe_autojson json_t *json = json_loadb((const char *)reply.body.data, reply.body.size, 0, NULL);
+    return json_integer_value(json_object_get(json, "hosts"));
+}
+
+static int wait_for_worker(struct service *service, struct pe_error *err)
+{
+    uint64_t started = pe_now_us(), said = started;
+    while (count_hosts(service) < 1) {
+        uint64_t now = pe_now_us();
+        if (interrupt_check(err) < 0 || service_check(service, err) < 0)
+            return -1;
+        if (now - started > WORKER_TIMEOUT_US)
+            return pe_fail(err, PE_ERR_LOST, "pe-worker was not ready within %u s",
+                           WORKER_TIMEOUT_US / 1000000);
+        if (now - said > PROGRESS_EVERY_US) {
+            said = now;
+            fprintf(stderr, "pe-run: waiting for the worker (%llu s)\n",
+                    (unsigned long long)(now - started) / 1000000);
+        }
+        interrupt_sleep_ms(POLL_EVERY_MS);
+    }
+    return 0;
+}
+
+static int start_worker(struct service *service, const char *image, bool is_verbose, struct pe_error *err)
+{
+    const char *argv[] = {NULL,     "--server", service->url,        "--slots", "1",
+                          "--warm", image,      "--die-with-parent", NULL};
+    return child_start(&service->children[SERVICE_WORKER], "pe-worker", argv, -1, is_verbose, err);
+}
+
+int service_start(struct service *service, const char *image, bool is_verbose, struct pe_error *err)
+{
+    *service = (struct service){.children = {{.log_fd = -1}, {.log_fd = -1}}};
+    fprintf(stderr, "pe-run: no server named; starting a balancer and a worker for this run\n");
+    if (private_dir_make(&service->directory, err) < 0)
+        return -1;
+    snprintf(service->url, sizeof service->url, "unix:%s/lb.sock", service->directory.path);
+    if (start_balancer(service, is_verbose, err) == 0 && start_worker(service, image, is_verbose, err) == 0 &&
+        wait_for_worker(service, err) == 0)
+        return 0;
+    if (err->kind != PE_ERR_CANCELED)
+        service_show_logs(service);
+    service_stop(service);
+    return -1;
+}

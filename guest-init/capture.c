@@ -1,0 +1,56 @@
+/* Reading a pipe that a hostile program writes: bounded memory, and never waiting for it. */
+#define _GNU_SOURCE
+#include "guest-init/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define READ_SIZE (64u * 1024u)
+
+/* Larger than the default 64 KiB: fewer switches between the program and its reader. */
+#define PIPE_SIZE (256 * 1024)
+
+int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
+                 struct pe_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return pe_fail_errno(err, "making a pipe for %s", name);
+    *capture = (struct capture){.name = name, .fd = ends[0], .limit = limit};
+    *write_end = ends[1];
+    fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller pipe works as well */
+    /* Only this end: O_NONBLOCK on the other would be the program's, and many do not expect it. */
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+        return pe_fail_errno(err, "setting the pipe for %s non-blocking", name);
+    return 0;
+}
+
+static void close_pipe(struct capture *capture)
+{
+    if (capture->fd >= 0)
+        close(capture->fd);
+    capture->fd = -1;
+}
+
+int capture_read(struct capture *capture, struct pe_error *err)
+{
+    static uint8_t bytes[READ_SIZE];
+    ssize_t n = capture->fd < 0 ? 0 : read(capture->fd, bytes, sizeof bytes);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : pe_fail_errno(err, "reading %s", capture->name);
+    if (n == 0) {
+        close_pipe(capture);
+        return 0;
+    }
+    size_t room = capture->limit - capture->kept.size;
+    size_t keep = (size_t)n < room ? (size_t)n : room;
+    capture->truncated |= keep < (size_t)n;
+    return pe_buf_append(&capture->kept, bytes, keep, err) < 0 ? -1 : 1;
+}
+
+void capture_free(struct capture *capture)
+{
+    close_pipe(capture);
+    pe_buf_free(&capture->kept);
+}

@@ -1,0 +1,58 @@
+/* The serial port as a channel for lines. What they mean is init.c's business. */
+#define _GNU_SOURCE
+#include "guest-init/control.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+
+int control_open(struct pe_error *err)
+{
+    pe_autoclose int fd = open(GUEST_CONTROL_DEVICE, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return pe_fail_errno(err, "opening " GUEST_CONTROL_DEVICE);
+    struct termios raw;
+    if (tcgetattr(fd, &raw) < 0)
+        return pe_fail_errno(err, "reading the settings of " GUEST_CONTROL_DEVICE);
+    cfmakeraw(&raw);
+    raw.c_cflag |= CLOCAL | CREAD;
+    if (tcsetattr(fd, TCSANOW, &raw) < 0)
+        return pe_fail_errno(err, "setting " GUEST_CONTROL_DEVICE " raw");
+    return pe_steal_fd(&fd);
+}
+
+int control_say(int control, const char *line, struct pe_error *err)
+{
+    char text[PE_ERROR_MESSAGE_MAX + 16];
+    int length = snprintf(text, sizeof text, "%s\n", line);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "line for the control channel is too long");
+    if (pe_write_all(control, text, (size_t)length, GUEST_CONTROL_DEVICE, err) < 0)
+        return -1;
+    if (tcdrain(control) < 0)
+        return pe_fail_errno(err, "draining " GUEST_CONTROL_DEVICE);
+    return 0;
+}
+
+int control_await_go(int control, struct pe_error *err)
+{
+    static const char expected[] = "go\n";
+    for (size_t got = 0; got < sizeof expected - 1;) {
+        char c = 0;
+        ssize_t n = read(control, &c, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return pe_fail_errno(err, "reading " GUEST_CONTROL_DEVICE);
+        if (n == 0 || c != expected[got])
+            return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'go'");
+        got++;
+    }
+    return 0;
+}

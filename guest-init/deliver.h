@@ -1,0 +1,13 @@
+/* Writing the outcome and the outputs to the output device. */
+#ifndef PE_GUEST_DELIVER_H
+#define PE_GUEST_DELIVER_H
+
+#include "base/error.h"
+#include "guest-init/job.h"
+#include "guest-init/outcome.h"
+
+/* Write the whole archive of proto/guest-contract.md. Counts outputs that cannot be sent into `outcome`. Of
+ * an outcome that is a vm_error no output files are sent. */
+int deliver(const struct guest_job *job, struct outcome *outcome, struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,100 @@
+/* pe-init: PID 1 of the guest. One VM, one job: get ready, wait for the job, run it, deliver, wait to be
+ * killed. What the host relies on is written in proto/guest-contract.md. It never exits: that would be a
+ * kernel panic. */
+#define _GNU_SOURCE
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/cgroup.h"
+#include "guest-init/control.h"
+#include "guest-init/deliver.h"
+#include "guest-init/freshness.h"
+#include "guest-init/job.h"
+#include "guest-init/layout.h"
+#include "guest-init/modules.h"
+#include "guest-init/mounts.h"
+#include "guest-init/outcome.h"
+#include "guest-init/run.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define JOB_TEXT_MAX (512u * 1024u) /* bytes of `job`: PE_GLOBS_MAX globs and some numbers fit well */
+
+static void wait_to_be_killed(void) __attribute__((noreturn));
+static void wait_to_be_killed(void)
+{
+    for (;;)
+        pause();
+}
+
+/* The control channel is the last that may work; if it does not, the host notices the silence. */
+static void fail(int control, const struct pe_error *why) __attribute__((noreturn));
+static void fail(int control, const struct pe_error *why)
+{
+    char line[PE_ERROR_MESSAGE_MAX + 8];
+    struct pe_error ignored;
+    snprintf(line, sizeof line, "fail %s", why->message);
+    int said = control < 0 ? -1 : control_say(control, line, &ignored);
+    (void)said;
+    wait_to_be_killed();
+}
+
+/* The OOM killer must not take PID 1, whatever the container's memory limit is. */
+static int survive_oom(struct pe_error *err)
+{
+    pe_autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return pe_fail_errno(err, "opening /proc/self/oom_score_adj");
+    return pe_write_all(fd, "-1000", 5, "/proc/self/oom_score_adj", err);
+}
+
+/* As far as it goes without knowing the job. */
+static int prepare(struct pe_error *err)
+{
+    if (survive_oom(err) < 0 || cgroup_prepare(err) < 0 || modules_load(err) < 0 || mounts_image(err) < 0)
+        return -1;
+    return cgroup_limit_memory(err); /* last: everything that stays is in memory by now */
+}
+
+static int read_job(struct guest_job *job, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    if (mounts_input(err) < 0 || pe_read_file(AT_FDCWD, GUEST_JOB "/job", JOB_TEXT_MAX, &text, err) < 0)
+        return -1;
+    return guest_job_parse(text.data, text.size, job, err);
+}
+
+static int perform(struct guest_job *job, uint64_t go_us, struct outcome *outcome, struct pe_error *err)
+{
+    if (read_job(job, err) < 0 || freshness_set_clock(job->now_ns, err) < 0 ||
+        freshness_add_entropy(job->entropy, sizeof job->entropy, err) < 0 ||
+        mounts_job(job->scratch_bytes, err) < 0)
+        return -1;
+    return run_job(job, go_us, outcome, err);
+}
+
+static int serve(int control, struct pe_error *err)
+{
+    if (control_say(control, "ready", err) < 0 || control_await_go(control, err) < 0)
+        return -1;
+    uint64_t go_us = pe_now_us();
+    pe_autoguestjob struct guest_job job = {0};
+    struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
+    if (perform(&job, go_us, &outcome, err) < 0)
+        outcome_set_vm_error(&outcome, err);
+    if (deliver(&job, &outcome, err) < 0)
+        return -1;
+    return control_say(control, "done", err);
+}
+
+int main(void)
+{
+    struct pe_error err;
+    if (mounts_machine(&err) < 0)
+        fail(-1, &err);
+    int control = control_open(&err);
+    if (control < 0 || prepare(&err) < 0 || serve(control, &err) < 0)
+        fail(control, &err);
+    wait_to_be_killed();
+}

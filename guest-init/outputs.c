@@ -1,0 +1,203 @@
+/* Walking a tree that a hostile program made. Nothing runs in it any more, so that it does not change under
+ * the walk; but it may be deep, wide, full of strange names, links and sparse files. Memory and time are
+ * bounded: paths by twice the number that may be sent, the walk by a deadline. */
+#define _GNU_SOURCE
+#include "guest-init/outputs.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/archive.h"
+#include "proto/glob.h"
+#include "proto/path.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* A tree of 100,000 names is walked in a fraction of this, unless every name is matched against many globs.
+ */
+#define WALK_TIMEOUT_US (10 * 1000000ull)
+
+struct walk {
+    struct outputs *outputs;
+    const struct outputs_limits *limits;
+    uint64_t deadline_us;
+};
+
+static void drop_for_limit(struct outputs *outputs, uint64_t count)
+{
+    outputs->dropped += count;
+    outputs->over_limit |= count > 0;
+}
+
+static int compare_paths(const void *left, const void *right)
+{
+    return strcmp(((const struct output *)left)->path, ((const struct output *)right)->path);
+}
+
+/* Sort, and keep the first `most`. */
+static void keep_first(struct outputs *outputs, size_t most)
+{
+    if (outputs->count)
+        qsort(outputs->items, outputs->count, sizeof *outputs->items, compare_paths);
+    size_t kept = outputs->count < most ? outputs->count : most;
+    for (size_t i = kept; i < outputs->count; i++)
+        free(outputs->items[i].path);
+    drop_for_limit(outputs, outputs->count - kept);
+    outputs->count = kept;
+}
+
+static int add(struct walk *walk, const char *path, struct pe_error *err)
+{
+    struct outputs *outputs = walk->outputs;
+    if (outputs->count == outputs->capacity)
+        keep_first(outputs, walk->limits->entries);
+    char *copy = strdup(path);
+    if (!copy)
+        return pe_fail_errno(err, "allocating a path");
+    outputs->items[outputs->count++] = (struct output){.path = copy};
+    return 0;
+}
+
+static bool is_wanted(const struct outputs_limits *limits, const char *path)
+{
+    for (size_t i = 0; i < limits->glob_count; i++)
+        if (pe_glob_match(limits->globs[i], path))
+            return true;
+    return limits->glob_count == 0;
+}
+
+/* S_IFMT bits of an entry; 0 when it cannot be told. */
+static mode_t entry_type(int folder, const struct dirent *entry)
+{
+    struct stat st;
+    if (entry->d_type != DT_UNKNOWN)
+        return DTTOIF(entry->d_type);
+    return fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mode & S_IFMT;
+}
+
+static int walk_folder(struct walk *walk, int at, const char *name, const struct pe_path *path,
+                       struct pe_error *err);
+
+/* `parent` is NULL at the top. */
+static int visit(struct walk *walk, int folder, const struct pe_path *parent, const struct dirent *entry,
+                 struct pe_error *err)
+{
+    char joined[PE_PATH_MAX + PE_PATH_COMPONENT_MAX + 2];
+    struct pe_path path;
+    struct pe_error unfit;
+    int length = snprintf(joined, sizeof joined, "%s%s%s", parent ? parent->text : "", parent ? "/" : "",
+                          entry->d_name);
+    if (pe_path_parse(joined, (size_t)length, 0, &path, &unfit) < 0) {
+        drop_for_limit(walk->outputs, 1);
+        return 0;
+    }
+    mode_t type = entry_type(folder, entry);
+    if (is_wanted(walk->limits, path.text)) {
+        if (type != S_IFREG && type != S_IFDIR)
+            walk->outputs->dropped++;
+        else if (add(walk, path.text, err) < 0)
+            return -1;
+    }
+    return type == S_IFDIR ? walk_folder(walk, folder, entry->d_name, &path, err) : 0;
+}
+
+static bool is_dots(const char *name)
+{
+    return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+/* Recursion ends where pe_path_parse refuses a path: PE_PATH_DEPTH_MAX deep. */
+static int walk_folder(struct walk *walk, int at, const char *name, const struct pe_path *path,
+                       struct pe_error *err)
+{
+    pe_autoclose int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    pe_autodir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return pe_fail_errno(err, "opening an output folder");
+    int folder = pe_steal_fd(&fd);
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir))) {
+        if (pe_now_us() > walk->deadline_us) {
+            drop_for_limit(walk->outputs, 1);
+            return 0;
+        }
+        if (!is_dots(entry->d_name) && visit(walk, folder, path, entry, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int outputs_find(struct outputs *outputs, const char *folder, const struct outputs_limits *limits,
+                 struct pe_error *err)
+{
+    *outputs = (struct outputs){.folder = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (outputs->folder < 0)
+        return pe_fail_errno(err, "opening %s", folder);
+    outputs->capacity = 2 * limits->entries + 1;
+    outputs->items = calloc(outputs->capacity, sizeof *outputs->items);
+    if (!outputs->items)
+        return pe_fail_errno(err, "allocating %zu outputs", outputs->capacity);
+    struct walk walk = {.outputs = outputs, .limits = limits, .deadline_us = pe_now_us() + WALK_TIMEOUT_US};
+    if (walk_folder(&walk, outputs->folder, ".", NULL, err) < 0)
+        return -1;
+    keep_first(outputs, limits->entries);
+    return 0;
+}
+
+static int measure(const struct outputs *outputs, struct output *output, struct pe_error *err)
+{
+    struct stat st;
+    if (fstatat(outputs->folder, output->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return pe_fail_errno(err, "reading the attributes of an output");
+    output->mode = st.st_mode & (S_IFMT | 0777); /* set-user-ID bits mean nothing to whoever receives it */
+    output->mtime = st.st_mtime < 0 ? 0 : st.st_mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)st.st_mtime;
+    output->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return 0;
+}
+
+int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits, size_t prefix,
+                    struct pe_error *err)
+{
+    uint64_t bytes = limits->bytes, archive = limits->archive;
+    size_t kept = 0;
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct output *output = &outputs->items[i];
+        if (measure(outputs, output, err) < 0)
+            return -1;
+        /* The size first: the cost of an absurdly sparse file would overflow. */
+        uint64_t cost = output->size > bytes ? 0 : archive_cost(prefix + strlen(output->path), output->size);
+        if (output->size > bytes || cost > archive) {
+            drop_for_limit(outputs, 1);
+            continue;
+        }
+        bytes -= output->size;
+        archive -= cost;
+        struct output unfit = outputs->items[kept];
+        outputs->items[kept++] = *output;
+        *output = unfit;
+    }
+    for (size_t i = kept; i < outputs->count; i++)
+        free(outputs->items[i].path);
+    outputs->count = kept;
+    return 0;
+}
+
+int outputs_open(const struct outputs *outputs, const struct output *output, struct pe_error *err)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, outputs->folder, output->path, &how, sizeof how);
+    return fd < 0 ? pe_fail_errno(err, "opening an output file") : fd;
+}
+
+void outputs_free(struct outputs *outputs)
+{
+    pe_cleanup_close(&outputs->folder);
+    for (size_t i = 0; i < outputs->count; i++)
+        free(outputs->items[i].path);
+    free(outputs->items);
+    *outputs = (struct outputs){.folder = -1};
+}

@@ -1,0 +1,51 @@
+/* What the program left in its output folder, and which of it may be sent. */
+#ifndef PE_GUEST_OUTPUTS_H
+#define PE_GUEST_OUTPUTS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct output {
+    char *path;     /* owned; relative to the folder */
+    uint32_t mode;  /* type and permission bits; outputs_measure() fills in these three */
+    uint32_t mtime; /* seconds since 1970 */
+    uint64_t size;  /* bytes; 0 for a directory */
+};
+
+struct outputs {
+    int folder;           /* owned; -1: none */
+    struct output *items; /* owned; in byte order of their paths */
+    size_t count, capacity;
+    uint64_t dropped; /* matched, but cannot be sent */
+    bool over_limit;  /* some of those for their size, number, path or depth */
+};
+
+struct outputs_limits {
+    char *const *globs; /* a path is wanted when one matches */
+    size_t glob_count;  /* 0: everything is wanted */
+    size_t entries;     /* directories and files together */
+    uint64_t bytes;     /* of files */
+    uint64_t archive;   /* bytes that the entries may take in the archive */
+};
+
+/* Find the wanted directories and regular files below `folder`: of more than `limits->entries` the first in
+ * byte order. Follows no symlink. The caller frees `outputs` in either case. */
+int outputs_find(struct outputs *outputs, const char *folder, const struct outputs_limits *limits,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+/* Stat each and drop those, in order, that no longer fit. `prefix` bytes are added to each name in the
+ * archive. */
+int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits, size_t prefix,
+                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Open the file of one entry for reading. The caller owns the descriptor. */
+int outputs_open(const struct outputs *outputs, const struct output *output,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+void outputs_free(struct outputs *outputs);
+#define pe_autooutputs __attribute__((cleanup(outputs_free)))
+
+#endif

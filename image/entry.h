@@ -1,0 +1,34 @@
+/* Writing the image store (its layout: image/store.h). An entry is made in a hidden directory of its own and
+ * appears under its digest by one rename(2). Entries that a dead process left unfinished are swept whenever a
+ * new one is begun. */
+#ifndef PE_IMAGE_ENTRY_H
+#define PE_IMAGE_ENTRY_H
+
+#include "base/error.h"
+#include "proto/image.h"
+
+#include <limits.h>
+
+struct entry {
+    const char *store;
+    char
+        directory[PATH_MAX]; /* absolute or relative path of the unfinished entry; empty when there is none */
+    char rootfs[PATH_MAX];   /* path of the rootfs file in it, for the caller to create */
+    int lock;                /* descriptor of the directory, flock(2)ed while the entry is unfinished */
+};
+
+/* Begin an entry in the store at `store`, which is made when missing and must live as long as the entry. */
+int entry_begin(const char *store, struct entry *entry, struct pe_error *err) PE_MUST_CHECK;
+
+/* Complete it: sync the rootfs, write the catalog entry, put both in place of any entry of the same name.
+ * PE_ERR_INVALID when an image of another name has the same rootfs: an entry has one name. */
+int entry_publish(struct entry *entry, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
+
+/* Remove what is unfinished, if anything. */
+void entry_abandon(struct entry *entry);
+#define pe_autoentry __attribute__((cleanup(entry_abandon)))
+
+/* Remove the image `name` ("name:tag") from a store. PE_ERR_NOT_FOUND with near names. */
+int entry_remove(const char *store, const char *name, struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,238 @@
+/* The tree of names and inodes. Knows neither tar nor squashfs. */
+#define _GNU_SOURCE
+#include "image/tree.h"
+
+#include "base/cleanup.h"
+#include "proto/path.h"
+
+#include <limits.h>
+#include <sqfs/predef.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A few hundred bytes each: an archive with more members than this is no root filesystem but an attack. */
+#define INODES_MAX 4000000u
+
+static struct tree_inode *new_inode(struct tree *tree, const struct tree_attributes *attributes,
+                                    struct pe_error *err)
+{
+    if (tree->inode_count >= INODES_MAX) {
+        pe_fail(err, PE_ERR_TOO_LARGE, "the archive has over %u files", INODES_MAX);
+        return NULL;
+    }
+    struct tree_inode *inode = calloc(1, sizeof *inode);
+    if (!inode) {
+        pe_fail_errno(err, "file tree");
+        return NULL;
+    }
+    inode->attributes = *attributes;
+    inode->next = tree->all;
+    tree->all = inode;
+    tree->inode_count++;
+    return inode;
+}
+
+static const struct tree_attributes plain_directory = {.mode = S_IFDIR | 0755};
+
+int tree_init(struct tree *tree, struct pe_error *err)
+{
+    *tree = (struct tree){0};
+    tree->root = new_inode(tree, &plain_directory, err);
+    if (!tree->root)
+        return -1;
+    tree->root->links = 1;
+    return 0;
+}
+
+void tree_free(struct tree *tree)
+{
+    for (struct tree_inode *inode = tree->all; inode;) {
+        struct tree_inode *next = inode->next;
+        for (size_t i = 0; i < inode->entry_count; i++)
+            free(inode->entries[i].name);
+        free(inode->entries);
+        free(inode->target);
+        sqfs_free(inode->content);
+        free(inode);
+        inode = next;
+    }
+    *tree = (struct tree){0};
+}
+
+/* ---- paths ---- */
+
+static int refuse(const char *path, const char *why, struct pe_error *err)
+{
+    char shown[256];
+    return pe_fail(err, PE_ERR_INVALID, "archive member '%s' %s",
+                   pe_path_printable(path, strlen(path), shown, sizeof shown), why);
+}
+
+int tree_clean_path(const char *path, char *clean, struct pe_error *err)
+{
+    if (path[0] == '/')
+        return refuse(path, "has an absolute path", err);
+    size_t used = 0;
+    for (const char *at = path; *at;) {
+        size_t size = strcspn(at, "/");
+        const char *name = at;
+        at += size + (at[size] == '/');
+        if (size == 0 || (size == 1 && name[0] == '.'))
+            continue;
+        if (size == 2 && name[0] == '.' && name[1] == '.')
+            return refuse(path, "has a '..' in its path", err);
+        if (size > PE_PATH_COMPONENT_MAX)
+            return refuse(path, "has a name of over 255 bytes", err);
+        if (used + 1 + size + 1 > PATH_MAX)
+            return refuse(path, "has a path of over 4095 bytes", err);
+        if (used)
+            clean[used++] = '/';
+        memcpy(clean + used, name, size);
+        used += size;
+    }
+    clean[used] = '\0';
+    return 0;
+}
+
+/* ---- directories ---- */
+
+/* Where `name` is in a directory, or where it belongs; `*found` says which. */
+static size_t search(const struct tree_inode *directory, const char *name, bool *found)
+{
+    size_t low = 0, high = directory->entry_count;
+    *found = false;
+    while (low < high && !*found) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, directory->entries[middle].name);
+        if (order > 0)
+            low = middle + 1;
+        else
+            high = middle;
+        *found = order == 0;
+    }
+    return *found ? high : low;
+}
+
+static int insert(struct tree_inode *directory, size_t at, const char *name, struct tree_inode *inode,
+                  struct pe_error *err)
+{
+    if (directory->entry_count == directory->entry_capacity) {
+        size_t capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
+        struct tree_entry *entries = reallocarray(directory->entries, capacity, sizeof *entries);
+        if (!entries)
+            return pe_fail_errno(err, "directory of the file tree");
+        directory->entries = entries;
+        directory->entry_capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (!copy)
+        return pe_fail_errno(err, "name in the file tree");
+    memmove(directory->entries + at + 1, directory->entries + at,
+            (directory->entry_count - at) * sizeof *directory->entries);
+    directory->entries[at] = (struct tree_entry){.name = copy, .inode = inode};
+    directory->entry_count++;
+    inode->links++;
+    return 0;
+}
+
+/* A directory that loses its name loses everything below it: hard links to those files count on. */
+static void unlink_below(struct tree_inode *inode)
+{
+    inode->links--;
+    for (size_t i = 0; S_ISDIR(inode->attributes.mode) && i < inode->entry_count; i++)
+        unlink_below(inode->entries[i].inode);
+}
+
+static int set_entry(struct tree_inode *directory, const char *name, struct tree_inode *inode,
+                     struct pe_error *err)
+{
+    bool found = false;
+    size_t at = search(directory, name, &found);
+    if (!found)
+        return insert(directory, at, name, inode, err);
+    inode->links++; /* first, for an entry that replaces itself */
+    unlink_below(directory->entries[at].inode);
+    directory->entries[at].inode = inode;
+    return 0;
+}
+
+static struct tree_inode *child(const struct tree_inode *directory, const char *name)
+{
+    bool found = false;
+    size_t at = S_ISDIR(directory->attributes.mode) ? search(directory, name, &found) : 0;
+    return found ? directory->entries[at].inode : NULL;
+}
+
+/* Split the first component off a clean path. */
+static const char *first_name(const char *path, char name[PE_PATH_COMPONENT_MAX + 1])
+{
+    size_t size = strcspn(path, "/");
+    memcpy(name, path, size);
+    name[size] = '\0';
+    return path + size + (path[size] == '/');
+}
+
+struct tree_inode *tree_find(const struct tree *tree, const char *path)
+{
+    struct tree_inode *at = tree->root;
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    while (at && *path) {
+        path = first_name(path, name);
+        at = child(at, name);
+    }
+    return at;
+}
+
+/* The directory that holds a clean path's last name, which is copied out. */
+static struct tree_inode *make_parents(struct tree *tree, const char *path,
+                                       char name[PE_PATH_COMPONENT_MAX + 1], struct pe_error *err)
+{
+    struct tree_inode *at = tree->root;
+    for (const char *rest = first_name(path, name); *rest; rest = first_name(rest, name)) {
+        struct tree_inode *below = child(at, name);
+        if (!below) {
+            below = new_inode(tree, &plain_directory, err);
+            if (!below || set_entry(at, name, below, err) < 0)
+                return NULL;
+        }
+        if (!S_ISDIR(below->attributes.mode)) {
+            refuse(path,
+                   S_ISLNK(below->attributes.mode) ? "goes through a symbolic link" : "goes through a file",
+                   err);
+            return NULL;
+        }
+        at = below;
+    }
+    return at;
+}
+
+/* ---- what an archive says ---- */
+
+int tree_put(struct tree *tree, const char *path, const struct tree_attributes *attributes,
+             struct tree_inode **inode, struct pe_error *err)
+{
+    struct tree_inode *old = tree_find(tree, path);
+    if (old && S_ISDIR(old->attributes.mode) && S_ISDIR(attributes->mode)) {
+        old->attributes = *attributes;
+        *inode = old;
+        return 0;
+    }
+    if (!*path)
+        return pe_fail(err, PE_ERR_INVALID, "the archive's root is not a directory");
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    struct tree_inode *parent = make_parents(tree, path, name, err);
+    *inode = parent ? new_inode(tree, attributes, err) : NULL;
+    return *inode ? set_entry(parent, name, *inode, err) : -1;
+}
+
+int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err)
+{
+    struct tree_inode *inode = tree_find(tree, target);
+    if (!inode || S_ISDIR(inode->attributes.mode) || !*path)
+        return refuse(path, "is a hard link to what is not a file of this archive", err);
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    struct tree_inode *parent = make_parents(tree, path, name, err);
+    return parent ? set_entry(parent, name, inode, err) : -1;
+}

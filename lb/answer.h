@@ -1,0 +1,26 @@
+/* Complete answers to a request: problems, JSON, text. And the filter that makes problems of the plain-text
+ * errors libh2o sends by itself. */
+#ifndef PE_LB_ANSWER_H
+#define PE_LB_ANSWER_H
+
+#include "base/error.h"
+#include "lb/h2o.h"
+#include "proto/problem.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Append a header whose value is copied. `name` is lower-case. */
+void answer_header(h2o_req_t *req, const char *name, const char *value);
+
+/* Each sends the whole response; nothing may be sent for this request afterwards. Headers added before stay.
+ */
+void answer_problem(h2o_req_t *req, const struct pe_problem *problem);
+void answer_error(h2o_req_t *req, const struct pe_error *err);
+void answer_json(h2o_req_t *req, json_t *json); /* takes the reference; NULL answers 500 */
+void answer_text(h2o_req_t *req, const char *text);
+
+/* Install the filter on a path. */
+void answer_register_filter(h2o_pathconf_t *path);
+
+#endif

@@ -1,0 +1,14 @@
+/* The small GET resources: what this is, how it does, what a problem means, which images there are. */
+#ifndef PE_LB_API_INFO_H
+#define PE_LB_API_INFO_H
+
+#include "lb/h2o.h"
+
+struct server;
+
+void api_about(struct server *server, h2o_req_t *req);   /* GET / */
+void api_health(struct server *server, h2o_req_t *req);  /* GET /healthz */
+void api_problem(struct server *server, h2o_req_t *req); /* GET /problems/NAME */
+void api_images(struct server *server, h2o_req_t *req);  /* GET /v1/images (api_images.c) */
+
+#endif

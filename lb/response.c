@@ -1,0 +1,185 @@
+/* The streaming encoders. A part is head, bytes, tail; the formats differ in the first and the last. */
+#define _GNU_SOURCE
+#include "lb/response.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "proto/limits.h"
+#include "proto/multipart.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4 ---- */
+
+enum { CPIO_HEADER = 110 };
+
+static int pad_to_4(struct pe_buf *out, uint64_t size, struct pe_error *err)
+{
+    return pe_buf_append(out, "\0\0\0", (size_t)(-size & 3), err);
+}
+
+static int put_cpio_head(struct pe_buf *out, size_t inode, const char *folder, const char *name,
+                         size_t name_size, uint32_t mode, uint64_t size, struct pe_error *err)
+{
+    size_t stored = strlen(folder) + name_size + 1; /* with the NUL */
+    if (pe_buf_printf(out, err, "070701%08zX%08X%08X%08X%08X%08X%08llX%08X%08X%08X%08X%08zX%08X", inode, mode,
+                      0, 0, 1, 0, (unsigned long long)size, 0, 0, 0, 0, stored, 0) < 0 ||
+        pe_buf_append_text(out, folder, err) < 0 || pe_buf_append(out, name, name_size, err) < 0 ||
+        pe_buf_append(out, "", 1, err) < 0)
+        return -1;
+    return pad_to_4(out, CPIO_HEADER + stored, err);
+}
+
+static int put_cpio_part(struct response *response, const struct pe_part *part, struct pe_error *err)
+{
+    size_t inode = response->part + 2; /* 1 is the entry `result` */
+    if (part->kind != PE_PART_FILE) {
+        const char *name = part->kind == PE_PART_STDOUT ? "stdout" : "stderr";
+        return put_cpio_head(&response->out, inode, "", name, strlen(name), 0100644, part->size, err);
+    }
+    uint32_t mode = 0100000 | (part->mode & 0777 ? part->mode & 0777 : 0644);
+    return put_cpio_head(&response->out, inode, "files/", part->path.text, part->path.length, mode,
+                         part->size, err);
+}
+
+/* ---- a part's head and tail ---- */
+
+static int put_form_head(struct response *response, const struct pe_part *part, struct pe_error *err)
+{
+    static const char *const names[] = {
+        [PE_PART_FILE] = "file", [PE_PART_STDOUT] = "stdout", [PE_PART_STDERR] = "stderr"};
+    const char *filename = part->kind == PE_PART_FILE ? part->path.text : NULL;
+    return pe_form_put_head(&response->out, response->boundary, names[part->kind], filename,
+                            part->path.length, "application/octet-stream", err);
+}
+
+static int put_head(struct response *response, const struct pe_part *part, struct pe_error *err)
+{
+    switch (response->format) {
+    case RESPONSE_MULTIPART:
+        return put_form_head(response, part, err);
+    case RESPONSE_CPIO:
+        return put_cpio_part(response, part, err);
+    default:
+        return 0;
+    }
+}
+
+static int put_tail(struct response *response, uint64_t size, struct pe_error *err)
+{
+    switch (response->format) {
+    case RESPONSE_MULTIPART:
+        return pe_buf_append(&response->out, "\r\n", 2, err);
+    case RESPONSE_CPIO:
+        return pad_to_4(&response->out, size, err);
+    default:
+        return 0;
+    }
+}
+
+/* Close every part that has all its bytes and open the one after it: up to one that waits for bytes. */
+static int advance(struct response *response, struct pe_error *err)
+{
+    while (response->part < response->parts.count && response->part_left == 0) {
+        if (put_tail(response, response->parts.items[response->part].size, err) < 0)
+            return -1;
+        if (++response->part == response->parts.count)
+            return 0;
+        const struct pe_part *next = &response->parts.items[response->part];
+        response->part_left = next->size;
+        if (put_head(response, next, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- beginning ---- */
+
+static int put_result(struct response *response, struct pe_error *err)
+{
+    pe_autojson json_t *json = pe_result_to_json(&response->result);
+    pe_autofree char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding a result");
+    size_t size = strlen(text);
+    if (response->format == RESPONSE_MULTIPART
+            ? pe_form_put_head(&response->out, response->boundary, "result", NULL, 0, "application/json",
+                               err) < 0
+            : put_cpio_head(&response->out, 1, "", "result", strlen("result"), 0100644, size, err) < 0)
+        return -1;
+    if (pe_buf_append(&response->out, text, size, err) < 0)
+        return -1;
+    return put_tail(response, size, err);
+}
+
+static void set_content_type(struct response *response)
+{
+    const char *type = response_media_types[response->format];
+    if (response->format != RESPONSE_MULTIPART) {
+        snprintf(response->content_type, sizeof response->content_type, "%s", type);
+        return;
+    }
+    char random[33];
+    pe_random_hex(random, 16);
+    snprintf(response->boundary, sizeof response->boundary, "pe-%s", random);
+    snprintf(response->content_type, sizeof response->content_type, "%s; boundary=%s", type,
+             response->boundary);
+}
+
+int response_begin(struct response *response, enum response_format format, const struct pe_result *result,
+                   struct pe_parts *parts, struct pe_error *err)
+{
+    *response = (struct response){.format = format, .result = *result, .parts = *parts};
+    *parts = (struct pe_parts){0};
+    if (response->parts.count == 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "a result without parts");
+    set_content_type(response);
+    if (format != RESPONSE_JSON && put_result(response, err) < 0)
+        return -1;
+    response->part_left = response->parts.items[0].size;
+    if (put_head(response, &response->parts.items[0], err) < 0)
+        return -1;
+    return advance(response, err);
+}
+
+/* ---- the bytes ---- */
+
+int response_bytes(struct response *response, const void *bytes, size_t size, struct pe_error *err)
+{
+    struct pe_cursor cursor = {.at = bytes, .left = size};
+    struct pe_buf *to = response->format == RESPONSE_JSON ? &response->collected : &response->out;
+    while (cursor.left) {
+        if (response->part_left == 0)
+            return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
+        size_t n = cursor.left < response->part_left ? cursor.left : (size_t)response->part_left;
+        if (pe_buf_append(to, pe_cursor_take(&cursor, n), n, err) < 0)
+            return -1;
+        response->part_left -= n;
+        if (advance(response, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int response_end(struct response *response, struct pe_error *err)
+{
+    if (response->part < response->parts.count)
+        return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
+    switch (response->format) {
+    case RESPONSE_MULTIPART:
+        return pe_form_put_end(&response->out, response->boundary, err);
+    case RESPONSE_CPIO:
+        return put_cpio_head(&response->out, 0, "", "TRAILER!!!", strlen("TRAILER!!!"), 0, 0, err);
+    default:
+        return response_put_json(response, err);
+    }
+}
+
+void response_free(struct response *response)
+{
+    pe_parts_free(&response->parts);
+    pe_buf_free(&response->out);
+    pe_buf_free(&response->collected);
+    *response = (struct response){0};
+}

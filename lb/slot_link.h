@@ -1,0 +1,21 @@
+/* GET /v1/slot: a slot's connection, which runs one job at a time (proto/slot-protocol.md). */
+#ifndef PE_LB_SLOT_LINK_H
+#define PE_LB_SLOT_LINK_H
+
+#include "lb/h2o.h"
+#include "lb/scheduler.h"
+
+struct run;
+struct server;
+
+/* Handle the request: upgrade it, or answer with a problem. */
+void slot_link_accept(struct server *server, h2o_req_t *req);
+
+/* Send a job to the slot it was matched with. From now on the slot calls run_on_… (lb/run.h), until it has
+ * called one of those that end a job or slot_link_cancel was called. */
+void slot_link_start(struct sched_slot *slot, struct run *run);
+
+/* Nobody wants the job any more; the run is forgotten at once, and its input is not touched again. */
+void slot_link_cancel(struct sched_slot *slot);
+
+#endif

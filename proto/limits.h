@@ -1,0 +1,46 @@
+/* Limits every part of the service holds to; DESIGN and docs/architecture.md name them. Sizes in bytes. */
+#ifndef PE_PROTO_LIMITS_H
+#define PE_PROTO_LIMITS_H
+
+#define PE_MIB (1024u * 1024u)
+
+/* What a client may send. */
+#define PE_INPUT_BYTES_MAX (32u * PE_MIB)                    /* all files of a job together */
+#define PE_INPUT_FILES_MAX 4096u                             /* files of a job */
+#define PE_JOB_JSON_MAX (256u * 1024u)                       /* the part `job` */
+#define PE_BODY_BYTES_MAX (PE_INPUT_BYTES_MAX + 4u * PE_MIB) /* a whole request body, part headers included \
+                                                              */
+#define PE_PATH_MAX 1024u                                    /* a relative path, without the NUL */
+#define PE_PATH_COMPONENT_MAX 255u                           /* one name in it (NAME_MAX of Linux) */
+#define PE_PATH_DEPTH_MAX 32u                                /* names in it */
+#define PE_ARGS_MAX 1024u                                    /* words in `cmd` */
+#define PE_ENV_MAX 256u                                      /* entries in `env` */
+#define PE_GLOBS_MAX 64u                                     /* entries in `outputs` */
+#define PE_TEXT_MAX (64u * 1024u)                            /* one word of cmd, one value of env */
+#define PE_IMAGE_NAME_MAX 255u
+
+/* What a job may use: defaults, and the most that can be asked for. */
+#define PE_TIMEOUT_MS_DEFAULT 10000u
+#define PE_TIMEOUT_MS_MAX 60000u
+#define PE_GUEST_MEMORY_MIB 1024u
+#define PE_GUEST_CPUS 1u
+#define PE_PIDS_MAX 512u
+#define PE_SCRATCH_BYTES_MAX (512u * PE_MIB)
+
+/* What a job may give back. */
+#define PE_STDOUT_BYTES_MAX (1u * PE_MIB)
+#define PE_STDERR_BYTES_MAX (1u * PE_MIB)
+#define PE_OUTPUT_BYTES_MAX (16u * PE_MIB) /* stdout, stderr and output files together */
+#define PE_OUTPUT_FILES_MAX 4096u
+
+/* The guest's devices. A pmem device is a multiple of 2 MiB (one huge page, what virtio-pmem wants). */
+#define PE_PMEM_ALIGN (2u * PE_MIB)
+#define PE_INPUT_DEVICE_BYTES (48u * PE_MIB)
+#define PE_OUTPUT_DEVICE_BYTES (24u * PE_MIB)
+
+/* The slot protocol. */
+#define PE_SLOT_TEXT_MAX (4u * PE_MIB)   /* one JSON message */
+#define PE_SLOT_BINARY_MAX (64u * 1024u) /* one binary message */
+#define PE_SLOT_PING_MS 5000u            /* between pings; three without an answer are death */
+
+#endif

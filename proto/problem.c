@@ -1,0 +1,77 @@
+/* The table of problem types, and their JSON form. */
+#define _GNU_SOURCE
+#include "proto/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    enum pe_error_kind kind;
+    int status;
+    const char *type, *title;
+    unsigned retry_after_s;
+} types[] = {
+    {PE_ERR_INTERNAL, 500, "internal", "The service failed", 0},
+    {PE_ERR_MALFORMED, 400, "malformed-request", "The request is malformed", 0},
+    {PE_ERR_NOT_FOUND, 404, "not-found", "There is no such thing", 0},
+    {PE_ERR_TOO_LARGE, 413, "too-large", "A limit is exceeded", 0},
+    {PE_ERR_INVALID, 422, "invalid-job", "The job is not valid", 0},
+    {PE_ERR_BUSY, 503, "no-capacity", "There is no capacity now", 1},
+    {PE_ERR_LOST, 504, "job-lost", "The job was lost", 0},
+};
+
+struct pe_problem pe_problem_from_error(const struct pe_error *err)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].kind == err->kind)
+            at = i;
+    struct pe_problem problem = {.status = types[at].status, .retry_after_s = types[at].retry_after_s};
+    snprintf(problem.type, sizeof problem.type, "%s", types[at].type);
+    snprintf(problem.title, sizeof problem.title, "%s", types[at].title);
+    snprintf(problem.detail, sizeof problem.detail, "%s", err->message);
+    return problem;
+}
+
+/* A detail may quote a client's bytes; JSON wants UTF-8. */
+static json_t *detail_to_json(const char *detail)
+{
+    json_t *text = json_string(detail);
+    if (text)
+        return text;
+    char ascii[PE_ERROR_MESSAGE_MAX];
+    size_t i = 0;
+    for (; detail[i] && i < sizeof ascii - 1; i++)
+        ascii[i] = (unsigned char)detail[i] < 0x80 ? detail[i] : '?';
+    ascii[i] = '\0';
+    return json_string(ascii);
+}
+
+json_t *pe_problem_to_json(const struct pe_problem *problem)
+{
+    char type[64];
+    snprintf(type, sizeof type, "/problems/%s", problem->type);
+    return json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", problem->title, "status", problem->status,
+                     "detail", detail_to_json(problem->detail));
+}
+
+static void copy_text(const json_t *json, const char *key, char *text, size_t size)
+{
+    const char *value = json_string_value(json_object_get(json, key));
+    snprintf(text, size, "%s", value ? value : "");
+}
+
+int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct pe_error *err)
+{
+    *problem = (struct pe_problem){0};
+    json_int_t status = json_integer_value(json_object_get(json, "status"));
+    if (status < 400 || status > 599)
+        return pe_fail(err, PE_ERR_MALFORMED, "problem without a valid status");
+    problem->status = (int)status;
+    const char *type = json_string_value(json_object_get(json, "type"));
+    const char *slash = type ? strrchr(type, '/') : NULL;
+    snprintf(problem->type, sizeof problem->type, "%.47s", slash ? slash + 1 : "internal");
+    copy_text(json, "title", problem->title, sizeof problem->title);
+    copy_text(json, "detail", problem->detail, sizeof problem->detail);
+    return 0;
+}

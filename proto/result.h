@@ -1,0 +1,61 @@
+/* What became of a job: the guest's flat `result` (worker side), the slot protocol's and the client's JSON.
+ */
+#ifndef PE_PROTO_RESULT_H
+#define PE_PROTO_RESULT_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pe_status {
+    PE_STATUS_EXITED,   /* ended by itself; exit_code says how */
+    PE_STATUS_SIGNALED, /* ended by a signal; signal says which */
+    PE_STATUS_TIMEOUT,  /* outlived timeout_ms and was killed with everything it started */
+    PE_STATUS_OOM,      /* the kernel killed it, or a part of it that it could not do without, for memory */
+    PE_STATUS_OUTPUT_LIMIT, /* ended by itself, but left more in /output than may be sent; what fits is sent
+                             */
+    PE_STATUS_VM_ERROR,     /* the VM or its init failed; reason says why */
+};
+
+/* Phases of a job, microseconds. Names as in timing_ms. */
+enum pe_phase { PE_PHASE_QUEUE, PE_PHASE_VM, PE_PHASE_INPUT, PE_PHASE_RUN, PE_PHASE_OUTPUT, PE_PHASES };
+extern const char *const pe_phase_names[PE_PHASES];
+
+struct pe_result {
+    enum pe_status status;
+    int exit_code; /* -1: it did not exit */
+    int signal;    /* 0: none */
+    uint64_t wall_us, user_us, system_us;
+    uint64_t max_rss_kib;
+    bool stdout_truncated, stderr_truncated;
+    uint64_t outputs_dropped; /* files in /output that did not fit */
+    char reason[256];         /* of vm_error, else empty */
+    uint64_t phase_us[PE_PHASES];
+    uint64_t crun_us, program_us; /* of `run`: until the program started, and the program itself */
+    /* Filled in by the worker, not by the guest. */
+    char image[256];
+    char image_digest[80]; /* "sha256:<64 hex>" */
+    bool cached;           /* filled in by the balancer */
+};
+
+const char *pe_status_name(enum pe_status status);
+
+/* Decode the guest's flat text. Unknown keys are ignored (an older worker, a newer guest); values out of
+ * range are PE_ERR_MALFORMED. Keys: status, exit_code, signal, wall_us, user_us, system_us, max_rss_kib,
+ * stdout_truncated, stderr_truncated, outputs_dropped, reason, crun_us, program_us, output_us. */
+int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
+                        struct pe_error *err) PE_MUST_CHECK;
+
+/* The client's `result` object (docs/api.md); NULL without memory. The caller owns the reference. */
+json_t *pe_result_to_json(const struct pe_result *result);
+
+/* The reverse, for the balancer reading a worker's message. */
+int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
+
+/* How results are dumped: doubles hold microseconds as milliseconds, ten digits show them without noise. */
+#define PE_RESULT_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(10))
+
+#endif

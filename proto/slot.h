@@ -1,0 +1,89 @@
+/* Slot protocol pe.slot.v1 (proto/slot-protocol.md): WebSocket between worker and balancer, JSON text
+ * messages for control, binary messages for body bytes. This is the typed form of the text messages. */
+#ifndef PE_PROTO_SLOT_H
+#define PE_PROTO_SLOT_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "proto/image.h"
+#include "proto/job.h"
+#include "proto/path.h"
+#include "proto/problem.h"
+#include "proto/result.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PE_SLOT_PATH "/v1/slot"       /* the WebSocket's path for slots */
+#define PE_CONTROL_PATH "/v1/control" /* and for a host's control connection */
+#define PE_SLOT_SUBPROTOCOL "pe.slot.v1"
+#define PE_ID_MAX 64
+
+enum pe_message_kind {
+    PE_MESSAGE_HELLO, /* worker, control connection: what this host is and has */
+    PE_MESSAGE_READY, /* worker, slot connection: give me a job */
+    PE_MESSAGE_JOB, /* balancer: a job; its files' bytes follow as binary messages, in the order of `parts` */
+    PE_MESSAGE_RESULT, /* worker: a result; stdout, stderr and the files follow in the order of `parts` */
+    PE_MESSAGE_END,    /* either: all binary messages were sent */
+    PE_MESSAGE_CANCEL, /* balancer: nobody wants the result; the worker answers with `error` or finishes the
+                          result */
+    PE_MESSAGE_ERROR, /* worker: no result, and why; the slot is free again. Balancer: you broke the protocol,
+                         bye */
+};
+
+enum pe_part_kind { PE_PART_FILE, PE_PART_STDOUT, PE_PART_STDERR };
+
+/* One run of bytes among the binary messages. */
+struct pe_part {
+    enum pe_part_kind kind;
+    struct pe_path path; /* of PE_PART_FILE */
+    uint64_t size;       /* bytes */
+    uint32_t mode;       /* permission bits, of a file in a result */
+};
+
+struct pe_parts {
+    struct pe_part *items; /* owned */
+    size_t count;
+};
+
+struct pe_hello {
+    char host[256]; /* a name unique among hosts */
+    char arch[32];  /* uname -m */
+    char cpu[128];  /* model name */
+    char vmm[256];  /* which VMM and accelerator, and why not a better one */
+    uint32_t slots; /* slot connections that this host keeps */
+    json_t *images; /* array of catalog entries, each checked with pe_image_from_json; owned */
+};
+
+struct pe_message {
+    enum pe_message_kind kind;
+    char id[PE_ID_MAX + 1];           /* of job, result, end, cancel, error; [A-Za-z0-9_-]+ */
+    struct pe_hello hello;            /* HELLO */
+    char host[256];                   /* READY: the host it belongs to */
+    char warm[PE_IMAGE_NAME_MAX + 1]; /* READY: image its warm VM is made for, or empty */
+    struct pe_job job;                /* JOB */
+    uint64_t queue_us;                /* JOB: how long it waited for a slot */
+    struct pe_parts parts;            /* JOB, RESULT */
+    struct pe_result result;          /* RESULT */
+    struct pe_problem problem;        /* ERROR */
+};
+
+/* Decode one text message; sizes, counts and names are within proto/limits.h or it fails with
+ * PE_ERR_MALFORMED. `message` is zeroed first and owned by the caller in either case. */
+int pe_message_decode(const void *text, size_t size, struct pe_message *message,
+                      struct pe_error *err) PE_MUST_CHECK;
+
+/* Append the message's JSON text to `out`. */
+int pe_message_encode(const struct pe_message *message, struct pe_buf *out,
+                      struct pe_error *err) PE_MUST_CHECK;
+
+void pe_message_free(struct pe_message *message);
+#define pe_automessage __attribute__((cleanup(pe_message_free)))
+
+/* Add one part. `path` is NULL for stdout and stderr. */
+int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe_path *path, uint64_t size,
+                 uint32_t mode, struct pe_error *err) PE_MUST_CHECK;
+uint64_t pe_parts_size(const struct pe_parts *parts); /* bytes of all parts */
+void pe_parts_free(struct pe_parts *parts);
+
+#endif

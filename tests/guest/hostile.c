@@ -1,0 +1,185 @@
+/* What a hostile program would do in a guest, one behaviour a subcommand: hostile NAME. Test code only;
+ * static, so that it runs in any image. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB (1024u * 1024u)
+
+/* Children that fork for ever, from as many processes as there may be. */
+static int __attribute__((noreturn)) fork_bomb(void)
+{
+    printf("before\n");
+    fflush(stdout);
+    for (;;)
+        if (fork() < 0)
+            usleep(1000);
+}
+
+/* A grandchild in its own session that ignores signals and holds on to the pipes. */
+static int daemonise(void)
+{
+    if (fork() == 0) {
+        setsid();
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        if (fork() == 0)
+            for (;;)
+                pause();
+        _exit(0);
+    }
+    wait(NULL);
+    printf("parent ends\n");
+    return 0;
+}
+
+/* Ignore every signal that can be ignored, print, and stay. */
+static int __attribute__((noreturn)) stubborn(void)
+{
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_IGN);
+    daemonise();
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+static int eat_memory(void)
+{
+    for (size_t total = 0;; total += 8 * MIB) {
+        void *block = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED)
+            return 9;
+        memset(block, 1, 8 * MIB);
+    }
+}
+
+/* The child dies for its memory, the parent does not mind. */
+static int eat_memory_in_child(void)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(eat_memory());
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? 0 : 8;
+}
+
+static int flood(void)
+{
+    static char block[64 * 1024];
+    memset(block, 'x', sizeof block);
+    for (unsigned i = 0; i < 64 * MIB / sizeof block; i++)
+        if (write(STDOUT_FILENO, block, sizeof block) < 0)
+            return 1;
+    close(STDOUT_FILENO);
+    fprintf(stderr, "stdout closed\n");
+    return 4;
+}
+
+static int hundred_thousand_files(void)
+{
+    char name[64];
+    for (int i = 0; i < 100000; i++) {
+        snprintf(name, sizeof name, "/output/%06d", i);
+        int fd = open(name, O_CREAT | O_WRONLY, 0600);
+        if (fd < 0)
+            return 7;
+        close(fd);
+    }
+    return 0;
+}
+
+/* Directories inside one another, far deeper than a path may be. */
+static int nest(void)
+{
+    if (chdir("/output") < 0)
+        return 1;
+    for (int i = 0; i < 3000; i++)
+        if (mkdir("d", 0700) < 0 || chdir("d") < 0)
+            return 2;
+    return close(open("bottom", O_CREAT | O_WRONLY, 0600));
+}
+
+/* Get at pe-shim, PID 1 here. Prints each way that worked. */
+static int attack_shim(void)
+{
+    static const char *const files[] = {"/proc/1/fd/3", "/proc/1/mem", "/proc/1/environ", "/proc/1/root/etc"};
+    int ways = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (open(files[i], O_RDONLY) >= 0)
+            ways += printf("opened %s\n", files[i]);
+    if (write(3, "forged", 6) >= 0)
+        ways += printf("wrote to 3\n");
+    if (ptrace(PTRACE_ATTACH, 1, NULL, NULL) == 0)
+        ways += printf("attached\n");
+    kill(1, SIGKILL);
+    kill(1, SIGSTOP);
+    kill(1, SIGTERM);
+    signal(SIGTERM, SIG_IGN);
+    kill(-1, SIGTERM);
+    printf("%s\n", ways ? "broken" : "held");
+    return 0;
+}
+
+/* Get out of the container. Prints each way that worked. */
+static int attack_container(void)
+{
+    int ways = 0;
+    if (mount("none", "/mnt", "tmpfs", 0, NULL) == 0 || mount("none", "/tmp", "tmpfs", 0, NULL) == 0)
+        ways += printf("mounted\n");
+    if (mknod("/work/pmem0", S_IFBLK | 0600, makedev(259, 0)) == 0)
+        ways += printf("made a device\n");
+    if (open("/proc/sys/kernel/core_pattern", O_WRONLY) >= 0 || open("/proc/sysrq-trigger", O_WRONLY) >= 0)
+        ways += printf("opened a kernel switch\n");
+    if (open("/dev/pmem2", O_RDWR) >= 0 || open("/dev/ttyS0", O_RDWR) >= 0)
+        ways += printf("opened a device\n");
+    if (open("/sys/fs/cgroup/cgroup.procs", O_WRONLY) >= 0)
+        ways += printf("opened a cgroup\n");
+    if (chroot("/tmp") == 0)
+        ways += printf("changed root\n");
+    printf("%s\n", ways ? "broken" : "held");
+    return 0;
+}
+
+static int crash(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    return raise(SIGSEGV);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(void);
+    } behaviours[] = {
+        {"fork-bomb", fork_bomb},
+        {"daemonise", daemonise},
+        {"stubborn", stubborn},
+        {"eat-memory", eat_memory},
+        {"eat-memory-in-child", eat_memory_in_child},
+        {"flood", flood},
+        {"100000-files", hundred_thousand_files},
+        {"nest", nest},
+        {"attack-shim", attack_shim},
+        {"attack-container", attack_container},
+        {"crash", crash},
+    };
+    for (size_t i = 0; argc == 2 && i < sizeof behaviours / sizeof *behaviours; i++)
+        if (!strcmp(argv[1], behaviours[i].name))
+            return behaviours[i].run();
+    fprintf(stderr, "hostile: unknown behaviour\n");
+    return 2;
+}

@@ -1,0 +1,179 @@
+/* Reading what a guest left: a lying guest gets a refusal, never more. */
+#include "worker/output.h"
+#include "proto/limits.h"
+#include "tests/unit/check.h"
+
+#include <sys/stat.h>
+
+#define RESULT "status=exited\nexit_code=0\n"
+
+/* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded to 4 bytes. */
+static void put(struct pe_buf *out, const char *name, unsigned mode, const void *data, size_t size)
+{
+    struct pe_error err;
+    static const char zeroes[4];
+    assert_int_equal(pe_buf_printf(out, &err, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X", 1, mode, 0, 0, 1, 0,
+                                   size, 0, 0, 0, 0, strlen(name) + 1, 0),
+                     0);
+    assert_int_equal(pe_buf_append(out, name, strlen(name) + 1, &err), 0);
+    assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
+    assert_int_equal(pe_buf_append(out, data, size, &err), 0);
+    assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
+}
+
+static void put_file(struct pe_buf *out, const char *name, const char *text)
+{
+    put(out, name, S_IFREG | 0644, text, strlen(text));
+}
+
+static void put_head(struct pe_buf *out)
+{
+    put_file(out, "result", RESULT);
+    put_file(out, "stdout", "out");
+    put_file(out, "stderr", "");
+}
+
+static void put_trailer(struct pe_buf *out)
+{
+    put(out, "TRAILER!!!", 0, NULL, 0);
+}
+
+static void refused(struct pe_buf *cpio, const char *word)
+{
+    struct pe_error err;
+    autooutput struct output output;
+    put_trailer(cpio);
+    assert_int_equal(output_read(cpio->data, cpio->size, &output, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, word);
+}
+
+static void a_whole_output_is_read(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autobuf struct pe_buf cpio = {0};
+    autooutput struct output output;
+    put_head(&cpio);
+    put(&cpio, "dir/sub", S_IFDIR | 0755, NULL, 0);
+    put_file(&cpio, "dir/sub/\xff\n", "bytes");
+    put_trailer(&cpio);
+    assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
+    assert_int_equal(output.result.status, PE_STATUS_EXITED);
+    assert_int_equal(output.parts.count, 3);
+    assert_string_equal(output.parts.items[2].path.text, "sub/\xff\n");
+    assert_int_equal(output.bytes.size, 8);
+    assert_memory_equal(output.bytes.data, "outbytes", 8);
+}
+
+static void the_first_entries_must_be_result_stdout_and_stderr(void **state)
+{
+    (void)state;
+    pe_autobuf struct pe_buf empty = {0};
+    pe_autobuf struct pe_buf swapped = {0};
+    pe_autobuf struct pe_buf linked = {0};
+    refused(&empty, "no 'result'");
+    put_file(&swapped, "stdout", "x");
+    refused(&swapped, "no 'result'");
+    put(&linked, "result", S_IFLNK | 0777, "/etc/passwd", 11);
+    refused(&linked, "no 'result'");
+}
+
+static void refused_entry(const char *name, unsigned mode, const char *word)
+{
+    pe_autobuf struct pe_buf cpio = {0};
+    put_head(&cpio);
+    put(&cpio, name, mode, "x", 1);
+    refused(&cpio, word);
+}
+
+static void entries_that_are_no_plain_file_below_dir_are_refused(void **state)
+{
+    (void)state;
+    refused_entry("etc/passwd", S_IFREG, "path is not allowed");
+    refused_entry("dir/../x", S_IFREG, "path is not allowed");
+    refused_entry("dir//etc/passwd", S_IFREG, "path is not allowed");
+    refused_entry("/dir/x", S_IFREG, "path is not allowed");
+    refused_entry("dir/x", S_IFLNK, "neither a file nor a directory");
+    refused_entry("dir/x", S_IFCHR, "neither a file nor a directory");
+    refused_entry("dir/x", S_IFIFO, "neither a file nor a directory");
+}
+
+static void a_name_that_comes_twice_is_refused(void **state)
+{
+    (void)state;
+    pe_autobuf struct pe_buf cpio = {0};
+    put_head(&cpio);
+    put_file(&cpio, "dir/a", "1");
+    put_file(&cpio, "dir/a", "2");
+    refused(&cpio, "not in order");
+}
+
+static void limits_hold_whatever_the_headers_say(void **state)
+{
+    (void)state;
+    pe_autobuf struct pe_buf huge = {0};
+    pe_autobuf struct pe_buf many = {0};
+    put_head(&huge);
+    put_file(&huge, "dir/a", "x");
+    char *size = memmem(huge.data, huge.size, "dir/a", 5);
+    memcpy(size - 110 + 54, "FFFFFFFF", 8);
+    refused(&huge, "impossible size");
+    put_head(&many);
+    for (int i = 0; i <= (int)PE_OUTPUT_FILES_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "dir/%05d", i);
+        put_file(&many, name, "");
+    }
+    refused(&many, "more files");
+}
+
+static void a_result_out_of_form_is_refused(void **state)
+{
+    (void)state;
+    static const char *const results[] = {"", "exit_code=0\n", "status=great\n", "status=exited\nexit_code=256\n",
+                                          "status=exited\nwall_us=99999999999999999\n", "status=exited"};
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        pe_autobuf struct pe_buf cpio = {0};
+        put_file(&cpio, "result", results[i]);
+        refused(&cpio, "result");
+    }
+}
+
+static void every_cut_is_refused_and_no_flipped_byte_is_a_fault(void **state)
+{
+    (void)state;
+    pe_autobuf struct pe_buf cpio = {0};
+    put_head(&cpio);
+    put_file(&cpio, "dir/a", "content");
+    put_trailer(&cpio);
+    for (size_t size = 0; size < cpio.size; size++) {
+        struct pe_error err;
+        autooutput struct output output;
+        int got = output_read(cpio.data, size, &output, &err);
+        if (got == 0 && size < cpio.size - 124)
+            fail_msg("a cut at %zu of %zu was accepted", size, cpio.size);
+    }
+    for (size_t at = 0; at < cpio.size; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            struct pe_error err;
+            autooutput struct output output;
+            cpio.data[at] ^= (uint8_t)(1 << bit);
+            if (output_read(cpio.data, cpio.size, &output, &err) == 0)
+                assert_true(output.bytes.size <= PE_OUTPUT_BYTES_MAX);
+            cpio.data[at] ^= (uint8_t)(1 << bit);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_output_is_read),
+        cmocka_unit_test(the_first_entries_must_be_result_stdout_and_stderr),
+        cmocka_unit_test(entries_that_are_no_plain_file_below_dir_are_refused),
+        cmocka_unit_test(a_name_that_comes_twice_is_refused),
+        cmocka_unit_test(limits_hold_whatever_the_headers_say),
+        cmocka_unit_test(a_result_out_of_form_is_refused),
+        cmocka_unit_test(every_cut_is_refused_and_no_flipped_byte_is_a_fault),
+    };
+    return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}

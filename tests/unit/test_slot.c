@@ -1,0 +1,124 @@
+/* Messages of the slot protocol, from a peer that may be broken or hostile. */
+#include "proto/slot.h"
+#include "tests/unit/check.h"
+
+static void refused(const char *text, const char *word)
+{
+    struct pe_error err;
+    pe_automessage struct pe_message message;
+    assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), -1);
+    assert_error(err, err.kind, word);
+}
+
+static void round_trip(const struct pe_message *message, struct pe_message *again)
+{
+    struct pe_error err;
+    pe_autobuf struct pe_buf text = {0};
+    assert_int_equal(pe_message_encode(message, &text, &err), 0);
+    if (pe_message_decode(text.data, text.size, again, &err) < 0)
+        fail_msg("%s in %.*s", err.message, (int)text.size, (char *)text.data);
+}
+
+static void add_file(struct pe_parts *parts, const char *name, uint64_t size)
+{
+    struct pe_error err;
+    struct pe_path path;
+    assert_int_equal(pe_path_parse(name, strlen(name), 0, &path, &err), 0);
+    assert_int_equal(pe_parts_add(parts, PE_PART_FILE, &path, size, 0644, &err), 0);
+}
+
+static void a_job_and_its_parts_survive_the_wire(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_JOB, .id = "J-1_x", .queue_us = 42};
+    pe_automessage struct pe_message again;
+    assert_int_equal(pe_job_decode("{\"image\":\"gcc:14\"}", 18, &message.job, &err), 0);
+    add_file(&message.parts, "a b%\xff\n.c", 17);
+    add_file(&message.parts, "z", 0);
+    round_trip(&message, &again);
+    assert_string_equal(again.id, "J-1_x");
+    assert_int_equal(again.queue_us, 42);
+    assert_int_equal(again.parts.count, 2);
+    assert_string_equal(again.parts.items[0].path.text, "a b%\xff\n.c");
+    assert_int_equal(pe_parts_size(&again.parts), 17);
+}
+
+static void a_result_survives_the_wire(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_RESULT, .id = "r"};
+    pe_automessage struct pe_message again;
+    message.result = (struct pe_result){.status = PE_STATUS_SIGNALED,
+                                        .exit_code = -1,
+                                        .signal = 11,
+                                        .wall_us = 1234567,
+                                        .max_rss_kib = 2048,
+                                        .stderr_truncated = true,
+                                        .outputs_dropped = 3,
+                                        .image = "gcc:14"};
+    message.result.phase_us[PE_PHASE_RUN] = 98765;
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, 5, 0, &err), 0);
+    round_trip(&message, &again);
+    assert_int_equal(again.result.status, PE_STATUS_SIGNALED);
+    assert_int_equal(again.result.exit_code, -1);
+    assert_int_equal(again.result.signal, 11);
+    assert_int_equal(again.result.wall_us, 1234567);
+    assert_int_equal(again.result.phase_us[PE_PHASE_RUN], 98765);
+    assert_true(again.result.stderr_truncated);
+    assert_false(again.result.stdout_truncated);
+    assert_int_equal(again.result.outputs_dropped, 3);
+    assert_int_equal(again.parts.items[0].kind, PE_PART_STDOUT);
+}
+
+static void messages_out_of_form_are_refused(void **state)
+{
+    (void)state;
+    refused("", "not an object");
+    refused("7", "not an object");
+    refused("{\"type\":7}", "not an object");
+    refused("{\"type\":\"launch\"}", "unknown type");
+    refused("{\"type\":\"end\"}", "'id'");
+    refused("{\"type\":\"end\",\"id\":\"a b\"}", "'id'");
+    refused("{\"type\":\"end\",\"id\":\"\"}", "'id'");
+    refused("{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"}}", "'parts'");
+    refused("{\"type\":\"hello\",\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\",\"images\":[{}]}", "'name'");
+    refused("{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":200}}", "status");
+    refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
+}
+
+static void refused_part(const char *part)
+{
+    struct pe_error err;
+    char text[512];
+    pe_automessage struct pe_message message;
+    int n = snprintf(text, sizeof text, "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[%s]}", part);
+    assert_int_equal(pe_message_decode(text, (size_t)n, &message, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, "part");
+}
+
+static void parts_with_bad_names_or_sizes_are_refused(void **state)
+{
+    (void)state;
+    refused_part("{}");
+    refused_part("{\"kind\":\"file\",\"size\":1}");
+    refused_part("{\"kind\":\"file\",\"size\":-1,\"name\":\"a\"}");
+    refused_part("{\"kind\":\"file\",\"size\":99999999999,\"name\":\"a\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"..\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"a%2F..\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%00\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%4\"}");
+    refused_part("{\"kind\":\"file\",\"size\":33000000,\"name\":\"a\"},{\"kind\":\"file\",\"size\":33000000,\"name\":\"b\"}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_and_its_parts_survive_the_wire),
+        cmocka_unit_test(a_result_survives_the_wire),
+        cmocka_unit_test(messages_out_of_form_are_refused),
+        cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
+    };
+    return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
+}

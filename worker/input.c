@@ -1,0 +1,134 @@
+/* A job's input device: where the bytes go and which entries the image has. The format itself is
+ * worker/squashfs.c. */
+#define _GNU_SOURCE
+#include "worker/input.h"
+
+#include "base/cleanup.h"
+#include "proto/limits.h"
+#include "worker/squashfs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int input_begin(struct input *input, struct memfile *device, const struct pe_parts *files,
+                const char *stdin_name, struct pe_error *err)
+{
+    *input = (struct input){.device = device, .files = files, .stdin_name = stdin_name};
+    if (files->count > PE_INPUT_FILES_MAX || pe_parts_size(files) > PE_INPUT_BYTES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "a job with %zu files of %llu bytes", files->count,
+                       (unsigned long long)pe_parts_size(files));
+    input->offsets = calloc(files->count + 1, sizeof *input->offsets);
+    if (!input->offsets)
+        return pe_fail_errno(err, "input of %zu files", files->count);
+    uint64_t at = SQUASHFS_DATA_START;
+    for (size_t i = 0; i < files->count; i++) {
+        input->offsets[i] = at;
+        at += files->items[i].size;
+    }
+    input->filled = SQUASHFS_DATA_START;
+    input->body_end = at;
+    return 0;
+}
+
+int input_append(struct input *input, const void *bytes, size_t size, struct pe_error *err)
+{
+    if (size > input->body_end - input->filled)
+        return pe_fail(err, PE_ERR_MALFORMED, "more bytes than the job's parts announced");
+    memcpy(input->device->bytes + input->filled, bytes, size);
+    input->filled += size;
+    return 0;
+}
+
+/* Scripts and programs may be run as they are; a form upload carries no permission bits. */
+static uint32_t mode_of(const uint8_t *bytes, uint64_t size)
+{
+    int runs = (size >= 2 && !memcmp(bytes, "#!", 2)) || (size >= 4 && !memcmp(bytes, "\177ELF", 4));
+    return runs ? 0755 : 0644;
+}
+
+/* The files of the image under construction; every path is a slice of `paths`. */
+struct listing {
+    struct squashfs_file *files; /* owned */
+    size_t count;
+    char *paths; /* owned */
+    size_t used;
+};
+
+static void listing_free(struct listing *listing)
+{
+    free(listing->files);
+    free(listing->paths);
+}
+
+static void list(struct listing *listing, const char *directory, const char *name, uint64_t offset,
+                 uint64_t size, uint32_t mode)
+{
+    char *path = listing->paths + listing->used;
+    listing->used += (size_t)sprintf(path, "%s%s", directory, name) + 1;
+    listing->files[listing->count++] =
+        (struct squashfs_file){.path = path, .offset = offset, .size = size, .mode = mode};
+}
+
+/* Put bytes behind the ones already there. */
+static int place(struct input *input, const struct pe_buf *bytes, uint64_t *offset, struct pe_error *err)
+{
+    if (bytes->size > input->device->size - input->filled)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the input does not fit into its device");
+    *offset = input->filled;
+    if (bytes->size)
+        memcpy(input->device->bytes + input->filled, bytes->data, bytes->size);
+    input->filled += bytes->size;
+    return 0;
+}
+
+/* The user's files, and the one among them that is also standard input: both names share the same bytes. */
+static void list_user_files(const struct input *input, struct listing *listing)
+{
+    const char *stdin_name = input->stdin_name;
+    list(listing, "dir/", "", 0, 0, 0);
+    for (size_t i = 0; i < input->files->count; i++) {
+        const struct pe_part *file = &input->files->items[i];
+        uint32_t mode = mode_of(input->device->bytes + input->offsets[i], file->size);
+        list(listing, "dir/", file->path.text, input->offsets[i], file->size, mode);
+        if (stdin_name && !strcmp(stdin_name, file->path.text)) {
+            list(listing, "", "stdin", input->offsets[i], file->size, 0644);
+            stdin_name = NULL;
+        }
+    }
+}
+
+static int listing_make(struct listing *listing, const struct input *input, struct pe_error *err)
+{
+    size_t text = 64;
+    for (size_t i = 0; i < input->files->count; i++)
+        text += input->files->items[i].path.length + sizeof "dir/";
+    listing->files = calloc(input->files->count + 4, sizeof *listing->files);
+    listing->paths = malloc(text);
+    return listing->files && listing->paths ? 0
+                                            : pe_fail_errno(err, "list of %zu files", input->files->count);
+}
+
+int input_finish(struct input *input, const struct pe_buf *config, const struct pe_buf *job,
+                 struct pe_error *err)
+{
+    if (input->filled != input->body_end)
+        return pe_fail(err, PE_ERR_MALFORMED, "fewer bytes than the job's parts announced");
+    __attribute__((cleanup(listing_free))) struct listing listing = {0};
+    uint64_t config_at = 0, job_at = 0;
+    if (listing_make(&listing, input, err) < 0 || place(input, config, &config_at, err) < 0 ||
+        place(input, job, &job_at, err) < 0)
+        return -1;
+    list(&listing, "", "config.json", config_at, config->size, 0644);
+    list(&listing, "", "job", job_at, job->size, 0644);
+    list_user_files(input, &listing);
+    return squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
+                          listing.count, (uint32_t)time(NULL), err);
+}
+
+void input_free(struct input *input)
+{
+    free(input->offsets);
+    *input = (struct input){0};
+}

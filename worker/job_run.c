@@ -1,0 +1,328 @@
+/* The steps of one job, in order: input, VM, go, done, output, answer. A fault of the guest or of the job
+ * ends in an answer; only a fault of the connection ends the slot's session. */
+#define _GNU_SOURCE
+#include "worker/job_run.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "image/store.h"
+#include "proto/limits.h"
+#include "worker/bundle.h"
+#include "worker/input.h"
+#include "worker/output.h"
+
+#include <string.h>
+
+/* What a guest may take over its job's own timeout: crun's start and the writing of the output, under
+ * emulation. */
+#define GUEST_GRACE_MS 30000u
+
+/* Everything a job needs on the way, and what it took. */
+struct job_state {
+    struct job_run *run;
+    const struct pe_image *image; /* into `images` */
+    struct pe_store_images images;
+    struct input input;
+    struct output output;
+    uint64_t phase_us[PE_PHASES];
+};
+
+static void state_free(struct job_state *state)
+{
+    input_free(&state->input);
+    output_free(&state->output);
+    pe_store_images_free(&state->images);
+}
+
+/* ---- answers ---- */
+
+static int send_message(struct link *link, const struct pe_message *message, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_message_encode(message, &text, err) < 0)
+        return -1;
+    return link_send(link, true, text.data, text.size, err);
+}
+
+static int send_error(const struct job_run *run, const struct pe_error *cause, struct pe_error *err)
+{
+    struct pe_message message = {.kind = PE_MESSAGE_ERROR, .problem = pe_problem_from_error(cause)};
+    if (cause->kind == PE_ERR_CANCELED) {
+        strcpy(message.problem.type, "canceled");
+        strcpy(message.problem.title, "The job was canceled");
+    }
+    strcpy(message.id, run->message->id);
+    pe_log(PE_LOG_INFO, "job %s: %s", message.id, cause->message);
+    return send_message(run->link, &message, err);
+}
+
+static int send_result(struct job_state *state, struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    const struct pe_buf *bytes = &state->output.bytes;
+    struct pe_message message = {
+        .kind = PE_MESSAGE_RESULT, .result = state->output.result, .parts = state->output.parts};
+    strcpy(message.id, run->message->id);
+    if (send_message(run->link, &message, err) < 0)
+        return -1;
+    for (size_t at = 0; at < bytes->size; at += PE_SLOT_BINARY_MAX) {
+        size_t left = bytes->size - at;
+        size_t size = left < PE_SLOT_BINARY_MAX ? left : PE_SLOT_BINARY_MAX;
+        if (link_send(run->link, false, bytes->data + at, size, err) < 0)
+            return -1;
+    }
+    message.kind = PE_MESSAGE_END;
+    return send_message(run->link, &message, err);
+}
+
+/* ---- waiting: for the balancer and for the guest ---- */
+
+/* How a step ended that did not go wrong. */
+enum step { STEP_DONE, STEP_REFUSED }; /* REFUSED: `cause` says why, and is the answer */
+
+static enum step refuse(struct pe_error *cause, enum pe_error_kind kind, const char *what)
+{
+    pe_fail(cause, kind, "%s", what);
+    return STEP_REFUSED;
+}
+
+/* A message during a job can only be `cancel`. */
+static int on_message(const struct job_run *run, enum step *step, struct pe_error *cause,
+                      struct pe_error *err)
+{
+    pe_automessage struct pe_message message = {0};
+    struct link_message *raw = link_take(run->link);
+    int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
+                              : pe_fail(err, PE_ERR_MALFORMED, "bytes after a job's end");
+    free(raw);
+    if (failed)
+        return -1;
+    if (message.kind != PE_MESSAGE_CANCEL)
+        return pe_fail(err, PE_ERR_MALFORMED, "an unexpected message during a job");
+    if (!strcmp(message.id, run->message->id))
+        *step = refuse(cause, PE_ERR_CANCELED, "nobody waits for the result any more");
+    return 0;
+}
+
+/* Until the guest says `word` or the deadline passes. Negative only for the connection. */
+static int await_guest(const struct job_run *run, const char *word, uint64_t deadline_us, enum step *step,
+                       struct pe_error *cause, struct pe_error *err)
+{
+    *step = STEP_DONE;
+    for (;;) {
+        int heard = machine_heard(run->machine, word, cause);
+        if (heard > 0)
+            return 0;
+        if (heard < 0)
+            return *step = STEP_REFUSED, 0;
+        enum link_event event;
+        if (link_wait(run->link, run->machine->vm.control_fd, deadline_us, false, &event, err) < 0)
+            return -1;
+        if (event == LINK_DEADLINE) {
+            *step = refuse(cause, PE_ERR_INTERNAL, "the guest did not answer in time");
+            return 0;
+        }
+        if (event == LINK_MESSAGE && on_message(run, step, cause, err) < 0)
+            return -1;
+        if (*step == STEP_REFUSED)
+            return 0;
+    }
+}
+
+/* ---- the input ---- */
+
+static int append_bytes(struct job_state *state, const struct link_message *raw, enum step *step,
+                        struct pe_error *cause)
+{
+    if (*step == STEP_DONE && input_append(&state->input, raw->bytes, raw->size, cause) < 0)
+        *step = STEP_REFUSED;
+    return 0;
+}
+
+/* Read the job's bytes up to `end`, straight into the device; when the job is refused already, past it. */
+static int receive_input(struct job_state *state, enum step *step, struct pe_error *cause,
+                         struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    for (bool ended = false; !ended;) {
+        enum link_event event;
+        if (link_wait(run->link, -1, 0, false, &event, err) < 0)
+            return -1;
+        pe_automessage struct pe_message message = {0};
+        struct link_message *raw = link_take(run->link);
+        int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
+                                  : append_bytes(state, raw, step, cause);
+        bool is_text = raw->is_text;
+        free(raw);
+        if (failed)
+            return -1;
+        if (!is_text)
+            continue;
+        if (message.kind == PE_MESSAGE_CANCEL) {
+            *step = refuse(cause, PE_ERR_CANCELED, "nobody waits for the result any more");
+            return 0;
+        }
+        if (message.kind != PE_MESSAGE_END)
+            return pe_fail(err, PE_ERR_MALFORMED, "an unexpected message among a job's bytes");
+        ended = true;
+    }
+    return 0;
+}
+
+static enum step finish_input(struct job_state *state, struct pe_error *cause)
+{
+    const struct job_run *run = state->run;
+    const struct pe_job *job = &run->message->job;
+    pe_autobuf struct pe_buf config = {0};
+    pe_autobuf struct pe_buf flat = {0};
+    if (bundle_config(job, state->image, &run->message->parts, run->config->memory_mib, &config, cause) < 0 ||
+        bundle_job(job, &flat, cause) < 0 || input_finish(&state->input, &config, &flat, cause) < 0)
+        return STEP_REFUSED;
+    return STEP_DONE;
+}
+
+/* ---- the VM ---- */
+
+/* The slot's VM, when it has the job's rootfs; else a new one. */
+static enum step take_machine(struct job_state *state, struct pe_error *cause)
+{
+    struct job_run *run = state->run;
+    if (pe_store_list(run->config->store, &state->images, cause) < 0)
+        return STEP_REFUSED;
+    state->image = pe_store_find(&state->images, run->message->job.image, cause);
+    if (!state->image)
+        return STEP_REFUSED;
+    strcpy(run->warm_image, state->image->name);
+    if (run->machine->vm.pid > 0 && !strcmp(run->machine->image_digest, state->image->digest))
+        return STEP_DONE;
+    machine_discard(run->machine);
+    return machine_start(run->config, state->image, run->machine, cause) < 0 ? STEP_REFUSED : STEP_DONE;
+}
+
+static int await_ready(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
+{
+    struct machine *machine = state->run->machine;
+    *step = STEP_DONE;
+    if (!machine->ready &&
+        await_guest(state->run, "ready", pe_now_us() + MACHINE_READY_MS * 1000ull, step, cause, err) < 0)
+        return -1;
+    machine->ready = *step == STEP_DONE;
+    return 0;
+}
+
+/* From `go` to `done`; then the VM dies, so that nothing changes under the reader of its output. */
+static int run_guest(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
+{
+    struct job_run *run = state->run;
+    uint64_t deadline_us = pe_now_us() + (run->message->job.timeout_ms + GUEST_GRACE_MS) * 1000ull;
+    *step = machine_go(run->machine, cause) < 0 ? STEP_REFUSED : STEP_DONE;
+    if (*step == STEP_DONE && await_guest(run, "done", deadline_us, step, cause, err) < 0)
+        return -1;
+    machine_kill(run->machine);
+    return 0;
+}
+
+/* ---- the result ---- */
+
+/* A guest that fails or lies still gets its job an answer: vm_error, with the reason. */
+static void result_of_failed_vm(struct job_state *state, const struct pe_error *cause)
+{
+    struct pe_error ignored;
+    output_free(&state->output);
+    state->output.result = (struct pe_result){.status = PE_STATUS_VM_ERROR, .exit_code = -1};
+    snprintf(state->output.result.reason, sizeof state->output.result.reason, "%.*s",
+             (int)sizeof state->output.result.reason - 1, cause->message);
+    if (pe_parts_add(&state->output.parts, PE_PART_STDOUT, NULL, 0, 0, &ignored) < 0 ||
+        pe_parts_add(&state->output.parts, PE_PART_STDERR, NULL, 0, 0, &ignored) < 0)
+        pe_log(PE_LOG_ERROR, "%s", ignored.message);
+}
+
+static void complete_result(struct job_state *state)
+{
+    struct pe_result *result = &state->output.result;
+    snprintf(result->image, sizeof result->image, "%s", state->image->name);
+    snprintf(result->image_digest, sizeof result->image_digest, "%s", state->image->digest);
+    state->phase_us[PE_PHASE_OUTPUT] += result->phase_us[PE_PHASE_OUTPUT];
+    memcpy(result->phase_us, state->phase_us, sizeof result->phase_us);
+    result->phase_us[PE_PHASE_QUEUE] = state->run->message->queue_us;
+}
+
+/* Give the slot its next VM while the result is on its way. */
+static void start_successor(struct job_state *state)
+{
+    struct pe_error err;
+    machine_discard(state->run->machine);
+    if (!link_stop_requested &&
+        machine_start(state->run->config, state->image, state->run->machine, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+}
+
+/* Sets the phase to the time since `*since_us`, which it moves to now. */
+static void note_phase(struct job_state *state, enum pe_phase phase, uint64_t *since_us)
+{
+    uint64_t now = pe_now_us();
+    state->phase_us[phase] = now - *since_us;
+    *since_us = now;
+}
+
+/* VM ready, input complete, run, output read. Refused: the job was canceled, or cannot be run as it is. */
+static int run_prepared(struct job_state *state, enum step *step, struct pe_error *cause,
+                        struct pe_error *err)
+{
+    uint64_t since_us = pe_now_us();
+    struct job_run *run = state->run;
+    if (await_ready(state, step, cause, err) < 0)
+        return -1;
+    note_phase(state, PE_PHASE_VM, &since_us);
+    if (*step == STEP_REFUSED && cause->kind != PE_ERR_CANCELED) {
+        result_of_failed_vm(state, cause);
+        *step = STEP_DONE;
+        return 0;
+    }
+    if (*step == STEP_DONE)
+        *step = finish_input(state, cause);
+    uint64_t input_us = state->phase_us[PE_PHASE_INPUT];
+    note_phase(state, PE_PHASE_INPUT, &since_us);
+    state->phase_us[PE_PHASE_INPUT] += input_us;
+    if (*step == STEP_REFUSED)
+        return 0;
+    if (run_guest(state, step, cause, err) < 0)
+        return -1;
+    note_phase(state, PE_PHASE_RUN, &since_us);
+    if (*step == STEP_REFUSED && cause->kind == PE_ERR_CANCELED)
+        return 0;
+    if (*step == STEP_REFUSED ||
+        output_read(run->machine->output.bytes, run->machine->output.size, &state->output, cause) < 0)
+        result_of_failed_vm(state, cause);
+    *step = STEP_DONE;
+    note_phase(state, PE_PHASE_OUTPUT, &since_us);
+    return 0;
+}
+
+int job_run(struct job_run *run, struct pe_error *err)
+{
+    __attribute__((cleanup(state_free))) struct job_state state = {.run = run};
+    const struct pe_message *message = run->message;
+    struct pe_error cause;
+    uint64_t since_us = pe_now_us();
+    enum step step = take_machine(&state, &cause);
+    if (step == STEP_DONE &&
+        input_begin(&state.input, &run->machine->input, &message->parts, message->job.stdin_name, &cause) < 0)
+        step = STEP_REFUSED;
+    if (receive_input(&state, &step, &cause, err) < 0)
+        return -1;
+    note_phase(&state, PE_PHASE_INPUT, &since_us);
+    if (step == STEP_DONE && run_prepared(&state, &step, &cause, err) < 0)
+        return -1;
+    if (step == STEP_REFUSED) {
+        if (state.image)
+            start_successor(&state); /* its devices may hold half a job */
+        return send_error(run, &cause, err);
+    }
+    complete_result(&state);
+    start_successor(&state);
+    pe_log(PE_LOG_INFO, "job %s: %s, %s after %llu ms", message->id, message->job.image,
+           pe_status_name(state.output.result.status),
+           (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
+    return send_result(&state, err);
+}

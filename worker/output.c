@@ -1,0 +1,157 @@
+/* The hostile end of a job: a guest's cpio becomes a result and a list of byte ranges, or is refused. */
+#define _GNU_SOURCE
+#include "worker/output.h"
+
+#include "proto/limits.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <string.h>
+
+#define RESULT_BYTES_MAX 65536u
+
+struct reader {
+    struct archive *archive;
+    struct output *output;
+};
+
+static int refuse(struct pe_error *err, const char *what)
+{
+    return pe_fail(err, PE_ERR_MALFORMED, "the guest's output: %s", what);
+}
+
+static void archive_close_and_free(struct archive **archive)
+{
+    archive_read_free(*archive);
+}
+
+/* Append the current entry's bytes to `out`; exactly `size` of them, as its header says. */
+static int read_data(struct archive *archive, size_t size, struct pe_buf *out, struct pe_error *err)
+{
+    if (pe_buf_reserve(out, size, err) < 0)
+        return -1;
+    size_t got = 0;
+    while (got < size) {
+        la_ssize_t n = archive_read_data(archive, out->data + out->size, size - got);
+        if (n <= 0)
+            return refuse(err, "an entry is cut short");
+        out->size += (size_t)n;
+        got += (size_t)n;
+    }
+    return 0;
+}
+
+/* The next entry: 1, or 0 at the end. Its name and size are checked for form, not for meaning. */
+static int next_entry(struct reader *reader, const char **name, size_t *size, mode_t *mode,
+                      struct pe_error *err)
+{
+    struct archive_entry *entry = NULL;
+    int code = archive_read_next_header(reader->archive, &entry);
+    if (code == ARCHIVE_EOF)
+        return 0;
+    if (code != ARCHIVE_OK)
+        return refuse(err, "it is not a cpio archive");
+    *name = archive_entry_pathname(entry);
+    *mode = archive_entry_mode(entry);
+    la_int64_t bytes = archive_entry_size(entry);
+    if (!*name || bytes < 0 || bytes > PE_OUTPUT_BYTES_MAX || archive_entry_hardlink(entry))
+        return refuse(err, "an entry has no name, a hard link or an impossible size");
+    *size = (size_t)bytes;
+    return 1;
+}
+
+static int expect_entry(struct reader *reader, const char *wanted, size_t limit, size_t *size,
+                        struct pe_error *err)
+{
+    const char *name = "";
+    mode_t mode = 0;
+    int got = next_entry(reader, &name, size, &mode, err);
+    if (got < 0)
+        return -1;
+    if (!got || strcmp(name, wanted) != 0 || !S_ISREG(mode) || *size > limit)
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "the guest's output: no '%s' of at most %zu bytes where it belongs", wanted, limit);
+    return 0;
+}
+
+static int read_result(struct reader *reader, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    size_t size = 0;
+    if (expect_entry(reader, "result", RESULT_BYTES_MAX, &size, err) < 0 ||
+        read_data(reader->archive, size, &text, err) < 0)
+        return -1;
+    if (pe_result_from_flat(text.data, text.size, &reader->output->result, err) < 0)
+        return pe_fail_context(err, "the guest's result");
+    return 0;
+}
+
+static int read_stream(struct reader *reader, const char *name, enum pe_part_kind kind, size_t limit,
+                       struct pe_error *err)
+{
+    size_t size = 0;
+    if (expect_entry(reader, name, limit, &size, err) < 0 ||
+        pe_parts_add(&reader->output->parts, kind, NULL, size, 0, err) < 0)
+        return -1;
+    return read_data(reader->archive, size, &reader->output->bytes, err);
+}
+
+static int read_file(struct reader *reader, const char *name, size_t size, mode_t mode, struct pe_error *err)
+{
+    struct output *output = reader->output;
+    struct pe_path path;
+    if (strncmp(name, "dir/", 4) != 0 || pe_path_parse(name + 4, strlen(name + 4), 0, &path, err) < 0)
+        return refuse(err, "an entry's path is not allowed");
+    if (S_ISDIR(mode))
+        return 0;
+    if (!S_ISREG(mode))
+        return refuse(err, "an entry is neither a file nor a directory");
+    if (output->parts.count >= PE_OUTPUT_FILES_MAX + 2u || size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
+        return refuse(err, "more files or bytes than allowed");
+    /* In order means that no name comes twice. */
+    const struct pe_part *last = &output->parts.items[output->parts.count - 1];
+    if (last->kind == PE_PART_FILE && strcmp(last->path.text, path.text) >= 0)
+        return refuse(err, "its files are not in order");
+    if (pe_parts_add(&output->parts, PE_PART_FILE, &path, size, mode & 0777, err) < 0)
+        return -1;
+    return read_data(reader->archive, size, &output->bytes, err);
+}
+
+static int read_files(struct reader *reader, struct pe_error *err)
+{
+    /* Directories are counted too: an archive of nothing else must end as well. */
+    for (size_t entries = 0; entries < 4 * PE_OUTPUT_FILES_MAX; entries++) {
+        const char *name = "";
+        size_t size = 0;
+        mode_t mode = 0;
+        int got = next_entry(reader, &name, &size, &mode, err);
+        if (got <= 0)
+            return got;
+        if (read_file(reader, name, size, mode, err) < 0)
+            return -1;
+    }
+    return refuse(err, "too many entries");
+}
+
+int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err)
+{
+    *output = (struct output){.bytes = {.limit = PE_OUTPUT_BYTES_MAX}};
+    __attribute__((cleanup(archive_close_and_free))) struct archive *archive = archive_read_new();
+    if (!archive || archive_read_support_format_cpio(archive) != ARCHIVE_OK ||
+        archive_read_open_memory(archive, cpio, size) != ARCHIVE_OK)
+        return pe_fail(err, PE_ERR_INTERNAL, "libarchive: %s",
+                       archive ? archive_error_string(archive) : "out of memory");
+    struct reader reader = {.archive = archive, .output = output};
+    if (read_result(&reader, err) < 0 ||
+        read_stream(&reader, "stdout", PE_PART_STDOUT, PE_STDOUT_BYTES_MAX, err) < 0 ||
+        read_stream(&reader, "stderr", PE_PART_STDERR, PE_STDERR_BYTES_MAX, err) < 0)
+        return -1;
+    return read_files(&reader, err);
+}
+
+void output_free(struct output *output)
+{
+    pe_parts_free(&output->parts);
+    pe_buf_free(&output->bytes);
+    *output = (struct output){0};
+}

@@ -1,0 +1,180 @@
+/* The life of a slot: connect, make a VM warm, say ready, take a job, run it, answer, again. What happens
+ * between a job's arrival and its result is worker/job_run.c. */
+#define _GNU_SOURCE
+#include "worker/slot.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "image/store.h"
+#include "proto/limits.h"
+#include "proto/slot.h"
+#include "worker/job_run.h"
+#include "worker/link.h"
+#include "worker/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RECONNECT_MS 1000u
+#define BOOT_RETRY_MS 2000u
+
+struct slot {
+    const struct worker_config *config;
+    struct link *link;
+    struct machine machine;
+    char warm_image[PE_IMAGE_NAME_MAX + 1]; /* what the VM is, or shall be, made for */
+    uint64_t boot_after_us;                 /* no new VM before: the last ones failed */
+};
+
+/* ---- the warm VM ---- */
+
+/* The image to keep warm: the last job's, else the configured one, else the store's first. */
+static const struct pe_image *image_to_warm(const struct slot *slot, const struct pe_store_images *images)
+{
+    struct pe_error ignored;
+    const char *wanted = slot->warm_image[0] ? slot->warm_image : slot->config->warm;
+    const struct pe_image *image = wanted ? pe_store_find(images, wanted, &ignored) : NULL;
+    return image ? image : images->count ? &images->items[0] : NULL;
+}
+
+static int start_machine(struct slot *slot, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    if (pe_store_list(slot->config->store, &images, err) < 0)
+        return -1;
+    const struct pe_image *image = image_to_warm(slot, &images);
+    if (!image)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "the image store %s is empty; pe-image import fills it",
+                       slot->config->store);
+    snprintf(slot->warm_image, sizeof slot->warm_image, "%s", image->name);
+    return machine_start(slot->config, image, &slot->machine, err);
+}
+
+/* Have a VM, booting or ready. A failure is logged and tried again later, not at once. */
+static void ensure_machine(struct slot *slot)
+{
+    struct pe_error err;
+    if (slot->machine.vm.pid > 0 || pe_now_us() < slot->boot_after_us)
+        return;
+    if (start_machine(slot, &err) == 0)
+        return;
+    pe_log(PE_LOG_ERROR, "%s", err.message);
+    slot->boot_after_us = pe_now_us() + BOOT_RETRY_MS * 1000;
+}
+
+static int say_ready(struct slot *slot, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_message message = {.kind = PE_MESSAGE_READY};
+    snprintf(message.host, sizeof message.host, "%s", slot->config->host);
+    if (slot->machine.ready)
+        snprintf(message.warm, sizeof message.warm, "%s", slot->warm_image);
+    if (pe_message_encode(&message, &text, err) < 0)
+        return -1;
+    return link_send(slot->link, true, text.data, text.size, err);
+}
+
+/* The guest said something while the slot is idle: `ready`, or the end of a VM that is then replaced. */
+static int on_guest(struct slot *slot, struct pe_error *err)
+{
+    struct pe_error fault;
+    int heard = machine_heard(&slot->machine, "ready", &fault);
+    if (heard == 0)
+        return 0;
+    if (heard > 0 && !slot->machine.ready) {
+        slot->machine.ready = true;
+        pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
+               (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
+        return say_ready(slot, err);
+    }
+    pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
+           heard > 0 ? "it said ready twice" : fault.message);
+    machine_discard(&slot->machine);
+    slot->boot_after_us = pe_now_us() + BOOT_RETRY_MS * 1000;
+    return say_ready(slot, err);
+}
+
+/* ---- waiting for a job ---- */
+
+/* When the idle slot has to act by itself: a VM that does not become ready, or one to be tried again. */
+static uint64_t idle_deadline(const struct slot *slot)
+{
+    if (slot->machine.vm.pid <= 0)
+        return slot->boot_after_us ? slot->boot_after_us : pe_now_us();
+    return slot->machine.ready ? 0 : slot->machine.started_us + MACHINE_READY_MS * 1000ull;
+}
+
+static void on_idle_deadline(struct slot *slot)
+{
+    if (slot->machine.vm.pid <= 0 || slot->machine.ready || pe_now_us() < idle_deadline(slot))
+        return;
+    pe_log(PE_LOG_ERROR, "a VM for %s did not become ready within %u s", slot->warm_image,
+           MACHINE_READY_MS / 1000);
+    machine_discard(&slot->machine);
+}
+
+/* Take one message while idle: a job, or one that came too late to matter. */
+static int on_idle_message(struct slot *slot, struct pe_error *err)
+{
+    pe_automessage struct pe_message message = {0};
+    struct link_message *raw = link_take(slot->link);
+    int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err) : 0;
+    bool is_job = raw->is_text && !failed && message.kind == PE_MESSAGE_JOB;
+    free(raw);
+    if (failed || !is_job)
+        return failed; /* bytes, `end` or `cancel` of a job that is over already */
+    struct job_run run = {.config = slot->config,
+                          .link = slot->link,
+                          .machine = &slot->machine,
+                          .message = &message,
+                          .warm_image = slot->warm_image};
+    if (job_run(&run, err) < 0) {
+        machine_discard(&slot->machine); /* half a job may be in it */
+        return -1;
+    }
+    if (link_stop_requested)
+        return 0;
+    ensure_machine(slot);
+    return say_ready(slot, err);
+}
+
+/* 1: a stop was asked for; otherwise until the connection ends, which is an error. */
+static int serve(struct slot *slot, struct pe_error *err)
+{
+    if (say_ready(slot, err) < 0)
+        return -1;
+    for (;;) {
+        enum link_event event;
+        ensure_machine(slot);
+        if (link_wait(slot->link, slot->machine.vm.control_fd, idle_deadline(slot), true, &event, err) < 0)
+            return -1;
+        if (event == LINK_STOP)
+            return 1;
+        if (event == LINK_DEADLINE)
+            on_idle_deadline(slot);
+        if ((event == LINK_FD && on_guest(slot, err) < 0) ||
+            (event == LINK_MESSAGE && on_idle_message(slot, err) < 0))
+            return -1;
+    }
+}
+
+int slot_main(const struct worker_config *config)
+{
+    struct slot slot = {.config = config, .machine = MACHINE_NONE};
+    struct pe_error err;
+    int stopped = 0;
+    while (!stopped && !link_stop_requested) {
+        ensure_machine(&slot);
+        slot.link = link_open(config->server, PE_SLOT_PATH, config->token, &err);
+        stopped = slot.link ? serve(&slot, &err) : -1;
+        link_close(slot.link);
+        slot.link = NULL;
+        if (stopped > 0)
+            break;
+        stopped = 0;
+        pe_log(PE_LOG_WARN, "%s", err.message);
+        link_pause(RECONNECT_MS);
+    }
+    machine_discard(&slot.machine);
+    return 0;
+}

@@ -1,0 +1,164 @@
+/* Children and their deaths. Does no work of its own and talks to nobody, so that it has nothing to crash on.
+ */
+#define _GNU_SOURCE
+#include "worker/supervisor.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "proto/limits.h"
+#include "worker/control.h"
+#include "worker/link.h"
+#include "worker/slot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RESTART_MS 500u
+#define DRAIN_MS (PE_TIMEOUT_MS_MAX + 40000u) /* longer than any job */
+
+struct child {
+    pid_t pid; /* 0: not running */
+    int (*run)(const struct worker_config *config);
+    const char *name;
+    uint64_t start_after_us;
+};
+
+struct supervisor {
+    const struct worker_config *config;
+    struct child *children; /* slots, then control */
+    size_t count;
+    sigset_t signals; /* SIGCHLD, SIGTERM, SIGINT: blocked, taken with sigtimedwait */
+};
+
+static int start_child(const struct supervisor *supervisor, struct child *child, struct pe_error *err)
+{
+    pid_t parent = getpid();
+    child->pid = fork();
+    if (child->pid < 0) {
+        child->pid = 0;
+        return pe_fail_errno(err, "fork for the %s process", child->name);
+    }
+    if (child->pid > 0)
+        return 0;
+    sigset_t child_signal;
+    sigemptyset(&child_signal);
+    sigaddset(&child_signal, SIGCHLD);
+    sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        _exit(1);
+    /* A group of its own: Ctrl-C on the terminal reaches the supervisor, which asks its children to finish.
+     */
+    setpgid(0, 0);
+    link_catch_stop();
+    _exit(child->run(supervisor->config));
+}
+
+static void start_due(const struct supervisor *supervisor)
+{
+    struct pe_error err;
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = &supervisor->children[i];
+        if (child->pid || pe_now_us() < child->start_after_us || start_child(supervisor, child, &err) == 0)
+            continue;
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+        child->start_after_us = pe_now_us() + RESTART_MS * 1000;
+    }
+}
+
+static void note_death(const struct supervisor *supervisor, pid_t pid, int status)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct child *child = &supervisor->children[i];
+        if (child->pid != pid)
+            continue;
+        child->pid = 0;
+        child->start_after_us = pe_now_us() + RESTART_MS * 1000;
+        if (WIFSIGNALED(status))
+            pe_log(PE_LOG_WARN, "a %s process (%d) died of signal %d (%s)", child->name, (int)pid,
+                   WTERMSIG(status), strsignal(WTERMSIG(status)));
+    }
+}
+
+static void reap(const struct supervisor *supervisor)
+{
+    int status = 0;
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
+        note_death(supervisor, pid, status);
+}
+
+static size_t running(const struct supervisor *supervisor)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < supervisor->count; i++)
+        n += supervisor->children[i].pid != 0;
+    return n;
+}
+
+static void signal_all(const struct supervisor *supervisor, int signal)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i].pid)
+            kill(supervisor->children[i].pid, signal);
+}
+
+/* The next signal, or 0 when `ms` pass without one. */
+static int next_signal(const struct supervisor *supervisor, unsigned ms)
+{
+    const struct timespec timeout = {ms / 1000, (long)(ms % 1000) * 1000000};
+    int signal = sigtimedwait(&supervisor->signals, NULL, &timeout);
+    return signal > 0 ? signal : 0;
+}
+
+static void drain(const struct supervisor *supervisor)
+{
+    uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
+    signal_all(supervisor, SIGTERM);
+    while (running(supervisor) && pe_now_us() < deadline_us) {
+        int signal = next_signal(supervisor, RESTART_MS);
+        if (signal == SIGTERM || signal == SIGINT)
+            break;
+        reap(supervisor);
+    }
+    signal_all(supervisor, SIGKILL);
+    while (wait(NULL) > 0 || errno == EINTR)
+        ;
+}
+
+static int supervisor_init(struct supervisor *supervisor, const struct worker_config *config,
+                           struct pe_error *err)
+{
+    *supervisor = (struct supervisor){.config = config, .count = config->slots + 1u};
+    supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
+    if (!supervisor->children)
+        return pe_fail_errno(err, "%u slots", config->slots);
+    for (size_t i = 0; i < supervisor->count; i++)
+        supervisor->children[i] = i < config->slots ? (struct child){.run = slot_main, .name = "slot"}
+                                                    : (struct child){.run = control_main, .name = "control"};
+    sigemptyset(&supervisor->signals);
+    sigaddset(&supervisor->signals, SIGCHLD);
+    sigaddset(&supervisor->signals, SIGTERM);
+    sigaddset(&supervisor->signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &supervisor->signals, NULL);
+    return 0;
+}
+
+int supervisor_run(const struct worker_config *config, struct pe_error *err)
+{
+    struct supervisor supervisor;
+    if (supervisor_init(&supervisor, config, err) < 0)
+        return -1;
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        start_due(&supervisor);
+        signal = next_signal(&supervisor, running(&supervisor) == supervisor.count ? 60000 : RESTART_MS);
+        reap(&supervisor);
+    }
+    pe_log(PE_LOG_INFO, "stopping: running jobs end first");
+    drain(&supervisor);
+    free(supervisor.children);
+    return 0;
+}

@@ -1,0 +1,139 @@
+/* fork and exec of VMM processes, and their end. Knows nothing about any VMM's command line. */
+#define _GNU_SOURCE
+#include "worker/vmm/process.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int pidfd_open_of(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* ---- in the child: between fork and exec, system calls only ---- */
+
+/* Away from where they go to, so that no renumbering overwrites a descriptor that is still to be moved. */
+static int move_above(int fd, int least)
+{
+    return fcntl(fd, F_DUPFD, least);
+}
+
+static int renumber_fds(const int *fds, size_t count, int log_fd)
+{
+    int parked[VMM_FD_MAX];
+    for (size_t i = 0; i < count; i++)
+        if ((parked[i] = move_above(fds[i], 64)) < 0)
+            return -1;
+    int log = move_above(log_fd, 64);
+    int null = open("/dev/null", O_RDONLY);
+    if (log < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (dup2(parked[i], VMM_FD_FIRST + (int)i) < 0)
+            return -1;
+    if (close_range(3, VMM_FD_FIRST - 1, 0) < 0)
+        return -1;
+    return close_range(VMM_FD_FIRST + (unsigned)count, ~0u, 0);
+}
+
+/* The one group that helps a VMM: the one that may open /dev/kvm. */
+static int drop_root(const struct vm_host *host)
+{
+    struct stat kvm;
+    gid_t group = host->gid;
+    if (stat("/dev/kvm", &kvm) == 0)
+        group = kvm.st_gid;
+    if (geteuid() != 0)
+        return 0;
+    if (setgroups(group ? 1 : 0, &group) < 0 || setresgid(host->gid, host->gid, host->gid) < 0)
+        return -1;
+    return setresuid(host->uid, host->uid, host->uid);
+}
+
+static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_count, int log_fd, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    const struct rlimit no_core = {0, 0};
+    if (renumber_fds(fds, fd_count, log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
+        return -1;
+    /* After the change of user, which would clear it. */
+    if (drop_root(host) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -1;
+    /* The parent may have died before the line above. */
+    if (getppid() != parent)
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- in the parent ---- */
+
+int vmm_process_start(const struct vm_host *host, char *const *argv, const int *fds, size_t fd_count,
+                      int log_fd, struct vm *vm, struct pe_error *err)
+{
+    if (fd_count > VMM_FD_MAX)
+        return pe_fail(err, PE_ERR_INTERNAL, "a VMM with %zu descriptors", fd_count);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        return pe_fail_errno(err, "fork for %s", argv[0]);
+    if (pid == 0) {
+        if (become_vmm(host, fds, fd_count, log_fd, parent) == 0)
+            execv(argv[0], argv);
+        dprintf(STDERR_FILENO, "starting %s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    vm->pid = pid;
+    vm->pidfd = pidfd_open_of(pid);
+    if (vm->pidfd >= 0)
+        return 0;
+    pe_fail_errno(err, "pidfd of %s", argv[0]);
+    vm_kill(vm);
+    return -1;
+}
+
+static void close_and_forget(int *fd)
+{
+    pe_cleanup_close(fd);
+    *fd = -1;
+}
+
+void vm_kill(struct vm *vm)
+{
+    if (vm->pid > 0) {
+        kill(vm->pid, SIGKILL);
+        while (waitpid(vm->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    close_and_forget(&vm->pidfd);
+    close_and_forget(&vm->control_fd);
+    close_and_forget(&vm->log_fd);
+    vm->pid = -1;
+}
+
+void vm_last_words(const struct vm *vm, char *text, size_t size)
+{
+    char log[4096];
+    off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_END);
+    off_t start = end > (off_t)sizeof log - 1 ? end - (off_t)sizeof log + 1 : 0;
+    ssize_t n = end > 0 ? pread(vm->log_fd, log, (size_t)(end - start), start) : 0;
+    log[n > 0 ? n : 0] = '\0';
+    while (n > 0 && (log[n - 1] == '\n' || log[n - 1] == '\r'))
+        log[--n] = '\0';
+    const char *line = n > 0 ? strrchr(log, '\n') : NULL;
+    snprintf(text, size, "%s", line ? line + 1 : log);
+}
