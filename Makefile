@@ -1,6 +1,7 @@
 # Program Explorer. `make run` and `make test` do everything from nothing; `make help` lists the rest.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all help deps run test lint format bench clean guest images compile_commands
 .DEFAULT_GOAL := all
 
@@ -14,7 +15,7 @@ WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-pro
 	-Wformat=2 -Wno-format-truncation -Wvla -Wimplicit-fallthrough -Werror
 CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -U_FORTIFY_SOURCE)
-CPPFLAGS := -I. -D_GNU_SOURCE=
+CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
@@ -93,7 +94,7 @@ run: deps all guest images
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c lb/scheduler.c)
+	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c)
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"

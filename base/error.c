@@ -1,5 +1,4 @@
 /* Error objects: formatting only. Nothing here logs; pe_die is for the main of a one-shot program. */
-#define _GNU_SOURCE
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* Finding the parts of an installation. */
-#define _GNU_SOURCE
 #include "base/home.h"
 
 #include <limits.h>

@@ -1,5 +1,4 @@
 /* Blocking I/O helpers over file descriptors. */
-#define _GNU_SOURCE
 #include "base/io.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* Table-driven command lines on top of getopt_long(3). */
-#define _GNU_SOURCE
 #include "base/options.h"
 
 #include "base/cleanup.h"

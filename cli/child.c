@@ -1,5 +1,4 @@
 /* fork, exec, wait. Knows nothing about what the programs do. */
-#define _GNU_SOURCE
 #include "cli/child.h"
 
 #include "base/cleanup.h"

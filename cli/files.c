@@ -1,5 +1,4 @@
 /* Collecting a job's files. Their bytes are not read here, but for standard input. */
-#define _GNU_SOURCE
 #include "cli/files.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The two requests that this program makes. What an answer means is cli/response.c's. */
-#define _GNU_SOURCE
 #include "cli/http.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* One flag, set by signals. */
-#define _GNU_SOURCE
 #include "cli/interrupt.h"
 
 #include <poll.h>

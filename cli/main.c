@@ -1,5 +1,4 @@
 /* pe-run: send a job to a balancer, show what came of it. The order in which that happens is here. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/http.h"

@@ -1,5 +1,4 @@
 /* From argv to a job. */
-#define _GNU_SOURCE
 #include "cli/options.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,5 @@
 /* Output files, written so that a name chosen by a hostile program cannot leave the folder the user named:
  * the kernel resolves every path beneath that folder and follows no symbolic link (openat2(2), Linux 5.6). */
-#define _GNU_SOURCE
 #include "cli/outputs.h"
 
 #include "base/cleanup.h"

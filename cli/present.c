@@ -1,5 +1,4 @@
 /* What the user sees of a result. */
-#define _GNU_SOURCE
 #include "cli/present.h"
 
 #include "base/io.h"

@@ -1,6 +1,5 @@
 /* Making, locking and sweeping private directories. The parent may be /tmp, where others make names too: only
  * directories that belong to this user are touched, and nothing in them is followed. */
-#define _GNU_SOURCE
 #include "cli/private_dir.h"
 
 #include "base/cleanup.h"

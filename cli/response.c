@@ -1,6 +1,5 @@
 /* From an HTTP reply to a result, outputs and files, or to the reason why there are none. The server is not
  * trusted: it may be somebody else's, and what it forwards was written by a program in a VM. */
-#define _GNU_SOURCE
 #include "cli/response.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* Starting a balancer and a worker, waiting until they are of use, and ending them. */
-#define _GNU_SOURCE
 #include "cli/service.h"
 
 #include "base/cleanup.h"

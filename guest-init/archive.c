@@ -1,7 +1,6 @@
 /* Writing cpio newc (cpio(5), "New ASCII Format") with O_DIRECT: one copy, from the chunk to the device's
  * memory, past the guest's page cache. Nothing is left to flush after such a write, and an fsync(2) would
  * make the host write the shared file to its disk. */
-#define _GNU_SOURCE
 #include "guest-init/archive.h"
 
 #include "base/cleanup.h"

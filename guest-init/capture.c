@@ -1,5 +1,4 @@
 /* Reading a pipe that a hostile program writes: bounded memory, and never waiting for it. */
-#define _GNU_SOURCE
 #include "guest-init/capture.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* Cgroup v2 files of the job: one write or one read each. */
-#define _GNU_SOURCE
 #include "guest-init/cgroup.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The serial port as a channel for lines. What they mean is init.c's business. */
-#define _GNU_SOURCE
 #include "guest-init/control.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* fork and exec of crun. What becomes of the container is run.c's business. */
-#define _GNU_SOURCE
 #include "guest-init/crun.h"
 
 #include "guest-init/layout.h"

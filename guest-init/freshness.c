@@ -1,5 +1,4 @@
 /* Clock and random state of a VM that may be one of many clones. */
-#define _GNU_SOURCE
 #include "guest-init/freshness.h"
 
 #include "base/cleanup.h"

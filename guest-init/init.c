@@ -1,7 +1,6 @@
 /* pe-init: PID 1 of the guest. One VM, one job: get ready, wait for the job, run it, deliver, wait to be
  * killed. What the host relies on is written in proto/guest-contract.md. It never exits: that would be a
  * kernel panic. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/cgroup.h"

@@ -1,6 +1,5 @@
 /* Kernel modules: one finit_module(2) each, in the order that initramfs/build checked against their
  * dependencies. No modprobe, no dependency solving here. */
-#define _GNU_SOURCE
 #include "guest-init/modules.h"
 
 #include "base/cleanup.h"

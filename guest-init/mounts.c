@@ -1,5 +1,4 @@
 /* The guest's mounts, in the order in which they happen. Nothing is ever unmounted: the VM is thrown away. */
-#define _GNU_SOURCE
 #include "guest-init/mounts.h"
 
 #include "base/cleanup.h"

@@ -1,7 +1,6 @@
 /* Walking a tree that a hostile program made. Nothing runs in it any more, so that it does not change under
  * the walk; but it may be deep, wide, full of strange names, links and sparse files. Memory and time are
  * bounded: paths by twice the number that may be sent, the walk by a deadline. */
-#define _GNU_SOURCE
 #include "guest-init/outputs.h"
 
 #include "base/cleanup.h"

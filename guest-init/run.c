@@ -1,6 +1,5 @@
 /* One run of the program: a poll loop over crun, the shim's records and the two output pipes, with a
  * deadline. It trusts nothing in the container to end, to close its pipes or to obey a signal. */
-#define _GNU_SOURCE
 #include "guest-init/run.h"
 
 #include "base/cleanup.h"

@@ -1,7 +1,6 @@
 /* pe-shim: PID 1 of the container. Starts the program given as its arguments, reaps orphans, and says through
  * descriptor 3 when the program started and how it ended. The program runs as the same user and is hostile:
  * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
-#define _GNU_SOURCE
 #include "guest-init/shim-record.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* The write side of the image store: begin, publish, remove, sweep. What is in an entry is image/import.c's.
  */
-#define _GNU_SOURCE
 #include "image/entry.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The steps of an import, in order: read the tar, complete the tree, write the image, digest it, publish. */
-#define _GNU_SOURCE
 #include "image/import.h"
 
 #include "base/cleanup.h"

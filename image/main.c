@@ -1,5 +1,4 @@
 /* pe-image: the commands import, ls and rm, and their options. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "base/home.h"
 #include "base/options.h"

@@ -1,6 +1,5 @@
 /* The squashfs image as a whole: its file, superblock, file data and tables. Inodes and directories are in
  * squash_tree.c. */
-#define _GNU_SOURCE
 #include "image/squash.h"
 
 #include "base/cleanup.h"

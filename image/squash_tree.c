@@ -1,6 +1,5 @@
 /* Inodes and directories of a squashfs image. An entry of a directory says where its inode lies, so inodes
  * are written before the directory that names them: depth first, root last. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "image/squash_internal.h"
 

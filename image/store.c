@@ -1,5 +1,4 @@
 /* Reading the image store. Shared by pe-worker and pe-image; writing it is image/entry.c's. */
-#define _GNU_SOURCE
 #include "image/store.h"
 
 #include "base/cleanup.h"
@@ -113,6 +112,11 @@ static int compare_found(const void *left, const void *right)
     return a->written.tv_nsec > b->written.tv_nsec ? -1 : a->written.tv_nsec < b->written.tv_nsec;
 }
 
+static bool same_name(const struct pe_image *a, const struct pe_image *b)
+{
+    return a->name && b->name && !strcmp(a->name, b->name);
+}
+
 /* Hand over the newest of each name. */
 static int take_newest(struct found_list *list, struct pe_store_images *images, struct pe_error *err)
 {
@@ -123,7 +127,7 @@ static int take_newest(struct found_list *list, struct pe_store_images *images, 
         qsort(list->items, list->count, sizeof *list->items, compare_found);
     for (size_t i = 0; i < list->count; i++) {
         struct pe_image *image = &list->items[i].image;
-        if (images->count && !strcmp(images->items[images->count - 1].name, image->name))
+        if (images->count && same_name(&images->items[images->count - 1], image))
             continue;
         images->items[images->count++] = *image;
         *image = (struct pe_image){0};

@@ -1,6 +1,5 @@
 /* Members of a tar archive, by libarchive, into the tree and the squashfs writer. The archive may be hostile:
  * a name decides nothing before tree_clean_path has seen it. */
-#define _GNU_SOURCE
 #include "image/tar.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The tree of names and inodes. Knows neither tar nor squashfs. */
-#define _GNU_SOURCE
 #include "image/tree.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* Building and sending complete answers. */
-#define _GNU_SOURCE
 #include "lb/answer.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* GET /v1/images: the catalogs of all hosts as one, and the limits of a job. */
-#define _GNU_SOURCE
 #include "lb/api_info.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* GET /, /healthz and /problems/NAME. */
-#define _GNU_SOURCE
 #include "lb/api_info.h"
 
 #include "lb/answer.h"

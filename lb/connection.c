@@ -1,5 +1,4 @@
 /* Counting connections, and closing one whose client still sends. */
-#define _GNU_SOURCE
 #include "lb/connection.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* Control connections: only `hello` comes, nothing goes. While one is open, its host's slots get jobs. */
-#define _GNU_SOURCE
 #include "lb/control_link.h"
 
 #include "base/log.h"

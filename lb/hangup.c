@@ -1,5 +1,4 @@
 /* The nested epoll set. */
-#define _GNU_SOURCE
 #include "lb/hangup.h"
 
 #include "base/cleanup.h"

@@ -1,7 +1,6 @@
 /* WebSocket ends on libh2o and wslay. Everything is sent from a timer of zero length, never from within a
  * call that queues it: a send can fail and end a link, and that must not happen under the feet of a caller
  * who is walking through slots and jobs. */
-#define _GNU_SOURCE
 #include "lb/link.h"
 
 #include "base/io.h"

@@ -1,5 +1,4 @@
 /* Opening listeners and accepting on them. */
-#define _GNU_SOURCE
 #include "lb/listener.h"
 
 #include "base/cleanup.h"

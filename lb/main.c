@@ -1,5 +1,4 @@
 /* pe-lb: the public HTTP edge. Options and startup; the server itself is lb/server.c. */
-#define _GNU_SOURCE
 #include "base/io.h"
 #include "base/log.h"
 #include "base/options.h"

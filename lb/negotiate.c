@@ -1,5 +1,4 @@
 /* Reading Accept. A malformed range counts as absent, as most servers do: it must not break a client. */
-#define _GNU_SOURCE
 #include "lb/negotiate.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
 /* The table of problem types and their texts. */
-#define _GNU_SOURCE
 #include "lb/problems.h"
 
 #include "proto/limits.h"

@@ -1,5 +1,4 @@
 /* From multipart bytes to a checked request. No I/O, no HTTP beyond the Content-Type. */
-#define _GNU_SOURCE
 #include "lb/request.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The streaming encoders. A part is head, bytes, tail; the formats differ in the first and the last. */
-#define _GNU_SOURCE
 #include "lb/response.h"
 
 #include "base/cleanup.h"

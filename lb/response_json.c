@@ -1,6 +1,5 @@
 /* The JSON form of a response: the result's fields, stdout and stderr, and the files; text where the bytes
  * are UTF-8, base64 where not. It needs every byte, so nothing of it can be streamed. */
-#define _GNU_SOURCE
 #include "lb/response.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,5 @@
 /* A job's way from the request to a slot and, should the slot be lost, to another one. How the response goes
  * out is lb/run_response.c. */
-#define _GNU_SOURCE
 #include "lb/run.h"
 
 #include "base/io.h"

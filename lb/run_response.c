@@ -1,7 +1,6 @@
 /* The response of a run: headers when the result's description arrives, then pieces of the body as fast as
  * the client takes them. What it does not take is buffered; a result's size is limited, and so is the buffer.
  */
-#define _GNU_SOURCE
 #include "lb/run.h"
 
 #include "base/log.h"

@@ -1,5 +1,4 @@
 /* The queue, the ready slots and the hosts, and how they are matched. */
-#define _GNU_SOURCE
 #include "lb/scheduler.h"
 
 #include <stdio.h>

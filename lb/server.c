@@ -1,5 +1,4 @@
 /* Setting libh2o up, the routes, the loop and its end. */
-#define _GNU_SOURCE
 #include "lb/server.h"
 
 #include "base/cleanup.h"
@@ -23,7 +22,7 @@
 #include <sys/signalfd.h>
 
 enum {
-    REQUEST_MS = 30000, /* a request, its body included, and an idle connection */
+    REQUEST_MS = 120000, /* a request, its body included, and an idle connection */
     STALL_MS = 60000,
     LINGER_MS = 10000,
     DRAIN_MS = 60000,

@@ -1,7 +1,6 @@
 /* The balancer's side of one slot: a small state machine over its messages. What a worker sends is checked
  * here for order, id and size; a violation closes the connection, and the job counts as lost with its slot.
  */
-#define _GNU_SOURCE
 #include "lb/slot_link.h"
 
 #include "base/io.h"

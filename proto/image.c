@@ -1,5 +1,4 @@
 /* Catalog entries: their JSON form and what a default command becomes for given files. */
-#define _GNU_SOURCE
 #include "proto/image.h"
 
 #include "proto/glob.h"
@@ -52,6 +51,11 @@ static int take_texts(const json_t *json, const char *field, size_t most, char *
     return 0;
 }
 
+static bool is_assignment(const char *entry)
+{
+    return entry && *entry != '=' && strchr(entry, '=');
+}
+
 int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_error *err)
 {
     *image = (struct pe_image){0};
@@ -68,8 +72,8 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
     if (strlen(image->digest) != 71 || strncmp(image->digest, "sha256:", 7) ||
         strspn(image->digest + 7, "0123456789abcdef") != 64)
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
-    for (size_t i = 0; image->env && i < image->env_count; i++)
-        if (image->env[i][0] == '=' || !strchr(image->env[i], '='))
+    for (size_t i = 0; i < image->env_count; i++)
+        if (!is_assignment(image->env[i]))
             return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'env' has an entry that is not KEY=value");
     image->rootfs_bytes = (uint64_t)json_integer_value(json_object_get(json, "rootfs_bytes"));
     return 0;

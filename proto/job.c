@@ -1,5 +1,4 @@
 /* Decoding, checking and encoding of the job description. Every field's bounds are here and nowhere else. */
-#define _GNU_SOURCE
 #include "proto/job.h"
 
 #include "proto/limits.h"
@@ -162,12 +161,17 @@ static int take_timeout(const json_t *json, struct pe_job *job, struct pe_error 
     return 0;
 }
 
+static bool is_empty(const char *text)
+{
+    return !text || !*text;
+}
+
 static int take_outputs(const json_t *json, struct pe_job *job, struct pe_error *err)
 {
     if (take_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
         return -1;
-    for (size_t i = 0; job->outputs && i < job->output_count; i++)
-        if (!job->outputs[i][0])
+    for (size_t i = 0; i < job->output_count; i++)
+        if (is_empty(job->outputs[i]))
             return invalid(err, "outputs", "has an empty glob");
     return 0;
 }

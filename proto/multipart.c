@@ -1,5 +1,4 @@
 /* The multipart reader and writer. One pass, no allocation in the reader. */
-#define _GNU_SOURCE
 #include "proto/multipart.h"
 
 #include <stdio.h>

@@ -1,5 +1,4 @@
 /* The table of problem types, and their JSON form. */
-#define _GNU_SOURCE
 #include "proto/problem.h"
 
 #include <stdio.h>

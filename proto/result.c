@@ -1,6 +1,5 @@
 /* The forms of a result: flat text from a guest that may lie, and JSON between our own programs and to the
  * client. */
-#define _GNU_SOURCE
 #include "proto/result.h"
 
 #include "proto/flat.h"

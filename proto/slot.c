@@ -1,6 +1,5 @@
 /* Encoding and decoding of the slot protocol's text messages. Names of files are percent-encoded in JSON,
  * since a Linux file name is bytes and JSON text is UTF-8. */
-#define _GNU_SOURCE
 #include "proto/slot.h"
 
 #include "base/cleanup.h"

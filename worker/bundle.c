@@ -1,6 +1,5 @@
 /* config.json and job of a bundle. The sandbox of a job inside its VM is decided here and in
  * worker/seccomp_profile.c. */
-#define _GNU_SOURCE
 #include "worker/bundle.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The process behind a host's control connection. It watches the image store with inotify(7). */
-#define _GNU_SOURCE
 #include "worker/control.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,5 @@
 /* A job's input device: where the bytes go and which entries the image has. The format itself is
  * worker/squashfs.c. */
-#define _GNU_SOURCE
 #include "worker/input.h"
 
 #include "base/cleanup.h"

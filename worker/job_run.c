@@ -1,6 +1,5 @@
 /* The steps of one job, in order: input, VM, go, done, output, answer. A fault of the guest or of the job
  * ends in an answer; only a fault of the connection ends the slot's session. */
-#define _GNU_SOURCE
 #include "worker/job_run.h"
 
 #include "base/io.h"

@@ -1,6 +1,5 @@
 /* The worker's end of a WebSocket. One connection, one thread; every wait also answers pings and notices
  * silence. */
-#define _GNU_SOURCE
 #include "worker/link.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,5 @@
 /* A slot's VM and its devices: made, listened to and thrown away as one. The guest's words are
  * proto/guest-contract.md. */
-#define _GNU_SOURCE
 #include "worker/machine.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* pe-worker: command line and checks of what a worker host needs; then the supervisor takes over. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "base/home.h"
 #include "base/io.h"

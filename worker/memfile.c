@@ -1,6 +1,5 @@
 /* memfd creation and mapping. The size seal matters: a guest's VMM that truncated the file would kill us with
  * SIGBUS. */
-#define _GNU_SOURCE
 #include "worker/memfile.h"
 
 #include <fcntl.h>

@@ -1,5 +1,4 @@
 /* The hostile end of a job: a guest's cpio becomes a result and a list of byte ranges, or is refused. */
-#define _GNU_SOURCE
 #include "worker/output.h"
 
 #include "proto/limits.h"

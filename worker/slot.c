@@ -1,6 +1,5 @@
 /* The life of a slot: connect, make a VM warm, say ready, take a job, run it, answer, again. What happens
  * between a job's arrival and its result is worker/job_run.c. */
-#define _GNU_SOURCE
 #include "worker/slot.h"
 
 #include "base/io.h"

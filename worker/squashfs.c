@@ -1,6 +1,5 @@
 /* Inodes, directories and superblock of the input image. The data blocks are in place before; see
  * worker/input.c. */
-#define _GNU_SOURCE
 #include "worker/squashfs.h"
 
 #include "base/cleanup.h"

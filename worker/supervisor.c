@@ -1,6 +1,5 @@
 /* Children and their deaths. Does no work of its own and talks to nobody, so that it has nothing to crash on.
  */
-#define _GNU_SOURCE
 #include "worker/supervisor.h"
 
 #include "base/io.h"

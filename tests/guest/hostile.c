@@ -1,6 +1,5 @@
 /* What a hostile program would do in a guest, one behaviour a subcommand: hostile NAME. Test code only;
  * static, so that it runs in any image. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

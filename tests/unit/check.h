@@ -11,12 +11,12 @@
 #include <cmocka.h>
 
 /* The error's kind and a word of its message. */
-#define assert_error(err, wanted_kind, word)                                                                 \
-    do {                                                                                                     \
-        if ((err).kind != (wanted_kind) || !strstr((err).message, (word)))                                   \
-            print_error("kind %d, message: %s\n", (err).kind, (err).message);                                \
-        assert_int_equal((err).kind, (wanted_kind));                                                         \
-        assert_non_null(strstr((err).message, (word)));                                                      \
+#define assert_error(err, wanted_kind, word)                                  \
+    do {                                                                      \
+        if ((err).kind != (wanted_kind) || !strstr((err).message, (word)))    \
+            print_error("kind %d, message: %s\n", (err).kind, (err).message); \
+        assert_int_equal((err).kind, (wanted_kind));                          \
+        assert_non_null(strstr((err).message, (word)));                       \
     } while (0)
 
 #endif

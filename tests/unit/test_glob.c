@@ -49,7 +49,8 @@ static void sets_question_marks_and_escapes(void **state)
 static void no_pattern_takes_exponential_time(void **state)
 {
     (void)state;
-    check("a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false);
+    check("a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          false);
 }
 
 int main(void)

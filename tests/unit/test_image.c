@@ -21,7 +21,8 @@ static void a_default_command_takes_the_files_that_match(void **state)
     const char *const files[] = {"main.c", "util.h", "sub/part.c"};
     char **cmd = NULL;
     size_t count = 0;
-    assert_int_equal(load("{\"name\":\"gcc:14\",\"digest\":\"" DIGEST "\",\"default_cmd\":[\"cc\",\"{files:**.c}\",\"-o\",\"x\"]}",
+    assert_int_equal(load("{\"name\":\"gcc:14\",\"digest\":\"" DIGEST
+                          "\",\"default_cmd\":[\"cc\",\"{files:**.c}\",\"-o\",\"x\"]}",
                           &image, &err),
                      0);
     assert_int_equal(pe_image_default_command(&image, files, 3, &cmd, &count, &err), 0);

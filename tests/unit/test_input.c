@@ -81,13 +81,14 @@ static struct pe_buf text_buf(const char *text)
     return buf;
 }
 
-static int write_input(struct memfile *device, const struct pe_parts *parts, const char *stdin_name, const void *body,
-                       size_t size, struct pe_error *err)
+static int write_input(struct memfile *device, const struct pe_parts *parts, const char *stdin_name,
+                       const void *body, size_t size, struct pe_error *err)
 {
     autoinput struct input input = {0};
     pe_autobuf struct pe_buf config = text_buf("{}");
     pe_autobuf struct pe_buf job = text_buf("version=1\n");
-    if (input_begin(&input, device, parts, stdin_name, err) < 0 || input_append(&input, body, size / 2, err) < 0 ||
+    if (input_begin(&input, device, parts, stdin_name, err) < 0 ||
+        input_append(&input, body, size / 2, err) < 0 ||
         input_append(&input, (const char *)body + size / 2, size - size / 2, err) < 0)
         return -1;
     return input_finish(&input, &config, &job, err);

@@ -79,7 +79,7 @@ static void image_references_follow_the_registry_grammar(void **state)
     (void)state;
     const char *const good[] = {"gcc", "gcc:14", "lib/gcc:14.2-bookworm", "a_b.c-d:Tag_1",
                                 "x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
-    const char *const bad[] = {"",      ":14",   "Gcc",    "gcc:",  "gcc:.x",          "gcc:a b", "-gcc",
+    const char *const bad[] = {"",       ":14",  "Gcc",    "gcc:",    "gcc:.x",        "gcc:a b", "-gcc",
                                "a//b:1", "a/:1", "a..b:1", "a@md5:x", "x@sha256:0123", "a:b:c"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         if (!pe_image_reference_valid(good[i]))

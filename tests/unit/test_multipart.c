@@ -4,7 +4,8 @@
 
 #define TYPE "multipart/form-data; boundary=b0"
 
-static int read_all(const char *type, const char *body, size_t size, struct pe_form_part *last, struct pe_error *err)
+static int read_all(const char *type, const char *body, size_t size, struct pe_form_part *last,
+                    struct pe_error *err)
 {
     struct pe_form form;
     int parts = 0;
@@ -38,7 +39,8 @@ static void what_the_writer_writes_the_reader_reads(void **state)
     assert_int_equal(pe_form_put_head(&body, "b0", "file", "plain", 5, "text/plain", &err), 0);
     assert_int_equal(pe_buf_append_text(&body, "\r\n--b\r\n--b0x\r\n", &err), 0);
     assert_int_equal(pe_form_put_end(&body, "b0", &err), 0);
-    assert_int_equal(read_all(TYPE, (char *)body.data, body.size, &part, &err), -1); /* "--b0x" is no delimiter line */
+    assert_int_equal(read_all(TYPE, (char *)body.data, body.size, &part, &err),
+                     -1); /* "--b0x" is no delimiter line */
     body.size = 0;
     assert_int_equal(pe_form_put_head(&body, "b0", "file", name, strlen(name), "text/plain", &err), 0);
     assert_int_equal(pe_buf_append_text(&body, "\r\n--b\r\n\r\n", &err), 0);
@@ -64,7 +66,8 @@ static void a_body_that_is_cut_or_has_another_boundary_is_refused(void **state)
     refused(TYPE, "--b0\r\n\r\nx\r\n--b0--", PE_ERR_MALFORMED, "no Content-Disposition");
     refused(TYPE, "--b0\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\nx\r\n--b0--", PE_ERR_MALFORMED,
             "not form-data");
-    refused(TYPE, "--b0\r\nContent-Disposition: form-data; name=\"a\r\n\r\nx\r\n--b0--", PE_ERR_MALFORMED, "malformed");
+    refused(TYPE, "--b0\r\nContent-Disposition: form-data; name=\"a\r\n\r\nx\r\n--b0--", PE_ERR_MALFORMED,
+            "malformed");
 }
 
 static void the_content_type_must_be_form_data_with_a_boundary(void **state)
@@ -74,7 +77,8 @@ static void the_content_type_must_be_form_data_with_a_boundary(void **state)
     refused("multipart/form-data", "", PE_ERR_MALFORMED, "no valid boundary");
     refused("multipart/form-data; boundary=", "", PE_ERR_MALFORMED, "no valid boundary");
     refused("multipart/form-data; boundary=\"a\nb\"", "", PE_ERR_MALFORMED, "no valid boundary");
-    refused("multipart/form-data; boundary=0123456789012345678901234567890123456789012345678901234567890123456789x",
+    refused("multipart/form-data; "
+            "boundary=0123456789012345678901234567890123456789012345678901234567890123456789x",
             "", PE_ERR_MALFORMED, "no valid boundary");
 }
 
@@ -83,7 +87,8 @@ static void a_nul_in_a_file_name_is_refused(void **state)
     (void)state;
     struct pe_error err;
     struct pe_form_part part;
-    const char body[] = "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\0b\"\r\n\r\nx\r\n--b0--";
+    const char body[] =
+        "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\0b\"\r\n\r\nx\r\n--b0--";
     assert_int_equal(read_all(TYPE, body, sizeof body - 1, &part, &err), -1);
     assert_error(err, PE_ERR_INVALID, "NUL");
 }
@@ -91,8 +96,9 @@ static void a_nul_in_a_file_name_is_refused(void **state)
 static void every_prefix_of_a_body_is_refused_without_reading_past_it(void **state)
 {
     (void)state;
-    const char body[] = "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: x\r\n\r\n"
-                        "data\r\n--b0\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n\r\n--b0--";
+    const char body[] =
+        "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: x\r\n\r\n"
+        "data\r\n--b0\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n\r\n--b0--";
     for (size_t size = 0; size < sizeof body - 1; size++) {
         struct pe_error err;
         struct pe_form_part part;

@@ -1,19 +1,20 @@
 /* Reading what a guest left: a lying guest gets a refusal, never more. */
-#include "worker/output.h"
 #include "proto/limits.h"
 #include "tests/unit/check.h"
+#include "worker/output.h"
 
 #include <sys/stat.h>
 
 #define RESULT "status=exited\nexit_code=0\n"
 
-/* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded to 4 bytes. */
+/* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded to 4
+ * bytes. */
 static void put(struct pe_buf *out, const char *name, unsigned mode, const void *data, size_t size)
 {
     struct pe_error err;
     static const char zeroes[4];
-    assert_int_equal(pe_buf_printf(out, &err, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X", 1, mode, 0, 0, 1, 0,
-                                   size, 0, 0, 0, 0, strlen(name) + 1, 0),
+    assert_int_equal(pe_buf_printf(out, &err, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X",
+                                   1, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, strlen(name) + 1, 0),
                      0);
     assert_int_equal(pe_buf_append(out, name, strlen(name) + 1, &err), 0);
     assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
@@ -130,8 +131,12 @@ static void limits_hold_whatever_the_headers_say(void **state)
 static void a_result_out_of_form_is_refused(void **state)
 {
     (void)state;
-    static const char *const results[] = {"", "exit_code=0\n", "status=great\n", "status=exited\nexit_code=256\n",
-                                          "status=exited\nwall_us=99999999999999999\n", "status=exited"};
+    static const char *const results[] = {"",
+                                          "exit_code=0\n",
+                                          "status=great\n",
+                                          "status=exited\nexit_code=256\n",
+                                          "status=exited\nwall_us=99999999999999999\n",
+                                          "status=exited"};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         pe_autobuf struct pe_buf cpio = {0};
         put_file(&cpio, "result", results[i]);

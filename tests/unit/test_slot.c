@@ -83,7 +83,8 @@ static void messages_out_of_form_are_refused(void **state)
     refused("{\"type\":\"end\",\"id\":\"a b\"}", "'id'");
     refused("{\"type\":\"end\",\"id\":\"\"}", "'id'");
     refused("{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"}}", "'parts'");
-    refused("{\"type\":\"hello\",\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\",\"images\":[{}]}", "'name'");
+    refused("{\"type\":\"hello\",\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\",\"images\":[{}]}",
+            "'name'");
     refused("{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":200}}", "status");
     refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
 }
@@ -93,7 +94,8 @@ static void refused_part(const char *part)
     struct pe_error err;
     char text[512];
     pe_automessage struct pe_message message;
-    int n = snprintf(text, sizeof text, "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[%s]}", part);
+    int n = snprintf(text, sizeof text,
+                     "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[%s]}", part);
     assert_int_equal(pe_message_decode(text, (size_t)n, &message, &err), -1);
     assert_error(err, PE_ERR_MALFORMED, "part");
 }
@@ -109,7 +111,8 @@ static void parts_with_bad_names_or_sizes_are_refused(void **state)
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"a%2F..\"}");
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%00\"}");
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%4\"}");
-    refused_part("{\"kind\":\"file\",\"size\":33000000,\"name\":\"a\"},{\"kind\":\"file\",\"size\":33000000,\"name\":\"b\"}");
+    refused_part("{\"kind\":\"file\",\"size\":33000000,\"name\":\"a\"},{\"kind\":\"file\",\"size\":33000000,"
+                 "\"name\":\"b\"}");
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* Choosing between KVM and software emulation. A /dev/kvm that opens proves nothing: paravirtual KVMs create
  * VMs and then emulate a stock kernel so slowly that it never reaches its init. So a VM has to get there
  * first. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "worker/vmm/vmm.h"

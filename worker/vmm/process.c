@@ -1,5 +1,4 @@
 /* fork and exec of VMM processes, and their end. Knows nothing about any VMM's command line. */
-#define _GNU_SOURCE
 #include "worker/vmm/process.h"
 
 #include "base/cleanup.h"

@@ -1,5 +1,4 @@
 /* The QEMU driver: a vm_spec as a command line. See docs/architecture.md for why each choice. */
-#define _GNU_SOURCE
 #include "base/cleanup.h"
 #include "proto/limits.h"
 #include "worker/vmm/process.h"
