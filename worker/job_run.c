@@ -241,7 +241,13 @@ static void complete_result(struct job_state *state)
     struct pe_result *result = &state->output.result;
     snprintf(result->image, sizeof result->image, "%s", state->image->name);
     snprintf(result->image_digest, sizeof result->image_digest, "%s", state->image->digest);
-    state->phase_us[PE_PHASE_OUTPUT] += result->phase_us[PE_PHASE_OUTPUT];
+    /* Between `go` and `done` the guest also wrote its output; what it says of that is at most what we
+     * measured. */
+    uint64_t writing_us = result->phase_us[PE_PHASE_OUTPUT];
+    if (writing_us > state->phase_us[PE_PHASE_RUN])
+        writing_us = state->phase_us[PE_PHASE_RUN];
+    state->phase_us[PE_PHASE_RUN] -= writing_us;
+    state->phase_us[PE_PHASE_OUTPUT] += writing_us;
     memcpy(result->phase_us, state->phase_us, sizeof result->phase_us);
     result->phase_us[PE_PHASE_QUEUE] = state->run->message->queue_us;
 }
