@@ -110,7 +110,7 @@ lint: $(B)/.deps compile_commands
 	tests/lint
 
 compile_commands: $(B)/.deps
-	@tests/compile-commands "$(CPPFLAGS) -std=gnu11 $(WARN)" > compile_commands.json
+	@tests/compile-commands "$(CPPFLAGS) -std=gnu11 $(WARN) -Wno-unknown-warning-option" > compile_commands.json
 
 format: $(B)/.deps
 	@deploy/install-packages clang-format

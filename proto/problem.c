@@ -40,7 +40,7 @@ static json_t *detail_to_json(const char *detail)
         return text;
     char ascii[PE_ERROR_MESSAGE_MAX];
     size_t i = 0;
-    for (; detail[i] && i < sizeof ascii - 1; i++)
+    for (; i < sizeof ascii - 1 && detail[i]; i++)
         ascii[i] = (unsigned char)detail[i] < 0x80 ? detail[i] : '?';
     ascii[i] = '\0';
     return json_string(ascii);

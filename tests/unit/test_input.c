@@ -164,7 +164,7 @@ static void the_largest_input_fits(void **state)
     assert_int_equal(write_input(device, &parts, NULL, body, PE_INPUT_BYTES_MAX, &err), 0);
     image_open(&image, device);
     char last[300];
-    snprintf(last, sizeof last, "dir/directory-%u/%0200u", 4095 % 50, 4095);
+    snprintf(last, sizeof last, "dir/directory-%u/%0200u", 4095u % 50, 4095u);
     assert_content(&image, last, body + 4095 * each, each);
     image_close(&image);
     free(body);
