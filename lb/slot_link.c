@@ -159,8 +159,11 @@ void slot_link_cancel(struct sched_slot *sched_slot)
 
 static void on_ready(struct slot_link *slot, const struct pe_message *message)
 {
-    if (slot->state != SLOT_IDLE && slot->state != SLOT_READY) {
-        violate(slot, "'ready' while a job is running");
+    /* The VM became warm while the job was on its way: the two crossed, and the job is what counts. */
+    if (slot->state == SLOT_RUNNING || slot->state == SLOT_CANCELING)
+        return;
+    if (slot->state == SLOT_RESULT) {
+        violate(slot, "'ready' in the middle of a result");
         return;
     }
     slot->state = SLOT_READY;
