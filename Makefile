@@ -66,11 +66,12 @@ GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIF
 GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
 .PHONY: guest-programs
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
-$(GUEST)/pe-init: $(filter-out guest-init/shim.c,$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
+SHIM_SRC := guest-init/shim.c guest-init/program.c
+$(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)
-$(GUEST)/pe-shim: guest-init/shim.c $(wildcard guest-init/*.h) | $(B)/.deps
+$(GUEST)/pe-shim: $(SHIM_SRC) $(wildcard guest-init/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CGROUP_FILE_MAX 4096u
 
@@ -35,6 +36,13 @@ int cgroup_prepare(struct pe_error *err)
         return -1;
     /* A kernel without the cpu controller will do: cpu.stat has the times all the same. */
     return write_file(switches, "+cpu", &ignored) < 0 ? 0 : write_file(job_switches, "+cpu", err);
+}
+
+int cgroup_renew(struct pe_error *err)
+{
+    if ((rmdir(GUEST_CGROUP_CONTAINER) < 0 && errno != ENOENT) || rmdir(GUEST_CGROUP) < 0)
+        return pe_fail_errno(err, "removing cgroup " GUEST_CGROUP);
+    return cgroup_prepare(err);
 }
 
 /* The number behind `key` and a space at the start of a line of `text`; 0 when there is none. */

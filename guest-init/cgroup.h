@@ -16,6 +16,9 @@ struct cgroup_usage {
 /* Make the cgroup, with the controllers memory and pids on, and cpu where there is one. */
 int cgroup_prepare(struct pe_error *err) PE_MUST_CHECK;
 
+/* Remove it with its counters, and make it anew. Nothing runs in it. */
+int cgroup_renew(struct pe_error *err) PE_MUST_CHECK;
+
 /* Limit it to the memory that is available now, less what pe-init and crun need, whatever config.json allows
  * below: a guest that runs out of memory as a whole thrashes its page cache instead of killing the culprit.
  */

@@ -39,19 +39,35 @@ int control_say(int control, const char *line, struct pe_error *err)
     return 0;
 }
 
+/* One line of at most `size` - 1 bytes, without its newline. A byte at a time, since the line discipline is off
+ * and no line is long. */
+static int read_line(int control, char *line, size_t size, struct pe_error *err)
+{
+    for (size_t got = 0; got < size; got++) {
+        ssize_t n = -1;
+        while ((n = read(control, line + got, 1)) < 0 && errno == EINTR)
+            ;
+        if (n <= 0)
+            return pe_fail_errno(err, "reading " GUEST_CONTROL_DEVICE);
+        if (line[got] == '\n') {
+            line[got] = '\0';
+            return 0;
+        }
+    }
+    return pe_fail(err, PE_ERR_MALFORMED, "the host talks without end");
+}
+
 int control_await_go(int control, struct pe_error *err)
 {
-    static const char expected[] = "go\n";
-    for (size_t got = 0; got < sizeof expected - 1;) {
-        char c = 0;
-        ssize_t n = read(control, &c, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return pe_fail_errno(err, "reading " GUEST_CONTROL_DEVICE);
-        if (n == 0 || c != expected[got])
-            return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'go'");
-        got++;
+    for (;;) {
+        char line[8];
+        if (read_line(control, line, sizeof line, err) < 0)
+            return -1;
+        if (!strcmp(line, "go"))
+            return 0;
+        if (strcmp(line, "wake") != 0)
+            return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake' or 'go'");
+        if (control_say(control, "ready", err) < 0)
+            return -1;
     }
-    return 0;
 }

@@ -1,32 +1,34 @@
-/* fork and exec of crun. What becomes of the container is run.c's business. */
+/* fork and exec of crun. What becomes of the container is container.c's business. */
 #include "guest-init/crun.h"
 
 #include "guest-init/layout.h"
 #include "guest-init/shim-record.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* In the child: nothing but system calls until exec. */
-static void become_crun(const struct crun_descriptors *fds)
+static void become_crun(const struct crun_descriptors *fds, const char *name)
 {
-    static const char *const argv[] = {
+    const char *const argv[] = {
         GUEST_CRUN,
         "--cgroup-manager=cgroupfs",
         "--root=/run/crun",
         "run",
+        "--detach",
         "--bundle=" GUEST_JOB,
+        "--pid-file=" CRUN_PID_FILE,
         "--preserve-fds=1",
         "--no-new-keyring",
-        "job",
+        name,
         NULL,
     };
     static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
-    /* All four are above SHIM_REPORT_FD (pe-init opened 0 to 2, then the control channel), so that no dup2
+    /* All four are above SHIM_CHANNEL_FD (pe-init opened 0 to 2, then the control channel), so that no dup2
      * overwrites one that is still needed; the copies are not close-on-exec. */
     if (dup2(fds->in, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
-        dup2(fds->err, STDERR_FILENO) < 0 || dup2(fds->report, SHIM_REPORT_FD) < 0)
+        dup2(fds->err, STDERR_FILENO) < 0 || dup2(fds->channel, SHIM_CHANNEL_FD) < 0)
         _exit(126);
     /* pe-init's -1000 would make the program immune to the OOM killer. */
     int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -38,13 +40,13 @@ static void become_crun(const struct crun_descriptors *fds)
 
 int crun_spawn(const struct crun_descriptors *fds, pid_t *pid, struct pe_error *err)
 {
+    static unsigned containers;
+    char name[24];
+    snprintf(name, sizeof name, "container-%u", ++containers);
     *pid = fork();
     if (*pid < 0)
         return pe_fail_errno(err, "forking for crun");
     if (*pid == 0)
-        become_crun(fds);
-    int pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
-    if (pidfd < 0)
-        return pe_fail_errno(err, "opening a pidfd of crun");
-    return pidfd;
+        become_crun(fds, name);
+    return 0;
 }

@@ -42,7 +42,7 @@ static int select_outputs(const struct guest_job *job, struct outcome *outcome, 
                           struct outputs *outputs, struct pe_error *err)
 {
     struct outputs_limits limits = files_limits(job, outcome, capacity);
-    if (outputs_find(outputs, GUEST_OUTPUT, &limits, err) < 0 ||
+    if (outputs_find(outputs, SCRATCH_OUTPUT, &limits, err) < 0 ||
         outputs_measure(outputs, &limits, sizeof PREFIX - 1, err) < 0)
         return -1;
     outcome->outputs_dropped = outputs->dropped;

@@ -1,17 +1,21 @@
-/* Clock and random state of a VM that may be one of many clones. */
+/* Clock, random state and boot id of a VM that may be one of many clones. */
 #include "guest-init/freshness.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/layout.h"
 
 #include <fcntl.h>
 #include <linux/random.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <time.h>
 
-#define ENTROPY_BYTES_MAX 64u
+#define UUID_TEXT_BYTES 37u /* with the newline */
 
-int freshness_set_clock(uint64_t now_ns, struct pe_error *err)
+static int set_clock(uint64_t now_ns, struct pe_error *err)
 {
     const struct timespec now = {.tv_sec = (time_t)(now_ns / 1000000000u),
                                  .tv_nsec = (long)(now_ns % 1000000000u)};
@@ -20,17 +24,15 @@ int freshness_set_clock(uint64_t now_ns, struct pe_error *err)
     return 0;
 }
 
-int freshness_add_entropy(const uint8_t *bytes, size_t size, struct pe_error *err)
+static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error *err)
 {
-    if (size > ENTROPY_BYTES_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "more than %u bytes of entropy", ENTROPY_BYTES_MAX);
     /* struct rand_pool_info ends in an array without a size: two ints, then the bytes. */
     struct {
         int entropy_bits;
         int size;
-        uint8_t bytes[ENTROPY_BYTES_MAX];
-    } pool = {.entropy_bits = (int)size * 8, .size = (int)size};
-    memcpy(pool.bytes, bytes, size);
+        uint8_t bytes[GUEST_ENTROPY_BYTES];
+    } pool = {.entropy_bits = (int)GUEST_ENTROPY_BYTES * 8, .size = (int)GUEST_ENTROPY_BYTES};
+    memcpy(pool.bytes, bytes, GUEST_ENTROPY_BYTES);
     pe_autoclose int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
     if (random < 0)
         return pe_fail_errno(err, "opening /dev/urandom");
@@ -40,4 +42,29 @@ int freshness_add_entropy(const uint8_t *bytes, size_t size, struct pe_error *er
     if (ioctl(random, RNDRESEEDCRNG) < 0)
         return pe_fail_errno(err, "reseeding the random number generator");
     return 0;
+}
+
+/* A random UUID (RFC 9562, version 4) in place of the kernel's boot id, which a template may have fixed for all
+ * of its clones. The file is bound into the container: it is written, not replaced. */
+static int renew_boot_id(struct pe_error *err)
+{
+    uint8_t b[16];
+    char text[UUID_TEXT_BYTES + 1];
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return pe_fail_errno(err, "random bytes for a boot id");
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0],
+             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+    if (file < 0)
+        return pe_fail_errno(err, "opening " GUEST_BOOT_ID);
+    return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
+}
+
+int freshness_take(const struct guest_job *job, uint64_t since_us, struct pe_error *err)
+{
+    if (add_entropy(job->entropy, err) < 0 || renew_boot_id(err) < 0)
+        return -1;
+    return set_clock(job->now_ns + (pe_now_us() - since_us) * 1000, err);
 }

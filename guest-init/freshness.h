@@ -1,16 +1,15 @@
-/* A clone of a snapshot has the template's clock and random state; the job brings its own. */
+/* What makes a VM that may be one of many clones its own: time, random state, identity. Before any of the user's
+ * code runs. */
 #ifndef PE_GUEST_FRESHNESS_H
 #define PE_GUEST_FRESHNESS_H
 
 #include "base/error.h"
+#include "guest-init/job.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
-/* Set CLOCK_REALTIME. */
-int freshness_set_clock(uint64_t now_ns, struct pe_error *err) PE_MUST_CHECK;
-
-/* Credit `size` bytes (at most 64) to the kernel's random pool and reseed its generator from it at once. */
-int freshness_add_entropy(const uint8_t *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
+/* Set the clock to the job's time, which was right at `since_us` (pe_now_us's clock); mix the job's entropy into
+ * the kernel's random number generator and have it reseed; write a new GUEST_BOOT_ID. */
+int freshness_take(const struct guest_job *job, uint64_t since_us, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

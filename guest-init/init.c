@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/cgroup.h"
+#include "guest-init/container.h"
 #include "guest-init/control.h"
 #include "guest-init/deliver.h"
 #include "guest-init/freshness.h"
@@ -12,13 +13,13 @@
 #include "guest-init/modules.h"
 #include "guest-init/mounts.h"
 #include "guest-init/outcome.h"
+#include "guest-init/prepare.h"
 #include "guest-init/run.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
-
-#define JOB_TEXT_MAX (512u * 1024u) /* bytes of `job`: PE_GLOBS_MAX globs and some numbers fit well */
 
 static void wait_to_be_killed(void) __attribute__((noreturn));
 static void wait_to_be_killed(void)
@@ -48,39 +49,51 @@ static int survive_oom(struct pe_error *err)
     return pe_write_all(fd, "-1000", 5, "/proc/self/oom_score_adj", err);
 }
 
-/* As far as it goes without knowing the job. */
-static int prepare(struct pe_error *err)
+/* The host only asks whether guests run at all: pe_probe=1 on the kernel's command line, which init gets as
+ * environment. */
+static int is_probe(void)
 {
-    if (survive_oom(err) < 0 || cgroup_prepare(err) < 0 || modules_load(err) < 0 || mounts_image(err) < 0)
+    return getenv("pe_probe") != NULL;
+}
+
+/* As far as it goes without knowing the job. */
+static int get_ready(struct container *container, struct pe_error *err)
+{
+    if (is_probe())
+        return 0;
+    if (survive_oom(err) < 0 || cgroup_prepare(err) < 0 || modules_load(err) < 0 || prepare(container, err) < 0)
         return -1;
     return cgroup_limit_memory(err); /* last: everything that stays is in memory by now */
 }
 
-static int read_job(struct guest_job *job, struct pe_error *err)
+/* The container that is prepared, or one made now: the job brings a config.json of its own. */
+static int have_container(struct container *container, const struct guest_job *job, struct pe_error *err)
 {
-    pe_autobuf struct pe_buf text = {0};
-    if (mounts_input(err) < 0 || pe_read_file(AT_FDCWD, GUEST_JOB "/job", JOB_TEXT_MAX, &text, err) < 0)
+    if (container->shim_fd >= 0 && !job->new_container)
+        return 0;
+    if (container->shim_fd >= 0 && (container_discard(container, err) < 0 || cgroup_renew(err) < 0 ||
+                                    cgroup_limit_memory(err) < 0))
         return -1;
-    return guest_job_parse(text.data, text.size, job, err);
+    return container_start(container, err);
 }
 
-static int perform(struct guest_job *job, uint64_t go_us, struct outcome *outcome, struct pe_error *err)
+static int perform(struct container *container, struct guest_job *job, uint64_t go_us, struct outcome *outcome,
+                   struct pe_error *err)
 {
-    if (read_job(job, err) < 0 || freshness_set_clock(job->now_ns, err) < 0 ||
-        freshness_add_entropy(job->entropy, sizeof job->entropy, err) < 0 ||
-        mounts_job(job->scratch_bytes, err) < 0)
+    if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || freshness_take(job, go_us, err) < 0 ||
+        mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
-    return run_job(job, go_us, outcome, err);
+    return run_program(container, job, go_us, outcome, err);
 }
 
-static int serve(int control, struct pe_error *err)
+static int serve(int control, struct container *container, struct pe_error *err)
 {
     if (control_say(control, "ready", err) < 0 || control_await_go(control, err) < 0)
         return -1;
     uint64_t go_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
     struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
-    if (perform(&job, go_us, &outcome, err) < 0)
+    if (perform(container, &job, go_us, &outcome, err) < 0)
         outcome_set_vm_error(&outcome, err);
     if (deliver(&job, &outcome, err) < 0)
         return -1;
@@ -90,10 +103,11 @@ static int serve(int control, struct pe_error *err)
 int main(void)
 {
     struct pe_error err;
+    struct container container = CONTAINER_NONE;
     if (mounts_machine(&err) < 0)
         fail(-1, &err);
     int control = control_open(&err);
-    if (control < 0 || prepare(&err) < 0 || serve(control, &err) < 0)
+    if (control < 0 || get_ready(&container, &err) < 0 || serve(control, &container, &err) < 0)
         fail(control, &err);
     wait_to_be_killed();
 }

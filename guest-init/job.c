@@ -77,6 +77,7 @@ static int parse_entries(struct pe_cursor *text, struct guest_job *job, const st
                 return -1;
             continue;
         } else {
+            job->new_container |= !strcmp(entry.key, "new_container");
             continue;
         }
         seen |= 1u << i; /* `entropy` counts as the one after the numbers */

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,11 +19,12 @@ struct guest_job {
     uint64_t output_limit;  /* bytes of stdout, stderr and files together */
     uint64_t output_files;  /* entries below the output folder */
     uint64_t scratch_bytes; /* size of the tmpfs behind everything writable */
+    bool new_container;     /* the one that is prepared does not fit this job */
     char **globs;           /* owned; which outputs are wanted */
     size_t glob_count;      /* 0: all of them */
 };
 
-/* Decode the text of a `job` file. Every key but `output` has to be there; unknown keys are ignored. The
+/* Decode the text of a `job` file. Every key but `output` and `new_container` has to be there; unknown keys are ignored. The
  * caller frees `job` in either case. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 

@@ -11,14 +11,20 @@
 #define GUEST_CRUN "/usr/bin/crun"
 
 #define GUEST_IMAGE "/run/pe/image"     /* the rootfs device, read-only */
-#define GUEST_JOB "/run/pe/job"         /* the input device, read-only: crun's bundle */
+#define GUEST_JOB "/run/pe/job"         /* the input device, read-only: crun's bundle, the user's files in dir/ */
 #define GUEST_SCRATCH "/run/pe/scratch" /* tmpfs behind everything writable */
 #define GUEST_ROOTFS "/run/pe/rootfs"   /* overlay of image and scratch */
-#define GUEST_INPUT "/run/pe/input"     /* the user's files, read-only */
-#define GUEST_WORK "/run/pe/work"       /* overlay of the user's files and scratch */
-#define GUEST_OUTPUT "/run/pe/output"   /* a directory of scratch, bound */
+#define GUEST_BOOT_ID "/run/pe/boot_id" /* what the container sees as /proc/sys/kernel/random/boot_id */
+
+/* In scratch: upper and work directories of the overlays, and the output folder. */
+#define SCRATCH_ROOT_UPPER GUEST_SCRATCH "/root"
+#define SCRATCH_ROOT_WORK GUEST_SCRATCH "/root.work"
+#define SCRATCH_WORK_UPPER GUEST_SCRATCH "/work"
+#define SCRATCH_WORK_WORK GUEST_SCRATCH "/work.work"
+#define SCRATCH_OUTPUT GUEST_SCRATCH "/output"
 
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
 #define GUEST_CGROUP "/sys/fs/cgroup/job"
+#define GUEST_CGROUP_CONTAINER GUEST_CGROUP "/container" /* config.json's cgroupsPath */
 
 #endif

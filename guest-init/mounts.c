@@ -1,12 +1,15 @@
-/* The guest's mounts, in the order in which they happen. Nothing is ever unmounted: the VM is thrown away. */
+/* The guest's mounts, in the order in which they happen. What a job gets is never unmounted: its VM is thrown
+ * away. What a warm-up got is, so that nothing of it is left. */
 #include "guest-init/mounts.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/layout.h"
+#include "proto/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,14 +19,16 @@
 /* How long the devices may take to show up; the kernel attaches them asynchronously. */
 #define DEVICES_TIMEOUT_US 20000000ull
 
+#define RELEASE_TIMEOUT_US 10000000ull
+
 /* Names in scratch: each costs about 1 KiB of kernel memory, which the container's cgroup pays for. */
 #define SCRATCH_INODES "131072"
 
-#define SCRATCH_ROOT_UPPER GUEST_SCRATCH "/root"
-#define SCRATCH_ROOT_WORK GUEST_SCRATCH "/root.work"
-#define SCRATCH_WORK_UPPER GUEST_SCRATCH "/work"
-#define SCRATCH_WORK_WORK GUEST_SCRATCH "/work.work"
-#define SCRATCH_OUTPUT GUEST_SCRATCH "/output"
+/* Bytes of scratch before a job has said how many. */
+#define SCRATCH_SIZE_DEFAULT PE_SCRATCH_BYTES_MAX
+
+/* The first bytes of a squashfs (its superblock's magic number, little endian). */
+#define SQUASHFS_MAGIC "hsqs"
 
 struct mount_point {
     const char *source, *target, *type;
@@ -60,6 +65,10 @@ static int mount_all(const struct mount_point *points, size_t count, struct pe_e
 static int cover_initramfs(struct pe_error *err)
 {
     static const struct mount_point cover = {"/", "/mnt", NULL, MS_BIND, NULL};
+    /* The first process shares its root and working directory with the kernel's threads, and setns(2) would
+     * refuse to change those of others. */
+    if (unshare(CLONE_FS) < 0)
+        return pe_fail_errno(err, "unsharing the root directory");
     if (mount_at(&cover, err) < 0)
         return -1;
     if (chdir("/mnt") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0)
@@ -112,55 +121,97 @@ static int wait_for_device(const char *path, struct pe_error *err)
     return 0;
 }
 
-static int mount_overlay(const char *lower, const char *upper, const char *work, const char *target,
-                         struct pe_error *err)
-{
-    char options[512];
-    if (make_directory(upper, err) < 0 || make_directory(work, err) < 0)
-        return -1;
-    snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
-    const struct mount_point overlay = {"overlay", target, "overlay", MS_NODEV, options};
-    return mount_at(&overlay, err);
-}
-
 int mounts_image(struct pe_error *err)
 {
     static const char *const devices[] = {GUEST_ROOTFS_DEVICE, GUEST_INPUT_DEVICE, GUEST_OUTPUT_DEVICE};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (wait_for_device(devices[i], err) < 0)
             return -1;
-    static const struct mount_point points[] = {
-        {GUEST_ROOTFS_DEVICE, GUEST_IMAGE, "squashfs", MS_RDONLY | MS_NODEV, NULL},
-        {"tmpfs", GUEST_SCRATCH, "tmpfs", MS_NODEV, "mode=0755,nr_inodes=" SCRATCH_INODES},
-    };
-    if (mount_all(points, sizeof points / sizeof *points, err) < 0)
-        return -1;
-    return mount_overlay(GUEST_IMAGE, SCRATCH_ROOT_UPPER, SCRATCH_ROOT_WORK, GUEST_ROOTFS, err);
+    static const struct mount_point image = {GUEST_ROOTFS_DEVICE, GUEST_IMAGE, "squashfs", MS_RDONLY | MS_NODEV,
+                                             NULL};
+    return mount_at(&image, err);
 }
 
-int mounts_input(struct pe_error *err)
+int mounts_has_squashfs(const char *path, struct pe_error *err)
 {
-    static const struct mount_point input = {GUEST_INPUT_DEVICE, GUEST_JOB, "squashfs",
-                                             MS_RDONLY | MS_NODEV | MS_NOSUID, NULL};
+    char magic[sizeof SQUASHFS_MAGIC - 1];
+    pe_autoclose int device = open(path, O_RDONLY | O_CLOEXEC);
+    if (device < 0 || read(device, magic, sizeof magic) != sizeof magic)
+        return pe_fail_errno(err, "reading %s", path);
+    return memcmp(magic, SQUASHFS_MAGIC, sizeof magic) == 0;
+}
+
+int mounts_input(const char *device, struct pe_error *err)
+{
+    const struct mount_point input = {device, GUEST_JOB, "squashfs", MS_RDONLY | MS_NODEV | MS_NOSUID, NULL};
     return mount_at(&input, err);
 }
 
-static int limit_scratch(uint64_t bytes, struct pe_error *err)
+/* Whether `failed` with EBUSY and may be tried again: the kernel lets go of what the last process of a container
+ * had open, and of its mounts, a moment after it is gone. */
+static int busy(int failed, uint64_t deadline_us)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    if (!failed || errno != EBUSY || pe_now_us() > deadline_us)
+        return 0;
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+static int unmount(const char *path, struct pe_error *err)
+{
+    uint64_t deadline_us = pe_now_us() + RELEASE_TIMEOUT_US;
+    int failed = 0;
+    do
+        failed = umount2(path, 0) < 0;
+    while (busy(failed, deadline_us));
+    return failed ? pe_fail_errno(err, "unmounting %s", path) : 0;
+}
+
+/* An exclusive open fails as long as a file system holds the device. Closing the last descriptor drops the
+ * device's page cache. */
+int mounts_input_drop(const char *path, struct pe_error *err)
+{
+    uint64_t deadline_us = pe_now_us() + RELEASE_TIMEOUT_US;
+    pe_autoclose int device = -1;
+    if (unmount(GUEST_JOB, err) < 0)
+        return -1;
+    do
+        device = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+    while (busy(device < 0, deadline_us));
+    return device < 0 ? pe_fail_errno(err, "letting go of %s", path) : 0;
+}
+
+static void scratch_options(char *options, size_t size, uint64_t bytes)
+{
+    snprintf(options, size, "mode=0755,size=%llu,nr_inodes=" SCRATCH_INODES,
+             (unsigned long long)(bytes ? bytes : SCRATCH_SIZE_DEFAULT));
+}
+
+int mounts_scratch(uint64_t bytes, struct pe_error *err)
 {
     char options[96];
-    snprintf(options, sizeof options, "size=%llu,nr_inodes=" SCRATCH_INODES, (unsigned long long)bytes);
+    scratch_options(options, sizeof options, bytes);
+    const struct mount_point scratch = {"tmpfs", GUEST_SCRATCH, "tmpfs", MS_NODEV, options};
+    static const struct mount_point root = {
+        "overlay", GUEST_ROOTFS, "overlay", MS_NODEV,
+        "lowerdir=" GUEST_IMAGE ",upperdir=" SCRATCH_ROOT_UPPER ",workdir=" SCRATCH_ROOT_WORK};
+    if (mount_at(&scratch, err) < 0 || make_directory(SCRATCH_ROOT_UPPER, err) < 0 ||
+        make_directory(SCRATCH_ROOT_WORK, err) < 0)
+        return -1;
+    return mount_at(&root, err);
+}
+
+int mounts_scratch_drop(struct pe_error *err)
+{
+    return unmount(GUEST_ROOTFS, err) < 0 ? -1 : unmount(GUEST_SCRATCH, err);
+}
+
+int mounts_scratch_limit(uint64_t bytes, struct pe_error *err)
+{
+    char options[96];
+    scratch_options(options, sizeof options, bytes);
     if (mount(NULL, GUEST_SCRATCH, NULL, MS_REMOUNT | MS_NODEV, options) < 0)
         return pe_fail_errno(err, "limiting scratch to %llu bytes", (unsigned long long)bytes);
     return 0;
-}
-
-int mounts_job(uint64_t scratch_bytes, struct pe_error *err)
-{
-    static const struct mount_point input = {GUEST_JOB "/dir", GUEST_INPUT, NULL, MS_BIND, NULL};
-    static const struct mount_point output = {SCRATCH_OUTPUT, GUEST_OUTPUT, NULL, MS_BIND, NULL};
-    if (limit_scratch(scratch_bytes, err) < 0 || mount_at(&input, err) < 0 ||
-        mount_overlay(GUEST_INPUT, SCRATCH_WORK_UPPER, SCRATCH_WORK_WORK, GUEST_WORK, err) < 0 ||
-        make_directory(SCRATCH_OUTPUT, err) < 0)
-        return -1;
-    return mount_at(&output, err);
 }

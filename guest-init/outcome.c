@@ -30,7 +30,7 @@ int outcome_encode(const struct outcome *outcome, struct pe_buf *text, struct pe
         {"stdout_truncated", outcome->stdout_truncated},
         {"stderr_truncated", outcome->stderr_truncated},
         {"outputs_dropped", outcome->outputs_dropped},
-        {"crun_us", outcome->crun_us},
+        {"exec_us", outcome->exec_us},
         {"program_us", outcome->wall_us},
     };
     if (pe_flat_put(text, "status", status_names[outcome->status], err) < 0)

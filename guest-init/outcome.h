@@ -21,7 +21,7 @@ struct outcome {
     enum outcome_status status;
     int exit_code;               /* -1: it did not exit */
     int signal;                  /* 0: none */
-    uint64_t crun_us;            /* from `go` to the program's start */
+    uint64_t exec_us;            /* from `go` to the program's start */
     uint64_t wall_us;            /* from there to its end */
     uint64_t user_us, system_us; /* CPU time */
     uint64_t max_rss_kib;

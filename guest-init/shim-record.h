@@ -1,12 +1,17 @@
-/* What pe-shim tells pe-init through file descriptor 3: two records, each one write of less than PIPE_BUF. */
+/* What pe-shim and pe-init say to each other through the shim's file descriptor 3, a SOCK_SEQPACKET socket:
+ * every message is whole. The shim sends shim_record; pe-init sends one message of a byte with two descriptors
+ * (SCM_RIGHTS, unix(7)): the program's standard input, and the open `program` file of the input. */
 #ifndef PE_GUEST_SHIM_RECORD_H
 #define PE_GUEST_SHIM_RECORD_H
 
 #include <stdint.h>
 
-#define SHIM_REPORT_FD 3
+#define SHIM_CHANNEL_FD 3
+
+enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };
 
 enum shim_record_kind {
+    SHIM_WAITING = 0x70653030, /* the container stands and waits for its program */
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
 };

@@ -1,6 +1,8 @@
-/* pe-shim: PID 1 of the container. Starts the program given as its arguments, reaps orphans, and says through
- * descriptor 3 when the program started and how it ended. The program runs as the same user and is hostile:
- * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
+/* pe-shim: PID 1 of the container. Made long before the job is known: it waits in the container with the process
+ * that will be the program, which then is one execve away. It reaps orphans, and says through descriptor 3 when
+ * the program started and how it ended. The program runs as the same user and is hostile: it must neither
+ * inherit the descriptor nor get at it through /proc or ptrace(2). */
+#include "guest-init/program.h"
 #include "guest-init/shim-record.h"
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,17 +31,62 @@ static void report(struct shim_record record)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     record.time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    while (write(SHIM_REPORT_FD, &record, sizeof record) < 0 && errno == EINTR)
+    while (send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
 }
 
-static void run_program(char **argv)
+/* ---- in the process that becomes the program ---- */
+
+static void give_up(const char *what) __attribute__((noreturn));
+static void give_up(const char *what)
 {
-    execvp(argv[0], argv);
+    dprintf(STDERR_FILENO, "pe-shim: %s: %s\n", what, strerror(errno));
+    _exit(EXIT_CANNOT_EXECUTE);
+}
+
+/* Blocks for as long as the VM waits for its job. */
+static void receive(int given[SHIM_GIVEN_COUNT])
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
+    } control;
+    char byte;
+    struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t n = -1;
+    do
+        n = recvmsg(SHIM_CHANNEL_FD, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    const struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (!header || header->cmsg_len != CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int)))
+        _exit(EXIT_CANNOT_EXECUTE); /* pe-init has no program for this container */
+    memcpy(given, CMSG_DATA(header), SHIM_GIVEN_COUNT * sizeof(int));
+}
+
+static void become_program(void) __attribute__((noreturn));
+static void become_program(void)
+{
+    int given[SHIM_GIVEN_COUNT];
+    struct program program;
+    receive(given);
+    if (program_read(given[SHIM_GIVEN_PROGRAM], &program) < 0)
+        give_up("reading the program's words");
+    /* Mounted there after the container was made: the directory that is this process's is the one below. */
+    if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir("/work") < 0)
+        give_up("entering /work");
+    environ = program.environment;
+    report((struct shim_record){.kind = SHIM_STARTED});
+    execvp(program.words[0], program.words);
     int cause = errno;
-    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", argv[0], strerror(cause));
+    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", program.words[0], strerror(cause));
     _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
 }
+
+/* ---- in PID 1 ---- */
 
 /* Reap whatever ends until `program` does; its wait status. */
 static int await_program(pid_t program)
@@ -53,25 +101,27 @@ static int await_program(pid_t program)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     /* Not dumpable: root in the container, without CAP_SYS_PTRACE, gets neither /proc/1/fd nor /proc/1/mem.
      */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC) < 0 || argc < 2) {
-        dprintf(STDERR_FILENO, "pe-shim: no program to run, or descriptor %d is not open\n", SHIM_REPORT_FD);
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || fcntl(SHIM_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0) {
+        dprintf(STDERR_FILENO, "pe-shim: descriptor %d is not open\n", SHIM_CHANNEL_FD);
         return EXIT_CANNOT_EXECUTE;
     }
-    report((struct shim_record){.kind = SHIM_STARTED});
     pid_t program = fork();
     if (program == 0)
-        run_program(argv + 1);
-    if (program < 0)
-        dprintf(STDERR_FILENO, "pe: cannot start '%s': %s\n", argv[1], strerror(errno));
+        become_program();
+    if (program < 0) {
+        dprintf(STDERR_FILENO, "pe-shim: fork: %s\n", strerror(errno));
+        return EXIT_CANNOT_EXECUTE;
+    }
     /* Holding on to these would keep a pipe open that a program closed on purpose. */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         close(fd);
+    report((struct shim_record){.kind = SHIM_WAITING});
 
-    int status = program < 0 ? EXIT_CANNOT_EXECUTE << 8 : await_program(program);
+    int status = await_program(program);
     struct rusage usage;
     getrusage(RUSAGE_CHILDREN, &usage);
     report((struct shim_record){.kind = SHIM_ENDED,

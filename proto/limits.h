@@ -16,6 +16,7 @@
 #define PE_PATH_DEPTH_MAX 32u          /* names in it */
 #define PE_ARGS_MAX 1024u              /* words in `cmd` */
 #define PE_ENV_MAX 256u                /* entries in `env` */
+#define PE_PROGRAM_BYTES_MAX (512u * 1024u) /* words and environment of a program, the image's included */
 #define PE_GLOBS_MAX 64u               /* entries in `outputs` */
 #define PE_TEXT_MAX (64u * 1024u)      /* one word of cmd, one value of env */
 #define PE_IMAGE_NAME_MAX 255u

@@ -18,17 +18,15 @@ BOOT_TIMEOUT_S = 60
 CAPABILITIES = ["CAP_" + c for c in "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID".split()]
 
 
-def make_config(command, memory_mib=896):
-    """The OCI runtime config of a job, as a worker writes it."""
+def make_config(memory_mib=896):
+    """The OCI runtime config of a container, as a worker writes it."""
     mounts = [
         ("proc", "/proc", "proc", ["nosuid", "noexec", "nodev"]),
         ("tmpfs", "/dev", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
         ("devpts", "/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
         ("shm", "/dev/shm", "tmpfs", ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         ("sysfs", "/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"]),
-        ("/run/pe/input", "/input", "bind", ["bind", "ro", "nosuid", "nodev"]),
-        ("/run/pe/work", "/work", "bind", ["bind", "rw", "nosuid", "nodev"]),
-        ("/run/pe/output", "/output", "bind", ["bind", "rw", "nosuid", "nodev"]),
+        ("/run/pe/boot_id", "/proc/sys/kernel/random/boot_id", "bind", ["bind", "ro", "nosuid", "nodev"]),
         ("/bin/pe-shim", "/dev/pe-shim", "bind", ["bind", "ro", "nosuid", "nodev"]),
     ]
     namespaces = ("pid", "mount", "ipc", "uts", "network", "cgroup")
@@ -39,9 +37,8 @@ def make_config(command, memory_mib=896):
         "process": {
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
-            "args": ["/dev/pe-shim"] + command,
-            "env": ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root"],
-            "cwd": "/work",
+            "args": ["/dev/pe-shim"],
+            "cwd": "/",
             "noNewPrivileges": True,
             "capabilities": {k: CAPABILITIES for k in ("bounding", "effective", "permitted")},
         },
@@ -54,6 +51,12 @@ def make_config(command, memory_mib=896):
             "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
         },
     }
+
+
+def make_program(command, env=("PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root")):
+    """The `program` file: how many words, the words, the environment."""
+    strings = [text.encode() if isinstance(text, str) else text for text in [*command, *env]]
+    return b"%d\n" % len(command) + b"".join(text + b"\0" for text in strings)
 
 
 def make_job(outputs=(), **changes):
@@ -203,16 +206,19 @@ class Guest:
         assert line == "ready", "the guest said %r" % line
         self.ready_s = time.monotonic() - self.started
 
-    def write_input(self, config, job, files=None, stdin=None):
+    def write_input(self, config, program, job, files=None, stdin=None, device=None):
+        device = device or self.input
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             write_tree(folder, {"config.json": config, "job": job})
+            if program is not None:
+                write_tree(folder, {"program": program})
             if stdin is not None:
                 write_tree(folder, {"stdin": stdin})
             os.mkdir(os.path.join(folder, "dir"))
             write_tree(os.path.join(folder, "dir"), files or {})
-            image = self.input + ".new"
+            image = device + ".new"
             make_squashfs(folder, image)
-            with open(image, "rb") as source, open(self.input, "r+b") as target:
+            with open(image, "rb") as source, open(device, "r+b") as target:
                 target.write(source.read())
             os.unlink(image)
 
@@ -229,8 +235,8 @@ class Guest:
     def run(self, command, files=None, stdin=None, memory_mib=896, **job):
         """One job from beginning to end."""
         self.wait_ready()
-        config = json.dumps(make_config(command, memory_mib)).encode()
-        self.write_input(config, make_job(**job), files, stdin)
+        config = json.dumps(make_config(memory_mib)).encode()
+        self.write_input(config, make_program(command), make_job(**job), files, stdin)
         return self.go()
 
     def close(self):

@@ -1,8 +1,12 @@
-/* The QEMU driver: a vm_spec as a command line. See docs/architecture.md for why each choice. */
+/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/architecture.md for
+ * why each choice. */
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "proto/job.h"
 #include "proto/limits.h"
+#include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"
-#include "worker/vmm/vmm.h"
+#include "worker/vmm/qmp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +14,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Where a clone's RAM comes from, and its state; both -1 for a VM that boots. */
+struct origin {
+    int memory_fd;
+    int state_fd;
+};
 
 /* A command line under construction: words live in `text`. */
 struct argv_builder {
@@ -50,8 +60,10 @@ static int pass_fd(struct fd_list *list, int fd)
     return VMM_FD_FIRST + (int)list->count++;
 }
 
-/* RAM, and the region that virtio-pmem devices take their place in, with room for its alignment. */
-static void add_memory(struct argv_builder *args, const struct vm_spec *spec)
+/* RAM, and the region that virtio-pmem devices take their place in, with room for its alignment. A template
+ * writes its RAM through to the file, a clone copies the pages that it writes to. */
+static void add_memory(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
+                       const struct vm *vm, const struct origin *origin)
 {
     uint64_t max_mib = spec->memory_mib;
     for (int i = 0; i < VM_PMEM_COUNT; i++)
@@ -59,6 +71,12 @@ static void add_memory(struct argv_builder *args, const struct vm_spec *spec)
             max_mib += spec->pmem[i].bytes / PE_MIB + 1024;
     add(args, "-m");
     add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT, max_mib);
+    if (!spec->savable)
+        return;
+    int clone = origin->memory_fd >= 0;
+    add(args, "-object");
+    add(args, "memory-backend-file,id=ram,size=%uM,share=%s,mem-path=/proc/self/fd/%d", spec->memory_mib,
+        clone ? "off" : "on", pass_fd(list, clone ? origin->memory_fd : vm->memory_fd));
 }
 
 /* No device that a job does not need. Not graphics=off: the firmware would then print on the control channel.
@@ -75,16 +93,16 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "-sandbox");
     add(args, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add(args, "-machine");
-    add(args, "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off");
+    add(args, "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off%s",
+        spec->savable ? ",memory-backend=ram" : "");
     add(args, "-bios");
     add(args, "qboot.rom"); /* 0.1 s sooner at the kernel than SeaBIOS */
     add(args, "-accel");
     add(args, "%s", kvm ? "kvm" : "tcg,thread=single");
     add(args, "-cpu");
-    add(args, "%s", kvm ? "host" : "max,la57=off");
+    add(args, "%s%s", kvm ? "host" : "max,la57=off", host->cpu_flags);
     add(args, "-smp");
     add(args, "%u", spec->cpus);
-    add_memory(args, spec);
 }
 
 static void add_pmem(struct argv_builder *args, struct fd_list *list, int index, const struct vm_pmem *pmem)
@@ -96,14 +114,44 @@ static void add_pmem(struct argv_builder *args, struct fd_list *list, int index,
     add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
 }
 
-static void add_kernel(struct argv_builder *args, struct fd_list *list, int kernel, int initramfs)
+static void add_kernel(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec, int kernel,
+                       int initramfs)
 {
     add(args, "-kernel");
     add(args, "/proc/self/fd/%d", pass_fd(list, kernel));
     add(args, "-initrd");
     add(args, "/proc/self/fd/%d", pass_fd(list, initramfs));
     add(args, "-append");
-    add(args, "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off");
+    add(args, "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s", spec->guest_options);
+}
+
+static void add_channels(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec, int serial,
+                         int manage)
+{
+    add(args, "-chardev");
+    add(args, "socket,id=control,fd=%d", pass_fd(list, serial));
+    add(args, "-serial");
+    add(args, "chardev:control");
+    if (!spec->savable)
+        return;
+    add(args, "-chardev");
+    add(args, "socket,id=qmp,fd=%d", pass_fd(list, manage));
+    add(args, "-mon");
+    add(args, "chardev=qmp,mode=control");
+}
+
+/* RAM and pmem are in shared files already: the migration stream carries the rest, about 90 KiB. Without the
+ * global state a clone runs as soon as it has read the stream, although its template was stopped. */
+static void add_migration(struct argv_builder *args, struct fd_list *list, const struct origin *origin)
+{
+    add(args, "-global");
+    add(args, "migration.x-ignore-shared=on");
+    add(args, "-global");
+    add(args, "migration.store-global-state=off");
+    if (origin->state_fd < 0)
+        return;
+    add(args, "-incoming");
+    add(args, "fd:%d", pass_fd(list, origin->state_fd));
 }
 
 static int open_file(const char *path, struct pe_error *err)
@@ -115,44 +163,141 @@ static int open_file(const char *path, struct pe_error *err)
     return -1;
 }
 
-static int start_process(const struct vm_host *host, const struct vm_spec *spec, int serial, int kernel,
-                         int initramfs, struct vm *vm, struct pe_error *err)
+/* A socket pair: one end for us, the other for the VMM. */
+static int open_channel(int *ours, int *theirs, struct pe_error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "socket pair for a VM");
+    *ours = pair[0];
+    *theirs = pair[1];
+    return 0;
+}
+
+static int start(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
+                 struct vm *vm, struct pe_error *err)
 {
     struct argv_builder args = {0};
     struct fd_list list = {0};
+    pe_autoclose int serial = -1;
+    pe_autoclose int manage = -1;
+    pe_autoclose int initramfs = -1;
+    pe_autoclose int kernel = open_file(host->kernel, err);
+    if (kernel < 0 || (initramfs = open_file(host->initramfs, err)) < 0 ||
+        open_channel(&vm->control_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
+        return -1;
+    if (fcntl(vm->control_fd, F_SETFL, O_NONBLOCK) < 0)
+        return pe_fail_errno(err, "control channel");
     add_machine(&args, host, spec);
-    add_kernel(&args, &list, kernel, initramfs);
-    add(&args, "-chardev");
-    add(&args, "socket,id=control,fd=%d", pass_fd(&list, serial));
-    add(&args, "-serial");
-    add(&args, "chardev:control");
+    add_memory(&args, &list, spec, vm, origin);
+    add_kernel(&args, &list, spec, kernel, initramfs);
+    add_channels(&args, &list, spec, serial, manage);
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         if (spec->pmem[i].fd >= 0)
             add_pmem(&args, &list, i, &spec->pmem[i]);
+    if (spec->savable)
+        add_migration(&args, &list, origin);
     if (args.overflow)
         return pe_fail(err, PE_ERR_INTERNAL, "QEMU's command line is too long");
-    return vmm_process_start(host, args.words, list.fds, list.count, vm->log_fd, vm, err);
+    return vmm_process_start(host, args.words, list.fds, list.count, vm, err);
 }
 
-int vm_start(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
 {
-    *vm = VM_NONE;
-    pe_autoclose int kernel = open_file(host->kernel, err);
-    pe_autoclose int initramfs = kernel < 0 ? -1 : open_file(host->initramfs, err);
-    if (initramfs < 0)
-        return -1;
-    int pair[2] = {-1, -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "socket pair for a VM's control channel");
-    pe_autoclose int serial = pair[1];
-    vm->control_fd = pair[0];
-    vm->log_fd = memfd_create("vmm-log", MFD_CLOEXEC);
-    if (vm->log_fd < 0)
-        pe_fail_errno(err, "memfd for a VMM's messages");
-    else if (fcntl(vm->control_fd, F_SETFL, O_NONBLOCK) < 0)
-        pe_fail_errno(err, "control channel");
-    else if (start_process(host, spec, serial, kernel, initramfs, vm, err) == 0)
-        return 0;
-    vm_kill(vm);
-    return -1;
+    const struct origin boot = {-1, -1};
+    return start(host, spec, &boot, vm, err);
 }
+
+/* Why QEMU went away is on its stderr. */
+static int explain(const struct vm *vm, struct pe_error *err)
+{
+    char words[256];
+    vm_last_words(vm, words, sizeof words);
+    return words[0] ? pe_fail_context(err, "%s", words) : -1;
+}
+
+static int await_migration(struct qmp *qmp, struct pe_error *err)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    for (;;) {
+        pe_autojson json_t *answer = NULL;
+        if (qmp_execute(qmp, "query-migrate", NULL, -1, &answer, err) < 0)
+            return -1;
+        const char *status = json_string_value(json_object_get(answer, "status"));
+        if (status && !strcmp(status, "completed"))
+            return 0;
+        if (status && !strcmp(status, "failed"))
+            return pe_fail(err, PE_ERR_INTERNAL, "QEMU could not write its state");
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
+{
+    (void)host;
+    autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = pe_now_us() + VM_SAVE_MS * 1000ull};
+    if (qmp_begin(&qmp, err) < 0 || qmp_execute(&qmp, "stop", NULL, -1, NULL, err) < 0 ||
+        qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
+        qmp_execute(&qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
+        await_migration(&qmp, err) < 0)
+        return explain(vm, err);
+    return 0;
+}
+
+/* A description of its own, since a file offset is shared by all that inherit a descriptor. */
+static int reopen(int fd, struct pe_error *err)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDONLY | O_CLOEXEC);
+    return own >= 0 ? own : pe_fail_errno(err, "opening a snapshot's state");
+}
+
+static int await_running(struct vm *vm, uint64_t start_us, struct pe_error *err)
+{
+    autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = start_us + VM_CLONE_MS * 1000ull};
+    if (qmp_begin(&qmp, err) < 0)
+        return -1;
+    uint64_t spawned_us = pe_now_us();
+    pe_autojson json_t *answer = NULL;
+    if (qmp_execute(&qmp, "query-status", NULL, -1, &answer, err) < 0)
+        return -1;
+    /* Events before the answer are dropped, but then it already says that the clone runs. */
+    if (!json_is_true(json_object_get(answer, "running")) && qmp_await_event(&qmp, "RESUME", err) < 0)
+        return -1;
+    vm->spawn_us = spawned_us - start_us;
+    vm->restore_us = pe_now_us() - spawned_us;
+    return 0;
+}
+
+static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
+                      struct vm *vm, struct pe_error *err)
+{
+    uint64_t start_us = pe_now_us();
+    pe_autoclose int state = reopen(snapshot->state_fd, err);
+    const struct origin origin = {.memory_fd = snapshot->memory_fd, .state_fd = state};
+    if (state < 0 || start(host, spec, &origin, vm, err) < 0)
+        return -1;
+    if (await_running(vm, start_us, err) < 0)
+        return explain(vm, err);
+    /* Nothing more to say to it, and nothing more to hear. */
+    close(pe_steal_fd(&vm->manage_fd));
+    return 0;
+}
+
+static int qemu_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
+{
+    static const char before[] = "version ";
+    char line[256];
+    if (vmm_process_ask(host->qemu, "--version", line, sizeof line, err) < 0)
+        return -1;
+    const char *at = strstr(line, before);
+    if (!at)
+        return pe_fail(err, PE_ERR_INTERNAL, "%s --version says '%.100s'", host->qemu, line);
+    at += strlen(before);
+    snprintf(text, size, "%.*s", (int)strcspn(at, " "), at);
+    return 0;
+}
+
+const struct vmm_driver vmm_qemu = {
+    .name = "qemu", .version = qemu_version, .boot = qemu_boot, .save = qemu_save, .clone = qemu_clone};

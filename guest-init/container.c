@@ -1,0 +1,211 @@
+/* crun from its start to its end, and the hand-over to the shim. How a program is watched is run.c's business.
+ */
+#include "guest-init/container.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/cgroup.h"
+#include "guest-init/crun.h"
+#include "guest-init/job_mounts.h"
+#include "guest-init/layout.h"
+#include "guest-init/shim-record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* How long crun may take, and a killed container. Generous: a guest may be emulated on a loaded host. */
+#define START_TIMEOUT_US (30 * 1000000ull)
+#define END_TIMEOUT_MS 10000
+
+/* What crun may say before it is cut. */
+#define CRUN_TEXT_MAX 4096u
+
+static int pidfd_of(pid_t pid, struct pe_error *err)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pidfd >= 0 ? pidfd : pe_fail_errno(err, "opening a pidfd of process %d", (int)pid);
+}
+
+static void forget(struct container *container)
+{
+    capture_free(&container->out);
+    capture_free(&container->err);
+    pe_cleanup_close(&container->shim_fd);
+    pe_cleanup_close(&container->channel);
+    *container = CONTAINER_NONE;
+}
+
+/* The write ends close with this scope: the container's copies are then the only ones. */
+static int spawn_crun(struct container *container, pid_t *crun, struct pe_error *err)
+{
+    pe_autoclose int out = -1;
+    pe_autoclose int error = -1;
+    pe_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        return pe_fail_errno(err, "opening /dev/null");
+    if (capture_open(&container->out, "stdout", CRUN_TEXT_MAX, &out, err) < 0 ||
+        capture_open(&container->err, "stderr", CRUN_TEXT_MAX, &error, err) < 0)
+        return -1;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "making a channel to the shim");
+    container->channel = pair[0];
+    pe_autoclose int theirs = pair[1];
+    const struct crun_descriptors fds = {.in = null, .out = out, .err = error, .channel = theirs};
+    return crun_spawn(&fds, crun, err);
+}
+
+/* The first line of what is on stderr says what is wrong. */
+static int crun_failed(struct container *container, struct pe_error *err)
+{
+    struct pe_error ignored;
+    while (capture_read(&container->err, &ignored) > 0)
+        ;
+    struct pe_cursor text = {.at = container->err.kept.data, .left = container->err.kept.size};
+    size_t length = 0;
+    const uint8_t *line = pe_cursor_take_until(&text, '\n', &length);
+    if (!line || length == 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "crun ended without making a container or saying why");
+    return pe_fail(err, PE_ERR_INTERNAL, "crun: %.*s", (int)length, (const char *)line);
+}
+
+/* crun runs detached: it ends when the container stands. */
+static int await_crun(struct container *container, pid_t crun, struct pe_error *err)
+{
+    pe_autoclose int crun_fd = pidfd_of(crun, err);
+    if (crun_fd < 0)
+        return -1;
+    struct pollfd wait = {.fd = crun_fd, .events = POLLIN};
+    int ready = -1;
+    while ((ready = poll(&wait, 1, START_TIMEOUT_US / 1000)) < 0 && errno == EINTR)
+        ;
+    if (ready <= 0)
+        kill(crun, SIGKILL);
+    int status = 0;
+    if (waitpid(crun, &status, 0) < 0)
+        return pe_fail_errno(err, "waiting for crun");
+    if (ready <= 0)
+        return pe_fail(err, PE_ERR_LOST, "crun did not make the container in time");
+    return status == 0 ? 0 : crun_failed(container, err);
+}
+
+static int await_shim(struct container *container, struct pe_error *err)
+{
+    struct shim_record record = {0};
+    struct pollfd wait = {.fd = container->channel, .events = POLLIN};
+    if (poll(&wait, 1, START_TIMEOUT_US / 1000) <= 0)
+        return pe_fail(err, PE_ERR_LOST, "the shim does not report");
+    if (recv(container->channel, &record, sizeof record, 0) != (ssize_t)sizeof record || record.kind != SHIM_WAITING)
+        return crun_failed(container, err);
+    return 0;
+}
+
+static int find_shim(struct container *container, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_read_file(AT_FDCWD, CRUN_PID_FILE, 32, &text, err) < 0 || pe_buf_append(&text, "", 1, err) < 0)
+        return -1;
+    container->shim = (pid_t)strtol((const char *)text.data, NULL, 10);
+    container->shim_fd = pidfd_of(container->shim, err);
+    return container->shim_fd < 0 ? -1 : 0;
+}
+
+/* What crun had to say about a container that stands is not the program's. */
+static int forget_crun_text(struct container *container, struct pe_error *err)
+{
+    struct capture *captures[] = {&container->out, &container->err};
+    for (size_t i = 0; i < 2; i++) {
+        int more = 1;
+        while (more > 0)
+            more = capture_read(captures[i], err);
+        if (more < 0)
+            return -1;
+        captures[i]->kept.size = 0;
+        captures[i]->truncated = false;
+    }
+    return 0;
+}
+
+int container_start(struct container *container, struct pe_error *err)
+{
+    struct pe_error ignored;
+    pid_t crun = -1;
+    *container = CONTAINER_NONE;
+    if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
+        find_shim(container, err) == 0 && await_shim(container, err) == 0) {
+        if (fcntl(container->channel, F_SETFL, O_NONBLOCK) == 0)
+            return forget_crun_text(container, err);
+        pe_fail_errno(err, "the channel to the shim");
+    }
+    int discarded = container_discard(container, &ignored);
+    (void)discarded; /* the first fault is the one to report */
+    return -1;
+}
+
+static int open_stdin(struct pe_error *err)
+{
+    int fd = open(GUEST_JOB "/stdin", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
+}
+
+static int send_descriptors(int channel, const int fds[SHIM_GIVEN_COUNT], struct pe_error *err)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
+    } control = {0};
+    char byte = 0;
+    struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, SHIM_GIVEN_COUNT * sizeof(int));
+    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1 ? 0 : pe_fail_errno(err, "giving the shim its program");
+}
+
+int container_give_program(struct container *container, struct pe_error *err)
+{
+    pe_autoclose int in = open_stdin(err);
+    pe_autoclose int program = in < 0 ? -1 : open(GUEST_JOB "/program", O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return -1;
+    if (program < 0)
+        return pe_fail_errno(err, "opening the job's program");
+    if (job_mounts_attach(container->shim_fd, err) < 0)
+        return -1;
+    const int given[SHIM_GIVEN_COUNT] = {[SHIM_GIVEN_STDIN] = in, [SHIM_GIVEN_PROGRAM] = program};
+    return send_descriptors(container->channel, given, err);
+}
+
+/* PID 1 of a PID namespace ends only when everything else in it has ended (pid_namespaces(7)). */
+static int await_end(const struct container *container, struct pe_error *err)
+{
+    struct pollfd wait = {.fd = container->shim_fd, .events = POLLIN};
+    if (container->shim_fd >= 0 && poll(&wait, 1, END_TIMEOUT_MS) <= 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "the container does not end, even after SIGKILL");
+    return 0;
+}
+
+int container_discard(struct container *container, struct pe_error *err)
+{
+    int failed = cgroup_kill(err) < 0 || await_end(container, err) < 0 ? -1 : 0;
+    forget(container);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    return failed;
+}

@@ -1,0 +1,60 @@
+/* Decoding `program`: the number of words and a newline, then every word and every environment entry with a NUL
+ * behind it. */
+#include "guest-init/program.h"
+
+#include "proto/limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* The file as private memory that strings may point into; it ends with a NUL. */
+static char *map(int fd, size_t *size)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return NULL;
+    errno = EBADMSG;
+    if (status.st_size < 4 || status.st_size > (off_t)PE_PROGRAM_BYTES_MAX)
+        return NULL;
+    *size = (size_t)status.st_size;
+    char *text = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (text == MAP_FAILED)
+        return NULL;
+    errno = EBADMSG;
+    return text[*size - 1] == '\0' ? text : NULL;
+}
+
+static size_t count_strings(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < size; at++)
+        count += text[at] == '\0';
+    return count;
+}
+
+int program_read(int fd, struct program *program)
+{
+    size_t size = 0;
+    char *text = map(fd, &size);
+    char *at = NULL;
+    unsigned long words = text ? strtoul(text, &at, 10) : 0;
+    if (!text)
+        return -1;
+    errno = EBADMSG;
+    if (*at++ != '\n')
+        return -1;
+    size_t strings = count_strings(at, size - (size_t)(at - text));
+    if (words == 0 || words > strings)
+        return -1;
+    char **list = calloc(strings + 2, sizeof *list);
+    if (!list)
+        return -1;
+    program->words = list;
+    program->environment = list + words + 1;
+    for (size_t i = 0; i < strings; i++, at += strlen(at) + 1)
+        list[i < words ? i : i + 1] = at;
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* A blocking QMP client with a deadline. Knows the protocol, not what is done with it. */
+#include "worker/vmm/qmp.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "proto/job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LINE_MAX_BYTES (256u * 1024u)
+
+void qmp_free(struct qmp *qmp)
+{
+    pe_buf_free(&qmp->received);
+}
+
+static int receive_more(struct qmp *qmp, struct pe_error *err)
+{
+    uint64_t now = pe_now_us();
+    struct pollfd wait = {.fd = qmp->fd, .events = POLLIN};
+    int ready = now >= qmp->deadline_us ? 0 : poll(&wait, 1, (int)((qmp->deadline_us - now) / 1000) + 1);
+    if (ready < 0 && errno == EINTR)
+        return 0;
+    if (ready == 0)
+        return pe_fail(err, PE_ERR_LOST, "QEMU does not answer");
+    char bytes[4096];
+    ssize_t n = recv(qmp->fd, bytes, sizeof bytes, 0);
+    if (n < 0 && errno == EINTR)
+        return 0;
+    if (n <= 0)
+        return pe_fail(err, PE_ERR_LOST, "QEMU ended");
+    if (qmp->received.size + (size_t)n > LINE_MAX_BYTES)
+        return pe_fail(err, PE_ERR_MALFORMED, "QEMU talks without end");
+    return pe_buf_append(&qmp->received, bytes, (size_t)n, err);
+}
+
+/* The next message; NULL on failure. */
+static json_t *receive(struct qmp *qmp, struct pe_error *err)
+{
+    const uint8_t *newline = NULL;
+    while (!qmp->received.size || !(newline = memchr(qmp->received.data, '\n', qmp->received.size)))
+        if (receive_more(qmp, err) < 0)
+            return NULL;
+    size_t length = (size_t)(newline - qmp->received.data) + 1;
+    json_t *message = json_loadb((const char *)qmp->received.data, length, 0, NULL);
+    pe_buf_consume(&qmp->received, length);
+    if (!json_is_object(message)) {
+        json_decref(message);
+        pe_fail(err, PE_ERR_MALFORMED, "QEMU says something that is no QMP");
+        return NULL;
+    }
+    return message;
+}
+
+static int send_all(const struct qmp *qmp, const char *text, int fd, struct pe_error *err)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec vector = {.iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text)};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    ssize_t n = sendmsg(qmp->fd, &message, MSG_NOSIGNAL);
+    if (n < 0)
+        return pe_fail_errno(err, "writing to QEMU");
+    return n == (ssize_t)vector.iov_len ? 0 : pe_fail(err, PE_ERR_LOST, "QEMU does not read");
+}
+
+static int judge_answer(const char *command, json_t *message, json_t **value, struct pe_error *err)
+{
+    const char *sentence = json_string_value(json_object_get(json_object_get(message, "error"), "desc"));
+    json_t *returned = json_object_get(message, "return");
+    if (!returned)
+        return pe_fail(err, PE_ERR_INTERNAL, "QEMU refuses %s: %.300s", command,
+                       sentence ? sentence : "without a reason");
+    if (value)
+        *value = json_incref(returned);
+    return 0;
+}
+
+int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
+                struct pe_error *err)
+{
+    pe_autojson json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
+    pe_autofree char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding %s", command);
+    if (send_all(qmp, text, fd, err) < 0)
+        return -1;
+    for (;;) {
+        pe_autojson json_t *message = receive(qmp, err);
+        if (!message)
+            return pe_fail_context(err, "%s", command);
+        if (!json_object_get(message, "event"))
+            return judge_answer(command, message, value, err);
+    }
+}
+
+int qmp_begin(struct qmp *qmp, struct pe_error *err)
+{
+    pe_autojson json_t *greeting = receive(qmp, err);
+    if (!greeting)
+        return -1;
+    if (!json_object_get(greeting, "QMP"))
+        return pe_fail(err, PE_ERR_MALFORMED, "QEMU does not greet");
+    return qmp_execute(qmp, "qmp_capabilities", NULL, -1, NULL, err);
+}
+
+int qmp_await_event(struct qmp *qmp, const char *name, struct pe_error *err)
+{
+    for (;;) {
+        pe_autojson json_t *message = receive(qmp, err);
+        if (!message)
+            return pe_fail_context(err, "waiting for %s", name);
+        const char *event = json_string_value(json_object_get(message, "event"));
+        if (event && !strcmp(event, name))
+            return 0;
+    }
+}

@@ -1,0 +1,117 @@
+/* What is the same for every VMM: files that a VM owns, the end of a VM, the making of a snapshot. How a VMM is
+ * talked to is its driver's. */
+#include "worker/vmm/vmm.h"
+
+#include "base/cleanup.h"
+#include "worker/vmm/driver.h"
+#include "worker/vmm/process.h"
+#include "worker/vmm/run_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int fail_and_kill(struct vm *vm)
+{
+    vm_kill(vm);
+    return -1;
+}
+
+static int make_log(struct vm *vm, struct pe_error *err)
+{
+    vm->log_fd = memfd_create("vmm-log", MFD_CLOEXEC);
+    return vm->log_fd < 0 ? pe_fail_errno(err, "memfd for a VMM's messages") : 0;
+}
+
+static int make_memory(const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+{
+    vm->memory_fd = memfd_create("pe-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (vm->memory_fd < 0 || ftruncate(vm->memory_fd, (off_t)spec->memory_mib << 20) < 0)
+        return pe_fail_errno(err, "memory file of %u MiB", spec->memory_mib);
+    return 0;
+}
+
+int vm_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+{
+    *vm = VM_NONE;
+    if (make_log(vm, err) < 0 || (spec->savable && make_memory(spec, vm, err) < 0) ||
+        host->driver->boot(host, spec, vm, err) < 0)
+        return fail_and_kill(vm);
+    return 0;
+}
+
+int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
+             struct vm *vm, struct pe_error *err)
+{
+    *vm = VM_NONE;
+    if (make_log(vm, err) < 0 || host->driver->clone(host, spec, snapshot, vm, err) < 0)
+        return fail_and_kill(vm);
+    return 0;
+}
+
+/* A clone maps the memory privately, which the seal allows; a VMM that was taken over cannot write to it. */
+static int seal(int fd, struct pe_error *err)
+{
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+        return 0;
+    return pe_fail_errno(err, "sealing a snapshot");
+}
+
+int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    *snapshot = VM_SNAPSHOT_NONE;
+    snapshot->state_fd = memfd_create("pe-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int failed = snapshot->state_fd < 0 ? pe_fail_errno(err, "memfd for a snapshot")
+                                        : host->driver->save(host, vm, snapshot->state_fd, err);
+    snapshot->memory_fd = vm->memory_fd;
+    vm->memory_fd = -1;
+    vm_kill(vm); /* the last to have the memory mapped for writing, which a seal does not allow */
+    if (!failed && seal(snapshot->memory_fd, err) == 0 && seal(snapshot->state_fd, err) == 0)
+        return 0;
+    vm_snapshot_close(snapshot);
+    return pe_fail_context(err, "saving a template");
+}
+
+static void close_and_forget(int *fd)
+{
+    pe_cleanup_close(fd);
+    *fd = -1;
+}
+
+void vm_snapshot_close(struct vm_snapshot *snapshot)
+{
+    close_and_forget(&snapshot->memory_fd);
+    close_and_forget(&snapshot->state_fd);
+}
+
+void vm_kill(struct vm *vm)
+{
+    vmm_process_kill(vm);
+    close_and_forget(&vm->pidfd);
+    close_and_forget(&vm->control_fd);
+    close_and_forget(&vm->log_fd);
+    close_and_forget(&vm->manage_fd);
+    close_and_forget(&vm->memory_fd);
+    run_dir_remove(vm);
+    *vm = VM_NONE;
+}
+
+int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
+{
+    return host->driver->version(host, text, size, err);
+}
+
+void vm_last_words(const struct vm *vm, char *text, size_t size)
+{
+    char log[4096];
+    off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_END);
+    off_t start = end > (off_t)sizeof log - 1 ? end - (off_t)sizeof log + 1 : 0;
+    ssize_t n = end > 0 ? pread(vm->log_fd, log, (size_t)(end - start), start) : 0;
+    log[n > 0 ? n : 0] = '\0';
+    while (n > 0 && (log[n - 1] == '\n' || log[n - 1] == '\r'))
+        log[--n] = '\0';
+    const char *line = n > 0 ? strrchr(log, '\n') : NULL;
+    snprintf(text, size, "%s", line ? line + 1 : log);
+}
