@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_VERSION 1u
+#define JOB_VERSION 2u
 
 /* Where a number goes and how large it may be. */
 struct number_key {

@@ -65,6 +65,7 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
         take_text(json, "working_dir", false, &image->working_dir, err) < 0 ||
         take_texts(json, "default_cmd", PE_ARGS_MAX, &image->default_cmd, &image->default_cmd_count, err) <
             0 ||
+        take_texts(json, "warmup", PE_ARGS_MAX, &image->warmup, &image->warmup_count, err) < 0 ||
         take_texts(json, "env", PE_ENV_MAX, &image->env, &image->env_count, err) < 0)
         return -1;
     if (!pe_image_reference_valid(image->name) || !strchr(image->name, ':') || strchr(image->name, '@'))
@@ -89,10 +90,11 @@ static json_t *texts_to_json(char *const *texts, size_t count)
 
 json_t *pe_image_to_json(const struct pe_image *image)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "name", image->name, "digest", image->digest,
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "name", image->name, "digest", image->digest,
                      "description", image->description, "working_dir", image->working_dir, "default_cmd",
                      texts_to_json(image->default_cmd, image->default_cmd_count), "env",
-                     texts_to_json(image->env, image->env_count), "rootfs_bytes",
+                     texts_to_json(image->env, image->env_count), "warmup",
+                     texts_to_json(image->warmup, image->warmup_count), "rootfs_bytes",
                      (json_int_t)image->rootfs_bytes);
 }
 
@@ -104,6 +106,7 @@ void pe_image_free(struct pe_image *image)
     free(image->working_dir);
     pe_strings_free(image->default_cmd, image->default_cmd_count);
     pe_strings_free(image->env, image->env_count);
+    pe_strings_free(image->warmup, image->warmup_count);
     *image = (struct pe_image){0};
 }
 

@@ -20,6 +20,8 @@ struct pe_image {
     char
         *working_dir; /* absolute; where a job runs is always /work, this is what the image itself asks for */
     uint64_t rootfs_bytes;
+    char **warmup; /* a command to run in a VM before it is kept ready for jobs; none: empty */
+    size_t warmup_count;
 };
 
 /* Decode and validate (PE_ERR_MALFORMED names the field). Unknown fields are ignored. `image` is zeroed

@@ -11,6 +11,8 @@
 static const char *const status_names[] = {"exited", "signaled",     "timeout",
                                            "oom",    "output_limit", "vm_error"};
 const char *const pe_phase_names[PE_PHASES] = {"queue", "vm", "input", "run", "output"};
+const char *const pe_step_names[PE_STEPS] = {"spawn", "restore", "ready",  "input", "go",
+                                             "exec",  "program", "output", "parse"};
 
 enum { STATUS_COUNT = sizeof status_names / sizeof *status_names };
 
@@ -60,9 +62,9 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
         {"wall_us", DURATION_US_MAX, &result->wall_us},
         {"user_us", DURATION_US_MAX, &result->user_us},
         {"system_us", DURATION_US_MAX, &result->system_us},
-        {"crun_us", DURATION_US_MAX, &result->crun_us},
-        {"program_us", DURATION_US_MAX, &result->program_us},
-        {"output_us", DURATION_US_MAX, &result->phase_us[PE_PHASE_OUTPUT]},
+        {"exec_us", DURATION_US_MAX, &result->step_us[PE_STEP_EXEC]},
+        {"program_us", DURATION_US_MAX, &result->step_us[PE_STEP_PROGRAM]},
+        {"output_us", DURATION_US_MAX, &result->step_us[PE_STEP_OUTPUT]},
         {"max_rss_kib", UINT32_MAX, &result->max_rss_kib},
         {"outputs_dropped", UINT32_MAX, &result->outputs_dropped},
     };
@@ -106,11 +108,20 @@ static json_t *timing_to_json(const struct pe_result *result)
     for (int phase = 0; phase < PE_PHASES && !failed; phase++)
         failed |= json_object_set_new(timing, pe_phase_names[phase], ms_from_us(result->phase_us[phase]));
     if (!failed)
-        failed |= json_object_set_new(timing, "crun", ms_from_us(result->crun_us)) |
-                  json_object_set_new(timing, "program", ms_from_us(result->program_us));
-    if (!failed)
         return timing;
     json_decref(timing);
+    return NULL;
+}
+
+static json_t *steps_to_json(const struct pe_result *result)
+{
+    json_t *steps = json_object();
+    int failed = !steps;
+    for (int step = 0; step < PE_STEPS && !failed; step++)
+        failed |= json_object_set_new(steps, pe_step_names[step], json_integer((json_int_t)result->step_us[step]));
+    if (!failed)
+        return steps;
+    json_decref(steps);
     return NULL;
 }
 
@@ -126,13 +137,13 @@ json_t *pe_result_to_json(const struct pe_result *result)
     json_t *exit_code = result->exit_code < 0 ? json_null() : json_integer(result->exit_code);
     json_t *signal = result->signal ? json_integer(result->signal) : json_null();
     json_t *json = json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:{s:o, s:o, s:o, s:I}, s:b, s:b, s:I, s:b, s:o}", "status",
+        "{s:s, s:o, s:o, s:s, s:s, s:{s:o, s:o, s:o, s:I}, s:b, s:b, s:I, s:b, s:o, s:o}", "status",
         pe_status_name(result->status), "exit_code", exit_code, "signal", signal, "image", result->image,
         "image_digest", result->image_digest, "usage", "wall_ms", ms_from_us(result->wall_us), "user_ms",
         ms_from_us(result->user_us), "system_ms", ms_from_us(result->system_us), "max_rss_kib",
         (json_int_t)result->max_rss_kib, "stdout_truncated", result->stdout_truncated, "stderr_truncated",
         result->stderr_truncated, "outputs_dropped", (json_int_t)result->outputs_dropped, "cached",
-        result->cached, "timing_ms", timing_to_json(result));
+        result->cached, "timing_ms", timing_to_json(result), "phases_us", steps_to_json(result));
     if (json && result->reason[0] && json_object_set_new(json, "reason", text_to_json(result->reason)) < 0) {
         json_decref(json);
         return NULL;
@@ -179,7 +190,10 @@ int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_
     const json_t *timing = json_object_get(json, "timing_ms");
     for (int phase = 0; phase < PE_PHASES; phase++)
         result->phase_us[phase] = us_from_ms(timing, pe_phase_names[phase]);
-    result->crun_us = us_from_ms(timing, "crun");
-    result->program_us = us_from_ms(timing, "program");
+    const json_t *steps = json_object_get(json, "phases_us");
+    for (int step = 0; step < PE_STEPS; step++) {
+        json_int_t us = json_integer_value(json_object_get(steps, pe_step_names[step]));
+        result->step_us[step] = us > 0 && us < (json_int_t)DURATION_US_MAX ? (uint64_t)us : 0;
+    }
     return 0;
 }

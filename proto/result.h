@@ -24,6 +24,24 @@ enum pe_status {
 enum pe_phase { PE_PHASE_QUEUE, PE_PHASE_VM, PE_PHASE_INPUT, PE_PHASE_RUN, PE_PHASE_OUTPUT, PE_PHASES };
 extern const char *const pe_phase_names[PE_PHASES];
 
+/* The same in finer steps, as the worker sees them: making the VM (`spawn` its VMM, `restore` a snapshot, until
+ * the guest is `ready`; this is done before the job comes), the `input` device, and from `go` to `done`: the
+ * guest's `exec` (until the program starts), `program` and `output` (writing it), with what is left for the way
+ * there and back in `go`; then `parse`, reading and checking the output. */
+enum pe_step {
+    PE_STEP_SPAWN,
+    PE_STEP_RESTORE,
+    PE_STEP_READY,
+    PE_STEP_INPUT,
+    PE_STEP_GO,
+    PE_STEP_EXEC,
+    PE_STEP_PROGRAM,
+    PE_STEP_OUTPUT,
+    PE_STEP_PARSE,
+    PE_STEPS
+};
+extern const char *const pe_step_names[PE_STEPS];
+
 struct pe_result {
     enum pe_status status;
     int exit_code; /* -1: it did not exit */
@@ -34,7 +52,7 @@ struct pe_result {
     uint64_t outputs_dropped; /* files in /output that did not fit */
     char reason[256];         /* of vm_error, else empty */
     uint64_t phase_us[PE_PHASES];
-    uint64_t crun_us, program_us; /* of `run`: until the program started, and the program itself */
+    uint64_t step_us[PE_STEPS];
     /* Filled in by the worker, not by the guest. */
     char image[256];
     char image_digest[80]; /* "sha256:<64 hex>" */
@@ -45,7 +63,7 @@ const char *pe_status_name(enum pe_status status);
 
 /* Decode the guest's flat text. Unknown keys are ignored (an older worker, a newer guest); values out of
  * range are PE_ERR_MALFORMED. Keys: status, exit_code, signal, wall_us, user_us, system_us, max_rss_kib,
- * stdout_truncated, stderr_truncated, outputs_dropped, reason, crun_us, program_us, output_us. */
+ * stdout_truncated, stderr_truncated, outputs_dropped, reason, exec_us, program_us, output_us. */
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
                         struct pe_error *err) PE_MUST_CHECK;
 

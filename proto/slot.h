@@ -50,7 +50,7 @@ struct pe_hello {
     char host[256]; /* a name unique among hosts */
     char arch[32];  /* uname -m */
     char cpu[128];  /* model name */
-    char vmm[256];  /* which VMM and accelerator, and why not a better one */
+    char vmm[1024]; /* which rung of the ladder, and why not those above */
     uint32_t slots; /* slot connections that this host keeps */
     json_t *images; /* array of catalog entries, each checked with pe_image_from_json; owned */
 };

@@ -1,4 +1,4 @@
-/* config.json and job of a bundle. The sandbox of a job inside its VM is decided here and in
+/* config.json, program and job of an input. The sandbox of a job inside its VM is decided here and in
  * worker/seccomp_profile.c. */
 #include "worker/bundle.h"
 
@@ -47,16 +47,14 @@ static json_t *mount(const char *to, const char *type, const char *from, json_t 
 static json_t *mounts(void)
 {
     return json_pack(
-        "[o, o, o, o, o, o, o, o, o]", mount("/proc", "proc", "proc", STRINGS("nosuid", "noexec", "nodev")),
+        "[o, o, o, o, o, o, o]", mount("/proc", "proc", "proc", STRINGS("nosuid", "noexec", "nodev")),
         mount("/dev", "tmpfs", "tmpfs", STRINGS("nosuid", "strictatime", "mode=755", "size=65536k")),
         mount("/dev/pts", "devpts", "devpts",
               STRINGS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")),
         mount("/dev/shm", "tmpfs", "shm", STRINGS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k")),
         mount("/sys", "sysfs", "sysfs", STRINGS("nosuid", "noexec", "nodev", "ro")),
         mount("/dev/pe-shim", "bind", "/bin/pe-shim", STRINGS("bind", "ro", "nosuid", "nodev")),
-        mount("/input", "bind", "/run/pe/input", STRINGS("rbind", "ro", "nosuid", "nodev")),
-        mount("/work", "bind", "/run/pe/work", STRINGS("rbind", "rw", "nosuid", "nodev")),
-        mount("/output", "bind", "/run/pe/output", STRINGS("rbind", "rw", "nosuid", "nodev")));
+        mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id", STRINGS("bind", "ro", "nosuid", "nodev")));
 }
 
 static json_t *linux_section(uint32_t memory_mib)
@@ -74,43 +72,75 @@ static json_t *linux_section(uint32_t memory_mib)
                      STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
 }
 
+static json_t *process_section(void)
+{
+    return json_pack("{s:b, s:{s:i, s:i}, s:o, s:s, s:o, s:b, s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}",
+                     "terminal", 0, "user", "uid", 0, "gid", 0, "args", STRINGS("/dev/pe-shim"), "cwd", "/",
+                     "capabilities", capability_sets(), "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE",
+                     "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0, "soft", 0);
+}
+
+int bundle_config(uint32_t memory_mib, struct pe_buf *out, struct pe_error *err)
+{
+    pe_autojson json_t *config =
+        json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path",
+                  "/run/pe/rootfs", "readonly", 0, "hostname", "pe", "process", process_section(), "mounts",
+                  mounts(), "linux", linux_section(memory_mib));
+    pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding config.json");
+    return pe_buf_append_text(out, text, err);
+}
+
+/* ---- the program ---- */
+
 /* Where `entry` ("KEY=value") overrides one of the environment's, else at its end. */
-static void set_env(json_t *env, const char *entry)
+static void set_env(const char **env, size_t *count, const char *entry)
 {
     size_t key = strcspn(entry, "=") + 1;
-    for (size_t i = 0; i < json_array_size(env); i++)
-        if (!strncmp(json_string_value(json_array_get(env, i)), entry, key)) {
-            json_array_set_new(env, i, json_string(entry));
-            return;
-        }
-    json_array_append_new(env, json_string(entry));
+    size_t i = 0;
+    while (i < *count && strncmp(env[i], entry, key) != 0)
+        i++;
+    env[i] = entry;
+    *count += i == *count;
 }
 
-static json_t *environment(const struct pe_job *job, const struct pe_image *image)
+static int append_environment(const struct pe_job *job, const struct pe_image *image, struct pe_buf *out,
+                              struct pe_error *err)
 {
-    json_t *env = STRINGS("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                          "LANG=C.UTF-8");
+    static const char *const defaults[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"};
+    static const size_t default_count = sizeof defaults / sizeof *defaults;
+    pe_autofree const char **env = calloc(default_count + image->env_count + job->env_count, sizeof *env);
+    size_t count = 0;
+    if (!env)
+        return pe_fail_errno(err, "environment");
+    for (size_t i = 0; i < default_count; i++)
+        set_env(env, &count, defaults[i]);
     for (size_t i = 0; i < image->env_count; i++)
-        set_env(env, image->env[i]);
+        set_env(env, &count, image->env[i]);
     for (size_t i = 0; i < job->env_count; i++)
-        set_env(env, job->env[i]);
-    return env;
-}
-
-static int append_words(json_t *args, char *const *words, size_t count, struct pe_error *err)
-{
+        set_env(env, &count, job->env[i]);
     for (size_t i = 0; i < count; i++)
-        if (json_array_append_new(args, json_string(words[i])) < 0)
-            return pe_fail(err, PE_ERR_INVALID, "word %zu of the command is not UTF-8", i + 1);
+        if (pe_buf_append(out, env[i], strlen(env[i]) + 1, err) < 0)
+            return -1;
     return 0;
 }
 
-/* The shim, then the job's command or what the image's default command becomes for its files. */
-static int append_command(json_t *args, const struct pe_job *job, const struct pe_image *image,
-                          const struct pe_parts *files, struct pe_error *err)
+static int append_words(char *const *words, size_t count, struct pe_buf *out, struct pe_error *err)
 {
-    if (job->cmd)
-        return append_words(args, job->cmd, job->cmd_count, err);
+    if (pe_buf_printf(out, err, "%zu\n", count) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (pe_buf_append(out, words[i], strlen(words[i]) + 1, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* What the image's default command becomes for the job's files. */
+static int append_default_command(const struct pe_job *job, const struct pe_image *image,
+                                  const struct pe_parts *files, struct pe_buf *out, struct pe_error *err)
+{
     pe_autofree const char **names = calloc(files->count + 1, sizeof *names);
     if (!names)
         return pe_fail_errno(err, "names of %zu files", files->count);
@@ -122,48 +152,47 @@ static int append_command(json_t *args, const struct pe_job *job, const struct p
     size_t word_count = 0;
     if (pe_image_default_command(image, names, count, &words, &word_count, err) < 0)
         return -1;
-    int failed = append_words(args, words, word_count, err);
+    int failed = append_words(words, word_count, out, err);
     pe_strings_free(words, word_count);
     return failed;
 }
 
-static json_t *process_section(json_t *args, const struct pe_job *job, const struct pe_image *image)
+int bundle_program(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
+                   struct pe_buf *out, struct pe_error *err)
 {
-    return json_pack("{s:b, s:{s:i, s:i}, s:O, s:o, s:s, s:o, s:b, s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}",
-                     "terminal", 0, "user", "uid", 0, "gid", 0, "args", args, "env", environment(job, image),
-                     "cwd", "/work", "capabilities", capability_sets(), "noNewPrivileges", 1, "rlimits",
-                     "type", "RLIMIT_NOFILE", "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0,
-                     "soft", 0);
-}
-
-int bundle_config(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
-                  uint32_t memory_mib, struct pe_buf *out, struct pe_error *err)
-{
-    pe_autojson json_t *args = STRINGS("/dev/pe-shim");
-    if (append_command(args, job, image, files, err) < 0)
+    int failed = job->cmd ? append_words(job->cmd, job->cmd_count, out, err)
+                          : append_default_command(job, image, files, out, err);
+    if (failed || append_environment(job, image, out, err) < 0)
         return -1;
-    pe_autojson json_t *config =
-        json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path",
-                  "/run/pe/rootfs", "readonly", 0, "hostname", "pe", "process",
-                  process_section(args, job, image), "mounts", mounts(), "linux", linux_section(memory_mib));
-    pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
-    if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding config.json");
-    return pe_buf_append_text(out, text, err);
+    if (out->size > PE_PROGRAM_BYTES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "command and environment have %zu bytes, %u are allowed", out->size,
+                       PE_PROGRAM_BYTES_MAX);
+    return 0;
 }
 
-int bundle_job(const struct pe_job *job, struct pe_buf *out, struct pe_error *err)
+/* ---- the job ---- */
+
+int bundle_job(const struct pe_job *job, bool new_container, struct pe_buf *out, struct pe_error *err)
 {
     char entropy[65];
     pe_random_hex(entropy, 32);
-    if (pe_flat_put_u64(out, "version", 1, err) < 0 ||
-        pe_flat_put_u64(out, "timeout_ms", job->timeout_ms, err) < 0 ||
-        pe_flat_put_u64(out, "stdout_limit", PE_STDOUT_BYTES_MAX, err) < 0 ||
-        pe_flat_put_u64(out, "stderr_limit", PE_STDERR_BYTES_MAX, err) < 0 ||
-        pe_flat_put_u64(out, "output_limit", PE_OUTPUT_BYTES_MAX, err) < 0 ||
-        pe_flat_put_u64(out, "output_files", PE_OUTPUT_FILES_MAX, err) < 0 ||
-        pe_flat_put_u64(out, "scratch_bytes", PE_SCRATCH_BYTES_MAX, err) < 0 ||
-        pe_flat_put(out, "entropy", entropy, err) < 0)
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {
+        {"version", 2},
+        {"timeout_ms", job->timeout_ms},
+        {"stdout_limit", PE_STDOUT_BYTES_MAX},
+        {"stderr_limit", PE_STDERR_BYTES_MAX},
+        {"output_limit", PE_OUTPUT_BYTES_MAX},
+        {"output_files", PE_OUTPUT_FILES_MAX},
+        {"scratch_bytes", PE_SCRATCH_BYTES_MAX},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (pe_flat_put_u64(out, numbers[i].key, numbers[i].value, err) < 0)
+            return -1;
+    if (pe_flat_put(out, "entropy", entropy, err) < 0 ||
+        (new_container && pe_flat_put_u64(out, "new_container", 1, err) < 0))
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_put(out, "output", job->outputs[i], err) < 0)

@@ -1,5 +1,5 @@
-/* What the guest is told of a job besides its files: the OCI runtime configuration (config.json, OCI
- * runtime-spec config.md and config-linux.md) and the flat `job` (proto/guest-contract.md). */
+/* What the guest is told of a job besides its files: the OCI runtime configuration of the container (config.json,
+ * OCI runtime-spec config.md and config-linux.md), the program, and the flat `job` (proto/guest-contract.md). */
 #ifndef PE_WORKER_BUNDLE_H
 #define PE_WORKER_BUNDLE_H
 
@@ -8,15 +8,21 @@
 #include "proto/image.h"
 #include "proto/slot.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Append the runtime configuration for `job` in `image`. The image's default command is put in when the job
- * has none; PE_ERR_INVALID when there is none or it finds none of its files. `memory_mib` is the most memory
- * that the container may use, its files in /tmp, /work and /output included. */
-int bundle_config(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
-                  uint32_t memory_mib, struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
+/* Append the runtime configuration of a container for the image. It does not depend on the job, so that the
+ * container can be made before there is one. `memory_mib` is the most memory that it may use, its files in /tmp,
+ * /work and /output included. */
+int bundle_config(uint32_t memory_mib, struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the flat `job`: limits, globs, the time now and fresh entropy. Call it last before `go`. */
-int bundle_job(const struct pe_job *job, struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
+/* Append words and environment of the job's program. The image's default command is put in when the job has
+ * none; PE_ERR_INVALID when there is none or it finds none of its files. */
+int bundle_program(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
+                   struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
+
+/* Append the flat `job`: limits, globs, the time now and fresh entropy. Call it last before `go`.
+ * `new_container`: a container that is there already does not fit this job. */
+int bundle_job(const struct pe_job *job, bool new_container, struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

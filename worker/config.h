@@ -4,17 +4,29 @@
 
 #include "worker/vmm/vmm.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct worker_config {
-    const char *server;   /* the balancer, as link_open takes it */
-    const char *token;    /* bearer token, or NULL */
-    const char *store;    /* directory of the image store */
-    const char *warm;     /* image the first warm VMs are made for, or NULL: the store's first */
-    uint32_t slots;       /* VMs that run at once */
-    uint32_t memory_mib;  /* that a job may use */
-    char host[128];       /* this host's name, unique among hosts */
-    char vmm_reason[256]; /* which VMM and accelerator, and why */
+    const char *server;      /* the balancer, as link_open takes it */
+    const char *token;       /* bearer token, or NULL */
+    const char *store;       /* directory of the image store */
+    const char **warm;       /* images the first warm VMs and templates are made for */
+    size_t warm_count;       /* 0: the store's first */
+    uint32_t slots;          /* VMs that run at once */
+    uint32_t memory_mib;     /* that a job may use */
+    char host[128];          /* this host's name, unique among hosts */
+    char vmm_reason[1024];   /* which rung of the ladder, and why not those above */
+
+    bool snapshots;           /* the rung makes clones of templates, else every VM boots */
+    bool new_containers;      /* make each job's container when the job comes, although one is prepared */
+    const char *template_dir; /* where templates are kept across restarts */
+    uint64_t template_mib;    /* how much of them to keep there, and as much in memory */
+    uint32_t refills;         /* VMs that are made at the same time, those for waiting jobs not counted */
+
+    uint32_t slot;  /* in a slot's process: its number, from 0 */
+    bool own_users; /* each slot's VMMs run as a user of their own: vm.uid plus the slot's number */
     struct vm_host vm;
 };
 

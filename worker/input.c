@@ -103,27 +103,43 @@ static int listing_make(struct listing *listing, const struct input *input, stru
     size_t text = 64;
     for (size_t i = 0; i < input->files->count; i++)
         text += input->files->items[i].path.length + sizeof "dir/";
-    listing->files = calloc(input->files->count + 4, sizeof *listing->files);
+    listing->files = calloc(input->files->count + 5, sizeof *listing->files);
     listing->paths = malloc(text);
     return listing->files && listing->paths ? 0
                                             : pe_fail_errno(err, "list of %zu files", input->files->count);
 }
 
-int input_finish(struct input *input, const struct pe_buf *config, const struct pe_buf *job,
-                 struct pe_error *err)
+/* A text of ours: its bytes behind the user's, its name in the root. */
+static int add_text(struct input *input, struct listing *listing, const char *name, const struct pe_buf *text,
+                    struct pe_error *err)
+{
+    uint64_t offset = 0;
+    if (place(input, text, &offset, err) < 0)
+        return -1;
+    list(listing, "", name, offset, text->size, 0644);
+    return 0;
+}
+
+int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err)
 {
     if (input->filled != input->body_end)
         return pe_fail(err, PE_ERR_MALFORMED, "fewer bytes than the job's parts announced");
     __attribute__((cleanup(listing_free))) struct listing listing = {0};
-    uint64_t config_at = 0, job_at = 0;
-    if (listing_make(&listing, input, err) < 0 || place(input, config, &config_at, err) < 0 ||
-        place(input, job, &job_at, err) < 0)
+    if (listing_make(&listing, input, err) < 0 ||
+        add_text(input, &listing, "config.json", &texts->config, err) < 0 ||
+        (texts->program.size && add_text(input, &listing, "program", &texts->program, err) < 0) ||
+        add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
-    list(&listing, "", "config.json", config_at, config->size, 0644);
-    list(&listing, "", "job", job_at, job->size, 0644);
     list_user_files(input, &listing);
     return squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
                           listing.count, (uint32_t)time(NULL), err);
+}
+
+void input_texts_free(struct input_texts *texts)
+{
+    pe_buf_free(&texts->config);
+    pe_buf_free(&texts->program);
+    pe_buf_free(&texts->job);
 }
 
 void input_free(struct input *input)

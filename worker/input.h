@@ -30,10 +30,19 @@ int input_begin(struct input *input, struct memfile *device, const struct pe_par
  * size. */
 int input_append(struct input *input, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add config.json and job (flat text), and write the metadata: after this the device is a squashfs file
- * system as proto/guest-contract.md describes. PE_ERR_MALFORMED when body bytes are missing. */
-int input_finish(struct input *input, const struct pe_buf *config, const struct pe_buf *job,
-                 struct pe_error *err) PE_MUST_CHECK;
+/* What goes into the privileged place beside the user's files. */
+struct input_texts {
+    struct pe_buf config;  /* config.json */
+    struct pe_buf program; /* empty: there is none */
+    struct pe_buf job;
+};
+
+void input_texts_free(struct input_texts *texts);
+#define autoinputtexts __attribute__((cleanup(input_texts_free)))
+
+/* Add these, and write the metadata: after this the device is a squashfs file system as proto/guest-contract.md
+ * describes. PE_ERR_MALFORMED when body bytes are missing. */
+int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err) PE_MUST_CHECK;
 
 void input_free(struct input *input);
 #define autoinput __attribute__((cleanup(input_free)))

@@ -172,15 +172,36 @@ static enum step finish_input(struct job_state *state, struct pe_error *cause)
 {
     const struct job_run *run = state->run;
     const struct pe_job *job = &run->message->job;
-    pe_autobuf struct pe_buf config = {0};
-    pe_autobuf struct pe_buf flat = {0};
-    if (bundle_config(job, state->image, &run->message->parts, run->config->memory_mib, &config, cause) < 0 ||
-        bundle_job(job, &flat, cause) < 0 || input_finish(&state->input, &config, &flat, cause) < 0)
+    autoinputtexts struct input_texts texts = {0};
+    if (bundle_config(run->config->memory_mib, &texts.config, cause) < 0 ||
+        bundle_program(job, state->image, &run->message->parts, &texts.program, cause) < 0 ||
+        bundle_job(job, run->config->new_containers, &texts.job, cause) < 0 ||
+        input_finish(&state->input, &texts, cause) < 0)
         return STEP_REFUSED;
     return STEP_DONE;
 }
 
 /* ---- the VM ---- */
+
+/* How long the templates' process may take to answer; it always has an answer. */
+#define TEMPLATE_ANSWER_MS 5000
+
+/* A VM for the job, as soon as can be: a clone, or a bare boot. Without an answer it is a boot as well. */
+static int make_machine(struct job_state *state, struct pe_error *cause)
+{
+    const struct job_run *run = state->run;
+    struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
+    struct pe_error ignored;
+    template_done(run->templates);
+    if (template_ask(run->templates, run->config, state->image->digest, true, &ignored) == 0 &&
+        template_take(run->templates, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
+        pe_log(PE_LOG_WARN, "%s", ignored.message);
+    int failed = snapshot.memory_fd >= 0
+                     ? machine_clone(run->config, state->image, &snapshot, run->machine, cause)
+                     : machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, cause);
+    vm_snapshot_close(&snapshot);
+    return failed;
+}
 
 /* The slot's VM, when it has the job's rootfs; else a new one. */
 static enum step take_machine(struct job_state *state, struct pe_error *cause)
@@ -195,7 +216,7 @@ static enum step take_machine(struct job_state *state, struct pe_error *cause)
     if (run->machine->vm.pid > 0 && !strcmp(run->machine->image_digest, state->image->digest))
         return STEP_DONE;
     machine_discard(run->machine);
-    return machine_start(run->config, state->image, run->machine, cause) < 0 ? STEP_REFUSED : STEP_DONE;
+    return make_machine(state, cause) < 0 ? STEP_REFUSED : STEP_DONE;
 }
 
 static int await_ready(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
@@ -205,7 +226,9 @@ static int await_ready(struct job_state *state, enum step *step, struct pe_error
     if (!machine->ready &&
         await_guest(state->run, "ready", pe_now_us() + MACHINE_READY_MS * 1000ull, step, cause, err) < 0)
         return -1;
-    machine->ready = *step == STEP_DONE;
+    if (!machine->ready && *step == STEP_DONE)
+        machine_is_ready(machine);
+    template_done(state->run->templates);
     return 0;
 }
 
@@ -236,30 +259,37 @@ static void result_of_failed_vm(struct job_state *state, const struct pe_error *
         pe_log(PE_LOG_ERROR, "%s", ignored.message);
 }
 
+/* What the guest says of its own steps is at most what we measured between `go` and `done`. */
+static void settle_steps(const struct job_state *state, uint64_t step_us[PE_STEPS])
+{
+    static const enum pe_step guests[] = {PE_STEP_EXEC, PE_STEP_PROGRAM, PE_STEP_OUTPUT};
+    const struct machine *machine = state->run->machine;
+    uint64_t left_us = state->phase_us[PE_PHASE_RUN];
+    for (size_t i = 0; i < sizeof guests / sizeof *guests; i++) {
+        uint64_t *us = &step_us[guests[i]];
+        *us = *us < left_us ? *us : left_us;
+        left_us -= *us;
+    }
+    step_us[PE_STEP_GO] = left_us;
+    step_us[PE_STEP_SPAWN] = machine->spawn_us;
+    step_us[PE_STEP_RESTORE] = machine->restore_us;
+    step_us[PE_STEP_READY] = machine->ready_us;
+    step_us[PE_STEP_INPUT] = state->phase_us[PE_PHASE_INPUT];
+    step_us[PE_STEP_PARSE] = state->phase_us[PE_PHASE_OUTPUT];
+}
+
 static void complete_result(struct job_state *state)
 {
     struct pe_result *result = &state->output.result;
     snprintf(result->image, sizeof result->image, "%s", state->image->name);
     snprintf(result->image_digest, sizeof result->image_digest, "%s", state->image->digest);
-    /* Between `go` and `done` the guest also wrote its output; what it says of that is at most what we
-     * measured. */
-    uint64_t writing_us = result->phase_us[PE_PHASE_OUTPUT];
-    if (writing_us > state->phase_us[PE_PHASE_RUN])
-        writing_us = state->phase_us[PE_PHASE_RUN];
+    settle_steps(state, result->step_us);
+    /* Between `go` and `done` the guest also wrote its output. */
+    uint64_t writing_us = result->step_us[PE_STEP_OUTPUT];
     state->phase_us[PE_PHASE_RUN] -= writing_us;
     state->phase_us[PE_PHASE_OUTPUT] += writing_us;
     memcpy(result->phase_us, state->phase_us, sizeof result->phase_us);
     result->phase_us[PE_PHASE_QUEUE] = state->run->message->queue_us;
-}
-
-/* Give the slot its next VM while the result is on its way. */
-static void start_successor(struct job_state *state)
-{
-    struct pe_error err;
-    machine_discard(state->run->machine);
-    if (!link_stop_requested &&
-        machine_start(state->run->config, state->image, state->run->machine, &err) < 0)
-        pe_log(PE_LOG_ERROR, "%s", err.message);
 }
 
 /* Sets the phase to the time since `*since_us`, which it moves to now. */
@@ -320,12 +350,11 @@ int job_run(struct job_run *run, struct pe_error *err)
     if (step == STEP_DONE && run_prepared(&state, &step, &cause, err) < 0)
         return -1;
     if (step == STEP_REFUSED) {
-        if (state.image)
-            start_successor(&state); /* its devices may hold half a job */
+        machine_discard(run->machine); /* its devices may hold half a job */
         return send_error(run, &cause, err);
     }
     complete_result(&state);
-    start_successor(&state);
+    machine_discard(run->machine);
     pe_log(PE_LOG_INFO, "job %s: %s, %s after %llu ms", message->id, message->job.image,
            pe_status_name(state.output.result.status),
            (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);

@@ -7,17 +7,19 @@
 #include "worker/config.h"
 #include "worker/link.h"
 #include "worker/machine.h"
+#include "worker/template_link.h"
 
 struct job_run {
     const struct worker_config *config;
     struct link *link;
+    struct template_link *templates;
     struct machine *machine; /* the slot's VM: used up by the job, or replaced when it has another rootfs */
     const struct pe_message *message; /* the `job` message */
     char *warm_image;                 /* PE_IMAGE_NAME_MAX + 1 bytes: set to the job's image */
 };
 
 /* Run the job and answer it, with a result or an `error`. Whatever the guest does, the answer is sent and 0
- * returned, the VM is gone and its successor is started before the result travels. Negative only when the
+ * returned, and the VM is gone before the result travels. Negative only when the
  * connection is lost (PE_ERR_LOST) or the balancer broke the protocol. */
 int job_run(struct job_run *run, struct pe_error *err) PE_MUST_CHECK;
 

@@ -7,8 +7,11 @@
 #include "image/store.h"
 #include "proto/limits.h"
 #include "proto/path.h"
+#include "worker/bundle.h"
+#include "worker/input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,36 +21,100 @@
  * guest that reclaims pages without end before the OOM killer of its own cgroup comes. */
 #define GUEST_RESERVE_MIB 192u
 
-static int start_vm(const struct worker_config *config, int rootfs, struct machine *machine,
-                    struct pe_error *err)
+/* Time of a warm-up, in a template's boot. */
+#define WARM_UP_MS 60000u
+
+static int open_devices(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                        struct vm_spec *spec, struct pe_error *err)
 {
     struct stat status;
+    int rootfs = pe_store_open_rootfs(config->store, image, err);
+    if (rootfs < 0)
+        return -1;
+    spec->pmem[VM_PMEM_ROOTFS].fd = rootfs; /* the caller's from here on */
     if (fstat(rootfs, &status) < 0)
         return pe_fail_errno(err, "rootfs");
-    const struct vm_spec spec = {
-        .memory_mib = config->memory_mib + GUEST_RESERVE_MIB,
-        .cpus = PE_GUEST_CPUS,
-        .pmem = {{.fd = rootfs, .bytes = (uint64_t)status.st_size, .writable = 0},
-                 {.fd = machine->input.fd, .bytes = machine->input.size, .writable = 1},
-                 {.fd = machine->output.fd, .bytes = machine->output.size, .writable = 1}},
-    };
-    return vm_start(&config->vm, &spec, &machine->vm, err);
+    if (memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0 ||
+        memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
+        return -1;
+    spec->memory_mib = config->memory_mib + GUEST_RESERVE_MIB;
+    spec->cpus = PE_GUEST_CPUS;
+    spec->guest_options = "";
+    spec->pmem[VM_PMEM_ROOTFS].bytes = (uint64_t)status.st_size;
+    spec->pmem[VM_PMEM_INPUT] = (struct vm_pmem){machine->input.fd, machine->input.size, true};
+    spec->pmem[VM_PMEM_OUTPUT] = (struct vm_pmem){machine->output.fd, machine->output.size, true};
+    return 0;
 }
 
-int machine_start(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                  struct pe_error *err)
+static int warm_up_program(const struct pe_image *image, struct pe_buf *program, struct pe_error *err)
+{
+    const struct pe_job warm_up = {.cmd = image->warmup, .cmd_count = image->warmup_count};
+    static const struct pe_parts no_files;
+    return image->warmup_count ? bundle_program(&warm_up, image, &no_files, program, err) : 0;
+}
+
+/* The preparation lies on the output device, which the guest does not use before its job is done. */
+static int write_preparation(const struct worker_config *config, const struct pe_image *image,
+                             enum machine_preparation preparation, struct machine *machine, struct pe_error *err)
+{
+    static const struct pe_parts no_files;
+    const struct pe_job job = {.timeout_ms = WARM_UP_MS};
+    autoinput struct input input = {0};
+    autoinputtexts struct input_texts texts = {0};
+    if (preparation == MACHINE_BARE)
+        return 0;
+    if (input_begin(&input, &machine->output, &no_files, NULL, err) < 0 ||
+        bundle_config(config->memory_mib, &texts.config, err) < 0 ||
+        (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
+        bundle_job(&job, false, &texts.job, err) < 0)
+        return -1;
+    return input_finish(&input, &texts, err);
+}
+
+static void begin(struct machine *machine, const struct pe_image *image)
 {
     *machine = MACHINE_NONE;
     machine->started_us = pe_now_us();
-    pe_autoclose int rootfs = pe_store_open_rootfs(config->store, image, err);
-    if (rootfs >= 0 && memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) == 0 &&
-        memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) == 0 &&
-        start_vm(config, rootfs, machine, err) == 0) {
-        snprintf(machine->image_digest, sizeof machine->image_digest, "%s", image->digest);
+    snprintf(machine->image_digest, sizeof machine->image_digest, "%s", image->digest);
+}
+
+int machine_boot(const struct worker_config *config, const struct pe_image *image,
+                 enum machine_preparation preparation, bool savable, struct machine *machine, struct pe_error *err)
+{
+    struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = savable};
+    begin(machine, image);
+    int failed = open_devices(config, image, machine, &spec, err) < 0 ||
+                 write_preparation(config, image, preparation, machine, err) < 0 ||
+                 vm_boot(&config->vm, &spec, &machine->vm, err) < 0;
+    pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
+    if (!failed)
         return 0;
-    }
     machine_discard(machine);
     return pe_fail_context(err, "starting a VM for %s", image->name);
+}
+
+int machine_clone(const struct worker_config *config, const struct pe_image *image,
+                  const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err)
+{
+    struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = true};
+    begin(machine, image);
+    int failed = open_devices(config, image, machine, &spec, err) < 0 ||
+                 vm_clone(&config->vm, &spec, snapshot, &machine->vm, err) < 0 ||
+                 pe_write_all(machine->vm.control_fd, "wake\n", 5, "the VM's control channel", err) < 0;
+    machine->clone = true;
+    pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
+    if (!failed)
+        return 0;
+    machine_discard(machine);
+    return pe_fail_context(err, "cloning a VM for %s", image->name);
+}
+
+int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
+                 struct pe_error *err)
+{
+    int failed = vm_save(&config->vm, &machine->vm, snapshot, err);
+    machine_discard(machine);
+    return failed;
 }
 
 void machine_kill(struct machine *machine)
@@ -62,6 +129,30 @@ void machine_discard(struct machine *machine)
     memfile_close(&machine->input);
     memfile_close(&machine->output);
     *machine = MACHINE_NONE;
+}
+
+void machine_is_ready(struct machine *machine)
+{
+    machine->ready = true;
+    machine->spawn_us = machine->vm.spawn_us;
+    machine->restore_us = machine->vm.restore_us;
+    machine->ready_us = pe_now_us() - machine->started_us - machine->spawn_us - machine->restore_us;
+}
+
+int machine_await_ready(struct machine *machine, struct pe_error *err)
+{
+    uint64_t deadline_us = machine->started_us + MACHINE_READY_MS * 1000ull;
+    for (;;) {
+        int heard = machine_heard(machine, "ready", err);
+        if (heard > 0)
+            machine_is_ready(machine);
+        if (heard)
+            return heard > 0 ? 0 : -1;
+        uint64_t now = pe_now_us();
+        struct pollfd wait = {.fd = machine->vm.control_fd, .events = POLLIN};
+        if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
+            return pe_fail(err, PE_ERR_LOST, "the guest did not become ready within %u s", MACHINE_READY_MS / 1000);
+    }
 }
 
 static int vmm_ended(const struct machine *machine, struct pe_error *err)

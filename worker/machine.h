@@ -1,4 +1,4 @@
-/* One warm VM of a slot with the memory behind its devices, from boot to the last byte read. */
+/* One warm VM of a slot with the memory behind its devices, from its start to the last byte read. */
 #ifndef PE_WORKER_MACHINE_H
 #define PE_WORKER_MACHINE_H
 
@@ -15,20 +15,39 @@ struct machine {
     struct memfile input, output;
     char image_digest[80]; /* of the rootfs it was started with; "" when there is no VM */
     bool ready;            /* the guest said so */
+    bool clone;            /* of a template */
     uint64_t started_us;
-    char heard[256]; /* the guest's current line, so far */
+    uint64_t spawn_us, restore_us, ready_us; /* how long each took to make it ready (enum pe_step) */
+    char heard[256];   /* the guest's current line, so far */
     size_t heard_size;
 };
 
 #define MACHINE_NONE ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE})
 
-/* How long a guest may take to say `ready`: a boot under software emulation on a loaded host. */
-#define MACHINE_READY_MS 60000u
+/* How long a guest may take to say `ready`: a boot and a warm-up under software emulation on a loaded host. */
+#define MACHINE_READY_MS 90000u
 
-/* Start a VM with the image's rootfs and fresh input and output devices. `*machine` is MACHINE_NONE on
- * failure. */
-int machine_start(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                  struct pe_error *err) PE_MUST_CHECK;
+/* What a booting guest does before it is ready. */
+enum machine_preparation {
+    MACHINE_BARE,      /* nothing: a job waits for it */
+    MACHINE_CONTAINER, /* it makes the container */
+    MACHINE_WARM,      /* it runs the image's warm-up command, then makes the container */
+};
+
+/* Boot a VM with the image's rootfs and fresh input and output devices. `savable`: it is to become a template.
+ * `*machine` is MACHINE_NONE on failure. */
+int machine_boot(const struct worker_config *config, const struct pe_image *image,
+                 enum machine_preparation preparation, bool savable, struct machine *machine,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+/* The same from a template of this image, which machine_boot made WARM and savable: runs at once, and says
+ * `ready` in a moment. */
+int machine_clone(const struct worker_config *config, const struct pe_image *image,
+                  const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+
+/* Stop a machine that is ready, and make it a template; nothing of it is left but the snapshot. */
+int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
+                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill the VM, if there is one, and keep the devices' memory: what is in it does not change any more. */
 void machine_kill(struct machine *machine);
@@ -39,6 +58,12 @@ void machine_discard(struct machine *machine);
 /* Read what the guest said, without blocking. 1: it said exactly `word`; 0: not yet. Negative: it said
  * something else, said `fail <reason>`, or its VMM ended; the error says which. */
 int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
+
+/* Note that the guest said `ready`. */
+void machine_is_ready(struct machine *machine);
+
+/* Block until the guest has said `ready`. */
+int machine_await_ready(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
 /* Tell the guest that its input is complete. */
 int machine_go(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;

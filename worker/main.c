@@ -6,7 +6,9 @@
 #include "base/options.h"
 #include "proto/limits.h"
 #include "worker/config.h"
+#include "worker/host_dir.h"
 #include "worker/supervisor.h"
+#include "worker/vmm/probe.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -20,10 +22,13 @@
 #include <unistd.h>
 
 struct settings {
-    const char *server, *token_file, *store, *warm, *host, *accel, *kernel, *initramfs, *qemu, *user;
-    uint64_t slots, memory_mib;
-    bool die_with_parent;
-    char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX];
+    const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor, *user;
+    const char *state, *run;
+    struct pe_option_list warm;
+    uint64_t slots, memory_mib, templates_mib, refills;
+    bool die_with_parent, probe_again, new_containers;
+    char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
+    char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
 };
 
@@ -35,13 +40,26 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"token-file", 0, "FILE", "bearer token for the balancer", PE_OPTION_TEXT, &settings->token_file},
         {"slots", 'n', "N", "VMs that run at once (default: one per CPU)", PE_OPTION_NUMBER,
          &settings->slots},
-        {"warm", 'w', "IMAGE", "image that the first warm VMs are made for", PE_OPTION_TEXT, &settings->warm},
+        {"warm", 'w', "IMAGE", "image that the first warm VMs are made for; may come several times",
+         PE_OPTION_LIST, &settings->warm},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
          &settings->store},
         {"host", 0, "NAME", "this host's name (default: its hostname and a number)", PE_OPTION_TEXT,
          &settings->host},
-        {"accel", 0, "HOW", "auto, kvm or tcg (default auto: kvm where it truly works)", PE_OPTION_TEXT,
-         &settings->accel},
+        {"vmm", 0, "RUNG", "auto, or one of the ladder: qemu+tcg+snapshot, … (default auto: the best that works)",
+         PE_OPTION_TEXT, &settings->vmm},
+        {"probe-again", 0, NULL, "try every rung, whatever was found at an earlier start", PE_OPTION_FLAG,
+         &settings->probe_again},
+        {"templates", 0, "MIB", "templates kept on disk, and as much in memory (default 4096)", PE_OPTION_NUMBER,
+         &settings->templates_mib},
+        {"refills", 0, "N", "warm VMs made at the same time (default: one per CPU)", PE_OPTION_NUMBER,
+         &settings->refills},
+        {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
+         &settings->new_containers},
+        {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)", PE_OPTION_TEXT,
+         &settings->state},
+        {"run-dir", 0, "DIR", "sockets and the like (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)",
+         PE_OPTION_TEXT, &settings->run},
         {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
          &settings->memory_mib},
         {"kernel", 0, "FILE", "guest kernel (default: guest/vmlinux of the installation)", PE_OPTION_TEXT,
@@ -49,8 +67,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"initramfs", 0, "FILE", "guest initramfs (default: guest/initramfs.cpio)", PE_OPTION_TEXT,
          &settings->initramfs},
         {"qemu", 0, "FILE", "QEMU (default /usr/bin/qemu-system-x86_64)", PE_OPTION_TEXT, &settings->qemu},
-        {"vmm-user", 0, "NAME", "whom VMMs run as when this runs as root (default nobody)", PE_OPTION_TEXT,
-         &settings->user},
+        {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)", PE_OPTION_TEXT,
+         &settings->cloud_hypervisor},
+        {"vmm-user", 0, "NAME", "whom VMMs run as when this runs as root (default: each slot's as a user of its own)",
+         PE_OPTION_TEXT, &settings->user},
         {"die-with-parent", 0, NULL, "end when the program that started this one ends", PE_OPTION_FLAG,
          &settings->die_with_parent},
         {0}};
@@ -71,6 +91,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         return pe_fail(err, PE_ERR_INVALID, "--slots must be from 1 to 1024");
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
         return pe_fail(err, PE_ERR_INVALID, "--memory must be from 256 to 65536 MiB");
+    if (settings->refills < 1 || settings->templates_mib > 1u << 24)
+        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, --templates at most %u MiB", 1u << 24);
     return 0;
 }
 
@@ -100,8 +122,7 @@ static int find_files(struct settings *settings, struct pe_error *err)
         use_default_path(&settings->initramfs, "guest/initramfs.cpio", settings->initramfs_path,
                          sizeof settings->initramfs_path, err) < 0)
         return -1;
-    if (check_file(settings->qemu, "QEMU is missing (apt-get install qemu-system-x86, or --qemu)", err) < 0 ||
-        check_file(settings->kernel, "the guest kernel is missing (make guest, or --kernel)", err) < 0 ||
+    if (check_file(settings->kernel, "the guest kernel is missing (make guest, or --kernel)", err) < 0 ||
         check_file(settings->initramfs, "the guest initramfs is missing (make guest, or --initramfs)", err) <
             0)
         return -1;
@@ -126,15 +147,53 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     return 0;
 }
 
-static int find_user(const char *name, struct vm_host *vm, struct pe_error *err)
+/* Not a user of the system: what none of them owns, no other slot's VMM can reach (uid ranges that systemd leaves
+ * alone: UIDS-GIDS.md of systemd). */
+#define VMM_UID_FIRST 2000000000u
+
+static int find_user(const char *name, struct worker_config *config, struct pe_error *err)
 {
+    if (!name) {
+        config->vm.uid = config->vm.gid = VMM_UID_FIRST;
+        config->own_users = true;
+        return 0;
+    }
     const struct passwd *user = getpwnam(name);
     if (!user)
         return pe_fail(err, PE_ERR_NOT_FOUND,
                        "user '%s' for VMMs does not exist; choose another with --vmm-user", name);
-    vm->uid = user->pw_uid;
-    vm->gid = user->pw_gid;
+    config->vm.uid = user->pw_uid;
+    config->vm.gid = user->pw_gid;
     return 0;
+}
+
+/* /run for root; elsewhere what the session gives, as sockets' paths must be short. */
+static const char *default_run_dir(char *path, size_t size)
+{
+    const char *session = getenv("XDG_RUNTIME_DIR");
+    if (geteuid() == 0)
+        snprintf(path, size, "/run/program-explorer");
+    else if (session && *session)
+        snprintf(path, size, "%s/program-explorer", session);
+    else
+        snprintf(path, size, "/tmp/program-explorer-%u", (unsigned)geteuid());
+    return path;
+}
+
+static int make_folders(struct settings *settings, struct worker_config *config, struct pe_error *err)
+{
+    static char base[256], run_dir[PATH_MAX];
+    if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) < 0)
+        return -1;
+    snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
+    snprintf(settings->memory_path, sizeof settings->memory_path, "%s/ladder", settings->state);
+    if (!settings->run)
+        settings->run = default_run_dir(base, sizeof base);
+    config->template_dir = settings->template_path;
+    config->vm.run_dir = run_dir;
+    if (host_dir_ensure(config->template_dir, err) < 0)
+        return -1;
+    return host_dir_make(settings->run, run_dir, sizeof run_dir, err);
 }
 
 static void name_host(const struct settings *settings, struct worker_config *config)
@@ -150,17 +209,34 @@ static void name_host(const struct settings *settings, struct worker_config *con
 
 static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    *config = (struct worker_config){
-        .server = settings->server,
-        .store = settings->store,
-        .warm = settings->warm,
-        .slots = (uint32_t)settings->slots,
-        .memory_mib = (uint32_t)settings->memory_mib,
-        .vm = {.kernel = settings->kernel, .initramfs = settings->initramfs, .qemu = settings->qemu}};
+    *config = (struct worker_config){.server = settings->server,
+                                     .store = settings->store,
+                                     .warm = settings->warm.items,
+                                     .warm_count = settings->warm.count,
+                                     .slots = (uint32_t)settings->slots,
+                                     .memory_mib = (uint32_t)settings->memory_mib,
+                                     .new_containers = settings->new_containers,
+                                     .template_mib = settings->templates_mib,
+                                     .refills = (uint32_t)settings->refills,
+                                     .vm = {.kernel = settings->kernel,
+                                            .initramfs = settings->initramfs,
+                                            .qemu = settings->qemu,
+                                            .cloud_hypervisor = settings->cloud_hypervisor}};
     name_host(settings, config);
-    if (read_token(settings, config, err) < 0 || find_user(settings->user, &config->vm, err) < 0)
+    if (read_token(settings, config, err) < 0 || find_user(settings->user, config, err) < 0)
         return -1;
-    return vm_choose_accel(&config->vm, settings->accel, config->vmm_reason, sizeof config->vmm_reason, err);
+    return make_folders(settings, config, err);
+}
+
+static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
+{
+    const struct probe probe = {
+        .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
+    if (probe_host(&probe, &config->vm, &config->snapshots, config->vmm_reason, err) < 0)
+        return -1;
+    pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
+           config->server);
+    return supervisor_run(config, err);
 }
 
 static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)
@@ -173,21 +249,23 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
     if (find_files(settings, err) < 0)
         return -1;
     signal(SIGPIPE, SIG_IGN);
-    if (make_config(settings, &config, err) < 0)
-        return -1;
-    pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config.host, config.slots, config.vmm_reason,
-           config.server);
-    return supervisor_run(&config, err);
+    int failed = make_config(settings, &config, err) < 0 || work(settings, &config, err) < 0;
+    if (config.vm.run_dir)
+        host_dir_remove(config.vm.run_dir);
+    return failed ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
     struct pe_error err;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    struct settings settings = {.accel = "auto",
+    uint64_t one_per_cpu = cpus > 0 ? (uint64_t)cpus : 1;
+    struct settings settings = {.vmm = "auto",
                                 .qemu = "/usr/bin/qemu-system-x86_64",
-                                .user = "nobody",
-                                .slots = cpus > 0 ? (uint64_t)cpus : 1,
+                                .cloud_hypervisor = "/usr/bin/cloud-hypervisor",
+                                .slots = one_per_cpu,
+                                .refills = one_per_cpu,
+                                .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");
     curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -195,6 +273,7 @@ int main(int argc, char **argv)
     if (failed)
         fprintf(stderr, "pe-worker: %s\n", err.message);
     pe_buf_free(&settings.token);
+    pe_option_list_free(&settings.warm);
     curl_global_cleanup();
     return failed ? 1 : 0;
 }

@@ -10,55 +10,90 @@
 #include "worker/job_run.h"
 #include "worker/link.h"
 #include "worker/machine.h"
+#include "worker/template_link.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define RECONNECT_MS 1000u
-#define BOOT_RETRY_MS 2000u
+#define RETRY_MS 2000u
 
 struct slot {
     const struct worker_config *config;
     struct link *link;
+    struct template_link templates;
     struct machine machine;
     char warm_image[PE_IMAGE_NAME_MAX + 1]; /* what the VM is, or shall be, made for */
-    uint64_t boot_after_us;                 /* no new VM before: the last ones failed */
+    uint64_t make_after_us;                 /* no new VM before: the last ones failed */
 };
 
 /* ---- the warm VM ---- */
 
-/* The image to keep warm: the last job's, else the configured one, else the store's first. */
-static const struct pe_image *image_to_warm(const struct slot *slot, const struct pe_store_images *images)
+/* The image to keep warm: the last job's, else one of the configured, else the store's first. */
+static const struct pe_image *image_to_warm(struct slot *slot, const struct pe_store_images *images)
 {
+    const struct worker_config *config = slot->config;
     struct pe_error ignored;
-    const char *wanted = slot->warm_image[0] ? slot->warm_image : slot->config->warm;
-    const struct pe_image *image = wanted ? pe_store_find(images, wanted, &ignored) : NULL;
+    const char *wanted = slot->warm_image;
+    if (!wanted[0] && config->warm_count)
+        wanted = config->warm[config->slot % config->warm_count];
+    const struct pe_image *image = wanted[0] ? pe_store_find(images, wanted, &ignored) : NULL;
     return image ? image : images->count ? &images->items[0] : NULL;
 }
 
-static int start_machine(struct slot *slot, struct pe_error *err)
+static int find_image(struct slot *slot, struct pe_store_images *images, const struct pe_image **image,
+                      struct pe_error *err)
 {
-    pe_autostoreimages struct pe_store_images images = {0};
-    if (pe_store_list(slot->config->store, &images, err) < 0)
+    if (pe_store_list(slot->config->store, images, err) < 0)
         return -1;
-    const struct pe_image *image = image_to_warm(slot, &images);
-    if (!image)
+    *image = image_to_warm(slot, images);
+    if (!*image)
         return pe_fail(err, PE_ERR_NOT_FOUND, "the image store %s is empty; pe-image import fills it",
                        slot->config->store);
-    snprintf(slot->warm_image, sizeof slot->warm_image, "%s", image->name);
-    return machine_start(slot->config, image, &slot->machine, err);
+    snprintf(slot->warm_image, sizeof slot->warm_image, "%s", (*image)->name);
+    return 0;
 }
 
-/* Have a VM, booting or ready. A failure is logged and tried again later, not at once. */
+static void try_later(struct slot *slot, const struct pe_error *err)
+{
+    pe_log(PE_LOG_ERROR, "%s", err->message);
+    template_done(&slot->templates);
+    slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
+}
+
+/* Have a VM, or ask for one. A failure is logged and tried again later, not at once. */
 static void ensure_machine(struct slot *slot)
 {
+    pe_autostoreimages struct pe_store_images images = {0};
+    const struct pe_image *image = NULL;
     struct pe_error err;
-    if (slot->machine.vm.pid > 0 || pe_now_us() < slot->boot_after_us)
+    if (slot->machine.vm.pid > 0 || slot->templates.asked || pe_now_us() < slot->make_after_us)
         return;
-    if (start_machine(slot, &err) == 0)
-        return;
-    pe_log(PE_LOG_ERROR, "%s", err.message);
-    slot->boot_after_us = pe_now_us() + BOOT_RETRY_MS * 1000;
+    if (find_image(slot, &images, &image, &err) < 0 ||
+        template_ask(&slot->templates, slot->config, image->digest, false, &err) < 0)
+        try_later(slot, &err);
+}
+
+static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    const struct pe_image *image = NULL;
+    if (find_image(slot, &images, &image, err) < 0)
+        return -1;
+    if (snapshot->memory_fd >= 0)
+        return machine_clone(slot->config, image, snapshot, &slot->machine, err);
+    return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);
+}
+
+/* The permission to make a VM has come. */
+static void on_template(struct slot *slot)
+{
+    struct vm_snapshot snapshot;
+    struct pe_error err;
+    int got = template_take(&slot->templates, 0, &snapshot, &err);
+    if (got < 0 || (got > 0 && make_machine(slot, &snapshot, &err) < 0))
+        try_later(slot, &err);
+    vm_snapshot_close(&snapshot);
 }
 
 static int say_ready(struct slot *slot, struct pe_error *err)
@@ -81,7 +116,8 @@ static int on_guest(struct slot *slot, struct pe_error *err)
     if (heard == 0)
         return 0;
     if (heard > 0 && !slot->machine.ready) {
-        slot->machine.ready = true;
+        machine_is_ready(&slot->machine);
+        template_done(&slot->templates);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
                (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
         return say_ready(slot, err);
@@ -89,7 +125,8 @@ static int on_guest(struct slot *slot, struct pe_error *err)
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
            heard > 0 ? "it said ready twice" : fault.message);
     machine_discard(&slot->machine);
-    slot->boot_after_us = pe_now_us() + BOOT_RETRY_MS * 1000;
+    template_done(&slot->templates);
+    slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
     return say_ready(slot, err);
 }
 
@@ -98,8 +135,10 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 /* When the idle slot has to act by itself: a VM that does not become ready, or one to be tried again. */
 static uint64_t idle_deadline(const struct slot *slot)
 {
+    if (slot->templates.asked)
+        return 0;
     if (slot->machine.vm.pid <= 0)
-        return slot->boot_after_us ? slot->boot_after_us : pe_now_us();
+        return slot->make_after_us ? slot->make_after_us : pe_now_us();
     return slot->machine.ready ? 0 : slot->machine.started_us + MACHINE_READY_MS * 1000ull;
 }
 
@@ -110,6 +149,7 @@ static void on_idle_deadline(struct slot *slot)
     pe_log(PE_LOG_ERROR, "a VM for %s did not become ready within %u s", slot->warm_image,
            MACHINE_READY_MS / 1000);
     machine_discard(&slot->machine);
+    template_done(&slot->templates);
 }
 
 /* Take one message while idle: a job, or one that came too late to matter. */
@@ -124,6 +164,7 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
         return failed; /* bytes, `end` or `cancel` of a job that is over already */
     struct job_run run = {.config = slot->config,
                           .link = slot->link,
+                          .templates = &slot->templates,
                           .machine = &slot->machine,
                           .message = &message,
                           .warm_image = slot->warm_image};
@@ -145,13 +186,17 @@ static int serve(struct slot *slot, struct pe_error *err)
     for (;;) {
         enum link_event event;
         ensure_machine(slot);
-        if (link_wait(slot->link, slot->machine.vm.control_fd, idle_deadline(slot), true, &event, err) < 0)
+        bool asked = slot->templates.asked;
+        int fd = asked ? slot->templates.fd : slot->machine.vm.control_fd;
+        if (link_wait(slot->link, fd, idle_deadline(slot), true, &event, err) < 0)
             return -1;
         if (event == LINK_STOP)
             return 1;
         if (event == LINK_DEADLINE)
             on_idle_deadline(slot);
-        if ((event == LINK_FD && on_guest(slot, err) < 0) ||
+        if (event == LINK_FD && asked)
+            on_template(slot);
+        if ((event == LINK_FD && !asked && on_guest(slot, err) < 0) ||
             (event == LINK_MESSAGE && on_idle_message(slot, err) < 0))
             return -1;
     }
@@ -159,9 +204,10 @@ static int serve(struct slot *slot, struct pe_error *err)
 
 int slot_main(const struct worker_config *config)
 {
-    struct slot slot = {.config = config, .machine = MACHINE_NONE};
+    struct slot slot = {.config = config, .machine = MACHINE_NONE, .templates = TEMPLATE_LINK_NONE};
     struct pe_error err;
     int stopped = 0;
+    vm_sweep_run_dir(config->vm.run_dir); /* this slot's process may have died before */
     while (!stopped && !link_stop_requested) {
         ensure_machine(&slot);
         slot.link = link_open(config->server, PE_SLOT_PATH, config->token, &err);
@@ -175,5 +221,6 @@ int slot_main(const struct worker_config *config)
         link_pause(RECONNECT_MS);
     }
     machine_discard(&slot.machine);
+    template_link_close(&slot.templates);
     return 0;
 }

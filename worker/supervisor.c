@@ -8,6 +8,7 @@
 #include "worker/control.h"
 #include "worker/link.h"
 #include "worker/slot.h"
+#include "worker/templates.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,15 +25,26 @@ struct child {
     pid_t pid; /* 0: not running */
     int (*run)(const struct worker_config *config);
     const char *name;
+    uint32_t number; /* among those of its kind */
     uint64_t start_after_us;
 };
 
 struct supervisor {
     const struct worker_config *config;
-    struct child *children; /* slots, then control */
+    struct child *children; /* slots, then templates and control */
     size_t count;
     sigset_t signals; /* SIGCHLD, SIGTERM, SIGINT: blocked, taken with sigtimedwait */
 };
+
+/* In the child: what it knows of the host. The templates' VMs are one more kind of user. */
+static int run_child(const struct supervisor *supervisor, const struct child *child)
+{
+    struct worker_config config = *supervisor->config;
+    config.slot = child->number;
+    if (config.own_users)
+        config.vm.uid = config.vm.gid = config.vm.uid + child->number;
+    return child->run(&config);
+}
 
 static int start_child(const struct supervisor *supervisor, struct child *child, struct pe_error *err)
 {
@@ -54,7 +66,7 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
      */
     setpgid(0, 0);
     link_catch_stop();
-    _exit(child->run(supervisor->config));
+    _exit(run_child(supervisor, child));
 }
 
 static void start_due(const struct supervisor *supervisor)
@@ -131,13 +143,15 @@ static void drain(const struct supervisor *supervisor)
 static int supervisor_init(struct supervisor *supervisor, const struct worker_config *config,
                            struct pe_error *err)
 {
-    *supervisor = (struct supervisor){.config = config, .count = config->slots + 1u};
+    *supervisor = (struct supervisor){.config = config, .count = config->slots + 2u};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
         return pe_fail_errno(err, "%u slots", config->slots);
-    for (size_t i = 0; i < supervisor->count; i++)
-        supervisor->children[i] = i < config->slots ? (struct child){.run = slot_main, .name = "slot"}
-                                                    : (struct child){.run = control_main, .name = "control"};
+    for (uint32_t i = 0; i < config->slots; i++)
+        supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
+    supervisor->children[config->slots] =
+        (struct child){.run = templates_main, .name = "templates", .number = config->slots};
+    supervisor->children[config->slots + 1] = (struct child){.run = control_main, .name = "control"};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

@@ -1,4 +1,5 @@
-/* The first process of a worker host: one child per slot and one for the control connection, restarted when
+/* The first process of a worker host: one child per slot, one for the templates and one for the control
+ * connection, restarted when
  * they die. */
 #ifndef PE_WORKER_SUPERVISOR_H
 #define PE_WORKER_SUPERVISOR_H

@@ -62,7 +62,7 @@ def make_program(command, env=("PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root"
 def make_job(outputs=(), **changes):
     """The flat text of `job`."""
     keys = {
-        "version": 1,
+        "version": 2,
         "now_ns": 1700000000 * 10**9,
         "entropy": os.urandom(32).hex(),
         "timeout_ms": 20000,

@@ -85,13 +85,13 @@ static int write_input(struct memfile *device, const struct pe_parts *parts, con
                        const void *body, size_t size, struct pe_error *err)
 {
     autoinput struct input input = {0};
-    pe_autobuf struct pe_buf config = text_buf("{}");
-    pe_autobuf struct pe_buf job = text_buf("version=1\n");
+    autoinputtexts struct input_texts texts = {
+        .config = text_buf("{}"), .program = text_buf("1\ntrue"), .job = text_buf("version=2\n")};
     if (input_begin(&input, device, parts, stdin_name, err) < 0 ||
         input_append(&input, body, size / 2, err) < 0 ||
         input_append(&input, (const char *)body + size / 2, size - size / 2, err) < 0)
         return -1;
-    return input_finish(&input, &config, &job, err);
+    return input_finish(&input, &texts, err);
 }
 
 static int make_device(void **state)
@@ -126,7 +126,7 @@ static void files_of_a_job_are_where_the_contract_says(void **state)
     assert_content(&image, "dir/a/empty", "", 0);
     assert_content(&image, "stdin", "deep", 4);
     assert_content(&image, "config.json", "{}", 2);
-    assert_content(&image, "job", "version=1\n", 10);
+    assert_content(&image, "job", "version=2\n", 10);
     image_close(&image);
     pe_parts_free(&parts);
 }

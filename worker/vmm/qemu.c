@@ -65,12 +65,15 @@ static int pass_fd(struct fd_list *list, int fd)
 static void add_memory(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        const struct vm *vm, const struct origin *origin)
 {
-    uint64_t max_mib = spec->memory_mib;
+    uint64_t pmem_mib = 0;
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         if (spec->pmem[i].fd >= 0)
-            max_mib += spec->pmem[i].bytes / PE_MIB + 1024;
+            pmem_mib += spec->pmem[i].bytes / PE_MIB + 1024;
     add(args, "-m");
-    add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT, max_mib);
+    if (pmem_mib)
+        add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT, spec->memory_mib + pmem_mib);
+    else
+        add(args, "%uM", spec->memory_mib);
     if (!spec->savable)
         return;
     int clone = origin->memory_fd >= 0;
@@ -140,18 +143,16 @@ static void add_channels(struct argv_builder *args, struct fd_list *list, const 
     add(args, "chardev=qmp,mode=control");
 }
 
-/* RAM and pmem are in shared files already: the migration stream carries the rest, about 90 KiB. Without the
- * global state a clone runs as soon as it has read the stream, although its template was stopped. */
-static void add_migration(struct argv_builder *args, struct fd_list *list, const struct origin *origin)
+/* Without the global state in its stream a clone runs as soon as it has read it, although its template was
+ * stopped. */
+static void add_migration(struct argv_builder *args, const struct origin *origin)
 {
-    add(args, "-global");
-    add(args, "migration.x-ignore-shared=on");
     add(args, "-global");
     add(args, "migration.store-global-state=off");
     if (origin->state_fd < 0)
         return;
     add(args, "-incoming");
-    add(args, "fd:%d", pass_fd(list, origin->state_fd));
+    add(args, "defer");
 }
 
 static int open_file(const char *path, struct pe_error *err)
@@ -196,7 +197,7 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
         if (spec->pmem[i].fd >= 0)
             add_pmem(&args, &list, i, &spec->pmem[i]);
     if (spec->savable)
-        add_migration(&args, &list, origin);
+        add_migration(&args, origin);
     if (args.overflow)
         return pe_fail(err, PE_ERR_INTERNAL, "QEMU's command line is too long");
     return vmm_process_start(host, args.words, list.fds, list.count, vm, err);
@@ -232,11 +233,20 @@ static int await_migration(struct qmp *qmp, struct pe_error *err)
     }
 }
 
+/* RAM and pmem are in shared files already: the migration stream carries the rest, about 90 KiB. */
+static int ignore_shared_memory(struct qmp *qmp, struct pe_error *err)
+{
+    json_t *arguments =
+        json_pack("{s:[{s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared", "state", 1);
+    return qmp_execute(qmp, "migrate-set-capabilities", arguments, -1, NULL, err);
+}
+
 static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
 {
     (void)host;
     autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = pe_now_us() + VM_SAVE_MS * 1000ull};
     if (qmp_begin(&qmp, err) < 0 || qmp_execute(&qmp, "stop", NULL, -1, NULL, err) < 0 ||
+        ignore_shared_memory(&qmp, err) < 0 ||
         qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
         qmp_execute(&qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
         await_migration(&qmp, err) < 0)
@@ -253,17 +263,16 @@ static int reopen(int fd, struct pe_error *err)
     return own >= 0 ? own : pe_fail_errno(err, "opening a snapshot's state");
 }
 
-static int await_running(struct vm *vm, uint64_t start_us, struct pe_error *err)
+static int restore(struct vm *vm, int state_fd, uint64_t start_us, struct pe_error *err)
 {
     autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = start_us + VM_CLONE_MS * 1000ull};
     if (qmp_begin(&qmp, err) < 0)
         return -1;
     uint64_t spawned_us = pe_now_us();
-    pe_autojson json_t *answer = NULL;
-    if (qmp_execute(&qmp, "query-status", NULL, -1, &answer, err) < 0)
-        return -1;
-    /* Events before the answer are dropped, but then it already says that the clone runs. */
-    if (!json_is_true(json_object_get(answer, "running")) && qmp_await_event(&qmp, "RESUME", err) < 0)
+    if (ignore_shared_memory(&qmp, err) < 0 ||
+        qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
+        qmp_execute(&qmp, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
+        qmp_await_resume(&qmp, err) < 0)
         return -1;
     vm->spawn_us = spawned_us - start_us;
     vm->restore_us = pe_now_us() - spawned_us;
@@ -278,7 +287,7 @@ static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec, co
     const struct origin origin = {.memory_fd = snapshot->memory_fd, .state_fd = state};
     if (state < 0 || start(host, spec, &origin, vm, err) < 0)
         return -1;
-    if (await_running(vm, start_us, err) < 0)
+    if (restore(vm, state, start_us, err) < 0)
         return explain(vm, err);
     /* Nothing more to say to it, and nothing more to hear. */
     close(pe_steal_fd(&vm->manage_fd));

@@ -103,8 +103,10 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
         pe_autojson json_t *message = receive(qmp, err);
         if (!message)
             return pe_fail_context(err, "%s", command);
-        if (!json_object_get(message, "event"))
+        const char *event = json_string_value(json_object_get(message, "event"));
+        if (!event)
             return judge_answer(command, message, value, err);
+        qmp->resumed |= !strcmp(event, "RESUME");
     }
 }
 
@@ -118,14 +120,14 @@ int qmp_begin(struct qmp *qmp, struct pe_error *err)
     return qmp_execute(qmp, "qmp_capabilities", NULL, -1, NULL, err);
 }
 
-int qmp_await_event(struct qmp *qmp, const char *name, struct pe_error *err)
+int qmp_await_resume(struct qmp *qmp, struct pe_error *err)
 {
-    for (;;) {
+    while (!qmp->resumed) {
         pe_autojson json_t *message = receive(qmp, err);
         if (!message)
-            return pe_fail_context(err, "waiting for %s", name);
+            return pe_fail_context(err, "waiting for the clone to run");
         const char *event = json_string_value(json_object_get(message, "event"));
-        if (event && !strcmp(event, name))
-            return 0;
+        qmp->resumed = event && !strcmp(event, "RESUME");
     }
+    return 0;
 }

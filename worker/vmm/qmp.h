@@ -8,12 +8,14 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct qmp {
     int fd;               /* borrowed */
     uint64_t deadline_us; /* for everything together, on pe_now_us's clock */
     struct pe_buf received;
+    bool resumed; /* the event RESUME has been seen: the VM runs */
 };
 
 void qmp_free(struct qmp *qmp);
@@ -23,11 +25,11 @@ void qmp_free(struct qmp *qmp);
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
 /* Run `command` with `arguments` (stolen; NULL: none), `fd` (-1: none) travelling along. Its return value is
- * the caller's, unless `value` is NULL. Events that come first are dropped. The error is QEMU's own sentence. */
+ * the caller's, unless `value` is NULL. Of events that come first only RESUME is kept. The error is QEMU's own sentence. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait for the event; others are dropped. */
-int qmp_await_event(struct qmp *qmp, const char *name, struct pe_error *err) PE_MUST_CHECK;
+/* Wait until the VM runs, if it does not since a command before. */
+int qmp_await_resume(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

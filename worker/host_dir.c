@@ -1,0 +1,69 @@
+/* The worker's folders. Their content belongs to others. */
+#include "worker/host_dir.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX "worker-"
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status, (void)kind, (void)walk;
+    remove(path);
+    return 0;
+}
+
+void host_dir_remove(const char *path)
+{
+    nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int host_dir_ensure(const char *path, struct pe_error *err)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0755) < 0 && errno != EEXIST)
+            return pe_fail_errno(err, "making folder %s", part);
+        *slash = '/';
+    }
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "making folder %s", path);
+    return 0;
+}
+
+static void sweep(const char *base)
+{
+    pe_autodir DIR *list = opendir(base);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        char path[PATH_MAX];
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+            continue;
+        pid_t owner = (pid_t)strtol(entry->d_name + strlen(PREFIX), NULL, 10);
+        snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+        if (owner <= 0 || owner == getpid() || (kill(owner, 0) < 0 && errno == ESRCH))
+            host_dir_remove(path);
+    }
+}
+
+int host_dir_make(const char *base, char *path, size_t size, struct pe_error *err)
+{
+    if (host_dir_ensure(base, err) < 0 || chmod(base, 0711) < 0)
+        return pe_fail_errno(err, "folder %s", base);
+    sweep(base);
+    snprintf(path, size, "%s/" PREFIX "%d", base, (int)getpid());
+    if (mkdir(path, 0711) < 0)
+        return pe_fail_errno(err, "making folder %s", path);
+    return 0;
+}

@@ -1,0 +1,286 @@
+/* Templates as files, and the keys they go by. When a template is made is decided elsewhere. */
+#include "worker/template_disk.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "worker/bundle.h"
+#include "worker/vmm/driver.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Counted up when pe-worker itself changes what a snapshot means: the guest contract, the way it is made. */
+#define TEMPLATE_FORMAT 1
+
+#define COPY_BYTES (1u << 20)
+
+/* Followed by the PID of the process that is at it. */
+#define UNFINISHED ".new-"
+
+/* ---- keys ---- */
+
+static void digest_end(EVP_MD_CTX *digest, char key[TEMPLATE_KEY_SIZE])
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    EVP_DigestFinal_ex(digest, bytes, NULL);
+    for (int i = 0; i < 32; i++)
+        snprintf(key + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static EVP_MD_CTX *digest_begin(void)
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
+    return digest;
+}
+
+static void digest_free(EVP_MD_CTX **digest)
+{
+    EVP_MD_CTX_free(*digest);
+}
+#define autodigest __attribute__((cleanup(digest_free)))
+
+/* With the NUL, so that no two lists of texts run together to the same bytes. */
+static void digest_text(EVP_MD_CTX *digest, const char *text)
+{
+    EVP_DigestUpdate(digest, text, strlen(text) + 1);
+}
+
+static int digest_file(EVP_MD_CTX *digest, const char *path, struct pe_error *err)
+{
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    pe_autofree char *bytes = malloc(COPY_BYTES);
+    if (fd < 0 || !bytes)
+        return pe_fail_errno(err, "opening %s", path);
+    ssize_t n = 0;
+    while ((n = read(fd, bytes, COPY_BYTES)) > 0)
+        EVP_DigestUpdate(digest, bytes, (size_t)n);
+    digest_text(digest, "");
+    return n < 0 ? pe_fail_errno(err, "reading %s", path) : 0;
+}
+
+/* A KVM guest has the host's CPU in its state. */
+static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf info = {0};
+    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, err) < 0 || pe_buf_append(&info, "", 1, err) < 0)
+        return -1;
+    static const char *const lines[] = {"model name", "flags"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const char *line = strstr((const char *)info.data, lines[i]);
+        if (line)
+            EVP_DigestUpdate(digest, line, strcspn(line, "\n"));
+    }
+    return 0;
+}
+
+int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE], struct pe_error *err)
+{
+    autodigest EVP_MD_CTX *digest = digest_begin();
+    pe_autobuf struct pe_buf container = {0};
+    char version[VMM_VERSION_MAX], text[160];
+    if (vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
+        digest_file(digest, config->vm.kernel, err) < 0 || digest_file(digest, config->vm.initramfs, err) < 0 ||
+        bundle_config(config->memory_mib, &container, err) < 0)
+        return -1;
+    snprintf(text, sizeof text, "%d %s %s %d %s %u", TEMPLATE_FORMAT, config->vm.driver->name, version,
+             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib);
+    digest_text(digest, text);
+    EVP_DigestUpdate(digest, container.data, container.size);
+    if (config->vm.accel == VM_ACCEL_KVM && digest_cpu(digest, err) < 0)
+        return -1;
+    digest_end(digest, key);
+    return 0;
+}
+
+void template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
+                  char key[TEMPLATE_KEY_SIZE])
+{
+    (void)config;
+    autodigest EVP_MD_CTX *digest = digest_begin();
+    digest_text(digest, host_part);
+    digest_text(digest, image->digest);
+    for (size_t i = 0; i < image->warmup_count; i++)
+        digest_text(digest, image->warmup[i]);
+    digest_text(digest, "");
+    for (size_t i = 0; i < image->env_count; i++)
+        digest_text(digest, image->env[i]);
+    digest_end(digest, key);
+}
+
+/* ---- files ---- */
+
+uint64_t template_bytes(const struct vm_snapshot *snapshot)
+{
+    struct stat memory = {0}, state = {0};
+    if (fstat(snapshot->memory_fd, &memory) < 0 || fstat(snapshot->state_fd, &state) < 0)
+        return 0;
+    return ((uint64_t)memory.st_blocks + (uint64_t)state.st_blocks) * 512;
+}
+
+static int copy_range(int from, int to, off_t at, off_t end, char *bytes)
+{
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        ssize_t n = pread(from, bytes, left < COPY_BYTES ? left : COPY_BYTES, at);
+        if (n <= 0 || pwrite(to, bytes, (size_t)n, at) != n)
+            return -1;
+        at += n;
+    }
+    return 0;
+}
+
+/* The whole file, holes as holes. */
+static int copy_sparse(int from, int to, struct pe_error *err)
+{
+    pe_autofree char *bytes = malloc(COPY_BYTES);
+    struct stat status;
+    if (!bytes || fstat(from, &status) < 0 || ftruncate(to, status.st_size) < 0)
+        return pe_fail_errno(err, "copying a template");
+    off_t at = lseek(from, 0, SEEK_DATA);
+    while (at >= 0 && at < status.st_size) {
+        off_t end = lseek(from, at, SEEK_HOLE);
+        if (end < 0 || copy_range(from, to, at, end, bytes) < 0)
+            return pe_fail_errno(err, "copying a template");
+        at = lseek(from, end, SEEK_DATA);
+    }
+    return at < 0 && errno != ENXIO ? pe_fail_errno(err, "copying a template") : 0;
+}
+
+static int load_file(int folder, const char *name, int *memory, struct pe_error *err)
+{
+    pe_autoclose int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return pe_fail_errno(err, "opening a template's %s", name);
+    *memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*memory < 0)
+        return pe_fail_errno(err, "memfd for a template");
+    if (copy_sparse(file, *memory, err) < 0)
+        return -1;
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED); /* it is in memory once, that is enough */
+    if (fcntl(*memory, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return pe_fail_errno(err, "sealing a template");
+    return 0;
+}
+
+int template_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
+                  struct pe_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", config->template_dir, key);
+    *snapshot = VM_SNAPSHOT_NONE;
+    pe_autoclose int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 && errno == ENOENT)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no template %s", path);
+    if (folder < 0)
+        return pe_fail_errno(err, "opening %s", path);
+    if (load_file(folder, "memory", &snapshot->memory_fd, err) < 0 ||
+        load_file(folder, "state", &snapshot->state_fd, err) < 0) {
+        vm_snapshot_close(snapshot);
+        return pe_fail_context(err, "template %s", path);
+    }
+    futimens(folder, NULL); /* used now: eviction goes by this */
+    return 0;
+}
+
+static int store_file(int folder, const char *name, int from, struct pe_error *err)
+{
+    pe_autoclose int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0)
+        return pe_fail_errno(err, "making a template's %s", name);
+    if (copy_sparse(from, file, err) < 0)
+        return -1;
+    if (fsync(file) < 0)
+        return pe_fail_errno(err, "writing a template's %s", name);
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
+static void remove_template(int directory, const char *name)
+{
+    pe_autoclose int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return;
+    unlinkat(folder, "memory", 0);
+    unlinkat(folder, "state", 0);
+    unlinkat(directory, name, AT_REMOVEDIR);
+}
+
+/* The template that was not used for longest, and the size of all. */
+static uint64_t survey(int directory, const char *keep, char oldest[TEMPLATE_KEY_SIZE])
+{
+    uint64_t bytes = 0;
+    struct timespec since = {0};
+    oldest[0] = '\0';
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pe_autodir DIR *list = copy < 0 ? NULL : fdopendir(copy);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        char path[NAME_MAX + 16];
+        struct stat memory, folder;
+        snprintf(path, sizeof path, "%s/memory", entry->d_name);
+        if (strlen(entry->d_name) != TEMPLATE_KEY_SIZE - 1 || fstatat(directory, path, &memory, 0) < 0 ||
+            fstatat(directory, entry->d_name, &folder, 0) < 0)
+            continue;
+        bytes += (uint64_t)memory.st_blocks * 512;
+        bool older = !oldest[0] || folder.st_mtim.tv_sec < since.tv_sec;
+        if (older && strcmp(entry->d_name, keep) != 0) {
+            since = folder.st_mtim;
+            memcpy(oldest, entry->d_name, TEMPLATE_KEY_SIZE);
+        }
+    }
+    return bytes;
+}
+
+static void evict(const struct worker_config *config, int directory, const char *keep)
+{
+    char oldest[TEMPLATE_KEY_SIZE];
+    while (survey(directory, keep, oldest) > config->template_mib << 20 && oldest[0]) {
+        pe_log(PE_LOG_INFO, "template %.12s makes room: all of them have more than %llu MiB", oldest,
+               (unsigned long long)config->template_mib);
+        remove_template(directory, oldest);
+    }
+}
+
+int template_store(const struct worker_config *config, const char *key, const struct vm_snapshot *snapshot,
+                   struct pe_error *err)
+{
+    char unfinished[40];
+    snprintf(unfinished, sizeof unfinished, UNFINISHED "%d", (int)getpid());
+    pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0 || mkdirat(directory, unfinished, 0700) < 0)
+        return pe_fail_errno(err, "making a template in %s", config->template_dir);
+    pe_autoclose int folder = openat(directory, unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        pe_fail_errno(err, "opening a new template");
+    if (folder < 0 || store_file(folder, "memory", snapshot->memory_fd, err) < 0 ||
+        store_file(folder, "state", snapshot->state_fd, err) < 0) {
+        remove_template(directory, unfinished);
+        return -1;
+    }
+    remove_template(directory, key); /* one that could not be loaded */
+    if (fsync(folder) < 0 || renameat(directory, unfinished, directory, key) < 0 || fsync(directory) < 0)
+        return pe_fail_errno(err, "naming a template");
+    evict(config, directory, key);
+    return 0;
+}
+
+void template_sweep(const struct worker_config *config)
+{
+    pe_autodir DIR *list = opendir(config->template_dir);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        bool unfinished = !strncmp(entry->d_name, UNFINISHED, strlen(UNFINISHED));
+        long owner = unfinished ? strtol(entry->d_name + strlen(UNFINISHED), NULL, 10) : 0;
+        if (unfinished && (owner <= 0 || kill((pid_t)owner, 0) < 0))
+            remove_template(dirfd(list), entry->d_name);
+    }
+}

@@ -1,0 +1,86 @@
+/* The life of a maker. Who asks for templates, and who gets them, is templates.c's business. */
+#include "worker/template_maker.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "worker/machine.h"
+#include "worker/template_link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Behind the jobs that run meanwhile. */
+#define MAKER_NICENESS 5
+
+static int build(const struct worker_config *config, const struct pe_image *image, struct vm_snapshot *snapshot,
+                 struct pe_error *err)
+{
+    struct machine machine;
+    if (machine_boot(config, image, MACHINE_WARM, true, &machine, err) < 0)
+        return -1;
+    if (machine_await_ready(&machine, err) < 0) {
+        machine_discard(&machine);
+        return -1;
+    }
+    return machine_save(config, &machine, snapshot, err);
+}
+
+static int answer(int fd, const struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    const struct template_message message = {.word = TEMPLATE_CLONE};
+    return template_send(fd, &message, snapshot, err);
+}
+
+static int make(const struct worker_config *config, const struct pe_image *image, const char *key, int fd,
+                struct pe_error *err)
+{
+    struct vm_snapshot snapshot;
+    uint64_t start_us = pe_now_us();
+    int loaded = template_load(config, key, &snapshot, err);
+    if (loaded < 0 && err->kind != PE_ERR_NOT_FOUND)
+        pe_log(PE_LOG_WARN, "%s; it is made anew", err->message);
+    if (loaded < 0 && build(config, image, &snapshot, err) < 0)
+        return -1;
+    pe_log(PE_LOG_INFO, "template for %s %s after %llu ms: %llu MiB", image->name, loaded < 0 ? "made" : "loaded",
+           (unsigned long long)(pe_now_us() - start_us) / 1000,
+           (unsigned long long)template_bytes(&snapshot) >> 20);
+    int failed = answer(fd, &snapshot, err);
+    close(fd); /* the answer is all that the caller waits for */
+    if (!failed && loaded < 0)
+        failed = template_store(config, key, &snapshot, err);
+    vm_snapshot_close(&snapshot);
+    return failed;
+}
+
+int template_maker_start(const struct worker_config *config, const struct pe_image *image, const char *key,
+                         struct template_maker *maker, struct pe_error *err)
+{
+    int pair[2];
+    pid_t parent = getpid();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "socket pair for a template's maker");
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct pe_error fault;
+        close(pair[0]);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+            _exit(1);
+        setpriority(PRIO_PROCESS, 0, MAKER_NICENESS);
+        int failed = make(config, image, key, pair[1], &fault);
+        if (failed)
+            pe_log(PE_LOG_ERROR, "template for %s: %s", image->name, fault.message);
+        _exit(failed ? 1 : 0);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return pe_fail_errno(err, "fork for a template's maker");
+    }
+    *maker = (struct template_maker){.pid = pid, .fd = pair[0]};
+    return 0;
+}

@@ -1,0 +1,208 @@
+/* Trying rungs on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it never
+ * reaches its init: so a VM has to get there first. */
+#include "worker/vmm/probe.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "proto/flat.h"
+#include "worker/vmm/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* A guest under a true KVM is there in about a second; an emulated one needs some, on a loaded host many. */
+#define KVM_DEADLINE_MS 20000
+#define TCG_DEADLINE_MS 90000
+
+#define PROBE_MEMORY_MIB 256
+
+/* Whether the CPU says it has VMX or SVM: a "flags" line of /proc/cpuinfo. arm64 says nothing of the kind. */
+static int cpu_may_virtualize(void)
+{
+    pe_autobuf struct pe_buf info = {0};
+    struct pe_error ignored;
+    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, &ignored) < 0)
+        return 0;
+    return memmem(info.data, info.size, " vmx ", 5) || memmem(info.data, info.size, " svm ", 5) ||
+           !memmem(info.data, info.size, "\nflags", 6);
+}
+
+static int check_kvm(struct pe_error *err)
+{
+    if (access("/dev/kvm", F_OK) < 0)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no /dev/kvm");
+    if (access("/dev/kvm", R_OK | W_OK) < 0)
+        return pe_fail(err, PE_ERR_INVALID, "/dev/kvm may not be opened");
+    if (!cpu_may_virtualize())
+        return pe_fail(err, PE_ERR_INVALID, "/proc/cpuinfo has neither vmx nor svm");
+    return 0;
+}
+
+static int await_word(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
+{
+    int deadline_ms = host->accel == VM_ACCEL_KVM ? KVM_DEADLINE_MS : TCG_DEADLINE_MS;
+    static const char wanted[] = "ready\n";
+    char heard[sizeof wanted] = "";
+    for (size_t got = 0; got < sizeof wanted - 1;) {
+        struct pollfd wait[] = {{.fd = vm->control_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
+        int n = poll(wait, 2, deadline_ms);
+        if (n == 0)
+            return pe_fail(err, PE_ERR_LOST, "a guest did not reach its init within %d s", deadline_ms / 1000);
+        ssize_t bytes = wait[0].revents ? read(vm->control_fd, heard + got, sizeof wanted - 1 - got) : 0;
+        if (bytes <= 0 && wait[1].revents) {
+            char words[160];
+            vm_last_words(vm, words, sizeof words);
+            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
+        }
+        got += bytes > 0 ? (size_t)bytes : 0;
+    }
+    return strcmp(heard, wanted) == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "a guest said something else than ready");
+}
+
+static int try_clone(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+{
+    struct vm_snapshot snapshot;
+    if (vm_save(host, vm, &snapshot, err) < 0)
+        return -1;
+    int failed = vm_clone(host, spec, &snapshot, vm, err);
+    vm_snapshot_close(&snapshot);
+    if (failed)
+        return -1;
+    if (pe_write_all(vm->control_fd, "wake\n", 5, "a clone", err) < 0)
+        return -1;
+    return await_word(host, vm, err) < 0 ? pe_fail_context(err, "a clone of it") : 0;
+}
+
+static int try_rung(void *context, const struct rung *rung, struct pe_error *err)
+{
+    struct vm_host host = *(const struct vm_host *)context;
+    struct vm_spec spec = {
+        .memory_mib = PROBE_MEMORY_MIB, .cpus = 1, .guest_options = " pe_probe=1", .savable = rung->snapshot};
+    char version[VMM_VERSION_MAX];
+    struct vm vm = VM_NONE;
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        spec.pmem[i].fd = -1;
+    ladder_stand_on(rung, &host);
+    if (vm_host_version(&host, version, sizeof version, err) < 0 ||
+        (rung->accel == VM_ACCEL_KVM && check_kvm(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
+        return -1;
+    int failed = await_word(&host, &vm, err);
+    if (!failed && rung->snapshot)
+        failed = try_clone(&host, &spec, &vm, err);
+    vm_kill(&vm);
+    return failed;
+}
+
+/* ---- memory ---- */
+
+static void add_file(struct pe_buf *text, const char *path)
+{
+    struct stat status = {0};
+    struct pe_error ignored;
+    int seen = stat(path, &status);
+    int added = pe_buf_printf(text, &ignored, " %s:%d:%lld:%lld", path, seen, (long long)status.st_size,
+                              (long long)status.st_mtim.tv_sec);
+    (void)added; /* a text cut short fits no other: then nothing is remembered */
+}
+
+/* All that a rung's working depends on, in one line. */
+static void fingerprint(const struct vm_host *host, const struct probe *probe, struct pe_buf *text)
+{
+    struct pe_error ignored;
+    struct utsname system;
+    uname(&system);
+    int added = pe_buf_printf(text, &ignored, "1 %s %s %s uid=%d kvm=%d,%d", probe->wanted, system.machine,
+                              system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
+    (void)added;
+    add_file(text, host->qemu);
+    add_file(text, host->cloud_hypervisor);
+    add_file(text, host->kernel);
+    add_file(text, host->initramfs);
+    added = pe_buf_append(text, "", 1, &ignored);
+    (void)added;
+}
+
+struct memory {
+    char rung[LADDER_NAME_MAX];
+    char reason[LADDER_REASON_MAX];
+};
+
+/* What was found when everything was as it is now: 1, or 0. */
+static int recall(const char *path, const char *now, struct memory *memory)
+{
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_flat_entry entry;
+    struct pe_error ignored;
+    bool same = false;
+    *memory = (struct memory){0};
+    if (pe_read_file(AT_FDCWD, path, 65536, &text, &ignored) < 0)
+        return 0;
+    struct pe_cursor cursor = {.at = text.data, .left = text.size};
+    while (pe_flat_next(&cursor, &entry, &ignored) > 0) {
+        if (!strcmp(entry.key, "host"))
+            same = !strcmp(entry.value, now);
+        else if (!strcmp(entry.key, "rung"))
+            snprintf(memory->rung, sizeof memory->rung, "%s", entry.value);
+        else if (!strcmp(entry.key, "reason"))
+            snprintf(memory->reason, sizeof memory->reason, "%s", entry.value);
+    }
+    return same;
+}
+
+static int remember(const char *path, const char *now, const struct rung *rung, const char *reason,
+                    struct pe_error *err)
+{
+    char aside[512];
+    pe_autobuf struct pe_buf text = {0};
+    snprintf(aside, sizeof aside, "%s.new", path);
+    if (pe_flat_put(&text, "host", now, err) < 0 || pe_flat_put(&text, "rung", rung->name, err) < 0 ||
+        pe_flat_put(&text, "reason", reason, err) < 0)
+        return -1;
+    pe_autoclose int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "writing %s", aside);
+    if (pe_write_all(fd, (const char *)text.data, text.size, aside, err) < 0)
+        return -1;
+    return rename(aside, path) == 0 ? 0 : pe_fail_errno(err, "renaming %s", aside);
+}
+
+static const struct rung *find_rung(const struct rung *rungs, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(rungs[i].name, name))
+            return &rungs[i];
+    return NULL;
+}
+
+int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots, char reason[LADDER_REASON_MAX],
+               struct pe_error *err)
+{
+    static struct rung rungs[LADDER_RUNGS_MAX]; /* the host's texts point into it */
+    struct memory memory;
+    struct utsname system;
+    pe_autobuf struct pe_buf now = {0};
+    struct pe_error fault;
+    uname(&system);
+    size_t count = ladder_rungs(system.machine, rungs);
+    fingerprint(host, probe, &now);
+    const struct rung *rung = NULL;
+    if (!probe->again && recall(probe->memory, (const char *)now.data, &memory) &&
+        (rung = find_rung(rungs, count, memory.rung))) {
+        snprintf(reason, LADDER_REASON_MAX, "%s", memory.reason);
+    } else {
+        if (ladder_climb(rungs, count, probe->wanted, try_rung, host, &rung, reason, err) < 0)
+            return -1;
+        if (remember(probe->memory, (const char *)now.data, rung, reason, &fault) < 0)
+            pe_log(PE_LOG_WARN, "the VMM that works here is not remembered: %s", fault.message);
+    }
+    ladder_stand_on(rung, host);
+    *snapshots = rung->snapshot;
+    return 0;
+}
