@@ -23,6 +23,7 @@ struct worker_config {
     bool new_containers;      /* make each job's container when the job comes, although one is prepared */
     const char *template_dir; /* where templates are kept across restarts */
     uint64_t template_mib;    /* how much of them to keep there, and as much in memory */
+    int template_listener;    /* where slots reach the templates' process (template_listen) */
     uint32_t refills;         /* VMs that are made at the same time, those for waiting jobs not counted */
 
     uint32_t slot;  /* in a slot's process: its number, from 0 */

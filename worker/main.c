@@ -8,6 +8,7 @@
 #include "worker/config.h"
 #include "worker/host_dir.h"
 #include "worker/supervisor.h"
+#include "worker/template_link.h"
 #include "worker/vmm/probe.h"
 
 #include <curl/curl.h>
@@ -236,7 +237,8 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return -1;
     pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
            config->server);
-    return supervisor_run(config, err);
+    config->template_listener = template_listen(config, err);
+    return config->template_listener < 0 ? -1 : supervisor_run(config, err);
 }
 
 static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)

@@ -50,7 +50,8 @@ void template_link_close(struct template_link *link);
 
 /* ---- for the other end ---- */
 
-/* The socket's address: RUNDIR/templates. */
+/* Listen at RUNDIR/templates. Done once per host, before there are slots: a question asked while the templates'
+ * process is started again waits for it. */
 int template_listen(const struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a message, with both files of `snapshot` unless it is NULL. */

@@ -353,17 +353,12 @@ int templates_main(const struct worker_config *config)
 {
     static struct templates templates;
     struct pe_error err;
-    templates = (struct templates){.config = config};
+    templates = (struct templates){.config = config, .listener = config->template_listener};
     block_signals();
     template_sweep(config);
     if (config->snapshots && template_key_of_host(config, templates.host_key, &err) < 0) {
         pe_log(PE_LOG_ERROR, "no templates: %s", err.message);
         templates.host_key[0] = '\0';
-    }
-    templates.listener = template_listen(config, &err);
-    if (templates.listener < 0) {
-        pe_log(PE_LOG_ERROR, "%s", err.message);
-        return 1;
     }
     make_configured(&templates);
     serve(&templates);

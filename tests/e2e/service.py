@@ -121,7 +121,7 @@ class Service:
 
     def start_worker(self):
         argv = [program("pe-worker"), "--server", f"http://127.0.0.1:{self.port}", "--slots", str(self.slots),
-                "--warm", "busybox:1.35", *self.worker_args]
+                "--warm", "busybox:1.35", "--state", os.path.join(self.directory.name, "state"), *self.worker_args]
         if self.images:
             argv += ["--store", self.images]
         self.worker = self.spawn(*argv)
