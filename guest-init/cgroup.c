@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,32 +18,44 @@
 /* For pe-init and crun: both streams, the paths of the outputs, crun itself. */
 #define RESERVE_KIB (32u * 1024u)
 
-static int write_file(const char *path, const char *text, struct pe_error *err)
+#define CGROUP_PATH_MAX 128u
+
+static const char *file_of(const char *cgroup, const char *name, char path[CGROUP_PATH_MAX])
 {
-    pe_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+    snprintf(path, CGROUP_PATH_MAX, "%s/%s", cgroup, name);
+    return path;
+}
+
+static int write_file(const char *cgroup, const char *name, const char *text, struct pe_error *err)
+{
+    char path[CGROUP_PATH_MAX];
+    pe_autoclose int fd = open(file_of(cgroup, name, path), O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return pe_fail_errno(err, "opening %s", path);
     return pe_write_all(fd, text, strlen(text), path, err);
 }
 
-int cgroup_prepare(struct pe_error *err)
+int cgroup_prepare(const char *cgroup, struct pe_error *err)
 {
-    static const char switches[] = GUEST_CGROUP_ROOT "/cgroup.subtree_control";
-    static const char job_switches[] = GUEST_CGROUP "/cgroup.subtree_control";
+    static const char switches[] = "cgroup.subtree_control";
     struct pe_error ignored;
-    if (mkdir(GUEST_CGROUP, 0755) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making cgroup " GUEST_CGROUP);
-    if (write_file(switches, "+memory +pids", err) < 0 || write_file(job_switches, "+memory +pids", err) < 0)
+    if (mkdir(cgroup, 0755) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "making cgroup %s", cgroup);
+    if (write_file(GUEST_CGROUP_ROOT, switches, "+memory +pids", err) < 0 ||
+        write_file(cgroup, switches, "+memory +pids", err) < 0)
         return -1;
     /* A kernel without the cpu controller will do: cpu.stat has the times all the same. */
-    return write_file(switches, "+cpu", &ignored) < 0 ? 0 : write_file(job_switches, "+cpu", err);
+    return write_file(GUEST_CGROUP_ROOT, switches, "+cpu", &ignored) < 0
+               ? 0
+               : write_file(cgroup, switches, "+cpu", err);
 }
 
-int cgroup_renew(struct pe_error *err)
+int cgroup_renew(const char *cgroup, struct pe_error *err)
 {
-    if ((rmdir(GUEST_CGROUP_CONTAINER) < 0 && errno != ENOENT) || rmdir(GUEST_CGROUP) < 0)
-        return pe_fail_errno(err, "removing cgroup " GUEST_CGROUP);
-    return cgroup_prepare(err);
+    char container[CGROUP_PATH_MAX];
+    if ((rmdir(file_of(cgroup, GUEST_CGROUP_CONTAINER, container)) < 0 && errno != ENOENT) || rmdir(cgroup) < 0)
+        return pe_fail_errno(err, "removing cgroup %s", cgroup);
+    return cgroup_prepare(cgroup, err);
 }
 
 /* The number behind `key` and a space at the start of a line of `text`; 0 when there is none. */
@@ -57,7 +70,7 @@ static uint64_t number_after(const char *text, const char *key)
     return 0;
 }
 
-/* The content of a cgroup file as text, empty when it cannot be read. */
+/* The content of a small file as text, empty when it cannot be read. */
 static const char *read_text(const char *path, struct pe_buf *buf)
 {
     struct pe_error ignored;
@@ -68,7 +81,7 @@ static const char *read_text(const char *path, struct pe_buf *buf)
     return (const char *)buf->data;
 }
 
-int cgroup_limit_memory(struct pe_error *err)
+int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
 {
     pe_autobuf struct pe_buf buf = {0};
     uint64_t available_kib = number_after(read_text("/proc/meminfo", &buf), "MemAvailable:");
@@ -77,21 +90,22 @@ int cgroup_limit_memory(struct pe_error *err)
                        (unsigned long long)available_kib);
     char limit[32];
     snprintf(limit, sizeof limit, "%llu", (unsigned long long)(available_kib - RESERVE_KIB) * 1024);
-    return write_file(GUEST_CGROUP "/memory.max", limit, err);
+    return write_file(cgroup, "memory.max", limit, err);
 }
 
-int cgroup_kill(struct pe_error *err)
+int cgroup_kill(const char *cgroup, struct pe_error *err)
 {
-    return write_file(GUEST_CGROUP "/cgroup.kill", "1", err);
+    return write_file(cgroup, "cgroup.kill", "1", err);
 }
 
-void cgroup_read_usage(struct cgroup_usage *usage)
+void cgroup_read_usage(const char *cgroup, struct cgroup_usage *usage)
 {
+    char path[CGROUP_PATH_MAX];
     pe_autobuf struct pe_buf buf = {0};
-    const char *text = read_text(GUEST_CGROUP "/cpu.stat", &buf);
+    const char *text = read_text(file_of(cgroup, "cpu.stat", path), &buf);
     usage->user_us = number_after(text, "user_usec");
     usage->system_us = number_after(text, "system_usec");
-    usage->peak_kib = strtoull(read_text(GUEST_CGROUP "/memory.peak", &buf), NULL, 10) / 1024;
-    /* Hierarchical: counts kills in the container's cgroup below, which crun has removed by now. */
-    usage->oom_kills = number_after(read_text(GUEST_CGROUP "/memory.events", &buf), "oom_kill");
+    usage->peak_kib = strtoull(read_text(file_of(cgroup, "memory.peak", path), &buf), NULL, 10) / 1024;
+    /* Hierarchical: counts kills in the container's cgroup below. */
+    usage->oom_kills = number_after(read_text(file_of(cgroup, "memory.events", path), &buf), "oom_kill");
 }

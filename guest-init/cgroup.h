@@ -1,4 +1,4 @@
-/* The cgroup GUEST_CGROUP, parent of the container's own: it outlives the container, so that its counters can
+/* A cgroup that is parent of a container's own, by its path: it outlives the container, so that its counters can
  * be read and everything below it killed. The limits are those of config.json, set by crun on the child. */
 #ifndef PE_GUEST_CGROUP_H
 #define PE_GUEST_CGROUP_H
@@ -14,20 +14,20 @@ struct cgroup_usage {
 };
 
 /* Make the cgroup, with the controllers memory and pids on, and cpu where there is one. */
-int cgroup_prepare(struct pe_error *err) PE_MUST_CHECK;
+int cgroup_prepare(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove it with its counters, and make it anew. Nothing runs in it. */
-int cgroup_renew(struct pe_error *err) PE_MUST_CHECK;
+int cgroup_renew(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
 /* Limit it to the memory that is available now, less what pe-init and crun need, whatever config.json allows
  * below: a guest that runs out of memory as a whole thrashes its page cache instead of killing the culprit.
  */
-int cgroup_limit_memory(struct pe_error *err) PE_MUST_CHECK;
+int cgroup_limit_memory(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
 /* SIGKILL every process in it, those that fork at this moment included (cgroup.kill, cgroup-v2.rst). */
-int cgroup_kill(struct pe_error *err) PE_MUST_CHECK;
+int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read the counters. One that the kernel does not have is 0. */
-void cgroup_read_usage(struct cgroup_usage *usage);
+void cgroup_read_usage(const char *cgroup, struct cgroup_usage *usage);
 
 #endif

@@ -28,6 +28,9 @@
 /* What crun may say before it is cut. */
 #define CRUN_TEXT_MAX 4096u
 
+const struct container_kind container_of_job = {GUEST_JOB "/config.json", GUEST_CGROUP_JOB};
+const struct container_kind container_of_rehearsal = {GUEST_JOB "/rehearsal.json", GUEST_CGROUP_REHEARSAL};
+
 static int pidfd_of(pid_t pid, struct pe_error *err)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -60,7 +63,7 @@ static int spawn_crun(struct container *container, pid_t *crun, struct pe_error 
     container->channel = pair[0];
     pe_autoclose int theirs = pair[1];
     const struct crun_descriptors fds = {.in = null, .out = out, .err = error, .channel = theirs};
-    return crun_spawn(&fds, crun, err);
+    return crun_spawn(container->kind->config, &fds, crun, err);
 }
 
 /* The first line of what is on stderr says what is wrong. */
@@ -134,11 +137,12 @@ static int forget_crun_text(struct container *container, struct pe_error *err)
     return 0;
 }
 
-int container_start(struct container *container, struct pe_error *err)
+int container_start(struct container *container, const struct container_kind *kind, struct pe_error *err)
 {
     struct pe_error ignored;
     pid_t crun = -1;
     *container = CONTAINER_NONE;
+    container->kind = kind;
     if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
         find_shim(container, err) == 0 && await_shim(container, err) == 0) {
         if (fcntl(container->channel, F_SETFL, O_NONBLOCK) == 0)
@@ -203,7 +207,9 @@ static int await_end(const struct container *container, struct pe_error *err)
 
 int container_discard(struct container *container, struct pe_error *err)
 {
-    int failed = cgroup_kill(err) < 0 || await_end(container, err) < 0 ? -1 : 0;
+    int failed = 0;
+    if (container->kind)
+        failed = cgroup_kill(container->kind->cgroup, err) < 0 || await_end(container, err) < 0 ? -1 : 0;
     forget(container);
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;

@@ -57,17 +57,17 @@ static int read_line(int control, char *line, size_t size, struct pe_error *err)
     return pe_fail(err, PE_ERR_MALFORMED, "the host talks without end");
 }
 
-int control_await_go(int control, struct pe_error *err)
+int control_hear(int control, enum control_word *word, struct pe_error *err)
 {
-    for (;;) {
-        char line[8];
-        if (read_line(control, line, sizeof line, err) < 0)
-            return -1;
-        if (!strcmp(line, "go"))
+    static const char *const words[] = {
+        [CONTROL_WAKE] = "wake", [CONTROL_REHEARSE] = "rehearse", [CONTROL_GO] = "go"};
+    char line[16];
+    if (read_line(control, line, sizeof line, err) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(line, words[i])) {
+            *word = (enum control_word)i;
             return 0;
-        if (strcmp(line, "wake") != 0)
-            return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake' or 'go'");
-        if (control_say(control, "ready", err) < 0)
-            return -1;
-    }
+        }
+    return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake', 'rehearse' or 'go'");
 }

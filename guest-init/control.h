@@ -10,7 +10,14 @@ int control_open(struct pe_error *err) PE_MUST_CHECK;
 /* Write one line and wait until it has left the machine. */
 int control_say(int control, const char *line, struct pe_error *err) PE_MUST_CHECK;
 
-/* Block until the host says `go`; answer `ready` to every `wake`. Anything else is PE_ERR_MALFORMED. */
-int control_await_go(int control, struct pe_error *err) PE_MUST_CHECK;
+/* What the host may say. */
+enum control_word {
+    CONTROL_WAKE,     /* it is a clone: answer `ready` */
+    CONTROL_REHEARSE, /* use the time until there is a job; no answer */
+    CONTROL_GO,       /* the job is on the input device */
+};
+
+/* Block until the host says something. Anything else is PE_ERR_MALFORMED. */
+int control_hear(int control, enum control_word *word, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* In the child: nothing but system calls until exec. */
-static void become_crun(const struct crun_descriptors *fds, const char *name)
+static void become_crun(const char *config, const struct crun_descriptors *fds, const char *name)
 {
     const char *const argv[] = {
         GUEST_CRUN,
@@ -18,6 +18,8 @@ static void become_crun(const struct crun_descriptors *fds, const char *name)
         "run",
         "--detach",
         "--bundle=" GUEST_JOB,
+        "--config",
+        config,
         "--pid-file=" CRUN_PID_FILE,
         "--preserve-fds=1",
         "--no-new-keyring",
@@ -38,7 +40,7 @@ static void become_crun(const struct crun_descriptors *fds, const char *name)
     _exit(127);
 }
 
-int crun_spawn(const struct crun_descriptors *fds, pid_t *pid, struct pe_error *err)
+int crun_spawn(const char *config, const struct crun_descriptors *fds, pid_t *pid, struct pe_error *err)
 {
     static unsigned containers;
     char name[24];
@@ -47,6 +49,6 @@ int crun_spawn(const struct crun_descriptors *fds, pid_t *pid, struct pe_error *
     if (*pid < 0)
         return pe_fail_errno(err, "forking for crun");
     if (*pid == 0)
-        become_crun(fds, name);
+        become_crun(config, fds, name);
     return 0;
 }

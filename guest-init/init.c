@@ -57,13 +57,14 @@ static int is_probe(void)
 }
 
 /* As far as it goes without knowing the job. */
-static int get_ready(struct container *container, struct pe_error *err)
+static int get_ready(struct prepared *prepared, struct pe_error *err)
 {
     if (is_probe())
         return 0;
-    if (survive_oom(err) < 0 || cgroup_prepare(err) < 0 || modules_load(err) < 0 || prepare(container, err) < 0)
+    if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
+        prepare(prepared, err) < 0)
         return -1;
-    return cgroup_limit_memory(err); /* last: everything that stays is in memory by now */
+    return cgroup_limit_memory(GUEST_CGROUP_JOB, err); /* last: everything that stays is in memory by now */
 }
 
 /* The container that is prepared, or one made now: the job brings a config.json of its own. */
@@ -71,10 +72,11 @@ static int have_container(struct container *container, const struct guest_job *j
 {
     if (container->shim_fd >= 0 && !job->new_container)
         return 0;
-    if (container->shim_fd >= 0 && (container_discard(container, err) < 0 || cgroup_renew(err) < 0 ||
-                                    cgroup_limit_memory(err) < 0))
+    if (container->shim_fd >= 0 && (container_discard(container, err) < 0 ||
+                                    cgroup_renew(GUEST_CGROUP_JOB, err) < 0 ||
+                                    cgroup_limit_memory(GUEST_CGROUP_JOB, err) < 0))
         return -1;
-    return container_start(container, err);
+    return container_start(container, &container_of_job, err);
 }
 
 static int perform(struct container *container, struct guest_job *job, uint64_t go_us, struct outcome *outcome,
@@ -83,17 +85,32 @@ static int perform(struct container *container, struct guest_job *job, uint64_t 
     if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || freshness_take(job, go_us, err) < 0 ||
         mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
-    return run_program(container, job, go_us, outcome, err);
+    return run_program(container, job, go_us, -1, outcome, err);
 }
 
-static int serve(int control, struct container *container, struct pe_error *err)
+/* Until the host says `go`. */
+static int wait_for_job(int control, struct prepared *prepared, struct pe_error *err)
 {
-    if (control_say(control, "ready", err) < 0 || control_await_go(control, err) < 0)
+    enum control_word word = CONTROL_WAKE;
+    while (word != CONTROL_GO) {
+        if (word == CONTROL_WAKE && control_say(control, "ready", err) < 0)
+            return -1;
+        if (word == CONTROL_REHEARSE && prepare_rehearse(prepared, control, err) < 0)
+            return pe_fail_context(err, "rehearsing");
+        if (control_hear(control, &word, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int serve(int control, struct prepared *prepared, struct pe_error *err)
+{
+    if (wait_for_job(control, prepared, err) < 0)
         return -1;
     uint64_t go_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
     struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
-    if (perform(container, &job, go_us, &outcome, err) < 0)
+    if (perform(&prepared->job, &job, go_us, &outcome, err) < 0)
         outcome_set_vm_error(&outcome, err);
     if (deliver(&job, &outcome, err) < 0)
         return -1;
@@ -103,11 +120,11 @@ static int serve(int control, struct container *container, struct pe_error *err)
 int main(void)
 {
     struct pe_error err;
-    struct container container = CONTAINER_NONE;
+    struct prepared prepared = {.job = CONTAINER_NONE, .rehearsal = CONTAINER_NONE};
     if (mounts_machine(&err) < 0)
         fail(-1, &err);
     int control = control_open(&err);
-    if (control < 0 || get_ready(&container, &err) < 0 || serve(control, &container, &err) < 0)
+    if (control < 0 || get_ready(&prepared, &err) < 0 || serve(control, &prepared, &err) < 0)
         fail(control, &err);
     wait_to_be_killed();
 }

@@ -24,7 +24,10 @@
 #define SCRATCH_OUTPUT GUEST_SCRATCH "/output"
 
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
-#define GUEST_CGROUP "/sys/fs/cgroup/job"
-#define GUEST_CGROUP_CONTAINER GUEST_CGROUP "/container" /* config.json's cgroupsPath */
+
+/* Parents of the containers' own cgroups: config.json names /job/container, rehearsal.json the other. */
+#define GUEST_CGROUP_JOB "/sys/fs/cgroup/job"
+#define GUEST_CGROUP_REHEARSAL "/sys/fs/cgroup/rehearsal"
+#define GUEST_CGROUP_CONTAINER "container"
 
 #endif

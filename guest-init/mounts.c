@@ -188,15 +188,25 @@ static void scratch_options(char *options, size_t size, uint64_t bytes)
              (unsigned long long)(bytes ? bytes : SCRATCH_SIZE_DEFAULT));
 }
 
-int mounts_scratch(uint64_t bytes, struct pe_error *err)
+int mounts_scratch_cover(uint64_t bytes, struct pe_error *err)
 {
     char options[96];
     scratch_options(options, sizeof options, bytes);
     const struct mount_point scratch = {"tmpfs", GUEST_SCRATCH, "tmpfs", MS_NODEV, options};
+    return mount_at(&scratch, err);
+}
+
+int mounts_scratch_uncover(struct pe_error *err)
+{
+    return unmount(GUEST_SCRATCH, err);
+}
+
+int mounts_scratch(uint64_t bytes, struct pe_error *err)
+{
     static const struct mount_point root = {
         "overlay", GUEST_ROOTFS, "overlay", MS_NODEV,
         "lowerdir=" GUEST_IMAGE ",upperdir=" SCRATCH_ROOT_UPPER ",workdir=" SCRATCH_ROOT_WORK};
-    if (mount_at(&scratch, err) < 0 || make_directory(SCRATCH_ROOT_UPPER, err) < 0 ||
+    if (mounts_scratch_cover(bytes, err) < 0 || make_directory(SCRATCH_ROOT_UPPER, err) < 0 ||
         make_directory(SCRATCH_ROOT_WORK, err) < 0)
         return -1;
     return mount_at(&root, err);

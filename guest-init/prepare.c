@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/cgroup.h"
+#include "guest-init/deliver.h"
 #include "guest-init/freshness.h"
 #include "guest-init/layout.h"
 #include "guest-init/mounts.h"
@@ -24,40 +25,73 @@ int prepare_input(const char *device, struct guest_job *job, struct pe_error *er
 }
 
 /* How the program ends does not matter: that of an image whose warm-up fails is run all the same. */
+static int run_and_discard(struct container *container, const struct guest_job *job, int interrupt_fd,
+                           struct outcome *outcome, struct pe_error *err)
+{
+    struct pe_error why;
+    int ran = run_program(container, job, pe_now_us(), interrupt_fd, outcome, &why);
+    (void)ran;
+    return container_discard(container, err);
+}
+
 static int warm_up(const struct guest_job *job, struct pe_error *err)
 {
     struct container container = CONTAINER_NONE;
     struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
-    struct pe_error why;
-    if (mounts_scratch(job->scratch_bytes, err) < 0 || container_start(&container, err) < 0)
-        return -1;
-    int ran = run_program(&container, job, pe_now_us(), &outcome, &why);
-    (void)ran;
-    if (container_discard(&container, err) < 0 || cgroup_renew(err) < 0)
+    if (mounts_scratch(job->scratch_bytes, err) < 0 ||
+        container_start(&container, &container_of_rehearsal, err) < 0 ||
+        run_and_discard(&container, job, -1, &outcome, err) < 0)
         return -1;
     return mounts_scratch_drop(err);
 }
 
-static int make_container(struct container *container, struct pe_error *err)
+static int make_rehearsal(struct container *container, const struct guest_job *job, struct pe_error *err)
+{
+    if (mounts_scratch(job->scratch_bytes, err) < 0 || container_start(container, &container_of_rehearsal, err) < 0)
+        return -1;
+    return mounts_scratch_drop(err);
+}
+
+static int make_containers(struct prepared *prepared, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0)
+    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
+        cgroup_prepare(GUEST_CGROUP_REHEARSAL, err) < 0)
         return -1;
     if (access(GUEST_JOB "/program", F_OK) == 0 && warm_up(&job, err) < 0)
         return pe_fail_context(err, "warming up");
-    if (mounts_scratch(job.scratch_bytes, err) < 0 || container_start(container, err) < 0)
+    if (job.rehearsal && make_rehearsal(&prepared->rehearsal, &job, err) < 0)
+        return -1;
+    if (mounts_scratch(job.scratch_bytes, err) < 0 || container_start(&prepared->job, &container_of_job, err) < 0)
         return -1;
     return mounts_input_drop(GUEST_OUTPUT_DEVICE, err);
 }
 
-int prepare(struct container *container, struct pe_error *err)
+int prepare(struct prepared *prepared, struct pe_error *err)
 {
-    *container = CONTAINER_NONE;
+    *prepared = (struct prepared){.job = CONTAINER_NONE, .rehearsal = CONTAINER_NONE};
     if (mounts_image(err) < 0)
         return -1;
     int given = mounts_has_squashfs(GUEST_OUTPUT_DEVICE, err);
     if (given < 0)
         return -1;
-    return given ? make_container(container, err) : mounts_scratch(0, err);
+    return given ? make_containers(prepared, err) : mounts_scratch(0, err);
+}
+
+int prepare_rehearse(struct prepared *prepared, int interrupt_fd, struct pe_error *err)
+{
+    uint64_t start_us = pe_now_us();
+    pe_autoguestjob struct guest_job job = {0};
+    struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
+    if (prepared->rehearsal.shim_fd < 0)
+        return 0;
+    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
+        mounts_scratch_cover(job.scratch_bytes, err) < 0 ||
+        run_and_discard(&prepared->rehearsal, &job, interrupt_fd, &outcome, err) < 0 ||
+        mounts_input_drop(GUEST_OUTPUT_DEVICE, err) < 0)
+        return -1;
+    if (outcome.status != OUTCOME_TIMEOUT && deliver(&job, &outcome, err) < 0)
+        return -1;
+    return mounts_scratch_uncover(err);
 }

@@ -34,6 +34,7 @@ struct run {
     uint64_t timeout_us;   /* the program's */
     uint64_t timed_out_us; /* when the program, or its start, had used up its time; 0: it did not */
     bool channel_open;
+    int interrupt_fd; /* readable: the run is of no use any more; -1: nobody interrupts */
     struct shim_record started, ended; /* kind 0: not heard of */
 };
 
@@ -78,7 +79,7 @@ static int escalate(struct run *run, struct pe_error *err)
         __attribute__((fallthrough));
     case ENDING:
         enter_stage(run, KILLED, now + KILL_TIMEOUT_US);
-        return cgroup_kill(err);
+        return cgroup_kill(run->container->kind->cgroup, err);
     case KILLED:
     case ENDED:
         break;
@@ -95,13 +96,14 @@ static int milliseconds_until(uint64_t deadline_us)
 /* Wait for something to happen and deal with it. poll(2) ignores negative descriptors: closed streams. */
 static int step(struct run *run, struct pe_error *err)
 {
-    enum { SHIM, CHANNEL, OUT, ERR, COUNT };
+    enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, COUNT };
     struct container *container = run->container;
     struct pollfd fds[COUNT] = {
         [SHIM] = {.fd = container->shim_fd, .events = POLLIN},
         [CHANNEL] = {.fd = run->channel_open ? container->channel : -1, .events = POLLIN},
         [OUT] = {.fd = container->out.fd, .events = POLLIN},
         [ERR] = {.fd = container->err.fd, .events = POLLIN},
+        [INTERRUPT] = {.fd = run->stage < KILLED ? run->interrupt_fd : -1, .events = POLLIN},
     };
     if (poll(fds, COUNT, milliseconds_until(run->deadline_us)) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for the program");
@@ -112,7 +114,7 @@ static int step(struct run *run, struct pe_error *err)
         return -1;
     if (fds[SHIM].revents)
         run->stage = ENDED;
-    else if (pe_now_us() >= run->deadline_us)
+    else if (fds[INTERRUPT].revents || pe_now_us() >= run->deadline_us)
         return escalate(run, err);
     return 0;
 }
@@ -181,16 +183,19 @@ static void settle_streams(struct container *container, struct outcome *outcome)
     container->out.kept = container->err.kept = (struct pe_buf){0};
 }
 
-int run_program(struct container *container, const struct guest_job *job, uint64_t go_us, struct outcome *outcome,
-                struct pe_error *err)
+int run_program(struct container *container, const struct guest_job *job, uint64_t go_us, int interrupt_fd,
+                struct outcome *outcome, struct pe_error *err)
 {
-    struct run run = {.container = container, .timeout_us = job->timeout_ms * 1000, .channel_open = true};
+    struct run run = {.container = container,
+                      .timeout_us = job->timeout_ms * 1000,
+                      .channel_open = true,
+                      .interrupt_fd = interrupt_fd};
     struct cgroup_usage usage;
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
     enter_stage(&run, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = container_give_program(container, err) < 0 || supervise(&run, err) < 0 ? -1 : 0;
-    cgroup_read_usage(&usage);
+    cgroup_read_usage(container->kind->cgroup, &usage);
     settle_usage(&run, go_us, &usage, outcome);
     if (result == 0)
         result = settle_status(&run, &usage, outcome, err);

@@ -57,14 +57,14 @@ static json_t *mounts(void)
         mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id", STRINGS("bind", "ro", "nosuid", "nodev")));
 }
 
-static json_t *linux_section(uint32_t memory_mib)
+static json_t *linux_section(enum bundle_container container, uint32_t memory_mib)
 {
     json_int_t memory = (json_int_t)memory_mib * PE_MIB;
     json_t *namespaces =
         json_pack("[{s:s}, {s:s}, {s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "network", "type",
                   "ipc", "type", "uts", "type", "mount", "type", "cgroup");
-    return json_pack("{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath", "/job/container",
-                     "namespaces", namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids",
+    return json_pack("{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath",
+                     container == BUNDLE_JOB ? "/job/container" : "/rehearsal/container", "namespaces", namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids",
                      "limit", (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
                      STRINGS("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                              "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
@@ -80,12 +80,12 @@ static json_t *process_section(void)
                      "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0, "soft", 0);
 }
 
-int bundle_config(uint32_t memory_mib, struct pe_buf *out, struct pe_error *err)
+int bundle_config(enum bundle_container container, uint32_t memory_mib, struct pe_buf *out, struct pe_error *err)
 {
     pe_autojson json_t *config =
         json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path",
                   "/run/pe/rootfs", "readonly", 0, "hostname", "pe", "process", process_section(), "mounts",
-                  mounts(), "linux", linux_section(memory_mib));
+                  mounts(), "linux", linux_section(container, memory_mib));
     pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "encoding config.json");
@@ -172,7 +172,7 @@ int bundle_program(const struct pe_job *job, const struct pe_image *image, const
 
 /* ---- the job ---- */
 
-int bundle_job(const struct pe_job *job, bool new_container, struct pe_buf *out, struct pe_error *err)
+int bundle_job(const struct pe_job *job, const char *flag, struct pe_buf *out, struct pe_error *err)
 {
     char entropy[65];
     pe_random_hex(entropy, 32);
@@ -192,7 +192,7 @@ int bundle_job(const struct pe_job *job, bool new_container, struct pe_buf *out,
         if (pe_flat_put_u64(out, numbers[i].key, numbers[i].value, err) < 0)
             return -1;
     if (pe_flat_put(out, "entropy", entropy, err) < 0 ||
-        (new_container && pe_flat_put_u64(out, "new_container", 1, err) < 0))
+        (flag && pe_flat_put_u64(out, flag, 1, err) < 0))
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_put(out, "output", job->outputs[i], err) < 0)

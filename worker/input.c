@@ -103,7 +103,7 @@ static int listing_make(struct listing *listing, const struct input *input, stru
     size_t text = 64;
     for (size_t i = 0; i < input->files->count; i++)
         text += input->files->items[i].path.length + sizeof "dir/";
-    listing->files = calloc(input->files->count + 5, sizeof *listing->files);
+    listing->files = calloc(input->files->count + 6, sizeof *listing->files);
     listing->paths = malloc(text);
     return listing->files && listing->paths ? 0
                                             : pe_fail_errno(err, "list of %zu files", input->files->count);
@@ -127,6 +127,7 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
     __attribute__((cleanup(listing_free))) struct listing listing = {0};
     if (listing_make(&listing, input, err) < 0 ||
         add_text(input, &listing, "config.json", &texts->config, err) < 0 ||
+        (texts->rehearsal.size && add_text(input, &listing, "rehearsal.json", &texts->rehearsal, err) < 0) ||
         (texts->program.size && add_text(input, &listing, "program", &texts->program, err) < 0) ||
         add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
@@ -138,6 +139,7 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
 void input_texts_free(struct input_texts *texts)
 {
     pe_buf_free(&texts->config);
+    pe_buf_free(&texts->rehearsal);
     pe_buf_free(&texts->program);
     pe_buf_free(&texts->job);
 }

@@ -173,9 +173,9 @@ static enum step finish_input(struct job_state *state, struct pe_error *cause)
     const struct job_run *run = state->run;
     const struct pe_job *job = &run->message->job;
     autoinputtexts struct input_texts texts = {0};
-    if (bundle_config(run->config->memory_mib, &texts.config, cause) < 0 ||
+    if (bundle_config(BUNDLE_JOB, run->config->memory_mib, &texts.config, cause) < 0 ||
         bundle_program(job, state->image, &run->message->parts, &texts.program, cause) < 0 ||
-        bundle_job(job, run->config->new_containers, &texts.job, cause) < 0 ||
+        bundle_job(job, run->config->new_containers ? "new_container" : NULL, &texts.job, cause) < 0 ||
         input_finish(&state->input, &texts, cause) < 0)
         return STEP_REFUSED;
     return STEP_DONE;

@@ -46,11 +46,14 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
     return 0;
 }
 
+/* An image without a warm-up command gets one that costs nothing: all but the program itself is warm then. */
 static int warm_up_program(const struct pe_image *image, struct pe_buf *program, struct pe_error *err)
 {
-    const struct pe_job warm_up = {.cmd = image->warmup, .cmd_count = image->warmup_count};
+    static char *nothing[] = {(char *)"true"};
     static const struct pe_parts no_files;
-    return image->warmup_count ? bundle_program(&warm_up, image, &no_files, program, err) : 0;
+    const struct pe_job warm_up = {.cmd = image->warmup_count ? image->warmup : nothing,
+                                   .cmd_count = image->warmup_count ? image->warmup_count : 1};
+    return bundle_program(&warm_up, image, &no_files, program, err);
 }
 
 /* The preparation lies on the output device, which the guest does not use before its job is done. */
@@ -64,9 +67,10 @@ static int write_preparation(const struct worker_config *config, const struct pe
     if (preparation == MACHINE_BARE)
         return 0;
     if (input_begin(&input, &machine->output, &no_files, NULL, err) < 0 ||
-        bundle_config(config->memory_mib, &texts.config, err) < 0 ||
+        bundle_config(BUNDLE_JOB, config->memory_mib, &texts.config, err) < 0 ||
+        bundle_config(BUNDLE_REHEARSAL, config->memory_mib, &texts.rehearsal, err) < 0 ||
         (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
-        bundle_job(&job, false, &texts.job, err) < 0)
+        bundle_job(&job, config->rehearse ? "rehearsal" : NULL, &texts.job, err) < 0)
         return -1;
     return input_finish(&input, &texts, err);
 }
@@ -107,6 +111,16 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
         return 0;
     machine_discard(machine);
     return pe_fail_context(err, "cloning a VM for %s", image->name);
+}
+
+int machine_rehearse(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                     struct pe_error *err)
+{
+    if (!config->rehearse || !machine->clone)
+        return 0;
+    if (write_preparation(config, image, MACHINE_WARM, machine, err) < 0)
+        return -1;
+    return pe_write_all(machine->vm.control_fd, "rehearse\n", 9, "the VM's control channel", err);
 }
 
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,

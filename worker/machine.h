@@ -45,6 +45,11 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
 int machine_clone(const struct worker_config *config, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
+/* Have a clone that is ready use its time until the job comes: where guests are emulated it runs the image's warm-up
+ * command once, after which its code has been translated. The job may come at any time. */
+int machine_rehearse(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                     struct pe_error *err) PE_MUST_CHECK;
+
 /* Stop a machine that is ready, and make it a template; nothing of it is left but the snapshot. */
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
                  struct pe_error *err) PE_MUST_CHECK;

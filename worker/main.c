@@ -27,7 +27,7 @@ struct settings {
     const char *state, *run;
     struct pe_option_list warm;
     uint64_t slots, memory_mib, templates_mib, refills;
-    bool die_with_parent, probe_again, new_containers;
+    bool die_with_parent, probe_again, new_containers, no_rehearsal;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
@@ -57,6 +57,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->refills},
         {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
          &settings->new_containers},
+        {"no-rehearsal", 0, NULL, "do not use spare time to make emulated VMs faster", PE_OPTION_FLAG,
+         &settings->no_rehearsal},
         {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)", PE_OPTION_TEXT,
          &settings->state},
         {"run-dir", 0, "DIR", "sockets and the like (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)",
@@ -235,6 +237,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
         .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->vmm_reason, err) < 0)
         return -1;
+    config->rehearse = config->snapshots && config->vm.accel == VM_ACCEL_TCG && !settings->no_rehearsal;
     pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
            config->server);
     config->template_listener = template_listen(config, err);

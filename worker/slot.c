@@ -96,6 +96,17 @@ static void on_template(struct slot *slot)
     vm_snapshot_close(&snapshot);
 }
 
+/* A clone that cannot rehearse is as good as one that boots. */
+static void rehearse(struct slot *slot)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    const struct pe_image *image = NULL;
+    struct pe_error err;
+    if (find_image(slot, &images, &image, &err) < 0 ||
+        machine_rehearse(slot->config, image, &slot->machine, &err) < 0)
+        pe_log(PE_LOG_WARN, "no rehearsal: %s", err.message);
+}
+
 static int say_ready(struct slot *slot, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
@@ -120,6 +131,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
         template_done(&slot->templates);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
                (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
+        rehearse(slot);
         return say_ready(slot, err);
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
