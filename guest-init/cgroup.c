@@ -53,7 +53,8 @@ int cgroup_prepare(const char *cgroup, struct pe_error *err)
 int cgroup_renew(const char *cgroup, struct pe_error *err)
 {
     char container[CGROUP_PATH_MAX];
-    if ((rmdir(file_of(cgroup, GUEST_CGROUP_CONTAINER, container)) < 0 && errno != ENOENT) || rmdir(cgroup) < 0)
+    if ((rmdir(file_of(cgroup, GUEST_CGROUP_CONTAINER, container)) < 0 && errno != ENOENT) ||
+        rmdir(cgroup) < 0)
         return pe_fail_errno(err, "removing cgroup %s", cgroup);
     return cgroup_prepare(cgroup, err);
 }

@@ -1,5 +1,6 @@
-/* A cgroup that is parent of a container's own, by its path: it outlives the container, so that its counters can
- * be read and everything below it killed. The limits are those of config.json, set by crun on the child. */
+/* A cgroup that is parent of a container's own, by its path: it outlives the container, so that its counters
+ * can be read and everything below it killed. The limits are those of config.json, set by crun on the child.
+ */
 #ifndef PE_GUEST_CGROUP_H
 #define PE_GUEST_CGROUP_H
 

@@ -1,4 +1,5 @@
-/* crun from its start to its end, and the hand-over to the shim. How a program is watched is run.c's business.
+/* crun from its start to its end, and the hand-over to the shim. How a program is watched is run.c's
+ * business.
  */
 #include "guest-init/container.h"
 
@@ -106,7 +107,8 @@ static int await_shim(struct container *container, struct pe_error *err)
     struct pollfd wait = {.fd = container->channel, .events = POLLIN};
     if (poll(&wait, 1, START_TIMEOUT_US / 1000) <= 0)
         return pe_fail(err, PE_ERR_LOST, "the shim does not report");
-    if (recv(container->channel, &record, sizeof record, 0) != (ssize_t)sizeof record || record.kind != SHIM_WAITING)
+    if (recv(container->channel, &record, sizeof record, 0) != (ssize_t)sizeof record ||
+        record.kind != SHIM_WAITING)
         return crun_failed(container, err);
     return 0;
 }
@@ -179,7 +181,8 @@ static int send_descriptors(int channel, const int fds[SHIM_GIVEN_COUNT], struct
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int));
     memcpy(CMSG_DATA(header), fds, SHIM_GIVEN_COUNT * sizeof(int));
-    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1 ? 0 : pe_fail_errno(err, "giving the shim its program");
+    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1 ? 0
+                                                         : pe_fail_errno(err, "giving the shim its program");
 }
 
 int container_give_program(struct container *container, struct pe_error *err)

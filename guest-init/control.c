@@ -32,15 +32,11 @@ int control_say(int control, const char *line, struct pe_error *err)
     int length = snprintf(text, sizeof text, "%s\n", line);
     if (length < 0 || (size_t)length >= sizeof text)
         return pe_fail(err, PE_ERR_TOO_LARGE, "line for the control channel is too long");
-    if (pe_write_all(control, text, (size_t)length, GUEST_CONTROL_DEVICE, err) < 0)
-        return -1;
-    if (tcdrain(control) < 0)
-        return pe_fail_errno(err, "draining " GUEST_CONTROL_DEVICE);
-    return 0;
+    return pe_write_all(control, text, (size_t)length, GUEST_CONTROL_DEVICE, err);
 }
 
-/* One line of at most `size` - 1 bytes, without its newline. A byte at a time, since the line discipline is off
- * and no line is long. */
+/* One line of at most `size` - 1 bytes, without its newline. A byte at a time, since the line discipline is
+ * off and no line is long. */
 static int read_line(int control, char *line, size_t size, struct pe_error *err)
 {
     for (size_t got = 0; got < size; got++) {

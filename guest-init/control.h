@@ -7,7 +7,7 @@
 /* Open the port raw; the caller owns the descriptor. */
 int control_open(struct pe_error *err) PE_MUST_CHECK;
 
-/* Write one line and wait until it has left the machine. */
+/* Write one line. It leaves the machine soon; nothing waits for that, as the host reacts to its end. */
 int control_say(int control, const char *line, struct pe_error *err) PE_MUST_CHECK;
 
 /* What the host may say. */

@@ -14,8 +14,8 @@ struct crun_descriptors {
     int channel;      /* becomes SHIM_CHANNEL_FD, for pe-shim */
 };
 
-/* Start `crun run --detach` on the bundle at GUEST_JOB with `config`, a file name in it, as a container with a name
- * of its own. The descriptors stay the caller's. */
+/* Start `crun run --detach` on the bundle at GUEST_JOB with `config`, a file name in it, as a container with
+ * a name of its own. The descriptors stay the caller's. */
 int crun_spawn(const char *config, const struct crun_descriptors *fds, pid_t *pid,
                struct pe_error *err) PE_MUST_CHECK;
 

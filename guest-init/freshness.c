@@ -44,8 +44,8 @@ static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error
     return 0;
 }
 
-/* A random UUID (RFC 9562, version 4) in place of the kernel's boot id, which a template may have fixed for all
- * of its clones. The file is bound into the container: it is written, not replaced. */
+/* A random UUID (RFC 9562, version 4) in place of the kernel's boot id, which a template may have fixed for
+ * all of its clones. The file is bound into the container: it is written, not replaced. */
 static int renew_boot_id(struct pe_error *err)
 {
     uint8_t b[16];
@@ -54,8 +54,9 @@ static int renew_boot_id(struct pe_error *err)
         return pe_fail_errno(err, "random bytes for a boot id");
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
+             b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
     pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
     if (file < 0)
         return pe_fail_errno(err, "opening " GUEST_BOOT_ID);

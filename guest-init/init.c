@@ -72,15 +72,15 @@ static int have_container(struct container *container, const struct guest_job *j
 {
     if (container->shim_fd >= 0 && !job->new_container)
         return 0;
-    if (container->shim_fd >= 0 && (container_discard(container, err) < 0 ||
-                                    cgroup_renew(GUEST_CGROUP_JOB, err) < 0 ||
-                                    cgroup_limit_memory(GUEST_CGROUP_JOB, err) < 0))
+    if (container->shim_fd >= 0 &&
+        (container_discard(container, err) < 0 || cgroup_renew(GUEST_CGROUP_JOB, err) < 0 ||
+         cgroup_limit_memory(GUEST_CGROUP_JOB, err) < 0))
         return -1;
     return container_start(container, &container_of_job, err);
 }
 
-static int perform(struct container *container, struct guest_job *job, uint64_t go_us, struct outcome *outcome,
-                   struct pe_error *err)
+static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
+                   struct outcome *outcome, struct pe_error *err)
 {
     if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || freshness_take(job, go_us, err) < 0 ||
         mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)

@@ -25,8 +25,8 @@ struct guest_job {
     size_t glob_count;      /* 0: all of them */
 };
 
-/* Decode the text of a `job` file. Every key but `output`, `new_container` and `rehearsal` has to be there; unknown keys are ignored. The
- * caller frees `job` in either case. */
+/* Decode the text of a `job` file. Every key but `output`, `new_container` and `rehearsal` has to be there;
+ * unknown keys are ignored. The caller frees `job` in either case. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 void guest_job_free(struct guest_job *job);

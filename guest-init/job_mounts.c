@@ -1,6 +1,7 @@
-/* Mounting into a container from outside: detached mounts (open_tree(2), fsmount(2)) are made here, then moved
- * to their places from within the container's mount namespace. Nothing of the user's has run at that time, but
- * the container's root is an image that nobody vouches for: its paths are resolved without following symlinks.
+/* Mounting into a container from outside: detached mounts (open_tree(2), fsmount(2)) are made here, then
+ * moved to their places from within the container's mount namespace. Nothing of the user's has run at that
+ * time, but the container's root is an image that nobody vouches for: its paths are resolved without
+ * following symlinks.
  */
 #include "guest-init/job_mounts.h"
 

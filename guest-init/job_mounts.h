@@ -4,9 +4,10 @@
 
 #include "base/error.h"
 
-/* Mount in the mount namespace of the process behind `pidfd`: the user's files, read-only, at /input; an overlay
- * of them and scratch at /work; an empty folder of scratch, which is SCRATCH_OUTPUT, at /output. GUEST_JOB and
- * scratch are mounted. Fails when the image has something else than directories of these names. */
+/* Mount in the mount namespace of the process behind `pidfd`: the user's files, read-only, at /input; an
+ * overlay of them and scratch at /work; an empty folder of scratch, which is SCRATCH_OUTPUT, at /output.
+ * GUEST_JOB and scratch are mounted. Fails when the image has something else than directories of these names.
+ */
 int job_mounts_attach(int pidfd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -10,8 +10,8 @@
 #define GUEST_MODULES "/modules" /* *.ko, and `order` with their names in load order */
 #define GUEST_CRUN "/usr/bin/crun"
 
-#define GUEST_IMAGE "/run/pe/image"     /* the rootfs device, read-only */
-#define GUEST_JOB "/run/pe/job"         /* the input device, read-only: crun's bundle, the user's files in dir/ */
+#define GUEST_IMAGE "/run/pe/image" /* the rootfs device, read-only */
+#define GUEST_JOB "/run/pe/job"     /* the input device, read-only: crun's bundle, the user's files in dir/ */
 #define GUEST_SCRATCH "/run/pe/scratch" /* tmpfs behind everything writable */
 #define GUEST_ROOTFS "/run/pe/rootfs"   /* overlay of image and scratch */
 #define GUEST_BOOT_ID "/run/pe/boot_id" /* what the container sees as /proc/sys/kernel/random/boot_id */

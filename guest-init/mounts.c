@@ -127,8 +127,8 @@ int mounts_image(struct pe_error *err)
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (wait_for_device(devices[i], err) < 0)
             return -1;
-    static const struct mount_point image = {GUEST_ROOTFS_DEVICE, GUEST_IMAGE, "squashfs", MS_RDONLY | MS_NODEV,
-                                             NULL};
+    static const struct mount_point image = {GUEST_ROOTFS_DEVICE, GUEST_IMAGE, "squashfs",
+                                             MS_RDONLY | MS_NODEV, NULL};
     return mount_at(&image, err);
 }
 
@@ -147,8 +147,8 @@ int mounts_input(const char *device, struct pe_error *err)
     return mount_at(&input, err);
 }
 
-/* Whether `failed` with EBUSY and may be tried again: the kernel lets go of what the last process of a container
- * had open, and of its mounts, a moment after it is gone. */
+/* Whether `failed` with EBUSY and may be tried again: the kernel lets go of what the last process of a
+ * container had open, and of its mounts, a moment after it is gone. */
 static int busy(int failed, uint64_t deadline_us)
 {
     static const struct timespec pause = {.tv_nsec = 1000000};
@@ -203,9 +203,9 @@ int mounts_scratch_uncover(struct pe_error *err)
 
 int mounts_scratch(uint64_t bytes, struct pe_error *err)
 {
-    static const struct mount_point root = {
-        "overlay", GUEST_ROOTFS, "overlay", MS_NODEV,
-        "lowerdir=" GUEST_IMAGE ",upperdir=" SCRATCH_ROOT_UPPER ",workdir=" SCRATCH_ROOT_WORK};
+    static const struct mount_point root = {"overlay", GUEST_ROOTFS, "overlay", MS_NODEV,
+                                            "lowerdir=" GUEST_IMAGE ",upperdir=" SCRATCH_ROOT_UPPER
+                                            ",workdir=" SCRATCH_ROOT_WORK};
     if (mounts_scratch_cover(bytes, err) < 0 || make_directory(SCRATCH_ROOT_UPPER, err) < 0 ||
         make_directory(SCRATCH_ROOT_WORK, err) < 0)
         return -1;

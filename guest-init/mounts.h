@@ -23,16 +23,17 @@ int mounts_input(const char *device, struct pe_error *err) PE_MUST_CHECK;
 /* Unmount it and forget every byte of `device`, which gets another use. */
 int mounts_input_drop(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
-/* Make scratch, limited to `bytes` (0: as large as a job's may be), and lay the container's writable root over
- * the image. */
+/* Make scratch, limited to `bytes` (0: as large as a job's may be), and lay the container's writable root
+ * over the image. */
 int mounts_scratch(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
-/* Unmount both again, with everything that was written there. A container that uses them keeps them until it ends.
+/* Unmount both again, with everything that was written there. A container that uses them keeps them until it
+ * ends.
  */
 int mounts_scratch_drop(struct pe_error *err) PE_MUST_CHECK;
 
-/* Lay a second scratch over the first, and take it away again with all that is in it: what a rehearsal writes is
- * not the job's. */
+/* Lay a second scratch over the first, and take it away again with all that is in it: what a rehearsal writes
+ * is not the job's. */
 int mounts_scratch_cover(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 int mounts_scratch_uncover(struct pe_error *err) PE_MUST_CHECK;
 

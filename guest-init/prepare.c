@@ -19,7 +19,8 @@ int prepare_input(const char *device, struct guest_job *job, struct pe_error *er
 {
     pe_autobuf struct pe_buf text = {0};
     *job = (struct guest_job){0};
-    if (mounts_input(device, err) < 0 || pe_read_file(AT_FDCWD, GUEST_JOB "/job", JOB_TEXT_MAX, &text, err) < 0)
+    if (mounts_input(device, err) < 0 ||
+        pe_read_file(AT_FDCWD, GUEST_JOB "/job", JOB_TEXT_MAX, &text, err) < 0)
         return -1;
     return guest_job_parse(text.data, text.size, job, err);
 }
@@ -47,7 +48,8 @@ static int warm_up(const struct guest_job *job, struct pe_error *err)
 
 static int make_rehearsal(struct container *container, const struct guest_job *job, struct pe_error *err)
 {
-    if (mounts_scratch(job->scratch_bytes, err) < 0 || container_start(container, &container_of_rehearsal, err) < 0)
+    if (mounts_scratch(job->scratch_bytes, err) < 0 ||
+        container_start(container, &container_of_rehearsal, err) < 0)
         return -1;
     return mounts_scratch_drop(err);
 }
@@ -63,7 +65,8 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
         return pe_fail_context(err, "warming up");
     if (job.rehearsal && make_rehearsal(&prepared->rehearsal, &job, err) < 0)
         return -1;
-    if (mounts_scratch(job.scratch_bytes, err) < 0 || container_start(&prepared->job, &container_of_job, err) < 0)
+    if (mounts_scratch(job.scratch_bytes, err) < 0 ||
+        container_start(&prepared->job, &container_of_job, err) < 0)
         return -1;
     return mounts_input_drop(GUEST_OUTPUT_DEVICE, err);
 }

@@ -1,5 +1,5 @@
-/* Decoding `program`: the number of words and a newline, then every word and every environment entry with a NUL
- * behind it. */
+/* Decoding `program`: the number of words and a newline, then every word and every environment entry with a
+ * NUL behind it. */
 #include "guest-init/program.h"
 
 #include "proto/limits.h"

@@ -8,8 +8,8 @@ struct program {
     char **environment;
 };
 
-/* Read the whole file from `fd`. What it allocates stays until the process becomes the program. Returns -1 with
- * errno set; EBADMSG for a file that is not of this form. */
+/* Read the whole file from `fd`. What it allocates stays until the process becomes the program. Returns -1
+ * with errno set; EBADMSG for a file that is not of this form. */
 int program_read(int fd, struct program *program);
 
 #endif

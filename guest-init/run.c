@@ -1,5 +1,5 @@
-/* One run of the program in a container: a poll loop over the shim and the two output pipes, with a deadline. It
- * trusts nothing in the container to end, to close its pipes or to obey a signal. */
+/* One run of the program in a container: a poll loop over the shim and the two output pipes, with a deadline.
+ * It trusts nothing in the container to end, to close its pipes or to obey a signal. */
 #include "guest-init/run.h"
 
 #include "base/cleanup.h"
@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-/* How long the program may take to be executed, and a killed container to come to an end. Generous: a guest may
- * be emulated on a loaded host. */
+/* How long the program may take to be executed, and a killed container to come to an end. Generous: a guest
+ * may be emulated on a loaded host. */
 #define START_TIMEOUT_US (30 * 1000000ull)
 #define KILL_TIMEOUT_US (10 * 1000000ull)
 
@@ -34,7 +34,7 @@ struct run {
     uint64_t timeout_us;   /* the program's */
     uint64_t timed_out_us; /* when the program, or its start, had used up its time; 0: it did not */
     bool channel_open;
-    int interrupt_fd; /* readable: the run is of no use any more; -1: nobody interrupts */
+    int interrupt_fd;                  /* readable: the run is of no use any more; -1: nobody interrupts */
     struct shim_record started, ended; /* kind 0: not heard of */
 };
 
@@ -156,8 +156,9 @@ static int settle_status(const struct run *run, const struct cgroup_usage *usage
                          struct pe_error *err)
 {
     if (!run->started.kind)
-        return pe_fail(err, PE_ERR_INTERNAL, run->timed_out_us ? "the program did not start in time"
-                                                              : "the container ended before its program started");
+        return pe_fail(err, PE_ERR_INTERNAL,
+                       run->timed_out_us ? "the program did not start in time"
+                                         : "the container ended before its program started");
     if (run->ended.kind && WIFEXITED(run->ended.wait_status))
         outcome->exit_code = WEXITSTATUS(run->ended.wait_status);
     if (run->ended.kind && WIFSIGNALED(run->ended.wait_status))

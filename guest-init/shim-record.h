@@ -1,6 +1,7 @@
 /* What pe-shim and pe-init say to each other through the shim's file descriptor 3, a SOCK_SEQPACKET socket:
- * every message is whole. The shim sends shim_record; pe-init sends one message of a byte with two descriptors
- * (SCM_RIGHTS, unix(7)): the program's standard input, and the open `program` file of the input. */
+ * every message is whole. The shim sends shim_record; pe-init sends one message of a byte with two
+ * descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the open `program` file of the input.
+ */
 #ifndef PE_GUEST_SHIM_RECORD_H
 #define PE_GUEST_SHIM_RECORD_H
 

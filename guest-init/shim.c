@@ -1,7 +1,7 @@
-/* pe-shim: PID 1 of the container. Made long before the job is known: it waits in the container with the process
- * that will be the program, which then is one execve away. It reaps orphans, and says through descriptor 3 when
- * the program started and how it ended. The program runs as the same user and is hostile: it must neither
- * inherit the descriptor nor get at it through /proc or ptrace(2). */
+/* pe-shim: PID 1 of the container. Made long before the job is known: it waits in the container with the
+ * process that will be the program, which then is one execve away. It reaps orphans, and says through
+ * descriptor 3 when the program started and how it ended. The program runs as the same user and is hostile:
+ * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
 #include "guest-init/program.h"
 #include "guest-init/shim-record.h"
 

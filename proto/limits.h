@@ -8,17 +8,17 @@
 #define PE_INPUT_BYTES_MAX (32u * PE_MIB) /* all files of a job together */
 #define PE_INPUT_FILES_MAX 4096u          /* files of a job */
 #define PE_JOB_JSON_MAX (256u * 1024u)    /* the part `job` */
-#define PE_BODY_BYTES_MAX                                                             \
-    (PE_INPUT_BYTES_MAX + 4u * PE_MIB) /* a whole request body, part headers included \
-                                        */
-#define PE_PATH_MAX 1024u              /* a relative path, without the NUL */
-#define PE_PATH_COMPONENT_MAX 255u     /* one name in it (NAME_MAX of Linux) */
-#define PE_PATH_DEPTH_MAX 32u          /* names in it */
-#define PE_ARGS_MAX 1024u              /* words in `cmd` */
-#define PE_ENV_MAX 256u                /* entries in `env` */
+#define PE_BODY_BYTES_MAX                                                                  \
+    (PE_INPUT_BYTES_MAX + 4u * PE_MIB)      /* a whole request body, part headers included \
+                                             */
+#define PE_PATH_MAX 1024u                   /* a relative path, without the NUL */
+#define PE_PATH_COMPONENT_MAX 255u          /* one name in it (NAME_MAX of Linux) */
+#define PE_PATH_DEPTH_MAX 32u               /* names in it */
+#define PE_ARGS_MAX 1024u                   /* words in `cmd` */
+#define PE_ENV_MAX 256u                     /* entries in `env` */
 #define PE_PROGRAM_BYTES_MAX (512u * 1024u) /* words and environment of a program, the image's included */
-#define PE_GLOBS_MAX 64u               /* entries in `outputs` */
-#define PE_TEXT_MAX (64u * 1024u)      /* one word of cmd, one value of env */
+#define PE_GLOBS_MAX 64u                    /* entries in `outputs` */
+#define PE_TEXT_MAX (64u * 1024u)           /* one word of cmd, one value of env */
 #define PE_IMAGE_NAME_MAX 255u
 
 /* What a job may use: defaults, and the most that can be asked for. */

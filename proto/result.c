@@ -118,7 +118,8 @@ static json_t *steps_to_json(const struct pe_result *result)
     json_t *steps = json_object();
     int failed = !steps;
     for (int step = 0; step < PE_STEPS && !failed; step++)
-        failed |= json_object_set_new(steps, pe_step_names[step], json_integer((json_int_t)result->step_us[step]));
+        failed |=
+            json_object_set_new(steps, pe_step_names[step], json_integer((json_int_t)result->step_us[step]));
     if (!failed)
         return steps;
     json_decref(steps);

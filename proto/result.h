@@ -24,10 +24,10 @@ enum pe_status {
 enum pe_phase { PE_PHASE_QUEUE, PE_PHASE_VM, PE_PHASE_INPUT, PE_PHASE_RUN, PE_PHASE_OUTPUT, PE_PHASES };
 extern const char *const pe_phase_names[PE_PHASES];
 
-/* The same in finer steps, as the worker sees them: making the VM (`spawn` its VMM, `restore` a snapshot, until
- * the guest is `ready`; this is done before the job comes), the `input` device, and from `go` to `done`: the
- * guest's `exec` (until the program starts), `program` and `output` (writing it), with what is left for the way
- * there and back in `go`; then `parse`, reading and checking the output. */
+/* The same in finer steps, as the worker sees them: making the VM (`spawn` its VMM, `restore` a snapshot,
+ * until the guest is `ready`; this is done before the job comes), the `input` device, and from `go` to
+ * `done`: the guest's `exec` (until the program starts), `program` and `output` (writing it), with what is
+ * left for the way there and back in `go`; then `parse`, reading and checking the output. */
 enum pe_step {
     PE_STEP_SPAWN,
     PE_STEP_RESTORE,

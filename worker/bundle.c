@@ -54,7 +54,8 @@ static json_t *mounts(void)
         mount("/dev/shm", "tmpfs", "shm", STRINGS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k")),
         mount("/sys", "sysfs", "sysfs", STRINGS("nosuid", "noexec", "nodev", "ro")),
         mount("/dev/pe-shim", "bind", "/bin/pe-shim", STRINGS("bind", "ro", "nosuid", "nodev")),
-        mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id", STRINGS("bind", "ro", "nosuid", "nodev")));
+        mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id",
+              STRINGS("bind", "ro", "nosuid", "nodev")));
 }
 
 static json_t *linux_section(enum bundle_container container, uint32_t memory_mib)
@@ -64,8 +65,9 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
         json_pack("[{s:s}, {s:s}, {s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "network", "type",
                   "ipc", "type", "uts", "type", "mount", "type", "cgroup");
     return json_pack("{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath",
-                     container == BUNDLE_JOB ? "/job/container" : "/rehearsal/container", "namespaces", namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids",
-                     "limit", (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
+                     container == BUNDLE_JOB ? "/job/container" : "/rehearsal/container", "namespaces",
+                     namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids", "limit",
+                     (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
                      STRINGS("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                              "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
                      "readonlyPaths",
@@ -76,11 +78,13 @@ static json_t *process_section(void)
 {
     return json_pack("{s:b, s:{s:i, s:i}, s:o, s:s, s:o, s:b, s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}",
                      "terminal", 0, "user", "uid", 0, "gid", 0, "args", STRINGS("/dev/pe-shim"), "cwd", "/",
-                     "capabilities", capability_sets(), "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE",
-                     "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0, "soft", 0);
+                     "capabilities", capability_sets(), "noNewPrivileges", 1, "rlimits", "type",
+                     "RLIMIT_NOFILE", "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0, "soft",
+                     0);
 }
 
-int bundle_config(enum bundle_container container, uint32_t memory_mib, struct pe_buf *out, struct pe_error *err)
+int bundle_config(enum bundle_container container, uint32_t memory_mib, struct pe_buf *out,
+                  struct pe_error *err)
 {
     pe_autojson json_t *config =
         json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path",
@@ -165,8 +169,8 @@ int bundle_program(const struct pe_job *job, const struct pe_image *image, const
     if (failed || append_environment(job, image, out, err) < 0)
         return -1;
     if (out->size > PE_PROGRAM_BYTES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "command and environment have %zu bytes, %u are allowed", out->size,
-                       PE_PROGRAM_BYTES_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "command and environment have %zu bytes, %u are allowed",
+                       out->size, PE_PROGRAM_BYTES_MAX);
     return 0;
 }
 
@@ -191,8 +195,7 @@ int bundle_job(const struct pe_job *job, const char *flag, struct pe_buf *out, s
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (pe_flat_put_u64(out, numbers[i].key, numbers[i].value, err) < 0)
             return -1;
-    if (pe_flat_put(out, "entropy", entropy, err) < 0 ||
-        (flag && pe_flat_put_u64(out, flag, 1, err) < 0))
+    if (pe_flat_put(out, "entropy", entropy, err) < 0 || (flag && pe_flat_put_u64(out, flag, 1, err) < 0))
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_put(out, "output", job->outputs[i], err) < 0)

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* Make BASE/worker-<pid> (mode 0711: VMMs that run as others have sockets below it) and BASE itself, and remove
- * what workers that are no more have left in BASE. */
+/* Make BASE/worker-<pid> (mode 0711: VMMs that run as others have sockets below it) and BASE itself, and
+ * remove what workers that are no more have left in BASE. */
 int host_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove it with everything in it. */

@@ -41,8 +41,8 @@ struct input_texts {
 void input_texts_free(struct input_texts *texts);
 #define autoinputtexts __attribute__((cleanup(input_texts_free)))
 
-/* Add these, and write the metadata: after this the device is a squashfs file system as proto/guest-contract.md
- * describes. PE_ERR_MALFORMED when body bytes are missing. */
+/* Add these, and write the metadata: after this the device is a squashfs file system as
+ * proto/guest-contract.md describes. PE_ERR_MALFORMED when body bytes are missing. */
 int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err) PE_MUST_CHECK;
 
 void input_free(struct input *input);

@@ -196,9 +196,14 @@ static int make_machine(struct job_state *state, struct pe_error *cause)
     if (template_ask(run->templates, run->config, state->image->digest, true, &ignored) == 0 &&
         template_take(run->templates, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
         pe_log(PE_LOG_WARN, "%s", ignored.message);
-    int failed = snapshot.memory_fd >= 0
-                     ? machine_clone(run->config, state->image, &snapshot, run->machine, cause)
-                     : machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, cause);
+    int failed = -1;
+    if (snapshot.memory_fd >= 0 &&
+        (failed = machine_clone(run->config, state->image, &snapshot, run->machine, cause)) < 0) {
+        pe_log(PE_LOG_WARN, "%s", cause->message);
+        template_is_broken(run->templates, state->image->digest);
+    }
+    if (failed)
+        failed = machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, cause);
     vm_snapshot_close(&snapshot);
     return failed;
 }

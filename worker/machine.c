@@ -24,8 +24,8 @@
 /* Time of a warm-up, in a template's boot. */
 #define WARM_UP_MS 60000u
 
-static int open_devices(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                        struct vm_spec *spec, struct pe_error *err)
+static int open_devices(const struct worker_config *config, const struct pe_image *image,
+                        struct machine *machine, struct vm_spec *spec, struct pe_error *err)
 {
     struct stat status;
     int rootfs = pe_store_open_rootfs(config->store, image, err);
@@ -58,7 +58,8 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
 
 /* The preparation lies on the output device, which the guest does not use before its job is done. */
 static int write_preparation(const struct worker_config *config, const struct pe_image *image,
-                             enum machine_preparation preparation, struct machine *machine, struct pe_error *err)
+                             enum machine_preparation preparation, struct machine *machine,
+                             struct pe_error *err)
 {
     static const struct pe_parts no_files;
     const struct pe_job job = {.timeout_ms = WARM_UP_MS};
@@ -83,7 +84,8 @@ static void begin(struct machine *machine, const struct pe_image *image)
 }
 
 int machine_boot(const struct worker_config *config, const struct pe_image *image,
-                 enum machine_preparation preparation, bool savable, struct machine *machine, struct pe_error *err)
+                 enum machine_preparation preparation, bool savable, struct machine *machine,
+                 struct pe_error *err)
 {
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = savable};
     begin(machine, image);
@@ -113,8 +115,8 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
     return pe_fail_context(err, "cloning a VM for %s", image->name);
 }
 
-int machine_rehearse(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                     struct pe_error *err)
+int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
+                     struct machine *machine, struct pe_error *err)
 {
     if (!config->rehearse || !machine->clone)
         return 0;
@@ -165,7 +167,8 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
         uint64_t now = pe_now_us();
         struct pollfd wait = {.fd = machine->vm.control_fd, .events = POLLIN};
         if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
-            return pe_fail(err, PE_ERR_LOST, "the guest did not become ready within %u s", MACHINE_READY_MS / 1000);
+            return pe_fail(err, PE_ERR_LOST, "the guest did not become ready within %u s",
+                           MACHINE_READY_MS / 1000);
     }
 }
 

@@ -18,13 +18,14 @@ struct machine {
     bool clone;            /* of a template */
     uint64_t started_us;
     uint64_t spawn_us, restore_us, ready_us; /* how long each took to make it ready (enum pe_step) */
-    char heard[256];   /* the guest's current line, so far */
+    char heard[256];                         /* the guest's current line, so far */
     size_t heard_size;
 };
 
 #define MACHINE_NONE ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE})
 
-/* How long a guest may take to say `ready`: a boot and a warm-up under software emulation on a loaded host. */
+/* How long a guest may take to say `ready`: a boot and a warm-up under software emulation on a loaded host.
+ */
 #define MACHINE_READY_MS 90000u
 
 /* What a booting guest does before it is ready. */
@@ -34,7 +35,8 @@ enum machine_preparation {
     MACHINE_WARM,      /* it runs the image's warm-up command, then makes the container */
 };
 
-/* Boot a VM with the image's rootfs and fresh input and output devices. `savable`: it is to become a template.
+/* Boot a VM with the image's rootfs and fresh input and output devices. `savable`: it is to become a
+ * template.
  * `*machine` is MACHINE_NONE on failure. */
 int machine_boot(const struct worker_config *config, const struct pe_image *image,
                  enum machine_preparation preparation, bool savable, struct machine *machine,
@@ -43,12 +45,13 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
 /* The same from a template of this image, which machine_boot made WARM and savable: runs at once, and says
  * `ready` in a moment. */
 int machine_clone(const struct worker_config *config, const struct pe_image *image,
-                  const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+                  const struct vm_snapshot *snapshot, struct machine *machine,
+                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Have a clone that is ready use its time until the job comes: where guests are emulated it runs the image's warm-up
- * command once, after which its code has been translated. The job may come at any time. */
-int machine_rehearse(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                     struct pe_error *err) PE_MUST_CHECK;
+/* Have a clone that is ready use its time until the job comes: where guests are emulated it runs the image's
+ * warm-up command once, after which its code has been translated. The job may come at any time. */
+int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
+                     struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
 /* Stop a machine that is ready, and make it a template; nothing of it is left but the snapshot. */
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,

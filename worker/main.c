@@ -23,7 +23,8 @@
 #include <unistd.h>
 
 struct settings {
-    const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor, *user;
+    const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
+        *user;
     const char *state, *run;
     struct pe_option_list warm;
     uint64_t slots, memory_mib, templates_mib, refills;
@@ -47,22 +48,24 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->store},
         {"host", 0, "NAME", "this host's name (default: its hostname and a number)", PE_OPTION_TEXT,
          &settings->host},
-        {"vmm", 0, "RUNG", "auto, or one of the ladder: qemu+tcg+snapshot, … (default auto: the best that works)",
+        {"vmm", 0, "RUNG",
+         "auto, or one of the ladder: qemu+tcg+snapshot, … (default auto: the best that works)",
          PE_OPTION_TEXT, &settings->vmm},
         {"probe-again", 0, NULL, "try every rung, whatever was found at an earlier start", PE_OPTION_FLAG,
          &settings->probe_again},
-        {"templates", 0, "MIB", "templates kept on disk, and as much in memory (default 4096)", PE_OPTION_NUMBER,
-         &settings->templates_mib},
+        {"templates", 0, "MIB", "templates kept on disk, and as much in memory (default 4096)",
+         PE_OPTION_NUMBER, &settings->templates_mib},
         {"refills", 0, "N", "warm VMs made at the same time (default: one per CPU)", PE_OPTION_NUMBER,
          &settings->refills},
         {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
          &settings->new_containers},
         {"no-rehearsal", 0, NULL, "do not use spare time to make emulated VMs faster", PE_OPTION_FLAG,
          &settings->no_rehearsal},
-        {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)", PE_OPTION_TEXT,
-         &settings->state},
-        {"run-dir", 0, "DIR", "sockets and the like (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)",
-         PE_OPTION_TEXT, &settings->run},
+        {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)",
+         PE_OPTION_TEXT, &settings->state},
+        {"run-dir", 0, "DIR",
+         "sockets and the like (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)", PE_OPTION_TEXT,
+         &settings->run},
         {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
          &settings->memory_mib},
         {"kernel", 0, "FILE", "guest kernel (default: guest/vmlinux of the installation)", PE_OPTION_TEXT,
@@ -70,9 +73,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"initramfs", 0, "FILE", "guest initramfs (default: guest/initramfs.cpio)", PE_OPTION_TEXT,
          &settings->initramfs},
         {"qemu", 0, "FILE", "QEMU (default /usr/bin/qemu-system-x86_64)", PE_OPTION_TEXT, &settings->qemu},
-        {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)", PE_OPTION_TEXT,
-         &settings->cloud_hypervisor},
-        {"vmm-user", 0, "NAME", "whom VMMs run as when this runs as root (default: each slot's as a user of its own)",
+        {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)",
+         PE_OPTION_TEXT, &settings->cloud_hypervisor},
+        {"vmm-user", 0, "NAME",
+         "whom VMMs run as when this runs as root (default: each slot's as a user of its own)",
          PE_OPTION_TEXT, &settings->user},
         {"die-with-parent", 0, NULL, "end when the program that started this one ends", PE_OPTION_FLAG,
          &settings->die_with_parent},
@@ -95,7 +99,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
         return pe_fail(err, PE_ERR_INVALID, "--memory must be from 256 to 65536 MiB");
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
-        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, --templates at most %u MiB", 1u << 24);
+        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, --templates at most %u MiB",
+                       1u << 24);
     return 0;
 }
 
@@ -150,8 +155,8 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     return 0;
 }
 
-/* Not a user of the system: what none of them owns, no other slot's VMM can reach (uid ranges that systemd leaves
- * alone: UIDS-GIDS.md of systemd). */
+/* Not a user of the system: what none of them owns, no other slot's VMM can reach (uid ranges that systemd
+ * leaves alone: UIDS-GIDS.md of systemd). */
 #define VMM_UID_FIRST 2000000000u
 
 static int find_user(const char *name, struct worker_config *config, struct pe_error *err)
@@ -186,7 +191,8 @@ static const char *default_run_dir(char *path, size_t size)
 static int make_folders(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     static char base[256], run_dir[PATH_MAX];
-    if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) < 0)
+    if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) <
+        0)
         return -1;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
     snprintf(settings->memory_path, sizeof settings->memory_path, "%s/ladder", settings->state);

@@ -80,8 +80,12 @@ static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, s
     const struct pe_image *image = NULL;
     if (find_image(slot, &images, &image, err) < 0)
         return -1;
-    if (snapshot->memory_fd >= 0)
-        return machine_clone(slot->config, image, snapshot, &slot->machine, err);
+    if (snapshot->memory_fd >= 0) {
+        int failed = machine_clone(slot->config, image, snapshot, &slot->machine, err);
+        if (failed)
+            template_is_broken(&slot->templates, image->digest);
+        return failed;
+    }
     return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);
 }
 

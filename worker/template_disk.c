@@ -73,7 +73,8 @@ static int digest_file(EVP_MD_CTX *digest, const char *path, struct pe_error *er
 static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
 {
     pe_autobuf struct pe_buf info = {0};
-    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, err) < 0 || pe_buf_append(&info, "", 1, err) < 0)
+    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, err) < 0 ||
+        pe_buf_append(&info, "", 1, err) < 0)
         return -1;
     static const char *const lines[] = {"model name", "flags"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -84,13 +85,15 @@ static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
     return 0;
 }
 
-int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE], struct pe_error *err)
+int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
+                         struct pe_error *err)
 {
     autodigest EVP_MD_CTX *digest = digest_begin();
     pe_autobuf struct pe_buf container = {0};
     char version[VMM_VERSION_MAX], text[160];
     if (vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
-        digest_file(digest, config->vm.kernel, err) < 0 || digest_file(digest, config->vm.initramfs, err) < 0 ||
+        digest_file(digest, config->vm.kernel, err) < 0 ||
+        digest_file(digest, config->vm.initramfs, err) < 0 ||
         bundle_config(BUNDLE_JOB, config->memory_mib, &container, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
@@ -272,6 +275,13 @@ int template_store(const struct worker_config *config, const char *key, const st
         return pe_fail_errno(err, "naming a template");
     evict(config, directory, key);
     return 0;
+}
+
+void template_remove(const struct worker_config *config, const char *key)
+{
+    pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0)
+        remove_template(directory, key);
 }
 
 void template_sweep(const struct worker_config *config)

@@ -3,8 +3,8 @@
  *   DIR/<key>/memory   RAM, sparse
  *   DIR/<key>/state    registers and devices
  *
- * A folder appears under its final name by one rename(2); names starting with "." are unfinished work. The key
- * says everything that the snapshot depends on: what has another key is another template. */
+ * A folder appears under its final name by one rename(2); names starting with "." are unfinished work. The
+ * key says everything that the snapshot depends on: what has another key is another template. */
 #ifndef PE_WORKER_TEMPLATE_DISK_H
 #define PE_WORKER_TEMPLATE_DISK_H
 
@@ -28,10 +28,14 @@ int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_K
 int template_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Write one, then remove the templates that were not used for longest until all fit into config->template_mib.
+/* Write one, then remove the templates that were not used for longest until all fit into
+ * config->template_mib.
  */
 int template_store(const struct worker_config *config, const char *key, const struct vm_snapshot *snapshot,
                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Remove one; no error if there is none. */
+void template_remove(const struct worker_config *config, const char *key);
 
 /* Remove unfinished work of processes that were killed. For the start. */
 void template_sweep(const struct worker_config *config);

@@ -20,7 +20,8 @@ static int address_of(const struct worker_config *config, struct sockaddr_un *ad
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     int length = snprintf(address->sun_path, sizeof address->sun_path, "%s/templates", config->vm.run_dir);
     if (length < 0 || (size_t)length >= sizeof address->sun_path)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long for sockets below it", config->vm.run_dir);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long for sockets below it",
+                       config->vm.run_dir);
     return 0;
 }
 
@@ -82,7 +83,8 @@ int template_send(int fd, const struct template_message *message, const struct v
     return sendmsg(fd, &header, MSG_NOSIGNAL) >= 0 ? 0 : pe_fail_errno(err, "writing to a template link");
 }
 
-int template_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot, struct pe_error *err)
+int template_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot,
+                     struct pe_error *err)
 {
     union control control;
     struct iovec vector = {.iov_base = message, .iov_len = sizeof *message};
@@ -155,6 +157,15 @@ int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *s
         link->answered = true;
     }
     return got;
+}
+
+void template_is_broken(struct template_link *link, const char *image_digest)
+{
+    struct template_message message = {.word = TEMPLATE_BROKEN};
+    struct pe_error ignored;
+    snprintf(message.image_digest, sizeof message.image_digest, "%s", image_digest);
+    if (link->fd >= 0 && template_send(link->fd, &message, NULL, &ignored) < 0)
+        template_link_close(link);
 }
 
 void template_done(struct template_link *link)

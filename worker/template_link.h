@@ -1,6 +1,7 @@
-/* What slots and the templates' process say to each other: one SOCK_SEQPACKET connection per slot, to a socket
- * in the host's run directory. A slot asks before it makes a VM; the answer brings the template, and is the
- * permission to start, which the slot gives back when the VM is ready. A slot that dies gives it back by dying.
+/* What slots and the templates' process say to each other: one SOCK_SEQPACKET connection per slot, to a
+ * socket in the host's run directory. A slot asks before it makes a VM; the answer brings the template, and
+ * is the permission to start, which the slot gives back when the VM is ready. A slot that dies gives it back
+ * by dying.
  */
 #ifndef PE_WORKER_TEMPLATE_LINK_H
 #define PE_WORKER_TEMPLATE_LINK_H
@@ -15,6 +16,7 @@ enum template_word {
     TEMPLATE_WANT,     /* slot: a VM for this image, when it is my turn */
     TEMPLATE_WANT_NOW, /* slot: a job waits for it */
     TEMPLATE_DONE,     /* slot: it is ready, or lost */
+    TEMPLATE_BROKEN,   /* slot: this image's template cannot be cloned */
     TEMPLATE_CLONE,    /* answer: clone this, two descriptors travel along */
     TEMPLATE_BOOT,     /* answer: there is no template, boot */
 };
@@ -38,28 +40,31 @@ struct template_link {
 int template_ask(struct template_link *link, const struct worker_config *config, const char *image_digest,
                  bool now, struct pe_error *err) PE_MUST_CHECK;
 
-/* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE: boot);
- * 0: not yet. Negative: the connection is gone. */
+/* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE:
+ * boot); 0: not yet. Negative: the connection is gone. */
 int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *snapshot,
                   struct pe_error *err) PE_MUST_CHECK;
 
 /* Give the permission back, or the question up. */
 void template_done(struct template_link *link);
 
+/* Say that what template_take brought for this image cannot be cloned: it will be made anew. */
+void template_is_broken(struct template_link *link, const char *image_digest);
+
 void template_link_close(struct template_link *link);
 
 /* ---- for the other end ---- */
 
-/* Listen at RUNDIR/templates. Done once per host, before there are slots: a question asked while the templates'
- * process is started again waits for it. */
+/* Listen at RUNDIR/templates. Done once per host, before there are slots: a question asked while the
+ * templates' process is started again waits for it. */
 int template_listen(const struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a message, with both files of `snapshot` unless it is NULL. */
 int template_send(int fd, const struct template_message *message, const struct vm_snapshot *snapshot,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Receive one without blocking: 1; 0 when there is none; negative at the end of the connection. `*snapshot` is
- * VM_SNAPSHOT_NONE unless two descriptors came along, which are then the caller's. */
+/* Receive one without blocking: 1; 0 when there is none; negative at the end of the connection. `*snapshot`
+ * is VM_SNAPSHOT_NONE unless two descriptors came along, which are then the caller's. */
 int template_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot,
                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -17,8 +17,8 @@
 /* Behind the jobs that run meanwhile. */
 #define MAKER_NICENESS 5
 
-static int build(const struct worker_config *config, const struct pe_image *image, struct vm_snapshot *snapshot,
-                 struct pe_error *err)
+static int build(const struct worker_config *config, const struct pe_image *image,
+                 struct vm_snapshot *snapshot, struct pe_error *err)
 {
     struct machine machine;
     if (machine_boot(config, image, MACHINE_WARM, true, &machine, err) < 0)
@@ -46,8 +46,8 @@ static int make(const struct worker_config *config, const struct pe_image *image
         pe_log(PE_LOG_WARN, "%s; it is made anew", err->message);
     if (loaded < 0 && build(config, image, &snapshot, err) < 0)
         return -1;
-    pe_log(PE_LOG_INFO, "template for %s %s after %llu ms: %llu MiB", image->name, loaded < 0 ? "made" : "loaded",
-           (unsigned long long)(pe_now_us() - start_us) / 1000,
+    pe_log(PE_LOG_INFO, "template for %s %s after %llu ms: %llu MiB", image->name,
+           loaded < 0 ? "made" : "loaded", (unsigned long long)(pe_now_us() - start_us) / 1000,
            (unsigned long long)template_bytes(&snapshot) >> 20);
     int failed = answer(fd, &snapshot, err);
     close(fd); /* the answer is all that the caller waits for */

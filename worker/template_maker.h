@@ -14,8 +14,8 @@ struct template_maker {
     int fd;    /* a template_message with the snapshot comes (TEMPLATE_CLONE), or the end: it failed */
 };
 
-/* Start it. The process logs why it fails, and lives on for a while after its answer to write a new template to
- * disk; the caller reaps it. */
+/* Start it. The process logs why it fails, and lives on for a while after its answer to write a new template
+ * to disk; the caller reaps it. */
 int template_maker_start(const struct worker_config *config, const struct pe_image *image, const char *key,
                          struct template_maker *maker, struct pe_error *err) PE_MUST_CHECK;
 

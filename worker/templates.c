@@ -1,5 +1,5 @@
-/* Slots ask, makers make, this process waits for both and says who may start a VM. It makes nothing itself, so
- * that it always has an answer for a job that waits. */
+/* Slots ask, makers make, this process waits for both and says who may start a VM. It makes nothing itself,
+ * so that it always has an answer for a job that waits. */
 #include "worker/templates.h"
 
 #include "base/cleanup.h"
@@ -29,13 +29,15 @@
 /* How long a template that could not be made is not tried again. */
 #define RETRY_US (60 * 1000000ull)
 
-struct template {
+struct template
+{
     char key[TEMPLATE_KEY_SIZE];
     char image_digest[80];
     struct vm_snapshot snapshot; /* VM_SNAPSHOT_NONE: not in memory */
     struct template_maker maker; /* pid 0: nobody is at it */
     uint64_t used_us;
     uint64_t retry_after_us; /* 0: it did not fail */
+    bool broken;             /* it could not be cloned once */
 };
 
 struct client {
@@ -69,8 +71,8 @@ static void forget_template(struct templates *templates, struct template *templa
     *template = templates->items[--templates->count];
 }
 
-/* Keep within the bound on memory, and on count: what was not used for longest goes. A clone that runs keeps its
- * template's memory until it ends. */
+/* Keep within the bound on memory, and on count: what was not used for longest goes. A clone that runs keeps
+ * its template's memory until it ends. */
 static void make_room(struct templates *templates)
 {
     for (;;) {
@@ -210,8 +212,9 @@ static void permit(struct client *client, enum prospect prospect, const struct t
     struct template_message message = {.word = prospect == PROSPECT_CLONE ? TEMPLATE_CLONE : TEMPLATE_BOOT};
     struct pe_error err;
     client->waiting = false;
-    client->making = template_send(client->fd, &message, prospect == PROSPECT_CLONE ? &template->snapshot : NULL,
-                                   &err) == 0; /* a client that is gone shows at the next poll */
+    client->making =
+        template_send(client->fd, &message, prospect == PROSPECT_CLONE ? &template->snapshot : NULL, &err) ==
+        0; /* a client that is gone shows at the next poll */
 }
 
 static size_t clients_making(const struct templates *templates)
@@ -248,7 +251,8 @@ static void permit_waiting(struct templates *templates)
     }
 }
 
-static void on_want(struct templates *templates, struct client *client, const struct template_message *message)
+static void on_want(struct templates *templates, struct client *client,
+                    const struct template_message *message)
 {
     static uint64_t last_us;
     uint64_t now = pe_now_us();
@@ -263,6 +267,22 @@ static void on_want(struct templates *templates, struct client *client, const st
     permit(client, prospect, template);
 }
 
+/* A template that cannot be cloned is of no use to anybody, here and on disk. One that is made anew in vain
+ * every time would keep the host busy: it has to wait. */
+static void on_broken(struct templates *templates, const char *image_digest)
+{
+    for (size_t i = 0; i < templates->count; i++) {
+        struct template *one = &templates->items[i];
+        if (!is_loaded(one) || strcmp(one->image_digest, image_digest) != 0)
+            continue;
+        pe_log(PE_LOG_WARN, "template %.12s cannot be cloned; it is made anew", one->key);
+        vm_snapshot_close(&one->snapshot);
+        template_remove(templates->config, one->key);
+        one->retry_after_us = one->broken ? pe_now_us() + RETRY_US : 0;
+        one->broken = true;
+    }
+}
+
 /* False: the client is gone. */
 static bool on_client(struct templates *templates, struct client *client)
 {
@@ -275,6 +295,8 @@ static bool on_client(struct templates *templates, struct client *client)
         return false;
     if (got > 0 && message.word == TEMPLATE_DONE)
         client->making = false;
+    else if (got > 0 && message.word == TEMPLATE_BROKEN)
+        on_broken(templates, message.image_digest);
     else if (got > 0)
         on_want(templates, client, &message);
     return true;

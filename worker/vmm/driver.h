@@ -1,6 +1,7 @@
 /* What a VMM's driver has to offer to worker/vmm/vmm.c, which is the only one to call it. The contracts are
- * those of vmm.h; in addition `boot` and `clone` may leave a partly filled `vm` behind on failure (vmm.c kills
- * it), and `save` leaves killing, sealing and closing to vmm.c: it pauses the VM and writes the state. */
+ * those of vmm.h; in addition `boot` and `clone` may leave a partly filled `vm` behind on failure (vmm.c
+ * kills it), and `save` leaves killing, sealing and closing to vmm.c: it pauses the VM and writes the state.
+ */
 #ifndef PE_WORKER_VMM_DRIVER_H
 #define PE_WORKER_VMM_DRIVER_H
 

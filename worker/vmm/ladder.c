@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(struct rung *rungs, size_t *count, const struct vmm_driver *driver, enum vm_accel accel, bool snapshot,
-                const char *cpu_flags)
+static void add(struct rung *rungs, size_t *count, const struct vmm_driver *driver, enum vm_accel accel,
+                bool snapshot, const char *cpu_flags)
 {
     struct rung *rung = &rungs[(*count)++];
     *rung = (struct rung){.driver = driver, .accel = accel, .snapshot = snapshot, .cpu_flags = cpu_flags};

@@ -3,8 +3,8 @@
  *   cloud-hypervisor+kvm+snapshot   cloud-hypervisor+kvm+boot   qemu+kvm+snapshot   qemu+kvm+boot
  *   qemu+tcg+snapshot               qemu+tcg+boot
  *
- * On arm64, where a snapshot of some CPUs' state cannot be restored, QEMU's snapshot rung under KVM comes three
- * times: plain, without the PMU, without SVE as well (QEMU's docs/system/arm/cpu-features.rst).
+ * On arm64, where a snapshot of some CPUs' state cannot be restored, QEMU's snapshot rung under KVM comes
+ * three times: plain, without the PMU, without SVE as well (QEMU's docs/system/arm/cpu-features.rst).
  * cloud-hypervisor (up to v53) has no such switches. */
 #ifndef PE_WORKER_VMM_LADDER_H
 #define PE_WORKER_VMM_LADDER_H
@@ -33,10 +33,11 @@ size_t ladder_rungs(const char *machine, struct rung rungs[LADDER_RUNGS_MAX]);
 /* Whether a rung works: 0, or negative with the reason in `err`. */
 typedef int (*ladder_try)(void *context, const struct rung *rung, struct pe_error *err);
 
-/* Try the rungs from the best; `wanted` ("auto" or a rung's name) leaves only one. Says in `reason` (for the log
- * and `hello`) which was chosen, and for every rung above why not. Negative when none works. */
+/* Try the rungs from the best; `wanted` ("auto" or a rung's name) leaves only one. Says in `reason` (for the
+ * log and `hello`) which was chosen, and for every rung above why not. Negative when none works. */
 int ladder_climb(const struct rung *rungs, size_t count, const char *wanted, ladder_try try, void *context,
-                 const struct rung **chosen, char reason[LADDER_REASON_MAX], struct pe_error *err) PE_MUST_CHECK;
+                 const struct rung **chosen, char reason[LADDER_REASON_MAX],
+                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Put `host` on the rung. */
 void ladder_stand_on(const struct rung *rung, struct vm_host *host);

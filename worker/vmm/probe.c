@@ -1,5 +1,5 @@
-/* Trying rungs on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it never
- * reaches its init: so a VM has to get there first. */
+/* Trying rungs on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it
+ * never reaches its init: so a VM has to get there first. */
 #include "worker/vmm/probe.h"
 
 #include "base/cleanup.h"
@@ -51,10 +51,12 @@ static int await_word(const struct vm_host *host, const struct vm *vm, struct pe
     static const char wanted[] = "ready\n";
     char heard[sizeof wanted] = "";
     for (size_t got = 0; got < sizeof wanted - 1;) {
-        struct pollfd wait[] = {{.fd = vm->control_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
+        struct pollfd wait[] = {{.fd = vm->control_fd, .events = POLLIN},
+                                {.fd = vm->pidfd, .events = POLLIN}};
         int n = poll(wait, 2, deadline_ms);
         if (n == 0)
-            return pe_fail(err, PE_ERR_LOST, "a guest did not reach its init within %d s", deadline_ms / 1000);
+            return pe_fail(err, PE_ERR_LOST, "a guest did not reach its init within %d s",
+                           deadline_ms / 1000);
         ssize_t bytes = wait[0].revents ? read(vm->control_fd, heard + got, sizeof wanted - 1 - got) : 0;
         if (bytes <= 0 && wait[1].revents) {
             char words[160];
@@ -63,10 +65,13 @@ static int await_word(const struct vm_host *host, const struct vm *vm, struct pe
         }
         got += bytes > 0 ? (size_t)bytes : 0;
     }
-    return strcmp(heard, wanted) == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "a guest said something else than ready");
+    return strcmp(heard, wanted) == 0
+               ? 0
+               : pe_fail(err, PE_ERR_MALFORMED, "a guest said something else than ready");
 }
 
-static int try_clone(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+static int try_clone(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
+                     struct pe_error *err)
 {
     struct vm_snapshot snapshot;
     if (vm_save(host, vm, &snapshot, err) < 0)
@@ -118,8 +123,9 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "1 %s %s %s uid=%d kvm=%d,%d", probe->wanted, system.machine,
-                              system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
+    int added =
+        pe_buf_printf(text, &ignored, "1 %s %s %s uid=%d kvm=%d,%d", probe->wanted, system.machine,
+                      system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);
@@ -181,8 +187,8 @@ static const struct rung *find_rung(const struct rung *rungs, size_t count, cons
     return NULL;
 }
 
-int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots, char reason[LADDER_REASON_MAX],
-               struct pe_error *err)
+int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
+               char reason[LADDER_REASON_MAX], struct pe_error *err)
 {
     static struct rung rungs[LADDER_RUNGS_MAX]; /* the host's texts point into it */
     struct memory memory;

@@ -12,11 +12,12 @@ struct probe {
     bool again;         /* try even what is remembered to fail */
 };
 
-/* Put `host` on the best rung that works here, and set `*snapshots` if it makes clones. A rung is tried with cheap
- * checks first (program and release, vmx/svm, rights on /dev/kvm), then with a VM that has to reach its init, and
- * for a snapshot's rung with a clone of it that has to answer: a /dev/kvm that opens proves nothing. What was
- * found is remembered as long as kernel, guest, CPU and VMMs stay the same. `reason` says all that. */
-int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots, char reason[LADDER_REASON_MAX],
-               struct pe_error *err) PE_MUST_CHECK;
+/* Put `host` on the best rung that works here, and set `*snapshots` if it makes clones. A rung is tried with
+ * cheap checks first (program and release, vmx/svm, rights on /dev/kvm), then with a VM that has to reach its
+ * init, and for a snapshot's rung with a clone of it that has to answer: a /dev/kvm that opens proves
+ * nothing. What was found is remembered as long as kernel, guest, CPU and VMMs stay the same. `reason` says
+ * all that. */
+int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
+               char reason[LADDER_REASON_MAX], struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -118,7 +118,8 @@ int vmm_process_ask(const char *program, const char *argument, char *line, size_
 {
     char command[512];
     /* timeout(1) sees to a program that hangs; the path is the operator's own. */
-    int length = snprintf(command, sizeof command, "exec timeout 10 '%s' %s 2>&1 </dev/null", program, argument);
+    int length =
+        snprintf(command, sizeof command, "exec timeout 10 '%s' %s 2>&1 </dev/null", program, argument);
     if (length < 0 || (size_t)length >= sizeof command || strchr(program, '\''))
         return pe_fail(err, PE_ERR_INVALID, "%s: not a path that can be used", program);
     FILE *output = popen(command, "re");

@@ -1,5 +1,5 @@
-/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/architecture.md for
- * why each choice. */
+/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/architecture.md
+ * for why each choice. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/job.h"
@@ -71,7 +71,8 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
             pmem_mib += spec->pmem[i].bytes / PE_MIB + 1024;
     add(args, "-m");
     if (pmem_mib)
-        add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT, spec->memory_mib + pmem_mib);
+        add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT,
+            spec->memory_mib + pmem_mib);
     else
         add(args, "%uM", spec->memory_mib);
     if (!spec->savable)
@@ -117,8 +118,8 @@ static void add_pmem(struct argv_builder *args, struct fd_list *list, int index,
     add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
 }
 
-static void add_kernel(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec, int kernel,
-                       int initramfs)
+static void add_kernel(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
+                       int kernel, int initramfs)
 {
     add(args, "-kernel");
     add(args, "/proc/self/fd/%d", pass_fd(list, kernel));
@@ -128,8 +129,8 @@ static void add_kernel(struct argv_builder *args, struct fd_list *list, const st
     add(args, "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s", spec->guest_options);
 }
 
-static void add_channels(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec, int serial,
-                         int manage)
+static void add_channels(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
+                         int serial, int manage)
 {
     add(args, "-chardev");
     add(args, "socket,id=control,fd=%d", pass_fd(list, serial));
@@ -203,7 +204,8 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     return vmm_process_start(host, args.words, list.fds, list.count, vm, err);
 }
 
-static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
+                     struct pe_error *err)
 {
     const struct origin boot = {-1, -1};
     return start(host, spec, &boot, vm, err);
@@ -279,8 +281,8 @@ static int restore(struct vm *vm, int state_fd, uint64_t start_us, struct pe_err
     return 0;
 }
 
-static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
-                      struct vm *vm, struct pe_error *err)
+static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec,
+                      const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoclose int state = reopen(snapshot->state_fd, err);

@@ -1,5 +1,6 @@
-/* QEMU's control protocol, as far as a snapshot needs it (QEMU's docs/interop/qmp-spec.txt): one JSON object a
- * line over a socket. A QEMU that its guest has taken over may say anything: lines are bounded, deadlines kept.
+/* QEMU's control protocol, as far as a snapshot needs it (QEMU's docs/interop/qmp-spec.txt): one JSON object
+ * a line over a socket. A QEMU that its guest has taken over may say anything: lines are bounded, deadlines
+ * kept.
  */
 #ifndef PE_WORKER_VMM_QMP_H
 #define PE_WORKER_VMM_QMP_H
@@ -25,7 +26,8 @@ void qmp_free(struct qmp *qmp);
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
 /* Run `command` with `arguments` (stolen; NULL: none), `fd` (-1: none) travelling along. Its return value is
- * the caller's, unless `value` is NULL. Of events that come first only RESUME is kept. The error is QEMU's own sentence. */
+ * the caller's, unless `value` is NULL. Of events that come first only RESUME is kept. The error is QEMU's
+ * own sentence. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
 

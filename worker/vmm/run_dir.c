@@ -21,8 +21,8 @@ int run_dir_make(const struct vm_host *host, struct vm *vm, struct pe_error *err
 {
     char number[13];
     pe_random_hex(number, 6);
-    int length = snprintf(vm->run_dir, sizeof vm->run_dir, "%s/" PREFIX "%d-%s", host->run_dir, (int)getpid(),
-                          number);
+    int length =
+        snprintf(vm->run_dir, sizeof vm->run_dir, "%s/" PREFIX "%d-%s", host->run_dir, (int)getpid(), number);
     if (length < 0 || (size_t)length >= sizeof vm->run_dir) {
         vm->run_dir[0] = '\0';
         return pe_fail(err, PE_ERR_TOO_LARGE, "the path of %s is too long for sockets below it",

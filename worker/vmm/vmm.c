@@ -1,5 +1,5 @@
-/* What is the same for every VMM: files that a VM owns, the end of a VM, the making of a snapshot. How a VMM is
- * talked to is its driver's. */
+/* What is the same for every VMM: files that a VM owns, the end of a VM, the making of a snapshot. How a VMM
+ * is talked to is its driver's. */
 #include "worker/vmm/vmm.h"
 
 #include "base/cleanup.h"

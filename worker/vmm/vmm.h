@@ -1,6 +1,6 @@
 /* Virtual machines, whichever program runs them. A driver (QEMU in qemu.c, cloud-hypervisor in
- * cloud_hypervisor.c) turns a vm_spec into a running VM, a running VM into a snapshot, and a snapshot into any
- * number of clones; everything above this header is the same for all of them.
+ * cloud_hypervisor.c) turns a vm_spec into a running VM, a running VM into a snapshot, and a snapshot into
+ * any number of clones; everything above this header is the same for all of them.
  *
  * A VM is one process whose only ties to us are inherited file descriptors: memory files (memfd) behind its
  * pmem devices and RAM, and its first serial port. It dies with the process that started it
@@ -49,12 +49,12 @@ struct vm_spec {
 };
 
 struct vm {
-    pid_t pid;      /* the VMM's process */
-    int pidfd;      /* readable when it has ended */
-    int control_fd; /* the guest's first serial port, nonblocking */
-    int log_fd;     /* what the VMM printed (memfd), for error messages */
-    int manage_fd;  /* the VMM's own control channel (QMP, REST), while there is one */
-    int memory_fd;  /* memfd that is the RAM of a savable VM */
+    pid_t pid;           /* the VMM's process */
+    int pidfd;           /* readable when it has ended */
+    int control_fd;      /* the guest's first serial port, nonblocking */
+    int log_fd;          /* what the VMM printed (memfd), for error messages */
+    int manage_fd;       /* the VMM's own control channel (QMP, REST), while there is one */
+    int memory_fd;       /* memfd that is the RAM of a savable VM */
     char run_dir[128];   /* its folder below vm_host.run_dir; "": it needs none */
     uint64_t spawn_us;   /* from fork(2) until the VMM could be talked to; 0: not known */
     uint64_t restore_us; /* from then until the clone ran; 0: not a clone */
@@ -76,8 +76,8 @@ struct vm_snapshot {
 int vm_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
             struct pe_error *err) PE_MUST_CHECK;
 
-/* Stop a savable VM for good and keep what it was. Blocks for some milliseconds, at most VM_SAVE_MS. The VM is
- * VM_NONE afterwards in either case; `*snapshot` is VM_SNAPSHOT_NONE on failure. */
+/* Stop a savable VM for good and keep what it was. Blocks for some milliseconds, at most VM_SAVE_MS. The VM
+ * is VM_NONE afterwards in either case; `*snapshot` is VM_SNAPSHOT_NONE on failure. */
 #define VM_SAVE_MS 60000u
 int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snapshot,
             struct pe_error *err) PE_MUST_CHECK;
