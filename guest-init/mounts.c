@@ -160,7 +160,10 @@ int mounts_job(uint64_t scratch_bytes, struct pe_error *err)
     static const struct mount_point output = {SCRATCH_OUTPUT, GUEST_OUTPUT, NULL, MS_BIND, NULL};
     if (limit_scratch(scratch_bytes, err) < 0 || mount_at(&input, err) < 0 ||
         mount_overlay(GUEST_INPUT, SCRATCH_WORK_UPPER, SCRATCH_WORK_WORK, GUEST_WORK, err) < 0 ||
-        make_directory(SCRATCH_OUTPUT, err) < 0)
+        make_directory(SCRATCH_OUTPUT, err) < 0 || mount_at(&output, err) < 0)
         return -1;
-    return mount_at(&output, err);
+    /* Whoever the image's user is: these two are the job's. */
+    if (chmod(GUEST_WORK, 0777) < 0 || chmod(GUEST_OUTPUT, 0777) < 0)
+        return pe_fail_errno(err, "opening " GUEST_WORK " to the image's user");
+    return 0;
 }

@@ -51,6 +51,7 @@ void squash_free(struct squash *squash)
     sqfs_destroy(squash->blocks);
     sqfs_destroy(squash->fragments);
     sqfs_destroy(squash->ids);
+    sqfs_destroy(squash->xattrs);
     sqfs_destroy(squash->decompressor);
     sqfs_destroy(squash->compressor);
     sqfs_destroy(squash->file);
@@ -93,7 +94,8 @@ static int create_data_processor(struct squash *squash, struct pe_error *err)
     squash->blocks = sqfs_block_writer_create(squash->file, SQFS_DEVBLK_SIZE, 0);
     squash->fragments = sqfs_frag_table_create(0);
     squash->ids = sqfs_id_table_create(0);
-    if (!squash->blocks || !squash->fragments || !squash->ids)
+    squash->xattrs = sqfs_xattr_writer_create(0);
+    if (!squash->blocks || !squash->fragments || !squash->ids || !squash->xattrs)
         return squash_fail(squash, SQFS_ERROR_ALLOC, "making its tables", err);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
@@ -149,6 +151,8 @@ static int write_tables(struct squash *squash, struct pe_error *err)
     int code = sqfs_frag_table_write(squash->fragments, squash->file, &squash->super, squash->compressor);
     if (code == 0)
         code = sqfs_id_table_write(squash->ids, squash->file, &squash->super, squash->compressor);
+    if (code == 0)
+        code = sqfs_xattr_writer_flush(squash->xattrs, squash->file, &squash->super, squash->compressor);
     return code == 0 ? 0 : squash_fail(squash, code, "writing the tables", err);
 }
 

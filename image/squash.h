@@ -4,8 +4,7 @@
  * squash_free
  *
  * zstd in blocks of 128 KiB, readable by Linux 6.1. The same files in the same order and the same tree give
- * the same bytes. Extended attributes are not kept: file capabilities and labels mean nothing to a job, which
- * can gain no privileges. */
+ * the same bytes. */
 #ifndef PE_IMAGE_SQUASH_H
 #define PE_IMAGE_SQUASH_H
 
