@@ -7,7 +7,10 @@
 #include "proto/job.h"
 #include "proto/metadata.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define METADATA_FILE_MAX (256u * 1024u)
@@ -114,15 +117,57 @@ int about_take_metadata(json_t *about, const json_t *metadata, struct pe_error *
     return failed;
 }
 
-int about_take_file(json_t *about, int at, const char *path, struct pe_error *err)
+static json_t *read_json(int at, const char *path, struct pe_error *err)
 {
     json_error_t where;
     pe_autobuf struct pe_buf text = {0};
     if (pe_read_file(at, path, METADATA_FILE_MAX, &text, err) < 0)
-        return -1;
-    pe_autojson json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
+        return NULL;
+    json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
     if (!json)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s is not JSON: line %d: %s", path, where.line, where.text);
+        pe_fail(err, PE_ERR_MALFORMED, "%s is not JSON: line %d: %s", path, where.line, where.text);
+    return json;
+}
+
+int about_take_file(json_t *about, int at, const char *path, struct pe_error *err)
+{
+    pe_autojson json_t *json = read_json(at, path, err);
+    if (!json)
+        return -1;
+    return about_take_metadata(about, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
+}
+
+static int inline_example(json_t *example, const char *beside, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    const char *said = json_string_value(json_object_get(example, "path"));
+    const char *slash = strrchr(beside, '/');
+    if (!said)
+        return 0;
+    int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - beside) + 1 : 0, beside, said);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return pe_fail(err, PE_ERR_INVALID, "the path of example %s is too long", said);
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_read_file(AT_FDCWD, path, METADATA_FILE_MAX, &text, err) < 0)
+        return -1;
+    if (json_object_set_new(example, "text", json_stringn((const char *)text.data, text.size)) < 0 ||
+        json_object_del(example, "path") < 0)
+        return pe_fail(err, PE_ERR_INVALID, "example %s is not UTF-8 text", path);
+    return 0;
+}
+
+int about_take_own_file(json_t *about, const char *path, struct pe_error *err)
+{
+    size_t i = 0;
+    json_t *example = NULL;
+    pe_autojson json_t *json = read_json(AT_FDCWD, path, err);
+    if (!json)
+        return -1;
+    json_array_foreach(json_object_get(json, "examples"), i, example)
+    {
+        if (inline_example(example, path, err) < 0)
+            return pe_fail_context(err, "%s", path);
+    }
     return about_take_metadata(about, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
 }
 

@@ -20,6 +20,10 @@ int about_take_metadata(json_t *about, const json_t *metadata, struct pe_error *
 /* The same from a file; at most 256 KiB. `at` is a directory, or AT_FDCWD. */
 int about_take_file(json_t *about, int at, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
+/* The same from a file of the user's own, whose examples may have a "path", relative to it, in place of
+ * "text". */
+int about_take_own_file(json_t *about, const char *path, struct pe_error *err) PE_MUST_CHECK;
+
 /* The catalog entry: `about`, the rootfs that was made of the image, its user resolved. */
 int about_to_image(json_t *about, const struct flatten_result *made, struct pe_image *image,
                    struct pe_error *err) PE_MUST_CHECK;

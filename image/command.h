@@ -31,5 +31,9 @@ int command_tag(int argc, char **argv, struct pe_error *err);
 int command_rm(int argc, char **argv, struct pe_error *err);
 int command_verify(int argc, char **argv, struct pe_error *err);
 int command_gc(int argc, char **argv, struct pe_error *err);
+/* What goes out, comes together and comes over (command_move.c). */
+int command_export(int argc, char **argv, struct pe_error *err);
+int command_combine(int argc, char **argv, struct pe_error *err);
+int command_fetch(int argc, char **argv, struct pe_error *err);
 
 #endif

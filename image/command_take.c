@@ -7,7 +7,6 @@
 #include "proto/job.h"
 #include "proto/limits.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -97,7 +96,7 @@ static int check(const json_t *about, const char *name, struct pe_error *err)
 static int about_from_options(const struct take_options *options, const char *name, json_t *about,
                               struct pe_error *err)
 {
-    if (options->metadata && about_take_file(about, AT_FDCWD, options->metadata, err) < 0)
+    if (options->metadata && about_take_own_file(about, options->metadata, err) < 0)
         return -1;
     if (options->command) {
         json_t *command = command_from_text(options->command, err);

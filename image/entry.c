@@ -284,6 +284,16 @@ int entry_remove(const char *store, const char *reference, struct pe_error *err)
     return settle(store, &images, err);
 }
 
+int entry_add_name(const char *store, const struct pe_image *image, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_autoclose int lock = open_store(store, &images, err);
+    pe_autoclose int rootfs = lock >= 0 ? pe_store_open_rootfs(store, image, err) : -1;
+    if (rootfs < 0 || write_name(store, image, err) < 0)
+        return -1;
+    return settle(store, &images, err);
+}
+
 int entry_name(const char *store, const char *reference, const char *name, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};

@@ -33,6 +33,10 @@ void entry_abandon(struct entry *entry);
 /* Remove a name from a store, and its rootfs with the last one. PE_ERR_NOT_FOUND with near names. */
 int entry_remove(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
 
+/* Put a catalog entry for a rootfs that is in the store already. PE_ERR_NOT_FOUND when it is not (any more).
+ */
+int entry_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
+
 /* Give an image one more name, with a copy of its catalog entry. */
 int entry_name(const char *store, const char *reference, const char *name,
                struct pe_error *err) PE_MUST_CHECK;

@@ -36,6 +36,9 @@ static const struct {
     {"tag", "give an image one more name", command_tag},
     {"rm", "remove names, and images with their last one", command_rm},
     {"verify", "check digests", command_verify},
+    {"export", "write the root filesystem of an image as a tar", command_export},
+    {"combine", "put several images into one, equal files stored once", command_combine},
+    {"fetch", "bring images from another host's store", command_fetch},
     {"gc", "remove what no name needs", command_gc},
 };
 

@@ -29,6 +29,15 @@ static void draw_bar(struct progress *progress)
     progress->drawn = true;
 }
 
+static void print_line(const struct progress *progress)
+{
+    char of[40] = "";
+    if (progress->total)
+        snprintf(of, sizeof of, " of %llu", (unsigned long long)(progress->total >> 20));
+    fprintf(stderr, "pe-image: %s: %llu%s MiB so far\n", progress->step,
+            (unsigned long long)(progress->done >> 20), of);
+}
+
 void progress_begin(struct progress *progress, const char *step, uint64_t total)
 {
     progress_end(progress);
@@ -50,8 +59,7 @@ void progress_add(struct progress *progress, uint64_t bytes)
     if (progress->terminal)
         draw_bar(progress);
     else
-        fprintf(stderr, "pe-image: %s: %llu of %llu MiB so far\n", progress->step,
-                (unsigned long long)(progress->done >> 20), (unsigned long long)(progress->total >> 20));
+        print_line(progress);
 }
 
 void progress_end(struct progress *progress)

@@ -33,6 +33,10 @@ int squash_begin_file(struct squash *squash, struct tree_inode *inode, struct pe
 int squash_append(struct squash *squash, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 int squash_end_file(struct squash *squash, struct pe_error *err) PE_MUST_CHECK;
 
+/* Begin with the file data of another image at `path`, as it lies: inodes that were read from that one
+ * (image/unsquash.h) are valid in this one. Before any file is written. */
+int squash_adopt(struct squash *squash, const char *path, struct pe_error *err) PE_MUST_CHECK;
+
 /* Write the tree and the tables, and pad the file with zeroes to a multiple of PE_PMEM_ALIGN. `*size` is the
  * file's, in bytes. */
 int squash_finish(struct squash *squash, struct tree *tree, uint64_t *size,

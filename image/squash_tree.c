@@ -103,8 +103,9 @@ static int write_file(struct streams *streams, struct tree_inode *inode, struct 
         int code = sqfs_inode_make_extended(inode->content);
         if (code != 0)
             return squash_fail(streams->squash, code, "writing a hard link", err);
-        inode->content->data.file_ext.nlink = inode->links;
     }
+    if (inode->content->base.type == SQFS_INODE_EXT_FILE)
+        inode->content->data.file_ext.nlink = inode->links;
     return write_inode(streams, inode, inode->content, err);
 }
 

@@ -247,6 +247,11 @@ int tree_link(struct tree *tree, const char *path, const char *target, struct pe
     struct tree_inode *inode = tree_find(tree, target);
     if (!inode || S_ISDIR(inode->attributes.mode) || !*path)
         return refuse(path, "is a hard link to what is not a file of this archive", err);
+    return tree_link_inode(tree, path, inode, err);
+}
+
+int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode, struct pe_error *err)
+{
     char name[PE_PATH_COMPONENT_MAX + 1];
     struct tree_inode *parent = make_parents(tree, path, name, err);
     return parent ? set_entry(tree, parent, name, inode, err) : -1;

@@ -35,6 +35,7 @@ struct tree_attributes {
 
 struct tree_inode {
     struct tree_attributes attributes;
+    uint32_t layer; /* for whoever walks the tree and must not do an inode twice; else 0 */
     uint32_t links; /* names of this inode; 0: replaced by a later entry, not written */
     char *target;   /* of a symlink; owned */
 
@@ -98,5 +99,9 @@ void tree_clear_xattrs(struct tree_inode *inode);
 /* Make `path` another name of the file at `target`, both clean. PE_ERR_INVALID when there is no file there.
  */
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err) PE_MUST_CHECK;
+
+/* The same for an inode of the tree that is no directory. */
+int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode,
+                    struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -50,7 +50,7 @@ def member(name, content=None, kind=None, target="", mode=0o644, uid=0, gid=0, m
 
 def make_tar(members, mode="w"):
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode, format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=out, mode=mode, format=tarfile.PAX_FORMAT, errors="surrogateescape") as archive:
         for info, content in members:
             archive.addfile(info, io.BytesIO(content) if content is not None else None)
     return out.getvalue()
