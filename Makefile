@@ -20,7 +20,8 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
 	libcurl4-openssl-dev libssl-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
-	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps
+	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
+	skopeo umoci docker-registry bsdutils
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 deps: $(B)/.deps
@@ -43,7 +44,7 @@ pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(call src,cli)
 pe-run_LIBS := -lcurl -ljansson
 pe-image_SRC := $(call src,image)
-pe-image_LIBS := -larchive -lsquashfs -lcrypto -ljansson
+pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 
 all: $(addprefix $(BIN)/,$(PROGRAMS)) guest-programs
 
@@ -81,9 +82,14 @@ $(GUEST)/initramfs.cpio: initramfs/build initramfs/modules initramfs/extract-vml
 	initramfs/build $(GUEST)
 
 # ---- images, from Debian packages ----
+# Tests and examples need the first ones; the others are for whoever wants them.
 IMAGES := gcc:14 busybox:1.35
-images: $(foreach i,$(IMAGES),build/images/.made-$(subst :,-,$(i)))
-build/images/.made-%: image/recipes/% image/build | $(BIN)/pe-image
+OTHER_IMAGES := clang:19 python:3 shell:13 sqlite:3 graphviz:2 gcc:13
+stamps = $(foreach i,$(1),build/images/.made-$(subst :,-,$(i)))
+.PHONY: images-all
+images: $(call stamps,$(IMAGES))
+images-all: $(call stamps,$(IMAGES) $(OTHER_IMAGES))
+build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/pe-image
 	@mkdir -p $(@D)
 	image/build $* build/images $(BIN)/pe-image
 	@touch $@
@@ -128,6 +134,7 @@ help:
 	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
+	@echo "make images-all   also $(OTHER_IMAGES)"
 	@echo "make bench     latency of jobs by phase"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"

@@ -37,7 +37,10 @@ static int set(int context, const char *key, const char *value, struct pe_error 
 static int make_work(uint64_t attributes, struct pe_error *err)
 {
     pe_autoclose int context = fsopen("overlay", FSOPEN_CLOEXEC);
-    if (context < 0 || mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || mkdir(SCRATCH_WORK_WORK, 0755) < 0)
+    /* Whoever the image's user is: /work and /output are the job's. The overlay's root has the mode of its upper
+     * directory. */
+    if (context < 0 || mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || chmod(SCRATCH_WORK_UPPER, 0777) < 0 ||
+        mkdir(SCRATCH_WORK_WORK, 0755) < 0)
         return pe_fail_errno(err, "overlay for /work");
     if (set(context, "source", "overlay", err) < 0 || set(context, "lowerdir", GUEST_JOB "/dir", err) < 0 ||
         set(context, "upperdir", SCRATCH_WORK_UPPER, err) < 0 ||
@@ -51,7 +54,7 @@ static int make_work(uint64_t attributes, struct pe_error *err)
 
 static int make_output(uint64_t attributes, struct pe_error *err)
 {
-    if (mkdir(SCRATCH_OUTPUT, 0755) < 0)
+    if (mkdir(SCRATCH_OUTPUT, 0755) < 0 || chmod(SCRATCH_OUTPUT, 0777) < 0)
         return pe_fail_errno(err, "making " SCRATCH_OUTPUT);
     return clone_tree(SCRATCH_OUTPUT, attributes, err);
 }

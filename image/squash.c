@@ -6,6 +6,7 @@
 #include "image/squash_internal.h"
 #include "proto/limits.h"
 
+#include <fcntl.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 /* Blocks waiting per compressing thread. */
 #define BACKLOG_PER_WORKER 10
 #define WORKERS_MAX 8
+#define COPY_BYTES (1u << 20)
 
 static const char *code_text(int code)
 {
@@ -51,6 +53,7 @@ void squash_free(struct squash *squash)
     sqfs_destroy(squash->blocks);
     sqfs_destroy(squash->fragments);
     sqfs_destroy(squash->ids);
+    sqfs_destroy(squash->xattrs);
     sqfs_destroy(squash->decompressor);
     sqfs_destroy(squash->compressor);
     sqfs_destroy(squash->file);
@@ -93,7 +96,8 @@ static int create_data_processor(struct squash *squash, struct pe_error *err)
     squash->blocks = sqfs_block_writer_create(squash->file, SQFS_DEVBLK_SIZE, 0);
     squash->fragments = sqfs_frag_table_create(0);
     squash->ids = sqfs_id_table_create(0);
-    if (!squash->blocks || !squash->fragments || !squash->ids)
+    squash->xattrs = sqfs_xattr_writer_create(0);
+    if (!squash->blocks || !squash->fragments || !squash->ids || !squash->xattrs)
         return squash_fail(squash, SQFS_ERROR_ALLOC, "making its tables", err);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
@@ -126,6 +130,48 @@ struct squash *squash_create(const char *path, struct pe_error *err)
     return pe_steal_ptr(&squash);
 }
 
+/* Up to its inodes, an image is the superblock, compressor options and file data. */
+static int copy_data(struct squash *squash, const char *path, const sqfs_super_t *from, struct pe_error *err)
+{
+    static uint8_t chunk[COPY_BYTES];
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return pe_fail_errno(err, "opening %s", path);
+    for (uint64_t at = 0; at < from->inode_table_start;) {
+        uint64_t left = from->inode_table_start - at;
+        ssize_t n = pread(fd, chunk, left < COPY_BYTES ? (size_t)left : COPY_BYTES, (off_t)at);
+        if (n <= 0)
+            return n < 0 ? pe_fail_errno(err, "reading %s", path)
+                         : pe_fail(err, PE_ERR_MALFORMED, "%s is cut short", path);
+        int code = squash->file->write_at(squash->file, at, chunk, (size_t)n);
+        if (code != 0)
+            return squash_fail(squash, code, "copying file data", err);
+        at += (uint64_t)n;
+    }
+    return 0;
+}
+
+static void destroy_file(sqfs_file_t **file)
+{
+    sqfs_destroy(*file);
+}
+
+int squash_adopt(struct squash *squash, const char *path, struct pe_error *err)
+{
+    __attribute__((cleanup(destroy_file))) sqfs_file_t *file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
+    sqfs_super_t from;
+    if (!file)
+        return pe_fail_errno(err, "opening %s", path);
+    int code = sqfs_super_read(&from, file);
+    if (code != 0)
+        return squash_fail(squash, code, "reading the first image", err);
+    if (from.compression_id != SQFS_COMP_ZSTD || from.block_size != BLOCK_BYTES)
+        return pe_fail(err, PE_ERR_INVALID, "%s was not made by pe-image", path);
+    code = sqfs_frag_table_read(squash->fragments, file, &from, squash->decompressor);
+    return code == 0 ? copy_data(squash, path, &from, err)
+                     : squash_fail(squash, code, "reading the first image", err);
+}
+
 int squash_begin_file(struct squash *squash, struct tree_inode *inode, struct pe_error *err)
 {
     int code = sqfs_block_processor_begin_file(squash->data, &inode->content, NULL, 0);
@@ -149,6 +195,8 @@ static int write_tables(struct squash *squash, struct pe_error *err)
     int code = sqfs_frag_table_write(squash->fragments, squash->file, &squash->super, squash->compressor);
     if (code == 0)
         code = sqfs_id_table_write(squash->ids, squash->file, &squash->super, squash->compressor);
+    if (code == 0)
+        code = sqfs_xattr_writer_flush(squash->xattrs, squash->file, &squash->super, squash->compressor);
     return code == 0 ? 0 : squash_fail(squash, code, "writing the tables", err);
 }
 

@@ -4,8 +4,7 @@
  * squash_free
  *
  * zstd in blocks of 128 KiB, readable by Linux 6.1. The same files in the same order and the same tree give
- * the same bytes. Extended attributes are not kept: file capabilities and labels mean nothing to a job, which
- * can gain no privileges. */
+ * the same bytes. */
 #ifndef PE_IMAGE_SQUASH_H
 #define PE_IMAGE_SQUASH_H
 
@@ -33,6 +32,10 @@ static inline void squash_cleanup(struct squash **squash)
 int squash_begin_file(struct squash *squash, struct tree_inode *inode, struct pe_error *err) PE_MUST_CHECK;
 int squash_append(struct squash *squash, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 int squash_end_file(struct squash *squash, struct pe_error *err) PE_MUST_CHECK;
+
+/* Begin with the file data of another image at `path`, as it lies: inodes that were read from that one
+ * (image/unsquash.h) are valid in this one. Before any file is written. */
+int squash_adopt(struct squash *squash, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the tree and the tables, and pad the file with zeroes to a multiple of PE_PMEM_ALIGN. `*size` is the
  * file's, in bytes. */

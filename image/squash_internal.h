@@ -12,6 +12,7 @@
 #include <sqfs/id_table.h>
 #include <sqfs/io.h>
 #include <sqfs/super.h>
+#include <sqfs/xattr_writer.h>
 
 struct squash {
     const char *path;
@@ -23,6 +24,7 @@ struct squash {
     sqfs_block_writer_t *blocks;
     sqfs_block_processor_t *data;
     sqfs_id_table_t *ids;
+    sqfs_xattr_writer_t *xattrs;
 };
 
 /* Turn a libsquashfs error number into ours; `what` names what was being done. Returns -1. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NO_XATTR 0xFFFFFFFFu
+#define NO_XATTR UINT32_MAX
 
 /* The two metadata streams. Directories come after the inodes in the file, so they wait in memory. */
 struct streams {
@@ -51,9 +51,32 @@ static void number_inodes(struct tree_inode *directory, uint32_t *count)
             directory->entries[i].inode->number = ++*count;
 }
 
+/* The number of the inode's set of extended attributes. */
+static int record_xattrs(struct streams *streams, const struct tree_inode *inode, sqfs_u32 *number,
+                         struct pe_error *err)
+{
+    sqfs_xattr_writer_t *writer = streams->squash->xattrs;
+    *number = NO_XATTR;
+    if (inode->xattr_count == 0)
+        return 0;
+    int code = sqfs_xattr_writer_begin(writer, 0);
+    for (size_t i = 0; code == 0 && i < inode->xattr_count; i++)
+        code = sqfs_xattr_writer_add(writer, inode->xattrs[i].name, inode->xattrs[i].value,
+                                     inode->xattrs[i].size);
+    if (code == 0)
+        code = sqfs_xattr_writer_end(writer, number);
+    return code == 0 ? 0 : squash_fail(streams->squash, code, "writing extended attributes", err);
+}
+
 static int write_inode(struct streams *streams, struct tree_inode *inode, sqfs_inode_generic_t *content,
                        struct pe_error *err)
 {
+    sqfs_u32 xattrs = NO_XATTR;
+    if (record_xattrs(streams, inode, &xattrs, err) < 0)
+        return -1;
+    if (xattrs != NO_XATTR && sqfs_inode_set_xattr_index(content, xattrs) != 0)
+        return squash_fail(streams->squash, SQFS_ERROR_UNSUPPORTED, "extended attributes of an inode", err);
+
     const struct tree_attributes *attributes = &inode->attributes;
     int code = sqfs_id_table_id_to_index(streams->squash->ids, attributes->uid, &content->base.uid_idx);
     if (code == 0)
@@ -80,8 +103,9 @@ static int write_file(struct streams *streams, struct tree_inode *inode, struct 
         int code = sqfs_inode_make_extended(inode->content);
         if (code != 0)
             return squash_fail(streams->squash, code, "writing a hard link", err);
-        inode->content->data.file_ext.nlink = inode->links;
     }
+    if (inode->content->base.type == SQFS_INODE_EXT_FILE)
+        inode->content->data.file_ext.nlink = inode->links;
     return write_inode(streams, inode, inode->content, err);
 }
 
@@ -96,6 +120,24 @@ static int write_symlink(struct streams *streams, struct tree_inode *inode, stru
     content->data.slink.nlink = inode->links;
     content->data.slink.target_size = (sqfs_u32)size;
     memcpy(content->extra, inode->target, size);
+    return write_inode(streams, inode, content, err);
+}
+
+/* A device node, fifo or socket. */
+static int write_special(struct streams *streams, struct tree_inode *inode, struct pe_error *err)
+{
+    pe_autofree sqfs_inode_generic_t *content = calloc(1, sizeof *content);
+    if (!content)
+        return squash_fail(streams->squash, SQFS_ERROR_ALLOC, "writing a device node", err);
+    mode_t mode = inode->attributes.mode;
+    if (S_ISFIFO(mode) || S_ISSOCK(mode)) {
+        content->base.type = S_ISFIFO(mode) ? SQFS_INODE_FIFO : SQFS_INODE_SOCKET;
+        content->data.ipc.nlink = inode->links;
+    } else {
+        content->base.type = S_ISCHR(mode) ? SQFS_INODE_CDEV : SQFS_INODE_BDEV;
+        content->data.dev.nlink = inode->links;
+        content->data.dev.devno = inode->attributes.device;
+    }
     return write_inode(streams, inode, content, err);
 }
 
@@ -119,8 +161,9 @@ static int write_files(struct streams *streams, const struct tree_inode *directo
         struct tree_inode *inode = directory->entries[i].inode;
         if (inode->written || is_directory(&directory->entries[i]))
             continue;
-        int result = S_ISLNK(inode->attributes.mode) ? write_symlink(streams, inode, err)
-                                                     : write_file(streams, inode, err);
+        int result = S_ISLNK(inode->attributes.mode)   ? write_symlink(streams, inode, err)
+                     : S_ISREG(inode->attributes.mode) ? write_file(streams, inode, err)
+                                                       : write_special(streams, inode, err);
         if (result < 0)
             return -1;
     }

@@ -18,22 +18,15 @@
 
 /* ---- listing ---- */
 
-struct found {
-    struct pe_image image;
-    struct timespec written;
-};
+#define NAMES "names"
+#define SUFFIX ".json"
 
-struct found_list {
-    struct found *items;
-    size_t count;
-};
-
-static void free_found(struct found_list *found)
+void pe_store_name_path(const char *name, char path[PE_STORE_NAME_PATH_MAX])
 {
-    for (size_t i = 0; i < found->count; i++)
-        pe_image_free(&found->items[i].image);
-    free(found->items);
-    *found = (struct found_list){0};
+    snprintf(path, PE_STORE_NAME_PATH_MAX, NAMES "/%.*s" SUFFIX, (int)PE_IMAGE_NAME_MAX, name);
+    for (char *at = path + strlen(NAMES "/"); *at; at++)
+        if (*at == '/')
+            *at = '+';
 }
 
 static bool is_digest(const char *name)
@@ -41,115 +34,114 @@ static bool is_digest(const char *name)
     return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
 }
 
-static int parse_entry(const struct pe_buf *text, const char *digest, struct pe_image *image,
+static int parse_entry(const struct pe_buf *text, const char *path, struct pe_image *image,
                        struct pe_error *err)
 {
     json_error_t where;
+    char own[PE_STORE_NAME_PATH_MAX];
     pe_autojson json_t *json = json_loadb((const char *)text->data, text->size, 0, &where);
     if (!json)
         return pe_fail(err, PE_ERR_MALFORMED, "not JSON: line %d: %s", where.line, where.text);
     if (pe_image_from_json(json, image, err) < 0)
         return -1;
-    if (strcmp(image->digest + strlen("sha256:"), digest) != 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "its digest is not the directory's name");
+    pe_store_name_path(image->name, own);
+    if (strcmp(own, path) != 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "its name is '%s'", image->name);
     return 0;
 }
 
-/* Read one entry: 1, or 0 when there is none (being removed just now, or never finished). */
-static int read_entry(int store, const char *digest, struct found *found, struct pe_error *err)
+/* Read one entry: 1, or 0 when there is none (being removed just now). */
+static int read_entry(int store, const char *path, struct pe_image *image, struct pe_error *err)
 {
-    char path[80];
-    struct stat info;
-    snprintf(path, sizeof path, "%s/image.json", digest);
     pe_autoclose int fd = openat(store, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
         return 0;
-    if (fd < 0 || fstat(fd, &info) < 0)
+    if (fd < 0)
         return pe_fail_errno(err, "%s", path);
     pe_autobuf struct pe_buf text = {0};
-    *found = (struct found){.written = info.st_mtim};
+    *image = (struct pe_image){0};
     if (pe_read_all(fd, CATALOG_BYTES_MAX, &text, path, err) == 0 &&
-        parse_entry(&text, digest, &found->image, err) == 0)
+        parse_entry(&text, path, image, err) == 0)
         return 1;
-    pe_image_free(&found->image);
+    pe_image_free(image);
     return pe_fail_context(err, "catalog entry %s", path);
 }
 
-static int read_entries(DIR *directory, struct found_list *list, struct pe_error *err)
+static int append_image(struct pe_store_images *images, struct pe_image *image, struct pe_error *err)
+{
+    struct pe_image *items = reallocarray(images->items, images->count + 1, sizeof *items);
+    if (!items) {
+        pe_image_free(image);
+        return pe_fail_errno(err, "list of images");
+    }
+    images->items = items;
+    items[images->count++] = *image;
+    return 0;
+}
+
+static bool is_entry(const char *name)
+{
+    size_t size = strlen(name);
+    return name[0] != '.' && size > strlen(SUFFIX) && !strcmp(name + size - strlen(SUFFIX), SUFFIX);
+}
+
+static int read_entries(int store, DIR *names, struct pe_store_images *images, struct pe_error *err)
 {
     for (;;) {
         errno = 0;
-        const struct dirent *entry = readdir(directory);
+        const struct dirent *entry = readdir(names);
         if (!entry)
             return errno ? pe_fail_errno(err, "reading the directory") : 0;
-        if (!is_digest(entry->d_name))
+        char path[sizeof entry->d_name + sizeof NAMES];
+        struct pe_image image;
+        if (!is_entry(entry->d_name))
             continue;
-        struct found found;
-        int got = read_entry(dirfd(directory), entry->d_name, &found, err);
-        if (got < 0)
+        snprintf(path, sizeof path, NAMES "/%s", entry->d_name);
+        int got = read_entry(store, path, &image, err);
+        if (got < 0 || (got > 0 && append_image(images, &image, err) < 0))
             return -1;
-        if (got == 0)
-            continue;
-        struct found *items = reallocarray(list->items, list->count + 1, sizeof *items);
-        if (!items) {
-            pe_image_free(&found.image);
-            return pe_fail_errno(err, "list of images");
-        }
-        list->items = items;
-        list->items[list->count++] = found;
     }
 }
 
-/* By name; of two with one name (one is about to be removed) the newer first. */
-static int compare_found(const void *left, const void *right)
+static int compare_names(const void *left, const void *right)
 {
-    const struct found *a = left, *b = right;
-    int order = strcmp(a->image.name, b->image.name);
-    if (order)
-        return order;
-    if (a->written.tv_sec != b->written.tv_sec)
-        return a->written.tv_sec > b->written.tv_sec ? -1 : 1;
-    return a->written.tv_nsec > b->written.tv_nsec ? -1 : a->written.tv_nsec < b->written.tv_nsec;
+    const struct pe_image *a = left, *b = right;
+    return strcmp(a->name, b->name);
 }
 
-static bool same_name(const struct pe_image *a, const struct pe_image *b)
+static int open_names(int store, DIR **names, struct pe_error *err)
 {
-    return a->name && b->name && !strcmp(a->name, b->name);
-}
-
-/* Hand over the newest of each name. */
-static int take_newest(struct found_list *list, struct pe_store_images *images, struct pe_error *err)
-{
-    images->items = calloc(list->count + 1, sizeof *images->items);
-    if (!images->items)
-        return pe_fail_errno(err, "list of images");
-    if (list->count)
-        qsort(list->items, list->count, sizeof *list->items, compare_found);
-    for (size_t i = 0; i < list->count; i++) {
-        struct pe_image *image = &list->items[i].image;
-        if (images->count && same_name(&images->items[images->count - 1], image))
-            continue;
-        images->items[images->count++] = *image;
-        *image = (struct pe_image){0};
-    }
+    pe_autoclose int fd = openat(store, NAMES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *names = NULL;
+    if (fd < 0)
+        return errno == ENOENT ? 0 : pe_fail_errno(err, "opening " NAMES);
+    *names = fdopendir(fd);
+    if (!*names)
+        return pe_fail_errno(err, "opening " NAMES);
+    (void)pe_steal_fd(&fd);
     return 0;
 }
 
 int pe_store_list(const char *store, struct pe_store_images *images, struct pe_error *err)
 {
     *images = (struct pe_store_images){0};
-    pe_autodir DIR *directory = opendir(store);
-    if (!directory && errno == ENOENT)
+    pe_autoclose int directory = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND,
                        "there is no image store at %s: `make images` makes one in a source tree, "
-                       "`pe-image import` anywhere",
+                       "`pe-image pull` anywhere",
                        store);
-    if (!directory)
+    if (directory < 0)
         return pe_fail_errno(err, "opening image store %s", store);
-    __attribute__((cleanup(free_found))) struct found_list list = {0};
-    if (read_entries(directory, &list, err) < 0)
+    pe_autodir DIR *names = NULL;
+    if (open_names(directory, &names, err) < 0 ||
+        (names && read_entries(directory, names, images, err) < 0)) {
+        pe_store_images_free(images);
         return pe_fail_context(err, "image store %s", store);
-    return take_newest(&list, images, err);
+    }
+    if (images->count)
+        qsort(images->items, images->count, sizeof *images->items, compare_names);
+    return 0;
 }
 
 void pe_store_images_free(struct pe_store_images *images)

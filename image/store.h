@@ -1,15 +1,18 @@
-/* The image store of a host, read side: pe-worker reads it, pe-image writes it (image/import.h).
+/* The image store of a host, read side: pe-worker reads it, pe-image writes it (image/entry.h).
  *
- *   STORE/<digest hex>/rootfs.squashfs   padded with zeroes to a multiple of 2 MiB (PE_PMEM_ALIGN)
- *   STORE/<digest hex>/image.json        its catalog entry (proto/image.h), written last: an entry is there
- * when it is whole
+ *   STORE/<digest hex>/rootfs.squashfs   padded with zeroes to a multiple of 2 MiB (PE_PMEM_ALIGN); never
+ *                                        changed once it is there
+ *   STORE/names/<name>.json              a catalog entry (proto/image.h); '/' of the name is '+'
+ *   STORE/index.json                     all catalog entries, for those who fetch over HTTP
  *
- * A directory appears under its final name by one rename(2); names starting with "." are unfinished work. */
+ * A rootfs may have several names. Everything appears under its final name by one rename(2), a rootfs before
+ * its names; what begins with "." is unfinished work or the lock of the writers. */
 #ifndef PE_IMAGE_STORE_H
 #define PE_IMAGE_STORE_H
 
 #include "base/error.h"
 #include "proto/image.h"
+#include "proto/limits.h"
 
 #include <stddef.h>
 
@@ -23,6 +26,10 @@ struct pe_store_images {
 int pe_store_list(const char *store, struct pe_store_images *images, struct pe_error *err) PE_MUST_CHECK;
 void pe_store_images_free(struct pe_store_images *images);
 #define pe_autostoreimages __attribute__((cleanup(pe_store_images_free)))
+
+/* The file of a name in STORE, "names/<name>.json", into `path`. */
+#define PE_STORE_NAME_PATH_MAX (PE_IMAGE_NAME_MAX + 16)
+void pe_store_name_path(const char *name, char path[PE_STORE_NAME_PATH_MAX]);
 
 /* Find by reference: "name:tag" or "name@sha256:<hex>" (the name must fit as well). PE_ERR_NOT_FOUND names
  * the image and up to three near names. The result points into `images`. */

@@ -11,16 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A few hundred bytes each: an archive with more members than this is no root filesystem but an attack. */
-#define INODES_MAX 4000000u
-
 static struct tree_inode *new_inode(struct tree *tree, const struct tree_attributes *attributes,
                                     struct pe_error *err)
 {
-    if (tree->inode_count >= INODES_MAX) {
-        pe_fail(err, PE_ERR_TOO_LARGE, "the archive has over %u files", INODES_MAX);
-        return NULL;
-    }
     struct tree_inode *inode = calloc(1, sizeof *inode);
     if (!inode) {
         pe_fail_errno(err, "file tree");
@@ -53,6 +46,7 @@ void tree_free(struct tree *tree)
             free(inode->entries[i].name);
         free(inode->entries);
         free(inode->target);
+        tree_clear_xattrs(inode);
         sqfs_free(inode->content);
         free(inode);
         inode = next;
@@ -115,7 +109,7 @@ static size_t search(const struct tree_inode *directory, const char *name, bool 
 }
 
 static int insert(struct tree_inode *directory, size_t at, const char *name, struct tree_inode *inode,
-                  struct pe_error *err)
+                  uint32_t layer, struct pe_error *err)
 {
     if (directory->entry_count == directory->entry_capacity) {
         size_t capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
@@ -130,7 +124,7 @@ static int insert(struct tree_inode *directory, size_t at, const char *name, str
         return pe_fail_errno(err, "name in the file tree");
     memmove(directory->entries + at + 1, directory->entries + at,
             (directory->entry_count - at) * sizeof *directory->entries);
-    directory->entries[at] = (struct tree_entry){.name = copy, .inode = inode};
+    directory->entries[at] = (struct tree_entry){.name = copy, .inode = inode, .layer = layer};
     directory->entry_count++;
     inode->links++;
     return 0;
@@ -144,16 +138,17 @@ static void unlink_below(struct tree_inode *inode)
         unlink_below(inode->entries[i].inode);
 }
 
-static int set_entry(struct tree_inode *directory, const char *name, struct tree_inode *inode,
-                     struct pe_error *err)
+static int set_entry(const struct tree *tree, struct tree_inode *directory, const char *name,
+                     struct tree_inode *inode, struct pe_error *err)
 {
     bool found = false;
     size_t at = search(directory, name, &found);
     if (!found)
-        return insert(directory, at, name, inode, err);
+        return insert(directory, at, name, inode, tree->layer, err);
     inode->links++; /* first, for an entry that replaces itself */
     unlink_below(directory->entries[at].inode);
     directory->entries[at].inode = inode;
+    directory->entries[at].layer = tree->layer;
     return 0;
 }
 
@@ -184,6 +179,21 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
     return at;
 }
 
+static int refuse_way_through(const char *path, const struct tree_inode *inode, struct pe_error *err)
+{
+    return refuse(
+        path, S_ISLNK(inode->attributes.mode) ? "goes through a symbolic link" : "goes through a file", err);
+}
+
+/* The current layer names this directory, or something below it: it is this layer's too. */
+static void touch(const struct tree *tree, struct tree_inode *directory, const char *name)
+{
+    bool found = false;
+    size_t at = search(directory, name, &found);
+    if (found)
+        directory->entries[at].layer = tree->layer;
+}
+
 /* The directory that holds a clean path's last name, which is copied out. */
 static struct tree_inode *make_parents(struct tree *tree, const char *path,
                                        char name[PE_PATH_COMPONENT_MAX + 1], struct pe_error *err)
@@ -193,15 +203,14 @@ static struct tree_inode *make_parents(struct tree *tree, const char *path,
         struct tree_inode *below = child(at, name);
         if (!below) {
             below = new_inode(tree, &plain_directory, err);
-            if (!below || set_entry(at, name, below, err) < 0)
+            if (!below || set_entry(tree, at, name, below, err) < 0)
                 return NULL;
         }
         if (!S_ISDIR(below->attributes.mode)) {
-            refuse(path,
-                   S_ISLNK(below->attributes.mode) ? "goes through a symbolic link" : "goes through a file",
-                   err);
+            (void)refuse_way_through(path, below, err);
             return NULL;
         }
+        touch(tree, at, name);
         at = below;
     }
     return at;
@@ -214,7 +223,14 @@ int tree_put(struct tree *tree, const char *path, const struct tree_attributes *
 {
     struct tree_inode *old = tree_find(tree, path);
     if (old && S_ISDIR(old->attributes.mode) && S_ISDIR(attributes->mode)) {
+        char own[PE_PATH_COMPONENT_MAX + 1];
+        struct tree_inode *above = *path ? make_parents(tree, path, own, err) : NULL;
+        if (*path && !above)
+            return -1;
+        if (above)
+            touch(tree, above, own);
         old->attributes = *attributes;
+        tree_clear_xattrs(old);
         *inode = old;
         return 0;
     }
@@ -223,7 +239,7 @@ int tree_put(struct tree *tree, const char *path, const struct tree_attributes *
     char name[PE_PATH_COMPONENT_MAX + 1];
     struct tree_inode *parent = make_parents(tree, path, name, err);
     *inode = parent ? new_inode(tree, attributes, err) : NULL;
-    return *inode ? set_entry(parent, name, *inode, err) : -1;
+    return *inode ? set_entry(tree, parent, name, *inode, err) : -1;
 }
 
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err)
@@ -231,7 +247,121 @@ int tree_link(struct tree *tree, const char *path, const char *target, struct pe
     struct tree_inode *inode = tree_find(tree, target);
     if (!inode || S_ISDIR(inode->attributes.mode) || !*path)
         return refuse(path, "is a hard link to what is not a file of this archive", err);
+    return tree_link_inode(tree, path, inode, err);
+}
+
+int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode, struct pe_error *err)
+{
     char name[PE_PATH_COMPONENT_MAX + 1];
     struct tree_inode *parent = make_parents(tree, path, name, err);
-    return parent ? set_entry(parent, name, inode, err) : -1;
+    return parent ? set_entry(tree, parent, name, inode, err) : -1;
+}
+
+/* ---- whiteouts ---- */
+
+/* The directory that holds a path's last name, or NULL when it or a parent is not there; `*failed` when a
+ * parent is no directory. */
+static struct tree_inode *find_parent(const struct tree *tree, const char *path,
+                                      char name[PE_PATH_COMPONENT_MAX + 1], bool *failed,
+                                      struct pe_error *err)
+{
+    struct tree_inode *at = tree->root;
+    for (const char *rest = first_name(path, name); *rest && at; rest = first_name(rest, name)) {
+        at = child(at, name);
+        if (at && !S_ISDIR(at->attributes.mode)) {
+            *failed = true;
+            (void)refuse_way_through(path, at, err);
+            return NULL;
+        }
+    }
+    return at;
+}
+
+static void remove_entry(struct tree_inode *directory, size_t at)
+{
+    unlink_below(directory->entries[at].inode);
+    free(directory->entries[at].name);
+    directory->entry_count--;
+    memmove(directory->entries + at, directory->entries + at + 1,
+            (directory->entry_count - at) * sizeof *directory->entries);
+}
+
+/* Nothing of the current layer is below an entry that it did not touch. */
+static void hide_older(const struct tree *tree, struct tree_inode *directory)
+{
+    for (size_t i = directory->entry_count; i-- > 0;) {
+        struct tree_entry *entry = &directory->entries[i];
+        if (entry->layer != tree->layer)
+            remove_entry(directory, i);
+        else if (S_ISDIR(entry->inode->attributes.mode))
+            hide_older(tree, entry->inode);
+    }
+}
+
+int tree_hide(struct tree *tree, const char *path, struct pe_error *err)
+{
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    bool failed = false, found = false;
+    struct tree_inode *parent = find_parent(tree, path, name, &failed, err);
+    size_t at = parent ? search(parent, name, &found) : 0;
+    if (!found)
+        return failed ? -1 : 0;
+    if (parent->entries[at].layer != tree->layer)
+        remove_entry(parent, at);
+    else if (S_ISDIR(parent->entries[at].inode->attributes.mode))
+        hide_older(tree, parent->entries[at].inode);
+    return 0;
+}
+
+int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err)
+{
+    struct tree_inode *directory = tree_find(tree, path);
+    if (directory && !S_ISDIR(directory->attributes.mode))
+        return refuse_way_through(path, directory, err);
+    if (directory)
+        hide_older(tree, directory);
+    return 0;
+}
+
+/* ---- extended attributes ---- */
+
+void tree_clear_xattrs(struct tree_inode *inode)
+{
+    for (size_t i = 0; i < inode->xattr_count; i++) {
+        free(inode->xattrs[i].name);
+        free(inode->xattrs[i].value);
+    }
+    free(inode->xattrs);
+    inode->xattrs = NULL;
+    inode->xattr_count = 0;
+}
+
+static int set_value(struct tree_xattr *xattr, const void *value, size_t size, struct pe_error *err)
+{
+    void *copy = malloc(size + 1);
+    if (!copy)
+        return pe_fail_errno(err, "extended attribute %s", xattr->name);
+    memcpy(copy, value, size);
+    free(xattr->value);
+    xattr->value = copy;
+    xattr->size = size;
+    return 0;
+}
+
+int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size,
+                   struct pe_error *err)
+{
+    for (size_t i = 0; i < inode->xattr_count; i++)
+        if (!strcmp(inode->xattrs[i].name, name))
+            return set_value(&inode->xattrs[i], value, size, err);
+    struct tree_xattr *xattrs = reallocarray(inode->xattrs, inode->xattr_count + 1, sizeof *xattrs);
+    if (!xattrs)
+        return pe_fail_errno(err, "extended attribute %s", name);
+    inode->xattrs = xattrs;
+    struct tree_xattr *xattr = &xattrs[inode->xattr_count];
+    *xattr = (struct tree_xattr){.name = strdup(name)};
+    if (!xattr->name)
+        return pe_fail_errno(err, "extended attribute %s", name);
+    inode->xattr_count++;
+    return set_value(xattr, value, size, err);
 }

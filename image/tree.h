@@ -1,9 +1,10 @@
-/* A file tree in memory: what a rootfs tar describes, without the files' bytes. Names and inodes are
- * separate, so that hard links are two names of one inode. The tar reader fills it, the squashfs writer
+/* A file tree in memory: what the layers of an image describe, without the files' bytes. Names and inodes are
+ * separate, so that hard links are two names of one inode. The layer reader fills it, the squashfs writer
  * writes it. */
 #ifndef PE_IMAGE_TREE_H
 #define PE_IMAGE_TREE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -16,18 +17,33 @@ struct sqfs_inode_generic_t;
 struct tree_entry {
     char *name; /* owned */
     struct tree_inode *inode;
+    uint32_t layer; /* the last that named it */
+};
+
+struct tree_xattr {
+    char *name; /* "user.x", "security.capability"; owned */
+    void *value;
+    size_t size;
 };
 
 struct tree_attributes {
-    uint32_t mode; /* type (S_IFREG, S_IFDIR or S_IFLNK) and permission bits */
+    uint32_t mode; /* type and permission bits */
     uint32_t uid, gid;
-    uint32_t mtime; /* seconds since 1970 */
+    uint32_t mtime;  /* seconds since 1970 */
+    uint32_t device; /* of a device node, as Linux encodes it: see makedev(3) */
 };
 
 struct tree_inode {
     struct tree_attributes attributes;
+    uint32_t layer; /* for whoever walks the tree and must not do an inode twice; else 0 */
     uint32_t links; /* names of this inode; 0: replaced by a later entry, not written */
     char *target;   /* of a symlink; owned */
+
+    struct tree_xattr *xattrs; /* owned */
+    size_t xattr_count;
+
+    /* Of a regular file: where its bytes are copied as well when they are wanted, else NULL. The asker's. */
+    struct pe_buf *copy;
 
     /* Of a directory: sorted by strcmp, the order that squashfs requires. */
     struct tree_entry *entries;
@@ -47,6 +63,7 @@ struct tree {
     struct tree_inode *root;
     struct tree_inode *all;
     size_t inode_count;
+    uint32_t layer; /* the one being applied, from 0; set by whoever applies it */
 };
 
 /* An empty root directory, 0755 root:root. */
@@ -68,8 +85,23 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path);
 int tree_put(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err) PE_MUST_CHECK;
 
+/* Remove what layers before the current one put at `path` (a whiteout), or below the directory there (an
+ * opaque one); what the current layer put there stays. Nothing there is no error; a way through something
+ * that is no directory is PE_ERR_INVALID. */
+int tree_hide(struct tree *tree, const char *path, struct pe_error *err) PE_MUST_CHECK;
+int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err) PE_MUST_CHECK;
+
+/* Add an extended attribute, or replace its value. */
+int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size,
+                   struct pe_error *err) PE_MUST_CHECK;
+void tree_clear_xattrs(struct tree_inode *inode);
+
 /* Make `path` another name of the file at `target`, both clean. PE_ERR_INVALID when there is no file there.
  */
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err) PE_MUST_CHECK;
+
+/* The same for an inode of the tree that is no directory. */
+int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode,
+                    struct pe_error *err) PE_MUST_CHECK;
 
 #endif

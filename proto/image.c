@@ -4,6 +4,7 @@
 #include "proto/glob.h"
 #include "proto/job.h"
 #include "proto/limits.h"
+#include "proto/metadata.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,80 @@ static bool is_assignment(const char *entry)
     return entry && *entry != '=' && strchr(entry, '=');
 }
 
+/* ---- decoding ---- */
+
+static int take_id(const json_t *value, const char *field, uint32_t *out, struct pe_error *err)
+{
+    json_int_t number = value ? json_integer_value(value) : 0;
+    if ((value && !json_is_integer(value)) || number < 0 || number >= UINT32_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field '%s' must be a number of 32 bits", field);
+    *out = (uint32_t)number;
+    return 0;
+}
+
+static int take_user(const json_t *json, struct pe_image_user *user, struct pe_error *err)
+{
+    const json_t *object = json_object_get(json, "user");
+    const json_t *groups = json_object_get(object, "groups");
+    if (object && !json_is_object(object))
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'user' must be an object");
+    if (json_array_size(groups) > PE_IMAGE_GROUPS_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'user' has over %u groups", PE_IMAGE_GROUPS_MAX);
+    if (take_text(object, "name", false, &user->name, err) < 0 ||
+        take_id(json_object_get(object, "uid"), "user.uid", &user->uid, err) < 0 ||
+        take_id(json_object_get(object, "gid"), "user.gid", &user->gid, err) < 0)
+        return -1;
+    for (; user->group_count < json_array_size(groups); user->group_count++)
+        if (take_id(json_array_get(groups, user->group_count), "user.groups",
+                    &user->groups[user->group_count], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int take_commands(const json_t *json, struct pe_image *image, struct pe_error *err)
+{
+    const json_t *array = json_object_get(json, "commands");
+    if (array && (!json_is_array(array) || json_array_size(array) > PE_IMAGE_COMMANDS_MAX))
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'commands' must be an array of at most %u",
+                       PE_IMAGE_COMMANDS_MAX);
+    image->commands = calloc(json_array_size(array) + 1, sizeof *image->commands);
+    if (!image->commands)
+        return pe_fail_errno(err, "catalog field 'commands'");
+    while (image->command_count < json_array_size(array)) {
+        const json_t *object = json_array_get(array, image->command_count);
+        struct pe_image_command *command = &image->commands[image->command_count++];
+        if (take_text(object, "files", true, &command->files, err) < 0 ||
+            take_texts(object, "cmd", PE_ARGS_MAX, &command->cmd, &command->cmd_count, err) < 0)
+            return pe_fail_context(err, "catalog field 'commands'");
+        if (command->cmd_count == 0)
+            return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'commands' has an entry without 'cmd'");
+    }
+    return 0;
+}
+
+/* One name: it becomes part of a path below the guest's rootfs. */
+static bool is_root(const char *root)
+{
+    return !*root || (strlen(root) <= 128 && root[0] != '.' && root[0] != '-' &&
+                      strspn(root, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+                          strlen(root));
+}
+
+static int check(const struct pe_image *image, struct pe_error *err)
+{
+    if (!pe_image_reference_valid(image->name) || !strchr(image->name, ':') || strchr(image->name, '@'))
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag");
+    if (strlen(image->digest) != 71 || strncmp(image->digest, "sha256:", 7) != 0 ||
+        strspn(image->digest + 7, "0123456789abcdef") != 64)
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
+    if (!is_root(image->root))
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'root' must be one name");
+    for (size_t i = 0; i < image->env_count; i++)
+        if (!is_assignment(image->env[i]))
+            return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'env' has an entry that is not KEY=value");
+    return 0;
+}
+
 int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_error *err)
 {
     *image = (struct pe_image){0};
@@ -63,22 +138,23 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
         take_text(json, "digest", true, &image->digest, err) < 0 ||
         take_text(json, "description", false, &image->description, err) < 0 ||
         take_text(json, "working_dir", false, &image->working_dir, err) < 0 ||
+        take_text(json, "root", false, &image->root, err) < 0 ||
+        take_text(json, "architecture", false, &image->architecture, err) < 0 ||
+        take_text(json, "stop_signal", false, &image->stop_signal, err) < 0 ||
         take_texts(json, "default_cmd", PE_ARGS_MAX, &image->default_cmd, &image->default_cmd_count, err) <
             0 ||
+        take_texts(json, "entrypoint", PE_ARGS_MAX, &image->entrypoint, &image->entrypoint_count, err) < 0 ||
+        take_texts(json, "cmd", PE_ARGS_MAX, &image->cmd, &image->cmd_count, err) < 0 ||
         take_texts(json, "warmup", PE_ARGS_MAX, &image->warmup, &image->warmup_count, err) < 0 ||
-        take_texts(json, "env", PE_ENV_MAX, &image->env, &image->env_count, err) < 0)
+        take_texts(json, "env", PE_ENV_MAX, &image->env, &image->env_count, err) < 0 ||
+        take_user(json, &image->user, err) < 0 || take_commands(json, image, err) < 0 ||
+        check(image, err) < 0)
         return -1;
-    if (!pe_image_reference_valid(image->name) || !strchr(image->name, ':') || strchr(image->name, '@'))
-        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag");
-    if (strlen(image->digest) != 71 || strncmp(image->digest, "sha256:", 7) ||
-        strspn(image->digest + 7, "0123456789abcdef") != 64)
-        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
-    for (size_t i = 0; i < image->env_count; i++)
-        if (!is_assignment(image->env[i]))
-            return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'env' has an entry that is not KEY=value");
     image->rootfs_bytes = (uint64_t)json_integer_value(json_object_get(json, "rootfs_bytes"));
-    return 0;
+    return pe_metadata_take(json, &image->metadata, err);
 }
+
+/* ---- encoding ---- */
 
 static json_t *texts_to_json(char *const *texts, size_t count)
 {
@@ -88,14 +164,45 @@ static json_t *texts_to_json(char *const *texts, size_t count)
     return array;
 }
 
+static const char *text_or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static json_t *user_to_json(const struct pe_image_user *user)
+{
+    json_t *groups = json_array();
+    for (size_t i = 0; i < user->group_count; i++)
+        json_array_append_new(groups, json_integer(user->groups[i]));
+    return json_pack("{s:s, s:I, s:I, s:o}", "name", text_or_empty(user->name), "uid", (json_int_t)user->uid,
+                     "gid", (json_int_t)user->gid, "groups", groups);
+}
+
+static json_t *commands_to_json(const struct pe_image *image)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < image->command_count; i++)
+        json_array_append_new(array,
+                              json_pack("{s:s, s:o}", "files", image->commands[i].files, "cmd",
+                                        texts_to_json(image->commands[i].cmd, image->commands[i].cmd_count)));
+    return array;
+}
+
 json_t *pe_image_to_json(const struct pe_image *image)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "name", image->name, "digest", image->digest,
-                     "description", image->description, "working_dir", image->working_dir, "default_cmd",
-                     texts_to_json(image->default_cmd, image->default_cmd_count), "env",
-                     texts_to_json(image->env, image->env_count), "warmup",
-                     texts_to_json(image->warmup, image->warmup_count), "rootfs_bytes",
-                     (json_int_t)image->rootfs_bytes);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "name", image->name,
+        "digest", image->digest, "description", text_or_empty(image->description), "working_dir",
+        text_or_empty(image->working_dir), "default_cmd",
+        texts_to_json(image->default_cmd, image->default_cmd_count), "env",
+        texts_to_json(image->env, image->env_count), "rootfs_bytes", (json_int_t)image->rootfs_bytes, "root",
+        text_or_empty(image->root), "architecture", text_or_empty(image->architecture), "user",
+        user_to_json(&image->user), "entrypoint", texts_to_json(image->entrypoint, image->entrypoint_count),
+        "cmd", texts_to_json(image->cmd, image->cmd_count), "stop_signal", text_or_empty(image->stop_signal),
+        "warmup", texts_to_json(image->warmup, image->warmup_count), "commands", commands_to_json(image));
+    if (json && image->metadata)
+        json_object_update(json, image->metadata);
+    return json;
 }
 
 void pe_image_free(struct pe_image *image)
@@ -104,11 +211,25 @@ void pe_image_free(struct pe_image *image)
     free(image->digest);
     free(image->description);
     free(image->working_dir);
+    free(image->root);
+    free(image->architecture);
+    free(image->stop_signal);
+    free(image->user.name);
     pe_strings_free(image->default_cmd, image->default_cmd_count);
     pe_strings_free(image->env, image->env_count);
+    pe_strings_free(image->entrypoint, image->entrypoint_count);
+    pe_strings_free(image->cmd, image->cmd_count);
     pe_strings_free(image->warmup, image->warmup_count);
+    for (size_t i = 0; i < image->command_count; i++) {
+        free(image->commands[i].files);
+        pe_strings_free(image->commands[i].cmd, image->commands[i].cmd_count);
+    }
+    free(image->commands);
+    json_decref(image->metadata);
     *image = (struct pe_image){0};
 }
+
+/* ---- default commands ---- */
 
 /* The glob of a "{files}" or "{files:GLOB}" word in `glob` (at most PE_PATH_MAX bytes), or false for any
  * other word. */
@@ -126,45 +247,82 @@ static bool placeholder_glob(const char *word, char glob[PE_PATH_MAX + 1])
     return true;
 }
 
-static int push_word(char **words, size_t *count, const char *word, struct pe_error *err)
+struct expansion {
+    const struct pe_image *image;
+    const char *const *files;
+    size_t file_count;
+    char **words; /* room for all */
+    size_t count;
+};
+
+static int push_word(struct expansion *expansion, const char *word, struct pe_error *err)
 {
-    words[*count] = strdup(word);
-    return words[*count] ? (++*count, 0) : pe_fail_errno(err, "default command");
+    expansion->words[expansion->count] = strdup(word);
+    return expansion->words[expansion->count] ? (++expansion->count, 0)
+                                              : pe_fail_errno(err, "default command");
 }
 
-static int expand_word(const char *word, const char *const *files, size_t file_count, char **words,
-                       size_t *count, struct pe_error *err)
+static int push_options(struct expansion *expansion, struct pe_error *err)
+{
+    pe_autojson json_t *argv = pe_metadata_default_argv(expansion->image->metadata);
+    for (size_t i = 0; i < json_array_size(argv); i++)
+        if (push_word(expansion, json_string_value(json_array_get(argv, i)), err) < 0)
+            return -1;
+    return 0;
+}
+
+static int expand_word(struct expansion *expansion, const char *word, struct pe_error *err)
 {
     char glob[PE_PATH_MAX + 1];
+    if (!strcmp(word, "{options}"))
+        return push_options(expansion, err);
     if (!placeholder_glob(word, glob))
-        return push_word(words, count, word, err);
-    size_t before = *count;
-    for (size_t i = 0; i < file_count; i++)
-        if (pe_glob_match(glob, files[i]) && push_word(words, count, files[i], err) < 0)
+        return push_word(expansion, word, err);
+    size_t before = expansion->count;
+    for (size_t i = 0; i < expansion->file_count; i++)
+        if (pe_glob_match(glob, expansion->files[i]) && push_word(expansion, expansion->files[i], err) < 0)
             return -1;
-    if (*count == before)
+    if (expansion->count == before)
         return pe_fail(err, PE_ERR_INVALID,
                        "the image's default command needs a file matching '%s': send one, or say a command",
                        glob);
     return 0;
 }
 
+/* The first command that one of the files is for, else the default one. */
+static char *const *choose_command(const struct pe_image *image, const char *const *files, size_t file_count,
+                                   size_t *count)
+{
+    for (size_t i = 0; i < image->command_count; i++)
+        for (size_t k = 0; k < file_count; k++)
+            if (pe_glob_match(image->commands[i].files, files[k])) {
+                *count = image->commands[i].cmd_count;
+                return image->commands[i].cmd;
+            }
+    *count = image->default_cmd_count;
+    return image->default_cmd;
+}
+
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,
                              char ***cmd, size_t *cmd_count, struct pe_error *err)
 {
-    if (image->default_cmd_count == 0)
-        return pe_fail(err, PE_ERR_INVALID, "image %s has no default command: say one", image->name);
-    /* Each word is itself or all files: an upper bound on the number of words. */
-    char **words = calloc(image->default_cmd_count * (file_count + 1) + 1, sizeof *words);
-    if (!words)
+    size_t word_count = 0;
+    char *const *chosen = choose_command(image, files, file_count, &word_count);
+    if (word_count == 0)
+        return pe_fail(err, PE_ERR_INVALID, "image %s has no default command%s: say one", image->name,
+                       image->command_count ? " for these files" : "");
+    /* Each word is itself, all files or all options: an upper bound on the number of words. */
+    size_t most = file_count > PE_METADATA_ARGV_MAX ? file_count : PE_METADATA_ARGV_MAX;
+    struct expansion expansion = {image, files, file_count,
+                                  calloc(word_count * (most + 1) + 1, sizeof(char *)), 0};
+    if (!expansion.words)
         return pe_fail_errno(err, "default command");
-    size_t count = 0;
-    for (size_t i = 0; i < image->default_cmd_count; i++)
-        if (expand_word(image->default_cmd[i], files, file_count, words, &count, err) < 0) {
-            pe_strings_free(words, count);
+    for (size_t i = 0; i < word_count; i++)
+        if (expand_word(&expansion, chosen[i], err) < 0) {
+            pe_strings_free(expansion.words, expansion.count);
             return -1;
         }
-    *cmd = words;
-    *cmd_count = count;
+    *cmd = expansion.words;
+    *cmd_count = expansion.count;
     return 0;
 }

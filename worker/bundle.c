@@ -8,6 +8,7 @@
 #include "proto/limits.h"
 #include "worker/seccomp_profile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,22 +75,35 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
                      STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
 }
 
-static json_t *process_section(void)
+/* Capabilities are root's; crun takes them from any other user when it changes to it. */
+static json_t *user_section(const struct pe_image_user *user)
 {
-    return json_pack("{s:b, s:{s:i, s:i}, s:o, s:s, s:o, s:b, s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}",
-                     "terminal", 0, "user", "uid", 0, "gid", 0, "args", STRINGS("/dev/pe-shim"), "cwd", "/",
+    json_t *groups = json_array();
+    for (size_t i = 0; i < user->group_count; i++)
+        json_array_append_new(groups, json_integer(user->groups[i]));
+    return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)user->uid, "gid", (json_int_t)user->gid,
+                     "additionalGids", groups);
+}
+
+static json_t *process_section(const struct pe_image *image)
+{
+    return json_pack("{s:b, s:o, s:o, s:s, s:o, s:b, s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}", "terminal", 0,
+                     "user", user_section(&image->user), "args", STRINGS("/dev/pe-shim"), "cwd", "/",
                      "capabilities", capability_sets(), "noNewPrivileges", 1, "rlimits", "type",
                      "RLIMIT_NOFILE", "hard", 4096, "soft", 1024, "type", "RLIMIT_CORE", "hard", 0, "soft",
                      0);
 }
 
-int bundle_config(enum bundle_container container, uint32_t memory_mib, struct pe_buf *out,
-                  struct pe_error *err)
+int bundle_config(enum bundle_container container, const struct pe_image *image, uint32_t memory_mib,
+                  struct pe_buf *out, struct pe_error *err)
 {
+    char root[256]; /* of a combined image, the prefix that the catalog's name stands for */
+    snprintf(root, sizeof root, "/run/pe/rootfs%s%.200s", image->root && *image->root ? "/" : "",
+             image->root ? image->root : "");
     pe_autojson json_t *config =
-        json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path",
-                  "/run/pe/rootfs", "readonly", 0, "hostname", "pe", "process", process_section(), "mounts",
-                  mounts(), "linux", linux_section(container, memory_mib));
+        json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path", root,
+                  "readonly", 0, "hostname", "pe", "process", process_section(image), "mounts", mounts(),
+                  "linux", linux_section(container, memory_mib));
     pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "encoding config.json");

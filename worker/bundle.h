@@ -14,11 +14,11 @@
 /* Which container: both are confined alike, and have cgroups of their own. */
 enum bundle_container { BUNDLE_JOB, BUNDLE_REHEARSAL };
 
-/* Append the runtime configuration of a container for the image. It does not depend on the job, so that the
- * container can be made before there is one. `memory_mib` is the most memory that it may use, its files in
- * /tmp, /work and /output included. */
-int bundle_config(enum bundle_container container, uint32_t memory_mib, struct pe_buf *out,
-                  struct pe_error *err) PE_MUST_CHECK;
+/* Append the runtime configuration of a container for the image: its root, its user. It does not depend on the
+ * job, so that the container can be made before there is one. `memory_mib` is the most memory that it may use, its
+ * files in /tmp, /work and /output included. */
+int bundle_config(enum bundle_container container, const struct pe_image *image, uint32_t memory_mib,
+                  struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append words and environment of the job's program. The image's default command is put in when the job has
  * none; PE_ERR_INVALID when there is none or it finds none of its files. */

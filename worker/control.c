@@ -9,6 +9,7 @@
 #include "worker/link.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -61,6 +62,17 @@ static int say_hello(const struct worker_config *config, struct link *link, stru
     return link_send(link, true, text.data, text.size, err);
 }
 
+/* Watch the names of the store, and the store itself, in which the folder of names may appear later. Asking
+ * again for what is watched already changes nothing. */
+static void watch_store(const struct worker_config *config, int watch)
+{
+    char names[PATH_MAX];
+    snprintf(names, sizeof names, "%s/names", config->store);
+    if (watch < 0 || inotify_add_watch(watch, config->store, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+        pe_log(PE_LOG_WARN, "image store %s is not watched for changes", config->store);
+    (void)inotify_add_watch(watch, names, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
+}
+
 /* Swallow what inotify said; that it said something is all that matters. */
 static void drain(int fd)
 {
@@ -84,6 +96,7 @@ static int serve(const struct worker_config *config, struct link *link, int watc
             free(link_take(link)); /* the balancer has nothing to say here yet */
         if (event == LINK_FD) {
             drain(watch);
+            watch_store(config, watch);
             if (say_hello(config, link, err) < 0)
                 return -1;
         }
@@ -94,8 +107,7 @@ int control_main(const struct worker_config *config)
 {
     struct pe_error err;
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (watch >= 0 && inotify_add_watch(watch, config->store, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) < 0)
-        pe_log(PE_LOG_WARN, "image store %s is not watched for changes", config->store);
+    watch_store(config, watch);
     while (!link_stop_requested) {
         struct link *link = link_open(config->server, PE_CONTROL_PATH, config->token, &err);
         int ended = link ? serve(config, link, watch, &err) : -1;

@@ -173,7 +173,7 @@ static enum step finish_input(struct job_state *state, struct pe_error *cause)
     const struct job_run *run = state->run;
     const struct pe_job *job = &run->message->job;
     autoinputtexts struct input_texts texts = {0};
-    if (bundle_config(BUNDLE_JOB, run->config->memory_mib, &texts.config, cause) < 0 ||
+    if (bundle_config(BUNDLE_JOB, state->image, run->config->memory_mib, &texts.config, cause) < 0 ||
         bundle_program(job, state->image, &run->message->parts, &texts.program, cause) < 0 ||
         bundle_job(job, run->config->new_containers ? "new_container" : NULL, &texts.job, cause) < 0 ||
         input_finish(&state->input, &texts, cause) < 0)
@@ -193,14 +193,14 @@ static int make_machine(struct job_state *state, struct pe_error *cause)
     struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
     struct pe_error ignored;
     template_done(run->templates);
-    if (template_ask(run->templates, run->config, state->image->digest, true, &ignored) == 0 &&
+    if (template_ask(run->templates, run->config, state->image->name, true, &ignored) == 0 &&
         template_take(run->templates, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
         pe_log(PE_LOG_WARN, "%s", ignored.message);
     int failed = -1;
     if (snapshot.memory_fd >= 0 &&
         (failed = machine_clone(run->config, state->image, &snapshot, run->machine, cause)) < 0) {
         pe_log(PE_LOG_WARN, "%s", cause->message);
-        template_is_broken(run->templates, state->image->digest);
+        template_is_broken(run->templates, state->image->name);
     }
     if (failed)
         failed = machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, cause);
@@ -218,7 +218,7 @@ static enum step take_machine(struct job_state *state, struct pe_error *cause)
     if (!state->image)
         return STEP_REFUSED;
     strcpy(run->warm_image, state->image->name);
-    if (run->machine->vm.pid > 0 && !strcmp(run->machine->image_digest, state->image->digest))
+    if (machine_is_for(run->machine, state->image))
         return STEP_DONE;
     machine_discard(run->machine);
     return make_machine(state, cause) < 0 ? STEP_REFUSED : STEP_DONE;

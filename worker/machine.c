@@ -68,8 +68,8 @@ static int write_preparation(const struct worker_config *config, const struct pe
     if (preparation == MACHINE_BARE)
         return 0;
     if (input_begin(&input, &machine->output, &no_files, NULL, err) < 0 ||
-        bundle_config(BUNDLE_JOB, config->memory_mib, &texts.config, err) < 0 ||
-        bundle_config(BUNDLE_REHEARSAL, config->memory_mib, &texts.rehearsal, err) < 0 ||
+        bundle_config(BUNDLE_JOB, image, config->memory_mib, &texts.config, err) < 0 ||
+        bundle_config(BUNDLE_REHEARSAL, image, config->memory_mib, &texts.rehearsal, err) < 0 ||
         (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
         bundle_job(&job, config->rehearse ? "rehearsal" : NULL, &texts.job, err) < 0)
         return -1;
@@ -80,6 +80,7 @@ static void begin(struct machine *machine, const struct pe_image *image)
 {
     *machine = MACHINE_NONE;
     machine->started_us = pe_now_us();
+    snprintf(machine->image, sizeof machine->image, "%s", image->name);
     snprintf(machine->image_digest, sizeof machine->image_digest, "%s", image->digest);
 }
 
@@ -145,6 +146,12 @@ void machine_discard(struct machine *machine)
     memfile_close(&machine->input);
     memfile_close(&machine->output);
     *machine = MACHINE_NONE;
+}
+
+bool machine_is_for(const struct machine *machine, const struct pe_image *image)
+{
+    return machine->vm.pid > 0 && !strcmp(machine->image_digest, image->digest) &&
+           !strcmp(machine->image, image->name);
 }
 
 void machine_is_ready(struct machine *machine)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "proto/image.h"
+#include "proto/limits.h"
 #include "worker/config.h"
 #include "worker/memfile.h"
 #include "worker/vmm/vmm.h"
@@ -13,7 +14,7 @@
 struct machine {
     struct vm vm;
     struct memfile input, output;
-    char image_digest[80]; /* of the rootfs it was started with; "" when there is no VM */
+    char image[PE_IMAGE_NAME_MAX + 1], image_digest[80]; /* that it was started for; "": there is no VM */
     bool ready;            /* the guest said so */
     bool clone;            /* of a template */
     uint64_t started_us;
@@ -66,6 +67,10 @@ void machine_discard(struct machine *machine);
 /* Read what the guest said, without blocking. 1: it said exactly `word`; 0: not yet. Negative: it said
  * something else, said `fail <reason>`, or its VMM ended; the error says which. */
 int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether there is a VM, and it was started for this image. Images with the same rootfs may differ in their container.
+ */
+bool machine_is_for(const struct machine *machine, const struct pe_image *image);
 
 /* Note that the guest said `ready`. */
 void machine_is_ready(struct machine *machine);

@@ -70,7 +70,7 @@ static void ensure_machine(struct slot *slot)
     if (slot->machine.vm.pid > 0 || slot->templates.asked || pe_now_us() < slot->make_after_us)
         return;
     if (find_image(slot, &images, &image, &err) < 0 ||
-        template_ask(&slot->templates, slot->config, image->digest, false, &err) < 0)
+        template_ask(&slot->templates, slot->config, image->name, false, &err) < 0)
         try_later(slot, &err);
 }
 
@@ -83,7 +83,7 @@ static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, s
     if (snapshot->memory_fd >= 0) {
         int failed = machine_clone(slot->config, image, snapshot, &slot->machine, err);
         if (failed)
-            template_is_broken(&slot->templates, image->digest);
+            template_is_broken(&slot->templates, image->name);
         return failed;
     }
     return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);

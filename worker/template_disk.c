@@ -89,28 +89,28 @@ int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_K
                          struct pe_error *err)
 {
     autodigest EVP_MD_CTX *digest = digest_begin();
-    pe_autobuf struct pe_buf container = {0};
     char version[VMM_VERSION_MAX], text[160];
     if (vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
         digest_file(digest, config->vm.kernel, err) < 0 ||
-        digest_file(digest, config->vm.initramfs, err) < 0 ||
-        bundle_config(BUNDLE_JOB, config->memory_mib, &container, err) < 0)
+        digest_file(digest, config->vm.initramfs, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
              (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->rehearse);
     digest_text(digest, text);
-    EVP_DigestUpdate(digest, container.data, container.size);
     if (config->vm.accel == VM_ACCEL_KVM && digest_cpu(digest, err) < 0)
         return -1;
     digest_end(digest, key);
     return 0;
 }
 
-void template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
-                  char key[TEMPLATE_KEY_SIZE])
+int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
+                 char key[TEMPLATE_KEY_SIZE], struct pe_error *err)
 {
-    (void)config;
     autodigest EVP_MD_CTX *digest = digest_begin();
+    pe_autobuf struct pe_buf container = {0};
+    if (bundle_config(BUNDLE_JOB, image, config->memory_mib, &container, err) < 0)
+        return -1;
+    EVP_DigestUpdate(digest, container.data, container.size);
     digest_text(digest, host_part);
     digest_text(digest, image->digest);
     for (size_t i = 0; i < image->warmup_count; i++)
@@ -119,6 +119,7 @@ void template_key(const struct worker_config *config, const char *host_part, con
     for (size_t i = 0; i < image->env_count; i++)
         digest_text(digest, image->env[i]);
     digest_end(digest, key);
+    return 0;
 }
 
 /* ---- files ---- */

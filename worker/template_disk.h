@@ -17,8 +17,8 @@
 
 /* The key of the image's template on this host: kernel, initramfs, VMM and its release, rung, CPU, memory,
  * rootfs, container configuration, warm-up. `host_part` is what template_key_of_host found. */
-void template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
-                  char key[TEMPLATE_KEY_SIZE]);
+int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
+                 char key[TEMPLATE_KEY_SIZE], struct pe_error *err) PE_MUST_CHECK;
 
 /* The part that all images share; reads kernel and initramfs whole. */
 int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],

@@ -98,7 +98,7 @@ int template_receive(int fd, struct template_message *message, struct vm_snapsho
         return 0;
     if (n != (ssize_t)sizeof *message)
         return pe_fail(err, PE_ERR_LOST, "the other end of a template link is gone");
-    message->image_digest[sizeof message->image_digest - 1] = '\0';
+    message->image[sizeof message->image - 1] = '\0';
     const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
     if (rights && rights->cmsg_len == CMSG_LEN(DESCRIPTORS * sizeof(int))) {
         int fds[DESCRIPTORS];
@@ -127,11 +127,11 @@ static int send_question(struct template_link *link, const struct worker_config 
     return link->fd < 0 ? -1 : template_send(link->fd, message, NULL, err);
 }
 
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image_digest,
+int template_ask(struct template_link *link, const struct worker_config *config, const char *image,
                  bool now, struct pe_error *err)
 {
     struct template_message message = {.word = now ? TEMPLATE_WANT_NOW : TEMPLATE_WANT};
-    snprintf(message.image_digest, sizeof message.image_digest, "%s", image_digest);
+    snprintf(message.image, sizeof message.image, "%s", image);
     if (link->asked) /* its answer may be on the way: a new connection has no past */
         template_link_close(link);
     if (send_question(link, config, &message, err) < 0) {
@@ -159,11 +159,11 @@ int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *s
     return got;
 }
 
-void template_is_broken(struct template_link *link, const char *image_digest)
+void template_is_broken(struct template_link *link, const char *image)
 {
     struct template_message message = {.word = TEMPLATE_BROKEN};
     struct pe_error ignored;
-    snprintf(message.image_digest, sizeof message.image_digest, "%s", image_digest);
+    snprintf(message.image, sizeof message.image, "%s", image);
     if (link->fd >= 0 && template_send(link->fd, &message, NULL, &ignored) < 0)
         template_link_close(link);
 }

@@ -7,6 +7,7 @@
 #define PE_WORKER_TEMPLATE_LINK_H
 
 #include "base/error.h"
+#include "proto/limits.h"
 #include "worker/config.h"
 #include "worker/vmm/vmm.h"
 
@@ -23,7 +24,7 @@ enum template_word {
 
 struct template_message {
     enum template_word word;
-    char image_digest[80];
+    char image[PE_IMAGE_NAME_MAX + 1];
 };
 
 /* The slot's end. */
@@ -37,7 +38,7 @@ struct template_link {
 
 /* Ask for a VM of the image, connecting first if need be; replaces an earlier question. PE_ERR_LOST when the
  * templates' process is not there. */
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image_digest,
+int template_ask(struct template_link *link, const struct worker_config *config, const char *image,
                  bool now, struct pe_error *err) PE_MUST_CHECK;
 
 /* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE:
@@ -49,7 +50,7 @@ int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *s
 void template_done(struct template_link *link);
 
 /* Say that what template_take brought for this image cannot be cloned: it will be made anew. */
-void template_is_broken(struct template_link *link, const char *image_digest);
+void template_is_broken(struct template_link *link, const char *image);
 
 void template_link_close(struct template_link *link);
 

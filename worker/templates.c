@@ -32,7 +32,7 @@
 struct template
 {
     char key[TEMPLATE_KEY_SIZE];
-    char image_digest[80];
+    char image[PE_IMAGE_NAME_MAX + 1];
     struct vm_snapshot snapshot; /* VM_SNAPSHOT_NONE: not in memory */
     struct template_maker maker; /* pid 0: nobody is at it */
     uint64_t used_us;
@@ -42,7 +42,7 @@ struct template
 
 struct client {
     int fd;
-    char image_digest[80];
+    char image[PE_IMAGE_NAME_MAX + 1];
     bool waiting; /* for its turn */
     bool making;  /* has the permission to make a VM */
     uint64_t since_us;
@@ -132,12 +132,15 @@ enum prospect {
 static enum prospect judge(struct templates *templates, const struct pe_image *image, struct template **found)
 {
     char key[TEMPLATE_KEY_SIZE];
-    template_key(templates->config, templates->host_key, image, key);
+    struct pe_error err;
+    *found = NULL;
+    if (template_key(templates->config, templates->host_key, image, key, &err) < 0)
+        return PROSPECT_BOOT;
     struct template *template = find_template(templates, key);
     *found = template;
     if (!template)
         return PROSPECT_BOOT;
-    snprintf(template->image_digest, sizeof template->image_digest, "%s", image->digest);
+    snprintf(template->image, sizeof template->image, "%s", image->name);
     template->used_us = pe_now_us();
     if (is_loaded(template))
         return PROSPECT_CLONE;
@@ -148,19 +151,17 @@ static enum prospect judge(struct templates *templates, const struct pe_image *i
     return template->retry_after_us > pe_now_us() ? PROSPECT_BOOT : PROSPECT_SOON;
 }
 
-/* The same for an image of which only the digest is known. One that is not in the store any more will fail to
+/* The same for an image of which only the name is known. One that is not in the store any more will fail to
  * boot with a better message than ours. */
-static enum prospect judge_digest(struct templates *templates, const char *digest, struct template **found)
+static enum prospect judge_name(struct templates *templates, const char *name, struct template **found)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     struct pe_error err;
     *found = NULL;
     if (!templates->host_key[0] || pe_store_list(templates->config->store, &images, &err) < 0)
         return PROSPECT_BOOT;
-    for (size_t i = 0; i < images.count; i++)
-        if (!strcmp(images.items[i].digest, digest))
-            return judge(templates, &images.items[i], found);
-    return PROSPECT_BOOT;
+    const struct pe_image *image = pe_store_find(&images, name, &err);
+    return image ? judge(templates, image, found) : PROSPECT_BOOT;
 }
 
 static void on_maker(struct template *template)
@@ -244,7 +245,7 @@ static void permit_waiting(struct templates *templates)
     while (clients_making(templates) < templates->config->refills &&
            (client = longest_waiting(templates, after_us))) {
         struct template *template = NULL;
-        enum prospect prospect = judge_digest(templates, client->image_digest, &template);
+        enum prospect prospect = judge_name(templates, client->image, &template);
         after_us = client->since_us;
         if (prospect != PROSPECT_SOON)
             permit(client, prospect, template);
@@ -259,21 +260,21 @@ static void on_want(struct templates *templates, struct client *client,
     last_us = now > last_us ? now : last_us + 1; /* no two are the same */
     client->since_us = last_us;
     client->waiting = true;
-    memcpy(client->image_digest, message->image_digest, sizeof client->image_digest);
+    memcpy(client->image, message->image, sizeof client->image);
     if (message->word != TEMPLATE_WANT_NOW)
         return;
     struct template *template = NULL;
-    enum prospect prospect = judge_digest(templates, client->image_digest, &template);
+    enum prospect prospect = judge_name(templates, client->image, &template);
     permit(client, prospect, template);
 }
 
 /* A template that cannot be cloned is of no use to anybody, here and on disk. One that is made anew in vain
  * every time would keep the host busy: it has to wait. */
-static void on_broken(struct templates *templates, const char *image_digest)
+static void on_broken(struct templates *templates, const char *image)
 {
     for (size_t i = 0; i < templates->count; i++) {
         struct template *one = &templates->items[i];
-        if (!is_loaded(one) || strcmp(one->image_digest, image_digest) != 0)
+        if (!is_loaded(one) || strcmp(one->image, image) != 0)
             continue;
         pe_log(PE_LOG_WARN, "template %.12s cannot be cloned; it is made anew", one->key);
         vm_snapshot_close(&one->snapshot);
@@ -296,7 +297,7 @@ static bool on_client(struct templates *templates, struct client *client)
     if (got > 0 && message.word == TEMPLATE_DONE)
         client->making = false;
     else if (got > 0 && message.word == TEMPLATE_BROKEN)
-        on_broken(templates, message.image_digest);
+        on_broken(templates, message.image);
     else if (got > 0)
         on_want(templates, client, &message);
     return true;

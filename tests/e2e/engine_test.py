@@ -13,7 +13,7 @@ import time
 import service as s
 from run import test
 
-WORDS = {"want": 0, "now": 1, "done": 2, "clone": 3, "boot": 4}  # enum template_word of worker/template_link.h
+WORDS = {"want": 0, "now": 1, "done": 2, "clone": 4, "boot": 5}  # enum template_word of worker/template_link.h
 INITIAL_NAMESPACES = 0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
 
 
@@ -112,19 +112,15 @@ def _(service):
 
 def store_with(folder, warmup):
     """A store with the busybox image alone, warmed up by `warmup`."""
-    for path in glob.glob(os.path.join(s.BUILD if os.path.isdir(os.path.join(s.BUILD, "images")) else
-                                       os.path.join(s.TOP, "build"), "images", "*", "image.json")):
-        with open(path) as file:
-            entry = json.load(file)
-        if entry["name"] != "busybox:1.35":
-            continue
-        target = os.path.join(folder, os.path.basename(os.path.dirname(path)))
-        os.makedirs(target)
-        shutil.copy(os.path.join(os.path.dirname(path), "rootfs.squashfs"), target)
-        with open(os.path.join(target, "image.json"), "w") as file:
-            json.dump({**entry, "warmup": warmup}, file)
-        return folder
-    raise s.Failure("busybox:1.35 is not in the store")
+    store = os.path.join(os.environ.get("PE_HOME", os.path.join(s.TOP, "build")), "images")
+    with open(os.path.join(store, "names", "busybox:1.35.json")) as file:
+        entry = json.load(file)
+    digest = entry["digest"].split(":")[1]
+    shutil.copytree(os.path.join(store, digest), os.path.join(folder, digest))
+    os.makedirs(os.path.join(folder, "names"))
+    with open(os.path.join(folder, "names", "busybox:1.35.json"), "w") as file:
+        json.dump({**entry, "warmup": warmup}, file)
+    return folder
 
 
 @test("what a warm-up or a rehearsal did is not there when the job comes")
@@ -179,8 +175,6 @@ def _(service):
     run_dir = os.path.join(service.directory.name, "run")
     with Side("--refills", "1", "--run-dir", run_dir) as other:
         wait_for_log(other, "is warm")
-        digest = other.run("true").image_digest.encode()
-        time.sleep(1)  # its successor is ready
         links = []
         for _ in range(3):
             link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -189,12 +183,12 @@ def _(service):
             links.append(link)
 
         def say(link, word):
-            link.send(struct.pack("=I80s", WORDS[word], digest))
+            link.send(struct.pack("=I256s", WORDS[word], b"busybox:1.35"))
 
         def answer(link, seconds=5):
             link.settimeout(seconds)
             try:
-                return struct.unpack("=I80s", link.recv(84))[0]
+                return struct.unpack("=I256s", link.recv(260))[0]
             except TimeoutError:
                 return None
         say(links[0], "want")

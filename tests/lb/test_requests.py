@@ -172,6 +172,20 @@ def _():
                 raise AssertionError(data)
 
 
+@test("the images that could run a file are found by its name")
+def _():
+    with Balancer() as lb:
+        kinds = [{"type": "text/x-c", "patterns": ["*.c", "b\u00e4r *.h"]}]
+        host = Host(lb.address, "h1", [dict(image("gcc:14"), inputs=kinds), "perl:5"])
+        lb.wait_for(hosts=1)
+        for query, names in (("?file=main.c", ["gcc:14"]), ("?x=y&file=a/b%2Ec", ["gcc:14"]), ("?file=main.py", []),
+                             ("?file=b%C3%A4r+x.h", ["gcc:14"]), ("?file=%2", []), ("?file=", ["gcc:14", "perl:5"]),
+                             ("?other=1", ["gcc:14", "perl:5"]), ("?file=" + "x" * 3000, [])):
+            answer = request(lb, "GET", "/v1/images" + query).json()
+            equal([i["name"] for i in answer["images"]], names)
+        host.close()
+
+
 @test("the images of all hosts are listed once, sorted, with the limits of a job")
 def _():
     with Balancer() as lb:

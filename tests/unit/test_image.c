@@ -3,6 +3,7 @@
 #include "tests/unit/check.h"
 
 #include "proto/job.h"
+#include "proto/metadata.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -60,6 +61,14 @@ static void entries_out_of_form_name_the_field(void **state)
         {"{\"name\":\"a:1\",\"digest\":\"sha256:12\"}", "'digest' must be"},
         {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"env\":[\"=x\"]}", "'env'"},
         {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"default_cmd\":\"x\"}", "'default_cmd'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"root\":\"../x\"}", "'root'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"root\":\"a/b\"}", "'root'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"user\":\"root\"}", "'user'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"user\":{\"uid\":-1}}", "'user.uid'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"commands\":[{\"cmd\":[\"x\"]}]}", "'files'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"commands\":[{\"files\":\"*\"}]}", "'commands'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"warmup\":\"x\"}", "'warmup'"},
+        {"{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"inputs\":[1]}", "'inputs'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pe_error err;
@@ -69,12 +78,90 @@ static void entries_out_of_form_name_the_field(void **state)
     }
 }
 
+static const char with_everything[] =
+    "{\"name\":\"gcc:14\",\"digest\":\"" DIGEST
+    "\",\"description\":\"d\",\"working_dir\":\"/w\",\"root\":\"gcc-14\","
+    "\"architecture\":\"amd64\",\"stop_signal\":\"SIGINT\",\"entrypoint\":[\"e\"],\"cmd\":[\"c\"],\"warmup\":"
+    "[\"w\"],"
+    "\"env\":[\"A=b\"],\"rootfs_bytes\":5,\"user\":{\"name\":\"web\",\"uid\":33,\"gid\":44,\"groups\":[7,8]},"
+    "\"default_cmd\":[\"cc\",\"{options}\",\"{files}\"],\"commands\":[{\"files\":\"**.s\",\"cmd\":[\"as\",\"{"
+    "files:**.s}\"]}],"
+    "\"inputs\":[{\"type\":\"text/x-c\",\"patterns\":[\"*.c\",\"src/*.h\"]}],\"categories\":[\"compiler\"],"
+    "\"options\":{\"properties\":{"
+    "\"wall\":{\"type\":\"boolean\",\"default\":true,\"argv\":[\"-Wall\"]},"
+    "\"debug\":{\"type\":\"boolean\",\"default\":false,\"argv\":[\"-g\"]},"
+    "\"level\":{\"type\":\"string\",\"enum\":[\"0\",\"1\"],\"default\":\"1\",\"argv\":[\"-O{}\"]},"
+    "\"define\":{\"type\":\"string\",\"argv\":[\"-D\",\"{}\"]},"
+    "\"jobs\":{\"type\":\"integer\",\"minimum\":1,\"default\":4,\"argv\":[\"-j\",\"{}\"]}}}}";
+
+static void an_entry_comes_back_as_it_was_written(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    pe_autojson json_t *wanted = json_loads(with_everything, 0, NULL);
+    pe_autojson json_t *written = pe_image_to_json(&image);
+    assert_true(json_equal(wanted, written));
+    assert_int_equal(image.user.uid, 33);
+    assert_int_equal(image.user.groups[1], 8);
+}
+
+static void the_first_command_for_one_of_the_files_is_taken(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    const char *const files[] = {"a.c", "b.s"};
+    char **cmd = NULL;
+    size_t count = 0;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    assert_int_equal(pe_image_default_command(&image, files, 2, &cmd, &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(cmd[0], "as");
+    assert_string_equal(cmd[1], "b.s");
+    pe_strings_free(cmd, count);
+}
+
+static void options_add_what_their_defaults_say(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"cc", "-Wall", "-O1", "-j", "4", "a.c"};
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    const char *const files[] = {"a.c"};
+    char **cmd = NULL;
+    size_t count = 0;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    assert_int_equal(pe_image_default_command(&image, files, 1, &cmd, &count, &err), 0);
+    assert_int_equal(count, sizeof wanted / sizeof *wanted);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(cmd[i], wanted[i]);
+    pe_strings_free(cmd, count);
+}
+
+static void an_image_takes_files_by_the_patterns_of_its_inputs_and_commands(void **state)
+{
+    (void)state;
+    pe_autojson json_t *image = json_loads(with_everything, 0, NULL);
+    assert_true(pe_metadata_takes_file(image, "main.c"));
+    assert_true(pe_metadata_takes_file(image, "deep/main.c"));
+    assert_true(pe_metadata_takes_file(image, "src/x.h"));
+    assert_true(pe_metadata_takes_file(image, "x.s"));
+    assert_false(pe_metadata_takes_file(image, "x.h"));
+    assert_false(pe_metadata_takes_file(image, "main.cc"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_default_command_takes_the_files_that_match),
         cmocka_unit_test(an_image_without_a_default_command_says_so),
         cmocka_unit_test(entries_out_of_form_name_the_field),
+        cmocka_unit_test(an_entry_comes_back_as_it_was_written),
+        cmocka_unit_test(the_first_command_for_one_of_the_files_is_taken),
+        cmocka_unit_test(options_add_what_their_defaults_say),
+        cmocka_unit_test(an_image_takes_files_by_the_patterns_of_its_inputs_and_commands),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

@@ -1,0 +1,272 @@
+/* Combining images. Files are equal when their SHA-256 is. */
+#include "image/combine.h"
+
+#include "base/cleanup.h"
+#include "image/digest.h"
+#include "image/entry.h"
+#include "image/flatten.h"
+#include "image/squash.h"
+#include "image/store.h"
+#include "image/tree.h"
+#include "image/unsquash.h"
+#include "proto/job.h"
+#include "proto/limits.h"
+
+#include <limits.h>
+#include <sqfs/inode.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READ_BYTES (1u << 20)
+#define PARTS_MAX 64u
+
+struct known_file {
+    char digest[DIGEST_TEXT_BYTES];
+    const struct tree_inode *inode;
+};
+
+struct combining {
+    const char *store;
+    const struct pe_image *parts[PARTS_MAX]; /* into `images` */
+    char prefixes[PARTS_MAX][PE_IMAGE_NAME_MAX + 1];
+    size_t count;
+    struct pe_store_images images;
+    struct tree tree;
+    struct squash *squash;
+    struct known_file *known; /* of the first image, by digest */
+    size_t known_count;
+    struct progress *progress;
+    struct combine_result *result;
+    uint8_t *chunk;
+};
+
+static void free_combining(struct combining *state)
+{
+    squash_free(state->squash); /* first: its threads write to the tree's inodes */
+    tree_free(&state->tree);
+    pe_store_images_free(&state->images);
+    free(state->known);
+    free(state->chunk);
+}
+
+static void rootfs_path(const struct combining *state, const struct pe_image *image, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s/rootfs.squashfs", state->store, image->digest + strlen("sha256:"));
+}
+
+/* "library/gcc:14" lies below /library-gcc-14. One that is combined already stays where it is. */
+static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAME_MAX + 1])
+{
+    snprintf(prefix, PE_IMAGE_NAME_MAX + 1, "%s", *image->root ? image->root : image->name);
+    for (char *at = prefix; *at; at++)
+        if (*at == '/' || *at == ':')
+            *at = '-';
+}
+
+/* ---- which files are known ---- */
+
+static int digest_content(struct combining *state, struct unsquash *source, const struct tree_inode *inode,
+                          char text[DIGEST_TEXT_BYTES], struct pe_error *err)
+{
+    pe_autodigest struct digest *digest = digest_new(err);
+    uint64_t size = unsquash_file_size(inode);
+    for (uint64_t at = 0; digest && at < size;) {
+        int64_t n = unsquash_read(source, inode, at, state->chunk, READ_BYTES, err);
+        if (n < 0 || digest_add(digest, state->chunk, (size_t)n, err) < 0)
+            return -1;
+        if (n == 0)
+            return pe_fail(err, PE_ERR_MALFORMED, "a file ends early");
+        at += (uint64_t)n;
+        progress_add(state->progress, (uint64_t)n);
+    }
+    return digest ? digest_end(digest, text, err) : -1;
+}
+
+static int compare_known(const void *left, const void *right)
+{
+    const struct known_file *a = left, *b = right;
+    return strcmp(a->digest, b->digest);
+}
+
+static int learn_files(struct combining *state, struct unsquash *source, struct pe_error *err)
+{
+    state->known = calloc(state->tree.inode_count + 1, sizeof *state->known);
+    if (!state->known)
+        return pe_fail_errno(err, "list of files");
+    for (const struct tree_inode *inode = state->tree.all; inode; inode = inode->next) {
+        if (!inode->content || unsquash_file_size(inode) == 0)
+            continue;
+        struct known_file *file = &state->known[state->known_count++];
+        file->inode = inode;
+        if (digest_content(state, source, inode, file->digest, err) < 0)
+            return -1;
+    }
+    qsort(state->known, state->known_count, sizeof *state->known, compare_known);
+    return 0;
+}
+
+/* ---- taking files over ---- */
+
+/* The same blocks for another inode. */
+static int share_content(struct combining *state, struct tree_inode *inode, const struct tree_inode *known,
+                         struct pe_error *err)
+{
+    size_t size = sizeof *known->content + known->content->payload_bytes_available;
+    state->result->shared_files++;
+    state->result->shared_bytes += unsquash_file_size(inode);
+    sqfs_free(inode->content);
+    inode->content = malloc(size);
+    if (!inode->content)
+        return pe_fail_errno(err, "file tree");
+    memcpy(inode->content, known->content, size);
+    return 0;
+}
+
+static int write_content(struct combining *state, struct unsquash *source, struct tree_inode *inode,
+                         struct pe_error *err)
+{
+    struct tree_inode from = {.content = inode->content};
+    uint64_t size = unsquash_file_size(&from);
+    inode->content = NULL;
+    int failed = squash_begin_file(state->squash, inode, err);
+    for (uint64_t at = 0; !failed && at < size;) {
+        int64_t n = unsquash_read(source, &from, at, state->chunk, READ_BYTES, err);
+        failed = n <= 0 || squash_append(state->squash, state->chunk, (size_t)n, err) < 0;
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    sqfs_free(from.content);
+    return failed ? -1 : squash_end_file(state->squash, err);
+}
+
+static int take_file(struct combining *state, struct unsquash *source, struct tree_inode *inode,
+                     struct pe_error *err)
+{
+    struct known_file key = {.inode = NULL};
+    if (unsquash_file_size(inode) > 0) {
+        if (digest_content(state, source, inode, key.digest, err) < 0)
+            return -1;
+        const struct known_file *found =
+            bsearch(&key, state->known, state->known_count, sizeof key, compare_known);
+        if (found)
+            return share_content(state, inode, found->inode, err);
+    }
+    return write_content(state, source, inode, err);
+}
+
+/* Every file below a directory, in the order of names, which is the same every time. */
+static int take_files(struct combining *state, struct unsquash *source, const struct tree_inode *directory,
+                      struct pe_error *err)
+{
+    for (size_t i = 0; i < directory->entry_count; i++) {
+        struct tree_inode *inode = directory->entries[i].inode;
+        int failed = 0;
+        if (S_ISDIR(inode->attributes.mode))
+            failed = take_files(state, source, inode, err);
+        else if (S_ISREG(inode->attributes.mode) && inode->layer != state->tree.layer) {
+            inode->layer = state->tree.layer; /* once, whatever its names */
+            failed = take_file(state, source, inode, err);
+        }
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the steps ---- */
+
+static int find_parts(struct combining *state, char *const *names, size_t count, struct pe_error *err)
+{
+    if (count < 2 || count > PARTS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "2 to %u images can be combined", PARTS_MAX);
+    if (pe_store_list(state->store, &state->images, err) < 0)
+        return -1;
+    for (; state->count < count; state->count++) {
+        const struct pe_image *image = pe_store_find(&state->images, names[state->count], err);
+        if (!image)
+            return -1;
+        state->parts[state->count] = image;
+        choose_prefix(image, state->prefixes[state->count]);
+        bool counted = false;
+        for (size_t i = 0; i < state->count; i++) {
+            if (!strcmp(state->prefixes[i], state->prefixes[state->count]))
+                return pe_fail(err, PE_ERR_INVALID,
+                               "%s is named twice, or would lie in the same folder as %s", image->name,
+                               state->parts[i]->name);
+            counted |= !strcmp(state->parts[i]->digest, image->digest);
+        }
+        state->result->before += counted ? 0 : image->rootfs_bytes;
+    }
+    return 0;
+}
+
+/* The first image's data stays where it lies. */
+static int take_first(struct combining *state, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    const struct pe_image *first = state->parts[0];
+    rootfs_path(state, first, path);
+    pe_autounsquash struct unsquash *source = unsquash_open(path, err);
+    if (!source || squash_adopt(state->squash, path, err) < 0 ||
+        unsquash_tree(source, "", &state->tree, *first->root ? "" : state->prefixes[0], err) < 0)
+        return -1;
+    return learn_files(state, source, err);
+}
+
+static int take_part(struct combining *state, size_t number, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    const struct pe_image *part = state->parts[number];
+    if (*part->root && !strcmp(part->digest, state->parts[0]->digest))
+        return 0; /* it is in the first already */
+    rootfs_path(state, part, path);
+    pe_autounsquash struct unsquash *source = unsquash_open(path, err);
+    state->tree.layer = (uint32_t)number;
+    if (!source || unsquash_tree(source, part->root, &state->tree, state->prefixes[number], err) < 0)
+        return -1;
+    const struct tree_inode *root = tree_find(&state->tree, state->prefixes[number]);
+    return root ? take_files(state, source, root, err) : pe_fail(err, PE_ERR_INTERNAL, "no tree");
+}
+
+static int publish(struct combining *state, struct entry *entry, uint64_t size, struct pe_error *err)
+{
+    char digest[DIGEST_TEXT_BYTES];
+    struct pe_image images[PARTS_MAX] = {0};
+    int failed = digest_file(entry->rootfs, digest, err);
+    for (size_t i = 0; !failed && i < state->count; i++) {
+        pe_autojson json_t *json = pe_image_to_json(state->parts[i]);
+        json_object_set_new(json, "digest", json_string(digest));
+        json_object_set_new(json, "root", json_string(state->prefixes[i]));
+        json_object_set_new(json, "rootfs_bytes", json_integer((json_int_t)size));
+        failed = pe_image_from_json(json, &images[i], err);
+    }
+    if (!failed)
+        failed = entry_publish(entry, images, state->count, err);
+    for (size_t i = 0; i < state->count; i++)
+        pe_image_free(&images[i]);
+    return failed;
+}
+
+int combine_images(const char *store, char *const *names, size_t count, struct progress *progress,
+                   struct combine_result *result, struct pe_error *err)
+{
+    pe_autoentry struct entry entry = {.lock = -1};
+    *result = (struct combine_result){0};
+    __attribute__((cleanup(free_combining))) struct combining state = {
+        .store = store, .progress = progress, .result = result, .chunk = malloc(READ_BYTES)};
+    if (!state.chunk)
+        return pe_fail_errno(err, "combining");
+    progress_begin(progress, "combining", 0);
+    if (find_parts(&state, names, count, err) < 0 || entry_begin(store, &entry, err) < 0 ||
+        tree_init(&state.tree, err) < 0 || !(state.squash = squash_create(entry.rootfs, err)) ||
+        take_first(&state, err) < 0)
+        return -1;
+    for (size_t i = 1; i < count; i++)
+        if (take_part(&state, i, err) < 0)
+            return -1;
+    if (squash_finish(state.squash, &state.tree, &result->after, err) < 0)
+        return -1;
+    progress_end(progress);
+    return publish(&state, &entry, result->after, err);
+}

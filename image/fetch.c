@@ -1,0 +1,215 @@
+/* Fetching, by libcurl. What the other host says is checked like everything else from outside. */
+#include "image/fetch.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "image/digest.h"
+#include "image/entry.h"
+#include "image/store.h"
+#include "proto/job.h"
+#include "proto/limits.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define INDEX_BYTES_MAX (16u << 20)
+/* Under a KiB/s for this long is a dead connection. */
+#define STALL_SECONDS 30L
+
+struct download {
+    struct pe_buf *memory; /* or */
+    int fd;
+    uint64_t bytes, bytes_max;
+    struct progress *progress;
+    struct pe_error *err; /* set by on_bytes when it refuses */
+    bool refused;
+};
+
+static size_t on_bytes(char *bytes, size_t one, size_t size, void *data)
+{
+    struct download *download = data;
+    size_t total = one * size;
+    if (total > download->bytes_max - download->bytes) {
+        pe_fail(download->err, PE_ERR_TOO_LARGE, "it has more than the %llu bytes that it should",
+                (unsigned long long)download->bytes_max);
+        download->refused = true;
+        return 0;
+    }
+    int failed = download->memory ? pe_buf_append(download->memory, bytes, total, download->err)
+                                  : pe_write_all(download->fd, bytes, total, "the rootfs", download->err);
+    download->refused = failed < 0;
+    download->bytes += total;
+    progress_add(download->progress, total);
+    return failed < 0 ? 0 : total;
+}
+
+static void cleanup_curl(CURL **curl)
+{
+    curl_easy_cleanup(*curl);
+}
+
+static int get(const char *url, struct download *download, struct pe_error *err)
+{
+    char why[CURL_ERROR_SIZE] = "";
+    __attribute__((cleanup(cleanup_curl))) CURL *curl = curl_easy_init();
+    if (!curl)
+        return pe_fail(err, PE_ERR_INTERNAL, "libcurl does not start");
+    download->err = err;
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
+    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, download);
+    CURLcode code = curl_easy_perform(curl);
+    if (code == CURLE_OK)
+        return 0;
+    if (download->refused)
+        return pe_fail_context(err, "%s", url);
+    return pe_fail(err, PE_ERR_LOST, "%s: %s", url, *why ? why : curl_easy_strerror(code));
+}
+
+/* ---- one image ---- */
+
+static int get_rootfs(const char *url, const struct pe_image *image, const struct entry *entry,
+                      struct progress *progress, struct pe_error *err)
+{
+    char from[4096], digest[DIGEST_TEXT_BYTES];
+    snprintf(from, sizeof from, "%s/%s/rootfs.squashfs", url, image->digest + strlen("sha256:"));
+    pe_autoclose int fd = open(entry->rootfs, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return pe_fail_errno(err, "creating %s", entry->rootfs);
+    struct download download = {.fd = fd, .bytes_max = image->rootfs_bytes, .progress = progress};
+    progress_begin(progress, "fetching", image->rootfs_bytes);
+    if (get(from, &download, err) < 0 || digest_file(entry->rootfs, digest, err) < 0)
+        return -1;
+    if (strcmp(digest, image->digest) != 0)
+        return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", from, digest);
+    return 0;
+}
+
+/* Bring one, unless its bytes are here under another name: then only the name is new. */
+static int fetch_one(const char *store, const char *url, const struct pe_image *image, bool have_bytes,
+                     struct progress *progress, struct pe_error *err)
+{
+    if (image->rootfs_bytes == 0 || image->rootfs_bytes % PE_PMEM_ALIGN)
+        return pe_fail(err, PE_ERR_INVALID, "%s has a rootfs of %llu bytes", image->name,
+                       (unsigned long long)image->rootfs_bytes);
+    if (have_bytes)
+        return entry_add_name(store, image, err);
+    pe_autoentry struct entry entry = {.lock = -1};
+    progress_say(progress, "%s: fetching %.1f MiB", image->name, (double)image->rootfs_bytes / 1048576);
+    if (entry_begin(store, &entry, err) < 0 || get_rootfs(url, image, &entry, progress, err) < 0)
+        return -1;
+    progress_end(progress);
+    return entry_publish(&entry, image, 1, err);
+}
+
+/* ---- all ---- */
+
+static json_t *get_index(const char *url, struct progress *progress, struct pe_error *err)
+{
+    char from[4096];
+    json_error_t where;
+    pe_autobuf struct pe_buf text = {0};
+    struct download download = {
+        .memory = &text, .fd = -1, .bytes_max = INDEX_BYTES_MAX, .progress = progress};
+    snprintf(from, sizeof from, "%s/index.json", url);
+    progress_begin(progress, "index", 0);
+    if (get(from, &download, err) < 0)
+        return NULL;
+    json_t *json = json_loadb((const char *)text.data, text.size, 0, &where);
+    if (json_is_array(json))
+        return json;
+    json_decref(json);
+    pe_fail(err, PE_ERR_MALFORMED, "%s is not the index of an image store", from);
+    return NULL;
+}
+
+enum here { ABSENT, BYTES_ONLY, SAME };
+
+/* What of an image is in the store. */
+static enum here find_here(const char *store, const struct pe_image *image)
+{
+    struct pe_error ignored;
+    pe_autostoreimages struct pe_store_images images = {0};
+    enum here here = ABSENT;
+    if (pe_store_list(store, &images, &ignored) < 0)
+        return ABSENT;
+    for (size_t i = 0; i < images.count; i++) {
+        if (strcmp(images.items[i].digest, image->digest) != 0)
+            continue;
+        here = here == ABSENT ? BYTES_ONLY : here;
+        if (!strcmp(images.items[i].name, image->name)) {
+            pe_autojson json_t *ours = pe_image_to_json(&images.items[i]);
+            pe_autojson json_t *theirs = pe_image_to_json(image);
+            here = json_equal(ours, theirs) ? SAME : BYTES_ONLY;
+            break;
+        }
+    }
+    return here;
+}
+
+static bool is_wanted(const char *name, char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return count == 0;
+}
+
+static int check_names(const json_t *index, char *const *names, size_t count, struct pe_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        const json_t *entry = NULL;
+        bool found = false;
+        json_array_foreach(index, k, entry)
+        {
+            const char *name = json_string_value(json_object_get(entry, "name"));
+            found |= name && !strcmp(name, names[i]);
+        }
+        if (!found)
+            return pe_fail(err, PE_ERR_NOT_FOUND, "the other store has no image '%s'", names[i]);
+    }
+    return 0;
+}
+
+int fetch_images(const char *store, const char *url, char *const *names, size_t count,
+                 struct progress *progress, struct fetch_result *result, struct pe_error *err)
+{
+    size_t i = 0;
+    const json_t *json = NULL;
+    *result = (struct fetch_result){0};
+    pe_autojson json_t *index = get_index(url, progress, err);
+    if (!index || check_names(index, names, count, err) < 0)
+        return -1;
+    json_array_foreach(index, i, json)
+    {
+        pe_autoimage struct pe_image image = {0};
+        if (pe_image_from_json(json, &image, err) < 0)
+            return pe_fail_context(err, "%s/index.json", url);
+        if (!is_wanted(image.name, names, count))
+            continue;
+        enum here here = find_here(store, &image);
+        if (here == SAME) {
+            result->present++;
+            continue;
+        }
+        if (fetch_one(store, url, &image, here == BYTES_ONLY, progress, err) < 0)
+            return -1;
+        result->fetched++;
+    }
+    return 0;
+}

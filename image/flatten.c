@@ -1,0 +1,149 @@
+/* The steps of flattening: scan every layer, complete the tree, write what is left, digest the result. */
+#include "image/flatten.h"
+
+#include "base/cleanup.h"
+#include "image/squash.h"
+#include "image/tree.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+void flatten_result_free(struct flatten_result *result)
+{
+    pe_buf_free(&result->passwd);
+    pe_buf_free(&result->group);
+}
+
+/* ---- what a job needs of any rootfs ---- */
+
+/* crun mounts on these; a read-only image cannot get them later. Never through a symbolic link: crun before
+ * 1.30 followed those that an image supplied. */
+int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err)
+{
+    static const struct {
+        const char *path;
+        uint32_t mode;
+    } points[] = {{"dev", 0755},  {"proc", 0555},  {"sys", 0555},   {"tmp", 01777},
+                  {"work", 0755}, {"input", 0755}, {"output", 0755}};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", points[i].path);
+        struct tree_inode *inode = tree_find(tree, path);
+        if (inode && !S_ISDIR(inode->attributes.mode))
+            return pe_fail(err, PE_ERR_INVALID,
+                           "/%s of this root filesystem is %s: a job needs a directory there", path,
+                           S_ISLNK(inode->attributes.mode) ? "a symbolic link" : "not a directory");
+        const struct tree_attributes attributes = {.mode = S_IFDIR | points[i].mode};
+        if (!inode && tree_put(tree, path, &attributes, &inode, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the steps ---- */
+
+struct flattening {
+    const struct stream_source *layers;
+    size_t count;
+    const struct flatten_options *options;
+    struct progress *progress;
+    struct layer_plan *plans; /* one per layer */
+    struct tree tree;
+};
+
+static void free_flattening(struct flattening *state)
+{
+    for (size_t i = 0; state->plans && i < state->count; i++)
+        layer_plan_free(&state->plans[i]);
+    free(state->plans);
+    tree_free(&state->tree);
+}
+
+static int scan(struct flattening *state, struct layer_counts *counts, struct pe_error *err)
+{
+    struct layer_rules rules = {.whiteouts = state->options->whiteouts,
+                                .keep_devices = state->options->keep_devices,
+                                .bytes_left = state->options->bytes_max,
+                                .members_left = LAYER_MEMBERS_MAX};
+    uint64_t unpacked_left = state->options->bytes_max;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct stream_source *layer = &state->layers[i];
+        pe_autostream struct stream *stream = stream_open(layer, &unpacked_left, state->progress, err);
+        state->tree.layer = (uint32_t)i;
+        if (!stream ||
+            layer_scan(stream, layer->name, &state->tree, &rules, &state->plans[i], counts, err) < 0 ||
+            stream_finish(stream, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void copy_file(const struct tree *tree, const char *path, struct pe_buf *copy)
+{
+    struct tree_inode *inode = tree_find(tree, path);
+    if (inode && S_ISREG(inode->attributes.mode))
+        inode->copy = copy;
+}
+
+/* The digest of what is unpacked was checked by the first reading; that of the file says it is the same. */
+static int write_layers(struct flattening *state, struct squash *squash, struct layer_counts *counts,
+                        struct pe_error *err)
+{
+    uint64_t unpacked_left = state->options->bytes_max;
+    for (size_t i = 0; i < state->count; i++) {
+        struct stream_source layer = state->layers[i];
+        layer.diff_id = layer.digest ? NULL : layer.diff_id;
+        pe_autostream struct stream *stream = stream_open(&layer, &unpacked_left, state->progress, err);
+        if (!stream || layer_write(stream, layer.name, &state->plans[i], squash, counts, err) < 0 ||
+            stream_finish(stream, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static uint64_t total_size(const struct flattening *state)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < state->count; i++)
+        total += state->layers[i].size;
+    return total;
+}
+
+static int write_rootfs(struct flattening *state, const char *path, struct flatten_result *result,
+                        struct pe_error *err)
+{
+    pe_autosquash struct squash *squash = squash_create(path, err);
+    if (!squash)
+        return -1;
+    copy_file(&state->tree, "etc/passwd", &result->passwd);
+    copy_file(&state->tree, "etc/group", &result->group);
+    progress_begin(state->progress, "writing", total_size(state));
+    if (write_layers(state, squash, &result->counts, err) < 0 ||
+        squash_finish(squash, &state->tree, &result->rootfs_bytes, err) < 0)
+        return -1;
+    progress_end(state->progress);
+    return digest_file(path, result->digest, err);
+}
+
+int flatten(const struct stream_source *layers, size_t count, const struct flatten_options *options,
+            const char *path, struct progress *progress, struct flatten_result *result, struct pe_error *err)
+{
+    *result = (struct flatten_result){0};
+    __attribute__((cleanup(free_flattening))) struct flattening state = {
+        .layers = layers,
+        .count = count,
+        .options = options,
+        .progress = progress,
+        .plans = calloc(count + 1, sizeof *state.plans)};
+    if (!state.plans)
+        return pe_fail_errno(err, "%zu layers", count);
+    progress_begin(progress, "checking", total_size(&state));
+    if (tree_init(&state.tree, err) < 0 || scan(&state, &result->counts, err) < 0)
+        return -1;
+    progress_end(progress);
+    if (state.tree.root->entry_count == 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: the archive is empty",
+                       count ? layers[0].name : "no layers");
+    return flatten_make_mount_points(&state.tree, "", err) < 0 ? -1 : write_rootfs(&state, path, result, err);
+}

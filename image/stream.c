@@ -1,0 +1,187 @@
+/* Unpacking and digesting. libarchive unpacks, as a "raw" archive: what is inside is image/layer.c's. */
+#include "image/stream.h"
+
+#include "base/cleanup.h"
+#include "image/digest.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+
+#define READ_BYTES (128u * 1024u)
+
+struct stream {
+    const struct stream_source *source;
+    uint64_t *bytes_left;
+    struct progress *progress;
+    struct archive *archive;
+    struct digest *packed, *unpacked; /* NULL where there is nothing to compare with */
+    uint64_t position;                /* bytes of the file read so far */
+    bool begun, ended;
+    bool failed; /* `failure` is what went wrong in a callback, which libarchive cannot carry */
+    struct pe_error failure;
+    uint8_t chunk[READ_BYTES];
+};
+
+/* At most the size that was said: a file that is longer is caught in stream_finish. */
+static ssize_t read_file(struct stream *stream, struct pe_error *err)
+{
+    for (;;) {
+        ssize_t n = pread(stream->source->fd, stream->chunk, READ_BYTES, (off_t)stream->position);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return pe_fail_errno(err, "reading %s", stream->source->name);
+        if (stream->position + (uint64_t)n > stream->source->size)
+            return pe_fail(err, PE_ERR_INVALID, "%s is longer than the %llu bytes that it should have",
+                           stream->source->name, (unsigned long long)stream->source->size);
+        if (stream->packed && digest_add(stream->packed, stream->chunk, (size_t)n, err) < 0)
+            return -1;
+        stream->position += (uint64_t)n;
+        progress_add(stream->progress, (uint64_t)n);
+        return n;
+    }
+}
+
+static la_ssize_t on_read(struct archive *archive, void *data, const void **bytes)
+{
+    struct stream *stream = data;
+    *bytes = stream->chunk;
+    ssize_t n = read_file(stream, &stream->failure);
+    if (n >= 0)
+        return n;
+    stream->failed = true;
+    archive_set_error(archive, EIO, "%s", stream->failure.message);
+    return ARCHIVE_FATAL;
+}
+
+static int fail(struct stream *stream, struct pe_error *err)
+{
+    if (stream->failed) {
+        *err = stream->failure;
+        return -1;
+    }
+    const char *why = archive_error_string(stream->archive);
+    return pe_fail(err, archive_errno(stream->archive) == ENOMEM ? PE_ERR_INTERNAL : PE_ERR_MALFORMED,
+                   "%s: %s", stream->source->name, why ? why : "cannot be unpacked");
+}
+
+static int open_archive(struct stream *stream, struct pe_error *err)
+{
+    struct archive *archive = stream->archive = archive_read_new();
+    if (!archive)
+        return pe_fail_errno(err, "%s", stream->source->name);
+    /* Named one by one: "all" would include filters that start other programs. */
+    int worst = archive_read_support_format_raw(archive);
+    worst |= archive_read_support_format_empty(archive);
+    worst |= archive_read_support_filter_gzip(archive);
+    worst |= archive_read_support_filter_zstd(archive);
+    if (stream->source->any_filter) {
+        worst |= archive_read_support_filter_bzip2(archive);
+        worst |= archive_read_support_filter_xz(archive);
+        worst |= archive_read_support_filter_lzma(archive);
+        worst |= archive_read_support_filter_lz4(archive);
+        worst |= archive_read_support_filter_compress(archive);
+    }
+    if (worst != ARCHIVE_OK || archive_read_open(archive, stream, NULL, on_read, NULL) != ARCHIVE_OK)
+        return fail(stream, err);
+    return 0;
+}
+
+struct stream *stream_open(const struct stream_source *source, uint64_t *bytes_left,
+                           struct progress *progress, struct pe_error *err)
+{
+    pe_autostream struct stream *stream = calloc(1, sizeof *stream);
+    if (!stream) {
+        pe_fail_errno(err, "%s", source->name);
+        return NULL;
+    }
+    stream->source = source;
+    stream->bytes_left = bytes_left;
+    stream->progress = progress;
+    if ((source->digest && !(stream->packed = digest_new(err))) ||
+        (source->diff_id && !(stream->unpacked = digest_new(err))) || open_archive(stream, err) < 0)
+        return NULL;
+    return pe_steal_ptr(&stream);
+}
+
+void stream_free(struct stream *stream)
+{
+    if (!stream)
+        return;
+    if (stream->archive)
+        archive_read_free(stream->archive);
+    digest_free(stream->packed);
+    digest_free(stream->unpacked);
+    free(stream);
+}
+
+/* The raw format has one member, which is everything. */
+static int begin(struct stream *stream, struct pe_error *err)
+{
+    struct archive_entry *entry = NULL;
+    int got = archive_read_next_header(stream->archive, &entry);
+    stream->begun = true;
+    if (got == ARCHIVE_EOF)
+        stream->ended = true;
+    else if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+        return fail(stream, err);
+    return 0;
+}
+
+int stream_next(struct stream *stream, const void **bytes, size_t *size, struct pe_error *err)
+{
+    la_int64_t offset = 0;
+    *size = 0;
+    if (!stream->begun && begin(stream, err) < 0)
+        return -1;
+    if (stream->ended)
+        return 0;
+    int got = archive_read_data_block(stream->archive, bytes, size, &offset);
+    if (got == ARCHIVE_EOF) {
+        stream->ended = true;
+        *size = 0;
+        return 0;
+    }
+    if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+        return fail(stream, err);
+    if (*size > *stream->bytes_left)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s: unpacks to more than an image may have",
+                       stream->source->name);
+    *stream->bytes_left -= *size;
+    return stream->unpacked ? digest_add(stream->unpacked, *bytes, *size, err) : 0;
+}
+
+static int check_digest(const struct stream *stream, struct digest *digest, const char *wanted,
+                        const char *what, struct pe_error *err)
+{
+    char text[DIGEST_TEXT_BYTES];
+    if (!digest)
+        return 0;
+    if (digest_end(digest, text, err) < 0)
+        return -1;
+    return strcmp(text, wanted) == 0 ? 0
+                                     : pe_fail(err, PE_ERR_INVALID, "%s: its %s is %s, not %s",
+                                               stream->source->name, what, text, wanted);
+}
+
+int stream_finish(struct stream *stream, struct pe_error *err)
+{
+    const void *bytes = NULL;
+    size_t size = 0;
+    do {
+        if (stream_next(stream, &bytes, &size, err) < 0)
+            return -1;
+    } while (size > 0);
+    /* What follows the compressed data belongs to the file and its digest. */
+    for (ssize_t n = 1; n > 0;)
+        if ((n = read_file(stream, err)) < 0)
+            return -1;
+    if (stream->position != stream->source->size)
+        return pe_fail(err, PE_ERR_INVALID, "%s has %llu bytes instead of %llu", stream->source->name,
+                       (unsigned long long)stream->position, (unsigned long long)stream->source->size);
+    if (check_digest(stream, stream->packed, stream->source->digest, "digest", err) < 0)
+        return -1;
+    return check_digest(stream, stream->unpacked, stream->source->diff_id, "diff id", err);
+}

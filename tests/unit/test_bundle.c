@@ -1,0 +1,124 @@
+/* Container and program of a job: what of an image's catalog entry decides how its programs run. */
+#include "tests/unit/check.h"
+#include "worker/bundle.h"
+
+#include "proto/job.h"
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void read_image(const char *fields, struct pe_image *image)
+{
+    struct pe_error err;
+    char entry[1024];
+    snprintf(entry, sizeof entry, "{\"name\":\"a:1\",\"digest\":\"" DIGEST "\"%s}", fields);
+    pe_autojson json_t *json = json_loads(entry, 0, NULL);
+    assert_int_equal(pe_image_from_json(json, image, &err), 0);
+}
+
+/* The configuration of a container for an image of these fields. */
+static json_t *configuration(const char *fields)
+{
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    pe_autobuf struct pe_buf out = {0};
+    read_image(fields, &image);
+    assert_int_equal(bundle_config(BUNDLE_JOB, &image, 64, &out, &err), 0);
+    return json_loadb((const char *)out.data, out.size, 0, NULL);
+}
+
+/* The program of a job without files, with | for every NUL. */
+static const char *program(const char *fields, const char *job_text)
+{
+    static char text[4096];
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    pe_autojob struct pe_job job;
+    pe_autobuf struct pe_buf out = {0};
+    const struct pe_parts no_files = {0};
+    read_image(fields, &image);
+    assert_int_equal(pe_job_decode(job_text, strlen(job_text), &job, &err), 0);
+    assert_int_equal(bundle_program(&job, &image, &no_files, &out, &err), 0);
+    assert_true(out.size < sizeof text);
+    for (size_t i = 0; i < out.size; i++)
+        text[i] = out.data[i] ? (char)out.data[i] : '|';
+    text[out.size] = '\0';
+    return text;
+}
+
+static void a_plain_image_runs_as_root_of_its_whole_rootfs(void **state)
+{
+    (void)state;
+    pe_autojson json_t *config = configuration("");
+    const json_t *process = json_object_get(config, "process"), *user = json_object_get(process, "user");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(config, "root"), "path")),
+                        "/run/pe/rootfs");
+    assert_int_equal(json_integer_value(json_object_get(user, "uid")), 0);
+    assert_int_equal(json_array_size(json_object_get(user, "additionalGids")), 0);
+}
+
+static void the_images_user_and_its_groups_run_the_program(void **state)
+{
+    (void)state;
+    pe_autojson json_t *config =
+        configuration(",\"user\":{\"name\":\"web\",\"uid\":33,\"gid\":44,\"groups\":[7,8]}");
+    const json_t *user = json_object_get(json_object_get(config, "process"), "user");
+    assert_int_equal(json_integer_value(json_object_get(user, "uid")), 33);
+    assert_int_equal(json_integer_value(json_object_get(user, "gid")), 44);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(user, "additionalGids"), 1)), 8);
+}
+
+static void a_combined_images_name_is_its_part_of_the_rootfs(void **state)
+{
+    (void)state;
+    pe_autojson json_t *config = configuration(",\"root\":\"gcc-14\"");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(config, "root"), "path")),
+                        "/run/pe/rootfs/gcc-14");
+}
+
+static void entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_both(void **state)
+{
+    (void)state;
+    static const char fields[] = ",\"entrypoint\":[\"e\"],\"cmd\":[\"c\"],\"default_cmd\":[\"e\",\"c\"]";
+    assert_ptr_equal(strstr(program(fields, "{\"image\":\"a:1\"}"), "2\ne|c|PATH="),
+                     program(fields, "{\"image\":\"a:1\"}"));
+    const char *mine = program(fields, "{\"image\":\"a:1\",\"cmd\":[\"mine\"]}");
+    assert_ptr_equal(strstr(mine, "1\nmine|PATH="), mine);
+}
+
+static void the_jobs_environment_overrides_the_images_and_that_the_defaults(void **state)
+{
+    (void)state;
+    assert_string_equal(program(",\"env\":[\"PATH=/x\",\"A=image\"]",
+                                "{\"image\":\"a:1\",\"cmd\":[\"x\"],\"env\":{\"A\":\"job\"}}"),
+                        "1\nx|PATH=/x|HOME=/root|LANG=C.UTF-8|A=job|");
+}
+
+static void a_rehearsals_container_differs_in_its_cgroup_alone(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    pe_autobuf struct pe_buf job = {0};
+    pe_autobuf struct pe_buf rehearsal = {0};
+    read_image("", &image);
+    assert_int_equal(bundle_config(BUNDLE_JOB, &image, 64, &job, &err), 0);
+    assert_int_equal(bundle_config(BUNDLE_REHEARSAL, &image, 64, &rehearsal, &err), 0);
+    pe_autojson json_t *one = json_loadb((const char *)job.data, job.size, 0, NULL);
+    pe_autojson json_t *other = json_loadb((const char *)rehearsal.data, rehearsal.size, 0, NULL);
+    assert_false(json_equal(one, other));
+    json_object_set_new(json_object_get(other, "linux"), "cgroupsPath", json_string("/job/container"));
+    assert_true(json_equal(one, other));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_image_runs_as_root_of_its_whole_rootfs),
+        cmocka_unit_test(the_images_user_and_its_groups_run_the_program),
+        cmocka_unit_test(a_combined_images_name_is_its_part_of_the_rootfs),
+        cmocka_unit_test(entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_both),
+        cmocka_unit_test(the_jobs_environment_overrides_the_images_and_that_the_defaults),
+        cmocka_unit_test(a_rehearsals_container_differs_in_its_cgroup_alone),
+    };
+    return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
+}
