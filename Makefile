@@ -21,7 +21,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
 	libcurl4-openssl-dev libssl-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
 	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
-	skopeo umoci docker-registry bsdutils
+	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 deps: $(B)/.deps
@@ -107,8 +107,19 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs
 
+# The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
+VMM_TEST := $(B)/tests-vmm/walk $(GUEST)/vmm-test
+$(B)/tests-vmm/walk: $(B)/obj/tests/vmm/walk.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcurl -ljansson
+$(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $(GUEST_SHARED) | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  static $@"
+	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $^
+
 # T=name runs the suites and tests whose name contains it.
-test: deps all guest images $(UNIT)
+test: deps all guest images $(UNIT) $(VMM_TEST)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----

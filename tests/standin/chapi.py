@@ -1,0 +1,59 @@
+"""Cloud Hypervisor's API description as a judge: bodies against its schemas, stricter than the real program, which ignores
+keys that it does not know and so turns a typing error into a missing device."""
+
+import os
+
+import jsonschema
+import yaml
+
+DESCRIPTION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cloud-hypervisor-openapi.yaml")
+PREFIX = "/api/v1"
+
+
+class Invalid(Exception):
+    """A body that the description does not allow."""
+
+
+class Description:
+    def __init__(self):
+        with open(DESCRIPTION, encoding="utf-8") as file:
+            self.document = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for schema in self.document["components"]["schemas"].values():
+            self._close(schema)
+        self.calls = {PREFIX + path: item for path, item in self.document["paths"].items()}
+
+    def _close(self, schema):
+        """No key but those that it names, at any depth."""
+        if isinstance(schema, dict):
+            if schema.get("type") == "object" and "properties" in schema:
+                schema.setdefault("additionalProperties", False)
+            for value in schema.values():
+                self._close(value)
+
+    def method(self, path):
+        """GET or PUT, in capitals; None for a path that is not in the description."""
+        item = self.calls.get(path)
+        return next(iter(item)).upper() if item else None
+
+    def body_schema(self, path):
+        """The name of the schema of a call's body, or None."""
+        operation = next(iter(self.calls[path].values()))
+        return self._name(operation.get("requestBody"))
+
+    def answer_schema(self, path, status):
+        operation = next(iter(self.calls[path].values()))
+        responses = {str(code): answer for code, answer in operation["responses"].items()}
+        return self._name(responses.get(str(status)))
+
+    @staticmethod
+    def _name(part):
+        content = (part or {}).get("content")
+        return content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1] if content else None
+
+    def check(self, name, value):
+        """Raises Invalid with the first thing that is wrong."""
+        schema = {"$ref": "#/components/schemas/" + name, "components": self.document["components"]}
+        faults = sorted(jsonschema.Draft7Validator(schema).iter_errors(value), key=lambda fault: list(map(str, fault.path)))
+        if faults:
+            where = "/".join(map(str, faults[0].path))
+            raise Invalid(f"{name}{'.' if where else ''}{where}: {faults[0].message}")

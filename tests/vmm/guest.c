@@ -1,0 +1,114 @@
+/* The init of a guest that tests the VMM drivers: it does what a line on its serial port says, and answers
+ * with a line. Static; the tests start it as /vmm-test of an initramfs made of ours and this. */
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "guest-init/control.h"
+#include "guest-init/layout.h"
+#include "guest-init/modules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BLOCK 4096
+
+static char block[BLOCK] __attribute__((aligned(BLOCK)));
+
+static void give_up(int control, const char *why) __attribute__((noreturn));
+static void give_up(int control, const char *why)
+{
+    char line[256];
+    struct pe_error ignored;
+    snprintf(line, sizeof line, "fail %s: %s", why, strerror(errno));
+    int said = control < 0 ? -1 : control_say(control, line, &ignored);
+    (void)said;
+    for (;;)
+        pause();
+}
+
+/* The first block of a device, past the page cache, which a clone inherits from its template. */
+static void read_device(int control, const char *device)
+{
+    pe_autoclose int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (fd < 0 || pread(fd, block, BLOCK, 0) != BLOCK)
+        give_up(control, device);
+}
+
+static void write_device(int control, const char *device, const char *text)
+{
+    memset(block, 0, BLOCK);
+    snprintf(block, BLOCK, "%s", text);
+    pe_autoclose int fd = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, block, BLOCK, 0) != BLOCK)
+        give_up(control, device);
+}
+
+static void obey(int control, const char *line)
+{
+    static unsigned count;
+    char answer[200] = "ready";
+    struct pe_error err;
+    if (!strcmp(line, "count"))
+        snprintf(answer, sizeof answer, "%u", ++count);
+    else if (!strcmp(line, "rootfs") || !strcmp(line, "input")) {
+        read_device(control, line[0] == 'r' ? GUEST_ROOTFS_DEVICE : GUEST_INPUT_DEVICE);
+        snprintf(answer, sizeof answer, "%.*s", (int)sizeof answer - 1, block);
+    } else if (!strncmp(line, "output ", 7))
+        write_device(control, GUEST_OUTPUT_DEVICE, line + 7);
+    else if (!strcmp(line, "reboot"))
+        reboot(RB_AUTOBOOT);
+    else if (!strcmp(line, "poweroff"))
+        reboot(RB_POWER_OFF);
+    else if (!strcmp(line, "panic"))
+        _exit(1); /* of PID 1 */
+    else if (strcmp(line, "wake") != 0)
+        snprintf(answer, sizeof answer, "fail unknown command");
+    if (control_say(control, answer, &err) < 0)
+        give_up(control, err.message);
+}
+
+static void await_devices(int control)
+{
+    static const struct timespec moment = {.tv_nsec = 10000000};
+    for (int i = 0; access(GUEST_OUTPUT_DEVICE, F_OK) < 0; i++) {
+        if (i == 1000)
+            give_up(control, GUEST_OUTPUT_DEVICE);
+        nanosleep(&moment, NULL);
+    }
+}
+
+int main(void)
+{
+    struct pe_error err;
+    char line[128];
+    size_t used = 0;
+    mkdir("/proc", 0755);
+    mkdir("/sys", 0755);
+    mkdir("/dev", 0755);
+    mount("proc", "/proc", "proc", 0, NULL);
+    mount("sysfs", "/sys", "sysfs", 0, NULL);
+    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    int control = control_open(&err);
+    if (modules_load(&err) < 0)
+        give_up(control, err.message);
+    await_devices(control);
+    if (control_say(control, "ready", &err) < 0)
+        give_up(control, "ready");
+    while (read(control, line + used, 1) == 1) {
+        if (line[used] != '\n') {
+            if (++used == sizeof line)
+                give_up(control, "a line is too long");
+            continue;
+        }
+        line[used] = '\0';
+        used = 0;
+        obey(control, line);
+    }
+    give_up(control, "reading the control channel");
+}

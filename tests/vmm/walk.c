@@ -1,0 +1,390 @@
+/* Walks the interface of worker/vmm/vmm.h with one driver, and says how it went: walk COMMAND DRIVER PROGRAM
+ * KERNEL INITRAMFS RUN_DIR UID. DRIVER is qemu (under software emulation) or cloud-hypervisor.
+ *
+ *   version   print the release, or why it cannot be used
+ *   boot      boot a VM that can be saved, hear `ready`, end it; print the error if there is one
+ *   clone     the same, save it, clone it, wake the clone
+ *   hold      boot, print `ready`, and stay until killed
+ *   walk      everything that holds for every driver, as "ok sentence" lines
+ *   endings   how VMs end that are not killed, the same way */
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "worker/vmm/driver.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB (1024u * 1024u)
+#define MEMORY_MIB 256
+#define DEVICE_BYTES (2u * MIB)
+#define CLONES 3
+#define HEAR_MS 120000
+
+static int failures;
+
+static void check(bool holds, const char *sentence)
+{
+    printf("%s %s\n", holds ? "ok" : "not ok", sentence);
+    fflush(stdout);
+    failures += !holds;
+}
+
+static void check_done(int failed, const struct pe_error *err, const char *sentence)
+{
+    if (failed)
+        printf("# %s\n", err->message);
+    check(!failed, sentence);
+}
+
+/* ---- a VM and the files behind its devices ---- */
+
+struct subject {
+    struct vm vm;
+    struct vm_spec spec;
+};
+
+static int device_file(const char *text)
+{
+    int fd = memfd_create("vmm-test", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, DEVICE_BYTES) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+        abort();
+    return fd;
+}
+
+static void make_subject(struct subject *subject, const char *input, bool savable)
+{
+    const char *const texts[VM_PMEM_COUNT] = {"the rootfs", input, "nothing yet"};
+    *subject = (struct subject){
+        .vm = VM_NONE,
+        .spec = {
+            .memory_mib = MEMORY_MIB, .cpus = 1, .guest_options = " rdinit=/vmm-test", .savable = savable}};
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        subject->spec.pmem[i] = (struct vm_pmem){device_file(texts[i]), DEVICE_BYTES, i != VM_PMEM_ROOTFS};
+}
+
+static void end_subject(struct subject *subject)
+{
+    vm_kill(&subject->vm);
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        close(subject->spec.pmem[i].fd);
+}
+
+/* One line of the guest. Negative when it says none: the VMM ended, or it takes too long. */
+static int hear(const struct subject *subject, char *line, size_t size, struct pe_error *err)
+{
+    for (size_t used = 0; used < size;) {
+        struct pollfd wait[] = {{.fd = subject->vm.control_fd, .events = POLLIN},
+                                {.fd = subject->vm.pidfd, .events = POLLIN}};
+        if (poll(wait, 2, HEAR_MS) == 0)
+            return pe_fail(err, PE_ERR_LOST, "the guest says nothing");
+        ssize_t n = wait[0].revents ? read(subject->vm.control_fd, line + used, 1) : 0;
+        if (n <= 0)
+            return pe_fail(err, PE_ERR_LOST, "the VM ended");
+        if (line[used] == '\n') {
+            line[used] = '\0';
+            return 0;
+        }
+        used++;
+    }
+    return pe_fail(err, PE_ERR_MALFORMED, "the guest talks without end");
+}
+
+static int tell(const struct subject *subject, const char *line, struct pe_error *err)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%s\n", line);
+    return pe_write_all(subject->vm.control_fd, text, strlen(text), "control channel", err);
+}
+
+/* Whether the guest answers `said` (NULL: nothing is said) with exactly `wanted`. */
+static bool answers(const struct subject *subject, const char *said, const char *wanted)
+{
+    char line[200] = "";
+    struct pe_error err;
+    if ((said && tell(subject, said, &err) < 0) || hear(subject, line, sizeof line, &err) < 0) {
+        printf("# '%s' is answered with: %s\n", said ? said : "", err.message);
+        return false;
+    }
+    if (!strcmp(line, wanted))
+        return true;
+    printf("# '%s' is answered with '%s' instead of '%s'\n", said ? said : "", line, wanted);
+    return false;
+}
+
+static bool host_sees(const struct subject *subject, const char *wanted)
+{
+    char text[200] = "";
+    ssize_t n = pread(subject->spec.pmem[VM_PMEM_OUTPUT].fd, text, sizeof text - 1, 0);
+    return n > 0 && !strcmp(text, wanted);
+}
+
+static bool ends_by_itself(const struct subject *subject, const char *said)
+{
+    char line[200];
+    struct pe_error err;
+    struct pollfd ended = {.fd = subject->vm.pidfd, .events = POLLIN};
+    return tell(subject, said, &err) == 0 && hear(subject, line, sizeof line, &err) < 0 &&
+           poll(&ended, 1, HEAR_MS) > 0;
+}
+
+/* ---- what is left of VMs ---- */
+
+static size_t count_entries(const char *path)
+{
+    size_t count = 0;
+    pe_autodir DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    return count;
+}
+
+static bool is_gone(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return access(path, F_OK) < 0;
+}
+
+/* The value of a field of /proc/PID/status, as a number. */
+static long status_field(pid_t pid, const char *field)
+{
+    char path[64];
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error err;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (pe_read_file(AT_FDCWD, path, MIB, &text, &err) < 0 || pe_buf_append(&text, "", 1, &err) < 0)
+        return -1;
+    const char *at = strstr((const char *)text.data, field);
+    return at ? strtol(at + strlen(field), NULL, 10) : -1;
+}
+
+/* FNV-1a of what is not a hole. */
+static uint64_t digest(int fd)
+{
+    uint64_t sum = 14695981039346656037ull;
+    static uint8_t bytes[MIB];
+    for (off_t at = 0;;) {
+        if ((at = lseek(fd, at, SEEK_DATA)) < 0)
+            return sum;
+        ssize_t n = pread(fd, bytes, 4096, at);
+        for (ssize_t i = 0; i < n; i++)
+            sum = (sum ^ bytes[i]) * 1099511628211ull;
+        at += 4096;
+    }
+}
+
+/* ---- commands ---- */
+
+static int boot(const struct vm_host *host, struct subject *subject, bool savable, struct pe_error *err)
+{
+    char line[200];
+    make_subject(subject, "the template's input", savable);
+    if (vm_boot(host, &subject->spec, &subject->vm, err) < 0 || hear(subject, line, sizeof line, err) < 0)
+        return -1;
+    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the guest said '%s'", line);
+}
+
+static int clone_of(const struct vm_host *host, const struct vm_snapshot *snapshot, const char *input,
+                    struct subject *clone, struct pe_error *err)
+{
+    char line[200];
+    make_subject(clone, input, true);
+    if (vm_clone(host, &clone->spec, snapshot, &clone->vm, err) < 0 || tell(clone, "wake", err) < 0 ||
+        hear(clone, line, sizeof line, err) < 0)
+        return -1;
+    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the clone said '%s'", line);
+}
+
+static int boot_only(const struct vm_host *host, bool stay)
+{
+    struct subject subject;
+    struct pe_error err;
+    int failed = boot(host, &subject, true, &err);
+    printf("%s%s\n", failed ? "error: " : "ready", failed ? err.message : "");
+    fflush(stdout);
+    while (stay && !failed)
+        pause();
+    end_subject(&subject);
+    return failed ? 1 : 0;
+}
+
+static int clone_only(const struct vm_host *host)
+{
+    struct subject template, clone;
+    struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
+    struct pe_error err;
+    int failed = boot(host, &template, true, &err) < 0 || vm_save(host, &template.vm, &snapshot, &err) < 0;
+    end_subject(&template);
+    if (!failed) {
+        failed = clone_of(host, &snapshot, "the clone's input", &clone, &err);
+        end_subject(&clone);
+    }
+    vm_snapshot_close(&snapshot);
+    printf("%s%s\n", failed ? "error: " : "ready", failed ? err.message : "");
+    return failed ? 1 : 0;
+}
+
+static int print_version(const struct vm_host *host)
+{
+    char version[VMM_VERSION_MAX];
+    struct pe_error err;
+    int failed = vm_host_version(host, version, sizeof version, &err);
+    printf("%s%s\n", failed ? "error: " : "", failed ? err.message : version);
+    return failed ? 1 : 0;
+}
+
+static void check_template(const struct vm_host *host, struct subject *template)
+{
+    struct pe_error err;
+    check_done(boot(host, template, true, &err), &err, "a VM boots and says ready on its serial port");
+    check(answers(template, "rootfs", "the rootfs") && answers(template, "input", "the template's input"),
+          "a guest reads the files behind its devices");
+    check(answers(template, "output from the template", "ready") && host_sees(template, "from the template"),
+          "the host sees what a guest writes to a device");
+    check(answers(template, "count", "1"), "a guest keeps what it does in its memory");
+    check(geteuid() != 0 || status_field(template->vm.pid, "\nUid:") == (long)host->uid,
+          "a VMM does not run as root when it is started by root");
+    check(status_field(template->vm.pid, "\nNoNewPrivs:") == 1, "a VMM cannot gain privileges");
+}
+
+static void check_save(const struct vm_host *host, struct subject *template, struct vm_snapshot *snapshot)
+{
+    struct pe_error err;
+    struct stat status = {0};
+    pid_t pid = template->vm.pid;
+    check_done(vm_save(host, &template->vm, snapshot, &err), &err, "a VM is saved");
+    check(fstat(snapshot->memory_fd, &status) == 0 && status.st_size == (off_t)MEMORY_MIB * MIB &&
+              status.st_blocks > 0 && (uint64_t)status.st_blocks * 512 < (uint64_t)MEMORY_MIB * MIB,
+          "a snapshot's memory is a file as large as the VM's, with holes where nothing was");
+    check(pwrite(snapshot->memory_fd, "x", 1, 0) < 0 && errno == EPERM &&
+              pwrite(snapshot->state_fd, "x", 1, 0) < 0,
+          "nobody can write to a snapshot");
+    check(is_gone(pid) && count_entries(host->run_dir) == 0, "nothing is left of a VM that was saved");
+}
+
+static void check_clones(const struct vm_host *host, const struct vm_snapshot *snapshot)
+{
+    static const char *const inputs[CLONES] = {"input one", "input two", "input three"};
+    struct subject clones[CLONES];
+    struct pe_error err = {0};
+    int failed = 0;
+    bool own_input = true, own_output = true, own_memory = true, timed = true;
+    for (int i = 0; i < CLONES; i++)
+        failed |= clone_of(host, snapshot, inputs[i], &clones[i], &err);
+    check_done(failed, &err,
+               "several clones of a snapshot run at the same time and say ready when they are woken");
+    for (int i = 0; i < CLONES && !failed; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "output from clone %d", i);
+        own_input &= answers(&clones[i], "input", inputs[i]);
+        own_output &= answers(&clones[i], text, "ready");
+        own_memory &= answers(&clones[i], "count", "2") && (i != 0 || answers(&clones[i], "count", "3"));
+        timed &= clones[i].vm.spawn_us > 0 && clones[i].vm.restore_us > 0;
+    }
+    own_output &= host_sees(&clones[0], "from clone 0") && host_sees(&clones[1], "from clone 1") &&
+                  host_sees(&clones[2], "from clone 2");
+    check(!failed && own_input, "each clone reads its own input");
+    check(!failed && own_output, "each clone writes to its own output");
+    check(!failed && own_memory, "each clone goes on from the snapshot, unseen by the others");
+    check(!failed && timed, "a clone knows how long its start and its restore took");
+    pid_t pids[CLONES];
+    for (int i = 0; i < CLONES; i++) {
+        pids[i] = clones[i].vm.pid;
+        end_subject(&clones[i]);
+    }
+    check(is_gone(pids[0]) && is_gone(pids[1]) && is_gone(pids[2]) && count_entries(host->run_dir) == 0,
+          "nothing is left of clones that were killed");
+}
+
+static void check_sizes(const struct vm_host *host, const struct vm_snapshot *snapshot)
+{
+    struct subject clone;
+    struct pe_error err;
+    make_subject(&clone, "input", true);
+    clone.spec.pmem[VM_PMEM_INPUT].bytes = 2 * DEVICE_BYTES;
+    check(vm_clone(host, &clone.spec, snapshot, &clone.vm, &err) < 0 && clone.vm.pid == -1 &&
+              count_entries(host->run_dir) == 0,
+          "a clone with a device that is larger than its file is refused, and nothing is left of it");
+    end_subject(&clone);
+}
+
+static int walk(const struct vm_host *host)
+{
+    struct subject template;
+    struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
+    size_t open_before = count_entries("/proc/self/fd");
+    check_template(host, &template);
+    check_save(host, &template, &snapshot);
+    uint64_t before = digest(snapshot.memory_fd);
+    check_clones(host, &snapshot);
+    check(digest(snapshot.memory_fd) == before, "a snapshot is the same after its clones have run");
+    check_sizes(host, &snapshot);
+    end_subject(&template);
+    vm_snapshot_close(&snapshot);
+    check(count_entries("/proc/self/fd") == open_before, "every descriptor is closed");
+    return failures ? 1 : 0;
+}
+
+static int endings(const struct vm_host *host)
+{
+    static const char *const ways[] = {"reboot", "poweroff", "panic"};
+    struct subject subject;
+    struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
+    struct pe_error err;
+    bool ended = boot(host, &subject, false, &err) == 0 && ends_by_itself(&subject, "reboot");
+    end_subject(&subject);
+    check(ended, "a VM that is not to be saved ends when its guest reboots");
+    if (boot(host, &subject, true, &err) < 0 || vm_save(host, &subject.vm, &snapshot, &err) < 0)
+        check_done(-1, &err, "a VM is saved");
+    end_subject(&subject);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        char sentence[80];
+        ended = clone_of(host, &snapshot, "input", &subject, &err) == 0 && ends_by_itself(&subject, ways[i]);
+        end_subject(&subject);
+        snprintf(sentence, sizeof sentence, "a clone ends when its guest does: %s", ways[i]);
+        check(ended, sentence);
+    }
+    vm_snapshot_close(&snapshot);
+    check(count_entries(host->run_dir) == 0, "nothing is left of VMs that ended");
+    return failures ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 8)
+        return 2;
+    const char *command = argv[1];
+    bool is_qemu = !strcmp(argv[2], "qemu");
+    unsigned long id = strtoul(argv[7], NULL, 10);
+    const struct vm_host host = {.driver = is_qemu ? &vmm_qemu : &vmm_cloud_hypervisor,
+                                 .accel = is_qemu ? VM_ACCEL_TCG : VM_ACCEL_KVM,
+                                 .cpu_flags = "",
+                                 .kernel = argv[4],
+                                 .initramfs = argv[5],
+                                 .qemu = argv[3],
+                                 .cloud_hypervisor = argv[3],
+                                 .run_dir = argv[6],
+                                 .uid = (uid_t)id,
+                                 .gid = (gid_t)id};
+    vm_sweep_run_dir(host.run_dir);
+    if (!strcmp(command, "version"))
+        return print_version(&host);
+    if (!strcmp(command, "clone"))
+        return clone_only(&host);
+    if (!strcmp(command, "walk"))
+        return walk(&host);
+    if (!strcmp(command, "endings"))
+        return endings(&host);
+    return boot_only(&host, !strcmp(command, "hold"));
+}

@@ -1,0 +1,293 @@
+/* HTTP to cloud-hypervisor by libcurl, JSON by jansson. Knows the calls, not what is done with them. */
+#include "worker/vmm/ch_api.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "proto/job.h"
+#include "proto/path.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* The largest answer is vm.info's: a configuration and a list of devices. */
+#define ANSWER_MAX (1u << 20)
+
+static void free_headers(struct curl_slist **list)
+{
+    curl_slist_free_all(*list);
+}
+#define autoheaders __attribute__((cleanup(free_headers)))
+
+int ch_api_begin(struct ch_api *api, const char *socket, int pidfd, uint64_t deadline_us,
+                 struct pe_error *err)
+{
+    *api = (struct ch_api){
+        .curl = curl_easy_init(), .socket = socket, .pidfd = pidfd, .deadline_us = deadline_us};
+    return api->curl ? 0 : pe_fail(err, PE_ERR_INTERNAL, "libcurl does not start");
+}
+
+void ch_api_free(struct ch_api *api)
+{
+    if (api->curl)
+        curl_easy_cleanup(api->curl);
+    api->curl = NULL;
+}
+
+/* Milliseconds until the deadline, at least 1; 0 when it is over. */
+static long time_left_ms(const struct ch_api *api)
+{
+    uint64_t now = pe_now_us();
+    return now >= api->deadline_us ? 0 : (long)((api->deadline_us - now) / 1000) + 1;
+}
+
+/* ---- waiting for the socket ---- */
+
+static int accepts_connections(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+int ch_api_await_socket(struct ch_api *api, struct pe_error *err)
+{
+    while (!accepts_connections(api->socket)) {
+        struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
+        if (poll(&ended, 1, 1) > 0)
+            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended at its start");
+        if (!time_left_ms(api))
+            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not open its API socket");
+    }
+    return 0;
+}
+
+/* ---- one call ---- */
+
+static size_t keep_answer(char *bytes, size_t size, size_t count, void *context)
+{
+    struct pe_error ignored; /* a short count makes libcurl fail the transfer */
+    return pe_buf_append(context, bytes, size * count, &ignored) < 0 ? 0 : size * count;
+}
+
+static int prepare(const struct ch_api *api, const char *method, const char *url, const char *body,
+                   struct curl_slist *headers, struct pe_buf *answer)
+{
+    CURL *curl = api->curl;
+    curl_easy_reset(curl); /* keeps the connection */
+    int wrong = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, api->socket) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_PROXY, "") != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_left_ms(api)) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_answer) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) != CURLE_OK;
+    if (body)
+        wrong |= curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK;
+    return wrong ? -1 : 0;
+}
+
+/* An error's body is an array of sentences, outermost first, or an object {"error": sentence}. */
+static void read_sentences(const struct pe_buf *answer, char *text, size_t size)
+{
+    pe_autojson json_t *body =
+        answer->size ? json_loadb((const char *)answer->data, answer->size, 0, NULL) : NULL;
+    const char *single = json_string_value(json_object_get(body, "error"));
+    size_t used = 0;
+    size_t index;
+    json_t *sentence;
+    snprintf(text, size, "%s", single ? single : "");
+    json_array_foreach(body, index, sentence)
+    {
+        const char *words = json_string_value(sentence);
+        int n = words ? snprintf(text + used, size - used, "%s%s", used ? ": " : "", words) : 0;
+        used += n > 0 ? (size_t)n : 0;
+        if (used >= size)
+            return;
+    }
+}
+
+static int refuse(const char *name, long status, const struct pe_buf *answer, struct pe_error *err)
+{
+    char sentences[600], shown[600];
+    read_sentences(answer, sentences, sizeof sentences);
+    return pe_fail(err, PE_ERR_INTERNAL, "cloud-hypervisor refuses %s with %ld: %s", name, status,
+                   sentences[0] ? pe_path_printable(sentences, strlen(sentences), shown, sizeof shown)
+                                : "without a reason");
+}
+
+static int explain_transfer(const struct ch_api *api, CURLcode code, const char *name, struct pe_error *err)
+{
+    struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not answer %s", name);
+    if (code == CURLE_WRITE_ERROR)
+        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor answers %s without end", name);
+    if (poll(&ended, 1, 10) > 0) /* its end closes the connection a moment before it can be seen here */
+        return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended during %s", name);
+    return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor's answer to %s: %s", name, curl_easy_strerror(code));
+}
+
+static int transfer(const struct ch_api *api, const char *method, const char *name, const char *body,
+                    struct pe_buf *answer, struct pe_error *err)
+{
+    char url[96];
+    long status = 0;
+    /* Without "Expect:" libcurl asks before a body of more than 1 KiB whether it may send it. */
+    autoheaders struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+    if (body && headers)
+        curl_slist_append(headers, "Content-Type: application/json");
+    snprintf(url, sizeof url, "http://localhost/api/v1/%s", name);
+    if (!time_left_ms(api))
+        return pe_fail(err, PE_ERR_LOST, "no time is left for %s", name);
+    if (!headers || prepare(api, method, url, body, headers, answer) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "preparing %s", name);
+    CURLcode code = curl_easy_perform(api->curl);
+    if (code != CURLE_OK)
+        return explain_transfer(api, code, name, err);
+    curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status / 100 == 2 ? 0 : refuse(name, status, answer, err);
+}
+
+/* A call with a body (stolen) or NULL; its answer is an object when the caller wants one. */
+static int call(struct ch_api *api, const char *method, const char *name, json_t *body, json_t **value,
+                struct pe_error *err)
+{
+    pe_autojson json_t *owned = body;
+    pe_autobuf struct pe_buf answer = {.limit = ANSWER_MAX};
+    pe_autofree char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (body && !text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding %s", name);
+    if (text && strlen(text) > CH_BODY_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has %zu bytes; cloud-hypervisor takes %u", name,
+                       strlen(text), CH_BODY_MAX);
+    if (transfer(api, method, name, text, &answer, err) < 0)
+        return -1;
+    if (!value)
+        return 0;
+    json_t *got = answer.size ? json_loadb((const char *)answer.data, answer.size, 0, NULL) : NULL;
+    if (!json_is_object(got)) {
+        json_decref(got);
+        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor's answer to %s is no JSON object", name);
+    }
+    *value = got;
+    return 0;
+}
+
+static int act(struct ch_api *api, const char *name, struct pe_error *err)
+{
+    return call(api, "PUT", name, NULL, NULL, err);
+}
+
+/* A body that could not be made is no reason to call without one. */
+static int act_on(struct ch_api *api, const char *name, json_t *body, struct pe_error *err)
+{
+    return body ? call(api, "PUT", name, body, NULL, err)
+                : pe_fail(err, PE_ERR_INTERNAL, "encoding %s", name);
+}
+
+static json_t *folder_url(const char *key, const char *folder)
+{
+    char url[512];
+    int length = snprintf(url, sizeof url, "file://%s", folder);
+    return length < 0 || (size_t)length >= sizeof url ? NULL : json_pack("{s:s}", key, url);
+}
+
+/* ---- the calls ---- */
+
+int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error *err)
+{
+    pe_autojson json_t *answer = NULL;
+    if (call(api, "GET", "vmm.ping", NULL, &answer, err) < 0)
+        return -1;
+    const char *text = json_string_value(json_object_get(answer, "version"));
+    if (!text)
+        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor's vmm.ping has no version");
+    pe_path_printable(text, strlen(text), version, size);
+    return 0;
+}
+
+int ch_api_create(struct ch_api *api, json_t *config, struct pe_error *err)
+{
+    return act_on(api, "vm.create", config, err);
+}
+
+int ch_api_boot(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.boot", err);
+}
+
+int ch_api_pause(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.pause", err);
+}
+
+int ch_api_resume(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.resume", err);
+}
+
+int ch_api_snapshot(struct ch_api *api, const char *folder, struct pe_error *err)
+{
+    return act_on(api, "vm.snapshot", folder_url("destination_url", folder), err);
+}
+
+int ch_api_restore(struct ch_api *api, const char *folder, struct pe_error *err)
+{
+    return act_on(api, "vm.restore", folder_url("source_url", folder), err);
+}
+
+int ch_api_info(struct ch_api *api, json_t **info, struct pe_error *err)
+{
+    return call(api, "GET", "vm.info", NULL, info, err);
+}
+
+int ch_api_counters(struct ch_api *api, json_t **counters, struct pe_error *err)
+{
+    return call(api, "GET", "vm.counters", NULL, counters, err);
+}
+
+int ch_api_add_pmem(struct ch_api *api, json_t *pmem, struct pe_error *err)
+{
+    return act_on(api, "vm.add-pmem", pmem, err);
+}
+
+int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *err)
+{
+    return act_on(api, "vm.remove-device", json_pack("{s:s}", "id", id), err);
+}
+
+int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_error *err)
+{
+    json_t *wanted = json_object();
+    if (wanted &&
+        ((cpus && json_object_set_new(wanted, "desired_vcpus", json_integer(cpus)) < 0) ||
+         (memory && json_object_set_new(wanted, "desired_ram", json_integer((json_int_t)memory)) < 0))) {
+        json_decref(wanted);
+        wanted = NULL;
+    }
+    return act_on(api, "vm.resize", wanted, err);
+}
+
+int ch_api_shutdown(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.shutdown", err);
+}
+
+int ch_api_delete(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.delete", err);
+}
+
+int ch_api_shutdown_vmm(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vmm.shutdown", err);
+}

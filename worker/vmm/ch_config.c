@@ -1,0 +1,131 @@
+/* VmConfigs. The facts behind each choice: cloud-hypervisor's docs/memory.md, docs/snapshot_restore.md and
+ * vmm/src/vm_config.rs. Keys it does not know are ignored without a word, so a typing error here is a device
+ * less: tests/standin refuses them. */
+#include "worker/vmm/ch_config.h"
+
+#include "base/cleanup.h"
+#include "proto/job.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Small enough for a guest with KASLR to map what lies at the top of its address space, where the pmem
+ * devices are; with the default of 46 bits it has no /dev/pmem0 (cloud-hypervisor's issue 8191). */
+#define PHYSICAL_ADDRESS_BITS 40
+
+static json_t *fd_path(int fd)
+{
+    return json_sprintf("/proc/self/fd/%d", fd);
+}
+
+static json_t *folder_path(const char *folder, const char *name)
+{
+    return json_sprintf("%s/%s", folder, name);
+}
+
+/* A file zone with links, shared, is left out of a snapshot (is_hardlink in vmm/src/memory_manager.rs): the
+ * file then is the snapshot's memory. A memfd has no link. */
+static json_t *memory(const struct vm_spec *spec, const char *folder)
+{
+    json_int_t bytes = (json_int_t)spec->memory_mib * PE_MIB;
+    if (!spec->savable)
+        return json_pack("{s:I}", "size", bytes);
+    return json_pack("{s:i, s:[{s:s, s:I, s:o, s:b}]}", "size", 0, "zones", "id", "ram", "size", bytes,
+                     "file", folder_path(folder, CH_MEMORY), "shared", 1);
+}
+
+/* The kernel and initramfs are names that do not outlive the boot. */
+static json_t *payload(const struct vm_spec *spec, const char *folder)
+{
+    return json_pack("{s:o, s:o, s:o}", "kernel", folder_path(folder, CH_KERNEL), "initramfs",
+                     folder_path(folder, CH_INITRAMFS), "cmdline",
+                     json_sprintf("quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s",
+                                  spec->guest_options));
+}
+
+/* discard_writes: the file is opened read-only. */
+static json_t *pmem(const struct vm_spec *spec, const struct ch_fds *fds)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && i < VM_PMEM_COUNT; i++) {
+        if (spec->pmem[i].fd < 0)
+            continue;
+        json_t *device =
+            json_pack("{s:o, s:o, s:I, s:b}", "id", json_sprintf("pmem%d", i), "file", fd_path(fds->pmem[i]),
+                      "size", (json_int_t)spec->pmem[i].bytes, "discard_writes", !spec->pmem[i].writable);
+        if (!device || json_array_append_new(list, device) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder)
+{
+    return json_pack("{s:{s:i, s:i, s:i, s:b}, s:o, s:o, s:o, s:{s:s, s:o}, s:{s:s}, s:{s:s}}", "cpus",
+                     "boot_vcpus", (int)spec->cpus, "max_vcpus", (int)spec->cpus, "max_phys_bits",
+                     PHYSICAL_ADDRESS_BITS, "nested", 0, "memory", memory(spec, folder), "payload",
+                     payload(spec, folder), "pmem", pmem(spec, fds), "serial", "mode", "Socket", "socket",
+                     folder_path(folder, CH_SERIAL_SOCKET), "console", "mode", "Off", "rng", "src",
+                     "/dev/urandom");
+}
+
+/* ---- a clone's ---- */
+
+static int set(json_t *object, const char *key, json_t *value, struct pe_error *err)
+{
+    if (json_object_set_new(object, key, value) == 0)
+        return 0;
+    return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's config.json has no place for '%s'", key);
+}
+
+static json_t *find_device(const json_t *config, int number)
+{
+    char wanted[16];
+    size_t index;
+    json_t *device;
+    snprintf(wanted, sizeof wanted, "pmem%d", number);
+    json_array_foreach(json_object_get(config, "pmem"), index, device)
+    {
+        const char *id = json_string_value(json_object_get(device, "id"));
+        if (id && !strcmp(id, wanted))
+            return device;
+    }
+    return NULL;
+}
+
+/* cloud-hypervisor maps the new file with the old size, without a look at the file. */
+static int replace_pmem(const json_t *config, const struct vm_spec *spec, const struct ch_fds *fds,
+                        struct pe_error *err)
+{
+    size_t count = 0;
+    for (int i = 0; i < VM_PMEM_COUNT; i++) {
+        if (spec->pmem[i].fd < 0)
+            continue;
+        json_t *device = find_device(config, i);
+        if (!device || (uint64_t)json_integer_value(json_object_get(device, "size")) != spec->pmem[i].bytes)
+            return pe_fail(err, PE_ERR_INVALID,
+                           "the snapshot's pmem device %d is not as large as the clone's", i);
+        if (set(device, "file", fd_path(fds->pmem[i]), err) < 0)
+            return -1;
+        count++;
+    }
+    if (json_array_size(json_object_get(config, "pmem")) != count)
+        return pe_fail(err, PE_ERR_INVALID, "the snapshot has other pmem devices than the clone");
+    return 0;
+}
+
+int ch_config_clone(json_t *config, const struct vm_spec *spec, const struct ch_fds *fds, const char *folder,
+                    struct pe_error *err)
+{
+    json_t *zone = json_array_get(json_object_get(json_object_get(config, "memory"), "zones"), 0);
+    json_t *start = json_object_get(config, "payload");
+    if (set(zone, "file", fd_path(fds->memory), err) < 0 || set(zone, "shared", json_false(), err) < 0 ||
+        set(start, "kernel", folder_path(folder, CH_KERNEL), err) < 0 ||
+        set(json_object_get(config, "serial"), "socket", folder_path(folder, CH_SERIAL_SOCKET), err) < 0)
+        return -1;
+    json_object_del(start, "initramfs"); /* it would be opened */
+    return replace_pmem(config, spec, fds, err);
+}

@@ -1,0 +1,124 @@
+/* Between cloud-hypervisor's snapshot folder and the two files of a vm_snapshot. */
+#include "worker/vmm/ch_state.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "worker/vmm/ch_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC "pe-cloud-hypervisor-1"
+#define HEADER_MAX 64
+#define CONFIG_MAX (1u << 20)
+#define STATE_MAX (16u << 20)
+
+static int open_folder(const char *folder, struct pe_error *err)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 ? fd : pe_fail_errno(err, "folder %s", folder);
+}
+
+int ch_state_pack(const char *folder, int state_fd, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf config = {0}, state = {0};
+    pe_autoclose int at = open_folder(folder, err);
+    if (at < 0 || pe_read_file(at, CH_CONFIG, CONFIG_MAX, &config, err) < 0 ||
+        pe_read_file(at, CH_STATE, STATE_MAX, &state, err) < 0)
+        return -1;
+    if (faccessat(at, CH_RANGES, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "cloud-hypervisor wrote memory to a file of its own");
+    char header[HEADER_MAX];
+    int length = snprintf(header, sizeof header, MAGIC " %zu %zu\n", config.size, state.size);
+    if (pe_write_all(state_fd, header, (size_t)length, "a snapshot's state", err) < 0 ||
+        pe_write_all(state_fd, config.data, config.size, "a snapshot's state", err) < 0)
+        return -1;
+    return pe_write_all(state_fd, state.data, state.size, "a snapshot's state", err);
+}
+
+/* A snapshot's state is shared by all that clone it, and so is its file offset. */
+static int read_all(int fd, struct pe_buf *packed, struct pe_error *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return pe_fail_errno(err, "a snapshot's state");
+    if (status.st_size <= 0 || status.st_size > HEADER_MAX + CONFIG_MAX + STATE_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state has %lld bytes", (long long)status.st_size);
+    if (pe_buf_reserve(packed, (size_t)status.st_size, err) < 0)
+        return -1;
+    while (packed->size < (size_t)status.st_size) {
+        ssize_t n = pread(fd, packed->data + packed->size, (size_t)status.st_size - packed->size,
+                          (off_t)packed->size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return pe_fail_errno(err, "reading a snapshot's state");
+        packed->size += (size_t)n;
+    }
+    return 0;
+}
+
+int ch_state_unpack(int state_fd, json_t **config, struct pe_buf *state, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf packed = {0};
+    size_t length = 0, config_size = 0, state_size = 0;
+    char header[HEADER_MAX];
+    if (read_all(state_fd, &packed, err) < 0)
+        return -1;
+    struct pe_cursor rest = {.at = packed.data, .left = packed.size};
+    const uint8_t *line = pe_cursor_take_until(&rest, '\n', &length);
+    snprintf(header, sizeof header, "%.*s", line && length < sizeof header ? (int)length : 0,
+             line ? (const char *)line : "");
+    if (sscanf(header, MAGIC " %zu %zu", &config_size, &state_size) != 2)
+        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is not cloud-hypervisor's");
+    const uint8_t *config_text = pe_cursor_take(&rest, config_size);
+    const uint8_t *state_text = pe_cursor_take(&rest, state_size);
+    if (!config_text || !state_text || rest.left)
+        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is cut");
+    if (pe_buf_append(state, state_text, state_size, err) < 0)
+        return -1;
+    *config = json_loadb((const char *)config_text, config_size, 0, NULL);
+    return *config ? 0 : pe_fail(err, PE_ERR_MALFORMED, "a snapshot's config.json is no JSON");
+}
+
+static int copy_extent(int from, int to, off_t start, off_t end, struct pe_error *err)
+{
+    while (start < end) {
+        uint8_t bytes[65536];
+        size_t wanted = end - start < (off_t)sizeof bytes ? (size_t)(end - start) : sizeof bytes;
+        ssize_t n = pread(from, bytes, wanted, start);
+        if (n > 0)
+            n = pwrite(to, bytes, (size_t)n, start);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return pe_fail_errno(err, "copying a VM's memory");
+        start += n;
+    }
+    return 0;
+}
+
+int ch_state_copy_memory(const char *folder, int memory_fd, struct pe_error *err)
+{
+    pe_autoclose int at = open_folder(folder, err);
+    if (at < 0)
+        return -1;
+    pe_autoclose int from = openat(at, CH_MEMORY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat source, target;
+    if (from < 0 || fstat(from, &source) < 0 || fstat(memory_fd, &target) < 0)
+        return pe_fail_errno(err, "memory of a VM in %s", folder);
+    if (source.st_size != target.st_size)
+        return pe_fail(err, PE_ERR_INTERNAL, "the memory in %s has another size", folder);
+    for (off_t end = 0;;) {
+        off_t start = lseek(from, end, SEEK_DATA);
+        if (start < 0)
+            return errno == ENXIO ? 0 : pe_fail_errno(err, "memory of a VM in %s", folder);
+        end = lseek(from, start, SEEK_HOLE);
+        if (end < 0 || copy_extent(from, memory_fd, start, end, err) < 0)
+            return end < 0 ? pe_fail_errno(err, "memory of a VM in %s", folder) : -1;
+    }
+}
