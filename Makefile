@@ -19,7 +19,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
 	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
@@ -37,7 +37,8 @@ PROTO := $(call obj,$(call src,proto))
 STORE := $(B)/obj/image/store.o
 PROGRAMS := pe-lb pe-worker pe-run pe-image
 pe-lb_SRC := $(call src,lb)
-pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd
+$(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(call src,cli)
@@ -94,11 +95,12 @@ run: deps all guest images
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c)
+	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
+	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs
+	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs -lcrypto -llmdb -lh2o-evloop
 
 # T=name runs the suites and tests whose name contains it.
 test: deps all guest images $(UNIT)

@@ -11,6 +11,7 @@
 #include "proto/problem.h"
 #include "proto/result.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,8 @@ struct pe_hello {
     char cpu[128];  /* model name */
     char vmm[256];  /* which VMM and accelerator, and why not a better one */
     uint32_t slots; /* slot connections that this host keeps */
+    uint32_t vms;   /* jobs that it runs at a time; 0 when it did not say: as many as slots */
+    bool draining;  /* it takes no more jobs: it is about to stop */
     json_t *images; /* array of catalog entries, each checked with pe_image_from_json; owned */
 };
 
