@@ -126,6 +126,8 @@ static void put_queue(struct page *page, const struct server *server)
     put_value(page, "pe_slots", "gauge", "Slots connected", (double)scheduler->slot_count);
     put_value(page, "pe_slots_ready", "gauge", "Slots that ask for a job", (double)scheduler->ready_count);
     put_value(page, "pe_jobs_running", "gauge", "Jobs on slots", (double)scheduler->running_count);
+    put_value(page, "pe_requests_open", "gauge", "Requests to run a job that are not answered completely",
+              (double)server->runs);
     put_value(page, "pe_queue_jobs", "gauge", "Jobs that wait", (double)scheduler->queued_count);
     put_value(page, "pe_queue_bytes", "gauge", "Bytes of the jobs that wait",
               (double)scheduler->queued_bytes);

@@ -63,11 +63,24 @@ int outcome_append(struct outcome *outcome, const void *bytes, size_t size, stru
     return 0;
 }
 
+/* Give back what the buffer grew ahead. */
+static void trim(struct outcome *outcome)
+{
+    struct pe_buf *bytes = &outcome->bytes;
+    uint8_t *smaller = bytes->size ? realloc(bytes->data, bytes->size) : NULL;
+    if (!smaller)
+        return;
+    bytes->data = smaller;
+    bytes->capacity = bytes->size;
+    settle(outcome);
+}
+
 int outcome_finish(struct outcome *outcome, struct pe_error *err)
 {
     if (outcome->bytes.size != outcome->size)
         return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
     outcome->complete = true;
+    trim(outcome);
     return 0;
 }
 

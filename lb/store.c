@@ -9,12 +9,14 @@
 #include "lb/task.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum {
     PATIENCE_MS = 400,
@@ -132,17 +134,19 @@ static void on_readable(h2o_socket_t *sock, const char *error)
 
 static void become_keeper(const struct store_settings *settings, int fd)
 {
-    char fd_text[16], size_text[24];
-    const char *arguments[6 + 64] = {"pe-lb", STORE_KEEPER_ARGUMENT, fd_text, size_text,
+    char size_text[24];
+    const char *arguments[6 + 64] = {"pe-lb", STORE_KEEPER_ARGUMENT, "3", size_text,
                                      settings->folder ? settings->folder : ""};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    snprintf(fd_text, sizeof fd_text, "%d", fd);
     snprintf(size_text, sizeof size_text, "%llu", (unsigned long long)settings->disk_mib);
     for (size_t i = 0; i < settings->memcached.count && i < 64; i++)
         arguments[5 + i] = settings->memcached.items[i];
-    if (fcntl(fd, F_SETFD, 0) == 0)
+    /* Of what we have open it gets the socket and stderr: what others passed to us, too, must end with us. */
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (dup2(nothing, 0) == 0 && dup2(nothing, 1) == 1 &&
+        (fd == 3 ? fcntl(fd, F_SETFD, 0) : dup2(fd, 3)) >= 0 && close_range(4, UINT_MAX, 0) == 0)
         execv("/proc/self/exe", (char *const *)arguments);
     _exit(127);
 }

@@ -158,7 +158,9 @@ void task_on_lookup(struct task *task, struct outcome *outcome)
         stop_sharing(task);
         for_each_run(task, say_busy);
     }
+    struct server *server = task->server;
     release(task);
+    server_dispatch(server);
 }
 
 void task_on_start(struct task *task)

@@ -116,6 +116,13 @@ class Balancer:
     def health(self):
         return json.loads(request(self, "GET", "/healthz").body)
 
+    def metric(self, name):
+        """One value of /metrics."""
+        for line in request(self, "GET", "/metrics").body.decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise AssertionError(f"no metric {name}")
+
     def wait_for(self, **wanted):
         """Until /healthz says so."""
         eventually(lambda: wanted.items() <= self.health().items(), f"{wanted}, have {self.health()}")
