@@ -20,7 +20,8 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
 	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
-	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps
+	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
+	memcached python3-jsonschema openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 deps: $(B)/.deps

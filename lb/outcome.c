@@ -23,15 +23,19 @@ struct outcome *outcome_new(size_t *account, const struct pe_result *result, str
                             struct pe_error *err)
 {
     struct outcome *outcome = calloc(1, sizeof *outcome);
-    if (!outcome) {
-        pe_fail_errno(err, "an outcome");
+    size_t size = (size_t)pe_parts_size(parts);
+    /* All the room at once, and no more: its sum is bounded where messages are decoded. */
+    if (!outcome || !(outcome->bytes.data = malloc(size + 1))) {
+        free(outcome);
+        pe_fail_errno(err, "an outcome of %zu bytes", size);
         return NULL;
     }
+    outcome->bytes.capacity = size + 1;
     outcome->refs = 1;
     outcome->result = *result;
     outcome->parts = *parts;
     *parts = (struct pe_parts){0};
-    outcome->size = pe_parts_size(&outcome->parts);
+    outcome->size = size;
     outcome->account = account;
     settle(outcome);
     return outcome;
@@ -63,24 +67,11 @@ int outcome_append(struct outcome *outcome, const void *bytes, size_t size, stru
     return 0;
 }
 
-/* Give back what the buffer grew ahead. */
-static void trim(struct outcome *outcome)
-{
-    struct pe_buf *bytes = &outcome->bytes;
-    uint8_t *smaller = bytes->size ? realloc(bytes->data, bytes->size) : NULL;
-    if (!smaller)
-        return;
-    bytes->data = smaller;
-    bytes->capacity = bytes->size;
-    settle(outcome);
-}
-
 int outcome_finish(struct outcome *outcome, struct pe_error *err)
 {
     if (outcome->bytes.size != outcome->size)
         return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
     outcome->complete = true;
-    trim(outcome);
     return 0;
 }
 

@@ -40,6 +40,7 @@ static void on_dispose(void *memory)
     if (run->client)
         client_leave(&server->clients, run->client);
     connection_idle(run->connection);
+    server->shedding -= run->shed;
     uint64_t took_us = pe_now_us() - run->arrived_us;
     metrics_request(&server->metrics, run->outcome[0] ? run->outcome : "connection-lost", took_us);
     pe_log_about(PE_LOG_INFO, run->id, "job: image %s, %s, %s, %llu ms",

@@ -52,6 +52,7 @@ struct run {
     h2o_timeout_entry_t stall_entry; /* while a piece of the response is on its way */
     struct response response;
     struct pe_buf sending; /* the piece libh2o holds */
+    size_t shed;           /* bytes of its outcome, once it was cut off for memory's sake */
     bool begun;            /* the response has an outcome to be made from */
     bool started;          /* headers went out: no other answer is possible */
     bool in_flight;        /* libh2o has not asked for more yet */

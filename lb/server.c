@@ -295,9 +295,11 @@ void server_dispatch(struct server *server)
 
 void server_bound_outcomes(struct server *server)
 {
-    while (server->outcome_bytes > server->cache.bytes + server->outcomes_max &&
+    while (server->outcome_bytes > server->cache.bytes + server->outcomes_max + server->shedding &&
            server->answering.next != &server->answering) {
         struct run *run = list_entry(server->answering.next, struct run, in_answering);
+        run->shed = run->response.outcome->held;
+        server->shedding += run->shed;
         pe_log_about(PE_LOG_WARN, run->id, "results hold too much memory: its slow reader is cut off");
         server->metrics.shed++;
         list_remove(&run->in_answering);

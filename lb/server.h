@@ -40,6 +40,7 @@ struct server {
     struct list waiting;   /* runs whose deadline is watched */
     struct list answering; /* runs whose response is under way, the one begun first first */
     uint64_t queue_wait_us, poison_us;
+    size_t shedding;                    /* bytes that runs which were cut off are about to give back */
     uint64_t service_us;                /* what a slot takes for a job: moving average, 0 before the first */
     size_t outcome_bytes, outcomes_max; /* held by all outcomes; by those the cache does not hold */
 
