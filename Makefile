@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps run test lint format bench clean guest images compile_commands
+.PHONY: bench-lb all help deps run test lint format bench clean guest images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -103,8 +103,15 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs -lcrypto -llmdb -lh2o-evloop
 
+# Stand-ins and load for measuring and testing the balancer.
+$(B)/bench/lb-%: bench/lb-tools/%.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  bench $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay
+LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
+
 # T=name runs the suites and tests whose name contains it.
-test: deps all guest images $(UNIT)
+test: deps all guest images $(UNIT) $(LB_TOOLS)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -122,6 +129,10 @@ format: $(B)/.deps
 bench: deps all guest images
 	bench/latency
 
+bench-lb: $(B)/.deps $(BIN)/pe-lb $(LB_TOOLS)
+	@deploy/install-packages nginx-light
+	bench/lb
+
 clean:
 	rm -rf build build-san compile_commands.json
 
@@ -130,7 +141,7 @@ help:
 	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
-	@echo "make bench     latency of jobs by phase"
+	@echo "make bench     latency of jobs by phase; make bench-lb: the balancer beside nginx"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 

@@ -27,7 +27,7 @@ static bool add_text(EVP_MD_CTX *hash, const char *text)
 static bool add_texts(EVP_MD_CTX *hash, char *const *texts, size_t count)
 {
     bool ok = add_number(hash, texts ? count + 1 : 0); /* none is not the same as an empty list */
-    for (size_t i = 0; i < count && ok; i++)
+    for (size_t i = 0; texts && i < count && ok; i++)
         ok = add_text(hash, texts[i]);
     return ok;
 }

@@ -37,6 +37,7 @@ static void on_dispose(void *memory)
     run_leave(run);
     list_remove(&run->in_answering);
     h2o_timeout_unlink(&run->stall_entry);
+    h2o_timeout_unlink(&run->turn_entry);
     if (run->client)
         client_leave(&server->clients, run->client);
     connection_idle(run->connection);
@@ -286,15 +287,16 @@ void run_on_hosts(struct run *run)
     struct server *server = run->server;
     const char *image = run->request.job.image;
     struct pe_error err;
-    struct pe_problem problem = {0};
     hangup_unwatch(&server->hangup, &run->watch);
     list_remove(&run->in_waiting);
     const struct catalog_entry *entry = scheduler_find_image(&server->scheduler, image);
-    if (!entry)
-        problem = server->scheduler.host_count ? unknown_image(server, image) : no_worker();
-    else if (job_key_make(&run->request, entry->digest, &run->key, &err) < 0)
-        problem = pe_problem_from_error(&err);
-    if (problem.status) {
+    if (!entry) {
+        struct pe_problem problem = server->scheduler.host_count ? unknown_image(server, image) : no_worker();
+        run_answer_problem(run, &problem);
+        return;
+    }
+    if (job_key_make(&run->request, entry->digest, &run->key, &err) < 0) {
+        struct pe_problem problem = pe_problem_from_error(&err);
         run_answer_problem(run, &problem);
         return;
     }
@@ -322,6 +324,7 @@ void run_accept(struct server *server, h2o_req_t *req)
     *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us()};
     run->watch = (struct hangup_watch){.fd = -1, .on_hangup = on_hangup};
     run->stall_entry.cb = run_on_stall;
+    run->turn_entry.cb = run_on_turn;
     run->deadline_us = run->arrived_us + allowed_wait_us(run);
     run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
     connection_busy(run->connection);

@@ -49,6 +49,7 @@ struct run {
     struct list in_answering; /* of the server's, from the first byte of the response on */
     uint64_t arrived_us, deadline_us, started_us; /* started: of its job, on a slot */
 
+    h2o_timeout_entry_t turn_entry;  /* a piece is to be sent in this turn of the loop */
     h2o_timeout_entry_t stall_entry; /* while a piece of the response is on its way */
     struct response response;
     struct pe_buf sending; /* the piece libh2o holds */
@@ -87,7 +88,8 @@ void run_leave(struct run *run);
 void run_answer_problem(struct run *run, const struct pe_problem *problem);
 void run_abort_response(struct run *run); /* headers are out: the client must see that it is not whole */
 
-/* A piece of the response is on its way for too long. */
+/* A piece of the response is to be sent; one is on its way for too long. */
+void run_on_turn(h2o_timeout_entry_t *entry);
 void run_on_stall(h2o_timeout_entry_t *entry);
 
 /* End the client's connection, whatever libh2o is doing with it. */

@@ -48,6 +48,7 @@ static void send_piece(struct run *run)
 {
     struct pe_error err;
     struct pe_buf *out = &run->response.out;
+    h2o_timeout_unlink(&run->turn_entry);
     if (run->in_flight || run->aborted || run->ended)
         return;
     if (response_fill(&run->response, PIECE, &err) < 0) {
@@ -107,6 +108,18 @@ static void start_response(struct run *run)
 
 /* ---- what the task reports ---- */
 
+void run_on_turn(h2o_timeout_entry_t *entry)
+{
+    send_piece(H2O_STRUCT_FROM_MEMBER(struct run, turn_entry, entry));
+}
+
+/* What comes in one turn of the loop goes out in one piece: a small result is whole by then. */
+static void send_soon(struct run *run)
+{
+    if (!h2o_timeout_is_linked(&run->turn_entry))
+        h2o_timeout_link(run->server->ctx.loop, &run->server->ctx.zero_timeout, &run->turn_entry);
+}
+
 void run_on_progress(struct run *run)
 {
     struct outcome *outcome = run->response.outcome;
@@ -116,8 +129,10 @@ void run_on_progress(struct run *run)
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
         run_leave(run);
+        send_piece(run);
+    } else {
+        send_soon(run);
     }
-    send_piece(run);
 }
 
 void run_on_outcome(struct run *run, struct outcome *outcome)
@@ -149,5 +164,6 @@ void run_on_lost(struct run *run)
         return;
     }
     run->begun = false;
+    h2o_timeout_unlink(&run->turn_entry);
     response_free(&run->response);
 }

@@ -329,6 +329,8 @@ static struct sched_job *next_job(const struct scheduler *scheduler, struct sche
 {
     struct sched_job *first = NULL;
     int seen = 0;
+    if (!client->queue.next)
+        return NULL;
     list_for_each(node, &client->queue)
     {
         struct sched_job *job = list_entry(node, struct sched_job, in_queue);

@@ -198,7 +198,7 @@ int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe
     int code = mdb_txn_begin(disk->env, NULL, 0, &txn);
     if (code)
         return fail(code, "beginning to read", err);
-    struct use use;
+    struct use use = {0};
     int appended = 0;
     if ((code = mdb_get(txn, disk->results, &name, &value)) == 0) {
         appended = pe_buf_append(out, value.mv_data, value.mv_size, err);
