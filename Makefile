@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps run test lint format bench clean guest images compile_commands
+.PHONY: bench-lb all help deps run test lint format bench clean guest images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -19,9 +19,9 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev libcmocka-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring \
-	zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
-	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun \
+	mmdebstrap debian-archive-keyring zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
+	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema memcached openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 
 deps: $(B)/.deps
@@ -38,7 +38,8 @@ PROTO := $(call obj,$(call src,proto))
 STORE := $(B)/obj/image/store.o
 PROGRAMS := pe-lb pe-worker pe-run pe-image
 pe-lb_SRC := $(call src,lb)
-pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd
+$(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(call src,cli)
@@ -101,11 +102,19 @@ run: deps all guest images
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c)
+	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
+	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs
+	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs -lcrypto -llmdb -lh2o-evloop
+
+# Stand-ins and load for measuring and testing the balancer.
+$(B)/bench/lb-%: bench/lb-tools/%.c | $(B)/.deps
+	@mkdir -p $(@D)
+	@echo "  bench $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay
+LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
 VMM_TEST := $(B)/tests-vmm/walk $(GUEST)/vmm-test
@@ -119,7 +128,7 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $^
 
 # T=name runs the suites and tests whose name contains it.
-test: deps all guest images $(UNIT) $(VMM_TEST)
+test: deps all guest images $(UNIT) $(VMM_TEST) $(LB_TOOLS)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -137,6 +146,10 @@ format: $(B)/.deps
 bench: deps all guest images
 	bench/latency
 
+bench-lb: $(B)/.deps $(BIN)/pe-lb $(LB_TOOLS)
+	@deploy/install-packages nginx-light
+	bench/lb
+
 clean:
 	rm -rf build build-san compile_commands.json
 
@@ -146,7 +159,7 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
 	@echo "make images-all   also $(OTHER_IMAGES)"
-	@echo "make bench     latency of jobs by phase"
+	@echo "make bench     latency of jobs by phase; make bench-lb: the balancer beside nginx"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "lb/connection.h"
+#include "lb/cors.h"
 #include "lb/problems.h"
 #include "proto/job.h"
 
@@ -75,6 +76,18 @@ void answer_text(h2o_req_t *req, const char *text)
     send_body(req, 200, TEXT_TYPE, text, strlen(text));
 }
 
+void answer_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size)
+{
+    send_body(req, 200, type, bytes, size);
+}
+
+void answer_nothing(h2o_req_t *req)
+{
+    req->res.status = 204;
+    req->res.reason = problem_reason_phrase(204);
+    h2o_send_inline(req, "", 0);
+}
+
 /* ---- libh2o's own errors ---- */
 
 /* Sends the problem in place of whatever body comes. */
@@ -102,28 +115,38 @@ static bool is_own_error(const h2o_req_t *req)
                      H2O_STRLIT(TEXT_TYPE));
 }
 
+static void replace_error(h2o_req_t *req, h2o_ostream_t ***slot)
+{
+    struct pe_problem problem = problem_from_status(req->res.status);
+    struct replacement *replacement = (struct replacement *)h2o_add_ostream(req, sizeof *replacement, *slot);
+    replacement->super.do_send = send_replacement;
+    replacement->text = problem_text(req, &problem);
+    *slot = &replacement->super.next;
+    req->res.reason = problem_reason_phrase(req->res.status);
+    req->res.content_length = replacement->text.len;
+    h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT(PROBLEM_TYPE), 1);
+    answer_header(req, "cache-control", "no-store");
+    /* The body was refused before it was read: the client may still be sending it. */
+    if (!req->http1_is_persistent && req->version < 0x200)
+        connection_linger(req->conn->callbacks->get_socket(req->conn));
+}
+
+struct filter {
+    h2o_filter_t super;
+    const struct pe_option_list *origins;
+};
+
 static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
-    (void)self;
-    if (is_own_error(req)) {
-        struct pe_problem problem = problem_from_status(req->res.status);
-        struct replacement *replacement =
-            (struct replacement *)h2o_add_ostream(req, sizeof *replacement, slot);
-        replacement->super.do_send = send_replacement;
-        replacement->text = problem_text(req, &problem);
-        slot = &replacement->super.next;
-        req->res.reason = problem_reason_phrase(req->res.status);
-        req->res.content_length = replacement->text.len;
-        h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT(PROBLEM_TYPE), 1);
-        answer_header(req, "cache-control", "no-store");
-        /* The body was refused before it was read: the client may still be sending it. */
-        if (!req->http1_is_persistent)
-            connection_linger(req->conn->callbacks->get_socket(req->conn));
-    }
+    if (is_own_error(req))
+        replace_error(req, &slot);
+    cors_add_headers(((struct filter *)self)->origins, req);
     h2o_setup_next_ostream(req, slot);
 }
 
-void answer_register_filter(h2o_pathconf_t *path)
+void answer_register_filter(h2o_pathconf_t *path, const struct pe_option_list *origins)
 {
-    h2o_create_filter(path, sizeof(h2o_filter_t))->on_setup_ostream = on_setup_ostream;
+    struct filter *filter = (struct filter *)h2o_create_filter(path, sizeof *filter);
+    filter->super.on_setup_ostream = on_setup_ostream;
+    filter->origins = origins;
 }

@@ -4,6 +4,7 @@
 #define PE_LB_ANSWER_H
 
 #include "base/error.h"
+#include "base/options.h"
 #include "lb/h2o.h"
 #include "proto/problem.h"
 
@@ -19,8 +20,10 @@ void answer_problem(h2o_req_t *req, const struct pe_problem *problem);
 void answer_error(h2o_req_t *req, const struct pe_error *err);
 void answer_json(h2o_req_t *req, json_t *json); /* takes the reference; NULL answers 500 */
 void answer_text(h2o_req_t *req, const char *text);
+void answer_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size); /* copied */
+void answer_nothing(h2o_req_t *req);                                                 /* 204 */
 
-/* Install the filter on a path. */
-void answer_register_filter(h2o_pathconf_t *path);
+/* Install the filter on a path; it also adds what pages of `origins` need (lb/cors.h). */
+void answer_register_filter(h2o_pathconf_t *path, const struct pe_option_list *origins);
 
 #endif

@@ -17,6 +17,8 @@ void api_about(struct server *server, h2o_req_t *req)
                 "POST /v1/run          run a job (multipart/form-data: 'job', then 'file' parts)\n"
                 "GET  /v1/images       the images there are, and the limits of a job\n"
                 "GET  /healthz         how the service does\n"
+                "GET  /metrics         the same in numbers, for Prometheus\n"
+                "GET  /openapi.json    all of this for programs\n"
                 "GET  /problems/NAME   what an error's type means\n"
                 "\n"
                 "curl -F 'job={\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"gcc main.c && ./a.out\"]}' \\\n"

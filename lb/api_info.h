@@ -11,4 +11,6 @@ void api_health(struct server *server, h2o_req_t *req);  /* GET /healthz */
 void api_problem(struct server *server, h2o_req_t *req); /* GET /problems/NAME */
 void api_images(struct server *server, h2o_req_t *req);  /* GET /v1/images (api_images.c) */
 
+void api_openapi(struct server *server, h2o_req_t *req); /* GET /openapi.json (openapi.c) */
+
 #endif

@@ -34,10 +34,10 @@ static void on_text(struct link *link, const uint8_t *text, size_t size)
         return;
     }
     snprintf(control->host, sizeof control->host, "%s", message.hello.host);
-    pe_log(PE_LOG_INFO, "host '%s' (%s, %s; %s) has %u slots and %zu images", message.hello.host,
+    pe_log(PE_LOG_INFO, "host '%s' (%s, %s; %s) has %u slots and %zu images%s", message.hello.host,
            message.hello.arch, message.hello.cpu, message.hello.vmm, message.hello.slots,
-           json_array_size(message.hello.images));
-    server_dispatch(link->server);
+           json_array_size(message.hello.images), message.hello.draining ? ", and takes no more jobs" : "");
+    server_host_changed(link->server);
 }
 
 static void on_bytes(struct link *link, const uint8_t *bytes, size_t size)

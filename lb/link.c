@@ -6,11 +6,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/answer.h"
+#include "lb/connection.h"
 #include "lb/problems.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -135,19 +135,17 @@ static bool has_header_value(h2o_req_t *req, const char *name, const char *value
     return h2o_contains_token(have.base, have.len, value, strlen(value), ',') != 0;
 }
 
-/* Compared in constant time: how much of a guess is right must not show. Its length may. */
 static bool token_fits(const struct server *server, h2o_req_t *req)
 {
     static const char scheme[] = "Bearer ";
-    if (!server->token)
-        return true;
+    size_t prefix = sizeof scheme - 1;
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, -1);
-    if (at < 0)
-        return false;
-    h2o_iovec_t value = req->headers.entries[at].value;
-    size_t prefix = sizeof scheme - 1, size = strlen(server->token);
-    return value.len == prefix + size && !strncasecmp(value.base, scheme, prefix) &&
-           CRYPTO_memcmp(value.base + prefix, server->token, size) == 0;
+    h2o_iovec_t value = at < 0 ? h2o_iovec_init("", 0) : req->headers.entries[at].value;
+    if (value.len >= prefix && !strncasecmp(value.base, scheme, prefix))
+        value = h2o_iovec_init(value.base + prefix, value.len - prefix);
+    else
+        value.len = 0;
+    return tokens_accept(&server->tokens, value.base, value.len);
 }
 
 bool link_admit(struct server *server, h2o_req_t *req, const char **client_key)
@@ -176,6 +174,7 @@ void link_open(struct link *link, struct server *server, h2o_req_t *req, const c
     link->flush.cb = on_flush;
     link->tick.cb = on_tick;
     answer_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);
+    connection_busy(connection_of(req->conn->callbacks->get_socket(req->conn)));
     link->conn = h2o_upgrade_to_websocket(req, client_key, link, on_message);
     struct wslay_event_callbacks callbacks = link->conn->ws_callbacks;
     callbacks.send_callback = on_send;

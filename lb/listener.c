@@ -7,12 +7,15 @@
 #include "lb/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 
 /* Connections accepted per turn of the loop, so that a flood does not starve the jobs. */
 enum { PER_TURN = 32 };
@@ -21,6 +24,7 @@ struct listener {
     struct list in_listeners;
     struct server *server;
     h2o_socket_t *sock;
+    bool tls;
     struct sockaddr_un file; /* of a UNIX listener: sun_path is what to remove in the end */
     dev_t device;            /* and only while it still is this one */
     ino_t inode;
@@ -45,7 +49,7 @@ static void on_accept(h2o_socket_t *sock, const char *error)
         if (!client)
             return;
         connection_begin(server, client);
-        h2o_accept(&server->accept, client);
+        h2o_accept(listener->tls ? &server->accept_tls : &server->accept, client);
     }
 }
 
@@ -110,9 +114,10 @@ static int clear_stale(const struct sockaddr_un *address, struct pe_error *err)
     return 0;
 }
 
-static int open_unix(struct server *server, const char *where, const char *path, struct pe_error *err)
+static int open_unix(struct server *server, const char *where, const char *path, bool tls,
+                     struct pe_error *err)
 {
-    struct listener listener = {.file = {.sun_family = AF_UNIX}};
+    struct listener listener = {.tls = tls, .file = {.sun_family = AF_UNIX}};
     if (!*path || strlen(path) >= sizeof listener.file.sun_path)
         return pe_fail(err, PE_ERR_INVALID, "--listen %s: a socket's path has 1 to %zu bytes", where,
                        sizeof listener.file.sun_path - 1);
@@ -136,6 +141,7 @@ static int bind_address(const struct addrinfo *address, const char *where, struc
     int on = 1;
     pe_autoclose int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
         (address->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
         bind(fd, address->ai_addr, address->ai_addrlen) < 0)
         return pe_fail_errno(err, "listening on %s", where);
@@ -169,7 +175,7 @@ static void free_addresses(struct addrinfo **addresses)
         freeaddrinfo(*addresses);
 }
 
-static int open_tcp(struct server *server, const char *where, struct pe_error *err)
+static int open_tcp(struct server *server, const char *where, bool tls, struct pe_error *err)
 {
     pe_autofree char *text = strdup(where);
     char *host = NULL, *port = NULL;
@@ -182,17 +188,65 @@ static int open_tcp(struct server *server, const char *where, struct pe_error *e
         return pe_fail(err, PE_ERR_INVALID, "--listen %s: %s", where, gai_strerror(failed));
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
         pe_autoclose int fd = bind_address(address, where, err);
-        struct listener listener = {0};
+        struct listener listener = {.tls = tls};
         if (fd < 0 || add_listener(server, &fd, &listener, where, err) < 0)
             return -1;
     }
     return 0;
 }
 
-int listener_open(struct server *server, const char *where, struct pe_error *err)
+int listener_open(struct server *server, const char *where, bool tls, struct pe_error *err)
 {
-    return !strncmp(where, "unix:", 5) ? open_unix(server, where, where + 5, err)
-                                       : open_tcp(server, where, err);
+    return !strncmp(where, "unix:", 5) ? open_unix(server, where, where + 5, tls, err)
+                                       : open_tcp(server, where, tls, err);
+}
+
+/* ---- systemd ---- */
+
+static void free_names(char ***names)
+{
+    for (char **name = *names; name && *name; name++)
+        free(*name);
+    free(*names);
+}
+
+int listener_adopt(struct server *server, struct pe_error *err)
+{
+    __attribute__((cleanup(free_names))) char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    if (count < 0)
+        return pe_fail(err, PE_ERR_INVALID, "sockets from systemd: %s", strerror(-count));
+    for (int i = 0; i < count; i++) {
+        struct listener listener = {.tls = !strcmp(names[i], "tls")};
+        pe_autoclose int fd = SD_LISTEN_FDS_START + i;
+        char where[64];
+        snprintf(where, sizeof where, "systemd's socket '%.32s'", names[i]);
+        if (listener.tls && !server->accept_tls.ssl_ctx)
+            return pe_fail(err, PE_ERR_INVALID, "%s needs --tls-cert and --tls-key", where);
+        if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+            return pe_fail_errno(err, "%s", where);
+        if (add_listener(server, &fd, &listener, where, err) < 0)
+            return -1;
+    }
+    return count;
+}
+
+/* ---- the end ---- */
+
+/* Sockets of one port are numbered in the order in which they were bound (socket(7), SO_REUSEPORT): a process
+ * that is to be replaced has number 0, the one that replaces it number 1. Where there is no number 1, the
+ * kernel chooses as if nothing had been said. */
+void listener_yield_all(struct server *server)
+{
+    struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
+    const struct sock_fprog program = {.len = 1, .filter = &choose_second};
+    list_for_each(node, &server->listeners)
+    {
+        const struct listener *listener = list_entry(node, struct listener, in_listeners);
+        int fd = h2o_socket_get_fd(listener->sock);
+        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
+            continue; /* a socket that shares no port */
+    }
 }
 
 void listener_close_all(struct server *server)

@@ -1,59 +1,17 @@
-/* pe-lb: the public HTTP edge. Options and startup; the server itself is lb/server.c. */
+/* pe-lb: the public HTTP edge. Startup; the server itself is lb/server.c. */
 #include "base/io.h"
 #include "base/log.h"
-#include "base/options.h"
 #include "lb/listener.h"
 #include "lb/server.h"
+#include "lb/settings.h"
+#include "lb/store_keeper.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
-
-#define NO_FD UINT64_MAX
-
-struct settings {
-    struct pe_option_list listen;
-    struct server_settings server;
-    uint64_t ready_fd;
-    bool die_with_parent;
-};
-
-static int parse_options(struct settings *settings, int argc, char **argv, struct pe_error *err)
-{
-    struct server_settings *server = &settings->server;
-    const struct pe_option options[] = {
-        {"listen", 'l', "WHERE", "HOST:PORT or unix:PATH; may be repeated (default 127.0.0.1:8080)",
-         PE_OPTION_LIST, &settings->listen},
-        {"token-file", 't', "FILE", "holds the token that workers must present", PE_OPTION_TEXT,
-         &server->token_file},
-        {"queue-jobs", 0, "N", "jobs that may wait for a slot (default 1000)", PE_OPTION_NUMBER,
-         &server->queue_jobs},
-        {"queue-wait-ms", 0, "N", "how long a job may wait for a slot (default 30000)", PE_OPTION_NUMBER,
-         &server->queue_wait_ms},
-        {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor once listening, and close it",
-         PE_OPTION_NUMBER, &settings->ready_fd},
-        {"die-with-parent", 0, NULL, "end when the process that started this one ends", PE_OPTION_FLAG,
-         &settings->die_with_parent},
-        {0},
-    };
-    const struct pe_program program = {
-        .name = "pe-lb",
-        .usage = "[OPTION]...",
-        .about = "Takes jobs over HTTP, gives them to the slots of connected worker hosts, and sends the "
-                 "results back.",
-        .options = options,
-        .epilogue = "SIGTERM and SIGINT finish the running jobs first; a second one does not.",
-    };
-    int rest = argc;
-    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
-        return -1;
-    if (rest < argc)
-        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'", argv[rest]);
-    if (settings->ready_fd != NO_FD && settings->ready_fd > INT32_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
-    return 0;
-}
 
 /* `parent` is who it was at the start: one that ended before the request below would never be noticed. */
 static int die_with_parent(pid_t parent, struct pe_error *err)
@@ -65,19 +23,27 @@ static int die_with_parent(pid_t parent, struct pe_error *err)
     return 0;
 }
 
-static int listen_everywhere(struct server *server, const struct pe_option_list *listen, struct pe_error *err)
+/* What systemd listens on for us counts like --listen: the default is for when there is neither. */
+static int listen_everywhere(struct server *server, const struct settings *settings, struct pe_error *err)
 {
-    if (listen->count == 0)
-        return listener_open(server, "127.0.0.1:8080", err);
-    for (size_t i = 0; i < listen->count; i++)
-        if (listener_open(server, listen->items[i], err) < 0)
+    int adopted = listener_adopt(server, err);
+    if (adopted < 0)
+        return -1;
+    for (size_t i = 0; i < settings->listen.count; i++)
+        if (listener_open(server, settings->listen.items[i], false, err) < 0)
             return -1;
-    return 0;
+    for (size_t i = 0; i < settings->listen_tls.count; i++)
+        if (listener_open(server, settings->listen_tls.items[i], true, err) < 0)
+            return -1;
+    if (adopted || settings->listen.count || settings->listen_tls.count)
+        return 0;
+    return listener_open(server, "127.0.0.1:8080", false, err);
 }
 
 static int report_ready(uint64_t fd, struct pe_error *err)
 {
-    if (fd == NO_FD)
+    sd_notify(0, "READY=1");
+    if (fd == SETTINGS_NO_FD)
         return 0;
     if (pe_write_all((int)fd, "ready\n", 6, "--ready-fd", err) < 0)
         return -1;
@@ -87,9 +53,9 @@ static int report_ready(uint64_t fd, struct pe_error *err)
 
 static int serve(const struct settings *settings, struct server *server, struct pe_error *err)
 {
-    if (server_init(server, &settings->server, err) < 0)
+    if (server_init(server, settings, err) < 0)
         return -1;
-    if (listen_everywhere(server, &settings->listen, err) < 0 || report_ready(settings->ready_fd, err) < 0) {
+    if (listen_everywhere(server, settings, err) < 0 || report_ready(settings->ready_fd, err) < 0) {
         listener_close_all(server);
         return -1;
     }
@@ -100,14 +66,20 @@ int main(int argc, char **argv)
 {
     static struct server server; /* libh2o keeps pointers into it until the process ends */
     pid_t parent = getppid();
-    struct settings settings = {.server = {.queue_jobs = 1000, .queue_wait_ms = 30000}, .ready_fd = NO_FD};
+    static struct settings settings;
     struct pe_error err = {0};
+    if (argc > 1 && !strcmp(argv[1], STORE_KEEPER_ARGUMENT))
+        return store_keeper_main(argc, argv);
     pe_log_init("pe-lb");
-    if (parse_options(&settings, argc, argv, &err) < 0 ||
+    if (settings_parse(&settings, argc, argv, &err) < 0 ||
         (settings.die_with_parent && die_with_parent(parent, &err) < 0))
         pe_die(2, &err);
+    if (!strcmp(settings.log_format, "json")) {
+        pe_log_use_json();
+        setenv("PE_LOG_FORMAT", "json", 1); /* for the store keeper */
+    }
     if (serve(&settings, &server, &err) < 0)
         pe_die(1, &err);
-    pe_option_list_free(&settings.listen);
+    settings_free(&settings);
     return EXIT_SUCCESS;
 }

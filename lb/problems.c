@@ -38,6 +38,10 @@ static const struct problem_type {
      "it."},
     {"canceled", 499, 0, "The job was canceled",
      "The client went away before the result was ready, and the job was stopped."},
+    {"too-many-requests", 429, 1, "This address asks for too much",
+     "One address may have so many jobs at a time and send so many a minute; the detail says which of the "
+     "two "
+     "it was. Try again after the time Retry-After says."},
     {"internal", 500, 0, "The service failed",
      "Something failed that is not the request's fault. The X-Request-Id finds it in the service's log."},
     {"no-worker", 503, 5, "No worker host is connected",
@@ -105,6 +109,7 @@ const char *problem_reason_phrase(int status)
         const char *phrase;
     } phrases[] = {
         {200, "OK"},
+        {204, "No Content"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {404, "Not Found"},

@@ -80,12 +80,13 @@ static int put_tail(struct response *response, uint64_t size, struct pe_error *e
 /* Close every part that has all its bytes and open the one after it: up to one that waits for bytes. */
 static int advance(struct response *response, struct pe_error *err)
 {
-    while (response->part < response->parts.count && response->part_left == 0) {
-        if (put_tail(response, response->parts.items[response->part].size, err) < 0)
+    const struct pe_parts *parts = &response->outcome->parts;
+    while (response->part < parts->count && response->part_left == 0) {
+        if (put_tail(response, parts->items[response->part].size, err) < 0)
             return -1;
-        if (++response->part == response->parts.count)
+        if (++response->part == parts->count)
             return 0;
-        const struct pe_part *next = &response->parts.items[response->part];
+        const struct pe_part *next = &parts->items[response->part];
         response->part_left = next->size;
         if (put_head(response, next, err) < 0)
             return -1;
@@ -126,59 +127,67 @@ static void set_content_type(struct response *response)
              response->boundary);
 }
 
-int response_begin(struct response *response, enum response_format format, const struct pe_result *result,
-                   struct pe_parts *parts, struct pe_error *err)
+int response_begin(struct response *response, enum response_format format, struct outcome *outcome,
+                   const struct pe_result *result, struct pe_error *err)
 {
-    *response = (struct response){.format = format, .result = *result, .parts = *parts};
-    *parts = (struct pe_parts){0};
-    if (response->parts.count == 0)
+    *response = (struct response){.format = format, .outcome = outcome_ref(outcome), .result = *result};
+    const struct pe_parts *parts = &outcome->parts;
+    if (parts->count == 0)
         return pe_fail(err, PE_ERR_MALFORMED, "a result without parts");
     set_content_type(response);
-    if (format != RESPONSE_JSON && put_result(response, err) < 0)
+    if (format == RESPONSE_JSON)
+        return 0;
+    if (put_result(response, err) < 0)
         return -1;
-    response->part_left = response->parts.items[0].size;
-    if (put_head(response, &response->parts.items[0], err) < 0)
+    response->part_left = parts->items[0].size;
+    if (put_head(response, &parts->items[0], err) < 0)
         return -1;
     return advance(response, err);
 }
 
 /* ---- the bytes ---- */
 
-int response_bytes(struct response *response, const void *bytes, size_t size, struct pe_error *err)
+static size_t least(size_t a, size_t b)
 {
-    struct pe_cursor cursor = {.at = bytes, .left = size};
-    struct pe_buf *to = response->format == RESPONSE_JSON ? &response->collected : &response->out;
-    while (cursor.left) {
-        if (response->part_left == 0)
-            return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
-        size_t n = cursor.left < response->part_left ? cursor.left : (size_t)response->part_left;
-        if (pe_buf_append(to, pe_cursor_take(&cursor, n), n, err) < 0)
+    return a < b ? a : b;
+}
+
+static int put_end(struct response *response, struct pe_error *err)
+{
+    response->ended = true;
+    if (response->format == RESPONSE_MULTIPART)
+        return pe_form_put_end(&response->out, response->boundary, err);
+    return put_cpio_head(&response->out, 0, "", "TRAILER!!!", strlen("TRAILER!!!"), 0, 0, err);
+}
+
+int response_fill(struct response *response, size_t room, struct pe_error *err)
+{
+    const struct outcome *outcome = response->outcome;
+    if (response->ended)
+        return 0;
+    if (response->format == RESPONSE_JSON) {
+        response->ended = outcome->complete;
+        return outcome->complete ? response_put_json(response, err) : 0;
+    }
+    while (response->out.size < room && response->part_left) {
+        size_t size = least(outcome->bytes.size - response->taken, room - response->out.size);
+        if (size > response->part_left)
+            size = (size_t)response->part_left;
+        if (size == 0)
+            return 0;
+        if (pe_buf_append(&response->out, outcome->bytes.data + response->taken, size, err) < 0)
             return -1;
-        response->part_left -= n;
+        response->taken += size;
+        response->part_left -= size;
         if (advance(response, err) < 0)
             return -1;
     }
-    return 0;
-}
-
-int response_end(struct response *response, struct pe_error *err)
-{
-    if (response->part < response->parts.count)
-        return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
-    switch (response->format) {
-    case RESPONSE_MULTIPART:
-        return pe_form_put_end(&response->out, response->boundary, err);
-    case RESPONSE_CPIO:
-        return put_cpio_head(&response->out, 0, "", "TRAILER!!!", strlen("TRAILER!!!"), 0, 0, err);
-    default:
-        return response_put_json(response, err);
-    }
+    return outcome->complete && response->part == outcome->parts.count ? put_end(response, err) : 0;
 }
 
 void response_free(struct response *response)
 {
-    pe_parts_free(&response->parts);
+    outcome_unref(response->outcome);
     pe_buf_free(&response->out);
-    pe_buf_free(&response->collected);
     *response = (struct response){0};
 }

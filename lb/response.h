@@ -1,43 +1,43 @@
-/* A job's result as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or JSON, produced as
- * the result's bytes arrive. No HTTP in it: whoever sends takes from `out`. */
+/* A job's outcome as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or JSON, produced
+ * piece by piece as the outcome's bytes arrive and the client takes them. No HTTP in it: whoever sends takes
+ * from `out`. */
 #ifndef PE_LB_RESPONSE_H
 #define PE_LB_RESPONSE_H
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "lb/negotiate.h"
-#include "proto/result.h"
-#include "proto/slot.h"
+#include "lb/outcome.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct response {
     enum response_format format;
-    struct pe_result result;
-    struct pe_parts parts;   /* stdout, stderr, then files; owned */
-    size_t part;             /* the part whose bytes come next */
-    uint64_t part_left;      /* bytes of it still to come */
-    char boundary[48];       /* of multipart */
-    char content_type[128];  /* the Content-Type header's value */
-    struct pe_buf out;       /* body bytes ready to be sent, the sender consumes them */
-    struct pe_buf collected; /* JSON only: the bytes of all parts, until the end */
+    struct outcome *outcome; /* a reference */
+    struct pe_result
+        result;             /* the outcome's, but for what is this response's own: cached, the queue's time */
+    size_t part;            /* the part whose bytes come next */
+    uint64_t part_left;     /* bytes of it still to come */
+    size_t taken;           /* bytes of the outcome that are in the body already */
+    bool ended;             /* `out` holds the rest of the body */
+    char boundary[48];      /* of multipart */
+    char content_type[128]; /* the Content-Type header's value */
+    struct pe_buf out;      /* body bytes ready to be sent, the sender consumes them */
 };
 
-/* Begin with what the worker's `result` message said; takes `parts` over, leaving them empty. */
-int response_begin(struct response *response, enum response_format format, const struct pe_result *result,
-                   struct pe_parts *parts, struct pe_error *err) PE_MUST_CHECK;
+/* Begin a response; takes a reference to `outcome`. `result` is what the body shall say. */
+int response_begin(struct response *response, enum response_format format, struct outcome *outcome,
+                   const struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
 
-/* The next bytes of the parts, in any division. More than the parts announced are PE_ERR_MALFORMED. */
-int response_bytes(struct response *response, const void *bytes, size_t size,
-                   struct pe_error *err) PE_MUST_CHECK;
-
-/* All bytes are there; fewer than announced are PE_ERR_MALFORMED. `out` then holds the rest of the body. */
-int response_end(struct response *response, struct pe_error *err) PE_MUST_CHECK;
+/* Produce until `out` holds about `room` bytes or the outcome has no more for now; sets `ended` with the
+ * body's end. JSON needs the complete outcome and is then produced at once. */
+int response_fill(struct response *response, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
 void response_free(struct response *response);
 
-/* response_json.c: the whole JSON body from a response with everything collected, into `out`. */
+/* response_json.c: the whole JSON body from a complete outcome, into `out`. */
 int response_put_json(struct response *response, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

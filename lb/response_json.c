@@ -77,13 +77,13 @@ int response_put_json(struct response *response, struct pe_error *err)
     pe_autojson json_t *body = pe_result_to_json(&response->result);
     json_t *files = json_array(); /* the body's from the next line on */
     int failed = json_object_set_new(body, "files", files) < 0;
-    struct pe_cursor cursor = {.at = response->collected.data, .left = response->collected.size};
-    for (size_t i = 0; i < response->parts.count && !failed; i++) {
-        const struct pe_part *part = &response->parts.items[i];
+    const struct outcome *outcome = response->outcome;
+    struct pe_cursor cursor = {.at = outcome->bytes.data, .left = outcome->bytes.size};
+    for (size_t i = 0; i < outcome->parts.count && !failed; i++) {
+        const struct pe_part *part = &outcome->parts.items[i];
         const uint8_t *bytes = pe_cursor_take(&cursor, (size_t)part->size);
         failed = (!bytes && part->size) || add_part(body, files, part, bytes) < 0;
     }
-    pe_buf_free(&response->collected);
     if (failed || json_dump_callback(body, append_chunk, &response->out, PE_RESULT_JSON_FLAGS) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "encoding a result as JSON");
     return pe_buf_append(&response->out, "\n", 1, err);

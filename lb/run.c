@@ -1,27 +1,32 @@
-/* A job's way from the request to a slot and, should the slot be lost, to another one. How the response goes
- * out is lb/run_response.c. */
+/* A request's way to a result: let in or refused, answered from the cache, or waiting for a task. How the
+ * response goes out is lb/run_response.c. */
 #include "lb/run.h"
 
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/answer.h"
+#include "lb/connection.h"
 #include "lb/problems.h"
 #include "lb/server.h"
-#include "lb/slot_link.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* A job that took this many slots down with it gets no further one. */
-enum { SLOTS_LOST_MAX = 3 };
+/* The most that Retry-After asks for: a queue can clear faster than it looks. */
+enum { RETRY_AFTER_MAX_S = 60, PREFER_WAIT_MAX_S = 600 };
 
 void run_leave(struct run *run)
 {
     hangup_unwatch(&run->server->hangup, &run->watch);
-    h2o_timeout_unlink(&run->wait_entry);
-    if (run->job.slot)
-        slot_link_cancel(run->job.slot);
-    scheduler_job_remove(&run->server->scheduler, &run->job);
+    list_remove(&run->in_waiting);
+    task_leave(run);
+}
+
+static const char *source_name(const struct run *run)
+{
+    static const char *const names[] = {"run", "joined", "cached", "stored"};
+    return names[run->source];
 }
 
 /* libh2o's request ends, for whatever reason. */
@@ -30,11 +35,19 @@ static void on_dispose(void *memory)
     struct run *run = memory;
     struct server *server = run->server;
     run_leave(run);
+    list_remove(&run->in_answering);
     h2o_timeout_unlink(&run->stall_entry);
-    pe_log(PE_LOG_INFO, "job %s: image %s, %s, %llu ms", run->id,
-           run->request.job.image ? run->request.job.image : "?",
-           run->outcome[0] ? run->outcome : "connection lost",
-           (unsigned long long)(pe_now_us() - run->arrived_us) / 1000);
+    h2o_timeout_unlink(&run->turn_entry);
+    if (run->client)
+        client_leave(&server->clients, run->client);
+    connection_idle(run->connection);
+    server->shedding -= run->shed;
+    uint64_t took_us = pe_now_us() - run->arrived_us;
+    metrics_request(&server->metrics, run->outcome[0] ? run->outcome : "connection-lost", took_us);
+    pe_log_about(PE_LOG_INFO, run->id, "job: image %s, %s, %s, %llu ms",
+                 run->request.job.image ? run->request.job.image : "?",
+                 run->outcome[0] ? run->outcome : "connection lost", source_name(run),
+                 (unsigned long long)took_us / 1000);
     response_free(&run->response);
     pe_buf_free(&run->sending);
     run_request_free(&run->request);
@@ -48,21 +61,12 @@ void run_answer_problem(struct run *run, const struct pe_problem *problem)
     answer_problem(run->req, problem);
 }
 
-/* ---- while it waits or runs ---- */
+/* ---- refusing ---- */
 
-static void on_hangup(struct hangup_watch *watch)
+static unsigned retry_after_s(uint64_t wait_us)
 {
-    struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, watch, watch);
-    run_disconnect(run);
-    if (run->started) {
-        snprintf(run->outcome, sizeof run->outcome, "canceled");
-        run_abort_response(run);
-        return;
-    }
-    /* Nobody reads this answer; giving one is how libh2o gets to close the connection. */
-    struct pe_problem problem = problem_make("canceled", "the client went away");
-    run->req->http1_is_persistent = 0;
-    run_answer_problem(run, &problem);
+    uint64_t seconds = wait_us / 1000000 + 1;
+    return seconds < RETRY_AFTER_MAX_S ? (unsigned)seconds : RETRY_AFTER_MAX_S;
 }
 
 static struct pe_problem no_worker(void)
@@ -70,64 +74,19 @@ static struct pe_problem no_worker(void)
     return problem_make("no-worker", "no worker host is connected; start one with pe-worker --server URL");
 }
 
-static void on_wait_over(h2o_timeout_entry_t *entry)
+/* The queue is full, or was too slow for this job. */
+static struct pe_problem no_capacity(const struct run *run, const char *what)
 {
-    struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, wait_entry, entry);
-    struct server *server = run->server;
-    struct pe_problem problem =
-        server->scheduler.host_count
-            ? problem_make("no-capacity", "no slot became free for the job within %llu ms",
-                           (unsigned long long)server->queue_wait.timeout)
-            : no_worker();
-    run_answer_problem(run, &problem);
-}
-
-static int enqueue(struct run *run, bool front, struct pe_error *err)
-{
-    struct server *server = run->server;
-    if (scheduler_submit(&server->scheduler, &run->job, front, err) < 0)
-        return -1;
-    h2o_timeout_link(server->ctx.loop, &server->queue_wait, &run->wait_entry);
-    return 0;
-}
-
-void run_on_start(struct run *run)
-{
-    h2o_timeout_unlink(&run->wait_entry);
-    run->started_us = pe_now_us();
-}
-
-void run_on_lost(struct run *run, const char *why)
-{
-    struct pe_error err = {.kind = PE_ERR_LOST};
-    pe_log(PE_LOG_WARN, "job %s lost its slot: %s", run->id, why);
-    if (run->started) {
-        snprintf(run->outcome, sizeof run->outcome, "job-lost");
-        run_abort_response(run);
-        return;
-    }
-    response_free(&run->response);
-    if (++run->slots_lost < SLOTS_LOST_MAX && enqueue(run, true, &err) == 0)
-        return;
-    struct pe_problem problem =
-        problem_make("job-lost", "%u slots went away with the job: %s", run->slots_lost, why);
-    run_answer_problem(run, &problem);
-}
-
-void run_on_problem(struct run *run, const struct pe_problem *problem)
-{
-    struct pe_problem forwarded = *problem;
-    if (forwarded.status == 503 || forwarded.status == 429)
-        forwarded.retry_after_s = 1;
-    run_answer_problem(run, &forwarded);
-}
-
-/* ---- the request ---- */
-
-static h2o_iovec_t header_value(const h2o_req_t *req, const h2o_token_t *token)
-{
-    ssize_t at = h2o_find_header(&req->headers, token, -1);
-    return at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
+    const struct server *server = run->server;
+    const struct sched_client *client = run->client ? &run->client->turns : NULL;
+    uint64_t wait_us = task_expected_wait_us(server, client);
+    struct pe_problem problem = problem_make(
+        "no-capacity",
+        "%s; %zu jobs are waiting, %zu of them before one of yours, which would take about %.1f s", what,
+        server->scheduler.queued_count, scheduler_jobs_ahead(&server->scheduler, client),
+        (double)wait_us / 1e6);
+    problem.retry_after_s = retry_after_s(wait_us);
+    return problem;
 }
 
 static struct pe_problem unknown_image(const struct server *server, const char *image)
@@ -148,14 +107,92 @@ static struct pe_problem unknown_image(const struct server *server, const char *
     return problem_make("unknown-image", "no worker host has an image '%s'; there is %s", image, names);
 }
 
-/* Read and check everything there is to check; a problem without a status when all is well. */
+/* ---- while it waits or runs ---- */
+
+static void on_hangup(struct hangup_watch *watch)
+{
+    struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, watch, watch);
+    run_disconnect(run);
+    if (run->started) {
+        snprintf(run->outcome, sizeof run->outcome, "canceled");
+        run_abort_response(run);
+        return;
+    }
+    /* Nobody reads this answer; giving one is how libh2o gets to close the connection. */
+    struct pe_problem problem = problem_make("canceled", "the client went away");
+    run->req->http1_is_persistent = 0;
+    run_answer_problem(run, &problem);
+}
+
+void run_on_deadline(struct run *run)
+{
+    char what[96];
+    snprintf(what, sizeof what, "no slot became free for the job within %llu ms",
+             (unsigned long long)(run->deadline_us - run->arrived_us) / 1000);
+    struct pe_problem problem = run->server->scheduler.host_count ? no_capacity(run, what) : no_worker();
+    run_answer_problem(run, &problem);
+}
+
+void run_on_start(struct run *run)
+{
+    list_remove(&run->in_waiting);
+    run->started_us = pe_now_us();
+}
+
+void run_on_problem(struct run *run, const struct pe_problem *problem)
+{
+    struct pe_problem forwarded = problem ? *problem : no_capacity(run, "as many jobs as may are waiting");
+    if (problem && (forwarded.status == 503 || forwarded.status == 429))
+        forwarded.retry_after_s = 1;
+    run_answer_problem(run, &forwarded);
+}
+
+/* ---- the request ---- */
+
+static h2o_iovec_t header_value(const h2o_req_t *req, const h2o_token_t *token)
+{
+    ssize_t at = h2o_find_header(&req->headers, token, -1);
+    return at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
+}
+
+static bool header_says(const h2o_req_t *req, const h2o_token_t *token, const char *word)
+{
+    h2o_iovec_t value = header_value(req, token);
+    return value.len && h2o_contains_token(value.base, value.len, word, strlen(word), ',');
+}
+
+/* How long the job may wait: the service's limit or, when that is less, the client's (RFC 7240, `wait`). */
+static uint64_t allowed_wait_us(const struct run *run)
+{
+    uint64_t most_us = run->server->queue_wait_us;
+    ssize_t at = h2o_find_header_by_str(&run->req->headers, H2O_STRLIT("prefer"), -1);
+    if (at < 0)
+        return most_us;
+    h2o_iovec_t value = run->req->headers.entries[at].value;
+    if (value.len < 6 || value.len > 9 || strncasecmp(value.base, "wait=", 5) != 0)
+        return most_us;
+    size_t seconds = h2o_strtosize(value.base + 5, value.len - 5);
+    return seconds <= PREFER_WAIT_MAX_S && seconds * 1000000 < most_us ? seconds * 1000000 : most_us;
+}
+
+static void choose_caching(struct run *run)
+{
+    if (!run->request.job.cache || header_says(run->req, H2O_TOKEN_CACHE_CONTROL, "no-store"))
+        run->caching = RUN_CACHE_NONE;
+    else if (header_says(run->req, H2O_TOKEN_CACHE_CONTROL, "no-cache"))
+        run->caching = RUN_CACHE_REFRESH;
+}
+
+/* Read and check everything that needs no other state; a problem without a status when all is well. */
 static struct pe_problem read_request(struct run *run)
 {
-    struct server *server = run->server;
     h2o_req_t *req = run->req;
     struct pe_error err;
-    if (server->draining)
-        return problem_make("no-capacity", "the balancer is shutting down");
+    if (run->server->draining) {
+        struct pe_problem problem = problem_make("no-capacity", "the balancer is shutting down");
+        req->http1_is_persistent = 0;
+        return problem;
+    }
     h2o_iovec_t accept = header_value(req, H2O_TOKEN_ACCEPT);
     run->format = negotiate_format(accept.base, accept.len);
     if (run->format == RESPONSE_FORMATS)
@@ -164,16 +201,121 @@ static struct pe_problem read_request(struct run *run)
     h2o_iovec_t type = header_value(req, H2O_TOKEN_CONTENT_TYPE);
     if (run_request_parse(type.base, type.len, req->entity.base, req->entity.len, &run->request, &err) < 0)
         return pe_problem_from_error(&err);
-    run->job.image = run->request.job.image;
-    switch (scheduler_chance(&server->scheduler, run->job.image)) {
-    case SCHED_NO_HOST:
-        return no_worker();
-    case SCHED_IMAGE_UNKNOWN:
-        return unknown_image(server, run->job.image);
-    case SCHED_IMAGE_KNOWN:
-        break;
-    }
+    choose_caching(run);
     return (struct pe_problem){0};
+}
+
+/* Limits of the client. What is not a job costs no token. */
+static struct pe_problem let_in(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    unsigned retry_s = 0;
+    struct peer peer = peer_of_request(&server->trusted, run->req);
+    run->client = client_enter(&server->clients, &peer, run->arrived_us, &retry_s, &err);
+    if (run->client)
+        return (struct pe_problem){0};
+    if (err.kind != PE_ERR_BUSY)
+        return pe_problem_from_error(&err);
+    struct pe_problem problem = problem_make("too-many-requests", "%s", err.message);
+    problem.retry_after_s = retry_s;
+    return problem;
+}
+
+/* ---- finding the result, or somebody who makes it ---- */
+
+static bool is_poison(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    if (!poison_holds(&server->poison, &run->key, run->arrived_us))
+        return false;
+    struct outcome *outcome =
+        outcome_vm_error(&server->outcome_bytes, run->request.job.image, run->digest,
+                         "this job killed two slots of workers a while ago: it is held back", &err);
+    if (!outcome)
+        return false;
+    run_on_outcome(run, outcome);
+    outcome_unref(outcome);
+    return true;
+}
+
+static bool is_cached(struct run *run)
+{
+    struct outcome *outcome = cache_find(&run->server->cache, &run->key);
+    if (!outcome)
+        return false;
+    run->source = RUN_HIT_MEMORY;
+    run_on_outcome(run, outcome);
+    return true;
+}
+
+/* Only now is the client watched: an answer from the cache needs no watch, and is the commonest. */
+static int watch_client(struct run *run, struct pe_error *err)
+{
+    struct server *server = run->server;
+    list_append(&server->waiting, &run->in_waiting);
+    server_watch_deadlines(server);
+    if (run->req->version >= 0x200)
+        return 0; /* libh2o reads HTTP/2 all the time, and ends the request by itself */
+    return hangup_watch(&server->hangup, &run->watch,
+                        h2o_socket_get_fd(run->req->conn->callbacks->get_socket(run->req->conn)), err);
+}
+
+static void begin_task(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    bool share = run->caching == RUN_CACHE_USE && run->digest[0];
+    struct task *task = share ? task_find(server, &run->key) : NULL;
+    if (watch_client(run, &err) == 0 && task) {
+        run->source = RUN_COLLAPSED;
+        task_join(task, run);
+        return;
+    }
+    if (task_begin(run, share, &err) == 0) {
+        server_dispatch(server);
+        return;
+    }
+    struct pe_problem problem =
+        err.kind == PE_ERR_BUSY ? no_capacity(run, err.message) : pe_problem_from_error(&err);
+    run_answer_problem(run, &problem);
+}
+
+void run_on_hosts(struct run *run)
+{
+    struct server *server = run->server;
+    const char *image = run->request.job.image;
+    struct pe_error err;
+    hangup_unwatch(&server->hangup, &run->watch);
+    list_remove(&run->in_waiting);
+    const struct catalog_entry *entry = scheduler_find_image(&server->scheduler, image);
+    if (!entry) {
+        struct pe_problem problem = server->scheduler.host_count ? unknown_image(server, image) : no_worker();
+        run_answer_problem(run, &problem);
+        return;
+    }
+    if (job_key_make(&run->request, entry->digest, &run->key, &err) < 0) {
+        struct pe_problem problem = pe_problem_from_error(&err);
+        run_answer_problem(run, &problem);
+        return;
+    }
+    snprintf(run->digest, sizeof run->digest, "%s", entry->digest);
+    if (!is_poison(run) && !(run->caching == RUN_CACHE_USE && is_cached(run)))
+        begin_task(run);
+}
+
+/* Just after the start, workers are still on their way: an image may be unknown only for now. */
+static bool must_wait_for_hosts(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    if (!server->gathering || scheduler_find_image(&server->scheduler, run->request.job.image))
+        return false;
+    if (watch_client(run, &err) == 0)
+        return true;
+    list_remove(&run->in_waiting);
+    return false;
 }
 
 void run_accept(struct server *server, h2o_req_t *req)
@@ -181,20 +323,19 @@ void run_accept(struct server *server, h2o_req_t *req)
     struct run *run = h2o_mem_alloc_shared(&req->pool, sizeof *run, on_dispose);
     *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us()};
     run->watch = (struct hangup_watch){.fd = -1, .on_hangup = on_hangup};
-    run->wait_entry.cb = on_wait_over;
     run->stall_entry.cb = run_on_stall;
+    run->turn_entry.cb = run_on_turn;
+    run->deadline_us = run->arrived_us + allowed_wait_us(run);
+    run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
+    connection_busy(run->connection);
     server->runs++;
     pe_random_hex(run->id, 16);
     answer_header(req, "x-request-id", run->id);
-    struct pe_error err;
     struct pe_problem problem = read_request(run);
-    if (!problem.status &&
-        (hangup_watch(&server->hangup, &run->watch,
-                      h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), &err) < 0 ||
-         enqueue(run, false, &err) < 0))
-        problem = pe_problem_from_error(&err);
+    if (!problem.status)
+        problem = let_in(run);
     if (problem.status)
         run_answer_problem(run, &problem);
-    else
-        server_dispatch(server);
+    else if (!must_wait_for_hosts(run))
+        run_on_hosts(run);
 }

@@ -1,6 +1,6 @@
 /* The response of a run: headers when the result's description arrives, then pieces of the body as fast as
- * the client takes them. What it does not take is buffered; a result's size is limited, and so is the buffer.
- */
+ * the client takes them. Nothing is copied ahead of the client but one piece: what it has not taken yet lies
+ * in the outcome, once for all who are sent it. */
 #include "lb/run.h"
 
 #include "base/log.h"
@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
+
+enum { PIECE = 128 * 1024 }; /* bytes handed to libh2o at a time */
 
 void run_disconnect(struct run *run)
 {
@@ -23,24 +25,47 @@ void run_disconnect(struct run *run)
 void run_on_stall(h2o_timeout_entry_t *entry)
 {
     struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, stall_entry, entry);
-    pe_log(PE_LOG_WARN, "job %s: the client takes nothing of its response: closing its connection", run->id);
+    pe_log_about(PE_LOG_WARN, run->id, "the client takes nothing of its response: closing its connection");
     run_disconnect(run);
+}
+
+static void start_response(struct run *run);
+
+/* The response cannot be made: nothing of it may be out, or it is broken off. */
+static void fail(struct run *run, const struct pe_error *err)
+{
+    pe_log_about(PE_LOG_ERROR, run->id, "%s", err->message);
+    if (run->started) {
+        run_abort_response(run);
+        return;
+    }
+    struct pe_problem problem = pe_problem_from_error(err);
+    run_answer_problem(run, &problem);
 }
 
 /* Hand libh2o the next piece, unless it still has one. The run may end inside. */
 static void send_piece(struct run *run)
 {
+    struct pe_error err;
     struct pe_buf *out = &run->response.out;
-    if (!run->started || run->in_flight || run->aborted || (out->size == 0 && !run->ended))
+    h2o_timeout_unlink(&run->turn_entry);
+    if (run->in_flight || run->aborted || run->ended)
         return;
+    if (response_fill(&run->response, PIECE, &err) < 0) {
+        fail(run, &err);
+        return;
+    }
+    if (out->size == 0 && !run->response.ended)
+        return;
+    if (!run->started)
+        start_response(run);
     struct pe_buf spare = run->sending;
     spare.size = 0;
     run->sending = *out;
     *out = spare;
     run->in_flight = true;
+    run->ended = run->response.ended;
     h2o_timeout_link(run->server->ctx.loop, &run->server->stall, &run->stall_entry);
-    if (run->ended) /* nothing is left to cancel, and a client may close its sending side now */
-        hangup_unwatch(&run->server->hangup, &run->watch);
     h2o_iovec_t piece = h2o_iovec_init(run->sending.data, run->sending.size);
     h2o_send(run->req, &piece, piece.len ? 1 : 0,
              run->ended ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
@@ -65,73 +90,80 @@ void run_abort_response(struct run *run)
         h2o_send(run->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
 
-/* ---- headers ---- */
-
-/* Server-Timing (W3C): the phases in milliseconds. */
-static void add_timing(struct run *run)
-{
-    char text[PE_PHASES * 48] = "";
-    size_t used = 0;
-    for (int phase = 0; phase < PE_PHASES; phase++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s;dur=%.3f", phase ? ", " : "",
-                                 pe_phase_names[phase], (double)run->response.result.phase_us[phase] / 1000);
-    answer_header(run->req, "server-timing", text);
-}
-
 static void start_response(struct run *run)
 {
     h2o_req_t *req = run->req;
     req->res.status = 200;
     req->res.reason = "OK";
-    if (run->ended)
+    if (run->response.ended)
         req->res.content_length = run->response.out.size;
     answer_header(req, "content-type", run->response.content_type);
     answer_header(req, "cache-control", "no-store");
-    add_timing(run);
+    run_add_headers(run);
     run->generator.proceed = on_proceed;
     run->started = true;
+    list_append(&run->server->answering, &run->in_answering);
     h2o_start_response(req, &run->generator);
 }
 
-/* ---- what the slot reports ---- */
+/* ---- what the task reports ---- */
 
-int run_on_result(struct run *run, struct pe_message *message, struct pe_error *err)
+void run_on_turn(h2o_timeout_entry_t *entry)
 {
-    struct pe_result *result = &message->result;
-    result->phase_us[PE_PHASE_QUEUE] = run->started_us - run->arrived_us;
-    result->cached = false;
-    if (response_begin(&run->response, run->format, result, &message->parts, err) < 0)
-        return -1;
-    /* JSON needs all bytes first; until then, another slot can still do the job. */
-    if (run->format != RESPONSE_JSON) {
-        start_response(run);
+    send_piece(H2O_STRUCT_FROM_MEMBER(struct run, turn_entry, entry));
+}
+
+/* What comes in one turn of the loop goes out in one piece: a small result is whole by then. */
+static void send_soon(struct run *run)
+{
+    if (!h2o_timeout_is_linked(&run->turn_entry))
+        h2o_timeout_link(run->server->ctx.loop, &run->server->ctx.zero_timeout, &run->turn_entry);
+}
+
+void run_on_progress(struct run *run)
+{
+    struct outcome *outcome = run->response.outcome;
+    if (!run->begun)
+        return;
+    if (outcome->complete) {
+        /* Nothing is left to cancel, and a client may close its sending side now. */
+        snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
+        run_leave(run);
         send_piece(run);
+    } else {
+        send_soon(run);
     }
-    return 0;
 }
 
-int run_on_bytes(struct run *run, const void *bytes, size_t size, struct pe_error *err)
-{
-    if (response_bytes(&run->response, bytes, size, err) < 0)
-        return -1;
-    send_piece(run);
-    return 0;
-}
-
-void run_on_end(struct run *run)
+void run_on_outcome(struct run *run, struct outcome *outcome)
 {
     struct pe_error err;
-    snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(run->response.result.status));
-    if (response_end(&run->response, &err) == 0) {
-        run->ended = true;
-        if (!run->started)
-            start_response(run);
-        send_piece(run);
-    } else if (run->started) {
-        pe_log(PE_LOG_ERROR, "job %s: %s", run->id, err.message);
+    struct pe_result result = outcome->result;
+    result.cached = run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE;
+    result.phase_us[PE_PHASE_QUEUE] = run->started_us ? run->started_us - run->arrived_us : 0;
+    run->begun = true;
+    list_remove(&run->in_waiting);
+    if (response_begin(&run->response, run->format, outcome, &result, &err) < 0)
+        fail(run, &err);
+    else
+        run_on_progress(run);
+}
+
+void run_on_stored(struct run *run)
+{
+    if (run->source == RUN_FORWARDED)
+        run->source = RUN_HIT_STORE;
+    run_on_outcome(run, run->task->outcome);
+}
+
+void run_on_lost(struct run *run)
+{
+    if (run->started) {
+        snprintf(run->outcome, sizeof run->outcome, "job-lost");
         run_abort_response(run);
-    } else {
-        struct pe_problem problem = pe_problem_from_error(&err);
-        run_answer_problem(run, &problem);
+        return;
     }
+    run->begun = false;
+    h2o_timeout_unlink(&run->turn_entry);
+    response_free(&run->response);
 }

@@ -5,13 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-void scheduler_init(struct scheduler *scheduler, size_t queue_max)
+enum {
+    OVERTAKE_MAX = 8, /* times in a row that a client's first job stands back for a warm VM */
+    LOOK_AHEAD = 32,  /* jobs of a client that are considered for it */
+};
+
+void scheduler_init(struct scheduler *scheduler, const struct sched_limits *limits)
 {
-    *scheduler = (struct scheduler){.queue_max = queue_max};
+    *scheduler = (struct scheduler){.limits = *limits};
     list_init(&scheduler->hosts);
     list_init(&scheduler->slots);
-    list_init(&scheduler->ready);
-    list_init(&scheduler->queue);
+    list_init(&scheduler->homeless);
+    list_init(&scheduler->turns);
 }
 
 /* ---- hosts ---- */
@@ -27,20 +32,37 @@ static struct sched_host *find_host(const struct scheduler *scheduler, const cha
     return NULL;
 }
 
-/* Point the slots of this name to their host, or away from it. */
-static void link_slots(struct scheduler *scheduler, const char *name, struct sched_host *host)
+/* Point a slot to its host, or to none, and keep it where slots of that host wait. */
+static void settle_slot(struct scheduler *scheduler, struct sched_slot *slot, struct sched_host *host)
+{
+    if (slot->host) {
+        slot->host->slots--;
+        slot->host->running -= slot->job != NULL;
+    }
+    slot->host = host;
+    if (host) {
+        host->slots++;
+        host->running += slot->job != NULL;
+    }
+    if (list_linked(&slot->in_ready)) {
+        list_remove(&slot->in_ready);
+        list_prepend(host ? &host->ready : &scheduler->homeless, &slot->in_ready);
+    }
+}
+
+static void settle_slots(struct scheduler *scheduler, const char *name, struct sched_host *host)
 {
     list_for_each(node, &scheduler->slots)
     {
         struct sched_slot *slot = list_entry(node, struct sched_slot, in_slots);
         if (!strcmp(slot->host_name, name))
-            slot->host = host;
+            settle_slot(scheduler, slot, host);
     }
 }
 
 static void remove_host(struct scheduler *scheduler, struct sched_host *host)
 {
-    link_slots(scheduler, host->name, NULL);
+    settle_slots(scheduler, host->name, NULL);
     list_remove(&host->in_hosts);
     scheduler->host_count--;
     catalog_free(&host->catalog);
@@ -66,9 +88,11 @@ static struct sched_host *add_host(struct scheduler *scheduler, const char *name
         return NULL;
     }
     snprintf(host->name, sizeof host->name, "%s", name);
+    host->serial = ++scheduler->serials;
+    list_init(&host->ready);
     list_append(&scheduler->hosts, &host->in_hosts);
     scheduler->host_count++;
-    link_slots(scheduler, name, host);
+    settle_slots(scheduler, name, host);
     return host;
 }
 
@@ -89,6 +113,8 @@ int scheduler_host_hello(struct scheduler *scheduler, const void *owner, const s
     catalog_free(&host->catalog);
     host->catalog = catalog;
     host->owner = owner;
+    host->vms = hello->vms ? hello->vms : hello->slots;
+    host->draining = hello->draining;
     return 0;
 }
 
@@ -97,6 +123,16 @@ void scheduler_host_gone(struct scheduler *scheduler, const void *owner)
     struct sched_host *host = find_owned(scheduler, owner);
     if (host)
         remove_host(scheduler, host);
+}
+
+bool scheduler_host_lives(const struct scheduler *scheduler, uint64_t serial)
+{
+    list_for_each(node, &scheduler->hosts)
+    {
+        if (list_entry(node, struct sched_host, in_hosts)->serial == serial)
+            return true;
+    }
+    return false;
 }
 
 /* ---- slots ---- */
@@ -119,6 +155,8 @@ static void separate(struct scheduler *scheduler, struct sched_slot *slot)
 {
     if (!slot->job)
         return;
+    if (slot->host)
+        slot->host->running--;
     slot->job->slot = NULL;
     slot->job = NULL;
     scheduler->running_count--;
@@ -127,13 +165,15 @@ static void separate(struct scheduler *scheduler, struct sched_slot *slot)
 void scheduler_slot_ready(struct scheduler *scheduler, struct sched_slot *slot, const char *host,
                           const char *warm)
 {
-    snprintf(slot->host_name, sizeof slot->host_name, "%s", host);
     snprintf(slot->warm, sizeof slot->warm, "%s", warm);
-    slot->host = find_host(scheduler, host);
-    if (list_linked(&slot->in_ready))
+    if (!list_linked(&slot->in_ready)) {
+        list_prepend(slot->host ? &slot->host->ready : &scheduler->homeless, &slot->in_ready);
+        scheduler->ready_count++;
+    }
+    if (slot->host && !strcmp(slot->host_name, host))
         return;
-    list_append(&scheduler->ready, &slot->in_ready);
-    scheduler->ready_count++;
+    snprintf(slot->host_name, sizeof slot->host_name, "%s", host);
+    settle_slot(scheduler, slot, find_host(scheduler, host));
 }
 
 void scheduler_slot_remove(struct scheduler *scheduler, struct sched_slot *slot)
@@ -142,61 +182,103 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct sched_slot *slot)
     separate(scheduler, slot);
     if (!list_linked(&slot->in_slots))
         return;
+    settle_slot(scheduler, slot, NULL);
     list_remove(&slot->in_slots);
     scheduler->slot_count--;
 }
 
 /* ---- choosing a slot ---- */
 
-static bool better(const struct sched_slot *slot, bool warm, const struct sched_slot *best, bool best_warm)
+/* How well a slot suits a job; more is better. */
+enum fit { FIT_NONE, FIT_BUSY, FIT_BUSY_WARM, FIT_COLD, FIT_WARM };
+
+static bool is_warm(enum fit fit)
 {
-    if (!best || warm != best_warm)
-        return !best || warm;
-    return slot->host->used_at > best->host->used_at;
+    return fit == FIT_WARM || fit == FIT_BUSY_WARM;
 }
 
-static struct sched_slot *best_slot(const struct scheduler *scheduler, const char *image)
+/* The best slot of one host: the one used last of those that are warm for the image, else the one used last.
+ */
+static enum fit best_of_host(const struct sched_host *host, const char *image, struct sched_slot **best)
 {
-    struct sched_slot *best = NULL;
-    bool best_warm = false;
-    list_for_each(node, &scheduler->ready)
+    const struct catalog_entry *entry =
+        host->draining || host->ready.next == &host->ready ? NULL : catalog_find(&host->catalog, image);
+    if (!entry)
+        return FIT_NONE;
+    bool busy = host->running >= host->vms;
+    list_for_each(node, &host->ready)
     {
-        struct sched_slot *slot = list_entry(node, struct sched_slot, in_ready);
-        const struct catalog_entry *entry = slot->host ? catalog_find(&slot->host->catalog, image) : NULL;
-        if (!entry)
-            continue;
-        bool warm = !strcmp(slot->warm, entry->name);
-        if (better(slot, warm, best, best_warm)) {
-            best = slot;
-            best_warm = warm;
-        }
+        *best = list_entry(node, struct sched_slot, in_ready);
+        if (!strcmp((*best)->warm, entry->name))
+            return busy ? FIT_BUSY_WARM : FIT_WARM;
     }
-    return best;
+    *best = list_entry(host->ready.next, struct sched_slot, in_ready);
+    return busy ? FIT_BUSY : FIT_COLD;
+}
+
+static enum fit best_slot(const struct scheduler *scheduler, const char *image, struct sched_slot **best)
+{
+    enum fit best_fit = FIT_NONE;
+    list_for_each(node, &scheduler->hosts)
+    {
+        struct sched_slot *slot = NULL;
+        enum fit fit = best_of_host(list_entry(node, struct sched_host, in_hosts), image, &slot);
+        if (fit > best_fit) {
+            best_fit = fit;
+            *best = slot;
+        }
+        if (fit == FIT_WARM)
+            break;
+    }
+    return best_fit;
 }
 
 /* ---- jobs ---- */
 
-enum sched_chance scheduler_chance(const struct scheduler *scheduler, const char *image)
+const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image)
 {
     list_for_each(node, &scheduler->hosts)
     {
-        if (catalog_find(&list_entry(node, struct sched_host, in_hosts)->catalog, image))
-            return SCHED_IMAGE_KNOWN;
+        const struct catalog_entry *entry =
+            catalog_find(&list_entry(node, struct sched_host, in_hosts)->catalog, image);
+        if (entry)
+            return entry;
     }
-    return scheduler->host_count ? SCHED_IMAGE_UNKNOWN : SCHED_NO_HOST;
+    return NULL;
+}
+
+static int check_room(const struct scheduler *scheduler, const struct sched_job *job, struct pe_error *err)
+{
+    struct sched_slot *slot = NULL;
+    const struct sched_limits *limits = &scheduler->limits;
+    bool full = scheduler->queued_count >= limits->jobs;
+    if (!full && job->bytes <= limits->bytes && scheduler->queued_bytes <= limits->bytes - job->bytes)
+        return 0;
+    if (best_slot(scheduler, job->image, &slot) != FIT_NONE)
+        return 0;
+    return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, as many as may%s",
+                   scheduler->queued_count, full ? "" : " by their size");
 }
 
 int scheduler_submit(struct scheduler *scheduler, struct sched_job *job, bool front, struct pe_error *err)
 {
+    struct sched_client *client = job->client;
+    if (!front && check_room(scheduler, job, err) < 0)
+        return -1;
+    if (!client->queue.next)
+        list_init(&client->queue);
     if (front) {
-        list_prepend(&scheduler->queue, &job->in_queue);
+        list_prepend(&client->queue, &job->in_queue);
+        list_remove(&client->in_turns);
+        list_prepend(&scheduler->turns, &client->in_turns);
     } else {
-        if (scheduler->queued_count >= scheduler->queue_max && !best_slot(scheduler, job->image))
-            return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, as many as may",
-                           scheduler->queued_count);
-        list_append(&scheduler->queue, &job->in_queue);
+        list_append(&client->queue, &job->in_queue);
+        if (!list_linked(&client->in_turns))
+            list_append(&scheduler->turns, &client->in_turns);
     }
+    client->queued++;
     scheduler->queued_count++;
+    scheduler->queued_bytes += job->bytes;
     return 0;
 }
 
@@ -204,30 +286,98 @@ void scheduler_job_remove(struct scheduler *scheduler, struct sched_job *job)
 {
     if (list_linked(&job->in_queue)) {
         list_remove(&job->in_queue);
+        if (--job->client->queued == 0)
+            list_remove(&job->client->in_turns);
         scheduler->queued_count--;
+        scheduler->queued_bytes -= job->bytes;
     }
     if (job->slot)
         separate(scheduler, job->slot);
 }
 
+size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct sched_client *client)
+{
+    size_t own = client ? client->queued : 0;
+    size_t ahead = own;
+    list_for_each(node, &scheduler->turns)
+    {
+        const struct sched_client *other = list_entry(node, struct sched_client, in_turns);
+        if (other != client)
+            ahead += other->queued < own + 1 ? other->queued : own + 1;
+    }
+    return ahead;
+}
+
+size_t scheduler_capacity(const struct scheduler *scheduler)
+{
+    size_t capacity = 0;
+    list_for_each(node, &scheduler->hosts)
+    {
+        const struct sched_host *host = list_entry(node, struct sched_host, in_hosts);
+        if (!host->draining)
+            capacity += host->slots < host->vms ? host->slots : host->vms;
+    }
+    return capacity;
+}
+
 /* ---- matching ---- */
+
+/* The job of a client that comes next, and its slot: the first that any ready slot can run, unless a VM is
+ * warm for one soon behind it. */
+static struct sched_job *next_job(const struct scheduler *scheduler, struct sched_client *client,
+                                  struct sched_slot **slot)
+{
+    struct sched_job *first = NULL;
+    int seen = 0;
+    if (!client->queue.next)
+        return NULL;
+    list_for_each(node, &client->queue)
+    {
+        struct sched_job *job = list_entry(node, struct sched_job, in_queue);
+        struct sched_slot *best = NULL;
+        enum fit fit = best_slot(scheduler, job->image, &best);
+        if (fit == FIT_NONE)
+            continue;
+        if (!first || is_warm(fit)) {
+            client->overtaken = first ? client->overtaken + 1 : client->overtaken;
+            first = job;
+            *slot = best;
+        }
+        if (is_warm(fit) || client->overtaken >= OVERTAKE_MAX || ++seen >= LOOK_AHEAD)
+            break;
+    }
+    if (first && client->queue.next == &first->in_queue)
+        client->overtaken = 0;
+    return first;
+}
+
+static void join(struct scheduler *scheduler, struct sched_slot *slot, struct sched_job *job)
+{
+    struct sched_client *client = job->client;
+    scheduler_job_remove(scheduler, job);
+    if (client->queued) { /* its turn is over */
+        list_remove(&client->in_turns);
+        list_append(&scheduler->turns, &client->in_turns);
+    }
+    unready(scheduler, slot);
+    slot->job = job;
+    job->slot = slot;
+    slot->host->running++;
+    list_remove(&slot->host->in_hosts);
+    list_prepend(&scheduler->hosts, &slot->host->in_hosts);
+    scheduler->running_count++;
+}
 
 bool scheduler_match(struct scheduler *scheduler, struct sched_slot **slot, struct sched_job **job)
 {
     if (scheduler->ready_count == 0)
         return false;
-    list_for_each(node, &scheduler->queue)
+    list_for_each(node, &scheduler->turns)
     {
-        *job = list_entry(node, struct sched_job, in_queue);
-        *slot = best_slot(scheduler, (*job)->image);
-        if (!*slot)
+        *job = next_job(scheduler, list_entry(node, struct sched_client, in_turns), slot);
+        if (!*job)
             continue;
-        scheduler_job_remove(scheduler, *job);
-        unready(scheduler, *slot);
-        (*slot)->job = *job;
-        (*job)->slot = *slot;
-        (*slot)->host->used_at = ++scheduler->started;
-        scheduler->running_count++;
+        join(scheduler, *slot, *job);
         return true;
     }
     return false;

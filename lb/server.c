@@ -1,126 +1,46 @@
-/* Setting libh2o up, the routes, the loop and its end. */
+/* Setting everything up, signals, deadlines, the loop and its end. */
 #include "lb/server.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/answer.h"
-#include "lb/api_info.h"
-#include "lb/control_link.h"
+#include "lb/connection.h"
 #include "lb/listener.h"
-#include "lb/problems.h"
 #include "lb/run.h"
 #include "lb/slot_link.h"
+#include "lb/tls.h"
 #include "proto/limits.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 
 enum {
-    REQUEST_MS = 120000, /* a request, its body included, and an idle connection */
     STALL_MS = 60000,
     LINGER_MS = 10000,
-    DRAIN_MS = 60000,
     PAUSE_MS = 200,
-    TOKEN_MAX = 4096,  /* bytes */
     FILES_MAX = 65536, /* file descriptors wanted, if the hard limit allows */
     FILES_OWN = 64,    /* kept free of connections */
+    SPOOL_OVER = 4 * 1024 * 1024,
 };
-
-/* ---- routes ---- */
-
-static const struct route {
-    const char *method;
-    const char *path; /* one that ends in '/' stands for everything below it, "/" excepted */
-    void (*handle)(struct server *server, h2o_req_t *req);
-} routes[] = {
-    {"POST", "/v1/run", run_accept},
-    {"GET", "/v1/images", api_images},
-    {"GET", "/healthz", api_health},
-    {"GET", "/problems/", api_problem},
-    {"GET", PE_SLOT_PATH, slot_link_accept},
-    {"GET", PE_CONTROL_PATH, control_link_accept},
-    {"GET", "/", api_about},
-};
-
-static bool path_fits(const struct route *route, h2o_iovec_t path)
-{
-    size_t size = strlen(route->path);
-    bool below = size > 1 && route->path[size - 1] == '/' && path.len > size;
-    return (below || path.len == size) && !memcmp(path.base, route->path, size);
-}
-
-static bool method_fits(const struct route *route, h2o_iovec_t method)
-{
-    return h2o_memis(method.base, method.len, route->method, strlen(route->method)) ||
-           (!strcmp(route->method, "GET") && h2o_memis(method.base, method.len, H2O_STRLIT("HEAD")));
-}
-
-static void refuse_method(h2o_req_t *req, const struct route *route)
-{
-    const char *allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
-    struct pe_problem problem = problem_make("method-not-allowed", "this path takes %s", allowed);
-    answer_header(req, "allow", allowed);
-    answer_problem(req, &problem);
-}
-
-struct router {
-    h2o_handler_t super;
-    struct server *server;
-};
-
-static int on_request(h2o_handler_t *self, h2o_req_t *req)
-{
-    struct server *server = ((struct router *)self)->server;
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (!path_fits(&routes[i], req->path_normalized))
-            continue;
-        if (method_fits(&routes[i], req->method))
-            routes[i].handle(server, req);
-        else
-            refuse_method(req, &routes[i]);
-        return 0;
-    }
-    struct pe_problem problem = problem_make("not-found", "there is nothing at this path");
-    answer_problem(req, &problem);
-    return 0;
-}
 
 /* ---- setup ---- */
 
-static void configure(struct server *server)
+static void init_timeouts(struct server *server)
 {
-    h2o_globalconf_t *config = &server->config;
-    h2o_config_init(config);
-    config->server_name = h2o_iovec_init(H2O_STRLIT("program-explorer"));
-    config->http1.req_timeout = REQUEST_MS;
-    /* Neither by Upgrade: h2c nor by prior knowledge: this version's HTTP/2 predates the fixes for rapid
-     * reset (CVE-2023-44487). */
-    config->http1.upgrade_to_http2 = 0;
-    config->max_request_entity_size = PE_BODY_BYTES_MAX;
-    h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
-    struct router *router = (struct router *)h2o_create_handler(path, sizeof *router);
-    router->super.on_req = on_request;
-    router->server = server;
-    answer_register_filter(path);
-    answer_register_filter(&host->fallback_path); /* of requests that are refused before they have a path */
-}
-
-static void init_timeouts(struct server *server, uint64_t queue_wait_ms)
-{
+    const struct settings *settings = server->settings;
     h2o_loop_t *loop = server->ctx.loop;
-    h2o_timeout_init(loop, &server->queue_wait, queue_wait_ms);
     h2o_timeout_init(loop, &server->stall, STALL_MS);
     h2o_timeout_init(loop, &server->tick, PE_SLOT_PING_MS);
     h2o_timeout_init(loop, &server->linger, LINGER_MS);
-    h2o_timeout_init(loop, &server->drain, DRAIN_MS);
     h2o_timeout_init(loop, &server->pause, PAUSE_MS);
+    h2o_timeout_init(loop, &server->gather, settings->gather_ms);
+    h2o_timeout_init(loop, &server->handover, settings->handover_ms);
+    h2o_timeout_init(loop, &server->drain, settings->drain_ms);
 }
 
 /* As many connections as file descriptors allow: a socket each, and perhaps a spilled body. */
@@ -136,21 +56,82 @@ static void size_connections(struct server *server)
     server->connections_max = files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
-static int read_token(struct server *server, const char *file, struct pe_error *err)
+/* libh2o collects a body in memory and, once that must hold this much, in an unlinked file that it maps. */
+static int set_spool(const struct settings *settings, struct pe_error *err)
 {
-    if (!file) {
-        pe_log(PE_LOG_WARN, "no --token-file: anyone who can connect may join as a worker");
+    h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
+    int n =
+        snprintf(spool->fn_template, sizeof spool->fn_template, "%s/pe-lb-XXXXXX", settings->spool_folder);
+    if (n < 0 || (size_t)n >= sizeof spool->fn_template)
+        return pe_fail(err, PE_ERR_INVALID, "--spool-dir %s is too long", settings->spool_folder);
+    spool->threshold = SPOOL_OVER;
+    return 0;
+}
+
+/* Tokens and certificates; on failure what was there before stays. */
+static int read_secrets(struct server *server, struct pe_error *err)
+{
+    const struct settings *settings = server->settings;
+    if (settings->token_file && tokens_read(&server->tokens, settings->token_file, err) < 0)
+        return -1;
+    if (!settings->tls_certificate || !settings->tls_key)
         return 0;
+    SSL_CTX *fresh = tls_context(settings->tls_certificate, settings->tls_key, settings->http2, err);
+    if (!fresh)
+        return -1;
+    SSL_CTX_free(server->accept_tls.ssl_ctx); /* connections have references of their own */
+    server->accept_tls.ssl_ctx = fresh;
+    return 0;
+}
+
+/* ---- deadlines of jobs that wait ---- */
+
+static void on_deadlines(h2o_timeout_entry_t *entry)
+{
+    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, deadline_entry, entry);
+    uint64_t now = pe_now_us();
+    for (struct list *node = server->waiting.next, *next; node != &server->waiting; node = next) {
+        struct run *run = list_entry(node, struct run, in_waiting);
+        next = node->next;
+        if (now >= run->deadline_us)
+            run_on_deadline(run);
     }
-    pe_autobuf struct pe_buf text = {0};
-    if (pe_read_file(AT_FDCWD, file, TOKEN_MAX, &text, err) < 0)
-        return pe_fail_context(err, "--token-file");
-    while (text.size && strchr(" \t\r\n", text.data[text.size - 1]))
-        text.size--;
-    if (!text.size || memchr(text.data, '\0', text.size) || memchr(text.data, '\n', text.size))
-        return pe_fail(err, PE_ERR_INVALID, "--token-file %s must hold one line of text", file);
-    server->token = strndup((const char *)text.data, text.size);
-    return server->token ? 0 : pe_fail_errno(err, "--token-file");
+    server_watch_deadlines(server);
+}
+
+void server_watch_deadlines(struct server *server)
+{
+    if (server->waiting.next == &server->waiting || h2o_timeout_is_linked(&server->deadline_entry))
+        return;
+    server->deadline_entry.cb = on_deadlines;
+    h2o_timeout_link(server->ctx.loop, &server->ctx.hundred_ms_timeout, &server->deadline_entry);
+}
+
+/* ---- the start: workers join ---- */
+
+/* Jobs that wait for a host, and not in the queue, have no task yet. */
+static void go_on_with(struct server *server, bool all)
+{
+    for (struct list *node = server->waiting.next, *next; node != &server->waiting; node = next) {
+        struct run *run = list_entry(node, struct run, in_waiting);
+        next = node->next;
+        if (!run->task && (all || scheduler_find_image(&server->scheduler, run->request.job.image)))
+            run_on_hosts(run);
+    }
+}
+
+static void on_gathered(h2o_timeout_entry_t *entry)
+{
+    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, phase_entry, entry);
+    server->gathering = false;
+    go_on_with(server, true);
+}
+
+void server_host_changed(struct server *server)
+{
+    if (server->gathering)
+        go_on_with(server, false);
+    server_dispatch(server);
 }
 
 /* ---- the end ---- */
@@ -164,20 +145,62 @@ void server_run_ended(struct server *server)
 
 static void on_drain_over(h2o_timeout_entry_t *entry)
 {
-    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, drain_entry, entry);
+    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, phase_entry, entry);
     pe_log(PE_LOG_WARN, "%zu jobs did not end in time", server->runs);
     server->stopped = true;
 }
 
-static void begin_draining(struct server *server)
+/* Ready slots are of use elsewhere: their workers connect to whoever listens now. One stays, for a job that
+ * may lose its slot. */
+static void dismiss_slots(struct server *server)
 {
-    pe_log(PE_LOG_INFO, "shutting down: %zu jobs are to be finished", server->runs);
+    size_t spared = 0;
+    if (!server->draining || server->scheduler.queued_count)
+        return;
+    list_for_each(node, &server->scheduler.slots)
+    {
+        struct sched_slot *slot = list_entry(node, struct sched_slot, in_slots);
+        if (list_linked(&slot->in_ready) && spared++)
+            slot_link_dismiss(slot);
+    }
+}
+
+static void on_handed_over(h2o_timeout_entry_t *entry)
+{
+    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, phase_entry, entry);
     server->draining = true;
     server->ctx.shutdown_requested = 1; /* no keep-alive any more */
     listener_close_all(server);
-    server->drain_entry.cb = on_drain_over;
-    h2o_timeout_link(server->ctx.loop, &server->drain, &server->drain_entry);
-    server->stopped = server->runs == 0;
+    dismiss_slots(server);
+    server->phase_entry.cb = on_drain_over;
+    h2o_timeout_link(server->ctx.loop, &server->drain, &server->phase_entry);
+    server->stopped |= server->runs == 0;
+}
+
+/* First new connections are steered to a second process on the same port, if there is one, while those that
+ * were on their way to this one are still taken; then the listeners close. */
+static void begin_end(struct server *server)
+{
+    pe_log(PE_LOG_INFO, "shutting down: %zu jobs are to be finished", server->runs);
+    sd_notify(0, "STOPPING=1");
+    server->terminating = true;
+    if (server->gathering)
+        on_gathered(&server->phase_entry);
+    listener_yield_all(server);
+    h2o_timeout_unlink(&server->phase_entry);
+    server->phase_entry.cb = on_handed_over;
+    h2o_timeout_link(server->ctx.loop, &server->handover, &server->phase_entry);
+}
+
+static void reload(struct server *server)
+{
+    struct pe_error err;
+    sd_notify(0, "RELOADING=1");
+    if (read_secrets(server, &err) < 0)
+        pe_log(PE_LOG_ERROR, "SIGHUP: %s; what was there before stays", err.message);
+    else
+        pe_log(PE_LOG_INFO, "SIGHUP: tokens and certificates are read again");
+    sd_notify(0, "READY=1");
 }
 
 static void on_signal(h2o_socket_t *sock, const char *error)
@@ -186,10 +209,12 @@ static void on_signal(h2o_socket_t *sock, const char *error)
     struct signalfd_siginfo info;
     if (error || read(h2o_socket_get_fd(sock), &info, sizeof info) != sizeof info)
         return;
-    if (server->draining)
+    if (info.ssi_signo == SIGHUP)
+        reload(server);
+    else if (server->terminating)
         server->stopped = true; /* asked twice */
     else
-        begin_draining(server);
+        begin_end(server);
 }
 
 /* Signals come as readable bytes, so that nothing ever runs between two instructions of ours. */
@@ -199,6 +224,7 @@ static int watch_signals(struct server *server, struct pe_error *err)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return pe_fail_errno(err, "blocking signals");
     int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -212,22 +238,47 @@ static int watch_signals(struct server *server, struct pe_error *err)
 
 /* ---- life ---- */
 
-int server_init(struct server *server, const struct server_settings *settings, struct pe_error *err)
+static void init_state(struct server *server)
 {
-    *server = (struct server){0};
+    const struct settings *settings = server->settings;
+    const struct sched_limits limits = {.jobs = (size_t)settings->queue_jobs,
+                                        .bytes = (size_t)settings->queue_mib << 20};
     list_init(&server->listeners);
-    scheduler_init(&server->scheduler, (size_t)settings->queue_jobs);
-    if (read_token(server, settings->token_file, err) < 0)
+    list_init(&server->connections_open);
+    list_init(&server->waiting);
+    list_init(&server->answering);
+    scheduler_init(&server->scheduler, &limits);
+    clients_init(&server->clients, &settings->client);
+    cache_init(&server->cache, (size_t)settings->cache_mib << 20);
+    server->queue_wait_us = settings->queue_wait_ms * 1000;
+    server->poison_us = settings->poison_ms * 1000;
+    server->outcomes_max = (size_t)settings->results_mib << 20;
+    server->gathering = settings->gather_ms > 0;
+}
+
+int server_init(struct server *server, const struct settings *settings, struct pe_error *err)
+{
+    *server = (struct server){.settings = settings};
+    init_state(server);
+    if (!settings->token_file)
+        pe_log(PE_LOG_WARN, "no --token-file: anyone who can connect may join as a worker");
+    if (read_secrets(server, err) < 0 || set_spool(settings, err) < 0 ||
+        peer_networks_parse(&settings->trusted_proxies, &server->trusted, err) < 0)
         return -1;
     size_connections(server);
-    configure(server);
+    server_configure(server);
     h2o_context_init(&server->ctx, h2o_evloop_create(), &server->config);
-    server->accept.ctx = &server->ctx;
-    server->accept.hosts = server->config.hosts;
-    init_timeouts(server, settings->queue_wait_ms);
-    if (hangup_init(&server->hangup, server->ctx.loop, err) < 0)
+    server->accept.ctx = server->accept_tls.ctx = &server->ctx;
+    server->accept.hosts = server->accept_tls.hosts = server->config.hosts;
+    init_timeouts(server);
+    connections_watch(server);
+    if (hangup_init(&server->hangup, server->ctx.loop, err) < 0 || watch_signals(server, err) < 0 ||
+        store_init(&server->store, server->ctx.loop, &settings->store, &server->outcome_bytes, err) < 0)
         return -1;
-    return watch_signals(server, err);
+    server->phase_entry.cb = on_gathered;
+    if (server->gathering)
+        h2o_timeout_link(server->ctx.loop, &server->gather, &server->phase_entry);
+    return 0;
 }
 
 void server_dispatch(struct server *server)
@@ -235,9 +286,24 @@ void server_dispatch(struct server *server)
     struct sched_slot *slot = NULL;
     struct sched_job *job = NULL;
     while (scheduler_match(&server->scheduler, &slot, &job)) {
-        struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, job, job);
-        run_on_start(run);
-        slot_link_start(slot, run);
+        struct task *task = H2O_STRUCT_FROM_MEMBER(struct task, job, job);
+        task_on_start(task);
+        slot_link_start(slot, task);
+    }
+    dismiss_slots(server);
+}
+
+void server_bound_outcomes(struct server *server)
+{
+    while (server->outcome_bytes > server->cache.bytes + server->outcomes_max + server->shedding &&
+           server->answering.next != &server->answering) {
+        struct run *run = list_entry(server->answering.next, struct run, in_answering);
+        run->shed = run->response.outcome->held;
+        server->shedding += run->shed;
+        pe_log_about(PE_LOG_WARN, run->id, "results hold too much memory: its slow reader is cut off");
+        server->metrics.shed++;
+        list_remove(&run->in_answering);
+        run_disconnect(run); /* it ends from the loop */
     }
 }
 
@@ -247,6 +313,7 @@ int server_run(struct server *server, struct pe_error *err)
         if (h2o_evloop_run(server->ctx.loop, INT32_MAX) != 0 && errno != EINTR)
             return pe_fail_errno(err, "the event loop");
     listener_close_all(server);
+    store_close(&server->store);
     pe_log(PE_LOG_INFO, "stopped");
     return 0;
 }

@@ -4,47 +4,67 @@
 #define PE_LB_SERVER_H
 
 #include "base/error.h"
+#include "lb/cache.h"
+#include "lb/client.h"
 #include "lb/h2o.h"
 #include "lb/hangup.h"
+#include "lb/metrics.h"
+#include "lb/peer.h"
+#include "lb/poison.h"
 #include "lb/scheduler.h"
+#include "lb/settings.h"
+#include "lb/store.h"
+#include "lb/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct server_settings {
-    const char *token_file; /* workers' token; NULL: any worker may join */
-    uint64_t queue_jobs;    /* jobs that may wait for a slot */
-    uint64_t queue_wait_ms; /* how long one may wait */
-};
-
 struct server {
+    const struct settings *settings;
     h2o_globalconf_t config;
     h2o_context_t ctx;
-    h2o_accept_ctx_t accept;
+    h2o_accept_ctx_t accept, accept_tls;
+
     struct scheduler scheduler;
+    struct clients clients;
+    struct cache cache;
+    struct store store;
+    struct poison poison;
+    struct metrics metrics;
+    void *tasks; /* those that can be joined: tsearch(3), by key (lb/task.c) */
+    struct tokens tokens;
+    struct peer_networks trusted;
     struct hangup hangup;
-    char *token; /* owned; NULL: none is asked for */
+
+    struct list waiting;   /* runs whose deadline is watched */
+    struct list answering; /* runs whose response is under way, the one begun first first */
+    uint64_t queue_wait_us, poison_us;
+    size_t shedding;                    /* bytes that runs which were cut off are about to give back */
+    uint64_t service_us;                /* what a slot takes for a job: moving average, 0 before the first */
+    size_t outcome_bytes, outcomes_max; /* held by all outcomes; by those the cache does not hold */
 
     /* libh2o keeps entries of one duration in one list, so each duration is one of these. */
-    h2o_timeout_t queue_wait; /* a job waits for a slot */
-    h2o_timeout_t stall;      /* a client takes nothing of its response */
-    h2o_timeout_t tick;       /* PE_SLOT_PING_MS: pings, silence, a running job's deadline */
-    h2o_timeout_t linger;     /* a refused client may finish sending */
-    h2o_timeout_t drain;      /* running jobs may finish after SIGTERM */
-    h2o_timeout_t pause;      /* accepting pauses when file descriptors run out */
+    h2o_timeout_t stall;    /* a client takes nothing of its response */
+    h2o_timeout_t tick;     /* PE_SLOT_PING_MS: pings, silence, a running job's deadline */
+    h2o_timeout_t linger;   /* a refused client may finish sending */
+    h2o_timeout_t pause;    /* accepting pauses when file descriptors run out */
+    h2o_timeout_t gather;   /* workers may join after the start */
+    h2o_timeout_t handover; /* connections made before SIGTERM are taken */
+    h2o_timeout_t drain;    /* running jobs may finish after that */
+    h2o_timeout_entry_t deadline_entry, sweep_entry, pause_entry, phase_entry;
 
-    struct list listeners;
+    struct list listeners, connections_open;
     size_t connections, connections_max;
-    size_t runs;   /* POST /v1/run requests not answered completely */
-    bool draining; /* SIGTERM came: no new jobs */
-    bool stopped;  /* the loop ends */
-    h2o_timeout_entry_t drain_entry, pause_entry;
+    size_t runs;      /* POST /v1/run requests not answered completely */
+    bool gathering;   /* the start was just now */
+    bool terminating; /* SIGTERM came */
+    bool draining;    /* nothing is listened on any more: no new jobs */
+    bool stopped;     /* the loop ends */
 };
 
-/* Set up everything but the listeners. `server` must stay where it is. */
-int server_init(struct server *server, const struct server_settings *settings,
-                struct pe_error *err) PE_MUST_CHECK;
+/* Set up everything but the listeners. `server` must stay where it is, `settings` must outlive it. */
+int server_init(struct server *server, const struct settings *settings, struct pe_error *err) PE_MUST_CHECK;
 
 /* Serve until a signal and then until the running jobs are done. */
 int server_run(struct server *server, struct pe_error *err) PE_MUST_CHECK;
@@ -52,7 +72,19 @@ int server_run(struct server *server, struct pe_error *err) PE_MUST_CHECK;
 /* Give waiting jobs to ready slots until one of both runs out. */
 void server_dispatch(struct server *server);
 
+/* A host said what it has: jobs may have waited for that. */
+void server_host_changed(struct server *server);
+
+/* A run was put into `waiting`. */
+void server_watch_deadlines(struct server *server);
+
+/* Cut off the slowest readers while outcomes hold more memory than they may. */
+void server_bound_outcomes(struct server *server);
+
 /* Whatever may have been the last running job is over: ends the loop when draining. */
 void server_run_ended(struct server *server);
+
+/* routes.c: libh2o's configuration, and which function answers which request. */
+void server_configure(struct server *server);
 
 #endif

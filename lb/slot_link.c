@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "lb/link.h"
 #include "lb/run.h"
+#include "lb/task.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
 
@@ -33,7 +34,7 @@ struct slot_link {
     struct link link;
     struct sched_slot slot;
     enum slot_state state;
-    struct run *run;        /* RUNNING and RESULT */
+    struct task *task;      /* RUNNING and RESULT */
     char id[PE_ID_MAX + 1]; /* of the current or last job */
     size_t part;            /* of the input: which part is sent next, */
     uint64_t part_offset;   /* from which byte on */
@@ -47,27 +48,36 @@ static struct slot_link *from_link(struct link *link)
     return H2O_STRUCT_FROM_MEMBER(struct slot_link, link, link);
 }
 
-/* Part from the run, if there is one. The caller says to the run why. */
-static struct run *let_go(struct slot_link *slot)
+/* Part from the task, if there is one. The caller says to the task why. */
+static struct task *let_go(struct slot_link *slot)
 {
-    struct run *run = slot->run;
-    slot->run = NULL;
-    if (run)
-        scheduler_job_remove(&slot->link.server->scheduler, &run->job);
-    return run;
+    struct task *task = slot->task;
+    slot->task = NULL;
+    if (task)
+        scheduler_job_remove(&slot->link.server->scheduler, &task->job);
+    return task;
 }
 
-/* The worker broke the protocol: no more of it, and its job goes elsewhere. */
+/* The slot is of no use any more, and its task goes elsewhere. */
+static void leave(struct slot_link *slot, const char *why)
+{
+    struct scheduler *scheduler = &slot->link.server->scheduler;
+    uint64_t host = slot->slot.host ? slot->slot.host->serial : 0;
+    struct task *task = let_go(slot);
+    slot->state = SLOT_IDLE;
+    scheduler_slot_remove(scheduler, &slot->slot);
+    if (task)
+        task_on_lost(task, host, why);
+}
+
+/* The worker broke the protocol: no more of it. */
 static void violate(struct slot_link *slot, const char *why)
 {
+    struct server *server = slot->link.server;
     pe_log(PE_LOG_WARN, "slot of host '%s': %s: closing it", slot->slot.host_name, why);
-    struct run *run = let_go(slot);
-    slot->state = SLOT_IDLE;
-    scheduler_slot_remove(&slot->link.server->scheduler, &slot->slot);
     link_close(&slot->link, WSLAY_CODE_POLICY_VIOLATION, why);
-    if (run)
-        run_on_lost(run, why);
-    server_dispatch(slot->link.server);
+    leave(slot, why);
+    server_dispatch(server);
 }
 
 static void send_message(struct slot_link *slot, const struct pe_message *message)
@@ -94,7 +104,7 @@ static void send_signal(struct slot_link *slot, enum pe_message_kind kind)
 /* Fill one binary message from the parts; small files share it. */
 static size_t next_input(struct slot_link *slot, uint8_t *to, size_t room)
 {
-    const struct run_request *request = &slot->run->request;
+    const struct run_request *request = &slot->task->source->request;
     size_t filled = 0;
     while (filled < room && slot->part < request->files.count) {
         uint64_t left = request->files.items[slot->part].size - slot->part_offset;
@@ -116,7 +126,7 @@ static void on_room(struct link *link)
 {
     struct slot_link *slot = from_link(link);
     uint8_t bytes[PE_SLOT_BINARY_MAX];
-    while (slot->run && !slot->input_sent && link_has_room(link)) {
+    while (slot->task && !slot->input_sent && link_has_room(link)) {
         size_t size = next_input(slot, bytes, sizeof bytes);
         if (size) {
             link_send_bytes(link, bytes, size);
@@ -127,17 +137,18 @@ static void on_room(struct link *link)
     }
 }
 
-void slot_link_start(struct sched_slot *sched_slot, struct run *run)
+void slot_link_start(struct sched_slot *sched_slot, struct task *task)
 {
     struct slot_link *slot = H2O_STRUCT_FROM_MEMBER(struct slot_link, slot, sched_slot);
-    /* A view of the run's own job and parts, which stay the run's: not to be freed. */
+    const struct run *run = task->source;
+    /* A view of the request's own job and parts, which stay its: not to be freed. */
     struct pe_message message = {.kind = PE_MESSAGE_JOB,
                                  .job = run->request.job,
-                                 .queue_us = run->started_us - run->arrived_us,
+                                 .queue_us = task->started_us - run->arrived_us,
                                  .parts = run->request.files};
-    memcpy(message.id, run->id, sizeof run->id);
+    memcpy(message.id, task->id, sizeof task->id);
     memcpy(slot->id, message.id, sizeof slot->id);
-    slot->run = run;
+    slot->task = task;
     slot->state = SLOT_RUNNING;
     slot->part = 0;
     slot->part_offset = slot->expected = slot->received = 0;
@@ -153,6 +164,12 @@ void slot_link_cancel(struct sched_slot *sched_slot)
     slot->state = SLOT_CANCELING;
     slot->deadline_us = pe_now_us() + CANCEL_US;
     send_signal(slot, PE_MESSAGE_CANCEL);
+}
+
+void slot_link_dismiss(struct sched_slot *sched_slot)
+{
+    struct slot_link *slot = H2O_STRUCT_FROM_MEMBER(struct slot_link, slot, sched_slot);
+    link_close(&slot->link, WSLAY_CODE_GOING_AWAY, "the balancer is shutting down");
 }
 
 /* ---- messages ---- */
@@ -203,7 +220,7 @@ static void on_result(struct slot_link *slot, struct pe_message *message)
     }
     slot->state = SLOT_RESULT;
     slot->expected = pe_parts_size(&message->parts);
-    if (run_on_result(slot->run, message, &err) < 0)
+    if (task_on_result(slot->task, message, &err) < 0)
         violate(slot, err.message);
 }
 
@@ -218,7 +235,7 @@ static void on_end(struct slot_link *slot)
         return;
     }
     slot->state = SLOT_IDLE;
-    run_on_end(let_go(slot));
+    task_on_end(let_go(slot));
 }
 
 static void on_error(struct slot_link *slot, const struct pe_message *message)
@@ -240,7 +257,7 @@ static void on_error(struct slot_link *slot, const struct pe_message *message)
     if (!slot->input_sent)
         link_close(&slot->link, WSLAY_CODE_NORMAL_CLOSURE, "the job was refused before it was sent");
     slot->state = SLOT_IDLE;
-    run_on_problem(let_go(slot), &message->problem);
+    task_on_problem(let_go(slot), &message->problem);
 }
 
 static void on_text(struct link *link, const uint8_t *text, size_t size)
@@ -281,7 +298,7 @@ static void on_bytes(struct link *link, const uint8_t *bytes, size_t size)
         return;
     }
     slot->received += size;
-    if (run_on_bytes(slot->run, bytes, size, &err) < 0)
+    if (task_on_bytes(slot->task, bytes, size, &err) < 0)
         violate(slot, err.message);
 }
 
@@ -298,11 +315,8 @@ static void on_closed(struct link *link)
 {
     struct slot_link *slot = from_link(link);
     struct server *server = link->server;
-    struct run *run = let_go(slot);
-    scheduler_slot_remove(&server->scheduler, &slot->slot);
+    leave(slot, "the slot's connection was closed");
     free(slot);
-    if (run)
-        run_on_lost(run, "the slot's connection was closed");
     server_dispatch(server);
 }
 

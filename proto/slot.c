@@ -178,6 +178,11 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
     if (slots < 0 || slots > 4096)
         return pe_fail(err, PE_ERR_MALFORMED, "'slots' out of range");
     hello->slots = (uint32_t)slots;
+    json_int_t vms = json_integer_value(json_object_get(json, "vms"));
+    if (vms < 0 || vms > 4096)
+        return pe_fail(err, PE_ERR_MALFORMED, "'vms' out of range");
+    hello->vms = (uint32_t)vms;
+    hello->draining = json_is_true(json_object_get(json, "draining"));
     json_t *images = json_object_get(json, "images");
     if (!json_is_array(images) || json_array_size(images) > 4096)
         return pe_fail(err, PE_ERR_MALFORMED, "'images' must be an array");
@@ -261,9 +266,11 @@ static json_t *message_to_json(const struct pe_message *message)
     const char *kind = kind_names[message->kind];
     switch (message->kind) {
     case PE_MESSAGE_HELLO:
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:O}", "type", kind, "host", message->hello.host,
-                         "arch", message->hello.arch, "cpu", message->hello.cpu, "vmm", message->hello.vmm,
-                         "slots", (int)message->hello.slots, "images", message->hello.images);
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:O}", "type", kind, "host",
+                         message->hello.host, "arch", message->hello.arch, "cpu", message->hello.cpu, "vmm",
+                         message->hello.vmm, "slots", (int)message->hello.slots, "vms",
+                         (int)message->hello.vms, "draining", message->hello.draining, "images",
+                         message->hello.images);
     case PE_MESSAGE_READY:
         return json_pack("{s:s, s:s, s:s*}", "type", kind, "host", message->host, "warm",
                          message->warm[0] ? message->warm : NULL);

@@ -11,6 +11,7 @@
 #include "proto/problem.h"
 #include "proto/result.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,8 @@ struct pe_hello {
     char cpu[128];  /* model name */
     char vmm[1024]; /* which rung of the ladder, and why not those above */
     uint32_t slots; /* slot connections that this host keeps */
+    uint32_t vms;   /* jobs that it runs at a time; 0 when it did not say: as many as slots */
+    bool draining;  /* it takes no more jobs: it is about to stop */
     json_t *images; /* array of catalog entries, each checked with pe_image_from_json; owned */
 };
 

@@ -66,7 +66,7 @@ class Balancer:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [PROGRAM, "--listen", self.unix, "--listen", self.tcp, "--ready-fd", str(writer),
-                 "--die-with-parent", *options], pass_fds=[writer], stderr=log)
+                 "--die-with-parent", "--gather-ms", "0", "--handover-ms", "50", *options], pass_fds=[writer], stderr=log)
         os.close(writer)
         with os.fdopen(reader) as ready:
             line = ready.read()
@@ -116,17 +116,26 @@ class Balancer:
     def health(self):
         return json.loads(request(self, "GET", "/healthz").body)
 
+    def metric(self, name):
+        """One value of /metrics."""
+        for line in request(self, "GET", "/metrics").body.decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise AssertionError(f"no metric {name}")
+
     def wait_for(self, **wanted):
         """Until /healthz says so."""
         eventually(lambda: wanted.items() <= self.health().items(), f"{wanted}, have {self.health()}")
 
     def worker(self, slots=1, host="h1", images=("gcc:14",), **options):
-        """A host and its slots, all ready."""
+        """A host and its slots, all ready, in the order in which they get jobs: the latest first."""
         control = Host(self.address, host, images, **options)
         ready = self.health()["ready"]
-        links = [Slot(self.address, host, **options) for _ in range(slots)]
-        self.wait_for(ready=ready + slots)
-        return control, *links
+        links = []
+        for i in range(slots):
+            links.append(Slot(self.address, host, **options))
+            self.wait_for(ready=ready + i + 1)
+        return control, *reversed(links)
 
 
 # ---- HTTP ----
@@ -174,7 +183,7 @@ def request(balancer, method, path, body=None, headers=None, connection=None):
 
 
 BOUNDARY = "test-boundary"
-JOB = {"image": "gcc:14", "cmd": ["true"]}
+JOB = {"image": "gcc:14", "cmd": ["true"], "cache": False}  # a job that is run each time
 
 
 def part(name, data, filename=None, content_type=None):

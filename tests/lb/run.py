@@ -10,6 +10,9 @@ import harness
 import test_requests
 import test_jobs
 import test_faults
+import test_cache
+import test_protection
+import test_operation
 
 if __name__ == "__main__":
     sys.exit(harness.run_tests(sys.argv[1:]))

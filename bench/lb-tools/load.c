@@ -1,0 +1,187 @@
+/* Sends one HTTP/1.1 request again and again over kept-alive connections and measures.
+ *
+ *   lb-load HOST:PORT CONNECTIONS SECONDS RATE REQUEST_FILE
+ *
+ * RATE 0: as fast as answers come. Otherwise so many requests a second, each measured from when it was due
+ * (a late sender must not hide a slow server). Prints one line of JSON. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CONNECTIONS_MAX = 4096, BUFFER = 32768, REQUEST_MAX = 65536, SAMPLES_MAX = 8 * 1024 * 1024 };
+
+struct connection {
+    int fd;
+    bool busy;
+    uint64_t due_us;
+    char bytes[BUFFER];
+    size_t used;
+};
+
+static struct connection *connections;
+static char request[REQUEST_MAX];
+static size_t request_size;
+static uint32_t *samples;
+static size_t sample_count, failures;
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void open_connection(struct connection *connection, const struct addrinfo *address)
+{
+    int on = 1;
+    connection->fd = socket(address->ai_family, SOCK_STREAM, 0);
+    if (connect(connection->fd, address->ai_addr, address->ai_addrlen) < 0)
+        fail("connect");
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+}
+
+static void send_request(struct connection *connection, uint64_t due_us)
+{
+    connection->busy = true;
+    connection->due_us = due_us;
+    connection->used = 0;
+    if (send(connection->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size)
+        fail("send");
+}
+
+/* Whether the answer is whole: by Content-Length, or as chunks. */
+static bool is_complete(const struct connection *connection)
+{
+    const char *bytes = connection->bytes;
+    const char *end = memmem(bytes, connection->used, "\r\n\r\n", 4);
+    if (!end)
+        return false;
+    size_t head = (size_t)(end + 4 - bytes);
+    const char *length = memmem(bytes, head, "ontent-", 7);
+    for (; length; length = memmem(length + 1, head - (size_t)(length + 1 - bytes), "ontent-", 7))
+        if (!strncasecmp(length, "ontent-length:", 14))
+            return connection->used >= head + strtoul(length + 14, NULL, 10);
+    return connection->used >= head + 5 && !memcmp(bytes + connection->used - 5, "0\r\n\r\n", 5);
+}
+
+/* True when an answer has come. */
+static bool receive(struct connection *connection)
+{
+    for (;;) {
+        ssize_t n = recv(connection->fd, connection->bytes + connection->used, BUFFER - connection->used, 0);
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        if (n <= 0)
+            fail("the server closed a connection");
+        connection->used += (size_t)n;
+        if (!is_complete(connection))
+            continue;
+        if (sample_count < SAMPLES_MAX)
+            samples[sample_count++] = (uint32_t)(now_us() - connection->due_us);
+        failures += memcmp(connection->bytes, "HTTP/1.1 200", 12) != 0;
+        connection->busy = false;
+        return true;
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Send what is due on connections that are idle; with a rate, lateness is part of the latency. */
+static void send_due(int count, double interval_us, uint64_t start_us, uint64_t now, size_t *sent)
+{
+    static int next;
+    for (int i = 0; i < count; i++) {
+        uint64_t due_us = interval_us > 0 ? start_us + (uint64_t)((double)*sent * interval_us) : now;
+        if (due_us > now)
+            return;
+        next = (next + 1) % count;
+        if (connections[next].busy)
+            continue;
+        send_request(&connections[next], due_us);
+        ++*sent;
+    }
+}
+
+static uint64_t run(int count, double seconds, double rate)
+{
+    int poller = epoll_create1(0);
+    struct epoll_event events[256];
+    size_t sent = 0;
+    uint64_t start_us = now_us(), end_us = start_us + (uint64_t)(seconds * 1e6);
+    for (int i = 0; i < count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = &connections[i]}};
+        epoll_ctl(poller, EPOLL_CTL_ADD, connections[i].fd, &event);
+    }
+    for (uint64_t now = start_us; now < end_us; now = now_us()) {
+        if (rate > 0 || !sent)
+            send_due(count, rate > 0 ? 1e6 / rate : 0, start_us, now, &sent);
+        int got = epoll_wait(poller, events, 256, rate > 0 ? 0 : 100);
+        for (int i = 0; i < got; i++) {
+            struct connection *connection = events[i].data.ptr;
+            if (receive(connection) && rate <= 0)
+                send_request(connection, now_us());
+        }
+        if (rate > 0 && got == 0) {
+            const struct timespec pause = {.tv_nsec = 50000};
+            nanosleep(&pause, NULL);
+        }
+    }
+    close(poller);
+    return now_us() - start_us;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+int main(int argc, char **argv)
+{
+    char host[256];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL;
+    const char *colon = argc == 6 ? strrchr(argv[1], ':') : NULL;
+    int count = argc == 6 ? atoi(argv[2]) : 0;
+    if (!colon || count < 1 || count > CONNECTIONS_MAX)
+        return 2;
+    FILE *file = fopen(argv[5], "rb");
+    if (!file || !(request_size = fread(request, 1, sizeof request, file)))
+        fail(argv[5]);
+    fclose(file);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - argv[1]), argv[1]);
+    if (getaddrinfo(host, colon + 1, &hints, &addresses) != 0)
+        return 2;
+    connections = calloc((size_t)count, sizeof *connections);
+    samples = malloc(SAMPLES_MAX * sizeof *samples);
+    if (!connections || !samples)
+        fail("memory");
+    for (int i = 0; i < count; i++)
+        open_connection(&connections[i], addresses);
+    freeaddrinfo(addresses);
+    uint64_t took_us = run(count, strtod(argv[3], NULL), strtod(argv[4], NULL));
+    qsort(samples, sample_count, sizeof *samples, compare);
+    printf("{\"answers\": %zu, \"not_200\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
+           sample_count, failures, (double)sample_count * 1e6 / (double)took_us,
+           sample_count ? samples[sample_count / 2] / 1e3 : 0,
+           sample_count ? samples[sample_count * 99 / 100] / 1e3 : 0);
+    free(samples);
+    free(connections);
+    return 0;
+}

@@ -1,0 +1,376 @@
+/* A stand-in for a worker host, for measuring and for killing: a control connection and slots that answer
+ * every job after a given time, without a VM. One process for the host and, with --fork, one for each slot,
+ * which is started again when it is killed.
+ *
+ *   lb-slots HOST:PORT NAME SLOTS WORK_MS STDOUT_BYTES [--fork LOG]
+ *
+ * STDOUT_BYTES 0: stdout is the job's input. LOG gets a line "T PID INPUT" for each job taken and "D PID
+ * INPUT" for each one answered. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <wslay/wslay.h>
+
+enum { SLOTS_MAX = 256, INPUT_MAX = 4096 };
+
+#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+struct options {
+    const char *where, *name;
+    int slots, work_ms;
+    size_t stdout_bytes;
+    const char *log;
+};
+
+struct slot {
+    const struct options *options;
+    int fd;
+    wslay_event_context_ptr frames;
+    char id[80];
+    char input[INPUT_MAX];
+    size_t input_size;
+    uint64_t due_ms; /* when the job is done, 0 while there is none */
+    bool canceled;
+};
+
+static int log_fd = -1;
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void note(char what, const struct slot *slot)
+{
+    char line[INPUT_MAX + 32];
+    int n =
+        snprintf(line, sizeof line, "%c %d %.*s\n", what, (int)getpid(), (int)slot->input_size, slot->input);
+    if (log_fd >= 0 && write(log_fd, line, (size_t)n) < 0)
+        fail("log");
+}
+
+/* ---- the connection ---- */
+
+static int connect_to(const char *where)
+{
+    char host[256];
+    const char *colon = strrchr(where, ':');
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
+    if (getaddrinfo(host, colon + 1, &hints, &addresses) != 0)
+        return -1;
+    int fd = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int failed = connect(fd, addresses->ai_addr, addresses->ai_addrlen);
+    freeaddrinfo(addresses);
+    if (failed) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Upgrade; the answer's head is read byte by byte, so that no frame is lost. */
+static int open_link(const char *where, const char *path)
+{
+    char text[512], head[2048];
+    int fd = connect_to(where);
+    if (fd < 0)
+        return -1;
+    int n = snprintf(text, sizeof text,
+                     "GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+                     "Sec-WebSocket-Protocol: pe.slot.v1\r\n\r\n",
+                     path);
+    size_t used = 0;
+    bool complete = false;
+    if (write(fd, text, (size_t)n) == n)
+        while (!complete && used < sizeof head && read(fd, head + used, 1) == 1) {
+            used++;
+            complete = used >= 4 && !memcmp(head + used - 4, "\r\n\r\n", 4);
+        }
+    if (!complete || memcmp(head, "HTTP/1.1 101", 12) != 0) {
+        close(fd);
+        return -1;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, int flags, void *user)
+{
+    (void)flags;
+    ssize_t n = read(((struct slot *)user)->fd, bytes, size);
+    if (n > 0)
+        return n;
+    wslay_event_set_error(frames,
+                          n < 0 && errno == EAGAIN ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    return -1;
+}
+
+static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size, int flags,
+                       void *user)
+{
+    ssize_t n = send(((struct slot *)user)->fd, bytes, size, flags & WSLAY_MSG_MORE ? MSG_MORE : 0);
+    if (n >= 0)
+        return n;
+    wslay_event_set_error(frames, errno == EAGAIN ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+    return -1;
+}
+
+static int on_mask(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, void *user)
+{
+    (void)frames, (void)user;
+    memset(bytes, 0, size);
+    return 0;
+}
+
+static void say(struct slot *slot, uint8_t opcode, const void *bytes, size_t size)
+{
+    const struct wslay_event_msg message = {.opcode = opcode, .msg = bytes, .msg_length = size};
+    wslay_event_queue_msg(slot->frames, &message);
+}
+
+static void say_text(struct slot *slot, const char *text)
+{
+    say(slot, WSLAY_TEXT_FRAME, text, strlen(text));
+}
+
+/* ---- a job ---- */
+
+static void say_ready(struct slot *slot)
+{
+    char text[512];
+    snprintf(text, sizeof text, "{\"type\":\"ready\",\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
+             slot->options->name);
+    say_text(slot, text);
+}
+
+static void answer(struct slot *slot)
+{
+    static uint8_t zeros[65536];
+    char text[2048];
+    size_t size = slot->options->stdout_bytes ? slot->options->stdout_bytes : slot->input_size;
+    snprintf(
+        text, sizeof text,
+        "{\"type\":\"result\",\"id\":\"%s\",\"result\":{\"status\":\"exited\",\"exit_code\":0,\"signal\":"
+        "null,"
+        "\"image\":\"bench:1\",\"image_digest\":\"" DIGEST "\",\"usage\":{\"wall_ms\":1,\"user_ms\":1,"
+        "\"system_ms\":1,\"max_rss_kib\":1},\"timing_ms\":{\"queue\":0,\"vm\":0,\"input\":0,\"run\":1,"
+        "\"output\":0}},\"parts\":[{\"kind\":\"stdout\",\"size\":%zu},{\"kind\":\"stderr\",\"size\":0}]}",
+        slot->id, size);
+    say_text(slot, text);
+    if (size)
+        say(slot, WSLAY_BINARY_FRAME, slot->options->stdout_bytes ? (char *)zeros : slot->input, size);
+    snprintf(text, sizeof text, "{\"type\":\"end\",\"id\":\"%s\"}", slot->id);
+    say_text(slot, text);
+    note('D', slot);
+}
+
+static void finish(struct slot *slot)
+{
+    char text[256];
+    if (slot->canceled) {
+        snprintf(
+            text, sizeof text,
+            "{\"type\":\"error\",\"id\":\"%s\",\"problem\":{\"type\":\"/problems/canceled\",\"status\":499}}",
+            slot->id);
+        say_text(slot, text);
+    } else {
+        answer(slot);
+    }
+    slot->due_ms = 0;
+    say_ready(slot);
+}
+
+static void take_id(struct slot *slot, const char *text, size_t size)
+{
+    const char *id = memmem(text, size, "\"id\":\"", 6);
+    const char *end = id ? memchr(id + 6, '"', size - (size_t)(id + 6 - text)) : NULL;
+    if (end)
+        snprintf(slot->id, sizeof slot->id, "%.*s", (int)(end - id - 6), id + 6);
+    slot->input_size = 0;
+    slot->canceled = false;
+}
+
+static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *arg,
+                       void *user)
+{
+    struct slot *slot = user;
+    const char *text = (const char *)arg->msg;
+    (void)frames;
+    if (arg->opcode == WSLAY_BINARY_FRAME && slot->input_size + arg->msg_length <= INPUT_MAX) {
+        memcpy(slot->input + slot->input_size, arg->msg, arg->msg_length);
+        slot->input_size += arg->msg_length;
+    }
+    if (arg->opcode != WSLAY_TEXT_FRAME)
+        return;
+    if (memmem(text, arg->msg_length, "\"type\":\"job\"", 12)) {
+        take_id(slot, text, arg->msg_length);
+    } else if (memmem(text, arg->msg_length, "\"type\":\"end\"", 12)) {
+        note('T', slot);
+        slot->due_ms = now_ms() + (uint64_t)slot->options->work_ms;
+        if (!slot->options->work_ms)
+            finish(slot);
+    } else if (memmem(text, arg->msg_length, "\"type\":\"cancel\"", 15) && slot->due_ms) {
+        slot->canceled = true;
+        finish(slot);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void begin(struct slot *slot, const struct options *options, const char *path)
+{
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
+                                                           .send_callback = on_send,
+                                                           .genmask_callback = on_mask,
+                                                           .on_msg_recv_callback = on_message};
+    *slot = (struct slot){.options = options};
+    while ((slot->fd = open_link(options->where, path)) < 0) {
+        const struct timespec pause = {.tv_nsec = 20000000};
+        nanosleep(&pause, NULL);
+    }
+    if (wslay_event_context_client_init(&slot->frames, &callbacks, slot) != 0)
+        fail("wslay");
+}
+
+static void say_hello(struct slot *control)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "{\"type\":\"hello\",\"host\":\"%.200s\",\"arch\":\"x86_64\",\"cpu\":\"none\",\"vmm\":\"none\","
+             "\"slots\":%d,"
+             "\"images\":[{\"name\":\"bench:1\",\"digest\":\"" DIGEST
+             "\",\"description\":\"\",\"working_dir\":\"/\","
+             "\"default_cmd\":[\"true\"],\"env\":[],\"rootfs_bytes\":1}]}",
+             control->options->name, control->options->slots);
+    say_text(control, text);
+}
+
+/* Move frames, and answer what is due; -1: the connection ended. */
+static int serve(struct slot *slot, uint64_t now)
+{
+    if (slot->due_ms && now >= slot->due_ms)
+        finish(slot);
+    if (wslay_event_recv(slot->frames) != 0 || wslay_event_send(slot->frames) != 0 ||
+        wslay_event_get_close_received(slot->frames))
+        return -1;
+    return 0;
+}
+
+static int timeout_ms(const struct slot *slots, int count, uint64_t now)
+{
+    int wait = 1000;
+    for (int i = 0; i < count; i++)
+        if (slots[i].due_ms)
+            wait = slots[i].due_ms <= now                   ? 0
+                   : slots[i].due_ms - now < (uint64_t)wait ? (int)(slots[i].due_ms - now)
+                                                            : wait;
+    return wait;
+}
+
+/* Serve connections until one ends. */
+static void run(struct slot *slots, int count)
+{
+    struct pollfd fds[SLOTS_MAX + 1];
+    for (;;) {
+        uint64_t now = now_ms();
+        for (int i = 0; i < count; i++) {
+            if (serve(&slots[i], now) < 0)
+                return;
+            fds[i] = (struct pollfd){.fd = slots[i].fd, .events = POLLIN};
+            if (wslay_event_want_write(slots[i].frames))
+                fds[i].events |= POLLOUT;
+        }
+        poll(fds, (nfds_t)count, timeout_ms(slots, count, now));
+    }
+}
+
+static void run_all(const struct options *options)
+{
+    static struct slot slots[SLOTS_MAX + 1];
+    begin(&slots[0], options, "/v1/control");
+    say_hello(&slots[0]);
+    for (int i = 1; i <= options->slots; i++) {
+        begin(&slots[i], options, "/v1/slot");
+        say_ready(&slots[i]);
+    }
+    run(slots, options->slots + 1);
+}
+
+static pid_t start_slot(const struct options *options)
+{
+    pid_t pid = fork();
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct slot slot;
+    begin(&slot, options, "/v1/slot");
+    say_ready(&slot);
+    run(&slot, 1);
+    _exit(0);
+}
+
+/* A process for each slot; those that end are replaced, from the control connection's poll loop. */
+static void run_forked(const struct options *options)
+{
+    static struct slot control;
+    begin(&control, options, "/v1/control");
+    say_hello(&control);
+    for (int i = 0; i < options->slots; i++)
+        start_slot(options);
+    while (serve(&control, now_ms()) == 0) {
+        struct pollfd fd = {.fd = control.fd, .events = POLLIN};
+        poll(&fd, 1, 20);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            start_slot(options);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6 && argc != 8) {
+        fprintf(stderr, "usage: lb-slots HOST:PORT NAME SLOTS WORK_MS STDOUT_BYTES [--fork LOG]\n");
+        return 2;
+    }
+    const struct options options = {.where = argv[1],
+                                    .name = argv[2],
+                                    .slots = atoi(argv[3]),
+                                    .work_ms = atoi(argv[4]),
+                                    .stdout_bytes = strtoul(argv[5], NULL, 10)};
+    if (options.slots < 1 || options.slots > SLOTS_MAX || options.stdout_bytes > 65536 ||
+        !strchr(argv[1], ':'))
+        return 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc == 8 && (log_fd = open(argv[7], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
+        fail(argv[7]);
+    if (argc == 8)
+        run_forked(&options);
+    else
+        run_all(&options);
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* What makes two jobs the same: SHA-256 over the image's digest, what the job asks for, and the name and
+ * content of every file, in order. */
+#ifndef PE_LB_JOB_KEY_H
+#define PE_LB_JOB_KEY_H
+
+#include "base/error.h"
+#include "lb/request.h"
+
+#include <stdint.h>
+
+struct job_key {
+    uint8_t bytes[32];
+};
+
+/* The key of a request whose image has this digest. `job.cache` is no part of it, nor is the name by which
+ * the image was asked for. */
+int job_key_make(const struct run_request *request, const char *image_digest, struct job_key *key,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+/* memcmp's order, for tables. */
+int job_key_compare(const struct job_key *a, const struct job_key *b);
+
+#endif

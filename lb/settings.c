@@ -1,0 +1,132 @@
+/* The table of options, and what must fit together. */
+#include "lb/settings.h"
+
+#include <string.h>
+
+#define MIB_MAX (1u << 24) /* what still is a sensible number of MiB, and of a few other things */
+
+static const struct settings defaults = {
+    .queue_jobs = 1000,
+    .queue_mib = 512,
+    .queue_wait_ms = 30000,
+    .head_ms = 10000,
+    .idle_ms = 75000,
+    .cache_mib = 256,
+    .results_mib = 512,
+    .poison_ms = 300000,
+    .store = {.disk_mib = 1024},
+    .spool_folder = "/var/tmp",
+    .gather_ms = 3000,
+    .handover_ms = 500,
+    .drain_ms = 200000,
+    .log_format = "logfmt",
+    .ready_fd = SETTINGS_NO_FD,
+};
+
+static int check(struct settings *settings, struct pe_error *err)
+{
+    const uint64_t bounded[] = {settings->queue_jobs,    settings->queue_mib,   settings->cache_mib,
+                                settings->results_mib,   settings->client.rate, settings->client.burst,
+                                settings->store.disk_mib};
+    for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
+        if (bounded[i] > MIB_MAX)
+            return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
+    const uint64_t times[] = {settings->queue_wait_ms, settings->poison_ms, settings->gather_ms,
+                              settings->handover_ms,   settings->drain_ms,  settings->head_ms,
+                              settings->idle_ms};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i] > INT32_MAX)
+            return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
+                           (unsigned long long)times[i]);
+    if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
+        return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
+    if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
+        return pe_fail(err, PE_ERR_INVALID, "--log-format is logfmt or json");
+    if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
+    if (!settings->client.burst)
+        settings->client.burst = settings->client.rate;
+    return 0;
+}
+
+int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *err)
+{
+    *s = defaults;
+    const struct pe_option options[] = {
+        {"listen", 'l', "WHERE", "HOST:PORT or unix:PATH; may be repeated (default 127.0.0.1:8080)",
+         PE_OPTION_LIST, &s->listen},
+        {"listen-tls", 0, "WHERE", "the same, with TLS", PE_OPTION_LIST, &s->listen_tls},
+        {"tls-cert", 0, "FILE", "certificate chain, PEM; read again on SIGHUP", PE_OPTION_TEXT,
+         &s->tls_certificate},
+        {"tls-key", 0, "FILE", "its private key, PEM", PE_OPTION_TEXT, &s->tls_key},
+        {"http2", 0, NULL, "offer HTTP/2 over TLS (libh2o 2.2 predates the fixes for rapid reset)",
+         PE_OPTION_FLAG, &s->http2},
+        {"token-file", 't', "FILE", "workers' tokens, one a line; read again on SIGHUP", PE_OPTION_TEXT,
+         &s->token_file},
+        {"queue-jobs", 0, "N", "jobs that may wait for a slot (default 1000)", PE_OPTION_NUMBER,
+         &s->queue_jobs},
+        {"queue-mib", 0, "N", "MiB that they may need together (default 512)", PE_OPTION_NUMBER,
+         &s->queue_mib},
+        {"queue-wait-ms", 0, "N", "how long a job may wait for a slot (default 30000)", PE_OPTION_NUMBER,
+         &s->queue_wait_ms},
+        {"rate", 0, "N", "jobs a minute from one client address (default: no limit)", PE_OPTION_NUMBER,
+         &s->client.rate},
+        {"burst", 0, "N", "of them at once (default: as --rate)", PE_OPTION_NUMBER, &s->client.burst},
+        {"client-jobs", 0, "N", "jobs at a time from one client address (default: no limit)",
+         PE_OPTION_NUMBER, &s->client.jobs},
+        {"trusted-proxy", 0, "NET", "address, network or 'unix' whose X-Forwarded-For is believed",
+         PE_OPTION_LIST, &s->trusted_proxies},
+        {"cors-origin", 0, "ORIGIN", "page that may use the service, or '*'; may be repeated", PE_OPTION_LIST,
+         &s->cors_origins},
+        {"header-timeout-ms", 0, "N", "for a request's head (default 10000)", PE_OPTION_NUMBER, &s->head_ms},
+        {"idle-timeout-ms", 0, "N", "between two requests (default 75000)", PE_OPTION_NUMBER, &s->idle_ms},
+        {"cache-mib", 0, "N", "MiB of results kept in memory (default 256)", PE_OPTION_NUMBER, &s->cache_mib},
+        {"cache-dir", 0, "DIR", "keep results there, too, across restarts", PE_OPTION_TEXT, &s->store.folder},
+        {"cache-disk-mib", 0, "N", "MiB of them (default 1024)", PE_OPTION_NUMBER, &s->store.disk_mib},
+        {"memcached", 0, "HOST:PORT", "share results with other balancers; may be repeated", PE_OPTION_LIST,
+         &s->store.memcached},
+        {"results-mib", 0, "N", "MiB of results held for clients that read slowly (default 512)",
+         PE_OPTION_NUMBER, &s->results_mib},
+        {"poison-ms", 0, "N", "how long a job that killed two slots is held back (default 300000)",
+         PE_OPTION_NUMBER, &s->poison_ms},
+        {"spool-dir", 0, "DIR", "for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
+         &s->spool_folder},
+        {"gather-ms", 0, "N", "after the start, jobs wait so long for workers to join (default 3000)",
+         PE_OPTION_NUMBER, &s->gather_ms},
+        {"handover-ms", 0, "N", "after SIGTERM, connections already made are still taken (default 500)",
+         PE_OPTION_NUMBER, &s->handover_ms},
+        {"drain-ms", 0, "N", "then, jobs may take so long to end (default 200000)", PE_OPTION_NUMBER,
+         &s->drain_ms},
+        {"log-format", 0, "FORMAT", "logfmt (default) or json", PE_OPTION_TEXT, &s->log_format},
+        {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor once listening, and close it",
+         PE_OPTION_NUMBER, &s->ready_fd},
+        {"die-with-parent", 0, NULL, "end when the process that started this one ends", PE_OPTION_FLAG,
+         &s->die_with_parent},
+        {0},
+    };
+    const struct pe_program program = {
+        .name = "pe-lb",
+        .usage = "[OPTION]...",
+        .about = "Takes jobs over HTTP, gives them to the slots of connected worker hosts, and sends the "
+                 "results back.",
+        .options = options,
+        .epilogue = "SIGTERM and SIGINT finish the running jobs first; a second one does not. SIGHUP reads\n"
+                    "tokens and certificates again. Sockets from systemd are listened on, too; those named\n"
+                    "'tls' with TLS.",
+    };
+    int rest = argc;
+    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
+        return -1;
+    if (rest < argc)
+        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'", argv[rest]);
+    return check(s, err);
+}
+
+void settings_free(struct settings *settings)
+{
+    pe_option_list_free(&settings->listen);
+    pe_option_list_free(&settings->listen_tls);
+    pe_option_list_free(&settings->trusted_proxies);
+    pe_option_list_free(&settings->cors_origins);
+    pe_option_list_free(&settings->store.memcached);
+}

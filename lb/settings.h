@@ -1,0 +1,40 @@
+/* What pe-lb can be told on its command line. */
+#ifndef PE_LB_SETTINGS_H
+#define PE_LB_SETTINGS_H
+
+#include "base/error.h"
+#include "base/options.h"
+#include "lb/client.h"
+#include "lb/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_NO_FD UINT64_MAX
+
+struct settings {
+    struct pe_option_list listen, listen_tls;
+    const char *tls_certificate, *tls_key; /* PEM files */
+    bool http2;
+    const char *token_file; /* workers' tokens; NULL: any worker may join */
+
+    uint64_t queue_jobs, queue_mib, queue_wait_ms;
+    struct client_limits client;
+    struct pe_option_list trusted_proxies, cors_origins;
+    uint64_t head_ms, idle_ms; /* to send a request's head; between requests */
+
+    uint64_t cache_mib, results_mib, poison_ms;
+    struct store_settings store;
+    const char *spool_folder; /* for large request bodies */
+
+    uint64_t gather_ms, handover_ms, drain_ms;
+    const char *log_format;
+    uint64_t ready_fd;
+    bool die_with_parent;
+};
+
+/* Fill with defaults and then from argv. PE_ERR_INVALID says what is wrong. */
+int settings_parse(struct settings *settings, int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+void settings_free(struct settings *settings);
+
+#endif
