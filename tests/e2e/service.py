@@ -90,12 +90,12 @@ class Outcome:
 class Service:
     """A balancer on a TCP port and, unless slots is 0, one worker host."""
 
-    def __init__(self, slots=2, images=None, worker_args=()):
+    def __init__(self, slots=2, images=None, worker_args=(), warm="busybox:1.35"):
         self.directory = tempfile.TemporaryDirectory(prefix="pe-e2e-")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.slots, self.images, self.worker_args = slots, images, list(worker_args)
+        self.slots, self.images, self.worker_args, self.warm = slots, images, list(worker_args), warm
         self.log_path = os.path.join(self.directory.name, "log")
         self.log = open(self.log_path, "wb")
         self.balancer = self.worker = None
@@ -121,7 +121,7 @@ class Service:
 
     def start_worker(self):
         argv = [program("pe-worker"), "--server", f"http://127.0.0.1:{self.port}", "--slots", str(self.slots),
-                "--warm", "busybox:1.35", "--state", os.path.join(self.directory.name, "state"), *self.worker_args]
+                "--warm", self.warm, "--state", os.path.join(self.directory.name, "state"), *self.worker_args]
         if self.images:
             argv += ["--store", self.images]
         self.worker = self.spawn(*argv)

@@ -122,6 +122,8 @@ int vmm_process_ask(const char *program, const char *argument, char *line, size_
         snprintf(command, sizeof command, "exec timeout 10 '%s' %s 2>&1 </dev/null", program, argument);
     if (length < 0 || (size_t)length >= sizeof command || strchr(program, '\''))
         return pe_fail(err, PE_ERR_INVALID, "%s: not a path that can be used", program);
+    if (access(program, X_OK) < 0)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s", program);
     FILE *output = popen(command, "re");
     if (!output)
         return pe_fail_errno(err, "running %s", program);
