@@ -14,9 +14,9 @@
 /* Which container: both are confined alike, and have cgroups of their own. */
 enum bundle_container { BUNDLE_JOB, BUNDLE_REHEARSAL };
 
-/* Append the runtime configuration of a container for the image: its root, its user. It does not depend on the
- * job, so that the container can be made before there is one. `memory_mib` is the most memory that it may use, its
- * files in /tmp, /work and /output included. */
+/* Append the runtime configuration of a container for the image: its root, its user. It does not depend on
+ * the job, so that the container can be made before there is one. `memory_mib` is the most memory that it may
+ * use, its files in /tmp, /work and /output included. */
 int bundle_config(enum bundle_container container, const struct pe_image *image, uint32_t memory_mib,
                   struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 

@@ -20,15 +20,18 @@ struct worker_config {
     char vmm_reason[1024]; /* which rung of the ladder, and why not those above */
 
     bool snapshots;           /* the rung makes clones of templates, else every VM boots */
-    bool rehearse;            /* clones rehearse: guests are emulated */
+    bool rehearse;            /* clones can rehearse: guests are emulated */
+    uint32_t rehearsals;      /* how many slots have theirs do so */
     bool new_containers;      /* make each job's container when the job comes, although one is prepared */
     const char *template_dir; /* where templates are kept across restarts */
     uint64_t template_mib;    /* how much of them to keep there, and as much in memory */
     int template_listener;    /* where slots reach the templates' process (template_listen) */
     uint32_t refills;         /* VMs that are made at the same time, those for waiting jobs not counted */
 
-    uint32_t slot;  /* in a slot's process: its number, from 0 */
-    bool own_users; /* each slot's VMMs run as a user of their own: vm.uid plus the slot's number */
+    const char *metrics_file; /* NULL: none */
+    struct metrics *metrics;  /* shared by all processes of the host */
+    uint32_t slot;            /* in a slot's process: its number, from 0 */
+    bool own_users;           /* each slot's VMMs run as a user of their own: vm.uid plus the slot's number */
     struct vm_host vm;
 };
 

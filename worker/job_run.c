@@ -8,6 +8,7 @@
 #include "proto/limits.h"
 #include "worker/bundle.h"
 #include "worker/input.h"
+#include "worker/metrics.h"
 #include "worker/output.h"
 
 #include <string.h>
@@ -359,6 +360,7 @@ int job_run(struct job_run *run, struct pe_error *err)
         return send_error(run, &cause, err);
     }
     complete_result(&state);
+    metrics_count(run->config->metrics, &state.output.result);
     machine_discard(run->machine);
     pe_log(PE_LOG_INFO, "job %s: %s, %s after %llu ms", message->id, message->job.image,
            pe_status_name(state.output.result.status),

@@ -119,7 +119,7 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
 int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
                      struct machine *machine, struct pe_error *err)
 {
-    if (!config->rehearse || !machine->clone)
+    if (!config->rehearse || config->slot >= config->rehearsals || !machine->clone)
         return 0;
     if (write_preparation(config, image, MACHINE_WARM, machine, err) < 0)
         return -1;

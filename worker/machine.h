@@ -15,8 +15,8 @@ struct machine {
     struct vm vm;
     struct memfile input, output;
     char image[PE_IMAGE_NAME_MAX + 1], image_digest[80]; /* that it was started for; "": there is no VM */
-    bool ready;            /* the guest said so */
-    bool clone;            /* of a template */
+    bool ready;                                          /* the guest said so */
+    bool clone;                                          /* of a template */
     uint64_t started_us;
     uint64_t spawn_us, restore_us, ready_us; /* how long each took to make it ready (enum pe_step) */
     char heard[256];                         /* the guest's current line, so far */
@@ -68,7 +68,8 @@ void machine_discard(struct machine *machine);
  * something else, said `fail <reason>`, or its VMM ended; the error says which. */
 int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether there is a VM, and it was started for this image. Images with the same rootfs may differ in their container.
+/* Whether there is a VM, and it was started for this image. Images with the same rootfs may differ in their
+ * container.
  */
 bool machine_is_for(const struct machine *machine, const struct pe_image *image);
 

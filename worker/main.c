@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 #include "worker/config.h"
 #include "worker/host_dir.h"
+#include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_link.h"
 #include "worker/vmm/probe.h"
@@ -25,10 +26,10 @@
 struct settings {
     const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
         *user;
-    const char *state, *run;
+    const char *state, *run, *metrics;
     struct pe_option_list warm;
-    uint64_t slots, memory_mib, templates_mib, refills;
-    bool die_with_parent, probe_again, new_containers, no_rehearsal;
+    uint64_t slots, memory_mib, templates_mib, refills, rehearsals;
+    bool die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
@@ -59,8 +60,11 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->refills},
         {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
          &settings->new_containers},
-        {"no-rehearsal", 0, NULL, "do not use spare time to make emulated VMs faster", PE_OPTION_FLAG,
-         &settings->no_rehearsal},
+        {"rehearsals", 0, "N", "slots whose emulated VMs use spare time to get faster (default: two per CPU)",
+         PE_OPTION_NUMBER, &settings->rehearsals},
+        {"metrics-file", 0, "FILE",
+         "write counters and histograms there, in Prometheus' text format, every 10 s", PE_OPTION_TEXT,
+         &settings->metrics},
         {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)",
          PE_OPTION_TEXT, &settings->state},
         {"run-dir", 0, "DIR",
@@ -227,6 +231,8 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .new_containers = settings->new_containers,
                                      .template_mib = settings->templates_mib,
                                      .refills = (uint32_t)settings->refills,
+                                     .rehearsals = (uint32_t)settings->rehearsals,
+                                     .metrics_file = settings->metrics,
                                      .vm = {.kernel = settings->kernel,
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
@@ -243,11 +249,12 @@ static int work(const struct settings *settings, struct worker_config *config, s
         .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->vmm_reason, err) < 0)
         return -1;
-    config->rehearse = config->snapshots && config->vm.accel == VM_ACCEL_TCG && !settings->no_rehearsal;
+    config->rehearse = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->rehearsals;
     pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
            config->server);
     config->template_listener = template_listen(config, err);
-    return config->template_listener < 0 ? -1 : supervisor_run(config, err);
+    config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
+    return config->metrics ? supervisor_run(config, err) : -1;
 }
 
 static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)
@@ -276,6 +283,7 @@ int main(int argc, char **argv)
                                 .cloud_hypervisor = "/usr/bin/cloud-hypervisor",
                                 .slots = one_per_cpu,
                                 .refills = one_per_cpu,
+                                .rehearsals = 2 * one_per_cpu,
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");

@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 #include "worker/control.h"
 #include "worker/link.h"
+#include "worker/metrics.h"
 #include "worker/slot.h"
 #include "worker/templates.h"
 
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #define RESTART_MS 500u
+#define METRICS_MS 10000u
+#define IDLE_MS 60000u
 #define DRAIN_MS (PE_TIMEOUT_MS_MAX + 40000u) /* longer than any job */
 
 struct child {
@@ -160,6 +163,26 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
     return 0;
 }
 
+/* How long to wait for a signal: less when something is due by then. */
+static unsigned tick_ms(const struct supervisor *supervisor)
+{
+    if (running(supervisor) < supervisor->count)
+        return RESTART_MS;
+    return supervisor->config->metrics_file ? METRICS_MS : IDLE_MS;
+}
+
+static void write_metrics(const struct supervisor *supervisor)
+{
+    static bool complained;
+    struct pe_error err;
+    const struct worker_config *config = supervisor->config;
+    if (!config->metrics_file || metrics_write(config->metrics, config->metrics_file, &err) == 0 ||
+        complained)
+        return;
+    pe_log(PE_LOG_WARN, "no metrics: %s", err.message);
+    complained = true;
+}
+
 int supervisor_run(const struct worker_config *config, struct pe_error *err)
 {
     struct supervisor supervisor;
@@ -167,11 +190,13 @@ int supervisor_run(const struct worker_config *config, struct pe_error *err)
         return -1;
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
         start_due(&supervisor);
-        signal = next_signal(&supervisor, running(&supervisor) == supervisor.count ? 60000 : RESTART_MS);
+        write_metrics(&supervisor);
+        signal = next_signal(&supervisor, tick_ms(&supervisor));
         reap(&supervisor);
     }
     pe_log(PE_LOG_INFO, "stopping: running jobs end first");
     drain(&supervisor);
+    write_metrics(&supervisor);
     free(supervisor.children);
     return 0;
 }

@@ -91,8 +91,7 @@ int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_K
     autodigest EVP_MD_CTX *digest = digest_begin();
     char version[VMM_VERSION_MAX], text[160];
     if (vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
-        digest_file(digest, config->vm.kernel, err) < 0 ||
-        digest_file(digest, config->vm.initramfs, err) < 0)
+        digest_file(digest, config->vm.kernel, err) < 0 || digest_file(digest, config->vm.initramfs, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
              (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->rehearse);

@@ -127,8 +127,8 @@ static int send_question(struct template_link *link, const struct worker_config 
     return link->fd < 0 ? -1 : template_send(link->fd, message, NULL, err);
 }
 
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image,
-                 bool now, struct pe_error *err)
+int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
+                 struct pe_error *err)
 {
     struct template_message message = {.word = now ? TEMPLATE_WANT_NOW : TEMPLATE_WANT};
     snprintf(message.image, sizeof message.image, "%s", image);

@@ -38,8 +38,8 @@ struct template_link {
 
 /* Ask for a VM of the image, connecting first if need be; replaces an earlier question. PE_ERR_LOST when the
  * templates' process is not there. */
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image,
-                 bool now, struct pe_error *err) PE_MUST_CHECK;
+int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
+                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE:
  * boot); 0: not yet. Negative: the connection is gone. */

@@ -216,3 +216,38 @@ def _(service):
         wait_for_log(other, "qemu+tcg+boot (asked for)")
         s.check_equal(other.run("echo booted").stdout, b"booted\n")
         s.check(not os.listdir(os.path.join(other.directory.name, "state", "templates")), "templates on a rung that boots")
+
+
+@test("every job reports its steps, and the worker keeps histograms of them")
+def _(service):
+    path = os.path.join(service.directory.name, "metrics.prom")
+    with Side("--metrics-file", path) as other:
+        wait_for_log(other, "is warm")
+        steps = other.run("sleep 0.2").result["phases_us"]
+        s.check_equal(list(steps), "spawn restore ready input go exec program output parse".split())
+        s.check(all(steps[step] > 0 for step in steps), "a step took no time at all:", steps)
+        s.check(200000 <= steps["program"] < 60e6, "program", steps)
+        other.run("exit 3")
+    with open(path) as file:
+        text = file.read()
+    s.check('pe_worker_jobs_total{status="exited"} 2\n' in text, text[:400])
+    s.check('pe_worker_step_seconds_count{step="program"} 2\n' in text, text[-400:])
+    s.check('pe_worker_step_seconds_bucket{step="program",le="0.1"} 1\n' in text or
+            'pe_worker_step_seconds_bucket{step="program",le="0.25"} 1\n' in text or
+            'pe_worker_step_seconds_bucket{step="program",le="+Inf"} 2\n' in text, text[-3000:])
+
+
+@test("each slot's VMM runs as a user of its own, with no privileges")
+def _(service):
+    service.run("echo hi")
+    deadline = time.monotonic() + 30
+    while len(service.vmm_pids()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    users, pids = set(), service.vmm_pids()
+    for pid in pids:
+        with open(f"/proc/{pid}/status") as status:
+            fields = dict(line.split(":", 1) for line in status.read().splitlines())
+        s.check_equal(int(fields["CapEff"], 16), 0, "capabilities of a VMM")
+        s.check_equal(fields["NoNewPrivs"].strip(), "1")
+        users.add(fields["Uid"].split()[0])
+    s.check("0" not in users and len(users) == len(pids) >= 2, users, pids)
