@@ -124,6 +124,7 @@ format: $(B)/.deps
 
 bench: deps all guest images
 	bench/latency
+	bench/image
 
 clean:
 	rm -rf build build-san compile_commands.json
@@ -134,7 +135,7 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
 	@echo "make images-all   also $(OTHER_IMAGES)"
-	@echo "make bench     latency of jobs by phase"
+	@echo "make bench     latency of jobs by phase; images beside tar2sqfs and sqfstar"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 
