@@ -145,6 +145,7 @@ format: $(B)/.deps
 
 bench: deps all guest images
 	bench/latency
+	bench/image
 
 bench-lb: $(B)/.deps $(BIN)/pe-lb $(LB_TOOLS)
 	@deploy/install-packages nginx-light
@@ -159,7 +160,7 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
 	@echo "make images-all   also $(OTHER_IMAGES)"
-	@echo "make bench     latency of jobs by phase; make bench-lb: the balancer beside nginx"
+	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-lb: the balancer beside nginx"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 

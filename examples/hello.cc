@@ -1,9 +1,12 @@
-#include <iostream>
-#include <ranges>
+#include <cstdio>
+#include <vector>
 
 int main()
 {
-    for (int i : std::views::iota(1, 6) | std::views::transform([](int n) { return n * n; }))
-        std::cout << i << ' ';
-    std::cout << "\nHello from C++\n";
+    std::vector<int> squares;
+    for (int n = 1; n <= 5; n++)
+        squares.push_back(n * n);
+    for (int square : squares)
+        std::printf("%d ", square);
+    std::puts("\nHello from C++");
 }

@@ -24,6 +24,8 @@ int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 /* What comes in (command_take.c). */
 int command_import(int argc, char **argv, struct pe_error *err);
 int command_pull(int argc, char **argv, struct pe_error *err);
+/* Does not return when the script could be started (command_build.c). */
+int command_build(int argc, char **argv, struct pe_error *err);
 /* What is there (command_store.c). */
 int command_ls(int argc, char **argv, struct pe_error *err);
 int command_inspect(int argc, char **argv, struct pe_error *err);

@@ -1,4 +1,5 @@
-/* The steps of flattening: scan every layer, complete the tree, write what is left, digest the result. */
+/* The steps of flattening: scan every layer, the last one with its files; complete the tree; write what is
+ * left of the others; digest the result. */
 #include "image/flatten.h"
 
 #include "base/cleanup.h"
@@ -60,19 +61,16 @@ static void free_flattening(struct flattening *state)
     tree_free(&state->tree);
 }
 
-static int scan(struct flattening *state, struct layer_counts *counts, struct pe_error *err)
+/* With `squash`, the last layer's files are written on the way. */
+static int scan(struct flattening *state, size_t from, size_t to, struct layer_rules *rules,
+                uint64_t *unpacked_left, struct layer_counts *counts, struct pe_error *err)
 {
-    struct layer_rules rules = {.whiteouts = state->options->whiteouts,
-                                .keep_devices = state->options->keep_devices,
-                                .bytes_left = state->options->bytes_max,
-                                .members_left = LAYER_MEMBERS_MAX};
-    uint64_t unpacked_left = state->options->bytes_max;
-    for (size_t i = 0; i < state->count; i++) {
+    for (size_t i = from; i < to; i++) {
         const struct stream_source *layer = &state->layers[i];
-        pe_autostream struct stream *stream = stream_open(layer, &unpacked_left, state->progress, err);
+        pe_autostream struct stream *stream = stream_open(layer, unpacked_left, state->progress, err);
         state->tree.layer = (uint32_t)i;
         if (!stream ||
-            layer_scan(stream, layer->name, &state->tree, &rules, &state->plans[i], counts, err) < 0 ||
+            layer_scan(stream, layer->name, &state->tree, rules, &state->plans[i], counts, err) < 0 ||
             stream_finish(stream, err) < 0)
             return -1;
     }
@@ -91,7 +89,7 @@ static int write_layers(struct flattening *state, struct squash *squash, struct 
                         struct pe_error *err)
 {
     uint64_t unpacked_left = state->options->bytes_max;
-    for (size_t i = 0; i < state->count; i++) {
+    for (size_t i = 0; i + 1 < state->count; i++) {
         struct stream_source layer = state->layers[i];
         layer.diff_id = layer.digest ? NULL : layer.diff_id;
         pe_autostream struct stream *stream = stream_open(&layer, &unpacked_left, state->progress, err);
@@ -102,10 +100,10 @@ static int write_layers(struct flattening *state, struct squash *squash, struct 
     return 0;
 }
 
-static uint64_t total_size(const struct flattening *state)
+static uint64_t total_size(const struct flattening *state, size_t count)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < state->count; i++)
+    for (size_t i = 0; i < count; i++)
         total += state->layers[i].size;
     return total;
 }
@@ -113,13 +111,30 @@ static uint64_t total_size(const struct flattening *state)
 static int write_rootfs(struct flattening *state, const char *path, struct flatten_result *result,
                         struct pe_error *err)
 {
-    pe_autosquash struct squash *squash = squash_create(path, err);
-    if (!squash)
+    const struct layer_copy copies[] = {{"etc/passwd", &result->passwd}, {"etc/group", &result->group}};
+    const size_t copy_count = sizeof copies / sizeof *copies, last = state->count - 1;
+    struct layer_rules rules = {.whiteouts = state->options->whiteouts,
+                                .keep_devices = state->options->keep_devices,
+                                .bytes_left = state->options->bytes_max,
+                                .members_left = LAYER_MEMBERS_MAX,
+                                .copies = copies,
+                                .copy_count = copy_count};
+    uint64_t unpacked_left = state->options->bytes_max;
+    pe_autosquash struct squash *squash = NULL;
+    progress_begin(state->progress, "checking", total_size(state, last));
+    if (scan(state, 0, last, &rules, &unpacked_left, &result->counts, err) < 0 ||
+        !(squash = squash_create(path, err)))
         return -1;
-    copy_file(&state->tree, "etc/passwd", &result->passwd);
-    copy_file(&state->tree, "etc/group", &result->group);
-    progress_begin(state->progress, "writing", total_size(state));
-    if (write_layers(state, squash, &result->counts, err) < 0 ||
+    rules.squash = squash;
+    progress_begin(state->progress, "writing", total_size(state, state->count));
+    if (scan(state, last, state->count, &rules, &unpacked_left, &result->counts, err) < 0)
+        return -1;
+    if (state->tree.root->entry_count == 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: the archive is empty", state->layers[last].name);
+    for (size_t i = 0; i < copy_count; i++)
+        copy_file(&state->tree, copies[i].path, copies[i].to);
+    if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
+        write_layers(state, squash, &result->counts, err) < 0 ||
         squash_finish(squash, &state->tree, &result->rootfs_bytes, err) < 0)
         return -1;
     progress_end(state->progress);
@@ -130,20 +145,15 @@ int flatten(const struct stream_source *layers, size_t count, const struct flatt
             const char *path, struct progress *progress, struct flatten_result *result, struct pe_error *err)
 {
     *result = (struct flatten_result){0};
+    if (count == 0)
+        return pe_fail(err, PE_ERR_INVALID, "an image without layers");
     __attribute__((cleanup(free_flattening))) struct flattening state = {
         .layers = layers,
         .count = count,
         .options = options,
         .progress = progress,
-        .plans = calloc(count + 1, sizeof *state.plans)};
+        .plans = calloc(count, sizeof *state.plans)};
     if (!state.plans)
         return pe_fail_errno(err, "%zu layers", count);
-    progress_begin(progress, "checking", total_size(&state));
-    if (tree_init(&state.tree, err) < 0 || scan(&state, &result->counts, err) < 0)
-        return -1;
-    progress_end(progress);
-    if (state.tree.root->entry_count == 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s: the archive is empty",
-                       count ? layers[0].name : "no layers");
-    return flatten_make_mount_points(&state.tree, "", err) < 0 ? -1 : write_rootfs(&state, path, result, err);
+    return tree_init(&state.tree, err) < 0 ? -1 : write_rootfs(&state, path, result, err);
 }

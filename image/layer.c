@@ -93,6 +93,61 @@ static int next_member(struct reading *reading, struct archive_entry **entry, st
     return got == ARCHIVE_OK || got == ARCHIVE_WARN ? 1 : fail_archive(reading, err);
 }
 
+/* ---- files ---- */
+
+static int append(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
+                  const void *bytes, size_t size, struct pe_error *err)
+{
+    reading->counts->bytes += size;
+    if (inode->copy && inode->copy->size + size <= COPY_BYTES_MAX &&
+        pe_buf_append(inode->copy, bytes, size, err) < 0)
+        return -1;
+    return squash_append(squash, bytes, size, err);
+}
+
+static int append_hole(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
+                       uint64_t size, struct pe_error *err)
+{
+    static const uint8_t zeroes[128 * 1024];
+    while (size > 0) {
+        size_t part = size < sizeof zeroes ? (size_t)size : sizeof zeroes;
+        if (append(reading, squash, inode, zeroes, part, err) < 0)
+            return -1;
+        size -= part;
+    }
+    return 0;
+}
+
+static int write_content(struct reading *reading, struct squash *squash, struct tree_inode *inode,
+                         uint64_t size, struct pe_error *err)
+{
+    if (squash_begin_file(squash, inode, err) < 0)
+        return -1;
+    uint64_t written = 0;
+    for (;;) {
+        const void *bytes = NULL;
+        size_t count = 0;
+        la_int64_t offset = 0;
+        int got = archive_read_data_block(reading->archive, &bytes, &count, &offset);
+        if (got != ARCHIVE_EOF && got != ARCHIVE_OK && got != ARCHIVE_WARN)
+            return fail_archive(reading, err);
+        /* The maps of sparse files are the archive's word. */
+        uint64_t begin = got == ARCHIVE_EOF ? size : (uint64_t)offset;
+        if (begin < written || begin > size || count > size - begin)
+            return pe_fail(err, PE_ERR_MALFORMED, "%s: a file's data lies outside of its size",
+                           reading->name);
+        if (append_hole(reading, squash, inode, begin - written, err) < 0)
+            return -1;
+        if (got == ARCHIVE_EOF)
+            break;
+        if (append(reading, squash, inode, bytes, count, err) < 0)
+            return -1;
+        written = begin + count;
+    }
+    reading->counts->files++;
+    return squash_end_file(squash, err);
+}
+
 /* ---- first reading ---- */
 
 /* What runs the job puts its own file systems there; what an archive has in them is a leftover. */
@@ -224,6 +279,22 @@ static int take_size(struct reading *reading, struct archive_entry *entry, const
     return 0;
 }
 
+static int take_file(struct reading *reading, struct archive_entry *entry, const char *path,
+                     struct tree_inode *inode, struct pe_error *err)
+{
+    const struct layer_rules *rules = reading->rules;
+    if (take_size(reading, entry, path, err) < 0)
+        return -1;
+    if (!rules->squash)
+        return plan_file(reading, inode, err);
+    for (size_t i = 0; i < rules->copy_count; i++)
+        if (!strcmp(rules->copies[i].path, path)) {
+            inode->copy = rules->copies[i].to;
+            inode->copy->size = 0; /* of an earlier member of this name */
+        }
+    return write_content(reading, rules->squash, inode, (uint64_t)archive_entry_size(entry), err);
+}
+
 /* A member that is neither whiteout nor hard link. */
 static int put_member(struct reading *reading, struct archive_entry *entry, const char *path,
                       struct pe_error *err)
@@ -243,7 +314,7 @@ static int put_member(struct reading *reading, struct archive_entry *entry, cons
         read_xattrs(entry, inode, path, err) < 0)
         return -1;
     if (type == S_IFREG)
-        return take_size(reading, entry, path, err) < 0 ? -1 : plan_file(reading, inode, err);
+        return take_file(reading, entry, path, inode, err);
     return type == S_IFLNK ? read_symlink(entry, inode, path, err) : 0;
 }
 
@@ -278,7 +349,8 @@ static int scan_member(struct reading *reading, struct archive_entry *entry, str
         failed = put_member(reading, entry, path, err);
     if (failed)
         return pe_fail_context(err, "%s", reading->name);
-    return is_file(entry) && reading->plan->count == planned ? plan_file(reading, NULL, err) : 0;
+    bool unplanned = !reading->rules->squash && is_file(entry) && reading->plan->count == planned;
+    return unplanned ? plan_file(reading, NULL, err) : 0;
 }
 
 int layer_scan(struct stream *stream, const char *name, struct tree *tree, struct layer_rules *rules,
@@ -299,59 +371,6 @@ int layer_scan(struct stream *stream, const char *name, struct tree *tree, struc
 }
 
 /* ---- second reading ---- */
-
-static int append(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
-                  const void *bytes, size_t size, struct pe_error *err)
-{
-    reading->counts->bytes += size;
-    if (inode->copy && inode->copy->size + size <= COPY_BYTES_MAX &&
-        pe_buf_append(inode->copy, bytes, size, err) < 0)
-        return -1;
-    return squash_append(squash, bytes, size, err);
-}
-
-static int append_hole(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
-                       uint64_t size, struct pe_error *err)
-{
-    static const uint8_t zeroes[128 * 1024];
-    while (size > 0) {
-        size_t part = size < sizeof zeroes ? (size_t)size : sizeof zeroes;
-        if (append(reading, squash, inode, zeroes, part, err) < 0)
-            return -1;
-        size -= part;
-    }
-    return 0;
-}
-
-static int write_content(struct reading *reading, struct squash *squash, struct tree_inode *inode,
-                         uint64_t size, struct pe_error *err)
-{
-    if (squash_begin_file(squash, inode, err) < 0)
-        return -1;
-    uint64_t written = 0;
-    for (;;) {
-        const void *bytes = NULL;
-        size_t count = 0;
-        la_int64_t offset = 0;
-        int got = archive_read_data_block(reading->archive, &bytes, &count, &offset);
-        if (got != ARCHIVE_EOF && got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return fail_archive(reading, err);
-        /* The maps of sparse files are the archive's word. */
-        uint64_t begin = got == ARCHIVE_EOF ? size : (uint64_t)offset;
-        if (begin < written || begin > size || count > size - begin)
-            return pe_fail(err, PE_ERR_MALFORMED, "%s: a file's data lies outside of its size",
-                           reading->name);
-        if (append_hole(reading, squash, inode, begin - written, err) < 0)
-            return -1;
-        if (got == ARCHIVE_EOF)
-            break;
-        if (append(reading, squash, inode, bytes, count, err) < 0)
-            return -1;
-        written = begin + count;
-    }
-    reading->counts->files++;
-    return squash_end_file(squash, err);
-}
 
 int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan, struct squash *squash,
                 struct layer_counts *counts, struct pe_error *err)

@@ -31,6 +31,7 @@ static const struct {
 } commands[] = {
     {"pull", "fetch an image, as in pull docker://gcc:14", command_pull},
     {"import", "take in an OCI layout, an archive of an image, or a rootfs tar", command_import},
+    {"build", "make an image of Debian packages", command_build},
     {"ls", "list the images of a store", command_ls},
     {"inspect", "show the catalog entry of an image", command_inspect},
     {"tag", "give an image one more name", command_tag},
@@ -47,7 +48,7 @@ static void print_usage(FILE *out)
     fprintf(out, "Usage: pe-image COMMAND [options]\nThe image store of a worker host.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].about);
-    fprintf(out, "\n`pe-image COMMAND --help` says more. Images of Debian packages: image/build.\n");
+    fprintf(out, "\n`pe-image COMMAND --help` says more.\n");
 }
 
 int main(int argc, char **argv)

@@ -13,11 +13,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import oci_test  # noqa: E402
 import registry_test  # noqa: E402
+import run_test  # noqa: E402
 import share_test  # noqa: E402
 import store_test  # noqa: E402
 import tar_test  # noqa: E402
 
-MODULES = [tar_test, oci_test, registry_test, store_test, share_test]
+MODULES = [tar_test, oci_test, registry_test, store_test, share_test, run_test]
 
 
 def main():

@@ -159,6 +159,7 @@ def test_wrong_usage_is_said(work):
              (("import", "--name", "x:1", "--cmd", "[1]", "-"), b"not a string"),
              (("import", "--name", "x:1", "--env", "A", "-"), b"KEY=value"),
              (("import", "--name", "x:1", "/nonexistent.tar"), b"opening /nonexistent.tar"),
+             (("build", "gcc:99"), b"no recipe 'gcc-99'; there are"), (("build", "../x"), b"say one recipe"),
              (("frob",), b"no command 'frob'"), (("rm",), b"say which image")]
     for arguments, message in cases:
         extra = ("--store", f"{work}/store") if arguments[0] in ("import", "rm") else ()
