@@ -66,6 +66,17 @@ int job_key_make(const struct run_request *request, const char *image_digest, st
     return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");
 }
 
+int job_key_of_request(const void *content_type, size_t content_type_size, const void *body, size_t size,
+                       struct job_key *key, struct pe_error *err)
+{
+    __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    if (hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) &&
+        add_bytes(hash, content_type, content_type_size) && add_bytes(hash, body, size) &&
+        EVP_DigestFinal_ex(hash, key->bytes, NULL))
+        return 0;
+    return pe_fail(err, PE_ERR_INTERNAL, "hashing a request");
+}
+
 int job_key_compare(const struct job_key *a, const struct job_key *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes);

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "lb/random.h"
 #include "proto/limits.h"
 #include "proto/multipart.h"
 
@@ -121,7 +122,7 @@ static void set_content_type(struct response *response)
         return;
     }
     char random[33];
-    pe_random_hex(random, 16);
+    random_hex(random, 16);
     snprintf(response->boundary, sizeof response->boundary, "pe-%s", random);
     snprintf(response->content_type, sizeof response->content_type, "%s; boundary=%s", type,
              response->boundary);
@@ -190,4 +191,29 @@ void response_free(struct response *response)
     outcome_unref(response->outcome);
     pe_buf_free(&response->out);
     *response = (struct response){0};
+}
+
+/* ---- whole bodies ---- */
+
+enum { RENDERED_MAX = 64 * 1024 }; /* bytes of an outcome that are kept in each form as well */
+
+const struct rendered *response_rendered(struct outcome *outcome, enum response_format format)
+{
+    struct rendered *rendered = &outcome->rendered[format];
+    struct response response = {0};
+    struct pe_result result = outcome->result;
+    struct pe_error ignored;
+    if (rendered->body.size || !outcome->complete || outcome->size > RENDERED_MAX)
+        return rendered->body.size ? rendered : NULL;
+    result.cached = true;
+    result.phase_us[PE_PHASE_QUEUE] = 0;
+    if (response_begin(&response, format, outcome, &result, &ignored) == 0 &&
+        response_fill(&response, SIZE_MAX, &ignored) == 0 && response.ended) {
+        memcpy(rendered->content_type, response.content_type, sizeof rendered->content_type);
+        rendered->body = response.out;
+        response.out = (struct pe_buf){0};
+        outcome_settle(outcome);
+    }
+    response_free(&response);
+    return rendered->body.size ? rendered : NULL;
 }
