@@ -99,19 +99,17 @@ static int advance(struct response *response, struct pe_error *err)
 
 static int put_result(struct response *response, struct pe_error *err)
 {
-    pe_autojson json_t *json = pe_result_to_json(&response->result);
-    pe_autofree char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
-    if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding a result");
-    size_t size = strlen(text);
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_result_put_json(&response->result, &text, err) < 0)
+        return -1;
     if (response->format == RESPONSE_MULTIPART
             ? pe_form_put_head(&response->out, response->boundary, "result", NULL, 0, "application/json",
                                err) < 0
-            : put_cpio_head(&response->out, 1, "", "result", strlen("result"), 0100644, size, err) < 0)
+            : put_cpio_head(&response->out, 1, "", "result", strlen("result"), 0100644, text.size, err) < 0)
         return -1;
-    if (pe_buf_append(&response->out, text, size, err) < 0)
+    if (pe_buf_append(&response->out, text.data, text.size, err) < 0)
         return -1;
-    return put_tail(response, size, err);
+    return put_tail(response, text.size, err);
 }
 
 static void set_content_type(struct response *response)

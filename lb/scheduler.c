@@ -329,10 +329,7 @@ static struct sched_job *next_job(const struct scheduler *scheduler, struct sche
 {
     struct sched_job *first = NULL;
     int seen = 0;
-    if (!client->queue.next)
-        return NULL;
-    list_for_each(node, &client->queue)
-    {
+    for (struct list *node = client->queue.next; node && node != &client->queue; node = node->next) {
         struct sched_job *job = list_entry(node, struct sched_job, in_queue);
         struct sched_slot *best = NULL;
         enum fit fit = best_slot(scheduler, job->image, &best);
