@@ -299,8 +299,8 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct sche
 {
     size_t own = client ? client->queued : 0;
     size_t ahead = own;
-    list_for_each(node, &scheduler->turns)
-    {
+    for (const struct list *node = scheduler->turns.next; node && node != &scheduler->turns;
+         node = node->next) {
         const struct sched_client *other = list_entry(node, struct sched_client, in_turns);
         if (other != client)
             ahead += other->queued < own + 1 ? other->queued : own + 1;
