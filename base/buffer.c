@@ -47,12 +47,18 @@ int pe_buf_append_text(struct pe_buf *buf, const char *text, struct pe_error *er
 
 int pe_buf_printf(struct pe_buf *buf, struct pe_error *err, const char *format, ...)
 {
+    /* Mostly there is room already: the first attempt both measures and writes. */
+    size_t room = buf->capacity - buf->size;
     va_list args;
     va_start(args, format);
-    int needed = vsnprintf(NULL, 0, format, args);
+    int needed = vsnprintf(room ? (char *)buf->data + buf->size : NULL, room, format, args);
     va_end(args);
     if (needed < 0)
         return pe_fail_errno(err, "formatting text");
+    if ((size_t)needed < room && (!buf->limit || buf->size + (size_t)needed < buf->limit)) {
+        buf->size += (size_t)needed;
+        return 0;
+    }
     /* vsnprintf writes a NUL as well: room for it, but it is not counted. */
     if (pe_buf_reserve(buf, (size_t)needed + 1, err) < 0)
         return -1;

@@ -47,12 +47,18 @@ static void make_quotable(char *text)
 
 static void write_line(enum pe_log_level level, const char *request, const char *message)
 {
-    char line[2432], about[128] = "", when[32];
+    /* Servers write many lines a second. */
+    static char when[32];
+    static time_t second;
+    char line[2432], about[128] = "";
     struct timespec now;
-    struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    if (now.tv_sec != second) {
+        struct tm utc;
+        second = now.tv_sec;
+        gmtime_r(&second, &utc);
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    }
     if (request)
         snprintf(about, sizeof about, log_json ? "\"request\":\"%.64s\"," : "request=%.64s ", request);
     int n =

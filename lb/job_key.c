@@ -8,6 +8,15 @@
 /* Changes when results of the same job are no longer comparable. */
 #define KEY_VERSION "pe-job-1"
 
+/* Looked up once: EVP_sha256() is looked up anew by every hash (crypto(7), "Implicit fetching"). */
+static const EVP_MD *sha256(void)
+{
+    static EVP_MD *found;
+    if (!found)
+        found = EVP_MD_fetch(NULL, "SHA256", NULL);
+    return found;
+}
+
 static bool add_number(EVP_MD_CTX *hash, uint64_t number)
 {
     uint64_t wire = htobe64(number);
@@ -59,11 +68,21 @@ int job_key_make(const struct run_request *request, const char *image_digest, st
                  struct pe_error *err)
 {
     __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    if (hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) && add_text(hash, KEY_VERSION) &&
+    if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_text(hash, KEY_VERSION) &&
         add_text(hash, image_digest) && add_job(hash, &request->job) && add_files(hash, request) &&
         EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
     return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");
+}
+
+int job_key_of_request(const void *content_type, size_t content_type_size, const void *body, size_t size,
+                       struct job_key *key, struct pe_error *err)
+{
+    __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_bytes(hash, content_type, content_type_size) &&
+        add_bytes(hash, body, size) && EVP_DigestFinal_ex(hash, key->bytes, NULL))
+        return 0;
+    return pe_fail(err, PE_ERR_INTERNAL, "hashing a request");
 }
 
 int job_key_compare(const struct job_key *a, const struct job_key *b)

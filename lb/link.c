@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-    QUEUE_FULL = 8, /* messages; of 64 KiB at most, but for a job's first */
-    QUEUE_LOW = 4,
+    QUEUE_FULL = 8,         /* messages; of 64 KiB at most, but for a job's first */
+    WRITE_MAX = 128 * 1024, /* bytes collected for one write */
     SILENCE_US = 3 * PE_SLOT_PING_MS * 1000,
     CLOSE_US = 5 * 1000 * 1000,
     REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
@@ -28,24 +28,71 @@ static void want_flush(struct link *link)
         h2o_timeout_link(link->server->ctx.loop, &link->server->ctx.zero_timeout, &link->flush);
 }
 
+static void end_link(struct link *link);
+static void on_flush(h2o_timeout_entry_t *entry);
+
+static void on_written(h2o_socket_t *sock, const char *error)
+{
+    struct link *link = ((h2o_websocket_conn_t *)sock->data)->data;
+    link->sending.size = 0;
+    if (error) {
+        end_link(link);
+        return;
+    }
+    h2o_timeout_unlink(&link->flush);
+    on_flush(&link->flush);
+}
+
+/* Everything that came together since the last write goes out in one. */
+static void start_writing(struct link *link)
+{
+    struct pe_buf spare = link->sending;
+    if (!link->out.size || h2o_socket_is_writing(link->conn->sock))
+        return;
+    link->sending = link->out;
+    link->out = spare;
+    h2o_iovec_t bytes = h2o_iovec_init(link->sending.data, link->sending.size);
+    h2o_socket_write(link->conn->sock, &bytes, 1, on_written);
+}
+
 static void on_flush(h2o_timeout_entry_t *entry)
 {
     struct link *link = H2O_STRUCT_FROM_MEMBER(struct link, flush, entry);
+    bool ended = false;
     if (!link->conn->sock)
         return; /* libh2o proceeds by itself once the upgrade's response is out */
     if (!link->closing && link_has_room(link))
         link->events->on_room(link);
+    link->ended = &ended;
     h2o_websocket_proceed(link->conn); /* may end the link */
+    if (ended)
+        return;
+    link->ended = NULL;
+    start_writing(link);
 }
 
 /* ---- callbacks of libh2o and wslay ---- */
 
+/* libh2o closes as soon as wslay is done with its closing handshake; what that wrote is still here. */
+static void send_last_words(struct link *link)
+{
+    h2o_socket_t *sock = link->conn->sock;
+    if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && link->out.size &&
+        send(h2o_socket_get_fd(sock), link->out.data, link->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        pe_log(PE_LOG_DEBUG, "a worker's connection ended before it heard why");
+}
+
 static void end_link(struct link *link)
 {
+    send_last_words(link);
     h2o_timeout_unlink(&link->flush);
     h2o_timeout_unlink(&link->tick);
     h2o_websocket_close(link->conn);
     link->conn = NULL;
+    pe_buf_free(&link->out);
+    pe_buf_free(&link->sending);
+    if (link->ended)
+        *link->ended = true;
     link->closing = true;
     link->events->on_closed(link);
 }
@@ -86,15 +133,27 @@ static void on_frame_start(wslay_event_context_ptr context,
     link->heard_us = pe_now_us();
 }
 
-/* libh2o's own callback sends; ours only sees when the queue runs low. */
+/* libh2o's own callback writes each piece of a frame by itself, and waits for it: small messages would take a
+ * turn of the loop each. This one collects what the loop's next write then takes at once. */
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, size_t size, int flags,
                        void *user_data)
 {
-    h2o_websocket_conn_t *conn = user_data;
-    ssize_t sent = conn->ws_callbacks.send_callback(context, bytes, size, flags, user_data);
-    if (sent > 0 && wslay_event_get_queued_msg_count(context) < QUEUE_LOW)
-        want_flush(conn->data);
-    return sent;
+    struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
+    struct pe_error err;
+    (void)flags;
+    if (h2o_socket_is_writing(link->conn->sock)) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    if (pe_buf_append(&link->out, bytes, size, &err) < 0) {
+        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    if (link->out.size >= WRITE_MAX)
+        start_writing(link);
+    else
+        want_flush(link);
+    return (ssize_t)size;
 }
 
 /* ---- time ---- */

@@ -27,9 +27,11 @@ struct link {
     const struct link_events *events;
     h2o_websocket_conn_t *conn;
     h2o_timeout_entry_t flush, tick;
-    uint64_t heard_us;    /* when bytes came last */
-    uint64_t close_by_us; /* closing: when patience with the other side's close ends */
-    bool closing;         /* no more messages are delivered */
+    uint64_t heard_us;          /* when bytes came last */
+    uint64_t close_by_us;       /* closing: when patience with the other side's close ends */
+    bool closing;               /* no more messages are delivered */
+    bool *ended;                /* set when the link ends under a caller that needs to know */
+    struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
 };
 
 /* Check a handshake and the worker's token. True: go on with link_open. False: answered with a problem. */

@@ -10,11 +10,12 @@
 
 /* ---- life ---- */
 
-/* Keep the account in step with what is really allocated. */
-static void settle(struct outcome *outcome)
+void outcome_settle(struct outcome *outcome)
 {
     size_t holds =
         sizeof *outcome + outcome->parts.count * sizeof *outcome->parts.items + outcome->bytes.capacity;
+    for (int i = 0; i < RESPONSE_FORMATS; i++)
+        holds += outcome->rendered[i].body.capacity;
     *outcome->account += holds - outcome->held;
     outcome->held = holds;
 }
@@ -37,7 +38,7 @@ struct outcome *outcome_new(size_t *account, const struct pe_result *result, str
     *parts = (struct pe_parts){0};
     outcome->size = size;
     outcome->account = account;
-    settle(outcome);
+    outcome_settle(outcome);
     return outcome;
 }
 
@@ -54,6 +55,8 @@ void outcome_unref(struct outcome *outcome)
     *outcome->account -= outcome->held;
     pe_parts_free(&outcome->parts);
     pe_buf_free(&outcome->bytes);
+    for (int i = 0; i < RESPONSE_FORMATS; i++)
+        pe_buf_free(&outcome->rendered[i].body);
     free(outcome);
 }
 
@@ -63,7 +66,7 @@ int outcome_append(struct outcome *outcome, const void *bytes, size_t size, stru
         return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
     if (pe_buf_append(&outcome->bytes, bytes, size, err) < 0)
         return -1;
-    settle(outcome);
+    outcome_settle(outcome);
     return 0;
 }
 

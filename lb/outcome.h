@@ -5,12 +5,19 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "lb/negotiate.h"
 #include "proto/result.h"
 #include "proto/slot.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A whole response body, for an outcome that is given out again and again. */
+struct rendered {
+    char content_type[128];
+    struct pe_buf body; /* empty while nobody asked for it */
+};
 
 struct outcome {
     unsigned refs;
@@ -20,8 +27,9 @@ struct outcome {
     uint64_t size;         /* bytes that the parts announce together */
     bool complete;         /* all have come, and the worker said so */
     int64_t stored_at;     /* seconds since the epoch when a cache took it; 0 while none has */
-    size_t *account;       /* bytes that all outcomes of this account hold; outlives them */
-    size_t held;           /* what this one adds to it */
+    struct rendered rendered[RESPONSE_FORMATS]; /* lb/response.h's */
+    size_t *account; /* bytes that all outcomes of this account hold; outlives them */
+    size_t held;     /* what this one adds to it */
 };
 
 /* A new outcome with one reference; takes `parts` over, leaving them empty. NULL: `err` says why. */
@@ -34,6 +42,9 @@ void outcome_unref(struct outcome *outcome); /* NULL is allowed */
 /* The next bytes. More than the parts announce are PE_ERR_MALFORMED. */
 int outcome_append(struct outcome *outcome, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Bring the account up to date when something was added from outside. */
+void outcome_settle(struct outcome *outcome);
 
 /* No more will come; fewer than announced are PE_ERR_MALFORMED. */
 int outcome_finish(struct outcome *outcome, struct pe_error *err) PE_MUST_CHECK;

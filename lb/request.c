@@ -66,6 +66,21 @@ static int check_part_name(const struct pe_form_part *part, struct pe_error *err
     return 0;
 }
 
+/* As many pointers as parts; they grow at powers of two, as the parts do. */
+static int keep_bytes(struct run_request *request, const uint8_t *bytes, struct pe_error *err)
+{
+    size_t at = request->files.count - 1;
+    if ((at & (at - 1)) == 0) {
+        size_t capacity = at ? at * 2 : 1;
+        const uint8_t **grown = realloc(request->bytes, capacity * sizeof *grown);
+        if (!grown)
+            return pe_fail_errno(err, "%zu input files", capacity);
+        request->bytes = grown;
+    }
+    request->bytes[at] = bytes;
+    return 0;
+}
+
 static int add_file(struct run_request *request, const struct pe_form_part *part, struct pe_error *err)
 {
     struct pe_path path;
@@ -76,7 +91,8 @@ static int add_file(struct run_request *request, const struct pe_form_part *part
     if (pe_path_parse(part->filename, part->filename_length, 1, &path, err) < 0 ||
         pe_parts_add(&request->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)
         return -1;
-    request->bytes[request->files.count - 1] = part->data;
+    if (keep_bytes(request, part->data, err) < 0)
+        return -1;
     request->total += part->size;
     request->names += path.length;
     return check_totals(request, err);
@@ -84,10 +100,6 @@ static int add_file(struct run_request *request, const struct pe_form_part *part
 
 static int take_files(struct pe_form *form, struct run_request *request, struct pe_error *err)
 {
-    /* One more than allowed, so that the limit is found by its check and not by running over. */
-    request->bytes = calloc(PE_INPUT_FILES_MAX + 1, sizeof *request->bytes);
-    if (!request->bytes)
-        return pe_fail_errno(err, "input files");
     struct pe_form_part part;
     int got = 0;
     while ((got = pe_form_next(form, &part, err)) > 0)

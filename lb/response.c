@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "lb/random.h"
 #include "proto/limits.h"
 #include "proto/multipart.h"
 
@@ -98,19 +99,17 @@ static int advance(struct response *response, struct pe_error *err)
 
 static int put_result(struct response *response, struct pe_error *err)
 {
-    pe_autojson json_t *json = pe_result_to_json(&response->result);
-    pe_autofree char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
-    if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding a result");
-    size_t size = strlen(text);
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_result_put_json(&response->result, &text, err) < 0)
+        return -1;
     if (response->format == RESPONSE_MULTIPART
             ? pe_form_put_head(&response->out, response->boundary, "result", NULL, 0, "application/json",
                                err) < 0
-            : put_cpio_head(&response->out, 1, "", "result", strlen("result"), 0100644, size, err) < 0)
+            : put_cpio_head(&response->out, 1, "", "result", strlen("result"), 0100644, text.size, err) < 0)
         return -1;
-    if (pe_buf_append(&response->out, text, size, err) < 0)
+    if (pe_buf_append(&response->out, text.data, text.size, err) < 0)
         return -1;
-    return put_tail(response, size, err);
+    return put_tail(response, text.size, err);
 }
 
 static void set_content_type(struct response *response)
@@ -121,7 +120,7 @@ static void set_content_type(struct response *response)
         return;
     }
     char random[33];
-    pe_random_hex(random, 16);
+    random_hex(random, 16);
     snprintf(response->boundary, sizeof response->boundary, "pe-%s", random);
     snprintf(response->content_type, sizeof response->content_type, "%s; boundary=%s", type,
              response->boundary);
@@ -190,4 +189,29 @@ void response_free(struct response *response)
     outcome_unref(response->outcome);
     pe_buf_free(&response->out);
     *response = (struct response){0};
+}
+
+/* ---- whole bodies ---- */
+
+enum { RENDERED_MAX = 64 * 1024 }; /* bytes of an outcome that are kept in each form as well */
+
+const struct rendered *response_rendered(struct outcome *outcome, enum response_format format)
+{
+    struct rendered *rendered = &outcome->rendered[format];
+    struct response response = {0};
+    struct pe_result result = outcome->result;
+    struct pe_error ignored;
+    if (rendered->body.size || !outcome->complete || outcome->size > RENDERED_MAX)
+        return rendered->body.size ? rendered : NULL;
+    result.cached = true;
+    result.phase_us[PE_PHASE_QUEUE] = 0;
+    if (response_begin(&response, format, outcome, &result, &ignored) == 0 &&
+        response_fill(&response, SIZE_MAX, &ignored) == 0 && response.ended) {
+        memcpy(rendered->content_type, response.content_type, sizeof rendered->content_type);
+        rendered->body = response.out;
+        response.out = (struct pe_buf){0};
+        outcome_settle(outcome);
+    }
+    response_free(&response);
+    return rendered->body.size ? rendered : NULL;
 }

@@ -35,6 +35,10 @@ int response_begin(struct response *response, enum response_format format, struc
  * body's end. JSON needs the complete outcome and is then produced at once. */
 int response_fill(struct response *response, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
+/* The whole body of a small complete outcome, made once and kept with it, as a stored result: `cached` is
+ * true. NULL: it is too large for that, or there is no memory. */
+const struct rendered *response_rendered(struct outcome *outcome, enum response_format format);
+
 void response_free(struct response *response);
 
 /* response_json.c: the whole JSON body from a complete outcome, into `out`. */

@@ -7,6 +7,7 @@
 #include "lb/answer.h"
 #include "lb/connection.h"
 #include "lb/problems.h"
+#include "lb/random.h"
 #include "lb/server.h"
 
 #include <stdio.h>
@@ -15,6 +16,8 @@
 
 /* The most that Retry-After asks for: a queue can clear faster than it looks. */
 enum { RETRY_AFTER_MAX_S = 60, PREFER_WAIT_MAX_S = 600 };
+
+enum { WHOLE_MAX = 256 * 1024 }; /* bytes of a request that is remembered as a whole */
 
 void run_leave(struct run *run)
 {
@@ -183,21 +186,25 @@ static void choose_caching(struct run *run)
         run->caching = RUN_CACHE_REFRESH;
 }
 
-/* Read and check everything that needs no other state; a problem without a status when all is well. */
-static struct pe_problem read_request(struct run *run)
+/* What can be said before the body is read; a problem without a status when all is well. */
+static struct pe_problem check_head(struct run *run)
 {
-    h2o_req_t *req = run->req;
-    struct pe_error err;
     if (run->server->draining) {
-        struct pe_problem problem = problem_make("no-capacity", "the balancer is shutting down");
-        req->http1_is_persistent = 0;
-        return problem;
+        run->req->http1_is_persistent = 0;
+        return problem_make("no-capacity", "the balancer is shutting down");
     }
-    h2o_iovec_t accept = header_value(req, H2O_TOKEN_ACCEPT);
+    h2o_iovec_t accept = header_value(run->req, H2O_TOKEN_ACCEPT);
     run->format = negotiate_format(accept.base, accept.len);
     if (run->format == RESPONSE_FORMATS)
         return problem_make("not-acceptable", "results come as %s, %s or %s", response_media_types[0],
                             response_media_types[1], response_media_types[2]);
+    return (struct pe_problem){0};
+}
+
+static struct pe_problem read_body(struct run *run)
+{
+    h2o_req_t *req = run->req;
+    struct pe_error err;
     h2o_iovec_t type = header_value(req, H2O_TOKEN_CONTENT_TYPE);
     if (run_request_parse(type.base, type.len, req->entity.base, req->entity.len, &run->request, &err) < 0)
         return pe_problem_from_error(&err);
@@ -205,7 +212,7 @@ static struct pe_problem read_request(struct run *run)
     return (struct pe_problem){0};
 }
 
-/* Limits of the client. What is not a job costs no token. */
+/* Limits of the client. */
 static struct pe_problem let_in(struct run *run)
 {
     struct server *server = run->server;
@@ -240,13 +247,45 @@ static bool is_poison(struct run *run)
     return true;
 }
 
+static void answer_hit(struct run *run, struct outcome *outcome)
+{
+    run->source = RUN_HIT_MEMORY;
+    const struct rendered *rendered = response_rendered(outcome, run->format);
+    if (rendered)
+        run_send_rendered(run, outcome, rendered);
+    else
+        run_on_outcome(run, outcome);
+}
+
 static bool is_cached(struct run *run)
 {
-    struct outcome *outcome = cache_find(&run->server->cache, &run->key);
+    struct server *server = run->server;
+    struct outcome *outcome = cache_find(&server->cache, &run->key);
     if (!outcome)
         return false;
-    run->source = RUN_HIT_MEMORY;
-    run_on_outcome(run, outcome);
+    if (run->has_whole)
+        cache_note_request(&server->cache, &run->key, &run->whole, run->request.job.image);
+    answer_hit(run, outcome);
+    return true;
+}
+
+/* The very same request was answered from the cache before: it need not be read, only its image must still
+ * mean the same. */
+static bool is_repeated(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    const char *image = NULL;
+    h2o_iovec_t type = header_value(run->req, H2O_TOKEN_CONTENT_TYPE), body = run->req->entity;
+    if (body.len > WHOLE_MAX || h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0 ||
+        job_key_of_request(type.base, type.len, body.base, body.len, &run->whole, &err) < 0)
+        return false;
+    run->has_whole = true;
+    struct outcome *outcome = cache_find_request(&server->cache, &run->whole, &run->key, &image);
+    const struct catalog_entry *entry = outcome ? scheduler_find_image(&server->scheduler, image) : NULL;
+    if (!entry || strcmp(entry->digest, outcome->result.image_digest) != 0)
+        return false;
+    answer_hit(run, outcome);
     return true;
 }
 
@@ -329,11 +368,15 @@ void run_accept(struct server *server, h2o_req_t *req)
     run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
     connection_busy(run->connection);
     server->runs++;
-    pe_random_hex(run->id, 16);
+    random_hex(run->id, 16);
     answer_header(req, "x-request-id", run->id);
-    struct pe_problem problem = read_request(run);
+    struct pe_problem problem = check_head(run);
     if (!problem.status)
         problem = let_in(run);
+    if (!problem.status && is_repeated(run))
+        return;
+    if (!problem.status)
+        problem = read_body(run);
     if (problem.status)
         run_answer_problem(run, &problem);
     else if (!must_wait_for_hosts(run))

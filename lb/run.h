@@ -40,6 +40,8 @@ struct run {
     struct run_request request; /* its bytes lie in the request's body */
     char digest[80];            /* of the image, empty when no host has it yet */
     struct job_key key;
+    struct job_key whole; /* the request's own hash, when it is small: `has_whole` */
+    bool has_whole;
     struct client *client; /* NULL until it is let in */
     struct hangup_watch watch;
 
@@ -83,6 +85,9 @@ void run_on_problem(struct run *run, const struct pe_problem *problem); /* NULL:
 
 /* Off the task, no longer watched, not waiting. */
 void run_leave(struct run *run);
+
+/* Answer with a whole body that the outcome keeps. */
+void run_send_rendered(struct run *run, struct outcome *outcome, const struct rendered *rendered);
 
 /* Each ends the run's response; the request, and the run with it, may end inside the call. */
 void run_answer_problem(struct run *run, const struct pe_problem *problem);

@@ -42,9 +42,16 @@ static void add_validators(struct run *run)
     answer_header(run->req, "age", age);
 }
 
+static size_t put_timing(char *text, size_t size, const char *name, uint64_t us)
+{
+    return (size_t)snprintf(text, size, "%s;dur=%llu.%03u", name, (unsigned long long)(us / 1000),
+                            (unsigned)(us % 1000));
+}
+
 /* Server-Timing (W3C), milliseconds: the job's phases; of a stored result only what this request took. */
 static void add_timing(struct run *run)
 {
+    static const char *const phase_entries[PE_PHASES] = {"queue", ", vm", ", input", ", run", ", output"};
     char text[(PE_PHASES + 1) * 48] = "";
     size_t used = 0;
     if (run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE) {
@@ -54,8 +61,8 @@ static void add_timing(struct run *run)
         return;
     }
     for (int phase = 0; phase < PE_PHASES; phase++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s;dur=%.3f", phase ? ", " : "",
-                                 pe_phase_names[phase], (double)run->response.result.phase_us[phase] / 1000);
+        used += put_timing(text + used, sizeof text - used, phase_entries[phase],
+                           run->response.result.phase_us[phase]);
     answer_header(run->req, "server-timing", text);
 }
 

@@ -90,20 +90,38 @@ void run_abort_response(struct run *run)
         h2o_send(run->req, NULL, 0, H2O_SEND_STATE_ERROR);
 }
 
-static void start_response(struct run *run)
+static void start_headers(struct run *run, const char *content_type)
 {
     h2o_req_t *req = run->req;
     req->res.status = 200;
     req->res.reason = "OK";
-    if (run->response.ended)
-        req->res.content_length = run->response.out.size;
-    answer_header(req, "content-type", run->response.content_type);
+    answer_header(req, "content-type", content_type);
     answer_header(req, "cache-control", "no-store");
     run_add_headers(run);
     run->generator.proceed = on_proceed;
     run->started = true;
+}
+
+static void start_response(struct run *run)
+{
+    if (run->response.ended)
+        run->req->res.content_length = run->response.out.size;
+    start_headers(run, run->response.content_type);
     list_append(&run->server->answering, &run->in_answering);
-    h2o_start_response(req, &run->generator);
+    h2o_start_response(run->req, &run->generator);
+}
+
+void run_send_rendered(struct run *run, struct outcome *outcome, const struct rendered *rendered)
+{
+    snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
+    run->response.outcome = outcome_ref(outcome);
+    run->begun = run->ended = run->in_flight = true;
+    run->req->res.content_length = rendered->body.size;
+    start_headers(run, rendered->content_type);
+    h2o_timeout_link(run->server->ctx.loop, &run->server->stall, &run->stall_entry);
+    h2o_start_response(run->req, &run->generator);
+    h2o_iovec_t body = h2o_iovec_init(rendered->body.data, rendered->body.size);
+    h2o_send(run->req, &body, 1, H2O_SEND_STATE_FINAL);
 }
 
 /* ---- what the task reports ---- */

@@ -299,8 +299,8 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct sche
 {
     size_t own = client ? client->queued : 0;
     size_t ahead = own;
-    list_for_each(node, &scheduler->turns)
-    {
+    for (const struct list *node = scheduler->turns.next; node && node != &scheduler->turns;
+         node = node->next) {
         const struct sched_client *other = list_entry(node, struct sched_client, in_turns);
         if (other != client)
             ahead += other->queued < own + 1 ? other->queued : own + 1;
@@ -329,10 +329,7 @@ static struct sched_job *next_job(const struct scheduler *scheduler, struct sche
 {
     struct sched_job *first = NULL;
     int seen = 0;
-    if (!client->queue.next)
-        return NULL;
-    list_for_each(node, &client->queue)
-    {
+    for (struct list *node = client->queue.next; node && node != &client->queue; node = node->next) {
         struct sched_job *job = list_entry(node, struct sched_job, in_queue);
         struct sched_slot *best = NULL;
         enum fit fit = best_slot(scheduler, job->image, &best);

@@ -121,7 +121,7 @@ static void change_source(struct task *task)
     task->job.client = &task->source->client->turns;
     task->job.image = task->source->request.job.image;
     if (queued && enqueue(task, true, &ignored) < 0)
-        pe_log(PE_LOG_ERROR, "job %s: %s", task->id, ignored.message);
+        pe_log_about(PE_LOG_ERROR, task->id, "%s", ignored.message);
 }
 
 void task_leave(struct run *run)
@@ -264,8 +264,8 @@ static void give_up_as_poison(struct task *task)
     struct pe_error err;
     struct server *server = task->server;
     const char *reason = "the worker's slot died while it ran this job, twice";
-    pe_log(PE_LOG_WARN, "job %s: %s: it is held back for %llu s", task->id, reason,
-           (unsigned long long)server->poison_us / 1000000);
+    pe_log_about(PE_LOG_WARN, task->id, "%s: it is held back for %llu s", reason,
+                 (unsigned long long)server->poison_us / 1000000);
     server->metrics.poisoned++;
     if (task->digest[0])
         poison_remember(&server->poison, &task->key, pe_now_us() + server->poison_us);
@@ -288,7 +288,7 @@ void task_on_lost(struct task *task, uint64_t host_serial, const char *why)
 {
     struct pe_error err = {.kind = PE_ERR_LOST};
     struct server *server = task->server;
-    pe_log(PE_LOG_WARN, "job %s lost its slot: %s", task->id, why);
+    pe_log_about(PE_LOG_WARN, task->id, "its slot is lost: %s", why);
     server->metrics.lost++;
     if (task->lost < TASK_TRIES_MAX)
         task->hosts[task->lost++] = host_serial;

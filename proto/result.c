@@ -152,6 +152,68 @@ json_t *pe_result_to_json(const struct pe_result *result)
     return json;
 }
 
+/* Text that is the same in JSON as it is, as names of images are. */
+static bool is_plain(const char *text)
+{
+    return !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:@./_-")];
+}
+
+static int put_ms(struct pe_buf *out, const char *name, uint64_t us, struct pe_error *err)
+{
+    return pe_buf_printf(out, err, "\"%s\":%llu.%03u", name, (unsigned long long)(us / 1000),
+                         (unsigned)(us % 1000));
+}
+
+static int put_timing(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
+{
+    for (int phase = 0; phase < PE_PHASES; phase++)
+        if (put_ms(out, pe_phase_names[phase], result->phase_us[phase], err) < 0 ||
+            pe_buf_append(out, ",", 1, err) < 0)
+            return -1;
+    if (put_ms(out, "crun", result->crun_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0)
+        return -1;
+    return put_ms(out, "program", result->program_us, err);
+}
+
+static int put_plain(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
+{
+    char exit_code[16] = "null", signal[16] = "null";
+    if (result->exit_code >= 0)
+        snprintf(exit_code, sizeof exit_code, "%d", result->exit_code);
+    if (result->signal)
+        snprintf(signal, sizeof signal, "%d", result->signal);
+    if (pe_buf_printf(
+            out, err,
+            "{\"status\":\"%s\",\"exit_code\":%s,\"signal\":%s,\"image\":\"%s\",\"image_digest\":\"%s\","
+            "\"usage\":{",
+            pe_status_name(result->status), exit_code, signal, result->image, result->image_digest) < 0 ||
+        put_ms(out, "wall_ms", result->wall_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0 ||
+        put_ms(out, "user_ms", result->user_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0 ||
+        put_ms(out, "system_ms", result->system_us, err) < 0 ||
+        pe_buf_printf(out, err,
+                      ",\"max_rss_kib\":%llu},\"stdout_truncated\":%s,\"stderr_truncated\":%s,"
+                      "\"outputs_dropped\":%llu,\"cached\":%s,\"timing_ms\":{",
+                      (unsigned long long)result->max_rss_kib, result->stdout_truncated ? "true" : "false",
+                      result->stderr_truncated ? "true" : "false",
+                      (unsigned long long)result->outputs_dropped, result->cached ? "true" : "false") < 0 ||
+        put_timing(result, out, err) < 0)
+        return -1;
+    return pe_buf_append(out, "}}", 2, err);
+}
+
+int pe_result_put_json(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
+{
+    if (!result->reason[0] && is_plain(result->image) && is_plain(result->image_digest))
+        return put_plain(result, out, err);
+    json_t *json = pe_result_to_json(result);
+    char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
+    int failed =
+        text ? pe_buf_append_text(out, text, err) : pe_fail(err, PE_ERR_INTERNAL, "encoding a result");
+    free(text);
+    json_decref(json);
+    return failed;
+}
+
 static uint64_t us_from_ms(const json_t *object, const char *key)
 {
     double ms = json_number_value(json_object_get(object, key));

@@ -3,6 +3,7 @@
 #ifndef PE_PROTO_RESULT_H
 #define PE_PROTO_RESULT_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <jansson.h>
@@ -69,6 +70,11 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
 
 /* The client's `result` object (docs/api.md); NULL without memory. The caller owns the reference. */
 json_t *pe_result_to_json(const struct pe_result *result);
+
+/* Append the same object as text. Most results need no JSON library for that, and it is most of what
+ * answering a small job takes. */
+int pe_result_put_json(const struct pe_result *result, struct pe_buf *out,
+                       struct pe_error *err) PE_MUST_CHECK;
 
 /* The reverse, for the balancer reading a worker's message. */
 int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;

@@ -177,10 +177,10 @@ int main(int argc, char **argv)
     freeaddrinfo(addresses);
     uint64_t took_us = run(count, strtod(argv[3], NULL), strtod(argv[4], NULL));
     qsort(samples, sample_count, sizeof *samples, compare);
+    uint32_t p50_us = sample_count ? samples[sample_count / 2] : 0;
+    uint32_t p99_us = sample_count ? samples[sample_count * 99 / 100] : 0;
     printf("{\"answers\": %zu, \"not_200\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
-           sample_count, failures, (double)sample_count * 1e6 / (double)took_us,
-           sample_count ? samples[sample_count / 2] / 1e3 : 0,
-           sample_count ? samples[sample_count * 99 / 100] / 1e3 : 0);
+           sample_count, failures, (double)sample_count * 1e6 / (double)took_us, p50_us / 1e3, p99_us / 1e3);
     free(samples);
     free(connections);
     return 0;

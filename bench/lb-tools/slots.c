@@ -37,13 +37,13 @@ struct options {
 
 struct slot {
     const struct options *options;
-    int fd;
     wslay_event_context_ptr frames;
+    uint64_t due_ms; /* when the job is done, 0 while there is none */
+    size_t input_size;
+    int fd;
+    bool canceled;
     char id[80];
     char input[INPUT_MAX];
-    size_t input_size;
-    uint64_t due_ms; /* when the job is done, 0 while there is none */
-    bool canceled;
 };
 
 static int log_fd = -1;
@@ -93,7 +93,7 @@ static int connect_to(const char *where)
 /* Upgrade; the answer's head is read byte by byte, so that no frame is lost. */
 static int open_link(const char *where, const char *path)
 {
-    char text[512], head[2048];
+    char text[512], head[2048] = "";
     int fd = connect_to(where);
     if (fd < 0)
         return -1;

@@ -13,6 +13,11 @@ import test_faults
 import test_cache
 import test_protection
 import test_operation
+import test_kills
+import test_deploy
+import test_operation
+import test_kills
+import test_deploy
 
 if __name__ == "__main__":
     sys.exit(harness.run_tests(sys.argv[1:]))
