@@ -96,7 +96,7 @@ run: deps all guest images
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c)
+	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c)
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
