@@ -103,8 +103,8 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
-VMM_TEST := $(B)/tests-vmm/walk $(GUEST)/vmm-test
-$(B)/tests-vmm/walk: $(B)/obj/tests/vmm/walk.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
+VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
+$(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcurl -ljansson

@@ -12,6 +12,7 @@ BUILD = os.environ.get("PE_BUILD", os.path.join(TOP, "build"))
 GUEST = os.path.join(TOP, "build", "guest")
 KERNEL = os.path.join(GUEST, "vmlinux")
 WALK = os.path.join(BUILD, "tests-vmm", "walk")
+CALLS = os.path.join(BUILD, "tests-vmm", "calls")
 QEMU = "/usr/bin/qemu-system-x86_64"
 NOBODY = 65534
 WALK_SECONDS = 240
@@ -79,6 +80,26 @@ class Bench:
         assert done.returncode in (0, 1), f"walk ended with {done.returncode}: {done.stdout}"
         assert_nothing_left(run_dir)
         return done.stdout.strip()
+
+    def calls(self):
+        """Every call of the API, one after the other, on one VMM; its clean end leaves only the lock of its socket."""
+        run_dir, snapshot = self.run_dir(), self.run_dir()
+        socket, device = os.path.join(run_dir, "api.sock"), os.path.join(self.folder, "device")
+        for name in (device, device + ".2"):
+            with open(name, "wb") as file:
+                file.truncate(2 << 20)
+        vmm = subprocess.Popen([self.program, "--api-socket", f"path={socket}"], env={**os.environ, "PE_VMM_RUN": run_dir})
+        try:
+            done = subprocess.run([CALLS, str(vmm.pid), socket, KERNEL, self.initramfs, device, snapshot], check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WALK_SECONDS)
+            assert done.returncode in (0, 1), f"calls ended with {done.returncode}: {done.stdout}"
+        finally:
+            vmm.kill()
+            vmm.wait()
+        with contextlib.suppress(FileNotFoundError):  # releases before v53 have none
+            os.unlink(socket + ".lock")
+        assert_nothing_left(run_dir)
+        return done.stdout
 
 
 def processes_of(run_dir):

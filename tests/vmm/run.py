@@ -18,18 +18,14 @@ from harness import TESTS, Bench  # noqa: E402
 WORKERS = 3
 
 
-def walk_with(bench, driver):
-    """The sentences of the walk itself, with the driver's name in front."""
-    lines = []
-    for command in ("walk", "endings"):
-        try:
-            said = bench.walk(command, driver)
-            lines += [line.replace("ok ", f"ok {driver}: ", 1) if line.startswith(("ok ", "not ok ")) else line
-                      for line in said.splitlines()]
-        except Exception:  # whatever it is, it is this walk's end and not the other tests'
-            lines += ["# " + line for line in traceback.format_exc().splitlines()]
-            lines.append(f"not ok {driver}: {command} comes to its end")
-    return lines
+def run_program(title, program):
+    """The sentences of a program that checks for itself, with a title in front."""
+    try:
+        lines = program().splitlines()
+        assert any(line.startswith("ok ") for line in lines), lines
+        return [line.replace("ok ", f"ok {title}: ", 1) if line.startswith(("ok ", "not ok ")) else line for line in lines]
+    except Exception:  # whatever it is, it is this program's end and not the other tests'
+        return [*("# " + line for line in traceback.format_exc().splitlines()), f"not ok {title}: comes to its end"]
 
 
 def run_test(bench, name, function):
@@ -46,7 +42,10 @@ def main():
     failed = 0
     try:
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            runs = [pool.submit(walk_with, bench, driver) for driver in ("qemu", "cloud-hypervisor") if wanted in driver]
+            programs = [(driver, lambda d=driver, c=command: bench.walk(c, d)) for driver in ("qemu", "cloud-hypervisor")
+                        for command in ("walk", "endings")]
+            programs.append(("cloud-hypervisor's API", bench.calls))
+            runs = [pool.submit(run_program, *program) for program in programs if wanted in program[0]]
             runs += [pool.submit(run_test, bench, name, function) for name, function in TESTS if wanted in name]
             for run in runs:
                 lines = run.result()

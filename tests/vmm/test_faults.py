@@ -1,5 +1,6 @@
 """Faults of cloud-hypervisor, played by the stand-in: each becomes an error that names it, and leaves nothing behind."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -103,6 +104,21 @@ def releases(bench):
     assert_in("cloud-hypervisor v48.0 cannot share a snapshot's memory: needs v51",
               bench.walk("clone", "cloud-hypervisor", bench.standin, STANDIN_VERSION="48.0"))
     assert bench.walk("clone", "cloud-hypervisor", bench.standin, STANDIN_VERSION="51.0") == "ready"
+
+
+@test
+def writes_elsewhere(bench):
+    """a VMM cannot write to a file outside of its folder, even if its user may"""
+    landlock_create_ruleset = 444
+    kernel_has_it = ctypes.CDLL(None).syscall(landlock_create_ruleset, None, ctypes.c_size_t(0), 1) > 0
+    target = os.path.join(bench.folder, "target")
+    with open(target, "wb"):
+        os.chmod(target, 0o666)
+    said = bench.walk("boot", "cloud-hypervisor", bench.standin, STANDIN_FAULT="write:start", STANDIN_TARGET=target)
+    if kernel_has_it:
+        assert_in("PermissionError: [Errno 13] Permission denied: '" + target, said)
+    else:
+        assert said == "ready", "without Landlock the file can be written to"
 
 
 @test

@@ -4,6 +4,7 @@ the other tests would prove nothing."""
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -172,10 +173,18 @@ def http_habits(bench):
         with contextlib.ExitStack() as stack:
             crowd = [stack.enter_context(vmm.connect()) for _ in range(11)]
             assert b" 503 " in crowd[10].recv(65536)
-        with vmm.connect() as client:
-            client.sendall(b"GET /api/v1/vmm.ping HTTP/1.1\r\n")
-            client.shutdown(socket.SHUT_WR)
-            assert client.recv(100) == b"", "a client that closed its sending side has an answer"
+
+
+@test
+def half_close(bench):
+    """the stand-in drops a client that closes its sending side, without an answer"""
+    with Standin(bench) as vmm, vmm.connect() as client:
+        vmm.process.send_signal(signal.SIGSTOP)
+        client.sendall(b"GET /api/v1/vmm.ping HTTP/1.1\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        vmm.process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(100) == b"", "it has an answer"
 
 
 @test

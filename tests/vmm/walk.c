@@ -213,8 +213,9 @@ static int boot_only(const struct vm_host *host, bool stay)
     int failed = boot(host, &subject, true, &err);
     printf("%s%s\n", failed ? "error: " : "ready", failed ? err.message : "");
     fflush(stdout);
-    while (stay && !failed)
-        pause();
+    if (stay && !failed)
+        for (;;)
+            pause();
     end_subject(&subject);
     return failed ? 1 : 0;
 }

@@ -141,7 +141,7 @@ static int explain_transfer(const struct ch_api *api, CURLcode code, const char 
         return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not answer %s", name);
     if (code == CURLE_WRITE_ERROR)
         return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor answers %s without end", name);
-    if (poll(&ended, 1, 10) > 0) /* its end closes the connection a moment before it can be seen here */
+    if (poll(&ended, 1, 1000) > 0) /* its end closes the connection some moments before it can be seen here */
         return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended during %s", name);
     return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor's answer to %s: %s", name, curl_easy_strerror(code));
 }
