@@ -44,7 +44,7 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             programs = [(driver, lambda d=driver, c=command: bench.walk(c, d)) for driver in ("qemu", "cloud-hypervisor")
                         for command in ("walk", "endings")]
-            programs.append(("cloud-hypervisor's API", bench.calls))
+            programs += [("cloud-hypervisor's API", bench.calls), ("pe-worker on cloud-hypervisor", bench.worker)]
             runs = [pool.submit(run_program, *program) for program in programs if wanted in program[0]]
             runs += [pool.submit(run_test, bench, name, function) for name, function in TESTS if wanted in name]
             for run in runs:
