@@ -102,7 +102,7 @@ run: deps all guest images
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
+	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
 	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(UNIT_ROOMS) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
@@ -117,8 +117,8 @@ $(B)/bench/lb-%: bench/lb-tools/%.c | $(B)/.deps
 LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
-VMM_TEST := $(B)/tests-vmm/walk $(GUEST)/vmm-test
-$(B)/tests-vmm/walk: $(B)/obj/tests/vmm/walk.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
+VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
+$(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcurl -ljansson

@@ -167,12 +167,16 @@ static int put_ms(struct pe_buf *out, const char *name, uint64_t us, struct pe_e
 static int put_timing(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
 {
     for (int phase = 0; phase < PE_PHASES; phase++)
-        if (put_ms(out, pe_phase_names[phase], result->phase_us[phase], err) < 0 ||
-            pe_buf_append(out, ",", 1, err) < 0)
+        if ((phase && pe_buf_append(out, ",", 1, err) < 0) ||
+            put_ms(out, pe_phase_names[phase], result->phase_us[phase], err) < 0)
             return -1;
-    if (put_ms(out, "crun", result->crun_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0)
+    if (pe_buf_append_text(out, "},\"phases_us\":{", err) < 0)
         return -1;
-    return put_ms(out, "program", result->program_us, err);
+    for (int step = 0; step < PE_STEPS; step++)
+        if (pe_buf_printf(out, err, "%s\"%s\":%llu", step ? "," : "", pe_step_names[step],
+                          (unsigned long long)result->step_us[step]) < 0)
+            return -1;
+    return 0;
 }
 
 static int put_plain(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)

@@ -5,6 +5,7 @@ a client that closes its sending side is dropped before it has its answer."""
 import fcntl
 import json
 import os
+import select
 import selectors
 import socket
 
@@ -101,6 +102,11 @@ class Server:
         connection.close()
 
     def _read(self, connection):
+        look = select.poll()
+        look.register(connection, select.POLLIN | select.POLLRDHUP)
+        if look.poll(0)[0][1] & select.POLLRDHUP:
+            self._drop(connection)
+            return
         received = self.connections[connection]
         try:
             bytes_read = connection.recv(65536)

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,8 +77,15 @@ static size_t keep_answer(char *bytes, size_t size, size_t count, void *context)
     return pe_buf_append(context, bytes, size * count, &ignored) < 0 ? 0 : size * count;
 }
 
+/* libcurl is content with headers that end anywhere: note that their last, empty line came. */
+static size_t see_header(char *bytes, size_t size, size_t count, void *whole)
+{
+    *(bool *)whole = size * count == 2 && !memcmp(bytes, "\r\n", 2);
+    return size * count;
+}
+
 static int prepare(const struct ch_api *api, const char *method, const char *url, const char *body,
-                   struct curl_slist *headers, struct pe_buf *answer)
+                   struct curl_slist *headers, struct pe_buf *answer, bool *whole)
 {
     CURL *curl = api->curl;
     curl_easy_reset(curl); /* keeps the connection */
@@ -88,6 +96,8 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
     wrong |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_left_ms(api)) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_answer) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, see_header) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERDATA, whole) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) != CURLE_OK;
     if (body)
         wrong |= curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) != CURLE_OK;
@@ -131,7 +141,7 @@ static int explain_transfer(const struct ch_api *api, CURLcode code, const char 
         return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not answer %s", name);
     if (code == CURLE_WRITE_ERROR)
         return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor answers %s without end", name);
-    if (poll(&ended, 1, 10) > 0) /* its end closes the connection a moment before it can be seen here */
+    if (poll(&ended, 1, 1000) > 0) /* its end closes the connection some moments before it can be seen here */
         return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended during %s", name);
     return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor's answer to %s: %s", name, curl_easy_strerror(code));
 }
@@ -141,6 +151,7 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
 {
     char url[96];
     long status = 0;
+    bool whole = false;
     /* Without "Expect:" libcurl asks before a body of more than 1 KiB whether it may send it. */
     autoheaders struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     if (body && headers)
@@ -148,11 +159,13 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
     snprintf(url, sizeof url, "http://localhost/api/v1/%s", name);
     if (!time_left_ms(api))
         return pe_fail(err, PE_ERR_LOST, "no time is left for %s", name);
-    if (!headers || prepare(api, method, url, body, headers, answer) < 0)
+    if (!headers || prepare(api, method, url, body, headers, answer, &whole) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "preparing %s", name);
     CURLcode code = curl_easy_perform(api->curl);
     if (code != CURLE_OK)
         return explain_transfer(api, code, name, err);
+    if (!whole)
+        return explain_transfer(api, CURLE_PARTIAL_FILE, name, err);
     curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     return status / 100 == 2 ? 0 : refuse(name, status, answer, err);
 }

@@ -2,6 +2,7 @@
 #include "worker/vmm/process.h"
 
 #include "base/cleanup.h"
+#include "worker/vmm/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,12 +63,13 @@ static int drop_root(const struct vm_host *host)
     return setresuid(host->uid, host->uid, host->uid);
 }
 
-static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_count, int log_fd, pid_t parent)
+static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_count, const struct vm *vm,
+                      pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     const struct rlimit no_core = {0, 0};
-    if (renumber_fds(fds, fd_count, log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
+    if (renumber_fds(fds, fd_count, vm->log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
         return -1;
     /* After the change of user, which would clear it. */
     if (drop_root(host) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -75,7 +77,7 @@ static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_coun
     /* The parent may have died before the line above. */
     if (getppid() != parent)
         return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine_writes(vm->run_dir) < 0)
         return -1;
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -92,7 +94,7 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const int *
     if (pid < 0)
         return pe_fail_errno(err, "fork for %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, fd_count, vm->log_fd, parent) == 0)
+        if (become_vmm(host, fds, fd_count, vm, parent) == 0)
             execv(argv[0], argv);
         dprintf(STDERR_FILENO, "starting %s: %s\n", argv[0], strerror(errno));
         _exit(127);

@@ -12,7 +12,8 @@
 
 /* Run `argv` (NULL-terminated, argv[0] a path) with descriptors fds[0..fd_count) renumbered as above, stdin
  * from /dev/null, stdout and stderr to vm->log_fd, as host->uid and gid when we are root, without core files,
- * and killed when we die. Every other descriptor is closed. Sets vm->pid and vm->pidfd. */
+ * killed when we die, and able to write to nothing but vm->run_dir and /dev/kvm by name. Every other
+ * descriptor is closed. Sets vm->pid and vm->pidfd. */
 int vmm_process_start(const struct vm_host *host, char *const *argv, const int *fds, size_t fd_count,
                       struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
