@@ -25,7 +25,7 @@ static void text_and_object_are_equal(void **state)
     snprintf(result.image, sizeof result.image, "gcc:14");
     snprintf(result.image_digest, sizeof result.image_digest, "sha256:00");
     result.phase_us[PE_PHASE_RUN] = 1001;
-    result.program_us = 999;
+    result.step_us[PE_STEP_PROGRAM] = 999;
     assert_same(&result);
     result = (struct pe_result){.status = PE_STATUS_SIGNALED, .exit_code = -1, .signal = 11, .cached = true};
     result.stdout_truncated = true;
