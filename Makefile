@@ -131,8 +131,12 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $^
 
+# The outer VM of tests/nested: it looks itself whether anything that is in there has changed.
+nested: deps all guest images
+	@tests/nested/build build $(B)
+
 # T=name runs the suites and tests whose name contains it.
-test: deps all guest images $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+test: deps all guest images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----

@@ -19,7 +19,7 @@
 
 /* A guest under a true KVM is there in about a second; an emulated one needs some, on a loaded host many. */
 #define KVM_DEADLINE_MS 20000
-#define TCG_DEADLINE_MS 90000
+#define TCG_DEADLINE_MS 180000
 
 #define PROBE_MEMORY_MIB 256
 

@@ -20,7 +20,7 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const int *
 /* Kill and reap it; vm->pid is -1 afterwards. */
 void vmm_process_kill(struct vm *vm);
 
-/* Run `program argument`, at most 10 s, and keep the first line that it prints: how a VMM tells its version.
+/* Run `program argument`, at most 20 s, and keep the first line that it prints: how a VMM tells its version.
  */
 int vmm_process_ask(const char *program, const char *argument, char *line, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
