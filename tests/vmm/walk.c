@@ -131,11 +131,14 @@ static bool host_sees(const struct subject *subject, const char *wanted)
 
 static bool ends_by_itself(const struct subject *subject, const char *said)
 {
-    char line[200];
+    char line[200] = "";
     struct pe_error err;
     struct pollfd ended = {.fd = subject->vm.pidfd, .events = POLLIN};
-    return tell(subject, said, &err) == 0 && hear(subject, line, sizeof line, &err) < 0 &&
-           poll(&ended, 1, HEAR_MS) > 0;
+    if (tell(subject, said, &err) == 0 && hear(subject, line, sizeof line, &err) < 0 &&
+        poll(&ended, 1, HEAR_MS) > 0)
+        return true;
+    printf("# after '%s' it goes on: %s\n", said, line[0] ? line : err.message);
+    return false;
 }
 
 /* ---- what is left of VMs ---- */
@@ -344,7 +347,10 @@ static void check_booted_ends(const struct vm_host *host, const char *way)
     struct subject subject;
     struct pe_error err;
     char sentence[80];
-    bool ended = boot(host, &subject, false, &err) == 0 && ends_by_itself(&subject, way);
+    int failed = boot(host, &subject, false, &err);
+    bool ended = !failed && ends_by_itself(&subject, way);
+    if (failed)
+        printf("# %s\n", err.message);
     end_subject(&subject);
     snprintf(sentence, sizeof sentence, "a VM ends when its guest does: %s", way);
     check(ended, sentence);
@@ -355,7 +361,10 @@ static void check_clone_ends(const struct vm_host *host, const struct vm_snapsho
     struct subject subject;
     struct pe_error err;
     char sentence[80];
-    bool ended = clone_of(host, snapshot, "input", &subject, &err) == 0 && ends_by_itself(&subject, way);
+    int failed = clone_of(host, snapshot, "input", &subject, &err);
+    bool ended = !failed && ends_by_itself(&subject, way);
+    if (failed)
+        printf("# %s\n", err.message);
     end_subject(&subject);
     snprintf(sentence, sizeof sentence, "a clone ends when its guest does: %s", way);
     check(ended, sentence);
