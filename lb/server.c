@@ -23,6 +23,7 @@ enum {
     STALL_MS = 60000,
     LINGER_MS = 10000,
     PAUSE_MS = 200,
+    RETRY_MS = 100,
     FILES_MAX = 65536, /* file descriptors wanted, if the hard limit allows */
     FILES_OWN = 64,    /* kept free of connections */
     SPOOL_OVER = 4 * 1024 * 1024,
@@ -38,6 +39,7 @@ static void init_timeouts(struct server *server)
     h2o_timeout_init(loop, &server->tick, PE_SLOT_PING_MS);
     h2o_timeout_init(loop, &server->linger, LINGER_MS);
     h2o_timeout_init(loop, &server->pause, PAUSE_MS);
+    h2o_timeout_init(loop, &server->retry, RETRY_MS);
     h2o_timeout_init(loop, &server->gather, settings->gather_ms);
     h2o_timeout_init(loop, &server->handover, settings->handover_ms);
     h2o_timeout_init(loop, &server->drain, settings->drain_ms);

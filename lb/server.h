@@ -48,6 +48,7 @@ struct server {
     h2o_timeout_t stall;    /* a client takes nothing of its response */
     h2o_timeout_t tick;     /* PE_SLOT_PING_MS: pings, silence, a running job's deadline */
     h2o_timeout_t linger;   /* a refused client may finish sending */
+    h2o_timeout_t retry;    /* a job lost its slot, and others may be about to go */
     h2o_timeout_t pause;    /* accepting pauses when file descriptors run out */
     h2o_timeout_t gather;   /* workers may join after the start */
     h2o_timeout_t handover; /* connections made before SIGTERM are taken */

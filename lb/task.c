@@ -45,6 +45,7 @@ static void end_task(struct task *task)
     stop_sharing(task);
     if (task->looking)
         store_forget(&server->store, task);
+    h2o_timeout_unlink(&task->retry_entry);
     if (task->job.slot)
         slot_link_cancel(task->job.slot);
     scheduler_job_remove(&server->scheduler, &task->job);
@@ -284,9 +285,28 @@ static void give_up_as_poison(struct task *task)
     release(task);
 }
 
+/* Only now are the other victims of whatever took the slot known: slots that died with it are not given the
+ * job, and a host that died as a whole is not the job's doing. */
+static void on_retry(h2o_timeout_entry_t *entry)
+{
+    struct task *task = H2O_STRUCT_FROM_MEMBER(struct task, retry_entry, entry);
+    struct server *server = task->server;
+    struct pe_error err;
+    task->busy++;
+    if (count_kills(task) >= TASK_KILLS_MAX) {
+        give_up_as_poison(task);
+    } else if (task->lost >= TASK_TRIES_MAX || enqueue(task, true, &err) < 0) {
+        struct pe_problem problem = problem_make("job-lost", "%u slots went away with the job", task->lost);
+        task_on_problem(task, &problem);
+    } else {
+        server->metrics.retried++;
+    }
+    release(task);
+    server_dispatch(server);
+}
+
 void task_on_lost(struct task *task, uint64_t host_serial, const char *why)
 {
-    struct pe_error err = {.kind = PE_ERR_LOST};
     struct server *server = task->server;
     pe_log_about(PE_LOG_WARN, task->id, "its slot is lost: %s", why);
     server->metrics.lost++;
@@ -296,18 +316,9 @@ void task_on_lost(struct task *task, uint64_t host_serial, const char *why)
     for_each_run(task, run_on_lost); /* those that have begun to answer are broken off */
     outcome_unref(task->outcome);
     task->outcome = NULL;
-    if (task->runs.next == &task->runs) {
-        release(task);
-        return;
-    }
-    if (count_kills(task) >= TASK_KILLS_MAX) {
-        give_up_as_poison(task);
-    } else if (task->lost >= TASK_TRIES_MAX || enqueue(task, true, &err) < 0) {
-        struct pe_problem problem =
-            problem_make("job-lost", "%u slots went away with the job: %s", task->lost, why);
-        task_on_problem(task, &problem);
-    } else {
-        server->metrics.retried++;
+    if (task->runs.next != &task->runs) {
+        task->retry_entry.cb = on_retry;
+        h2o_timeout_link(server->ctx.loop, &server->retry, &task->retry_entry);
     }
     release(task);
 }

@@ -4,6 +4,7 @@
 #ifndef PE_LB_TASK_H
 #define PE_LB_TASK_H
 
+#include "lb/h2o.h"
 #include "lb/job_key.h"
 #include "lb/list.h"
 #include "lb/outcome.h"
@@ -37,8 +38,9 @@ struct task {
     uint64_t started_us;            /* on the latest slot */
     unsigned lost;                  /* slots that went away with it, */
     uint64_t hosts[TASK_TRIES_MAX]; /* and the serial numbers of their hosts, 0 for a host that went before */
-    struct outcome *outcome;        /* from the result's first word on */
-    unsigned busy;                  /* calls that walk through `runs`: it ends after the last */
+    h2o_timeout_entry_t retry_entry; /* between the loss of a slot and what follows from it */
+    struct outcome *outcome;         /* from the result's first word on */
+    unsigned busy;                   /* calls that walk through `runs`: it ends after the last */
 };
 
 /* The task under way for a key, or NULL. */

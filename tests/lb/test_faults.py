@@ -110,6 +110,22 @@ def _():
         control.close()
 
 
+@test("slots that die together take no job with them that none of them ran")
+def _():
+    with Balancer() as lb:
+        control, *slots = lb.worker(slots=4)
+        pending = Background(post, lb)
+        slots[0].take_job()
+        for slot in slots:
+            slot.close()
+        lb.wait_for(slots=0)
+        slot = Slot(lb.address)
+        slot.answer(slot.take_job()[0], b"alive")
+        equal(pending.done().form()[1][2], b"alive")
+        equal(lb.metric("pe_jobs_lost_total"), 1)
+        control.close()
+
+
 @test("a job that loses three hosts is 504, and none of them is its fault")
 def _():
     with Balancer() as lb:
