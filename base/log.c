@@ -1,6 +1,7 @@
 /* The log of the servers. One write(2) a line, so that lines of several processes never mix. */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,12 @@ static const char *log_program = "pe";
 static enum pe_log_level log_least = PE_LOG_INFO;
 
 static bool log_json;
+static pid_t log_pid; /* 0: not asked for since the last fork */
+
+static void forget_pid(void)
+{
+    log_pid = 0;
+}
 
 void pe_log_use_json(void)
 {
@@ -23,6 +30,7 @@ void pe_log_use_json(void)
 void pe_log_init(const char *program)
 {
     log_program = program;
+    pthread_atfork(NULL, NULL, forget_pid);
     const char *wanted = getenv("PE_LOG"), *format = getenv("PE_LOG_FORMAT");
     log_json = format && !strcmp(format, "json");
     for (int level = PE_LOG_DEBUG; wanted && level <= PE_LOG_ERROR; level++)
@@ -59,6 +67,8 @@ static void write_line(enum pe_log_level level, const char *request, const char 
         gmtime_r(&second, &utc);
         strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
     }
+    if (!log_pid)
+        log_pid = getpid();
     if (request)
         snprintf(about, sizeof about, log_json ? "\"request\":\"%.64s\"," : "request=%.64s ", request);
     int n =
@@ -66,7 +76,7 @@ static void write_line(enum pe_log_level level, const char *request, const char 
                  log_json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"prog\":\"%s\",\"pid\":%d,%s"
                             "\"msg\":\"%s\"}\n"
                           : "time=%s.%03ldZ level=%s prog=%s pid=%d %smsg=\"%s\"\n",
-                 when, now.tv_nsec / 1000000, level_names[level], log_program, (int)getpid(), about, message);
+                 when, now.tv_nsec / 1000000, level_names[level], log_program, (int)log_pid, about, message);
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
         return; /* a log that cannot be written has nowhere to say so */
 }

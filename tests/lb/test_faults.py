@@ -192,7 +192,7 @@ def _():
         sock = send_job(lb)
         slot.answer(slot.take_job()[0])
         got = b""
-        while not got.endswith(b"--\r\n"):
+        while not got.endswith((b"--\r\n", b"0\r\n\r\n")):  # as one piece, or in chunks
             got += sock.recv(65536)
         body = job_body()
         sock.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"

@@ -133,7 +133,7 @@ def _():
 
 @test("a job waits for workers just after the start, and for no longer")
 def _():
-    with Balancer("--gather-ms", "1500") as lb:
+    with Balancer("--gather-ms", "6000") as lb:
         pending = Background(post, lb)
         eventually(lambda: lb.metric("pe_requests_open") == 1, "it waits")
         control = Host(lb.address)
