@@ -3,6 +3,8 @@
 
 #include "proto/limits.h"
 
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,19 @@ static int compare_entries(const void *left, const void *right)
 {
     const struct catalog_entry *a = left, *b = right;
     return strcmp(a->name, b->name);
+}
+
+static int identify(struct catalog_entry *entry, struct pe_error *err)
+{
+    unsigned char bytes[32];
+    char *text = json_dumps(entry->json, JSON_COMPACT | JSON_SORT_KEYS);
+    int done = text && EVP_Digest(text, strlen(text), bytes, NULL, EVP_sha256(), NULL);
+    free(text);
+    if (!done)
+        return pe_fail(err, PE_ERR_INTERNAL, "hashing the catalog entry of %s", entry->name);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(entry->identity + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
 }
 
 int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
@@ -27,6 +42,11 @@ int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
     }
     catalog->count = count;
     catalog->json = json_incref(images);
+    for (size_t i = 0; i < count; i++)
+        if (identify(&catalog->entries[i], err) < 0) {
+            catalog_free(catalog);
+            return -1;
+        }
     qsort(catalog->entries, count, sizeof *catalog->entries, compare_entries);
     return 0;
 }

@@ -64,12 +64,12 @@ static void free_hash(EVP_MD_CTX **hash)
     EVP_MD_CTX_free(*hash);
 }
 
-int job_key_make(const struct run_request *request, const char *image_digest, struct job_key *key,
+int job_key_make(const struct run_request *request, const char *image_identity, struct job_key *key,
                  struct pe_error *err)
 {
     __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_text(hash, KEY_VERSION) &&
-        add_text(hash, image_digest) && add_job(hash, &request->job) && add_files(hash, request) &&
+        add_text(hash, image_identity) && add_job(hash, &request->job) && add_files(hash, request) &&
         EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
     return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");

@@ -334,7 +334,7 @@ void run_on_hosts(struct run *run)
         run_answer_problem(run, &problem);
         return;
     }
-    if (job_key_make(&run->request, entry->digest, &run->key, &err) < 0) {
+    if (job_key_make(&run->request, entry->identity, &run->key, &err) < 0) {
         struct pe_problem problem = pe_problem_from_error(&err);
         run_answer_problem(run, &problem);
         return;
