@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: bench-lb all help deps run test lint format bench clean guest images compile_commands
+.PHONY: bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -82,6 +82,16 @@ guest: $(GUEST)/initramfs.cpio
 $(GUEST)/initramfs.cpio: initramfs/build initramfs/modules initramfs/extract-vmlinux $(GUEST)/pe-init $(GUEST)/pe-shim
 	initramfs/build $(GUEST)
 
+# The small kernel is compiled when someone asks for it; build/kernel keeps the source and the object files.
+KERNEL_PACKAGES := flex bison bc libelf-dev binutils xz-utils
+SMALL := $(GUEST)/small
+kernel: $(SMALL)/initramfs.cpio
+$(SMALL)/vmlinux: initramfs/build-kernel initramfs/kernel.config | $(B)/.deps
+	@deploy/install-packages $(KERNEL_PACKAGES)
+	initramfs/build-kernel $(GUEST) build/kernel
+$(SMALL)/initramfs.cpio: $(SMALL)/vmlinux initramfs/build initramfs/modules $(GUEST)/pe-init $(GUEST)/pe-shim
+	initramfs/build $(GUEST) small
+
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones; the others are for whoever wants them.
 IMAGES := gcc:14 busybox:1.35
@@ -135,8 +145,8 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 nested: deps all guest images
 	@tests/nested/build build $(B)
 
-# T=name runs the suites and tests whose name contains it.
-test: deps all guest images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+# T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -155,6 +165,9 @@ bench: deps all guest images
 	bench/latency
 	bench/image
 
+bench-vm: deps all guest images
+	bench/vm
+
 bench-lb: $(B)/.deps $(BIN)/pe-lb $(LB_TOOLS)
 	@deploy/install-packages nginx-light
 	bench/lb
@@ -168,7 +181,9 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
 	@echo "make images-all   also $(OTHER_IMAGES)"
-	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-lb: the balancer beside nginx"
+	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
+	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"
+	@echo "make bench-lb  the balancer beside nginx"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 

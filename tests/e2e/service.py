@@ -11,6 +11,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("PE_BUILD", os.path.join(TOP, "build"))
+VARIANT = os.environ.get("PE_GUEST", "")  # a folder below build/guest with another kernel: small
 BOUNDARY = "pe-test-boundary"
 
 
@@ -124,6 +125,9 @@ class Service:
                 "--warm", self.warm, "--state", os.path.join(self.directory.name, "state"), *self.worker_args]
         if self.images:
             argv += ["--store", self.images]
+        if VARIANT:
+            folder = os.path.join(TOP, "build", "guest", VARIANT)
+            argv += ["--kernel", os.path.join(folder, "vmlinux"), "--initramfs", os.path.join(folder, "initramfs.cpio")]
         self.worker = self.spawn(*argv)
         self.wait_for(lambda h: h["hosts"] >= 1 and h["slots"] >= self.slots, 30, "the worker")
 

@@ -15,6 +15,7 @@ OUTPUT_BYTES = 24 * MIB
 KERNEL_ARGS = "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off"
 MACHINE = "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off"
 BOOT_TIMEOUT_S = 60
+VARIANT = os.environ.get("PE_GUEST", "")  # a folder below build/guest with another kernel: small
 CAPABILITIES = ["CAP_" + c for c in "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID".split()]
 
 
@@ -173,10 +174,12 @@ class Guest:
             listener.close()
 
     def command(self, build, rootfs, memory, control):
-        kernel = os.path.join(build, "vmlinux")
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,la57=off", "-machine", MACHINE,
+        kernel = os.path.join(build, VARIANT, "vmlinux")
+        initramfs = os.path.join(build, VARIANT, "initramfs.cpio")
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,la57=off", "-machine", MACHINE,
+                   "-bios", "qboot.rom",
                    "-m", memory + ",slots=4,maxmem=4G", "-nodefaults", "-no-user-config", "-display", "none",
-                   "-no-reboot", "-kernel", kernel, "-initrd", os.path.join(build, "initramfs.cpio"),
+                   "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                    "-append", KERNEL_ARGS, "-chardev", "socket,id=control,path=" + control,
                    "-serial", "chardev:control"]
         devices = ((rootfs, "on"), (self.input, "off"), (self.output, "off"))

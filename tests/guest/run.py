@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Tests of pe-init, pe-shim and the initramfs, each in a VM of its own: tests/guest/run.py [--build DIR] [WORDS]
 
-Only tests whose name contains WORDS are run. Needs DIR (default build/guest) as initramfs/build leaves it.
+Only tests whose name contains WORDS are run. Needs DIR (default build/guest) as initramfs/build leaves it. PE_GUEST=small in the
+environment takes the kernel and initramfs of DIR/small.
 """
 
 import argparse
@@ -90,6 +91,23 @@ def within(got, least, most, result=None):
     assert least <= got <= most, "got %r, wanted %r to %r\n%s" % (got, least, most, result or "")
 
 
+def build_initramfs(bench, folder):
+    """What initramfs/build makes of the programs in folder, for the kernel under test."""
+    command, result = [os.path.join(ROOT, "initramfs/build"), folder], os.path.join(folder, guest.VARIANT)
+    left = ["VERSION", "initramfs.cpio", "vmlinux"]
+    if guest.VARIANT:
+        command.append(guest.VARIANT)
+        shutil.copytree(os.path.join(bench.build, guest.VARIANT), result)
+        os.unlink(os.path.join(result, "initramfs.cpio"))
+        left.append("modules.builtin")
+    else:
+        left += ["cache", "pe-init", "pe-shim", "vmlinuz"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    equal(sorted(os.listdir(result)), sorted(left))
+    with open(os.path.join(result, "initramfs.cpio"), "rb") as file:
+        return file.read()
+
+
 @test("the initramfs is the same byte for byte wherever and whenever it is built")
 def _(bench):
     archives = []
@@ -100,11 +118,7 @@ def _(bench):
             shutil.copyfile(os.path.join(bench.build, program), os.path.join(folder, program))
             os.chmod(os.path.join(folder, program), 0o755)
         os.symlink(os.path.join(bench.build, "cache"), os.path.join(folder, "cache"))
-        subprocess.run([os.path.join(ROOT, "initramfs/build"), folder], check=True, stdout=subprocess.DEVNULL)
-        with open(os.path.join(folder, "initramfs.cpio"), "rb") as file:
-            archives.append(file.read())
-        equal(sorted(os.listdir(folder)),
-              ["VERSION", "cache", "initramfs.cpio", "pe-init", "pe-shim", "vmlinux", "vmlinuz"])
+        archives.append(build_initramfs(bench, folder))
         shutil.rmtree(folder)
     equal(archives[0] == archives[1], True)
 
@@ -336,8 +350,9 @@ def main():
     options = parser.parse_args()
     build = os.path.abspath(options.build)
     for name in "vmlinux", "initramfs.cpio":
-        if not os.path.exists(os.path.join(build, name)):
-            sys.exit("%s/%s is not there; make guest makes it" % (build, name))
+        path = os.path.join(build, guest.VARIANT, name)
+        if not os.path.exists(path):
+            sys.exit("%s is not there; make guest or make kernel makes it" % path)
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="pe-test-guest-") as folder:
         bench = Bench(build, folder)
