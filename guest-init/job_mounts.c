@@ -37,8 +37,8 @@ static int set(int context, const char *key, const char *value, struct pe_error 
 static int make_work(uint64_t attributes, struct pe_error *err)
 {
     pe_autoclose int context = fsopen("overlay", FSOPEN_CLOEXEC);
-    /* Whoever the image's user is: /work and /output are the job's. The overlay's root has the mode of its upper
-     * directory. */
+    /* Whoever the image's user is: /work and /output are the job's. The overlay's root has the mode of its
+     * upper directory. */
     if (context < 0 || mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || chmod(SCRATCH_WORK_UPPER, 0777) < 0 ||
         mkdir(SCRATCH_WORK_WORK, 0755) < 0)
         return pe_fail_errno(err, "overlay for /work");

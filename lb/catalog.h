@@ -12,7 +12,8 @@ struct catalog_entry {
     const char *name;   /* "gcc:14"; belongs to the catalog's JSON */
     const char *digest; /* "sha256:…", likewise */
     const json_t *json; /* the whole entry, likewise */
-    char identity[65];  /* SHA-256 of the entry, hex: images may share a rootfs and differ in user, root or command */
+    char identity[65];  /* SHA-256 of the entry, hex: images may share a rootfs and differ in user, root or
+                           command */
 };
 
 struct catalog {

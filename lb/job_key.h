@@ -1,5 +1,5 @@
-/* What makes two jobs the same: SHA-256 over the image's catalog entry (its digest is in it), what the job asks for, and the name and
- * content of every file, in order. */
+/* What makes two jobs the same: SHA-256 over the image's catalog entry (its digest is in it), what the job
+ * asks for, and the name and content of every file, in order. */
 #ifndef PE_LB_JOB_KEY_H
 #define PE_LB_JOB_KEY_H
 
@@ -12,8 +12,8 @@ struct job_key {
     uint8_t bytes[32];
 };
 
-/* The key of a request whose image has this identity (catalog_entry). `job.cache` is no part of it, nor is the
- * form in which the image was asked for. */
+/* The key of a request whose image has this identity (catalog_entry). `job.cache` is no part of it, nor is
+ * the form in which the image was asked for. */
 int job_key_make(const struct run_request *request, const char *image_identity, struct job_key *key,
                  struct pe_error *err) PE_MUST_CHECK;
 
