@@ -4,6 +4,7 @@
 #include "lb/control_link.h"
 #include "lb/cors.h"
 #include "lb/metrics.h"
+#include "lb/playground.h"
 #include "lb/problems.h"
 #include "lb/run.h"
 #include "lb/server.h"
@@ -19,15 +20,12 @@ static const struct route {
     const char *path; /* one that ends in '/' stands for everything below it, "/" excepted */
     void (*handle)(struct server *server, h2o_req_t *req);
 } routes[] = {
-    {"POST", "/v1/run", run_accept},
-    {"GET", "/v1/images", api_images},
-    {"GET", "/healthz", api_health},
-    {"GET", "/metrics", api_metrics},
-    {"GET", "/openapi.json", api_openapi},
-    {"GET", "/problems/", api_problem},
-    {"GET", PE_SLOT_PATH, slot_link_accept},
-    {"GET", PE_CONTROL_PATH, control_link_accept},
-    {"GET", "/", api_about},
+    {"POST", "/v1/run", run_accept},         {"GET", "/v1/images", api_images},
+    {"GET", "/healthz", api_health},         {"GET", "/metrics", api_metrics},
+    {"GET", "/openapi.json", api_openapi},   {"GET", "/problems/", api_problem},
+    {"GET", PE_SLOT_PATH, slot_link_accept}, {"GET", PE_CONTROL_PATH, control_link_accept},
+    {"GET", "/", playground_answer},         {"GET", "/embed", playground_answer},
+    {"GET", "/assets/", playground_answer},
 };
 
 static bool path_fits(const struct route *route, h2o_iovec_t path)

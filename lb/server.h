@@ -9,6 +9,7 @@
 #include "lb/h2o.h"
 #include "lb/hangup.h"
 #include "lb/metrics.h"
+#include "lb/page_files.h"
 #include "lb/peer.h"
 #include "lb/poison.h"
 #include "lb/scheduler.h"
@@ -34,6 +35,7 @@ struct server {
     struct metrics metrics;
     void *tasks; /* those that can be joined: tsearch(3), by key (lb/task.c) */
     struct tokens tokens;
+    struct page_files page;
     struct peer_networks trusted;
     struct hangup hangup;
 
