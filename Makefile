@@ -19,7 +19,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun \
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libinih-dev libcmocka-dev qemu-system-x86 crun \
 	mmdebstrap debian-archive-keyring zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
 	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema memcached openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -42,8 +42,8 @@ pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -
 $(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
-pe-run_SRC := $(call src,cli)
-pe-run_LIBS := -lcurl -ljansson
+pe-run_SRC := $(call src,cli) image/store.c
+pe-run_LIBS := -lcurl -ljansson -linih
 pe-image_SRC := $(call src,image)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 

@@ -42,9 +42,9 @@ def _(service):
     s.check_equal(pe_run(service, "--timeout", "1", "busybox:1.35", "--", "sleep", "20").returncode, 124, "timeout")
     s.check_equal(pe_run(service, "busybox:1.35", "--", "sh", "-c", "kill -SEGV $$").returncode, 128 + 11, "signal")
     unknown = pe_run(service, "busybx:1.35", "--", "true")
-    s.check_equal(unknown.returncode, 125, "unknown image")
+    s.check_equal(unknown.returncode, 66, "unknown image")
     s.check(b"busybox:1.35" in unknown.stderr, unknown.stderr)
-    s.check_equal(pe_run(None, "--server", "http://127.0.0.1:1", "busybox:1.35", "--", "true").returncode, 125, "no server")
+    s.check_equal(pe_run(None, "--server", "http://127.0.0.1:1", "busybox:1.35", "--", "true").returncode, 69, "no server")
     nothing_is_left(service)
 
 
