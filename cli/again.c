@@ -63,18 +63,26 @@ static int wait_for_change(struct run *run, struct watch *watch, struct pe_error
     }
 }
 
+/* One run, and then until there is reason for another. */
 static int run_and_wait(struct run *run, struct watch *watch, struct pe_error *err)
 {
+    bool is_quiet = run->options.quiet;
     if (watch_begin(watch, err) < 0)
         return -1;
     if (run_collect(run, err) < 0) {
         fprintf(stderr, "pe-run: %s\n", err->message);
     } else {
         int code = run_once(run);
-        if (!run->options.quiet && !interrupt_signal())
+        if (run->is_broken_off)
+            return 0;
+        if (!is_quiet && !interrupt_signal())
             fprintf(stderr, "pe-run: exit code %d; waiting for a change (Ctrl-C ends)\n", code);
     }
-    return wait_for_change(run, watch, err);
+    if (wait_for_change(run, watch, err) < 0)
+        return -1;
+    if (!is_quiet)
+        say_new_run(err);
+    return 0;
 }
 
 static int fail(const struct pe_error *err, int code)
@@ -96,8 +104,7 @@ int again_run(struct run *run, struct pe_error *err)
     interrupt_catch();
     run->watch = &watch;
     while (run_and_wait(run, &watch, err) == 0)
-        if (!options->quiet)
-            say_new_run(err);
+        ;
     run->watch = NULL;
     return interrupt_signal() ? EXIT_SIGNAL : fail(err, EXIT_SERVICE);
 }

@@ -1,6 +1,5 @@
 /* Exit codes. What a program exits with is passed through, so these are numbers that programs seldom use: of
- * timeout(1), of `docker run`, of shells, and of sysexits.h(3head). docs/pe-run.md and the man page have the
- * table. */
+ * timeout(1), of `docker run`, of shells, and of sysexits.h(3head). pe-run(1) has the table. */
 #ifndef PE_CLI_EXIT_H
 #define PE_CLI_EXIT_H
 

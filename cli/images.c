@@ -43,7 +43,7 @@ static int parse(int argc, char **argv, struct images_options *options, struct p
     const struct pe_program program = {
         .name = "pe-run images",
         .usage = "[options] [PATTERN]",
-        .about = "List the images that programs can run in: of a server or, without one, of this machine.",
+        .about = "List the images: of the server or, without one, of this machine.",
         .options = table,
         .epilogue = "PATTERN is a part of the name or a whole category; with *, ? or [ it has to fit the\n"
                     "whole name."};

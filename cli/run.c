@@ -129,22 +129,19 @@ static void explain_failure(const struct run *run, const struct pe_error *err)
         service_show_logs(&run->service);
 }
 
-static bool is_broken_off(const struct run *run, const struct pe_error *err)
-{
-    return run->watch && err->kind == PE_ERR_CANCELED && !interrupt_signal();
-}
-
 int run_once(struct run *run)
 {
     http_autoreply struct http_reply reply = {0};
     struct pe_error err;
     int exit_code = EXIT_SERVICE;
+    run->is_broken_off = false;
     progress_init(&run->progress, run->options.quiet);
     int failed = send_job(run, &reply, &err);
     progress_clear(&run->progress);
     if (!failed && !(failed = show_response(run, &reply, &exit_code, &err)))
         return exit_code;
-    fprintf(stderr, "pe-run: %s%s\n", err.message, is_broken_off(run, &err) ? ": begun anew" : "");
+    run->is_broken_off = run->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
+    fprintf(stderr, "pe-run: %s%s\n", err.message, run->is_broken_off ? ": begun anew" : "");
     explain_failure(run, &err);
     return exit_code_of_failure(&err, run->profile.server == NULL);
 }

@@ -19,6 +19,7 @@ struct run {
     bool has_service;
     struct progress progress;
     struct watch *watch; /* whose changes end the run, or NULL */
+    bool is_broken_off;  /* the last run was ended by one */
     char *job, *image;
 };
 
@@ -27,8 +28,7 @@ void run_free(struct run *run);
 /* Look up the files, and make the job of them: also anew. */
 int run_collect(struct run *run, struct pe_error *err) PE_MUST_CHECK;
 
-/* Send it and show the result; the exit code. What went wrong is said, too, but for a run that was broken off
- * by a change of its files: that is not the end. */
+/* Send it and show the result; the exit code. What went wrong is said, too. */
 int run_once(struct run *run);
 
 #endif

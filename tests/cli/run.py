@@ -13,16 +13,22 @@ import traceback
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import test_exit
+import test_images
 import test_jobs
 import test_local
+import test_manual
+import test_profiles
+import test_terminal
+import test_watch
 
-MODULES = (test_jobs, test_local)
+MODULES = (test_jobs, test_exit, test_local, test_terminal, test_images, test_profiles, test_watch, test_manual)
 
 
 def main():
     wanted = sys.argv[1:] or [os.environ.get("PE_TEST", "")]
     tests = [(name[5:].replace("_", " "), test) for module in MODULES for name, test in vars(module).items()
-             if name.startswith("test_")]
+             if name.startswith("test_") and test.__module__ == module.__name__]
     passed = failed = 0
     for name, test in tests:
         if not any(part in name for part in wanted):

@@ -62,13 +62,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(given or problem(404, "There is no such thing", "nothing here", kind="not-found"))
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read_body(int(self.headers["Content-Length"]))
         self.server.seen = {"path": self.path, "accept": self.headers["Accept"], "id": self.headers["X-Request-Id"],
                             "authorization": self.headers["Authorization"],
                             "parts": parse_form(self.headers["Content-Type"], body)}
         self.server.count += 1
         reply = self.server.reply
         self.send(reply(self) if callable(reply) else reply)
+
+    def read_body(self, size):
+        """With `throttle`, a piece of 1 MiB each so many seconds."""
+        if not self.server.throttle:
+            return self.rfile.read(size)
+        body = b""
+        while len(body) < size:
+            body += self.rfile.read(min(1 << 20, size - len(body)))
+            time.sleep(self.server.throttle)
+        return body
 
     def send(self, answer):
         status, headers, content = answer
@@ -100,6 +110,7 @@ class Server:
     def __init__(self, reply, pages=None):
         self.http = QuietServer(("127.0.0.1", 0), Handler)
         self.http.reply, self.http.pages, self.http.seen, self.http.count, self.http.asked = reply, pages, None, 0, []
+        self.http.throttle = 0
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 

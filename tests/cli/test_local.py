@@ -51,6 +51,8 @@ home = os.path.dirname(os.path.abspath(__file__))
 print("worker speaks", *sys.argv[1:], file=sys.stderr, flush=True)
 if os.path.exists(home + "/worker-fails"):
     sys.exit("no image store")
+if os.path.exists(home + "/worker-slow"):
+    time.sleep(1)
 open(home + "/worker-here", "w").close()
 if os.path.exists(home + "/worker-stays"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
