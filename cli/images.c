@@ -45,8 +45,8 @@ static int parse(int argc, char **argv, struct images_options *options, struct p
         .usage = "[options] [PATTERN]",
         .about = "List the images: of the server or, without one, of this machine.",
         .options = table,
-        .epilogue = "PATTERN is a part of the name or a whole category; with *, ? or [ it has to fit the\n"
-                    "whole name."};
+        .epilogue = "PATTERN is a part of the name or a whole category; with *, ? or [ it has to fit\n"
+                    "the whole name."};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;

@@ -13,8 +13,10 @@ import traceback
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import test_completion
 import test_exit
 import test_images
+import test_install
 import test_jobs
 import test_local
 import test_manual
@@ -22,7 +24,8 @@ import test_profiles
 import test_terminal
 import test_watch
 
-MODULES = (test_jobs, test_exit, test_local, test_terminal, test_images, test_profiles, test_watch, test_manual)
+MODULES = (test_jobs, test_exit, test_local, test_terminal, test_images, test_profiles, test_watch, test_manual, test_install,
+           test_completion)
 
 
 def main():
