@@ -138,7 +138,7 @@ int run_once(struct run *run)
     progress_init(&run->progress, run->options.quiet);
     int failed = send_job(run, &reply, &err);
     progress_clear(&run->progress);
-    if (!failed && !(failed = show_response(run, &reply, &exit_code, &err)))
+    if (!failed && show_response(run, &reply, &exit_code, &err) == 0)
         return exit_code;
     run->is_broken_off = run->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
     fprintf(stderr, "pe-run: %s%s\n", err.message, run->is_broken_off ? ": begun anew" : "");
