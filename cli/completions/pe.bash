@@ -1,5 +1,6 @@
 # bash completion for pe-run, pe-image, pe-lb and pe-worker, on top of bash-completion. Options are those of --help, which
-# also says by the name of its argument what an option takes; images and profiles are looked up, briefly.
+# also says by the name of its argument what an option takes; images and profiles are looked up, briefly. A server chooses its
+# images' names: they are compared and never expanded (compgen -W would), and odd ones are left out.
 
 # "--name ARGUMENT" and "-n ARGUMENT", one a line, of a program and its command.
 _pe_options()
@@ -42,9 +43,13 @@ _pe_images()
     esac
 }
 
+# Lines that begin with what was typed.
 _pe_words()
 {
-    COMPREPLY+=($(compgen -W "$(printf '%s\n' "$@")" -- "$cur"))
+    local line
+    while read -r line; do
+        [[ $line == "$cur"* && $line =~ ^[A-Za-z0-9:/._@-]+$ ]] && COMPREPLY+=("$line")
+    done < <(printf '%s\n' "$@")
 }
 
 # What an argument of this name is completed with.
@@ -112,7 +117,7 @@ _pe()
     elif [[ $argument ]]; then
         _pe_argument "$argument"
     elif [[ $cur == -* ]]; then
-        _pe_words $(awk '/^--/ { print $1 }' <<<"$options")
+        _pe_words "$(awk '/^--/ { print $1 }' <<<"$options")"
     else
         _pe_position
     fi

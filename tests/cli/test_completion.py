@@ -135,3 +135,23 @@ def test_a_server_that_does_not_answer_does_not_hang_the_shell(work):
         equal(fish(work, f"pe-run -s {url} gcc"), [], "fish")
         equal(bash_words(work, f"pe-run -s {url} gcc"), [], "bash")
         equal(time.monotonic() - started < 8, True, "it gives up")
+
+
+def test_names_that_a_server_made_up_are_never_run(work):
+    import json
+    settings(work)
+    names = ["gcc:14", "gcc$(touch hit)", "gcc`touch hit`", "gcc;touch hit", "gcc' touch hit '", "gcc\x1b[2J"]
+    body = json.dumps({"images": [{"name": name} for name in names]}).encode()
+    with Server(answer(), lambda path: (200, {"Content-Type": "application/json"}, body)) as server:
+        equal(bash_words(work, "pe-run gcc", server), ["gcc:14"], "bash")
+        fish(work, "pe-run gcc", server)
+        shell = Terminal("-f", "-i", program="/bin/zsh", cwd=f"{work}/here", columns=200, PS1="ready> ",
+                         **{**settings_cache(work), "PE_SERVER": server.url})
+        shell.until(b"ready> ")
+        os.write(shell.fd, f"fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -u -D; echo lo''aded\n".encode())
+        shell.until(b"loaded")
+        os.write(shell.fd, b"pe-run gcc\t")
+        shell.until(b"touch")
+        os.write(shell.fd, b"\x15exit\n")
+        shell.end()
+    equal(sorted(os.listdir(f"{work}/here")), ["folder", "main.c"], "files")
