@@ -13,7 +13,7 @@ class Watching:
     """pe-run --watch, in a process group of its own, its output in files."""
 
     def __init__(self, work, *arguments, server=None, program=PE_RUN, **more):
-        self.out, self.err = f"{work}.out", f"{work}.err"
+        self.out, self.err = f"{work}/.stdout", f"{work}/.stderr"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen([program, "--watch", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                             env=environment(server, **more), cwd=work)
@@ -31,10 +31,13 @@ class Watching:
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
-        code = self.process.wait(15)
-        os.unlink(self.out)
-        os.unlink(self.err)
-        return code
+        return self.process.wait(15)
+
+    def __del__(self):
+        """Also after a test that failed."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 def echo(handler):
