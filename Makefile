@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
+.PHONY: install uninstall bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -19,7 +19,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun \
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libinih-dev libcmocka-dev qemu-system-x86 crun \
 	mmdebstrap debian-archive-keyring zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
 	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema memcached openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -42,8 +42,8 @@ pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -
 $(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
-pe-run_SRC := $(call src,cli)
-pe-run_LIBS := -lcurl -ljansson
+pe-run_SRC := $(call src,cli) image/store.c
+pe-run_LIBS := -lcurl -ljansson -linih
 pe-image_SRC := $(call src,image)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 
@@ -109,6 +109,16 @@ build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/
 run: deps all guest images
 	$(BIN)/pe-run gcc:14 examples/hello.c
 
+# ---- install: below PREFIX, and what all installations have in one place: guest and recipes ----
+# The systemd units name the programs where they are installed. DESTDIR is for those who make packages.
+PREFIX ?= /usr/local
+install: all guest
+	@deploy/install-files "$(BIN)" "$(GUEST)" "$(PREFIX)" "$(DESTDIR)"
+
+# What is in /var/lib and /etc stays: images, state, tokens.
+uninstall:
+	@deploy/install-files --remove "$(PREFIX)" "$(DESTDIR)"
+
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
@@ -145,8 +155,12 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 nested: deps all guest images
 	@tests/nested/build build $(B)
 
+# Shells whose completions are tested, and what reads manual pages.
+CLI_TEST_PACKAGES := bash bash-completion zsh fish mandoc
+
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
 test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+	@deploy/install-packages $(CLI_TEST_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -181,6 +195,7 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
 	@echo "make images-all   also $(OTHER_IMAGES)"
+	@echo "make install   programs, manual pages, completions, units, guest: below PREFIX=/usr/local; make uninstall"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
 	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"
 	@echo "make bench-lb  the balancer beside nginx"

@@ -3,6 +3,7 @@
 #include "lb/api_info.h"
 #include "lb/control_link.h"
 #include "lb/cors.h"
+#include "lb/job_status.h"
 #include "lb/metrics.h"
 #include "lb/problems.h"
 #include "lb/run.h"
@@ -21,6 +22,7 @@ static const struct route {
 } routes[] = {
     {"POST", "/v1/run", run_accept},
     {"GET", "/v1/images", api_images},
+    {"GET", JOB_STATUS_PATH, api_job},
     {"GET", "/healthz", api_health},
     {"GET", "/metrics", api_metrics},
     {"GET", "/openapi.json", api_openapi},

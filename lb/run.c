@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "lb/answer.h"
 #include "lb/connection.h"
+#include "lb/job_status.h"
 #include "lb/problems.h"
-#include "lb/random.h"
 #include "lb/server.h"
 
 #include <stdio.h>
@@ -38,6 +38,7 @@ static void on_dispose(void *memory)
     struct run *run = memory;
     struct server *server = run->server;
     run_leave(run);
+    job_status_leave(run);
     list_remove(&run->in_answering);
     h2o_timeout_unlink(&run->stall_entry);
     h2o_timeout_unlink(&run->turn_entry);
@@ -368,7 +369,7 @@ void run_accept(struct server *server, h2o_req_t *req)
     run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
     connection_busy(run->connection);
     server->runs++;
-    random_hex(run->id, 16);
+    job_status_enter(run);
     answer_header(req, "x-request-id", run->id);
     struct pe_problem problem = check_head(run);
     if (!problem.status)

@@ -48,6 +48,7 @@ struct run {
     struct task *task;        /* while it waits or the result arrives */
     struct list in_task;      /* of the task's runs */
     struct list in_waiting;   /* of the server's: its deadline is watched */
+    bool is_named;            /* its client gave the id, and may ask by it (lb/job_status.h) */
     struct list in_answering; /* of the server's, from the first byte of the response on */
     uint64_t arrived_us, deadline_us, started_us; /* started: of its job, on a slot */
 

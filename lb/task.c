@@ -325,10 +325,14 @@ void task_on_lost(struct task *task, uint64_t host_serial, const char *why)
 
 /* ---- waiting ---- */
 
-uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client)
+uint64_t task_wait_us(const struct server *server, size_t before)
 {
     size_t capacity = scheduler_capacity(&server->scheduler);
-    size_t ahead = scheduler_jobs_ahead(&server->scheduler, client);
     uint64_t service_us = server->service_us ? server->service_us : 1000000;
-    return (ahead + 1) * service_us / (capacity ? capacity : 1);
+    return (before + 1) * service_us / (capacity ? capacity : 1);
+}
+
+uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client)
+{
+    return task_wait_us(server, scheduler_jobs_ahead(&server->scheduler, client));
 }

@@ -15,9 +15,7 @@ import test_protection
 import test_operation
 import test_kills
 import test_deploy
-import test_operation
-import test_kills
-import test_deploy
+import test_status
 
 if __name__ == "__main__":
     sys.exit(harness.run_tests(sys.argv[1:]))
