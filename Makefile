@@ -68,7 +68,7 @@ GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIF
 GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
 .PHONY: guest-programs
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
-SHIM_SRC := guest-init/shim.c guest-init/program.c
+SHIM_SRC := $(addprefix guest-init/,shim.c program.c stages.c stage-usage.c)
 $(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
