@@ -94,8 +94,8 @@ $(SMALL)/initramfs.cpio: $(SMALL)/vmlinux initramfs/build initramfs/modules $(GU
 
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones; the others are for whoever wants them.
-IMAGES := gcc:14 busybox:1.35
-OTHER_IMAGES := clang:19 python:3 shell:13 sqlite:3 graphviz:2 gcc:13
+IMAGES := gcc:14 busybox:1.35 python:3
+OTHER_IMAGES := clang:19 shell:13 sqlite:3 graphviz:2 gcc:13
 stamps = $(foreach i,$(1),build/images/.made-$(subst :,-,$(i)))
 .PHONY: images-all
 images: $(call stamps,$(IMAGES))

@@ -25,7 +25,7 @@ struct shim_record {
     uint64_t time_us;    /* CLOCK_MONOTONIC */
     uint64_t user_us;    /* of every process that the shim reaped and those that they waited for */
     uint64_t system_us;
-    uint64_t max_rss_kib; /* of the largest of them */
+    uint64_t max_rss_kib;  /* of the largest of them */
     uint64_t memory_bytes; /* of SHIM_LIMIT; 0: as config.json says */
 };
 

@@ -104,14 +104,14 @@ static void put_end(struct run *run)
     static const char *const names[PE_STAGE_ENDS] = PE_STAGE_END_NAMES;
     char text[END_ROOM];
     bool exited = run->end == PE_STAGE_EXITED, signaled = run->end == PE_STAGE_SIGNALED;
-    int size = snprintf(text, sizeof text,
-                        "end=%s\ncode=%d\nsignal=%d\nwall_us=%llu\nuser_us=%llu\nsystem_us=%llu\n"
-                        "max_rss_kib=%llu\n",
-                        names[run->end], exited ? WEXITSTATUS(run->wait_status) : 0,
-                        signaled ? WTERMSIG(run->wait_status) : 0,
-                        (unsigned long long)(run->end_us - run->start_us),
-                        (unsigned long long)run->usage.user_us, (unsigned long long)run->usage.system_us,
-                        (unsigned long long)run->usage.max_rss_kib);
+    int size =
+        snprintf(text, sizeof text,
+                 "end=%s\ncode=%d\nsignal=%d\nwall_us=%llu\nuser_us=%llu\nsystem_us=%llu\n"
+                 "max_rss_kib=%llu\n",
+                 names[run->end], exited ? WEXITSTATUS(run->wait_status) : 0,
+                 signaled ? WTERMSIG(run->wait_status) : 0, (unsigned long long)(run->end_us - run->start_us),
+                 (unsigned long long)run->usage.user_us, (unsigned long long)run->usage.system_us,
+                 (unsigned long long)run->usage.max_rss_kib);
     put_frame(run, PE_STAGE_END, text, (size_t)size);
 }
 

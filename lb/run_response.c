@@ -157,14 +157,21 @@ void run_on_outcome(struct run *run, struct outcome *outcome)
 {
     struct pe_error err;
     struct pe_result result = outcome->result;
+    if (run->is_piston && result.status == PE_STATUS_VM_ERROR) {
+        struct pe_problem problem = problem_make("internal", "the VM failed: %s", result.reason);
+        run_answer_problem(run, &problem);
+        return;
+    }
     result.cached = run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE;
     result.phase_us[PE_PHASE_QUEUE] = run->started_us ? run->started_us - run->arrived_us : 0;
     run->begun = true;
     list_remove(&run->in_waiting);
-    if (response_begin(&run->response, run->format, outcome, &result, &err) < 0)
+    if (response_begin(&run->response, run->format, outcome, &result, &err) < 0) {
         fail(run, &err);
-    else
-        run_on_progress(run);
+        return;
+    }
+    run->response.piston = run->is_piston ? &run->piston : NULL;
+    run_on_progress(run);
 }
 
 void run_on_stored(struct run *run)

@@ -123,8 +123,8 @@ static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struc
     struct pe_flat_entry entry;
     int got = 0;
     while ((got = pe_flat_next(&text, &entry, err)) > 0)
-        if ((strcmp(entry.key, "end") ? take_number(stage, &entry, err)
-                                      : take_end(stage, entry.value, err)) < 0)
+        if ((strcmp(entry.key, "end") ? take_number(stage, &entry, err) : take_end(stage, entry.value, err)) <
+            0)
             return -1;
     return got < 0 || stage->ended ? got : malformed(err, "does not say how a stage ended");
 }

@@ -47,8 +47,8 @@ enum pe_stage_end {
     PE_STAGE_ENDS
 };
 
-#define PE_STAGE_END_NAMES                                                      \
-    {                                                                           \
+#define PE_STAGE_END_NAMES                                                \
+    {                                                                     \
         "exited", "signaled", "wall", "cpu", "stdout", "stderr", "failed" \
     }
 
@@ -83,7 +83,7 @@ struct pe_stage_report {
     enum pe_stage_end end;
     int code, signal;
     uint64_t wall_us, user_us, system_us;
-    uint64_t max_rss_kib;          /* of its largest process */
+    uint64_t max_rss_kib;           /* of its largest process */
     struct pe_buf out, error, both; /* `both`: in the order of arrival */
 };
 
