@@ -113,7 +113,8 @@ run: deps all guest images
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
 	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
-	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
+	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c lb/request.c lb/utf8.c \
+	$(wildcard lb/piston_*.c))
 # An archive: a test that brings a stand-in for a room's neighbour is not linked with the neighbour.
 $(B)/obj/unit-rooms.a: $(UNIT_ROOMS)
 	@rm -f $@
