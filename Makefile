@@ -146,8 +146,18 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 nested: deps all guest images
 	@tests/nested/build build $(B)
 
+# Published clients of Piston's API, which tests/piston calls.
+NODE_PACKAGES := nodejs npm
+CLIENTS := $(B)/piston-clients/node_modules/.package-lock.json
+$(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.deps
+	@mkdir -p $(B)/piston-clients
+	@cp $^ $(B)/piston-clients
+	@command -v npm >/dev/null || deploy/install-packages $(NODE_PACKAGES)
+	npm ci --prefix $(B)/piston-clients --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
