@@ -174,7 +174,7 @@ static int place_of(struct taking *taking, const struct pe_path *path, size_t *p
 
 static int take_file(struct taking *taking, const json_t *file, size_t index, struct pe_error *err)
 {
-    struct pe_path path;
+    struct pe_path path = {.length = 0};
     size_t place = 0, start = taking->contents->size, known = taking->job->files.count;
     if (take_name(file, index, &path, err) < 0 || place_of(taking, &path, &place, err) < 0 ||
         append_content(taking->contents, file, err) < 0)

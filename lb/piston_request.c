@@ -47,7 +47,7 @@ static int check_body(const json_t *body, struct pe_error *err)
 
 int piston_request_read(const void *body, size_t size, struct piston_request *request, struct pe_error *err)
 {
-    json_error_t where;
+    json_error_t where = {.text = "out of memory"};
     *request = (struct piston_request){0};
     if (size > PISTON_BODY_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE,

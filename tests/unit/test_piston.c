@@ -16,7 +16,8 @@ static const char images_text[] =
     " {'name': 'gcc:13', 'digest': '" DIGEST "', 'piston': [{'language': 'c', 'version': '13.3.0', 'aliases':"
     " ['gcc'], 'runtime': 'gcc', 'run': ['old'], 'limit_overrides': {'run_timeout': 50, 'run_memory_limit': "
     "1000}}]},"
-    " {'name': 'other:1', 'digest': '" DIGEST "', 'piston': [{'language': 'c', 'version': '14.2.0', 'aliases':"
+    " {'name': 'other:1', 'digest': '" DIGEST
+    "', 'piston': [{'language': 'c', 'version': '14.2.0', 'aliases':"
     " ['gcc', 'cc'], 'runtime': 'gcc', 'run': ['copy']}]},"
     " {'name': 'python:3', 'digest': '" DIGEST "', 'piston': [{'language': 'python', 'version': '3.13.5',"
     " 'aliases': ['py'], 'run': ['python3', '{main}', '{args}', '{files}x']}]},"
