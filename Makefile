@@ -190,7 +190,7 @@ help:
 	@echo "make run       install, build, prepare images, run examples/hello.c in a VM"
 	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
 	@echo "make all       the programs only"
-	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
+	@echo "make guest     kernel and initramfs of the guest; make images: $(IMAGES)"
 	@echo "make images-all   also $(OTHER_IMAGES)"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
 	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"
