@@ -74,6 +74,11 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static size_t least(uint64_t a, uint64_t b)
+{
+    return (size_t)(a < b ? a : b);
+}
+
 /* ---- the report ---- */
 
 static void write_whole(const void *bytes, size_t size)
@@ -96,7 +101,7 @@ static void put_frame(struct run *run, enum pe_stage_frame kind, const void *byt
                                                (uint8_t)size};
     write_whole(head, sizeof head);
     write_whole(bytes, size);
-    run->room -= sizeof head + size;
+    run->room -= least(run->room, sizeof head + size);
 }
 
 static void put_end(struct run *run)
@@ -116,11 +121,6 @@ static void put_end(struct run *run)
 }
 
 /* ---- what it prints ---- */
-
-static size_t least(uint64_t a, uint64_t b)
-{
-    return (size_t)(a < b ? a : b);
-}
 
 /* How much more of a stream may be kept. The report's own bound makes frames of one byte end the stage, too.
  */

@@ -21,15 +21,6 @@ static const char *package_of(const struct piston_runtime *runtime)
     return *name ? name : runtime->language;
 }
 
-static bool read_runtime(const struct catalog_entry *entry, const json_t *json,
-                         struct piston_runtime *runtime)
-{
-    const char *version = json_string_value(json_object_get(json, "version"));
-    *runtime = (struct piston_runtime){.image = entry->name, .json = json};
-    runtime->language = text_of(runtime, "language");
-    return version && *runtime->language && pe_semver_parse(version, &runtime->version);
-}
-
 static bool is_called(const struct piston_runtime *runtime, const char *language)
 {
     size_t i = 0;
@@ -44,31 +35,49 @@ static bool is_called(const struct piston_runtime *runtime, const char *language
     return false;
 }
 
-/* Call `visit` for every runtime of every host. */
-static void for_each_runtime(const struct scheduler *scheduler,
-                             void (*visit)(const struct piston_runtime *runtime, void *context),
+/* `language` (NULL: any) is compared before the version is read: most runtimes are of another. */
+static bool read_runtime(const struct catalog_entry *entry, const json_t *json, const char *language,
+                         struct piston_runtime *runtime)
+{
+    const char *version = json_string_value(json_object_get(json, "version"));
+    *runtime = (struct piston_runtime){.image = entry->name, .json = json};
+    runtime->language = text_of(runtime, "language");
+    if (!version || !*runtime->language || (language && !is_called(runtime, language)))
+        return false;
+    return pe_semver_parse(version, &runtime->version);
+}
+
+typedef void visitor(const struct piston_runtime *runtime, void *context);
+
+static void visit_entry(const struct catalog_entry *entry, const char *language, visitor *visit,
+                        void *context)
+{
+    size_t i = 0;
+    const json_t *json = NULL;
+    json_array_foreach(json_object_get(entry->json, "piston"), i, json)
+    {
+        struct piston_runtime runtime;
+        if (read_runtime(entry, json, language, &runtime))
+            visit(&runtime, context);
+    }
+}
+
+/* Call `visit` for every runtime of the language, or for every one, of every host. */
+static void for_each_runtime(const struct scheduler *scheduler, const char *language, visitor *visit,
                              void *context)
 {
     list_for_each(node, &scheduler->hosts)
     {
         const struct catalog *catalog = &list_entry(node, struct sched_host, in_hosts)->catalog;
-        for (size_t i = 0; i < catalog->count; i++) {
-            struct piston_runtime runtime;
-            size_t k = 0;
-            const json_t *json = NULL;
-            json_array_foreach(json_object_get(catalog->entries[i].json, "piston"), k, json)
-            {
-                if (read_runtime(&catalog->entries[i], json, &runtime))
-                    visit(&runtime, context);
-            }
-        }
+        for (size_t i = 0; i < catalog->count; i++)
+            visit_entry(&catalog->entries[i], language, visit, context);
     }
 }
 
 /* ---- one ---- */
 
 struct search {
-    const char *language, *selector;
+    const char *selector;
     struct piston_runtime *best;
     bool found;
 };
@@ -82,7 +91,7 @@ static bool is_better(const struct piston_runtime *runtime, const struct piston_
 static void consider(const struct piston_runtime *runtime, void *context)
 {
     struct search *search = context;
-    if (is_called(runtime, search->language) && pe_semver_satisfies(&runtime->version, search->selector) &&
+    if (pe_semver_satisfies(&runtime->version, search->selector) &&
         (!search->found || is_better(runtime, search->best))) {
         *search->best = *runtime;
         search->found = true;
@@ -92,8 +101,8 @@ static void consider(const struct piston_runtime *runtime, void *context)
 bool piston_find_runtime(const struct scheduler *scheduler, const char *language, const char *selector,
                          struct piston_runtime *found)
 {
-    struct search search = {.language = language, .selector = selector, .best = found};
-    for_each_runtime(scheduler, consider, &search);
+    struct search search = {.selector = selector, .best = found};
+    for_each_runtime(scheduler, language, consider, &search);
     return search.found;
 }
 
@@ -151,7 +160,7 @@ static bool is_same(const struct piston_runtime *a, const struct piston_runtime 
 static json_t *list(const struct scheduler *scheduler, json_t *(*entry_of)(const struct piston_runtime *))
 {
     struct collection all = {0};
-    for_each_runtime(scheduler, collect, &all);
+    for_each_runtime(scheduler, NULL, collect, &all);
     if (all.count)
         qsort(all.items, all.count, sizeof *all.items, compare);
     json_t *array = all.failed ? NULL : json_array();

@@ -132,10 +132,10 @@ def _(service):
 
 @test("a runtime's version is that of its program")
 def _(service):
-    versions = {r["language"]: r["version"] for r in service.request("GET", "/api/v2/runtimes").json()}
+    runtimes = [(r["language"], r["version"]) for r in service.request("GET", "/api/v2/runtimes").json()]
     gcc = service.run(["gcc", "-dumpfullversion"], "gcc:14").stdout.decode().strip()
     python = service.run(["python3", "--version"], "python:3").stdout.decode().split()[1]
-    s.check_equal(versions, {"c": gcc, "python": python})
+    s.check(("c", gcc) in runtimes and ("python", python) in runtimes, runtimes, gcc, python)
 
 
 @test("what is wrong is said with Piston's status and text")
@@ -174,7 +174,7 @@ def _(service):
 @test("packages are listed and not changed, and there is nothing to connect to")
 def _(service):
     packages = service.request("GET", "/api/v2/packages").json()
-    s.check_equal([(p["language"], p["installed"]) for p in packages], [("gcc", True), ("python", True)])
+    s.check({(p["language"], p["installed"]) for p in packages} >= {("gcc", True), ("python", True)}, packages)
     for method in "POST", "DELETE":
         answer = service.request(method, "/api/v2/packages", "{}", {"Content-Type": "application/json"})
         s.check_equal((answer.status, list(answer.json())), (403, ["message"]))

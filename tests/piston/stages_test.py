@@ -69,6 +69,8 @@ def _(service):
     stages = run(service, ("head -c 3000000 /dev/zero", {}))
     s.check_equal(stages[0][3]["end"], "stdout", stages[0][3])
     s.check(900_000 < len(stages[0][1]) < 1 << 20, len(stages[0][1]))
+    stages = run(service, *[("head -c 300000 /dev/zero", {})] * 4)
+    s.check_equal([stage[3]["end"] for stage in stages], ["exited"] * 3 + ["stdout"], stages)
     stages = run(service, ("printf 12345678; printf 123 >&2; sleep 100", {"output": 7}))
     s.check_equal((stages[0][1], stages[0][3]["end"]), (b"1234567", "stdout"), stages)
 
