@@ -138,6 +138,13 @@ static void send_soon(struct run *run)
         h2o_timeout_link(run->server->ctx.loop, &run->server->ctx.zero_timeout, &run->turn_entry);
 }
 
+/* To Piston's clients a sandbox that failed is no result. */
+static void answer_vm_error(struct run *run, const struct outcome *outcome)
+{
+    struct pe_problem problem = problem_make("internal", "the VM failed: %s", outcome->result.reason);
+    run_answer_problem(run, &problem);
+}
+
 void run_on_progress(struct run *run)
 {
     struct outcome *outcome = run->response.outcome;
@@ -147,7 +154,10 @@ void run_on_progress(struct run *run)
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
         run_leave(run);
-        send_piece(run);
+        if (run->is_piston && outcome->result.status == PE_STATUS_VM_ERROR)
+            answer_vm_error(run, outcome);
+        else
+            send_piece(run);
     } else {
         send_soon(run);
     }
@@ -157,11 +167,6 @@ void run_on_outcome(struct run *run, struct outcome *outcome)
 {
     struct pe_error err;
     struct pe_result result = outcome->result;
-    if (run->is_piston && result.status == PE_STATUS_VM_ERROR) {
-        struct pe_problem problem = problem_make("internal", "the VM failed: %s", result.reason);
-        run_answer_problem(run, &problem);
-        return;
-    }
     result.cached = run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE;
     result.phase_us[PE_PHASE_QUEUE] = run->started_us ? run->started_us - run->arrived_us : 0;
     run->begun = true;
