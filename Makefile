@@ -68,7 +68,7 @@ GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIF
 GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
 .PHONY: guest-programs
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
-SHIM_SRC := guest-init/shim.c guest-init/program.c
+SHIM_SRC := $(addprefix guest-init/,shim.c program.c stages.c stage-usage.c)
 $(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
@@ -94,8 +94,8 @@ $(SMALL)/initramfs.cpio: $(SMALL)/vmlinux initramfs/build initramfs/modules $(GU
 
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones; the others are for whoever wants them.
-IMAGES := gcc:14 busybox:1.35
-OTHER_IMAGES := clang:19 python:3 shell:13 sqlite:3 graphviz:2 gcc:13
+IMAGES := gcc:14 busybox:1.35 python:3
+OTHER_IMAGES := clang:19 shell:13 sqlite:3 graphviz:2 gcc:13
 stamps = $(foreach i,$(1),build/images/.made-$(subst :,-,$(i)))
 .PHONY: images-all
 images: $(call stamps,$(IMAGES))
@@ -123,7 +123,8 @@ uninstall:
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
 	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
-	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
+	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c lb/request.c lb/utf8.c \
+	$(wildcard lb/piston_*.c))
 # An archive: a test that brings a stand-in for a room's neighbour is not linked with the neighbour.
 $(B)/obj/unit-rooms.a: $(UNIT_ROOMS)
 	@rm -f $@
@@ -158,8 +159,18 @@ nested: deps all guest images
 # Shells whose completions are tested, and what reads manual pages.
 CLI_TEST_PACKAGES := bash bash-completion zsh fish mandoc
 
+# Published clients of Piston's API, which tests/piston calls.
+NODE_PACKAGES := nodejs npm
+CLIENTS := $(B)/piston-clients/node_modules/.package-lock.json
+$(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.deps
+	@mkdir -p $(B)/piston-clients
+	@cp $^ $(B)/piston-clients
+	@command -v npm >/dev/null || deploy/install-packages $(NODE_PACKAGES)
+	npm ci --prefix $(B)/piston-clients --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS)
 	@deploy/install-packages $(CLI_TEST_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
@@ -193,7 +204,7 @@ help:
 	@echo "make run       install, build, prepare images, run examples/hello.c in a VM"
 	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
 	@echo "make all       the programs only"
-	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
+	@echo "make guest     kernel and initramfs of the guest; make images: $(IMAGES)"
 	@echo "make images-all   also $(OTHER_IMAGES)"
 	@echo "make install   programs, manual pages, completions, units, guest: below PREFIX=/usr/local; make uninstall"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"

@@ -87,8 +87,9 @@ int task_begin(struct run *run, bool share, struct pe_error *err)
     memcpy(task->id, run->id, sizeof task->id);
     snprintf(task->digest, sizeof task->digest, "%s", run->digest);
     task->keep = run->caching != RUN_CACHE_NONE;
-    task->job = (struct sched_job){
-        .client = &run->client->turns, .image = run->request.job.image, .bytes = run->req->entity.len};
+    task->job = (struct sched_job){.client = &run->client->turns,
+                                   .image = run->request.job.image,
+                                   .bytes = run->req->entity.len + run->piston.contents.capacity};
     list_init(&task->runs);
     list_append(&task->runs, &run->in_task);
     run->task = task;

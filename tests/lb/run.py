@@ -12,6 +12,7 @@ import test_jobs
 import test_faults
 import test_cache
 import test_protection
+import test_piston
 import test_operation
 import test_kills
 import test_deploy
