@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
+.PHONY: install uninstall bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -19,7 +19,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libcmocka-dev qemu-system-x86 crun \
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libinih-dev libcmocka-dev qemu-system-x86 crun \
 	mmdebstrap debian-archive-keyring zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
 	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema memcached openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -42,8 +42,8 @@ pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -
 $(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
-pe-run_SRC := $(call src,cli)
-pe-run_LIBS := -lcurl -ljansson
+pe-run_SRC := $(call src,cli) image/store.c
+pe-run_LIBS := -lcurl -ljansson -linih
 pe-image_SRC := $(call src,image)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 
@@ -68,7 +68,7 @@ GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIF
 GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
 .PHONY: guest-programs
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
-SHIM_SRC := guest-init/shim.c guest-init/program.c
+SHIM_SRC := $(addprefix guest-init/,shim.c program.c stages.c stage-usage.c)
 $(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
@@ -94,8 +94,8 @@ $(SMALL)/initramfs.cpio: $(SMALL)/vmlinux initramfs/build initramfs/modules $(GU
 
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones; the others are for whoever wants them.
-IMAGES := gcc:14 busybox:1.35
-OTHER_IMAGES := clang:19 python:3 shell:13 sqlite:3 graphviz:2 gcc:13
+IMAGES := gcc:14 busybox:1.35 python:3
+OTHER_IMAGES := clang:19 shell:13 sqlite:3 graphviz:2 gcc:13
 stamps = $(foreach i,$(1),build/images/.made-$(subst :,-,$(i)))
 .PHONY: images-all
 images: $(call stamps,$(IMAGES))
@@ -109,11 +109,22 @@ build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/
 run: deps all guest images
 	$(BIN)/pe-run gcc:14 examples/hello.c
 
+# ---- install: below PREFIX, and what all installations have in one place: guest and recipes ----
+# The systemd units name the programs where they are installed. DESTDIR is for those who make packages.
+PREFIX ?= /usr/local
+install: all guest
+	@deploy/install-files "$(BIN)" "$(GUEST)" "$(PREFIX)" "$(DESTDIR)"
+
+# What is in /var/lib and /etc stays: images, state, tokens.
+uninstall:
+	@deploy/install-files --remove "$(PREFIX)" "$(DESTDIR)"
+
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
 	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
-	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c)
+	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c lb/request.c lb/utf8.c \
+	$(wildcard lb/piston_*.c))
 # An archive: a test that brings a stand-in for a room's neighbour is not linked with the neighbour.
 $(B)/obj/unit-rooms.a: $(UNIT_ROOMS)
 	@rm -f $@
@@ -145,8 +156,22 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 nested: deps all guest images
 	@tests/nested/build build $(B)
 
+# Shells whose completions are tested, and what reads manual pages.
+CLI_TEST_PACKAGES := bash bash-completion zsh fish mandoc
+
+# Published clients of Piston's API, which tests/piston calls.
+NODE_PACKAGES := nodejs npm
+CLIENTS := $(B)/piston-clients/node_modules/.package-lock.json
+$(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.deps
+	@mkdir -p $(B)/piston-clients
+	@cp $^ $(B)/piston-clients
+	@command -v npm >/dev/null || deploy/install-packages $(NODE_PACKAGES)
+	npm ci --prefix $(B)/piston-clients --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS)
+	@deploy/install-packages $(CLI_TEST_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -179,8 +204,9 @@ help:
 	@echo "make run       install, build, prepare images, run examples/hello.c in a VM"
 	@echo "make test      every test; T=name for those whose name contains it, SAN=1 under ASan and UBSan"
 	@echo "make all       the programs only"
-	@echo "make guest     kernel and initramfs of the guest; make images: gcc:14 and busybox:1.35"
+	@echo "make guest     kernel and initramfs of the guest; make images: $(IMAGES)"
 	@echo "make images-all   also $(OTHER_IMAGES)"
+	@echo "make install   programs, manual pages, completions, units, guest: below PREFIX=/usr/local; make uninstall"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
 	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"
 	@echo "make bench-lb  the balancer beside nginx"

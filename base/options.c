@@ -23,7 +23,7 @@ static void print_help(const struct pe_program *program)
                  option->argument ? option->argument : "");
         printf("  %-26s  %s\n", left, option->help);
     }
-    printf("  %-26s  %s\n", "    --help", "show this and exit");
+    printf("  %-26s  %s\n", "-h, --help", "show this and exit");
     if (program->epilogue)
         printf("\n%s\n", program->epilogue);
 }
@@ -74,7 +74,7 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
     while (program->options[count].name)
         count++;
     pe_autofree struct option *longs = calloc(count + 2, sizeof *longs);
-    pe_autofree char *shorts = calloc(1, 2 * count + 3);
+    pe_autofree char *shorts = calloc(1, 2 * count + 4);
     if (!longs || !shorts)
         return pe_fail_errno(err, "options");
     char *letter = shorts;
@@ -91,6 +91,7 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
                 *letter++ = ':';
         }
     }
+    *letter++ = 'h';
     longs[count] = (struct option){.name = "help", .has_arg = no_argument, .val = HELP};
 
     opterr = 0;
@@ -100,7 +101,7 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
         int got = getopt_long(argc, argv, shorts, longs, NULL);
         if (got == -1)
             break;
-        if (got == HELP) {
+        if (got == HELP || got == 'h') {
             print_help(program);
             exit(0);
         }

@@ -22,7 +22,7 @@ struct pe_option_list {
 
 struct pe_option {
     const char *name;     /* long name without dashes; NULL ends the table */
-    char letter;          /* one-letter form, or 0 */
+    char letter;          /* one-letter form, or 0; 'h' is taken */
     const char *argument; /* name of the argument in --help; NULL for a flag */
     const char *help;
     enum pe_option_kind kind;
@@ -39,8 +39,8 @@ struct pe_program {
 
 /* Parse argv. Options end at the first argument that is not one when `stop_early`, at "--" always. Sets
  * `*rest` to the index of the first argument that was not consumed; arguments that are not options are moved
- * behind the options, in order, unless `stop_early`. `--help` prints the table and exits 0. A usage error is
- * PE_ERR_INVALID. */
+ * behind the options, in order, unless `stop_early`. `--help` or `-h` prints the table and exits 0. A usage
+ * error is PE_ERR_INVALID. */
 int pe_options_parse(const struct pe_program *program, int argc, char **argv, bool stop_early, int *rest,
                      struct pe_error *err) PE_MUST_CHECK;
 

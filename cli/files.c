@@ -10,13 +10,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void input_files_free(struct input_files *files)
+void input_files_forget(struct input_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free(files->items[i].name);
         free(files->items[i].path);
     }
     free(files->items);
+    *files = (struct input_files){.standard_input = files->standard_input,
+                                  .has_standard_input = files->has_standard_input};
+}
+
+void input_files_free(struct input_files *files)
+{
+    input_files_forget(files);
     pe_buf_free(&files->standard_input);
     *files = (struct input_files){0};
 }
@@ -155,8 +162,10 @@ static int set_own_stdin(struct input_files *files, struct pe_error *err)
     char name[32] = ".stdin";
     for (unsigned n = 2; find_name(files, name); n++)
         snprintf(name, sizeof name, ".stdin-%u", n);
-    if (pe_read_all(STDIN_FILENO, PE_INPUT_BYTES_MAX, &files->standard_input, "standard input", err) < 0)
+    if (!files->has_standard_input &&
+        pe_read_all(STDIN_FILENO, PE_INPUT_BYTES_MAX, &files->standard_input, "standard input", err) < 0)
         return -1;
+    files->has_standard_input = true;
     return add_item(files, name, NULL, files->standard_input.size, err);
 }
 

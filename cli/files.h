@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,9 @@ struct input_files {
     size_t count;
     uint64_t bytes; /* of all files */
 
-    const char *stdin_name; /* in the job, or NULL; belongs to an item */
-    struct pe_buf standard_input;
+    const char *stdin_name;       /* in the job, or NULL; belongs to an item */
+    struct pe_buf standard_input; /* what this program read from its own, */
+    bool has_standard_input;      /* if it did: it comes only once */
 };
 
 /* Add what the user named: a file under its base name, a directory with everything below it under its base
@@ -35,6 +37,9 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
 
 /* PE_ERR_INVALID naming both files when two have one name. */
 int input_files_check(const struct input_files *files, struct pe_error *err) PE_MUST_CHECK;
+
+/* Forget the files, but not what was read from standard input: they are to be collected anew. */
+void input_files_forget(struct input_files *files);
 
 void input_files_free(struct input_files *files);
 

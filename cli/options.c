@@ -2,24 +2,18 @@
 #include "cli/options.h"
 
 #include "base/cleanup.h"
-#include "cli/http.h"
 #include "proto/job.h"
 #include "proto/limits.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char epilogue[] = "Files are sent under their base names, directories with everything below "
-                               "them; the program finds them in its\n"
-                               "working directory, and what it leaves in /output is sent back. Without CMD "
-                               "the image's default command runs:\n"
-                               "  pe-run gcc:14 main.c              compile and run\n"
-                               "  pe-run gcc:14 src -- make -C src  any command\n"
-                               "Without a server a balancer and a worker are started for this run.\n"
-                               "\n"
-                               "Exit code: the program's; 124 when it outlived its time, 125 when it could "
-                               "not be run, 128+N when signal N\n"
-                               "ended it, 137 when it needed too much memory.";
+static const char epilogue[] =
+    "FILEs lie in the program's working directory, by their base names, directories\n"
+    "with all that is below them. Without CMD the image's default command runs.\n"
+    "Without a server one is started for this run. See pe-run(1) for profiles and:\n"
+    "exit codes: the program's; 64-78 not run: 64 usage, 65 refused, 66 no image,\n"
+    "69 no server, 75 busy; 124 timeout, 125 failed, 128+N signal N, 137 memory.";
 
 void run_options_free(struct run_options *options)
 {
@@ -43,41 +37,62 @@ static int check_combination(const struct run_options *options, struct pe_error 
     if (options->json && options->output)
         return pe_fail(err, PE_ERR_INVALID,
                        "--json has the output files in it: --output cannot be given as well");
-    return options->server ? http_server_check(options->server, err) : 0;
+    if (options->server && options->profile)
+        return pe_fail(err, PE_ERR_INVALID, "--server and --profile both name a server: give one");
+    if (options->watch && options->file_count == 0 &&
+        (!options->standard_input || !strcmp(options->standard_input, "-")))
+        return pe_fail(err, PE_ERR_INVALID, "--watch needs a FILE that may change");
+    return 0;
 }
 
-int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err)
+static int parse_table(int argc, char **argv, bool stop_early, struct run_options *options, int *rest,
+                       struct pe_error *err)
 {
     *options = (struct run_options){0};
     const struct pe_option table[] = {
-        {"server", 's', "URL", "balancer: http://host:port, https://host or unix:/path ($PE_SERVER)",
-         PE_OPTION_TEXT, &options->server},
+        {"server", 's', "URL", "http(s)://…, unix:/… or a profile ($PE_SERVER)", PE_OPTION_TEXT,
+         &options->server},
+        {"profile", 'p', "PROFILE", "server of the configuration file ($PE_PROFILE)", PE_OPTION_TEXT,
+         &options->profile},
         {"stdin", 'i', "FILE", "the program's standard input; - is this one's", PE_OPTION_TEXT,
          &options->standard_input},
-        {"env", 'e', "KEY=VALUE", "set in the program's environment; may come several times", PE_OPTION_LIST,
+        {"env", 'e', "KEY=VALUE", "set in the program's environment; may be repeated", PE_OPTION_LIST,
          &options->env},
         {"timeout", 't', "SECONDS", "how long the program may run", PE_OPTION_TEXT, &options->timeout},
-        {"output", 'o', "DIR", "where to put the files that it leaves in /output", PE_OPTION_TEXT,
-         &options->output},
+        {"output", 'o', "DIR", "where to put what it leaves in /output", PE_OPTION_TEXT, &options->output},
+        {"watch", 'w', NULL, "run it again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
         {"json", 0, NULL, "print the whole result as JSON", PE_OPTION_FLAG, &options->json},
-        {"no-cache", 0, NULL, "run it even if the result of the same job is known", PE_OPTION_FLAG,
-         &options->no_cache},
-        {"verbose", 'v', NULL, "say how long it took, and what the service says", PE_OPTION_FLAG,
+        {"no-cache", 0, NULL, "run it even if its result is known", PE_OPTION_FLAG, &options->no_cache},
+        {"quiet", 'q', NULL, "no progress, no notices: only what went wrong", PE_OPTION_FLAG,
+         &options->quiet},
+        {"verbose", 'v', NULL, "how long it took, and what the service says", PE_OPTION_FLAG,
          &options->verbose},
         {0}};
     const struct pe_program program = {
         .name = "pe-run",
-        .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]",
-        .about = "Run a program in a fresh microVM of a container image, with these files.",
+        .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]\n"
+                 "       pe-run images [options] [PATTERN]",
+        .about = "Run a program in a fresh microVM of a container image, or list the images.",
         .options = table,
         .epilogue = epilogue};
+    return pe_options_parse(&program, argc, argv, stop_early, rest, err);
+}
+
+int run_options_find_images(int argc, char **argv)
+{
+    struct pe_error ignored;
+    struct run_options options;
+    int rest = 0;
+    int failed = parse_table(find_separator(argc, argv), argv, true, &options, &rest, &ignored);
+    run_options_free(&options);
+    return !failed && rest < find_separator(argc, argv) && !strcmp(argv[rest], "images") ? rest : 0;
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err)
+{
     int separator = find_separator(argc, argv), rest = 0;
-    if (pe_options_parse(&program, separator, argv, false, &rest, err) < 0)
+    if (parse_table(separator, argv, false, options, &rest, err) < 0)
         return -1;
-    if (!options->server || !*options->server)
-        options->server = getenv("PE_SERVER");
-    if (options->server && !*options->server)
-        options->server = NULL;
     options->image = rest < separator ? argv[rest++] : NULL;
     options->files = argv + rest;
     options->file_count = (size_t)(separator - rest);

@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 struct run_options {
-    const char *server; /* NULL: none was named, neither here nor in the environment */
+    const char *server, *profile; /* as the user named them: cli/profile.h */
     const char *standard_input, *timeout, *output;
     struct pe_option_list env;
-    bool json, verbose, no_cache;
+    bool json, verbose, no_cache, quiet, watch;
 
     const char *image;
     char *const *files; /* what the user named, in argv */
@@ -21,6 +21,10 @@ struct run_options {
     char *const *command; /* in argv */
     size_t command_count; /* 0: the image's default command */
 };
+
+/* Where in argv the word `images` stands that asks for the list of images (cli/images.h): before any other
+ * word that is not an option. 0: nowhere. */
+int run_options_find_images(int argc, char **argv);
 
 /* Parse the command line; PE_ERR_INVALID says what is wrong with it. */
 int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err) PE_MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "cli/present.h"
 
 #include "base/io.h"
+#include "cli/exit.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 

@@ -7,13 +7,6 @@
 
 #include <stdbool.h>
 
-enum {
-    EXIT_TIMEOUT = 124, /* as timeout(1) */
-    EXIT_SERVICE = 125, /* the job did not run, as with `docker run` */
-    EXIT_SIGNAL = 128,  /* plus the signal's number, as shells say it */
-    EXIT_OOM = 137,     /* 128 + SIGKILL, which is what the kernel sends */
-};
-
 /* Write the program's stdout and stderr. A closed pipe is no error: its reader had enough. */
 int present_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "proto/multipart.h"
 #include "proto/problem.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -29,8 +30,6 @@ static bool has_type(const struct http_reply *reply, const char *type)
 static enum pe_error_kind kind_of(long status)
 {
     switch (status) {
-    case 404:
-        return PE_ERR_NOT_FOUND;
     case 413:
         return PE_ERR_TOO_LARGE;
     case 429:
@@ -47,6 +46,21 @@ static void make_printable(char *text)
     pe_path_printable(text, strlen(text), text, strlen(text) + 1);
 }
 
+/* By somebody who is no balancer: a proxy in front of one, or another service. */
+static int refused_without_reason(const struct http_reply *reply, struct pe_error *err)
+{
+    if (reply->status == 401 || reply->status == 403) {
+        pe_fail(err, PE_ERR_INVALID,
+                "the server answered with HTTP status %ld: it wants other credentials; a profile can have a "
+                "token or a certificate",
+                reply->status);
+        err->errnum = EACCES;
+        return -1;
+    }
+    enum pe_error_kind kind = reply->status == 404 ? PE_ERR_MALFORMED : kind_of(reply->status);
+    return pe_fail(err, kind, "the server answered with HTTP status %ld and no reason", reply->status);
+}
+
 static int refused(const struct http_reply *reply, struct pe_error *err)
 {
     struct pe_problem problem;
@@ -54,11 +68,12 @@ static int refused(const struct http_reply *reply, struct pe_error *err)
     pe_autojson json_t *json =
         json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
     if (!has_type(reply, "application/problem+json") || pe_problem_from_json(json, &problem, &ignored) < 0)
-        return pe_fail(err, kind_of(reply->status), "the server answered with HTTP status %ld and no reason",
-                       reply->status);
+        return refused_without_reason(reply, err);
     make_printable(problem.title);
     make_printable(problem.detail);
-    pe_fail(err, kind_of(problem.status), "%s: %s", problem.title, problem.detail);
+    bool is_no_image = !strcmp(problem.type, "unknown-image");
+    pe_fail(err, is_no_image ? PE_ERR_NOT_FOUND : kind_of(problem.status), "%s: %s", problem.title,
+            problem.detail);
     size_t used = strlen(err->message);
     if (reply->retry_after_s > 0 && used < sizeof err->message)
         snprintf(err->message + used, sizeof err->message - used, " (try again in %ld s)",
@@ -66,7 +81,7 @@ static int refused(const struct http_reply *reply, struct pe_error *err)
     return -1;
 }
 
-static int check_reply(const struct http_reply *reply, const char *type, struct pe_error *err)
+int response_check(const struct http_reply *reply, const char *type, struct pe_error *err)
 {
     if (reply->status != 200)
         return refused(reply, err);
@@ -139,7 +154,7 @@ static int read_parts(const struct http_reply *reply, struct response *response,
 int response_read(const struct http_reply *reply, struct response *response, struct pe_error *err)
 {
     *response = (struct response){0};
-    if (check_reply(reply, "multipart/form-data", err) < 0)
+    if (response_check(reply, "multipart/form-data", err) < 0)
         return -1;
     if (read_parts(reply, response, err) == 0)
         return 0;
@@ -150,10 +165,11 @@ int response_read(const struct http_reply *reply, struct response *response, str
 int response_read_json(const struct http_reply *reply, struct response *response, struct pe_error *err)
 {
     *response = (struct response){0};
-    if (check_reply(reply, "application/json", err) < 0)
+    if (response_check(reply, "application/json", err) < 0)
         return -1;
     if (take_result(response, reply->body.size ? (const char *)reply->body.data : "", reply->body.size,
                     err) == 0)
         return 0;
+    err->kind = PE_ERR_MALFORMED;
     return pe_fail_context(err, "the server's answer is broken");
 }

@@ -27,9 +27,13 @@ struct response {
     size_t file_count;
 };
 
-/* Read a reply, which must outlive the response. A refusal of the service (application/problem+json, or any
- * other status than 200) is an error with the problem's title and detail, of kind PE_ERR_NOT_FOUND for 404
- * and PE_ERR_BUSY for 429 and 503; an answer that is not what it should be is PE_ERR_MALFORMED. */
+/* Whether a reply is a success of this media type. A refusal of the service (application/problem+json, or any
+ * other status than 200) is an error with the problem's title and detail, of kind PE_ERR_NOT_FOUND for an
+ * unknown image, PE_ERR_BUSY for 429 and 503, PE_ERR_INVALID or PE_ERR_TOO_LARGE for other 4xx, with errnum
+ * EACCES for 401 and 403; an answer that is not what it should be is PE_ERR_MALFORMED. */
+int response_check(const struct http_reply *reply, const char *type, struct pe_error *err) PE_MUST_CHECK;
+
+/* Read a reply, which must outlive the response. */
 int response_read(const struct http_reply *reply, struct response *response,
                   struct pe_error *err) PE_MUST_CHECK;
 

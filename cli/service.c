@@ -15,7 +15,8 @@
 /* The worker finds out which VMM works here before it says hello; trying out one that does not takes a while.
  */
 #define WORKER_TIMEOUT_US 120000000u
-#define PROGRESS_EVERY_US 3000000u
+#define PROGRESS_EVERY_S 3u
+#define HEALTH_TIMEOUT_MS 2000L
 #define POLL_EVERY_MS 50
 
 int service_check(void *context, struct pe_error *err)
@@ -45,7 +46,8 @@ void service_stop(struct service *service)
 /* ---- the balancer ---- */
 
 /* The balancer writes to the descriptor when it listens; end of file means that it died. */
-static int wait_for_balancer(struct service *service, int ready_fd, struct pe_error *err)
+static int wait_for_balancer(struct service *service, int ready_fd, struct progress *progress,
+                             struct pe_error *err)
 {
     uint64_t deadline = pe_now_us() + BALANCER_TIMEOUT_US;
     while (pe_now_us() < deadline) {
@@ -53,6 +55,7 @@ static int wait_for_balancer(struct service *service, int ready_fd, struct pe_er
         char byte = 0;
         if (interrupt_check(err) < 0)
             return -1;
+        progress_say(progress, "starting pe-lb");
         if (poll(&ready, 1, POLL_EVERY_MS) <= 0)
             continue;
         if (read(ready_fd, &byte, 1) == 1)
@@ -64,7 +67,7 @@ static int wait_for_balancer(struct service *service, int ready_fd, struct pe_er
     return pe_fail(err, PE_ERR_LOST, "pe-lb did not listen within %u s", BALANCER_TIMEOUT_US / 1000000);
 }
 
-static int start_balancer(struct service *service, bool is_verbose, struct pe_error *err)
+static int start_balancer(struct service *service, const struct service_style *style, struct pe_error *err)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -75,10 +78,10 @@ static int start_balancer(struct service *service, bool is_verbose, struct pe_er
     snprintf(number, sizeof number, "%d", writing);
     const char *argv[] = {NULL, "--listen", service->url, "--ready-fd", number, "--die-with-parent", NULL};
     struct child *balancer = &service->children[SERVICE_BALANCER];
-    if (child_start(balancer, "pe-lb", argv, writing, is_verbose, err) < 0)
+    if (child_start(balancer, "pe-lb", argv, writing, style->is_verbose, err) < 0)
         return -1;
     close(pe_steal_fd(&writing)); /* or its end of file would never come */
-    return wait_for_balancer(service, reading, err);
+    return wait_for_balancer(service, reading, style->progress, err);
 }
 
 /* ---- the worker ---- */
@@ -89,27 +92,33 @@ static json_int_t count_hosts(const struct service *service)
     const struct http_server server = {.url = service->url};
     http_autoreply struct http_reply reply = {0};
     struct pe_error ignored;
-    if (http_get(&server, "/healthz", &reply, &ignored) < 0 || reply.body.size == 0)
+    if (http_get(&server, "/healthz", HEALTH_TIMEOUT_MS, &reply, &ignored) < 0 || reply.body.size == 0)
         return 0;
     pe_autojson json_t *json = json_loadb((const char *)reply.body.data, reply.body.size, 0, NULL);
     return json_integer_value(json_object_get(json, "hosts"));
 }
 
-static int wait_for_worker(struct service *service, struct pe_error *err)
+static void say_waiting(const struct service_style *style, uint64_t waited_us, uint64_t *said_us)
 {
-    uint64_t started = pe_now_us(), said = started;
+    progress_say(style->progress, "starting pe-worker %.1f s (the first start finds out which VMM works)",
+                 (double)waited_us / 1e6);
+    if (style->progress->is_on || style->is_quiet || waited_us - *said_us < PROGRESS_EVERY_S * 1000000)
+        return;
+    *said_us = waited_us;
+    fprintf(stderr, "pe-run: waiting for the worker (%llu s)\n", (unsigned long long)waited_us / 1000000);
+}
+
+static int wait_for_worker(struct service *service, const struct service_style *style, struct pe_error *err)
+{
+    uint64_t started = pe_now_us(), said_us = 0;
     while (count_hosts(service) < 1) {
-        uint64_t now = pe_now_us();
+        uint64_t waited_us = pe_now_us() - started;
         if (interrupt_check(err) < 0 || service_check(service, err) < 0)
             return -1;
-        if (now - started > WORKER_TIMEOUT_US)
+        if (waited_us > WORKER_TIMEOUT_US)
             return pe_fail(err, PE_ERR_LOST, "pe-worker was not ready within %u s",
                            WORKER_TIMEOUT_US / 1000000);
-        if (now - said > PROGRESS_EVERY_US) {
-            said = now;
-            fprintf(stderr, "pe-run: waiting for the worker (%llu s)\n",
-                    (unsigned long long)(now - started) / 1000000);
-        }
+        say_waiting(style, waited_us, &said_us);
         interrupt_sleep_ms(POLL_EVERY_MS);
     }
     return 0;
@@ -122,16 +131,21 @@ static int start_worker(struct service *service, const char *image, bool is_verb
     return child_start(&service->children[SERVICE_WORKER], "pe-worker", argv, -1, is_verbose, err);
 }
 
-int service_start(struct service *service, const char *image, bool is_verbose, struct pe_error *err)
+int service_start(struct service *service, const char *image, const struct service_style *style,
+                  struct pe_error *err)
 {
     *service = (struct service){.children = {{.log_fd = -1}, {.log_fd = -1}}};
-    fprintf(stderr, "pe-run: no server named; starting a balancer and a worker for this run\n");
+    if (!style->is_quiet)
+        fprintf(stderr, "pe-run: no server named; starting a balancer and a worker for this run\n");
+    progress_begin(style->progress);
     if (private_dir_make(&service->directory, err) < 0)
         return -1;
     snprintf(service->url, sizeof service->url, "unix:%s/lb.sock", service->directory.path);
-    if (start_balancer(service, is_verbose, err) == 0 && start_worker(service, image, is_verbose, err) == 0 &&
-        wait_for_worker(service, err) == 0)
+    if (start_balancer(service, style, err) == 0 &&
+        start_worker(service, image, style->is_verbose, err) == 0 &&
+        wait_for_worker(service, style, err) == 0)
         return 0;
+    progress_clear(style->progress);
     if (err->kind != PE_ERR_CANCELED)
         service_show_logs(service);
     service_stop(service);

@@ -12,15 +12,23 @@
 
 enum { SERVICE_BALANCER, SERVICE_WORKER, SERVICE_CHILDREN };
 
+/* What the user wants to see. */
+struct service_style {
+    bool is_verbose; /* what both programs say */
+    bool is_quiet;   /* only what goes wrong */
+    struct progress *progress;
+};
+
 struct service {
     struct private_dir directory;
     char url[PRIVATE_DIR_MAX + 16]; /* unix:… of the balancer */
     struct child children[SERVICE_CHILDREN];
 };
 
-/* Start both and wait until the worker has said what it has. Says so on stderr. On failure everything is
- * ended again, and what the programs said last was shown. */
-int service_start(struct service *service, const char *image, bool is_verbose,
+/* Start both and wait until the worker has said what it has; how far that is goes to `progress`, or when that
+ * is off and `is_quiet` is not set, now and then in a line on stderr. On failure everything is ended again,
+ * and what the programs said last was shown. */
+int service_start(struct service *service, const char *image, const struct service_style *style,
                   struct pe_error *err) PE_MUST_CHECK;
 
 /* PE_ERR_LOST when one of the programs ended. Fits http_server.check. */

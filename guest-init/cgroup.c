@@ -94,6 +94,19 @@ int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
     return write_file(cgroup, "memory.max", limit, err);
 }
 
+int cgroup_limit_container(const char *cgroup, uint64_t bytes, uint64_t *before, struct pe_error *err)
+{
+    char container[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX], limit[32];
+    pe_autobuf struct pe_buf buf = {0};
+    file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
+    if (!*before) /* "max" is no number, and no limit */
+        *before = strtoull(read_text(file_of(container, "memory.max", path), &buf), NULL, 10);
+    if (!*before)
+        *before = INT64_MAX;
+    snprintf(limit, sizeof limit, "%llu", (unsigned long long)(bytes && bytes < *before ? bytes : *before));
+    return write_file(container, "memory.max", limit, err);
+}
+
 int cgroup_kill(const char *cgroup, struct pe_error *err)
 {
     return write_file(cgroup, "cgroup.kill", "1", err);

@@ -25,6 +25,11 @@ int cgroup_renew(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
  */
 int cgroup_limit_memory(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
+/* Limit the container's own cgroup below it to `bytes`, 0 or more than before: as it was. `*before` is where
+ * the limit that it had first is kept between calls, and 0 before the first one. */
+int cgroup_limit_container(const char *cgroup, uint64_t bytes, uint64_t *before,
+                           struct pe_error *err) PE_MUST_CHECK;
+
 /* SIGKILL every process in it, those that fork at this moment included (cgroup.kill, cgroup-v2.rst). */
 int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 

@@ -36,12 +36,23 @@ struct run {
     bool channel_open;
     int interrupt_fd;                  /* readable: the run is of no use any more; -1: nobody interrupts */
     struct shim_record started, ended; /* kind 0: not heard of */
+    uint64_t memory_before;            /* the container's limit, once a stage had another */
 };
 
 static void enter_stage(struct run *run, enum stage stage, uint64_t deadline_us)
 {
     run->stage = stage;
     run->deadline_us = deadline_us;
+}
+
+/* The stage waits for the answer: a program must not start before its limit holds. */
+static void limit_memory(struct run *run, uint64_t bytes)
+{
+    struct pe_error ignored;
+    uint8_t failed =
+        cgroup_limit_container(run->container->kind->cgroup, bytes, &run->memory_before, &ignored) < 0;
+    ssize_t sent = send(run->container->channel, &failed, 1, MSG_NOSIGNAL);
+    (void)sent; /* without an answer the stage is not started, and says so */
 }
 
 static void take_record(struct run *run, const struct shim_record *record)
@@ -54,6 +65,8 @@ static void take_record(struct run *run, const struct shim_record *record)
         run->ended = *record;
         if (run->stage == RUNNING)
             enter_stage(run, ENDING, pe_now_us() + KILL_TIMEOUT_US);
+    } else if (record->kind == SHIM_LIMIT && run->stage == RUNNING) {
+        limit_memory(run, record->memory_bytes);
     }
 }
 

@@ -15,6 +15,8 @@ enum shim_record_kind {
     SHIM_WAITING = 0x70653030, /* the container stands and waits for its program */
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
+    SHIM_LIMIT = 0x70653033,   /* of stages: limit the container to memory_bytes; answered with a byte, 0 when
+                                  that is done */
 };
 
 struct shim_record {
@@ -23,7 +25,8 @@ struct shim_record {
     uint64_t time_us;    /* CLOCK_MONOTONIC */
     uint64_t user_us;    /* of every process that the shim reaped and those that they waited for */
     uint64_t system_us;
-    uint64_t max_rss_kib; /* of the largest of them */
+    uint64_t max_rss_kib;  /* of the largest of them */
+    uint64_t memory_bytes; /* of SHIM_LIMIT; 0: as config.json says */
 };
 
 #endif

@@ -4,6 +4,7 @@
  * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
 #include "guest-init/program.h"
 #include "guest-init/shim-record.h"
+#include "guest-init/stages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,8 @@ static void become_program(void)
         give_up("entering /work");
     environ = program.environment;
     report((struct shim_record){.kind = SHIM_STARTED});
+    if (stages_are_asked(program.words))
+        _exit(stages_run(program.words));
     execvp(program.words[0], program.words);
     int cause = errno;
     dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", program.words[0], strerror(cause));

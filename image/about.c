@@ -95,7 +95,7 @@ int about_take_metadata(json_t *about, const json_t *metadata, struct pe_error *
 {
     static const char *const known[] = {"description", "default_cmd", "commands",   "warmup",
                                         "env",         "working_dir", "categories", "inputs",
-                                        "outputs",     "examples",    "options"};
+                                        "outputs",     "examples",    "options",    "piston"};
     const char *key = NULL;
     json_t *value = NULL;
     if (!json_is_object(metadata))

@@ -33,7 +33,7 @@ static void free_options(struct take_options *options)
         {"cmd",          0,                                                                                  \
          "JSON",         "default command, an array; {files:GLOB} is the job's files",                       \
          PE_OPTION_TEXT, &(options).command},                                                                \
-        {"env",          'e',           "KEY=VALUE", "environment of every job; may come several times",     \
+        {"env",          'e',           "KEY=VALUE", "environment of every job; may be repeated",            \
          PE_OPTION_LIST, &(options).env},                                                                    \
         {"workdir", 0, "DIR", "the image's own working directory", PE_OPTION_TEXT, &(options).directory},    \
         {"devices",         0, NULL, "keep device nodes, fifos and sockets outside of /dev", PE_OPTION_FLAG, \

@@ -42,13 +42,17 @@ static h2o_iovec_t problem_text(h2o_req_t *req, const struct pe_problem *problem
     return h2o_strdup(&req->pool, text ? text : OUT_OF_MEMORY, SIZE_MAX);
 }
 
+void answer_retry_after(h2o_req_t *req, unsigned seconds)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", seconds);
+    if (seconds)
+        answer_header(req, "retry-after", text);
+}
+
 void answer_problem(h2o_req_t *req, const struct pe_problem *problem)
 {
-    if (problem->retry_after_s) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u", problem->retry_after_s);
-        answer_header(req, "retry-after", seconds);
-    }
+    answer_retry_after(req, problem->retry_after_s);
     h2o_iovec_t text = problem_text(req, problem);
     send_body(req, problem->status, PROBLEM_TYPE, text.base, text.len);
 }
@@ -61,10 +65,15 @@ void answer_error(h2o_req_t *req, const struct pe_error *err)
 
 void answer_json(h2o_req_t *req, json_t *json)
 {
+    answer_json_status(req, 200, json);
+}
+
+void answer_json_status(h2o_req_t *req, int status, json_t *json)
+{
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (text) {
-        send_body(req, 200, "application/json", text, strlen(text));
+        send_body(req, status, "application/json", text, strlen(text));
         return;
     }
     struct pe_problem problem = problem_make("internal", "out of memory");

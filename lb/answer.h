@@ -14,11 +14,15 @@
 /* Append a header whose value is copied. `name` is lower-case. */
 void answer_header(h2o_req_t *req, const char *name, const char *value);
 
+/* Retry-After, unless `seconds` is 0. */
+void answer_retry_after(h2o_req_t *req, unsigned seconds);
+
 /* Each sends the whole response; nothing may be sent for this request afterwards. Headers added before stay.
  */
 void answer_problem(h2o_req_t *req, const struct pe_problem *problem);
 void answer_error(h2o_req_t *req, const struct pe_error *err);
-void answer_json(h2o_req_t *req, json_t *json); /* takes the reference; NULL answers 500 */
+void answer_json(h2o_req_t *req, json_t *json);                    /* takes the reference; NULL answers 500 */
+void answer_json_status(h2o_req_t *req, int status, json_t *json); /* the same with another status */
 void answer_text(h2o_req_t *req, const char *text);
 void answer_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size); /* copied */
 void answer_nothing(h2o_req_t *req);                                                 /* 204 */

@@ -104,3 +104,25 @@ void client_leave(struct clients *clients, struct client *client)
     if (--client->jobs == 0)
         list_append(&clients->idle, &client->in_idle);
 }
+
+int client_look(struct clients *clients, const struct peer *peer, uint64_t now_us, struct pe_error *err)
+{
+    const struct peer who = peer_client(peer);
+    struct client *client = find_client(clients, &who);
+    if (!client && !(client = add_client(clients, &who, err)))
+        return -1;
+    if (client->jobs == 0) {
+        list_remove(&client->in_idle);
+        list_append(&clients->idle, &client->in_idle);
+    }
+    double seconds = client->looked_us ? (double)(now_us - client->looked_us) / 1e6 : CLIENT_LOOKS_BURST;
+    client->looks += seconds * CLIENT_LOOKS_S;
+    if (client->looks > CLIENT_LOOKS_BURST)
+        client->looks = CLIENT_LOOKS_BURST;
+    client->looked_us = now_us;
+    if (client->looks < 1)
+        return pe_fail(err, PE_ERR_BUSY, "this address may ask %d times a second how its jobs are doing",
+                       CLIENT_LOOKS_S);
+    client->looks -= 1;
+    return 0;
+}

@@ -27,6 +27,8 @@ struct client {
     size_t jobs;
     double tokens;      /* of the bucket, when it was filled last, */
     uint64_t filled_us; /* which was then */
+    double looks;       /* the same for questions about jobs */
+    uint64_t looked_us;
 };
 
 struct clients {
@@ -43,5 +45,11 @@ void clients_init(struct clients *clients, const struct client_limits *limits);
 struct client *client_enter(struct clients *clients, const struct peer *peer, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err);
 void client_leave(struct clients *clients, struct client *client);
+
+/* Whether an address may ask once more how a job is doing: CLIENT_LOOKS_S times a second, and a few more
+ * after a pause. PE_ERR_BUSY when it may not. */
+enum { CLIENT_LOOKS_S = 5, CLIENT_LOOKS_BURST = 20 };
+int client_look(struct clients *clients, const struct peer *peer, uint64_t now_us,
+                struct pe_error *err) PE_MUST_CHECK;
 
 #endif

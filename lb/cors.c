@@ -40,7 +40,8 @@ void cors_answer_preflight(const struct pe_option_list *origins, h2o_req_t *req,
     answer_header(req, "allow", allow);
     if (allowed_origin(origins, req)) {
         answer_header(req, "access-control-allow-methods", methods);
-        answer_header(req, "access-control-allow-headers", "Content-Type, Accept, Cache-Control, Prefer");
+        answer_header(req, "access-control-allow-headers",
+                      "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id");
         answer_header(req, "access-control-max-age", "86400");
     }
     answer_nothing(req);

@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's
- * textures are fetched from there. */
-#define POLICY                                                                                          \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src " \
-    "'self' blob:; "                                                                                    \
-    "base-uri 'none'; form-action 'none'; frame-ancestors "
+/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's buffers and textures are
+ * fetched from there, or stand in it as data:. */
+#define POLICY                                                                                               \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "                  \
+    "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
 static const char *const coding_names[PAGE_CODINGS] = {"", "gzip", "br"};
 

@@ -166,6 +166,11 @@ static int check_files(const struct run_request *request, struct pe_error *err)
     return check_stdin(request, sorted, err);
 }
 
+int run_request_check(const struct run_request *request, struct pe_error *err)
+{
+    return check_totals(request, err) < 0 ? -1 : check_files(request, err);
+}
+
 int run_request_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
                       struct run_request *request, struct pe_error *err)
 {

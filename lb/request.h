@@ -27,6 +27,9 @@ struct run_request {
 int run_request_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
                       struct run_request *request, struct pe_error *err) PE_MUST_CHECK;
 
+/* The same limits and rules between files, for a request that was put together otherwise. */
+int run_request_check(const struct run_request *request, struct pe_error *err) PE_MUST_CHECK;
+
 void run_request_free(struct run_request *request);
 
 #endif

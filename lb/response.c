@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "lb/piston_answer.h"
 #include "lb/random.h"
 #include "proto/limits.h"
 #include "proto/multipart.h"
@@ -166,7 +167,10 @@ int response_fill(struct response *response, size_t room, struct pe_error *err)
         return 0;
     if (response->format == RESPONSE_JSON) {
         response->ended = outcome->complete;
-        return outcome->complete ? response_put_json(response, err) : 0;
+        if (!outcome->complete)
+            return 0;
+        return response->piston ? piston_answer_put(response->piston, outcome, &response->out, err)
+                                : response_put_json(response, err);
     }
     while (response->out.size < room && response->part_left) {
         size_t size = least(outcome->bytes.size - response->taken, room - response->out.size);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct piston_request;
+
 struct response {
     enum response_format format;
     struct outcome *outcome; /* a reference */
@@ -24,7 +26,8 @@ struct response {
     bool ended;             /* `out` holds the rest of the body */
     char boundary[48];      /* of multipart */
     char content_type[128]; /* the Content-Type header's value */
-    struct pe_buf out;      /* body bytes ready to be sent, the sender consumes them */
+    const struct piston_request *piston; /* of a Piston client: the body is in its form; else NULL */
+    struct pe_buf out;                   /* body bytes ready to be sent, the sender consumes them */
 };
 
 /* Begin a response; takes a reference to `outcome`. `result` is what the body shall say. */

@@ -3,7 +3,9 @@
 #include "lb/api_info.h"
 #include "lb/control_link.h"
 #include "lb/cors.h"
+#include "lb/job_status.h"
 #include "lb/metrics.h"
+#include "lb/piston.h"
 #include "lb/playground.h"
 #include "lb/problems.h"
 #include "lb/run.h"
@@ -16,15 +18,22 @@
 enum { REQUEST_MS = 120000 }; /* for a whole request; lb/connection.c is stricter with slow ones */
 
 static const struct route {
-    const char *method;
-    const char *path; /* one that ends in '/' stands for everything below it, "/" excepted */
+    const char *method; /* NULL: any, `handle` sees to them */
+    const char *path;   /* one that ends in '/' stands for everything below it, "/" excepted */
     void (*handle)(struct server *server, h2o_req_t *req);
 } routes[] = {
-    {"POST", "/v1/run", run_accept},         {"GET", "/v1/images", api_images},
-    {"GET", "/healthz", api_health},         {"GET", "/metrics", api_metrics},
-    {"GET", "/openapi.json", api_openapi},   {"GET", "/problems/", api_problem},
-    {"GET", PE_SLOT_PATH, slot_link_accept}, {"GET", PE_CONTROL_PATH, control_link_accept},
-    {"GET", "/", playground_answer},         {"GET", "/embed", playground_answer},
+    {"POST", "/v1/run", run_accept},
+    {"GET", "/v1/images", api_images},
+    {"GET", JOB_STATUS_PATH, api_job},
+    {"GET", "/healthz", api_health},
+    {"GET", "/metrics", api_metrics},
+    {"GET", "/openapi.json", api_openapi},
+    {"GET", "/problems/", api_problem},
+    {"GET", PE_SLOT_PATH, slot_link_accept},
+    {"GET", PE_CONTROL_PATH, control_link_accept},
+    {NULL, "/api/v2/", piston_handle},
+    {"GET", "/", playground_answer},
+    {"GET", "/embed", playground_answer},
     {"GET", "/assets/", playground_answer},
 };
 
@@ -57,10 +66,11 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct server *server = ((struct router *)self)->server;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        const char *allowed = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+        const char *method = routes[i].method;
+        const char *allowed = method && strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
         if (!path_fits(&routes[i], req->path_normalized))
             continue;
-        if (method_fits(&routes[i], req->method))
+        if (!method || method_fits(&routes[i], req->method))
             routes[i].handle(server, req);
         else if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
             cors_answer_preflight(&server->settings->cors_origins, req, allowed);

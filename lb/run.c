@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "lb/answer.h"
 #include "lb/connection.h"
+#include "lb/job_status.h"
+#include "lb/piston.h"
 #include "lb/problems.h"
-#include "lb/random.h"
 #include "lb/server.h"
 
 #include <stdio.h>
@@ -38,6 +39,7 @@ static void on_dispose(void *memory)
     struct run *run = memory;
     struct server *server = run->server;
     run_leave(run);
+    job_status_leave(run);
     list_remove(&run->in_answering);
     h2o_timeout_unlink(&run->stall_entry);
     h2o_timeout_unlink(&run->turn_entry);
@@ -54,6 +56,7 @@ static void on_dispose(void *memory)
     response_free(&run->response);
     pe_buf_free(&run->sending);
     run_request_free(&run->request);
+    piston_request_free(&run->piston);
     server_run_ended(server);
 }
 
@@ -61,7 +64,10 @@ void run_answer_problem(struct run *run, const struct pe_problem *problem)
 {
     run_leave(run);
     snprintf(run->outcome, sizeof run->outcome, "%s", problem->type);
-    answer_problem(run->req, problem);
+    if (run->is_piston)
+        piston_answer_problem(run->req, problem);
+    else
+        answer_problem(run->req, problem);
 }
 
 /* ---- refusing ---- */
@@ -193,6 +199,9 @@ static struct pe_problem check_head(struct run *run)
         run->req->http1_is_persistent = 0;
         return problem_make("no-capacity", "the balancer is shutting down");
     }
+    run->format = RESPONSE_JSON;
+    if (run->is_piston)
+        return (struct pe_problem){0};
     h2o_iovec_t accept = header_value(run->req, H2O_TOKEN_ACCEPT);
     run->format = negotiate_format(accept.base, accept.len);
     if (run->format == RESPONSE_FORMATS)
@@ -206,6 +215,10 @@ static struct pe_problem read_body(struct run *run)
     h2o_req_t *req = run->req;
     struct pe_error err;
     h2o_iovec_t type = header_value(req, H2O_TOKEN_CONTENT_TYPE);
+    if (run->is_piston)
+        return piston_request_read(req->entity.base, req->entity.len, &run->piston, &err) < 0
+                   ? pe_problem_from_error(&err)
+                   : (struct pe_problem){0};
     if (run_request_parse(type.base, type.len, req->entity.base, req->entity.len, &run->request, &err) < 0)
         return pe_problem_from_error(&err);
     choose_caching(run);
@@ -277,7 +290,8 @@ static bool is_repeated(struct run *run)
     struct pe_error err;
     const char *image = NULL;
     h2o_iovec_t type = header_value(run->req, H2O_TOKEN_CONTENT_TYPE), body = run->req->entity;
-    if (body.len > WHOLE_MAX || h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0 ||
+    if (run->is_piston || body.len > WHOLE_MAX ||
+        h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0 ||
         job_key_of_request(type.base, type.len, body.base, body.len, &run->whole, &err) < 0)
         return false;
     run->has_whole = true;
@@ -321,13 +335,35 @@ static void begin_task(struct run *run)
     run_answer_problem(run, &problem);
 }
 
+/* A Piston request becomes a job when a runtime is found for it; a problem without a status when it is one.
+ */
+static struct pe_problem resolve_piston(struct run *run)
+{
+    struct server *server = run->server;
+    struct pe_error err;
+    if (server->scheduler.host_count == 0)
+        return no_worker();
+    if (piston_request_resolve(&run->piston, &server->scheduler, &server->settings->piston, &run->request,
+                               &err) < 0)
+        return pe_problem_from_error(&err);
+    run->caching = RUN_CACHE_NONE;
+    return (struct pe_problem){0};
+}
+
 void run_on_hosts(struct run *run)
 {
     struct server *server = run->server;
-    const char *image = run->request.job.image;
     struct pe_error err;
     hangup_unwatch(&server->hangup, &run->watch);
     list_remove(&run->in_waiting);
+    if (run->is_piston) {
+        struct pe_problem problem = resolve_piston(run);
+        if (problem.status) {
+            run_answer_problem(run, &problem);
+            return;
+        }
+    }
+    const char *image = run->request.job.image;
     const struct catalog_entry *entry = scheduler_find_image(&server->scheduler, image);
     if (!entry) {
         struct pe_problem problem = server->scheduler.host_count ? unknown_image(server, image) : no_worker();
@@ -344,12 +380,19 @@ void run_on_hosts(struct run *run)
         begin_task(run);
 }
 
+bool run_has_image(const struct run *run)
+{
+    const struct scheduler *scheduler = &run->server->scheduler;
+    return run->is_piston ? piston_request_fits(&run->piston, scheduler)
+                          : scheduler_find_image(scheduler, run->request.job.image) != NULL;
+}
+
 /* Just after the start, workers are still on their way: an image may be unknown only for now. */
 static bool must_wait_for_hosts(struct run *run)
 {
     struct server *server = run->server;
     struct pe_error err;
-    if (!server->gathering || scheduler_find_image(&server->scheduler, run->request.job.image))
+    if (!server->gathering || run_has_image(run))
         return false;
     if (watch_client(run, &err) == 0)
         return true;
@@ -357,10 +400,10 @@ static bool must_wait_for_hosts(struct run *run)
     return false;
 }
 
-void run_accept(struct server *server, h2o_req_t *req)
+static void accept_request(struct server *server, h2o_req_t *req, bool is_piston)
 {
     struct run *run = h2o_mem_alloc_shared(&req->pool, sizeof *run, on_dispose);
-    *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us()};
+    *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us(), .is_piston = is_piston};
     run->watch = (struct hangup_watch){.fd = -1, .on_hangup = on_hangup};
     run->stall_entry.cb = run_on_stall;
     run->turn_entry.cb = run_on_turn;
@@ -368,7 +411,7 @@ void run_accept(struct server *server, h2o_req_t *req)
     run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
     connection_busy(run->connection);
     server->runs++;
-    random_hex(run->id, 16);
+    job_status_enter(run);
     answer_header(req, "x-request-id", run->id);
     struct pe_problem problem = check_head(run);
     if (!problem.status)
@@ -381,4 +424,14 @@ void run_accept(struct server *server, h2o_req_t *req)
         run_answer_problem(run, &problem);
     else if (!must_wait_for_hosts(run))
         run_on_hosts(run);
+}
+
+void run_accept(struct server *server, h2o_req_t *req)
+{
+    accept_request(server, req, false);
+}
+
+void run_accept_piston(struct server *server, h2o_req_t *req)
+{
+    accept_request(server, req, true);
 }

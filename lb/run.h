@@ -8,6 +8,7 @@
 #include "lb/h2o.h"
 #include "lb/hangup.h"
 #include "lb/job_key.h"
+#include "lb/piston_request.h"
 #include "lb/request.h"
 #include "lb/response.h"
 #include "lb/task.h"
@@ -37,8 +38,10 @@ struct run {
     enum response_format format;
     enum run_caching caching;
     enum run_source source;
-    struct run_request request; /* its bytes lie in the request's body */
-    char digest[80];            /* of the image, empty when no host has it yet */
+    struct run_request request; /* its bytes lie in the request's body, or in `piston` */
+    struct piston_request piston;
+    bool is_piston;  /* it came by Piston's API, and is answered in its form */
+    char digest[80]; /* of the image, empty when no host has it yet */
     struct job_key key;
     struct job_key whole; /* the request's own hash, when it is small: `has_whole` */
     bool has_whole;
@@ -48,6 +51,7 @@ struct run {
     struct task *task;        /* while it waits or the result arrives */
     struct list in_task;      /* of the task's runs */
     struct list in_waiting;   /* of the server's: its deadline is watched */
+    bool is_named;            /* its client gave the id, and may ask by it (lb/job_status.h) */
     struct list in_answering; /* of the server's, from the first byte of the response on */
     uint64_t arrived_us, deadline_us, started_us; /* started: of its job, on a slot */
 
@@ -67,8 +71,14 @@ struct run {
 /* Handle POST /v1/run. */
 void run_accept(struct server *server, h2o_req_t *req);
 
+/* Handle Piston's POST /api/v2/execute. */
+void run_accept_piston(struct server *server, h2o_req_t *req);
+
 /* The first host is there, or none came: go on with a run that waited for that. */
 void run_on_hosts(struct run *run);
+
+/* Whether a host has what the job needs. */
+bool run_has_image(const struct run *run);
 
 /* It has waited as long as it may. */
 void run_on_deadline(struct run *run);

@@ -138,6 +138,13 @@ static void send_soon(struct run *run)
         h2o_timeout_link(run->server->ctx.loop, &run->server->ctx.zero_timeout, &run->turn_entry);
 }
 
+/* To Piston's clients a sandbox that failed is no result. */
+static void answer_vm_error(struct run *run, const struct outcome *outcome)
+{
+    struct pe_problem problem = problem_make("internal", "the VM failed: %s", outcome->result.reason);
+    run_answer_problem(run, &problem);
+}
+
 void run_on_progress(struct run *run)
 {
     struct outcome *outcome = run->response.outcome;
@@ -147,7 +154,10 @@ void run_on_progress(struct run *run)
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
         run_leave(run);
-        send_piece(run);
+        if (run->is_piston && outcome->result.status == PE_STATUS_VM_ERROR)
+            answer_vm_error(run, outcome);
+        else
+            send_piece(run);
     } else {
         send_soon(run);
     }
@@ -161,10 +171,12 @@ void run_on_outcome(struct run *run, struct outcome *outcome)
     result.phase_us[PE_PHASE_QUEUE] = run->started_us ? run->started_us - run->arrived_us : 0;
     run->begun = true;
     list_remove(&run->in_waiting);
-    if (response_begin(&run->response, run->format, outcome, &result, &err) < 0)
+    if (response_begin(&run->response, run->format, outcome, &result, &err) < 0) {
         fail(run, &err);
-    else
-        run_on_progress(run);
+        return;
+    }
+    run->response.piston = run->is_piston ? &run->piston : NULL;
+    run_on_progress(run);
 }
 
 void run_on_stored(struct run *run)

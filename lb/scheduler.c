@@ -308,6 +308,34 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct sche
     return ahead;
 }
 
+/* Jobs of its own client in front of it. */
+static size_t place_in_queue(const struct sched_job *job)
+{
+    size_t place = 0;
+    list_for_each(node, &job->client->queue)
+    {
+        if (node == &job->in_queue)
+            break;
+        place++;
+    }
+    return place;
+}
+
+size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct sched_job *job)
+{
+    size_t own = place_in_queue(job), before = own;
+    size_t turns = own + 1; /* that a client whose turn comes before its own gets until then */
+    list_for_each(node, &scheduler->turns)
+    {
+        const struct sched_client *other = list_entry(node, struct sched_client, in_turns);
+        if (other == job->client)
+            turns = own;
+        else
+            before += other->queued < turns ? other->queued : turns;
+    }
+    return before;
+}
+
 size_t scheduler_capacity(const struct scheduler *scheduler)
 {
     size_t capacity = 0;

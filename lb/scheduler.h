@@ -104,6 +104,10 @@ void scheduler_job_remove(struct scheduler *scheduler, struct sched_job *job);
  */
 size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct sched_client *client);
 
+/* How many jobs would start before this one, which waits: a snapshot, since jobs of clients whose turn comes
+ * first may still arrive, and warm VMs let some overtake. */
+size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct sched_job *job);
+
 /* How many jobs the connected hosts run at a time. */
 size_t scheduler_capacity(const struct scheduler *scheduler);
 

@@ -119,7 +119,7 @@ static void go_on_with(struct server *server, bool all)
     for (struct list *node = server->waiting.next, *next; node != &server->waiting; node = next) {
         struct run *run = list_entry(node, struct run, in_waiting);
         next = node->next;
-        if (!run->task && (all || scheduler_find_image(&server->scheduler, run->request.job.image)))
+        if (!run->task && (all || run_has_image(run)))
             run_on_hosts(run);
     }
 }

@@ -34,6 +34,7 @@ struct server {
     struct poison poison;
     struct metrics metrics;
     void *tasks; /* those that can be joined: tsearch(3), by key (lb/task.c) */
+    void *named; /* runs whose clients gave them an id: tsearch(3), by id (lb/job_status.c) */
     struct tokens tokens;
     struct page_files page;
     struct peer_networks trusted;

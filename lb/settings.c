@@ -1,6 +1,10 @@
 /* The table of options, and what must fit together. */
 #include "lb/settings.h"
 
+#include "lb/piston_request.h"
+
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB_MAX (1u << 24) /* what still is a sensible number of MiB, and of a few other things */
@@ -23,6 +27,23 @@ static const struct settings defaults = {
     .ready_fd = SETTINGS_NO_FD,
 };
 
+/* NAME=N each. */
+static int take_piston_limits(struct settings *settings, struct pe_error *err)
+{
+    settings->piston = piston_default_limits;
+    for (size_t i = 0; i < settings->piston_overrides.count; i++) {
+        const char *text = settings->piston_overrides.items[i], *equals = strchr(text, '=');
+        char name[32] = "", *end = NULL;
+        long long value = equals ? strtoll(equals + 1, &end, 10) : 0;
+        if (!equals || equals - text >= (ptrdiff_t)sizeof name || end == equals + 1 || *end)
+            return pe_fail(err, PE_ERR_INVALID, "--piston-limit takes NAME=N, not '%s'", text);
+        memcpy(name, text, (size_t)(equals - text));
+        if (pe_runtime_limit_set(&settings->piston, name, value, err) < 0)
+            return pe_fail_context(err, "--piston-limit");
+    }
+    return 0;
+}
+
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {settings->queue_jobs,    settings->queue_mib,   settings->cache_mib,
@@ -38,6 +59,8 @@ static int check(struct settings *settings, struct pe_error *err)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
+    if (take_piston_limits(settings, err) < 0)
+        return -1;
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
@@ -99,6 +122,9 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->handover_ms},
         {"drain-ms", 0, "N", "then, jobs may take so long to end (default 200000)", PE_OPTION_NUMBER,
          &s->drain_ms},
+        {"piston-limit", 0, "NAME=N",
+         "a limit of /api/v2 by Piston's name, as run_timeout=5000; may be repeated", PE_OPTION_LIST,
+         &s->piston_overrides},
         {"log-format", 0, "FORMAT", "logfmt (default) or json", PE_OPTION_TEXT, &s->log_format},
         {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor once listening, and close it",
          PE_OPTION_NUMBER, &s->ready_fd},
@@ -131,5 +157,6 @@ void settings_free(struct settings *settings)
     pe_option_list_free(&settings->listen_tls);
     pe_option_list_free(&settings->trusted_proxies);
     pe_option_list_free(&settings->cors_origins);
+    pe_option_list_free(&settings->piston_overrides);
     pe_option_list_free(&settings->store.memcached);
 }

@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "lb/client.h"
 #include "lb/store.h"
+#include "proto/runtimes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,8 @@ struct settings {
     const char *spool_folder; /* for large request bodies */
 
     uint64_t gather_ms, handover_ms, drain_ms;
+    struct pe_option_list piston_overrides;
+    struct pe_runtime_limits piston; /* the defaults with those */
     const char *log_format;
     uint64_t ready_fd;
     bool die_with_parent;

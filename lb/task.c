@@ -87,8 +87,9 @@ int task_begin(struct run *run, bool share, struct pe_error *err)
     memcpy(task->id, run->id, sizeof task->id);
     snprintf(task->digest, sizeof task->digest, "%s", run->digest);
     task->keep = run->caching != RUN_CACHE_NONE;
-    task->job = (struct sched_job){
-        .client = &run->client->turns, .image = run->request.job.image, .bytes = run->req->entity.len};
+    task->job = (struct sched_job){.client = &run->client->turns,
+                                   .image = run->request.job.image,
+                                   .bytes = run->req->entity.len + run->piston.contents.capacity};
     list_init(&task->runs);
     list_append(&task->runs, &run->in_task);
     run->task = task;
@@ -325,10 +326,14 @@ void task_on_lost(struct task *task, uint64_t host_serial, const char *why)
 
 /* ---- waiting ---- */
 
-uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client)
+uint64_t task_wait_us(const struct server *server, size_t before)
 {
     size_t capacity = scheduler_capacity(&server->scheduler);
-    size_t ahead = scheduler_jobs_ahead(&server->scheduler, client);
     uint64_t service_us = server->service_us ? server->service_us : 1000000;
-    return (ahead + 1) * service_us / (capacity ? capacity : 1);
+    return (before + 1) * service_us / (capacity ? capacity : 1);
+}
+
+uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client)
+{
+    return task_wait_us(server, scheduler_jobs_ahead(&server->scheduler, client));
 }

@@ -71,6 +71,9 @@ void task_on_problem(struct task *task, const struct pe_problem *problem); /* no
 /* The slot is gone. `host_serial` is its host's, 0 when that went before. */
 void task_on_lost(struct task *task, uint64_t host_serial, const char *why);
 
+/* How long a job waits that has `before` others in front of it, by what jobs took lately. */
+uint64_t task_wait_us(const struct server *server, size_t before);
+
 /* How long one more job of this client would wait, by what jobs took lately. */
 uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client);
 

@@ -4,6 +4,7 @@
 #include "proto/glob.h"
 #include "proto/job.h"
 #include "proto/limits.h"
+#include "proto/runtimes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,11 +166,9 @@ int pe_metadata_take(const json_t *json, json_t **metadata, struct pe_error *err
     static const struct {
         const char *name;
         int (*check)(const char *field, const json_t *value, struct pe_error *err);
-    } fields[] = {{"categories", check_categories},
-                  {"inputs", check_kinds},
-                  {"outputs", check_kinds},
-                  {"examples", check_examples},
-                  {"options", check_options}};
+    } fields[] = {{"categories", check_categories}, {"inputs", check_kinds},
+                  {"outputs", check_kinds},         {"examples", check_examples},
+                  {"options", check_options},       {"piston", pe_runtimes_check}};
     *metadata = NULL;
     pe_autojson json_t *taken = json_object();
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {

@@ -7,6 +7,7 @@
  *   examples     {"title", "file", "text", "stdin", "cmd"}: small files to try it with
  *   options      a subset of JSON Schema: an object whose properties are boolean, string (with or without
  *                enum), number or integer; each with `argv`, the words it adds, "{}" standing for its value
+ *   piston       what it offers to Piston's clients (proto/runtimes.h)
  */
 #ifndef PE_PROTO_METADATA_H
 #define PE_PROTO_METADATA_H

@@ -105,7 +105,7 @@ export class Editor {
       },
     }, h("span", { class: "tab-name" }, file.name));
     const close = h("button", {
-      class: "tab-close", type: "button", tabindex: -1, "aria-label": `Remove ${file.name}`,
+      class: "tab-close", type: "button", tabindex: -1, "aria-hidden": "true", title: `Remove ${file.name}`, // Delete on the tab does it, too
       onclick: () => this.removeFile(index),
     }, "×");
     return h("span", { class: "tab-pair", role: "presentation" }, tab, this.actions.readOnly ? null : close);

@@ -2,9 +2,12 @@
 
 import { formatBytes, formatTime, h } from "./dom.js";
 
-const SIGNALS = /** @type {Record<string, string>} */ ({
-  SIGSEGV: "it used memory that is not its own", SIGABRT: "it gave up by itself", SIGFPE: "an arithmetic error, often a division by zero",
-  SIGILL: "an instruction that does not exist", SIGBUS: "memory that is not there", SIGKILL: "it was killed", SIGPIPE: "nobody read what it wrote",
+/** Name and meaning of signals, by their number on Linux. */
+const SIGNALS = /** @type {Record<number, [string, string]>} */ ({
+  1: ["SIGHUP", ""], 2: ["SIGINT", ""], 3: ["SIGQUIT", ""], 4: ["SIGILL", "an instruction that does not exist"], 5: ["SIGTRAP", ""],
+  6: ["SIGABRT", "it gave up by itself"], 7: ["SIGBUS", "memory that is not there"], 8: ["SIGFPE", "an arithmetic error, often a division by zero"],
+  9: ["SIGKILL", "it was killed"], 11: ["SIGSEGV", "it used memory that is not its own"], 13: ["SIGPIPE", "nobody read what it wrote"], 14: ["SIGALRM", ""],
+  15: ["SIGTERM", ""], 24: ["SIGXCPU", "too much processor time"], 25: ["SIGXFSZ", "a file grew too large"], 31: ["SIGSYS", "a system call that is not allowed"],
 });
 
 /** @param {import("./service.js").Result} result @param {number} timeoutMs
@@ -13,8 +16,10 @@ export function describeStatus(result, timeoutMs) {
   switch (result.status) {
     case "exited":
       return { good: result.exit_code === 0, short: `exit ${result.exit_code}`, words: result.exit_code === 0 ? "It ended well." : `It ended with exit status ${result.exit_code}.` };
-    case "signaled":
-      return { good: false, short: result.signal ?? "signal", words: `A signal ended it: ${result.signal}${SIGNALS[result.signal ?? ""] ? `, ${SIGNALS[result.signal ?? ""]}` : ""}.` };
+    case "signaled": {
+      const [name, meaning] = SIGNALS[result.signal ?? 0] ?? [`signal ${result.signal}`, ""];
+      return { good: false, short: name, words: `A signal ended it: ${name}${meaning ? `, ${meaning}` : ""}.` };
+    }
     case "timeout":
       return { good: false, short: "timeout", words: `It ran longer than ${formatTime(timeoutMs * 1000)} and was ended. What it had printed until then is here. The limit is in “Setup”.` };
     case "oom":

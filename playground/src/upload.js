@@ -23,8 +23,8 @@ async function readEntry(entry, folder) {
 
 /** @param {DataTransfer} transfer */
 async function readTransfer(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry);
-  const lists = await Promise.all(entries.map((entry) => readEntry(entry, "")));
+  const sources = [...transfer.items].filter((item) => item.kind === "file").map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+  const lists = await Promise.all(sources.map(({ entry, file }) => (entry ? readEntry(entry, "") : file ? [{ name: file.name, file }] : [])));
   return lists.flat();
 }
 

@@ -12,12 +12,11 @@ import test_jobs
 import test_faults
 import test_cache
 import test_protection
+import test_piston
 import test_operation
 import test_kills
 import test_deploy
-import test_operation
-import test_kills
-import test_deploy
+import test_status
 
 if __name__ == "__main__":
     sys.exit(harness.run_tests(sys.argv[1:]))

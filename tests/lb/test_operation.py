@@ -55,6 +55,9 @@ def _():
             answers.append(("Problem", post(lb, job=job).json()))
         answers += [("Problem", post(lb, b"x").json()), ("Problem", request(lb, "GET", "/none").json()),
                     ("Job", JOB), ("Job", {"image": "a", "env": {"A": "B"}, "stdin": None, "cmd": None, "outputs": []})]
+        answers += [("PistonRuntimes", request(lb, "GET", "/api/v2/runtimes").json()),
+                    ("PistonPackages", request(lb, "GET", "/api/v2/packages").json()),
+                    ("PistonMessage", request(lb, "POST", "/api/v2/execute").json())]
         validate(lb.folder.name, document.body, answers)
         paths = json.loads(document.body)["paths"]
         for path, methods in paths.items():

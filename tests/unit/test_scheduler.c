@@ -181,8 +181,10 @@ static void clients_take_turns(void **state)
     assert_int_equal(scheduler_jobs_ahead(&s, &greedy), 5);
     assert_int_equal(scheduler_jobs_ahead(&s, &late), 2);
     submit_for(&s, &late, &l, "gcc:14");
-    add_slot(&s, &slot, "h", "");
     struct sched_job *const wanted[] = {&g[0], &m, &l, &g[1], &g[2], &g[3]};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(scheduler_jobs_before(&s, wanted[i]), i);
+    add_slot(&s, &slot, "h", "");
     assert_order(&s, &slot, wanted, 6);
     scheduler_slot_remove(&s, &slot);
     scheduler_host_gone(&s, &owners[0]);

@@ -1,0 +1,126 @@
+# bash completion for pe-run, pe-image, pe-lb and pe-worker, on top of bash-completion. Options are those of --help, which
+# also says by the name of its argument what an option takes; images and profiles are looked up, briefly. A server chooses its
+# images' names: they are compared and never expanded (compgen -W would), and odd ones are left out.
+
+# "--name ARGUMENT" and "-n ARGUMENT", one a line, of a program and its command.
+_pe_options()
+{
+    "$@" --help 2>/dev/null </dev/null |
+        sed -nE 's/^  (-(.), |    )--([a-z0-9-]+)( ([^ ]+))?  .*/--\3 \5\n-\2 \5/p' | grep -v '^- '
+}
+
+# What comes after an option of the same command line, if it is harmless to repeat.
+_pe_given()
+{
+    local i
+    for ((i = 1; i < cword; i++)); do
+        if [[ ${words[i]} == "$1" || ${words[i]} == "$2" ]] && [[ ${words[i + 1]} =~ ^[A-Za-z0-9:/._-]+$ ]]; then
+            printf '%s\n%s\n' "$1" "${words[i + 1]}"
+            return
+        fi
+    done
+}
+
+_pe_profiles()
+{
+    sed -nE 's/^\[profile ([A-Za-z0-9._-]+)\].*/\1/p' "${XDG_CONFIG_HOME:-$HOME/.config}/program-explorer/config" 2>/dev/null
+    echo local
+}
+
+_pe_images()
+{
+    local given
+    case ${program##*/} in
+        pe-run)
+            mapfile -t given < <(_pe_given --server -s; _pe_given --profile -p)
+            timeout 1 "$program" "${given[@]}" images --quiet 2>/dev/null </dev/null
+            ;;
+        pe-image)
+            mapfile -t given < <(_pe_given --store --store)
+            timeout 1 "$program" ls "${given[@]}" 2>/dev/null </dev/null | cut -d ' ' -f 1
+            ;;
+        pe-worker) timeout 1 "${program%pe-worker}pe-run" --server local images --quiet 2>/dev/null </dev/null ;;
+    esac
+}
+
+# Lines that begin with what was typed.
+_pe_words()
+{
+    local line
+    while read -r line; do
+        [[ $line == "$cur"* && $line =~ ^[A-Za-z0-9:/._@-]+$ ]] && COMPREPLY+=("$line")
+    done < <(printf '%s\n' "$@")
+}
+
+# What an argument of this name is completed with.
+_pe_argument()
+{
+    case $1 in
+        FILE*) _filedir ;;
+        DIR) _filedir -d ;;
+        NAME:TAG* | IMAGE) _pe_words "$(_pe_images)" ;;
+        PROFILE) _pe_words "$(_pe_profiles)" ;;
+        URL) _pe_words http:// https:// unix:/ "$(_pe_profiles)" ;;
+    esac
+}
+
+# The number of words before the cursor that are no options and no options' arguments, and the first of them.
+_pe_positions()
+{
+    local i argument
+    positions=0 first= after=
+    for ((i = 1; i < cword; i++)); do
+        if [[ ${words[i]} == -- ]]; then
+            after=yes
+            return
+        fi
+        if [[ ${words[i]} == -?* ]]; then
+            argument=$(awk -v name="${words[i]}" '$1 == name { print $2 }' <<<"$options")
+            [[ $argument ]] && ((i++))
+            continue
+        fi
+        ((positions++)) || first=${words[i]}
+    done
+}
+
+# Positions of pe-run and pe-image; the others have none.
+_pe_position()
+{
+    case ${program##*/}:$first in
+        pe-run:)
+            _pe_words images "$(_pe_images)"
+            ;;
+        pe-run:images) ((positions == 1)) && _pe_words "$(_pe_images)" ;;
+        pe-run:*) _filedir ;;
+        pe-image:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" ;;
+        pe-image:import) _filedir ;;
+        pe-image:export) if ((positions == 1)); then _pe_words "$(_pe_images)"; else _filedir; fi ;;
+        pe-image:inspect | pe-image:tag | pe-image:rm | pe-image:verify | pe-image:combine) _pe_words "$(_pe_images)" ;;
+    esac
+}
+
+_pe()
+{
+    local cur prev words cword program options positions first after argument
+    _init_completion -n := || return
+    program=${words[0]/#\~/$HOME}
+    type -P -- "$program" >/dev/null || return
+    options=$(_pe_options "$program")
+    _pe_positions
+    if [[ ${program##*/} == pe-image && $first || ${program##*/}:$first == pe-run:images ]]; then
+        options=$(_pe_options "$program" "$first")
+        _pe_positions
+    fi
+    argument=$(awk -v name="$prev" '$1 == name { print $2 }' <<<"$options")
+    if [[ $after ]]; then
+        _filedir
+    elif [[ $argument ]]; then
+        _pe_argument "$argument"
+    elif [[ $cur == -* ]]; then
+        _pe_words "$(awk '/^--/ { print $1 }' <<<"$options")"
+    else
+        _pe_position
+    fi
+    __ltrim_colon_completions "$cur"
+} &&
+    complete -F _pe pe-run pe-image pe-lb pe-worker

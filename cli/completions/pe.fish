@@ -1,0 +1,123 @@
+# fish completion for pe-run, pe-image, pe-lb and pe-worker. Options are those of --help, which also says by the name of its
+# argument what an option takes; images and profiles are looked up, briefly.
+
+# Lines of "name<TAB>letter<TAB>ARGUMENT<TAB>help".
+function __pe_options
+    $argv --help 2>/dev/null </dev/null | string replace -rf '^  (?:-(.), |    )--([a-z0-9-]+)(?: ([^ ]+))?  +(.*)$' '$2\t$1\t$3\t$4'
+end
+
+function __pe_profiles
+    set -l base $XDG_CONFIG_HOME
+    test -n "$base"; or set base ~/.config
+    set -l config $base/program-explorer/config
+    test -r $config; and string replace -rf '^\[profile ([A-Za-z0-9._-]+)\].*' '$1' <$config
+    echo local
+end
+
+# What was given for one of these options on the command line.
+function __pe_given
+    set -l tokens (commandline -opc)
+    for i in (seq 2 (math (count $tokens) - 1))
+        if contains -- $tokens[$i] $argv
+            printf '%s\n' $tokens[$i] $tokens[(math $i + 1)]
+            return
+        end
+    end
+end
+
+function __pe_images -a program
+    switch (basename $program)
+        case pe-run
+            timeout 1 $program (__pe_given --server -s) (__pe_given --profile -p) images --quiet 2>/dev/null </dev/null
+        case pe-image
+            timeout 1 $program ls (__pe_given --store) 2>/dev/null </dev/null | string replace -r ' .*' ''
+        case pe-worker
+            timeout 1 (string replace -r 'pe-worker$' pe-run -- $program) --server local images --quiet 2>/dev/null </dev/null
+    end
+end
+
+function __pe_argument -a program kind
+    switch $kind
+        case 'FILE*'
+            __fish_complete_path (commandline -ct)
+        case DIR
+            __fish_complete_directories (commandline -ct)
+        case IMAGE 'NAME:TAG*'
+            __pe_images $program
+        case PROFILE
+            __pe_profiles
+        case URL
+            printf '%s\n' http:// https:// unix:/
+            __pe_profiles
+    end
+end
+
+function __pe_position -a program first count
+    switch (basename $program):$first
+        case pe-run:
+            printf '%s\t%s\n' images 'list the images'
+            __pe_images $program
+        case pe-run:images
+            test $count -eq 1; and __pe_images $program
+        case 'pe-run:*' pe-image:import
+            __fish_complete_path (commandline -ct)
+        case pe-image:
+            $program --help 2>/dev/null | string replace -rf '^  ([a-z]+) +(.*)$' '$1\t$2'
+        case pe-image:export
+            test $count -eq 1; and __pe_images $program; or __fish_complete_path (commandline -ct)
+        case pe-image:inspect pe-image:tag pe-image:rm pe-image:verify pe-image:combine
+            __pe_images $program
+    end
+end
+
+# The ARGUMENT of an option as it was typed, among lines of __pe_options.
+function __pe_takes -a typed
+    for line in $argv[2..]
+        set -l fields (string split \t -- $line)
+        if contains -- "$typed" --$fields[1] -$fields[2]
+            echo $fields[3]
+            return
+        end
+    end
+end
+
+function __pe_complete
+    set -l tokens (commandline -opc)
+    set -l program $tokens[1]
+    set -l options (__pe_options $program)
+    set -l first
+    set -l count 0
+    set -l taken
+    for token in $tokens[2..]
+        if test -n "$taken"
+            set taken
+        else if contains -- "$token" --
+            __fish_complete_path (commandline -ct)
+            return
+        else if string match -q -- '-*' $token
+            set taken (__pe_takes $token $options)
+        else
+            set count (math $count + 1)
+            if test $count -eq 1
+                set first $token
+                if contains -- (basename $program):$token pe-run:images pe-image:$token
+                    set options (__pe_options $program $first)
+                end
+            end
+        end
+    end
+    if test -n "$taken"
+        __pe_argument $program $taken
+    else if string match -q -- '-*' (commandline -ct)
+        for line in $options
+            set -l fields (string split \t -- $line)
+            printf '%s\t%s\n' --$fields[1] $fields[4]
+        end
+    else
+        __pe_position $program "$first" $count
+    end
+end
+
+for program in pe-run pe-image pe-lb pe-worker
+    complete -c $program -f -a '(__pe_complete)'
+end

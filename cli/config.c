@@ -1,0 +1,330 @@
+/* Reading the configuration file. What libinih passes over in silence (lines over its limit, names that it
+ * cuts) is caught here, and every complaint has the line's number. */
+#include "cli/config.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "cli/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_NAME "program-explorer/config"
+#define FILE_BYTES_MAX 65536
+#define SECRET_BYTES_MAX 4096
+#define NAME_MAX_BYTES 40 /* libinih cuts section names at 49 bytes, "profile " included */
+#define SECTION_PREFIX "profile "
+
+/* One reading of the file. */
+struct config {
+    char path[PATH_MAX]; /* empty: no home directory */
+    struct pe_buf text;
+    bool is_private; /* only its owner may read it */
+
+    size_t at; /* in `text` */
+    int line;
+    const char *wanted; /* the profile, or NULL: whatever `fallback` says */
+    char fallback[NAME_MAX_BYTES + 1];
+    bool is_found;
+    struct profile *profile;
+    struct pe_error *err;
+    bool has_failed;
+};
+
+static void config_free(struct config *config)
+{
+    pe_buf_free(&config->text);
+}
+
+/* ---- files ---- */
+
+/* PE_ERR_NOT_FOUND when there is none. */
+static int find_file(char path[PATH_MAX], struct pe_error *err)
+{
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    bool is_set = base && base[0] == '/'; /* a relative one is invalid, says the specification */
+    if (!is_set && (!home || home[0] != '/'))
+        return pe_fail(err, PE_ERR_NOT_FOUND, "no home directory, so no configuration file");
+    int n = is_set ? snprintf(path, PATH_MAX, "%s/" FILE_NAME, base)
+                   : snprintf(path, PATH_MAX, "%s/.config/" FILE_NAME, home);
+    return n > 0 && n < PATH_MAX ? 0
+                                 : pe_fail(err, PE_ERR_MALFORMED, "the home directory's name is too long");
+}
+
+/* Read a file of this user's or root's. */
+static int read_own_file(const char *path, size_t limit, struct pe_buf *text, bool *is_private,
+                         struct pe_error *err)
+{
+    struct stat info;
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no file %s", path);
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return pe_fail_errno(err, "%s", path);
+    if (!S_ISREG(info.st_mode))
+        return pe_fail(err, PE_ERR_MALFORMED, "%s is not a file", path);
+    if (info.st_uid != geteuid() && info.st_uid != 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s belongs to another user: it is not used", path);
+    *is_private = !(info.st_mode & 077);
+    return pe_read_all(fd, limit, text, path, err);
+}
+
+static int complain(struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The first complaint counts; false is what libinih's handler returns for an error. */
+static int complain(struct config *config, const char *format, ...)
+{
+    char why[512];
+    va_list arguments;
+    if (config->has_failed)
+        return 0;
+    config->has_failed = true;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    pe_fail(config->err, PE_ERR_MALFORMED, "%s:%d: %s", config->path, config->line, why);
+    return 0;
+}
+
+/* ---- values ---- */
+
+static bool is_name(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t size = strlen(name);
+    return size > 0 && size <= NAME_MAX_BYTES && name[strspn(name, allowed)] == '\0';
+}
+
+/* It goes into a header: printable, without spaces (RFC 6750 section 2.1 allows less still). */
+static bool is_token(const char *text)
+{
+    for (const char *at = text; *at; at++)
+        if (*at <= ' ' || *at > '~')
+            return false;
+    return *text;
+}
+
+/* Relative to the directory that the file is in. */
+static char *resolve(const struct config *config, const char *value)
+{
+    char *path = NULL;
+    const char *home = getenv("HOME"), *slash = strrchr(config->path, '/');
+    int n = value[0] == '/' ? asprintf(&path, "%s", value)
+            : !strncmp(value, "~/", 2) && home
+                ? asprintf(&path, "%s/%s", home, value + 2)
+                : asprintf(&path, "%.*s/%s", (int)(slash - config->path), config->path, value);
+    return n < 0 ? NULL : path;
+}
+
+static int take_text(struct config *config, char **field, const char *key, char *value)
+{
+    if (*field) {
+        free(value);
+        return complain(config, "%s is given twice", key);
+    }
+    *field = value;
+    return value ? 1 : complain(config, "out of memory");
+}
+
+static int take_token(struct config *config, const char *key, const char *value)
+{
+    if (!is_token(value))
+        return complain(config, "a token has printable characters only, and at least one");
+    return take_text(config, &config->profile->token, key, strdup(value));
+}
+
+static int take_token_file(struct config *config, const char *key, const char *value)
+{
+    struct pe_error err;
+    struct pe_buf text __attribute__((cleanup(pe_buf_free))) = {0};
+    bool is_private = false;
+    pe_autofree char *path = resolve(config, value);
+    if (!path)
+        return complain(config, "out of memory");
+    if (read_own_file(path, SECRET_BYTES_MAX, &text, &is_private, &err) < 0)
+        return complain(config, "%s", err.message);
+    if (!is_private)
+        return complain(config, "others may read %s, which holds a token: chmod 600 %s", path, path);
+    size_t size = text.size;
+    while (size && (text.data[size - 1] == '\n' || text.data[size - 1] == '\r'))
+        size--;
+    pe_autofree char *token = size ? strndup((const char *)text.data, size) : strdup("");
+    return token ? take_token(config, key, token) : complain(config, "out of memory");
+}
+
+static int take_path(struct config *config, char **field, const char *key, const char *value)
+{
+    pe_autofree char *path = resolve(config, value);
+    if (path && access(path, R_OK) < 0)
+        return complain(config, "%s: %s", path, strerror(errno));
+    return take_text(config, field, key, pe_steal_ptr(&path));
+}
+
+static int take_server(struct config *config, const char *key, const char *value)
+{
+    struct pe_error err;
+    if (http_server_check(value, &err) < 0)
+        return complain(config, "%s", err.message);
+    return take_text(config, &config->profile->server, key, strdup(value));
+}
+
+/* ---- lines ---- */
+
+static int on_profile_line(struct config *config, const char *key, const char *value)
+{
+    if (!strcmp(key, "server"))
+        return take_server(config, key, value);
+    if (!strcmp(key, "token"))
+        return take_token(config, key, value);
+    if (!strcmp(key, "token-file"))
+        return take_token_file(config, "token", value);
+    if (!strcmp(key, "ca"))
+        return take_path(config, &config->profile->ca, key, value);
+    if (!strcmp(key, "cert"))
+        return take_path(config, &config->profile->cert, key, value);
+    return take_path(config, &config->profile->key, key, value);
+}
+
+static bool is_key(const char *key)
+{
+    static const char *const keys[] = {"server", "token", "token-file", "ca", "cert", "key"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(key, keys[i]))
+            return true;
+    return false;
+}
+
+static int on_default(struct config *config, const char *key, const char *value)
+{
+    if (strcmp(key, "default") != 0)
+        return complain(config, "before the first [profile NAME] there is only 'default', not '%s'", key);
+    if (!is_name(value))
+        return complain(config, "'%s' is not a profile's name", value);
+    snprintf(config->fallback, sizeof config->fallback, "%s", value);
+    if (!config->wanted)
+        config->wanted = config->fallback;
+    return 1;
+}
+
+/* libinih's handler: 0 is an error. */
+static int on_line(void *context, const char *section, const char *key, const char *value)
+{
+    struct config *config = context;
+    if (config->has_failed)
+        return 0;
+    if (!*section)
+        return on_default(config, key, value);
+    const char *name = section + strlen(SECTION_PREFIX);
+    if (strncmp(section, SECTION_PREFIX, strlen(SECTION_PREFIX)) != 0 || !is_name(name))
+        return complain(
+            config, "[%s] is not [profile NAME], with a NAME of at most %d letters, digits, '.', '_' and '-'",
+            section, NAME_MAX_BYTES);
+    if (!strcmp(name, PROFILE_LOCAL))
+        return complain(config, "'" PROFILE_LOCAL "' stands for no server: choose another name");
+    if (!is_key(key))
+        return complain(config, "'%s' is none of server, token, token-file, ca, cert and key", key);
+    if (!strcmp(key, "token") && !config->is_private)
+        return complain(config, "others may read this file, which holds a token: chmod 600 %s", config->path);
+    if (!config->wanted || strcmp(name, config->wanted) != 0)
+        return 1;
+    config->is_found = true;
+    return on_profile_line(config, key, value);
+}
+
+/* libinih's reader, as fgets(3). A line that does not fit would be taken for two. */
+static char *read_line(char *line, int size, void *context)
+{
+    struct config *config = context;
+    const char *from = (const char *)config->text.data + config->at;
+    size_t left = config->text.size - config->at;
+    const char *end = left ? memchr(from, '\n', left) : NULL;
+    size_t length = end ? (size_t)(end - from) + 1 : left;
+    if (left == 0 || config->has_failed)
+        return NULL;
+    config->line++;
+    if (length >= (size_t)size || memchr(from, '\0', length)) {
+        complain(config, "this line is longer than %d bytes, or not text", size - 2);
+        return NULL;
+    }
+    memcpy(line, from, length);
+    line[length] = '\0';
+    config->at += length;
+    return line;
+}
+
+/* ---- the whole ---- */
+
+static int parse(struct config *config)
+{
+    int bad = ini_parse_stream(read_line, config, on_line, config);
+    if (bad > 0 && !config->has_failed) {
+        config->line = bad;
+        complain(config, "this is neither [profile NAME] nor KEY = VALUE");
+    }
+    return config->has_failed ? -1 : 0;
+}
+
+/* A token on a wire that anybody can read is no secret any more. */
+static int check_profile(const struct config *config, struct pe_error *err)
+{
+    const struct profile *profile = config->profile;
+    static const char *const own[] = {"http://localhost", "http://127.", "http://[::1]"};
+    bool is_open = profile->server && !strncmp(profile->server, "http://", 7);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        is_open &= !profile->server || strncmp(profile->server, own[i], strlen(own[i])) != 0;
+    if (!profile->server)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: profile '%s' has no server", config->path, config->wanted);
+    if (profile->token && is_open)
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "%s: profile '%s' would send its token over http:// for all to read: use https://",
+                       config->path, config->wanted);
+    return 0;
+}
+
+static int read_config(struct config *config, struct pe_error *err)
+{
+    config->err = err;
+    if (find_file(config->path, err) < 0 ||
+        read_own_file(config->path, FILE_BYTES_MAX, &config->text, &config->is_private, err) < 0)
+        return -1;
+    return parse(config);
+}
+
+int config_find(const char *name, const char *from, struct profile *profile, struct pe_error *err)
+{
+    struct config config __attribute__((cleanup(config_free))) = {.wanted = name, .profile = profile};
+    if (!is_name(name))
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "%s: '%s' is neither a URL (http://host:port, https://host, unix:/path) nor a profile's name",
+            from, name);
+    if (read_config(&config, err) < 0) {
+        if (err->kind == PE_ERR_NOT_FOUND)
+            err->kind = PE_ERR_INVALID;
+        return pe_fail_context(err, "%s %s", from, name);
+    }
+    if (!config.is_found)
+        return pe_fail(err, PE_ERR_INVALID, "%s %s: there is no [profile %s] in %s", from, name, name,
+                       config.path);
+    return check_profile(&config, err);
+}
+
+int config_find_default(struct profile *profile, struct pe_error *err)
+{
+    struct config config __attribute__((cleanup(config_free))) = {.profile = profile};
+    if (read_config(&config, err) < 0)
+        return err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+    if (!config.wanted || !strcmp(config.wanted, PROFILE_LOCAL))
+        return 0;
+    if (!config.is_found)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: the default is '%s', but there is no [profile %s]",
+                       config.path, config.wanted, config.wanted);
+    return check_profile(&config, err);
+}

@@ -1,0 +1,67 @@
+/* Choosing a server, and what the configuration file says about it. */
+#include "cli/profile.h"
+
+#include "base/cleanup.h"
+#include "cli/config.h"
+#include "cli/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void profile_free(struct profile *profile)
+{
+    free(profile->server);
+    free(profile->token);
+    free(profile->ca);
+    free(profile->cert);
+    free(profile->key);
+    *profile = (struct profile){0};
+}
+
+static int use_url(const char *url, const char *from, struct profile *profile, struct pe_error *err)
+{
+    if (http_server_check(url, err) < 0)
+        return pe_fail_context(err, "%s", from);
+    profile->server = strdup(url);
+    return profile->server ? 0 : pe_fail_errno(err, "%s", from);
+}
+
+static int use_name(const char *name, const char *from, struct profile *profile, struct pe_error *err)
+{
+    if (!strcmp(name, PROFILE_LOCAL))
+        return 0;
+    return config_find(name, from, profile, err);
+}
+
+static int use_either(const char *text, const char *from, struct profile *profile, struct pe_error *err)
+{
+    return http_is_url(text) ? use_url(text, from, profile, err) : use_name(text, from, profile, err);
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static int choose(const char *server, const char *name, struct profile *profile, struct pe_error *err)
+{
+    if (server)
+        return use_either(server, "--server", profile, err);
+    if (name)
+        return use_name(name, "--profile", profile, err);
+    if ((server = environment("PE_SERVER")))
+        return use_either(server, "PE_SERVER", profile, err);
+    if ((name = environment("PE_PROFILE")))
+        return use_name(name, "PE_PROFILE", profile, err);
+    return config_find_default(profile, err);
+}
+
+int profile_choose(const char *server, const char *name, struct profile *profile, struct pe_error *err)
+{
+    *profile = (struct profile){0};
+    if (choose(server, name, profile, err) == 0)
+        return 0;
+    profile_free(profile);
+    return -1;
+}

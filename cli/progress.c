@@ -1,0 +1,78 @@
+/* Drawing one line. Everything goes out by one write(2), so that lines of others do not get into it. */
+#include "cli/progress.h"
+
+#include "base/io.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ECMA-48: erase in line, from the cursor to its end. */
+#define ERASE "\033[K"
+#define LINE_MAX_BYTES 256
+#define COLUMNS_DEFAULT 80
+
+void progress_init(struct progress *progress, bool is_quiet)
+{
+    const char *terminal = getenv("TERM");
+    *progress = (struct progress){.is_on = !is_quiet && isatty(STDERR_FILENO) == 1 && terminal &&
+                                           strcmp(terminal, "dumb") != 0};
+    progress_begin(progress);
+}
+
+void progress_begin(struct progress *progress)
+{
+    progress->begun_us = pe_now_us();
+}
+
+/* A job in the background would write over what the shell's user types. */
+static bool is_in_background(void)
+{
+    pid_t group = tcgetpgrp(STDERR_FILENO);
+    return group > 0 && group != getpgrp();
+}
+
+/* A line as wide as the terminal would wrap, and what has wrapped cannot be erased. */
+static size_t usable_columns(void)
+{
+    struct winsize size = {0};
+    bool is_known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    return (is_known ? size.ws_col : COLUMNS_DEFAULT) - 1;
+}
+
+static void write_line(const char *text, size_t size)
+{
+    char line[LINE_MAX_BYTES + 16];
+    int n = snprintf(line, sizeof line, "\r%.*s" ERASE, (int)size, text);
+    if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* a terminal that is gone misses nothing */
+}
+
+void progress_say(struct progress *progress, const char *format, ...)
+{
+    uint64_t now = pe_now_us();
+    if (!progress->is_on || now - progress->begun_us < PROGRESS_AFTER_US ||
+        now - progress->drawn_us < PROGRESS_EVERY_US || is_in_background())
+        return;
+    char text[LINE_MAX_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (n < 0)
+        return;
+    size_t size = strlen(text), columns = usable_columns();
+    write_line(text, size < columns ? size : columns);
+    progress->drawn_us = now;
+    progress->is_drawn = true;
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->is_drawn)
+        write_line("", 0);
+    progress->is_drawn = false;
+}

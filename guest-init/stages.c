@@ -1,0 +1,424 @@
+/* Running stages: one process that starts each program, reads what it prints, watches its limits and reports.
+ * The programs run as the same user and are hostile. They can kill this process, which ends the job with the
+ * report as far as it got; they cannot write into the report, since this process is not dumpable and its
+ * descriptors close when they are executed. */
+#include "guest-init/stages.h"
+
+#include "guest-init/shim-record.h"
+#include "guest-init/stage-usage.h"
+#include "proto/limits.h"
+#include "proto/stages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    EXIT_CANNOT_EXECUTE = 126,
+    EXIT_NOT_FOUND = 127,
+    CHUNK = 32 * 1024,
+    END_ROOM = 512,           /* of the report, for an end */
+    CPU_CHECK_US = 10 * 1000, /* least time between two looks at the CPU time */
+    LIMIT_TIMEOUT_MS = 10 * 1000,
+};
+
+/* pe-init cuts stdout there: a report that stays below is whole. */
+#define REPORT_MAX (PE_STDOUT_BYTES_MAX - 16u * 1024u)
+
+struct stage {
+    const char *name;
+    uint64_t wall_us, cpu_us, memory_bytes, output_bytes; /* 0: no limit */
+    char **words;                                         /* NULL-terminated */
+};
+
+/* One of a stage's two outputs. */
+struct stream {
+    int fd; /* -1 once it ended */
+    enum pe_stage_frame frame;
+    enum pe_stage_end over; /* how the stage ends that writes too much of it */
+    uint64_t taken;
+};
+
+struct run {
+    const struct stage *stage;
+    sigset_t outside; /* the signal mask that programs get */
+    int children;     /* signalfd of SIGCHLD */
+    size_t room;      /* left in the report */
+    bool limited;     /* the container's memory was limited for a stage before */
+
+    pid_t program;
+    bool reaped;
+    int wait_status;
+    enum pe_stage_end end; /* PE_STAGE_ENDS: not known yet */
+    uint64_t start_us, end_us;
+    uint64_t cpu_check_us; /* when to look next */
+    struct stage_usage usage;
+    struct stream out, error;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static size_t least(uint64_t a, uint64_t b)
+{
+    return (size_t)(a < b ? a : b);
+}
+
+/* ---- the report ---- */
+
+static void write_whole(const void *bytes, size_t size)
+{
+    const char *at = bytes;
+    while (size) {
+        ssize_t n = write(STDOUT_FILENO, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            _exit(EXIT_CANNOT_EXECUTE); /* pe-init is gone, or the pipe */
+        at += n;
+        size -= (size_t)n;
+    }
+}
+
+static void put_frame(struct run *run, enum pe_stage_frame kind, const void *bytes, size_t size)
+{
+    const uint8_t head[PE_STAGE_FRAME_HEAD] = {(uint8_t)kind, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+                                               (uint8_t)size};
+    write_whole(head, sizeof head);
+    write_whole(bytes, size);
+    run->room -= least(run->room, sizeof head + size);
+}
+
+static void put_end(struct run *run)
+{
+    static const char *const names[PE_STAGE_ENDS] = PE_STAGE_END_NAMES;
+    char text[END_ROOM];
+    bool exited = run->end == PE_STAGE_EXITED, signaled = run->end == PE_STAGE_SIGNALED;
+    int size =
+        snprintf(text, sizeof text,
+                 "end=%s\ncode=%d\nsignal=%d\nwall_us=%llu\nuser_us=%llu\nsystem_us=%llu\n"
+                 "max_rss_kib=%llu\n",
+                 names[run->end], exited ? WEXITSTATUS(run->wait_status) : 0,
+                 signaled ? WTERMSIG(run->wait_status) : 0, (unsigned long long)(run->end_us - run->start_us),
+                 (unsigned long long)run->usage.user_us, (unsigned long long)run->usage.system_us,
+                 (unsigned long long)run->usage.max_rss_kib);
+    put_frame(run, PE_STAGE_END, text, (size_t)size);
+}
+
+/* ---- what it prints ---- */
+
+/* How much more of a stream may be kept. The report's own bound makes frames of one byte end the stage, too.
+ */
+static size_t room_of(const struct run *run, const struct stream *stream)
+{
+    size_t report = run->room - PE_STAGE_FRAME_HEAD - END_ROOM;
+    if (run->room < PE_STAGE_FRAME_HEAD + END_ROOM)
+        report = 0;
+    return run->stage->output_bytes ? least(run->stage->output_bytes - stream->taken, report) : report;
+}
+
+static void close_stream(struct stream *stream)
+{
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
+/* Take what is there now. False when there was nothing. */
+static bool take(struct run *run, struct stream *stream)
+{
+    static char bytes[CHUNK];
+    ssize_t n = stream->fd < 0 ? -1 : read(stream->fd, bytes, sizeof bytes);
+    if (n < 0 && stream->fd >= 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        close_stream(stream);
+        return false;
+    }
+    size_t kept = least((uint64_t)n, room_of(run, stream));
+    if (kept)
+        put_frame(run, stream->frame, bytes, kept);
+    stream->taken += kept;
+    if (kept == (size_t)n)
+        return true;
+    if (run->end == PE_STAGE_ENDS || run->end == PE_STAGE_EXITED || run->end == PE_STAGE_SIGNALED)
+        run->end = stream->over;
+    close_stream(stream);
+    return false;
+}
+
+/* ---- its processes ---- */
+
+static void become(const struct run *run, const int out[2], const int error[2]) __attribute__((noreturn));
+static void become(const struct run *run, const int out[2], const int error[2])
+{
+    char **words = run->stage->words;
+    if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
+        sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0)
+        _exit(EXIT_CANNOT_EXECUTE);
+    execvp(words[0], words);
+    int cause = errno;
+    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", words[0], strerror(cause));
+    _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
+}
+
+/* Orphans come here, too: this process is their subreaper. */
+static bool reap(struct run *run, int options)
+{
+    int status = 0;
+    struct rusage usage;
+    pid_t pid = wait4(-1, &status, options, &usage);
+    if (pid <= 0)
+        return pid < 0 && errno == EINTR;
+    stage_usage_add(&run->usage, &usage);
+    if (pid == run->program) {
+        run->reaped = true;
+        run->wait_status = status;
+    }
+    return true;
+}
+
+/* Nothing of a stage outlives it. kill(2) reaches everything in the PID namespace but its PID 1 and us. */
+static void kill_all(struct run *run)
+{
+    kill(-1, SIGKILL);
+    while (reap(run, 0))
+        kill(-1, SIGKILL);
+}
+
+static bool make_pipe(int ends[2])
+{
+    return pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static void close_pair(const int ends[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+}
+
+static bool start(struct run *run)
+{
+    int out[2] = {-1, -1}, error[2] = {-1, -1};
+    lseek(STDIN_FILENO, 0, SEEK_SET); /* a file of the input; anything else has no start to go to */
+    run->program = make_pipe(out) && make_pipe(error) ? fork() : -1;
+    if (run->program == 0)
+        become(run, out, error);
+    if (run->program < 0) {
+        close_pair(out);
+        close_pair(error);
+        return false;
+    }
+    close(out[1]);
+    close(error[1]);
+    run->out = (struct stream){.fd = out[0], .frame = PE_STAGE_OUT, .over = PE_STAGE_STDOUT};
+    run->error = (struct stream){.fd = error[0], .frame = PE_STAGE_ERR, .over = PE_STAGE_STDERR};
+    return true;
+}
+
+/* ---- its limits ---- */
+
+/* pe-init sets the limit; it answers with a byte that is 0 when it could. */
+static bool limit_memory(struct run *run)
+{
+    const struct shim_record record = {.kind = SHIM_LIMIT, .memory_bytes = run->stage->memory_bytes};
+    struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
+    uint8_t failed = 1;
+    if (!run->limited && !record.memory_bytes)
+        return true;
+    run->limited = true;
+    return send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) == (ssize_t)sizeof record &&
+           poll(&wait, 1, LIMIT_TIMEOUT_MS) == 1 && recv(SHIM_CHANNEL_FD, &failed, 1, 0) == 1 && !failed;
+}
+
+static uint64_t cpu_used(const struct run *run)
+{
+    return run->usage.user_us + run->usage.system_us + stage_usage_of_the_living();
+}
+
+/* CPUs give no more CPU time than wall clock: as long as a stage cannot have used up its CPU time, nobody
+ * looks. */
+static void check_cpu(struct run *run, uint64_t now)
+{
+    uint64_t limit = run->stage->cpu_us;
+    if (!limit || now < run->cpu_check_us)
+        return;
+    uint64_t used = cpu_used(run), cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (used >= limit)
+        run->end = PE_STAGE_CPU;
+    uint64_t pause = used < limit ? (limit - used) / cpus : 0;
+    run->cpu_check_us = now + (pause > CPU_CHECK_US ? pause : CPU_CHECK_US);
+}
+
+static void check_clock(struct run *run)
+{
+    uint64_t now = now_us();
+    if (run->stage->wall_us && now >= run->start_us + run->stage->wall_us)
+        run->end = PE_STAGE_WALL;
+    else
+        check_cpu(run, now);
+}
+
+static int milliseconds_to_wait(const struct run *run)
+{
+    uint64_t until = run->start_us + 3600 * 1000000ull, now = now_us();
+    if (run->stage->wall_us)
+        until = run->start_us + run->stage->wall_us;
+    if (run->stage->cpu_us && run->cpu_check_us < until)
+        until = run->cpu_check_us;
+    return until <= now ? 0 : (int)((until - now + 999) / 1000);
+}
+
+/* ---- a stage ---- */
+
+/* Until its program ends or a limit is reached. */
+static void watch(struct run *run)
+{
+    struct signalfd_siginfo ignored;
+    while (run->end == PE_STAGE_ENDS) {
+        struct pollfd fds[] = {{.fd = run->children, .events = POLLIN},
+                               {.fd = run->out.fd, .events = POLLIN},
+                               {.fd = run->error.fd, .events = POLLIN}};
+        poll(fds, 3, milliseconds_to_wait(run));
+        if (fds[1].revents)
+            take(run, &run->out);
+        if (fds[2].revents && run->end == PE_STAGE_ENDS)
+            take(run, &run->error);
+        if (fds[0].revents && read(run->children, &ignored, sizeof ignored) > 0)
+            while (reap(run, WNOHANG))
+                ;
+        if (run->end == PE_STAGE_ENDS && run->reaped)
+            run->end = WIFSIGNALED(run->wait_status) ? PE_STAGE_SIGNALED : PE_STAGE_EXITED;
+        if (run->end == PE_STAGE_ENDS)
+            check_clock(run);
+    }
+    run->end_us = now_us();
+}
+
+/* What is still in the pipes counts; nobody is left who could write more. */
+static void settle(struct run *run)
+{
+    kill_all(run);
+    while (take(run, &run->out))
+        ;
+    while (take(run, &run->error))
+        ;
+    close_stream(&run->out);
+    close_stream(&run->error);
+    bool over = run->stage->cpu_us && run->usage.user_us + run->usage.system_us > run->stage->cpu_us;
+    if (over && (run->end == PE_STAGE_EXITED || run->end == PE_STAGE_SIGNALED))
+        run->end = PE_STAGE_CPU;
+}
+
+/* Whether the next one may follow. */
+static bool run_stage(struct run *run, const struct stage *stage)
+{
+    run->stage = stage;
+    run->end = PE_STAGE_ENDS;
+    run->reaped = false;
+    run->usage = (struct stage_usage){0};
+    put_frame(run, PE_STAGE_BEGIN, stage->name, strlen(stage->name));
+    bool limited = limit_memory(run);
+    run->start_us = run->end_us = now_us();
+    run->cpu_check_us = run->start_us + stage->cpu_us / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (limited && start(run)) {
+        watch(run);
+        settle(run);
+    } else {
+        run->end = PE_STAGE_FAILED;
+    }
+    put_end(run);
+    return run->end == PE_STAGE_EXITED && WEXITSTATUS(run->wait_status) == 0;
+}
+
+/* ---- the plan ---- */
+
+static bool take_number(char *const **at, uint64_t *number)
+{
+    const char *word = **at;
+    char *end = NULL;
+    errno = 0;
+    *number = word ? strtoull(word, &end, 10) : 0;
+    if (!word || *word < '0' || *word > '9' || *end || errno)
+        return false;
+    ++*at;
+    return true;
+}
+
+static bool take_stage(char *const **at, struct stage *stage)
+{
+    uint64_t wall_ms = 0, cpu_ms = 0, count = 0;
+    stage->name = *(*at)++;
+    if (!*stage->name || strlen(stage->name) > PE_STAGE_NAME_MAX || !take_number(at, &wall_ms) ||
+        !take_number(at, &cpu_ms) || !take_number(at, &stage->memory_bytes) ||
+        !take_number(at, &stage->output_bytes) || !take_number(at, &count) || count == 0 ||
+        wall_ms > PE_TIMEOUT_MS_MAX || cpu_ms > PE_TIMEOUT_MS_MAX || count > PE_ARGS_MAX)
+        return false;
+    stage->wall_us = wall_ms * 1000;
+    stage->cpu_us = cpu_ms * 1000;
+    stage->words = calloc(count + 1, sizeof *stage->words);
+    for (uint64_t i = 0; stage->words && i < count; i++)
+        if (!(stage->words[i] = **at) || !++*at)
+            return false;
+    return stage->words != NULL;
+}
+
+/* How many there are; 0 when the words are no plan. */
+static size_t read_plan(char *const *at, struct stage stages[PE_STAGES_MAX])
+{
+    size_t count = 0;
+    while (*at)
+        if (count == PE_STAGES_MAX || !take_stage(&at, &stages[count++]))
+            return 0;
+    return count;
+}
+
+bool stages_are_asked(char *const *words)
+{
+    return !strcmp(words[0], PE_STAGES_PROGRAM) && words[1] && !strcmp(words[1], PE_STAGES_WORD);
+}
+
+static bool prepare(struct run *run)
+{
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || sigprocmask(SIG_BLOCK, &children, &run->outside) < 0)
+        return false;
+    run->children = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    return run->children >= 0;
+}
+
+int stages_run(char *const *words)
+{
+    struct stage stages[PE_STAGES_MAX] = {0};
+    struct run run = {.room = REPORT_MAX};
+    size_t count = words[2] ? read_plan(words + 3, stages) : 0;
+    if (count == 0) {
+        dprintf(STDERR_FILENO, "pe-shim: the words are no plan of stages\n");
+        return EXIT_CANNOT_EXECUTE;
+    }
+    if (!prepare(&run) || (*words[2] && unlink(words[2]) < 0)) {
+        dprintf(STDERR_FILENO, "pe-shim: preparing the stages: %s\n", strerror(errno));
+        return EXIT_CANNOT_EXECUTE;
+    }
+    for (size_t i = 0; i < count && run_stage(&run, &stages[i]); i++)
+        ;
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* Stages of a job (proto/stages.h): the process that would become the program runs several instead. */
+#ifndef PE_GUEST_STAGES_H
+#define PE_GUEST_STAGES_H
+
+#include <stdbool.h>
+
+/* Whether a program's words ask for stages. */
+bool stages_are_asked(char *const *words);
+
+/* Run them and report on standard output; `environ` is theirs. Returns the exit code of this process: 0 when
+ * the report is complete, whatever became of the stages. */
+int stages_run(char *const *words);
+
+#endif

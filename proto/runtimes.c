@@ -1,0 +1,142 @@
+/* Checking runtimes: what pe-image takes in and what a worker host says are held to the same. */
+#include "proto/runtimes.h"
+
+#include "proto/limits.h"
+#include "proto/semver.h"
+
+#include <string.h>
+
+enum { WORDS_MAX = 64, OUTPUT_BYTES_MAX = PE_STDOUT_BYTES_MAX / 4 };
+
+const char *const pe_runtime_limit_names[PE_RUNTIME_LIMITS] = {
+    "compile_memory_limit", "run_memory_limit", "compile_timeout", "run_timeout",
+    "compile_cpu_time",     "run_cpu_time",     "output_max_size",
+};
+
+/* A stage that has no limit of its own still has the job's. */
+static bool fits(enum pe_runtime_limit limit, int64_t value)
+{
+    if (limit == PE_LIMIT_COMPILE_MEMORY || limit == PE_LIMIT_RUN_MEMORY)
+        return value >= -1 && value <= (int64_t)PE_GUEST_MEMORY_MIB * PE_MIB;
+    return value >= 1 && value <= (limit == PE_LIMIT_OUTPUT ? OUTPUT_BYTES_MAX : (int64_t)PE_TIMEOUT_MS_MAX);
+}
+
+int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int64_t value,
+                         struct pe_error *err)
+{
+    for (int i = 0; i < PE_RUNTIME_LIMITS; i++) {
+        if (strcmp(name, pe_runtime_limit_names[i]) != 0)
+            continue;
+        if (!fits((enum pe_runtime_limit)i, value))
+            return pe_fail(err, PE_ERR_INVALID, "%s cannot be %lld", name, (long long)value);
+        limits->value[i] = value;
+        return 0;
+    }
+    return pe_fail(err, PE_ERR_INVALID, "there is no limit '%.64s'", name);
+}
+
+static int wrong(struct pe_error *err, const char *field, const char *what)
+{
+    return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s': %s", field, what);
+}
+
+/* Languages, versions and their like: they travel into messages and answers. */
+static bool is_name(const json_t *value)
+{
+    size_t size = json_string_length(value);
+    if (!json_is_string(value) || size == 0 || size > PE_RUNTIME_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (json_string_value(value)[i] <= ' ' || json_string_value(value)[i] > '~')
+            return false;
+    return true;
+}
+
+static bool is_version(const json_t *value)
+{
+    struct pe_semver version;
+    return is_name(value) && pe_semver_parse(json_string_value(value), &version);
+}
+
+static bool are_names(const json_t *value)
+{
+    size_t i = 0;
+    const json_t *name = NULL;
+    json_array_foreach(value, i, name)
+    {
+        if (!is_name(name))
+            return false;
+    }
+    return json_is_array(value) && json_array_size(value) <= WORDS_MAX;
+}
+
+static bool are_words(const json_t *value)
+{
+    size_t i = 0;
+    const json_t *word = NULL;
+    json_array_foreach(value, i, word)
+    {
+        if (!json_is_string(word) || strlen(json_string_value(word)) != json_string_length(word))
+            return false;
+    }
+    return json_array_size(value) > 0 && json_array_size(value) <= WORDS_MAX &&
+           json_string_length(json_array_get(value, 0)) > 0;
+}
+
+static bool are_limits(const json_t *value)
+{
+    struct pe_runtime_limits limits;
+    struct pe_error ignored;
+    const char *name = NULL;
+    json_t *limit = NULL;
+    json_object_foreach((json_t *)value, name, limit)
+    {
+        if (!json_is_integer(limit) ||
+            pe_runtime_limit_set(&limits, name, json_integer_value(limit), &ignored) < 0)
+            return false;
+    }
+    return json_is_object(value);
+}
+
+static const struct key {
+    const char *name;
+    bool required;
+    bool (*is_valid)(const json_t *value);
+} keys[] = {
+    {"language", true, is_name},
+    {"version", true, is_version},
+    {"run", true, are_words},
+    {"compile", false, are_words},
+    {"aliases", false, are_names},
+    {"runtime", false, is_name},
+    {"limit_overrides", false, are_limits},
+};
+
+static int check_runtime(const char *field, const json_t *runtime, struct pe_error *err)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(runtime, keys[i].name);
+        if ((!value && keys[i].required) || (value && !keys[i].is_valid(value)))
+            return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s': '%s' is %s", field, keys[i].name,
+                           value ? "not what it must be" : "missing");
+        known += value != NULL;
+    }
+    return known == json_object_size(runtime) ? 0 : wrong(err, field, "a runtime has an unknown key");
+}
+
+int pe_runtimes_check(const char *field, const json_t *value, struct pe_error *err)
+{
+    size_t i = 0;
+    const json_t *runtime = NULL;
+    if (!json_is_array(value) || json_array_size(value) > PE_RUNTIMES_MAX)
+        return wrong(err, field, "it must be an array of objects");
+    json_array_foreach(value, i, runtime)
+    {
+        if (!json_is_object(runtime))
+            return wrong(err, field, "it must be an array of objects");
+        if (check_runtime(field, runtime, err) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,172 @@
+/* The host's side of stages: writing a plan, reading a report. The guest's is guest-init/stages.c. */
+#include "proto/stages.h"
+
+#include "proto/flat.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- words ---- */
+
+int pe_words_add(struct pe_words *words, const char *word, struct pe_error *err)
+{
+    /* Room for the words at powers of two, and always for the NULL. */
+    if ((words->count & (words->count + 1)) == 0) {
+        char **grown = realloc(words->items, (words->count * 2 + 2) * sizeof *grown);
+        if (!grown)
+            return pe_fail_errno(err, "%zu words", words->count);
+        words->items = grown;
+    }
+    words->items[words->count] = strdup(word);
+    if (!words->items[words->count])
+        return pe_fail_errno(err, "a word");
+    words->items[++words->count] = NULL;
+    return 0;
+}
+
+void pe_words_free(struct pe_words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        free(words->items[i]);
+    free(words->items);
+    *words = (struct pe_words){0};
+}
+
+static int add_number(struct pe_words *words, uint64_t number, struct pe_error *err)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    return pe_words_add(words, text, err);
+}
+
+int pe_stages_begin(struct pe_words *plan, const char *stdin_name, struct pe_error *err)
+{
+    if (pe_words_add(plan, PE_STAGES_PROGRAM, err) < 0 || pe_words_add(plan, PE_STAGES_WORD, err) < 0)
+        return -1;
+    return pe_words_add(plan, stdin_name ? stdin_name : "", err);
+}
+
+int pe_stages_add(struct pe_words *plan, const char *name, const struct pe_stage_limits *limits,
+                  const struct pe_words *words, struct pe_error *err)
+{
+    const uint64_t numbers[PE_STAGE_PLAN_NUMBERS] = {limits->wall_ms, limits->cpu_ms, limits->memory_bytes,
+                                                     limits->output_bytes, words->count};
+    if (pe_words_add(plan, name, err) < 0)
+        return -1;
+    for (size_t i = 0; i < PE_STAGE_PLAN_NUMBERS; i++)
+        if (add_number(plan, numbers[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < words->count; i++)
+        if (pe_words_add(plan, words->items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- the report ---- */
+
+static int malformed(struct pe_error *err, const char *what)
+{
+    return pe_fail(err, PE_ERR_MALFORMED, "a report of stages %s", what);
+}
+
+static int begin_stage(struct pe_stages *stages, struct pe_cursor name, struct pe_error *err)
+{
+    if (stages->count == PE_STAGES_MAX || name.left == 0 || name.left > PE_STAGE_NAME_MAX ||
+        memchr(name.at, '\0', name.left))
+        return malformed(err, "begins a stage that cannot be");
+    struct pe_stage_report *stage = &stages->items[stages->count++];
+    memcpy(stage->name, name.at, name.left);
+    return 0;
+}
+
+static int take_end(struct pe_stage_report *stage, const char *value, struct pe_error *err)
+{
+    static const char *const names[PE_STAGE_ENDS] = PE_STAGE_END_NAMES;
+    for (int i = 0; i < PE_STAGE_ENDS; i++)
+        if (!strcmp(value, names[i])) {
+            stage->end = (enum pe_stage_end)i;
+            stage->ended = true;
+            return 0;
+        }
+    return malformed(err, "says an end that is not known");
+}
+
+static int take_number(struct pe_stage_report *stage, const struct pe_flat_entry *entry, struct pe_error *err)
+{
+    uint64_t code = 0, signal = 0;
+    const struct {
+        const char *key;
+        uint64_t max;
+        uint64_t *value;
+    } numbers[] = {{"code", 255, &code},
+                   {"signal", 127, &signal},
+                   {"wall_us", INT64_MAX, &stage->wall_us},
+                   {"user_us", INT64_MAX, &stage->user_us},
+                   {"system_us", INT64_MAX, &stage->system_us},
+                   {"max_rss_kib", INT64_MAX / 1024, &stage->max_rss_kib}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!strcmp(entry->key, numbers[i].key)) {
+            if (pe_flat_u64(entry, numbers[i].max, numbers[i].value, err) < 0)
+                return -1;
+            if (i == 0)
+                stage->code = (int)code;
+            if (i == 1)
+                stage->signal = (int)signal;
+        }
+    return 0;
+}
+
+static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struct pe_error *err)
+{
+    struct pe_flat_entry entry;
+    int got = 0;
+    while ((got = pe_flat_next(&text, &entry, err)) > 0)
+        if ((strcmp(entry.key, "end") ? take_number(stage, &entry, err) : take_end(stage, entry.value, err)) <
+            0)
+            return -1;
+    return got < 0 || stage->ended ? got : malformed(err, "does not say how a stage ended");
+}
+
+static int take_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor bytes, struct pe_error *err)
+{
+    if (kind == PE_STAGE_BEGIN)
+        return begin_stage(stages, bytes, err);
+    struct pe_stage_report *stage = stages->count ? &stages->items[stages->count - 1] : NULL;
+    if (!stage || stage->ended)
+        return malformed(err, "has bytes of no stage");
+    if (kind == PE_STAGE_END)
+        return end_stage(stage, bytes, err);
+    if (kind != PE_STAGE_OUT && kind != PE_STAGE_ERR)
+        return malformed(err, "has a frame of a kind that is not known");
+    if (pe_buf_append(kind == PE_STAGE_OUT ? &stage->out : &stage->error, bytes.at, bytes.left, err) < 0)
+        return -1;
+    return pe_buf_append(&stage->both, bytes.at, bytes.left, err);
+}
+
+int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages, struct pe_error *err)
+{
+    *stages = (struct pe_stages){0};
+    struct pe_cursor rest = {.at = bytes, .left = size};
+    const uint8_t *head = NULL;
+    while ((head = pe_cursor_take(&rest, PE_STAGE_FRAME_HEAD))) {
+        struct pe_cursor frame = {.left = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3]};
+        frame.at = pe_cursor_take(&rest, frame.left);
+        if (!frame.at)
+            return 0;
+        if (take_frame(stages, head[0], frame, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void pe_stages_free(struct pe_stages *stages)
+{
+    for (size_t i = 0; i < stages->count; i++) {
+        pe_buf_free(&stages->items[i].out);
+        pe_buf_free(&stages->items[i].error);
+        pe_buf_free(&stages->items[i].both);
+    }
+    *stages = (struct pe_stages){0};
+}

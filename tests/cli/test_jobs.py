@@ -1,0 +1,256 @@
+"""Jobs: what is sent, what is shown, what is refused."""
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from support import BOUNDARY, PE_RUN, RESULT, Server, answer, contains, environment, equal, multipart, problem, run, write
+
+
+# ---- results ----
+
+def test_output_is_the_programs_own_bytes(work):
+    with Server(answer(stdout=b"a\0\xff\r\n--x\n", stderr=b"warn", exit_code=3)) as server:
+        done = run("gcc:14", server=server)
+    equal((done.stdout, done.stderr, done.returncode), (b"a\0\xff\r\n--x\n", b"warn", 3), "result")
+
+
+def test_exit_codes_follow_the_status(work):
+    cases = [({"status": "timeout", "exit_code": None, "signal": 9}, 124),
+             ({"status": "signaled", "exit_code": None, "signal": 11}, 139),
+             ({"status": "oom", "exit_code": None, "signal": 9}, 137),
+             ({"status": "output_limit", "exit_code": 5, "outputs_dropped": 2}, 5),
+             ({"status": "vm_error", "exit_code": None, "reason": "no init"}, 125)]
+    for result, code in cases:
+        with Server(answer(**result)) as server:
+            done = run("gcc:14", server=server)
+        equal(done.returncode, code, result["status"])
+        contains(done.stderr, b"pe-run: ")
+
+
+def test_truncated_output_is_said(work):
+    with Server(answer(stdout=b"x", stdout_truncated=True, stderr_truncated=True)) as server:
+        done = run("gcc:14", server=server)
+    equal(done.stdout, b"x", "stdout")
+    equal(done.stderr.count(b"pe-run: output truncated"), 2, "notices")
+
+
+def test_json_is_printed_as_it_came(work):
+    body = json.dumps({**RESULT, "exit_code": 4, "stdout": "hi", "files": []}).encode() + b"\n"
+    with Server((200, {"Content-Type": "application/json"}, body)) as server:
+        done = run("--json", "gcc:14", server=server)
+        equal(server.seen["accept"], "application/json", "Accept")
+    equal((done.stdout, done.returncode), (body, 4), "result")
+
+
+def test_verbose_says_the_timing(work):
+    with Server(answer(cached=True)) as server:
+        contains(run("-v", "gcc:14", server=server).stderr, b"from the cache")
+
+
+# ---- requests ----
+
+def test_files_and_job_arrive(work):
+    main = write(f"{work}/main.c", b"int main;")
+    write(f"{work}/src/b/deep.h", b"deep")
+    write(f"{work}/src/a.h", b"")
+    os.symlink("/etc/passwd", f"{work}/src/leak")
+    with Server(answer()) as server:
+        done = run("--env", "A=1", "--env", "B=x=y", "--timeout", "2.5", "--no-cache", "gcc:14", main, f"{work}/src/",
+                   "--", "sh", "-c", "--", server=server)
+        parts = server.seen["parts"]
+    equal(json.loads(parts[0][2]), {"image": "gcc:14", "env": {"A": "1", "B": "x=y"}, "timeout_ms": 2500,
+                                    "cache": False, "cmd": ["sh", "-c", "--"]}, "job")
+    equal(parts[1:], [("file", b"main.c", b"int main;"), ("file", b"src/a.h", b""),
+                      ("file", b"src/b/deep.h", b"deep")], "files")
+    contains(done.stderr, b"leak is a symbolic link: not sent")
+
+
+def test_odd_names_survive(work):
+    name = b'a "b" c%41;\xc3\xa9\\.c'
+    path = write(os.fsdecode(os.fsencode(work) + b"/" + name), b"x")
+    with Server(answer()) as server:
+        run("gcc:14", path, server=server)
+        equal(server.seen["parts"][1][1], name.replace(b'"', b"%22"), "name")
+
+
+def test_dot_sends_what_is_in_it(work):
+    write(f"{work}/one.c", b"1")
+    with Server(answer()) as server:
+        run("gcc:14", f"{work}/.", server=server)
+        equal([part[1] for part in server.seen["parts"][1:]], [b"one.c"], "names")
+
+
+def test_own_stdin_gets_a_name_of_its_own(work):
+    clash = write(f"{work}/.stdin", b"other")
+    with Server(answer()) as server:
+        run("--stdin", "-", "gcc:14", clash, server=server, stdin=b"hello")
+        parts = server.seen["parts"]
+    equal(json.loads(parts[0][2])["stdin"], ".stdin-2", "stdin")
+    equal(parts[2], ("file", b".stdin-2", b"hello"), "part")
+
+
+def test_stdin_file_is_sent_once(work):
+    data = write(f"{work}/data.txt", b"d")
+    with Server(answer()) as server:
+        run("--stdin", data, "gcc:14", data, server=server)
+        equal(len(server.seen["parts"]), 2, "parts")
+        run("--stdin", data, "gcc:14", server=server)
+        equal(json.loads(server.seen["parts"][0][2])["stdin"], "data.txt", "stdin")
+        equal(server.seen["parts"][1], ("file", b"data.txt", b"d"), "part")
+
+
+def test_two_files_of_one_name_are_refused(work):
+    with Server(answer()) as server:
+        done = run("gcc:14", write(f"{work}/x/a.c"), write(f"{work}/y/a.c"), server=server)
+        equal(server.seen, None, "request")
+    equal(done.returncode, 64, "exit code")
+    contains(done.stderr, b"would both be called 'a.c'")
+
+
+def test_wrong_usage_is_said_before_anything_is_sent(work):
+    big = f"{work}/big"
+    with open(big, "wb") as file:
+        file.truncate(33 << 20)
+    cases = [((), b"say which image"), (("--bogus", "gcc:14"), b"unknown option '--bogus'"),
+             (("gcc:14", "/nonexistent.c"), b"/nonexistent.c: No such file"),
+             (("gcc:14", "--timeout", "0"), b"--timeout takes seconds"),
+             (("gcc:14", "--timeout", "61"), b"--timeout takes seconds"),
+             (("gcc:14", "--env", "novalue"), b"--env takes KEY=VALUE"), (("gcc:14", "--"), b"a command is missing"),
+             (("Bad Image",), b"field 'image'"), (("gcc:14", big), b"at most 32 MiB"),
+             (("gcc:14", "/dev/null"), b"is not a file or a directory"),
+             (("--server", "ftp://x", "gcc:14"), b"is none of http://"),
+             (("--json", "--output", "x", "gcc:14"), b"--json has the output files")]
+    with Server(answer()) as server:
+        for arguments, message in cases:
+            done = run(*arguments, server=server)
+            equal((done.returncode, done.stdout), (64, b""), str(arguments))
+            contains(done.stderr, message)
+        equal(server.seen, None, "request")
+
+
+# ---- output files ----
+
+def test_output_files_are_written_below_the_directory(work):
+    with Server(answer(files=[(b"a.txt", b"A"), (b"d/e/f.bin", b"\0\r\n")])) as server:
+        done = run("--output", f"{work}/out", "gcc:14", server=server)
+        again = run("--output", f"{work}/out", "gcc:14", server=server)
+    equal((done.returncode, again.returncode), (0, 0), "exit codes")
+    equal(open(f"{work}/out/a.txt", "rb").read(), b"A", "a.txt")
+    equal(open(f"{work}/out/d/e/f.bin", "rb").read(), b"\0\r\n", "f.bin")
+
+
+def test_output_files_are_mentioned(work):
+    with Server(answer(files=[(b"a.txt", b"A")])) as server:
+        contains(run("gcc:14", server=server).stderr, b"1 files in /output: --output DIR")
+
+
+def test_hostile_file_names_write_nothing(work):
+    for name in (b"../evil", b"/tmp/pe-run-evil", b"a/../../evil", b"", b"a//b", b"./x", b"n" * 300):
+        with Server(answer(stdout=b"out", files=[(b"good", b"g"), (name, b"evil")])) as server:
+            done = run("--output", f"{work}/out", "gcc:14", server=server)
+        equal((done.returncode, done.stdout), (125, b""), repr(name))
+        contains(done.stderr, b"the server's answer is broken: file name")
+        equal(os.listdir(work), [], "files")
+    equal(os.path.exists("/tmp/pe-run-evil"), False, "file outside")
+
+
+def test_symbolic_links_in_the_output_directory_are_not_followed(work):
+    os.makedirs(f"{work}/out")
+    os.makedirs(f"{work}/elsewhere")
+    write(f"{work}/elsewhere/kept", b"kept")
+    os.symlink("../elsewhere", f"{work}/out/dir")
+    os.symlink("../elsewhere/kept", f"{work}/out/file")
+    with Server(answer(files=[(b"file", b"new")])) as server:
+        equal(run("--output", f"{work}/out", "gcc:14", server=server).returncode, 0, "replacing a link")
+    equal(os.path.islink(f"{work}/out/file"), False, "link")
+    with Server(answer(files=[(b"dir/kept", b"new")])) as server:
+        done = run("--output", f"{work}/out", "gcc:14", server=server)
+    equal(done.returncode, 125, "exit code")
+    contains(done.stderr, b"output file 'dir/kept'")
+    equal(open(f"{work}/elsewhere/kept", "rb").read(), b"kept", "file outside")
+
+
+# ---- answers that are none ----
+
+def test_a_problem_is_explained(work):
+    with Server(problem(404, "There is no such thing", "no image 'gc:14'; near names: gcc:14",
+                        "unknown-image")) as server:
+        done = run("gc:14", server=server)
+    equal((done.returncode, done.stdout), (66, b""), "result")
+    equal(done.stderr, b"pe-run: There is no such thing: no image 'gc:14'; near names: gcc:14\n", "stderr")
+    with Server(problem(503, "No capacity", "later", **{"Retry-After": "7"})) as server:
+        contains(run("gcc:14", server=server).stderr, b"No capacity: later (try again in 7 s)")
+
+
+def test_escape_sequences_of_a_problem_stay_out_of_the_terminal(work):
+    with Server(problem(400, "t\x1b[2J", "d\x07")) as server:
+        equal(run("gcc:14", server=server).stderr, b"pe-run: t?[2J: d?\n", "stderr")
+
+
+def test_broken_answers_are_refused_whole(work):
+    good = answer(stdout=b"secret", files=[(b"f", b"x")])
+    form = good[1]["Content-Type"]
+    no_result = multipart([("stdout", None, b"secret")])
+    cases = [(200, {"Content-Type": form}, good[2][:-20]), (200, {"Content-Type": form}, b""),
+             (200, {"Content-Type": form}, no_result), (200, {"Content-Type": "text/html"}, b"secret"),
+             (200, {}, good[2]), (200, {"Content-Type": "multipart/form-data"}, good[2]),
+             (500, {"Content-Type": "text/html"}, b"secret"), (302, {"Location": "http://127.0.0.1:9/"}, b""),
+             (200, {"Content-Type": form}, multipart([("result", None, b"{nonsense")])),
+             (200, {"Content-Type": form}, multipart([("result", None, b'{"status": "odd"}')]))]
+    for case in cases:
+        with Server(case) as server:
+            done = run("gcc:14", server=server)
+        equal((done.returncode, done.stdout), (125, b""), repr(case)[:120])
+        contains(done.stderr, b"pe-run: ")
+
+
+def test_an_answer_cut_short_shows_nothing(work):
+    _, headers, body = answer(stdout=b"secret")
+    with Server((200, {**headers, "Content-Length": str(len(body) + 9)}, body)) as server:
+        done = run("gcc:14", server=server)
+    equal((done.returncode, done.stdout), (69, b""), "result")
+
+
+def test_an_answer_without_end_is_cut_off(work):
+    def endless(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+        handler.end_headers()
+        try:
+            for _ in range(200):
+                handler.wfile.write(b"x" * (1 << 20))
+        except OSError:
+            pass
+        raise ConnectionAbortedError
+    with Server(endless) as server:
+        done = run("gcc:14", server=server)
+    equal(done.returncode, 125, "exit code")
+    contains(done.stderr, b"bytes")
+
+
+def test_no_server_there_is_said(work):
+    done = run("--server", "http://127.0.0.1:9", "gcc:14")
+    equal(done.returncode, 69, "exit code")
+    contains(done.stderr, b"no answer from http://127.0.0.1:9")
+    contains(run("--server", f"unix:{work}/none", "gcc:14").stderr, b"no answer from unix:")
+
+
+def test_ctrl_c_ends_the_wait(work):
+    held = threading.Event()
+
+    def slow(handler):
+        held.wait(20)
+        return answer()
+    with Server(slow) as server:
+        process = subprocess.Popen([PE_RUN, "--server", server.url, "gcc:14"], stderr=subprocess.PIPE, env=environment())
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, stderr = process.communicate(timeout=10)
+        held.set()
+    equal(process.returncode, 130, "exit code")
+    contains(stderr, b"Interrupt")
+    equal(time.monotonic() - started < 3, True, "ends soon")
