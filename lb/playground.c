@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's buffers and textures are
- * fetched from there, or stand in it as data:. */
-#define POLICY                                                                                               \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "                  \
+/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's
+ * buffers and textures are fetched from there, or stand in it as data:. */
+#define POLICY                                                                              \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " \
     "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
 static const char *const coding_names[PAGE_CODINGS] = {"", "gzip", "br"};
@@ -75,7 +75,7 @@ static void send_file(h2o_req_t *req, const struct page_file *file)
     char etag[sizeof file->etag + 8];
     snprintf(etag, sizeof etag, "\"%s%s%s\"", file->etag, coding ? "-" : "", coding_names[coding]);
     answer_header(req, "etag", etag);
-    answer_header(req, "vary", "Accept-Encoding");
+    answer_header(req, "vary", "Accept, Accept-Encoding");
     answer_header(req, "x-content-type-options", "nosniff");
     if (is_known(req, etag)) {
         req->res.status = 304;
@@ -92,6 +92,14 @@ static void send_file(h2o_req_t *req, const struct page_file *file)
     h2o_send_inline(req, (const char *)content->data, content->size);
 }
 
+/* A browser says so; whoever asks with curl gets text. */
+static bool takes_html(const h2o_req_t *req)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept"), -1);
+    return at >= 0 && memmem(req->headers.entries[at].value.base, req->headers.entries[at].value.len,
+                             H2O_STRLIT("text/html"));
+}
+
 void playground_answer(struct server *server, h2o_req_t *req)
 {
     h2o_iovec_t path = req->path_normalized;
@@ -99,7 +107,8 @@ void playground_answer(struct server *server, h2o_req_t *req)
     bool page = embed || path.len == 1;
     const struct page_file *file =
         page_files_find(&server->page, page ? "/" : path.base, page ? 1 : path.len);
-    if (!file && page && !embed) {
+    if (page && !embed && (!file || !takes_html(req))) {
+        answer_header(req, "vary", "Accept");
         api_about(server, req);
         return;
     }

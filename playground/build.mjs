@@ -1,7 +1,8 @@
 // Bundles the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html, assets/ with names that hold a
 // hash of the content, and of every file a .gz and a .br. Prints what a first visit loads.
 import { build } from "esbuild";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -20,6 +21,21 @@ async function writeCompressed(path, bytes) {
   return { brotli: brotli.length, gzip: gzipped.length };
 }
 
+/** Writes the licenses of every package that is in the bundle, as those demand. */
+async function writeLicenses() {
+  const packages = new Set(Object.keys(result.metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
+  let text = "The playground contains these packages.\n";
+  for (const name of [...packages].sort()) {
+    const folder = join(here, "node_modules", name);
+    const about = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    const license = (await readdir(folder)).find((file) => /^licen[sc]e/i.test(file));
+    text += `\n${"-".repeat(72)}\n${name} ${about.version}, ${about.license}\n\n${license ? await readFile(join(folder, license), "utf8") : ""}`;
+  }
+  const name = `assets/licenses-${createHash("sha256").update(text).digest("hex").slice(0, 8)}.txt`;
+  sizes.set(name, await writeCompressed(join(unfinished, name), Buffer.from(text)));
+  return `/${name}`;
+}
+
 const result = await build({
   absWorkingDir: here,
   entryPoints: { main: "src/main.js", style: "src/style.css", icon: "src/icon.svg" },
@@ -35,7 +51,7 @@ const result = await build({
   chunkNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
   loader: { ".svg": "copy" },
-  legalComments: "linked",
+  legalComments: "none", // see collectLicenses
 });
 
 const unfinished = `${target}.unfinished`;
@@ -49,7 +65,8 @@ for (const file of result.outputFiles) {
   const entry = /^(main|style|icon)-\w+\.(js|css|svg)$/.exec(basename(name));
   if (entry) entries[{ main: "script", style: "style", icon: "icon" }[entry[1]]] = `/${name}`;
 }
-const html = (await readFile(join(here, "src/index.html"), "utf8")).replace(/@(script|style|icon)@/g, (_, name) => entries[name]);
+entries.licenses = await writeLicenses();
+const html = (await readFile(join(here, "src/index.html"), "utf8")).replace(/@(script|style|icon|licenses)@/g, (_, name) => entries[name]);
 sizes.set("index.html", await writeCompressed(join(unfinished, "index.html"), Buffer.from(html)));
 await rm(target, { recursive: true, force: true });
 await rename(unfinished, target);
@@ -63,7 +80,7 @@ function take(name) {
   first.add(`assets/${name}`);
   for (const imported of outputs[name].imports) if (imported.kind === "import-statement") take(basename(imported.path));
 }
-for (const path of Object.values(entries)) take(basename(path));
+for (const [kind, path] of Object.entries(entries)) if (kind !== "licenses") take(basename(path));
 const sum = (/** @type {"brotli"|"gzip"} */ kind) => [...first].reduce((total, name) => total + sizes.get(name)[kind], 0);
 console.log(`playground: ${sizes.size} files; a first visit loads ${first.size} of them, ${(sum("brotli") / 1024).toFixed(1)} KiB with brotli, ${(sum("gzip") / 1024).toFixed(1)} KiB with gzip`);
 if (sum("gzip") > FIRST_LOAD_MAX) throw new Error(`a first visit may load ${FIRST_LOAD_MAX / 1024} KiB`);

@@ -48,7 +48,8 @@ const look = EditorView.theme({
   ".cm-foldPlaceholder": { backgroundColor: "var(--line)", color: "var(--muted)", border: "none", padding: "0 6px" },
   ".cm-diagnostic-error": { borderLeftColor: "var(--danger)" },
   ".cm-diagnostic-warning": { borderLeftColor: "var(--warning)" },
-  ".cm-changedLine, .cm-insertedLine": { backgroundColor: "var(--inserted) !important" },
+  "&.cm-merge-a .cm-changedLine": { backgroundColor: "var(--deleted) !important" },
+  "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: "var(--inserted) !important" },
   ".cm-deletedChunk, .cm-deletedLine": { backgroundColor: "var(--deleted) !important" },
   ".cm-changedText": { background: "var(--changed) !important" },
 });

@@ -2,7 +2,7 @@
 
 /**
  * An element with attributes and children. Keys that begin with "on" are listeners, `class` and the others are attributes;
- * false, null and undefined leave an attribute out.
+ * false, null and undefined leave an attribute out; those of ARIA are "true" or "false".
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node|string|null|undefined|false)} children
@@ -12,6 +12,7 @@ export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (typeof value === "boolean" && name.startsWith("aria-")) element.setAttribute(name, String(value));
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, String(value));
   }

@@ -30,6 +30,7 @@ function frame(model, camera) {
   camera.near = size / 100;
   camera.far = size * 20;
   camera.position.set(size * 0.7, size * 0.5, size * 0.9);
+  camera.lookAt(0, 0, 0);
   camera.updateProjectionMatrix();
   return { size, floor: box.min.y - box.getCenter(new Vector3()).y };
 }
@@ -64,6 +65,7 @@ export async function showModel(host, file, kind) {
   const controls = new OrbitControls(camera, canvas);
   controls.listenToKeyEvents(canvas);
   controls.addEventListener("change", draw);
+  controls.update();
   const observer = new ResizeObserver(() => {
     const { clientWidth: width, clientHeight: height } = host;
     if (!width || !height) return;

@@ -83,13 +83,15 @@ export function findFindings(text, names) {
 function drawText(target, text, names, reveal) {
   let line = h("span", { class: "line" });
   let plain = "";
-  const finish = () => {
+  const finish = (/** @type {string} */ end) => {
     const place = findPlace(plain, names);
     if (place) {
-      const button = h("button", { class: `place place-${place.severity}`, type: "button", title: `Show ${place.file}, line ${place.line}`, onclick: () => reveal(place) });
-      button.append(...line.childNodes);
-      line.append(button);
+      const show = (/** @type {Event} */ event) => (event.preventDefault(), reveal(place));
+      const link = h("a", { class: `place place-${place.severity}`, href: "#", title: `Show ${place.file}, line ${place.line}`, onclick: show });
+      link.append(...line.childNodes);
+      line.append(link);
     }
+    line.append(end);
     target.append(line);
     line = h("span", { class: "line" });
     plain = "";
@@ -97,14 +99,13 @@ function drawText(target, text, names, reveal) {
   for (const piece of Anser.ansiToJson(text, { use_classes: true, json: true, remove_empty: true })) {
     piece.content.split("\n").forEach((/** @type {string} */ content, /** @type {number} */ index) => {
       if (index > 0) {
-        line.append("\n");
-        finish();
+        finish("\n");
       }
       if (content) line.append(drawPiece({ ...piece, content }));
       plain += content;
     });
   }
-  if (plain) finish();
+  if (plain) finish("");
 }
 
 /**

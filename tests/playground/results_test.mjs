@@ -8,7 +8,7 @@ export const tests = [];
 const test = (/** @type {string} */ sentence, /** @type {(explorer: Explorer) => Promise<void>} */ body) => tests.push([sentence, body]);
 
 const sh = (/** @type {string} */ text, more = {}) => ({ files: [{ name: "main.sh", text }], ...more });
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGP8z8Dwn4GBgYGJAQoAHxcCAr7nYCIAAAAASUVORK5CYII=";
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGOQz3/9YYsGg94C5xMaNgAqBgWDQ/IjMAAAAABJRU5ErkJggg=="; // 2 by 2 pixels
 
 test("a compile error is shown with its place, which is marked in the editor and leads there", async (explorer) => {
   const page = await explorer.openState({ image: "gcc:14", files: [{ name: "main.c", text: "int main(void)\n{\n    return nothing;\n}\n" }, { name: "other.txt", text: "" }], active: 1 });
