@@ -112,7 +112,7 @@ run: deps all guest images
 # ---- install: below PREFIX, and what all installations have in one place: guest and recipes ----
 # The systemd units name the programs where they are installed. DESTDIR is for those who make packages.
 PREFIX ?= /usr/local
-install: all guest
+install: all guest playground
 	@deploy/install-files "$(BIN)" "$(GUEST)" "$(PREFIX)" "$(DESTDIR)"
 
 # What is in /var/lib and /etc stays: images, state, tokens.
