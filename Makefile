@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: install uninstall bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
+.PHONY: playground install uninstall bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -112,7 +112,7 @@ run: deps all guest images
 # ---- install: below PREFIX, and what all installations have in one place: guest and recipes ----
 # The systemd units name the programs where they are installed. DESTDIR is for those who make packages.
 PREFIX ?= /usr/local
-install: all guest
+install: all guest playground
 	@deploy/install-files "$(BIN)" "$(GUEST)" "$(PREFIX)" "$(DESTDIR)"
 
 # What is in /var/lib and /etc stays: images, state, tokens.
@@ -159,19 +159,37 @@ nested: deps all guest images
 # Shells whose completions are tested, and what reads manual pages.
 CLI_TEST_PACKAGES := bash bash-completion zsh fish mandoc
 
-# Published clients of Piston's API, which tests/piston calls.
+# ---- playground: bundled with npm's packages, on first need; `make run` does without ----
 NODE_PACKAGES := nodejs npm
+NPM_CI = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+PAGE := build/playground/index.html
+playground: $(PAGE)
+playground/node_modules/.package-lock.json: playground/package.json playground/package-lock.json | $(B)/.deps
+	@command -v npm >/dev/null || deploy/install-packages $(NODE_PACKAGES)
+	$(NPM_CI) --prefix playground
+	@touch $@
+$(PAGE): playground/node_modules/.package-lock.json playground/build.mjs $(wildcard playground/src/*)
+	node playground/build.mjs
+
+# The browser that tests/playground drives, and what drives it.
+BROWSER_PACKAGES := chromium fonts-dejavu-core
+BROWSER_TEST := tests/playground/node_modules/.package-lock.json
+$(BROWSER_TEST): tests/playground/package.json tests/playground/package-lock.json $(PAGE)
+	$(NPM_CI) --prefix tests/playground
+	@touch $@
+
+# Published clients of Piston's API, which tests/piston calls.
 CLIENTS := $(B)/piston-clients/node_modules/.package-lock.json
 $(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.deps
 	@mkdir -p $(B)/piston-clients
 	@cp $^ $(B)/piston-clients
 	@command -v npm >/dev/null || deploy/install-packages $(NODE_PACKAGES)
-	npm ci --prefix $(B)/piston-clients --ignore-scripts --no-audit --no-fund
+	$(NPM_CI) --prefix $(B)/piston-clients
 	@touch $@
 
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS)
-	@deploy/install-packages $(CLI_TEST_PACKAGES)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS) $(PAGE) $(BROWSER_TEST)
+	@deploy/install-packages $(CLI_TEST_PACKAGES) $(BROWSER_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 
 # ---- other ----
@@ -206,6 +224,7 @@ help:
 	@echo "make all       the programs only"
 	@echo "make guest     kernel and initramfs of the guest; make images: $(IMAGES)"
 	@echo "make images-all   also $(OTHER_IMAGES)"
+	@echo "make playground   the page that pe-lb serves, bundled into build/playground"
 	@echo "make install   programs, manual pages, completions, units, guest: below PREFIX=/usr/local; make uninstall"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
 	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"

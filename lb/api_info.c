@@ -14,6 +14,7 @@ void api_about(struct server *server, h2o_req_t *req)
                 "Program Explorer runs a command of your choice, with your files, in a container image of\n"
                 "your choice, inside a fresh microVM, and sends back everything it wrote.\n"
                 "\n"
+                "GET  /                in a browser: the playground\n"
                 "POST /v1/run          run a job (multipart/form-data: 'job', then 'file' parts)\n"
                 "GET  /v1/images       the images there are, and the limits of a job\n"
                 "GET  /v1/jobs/ID      how the job sent with X-Request-Id: ID is doing\n"

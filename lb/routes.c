@@ -6,6 +6,7 @@
 #include "lb/job_status.h"
 #include "lb/metrics.h"
 #include "lb/piston.h"
+#include "lb/playground.h"
 #include "lb/problems.h"
 #include "lb/run.h"
 #include "lb/server.h"
@@ -31,7 +32,9 @@ static const struct route {
     {"GET", PE_SLOT_PATH, slot_link_accept},
     {"GET", PE_CONTROL_PATH, control_link_accept},
     {NULL, "/api/v2/", piston_handle},
-    {"GET", "/", api_about},
+    {"GET", "/", playground_answer},
+    {"GET", "/embed", playground_answer},
+    {"GET", "/assets/", playground_answer},
 };
 
 static bool path_fits(const struct route *route, h2o_iovec_t path)

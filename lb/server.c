@@ -2,6 +2,7 @@
 #include "lb/server.h"
 
 #include "base/cleanup.h"
+#include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/connection.h"
@@ -12,6 +13,7 @@
 #include "proto/limits.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,14 +196,26 @@ static void begin_end(struct server *server)
     h2o_timeout_link(server->ctx.loop, &server->handover, &server->phase_entry);
 }
 
+/* Without --playground a page that is not there is no error. */
+static int read_page(struct server *server, struct pe_error *err)
+{
+    const char *named = server->settings->playground_folder;
+    char own[PATH_MAX];
+    if (!named && pe_home_path("playground", own, sizeof own, err) < 0)
+        return -1;
+    if (page_files_read(&server->page, named ? named : own, err) == 0)
+        return 0;
+    return !named && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+}
+
 static void reload(struct server *server)
 {
     struct pe_error err;
     sd_notify(0, "RELOADING=1");
-    if (read_secrets(server, &err) < 0)
+    if (read_secrets(server, &err) < 0 || read_page(server, &err) < 0)
         pe_log(PE_LOG_ERROR, "SIGHUP: %s; what was there before stays", err.message);
     else
-        pe_log(PE_LOG_INFO, "SIGHUP: tokens and certificates are read again");
+        pe_log(PE_LOG_INFO, "SIGHUP: tokens, certificates and the page are read again");
     sd_notify(0, "READY=1");
 }
 
@@ -264,7 +278,7 @@ int server_init(struct server *server, const struct settings *settings, struct p
     init_state(server);
     if (!settings->token_file)
         pe_log(PE_LOG_WARN, "no --token-file: anyone who can connect may join as a worker");
-    if (read_secrets(server, err) < 0 || set_spool(settings, err) < 0 ||
+    if (read_secrets(server, err) < 0 || read_page(server, err) < 0 || set_spool(settings, err) < 0 ||
         peer_networks_parse(&settings->trusted_proxies, &server->trusted, err) < 0)
         return -1;
     size_connections(server);

@@ -9,6 +9,7 @@
 #include "lb/h2o.h"
 #include "lb/hangup.h"
 #include "lb/metrics.h"
+#include "lb/page_files.h"
 #include "lb/peer.h"
 #include "lb/poison.h"
 #include "lb/scheduler.h"
@@ -35,6 +36,7 @@ struct server {
     void *tasks; /* those that can be joined: tsearch(3), by key (lb/task.c) */
     void *named; /* runs whose clients gave them an id: tsearch(3), by id (lb/job_status.c) */
     struct tokens tokens;
+    struct page_files page;
     struct peer_networks trusted;
     struct hangup hangup;
 

@@ -114,6 +114,8 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->poison_ms},
         {"spool-dir", 0, "DIR", "for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
          &s->spool_folder},
+        {"playground", 0, "DIR", "the page to serve at / (default: the installation's); read again on SIGHUP",
+         PE_OPTION_TEXT, &s->playground_folder},
         {"gather-ms", 0, "N", "after the start, jobs wait so long for workers to join (default 3000)",
          PE_OPTION_NUMBER, &s->gather_ms},
         {"handover-ms", 0, "N", "after SIGTERM, connections already made are still taken (default 500)",
@@ -137,7 +139,8 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
                  "results back.",
         .options = options,
         .epilogue = "SIGTERM and SIGINT finish the running jobs first; a second one does not. SIGHUP reads\n"
-                    "tokens and certificates again. Sockets from systemd are listened on, too; those named\n"
+                    "tokens, certificates and the page again. Sockets from systemd are listened on, too; "
+                    "those named\n"
                     "'tls' with TLS.",
     };
     int rest = argc;

@@ -16,6 +16,7 @@ import test_piston
 import test_operation
 import test_kills
 import test_deploy
+import test_playground
 import test_status
 
 if __name__ == "__main__":

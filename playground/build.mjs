@@ -1,0 +1,86 @@
+// Bundles the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html, assets/ with names that hold a
+// hash of the content, and of every file a .gz and a .br. Prints what a first visit loads.
+import { build } from "esbuild";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = process.argv[2] ?? join(here, "../build/playground");
+const FIRST_LOAD_MAX = 250 * 1024;
+
+/** @param {string} path @param {Uint8Array} bytes */
+async function writeCompressed(path, bytes) {
+  await mkdir(dirname(path), { recursive: true });
+  const brotli = await promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+  const gzipped = await promisify(gzip)(bytes, { level: 9 });
+  await Promise.all([writeFile(path, bytes), writeFile(`${path}.br`, brotli), writeFile(`${path}.gz`, gzipped)]);
+  return { brotli: brotli.length, gzip: gzipped.length };
+}
+
+/** Writes the licenses of every package that is in the bundle, as those demand. */
+async function writeLicenses() {
+  const packages = new Set(Object.keys(result.metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
+  let text = "The playground contains these packages.\n";
+  for (const name of [...packages].sort()) {
+    const folder = join(here, "node_modules", name);
+    const about = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    const license = (await readdir(folder)).find((file) => /^licen[sc]e/i.test(file));
+    text += `\n${"-".repeat(72)}\n${name} ${about.version}, ${about.license}\n\n${license ? await readFile(join(folder, license), "utf8") : ""}`;
+  }
+  const name = `assets/licenses-${createHash("sha256").update(text).digest("hex").slice(0, 8)}.txt`;
+  sizes.set(name, await writeCompressed(join(unfinished, name), Buffer.from(text)));
+  return `/${name}`;
+}
+
+const result = await build({
+  absWorkingDir: here,
+  entryPoints: { main: "src/main.js", style: "src/style.css", icon: "src/icon.svg" },
+  outdir: "/out/assets",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  minify: true,
+  metafile: true,
+  write: false,
+  target: ["chrome109", "firefox115", "safari16.4"],
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  loader: { ".svg": "copy" },
+  legalComments: "none", // see collectLicenses
+});
+
+const unfinished = `${target}.unfinished`;
+await rm(unfinished, { recursive: true, force: true });
+const sizes = new Map();
+/** @type {Record<string, string>} */
+const entries = {};
+for (const file of result.outputFiles) {
+  const name = relative("/out", file.path);
+  sizes.set(name, await writeCompressed(join(unfinished, name), file.contents));
+  const entry = /^(main|style|icon)-\w+\.(js|css|svg)$/.exec(basename(name));
+  if (entry) entries[{ main: "script", style: "style", icon: "icon" }[entry[1]]] = `/${name}`;
+}
+entries.licenses = await writeLicenses();
+const html = (await readFile(join(here, "src/index.html"), "utf8")).replace(/@(script|style|icon|licenses)@/g, (_, name) => entries[name]);
+sizes.set("index.html", await writeCompressed(join(unfinished, "index.html"), Buffer.from(html)));
+await rm(target, { recursive: true, force: true });
+await rename(unfinished, target);
+
+// What a first visit loads: the page, its entries, and what those import at once.
+const outputs = Object.fromEntries(Object.entries(result.metafile.outputs).map(([path, output]) => [basename(path), output]));
+const first = new Set(["index.html"]);
+/** @param {string} name */
+function take(name) {
+  if (first.has(`assets/${name}`)) return;
+  first.add(`assets/${name}`);
+  for (const imported of outputs[name].imports) if (imported.kind === "import-statement") take(basename(imported.path));
+}
+for (const [kind, path] of Object.entries(entries)) if (kind !== "licenses") take(basename(path));
+const sum = (/** @type {"brotli"|"gzip"} */ kind) => [...first].reduce((total, name) => total + sizes.get(name)[kind], 0);
+console.log(`playground: ${sizes.size} files; a first visit loads ${first.size} of them, ${(sum("brotli") / 1024).toFixed(1)} KiB with brotli, ${(sum("gzip") / 1024).toFixed(1)} KiB with gzip`);
+if (sum("gzip") > FIRST_LOAD_MAX) throw new Error(`a first visit may load ${FIRST_LOAD_MAX / 1024} KiB`);

@@ -1,0 +1,73 @@
+/** The command of a job: what the image's catalog entry says for the files and options, or the user's own. */
+
+import { globMatches } from "./glob.js";
+
+/**
+ * @typedef {{type: string, title?: string, description?: string, enum?: any[], default?: any, minimum?: number, maximum?: number,
+ *            maxLength?: number, argv?: string[]}} Option
+ * @typedef {{name: string, digest: string, description: string, default_cmd: string[], commands: {files: string, cmd: string[]}[],
+ *            categories: string[], inputs: {type: string, patterns: string[]}[], outputs?: {type: string, patterns: string[]}[],
+ *            examples: {title: string, file: string, text: string}[], options?: {properties: Record<string, Option>}}} Image
+ */
+
+/** What an option is when nobody has touched it. @param {Option} option */
+export function defaultValue(option) {
+  return option.default ?? (option.type === "boolean" ? false : "");
+}
+
+/** Why a value cannot be taken, or "". @param {Option} option @param {any} value */
+export function checkOption(option, value) {
+  if (option.type === "boolean" || value === "") return "";
+  if (option.enum) return option.enum.map(String).includes(String(value)) ? "" : `one of ${option.enum.join(", ")}`;
+  if (option.type === "integer" || option.type === "number") {
+    const number = Number(value);
+    if (!Number.isFinite(number) || (option.type === "integer" && !Number.isInteger(number))) return `not ${option.type === "integer" ? "a whole" : "a"} number`;
+    if (option.minimum !== undefined && number < option.minimum) return `at least ${option.minimum}`;
+    if (option.maximum !== undefined && number > option.maximum) return `at most ${option.maximum}`;
+    return "";
+  }
+  return option.maxLength !== undefined && String(value).length > option.maxLength ? `at most ${option.maxLength} characters` : "";
+}
+
+/** The words that the options add, in the order of the schema.
+ * @param {Image} image @param {Record<string, any>} chosen */
+export function optionWords(image, chosen) {
+  const words = [];
+  for (const [name, option] of Object.entries(image.options?.properties ?? {})) {
+    const value = Object.hasOwn(chosen, name) ? chosen[name] : defaultValue(option);
+    const set = option.type === "boolean" ? value === true : value !== "" && checkOption(option, value) === "";
+    if (set) words.push(...(option.argv ?? []).map((word) => word.replaceAll("{}", String(value))));
+  }
+  return words;
+}
+
+/**
+ * @param {Image} image
+ * @param {string[]} files paths, in the order they are sent
+ * @param {Record<string, any>} chosen values of options that differ from their defaults
+ * @returns {{words: string[]} | {error: string}}
+ */
+export function buildCommand(image, files, chosen) {
+  const special = image.commands?.find((command) => files.some((file) => globMatches(command.files, file)));
+  const template = special?.cmd ?? image.default_cmd;
+  if (!template?.length) return { error: `${image.name} has no command of its own for these files: write one.` };
+  const words = [];
+  for (const word of template) {
+    const placeholder = /^\{files(?::(.+))?\}$/s.exec(word);
+    if (word === "{options}") words.push(...optionWords(image, chosen));
+    else if (placeholder) {
+      const glob = placeholder[1] ?? "**";
+      const matching = files.filter((file) => globMatches(glob, file));
+      if (!matching.length) return { error: `${image.name} wants a file like ${glob.replace(/^\*\*(?!\/)/, "*")}: name one so, or write a command.` };
+      words.push(...matching);
+    } else words.push(word);
+  }
+  return { words };
+}
+
+/** Whether an image says that it takes a file of this name. @param {Image} image @param {string} path */
+export function takesFile(image, path) {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const takes = (/** @type {string} */ glob) => globMatches(glob, path) || globMatches(glob, name);
+  return Boolean(image.inputs?.some((input) => input.patterns.some(takes)) || image.commands?.some((command) => takes(command.files)));
+}

@@ -1,0 +1,78 @@
+/** The state as a URL fragment: "#1" and the base64url of the deflated JSON. The server never sees it. */
+
+import { fromBase64, toBase64 } from "./base64.js";
+import { FILE_COUNT_MAX, checkPath } from "./project.js";
+
+const VERSION = "1";
+const LINK_BYTES_MAX = 512 * 1024;
+const STATE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** @param {ReadableStream} stream @param {number} most */
+async function readAll(stream, most) {
+  const chunks = [];
+  let size = 0;
+  for (const reader = stream.getReader();;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > most) throw new Error("too large");
+    chunks.push(value);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/**
+ * @param {object} state plain JSON
+ * @returns {Promise<string>} the fragment without '#'; throws when it would be too long for a link
+ */
+export async function encodeLink(state) {
+  const deflated = new Blob([JSON.stringify(state)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bytes = await readAll(deflated, LINK_BYTES_MAX);
+  return VERSION + toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/**
+ * @param {string} fragment without '#'
+ * @returns {Promise<import("./project.js").Saved>} checked; throws with a sentence for a person
+ */
+export async function decodeLink(fragment) {
+  if (fragment[0] !== VERSION) throw new Error("This link was made by another version of this page.");
+  let json;
+  try {
+    const bytes = fromBase64(fragment.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
+    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await readAll(inflated, STATE_BYTES_MAX)));
+  } catch {
+    throw new Error("This link is damaged; perhaps a part of it got lost on its way.");
+  }
+  return checkSaved(json);
+}
+
+const isText = (/** @type {any} */ value) => typeof value === "string";
+const isObject = (/** @type {any} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** @param {any} file */
+function checkFile(file) {
+  if (!isObject(file) || !isText(file.name) || checkPath(file.name) !== "") throw new Error("This link has a file that no job could have.");
+  if (!isText(file.text) && !isText(file.base64)) throw new Error(`This link has no content for ${file.name}.`);
+  return isText(file.text) ? { name: file.name, text: file.text } : { name: file.name, base64: file.base64 };
+}
+
+/** @param {any} json */
+function checkSaved(json) {
+  if (!isObject(json) || !Array.isArray(json.files) || json.files.length > FILE_COUNT_MAX) throw new Error("This link has no program in it.");
+  const files = json.files.map(checkFile);
+  if (new Set(files.map((/** @type {any} */ file) => file.name)).size !== files.length) throw new Error("This link has two files of one name.");
+  const scalars = Object.entries(isObject(json.options) ? json.options : {}).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value));
+  return {
+    image: isText(json.image) ? json.image : "",
+    files,
+    active: Number.isInteger(json.active) && json.active >= 0 && json.active < files.length ? json.active : 0,
+    options: Object.fromEntries(scalars),
+    cmd: Array.isArray(json.cmd) && json.cmd.every(isText) ? json.cmd : null,
+    env: isText(json.env) ? json.env : "",
+    stdin: isText(json.stdin) ? json.stdin : "",
+    timeout: Number.isInteger(json.timeout) && json.timeout > 0 ? json.timeout : null,
+    auto: json.auto === true,
+  };
+}

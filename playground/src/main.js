@@ -1,0 +1,166 @@
+/** The page's beginning: makes its parts and introduces them to each other. */
+
+import { takesFile } from "./command.js";
+import { byId } from "./dom.js";
+import { Editor } from "./editor.js";
+import { decodeLink } from "./link.js";
+import { Picker } from "./picker.js";
+import { Project } from "./project.js";
+import { Results } from "./results.js";
+import { Runner } from "./runner.js";
+import { fetchCatalog } from "./service.js";
+import { Setup } from "./setup.js";
+import { Share } from "./share.js";
+import { startSplitter } from "./splitter.js";
+import { startTheme } from "./theme.js";
+import { Upload } from "./upload.js";
+
+const CATALOG_RETRY_MS = 3000;
+
+const embedded = location.pathname === "/embed";
+const query = new URLSearchParams(location.search);
+const readOnly = embedded && query.has("readonly");
+
+/** @type {import("./command.js").Image[]} */
+let images = [];
+/** @type {Record<string, number>} */
+const limits = {};
+/** The example that the files are, unchanged; "" once they are the user's own. */
+let example = "";
+
+const project = new Project();
+const currentImage = () => images.find((image) => image.name === project.image);
+const editor = new Editor(project, { run: () => runner.run(), say, readOnly });
+const setup = new Setup(project, currentImage);
+const results = new Results(project, editor);
+const runner = new Runner(project, setup, results, limits);
+const share = new Share(project);
+const picker = new Picker(project, chooseImage);
+if (!readOnly) new Upload(project, say, limits);
+
+/** @param {string} text a short sentence, shown for a while */
+function say(text) {
+  const notice = byId("notice");
+  notice.textContent = text;
+  notice.hidden = false;
+  clearTimeout(Number(notice.dataset.timer));
+  notice.dataset.timer = String(setTimeout(() => (notice.hidden = true), 6000));
+}
+
+/** @param {import("./command.js").Image} image */
+function loadExample(image) {
+  const first = image.examples?.[0];
+  if (!first) return;
+  project.files = [{ name: first.file, text: first.text }];
+  project.active = 0;
+  project.changed("all");
+  example = first.text;
+}
+
+/** What the user has written stays; an example that nobody touched goes. @param {import("./command.js").Image} image */
+function chooseImage(image) {
+  const untouched = project.files.length === 0 || (project.files.length === 1 && example !== "" && project.files[0].text === example);
+  project.setImage(image.name);
+  if (untouched) loadExample(image);
+  drawImage();
+  editor.focus();
+}
+
+function drawImage() {
+  byId("image-name").textContent = project.image || "Choose an image";
+  byId("image-description").textContent = currentImage()?.description ?? "";
+  const unknown = images.length > 0 && project.image !== "" && !currentImage();
+  byId("image").classList.toggle("unknown", unknown);
+  if (unknown) byId("image-description").textContent = "not on this server";
+}
+
+/** The image for a page without a link: one that has an example, a compiler first. */
+function firstImage() {
+  const withExample = images.filter((image) => image.examples?.length);
+  return withExample.find((image) => image.categories?.includes("c")) ?? withExample[0] ?? images[0];
+}
+
+async function loadFragment() {
+  if (location.hash.length < 2) return;
+  try {
+    project.load(await decodeLink(location.hash.slice(1)));
+    example = "";
+  } catch (error) {
+    results.showProblem(error instanceof Error ? error.message : String(error), "This link cannot be opened");
+  }
+  drawImage();
+}
+
+async function loadCatalog() {
+  try {
+    const catalog = await fetchCatalog();
+    images = catalog.images;
+    Object.assign(limits, catalog.defaults);
+  } catch (error) {
+    byId("offline").hidden = false;
+    byId("offline").textContent = `${error instanceof Error ? error.message : error} Trying again…`;
+    setTimeout(loadCatalog, CATALOG_RETRY_MS);
+    return;
+  }
+  byId("offline").hidden = true;
+  picker.images = images;
+  setup.timeoutMost = limits.timeout_ms_max ?? setup.timeoutMost;
+  byId("timeout").max = String(setup.timeoutMost / 1000);
+  byId("timeout").placeholder = String((limits.timeout_ms ?? 10_000) / 1000);
+  if (!project.image && images.length) chooseFirst();
+  if (!images.length) setTimeout(loadCatalog, CATALOG_RETRY_MS);
+  setup.draw();
+  drawImage();
+}
+
+function chooseFirst() {
+  const file = project.activeFile?.name;
+  const image = (file && images.find((each) => takesFile(each, file))) || firstImage();
+  project.setImage(image.name);
+  if (!project.files.length) loadExample(image);
+}
+
+function listenToKeys() {
+  window.addEventListener("keydown", (event) => {
+    const command = event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && command && !event.defaultPrevented) {
+      event.preventDefault();
+      runner.run({ fresh: event.shiftKey });
+    } else if (event.key === "Escape" && runner.running && !document.querySelector("dialog[open]")) {
+      runner.stop();
+    } else if (event.key === "o" && command && !embedded) {
+      event.preventDefault();
+      picker.open();
+    }
+  });
+}
+
+function listenToButtons() {
+  byId("image").addEventListener("click", () => picker.open());
+  byId("help").addEventListener("click", () => byId("help-dialog").showModal());
+  for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => /** @type {HTMLDialogElement} */ (button.closest("dialog")).close());
+  for (const dialog of document.querySelectorAll("dialog"))
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) dialog.close(); // the backdrop is the dialog's own
+    });
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-show]")))
+    button.addEventListener("click", () => (document.body.dataset.view = button.dataset.show));
+}
+
+async function start() {
+  document.body.classList.toggle("embed", embedded);
+  document.body.classList.toggle("readonly", readOnly);
+  document.body.classList.toggle("apple", /Mac|iP(hone|ad)/.test(navigator.platform));
+  startTheme(query.get("theme"));
+  startSplitter();
+  listenToKeys();
+  listenToButtons();
+  await loadFragment();
+  await loadCatalog();
+  window.addEventListener("hashchange", () => {
+    if (location.hash !== share.own) loadFragment();
+  });
+  document.body.dataset.ready = "true";
+}
+
+start();

@@ -1,0 +1,142 @@
+/** What the user works on: files, image, options, command, environment, input. Changes are events; nothing here is on the page. */
+
+import { fromBase64, toBase64 } from "./base64.js";
+
+/**
+ * @typedef {{name: string, text?: string, bytes?: Uint8Array}} SourceFile text, or bytes that are none
+ * @typedef {{image: string, files: {name: string, text?: string, base64?: string}[], active: number, options: Record<string, any>,
+ *            cmd: string[]|null, env: string, stdin: string, timeout: number|null, auto: boolean}} Saved
+ */
+
+export const FILE_COUNT_MAX = 256;
+/** Files above this are not put into links. */
+export const LINKED_FILE_BYTES_MAX = 256 * 1024;
+
+/** Why a path cannot be a job's file, or "": proto/path.h. @param {string} path */
+export function checkPath(path) {
+  if (path === "") return "A file needs a name.";
+  if (path.length > 1024) return "This name is too long.";
+  if (path.startsWith("/")) return "A name does not begin with /.";
+  if ([...path].some((c) => c < " " || c === "\x7f")) return "A name has no control characters.";
+  const bad = path.split("/").find((part) => part === "" || part === "." || part === ".." || part.length > 255);
+  return bad === undefined ? "" : bad === "" ? "A name has no empty parts." : `"${bad.slice(0, 20)}" cannot be a part of a name.`;
+}
+
+export class Project extends EventTarget {
+  constructor() {
+    super();
+    /** @type {SourceFile[]} */
+    this.files = [];
+    this.active = 0;
+    this.image = "";
+    /** @type {Record<string, any>} */
+    this.options = {};
+    /** @type {string[]|null} null: what the image says */
+    this.cmd = null;
+    this.env = "";
+    this.stdin = "";
+    /** @type {number|null} ms; null: the service's default */
+    this.timeout = null;
+    this.auto = false;
+  }
+
+  /** @param {string} what files, active, text, setup or all */
+  changed(what) {
+    this.dispatchEvent(new CustomEvent("change", { detail: what }));
+  }
+
+  /** @returns {SourceFile|undefined} */
+  get activeFile() {
+    return this.files[this.active];
+  }
+
+  /** @param {number} index */
+  select(index) {
+    this.active = Math.max(0, Math.min(index, this.files.length - 1));
+    this.changed("active");
+  }
+
+  /** Adds a file, or replaces the one of its name. @param {SourceFile} file */
+  put(file) {
+    const at = this.files.findIndex((other) => other.name === file.name);
+    if (at >= 0) this.files[at] = file;
+    else this.files.push(file);
+    this.active = at >= 0 ? at : this.files.length - 1;
+    this.changed("files");
+  }
+
+  /** @param {number} index */
+  remove(index) {
+    this.files.splice(index, 1);
+    if (this.active >= index && this.active > 0) this.active--;
+    this.changed("files");
+  }
+
+  /** Why the name cannot be taken, or "". @param {number} index @param {string} name */
+  rename(index, name) {
+    const problem = checkPath(name);
+    if (problem) return problem;
+    if (this.files.some((file, other) => other !== index && file.name === name)) return `There is a file ${name} already.`;
+    this.files[index].name = name;
+    this.changed("files");
+    return "";
+  }
+
+  /** A name that is free: name.c, name2.c, ... @param {string} wish */
+  freeName(wish) {
+    const dot = wish.lastIndexOf(".");
+    const [stem, end] = dot > 0 ? [wish.slice(0, dot), wish.slice(dot)] : [wish, ""];
+    let name = wish;
+    for (let n = 2; this.files.some((file) => file.name === name); n++) name = `${stem}${n}${end}`;
+    return name;
+  }
+
+  /** @param {string} image */
+  setImage(image) {
+    if (image === this.image) return;
+    this.image = image;
+    this.options = {};
+    this.cmd = null;
+    this.changed("setup");
+  }
+
+  /** @param {Saved} saved */
+  load(saved) {
+    Object.assign(this, saved, {
+      files: saved.files.map((file) => (file.text !== undefined ? { name: file.name, text: file.text } : { name: file.name, bytes: fromBase64(file.base64 ?? "") })),
+    });
+    this.changed("all");
+  }
+
+  /** What a link holds, and the names of the files that are too large for one.
+   * @returns {{saved: Saved, left: string[]}} */
+  save() {
+    const size = (/** @type {SourceFile} */ file) => file.text?.length ?? file.bytes?.length ?? 0;
+    const kept = this.files.filter((file) => size(file) <= LINKED_FILE_BYTES_MAX);
+    const saved = {
+      image: this.image,
+      files: kept.map((file) => (file.text !== undefined ? { name: file.name, text: file.text } : { name: file.name, base64: toBase64(file.bytes ?? new Uint8Array()) })),
+      active: Math.max(0, kept.indexOf(/** @type {any} */ (this.activeFile))),
+      options: this.options,
+      cmd: this.cmd,
+      env: this.env,
+      stdin: this.stdin,
+      timeout: this.timeout,
+      auto: this.auto,
+    };
+    return { saved, left: this.files.filter((file) => !kept.includes(file)).map((file) => file.name) };
+  }
+}
+
+/** KEY=value lines as an object, or what is wrong with them. @param {string} text */
+export function parseEnvironment(text) {
+  /** @type {Record<string, string>} */
+  const env = {};
+  for (const line of text.split("\n").filter((each) => each.trim() !== "")) {
+    const at = line.indexOf("=");
+    const name = line.slice(0, at).trim();
+    if (at < 1 || !/^[A-Za-z_]\w*$/.test(name)) return { error: `Environment: "${line.slice(0, 30)}" is not KEY=value.` };
+    env[name] = line.slice(at + 1);
+  }
+  return { env };
+}

@@ -1,0 +1,138 @@
+/** The right half of the page: what a run printed, the files it wrote, comparison of runs, and how it went. */
+
+import { Artefacts, download } from "./artefacts.js";
+import { byId, formatTime, h, walkTabs } from "./dom.js";
+import { describeNotes, describeStatus, drawTimes } from "./outcome.js";
+import { drawStream, findFindings } from "./terminal.js";
+
+const KEPT_RUNS = 10;
+const TABS = ["output", "files", "compare"];
+
+export class Results {
+  /** @param {import("./project.js").Project} project @param {import("./editor.js").Editor} editor */
+  constructor(project, editor) {
+    this.project = project;
+    this.editor = editor;
+    this.artefacts = new Artefacts();
+    /** @type {import("./compare.js").KeptRun[]} */
+    this.runs = [];
+    this.number = 0;
+    this.stopComparing = () => {};
+    walkTabs(byId("result-tabs"));
+    for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => this.select(name));
+    for (const name of ["stdout", "stderr"])
+      byId(`save-${name}`).addEventListener("click", () => {
+        const run = this.runs.at(-1);
+        if (run) download(`${name}.txt`, new Blob([/** @type {any} */ (run[/** @type {"stdout"} */ (name)])]));
+      });
+  }
+
+  /** @param {string} name output, files or compare */
+  async select(name) {
+    for (const each of TABS) {
+      const tab = byId(`tab-${each}`);
+      tab.setAttribute("aria-selected", String(each === name));
+      tab.tabIndex = each === name ? 0 : -1;
+      byId(`panel-${each}`).hidden = each !== name;
+    }
+    this.stopComparing();
+    this.stopComparing = () => {};
+    if (name !== "compare") return;
+    const { showComparison } = await import("./compare.js");
+    this.stopComparing = showComparison(byId("panel-compare"), this.runs);
+  }
+
+  get selected() {
+    return TABS.find((name) => byId(`tab-${name}`).getAttribute("aria-selected") === "true");
+  }
+
+  /** One word in the bar below, for people who see it; `spoken` when it should be read out too.
+   * @param {string} text @param {string} [kind] */
+  setStatus(text, kind = "busy") {
+    const status = byId("status");
+    status.textContent = text;
+    status.dataset.kind = kind;
+  }
+
+  /** @param {string} text */
+  speak(text) {
+    const spoken = byId("spoken");
+    if (spoken.textContent !== text) spoken.textContent = text;
+  }
+
+  /** @param {boolean} busy */
+  setBusy(busy) {
+    byId("results").setAttribute("aria-busy", String(busy));
+    if (busy) byId("problem").hidden = true;
+  }
+
+  markStale() {
+    if (this.runs.length) byId("results").classList.add("stale");
+  }
+
+  /** @param {string} message @param {string} [title] */
+  showProblem(message, title = "This did not run") {
+    byId("problem-title").textContent = title;
+    byId("problem-text").textContent = message;
+    byId("problem").hidden = false;
+    byId("hint").hidden = true;
+    this.setStatus(title, "bad");
+    byId("times").replaceChildren();
+    this.speak(`${title}. ${message}`);
+    this.select("output");
+  }
+
+  /** @param {import("./service.js").Run} run @param {number} timeoutMs */
+  show(run, timeoutMs) {
+    const source = this.project.files.filter((file) => file.text !== undefined).map(({ name, text }) => ({ name, text: text ?? "" }));
+    this.runs.push({ ...run, source, number: ++this.number });
+    if (this.runs.length > KEPT_RUNS) this.runs.shift();
+    byId("results").classList.remove("stale");
+    byId("hint").hidden = true;
+    byId("problem").hidden = true;
+    this.showStreams(run);
+    this.showVerdict(run, timeoutMs);
+    this.artefacts.setFiles(run.files);
+    this.updateTabs(run);
+  }
+
+  /** @param {import("./service.js").Run} run */
+  showStreams(run) {
+    const names = new Set(this.project.files.map((file) => file.name));
+    const reveal = (/** @type {any} */ place) => this.editor.reveal(place.file, place.line, place.column);
+    for (const name of /** @type {const} */ (["stdout", "stderr"])) {
+      byId(`${name}-part`).hidden = run[name].length === 0;
+      drawStream(byId(name), run[name], { names, reveal });
+    }
+    byId("silence").hidden = run.stdout.length + run.stderr.length > 0;
+    byId("silence").textContent = run.files.length ? "It printed nothing; it wrote files." : "It printed nothing.";
+    const printed = new TextDecoder().decode(run.stderr.subarray(0, 256 * 1024));
+    this.editor.setFindings(/** @type {any} */ (findFindings(printed, names)));
+  }
+
+  /** @param {import("./service.js").Run} run @param {number} timeoutMs */
+  showVerdict(run, timeoutMs) {
+    const status = describeStatus(run.result, timeoutMs);
+    const notes = describeNotes(run.result);
+    this.setStatus(status.short, status.good ? "good" : "bad");
+    byId("status").title = status.words;
+    const spoken = [...(status.good ? [] : [status.words]), ...notes];
+    byId("notes").hidden = spoken.length === 0;
+    byId("notes").replaceChildren(...spoken.map((note) => h("p", {}, note)));
+    const times = drawTimes(run);
+    if (run.result.cached) times.querySelector("summary")?.append(h("span", { class: "stored", title: "The same job ran before; this is its result. Shift and Run run it anew." }, "stored"));
+    byId("times").replaceChildren(times);
+    this.speak(`${status.words} ${notes.join(" ")} It took ${formatTime(Math.round(run.elapsed * 1000))}.`);
+  }
+
+  /** @param {import("./service.js").Run} run */
+  updateTabs(run) {
+    byId("file-count").textContent = run.files.length ? String(run.files.length) : "";
+    byId("tab-compare").hidden = this.runs.length < 2;
+    const silent = run.stdout.length + run.stderr.length === 0;
+    const selected = this.selected;
+    if (run.files.length && (silent || selected === "files")) this.select("files");
+    else if (selected === "compare") this.select("compare");
+    else this.select("output");
+  }
+}

@@ -1,0 +1,136 @@
+/** Runs the project's job, one at a time: a newer run ends the older one. */
+
+import { byId, formatTime } from "./dom.js";
+import { createForm, createJobId, fetchJobState, runJob, ServiceError } from "./service.js";
+
+const SETTLE_MS = 700;
+const ASK_AFTER_MS = 1000;
+
+export class Runner {
+  /**
+   * @param {import("./project.js").Project} project
+   * @param {import("./setup.js").Setup} setup
+   * @param {import("./results.js").Results} results
+   * @param {Record<string, number>} limits of the catalog; filled in later
+   */
+  constructor(project, setup, results, limits) {
+    this.project = project;
+    this.setup = setup;
+    this.results = results;
+    this.limits = limits;
+    /** @type {AbortController|null} */
+    this.running = null;
+    this.settling = 0;
+    this.button = byId("run");
+    this.button.addEventListener("click", (/** @type {MouseEvent} */ event) => (this.running ? this.stop() : this.run({ fresh: event.shiftKey })));
+    byId("again").addEventListener("click", () => this.run());
+    const auto = byId("auto");
+    auto.addEventListener("change", () => {
+      project.auto = auto.checked;
+      project.changed("text");
+    });
+    project.addEventListener("change", (event) => {
+      const what = /** @type {CustomEvent} */ (event).detail;
+      auto.checked = project.auto;
+      if (what === "active") return;
+      this.results.markStale();
+      this.runSoon();
+    });
+  }
+
+  runSoon() {
+    clearTimeout(this.settling);
+    if (!this.project.auto) return;
+    this.settling = setTimeout(() => {
+      if ("words" in this.setup.currentCommand()) this.run({ automatic: true });
+    }, SETTLE_MS);
+  }
+
+  stop() {
+    clearTimeout(this.settling);
+    if (!this.running) return;
+    this.running.abort();
+    this.running = null;
+    this.showIdle();
+    this.results.setStatus("stopped", "bad");
+    this.results.speak("Stopped.");
+  }
+
+  showIdle() {
+    document.body.classList.remove("running");
+    this.button.setAttribute("aria-label", "Run");
+    byId("run-word").textContent = "Run";
+    this.results.setBusy(false);
+  }
+
+  showBusy() {
+    document.body.classList.add("running");
+    this.button.setAttribute("aria-label", "Stop");
+    byId("run-word").textContent = "Stop";
+    this.results.setBusy(true);
+  }
+
+  /** @param {{fresh?: boolean, automatic?: boolean}} [options] */
+  async run({ fresh = false, automatic = false } = {}) {
+    clearTimeout(this.settling);
+    this.running?.abort();
+    const command = this.setup.currentCommand();
+    if ("error" in command) {
+      this.running = null;
+      this.showIdle();
+      this.results.showProblem(command.error);
+      return;
+    }
+    const controller = new AbortController();
+    this.running = controller;
+    this.showBusy();
+    if (!automatic) document.body.dataset.view = "results";
+    const id = createJobId();
+    const stopTelling = this.tellProgress(id, controller.signal);
+    const started = performance.now();
+    try {
+      const image = this.project.image;
+      const answer = await runJob(createForm(this.project, command.words, { fresh }), { id, signal: controller.signal });
+      if (this.running === controller)
+        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.words, image }, this.project.timeout ?? this.limits.timeout_ms ?? 10_000);
+    } catch (error) {
+      if (this.running === controller) this.explain(error);
+    } finally {
+      stopTelling();
+      if (this.running === controller) {
+        this.running = null;
+        this.showIdle();
+      }
+    }
+  }
+
+  /** @param {any} error */
+  explain(error) {
+    if (error?.name === "AbortError") return;
+    this.results.showProblem(error instanceof ServiceError ? error.message : `This page made a mistake: ${error?.message ?? error}. Reload it; your program is in the link.`);
+  }
+
+  /** Says in the status bar how the job is doing, until it is told to stop.
+   * @param {string} id @param {AbortSignal} signal @returns {() => void} */
+  tellProgress(id, signal) {
+    const started = performance.now();
+    let words = "running";
+    const draw = () => this.results.setStatus(`${words} · ${formatTime(Math.round((performance.now() - started) / 100) * 100_000)}`);
+    const ask = async () => {
+      const state = await fetchJobState(id);
+      if (signal.aborted || !state) return;
+      const said = state.state === "queued" ? `waiting${state.position ? `, number ${state.position}` : ""}` : state.state === "answering" ? "receiving" : "running";
+      if (said !== words) this.results.speak(said);
+      words = said;
+    };
+    const drawing = setInterval(draw, 100);
+    const asking = setInterval(ask, ASK_AFTER_MS);
+    const stop = () => {
+      clearInterval(drawing);
+      clearInterval(asking);
+    };
+    signal.addEventListener("abort", stop);
+    draw();
+    return stop;
+  }
+}

@@ -1,0 +1,130 @@
+/** The balancer, as docs/api.md describes it: the catalog, one job, how it is doing. Every failure is a sentence and what to do. */
+
+import { parseEnvironment } from "./project.js";
+
+/**
+ * @typedef {{status: string, exit_code: number|null, signal: number|null, reason?: string, image: string, image_digest: string,
+ *            usage: {wall_ms: number, user_ms: number, system_ms: number, max_rss_kib: number}, stdout_truncated: boolean,
+ *            stderr_truncated: boolean, outputs_dropped: number, cached: boolean, timing_ms: Record<string, number>,
+ *            phases_us?: Record<string, number>}} Result
+ * @typedef {{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[], elapsed: number, at: Date, command: string[], image: string}} Run
+ * @typedef {{state: string, position: number|null, wait_ms: number|null, running_ms: number|null}} JobState
+ */
+
+/** Something went wrong that the user can understand. */
+export class ServiceError extends Error {
+  /** @param {string} message @param {number|null} [retryAfter] seconds */
+  constructor(message, retryAfter = null) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
+
+const UNREACHABLE = "The server cannot be reached. Your program is safe in this page and its link; run it again when the connection is back.";
+
+/** @param {string} url @param {RequestInit} [init] */
+async function request(url, init) {
+  try {
+    return await fetch(url, { credentials: "omit", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ServiceError(UNREACHABLE);
+  }
+}
+
+/** The sentence of an answer that is an error: RFC 9457. @param {Response} response */
+async function explain(response) {
+  const problem = await response.json().catch(() => null);
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  const detail = typeof problem?.detail === "string" ? problem.detail : typeof problem?.title === "string" ? problem.title : `The server answered ${response.status}.`;
+  const hint = response.status === 503 ? ` Try again ${retryAfter ? `in ${retryAfter} s` : "in a moment"}.`
+    : response.status === 429 ? ` Wait ${retryAfter ? `${retryAfter} s` : "a moment"}.`
+    : response.status === 404 ? " Choose another image."
+    : response.status === 413 ? " Remove or shorten a file." : "";
+  const sentence = detail.charAt(0).toUpperCase() + detail.slice(1);
+  return new ServiceError(sentence + (/[.!?]$/.test(sentence) ? "" : ".") + hint, retryAfter);
+}
+
+/** @returns {Promise<{images: import("./command.js").Image[], defaults: Record<string, number>}>} */
+export async function fetchCatalog() {
+  const response = await request("/v1/images", { headers: { Accept: "application/json" } });
+  if (!response.ok) throw await explain(response);
+  try {
+    const catalog = await response.json();
+    if (!Array.isArray(catalog.images)) throw new TypeError("no images");
+    return catalog;
+  } catch {
+    throw new ServiceError("The server's list of images is cut short. Reload the page.");
+  }
+}
+
+export function createJobId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** How a job is doing, or null when the server does not say. @param {string} id @returns {Promise<JobState|null>} */
+export async function fetchJobState(id) {
+  try {
+    const response = await fetch(`/v1/jobs/${id}`, { credentials: "omit" });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A name for the file that is standard input, which no file of the project has. @param {import("./project.js").Project} project */
+function stdinName(project) {
+  let name = ".stdin";
+  while (project.files.some((file) => file.name === name)) name += "_";
+  return name;
+}
+
+/**
+ * The request's body; throws a ServiceError when the project cannot be one.
+ * @param {import("./project.js").Project} project @param {string[]} command @param {{fresh: boolean}} options
+ */
+export function createForm(project, command, { fresh }) {
+  const { env, error } = parseEnvironment(project.env);
+  if (error) throw new ServiceError(error);
+  /** @type {Record<string, any>} */
+  const job = { image: project.image, cmd: command };
+  if (env && Object.keys(env).length) job.env = env;
+  if (project.timeout) job.timeout_ms = project.timeout;
+  if (fresh) job.cache = false;
+  const files = project.files.map((file) => ({ name: file.name, content: file.text ?? file.bytes ?? "" }));
+  if (project.stdin !== "") {
+    job.stdin = stdinName(project);
+    files.push({ name: job.stdin, content: project.stdin });
+  }
+  const form = new FormData();
+  form.append("job", new Blob([JSON.stringify(job)], { type: "application/json" }), "job");
+  for (const file of files) form.append("file", new Blob([/** @type {any} */ (file.content)], { type: "application/octet-stream" }), file.name);
+  return form;
+}
+
+/**
+ * Runs one job.
+ * @param {FormData} form @param {{id: string, signal: AbortSignal}} options
+ * @returns {Promise<{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[]}>}
+ */
+export async function runJob(form, { id, signal }) {
+  const response = await request("/v1/run", { method: "POST", body: form, signal, headers: { Accept: "multipart/form-data", "X-Request-Id": id } });
+  if (!response.ok) throw await explain(response);
+  let answer;
+  try {
+    answer = await response.formData();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ServiceError("The connection broke while the result was on its way. Run it again.");
+  }
+  const bytes = async (/** @type {string} */ name) => {
+    const part = answer.get(name);
+    return part instanceof File ? new Uint8Array(await part.arrayBuffer()) : new TextEncoder().encode(part ?? "");
+  };
+  return {
+    result: JSON.parse(new TextDecoder().decode(await bytes("result"))),
+    stdout: await bytes("stdout"),
+    stderr: await bytes("stderr"),
+    files: answer.getAll("file").filter((part) => part instanceof File),
+  };
+}

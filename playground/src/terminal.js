@@ -1,0 +1,129 @@
+/** Text that a program printed: ANSI colours as classes, places in files as buttons, everything else as it is. Never HTML. */
+
+import Anser from "anser";
+import { formatBytes, h } from "./dom.js";
+
+/** More than this is drawn only when asked for. */
+const DRAWN_BYTES = 192 * 1024;
+
+const COLOURS = /** @type {Record<string, number>} */ ({ black: 0, red: 1, green: 2, yellow: 3, blue: 4, magenta: 5, cyan: 6, white: 7 });
+const DECORATIONS = new Set(["bold", "dim", "italic", "underline", "strikethrough", "reverse", "hidden"]);
+
+/** @param {string} name as Anser says it: ansi-red, ansi-bright-red, ansi-palette-N, ansi-truecolor */
+function colourNumber(name) {
+  const match = /^ansi-(bright-)?([a-z]+)$/.exec(name ?? "");
+  return match && match[2] in COLOURS ? COLOURS[match[2]] + (match[1] ? 8 : 0) : -1;
+}
+
+/** @param {number} n 16 to 255 of xterm's palette */
+function paletteColour(n) {
+  if (n >= 232) return `rgb(${Array(3).fill(8 + (n - 232) * 10).join(" ")})`;
+  const level = (/** @type {number} */ each) => (each ? 55 + each * 40 : 0);
+  const at = n - 16;
+  return `rgb(${level(Math.floor(at / 36))} ${level(Math.floor(at / 6) % 6)} ${level(at % 6)})`;
+}
+
+/** @param {HTMLElement} span @param {"color"|"backgroundColor"} property @param {string} name @param {string|null} truecolor */
+function paint(span, property, name, truecolor) {
+  const number = colourNumber(name);
+  const palette = /^ansi-palette-(\d{1,3})$/.exec(name ?? "");
+  if (number >= 0) span.classList.add(`${property === "color" ? "fg" : "bg"}-${number}`);
+  else if (palette) span.style[property] = paletteColour(Number(palette[1]));
+  else if (name === "ansi-truecolor" && /^\d{1,3}, ?\d{1,3}, ?\d{1,3}$/.test(truecolor ?? "")) span.style[property] = `rgb(${truecolor})`;
+}
+
+/** @param {any} piece of Anser's */
+function drawPiece(piece) {
+  const decorations = (piece.decorations ?? []).filter((/** @type {string} */ each) => DECORATIONS.has(each));
+  if (!piece.fg && !piece.bg && !decorations.length) return document.createTextNode(piece.content);
+  const span = h("span", { class: decorations.map((/** @type {string} */ each) => `ansi-${each}`).join(" ") || false }, piece.content);
+  paint(span, "color", piece.fg, piece.fg_truecolor);
+  paint(span, "backgroundColor", piece.bg, piece.bg_truecolor);
+  return span;
+}
+
+/** What stays of a line that the program wrote over with carriage returns. @param {string} text */
+function applyReturns(text) {
+  return text.includes("\r") ? text.replaceAll("\r\n", "\n").replace(/^.*\r(?!$)/gm, "") : text;
+}
+
+const GCC_PLACE = /^(?:\.\/|\/work\/|\/input\/)?([^\s:][^:\n]*):(\d+)(?::(\d+))?:(?:\s*(fatal error|error|warning|note|info)\b:?)?\s*(.*)$/;
+const PYTHON_PLACE = /^\s*File "(?:\/work\/|\/input\/|\.\/)?([^"]+)", line (\d+)(.*)$/;
+
+/** The place in one of the files that a line tells, or null.
+ * @param {string} line without colours @param {Set<string>} names of the project's files */
+export function findPlace(line, names) {
+  const match = GCC_PLACE.exec(line) ?? PYTHON_PLACE.exec(line);
+  if (!match || !names.has(match[1])) return null;
+  const gcc = match.length > 4;
+  const kind = gcc ? match[4] : "error";
+  return {
+    file: match[1], line: Math.max(1, Number(match[2])), column: gcc ? Number(match[3] ?? 1) : 1,
+    severity: /** @type {"error"|"warning"|"info"} */ (kind?.endsWith("error") ? "error" : kind === "warning" ? "warning" : "info"),
+    message: gcc ? match[5] : "", isFinding: gcc && kind !== undefined,
+  };
+}
+
+/** @param {string} text */
+export function stripAnsi(text) {
+  return Anser.ansiToText(text);
+}
+
+/** What compilers found, from what they printed. @param {string} text @param {Set<string>} names */
+export function findFindings(text, names) {
+  return stripAnsi(text).split("\n").slice(0, 5000).map((line) => findPlace(line, names)).filter((place) => place?.isFinding).slice(0, 200);
+}
+
+/**
+ * @param {HTMLElement} target
+ * @param {string} text
+ * @param {Set<string>} names
+ * @param {(place: {file: string, line: number, column: number}) => void} reveal
+ */
+function drawText(target, text, names, reveal) {
+  let line = h("span", { class: "line" });
+  let plain = "";
+  const finish = (/** @type {string} */ end) => {
+    const place = findPlace(plain, names);
+    if (place) {
+      const show = (/** @type {Event} */ event) => (event.preventDefault(), reveal(place));
+      const link = h("a", { class: `place place-${place.severity}`, href: "#", title: `Show ${place.file}, line ${place.line}`, onclick: show });
+      link.append(...line.childNodes);
+      line.append(link);
+    }
+    line.append(end);
+    target.append(line);
+    line = h("span", { class: "line" });
+    plain = "";
+  };
+  for (const piece of Anser.ansiToJson(text, { use_classes: true, json: true, remove_empty: true })) {
+    piece.content.split("\n").forEach((/** @type {string} */ content, /** @type {number} */ index) => {
+      if (index > 0) {
+        finish("\n");
+      }
+      if (content) line.append(drawPiece({ ...piece, content }));
+      plain += content;
+    });
+  }
+  if (plain) finish("");
+}
+
+/**
+ * Draws a stream into a <pre>.
+ * @param {HTMLElement} pre
+ * @param {Uint8Array} bytes
+ * @param {{names: Set<string>, reveal: (place: any) => void}} options
+ */
+export function drawStream(pre, bytes, { names, reveal }) {
+  const decode = (/** @type {Uint8Array} */ part) => applyReturns(new TextDecoder().decode(part));
+  pre.replaceChildren();
+  drawText(pre, decode(bytes.subarray(0, DRAWN_BYTES)), names, reveal);
+  if (bytes.length <= DRAWN_BYTES) return;
+  pre.append(h("button", {
+    class: "more", type: "button",
+    onclick: (/** @type {Event} */ event) => {
+      /** @type {HTMLElement} */ (event.target).remove();
+      pre.append(decode(bytes.subarray(DRAWN_BYTES)));
+    },
+  }, `Show the other ${formatBytes(bytes.length - DRAWN_BYTES)}`));
+}

@@ -1,0 +1,133 @@
+// The page in Debian's chromium, and what a test does with it. Whatever a test does, the page asks nobody but its own server, breaks
+// no rule of its Content-Security-Policy, opens no dialog and throws no error.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
+import { chromium } from "playwright-core";
+import { BUILD, eventually } from "./service.mjs";
+
+export const SHOTS = join(BUILD, "artefacts/playground");
+const RUN_MS = 60_000;
+// Chromium notes every answer that is an error. And when text replaces a selection, it wants to keep the old text's colour with a style
+// attribute; the policy forbids it, and CodeMirror draws the text itself.
+const TOLERATED = /^Failed to load resource|^Applying inline style violates|^policy violated: style-src-attr inline/;
+
+export function launch() {
+  return chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"],
+  });
+}
+
+/** A fragment as the page writes it. @param {object} state */
+export function fragment(state) {
+  const saved = { image: "busybox:1.35", files: [], active: 0, options: {}, cmd: null, env: "", stdin: "", timeout: null, auto: false, ...state };
+  return `#1${deflateRawSync(JSON.stringify(saved)).toString("base64url")}`;
+}
+
+export class Explorer {
+  /** @param {import("playwright-core").Browser} browser @param {import("./service.mjs").Service} service */
+  constructor(browser, service) {
+    this.browser = browser;
+    this.service = service;
+    /** @type {string[]} */
+    this.faults = [];
+    /** @type {import("playwright-core").BrowserContext[]} */
+    this.contexts = [];
+  }
+
+  /** A page of a browser that was never here before.
+   * @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
+  async open(path = "/", options = {}) {
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    this.contexts.push(context);
+    await context.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) => console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`));
+    });
+    const page = await context.newPage();
+    this.page = page;
+    this.watch(page);
+    await page.goto(path.startsWith("/") ? this.service.url + path : path);
+    return page;
+  }
+
+  /** @param {import("playwright-core").Page} page */
+  watch(page) {
+    page.on("pageerror", (error) => this.faults.push(`error in the page: ${error.stack ?? error}`));
+    page.on("dialog", (dialog) => {
+      this.faults.push(`a dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on("console", (message) => {
+      const text = message.text();
+      if (message.type() === "error" && !TOLERATED.test(text)) this.faults.push(`console: ${text}`);
+    });
+    page.on("request", (request) => {
+      const url = new URL(request.url());
+      const own = [this.service.url, ...(this.others ?? [])].includes(url.origin) || ["blob:", "data:"].includes(url.protocol);
+      if (!own) this.faults.push(`a request to ${url.origin}`);
+    });
+  }
+
+  /** Opens a state, waits for the catalog. @param {object} state @param {object} [options] */
+  async openState(state, options) {
+    const page = await this.open(`/${fragment(state)}`, options);
+    await this.ready();
+    return page;
+  }
+
+  ready() {
+    return this.page.waitForSelector("body[data-ready]");
+  }
+
+  async close() {
+    for (const context of this.contexts.splice(0)) await context.close();
+    const faults = this.faults.splice(0);
+    if (faults.length) throw new Error(faults.join("; "));
+  }
+
+  /** Replaces the text of the open file, by the keyboard. @param {string} text */
+  async write(text) {
+    await this.page.locator("#editor .cm-content").click();
+    await this.page.keyboard.press("Control+a");
+    await this.page.keyboard.insertText(text);
+  }
+
+  text() {
+    return this.page.locator("#editor .cm-content").evaluate((element) => [...element.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n"));
+  }
+
+  async finished() {
+    await this.page.waitForSelector("body.running", { timeout: 2000 }).catch(() => {}); // it may be over already
+    await this.page.waitForSelector("body:not(.running)", { timeout: RUN_MS });
+  }
+
+  async run() {
+    await this.page.keyboard.press("Control+Enter");
+    await this.finished();
+  }
+
+  /** @param {string} id */
+  read(id) {
+    return this.page.locator(`#${id}`).innerText();
+  }
+
+  status() {
+    return this.read("status");
+  }
+
+  /** @param {string} id @param {string|RegExp} wanted */
+  async shows(id, wanted) {
+    await eventually(async () => {
+      const text = await this.read(id);
+      if (typeof wanted === "string" ? text.includes(wanted) : wanted.test(text)) return true;
+      throw new Error(`it says ${JSON.stringify(text.slice(0, 300))}`);
+    }, `#${id} shows ${wanted}`);
+  }
+
+  /** @param {string} name */
+  async shoot(name) {
+    await mkdir(SHOTS, { recursive: true });
+    await this.page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  }
+}

@@ -1,0 +1,127 @@
+// What a run printed, wrote and took.
+import assert from "node:assert/strict";
+import { eventually } from "./service.mjs";
+
+/** @typedef {import("./browser.mjs").Explorer} Explorer */
+/** @type {[string, (explorer: Explorer) => Promise<void>][]} */
+export const tests = [];
+const test = (/** @type {string} */ sentence, /** @type {(explorer: Explorer) => Promise<void>} */ body) => tests.push([sentence, body]);
+
+const sh = (/** @type {string} */ text, more = {}) => ({ files: [{ name: "main.sh", text }], ...more });
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGOQz3/9YYsGg94C5xMaNgAqBgWDQ/IjMAAAAABJRU5ErkJggg=="; // 2 by 2 pixels
+
+test("a compile error is shown with its place, which is marked in the editor and leads there", async (explorer) => {
+  const page = await explorer.openState({ image: "gcc:14", files: [{ name: "main.c", text: "int main(void)\n{\n    return nothing;\n}\n" }, { name: "other.txt", text: "" }], active: 1 });
+  await explorer.run();
+  assert.equal(await explorer.status(), "exit 1");
+  await explorer.shows("notes", "exit status 1");
+  await explorer.shows("stderr", "main.c:3:12: error:");
+  await page.locator(".place-error").first().click();
+  await eventually(async () => (await page.locator("#editor .cm-activeLine").innerText()).includes("return nothing"), "the cursor is in the line");
+  assert.equal(await page.locator("#editor .cm-lint-marker-error").count(), 1);
+  await explorer.shoot("compile-error-light");
+});
+
+test("colours of the terminal are shown, and what is over a line's end is text like any other", async (explorer) => {
+  const page = await explorer.openState(sh("printf '\\033[1;31mred\\033[0m \\033[38;5;46mpalette\\033[0m <b>&amp;</b>\\n'"));
+  await explorer.run();
+  assert.equal(await explorer.read("stdout"), "red palette <b>&amp;</b>\n");
+  assert.equal(await page.locator("#stdout .fg-1.ansi-bold").innerText(), "red");
+  assert.equal(await page.locator("#stdout b").count(), 0);
+});
+
+test("a picture that the program drew is seen", async (explorer) => {
+  const page = await explorer.openState(sh(`echo ${PNG} | base64 -d >/output/dots.png`));
+  await explorer.run();
+  await eventually(() => page.locator("img.picture").evaluate((image) => /** @type {HTMLImageElement} */ (image).naturalWidth === 2), "the picture");
+  await explorer.shows("panel-files", "dots.png");
+  await explorer.shoot("picture-light");
+});
+
+test("a text file is read, a strange one is downloaded", async (explorer) => {
+  const page = await explorer.openState(sh("seq 3 >/output/numbers.txt; head -c 100 /dev/urandom >/output/random.bin"));
+  await explorer.run();
+  await page.locator(".artefact", { hasText: "numbers.txt" }).click();
+  await eventually(async () => (await page.locator(".viewer-body .cm-content").innerText()) .trim() === "1\n2\n3", "the numbers");
+  await page.locator(".artefact", { hasText: "random.bin" }).click();
+  await explorer.shows("artefact-viewer", "100 bytes that are no text");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(".viewer-head button").click()]);
+  assert.equal(download.suggestedFilename(), "random.bin");
+});
+
+test("a model is seen in three dimensions, by a viewer that is loaded when one is there", async (explorer) => {
+  const facets = [["0 0 0", "10 0 0", "0 10 0"], ["0 0 0", "0 0 10", "10 0 0"], ["0 0 0", "0 10 0", "0 0 10"], ["10 0 0", "0 0 10", "0 10 0"]]
+    .map((corners) => `facet normal 0 0 0\nouter loop\n${corners.map((corner) => `vertex ${corner}`).join("\n")}\nendloop\nendfacet`).join("\n");
+  const page = await explorer.openState(sh("cat >/output/corner.stl <<'END'\nsolid corner\n" + facets + "\nendsolid corner\nEND"));
+  const loaded = [];
+  page.on("request", (request) => loaded.push(request.url()));
+  await explorer.run();
+  const canvas = page.locator(".viewer-body canvas");
+  await canvas.waitFor();
+  assert.ok(loaded.some((url) => /model-\w+\.js$/.test(url)), loaded.join(" "));
+  const colours = await eventually(() => canvas.screenshot().then((png) => png.length > 2000 && png.length), "something is drawn");
+  assert.ok(colours > 0);
+  await explorer.shoot("model-light");
+});
+
+test("a glTF model with a texture inside is seen as well", async (explorer) => {
+  const positions = Buffer.from(new Float32Array([0, 0, 0, 1, 0, 0, 0, 1, 0]).buffer);
+  const places = Buffer.from(new Float32Array([0, 0, 1, 0, 0, 1]).buffer);
+  const model = {
+    asset: { version: "2.0" }, scene: 0, scenes: [{ nodes: [0] }], nodes: [{ mesh: 0 }],
+    meshes: [{ primitives: [{ attributes: { POSITION: 0, TEXCOORD_0: 1 }, material: 0 }] }],
+    materials: [{ pbrMetallicRoughness: { baseColorTexture: { index: 0 } }, doubleSided: true }],
+    textures: [{ source: 0 }], images: [{ uri: `data:image/png;base64,${PNG}` }],
+    buffers: [{ byteLength: 60, uri: `data:application/octet-stream;base64,${Buffer.concat([positions, places]).toString("base64")}` }],
+    bufferViews: [{ buffer: 0, byteLength: 36 }, { buffer: 0, byteOffset: 36, byteLength: 24 }],
+    accessors: [{ bufferView: 0, componentType: 5126, count: 3, type: "VEC3", min: [0, 0, 0], max: [1, 1, 0] }, { bufferView: 1, componentType: 5126, count: 3, type: "VEC2" }],
+  };
+  const page = await explorer.openState({ ...sh("cp model.gltf /output/"), files: [{ name: "main.sh", text: "cp model.gltf /output/" }, { name: "model.gltf", text: JSON.stringify(model) }] });
+  await explorer.run();
+  await page.locator(".viewer-body canvas").waitFor();
+});
+
+test("two runs are compared", async (explorer) => {
+  const page = await explorer.openState(sh("seq 5"));
+  await explorer.run();
+  await explorer.write("seq 3; echo four; echo 5");
+  await explorer.run();
+  await page.click("#tab-compare");
+  await page.locator(".cm-changedText").first().waitFor();
+  await explorer.shows("panel-compare", "1 difference.");
+  await page.getByLabel("What is compared").selectOption("source: main.sh");
+  await eventually(async () => (await page.locator(".compare-host .cm-content").last().innerText()).includes("seq 3; echo four"), "the newer source");
+  await explorer.shoot("compare-light");
+});
+
+test("the times of a run are told by phase, and a stored result says that it is one", async (explorer) => {
+  const page = await explorer.openState(sh(`echo ${Math.random()}`));
+  await explorer.run();
+  await page.click(".times summary");
+  await explorer.shows("times", "the program");
+  assert.ok((await page.locator(".phase").count()) >= 3);
+  await explorer.run();
+  await explorer.shows("times", "stored");
+  await page.keyboard.press("Control+Shift+Enter");
+  await eventually(async () => !(await explorer.read("times")).includes("stored"), "with Shift it runs anew");
+});
+
+test("output that wants to be a script stays output", async (explorer) => {
+  const script = "<script>window.top.evil = 1; alert(1)</script><img src=x onerror='window.top.evil = 1'>";
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" onload="top.evil = 1"><script>top.evil = 1; alert(2)</script><rect width="40" height="40"/></svg>`;
+  const page = await explorer.openState({
+    files: [{ name: "main.sh", text: "cat page.html; cat page.html >&2; cp page.html picture.svg /output/; cp page.html '/output/<img src=x onerror=alert(3)>.txt'" }, { name: "page.html", text: script }, { name: "picture.svg", text: svg }],
+  });
+  await explorer.run();
+  await page.click("#tab-output");
+  assert.equal(await explorer.read("stdout"), script);
+  await page.click("#tab-files");
+  for (const name of await page.locator(".artefact-name").allInnerTexts()) {
+    await page.locator(".artefact", { hasText: name }).click();
+    await page.locator(".viewer-body > *").first().waitFor();
+  }
+  await page.locator(".artefact", { hasText: "picture.svg" }).click();
+  await eventually(() => page.locator("img.picture").evaluate((image) => /** @type {HTMLImageElement} */ (image).naturalWidth === 40), "the picture");
+  assert.equal(await page.evaluate(() => /** @type {any} */ (window).evil), undefined);
+  assert.equal(await page.locator("main script").count(), 0);
+});

@@ -1,0 +1,96 @@
+// The real service: pe-lb with the page as it was built, pe-worker, VMs. Everything it makes ends with it.
+import { spawn } from "node:child_process";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const TOP = fileURLToPath(new URL("../..", import.meta.url));
+export const BUILD = process.env.PE_BUILD ?? join(TOP, "build");
+export const PAGE = join(TOP, "build/playground");
+
+export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Until `attempt` returns something true; its last error or value is what the failure says.
+ * @template T @param {() => Promise<T>|T} attempt @param {string} what @param {number} [ms] @returns {Promise<T>} */
+export async function eventually(attempt, what, ms = 20_000) {
+  let last;
+  for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
+    try {
+      last = await attempt();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new Error(`${what}: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+}
+
+/** @returns {Promise<number>} */
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export class Service {
+  async start() {
+    this.folder = await mkdtemp(join(tmpdir(), "pe-playground-"));
+    this.log = await open(join(this.folder, "log"), "w");
+    this.port = await freePort();
+    this.url = `http://127.0.0.1:${this.port}`;
+    await this.startBalancer();
+    this.worker = this.spawn("pe-worker", "--server", this.url, "--slots", "2", "--warm", "gcc:14", "--state", join(this.folder, "state"), ...this.guest());
+    await eventually(async () => (await this.health()).slots === 2, "the worker joins", 60_000);
+  }
+
+  /** Another kernel, as the other suites. */
+  guest() {
+    const variant = process.env.PE_GUEST;
+    const folder = join(TOP, "build/guest", variant ?? "");
+    return variant ? ["--kernel", join(folder, "vmlinux"), "--initramfs", join(folder, "initramfs.cpio")] : [];
+  }
+
+  /** @param {string} name @param {...string} args */
+  spawn(name, ...args) {
+    return spawn(join(BUILD, "bin", name), args, { stdio: ["ignore", this.log.fd, this.log.fd] });
+  }
+
+  async startBalancer() {
+    this.balancer = this.spawn("pe-lb", "--listen", `127.0.0.1:${this.port}`, "--playground", PAGE);
+    await eventually(() => this.health(), "the balancer listens");
+  }
+
+  async health() {
+    return (await fetch(`${this.url}/healthz`)).json();
+  }
+
+  async stopBalancer() {
+    await end(this.balancer, "SIGKILL");
+  }
+
+  async stop() {
+    await end(this.worker, "SIGTERM");
+    await end(this.balancer, "SIGTERM");
+    await this.log.close();
+    await rm(this.folder, { recursive: true });
+  }
+
+  async readLog() {
+    return readFile(join(this.folder, "log"), "utf8");
+  }
+}
+
+/** @param {import("node:child_process").ChildProcess|undefined} process @param {NodeJS.Signals} signal */
+async function end(process, signal) {
+  if (!process || process.exitCode !== null || process.signalCode !== null) return;
+  const gone = new Promise((resolve) => process.once("exit", resolve));
+  process.kill(signal);
+  const impatient = setTimeout(() => process.kill("SIGKILL"), 20_000);
+  await gone;
+  clearTimeout(impatient);
+}
