@@ -17,6 +17,9 @@
  * emulation. */
 #define GUEST_GRACE_MS 30000u
 
+/* A VMM that ends so soon after `go` was dying when it came: killed while it was idle, for one. */
+#define GO_DOUBT_US 200000u
+
 /* Everything a job needs on the way, and what it took. */
 struct job_state {
     struct job_run *run;
@@ -24,6 +27,7 @@ struct job_state {
     struct pe_store_images images;
     struct input input;
     struct output output;
+    uint64_t go_us; /* when the guest was told to; 0: not yet */
     uint64_t phase_us[PE_PHASES];
 };
 
@@ -243,6 +247,7 @@ static int run_guest(struct job_state *state, enum step *step, struct pe_error *
 {
     struct job_run *run = state->run;
     uint64_t deadline_us = pe_now_us() + (run->message->job.timeout_ms + GUEST_GRACE_MS) * 1000ull;
+    state->go_us = pe_now_us();
     *step = machine_go(run->machine, cause) < 0 ? STEP_REFUSED : STEP_DONE;
     if (*step == STEP_DONE && await_guest(run, "done", deadline_us, step, cause, err) < 0)
         return -1;
@@ -298,40 +303,50 @@ static void complete_result(struct job_state *state)
     result->phase_us[PE_PHASE_QUEUE] = state->run->message->queue_us;
 }
 
-/* Sets the phase to the time since `*since_us`, which it moves to now. */
+/* Adds the time since `*since_us`, which it moves to now. */
 static void note_phase(struct job_state *state, enum pe_phase phase, uint64_t *since_us)
 {
     uint64_t now = pe_now_us();
-    state->phase_us[phase] = now - *since_us;
+    state->phase_us[phase] += now - *since_us;
     *since_us = now;
 }
 
-/* VM ready, input complete, run, output read. Refused: the job was canceled, or cannot be run as it is. */
-static int run_prepared(struct job_state *state, enum step *step, struct pe_error *cause,
-                        struct pe_error *err)
+/* From a VM that may not be ready yet to the end of its work. */
+static int run_in_vm(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
 {
     uint64_t since_us = pe_now_us();
-    struct job_run *run = state->run;
     if (await_ready(state, step, cause, err) < 0)
         return -1;
     note_phase(state, PE_PHASE_VM, &since_us);
-    if (*step == STEP_REFUSED && cause->kind != PE_ERR_CANCELED) {
-        result_of_failed_vm(state, cause);
-        *step = STEP_DONE;
-        return 0;
-    }
-    if (*step == STEP_DONE)
-        *step = finish_input(state, cause);
-    uint64_t input_us = state->phase_us[PE_PHASE_INPUT];
-    note_phase(state, PE_PHASE_INPUT, &since_us);
-    state->phase_us[PE_PHASE_INPUT] += input_us;
-    if (*step == STEP_REFUSED)
-        return 0;
-    if (run_guest(state, step, cause, err) < 0)
+    if (*step == STEP_DONE && run_guest(state, step, cause, err) < 0)
         return -1;
     note_phase(state, PE_PHASE_RUN, &since_us);
+    return 0;
+}
+
+/* Whether the job did not begin because its VM was lost: another VM may have it. */
+static bool is_unbegun(const struct job_state *state, enum step step, const struct pe_error *cause)
+{
+    return step == STEP_REFUSED && cause->kind == PE_ERR_LOST &&
+           (!state->go_us || pe_now_us() - state->go_us < GO_DOUBT_US);
+}
+
+/* With the input complete: the VM's work, and its output read. Refused: the job was canceled. */
+static int run_prepared(struct job_state *state, enum step *step, struct pe_error *cause,
+                        struct pe_error *err)
+{
+    struct job_run *run = state->run;
+    if (run_in_vm(state, step, cause, err) < 0)
+        return -1;
+    if (is_unbegun(state, *step, cause)) {
+        pe_log(PE_LOG_WARN, "job %s: %s; it gets another VM", run->message->id, cause->message);
+        if (machine_replace(run->config, state->image, run->machine, cause) == 0 &&
+            run_in_vm(state, step, cause, err) < 0)
+            return -1;
+    }
     if (*step == STEP_REFUSED && cause->kind == PE_ERR_CANCELED)
         return 0;
+    uint64_t since_us = pe_now_us();
     if (*step == STEP_REFUSED ||
         output_read(run->machine->output.bytes, run->machine->output.size, &state->output, cause) < 0)
         result_of_failed_vm(state, cause);
@@ -352,6 +367,8 @@ int job_run(struct job_run *run, struct pe_error *err)
         step = STEP_REFUSED;
     if (receive_input(&state, &step, &cause, err) < 0)
         return -1;
+    if (step == STEP_DONE)
+        step = finish_input(&state, &cause);
     note_phase(&state, PE_PHASE_INPUT, &since_us);
     if (step == STEP_DONE && run_prepared(&state, &step, &cause, err) < 0)
         return -1;

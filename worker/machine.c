@@ -34,7 +34,8 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
     spec->pmem[VM_PMEM_ROOTFS].fd = rootfs; /* the caller's from here on */
     if (fstat(rootfs, &status) < 0)
         return pe_fail_errno(err, "rootfs");
-    if (memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0 ||
+    if ((machine->input.fd < 0 &&
+         memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0) ||
         memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
         return -1;
     spec->memory_mib = config->memory_mib + GUEST_RESERVE_MIB;
@@ -84,12 +85,12 @@ static void begin(struct machine *machine, const struct pe_image *image)
     snprintf(machine->image_digest, sizeof machine->image_digest, "%s", image->digest);
 }
 
-int machine_boot(const struct worker_config *config, const struct pe_image *image,
-                 enum machine_preparation preparation, bool savable, struct machine *machine,
-                 struct pe_error *err)
+/* `machine` has begun, and may have an input device already. */
+static int boot(const struct worker_config *config, const struct pe_image *image,
+                enum machine_preparation preparation, bool savable, struct machine *machine,
+                struct pe_error *err)
 {
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = savable};
-    begin(machine, image);
     int failed = open_devices(config, image, machine, &spec, err) < 0 ||
                  write_preparation(config, image, preparation, machine, err) < 0 ||
                  vm_boot(&config->vm, &spec, &machine->vm, err) < 0;
@@ -98,6 +99,25 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
         return 0;
     machine_discard(machine);
     return pe_fail_context(err, "starting a VM for %s", image->name);
+}
+
+int machine_boot(const struct worker_config *config, const struct pe_image *image,
+                 enum machine_preparation preparation, bool savable, struct machine *machine,
+                 struct pe_error *err)
+{
+    begin(machine, image);
+    return boot(config, image, preparation, savable, machine, err);
+}
+
+int machine_replace(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                    struct pe_error *err)
+{
+    struct memfile input = machine->input;
+    machine->input = MEMFILE_NONE;
+    machine_discard(machine);
+    begin(machine, image);
+    machine->input = input;
+    return boot(config, image, MACHINE_BARE, false, machine, err);
 }
 
 int machine_clone(const struct worker_config *config, const struct pe_image *image,
@@ -183,7 +203,7 @@ static int vmm_ended(const struct machine *machine, struct pe_error *err)
 {
     char words[256];
     vm_last_words(&machine->vm, words, sizeof words);
-    return pe_fail(err, PE_ERR_INTERNAL, "the VMM ended%s%s", words[0] ? ": " : "", words);
+    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
 /* A whole line was heard. */
@@ -222,5 +242,8 @@ int machine_heard(struct machine *machine, const char *word, struct pe_error *er
 
 int machine_go(struct machine *machine, struct pe_error *err)
 {
-    return pe_write_all(machine->vm.control_fd, "go\n", 3, "the VM's control channel", err);
+    if (pe_write_all(machine->vm.control_fd, "go\n", 3, "the VM's control channel", err) == 0)
+        return 0;
+    err->kind = PE_ERR_LOST;
+    return -1;
 }

@@ -43,8 +43,12 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* The same from a template of this image, which machine_boot made WARM and savable: runs at once, and says
- * `ready` in a moment. */
+/* Boot a bare VM in place of one that was lost. The input device stays, and what a job has put there. */
+int machine_replace(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                    struct pe_error *err) PE_MUST_CHECK;
+
+/* The same as machine_boot from a template of this image, which machine_boot made WARM and savable: runs at
+ * once, and says `ready` in a moment. */
 int machine_clone(const struct worker_config *config, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine,
                   struct pe_error *err) PE_MUST_CHECK;
@@ -65,7 +69,7 @@ void machine_kill(struct machine *machine);
 void machine_discard(struct machine *machine);
 
 /* Read what the guest said, without blocking. 1: it said exactly `word`; 0: not yet. Negative: it said
- * something else, said `fail <reason>`, or its VMM ended; the error says which. */
+ * something else, said `fail <reason>`, or its VMM ended (PE_ERR_LOST); the error says which. */
 int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether there is a VM, and it was started for this image. Images with the same rootfs may differ in their
@@ -79,7 +83,7 @@ void machine_is_ready(struct machine *machine);
 /* Block until the guest has said `ready`. */
 int machine_await_ready(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
-/* Tell the guest that its input is complete. */
+/* Tell the guest that its input is complete. PE_ERR_LOST when its VMM has ended. */
 int machine_go(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

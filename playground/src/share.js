@@ -16,6 +16,9 @@ export class Share {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.update(), SETTLE_MS);
     });
+    const full = byId("open-full");
+    full.href = `/${location.hash}`;
+    for (const event of ["pointerenter", "focus"]) full.addEventListener(event, () => this.update());
     byId("share").addEventListener("click", () => this.open());
     for (const name of ["link", "embed"]) byId(`copy-${name}`).addEventListener("click", () => this.copy(name));
   }

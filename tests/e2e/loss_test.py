@@ -53,6 +53,17 @@ def _(service):
     nothing_is_left(service)
 
 
+@test("a warm VM killed with -9 costs the next job nothing but time")
+def _(service):
+    for number in range(6):
+        service.wait_for(lambda h: h["ready"] == service.slots, 30, "the slots")
+        for pid in service.vmm_pids():
+            s.kill_hard(pid)
+        outcome = service.run(f"echo {number}")
+        s.check_equal((outcome.status, outcome.stdout), ("exited", f"{number}\n".encode()), outcome.result)
+    nothing_is_left(service)
+
+
 @test("a worker killed with -9 while a job runs takes its VMs along, and its successor runs the job")
 def _(service):
     outcome = in_background(lambda: service.run("sleep 2; echo done", timeout_ms=20000))

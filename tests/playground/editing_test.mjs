@@ -98,7 +98,7 @@ test("standard input, environment and time limit reach the program", async (expl
 test("the picker shows first the images for the open file, and is used with the keyboard alone", async (explorer) => {
   const page = await explorer.openState({ image: "gcc:14", files: [{ name: "count.sh", text: "echo counted" }] });
   await page.keyboard.press("Control+o");
-  assert.deepEqual(await page.locator("#picker-list > *").allInnerTexts().then((all) => all.map((text) => text.split("\n")[0])), ["For count.sh", "busybox:1.35", "Others", "gcc:14"]);
+  assert.deepEqual(await page.locator("#picker-list > *").allInnerTexts().then((all) => all.map((text) => text.split("\n")[0])), ["For count.sh", "busybox:1.35", "Others", "gcc:14", "python:3"]);
   await page.keyboard.insertText("busy");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
