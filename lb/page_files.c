@@ -149,7 +149,7 @@ void page_files_free(struct page_files *files)
 
 const struct page_file *page_files_find(const struct page_files *files, const char *path, size_t size)
 {
-    struct page_file key;
+    struct page_file key = {0};
     if (size >= sizeof key.path)
         return NULL;
     memcpy(key.path, path, size);
