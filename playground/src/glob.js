@@ -1,47 +1,65 @@
-/** Globs as proto/glob.h has them, for paths of a job's files. */
+/** Globs as proto/glob.h has them, for paths of a job's files. All ways through a pattern are followed at once, so that none takes long. */
 
-const SPECIAL = /[.+^${}()|\\]/g;
+/** @typedef {{kind: "one"|"star"|"globstar"|"globstar/", takes: (c: string) => boolean}} Element */
 
-/** One set "[...]" from `at`, as a regular expression, or null when it never ends.
- * @param {string} glob @param {number} at */
-function readSet(glob, at) {
-  const end = glob.indexOf("]", at + 2);
-  if (end < 0) return null;
-  const negated = glob[at + 1] === "!";
-  const inside = glob.slice(at + (negated ? 2 : 1), end).replace(/[\\\]^]/g, "\\$&");
-  return { source: `[${negated ? "^/" : ""}${inside}]`, next: end + 1 };
+const GLOB_LENGTH_MAX = 1024;
+
+/** @param {string} inside of the brackets */
+function setOf(inside) {
+  const negated = inside.startsWith("!");
+  const ranges = [...inside.slice(negated ? 1 : 0).matchAll(/(.)-(.)|./gsu)].map((match) => (match[2] ? [match[1], match[2]] : [match[0], match[0]]));
+  return (/** @type {string} */ c) => c !== "/" && ranges.some(([from, to]) => from <= c && c <= to) !== negated;
 }
 
-/** @param {string} glob @returns {RegExp} */
-export function globToRegExp(glob) {
-  let source = "";
-  for (let at = 0; at < glob.length;) {
-    const set = glob[at] === "[" ? readSet(glob, at) : null;
-    if (glob.startsWith("**/", at) && at === 0) {
-      source += "(?:.*/)?";
-      at += 3;
-    } else if (glob.startsWith("**", at)) {
-      source += ".*";
-      at += 2;
-    } else if (set) {
-      source += set.source;
-      at = set.next;
-    } else if (glob[at] === "\\" && at + 1 < glob.length) {
-      source += glob[at + 1].replace(/[^\w]/, "\\$&");
-      at += 2;
-    } else {
-      source += glob[at] === "*" ? "[^/]*" : glob[at] === "?" ? "[^/]" : glob[at].replace(SPECIAL, "\\$&").replace("[", "\\[");
-      at++;
-    }
+/** @param {string} glob @returns {Element[]} */
+function parse(glob) {
+  const elements = [];
+  for (let rest = glob; rest !== "";) {
+    const set = /^\[(!?[^][^\]]*)\]/s.exec(rest);
+    const escaped = /^\\(.)/su.exec(rest);
+    let taken = String.fromCodePoint(/** @type {number} */ (rest.codePointAt(0)));
+    /** @type {Element} */
+    let element = { kind: "one", takes: (c) => c === taken };
+    if (rest.startsWith("**/")) [element, taken] = [{ kind: "globstar/", takes: () => true }, "**/"];
+    else if (rest.startsWith("**")) [element, taken] = [{ kind: "globstar", takes: () => true }, "**"];
+    else if (rest[0] === "*") element = { kind: "star", takes: (c) => c !== "/" };
+    else if (rest[0] === "?") element = { kind: "one", takes: (c) => c !== "/" };
+    else if (set) [element, taken] = [{ kind: "one", takes: setOf(set[1]) }, set[0]];
+    else if (escaped) [element, taken] = [{ kind: "one", takes: (c) => c === escaped[1] }, escaped[0]];
+    elements.push(element);
+    rest = rest.slice(taken.length);
   }
-  return new RegExp(`^${source}$`, "su");
+  return elements;
+}
+
+/** Marks a place, and those that are reached from it without a character. @param {Set<number>} places @param {Element[]} elements @param {number} at */
+function reach(places, elements, at) {
+  while (!places.has(at)) {
+    places.add(at);
+    if (at === elements.length || elements[at].kind === "one") return;
+    at++;
+  }
 }
 
 /** @param {string} glob @param {string} path */
 export function globMatches(glob, path) {
-  try {
-    return globToRegExp(glob).test(path);
-  } catch {
-    return false;
+  if (glob.length > GLOB_LENGTH_MAX) return false;
+  const elements = parse(glob);
+  /** @type {Set<number>} */
+  let places = new Set();
+  reach(places, elements, 0);
+  for (const c of path) {
+    /** @type {Set<number>} */
+    const next = new Set();
+    for (const at of places) {
+      const element = elements[at];
+      if (!element?.takes(c)) continue;
+      if (element.kind === "one") reach(next, elements, at + 1);
+      else if (element.kind !== "globstar/") reach(next, elements, at);
+      else if (c === "/") reach(next, elements, at + 1), next.add(at);
+      else next.add(at);
+    }
+    places = next;
   }
+  return places.has(elements.length);
 }

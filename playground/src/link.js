@@ -48,13 +48,15 @@ export async function decodeLink(fragment) {
   return checkSaved(json);
 }
 
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
 const isText = (/** @type {any} */ value) => typeof value === "string";
 const isObject = (/** @type {any} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** @param {any} file */
 function checkFile(file) {
   if (!isObject(file) || !isText(file.name) || checkPath(file.name) !== "") throw new Error("This link has a file that no job could have.");
-  if (!isText(file.text) && !isText(file.base64)) throw new Error(`This link has no content for ${file.name}.`);
+  if (!isText(file.text) && (!isText(file.base64) || !BASE64.test(file.base64))) throw new Error(`This link has no content for ${file.name}.`);
   return isText(file.text) ? { name: file.name, text: file.text } : { name: file.name, base64: file.base64 };
 }
 

@@ -8,6 +8,7 @@ import { tests as editing } from "./editing_test.mjs";
 import { tests as failures } from "./failures_test.mjs";
 import { tests as links } from "./links_test.mjs";
 import { tests as results } from "./results_test.mjs";
+import { tests as units } from "./units_test.mjs";
 
 const TEST_MS = 120_000;
 
@@ -19,7 +20,7 @@ function limited(work) {
 }
 
 const wanted = process.env.PE_TEST ?? "";
-const chosen = [...editing, ...results, ...links, ...failures, ...appearance].filter(([sentence]) => sentence.includes(wanted) || "playground".includes(wanted));
+const chosen = [...units, ...editing, ...results, ...links, ...failures, ...appearance].filter(([sentence]) => sentence.includes(wanted) || "playground".includes(wanted));
 const started = Date.now();
 const service = new Service();
 let passed = 0;
