@@ -19,7 +19,7 @@ CPPFLAGS := -I. -D_GNU_SOURCE
 
 # ---- what Debian provides; installed on first need ----
 PACKAGES := gcc libc6-dev make pkg-config libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
-	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libinih-dev libcmocka-dev qemu-system-x86 crun \
+	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libjemalloc-dev libinih-dev libcmocka-dev qemu-system-x86 crun \
 	mmdebstrap debian-archive-keyring zstd cpio kmod python3 ca-certificates squashfs-tools squashfs-tools-ng procps \
 	skopeo umoci docker-registry bsdutils python3-yaml python3-jsonschema memcached openssl curl systemd
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -38,7 +38,8 @@ PROTO := $(call obj,$(call src,proto))
 STORE := $(B)/obj/image/store.o
 PROGRAMS := pe-lb pe-worker pe-run pe-image
 pe-lb_SRC := $(call src,lb)
-pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd
+# jemalloc: a job's buffers are of sizes that glibc's cache of free blocks does not hold (docs/performance.md).
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd $(if $(SAN),,-ljemalloc)
 $(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
@@ -141,6 +142,26 @@ $(B)/bench/lb-%: bench/lb-tools/%.c | $(B)/.deps
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay
 LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
 
+# Fuzzers of what reads untrusted bytes: clang's libFuzzer, with ASan and UBSan whatever SAN says.
+FUZZ_PACKAGES := clang libclang-rt-14-dev
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_ROOMS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(call src,base) $(call src,proto) lb/request.c lb/utf8.c lb/outcome.c \
+	worker/output.c)
+FUZZ_CFLAGS := -std=gnu11 -Wno-unknown-attributes -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+$(B)/fuzz/.deps: | $(B)/.deps
+	@mkdir -p $(@D)
+	@deploy/install-packages $(FUZZ_PACKAGES)
+	@touch $@
+$(B)/fuzz/obj/%.o: %.c | $(B)/fuzz/.deps
+	@mkdir -p $(@D)
+	@clang $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+$(B)/fuzz/obj/rooms.a: $(FUZZ_ROOMS)
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/rooms.a
+	@echo "  fuzzer $@"
+	@clang $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -ljansson -larchive -lcrypto
+
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
 VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
 $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
@@ -188,9 +209,15 @@ $(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.dep
 	@touch $@
 
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS) $(PAGE) $(BROWSER_TEST)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS) $(PAGE) $(BROWSER_TEST) $(FUZZ)
 	@deploy/install-packages $(CLI_TEST_PACKAGES) $(BROWSER_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
+
+# Each fuzzer for so long; the tests run them for some seconds.
+.PHONY: fuzz
+FUZZ_SECONDS := 60
+fuzz: $(FUZZ)
+	PE_BUILD=$(abspath $(B)) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 # ---- other ----
 lint: $(B)/.deps compile_commands
@@ -227,9 +254,10 @@ help:
 	@echo "make playground   the page that pe-lb serves, bundled into build/playground"
 	@echo "make install   programs, manual pages, completions, units, guest: below PREFIX=/usr/local; make uninstall"
 	@echo "make kernel    the small guest kernel, compiled; make test PE_GUEST=small: every test on it"
+	@echo "make fuzz      every fuzzer for a minute; FUZZ_SECONDS=N for longer"
 	@echo "make bench     latency of jobs by phase, images beside tar2sqfs and sqfstar; make bench-vm: the VM engine"
 	@echo "make bench-lb  the balancer beside nginx"
 	@echo "make lint      clang-tidy, cppcheck, formatting; make format: reformat"
 	@echo "make clean     remove everything that was built"
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/fuzz -name '*.d' 2>/dev/null)

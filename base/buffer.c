@@ -22,27 +22,14 @@ int pe_buf_reserve(struct pe_buf *buf, size_t size, struct pe_error *err)
     size_t capacity = buf->capacity ? buf->capacity : 256;
     while (capacity < wanted)
         capacity = capacity > SIZE_MAX / 2 ? wanted : capacity * 2;
+    if (buf->limit && capacity > buf->limit)
+        capacity = buf->limit;
     uint8_t *data = realloc(buf->data, capacity);
     if (!data)
         return pe_fail_errno(err, "allocating %zu bytes", capacity);
     buf->data = data;
     buf->capacity = capacity;
     return 0;
-}
-
-int pe_buf_append(struct pe_buf *buf, const void *bytes, size_t size, struct pe_error *err)
-{
-    if (pe_buf_reserve(buf, size, err) < 0)
-        return -1;
-    if (size)
-        memcpy(buf->data + buf->size, bytes, size);
-    buf->size += size;
-    return 0;
-}
-
-int pe_buf_append_text(struct pe_buf *buf, const char *text, struct pe_error *err)
-{
-    return pe_buf_append(buf, text, strlen(text), err);
 }
 
 int pe_buf_printf(struct pe_buf *buf, struct pe_error *err, const char *format, ...)
@@ -67,6 +54,36 @@ int pe_buf_printf(struct pe_buf *buf, struct pe_error *err, const char *format, 
     va_end(args);
     buf->size += (size_t)needed;
     return 0;
+}
+
+/* ---- numbers: they are in every message and log line, and printf takes its time ---- */
+
+enum { DIGITS_MAX = 20 }; /* of 2^64 */
+
+/* Decimal digits before `end`; returns the first. */
+static char *digits_before(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while (number /= 10);
+    return end;
+}
+
+int pe_buf_append_number(struct pe_buf *buf, uint64_t number, struct pe_error *err)
+{
+    char text[DIGITS_MAX], *end = text + sizeof text;
+    const char *first = digits_before(end, number);
+    return pe_buf_append(buf, first, (size_t)(end - first), err);
+}
+
+int pe_buf_append_ms(struct pe_buf *buf, uint64_t us, struct pe_error *err)
+{
+    char text[DIGITS_MAX + 4], *end = text + sizeof text;
+    char *point =
+        digits_before(end, 1000 + us % 1000); /* a fourth digit keeps the zeros: the point's place */
+    *point = '.';
+    const char *first = digits_before(point, us / 1000);
+    return pe_buf_append(buf, first, (size_t)(end - first), err);
 }
 
 void pe_buf_consume(struct pe_buf *buf, size_t size)

@@ -53,37 +53,72 @@ static void make_quotable(char *text)
             *text = '?';
 }
 
+/* The time up to its second, which many lines share. */
+static const char *second_text(time_t now)
+{
+    static char text[32];
+    static time_t second;
+    if (now != second) {
+        struct tm utc;
+        second = now;
+        gmtime_r(&second, &utc);
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    }
+    return text;
+}
+
+enum { MESSAGE_MAX = 2048, REQUEST_MAX = 64 };
+
+/* A line under construction; what does not fit is left out. */
+struct line {
+    char text[MESSAGE_MAX + 512];
+    size_t size;
+};
+
+static void put(struct line *line, const char *text)
+{
+    size_t room = sizeof line->text - line->size, size = strlen(text);
+    size = size < room ? size : room;
+    memcpy(line->text + line->size, text, size);
+    line->size += size;
+}
+
+/* `before` is what a logfmt line has before the value, `before_json` a line of JSON. */
+static void put_member(struct line *line, const char *before, const char *before_json, const char *value)
+{
+    put(line, log_json ? before_json : before);
+    put(line, value);
+}
+
 static void write_line(enum pe_log_level level, const char *request, const char *message)
 {
-    /* Servers write many lines a second. */
-    static char when[32];
-    static time_t second;
-    char line[2432], about[128] = "";
+    struct line line;
     struct timespec now;
+    char ms[8], pid[16], about[REQUEST_MAX + 1];
+    line.size = 0;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != second) {
-        struct tm utc;
-        second = now.tv_sec;
-        gmtime_r(&second, &utc);
-        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
-    }
     if (!log_pid)
         log_pid = getpid();
-    if (request)
-        snprintf(about, sizeof about, log_json ? "\"request\":\"%.64s\"," : "request=%.64s ", request);
-    int n =
-        snprintf(line, sizeof line,
-                 log_json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"prog\":\"%s\",\"pid\":%d,%s"
-                            "\"msg\":\"%s\"}\n"
-                          : "time=%s.%03ldZ level=%s prog=%s pid=%d %smsg=\"%s\"\n",
-                 when, now.tv_nsec / 1000000, level_names[level], log_program, (int)log_pid, about, message);
-    if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+    snprintf(ms, sizeof ms, ".%03uZ", (unsigned)(now.tv_nsec / 1000000) % 1000);
+    snprintf(pid, sizeof pid, "%d", (int)log_pid);
+    put_member(&line, "time=", "{\"time\":\"", second_text(now.tv_sec));
+    put(&line, ms);
+    put_member(&line, " level=", "\",\"level\":\"", level_names[level]);
+    put_member(&line, " prog=", "\",\"prog\":\"", log_program);
+    put_member(&line, " pid=", "\",\"pid\":", pid);
+    if (request) {
+        snprintf(about, sizeof about, "%s", request);
+        put_member(&line, " request=", ",\"request\":\"", about);
+    }
+    put_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
+    put(&line, log_json ? "\"}\n" : "\"\n");
+    if (write(STDERR_FILENO, line.text, line.size) < 0)
         return; /* a log that cannot be written has nowhere to say so */
 }
 
 static void log_message(enum pe_log_level level, const char *request, const char *format, va_list args)
 {
-    char message[2048];
+    char message[MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, args);
     make_quotable(message);
     write_line(level, request, message);

@@ -18,10 +18,8 @@
 
 void answer_header(h2o_req_t *req, const char *name, const char *value)
 {
-    h2o_iovec_t kept_name = h2o_strdup(&req->pool, name, SIZE_MAX);
     h2o_iovec_t kept = h2o_strdup(&req->pool, value, SIZE_MAX);
-    h2o_add_header_by_str(&req->pool, &req->res.headers, kept_name.base, kept_name.len, 1, NULL, kept.base,
-                          kept.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, kept.base, kept.len);
 }
 
 static void send_body(h2o_req_t *req, int status, const char *type, const char *body, size_t size)

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Append a header whose value is copied. `name` is lower-case. */
+/* Append a header whose value is copied. `name` is lower-case, and is not copied. */
 void answer_header(h2o_req_t *req, const char *name, const char *value);
 
 /* Retry-After, unless `seconds` is 0. */

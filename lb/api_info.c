@@ -19,6 +19,7 @@ void api_about(struct server *server, h2o_req_t *req)
                 "GET  /v1/images       the images there are, and the limits of a job\n"
                 "GET  /v1/jobs/ID      how the job sent with X-Request-Id: ID is doing\n"
                 "POST /api/v2/execute  the same for clients of Piston; GET /api/v2/runtimes\n"
+                "GET  /v1/hosts        the worker hosts, for who has their token\n"
                 "GET  /healthz         how the service does\n"
                 "GET  /metrics         the same in numbers, for Prometheus\n"
                 "GET  /openapi.json    all of this for programs\n"

@@ -20,8 +20,9 @@ struct connection {
     struct list in_open;
     struct server *server;
     h2o_socket_t *client; /* libh2o's */
-    unsigned busy;        /* requests of it that are being handled */
-    bool in_request;      /* bytes of a request came, and it is not being handled yet */
+    struct hangup_watch hangup;
+    unsigned busy;   /* requests of it that are being handled */
+    bool in_request; /* bytes of a request came, and it is not being handled yet */
     bool head_complete;
     uint64_t since_us;  /* in_request, or its opposite */
     size_t since_bytes; /* that had come by then */
@@ -79,6 +80,7 @@ static void on_close(void *data)
 {
     struct connection *connection = data;
     list_remove(&connection->in_open); /* libh2o's socket is gone with this call */
+    hangup_forget(&connection->server->hangup, &connection->hangup);
     if (connection->linger_fd >= 0)
         start_lingering(connection);
     else
@@ -108,6 +110,11 @@ void connection_linger(h2o_socket_t *sock)
 struct connection *connection_of(h2o_socket_t *sock)
 {
     return sock->on_close.data;
+}
+
+struct hangup_watch *connection_hangup(struct connection *connection)
+{
+    return &connection->hangup;
 }
 
 void connection_busy(struct connection *connection)

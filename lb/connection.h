@@ -4,6 +4,7 @@
 #define PE_LB_CONNECTION_H
 
 #include "lb/h2o.h"
+#include "lb/hangup.h"
 
 #include <stdbool.h>
 
@@ -18,6 +19,9 @@ void connection_begin(struct server *server, h2o_socket_t *sock);
 struct connection *connection_of(h2o_socket_t *sock);
 void connection_busy(struct connection *connection);
 void connection_idle(struct connection *connection);
+
+/* To notice the client's end while a request of it is being handled. */
+struct hangup_watch *connection_hangup(struct connection *connection);
 
 /* When this connection is closed, keep reading and dropping what the client still sends, for a while: closing
  * at once would reset the connection, and the client might never read the answer that refused its body. */

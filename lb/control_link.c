@@ -20,7 +20,7 @@ static struct control_link *from_link(struct link *link)
 static void on_text(struct link *link, const uint8_t *text, size_t size)
 {
     struct control_link *control = from_link(link);
-    pe_automessage struct pe_message message = {0};
+    pe_automessage struct pe_message message;
     struct pe_error err;
     int failed = pe_message_decode(text, size, &message, &err);
     if (!failed && message.kind != PE_MESSAGE_HELLO)

@@ -17,7 +17,7 @@
 enum {
     QUEUE_FULL = 8,         /* messages; of 64 KiB at most, but for a job's first */
     WRITE_MAX = 128 * 1024, /* bytes collected for one write */
-    SILENCE_US = 3 * PE_SLOT_PING_MS * 1000,
+    SILENCE_MS = 3 * PE_SLOT_PING_MS,
     CLOSE_US = 5 * 1000 * 1000,
     REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
 };
@@ -121,7 +121,7 @@ static void on_frame_piece(wslay_event_context_ptr context,
     (void)context;
     (void)piece;
     struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
-    link->heard_us = pe_now_us();
+    link->heard_ms = h2o_now(link->server->ctx.loop);
 }
 
 static void on_frame_start(wslay_event_context_ptr context,
@@ -130,7 +130,7 @@ static void on_frame_start(wslay_event_context_ptr context,
     (void)context;
     (void)frame;
     struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
-    link->heard_us = pe_now_us();
+    link->heard_ms = h2o_now(link->server->ctx.loop);
 }
 
 /* libh2o's own callback writes each piece of a frame by itself, and waits for it: small messages would take a
@@ -170,10 +170,10 @@ static void on_tick(h2o_timeout_entry_t *entry)
     struct link *link = H2O_STRUCT_FROM_MEMBER(struct link, tick, entry);
     uint64_t now = pe_now_us();
     h2o_timeout_link(link->server->ctx.loop, &link->server->tick, &link->tick);
-    if (link->closing ? now >= link->close_by_us : now - link->heard_us >= SILENCE_US) {
+    if (link->closing ? now >= link->close_by_us
+                      : h2o_now(link->server->ctx.loop) - link->heard_ms >= SILENCE_MS) {
         if (!link->closing)
-            pe_log(PE_LOG_WARN, "a worker's connection was silent for %d s: closing it",
-                   SILENCE_US / 1000000);
+            pe_log(PE_LOG_WARN, "a worker's connection was silent for %d s: closing it", SILENCE_MS / 1000);
         link_kill(link);
         return;
     }
@@ -207,15 +207,25 @@ static bool token_fits(const struct server *server, h2o_req_t *req)
     return tokens_accept(&server->tokens, value.base, value.len);
 }
 
+bool link_authorize(struct server *server, h2o_req_t *req)
+{
+    if (token_fits(server, req))
+        return true;
+    struct pe_problem problem = problem_make("unauthorized", "this takes the workers' token");
+    answer_header(req, "www-authenticate", "Bearer");
+    answer_problem(req, &problem);
+    return false;
+}
+
 bool link_admit(struct server *server, h2o_req_t *req, const char **client_key)
 {
     struct pe_problem problem = {0};
-    if (!token_fits(server, req)) {
-        problem = problem_make("unauthorized", "workers need the balancer's token");
-        answer_header(req, "www-authenticate", "Bearer");
+    if (!link_authorize(server, req)) {
         pe_log(PE_LOG_WARN, "a worker without the right token was refused");
-    } else if (h2o_is_websocket_handshake(req, client_key) != 0 || !*client_key ||
-               !has_header_value(req, "sec-websocket-version", "13")) {
+        return false;
+    }
+    if (h2o_is_websocket_handshake(req, client_key) != 0 || !*client_key ||
+        !has_header_value(req, "sec-websocket-version", "13")) {
         problem = problem_make("malformed-request", "workers connect here by WebSocket, version 13");
     } else if (!has_header_value(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL)) {
         problem = problem_make("malformed-request", "workers speak the subprotocol %s", PE_SLOT_SUBPROTOCOL);
@@ -229,7 +239,7 @@ bool link_admit(struct server *server, h2o_req_t *req, const char **client_key)
 void link_open(struct link *link, struct server *server, h2o_req_t *req, const char *client_key,
                const struct link_events *events)
 {
-    *link = (struct link){.server = server, .events = events, .heard_us = pe_now_us()};
+    *link = (struct link){.server = server, .events = events, .heard_ms = h2o_now(server->ctx.loop)};
     link->flush.cb = on_flush;
     link->tick.cb = on_tick;
     answer_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);

@@ -27,12 +27,15 @@ struct link {
     const struct link_events *events;
     h2o_websocket_conn_t *conn;
     h2o_timeout_entry_t flush, tick;
-    uint64_t heard_us;          /* when bytes came last */
+    uint64_t heard_ms;          /* when bytes came last, by the loop's clock */
     uint64_t close_by_us;       /* closing: when patience with the other side's close ends */
     bool closing;               /* no more messages are delivered */
     bool *ended;                /* set when the link ends under a caller that needs to know */
     struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
 };
+
+/* Whether the request carries the workers' token. False: answered with a problem. */
+bool link_authorize(struct server *server, h2o_req_t *req);
 
 /* Check a handshake and the worker's token. True: go on with link_open. False: answered with a problem. */
 bool link_admit(struct server *server, h2o_req_t *req, const char **client_key);

@@ -33,6 +33,7 @@ static int take_job(struct pe_form *form, struct run_request *request, struct pe
     if (part.size > PE_JOB_JSON_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "part 'job' has %zu bytes; at most %u are allowed", part.size,
                        PE_JOB_JSON_MAX);
+    request->job_text = (struct pe_cursor){.at = part.data, .left = part.size};
     return pe_job_decode((const char *)part.data, part.size, &request->job, err);
 }
 

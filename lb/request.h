@@ -15,10 +15,11 @@
 
 struct run_request {
     struct pe_job job;
-    struct pe_parts files; /* in the order in which they were sent */
-    const uint8_t **bytes; /* files.count pointers into the body; the array is owned, the bytes are not */
-    uint64_t total;        /* bytes of all files */
-    size_t names;          /* bytes of all names */
+    struct pe_cursor job_text; /* the job as it was sent, in the body: valid JSON once it was parsed */
+    struct pe_parts files;     /* in the order in which they were sent */
+    const uint8_t **bytes;     /* files.count pointers into the body; the array is owned, the bytes are not */
+    uint64_t total;            /* bytes of all files */
+    size_t names;              /* bytes of all names */
 };
 
 /* Parse and validate. `request` is zeroed first, points into `body`, and is the caller's to free in either

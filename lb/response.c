@@ -98,6 +98,11 @@ static int advance(struct response *response, struct pe_error *err)
 
 /* ---- beginning ---- */
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static int put_result(struct response *response, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
@@ -113,6 +118,9 @@ static int put_result(struct response *response, struct pe_error *err)
     return put_tail(response, text.size, err);
 }
 
+/* Room for a small response at once: what stands around its bytes, and those. */
+enum { HEADS_SIZE = 2048, ROOM_MAX = 64 * 1024 };
+
 static void set_content_type(struct response *response)
 {
     const char *type = response_media_types[response->format];
@@ -120,9 +128,8 @@ static void set_content_type(struct response *response)
         snprintf(response->content_type, sizeof response->content_type, "%s", type);
         return;
     }
-    char random[33];
-    random_hex(random, 16);
-    snprintf(response->boundary, sizeof response->boundary, "pe-%s", random);
+    memcpy(response->boundary, "pe-", 3);
+    random_hex(response->boundary + 3, 16);
     snprintf(response->content_type, sizeof response->content_type, "%s; boundary=%s", type,
              response->boundary);
 }
@@ -137,7 +144,8 @@ int response_begin(struct response *response, enum response_format format, struc
     set_content_type(response);
     if (format == RESPONSE_JSON)
         return 0;
-    if (put_result(response, err) < 0)
+    if (pe_buf_reserve(&response->out, HEADS_SIZE + least(outcome->size, ROOM_MAX), err) < 0 ||
+        put_result(response, err) < 0)
         return -1;
     response->part_left = parts->items[0].size;
     if (put_head(response, &parts->items[0], err) < 0)
@@ -146,11 +154,6 @@ int response_begin(struct response *response, enum response_format format, struc
 }
 
 /* ---- the bytes ---- */
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static int put_end(struct response *response, struct pe_error *err)
 {

@@ -25,6 +25,8 @@ static const struct route {
     {"POST", "/v1/run", run_accept},
     {"GET", "/v1/images", api_images},
     {"GET", JOB_STATUS_PATH, api_job},
+    {"GET", "/v1/hosts", api_hosts},
+    {NULL, "/v1/hosts/", api_host_drain},
     {"GET", "/healthz", api_health},
     {"GET", "/metrics", api_metrics},
     {"GET", "/openapi.json", api_openapi},

@@ -22,7 +22,7 @@ enum { WHOLE_MAX = 256 * 1024 }; /* bytes of a request that is remembered as a w
 
 void run_leave(struct run *run)
 {
-    hangup_unwatch(&run->server->hangup, &run->watch);
+    hangup_unwatch(connection_hangup(run->connection));
     list_remove(&run->in_waiting);
     task_leave(run);
 }
@@ -118,9 +118,9 @@ static struct pe_problem unknown_image(const struct server *server, const char *
 
 /* ---- while it waits or runs ---- */
 
-static void on_hangup(struct hangup_watch *watch)
+static void on_hangup(void *data)
 {
-    struct run *run = H2O_STRUCT_FROM_MEMBER(struct run, watch, watch);
+    struct run *run = data;
     run_disconnect(run);
     if (run->started) {
         snprintf(run->outcome, sizeof run->outcome, "canceled");
@@ -244,11 +244,27 @@ static struct pe_problem let_in(struct run *run)
 
 /* ---- finding the result, or somebody who makes it ---- */
 
+int run_make_key(struct run *run, struct pe_error *err)
+{
+    const struct catalog_entry *entry = scheduler_find_image(&run->server->scheduler, run->request.job.image);
+    if (!run->has_key && entry && job_key_make(&run->request, entry->identity, &run->key, err) < 0)
+        return -1;
+    run->has_key |= entry != NULL;
+    return 0;
+}
+
+/* Hashing all files of a job costs as much as everything else about it, and is of use for what may be stored
+ * or held back only. */
+static bool needs_key(const struct run *run)
+{
+    return run->caching != RUN_CACHE_NONE || run->server->poison.count > 0;
+}
+
 static bool is_poison(struct run *run)
 {
     struct server *server = run->server;
     struct pe_error err;
-    if (!poison_holds(&server->poison, &run->key, run->arrived_us))
+    if (!run->has_key || !poison_holds(&server->poison, &run->key, run->arrived_us))
         return false;
     struct outcome *outcome =
         outcome_vm_error(&server->outcome_bytes, run->request.job.image, run->digest,
@@ -270,13 +286,24 @@ static void answer_hit(struct run *run, struct outcome *outcome)
         run_on_outcome(run, outcome);
 }
 
+/* The hash of the request as it came, if it is one to be remembered as a whole. */
+static bool hash_whole(struct run *run)
+{
+    struct pe_error err;
+    h2o_iovec_t type = header_value(run->req, H2O_TOKEN_CONTENT_TYPE), body = run->req->entity;
+    if (!run->has_whole && !run->is_piston && body.len <= WHOLE_MAX &&
+        h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) < 0)
+        run->has_whole = job_key_of_request(type.base, type.len, body.base, body.len, &run->whole, &err) == 0;
+    return run->has_whole;
+}
+
 static bool is_cached(struct run *run)
 {
     struct server *server = run->server;
     struct outcome *outcome = cache_find(&server->cache, &run->key);
     if (!outcome)
         return false;
-    if (run->has_whole)
+    if (hash_whole(run))
         cache_note_request(&server->cache, &run->key, &run->whole, run->request.job.image);
     answer_hit(run, outcome);
     return true;
@@ -287,14 +314,9 @@ static bool is_cached(struct run *run)
 static bool is_repeated(struct run *run)
 {
     struct server *server = run->server;
-    struct pe_error err;
     const char *image = NULL;
-    h2o_iovec_t type = header_value(run->req, H2O_TOKEN_CONTENT_TYPE), body = run->req->entity;
-    if (run->is_piston || body.len > WHOLE_MAX ||
-        h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0 ||
-        job_key_of_request(type.base, type.len, body.base, body.len, &run->whole, &err) < 0)
+    if (!server->cache.requests || !hash_whole(run))
         return false;
-    run->has_whole = true;
     struct outcome *outcome = cache_find_request(&server->cache, &run->whole, &run->key, &image);
     const struct catalog_entry *entry = outcome ? scheduler_find_image(&server->scheduler, image) : NULL;
     if (!entry || strcmp(entry->digest, outcome->result.image_digest) != 0)
@@ -311,8 +333,9 @@ static int watch_client(struct run *run, struct pe_error *err)
     server_watch_deadlines(server);
     if (run->req->version >= 0x200)
         return 0; /* libh2o reads HTTP/2 all the time, and ends the request by itself */
-    return hangup_watch(&server->hangup, &run->watch,
-                        h2o_socket_get_fd(run->req->conn->callbacks->get_socket(run->req->conn)), err);
+    h2o_socket_t *sock = run->req->conn->callbacks->get_socket(run->req->conn);
+    return hangup_watch(&server->hangup, connection_hangup(run->connection), h2o_socket_get_fd(sock),
+                        on_hangup, run, err);
 }
 
 static void begin_task(struct run *run)
@@ -354,7 +377,7 @@ void run_on_hosts(struct run *run)
 {
     struct server *server = run->server;
     struct pe_error err;
-    hangup_unwatch(&server->hangup, &run->watch);
+    hangup_unwatch(connection_hangup(run->connection));
     list_remove(&run->in_waiting);
     if (run->is_piston) {
         struct pe_problem problem = resolve_piston(run);
@@ -370,12 +393,12 @@ void run_on_hosts(struct run *run)
         run_answer_problem(run, &problem);
         return;
     }
-    if (job_key_make(&run->request, entry->identity, &run->key, &err) < 0) {
+    snprintf(run->digest, sizeof run->digest, "%s", entry->digest);
+    if (needs_key(run) && run_make_key(run, &err) < 0) {
         struct pe_problem problem = pe_problem_from_error(&err);
         run_answer_problem(run, &problem);
         return;
     }
-    snprintf(run->digest, sizeof run->digest, "%s", entry->digest);
     if (!is_poison(run) && !(run->caching == RUN_CACHE_USE && is_cached(run)))
         begin_task(run);
 }
@@ -404,7 +427,6 @@ static void accept_request(struct server *server, h2o_req_t *req, bool is_piston
 {
     struct run *run = h2o_mem_alloc_shared(&req->pool, sizeof *run, on_dispose);
     *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us(), .is_piston = is_piston};
-    run->watch = (struct hangup_watch){.fd = -1, .on_hangup = on_hangup};
     run->stall_entry.cb = run_on_stall;
     run->turn_entry.cb = run_on_turn;
     run->deadline_us = run->arrived_us + allowed_wait_us(run);

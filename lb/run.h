@@ -6,7 +6,6 @@
 
 #include "lb/client.h"
 #include "lb/h2o.h"
-#include "lb/hangup.h"
 #include "lb/job_key.h"
 #include "lb/piston_request.h"
 #include "lb/request.h"
@@ -40,13 +39,13 @@ struct run {
     enum run_source source;
     struct run_request request; /* its bytes lie in the request's body, or in `piston` */
     struct piston_request piston;
-    bool is_piston;  /* it came by Piston's API, and is answered in its form */
-    char digest[80]; /* of the image, empty when no host has it yet */
-    struct job_key key;
+    bool is_piston;     /* it came by Piston's API, and is answered in its form */
+    char digest[80];    /* of the image, empty when no host has it yet */
+    struct job_key key; /* has_key */
+    bool has_key;
     struct job_key whole; /* the request's own hash, when it is small: `has_whole` */
     bool has_whole;
     struct client *client; /* NULL until it is let in */
-    struct hangup_watch watch;
 
     struct task *task;        /* while it waits or the result arrives */
     struct list in_task;      /* of the task's runs */
@@ -82,6 +81,9 @@ bool run_has_image(const struct run *run);
 
 /* It has waited as long as it may. */
 void run_on_deadline(struct run *run);
+
+/* Have `key`, if the image is still known: has_key. */
+int run_make_key(struct run *run, struct pe_error *err) PE_MUST_CHECK;
 
 /* What the task reports. The request, and the run with it, may end inside each of the calls. */
 void run_on_start(struct run *run);

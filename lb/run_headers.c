@@ -42,28 +42,35 @@ static void add_validators(struct run *run)
     answer_header(run->req, "age", age);
 }
 
-static size_t put_timing(char *text, size_t size, const char *name, uint64_t us)
+static int put_phases(struct pe_buf *text, const struct pe_result *result, struct pe_error *err)
 {
-    return (size_t)snprintf(text, size, "%s;dur=%llu.%03u", name, (unsigned long long)(us / 1000),
-                            (unsigned)(us % 1000));
+    static const char *const entries[PE_PHASES] = {
+        "queue;dur=", ", vm;dur=", ", input;dur=", ", run;dur=", ", output;dur="};
+    for (int phase = 0; phase < PE_PHASES; phase++)
+        if (pe_buf_append_text(text, entries[phase], err) < 0 ||
+            pe_buf_append_ms(text, result->phase_us[phase], err) < 0)
+            return -1;
+    return pe_buf_append(text, "", 1, err);
+}
+
+static int put_lookup(struct pe_buf *text, const struct run *run, struct pe_error *err)
+{
+    if (pe_buf_append_text(text, "cache;desc=hit;dur=", err) < 0 ||
+        pe_buf_append_ms(text, pe_now_us() - run->arrived_us, err) < 0)
+        return -1;
+    return pe_buf_append(text, "", 1, err);
 }
 
 /* Server-Timing (W3C), milliseconds: the job's phases; of a stored result only what this request took. */
 static void add_timing(struct run *run)
 {
-    static const char *const phase_entries[PE_PHASES] = {"queue", ", vm", ", input", ", run", ", output"};
-    char text[(PE_PHASES + 1) * 48] = "";
-    size_t used = 0;
-    if (run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE) {
-        snprintf(text, sizeof text, "cache;desc=hit;dur=%.3f",
-                 (double)(pe_now_us() - run->arrived_us) / 1000);
-        answer_header(run->req, "server-timing", text);
-        return;
-    }
-    for (int phase = 0; phase < PE_PHASES; phase++)
-        used += put_timing(text + used, sizeof text - used, phase_entries[phase],
-                           run->response.result.phase_us[phase]);
-    answer_header(run->req, "server-timing", text);
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error ignored; /* without memory there is no header */
+    bool stored = run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE;
+    int failed =
+        stored ? put_lookup(&text, run, &ignored) : put_phases(&text, &run->response.result, &ignored);
+    if (!failed)
+        answer_header(run->req, "server-timing", (const char *)text.data);
 }
 
 void run_add_headers(struct run *run)

@@ -154,13 +154,12 @@ void run_on_progress(struct run *run)
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(run->outcome, sizeof run->outcome, "%s", pe_status_name(outcome->result.status));
         run_leave(run);
-        if (run->is_piston && outcome->result.status == PE_STATUS_VM_ERROR)
+        if (run->is_piston && outcome->result.status == PE_STATUS_VM_ERROR) {
             answer_vm_error(run, outcome);
-        else
-            send_piece(run);
-    } else {
-        send_soon(run);
+            return;
+        }
     }
+    send_soon(run);
 }
 
 void run_on_outcome(struct run *run, struct outcome *outcome)

@@ -16,7 +16,48 @@ void scheduler_init(struct scheduler *scheduler, const struct sched_limits *limi
     list_init(&scheduler->hosts);
     list_init(&scheduler->slots);
     list_init(&scheduler->homeless);
+    list_init(&scheduler->drained);
     list_init(&scheduler->turns);
+}
+
+/* ---- hosts that an operator took out of service ---- */
+
+enum { DRAINED_MAX = 4096 };
+
+struct drained {
+    struct list in_drained;
+    char name[256];
+};
+
+static struct drained *find_drained(const struct scheduler *scheduler, const char *name)
+{
+    list_for_each(node, &scheduler->drained)
+    {
+        struct drained *drained = list_entry(node, struct drained, in_drained);
+        if (!strcmp(drained->name, name))
+            return drained;
+    }
+    return NULL;
+}
+
+static int add_drained(struct scheduler *scheduler, const char *name, struct pe_error *err)
+{
+    if (scheduler->drained_count == DRAINED_MAX)
+        return pe_fail(err, PE_ERR_BUSY, "%d hosts are drained already", DRAINED_MAX);
+    struct drained *drained = calloc(1, sizeof *drained);
+    if (!drained)
+        return pe_fail_errno(err, "draining host '%s'", name);
+    snprintf(drained->name, sizeof drained->name, "%s", name);
+    list_append(&scheduler->drained, &drained->in_drained);
+    scheduler->drained_count++;
+    return 0;
+}
+
+static void remove_drained(struct scheduler *scheduler, struct drained *drained)
+{
+    list_remove(&drained->in_drained);
+    scheduler->drained_count--;
+    free(drained);
 }
 
 /* ---- hosts ---- */
@@ -89,6 +130,7 @@ static struct sched_host *add_host(struct scheduler *scheduler, const char *name
     }
     snprintf(host->name, sizeof host->name, "%s", name);
     host->serial = ++scheduler->serials;
+    host->drained = find_drained(scheduler, name) != NULL;
     list_init(&host->ready);
     list_append(&scheduler->hosts, &host->in_hosts);
     scheduler->host_count++;
@@ -123,6 +165,26 @@ void scheduler_host_gone(struct scheduler *scheduler, const void *owner)
     struct sched_host *host = find_owned(scheduler, owner);
     if (host)
         remove_host(scheduler, host);
+}
+
+int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained, struct pe_error *err)
+{
+    struct sched_host *host = find_host(scheduler, name);
+    struct drained *before = find_drained(scheduler, name);
+    if (!host && !before)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "no host '%s' is connected", name);
+    if (drained && !before && add_drained(scheduler, name, err) < 0)
+        return -1;
+    if (!drained && before)
+        remove_drained(scheduler, before);
+    if (host)
+        host->drained = drained;
+    return 0;
+}
+
+static bool takes_jobs(const struct sched_host *host)
+{
+    return !host->draining && !host->drained;
 }
 
 bool scheduler_host_lives(const struct scheduler *scheduler, uint64_t serial)
@@ -165,7 +227,8 @@ static void separate(struct scheduler *scheduler, struct sched_slot *slot)
 void scheduler_slot_ready(struct scheduler *scheduler, struct sched_slot *slot, const char *host,
                           const char *warm)
 {
-    snprintf(slot->warm, sizeof slot->warm, "%s", warm);
+    if (strcmp(slot->warm, warm) != 0)
+        snprintf(slot->warm, sizeof slot->warm, "%s", warm);
     if (!list_linked(&slot->in_ready)) {
         list_prepend(slot->host ? &slot->host->ready : &scheduler->homeless, &slot->in_ready);
         scheduler->ready_count++;
@@ -202,7 +265,7 @@ static bool is_warm(enum fit fit)
 static enum fit best_of_host(const struct sched_host *host, const char *image, struct sched_slot **best)
 {
     const struct catalog_entry *entry =
-        host->draining || host->ready.next == &host->ready ? NULL : catalog_find(&host->catalog, image);
+        takes_jobs(host) && host->ready.next != &host->ready ? catalog_find(&host->catalog, image) : NULL;
     if (!entry)
         return FIT_NONE;
     bool busy = host->running >= host->vms;
@@ -342,7 +405,7 @@ size_t scheduler_capacity(const struct scheduler *scheduler)
     list_for_each(node, &scheduler->hosts)
     {
         const struct sched_host *host = list_entry(node, struct sched_host, in_hosts);
-        if (!host->draining)
+        if (takes_jobs(host))
             capacity += host->slots < host->vms ? host->slots : host->vms;
     }
     return capacity;

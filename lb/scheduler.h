@@ -29,6 +29,7 @@ struct sched_host {
     size_t vms;        /* jobs that it runs at a time; its slots may be more (N + k) */
     size_t slots, running;
     bool draining; /* it asked for no more jobs */
+    bool drained;  /* an operator wants it to get none */
 };
 
 struct sched_slot {
@@ -64,7 +65,9 @@ struct sched_limits {
 struct scheduler {
     struct list hosts, slots;
     struct list homeless; /* ready slots without a host */
+    struct list drained;  /* names of hosts that an operator took out of service */
     struct list turns;    /* clients with jobs in the queue, the next one first */
+    size_t drained_count;
     size_t host_count, slot_count, ready_count, queued_count, running_count;
     size_t queued_bytes;
     struct sched_limits limits;
@@ -78,6 +81,11 @@ void scheduler_init(struct scheduler *scheduler, const struct sched_limits *limi
 int scheduler_host_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                          struct pe_error *err) PE_MUST_CHECK;
 void scheduler_host_gone(struct scheduler *scheduler, const void *owner);
+
+/* Give a host no more jobs, or jobs again; those that run there go on. That holds while it is away, too.
+ * PE_ERR_NOT_FOUND when no host of this name is connected, nor was drained before. */
+int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
+                    struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether the host that had this serial number is still connected. */
 bool scheduler_host_lives(const struct scheduler *scheduler, uint64_t serial);

@@ -144,6 +144,7 @@ void slot_link_start(struct sched_slot *sched_slot, struct task *task)
     /* A view of the request's own job and parts, which stay its: not to be freed. */
     struct pe_message message = {.kind = PE_MESSAGE_JOB,
                                  .job = run->request.job,
+                                 .job_text = run->request.job_text,
                                  .queue_us = task->started_us - run->arrived_us,
                                  .parts = run->request.files};
     memcpy(message.id, task->id, sizeof task->id);
@@ -263,7 +264,7 @@ static void on_error(struct slot_link *slot, const struct pe_message *message)
 static void on_text(struct link *link, const uint8_t *text, size_t size)
 {
     struct slot_link *slot = from_link(link);
-    pe_automessage struct pe_message message = {0};
+    pe_automessage struct pe_message message;
     struct pe_error err;
     if (pe_message_decode(text, size, &message, &err) < 0) {
         violate(slot, err.message);

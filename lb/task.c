@@ -85,7 +85,7 @@ int task_begin(struct run *run, bool share, struct pe_error *err)
         return pe_fail_errno(err, "a job");
     *task = (struct task){.server = server, .key = run->key, .source = run, .busy = 1};
     memcpy(task->id, run->id, sizeof task->id);
-    snprintf(task->digest, sizeof task->digest, "%s", run->digest);
+    memcpy(task->digest, run->digest, sizeof task->digest);
     task->keep = run->caching != RUN_CACHE_NONE;
     task->job = (struct sched_job){.client = &run->client->turns,
                                    .image = run->request.job.image,
@@ -269,8 +269,8 @@ static void give_up_as_poison(struct task *task)
     pe_log_about(PE_LOG_WARN, task->id, "%s: it is held back for %llu s", reason,
                  (unsigned long long)server->poison_us / 1000000);
     server->metrics.poisoned++;
-    if (task->digest[0])
-        poison_remember(&server->poison, &task->key, pe_now_us() + server->poison_us);
+    if (task->digest[0] && run_make_key(task->source, &err) == 0 && task->source->has_key)
+        poison_remember(&server->poison, &task->source->key, pe_now_us() + server->poison_us);
     task->outcome = outcome_vm_error(&server->outcome_bytes, task->job.image, task->digest, reason, &err);
     if (!task->outcome) {
         struct pe_problem problem = pe_problem_from_error(&err);

@@ -25,12 +25,12 @@ enum {
 
 struct task {
     struct server *server;
-    char id[33]; /* the first request's */
-    struct job_key key;
-    char digest[80]; /* of the image, empty when no host had it yet */
-    bool shared;     /* listed under its key: the same job joins */
-    bool keep;       /* its result may go into the cache */
-    bool looking;    /* the store was asked, and its answer is awaited */
+    char id[33];        /* the first request's */
+    struct job_key key; /* when its result may be shared or kept */
+    char digest[80];    /* of the image, empty when no host had it yet */
+    bool shared;        /* listed under its key: the same job joins */
+    bool keep;          /* its result may go into the cache */
+    bool looking;       /* the store was asked, and its answer is awaited */
 
     struct list runs;
     struct run *source; /* whose request the input is sent from: one of `runs` */

@@ -1,46 +1,78 @@
 /* Decoding, checking and encoding of the job description. Every field's bounds are here and nowhere else. */
 #include "proto/job.h"
 
+#include "base/cleanup.h"
+#include "proto/json_reader.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* What the JSON library says of it as well. */
+#define TWICE "a name comes twice"
+
 static int invalid(struct pe_error *err, const char *field, const char *what)
 {
     return pe_fail(err, PE_ERR_INVALID, "field '%s' %s", field, what);
 }
 
-/* ---- strings ---- */
-
-static int take_string(const json_t *json, const char *field, size_t max, char **out, struct pe_error *err)
+/* Whether there is a value, of another kind than those that begin so. What is no value at all is the reader's
+ * to say. */
+static bool is_other(struct pe_json_reader *json, const char *first_bytes)
 {
-    if (!json_is_string(json))
-        return invalid(err, field, "must be a string");
-    size_t length = json_string_length(json);
-    if (length > max)
-        return invalid(err, field, "is too long");
-    if (memchr(json_string_value(json), '\0', length))
-        return invalid(err, field, "has a NUL character");
-    *out = strdup(json_string_value(json));
-    return *out ? 0 : pe_fail_errno(err, "field '%s'", field);
+    int first = pe_json_peek(json);
+    return first > 0 && strchr("{[\"tfn-0123456789", first) && !strchr(first_bytes, first);
 }
 
-static int take_strings(const json_t *json, const char *field, size_t most, size_t max, char ***out,
+/* ---- strings ---- */
+
+static int take_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
+                       struct pe_error *err)
+{
+    size_t length = 0;
+    if (is_other(json, "\""))
+        return invalid(err, field, "must be a string");
+    char *text = pe_json_take_new_text(json, &length);
+    *out = text;
+    if (!text)
+        return 0; /* the reader's fault, which is looked at in the end */
+    if (length > max)
+        return invalid(err, field, "is too long");
+    if (strlen(text) != length)
+        return invalid(err, field, "has a NUL character");
+    return 0;
+}
+
+/* Room for one more entry and the NULL behind it; it grows at powers of two. */
+static int grow(char ***strings, size_t count, const char *field, struct pe_error *err)
+{
+    if (*strings && (count & (count - 1)) != 0)
+        return 0;
+    size_t capacity = count ? 2 * count : 1;
+    char **grown = realloc(*strings, (capacity + 1) * sizeof *grown);
+    if (!grown)
+        return pe_fail_errno(err, "field '%s'", field);
+    memset(grown + count, 0, (capacity + 1 - count) * sizeof *grown);
+    *strings = grown;
+    return 0;
+}
+
+static int take_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
                         size_t *count, struct pe_error *err)
 {
-    if (!json_is_array(json))
+    if (is_other(json, "["))
         return invalid(err, field, "must be an array of strings");
-    size_t size = json_array_size(json);
-    if (size > most)
-        return invalid(err, field, "has too many entries");
-    *out = calloc(size + 1, sizeof **out);
-    if (!*out)
-        return pe_fail_errno(err, "field '%s'", field);
-    for (; *count < size; ++*count)
-        if (take_string(json_array_get(json, *count), field, max, &(*out)[*count], err) < 0)
+    if (grow(out, 0, field, err) < 0)
+        return -1;
+    pe_json_enter(json, '[');
+    while (pe_json_next_element(json)) {
+        if (*count == most)
+            return invalid(err, field, "has too many entries");
+        if (grow(out, *count, field, err) < 0 || take_string(json, field, max, &(*out)[*count], err) < 0)
             return -1;
+        *count += (*out)[*count] != NULL;
+    }
     return 0;
 }
 
@@ -80,12 +112,13 @@ bool pe_image_reference_valid(const char *name)
     return true;
 }
 
-static int take_image(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_image(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
-    char *name = NULL;
-    if (take_string(json, "image", PE_IMAGE_NAME_MAX, &name, err) < 0)
+    if (take_string(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
         return -1;
-    job->image = name;
+    char *name = job->image;
+    if (!name)
+        return 0;
     if (!pe_image_reference_valid(name))
         return invalid(err, "image", "must be name:tag or name@sha256:<digest>");
     if (strpbrk(name, ":@"))
@@ -100,64 +133,86 @@ static int take_image(const json_t *json, struct pe_job *job, struct pe_error *e
 
 /* ---- the other fields ---- */
 
-static int take_cmd(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_cmd(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
-    if (json_is_null(json))
+    if (pe_json_take_null(json))
         return 0;
     if (take_strings(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
         return -1;
-    if (job->cmd_count == 0 || !job->cmd[0][0])
+    if (!json->fault && (job->cmd_count == 0 || !job->cmd[0][0]))
         return invalid(err, "cmd", "is empty; leave it out for the image's default command");
     return 0;
 }
 
-static int take_env(const json_t *json, struct pe_job *job, struct pe_error *err)
+static bool has_variable(const struct pe_job *job, const char *name)
 {
-    if (!json_is_object(json))
-        return invalid(err, "env", "must be an object of strings");
-    if (json_object_size(json) > PE_ENV_MAX)
-        return invalid(err, "env", "has too many entries");
-    job->env = calloc(json_object_size(json) + 1, sizeof *job->env);
-    if (!job->env)
+    size_t length = strlen(name);
+    for (size_t i = 0; i < job->env_count; i++)
+        if (!strncmp(job->env[i], name, length) && job->env[i][length] == '=')
+            return true;
+    return false;
+}
+
+static int take_variable(struct pe_json_reader *json, const char *name, struct pe_job *job,
+                         struct pe_error *err)
+{
+    pe_autofree char *value = NULL;
+    if (!*name || strchr(name, '='))
+        return invalid(err, "env", "has a name that is empty, too long or contains '='");
+    if (has_variable(job, name))
+        pe_json_fault(json, TWICE);
+    if (json->fault)
+        return 0;
+    if (take_string(json, "env", PE_TEXT_MAX, &value, err) < 0 ||
+        grow(&job->env, job->env_count, "env", err) < 0)
+        return -1;
+    if (value && asprintf(&job->env[job->env_count], "%s=%s", name, value) < 0)
         return pe_fail_errno(err, "field 'env'");
-    const char *key = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)json, key, value)
-    {
-        char *text = NULL;
-        if (!*key || strlen(key) > PE_PATH_COMPONENT_MAX || strchr(key, '='))
-            return invalid(err, "env", "has a name that is empty, too long or contains '='");
-        if (take_string(value, "env", PE_TEXT_MAX, &text, err) < 0)
+    job->env_count += value != NULL;
+    return 0;
+}
+
+static int take_env(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
+{
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    if (is_other(json, "{"))
+        return invalid(err, "env", "must be an object of strings");
+    pe_json_enter(json, '{');
+    while (pe_json_next_member(json, name, sizeof name)) {
+        if (job->env_count == PE_ENV_MAX)
+            return invalid(err, "env", "has too many entries");
+        if (take_variable(json, name, job, err) < 0)
             return -1;
-        int made = asprintf(&job->env[job->env_count], "%s=%s", key, text);
-        free(text);
-        if (made < 0)
-            return pe_fail_errno(err, "field 'env'");
-        job->env_count++;
     }
     return 0;
 }
 
-static int take_stdin(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_stdin(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
     struct pe_path path;
-    if (json_is_null(json))
+    if (pe_json_take_null(json))
         return 0;
     if (take_string(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
         return -1;
-    if (pe_path_parse(job->stdin_name, strlen(job->stdin_name), 1, &path, err) < 0)
+    const char *name = job->stdin_name;
+    if (name && pe_path_parse(name, strlen(name), 1, &path, err) < 0)
         return pe_fail_context(err, "field 'stdin'");
     return 0;
 }
 
-static int take_timeout(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_timeout(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
-    if (!json_is_integer(json))
+    bool is_number = !is_other(json, "-0123456789");
+    struct pe_cursor number = pe_json_take_raw(json);
+    struct pe_json_reader whole = pe_json_read(number.at, number.left);
+    if (json->fault)
+        return 0;
+    if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
+        memchr(number.at, 'E', number.left))
         return invalid(err, "timeout_ms", "must be a whole number of milliseconds");
-    json_int_t value = json_integer_value(json);
-    if (value < 1 || value > PE_TIMEOUT_MS_MAX)
+    job->timeout_ms = (uint32_t)pe_json_take_number(&whole, PE_TIMEOUT_MS_MAX);
+    if (whole.fault || job->timeout_ms < 1)
         return pe_fail(err, PE_ERR_INVALID, "field 'timeout_ms' must be from 1 to %u", PE_TIMEOUT_MS_MAX);
-    job->timeout_ms = (uint32_t)value;
     return 0;
 }
 
@@ -166,7 +221,7 @@ static bool is_empty(const char *text)
     return !text || !*text;
 }
 
-static int take_outputs(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_outputs(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
     if (take_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
         return -1;
@@ -176,56 +231,78 @@ static int take_outputs(const json_t *json, struct pe_job *job, struct pe_error 
     return 0;
 }
 
-static int take_cache(const json_t *json, struct pe_job *job, struct pe_error *err)
+static int take_cache(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err)
 {
-    if (!json_is_boolean(json))
+    if (is_other(json, "tf"))
         return invalid(err, "cache", "must be true or false");
-    job->cache = json_is_true(json);
+    job->cache = pe_json_take_bool(json);
     return 0;
 }
 
 static const struct field {
     const char *name;
-    int (*take)(const json_t *json, struct pe_job *job, struct pe_error *err);
+    int (*take)(struct pe_json_reader *json, struct pe_job *job, struct pe_error *err);
 } fields[] = {
     {"image", take_image},        {"cmd", take_cmd},         {"env", take_env},     {"stdin", take_stdin},
     {"timeout_ms", take_timeout}, {"outputs", take_outputs}, {"cache", take_cache},
 };
 
-static int take_field(const char *name, const json_t *value, struct pe_job *job, struct pe_error *err)
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* `taken` has a bit for each field that came before. */
+static int take_field(struct pe_json_reader *json, const char *name, unsigned *taken, struct pe_job *job,
+                      struct pe_error *err)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!strcmp(fields[i].name, name))
-            return fields[i].take(value, job, err);
-    char shown[64];
-    return pe_fail(err, PE_ERR_INVALID, "unknown field '%s'",
-                   pe_path_printable(name, strlen(name), shown, sizeof shown));
+    unsigned i = 0;
+    while (i < FIELDS && strcmp(fields[i].name, name) != 0)
+        i++;
+    if (i == FIELDS) {
+        char shown[64];
+        return pe_fail(err, PE_ERR_INVALID, "unknown field '%s'",
+                       pe_path_printable(name, strlen(name), shown, sizeof shown));
+    }
+    if (*taken & 1u << i)
+        pe_json_fault(json, TWICE);
+    *taken |= 1u << i;
+    return json->fault ? 0 : fields[i].take(json, job, err);
 }
 
-int pe_job_from_json(const json_t *json, struct pe_job *job, struct pe_error *err)
+/* The reader says what is wrong, but not where; the JSON library says both, to a client that made a mistake.
+ */
+static int malformed(const char *text, size_t size, const char *fault, struct pe_error *err)
 {
-    *job = (struct pe_job){.timeout_ms = PE_TIMEOUT_MS_DEFAULT, .cache = true};
-    if (!json_is_object(json))
-        return pe_fail(err, PE_ERR_INVALID, "the job must be a JSON object");
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)json, name, value)
-    {
-        if (take_field(name, value, job, err) < 0)
-            return -1;
-    }
-    return job->image ? 0 : invalid(err, "image", "is missing");
+    json_error_t where;
+    pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    if (json)
+        return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: %s", fault);
+    return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: line %d, column %d: %s", where.line,
+                   where.column, where.text);
 }
 
 int pe_job_decode(const char *text, size_t size, struct pe_job *job, struct pe_error *err)
 {
+    struct pe_json_reader json = pe_json_read(text, size);
+    char name[64];
+    unsigned taken = 0;
+    *job = (struct pe_job){.timeout_ms = PE_TIMEOUT_MS_DEFAULT, .cache = true};
+    if (is_other(&json, "{"))
+        return pe_fail(err, PE_ERR_INVALID, "the job must be a JSON object");
+    pe_json_enter(&json, '{');
+    while (pe_json_next_member(&json, name, sizeof name))
+        if (take_field(&json, name, &taken, job, err) < 0)
+            return -1;
+    if (pe_json_ended(&json, err) < 0)
+        return malformed(text, size, json.fault, err);
+    return job->image ? 0 : invalid(err, "image", "is missing");
+}
+
+int pe_job_from_json(const json_t *json, struct pe_job *job, struct pe_error *err)
+{
+    pe_autofree char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
     *job = (struct pe_job){0};
-    json_error_t where;
-    pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
-    if (!json)
-        return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: line %d, column %d: %s", where.line,
-                       where.column, where.text);
-    return pe_job_from_json(json, job, err);
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding a job");
+    return pe_job_decode(text, strlen(text), job, err);
 }
 
 static json_t *strings_to_json(char *const *strings, size_t count)

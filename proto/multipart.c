@@ -247,16 +247,23 @@ static int put_filename(struct pe_buf *out, const char *filename, size_t length,
 int pe_form_put_head(struct pe_buf *out, const char *boundary, const char *name, const char *filename,
                      size_t filename_length, const char *content_type, struct pe_error *err)
 {
-    if (pe_buf_printf(out, err, "--%s\r\nContent-Disposition: form-data; name=\"%s\"", boundary, name) < 0)
+    if (pe_buf_append_text(out, "--", err) < 0 || pe_buf_append_text(out, boundary, err) < 0 ||
+        pe_buf_append_text(out, "\r\nContent-Disposition: form-data; name=\"", err) < 0 ||
+        pe_buf_append_text(out, name, err) < 0 || pe_buf_append_text(out, "\"", err) < 0)
         return -1;
     if (filename &&
         (pe_buf_append_text(out, "; filename=\"", err) < 0 ||
          put_filename(out, filename, filename_length, err) < 0 || pe_buf_append_text(out, "\"", err) < 0))
         return -1;
-    return pe_buf_printf(out, err, "\r\nContent-Type: %s\r\n\r\n", content_type);
+    if (pe_buf_append_text(out, "\r\nContent-Type: ", err) < 0 ||
+        pe_buf_append_text(out, content_type, err) < 0)
+        return -1;
+    return pe_buf_append_text(out, "\r\n\r\n", err);
 }
 
 int pe_form_put_end(struct pe_buf *out, const char *boundary, struct pe_error *err)
 {
-    return pe_buf_printf(out, err, "--%s--\r\n", boundary);
+    if (pe_buf_append_text(out, "--", err) < 0 || pe_buf_append_text(out, boundary, err) < 0)
+        return -1;
+    return pe_buf_append_text(out, "--\r\n", err);
 }

@@ -6,6 +6,7 @@
 #include "proto/limits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const status_names[] = {"exited", "signaled",     "timeout",
@@ -95,172 +96,171 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
     return 0;
 }
 
-/* Microseconds as milliseconds with three decimals. */
-static json_t *ms_from_us(uint64_t us)
+/* ---- JSON: out ---- */
+
+static void put_or_null(struct pe_json_writer *writer, const char *name, bool there, int value)
 {
-    return json_real((double)us / 1000.0);
+    if (there)
+        pe_json_put_number(writer, name, (uint64_t)value);
+    else
+        pe_json_put_null(writer, name);
 }
 
-static json_t *timing_to_json(const struct pe_result *result)
+static void put_times(const struct pe_result *result, struct pe_json_writer *writer)
 {
-    json_t *timing = json_object();
-    int failed = !timing;
-    for (int phase = 0; phase < PE_PHASES && !failed; phase++)
-        failed |= json_object_set_new(timing, pe_phase_names[phase], ms_from_us(result->phase_us[phase]));
-    if (!failed)
-        return timing;
-    json_decref(timing);
-    return NULL;
-}
-
-static json_t *steps_to_json(const struct pe_result *result)
-{
-    json_t *steps = json_object();
-    int failed = !steps;
-    for (int step = 0; step < PE_STEPS && !failed; step++)
-        failed |=
-            json_object_set_new(steps, pe_step_names[step], json_integer((json_int_t)result->step_us[step]));
-    if (!failed)
-        return steps;
-    json_decref(steps);
-    return NULL;
-}
-
-/* A guest's text may be any bytes; JSON wants UTF-8. */
-static json_t *text_to_json(const char *text)
-{
-    json_t *json = json_string(text);
-    return json ? json : json_string("(not valid UTF-8)");
-}
-
-json_t *pe_result_to_json(const struct pe_result *result)
-{
-    json_t *exit_code = result->exit_code < 0 ? json_null() : json_integer(result->exit_code);
-    json_t *signal = result->signal ? json_integer(result->signal) : json_null();
-    json_t *json = json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:{s:o, s:o, s:o, s:I}, s:b, s:b, s:I, s:b, s:o, s:o}", "status",
-        pe_status_name(result->status), "exit_code", exit_code, "signal", signal, "image", result->image,
-        "image_digest", result->image_digest, "usage", "wall_ms", ms_from_us(result->wall_us), "user_ms",
-        ms_from_us(result->user_us), "system_ms", ms_from_us(result->system_us), "max_rss_kib",
-        (json_int_t)result->max_rss_kib, "stdout_truncated", result->stdout_truncated, "stderr_truncated",
-        result->stderr_truncated, "outputs_dropped", (json_int_t)result->outputs_dropped, "cached",
-        result->cached, "timing_ms", timing_to_json(result), "phases_us", steps_to_json(result));
-    if (json && result->reason[0] && json_object_set_new(json, "reason", text_to_json(result->reason)) < 0) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
-}
-
-/* Text that is the same in JSON as it is, as names of images are. */
-static bool is_plain(const char *text)
-{
-    return !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:@./_-")];
-}
-
-static int put_ms(struct pe_buf *out, const char *name, uint64_t us, struct pe_error *err)
-{
-    return pe_buf_printf(out, err, "\"%s\":%llu.%03u", name, (unsigned long long)(us / 1000),
-                         (unsigned)(us % 1000));
-}
-
-static int put_timing(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
-{
+    pe_json_open(writer, "timing_ms", '{');
     for (int phase = 0; phase < PE_PHASES; phase++)
-        if ((phase && pe_buf_append(out, ",", 1, err) < 0) ||
-            put_ms(out, pe_phase_names[phase], result->phase_us[phase], err) < 0)
-            return -1;
-    if (pe_buf_append_text(out, "},\"phases_us\":{", err) < 0)
-        return -1;
+        pe_json_put_ms(writer, pe_phase_names[phase], result->phase_us[phase]);
+    pe_json_close(writer, '}');
+    pe_json_open(writer, "phases_us", '{');
     for (int step = 0; step < PE_STEPS; step++)
-        if (pe_buf_printf(out, err, "%s\"%s\":%llu", step ? "," : "", pe_step_names[step],
-                          (unsigned long long)result->step_us[step]) < 0)
-            return -1;
-    return 0;
+        pe_json_put_number(writer, pe_step_names[step], result->step_us[step]);
+    pe_json_close(writer, '}');
 }
 
-static int put_plain(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
+void pe_result_put_members(const struct pe_result *result, struct pe_json_writer *writer)
 {
-    char exit_code[16] = "null", signal[16] = "null";
-    if (result->exit_code >= 0)
-        snprintf(exit_code, sizeof exit_code, "%d", result->exit_code);
-    if (result->signal)
-        snprintf(signal, sizeof signal, "%d", result->signal);
-    if (pe_buf_printf(
-            out, err,
-            "{\"status\":\"%s\",\"exit_code\":%s,\"signal\":%s,\"image\":\"%s\",\"image_digest\":\"%s\","
-            "\"usage\":{",
-            pe_status_name(result->status), exit_code, signal, result->image, result->image_digest) < 0 ||
-        put_ms(out, "wall_ms", result->wall_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0 ||
-        put_ms(out, "user_ms", result->user_us, err) < 0 || pe_buf_append(out, ",", 1, err) < 0 ||
-        put_ms(out, "system_ms", result->system_us, err) < 0 ||
-        pe_buf_printf(out, err,
-                      ",\"max_rss_kib\":%llu},\"stdout_truncated\":%s,\"stderr_truncated\":%s,"
-                      "\"outputs_dropped\":%llu,\"cached\":%s,\"timing_ms\":{",
-                      (unsigned long long)result->max_rss_kib, result->stdout_truncated ? "true" : "false",
-                      result->stderr_truncated ? "true" : "false",
-                      (unsigned long long)result->outputs_dropped, result->cached ? "true" : "false") < 0 ||
-        put_timing(result, out, err) < 0)
-        return -1;
-    return pe_buf_append(out, "}}", 2, err);
+    pe_json_put_text(writer, "status", pe_status_name(result->status));
+    put_or_null(writer, "exit_code", result->exit_code >= 0, result->exit_code);
+    put_or_null(writer, "signal", result->signal != 0, result->signal);
+    pe_json_put_text(writer, "image", result->image);
+    pe_json_put_text(writer, "image_digest", result->image_digest);
+    pe_json_open(writer, "usage", '{');
+    pe_json_put_ms(writer, "wall_ms", result->wall_us);
+    pe_json_put_ms(writer, "user_ms", result->user_us);
+    pe_json_put_ms(writer, "system_ms", result->system_us);
+    pe_json_put_number(writer, "max_rss_kib", result->max_rss_kib);
+    pe_json_close(writer, '}');
+    pe_json_put_bool(writer, "stdout_truncated", result->stdout_truncated);
+    pe_json_put_bool(writer, "stderr_truncated", result->stderr_truncated);
+    pe_json_put_number(writer, "outputs_dropped", result->outputs_dropped);
+    pe_json_put_bool(writer, "cached", result->cached);
+    put_times(result, writer);
+    if (result->reason[0])
+        pe_json_put_text(writer, "reason", result->reason);
 }
 
 int pe_result_put_json(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
 {
-    if (!result->reason[0] && is_plain(result->image) && is_plain(result->image_digest))
-        return put_plain(result, out, err);
-    json_t *json = pe_result_to_json(result);
-    char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
-    int failed =
-        text ? pe_buf_append_text(out, text, err) : pe_fail(err, PE_ERR_INTERNAL, "encoding a result");
-    free(text);
-    json_decref(json);
-    return failed;
+    struct pe_json_writer writer = pe_json_write(out, err);
+    pe_json_open(&writer, NULL, '{');
+    pe_result_put_members(result, &writer);
+    pe_json_close(&writer, '}');
+    return pe_json_finish(&writer);
 }
 
-static uint64_t us_from_ms(const json_t *object, const char *key)
+json_t *pe_result_to_json(const struct pe_result *result)
 {
-    double ms = json_number_value(json_object_get(object, key));
-    return ms > 0 && ms < (double)DURATION_US_MAX / 1000 ? (uint64_t)(ms * 1000 + 0.5) : 0;
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error ignored;
+    if (pe_result_put_json(result, &text, &ignored) < 0)
+        return NULL;
+    return json_loadb((const char *)text.data, text.size, 0, NULL);
 }
 
-static void copy_text(const json_t *object, const char *key, char *text, size_t size)
+/* ---- JSON: in ---- */
+
+static int take_or_null(struct pe_json_reader *reader, int null, uint64_t most)
 {
-    const char *value = json_string_value(json_object_get(object, key));
-    snprintf(text, size, "%s", value ? value : "");
+    return pe_json_take_null(reader) ? null : (int)pe_json_take_number(reader, most);
+}
+
+static void take_usage(struct pe_json_reader *reader, struct pe_result *result)
+{
+    char key[16];
+    pe_json_enter(reader, '{');
+    while (pe_json_next_member(reader, key, sizeof key))
+        if (!strcmp(key, "wall_ms"))
+            result->wall_us = pe_json_take_ms(reader, DURATION_US_MAX);
+        else if (!strcmp(key, "user_ms"))
+            result->user_us = pe_json_take_ms(reader, DURATION_US_MAX);
+        else if (!strcmp(key, "system_ms"))
+            result->system_us = pe_json_take_ms(reader, DURATION_US_MAX);
+        else if (!strcmp(key, "max_rss_kib"))
+            result->max_rss_kib = pe_json_take_number(reader, UINT32_MAX);
+        else
+            pe_json_skip(reader);
+}
+
+/* Times under their names; `take` reads one. */
+static void take_times(struct pe_json_reader *reader, const char *const *names, size_t count,
+                       uint64_t (*take)(struct pe_json_reader *reader, uint64_t most), uint64_t *times_us)
+{
+    char key[16];
+    pe_json_enter(reader, '{');
+    while (pe_json_next_member(reader, key, sizeof key)) {
+        size_t i = 0;
+        while (i < count && strcmp(names[i], key) != 0)
+            i++;
+        if (i < count)
+            times_us[i] = take(reader, DURATION_US_MAX);
+        else
+            pe_json_skip(reader);
+    }
+}
+
+static void take_status(struct pe_json_reader *reader, struct pe_result *result)
+{
+    char name[16];
+    struct pe_error ignored;
+    pe_json_take_text(reader, name, sizeof name);
+    if (!reader->fault && parse_status(name, &result->status, &ignored) < 0)
+        pe_json_fault(reader, "an unknown status");
+}
+
+static void take_member(struct pe_json_reader *reader, const char *key, struct pe_result *result)
+{
+    if (!strcmp(key, "exit_code"))
+        result->exit_code = take_or_null(reader, -1, 255);
+    else if (!strcmp(key, "signal"))
+        result->signal = take_or_null(reader, 0, 127);
+    else if (!strcmp(key, "image"))
+        pe_json_take_text(reader, result->image, sizeof result->image);
+    else if (!strcmp(key, "image_digest"))
+        pe_json_take_text(reader, result->image_digest, sizeof result->image_digest);
+    else if (!strcmp(key, "usage"))
+        take_usage(reader, result);
+    else if (!strcmp(key, "stdout_truncated"))
+        result->stdout_truncated = pe_json_take_bool(reader);
+    else if (!strcmp(key, "stderr_truncated"))
+        result->stderr_truncated = pe_json_take_bool(reader);
+    else if (!strcmp(key, "outputs_dropped"))
+        result->outputs_dropped = pe_json_take_number(reader, UINT32_MAX);
+    else if (!strcmp(key, "cached"))
+        result->cached = pe_json_take_bool(reader);
+    else if (!strcmp(key, "timing_ms"))
+        take_times(reader, pe_phase_names, PE_PHASES, pe_json_take_ms, result->phase_us);
+    else if (!strcmp(key, "phases_us"))
+        take_times(reader, pe_step_names, PE_STEPS, pe_json_take_number, result->step_us);
+    else if (!strcmp(key, "reason"))
+        pe_json_take_text_cut(reader, result->reason, sizeof result->reason);
+    else
+        pe_json_skip(reader);
+}
+
+void pe_result_take_json(struct pe_json_reader *reader, struct pe_result *result)
+{
+    char key[32];
+    bool has_status = false;
+    *result = (struct pe_result){.exit_code = -1};
+    pe_json_enter(reader, '{');
+    while (pe_json_next_member(reader, key, sizeof key))
+        if (!strcmp(key, "status")) {
+            take_status(reader, result);
+            has_status = true;
+        } else {
+            take_member(reader, key, result);
+        }
+    if (!has_status)
+        pe_json_fault(reader, "a result without a status");
 }
 
 int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err)
 {
-    *result = (struct pe_result){.exit_code = -1};
-    const char *status = json_string_value(json_object_get(json, "status"));
-    if (!status || parse_status(status, &result->status, err) < 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "result without a valid status");
-    const json_t *exit_code = json_object_get(json, "exit_code");
-    const json_t *signal = json_object_get(json, "signal");
-    if (json_is_integer(exit_code))
-        result->exit_code = (int)(json_integer_value(exit_code) & 255);
-    if (json_is_integer(signal))
-        result->signal = (int)(json_integer_value(signal) & 127);
-    const json_t *usage = json_object_get(json, "usage");
-    result->wall_us = us_from_ms(usage, "wall_ms");
-    result->user_us = us_from_ms(usage, "user_ms");
-    result->system_us = us_from_ms(usage, "system_ms");
-    result->max_rss_kib = (uint64_t)json_integer_value(json_object_get(usage, "max_rss_kib"));
-    result->stdout_truncated = json_is_true(json_object_get(json, "stdout_truncated"));
-    result->stderr_truncated = json_is_true(json_object_get(json, "stderr_truncated"));
-    result->outputs_dropped = (uint64_t)json_integer_value(json_object_get(json, "outputs_dropped"));
-    result->cached = json_is_true(json_object_get(json, "cached"));
-    copy_text(json, "image", result->image, sizeof result->image);
-    copy_text(json, "image_digest", result->image_digest, sizeof result->image_digest);
-    copy_text(json, "reason", result->reason, sizeof result->reason);
-    const json_t *timing = json_object_get(json, "timing_ms");
-    for (int phase = 0; phase < PE_PHASES; phase++)
-        result->phase_us[phase] = us_from_ms(timing, pe_phase_names[phase]);
-    const json_t *steps = json_object_get(json, "phases_us");
-    for (int step = 0; step < PE_STEPS; step++) {
-        json_int_t us = json_integer_value(json_object_get(steps, pe_step_names[step]));
-        result->step_us[step] = us > 0 && us < (json_int_t)DURATION_US_MAX ? (uint64_t)us : 0;
-    }
-    return 0;
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct pe_json_reader reader = pe_json_read(text, text ? strlen(text) : 0);
+    pe_result_take_json(&reader, result);
+    int failed = pe_json_ended(&reader, err);
+    free(text);
+    return failed ? pe_fail_context(err, "result") : 0;
 }

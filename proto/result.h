@@ -5,6 +5,8 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "proto/json_reader.h"
+#include "proto/json_writer.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -68,18 +70,22 @@ const char *pe_status_name(enum pe_status status);
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* The client's `result` object (docs/api.md); NULL without memory. The caller owns the reference. */
-json_t *pe_result_to_json(const struct pe_result *result);
-
-/* Append the same object as text. Most results need no JSON library for that, and it is most of what
- * answering a small job takes. */
+/* Append the client's `result` object (docs/api.md), or with the writer only its members, so that a caller
+ * may add others. */
 int pe_result_put_json(const struct pe_result *result, struct pe_buf *out,
                        struct pe_error *err) PE_MUST_CHECK;
+void pe_result_put_members(const struct pe_result *result, struct pe_json_writer *writer);
 
-/* The reverse, for the balancer reading a worker's message. */
-int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
+/* Take that object: a worker's word to the balancer, or the balancer's to a client. Members that are not
+ * known are left out; a value that is not as it should be is the reader's fault. */
+void pe_result_take_json(struct pe_json_reader *reader, struct pe_result *result);
 
-/* How results are dumped: doubles hold microseconds as milliseconds, ten digits show them without noise. */
+/* How to dump an object that a result is part of: doubles hold microseconds as milliseconds, and ten digits
+ * show them without noise. */
 #define PE_RESULT_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(10))
+
+/* The same for callers with a JSON library at hand. */
+json_t *pe_result_to_json(const struct pe_result *result); /* NULL without memory; a new reference */
+int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

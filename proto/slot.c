@@ -3,6 +3,8 @@
 #include "proto/slot.h"
 
 #include "base/cleanup.h"
+#include "proto/json_reader.h"
+#include "proto/json_writer.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -19,22 +21,28 @@ enum {
 /* A result's parts are its files, stdout and stderr; a job's are its files. */
 #define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 2)
 
+/* Parts that there is room for from the start: every result has stdout and stderr. */
+enum { PARTS_FIRST = 2 };
+
 /* ---- parts ---- */
 
 int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe_path *path, uint64_t size,
                  uint32_t mode, struct pe_error *err)
 {
-    if ((parts->count & (parts->count - 1)) == 0) { /* grow at powers of two */
-        size_t capacity = parts->count ? parts->count * 2 : 1;
+    size_t count = parts->count;
+    if (count == 0 || (count >= PARTS_FIRST && (count & (count - 1)) == 0)) { /* grow at powers of two */
+        size_t capacity = count ? count * 2 : PARTS_FIRST;
         struct pe_part *items = realloc(parts->items, capacity * sizeof *items);
         if (!items)
             return pe_fail_errno(err, "%zu parts", capacity);
         parts->items = items;
     }
     struct pe_part *part = &parts->items[parts->count++];
-    *part = (struct pe_part){.kind = kind, .size = size, .mode = mode & 07777};
-    if (path)
-        part->path = *path;
+    part->kind = kind;
+    part->size = size;
+    part->mode = mode & 07777;
+    part->path.length = path ? path->length : 0;
+    memcpy(part->path.text, path ? path->text : "", part->path.length + 1);
     return 0;
 }
 
@@ -52,12 +60,11 @@ void pe_parts_free(struct pe_parts *parts)
     *parts = (struct pe_parts){0};
 }
 
-static char *percent_encode(const struct pe_path *path)
+static const char *percent_encode(const struct pe_path *path, char text[3 * PE_PATH_MAX + 1])
 {
     static const char digits[] = "0123456789ABCDEF";
-    char *text = malloc(3 * path->length + 1);
     char *at = text;
-    for (size_t i = 0; text && i < path->length; i++) {
+    for (size_t i = 0; i < path->length; i++) {
         unsigned char c = (unsigned char)path->text[i];
         if (c > 0x20 && c < 0x7f && c != '%') {
             *at++ = (char)c;
@@ -67,8 +74,7 @@ static char *percent_encode(const struct pe_path *path)
             *at++ = digits[c & 15];
         }
     }
-    if (at)
-        *at = '\0';
+    *at = '\0';
     return text;
 }
 
@@ -98,52 +104,87 @@ static int percent_decode(const char *text, struct pe_path *path, struct pe_erro
     return pe_path_parse(bytes, n, 0, path, err);
 }
 
-static json_t *parts_to_json(const struct pe_parts *parts)
+static void put_parts(struct pe_json_writer *writer, const struct pe_parts *parts)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; array && i < parts->count; i++) {
+    pe_json_open(writer, "parts", '[');
+    for (size_t i = 0; i < parts->count; i++) {
         const struct pe_part *part = &parts->items[i];
-        json_t *item =
-            json_pack("{s:s, s:I}", "kind", part_names[part->kind], "size", (json_int_t)part->size);
-        if (item && part->kind == PE_PART_FILE) {
-            pe_autofree char *name = percent_encode(&part->path);
-            json_object_set_new(item, "name", json_string(name ? name : ""));
-            json_object_set_new(item, "mode", json_integer(part->mode));
+        pe_json_open(writer, NULL, '{');
+        pe_json_put_text(writer, "kind", part_names[part->kind]);
+        pe_json_put_number(writer, "size", part->size);
+        if (part->kind == PE_PART_FILE) {
+            char name[3 * PE_PATH_MAX + 1];
+            pe_json_put_text(writer, "name", percent_encode(&part->path, name));
+            pe_json_put_number(writer, "mode", part->mode);
         }
-        json_array_append_new(array, item);
+        pe_json_close(writer, '}');
     }
-    return array;
+    pe_json_close(writer, ']');
 }
 
-static int part_from_json(const json_t *json, struct pe_parts *parts, struct pe_error *err)
+static enum pe_part_kind take_part_kind(struct pe_json_reader *reader)
 {
-    const char *kind_name = json_string_value(json_object_get(json, "kind"));
+    char name[8];
     int kind = 0;
-    while (kind < PART_KINDS && (!kind_name || strcmp(part_names[kind], kind_name) != 0))
+    pe_json_take_text(reader, name, sizeof name);
+    while (kind < PART_KINDS && strcmp(part_names[kind], name) != 0)
         kind++;
-    const json_t *size = json_object_get(json, "size");
-    if (kind == PART_KINDS || !json_is_integer(size) || json_integer_value(size) < 0 ||
-        json_integer_value(size) > PE_INPUT_BYTES_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "part without a valid kind and size");
-    struct pe_path path = {0};
-    const char *name = json_string_value(json_object_get(json, "name"));
-    if (kind == PE_PART_FILE && (!name || percent_decode(name, &path, err) < 0))
-        return pe_fail(err, PE_ERR_MALFORMED, "part without a valid name");
-    return pe_parts_add(parts, (enum pe_part_kind)kind, &path, (uint64_t)json_integer_value(size),
-                        (uint32_t)json_integer_value(json_object_get(json, "mode")), err);
+    if (kind == PART_KINDS)
+        pe_json_fault(reader, "a part of an unknown kind");
+    return kind < PART_KINDS ? (enum pe_part_kind)kind : PE_PART_FILE;
 }
 
-static int parts_from_json(const json_t *array, struct pe_parts *parts, struct pe_error *err)
+static void take_part_name(struct pe_json_reader *reader, struct pe_path *path)
 {
-    if (!json_is_array(array) || json_array_size(array) > PARTS_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "'parts' must be an array of at most %u", PARTS_MAX);
-    for (size_t i = 0; i < json_array_size(array); i++)
-        if (part_from_json(json_array_get(array, i), parts, err) < 0)
-            return -1;
-    if (pe_parts_size(parts) > PE_INPUT_BYTES_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "parts of %llu bytes",
-                       (unsigned long long)pe_parts_size(parts));
-    return 0;
+    char name[3 * PE_PATH_MAX + 1];
+    struct pe_error ignored;
+    pe_json_take_text(reader, name, sizeof name);
+    if (percent_decode(name, path, &ignored) < 0)
+        pe_json_fault(reader, "a part without a valid name");
+}
+
+static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
+{
+    enum { HAS_KIND = 1, HAS_SIZE = 2, HAS_NAME = 4 };
+    struct pe_part part = {0};
+    struct pe_error ignored;
+    char key[8];
+    int has = 0;
+    pe_json_enter(reader, '{');
+    while (pe_json_next_member(reader, key, sizeof key))
+        if (!strcmp(key, "kind")) {
+            part.kind = take_part_kind(reader);
+            has |= HAS_KIND;
+        } else if (!strcmp(key, "size")) {
+            part.size = pe_json_take_number(reader, PE_INPUT_BYTES_MAX);
+            has |= HAS_SIZE;
+        } else if (!strcmp(key, "name")) {
+            take_part_name(reader, &part.path);
+            has |= HAS_NAME;
+        } else if (!strcmp(key, "mode")) {
+            part.mode = (uint32_t)pe_json_take_number(reader, 07777);
+        } else {
+            pe_json_skip(reader);
+        }
+    if (!(has & HAS_KIND) || !(has & HAS_SIZE) || (part.kind == PE_PART_FILE && !(has & HAS_NAME)))
+        pe_json_fault(reader, "a part without its kind, size or name");
+    if (!reader->fault && pe_parts_add(parts, part.kind, &part.path, part.size, part.mode, &ignored) < 0)
+        pe_json_fault(reader, "more parts than there is memory for");
+}
+
+static void take_parts(struct pe_json_reader *reader, struct pe_parts *parts)
+{
+    uint64_t size = 0;
+    if (parts->count)
+        pe_json_fault(reader, "'parts' comes twice");
+    pe_json_enter(reader, '[');
+    while (pe_json_next_element(reader)) {
+        take_part(reader, parts);
+        if (!reader->fault)
+            size += parts->items[parts->count - 1].size;
+        if (parts->count > PARTS_MAX || size > PE_INPUT_BYTES_MAX)
+            pe_json_fault(reader, "too many parts, or too many bytes in them");
+    }
 }
 
 /* ---- decoding ---- */
@@ -154,16 +195,6 @@ static int take_text(const json_t *json, const char *key, char *text, size_t siz
     if (!value || strlen(value) >= size)
         return pe_fail(err, PE_ERR_MALFORMED, "'%s' must be a string of at most %zu bytes", key, size - 1);
     memcpy(text, value, strlen(value) + 1);
-    return 0;
-}
-
-static int take_id(const json_t *json, struct pe_message *message, struct pe_error *err)
-{
-    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    if (take_text(json, "id", message->id, sizeof message->id, err) < 0)
-        return -1;
-    if (!message->id[0] || message->id[strspn(message->id, set)])
-        return pe_fail(err, PE_ERR_MALFORMED, "'id' has characters that are not allowed");
     return 0;
 }
 
@@ -195,153 +226,207 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
     return 0;
 }
 
-static int ready_from_json(const json_t *json, struct pe_message *message, struct pe_error *err)
+/* A control connection's message is rare, and large: it goes through the JSON library. */
+static int decode_hello(const void *text, size_t size, struct pe_hello *hello, struct pe_error *err)
 {
-    if (take_text(json, "host", message->host, sizeof message->host, err) < 0)
-        return -1;
-    const json_t *warm = json_object_get(json, "warm");
-    return !warm || json_is_null(warm) ? 0
-                                       : take_text(json, "warm", message->warm, sizeof message->warm, err);
+    pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    if (!json)
+        return pe_fail(err, PE_ERR_MALFORMED, "it is not JSON");
+    return hello_from_json(json, hello, err);
 }
 
-static int job_from_json(const json_t *json, struct pe_message *message, struct pe_error *err)
+static int decode_problem(struct pe_cursor text, struct pe_problem *problem, struct pe_error *err)
 {
-    if (take_id(json, message, err) < 0 ||
-        pe_job_from_json(json_object_get(json, "job"), &message->job, err) < 0)
-        return -1;
-    json_int_t queue_us = json_integer_value(json_object_get(json, "queue_us"));
-    message->queue_us = queue_us > 0 ? (uint64_t)queue_us : 0;
-    return parts_from_json(json_object_get(json, "parts"), &message->parts, err);
+    pe_autojson json_t *json = json_loadb((const char *)text.at, text.left, JSON_REJECT_DUPLICATES, NULL);
+    return pe_problem_from_json(json, problem, err);
 }
 
-static int body_from_json(const json_t *json, struct pe_message *message, struct pe_error *err)
+/* What a message has, as far as that decides anything. */
+struct members {
+    char kind[16];
+    bool has_host, has_result, has_parts;
+    struct pe_cursor job, problem; /* text; empty: none */
+};
+
+static void take_id(struct pe_json_reader *reader, struct pe_message *message)
 {
-    switch (message->kind) {
-    case PE_MESSAGE_HELLO:
-        return hello_from_json(json, &message->hello, err);
-    case PE_MESSAGE_READY:
-        return ready_from_json(json, message, err);
-    case PE_MESSAGE_JOB:
-        return job_from_json(json, message, err);
-    case PE_MESSAGE_RESULT:
-        if (take_id(json, message, err) < 0 ||
-            pe_result_from_json(json_object_get(json, "result"), &message->result, err) < 0)
-            return -1;
-        return parts_from_json(json_object_get(json, "parts"), &message->parts, err);
-    case PE_MESSAGE_ERROR:
-        if (take_id(json, message, err) < 0)
-            return -1;
-        return pe_problem_from_json(json_object_get(json, "problem"), &message->problem, err);
-    case PE_MESSAGE_END:
-    case PE_MESSAGE_CANCEL:
-        return take_id(json, message, err);
+    pe_json_take_text(reader, message->id, sizeof message->id);
+    for (const char *at = message->id; *at; at++)
+        if (!(*at >= 'a' && *at <= 'z') && !(*at >= 'A' && *at <= 'Z') && !(*at >= '0' && *at <= '9') &&
+            *at != '_' && *at != '-')
+            pe_json_fault(reader, "'id' has characters that are not allowed");
+}
+
+static void take_member(struct pe_json_reader *reader, const char *key, struct members *members,
+                        struct pe_message *message)
+{
+    if (!strcmp(key, "type")) {
+        pe_json_take_text(reader, members->kind, sizeof members->kind);
+    } else if (!strcmp(key, "id")) {
+        take_id(reader, message);
+    } else if (!strcmp(key, "host")) {
+        pe_json_take_text(reader, message->host, sizeof message->host);
+        members->has_host = true;
+    } else if (!strcmp(key, "warm")) {
+        if (!pe_json_take_null(reader))
+            pe_json_take_text(reader, message->warm, sizeof message->warm);
+    } else if (!strcmp(key, "job")) {
+        members->job = pe_json_take_raw(reader);
+    } else if (!strcmp(key, "queue_us")) {
+        message->queue_us = pe_json_take_number(reader, UINT64_MAX);
+    } else if (!strcmp(key, "result")) {
+        pe_result_take_json(reader, &message->result);
+        members->has_result = true;
+    } else if (!strcmp(key, "parts")) {
+        take_parts(reader, &message->parts);
+        members->has_parts = true;
+    } else if (!strcmp(key, "problem")) {
+        members->problem = pe_json_take_raw(reader);
+    } else {
+        pe_json_skip(reader);
     }
-    return pe_fail(err, PE_ERR_MALFORMED, "unknown kind");
 }
 
-/* The value of a string member in the form in which pe_message_encode writes messages, when nothing in it is
- * escaped; moves `*at` behind it. */
-static bool take_plain(const char **at, size_t *left, const char *before, char *text, size_t size)
+static int find_kind(const char *name, enum pe_message_kind *kind, struct pe_error *err)
 {
-    size_t skip = strlen(before);
-    if (*left < skip || memcmp(*at, before, skip) != 0)
-        return false;
-    const char *value = *at + skip;
-    const char *end = memchr(value, '"', *left - skip);
-    size_t length = end ? (size_t)(end - value) : 0;
-    if (!end || length >= size)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (value[i] < 0x20 || value[i] > 0x7e || value[i] == '\\')
-            return false;
-    memcpy(text, value, length);
-    text[length] = '\0';
-    *left -= skip + length;
-    *at = end;
-    return true;
-}
-
-/* The two messages that come with every job and hold next to nothing, in exactly the form we write; any other
- * is left to the JSON library. */
-static bool decode_quickly(const char *text, size_t size, struct pe_message *message)
-{
-    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    if (take_plain(&text, &size, "{\"type\":\"end\",\"id\":\"", message->id, sizeof message->id)) {
-        message->kind = PE_MESSAGE_END;
-        return size == 2 && !memcmp(text, "\"}", 2) && message->id[0] &&
-               !message->id[strspn(message->id, set)];
-    }
-    message->kind = PE_MESSAGE_READY;
-    if (!take_plain(&text, &size, "{\"type\":\"ready\",\"host\":\"", message->host, sizeof message->host))
-        return false;
-    if (size == 2 && !memcmp(text, "\"}", 2))
-        return true;
-    return take_plain(&text, &size, "\",\"warm\":\"", message->warm, sizeof message->warm) && size == 2 &&
-           !memcmp(text, "\"}", 2);
-}
-
-int pe_message_decode(const void *text, size_t size, struct pe_message *message, struct pe_error *err)
-{
-    *message = (struct pe_message){0};
-    if (size > PE_SLOT_TEXT_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "slot message of %zu bytes", size);
-    if (decode_quickly(text, size, message))
-        return 0;
-    *message = (struct pe_message){0};
-    json_error_t where;
-    pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
-    const char *kind = json_string_value(json_object_get(json, "type"));
-    if (!kind)
+    if (!name[0])
         return pe_fail(err, PE_ERR_MALFORMED, "slot message is not an object with a 'type'");
     for (int i = 0; i < KIND_COUNT; i++)
-        if (!strcmp(kind_names[i], kind)) {
-            message->kind = (enum pe_message_kind)i;
-            if (body_from_json(json, message, err) < 0)
-                return pe_fail_context(err, "slot message '%s'", kind_names[i]);
+        if (!strcmp(kind_names[i], name)) {
+            *kind = (enum pe_message_kind)i;
             return 0;
         }
     return pe_fail(err, PE_ERR_MALFORMED, "slot message of an unknown type");
 }
 
-/* ---- encoding ---- */
-
-static json_t *message_to_json(const struct pe_message *message)
+static int want(bool there, const char *member, struct pe_error *err)
 {
-    const char *kind = kind_names[message->kind];
+    return there ? 0 : pe_fail(err, PE_ERR_MALFORMED, "'%s' is missing", member);
+}
+
+/* Whether the message has what its kind needs. */
+static int check_members(const struct members *members, const void *text, size_t size,
+                         struct pe_message *message, struct pe_error *err)
+{
     switch (message->kind) {
     case PE_MESSAGE_HELLO:
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:O}", "type", kind, "host",
-                         message->hello.host, "arch", message->hello.arch, "cpu", message->hello.cpu, "vmm",
-                         message->hello.vmm, "slots", (int)message->hello.slots, "vms",
-                         (int)message->hello.vms, "draining", message->hello.draining, "images",
-                         message->hello.images);
+        return decode_hello(text, size, &message->hello, err);
     case PE_MESSAGE_READY:
-        return json_pack("{s:s, s:s, s:s*}", "type", kind, "host", message->host, "warm",
-                         message->warm[0] ? message->warm : NULL);
+        return want(members->has_host, "host", err);
     case PE_MESSAGE_JOB:
-        return json_pack("{s:s, s:s, s:o, s:I, s:o}", "type", kind, "id", message->id, "job",
-                         pe_job_to_json(&message->job), "queue_us", (json_int_t)message->queue_us, "parts",
-                         parts_to_json(&message->parts));
+        if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
+            return -1;
+        return pe_job_decode((const char *)members->job.at, members->job.left, &message->job, err);
     case PE_MESSAGE_RESULT:
-        return json_pack("{s:s, s:s, s:o, s:o}", "type", kind, "id", message->id, "result",
-                         pe_result_to_json(&message->result), "parts", parts_to_json(&message->parts));
+        if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
+            return -1;
+        return want(members->has_result, "result", err);
     case PE_MESSAGE_ERROR:
-        return json_pack("{s:s, s:s, s:o}", "type", kind, "id", message->id, "problem",
-                         pe_problem_to_json(&message->problem));
+        if (want(message->id[0], "id", err) < 0)
+            return -1;
+        return decode_problem(members->problem, &message->problem, err);
     case PE_MESSAGE_END:
     case PE_MESSAGE_CANCEL:
-        return json_pack("{s:s, s:s}", "type", kind, "id", message->id);
+        return want(message->id[0], "id", err);
     }
-    return NULL;
+    return -1;
+}
+
+/* What the caller may look at and has to free, whatever comes; not all of these kilobytes, several times a
+ * job. */
+static void clear(struct pe_message *message)
+{
+    message->id[0] = message->host[0] = message->warm[0] = '\0';
+    message->hello.images = NULL;
+    message->queue_us = 0;
+    message->job = (struct pe_job){0};
+    message->job_text = (struct pe_cursor){0};
+    message->parts = (struct pe_parts){0};
+}
+
+int pe_message_decode(const void *text, size_t size, struct pe_message *message, struct pe_error *err)
+{
+    struct pe_json_reader reader = pe_json_read(text, size);
+    struct members members = {0};
+    char key[16];
+    clear(message);
+    if (size > PE_SLOT_TEXT_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "slot message of %zu bytes", size);
+    pe_json_enter(&reader, '{');
+    while (pe_json_next_member(&reader, key, sizeof key))
+        take_member(&reader, key, &members, message);
+    if (pe_json_ended(&reader, err) < 0)
+        return pe_fail_context(err, "slot message '%s'", members.kind);
+    if (find_kind(members.kind, &message->kind, err) < 0)
+        return -1;
+    if (check_members(&members, text, size, message, err) < 0)
+        return pe_fail_context(err, "slot message '%s'", members.kind);
+    return 0;
+}
+
+/* ---- encoding ---- */
+
+static void put_json(struct pe_json_writer *writer, const char *name, json_t *json)
+{
+    pe_autojson json_t *owned = json;
+    pe_autofree char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
+    if (text)
+        pe_json_put_raw(writer, name, text, strlen(text));
+    else if (!writer->failed)
+        writer->failed = pe_fail(writer->err, PE_ERR_INTERNAL, "encoding '%s' of a slot message", name) < 0;
+}
+
+static void put_hello(struct pe_json_writer *writer, const struct pe_hello *hello)
+{
+    pe_json_put_text(writer, "host", hello->host);
+    pe_json_put_text(writer, "arch", hello->arch);
+    pe_json_put_text(writer, "cpu", hello->cpu);
+    pe_json_put_text(writer, "vmm", hello->vmm);
+    pe_json_put_number(writer, "slots", hello->slots);
+    pe_json_put_number(writer, "vms", hello->vms);
+    pe_json_put_bool(writer, "draining", hello->draining);
+    put_json(writer, "images", json_incref(hello->images));
+}
+
+static void put_job(struct pe_json_writer *writer, const struct pe_message *message)
+{
+    if (message->job_text.left)
+        pe_json_put_raw(writer, "job", message->job_text.at, message->job_text.left);
+    else
+        put_json(writer, "job", pe_job_to_json(&message->job));
+    pe_json_put_number(writer, "queue_us", message->queue_us);
+    put_parts(writer, &message->parts);
+}
+
+static void put_result(struct pe_json_writer *writer, const struct pe_message *message)
+{
+    pe_json_open(writer, "result", '{');
+    pe_result_put_members(&message->result, writer);
+    pe_json_close(writer, '}');
+    put_parts(writer, &message->parts);
 }
 
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out, struct pe_error *err)
 {
-    pe_autojson json_t *json = message_to_json(message);
-    pe_autofree char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
-    if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding slot message '%s'", kind_names[message->kind]);
-    return pe_buf_append_text(out, text, err);
+    struct pe_json_writer writer = pe_json_write(out, err);
+    pe_json_open(&writer, NULL, '{');
+    pe_json_put_text(&writer, "type", kind_names[message->kind]);
+    if (message->kind != PE_MESSAGE_HELLO && message->kind != PE_MESSAGE_READY)
+        pe_json_put_text(&writer, "id", message->id);
+    if (message->kind == PE_MESSAGE_HELLO)
+        put_hello(&writer, &message->hello);
+    if (message->kind == PE_MESSAGE_READY)
+        pe_json_put_text(&writer, "host", message->host);
+    if (message->kind == PE_MESSAGE_READY && message->warm[0])
+        pe_json_put_text(&writer, "warm", message->warm);
+    if (message->kind == PE_MESSAGE_JOB)
+        put_job(&writer, message);
+    if (message->kind == PE_MESSAGE_RESULT)
+        put_result(&writer, message);
+    if (message->kind == PE_MESSAGE_ERROR)
+        put_json(&writer, "problem", pe_problem_to_json(&message->problem));
+    pe_json_close(&writer, '}');
+    return pe_json_finish(&writer);
 }
 
 void pe_message_free(struct pe_message *message)
@@ -349,5 +434,5 @@ void pe_message_free(struct pe_message *message)
     json_decref(message->hello.images);
     pe_job_free(&message->job);
     pe_parts_free(&message->parts);
-    *message = (struct pe_message){0};
+    clear(message);
 }

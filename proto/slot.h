@@ -65,6 +65,7 @@ struct pe_message {
     char host[256];                   /* READY: the host it belongs to */
     char warm[PE_IMAGE_NAME_MAX + 1]; /* READY: image its warm VM is made for, or empty */
     struct pe_job job;                /* JOB */
+    struct pe_cursor job_text;        /* JOB, to be encoded: the job's own JSON, if there is one; borrowed */
     uint64_t queue_us;                /* JOB: how long it waited for a slot */
     struct pe_parts parts;            /* JOB, RESULT */
     struct pe_result result;          /* RESULT */
@@ -72,7 +73,8 @@ struct pe_message {
 };
 
 /* Decode one text message; sizes, counts and names are within proto/limits.h or it fails with
- * PE_ERR_MALFORMED. `message` is zeroed first and owned by the caller in either case. */
+ * PE_ERR_MALFORMED. `message` is owned by the caller in either case, and only the members of its kind are
+ * set; it need not be initialised. */
 int pe_message_decode(const void *text, size_t size, struct pe_message *message,
                       struct pe_error *err) PE_MUST_CHECK;
 

@@ -14,7 +14,8 @@ struct worker_config {
     const char *store;     /* directory of the image store */
     const char **warm;     /* images the first warm VMs and templates are made for */
     size_t warm_count;     /* 0: the store's first */
-    uint32_t slots;        /* VMs that run at once */
+    uint32_t slots;        /* jobs that run at once */
+    uint32_t ahead;        /* more slots than that: a job there waits for its turn, ready to run */
     uint32_t memory_mib;   /* that a job may use */
     char host[128];        /* this host's name, unique among hosts */
     char vmm_reason[1024]; /* which rung of the ladder, and why not those above */

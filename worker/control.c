@@ -39,7 +39,8 @@ static json_t *catalog(const struct pe_store_images *images)
     return array;
 }
 
-static int say_hello(const struct worker_config *config, struct link *link, struct pe_error *err)
+static int say_hello(const struct worker_config *config, struct link *link, bool draining,
+                     struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_HELLO};
@@ -55,7 +56,9 @@ static int say_hello(const struct worker_config *config, struct link *link, stru
     snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
     read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
     snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->vmm_reason);
-    message.hello.slots = config->slots;
+    message.hello.slots = config->slots + config->ahead;
+    message.hello.vms = config->slots;
+    message.hello.draining = draining;
     message.hello.images = catalog(&images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
@@ -81,23 +84,28 @@ static void drain(int fd)
         ;
 }
 
-/* 1: a stop was asked for; negative: the connection ended. */
+/* Until the connection ends. When a stop is asked for the host drains: the balancer is told so, and the
+ * supervisor ends this process when the last job has ended. */
 static int serve(const struct worker_config *config, struct link *link, int watch, struct pe_error *err)
 {
-    if (say_hello(config, link, err) < 0)
+    bool draining = link_stop_requested;
+    if (say_hello(config, link, draining, err) < 0)
         return -1;
     for (;;) {
         enum link_event event;
-        if (link_wait(link, watch, 0, true, &event, err) < 0)
+        if (link_wait(link, watch, 0, !draining, &event, err) < 0)
             return -1;
-        if (event == LINK_STOP)
-            return 1;
+        if (event == LINK_STOP) {
+            draining = true;
+            if (say_hello(config, link, draining, err) < 0)
+                return -1;
+        }
         if (event == LINK_MESSAGE)
             free(link_take(link)); /* the balancer has nothing to say here yet */
         if (event == LINK_FD) {
             drain(watch);
             watch_store(config, watch);
-            if (say_hello(config, link, err) < 0)
+            if (say_hello(config, link, draining, err) < 0)
                 return -1;
         }
     }
@@ -108,14 +116,11 @@ int control_main(const struct worker_config *config)
     struct pe_error err;
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch_store(config, watch);
-    while (!link_stop_requested) {
+    for (;;) {
         struct link *link = link_open(config->server, PE_CONTROL_PATH, config->token, &err);
-        int ended = link ? serve(config, link, watch, &err) : -1;
+        if (!link || serve(config, link, watch, &err) < 0)
+            pe_log(PE_LOG_WARN, "%s", err.message);
         link_close(link);
-        if (ended > 0)
-            break;
-        pe_log(PE_LOG_WARN, "%s", err.message);
         link_pause(RECONNECT_MS);
     }
-    return 0;
 }

@@ -132,8 +132,10 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
         add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
     list_user_files(input, &listing);
-    return squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
-                          listing.count, (uint32_t)time(NULL), err);
+    int failed = squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
+                                listing.count, (uint32_t)time(NULL), err);
+    input->filled = input->body_end;
+    return failed;
 }
 
 void input_texts_free(struct input_texts *texts)

@@ -42,7 +42,8 @@ void input_texts_free(struct input_texts *texts);
 #define autoinputtexts __attribute__((cleanup(input_texts_free)))
 
 /* Add these, and write the metadata: after this the device is a squashfs file system as
- * proto/guest-contract.md describes. PE_ERR_MALFORMED when body bytes are missing. */
+ * proto/guest-contract.md describes. PE_ERR_MALFORMED when body bytes are missing. It may be
+ * done again, with other texts. */
 int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err) PE_MUST_CHECK;
 
 void input_free(struct input *input);

@@ -28,6 +28,7 @@ struct job_state {
     struct input input;
     struct output output;
     uint64_t go_us; /* when the guest was told to; 0: not yet */
+    bool vm_failed; /* a refusal is the VM's fault */
     uint64_t phase_us[PE_PHASES];
 };
 
@@ -56,7 +57,7 @@ static int send_error(const struct job_run *run, const struct pe_error *cause, s
         strcpy(message.problem.title, "The job was canceled");
     }
     strcpy(message.id, run->message->id);
-    pe_log(PE_LOG_INFO, "job %s: %s", message.id, cause->message);
+    pe_log_about(PE_LOG_INFO, message.id, "job: %s", cause->message);
     return send_message(run->link, &message, err);
 }
 
@@ -229,7 +230,7 @@ static enum step take_machine(struct job_state *state, struct pe_error *cause)
     return make_machine(state, cause) < 0 ? STEP_REFUSED : STEP_DONE;
 }
 
-static int await_ready(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
+static int await_one(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
 {
     struct machine *machine = state->run->machine;
     *step = STEP_DONE;
@@ -238,7 +239,44 @@ static int await_ready(struct job_state *state, enum step *step, struct pe_error
         return -1;
     if (!machine->ready && *step == STEP_DONE)
         machine_is_ready(machine);
-    template_done(state->run->templates);
+    return 0;
+}
+
+/* A VM that is lost before it was ready has seen nothing of the job: a second one is booted for it. */
+static int await_ready(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    if (await_one(state, step, cause, err) < 0)
+        return -1;
+    template_done(run->templates);
+    if (*step == STEP_DONE || cause->kind == PE_ERR_CANCELED)
+        return 0;
+    pe_log_about(PE_LOG_WARN, run->message->id, "the job's VM is lost, and another booted: %s",
+                 cause->message);
+    if (machine_boot_again(run->config, state->image, run->machine, cause) < 0)
+        return 0;
+    return await_one(state, step, cause, err);
+}
+
+/* On a host with more slots than jobs run at once, a job waits for its turn here, ready to run. Without the
+ * process that gives turns it runs. */
+static int await_turn(struct job_state *state, enum step *step, struct pe_error *cause, struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    struct vm_snapshot none;
+    struct pe_error ignored;
+    *step = STEP_DONE;
+    if (!run->config->ahead || template_ask_turn(run->turns, run->config, &ignored) < 0)
+        return 0;
+    while (*step == STEP_DONE) {
+        enum link_event event;
+        if (link_wait(run->link, run->turns->fd, 0, false, &event, err) < 0)
+            return -1;
+        if (event == LINK_FD && template_take(run->turns, 0, &none, &ignored) != 0)
+            return 0;
+        if (event == LINK_MESSAGE && on_message(run, step, cause, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -252,6 +290,7 @@ static int run_guest(struct job_state *state, enum step *step, struct pe_error *
     if (*step == STEP_DONE && await_guest(run, "done", deadline_us, step, cause, err) < 0)
         return -1;
     machine_kill(run->machine);
+    template_done(run->turns);
     return 0;
 }
 
@@ -317,34 +356,44 @@ static int run_in_vm(struct job_state *state, enum step *step, struct pe_error *
     uint64_t since_us = pe_now_us();
     if (await_ready(state, step, cause, err) < 0)
         return -1;
-    note_phase(state, PE_PHASE_VM, &since_us);
-    if (*step == STEP_DONE && run_guest(state, step, cause, err) < 0)
+    state->vm_failed = *step == STEP_REFUSED && cause->kind != PE_ERR_CANCELED;
+    if (*step == STEP_DONE && await_turn(state, step, cause, err) < 0)
         return -1;
+    note_phase(state, PE_PHASE_VM, &since_us);
+    if (*step == STEP_DONE) /* not before: the guest's clock is set by it */
+        *step = finish_input(state, cause);
+    note_phase(state, PE_PHASE_INPUT, &since_us);
+    if (*step == STEP_REFUSED)
+        return 0;
+    if (run_guest(state, step, cause, err) < 0)
+        return -1;
+    state->vm_failed = *step == STEP_REFUSED && cause->kind != PE_ERR_CANCELED;
     note_phase(state, PE_PHASE_RUN, &since_us);
     return 0;
 }
 
-/* Whether the job did not begin because its VM was lost: another VM may have it. */
-static bool is_unbegun(const struct job_state *state, enum step step, const struct pe_error *cause)
+/* Whether the VM was lost when the job came: another may have it. */
+static bool is_unbegun(const struct job_state *state, const struct pe_error *cause)
 {
-    return step == STEP_REFUSED && cause->kind == PE_ERR_LOST &&
-           (!state->go_us || pe_now_us() - state->go_us < GO_DOUBT_US);
+    return state->vm_failed && cause->kind == PE_ERR_LOST && state->go_us &&
+           pe_now_us() - state->go_us < GO_DOUBT_US;
 }
 
-/* With the input complete: the VM's work, and its output read. Refused: the job was canceled. */
+/* The VM's work, and its output read. Refused: the job was canceled, or cannot be run as it is. */
 static int run_prepared(struct job_state *state, enum step *step, struct pe_error *cause,
                         struct pe_error *err)
 {
-    struct job_run *run = state->run;
+    const struct job_run *run = state->run;
     if (run_in_vm(state, step, cause, err) < 0)
         return -1;
-    if (is_unbegun(state, *step, cause)) {
-        pe_log(PE_LOG_WARN, "job %s: %s; it gets another VM", run->message->id, cause->message);
-        if (machine_replace(run->config, state->image, run->machine, cause) == 0 &&
+    if (is_unbegun(state, cause)) {
+        pe_log_about(PE_LOG_WARN, run->message->id, "the job's VM is lost, and another booted: %s",
+                     cause->message);
+        if (machine_boot_again(run->config, state->image, run->machine, cause) == 0 &&
             run_in_vm(state, step, cause, err) < 0)
             return -1;
     }
-    if (*step == STEP_REFUSED && cause->kind == PE_ERR_CANCELED)
+    if (*step == STEP_REFUSED && !state->vm_failed)
         return 0;
     uint64_t since_us = pe_now_us();
     if (*step == STEP_REFUSED ||
@@ -367,11 +416,10 @@ int job_run(struct job_run *run, struct pe_error *err)
         step = STEP_REFUSED;
     if (receive_input(&state, &step, &cause, err) < 0)
         return -1;
-    if (step == STEP_DONE)
-        step = finish_input(&state, &cause);
     note_phase(&state, PE_PHASE_INPUT, &since_us);
     if (step == STEP_DONE && run_prepared(&state, &step, &cause, err) < 0)
         return -1;
+    template_done(run->turns);
     if (step == STEP_REFUSED) {
         machine_discard(run->machine); /* its devices may hold half a job */
         return send_error(run, &cause, err);
@@ -379,8 +427,8 @@ int job_run(struct job_run *run, struct pe_error *err)
     complete_result(&state);
     metrics_count(run->config->metrics, &state.output.result);
     machine_discard(run->machine);
-    pe_log(PE_LOG_INFO, "job %s: %s, %s after %llu ms", message->id, message->job.image,
-           pe_status_name(state.output.result.status),
-           (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
+    pe_log_about(PE_LOG_INFO, message->id, "job: %s, %s after %llu ms", message->job.image,
+                 pe_status_name(state.output.result.status),
+                 (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
     return send_result(&state, err);
 }

@@ -109,8 +109,8 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
     return boot(config, image, preparation, savable, machine, err);
 }
 
-int machine_replace(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                    struct pe_error *err)
+int machine_boot_again(const struct worker_config *config, const struct pe_image *image,
+                       struct machine *machine, struct pe_error *err)
 {
     struct memfile input = machine->input;
     machine->input = MEMFILE_NONE;

@@ -43,9 +43,10 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Boot a bare VM in place of one that was lost. The input device stays, and what a job has put there. */
-int machine_replace(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
-                    struct pe_error *err) PE_MUST_CHECK;
+/* A bare boot in place of a machine whose VM is lost, with the same input device: what a job's input has
+ * written there stays. */
+int machine_boot_again(const struct worker_config *config, const struct pe_image *image,
+                       struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
 /* The same as machine_boot from a template of this image, which machine_boot made WARM and savable: runs at
  * once, and says `ready` in a moment. */

@@ -23,12 +23,15 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* --ahead was not given. */
+#define AHEAD_DEFAULT UINT64_MAX
+
 struct settings {
     const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
         *user;
     const char *state, *run, *metrics;
     struct pe_option_list warm;
-    uint64_t slots, memory_mib, templates_mib, refills, rehearsals;
+    uint64_t slots, ahead, memory_mib, templates_mib, refills, rehearsals;
     bool die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
@@ -41,8 +44,11 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"server", 's', "URL", "balancer: http://host:port, https://… or unix:/path", PE_OPTION_TEXT,
          &settings->server},
         {"token-file", 0, "FILE", "bearer token for the balancer", PE_OPTION_TEXT, &settings->token_file},
-        {"slots", 'n', "N", "VMs that run at once (default: one per CPU)", PE_OPTION_NUMBER,
+        {"slots", 'n', "N", "jobs that run at once (default: one per CPU)", PE_OPTION_NUMBER,
          &settings->slots},
+        {"ahead", 0, "K",
+         "more slots than that, in which jobs wait ready to run (default: one for every 4 of --slots)",
+         PE_OPTION_NUMBER, &settings->ahead},
         {"warm", 'w', "IMAGE", "image that the first warm VMs are made for; may come several times",
          PE_OPTION_LIST, &settings->warm},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
@@ -100,6 +106,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
                        "--server is missing: which balancer to work for; see pe-worker --help");
     if (settings->slots < 1 || settings->slots > 1024)
         return pe_fail(err, PE_ERR_INVALID, "--slots must be from 1 to 1024");
+    if (settings->ahead == AHEAD_DEFAULT)
+        settings->ahead = settings->slots / 4;
+    if (settings->ahead > settings->slots)
+        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be more than --slots");
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
         return pe_fail(err, PE_ERR_INVALID, "--memory must be from 256 to 65536 MiB");
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
@@ -227,6 +237,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .warm = settings->warm.items,
                                      .warm_count = settings->warm.count,
                                      .slots = (uint32_t)settings->slots,
+                                     .ahead = (uint32_t)settings->ahead,
                                      .memory_mib = (uint32_t)settings->memory_mib,
                                      .new_containers = settings->new_containers,
                                      .template_mib = settings->templates_mib,
@@ -282,6 +293,7 @@ int main(int argc, char **argv)
                                 .qemu = "/usr/bin/qemu-system-x86_64",
                                 .cloud_hypervisor = "/usr/bin/cloud-hypervisor",
                                 .slots = one_per_cpu,
+                                .ahead = AHEAD_DEFAULT,
                                 .refills = one_per_cpu,
                                 .rehearsals = 2 * one_per_cpu,
                                 .templates_mib = 4096,

@@ -19,6 +19,52 @@ static int refuse(struct pe_error *err, const char *what)
     return pe_fail(err, PE_ERR_MALFORMED, "the guest's output: %s", what);
 }
 
+/* ---- the headers' numbers ---- */
+
+/* "newc" (cpio(5)): 110 characters, of which these are read; then the name with its NUL and the data, each
+ * followed by NULs up to a multiple of 4. */
+enum { HEADER = 110, FILE_SIZE_AT = 54, NAME_SIZE_AT = 94, NAME_SIZE_MAX = PE_PATH_MAX + sizeof "dir/" };
+
+static const char trailer[] = "TRAILER!!!";
+
+/* Eight hexadecimal digits; more than any limit when they are none. */
+static uint32_t read_number(const uint8_t *digits)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 8; i++) {
+        unsigned letter = (digits[i] | 0x20u) - 'a', digit = digits[i] - (unsigned)'0';
+        if (digit > 9 && letter > 5)
+            return UINT32_MAX;
+        value = value << 4 | (digit <= 9 ? digit : letter + 10);
+    }
+    return value;
+}
+
+/* Walk over all headers before libarchive does: it makes room for a name of as many bytes as a header says,
+ * up to 4 GiB, and where a header is broken it looks for the next one. */
+static int check_headers(const void *cpio, size_t size, struct pe_error *err)
+{
+    struct pe_cursor cursor = {.at = cpio, .left = size};
+    for (;;) {
+        const uint8_t *header = pe_cursor_take(&cursor, HEADER);
+        if (!header || memcmp(header, "070701", 6) != 0)
+            return refuse(err, "it is not a cpio archive");
+        size_t name_size = read_number(header + NAME_SIZE_AT), file_size = read_number(header + FILE_SIZE_AT);
+        if (name_size < 2 || name_size > NAME_SIZE_MAX || file_size > PE_OUTPUT_BYTES_MAX)
+            return refuse(err, "an entry has no name, or an impossible size");
+        size_t name_padding = -(HEADER + name_size) & 3, file_padding = -file_size & 3;
+        const uint8_t *name = pe_cursor_take(&cursor, name_size);
+        if (!name || name[name_size - 1] != '\0' || !pe_cursor_take(&cursor, name_padding))
+            return refuse(err, "an entry's name is cut short");
+        if (name_size == sizeof trailer && !memcmp(name, trailer, sizeof trailer))
+            return 0;
+        if (!pe_cursor_take(&cursor, file_size + file_padding))
+            return refuse(err, "an entry is cut short");
+    }
+}
+
+/* ---- the archive ---- */
+
 static void archive_close_and_free(struct archive **archive)
 {
     archive_read_free(*archive);
@@ -135,6 +181,8 @@ static int read_files(struct reader *reader, struct pe_error *err)
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err)
 {
     *output = (struct output){.bytes = {.limit = PE_OUTPUT_BYTES_MAX}};
+    if (check_headers(cpio, size, err) < 0)
+        return -1;
     __attribute__((cleanup(archive_close_and_free))) struct archive *archive = archive_read_new();
     if (!archive || archive_read_support_format_cpio(archive) != ARCHIVE_OK ||
         archive_read_open_memory(archive, cpio, size) != ARCHIVE_OK)

@@ -21,7 +21,7 @@
 struct slot {
     const struct worker_config *config;
     struct link *link;
-    struct template_link templates;
+    struct template_link templates, turns;
     struct machine machine;
     char warm_image[PE_IMAGE_NAME_MAX + 1]; /* what the VM is, or shall be, made for */
     uint64_t make_after_us;                 /* no new VM before: the last ones failed */
@@ -181,6 +181,7 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
     struct job_run run = {.config = slot->config,
                           .link = slot->link,
                           .templates = &slot->templates,
+                          .turns = &slot->turns,
                           .machine = &slot->machine,
                           .message = &message,
                           .warm_image = slot->warm_image};
@@ -220,7 +221,10 @@ static int serve(struct slot *slot, struct pe_error *err)
 
 int slot_main(const struct worker_config *config)
 {
-    struct slot slot = {.config = config, .machine = MACHINE_NONE, .templates = TEMPLATE_LINK_NONE};
+    struct slot slot = {.config = config,
+                        .machine = MACHINE_NONE,
+                        .templates = TEMPLATE_LINK_NONE,
+                        .turns = TEMPLATE_LINK_NONE};
     struct pe_error err;
     int stopped = 0;
     vm_sweep_run_dir(config->vm.run_dir); /* this slot's process may have died before */
@@ -238,5 +242,6 @@ int slot_main(const struct worker_config *config)
     }
     machine_discard(&slot.machine);
     template_link_close(&slot.templates);
+    template_link_close(&slot.turns);
     return 0;
 }

@@ -128,11 +128,13 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
     return signal > 0 ? signal : 0;
 }
 
+/* The control process, which tells the balancer that the host drains, stays until all else has ended. */
 static void drain(const struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
+    const struct child *control = &supervisor->children[supervisor->count - 1];
     signal_all(supervisor, SIGTERM);
-    while (running(supervisor) && pe_now_us() < deadline_us) {
+    while (running(supervisor) > (control->pid != 0) && pe_now_us() < deadline_us) {
         int signal = next_signal(supervisor, RESTART_MS);
         if (signal == SIGTERM || signal == SIGINT)
             break;
@@ -146,15 +148,15 @@ static void drain(const struct supervisor *supervisor)
 static int supervisor_init(struct supervisor *supervisor, const struct worker_config *config,
                            struct pe_error *err)
 {
-    *supervisor = (struct supervisor){.config = config, .count = config->slots + 2u};
+    *supervisor = (struct supervisor){.config = config, .count = config->slots + config->ahead + 2u};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
         return pe_fail_errno(err, "%u slots", config->slots);
-    for (uint32_t i = 0; i < config->slots; i++)
+    uint32_t slots = config->slots + config->ahead;
+    for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
-    supervisor->children[config->slots] =
-        (struct child){.run = templates_main, .name = "templates", .number = config->slots};
-    supervisor->children[config->slots + 1] = (struct child){.run = control_main, .name = "control"};
+    supervisor->children[slots] = (struct child){.run = templates_main, .name = "templates", .number = slots};
+    supervisor->children[slots + 1] = (struct child){.run = control_main, .name = "control"};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

@@ -127,19 +127,31 @@ static int send_question(struct template_link *link, const struct worker_config 
     return link->fd < 0 ? -1 : template_send(link->fd, message, NULL, err);
 }
 
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
-                 struct pe_error *err)
+static int ask(struct template_link *link, const struct worker_config *config,
+               const struct template_message *message, struct pe_error *err)
 {
-    struct template_message message = {.word = now ? TEMPLATE_WANT_NOW : TEMPLATE_WANT};
-    snprintf(message.image, sizeof message.image, "%s", image);
     if (link->asked) /* its answer may be on the way: a new connection has no past */
         template_link_close(link);
-    if (send_question(link, config, &message, err) < 0) {
+    if (send_question(link, config, message, err) < 0) {
         template_link_close(link);
         return -1;
     }
     link->asked = true;
     return 0;
+}
+
+int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
+                 struct pe_error *err)
+{
+    struct template_message message = {.word = now ? TEMPLATE_WANT_NOW : TEMPLATE_WANT};
+    snprintf(message.image, sizeof message.image, "%s", image);
+    return ask(link, config, &message, err);
+}
+
+int template_ask_turn(struct template_link *link, const struct worker_config *config, struct pe_error *err)
+{
+    static const struct template_message message = {.word = TEMPLATE_TURN};
+    return ask(link, config, &message, err);
 }
 
 int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *snapshot, struct pe_error *err)

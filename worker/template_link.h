@@ -1,7 +1,8 @@
 /* What slots and the templates' process say to each other: one SOCK_SEQPACKET connection per slot, to a
  * socket in the host's run directory. A slot asks before it makes a VM; the answer brings the template, and
- * is the permission to start, which the slot gives back when the VM is ready. A slot that dies gives it back
- * by dying.
+ * is the permission to start, which the slot gives back when the VM is ready. On a host with more slots than
+ * jobs that run at once, a slot asks on a second connection before it runs one, and gives that back when the
+ * program has ended. A slot that dies gives both back by dying.
  */
 #ifndef PE_WORKER_TEMPLATE_LINK_H
 #define PE_WORKER_TEMPLATE_LINK_H
@@ -18,6 +19,7 @@ enum template_word {
     TEMPLATE_WANT_NOW, /* slot: a job waits for it */
     TEMPLATE_DONE,     /* slot: it is ready, or lost */
     TEMPLATE_BROKEN,   /* slot: this image's template cannot be cloned */
+    TEMPLATE_TURN,     /* slot, on a connection of its own: a job is ready to run; answer: now it may */
     TEMPLATE_CLONE,    /* answer: clone this, two descriptors travel along */
     TEMPLATE_BOOT,     /* answer: there is no template, boot */
 };
@@ -40,6 +42,11 @@ struct template_link {
  * templates' process is not there. */
 int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
                  struct pe_error *err) PE_MUST_CHECK;
+
+/* Ask for a job's turn to run, likewise. template_take brings the answer, template_done gives the turn back.
+ */
+int template_ask_turn(struct template_link *link, const struct worker_config *config,
+                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE:
  * boot); 0: not yet. Negative: the connection is gone. */

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define TEMPLATES_MAX 64u
-#define CLIENTS_MAX 1100u /* slots of a host, and some that are about to be gone */
+#define CLIENTS_MAX 2200u /* two for each slot of a host, and some that are about to be gone */
 
 /* Makers at the same time: each boots a VM. */
 #define MAKERS_MAX 1u
@@ -43,8 +43,10 @@ struct template
 struct client {
     int fd;
     char image[PE_IMAGE_NAME_MAX + 1];
-    bool waiting; /* for its turn */
-    bool making;  /* has the permission to make a VM */
+    bool waiting;      /* for its turn to make a VM */
+    bool making;       /* has the permission to */
+    bool waits_to_run; /* has a job, ready to run */
+    bool runs;         /* may run it */
     uint64_t since_us;
 };
 
@@ -252,13 +254,18 @@ static void permit_waiting(struct templates *templates)
     }
 }
 
-static void on_want(struct templates *templates, struct client *client,
-                    const struct template_message *message)
+static uint64_t next_moment(void)
 {
     static uint64_t last_us;
     uint64_t now = pe_now_us();
     last_us = now > last_us ? now : last_us + 1; /* no two are the same */
-    client->since_us = last_us;
+    return last_us;
+}
+
+static void on_want(struct templates *templates, struct client *client,
+                    const struct template_message *message)
+{
+    client->since_us = next_moment();
     client->waiting = true;
     memcpy(client->image, message->image, sizeof client->image);
     if (message->word != TEMPLATE_WANT_NOW)
@@ -266,6 +273,29 @@ static void on_want(struct templates *templates, struct client *client,
     struct template *template = NULL;
     enum prospect prospect = judge_name(templates, client->image, &template);
     permit(client, prospect, template);
+}
+
+/* Jobs run in the order in which they became ready. */
+static void permit_runs(struct templates *templates)
+{
+    static const struct template_message turn = {.word = TEMPLATE_TURN};
+    size_t running = 0;
+    struct pe_error err;
+    for (size_t i = 0; i < templates->client_count; i++)
+        running += templates->clients[i].runs;
+    while (running < templates->config->slots) {
+        struct client *next = NULL;
+        for (size_t i = 0; i < templates->client_count; i++) {
+            struct client *one = &templates->clients[i];
+            if (one->waits_to_run && (!next || one->since_us < next->since_us))
+                next = one;
+        }
+        if (!next)
+            return;
+        next->waits_to_run = false;
+        next->runs = template_send(next->fd, &turn, NULL, &err) == 0;
+        running += next->runs;
+    }
 }
 
 /* A template that cannot be cloned is of no use to anybody, here and on disk. One that is made anew in vain
@@ -294,12 +324,16 @@ static bool on_client(struct templates *templates, struct client *client)
     vm_snapshot_close(&none);
     if (got < 0)
         return false;
-    if (got > 0 && message.word == TEMPLATE_DONE)
-        client->making = false;
-    else if (got > 0 && message.word == TEMPLATE_BROKEN)
+    if (got > 0 && message.word == TEMPLATE_DONE) {
+        client->making = client->runs = false;
+    } else if (got > 0 && message.word == TEMPLATE_TURN) {
+        client->since_us = next_moment();
+        client->waits_to_run = true;
+    } else if (got > 0 && message.word == TEMPLATE_BROKEN) {
         on_broken(templates, message.image);
-    else if (got > 0)
+    } else if (got > 0) {
         on_want(templates, client, &message);
+    }
     return true;
 }
 
@@ -361,6 +395,7 @@ static void serve(struct templates *templates)
         make_room(templates);
         reap_makers(templates);
         permit_waiting(templates);
+        permit_runs(templates);
     }
 }
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -24,7 +25,7 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
-enum { SLOTS_MAX = 256, INPUT_MAX = 4096 };
+enum { SLOTS_MAX = 256, INPUT_MAX = 4096, OUT_MAX = 128 * 1024 };
 
 #define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -44,6 +45,9 @@ struct slot {
     bool canceled;
     char id[80];
     char input[INPUT_MAX];
+    uint8_t out[OUT_MAX]; /* frames for the next write: all of an answer goes out in one */
+    size_t out_size;
+    bool watched_for_room;
 };
 
 static int log_fd = -1;
@@ -133,11 +137,32 @@ static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t
 static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, size_t size, int flags,
                        void *user)
 {
-    ssize_t n = send(((struct slot *)user)->fd, bytes, size, flags & WSLAY_MSG_MORE ? MSG_MORE : 0);
-    if (n >= 0)
-        return n;
-    wslay_event_set_error(frames, errno == EAGAIN ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
+    struct slot *slot = user;
+    size_t room = sizeof slot->out - slot->out_size;
+    (void)flags;
+    if (room == 0) {
+        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    size = size < room ? size : room;
+    memcpy(slot->out + slot->out_size, bytes, size);
+    slot->out_size += size;
+    return (ssize_t)size;
+}
+
+/* Write what there is, and as much as the other side takes; -1: the connection ended. */
+static int flush(struct slot *slot)
+{
+    do {
+        if (wslay_event_send(slot->frames) != 0)
+            return -1;
+        ssize_t n = slot->out_size ? send(slot->fd, slot->out, slot->out_size, MSG_NOSIGNAL) : 0;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : -1;
+        slot->out_size -= (size_t)n;
+        memmove(slot->out, slot->out + n, slot->out_size);
+    } while (slot->out_size == 0 && wslay_event_want_write(slot->frames));
+    return 0;
 }
 
 static int on_mask(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, void *user)
@@ -275,10 +300,9 @@ static int serve(struct slot *slot, uint64_t now)
 {
     if (slot->due_ms && now >= slot->due_ms)
         finish(slot);
-    if (wslay_event_recv(slot->frames) != 0 || wslay_event_send(slot->frames) != 0 ||
-        wslay_event_get_close_received(slot->frames))
+    if (wslay_event_recv(slot->frames) != 0 || wslay_event_get_close_received(slot->frames))
         return -1;
-    return 0;
+    return flush(slot);
 }
 
 static int timeout_ms(const struct slot *slots, int count, uint64_t now)
@@ -292,20 +316,35 @@ static int timeout_ms(const struct slot *slots, int count, uint64_t now)
     return wait;
 }
 
+/* What epoll is to wait for on a slot's connection; -1: it failed. */
+static int watch(int poller, int operation, struct slot *slot)
+{
+    bool more = slot->out_size || wslay_event_want_write(slot->frames);
+    struct epoll_event event = {.events = EPOLLIN | (more ? EPOLLOUT : 0), .data = {.ptr = slot}};
+    if (operation == EPOLL_CTL_MOD && more == slot->watched_for_room)
+        return 0;
+    slot->watched_for_room = more;
+    return epoll_ctl(poller, operation, slot->fd, &event);
+}
+
 /* Serve connections until one ends. */
 static void run(struct slot *slots, int count)
 {
-    struct pollfd fds[SLOTS_MAX + 1];
+    int poller = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event events[SLOTS_MAX + 1];
+    for (int i = 0; i < count; i++)
+        if (flush(&slots[i]) < 0 || watch(poller, EPOLL_CTL_ADD, &slots[i]) < 0)
+            return;
     for (;;) {
+        int got = epoll_wait(poller, events, SLOTS_MAX + 1, timeout_ms(slots, count, now_ms()));
         uint64_t now = now_ms();
-        for (int i = 0; i < count; i++) {
-            if (serve(&slots[i], now) < 0)
+        for (int i = 0; i < got; i++)
+            if (serve(events[i].data.ptr, now) < 0 || watch(poller, EPOLL_CTL_MOD, events[i].data.ptr) < 0)
                 return;
-            fds[i] = (struct pollfd){.fd = slots[i].fd, .events = POLLIN};
-            if (wslay_event_want_write(slots[i].frames))
-                fds[i].events |= POLLOUT;
-        }
-        poll(fds, (nfds_t)count, timeout_ms(slots, count, now));
+        for (int i = 0; slots->options->work_ms && i < count; i++)
+            if (slots[i].due_ms && now >= slots[i].due_ms &&
+                (serve(&slots[i], now) < 0 || watch(poller, EPOLL_CTL_MOD, &slots[i]) < 0))
+                return;
     }
 }
 

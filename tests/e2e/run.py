@@ -36,6 +36,7 @@ import jobs_test  # noqa: E402,F401
 import refusals_test  # noqa: E402,F401
 import hostile_test  # noqa: E402,F401
 import loss_test  # noqa: E402,F401
+import host_test  # noqa: E402,F401
 import engine_test  # noqa: E402,F401
 import cli_test  # noqa: E402,F401
 

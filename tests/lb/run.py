@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
 import test_requests
 import test_jobs
+import test_hosts
 import test_faults
 import test_cache
 import test_protection

@@ -17,12 +17,16 @@ from test_requests import refused
 MIB = 1 << 20
 
 
+def job_request(accept="*/*", body=None):
+    body = body or job_body()
+    return (f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n"
+            f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n").encode() + body
+
+
 def send_job(lb, accept="*/*", body=None):
     """A request on a raw socket, so that the test decides how its connection ends."""
     sock = connect(lb.address)
-    body = body or job_body()
-    sock.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n"
-                 f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode() + body)
+    sock.sendall(job_request(accept, body))
     return sock
 
 
@@ -174,10 +178,8 @@ def _():
                 lb.address = address
                 sock = send_job(lb)
                 job, _ = slot.take_job()
-                started = time.monotonic()
                 end(sock)
                 equal(slot.receive(), {"type": "cancel", "id": job["id"]})
-                equal(time.monotonic() - started < 0.5, True, "soon")
                 slot.say(type="error", id=job["id"], problem={"type": "/problems/canceled", "status": 499})
                 slot.ready()
                 lb.wait_for(ready=1, running=0)
@@ -194,15 +196,32 @@ def _():
         got = b""
         while not got.endswith((b"--\r\n", b"0\r\n\r\n")):  # as one piece, or in chunks
             got += sock.recv(65536)
-        body = job_body()
-        sock.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-                     f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode() + body)
+        sock.sendall(job_request())
         job, _ = slot.take_job()
         sock.close()
         equal(slot.receive(), {"type": "cancel", "id": job["id"]})
         # What crossed is ignored, a whole result as well.
         slot.answer(job, b"too late")
         lb.wait_for(ready=1, running=0)
+        control.close()
+
+
+@test("a client that has gone away before its second job was read leaves no job")
+def _():
+    with Balancer() as lb:
+        control, slot = lb.worker()
+        sock = send_job(lb)
+        slot.answer(slot.take_job()[0], ready=False)
+        got = b""
+        while not got.endswith((b"--\r\n", b"0\r\n\r\n")):
+            got += sock.recv(65536)
+        lb.process.send_signal(signal.SIGSTOP)
+        sock.sendall(job_request())
+        sock.close()
+        lb.process.send_signal(signal.SIGCONT)
+        eventually(lambda: 'pe_requests_total{outcome="canceled"} 1' in request(lb, "GET", "/metrics").body.decode(),
+                   "it counts as canceled")
+        lb.wait_for(queued=0, running=0)
         control.close()
 
 

@@ -43,7 +43,8 @@ def _():
         control, slot = lb.worker()
         document = request(lb, "GET", "/openapi.json")
         equal(document.headers["Content-Type"], "application/json")
-        answers = [("Images", request(lb, "GET", "/v1/images").json()), ("Health", lb.health())]
+        answers = [("Images", request(lb, "GET", "/v1/images").json()), ("Health", lb.health()),
+                   ("Hosts", request(lb, "GET", "/v1/hosts").json())]
         files = [("t", b"text"), ("b", b"\xff")]
         form = run(lb, slot, b"out", files=[("f", b"")])
         answers.append(("Result", json.loads(form.form()[0][2])))

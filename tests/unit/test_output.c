@@ -128,6 +128,21 @@ static void limits_hold_whatever_the_headers_say(void **state)
     refused(&many, "more files");
 }
 
+static void a_header_that_promises_gigabytes_gets_no_memory(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    const char *const sizes[] = {"B0000000", "7FFFFFFF", "00000000", "0000000g"};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pe_autobuf struct pe_buf cpio = {0};
+        autooutput struct output output;
+        put_file(&cpio, "result", RESULT);
+        memcpy(cpio.data + 94, sizes[i], 8); /* c_namesize */
+        assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), -1);
+        assert_error(err, PE_ERR_MALFORMED, "impossible size");
+    }
+}
+
 static void a_result_out_of_form_is_refused(void **state)
 {
     (void)state;
@@ -177,6 +192,7 @@ int main(void)
         cmocka_unit_test(entries_that_are_no_plain_file_below_dir_are_refused),
         cmocka_unit_test(a_name_that_comes_twice_is_refused),
         cmocka_unit_test(limits_hold_whatever_the_headers_say),
+        cmocka_unit_test(a_header_that_promises_gigabytes_gets_no_memory),
         cmocka_unit_test(a_result_out_of_form_is_refused),
         cmocka_unit_test(every_cut_is_refused_and_no_flipped_byte_is_a_fault),
     };

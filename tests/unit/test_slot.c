@@ -75,9 +75,10 @@ static void a_result_survives_the_wire(void **state)
 static void messages_out_of_form_are_refused(void **state)
 {
     (void)state;
-    refused("", "not an object");
-    refused("7", "not an object");
-    refused("{\"type\":7}", "not an object");
+    refused("", "object");
+    refused("7", "object");
+    refused("{}", "'type'");
+    refused("{\"type\":7}", "string");
     refused("{\"type\":\"launch\"}", "unknown type");
     refused("{\"type\":\"end\"}", "'id'");
     refused("{\"type\":\"end\",\"id\":\"a b\"}", "'id'");
@@ -97,7 +98,7 @@ static void refused_part(const char *part)
     int n = snprintf(text, sizeof text,
                      "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[%s]}", part);
     assert_int_equal(pe_message_decode(text, (size_t)n, &message, &err), -1);
-    assert_error(err, PE_ERR_MALFORMED, "part");
+    assert_error(err, PE_ERR_MALFORMED, "slot message 'job': JSON: ");
 }
 
 static void parts_with_bad_names_or_sizes_are_refused(void **state)
