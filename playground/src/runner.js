@@ -34,7 +34,7 @@ export class Runner {
       auto.checked = project.auto;
       if (what === "active") return;
       this.results.markStale();
-      this.runSoon();
+      if (what !== "all") this.runSoon(); // a link that was opened waits for its reader
     });
   }
 
