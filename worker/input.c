@@ -132,8 +132,9 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
         add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
     list_user_files(input, &listing);
+    const struct squashfs_attributes attributes = {(uint32_t)time(NULL), texts->uid, texts->gid};
     int failed = squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
-                                listing.count, (uint32_t)time(NULL), err);
+                                listing.count, &attributes, err);
     input->filled = input->body_end;
     return failed;
 }

@@ -36,6 +36,7 @@ struct input_texts {
     struct pe_buf rehearsal; /* rehearsal.json; empty: there is none */
     struct pe_buf program;   /* empty: there is none */
     struct pe_buf job;
+    uint32_t uid, gid; /* to whom all files belong: a job's user may rewrite its own */
 };
 
 void input_texts_free(struct input_texts *texts);

@@ -178,7 +178,8 @@ static enum step finish_input(struct job_state *state, struct pe_error *cause)
 {
     const struct job_run *run = state->run;
     const struct pe_job *job = &run->message->job;
-    autoinputtexts struct input_texts texts = {0};
+    const struct pe_image_user *user = &state->image->user;
+    autoinputtexts struct input_texts texts = {.uid = user->uid, .gid = user->gid};
     if (bundle_config(BUNDLE_JOB, state->image, run->config->memory_mib, &texts.config, cause) < 0 ||
         bundle_program(job, state->image, &run->message->parts, &texts.program, cause) < 0 ||
         bundle_job(job, run->config->new_containers ? "new_container" : NULL, &texts.job, cause) < 0 ||

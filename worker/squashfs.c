@@ -98,7 +98,7 @@ struct writer {
     sqfs_id_table_t *ids;
     sqfs_meta_writer_t *inodes, *directories;
     sqfs_dir_writer_t *dir;
-    uint32_t mtime;
+    const struct squashfs_attributes *attributes;
     uint32_t inode_count;
 };
 
@@ -130,10 +130,11 @@ static int write_inode(struct writer *w, sqfs_inode_generic_t *inode, uint16_t m
     sqfs_meta_writer_get_position(w->inodes, &block, &offset);
     *ref = block << 16 | offset;
     inode->base.mode = mode;
-    inode->base.mod_time = w->mtime;
+    inode->base.mod_time = w->attributes->mtime;
     inode->base.inode_number = number;
-    int code = sqfs_id_table_id_to_index(w->ids, 0, &inode->base.uid_idx);
-    inode->base.gid_idx = inode->base.uid_idx;
+    int code = sqfs_id_table_id_to_index(w->ids, w->attributes->uid, &inode->base.uid_idx);
+    if (code == 0)
+        code = sqfs_id_table_id_to_index(w->ids, w->attributes->gid, &inode->base.gid_idx);
     if (code == 0)
         code = sqfs_meta_writer_write_inode(w->inodes, inode);
     return code ? sqfs_fail(code, "writing an inode", err) : 0;
@@ -289,7 +290,7 @@ static int compare_paths(const void *a, const void *b)
 
 static int writer_open(struct writer *w, struct pe_error *err)
 {
-    if (sqfs_super_init(&w->super, BLOCK_SIZE, w->mtime, SQFS_COMP_GZIP))
+    if (sqfs_super_init(&w->super, BLOCK_SIZE, w->attributes->mtime, SQFS_COMP_GZIP))
         return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs: superblock");
     w->ids = sqfs_id_table_create(0);
     w->inodes = sqfs_meta_writer_create(&w->file.base, &w->store, 0);
@@ -330,7 +331,7 @@ static int write_tables(struct writer *w, struct pe_error *err)
 }
 
 int squashfs_write(uint8_t *bytes, size_t capacity, uint64_t data_end, struct squashfs_file *files,
-                   size_t count, uint32_t mtime, struct pe_error *err)
+                   size_t count, const struct squashfs_attributes *attributes, struct pe_error *err)
 {
     __attribute__((cleanup(writer_close))) struct writer w = {
         .file = {.base = {.base = {.destroy = keep},
@@ -346,7 +347,7 @@ int squashfs_write(uint8_t *bytes, size_t capacity, uint64_t data_end, struct sq
                   .write_options = store_options,
                   .read_options = store_options,
                   .do_block = store_do_block},
-        .mtime = mtime,
+        .attributes = attributes,
     };
     if (writer_open(&w, err) < 0)
         return -1;

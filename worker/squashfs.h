@@ -16,11 +16,18 @@ struct squashfs_file {
     uint32_t mode;         /* permission bits */
 };
 
+/* What all files and directories have in common. */
+struct squashfs_attributes {
+    uint32_t mtime; /* s since 1970 */
+    uint32_t uid, gid;
+};
+
 /* Write inodes, directories and the superblock for `files`, with file data ending at `data_end`, into `bytes`
  * of `capacity`. Sorts `files`. Directories come from the paths; a path that ends in '/' is a directory that
- * may be empty. Everything belongs to root and is dated `mtime` (s). PE_ERR_INVALID when a path stands twice
+ * may be empty. PE_ERR_INVALID when a path stands twice
  * or is a file and a directory, PE_ERR_TOO_LARGE when the metadata do not fit. */
 int squashfs_write(uint8_t *bytes, size_t capacity, uint64_t data_end, struct squashfs_file *files,
-                   size_t count, uint32_t mtime, struct pe_error *err) PE_MUST_CHECK;
+                   size_t count, const struct squashfs_attributes *attributes,
+                   struct pe_error *err) PE_MUST_CHECK;
 
 #endif

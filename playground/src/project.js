@@ -22,6 +22,15 @@ export function checkPath(path) {
   return bad === undefined ? "" : bad === "" ? "A name has no empty parts." : `"${bad.slice(0, 20)}" cannot be a part of a name.`;
 }
 
+/** What kind of change it was is in `detail`. */
+class Change extends Event {
+  /** @param {string} detail */
+  constructor(detail) {
+    super("change");
+    this.detail = detail;
+  }
+}
+
 export class Project extends EventTarget {
   constructor() {
     super();
@@ -42,7 +51,7 @@ export class Project extends EventTarget {
 
   /** @param {string} what files, active, text, setup or all */
   changed(what) {
-    this.dispatchEvent(new CustomEvent("change", { detail: what }));
+    this.dispatchEvent(new Change(what));
   }
 
   /** @returns {SourceFile|undefined} */

@@ -46,7 +46,8 @@ def test_a_running_worker_takes_up_pulled_combined_and_removed_images(work):
     layout = busybox_layout(work)
     checked("umoci", "config", "--image", f"{layout}:latest", "--config.user", "nobody", "--config.label",
             'pe.inputs=[{"type": "text/plain", "patterns": ["*.txt"]}]', "--config.cmd", "-c", "--config.cmd",
-            "id -u; id -g; echo $A $HOME; pwd; cat *.txt; echo made > /output/f; echo made > g")
+            "id -u; id -g; echo $A $HOME; pwd; cat *.txt; echo made > /output/f; echo made > g; "
+            "echo more >> notes.txt && cp notes.txt /output")
     service = s.Service(slots=1, images=store)
     try:
         service.start()
@@ -59,7 +60,7 @@ def test_a_running_worker_takes_up_pulled_combined_and_removed_images(work):
         equal(list(catalog(service, "?file=notes.txt")), ["pulled:1"], "what could run a file")
         outcome = job(service, "pulled:1", ("notes.txt", "text\n"))
         equal((outcome.stdout, outcome.stderr), (b"65534\n65534\nb /\n/work\ntext\n", b""), "what the image's own command printed")
-        equal(outcome.files, {"f": b"made\n"}, "output of a user who is not root")
+        equal(outcome.files, {"f": b"made\n", "notes.txt": b"text\nmore\n"}, "output of a user who is not root")
 
         for version in ("1", "2"):
             done = run("import", "--name", f"versioned:{version}", "--store", store, "-", stdin=with_version(rootfs, version))
