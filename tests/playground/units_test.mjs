@@ -2,12 +2,20 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { createDeflateRaw, createInflateRaw } from "node:zlib";
 import { buildCommand, checkOption, optionWords, takesFile } from "../../playground/src/command.js";
 import { globMatches } from "../../playground/src/glob.js";
 import { decodeLink, encodeLink } from "../../playground/src/link.js";
 import { checkPath, parseEnvironment, Project } from "../../playground/src/project.js";
 import { joinWords, splitWords } from "../../playground/src/words.js";
 import { TOP } from "./service.mjs";
+
+// Browsers have "deflate-raw"; Debian's node has it in zlib only.
+for (const [name, create] of /** @type {const} */ ([["CompressionStream", createDeflateRaw], ["DecompressionStream", createInflateRaw]]))
+  globalThis[name] = /** @type {any} */ (function () {
+    return Duplex.toWeb(create());
+  });
 
 /** @type {[string, () => Promise<void>|void][]} */
 export const tests = [];
