@@ -177,6 +177,12 @@ $(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $
 nested: deps all guest images
 	@tests/nested/build build $(B)
 
+# The VM of tests/systemd, on the kernel of the other: with the plain programs in it, whatever SAN says.
+.PHONY: systemd
+systemd: nested
+	@$(if $(SAN),$(MAKE) --no-print-directory SAN= all)
+	@tests/systemd/build build
+
 # Shells whose completions are tested, and what reads manual pages.
 CLI_TEST_PACKAGES := bash bash-completion zsh fish mandoc
 
@@ -209,7 +215,7 @@ $(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | $(B)/.dep
 	@touch $@
 
 # T=name runs the suites and tests whose name contains it; PE_GUEST=small does it on the small kernel.
-test: deps all guest $(if $(PE_GUEST),kernel) images nested $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS) $(PAGE) $(BROWSER_TEST) $(FUZZ)
+test: deps all guest $(if $(PE_GUEST),kernel) images nested systemd $(UNIT) $(VMM_TEST) $(LB_TOOLS) $(CLIENTS) $(PAGE) $(BROWSER_TEST) $(FUZZ)
 	@deploy/install-packages $(CLI_TEST_PACKAGES) $(BROWSER_PACKAGES)
 	PE_HOME=$(abspath build) tests/run $(B) $(T)
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 enum {
+    SILENT_US = 1000 * 1000,          /* that a new connection may be, once nothing is listened on */
     BODY_GRACE_US = 10 * 1000 * 1000, /* before a body's speed counts */
     BODY_BYTES_PER_S = 4 * 1024,      /* the least, on average */
     HEAD_LOOK = 64 * 1024, /* bytes in which a head's end is looked for; libh2o takes no longer ones */
@@ -21,8 +22,9 @@ struct connection {
     struct server *server;
     h2o_socket_t *client; /* libh2o's */
     struct hangup_watch hangup;
-    unsigned busy;   /* requests of it that are being handled */
-    bool in_request; /* bytes of a request came, and it is not being handled yet */
+    unsigned requests; /* of it that were handled */
+    unsigned busy;     /* requests of it that are being handled */
+    bool in_request;   /* bytes of a request came, and it is not being handled yet */
     bool head_complete;
     uint64_t since_us;  /* in_request, or its opposite */
     size_t since_bytes; /* that had come by then */
@@ -81,6 +83,9 @@ static void on_close(void *data)
     struct connection *connection = data;
     list_remove(&connection->in_open); /* libh2o's socket is gone with this call */
     hangup_forget(&connection->server->hangup, &connection->hangup);
+    if (!connection->requests)
+        connection->server->unheard--;
+    server_check_end(connection->server);
     if (connection->linger_fd >= 0)
         start_lingering(connection);
     else
@@ -93,6 +98,7 @@ void connection_begin(struct server *server, h2o_socket_t *sock)
     *connection =
         (struct connection){.server = server, .client = sock, .linger_fd = -1, .since_us = pe_now_us()};
     server->connections++;
+    server->unheard++;
     list_append(&server->connections_open, &connection->in_open);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
@@ -122,6 +128,17 @@ void connection_busy(struct connection *connection)
     connection->busy++;
 }
 
+void connection_request(struct connection *connection)
+{
+    if (!connection->requests++)
+        connection->server->unheard--;
+}
+
+bool connection_is_new(const struct connection *connection)
+{
+    return connection->requests <= 1;
+}
+
 void connection_idle(struct connection *connection)
 {
     connection->busy--;
@@ -148,6 +165,8 @@ static bool is_slow(const struct connection *connection, uint64_t now)
 {
     const struct settings *settings = connection->server->settings;
     uint64_t took_us = now - connection->since_us;
+    if (!connection->in_request && connection->server->draining && !connection->requests)
+        return took_us > SILENT_US;
     if (!connection->in_request)
         return took_us > settings->idle_ms * 1000;
     if (!connection->head_complete)

@@ -14,6 +14,12 @@ struct server;
 /* Count a connection just accepted, until libh2o closes it. */
 void connection_begin(struct server *server, h2o_socket_t *sock);
 
+/* A request of it came. */
+void connection_request(struct connection *connection);
+
+/* Whether no more than one request of it came yet. */
+bool connection_is_new(const struct connection *connection);
+
 /* The connection of a socket, to say that a request of it is being handled: from `busy` to as many `idle`,
  * its client need not send anything. A WebSocket is busy to its end. */
 struct connection *connection_of(h2o_socket_t *sock);

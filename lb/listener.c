@@ -25,6 +25,7 @@ struct listener {
     struct server *server;
     h2o_socket_t *sock;
     bool tls;
+    bool inherited;          /* systemd has it, too */
     struct sockaddr_un file; /* of a UNIX listener: sun_path is what to remove in the end */
     dev_t device;            /* and only while it still is this one */
     ino_t inode;
@@ -217,7 +218,7 @@ int listener_adopt(struct server *server, struct pe_error *err)
     if (count < 0)
         return pe_fail(err, PE_ERR_INVALID, "sockets from systemd: %s", strerror(-count));
     for (int i = 0; i < count; i++) {
-        struct listener listener = {.tls = !strcmp(names[i], "tls")};
+        struct listener listener = {.tls = !strcmp(names[i], "tls"), .inherited = true};
         pe_autoclose int fd = SD_LISTEN_FDS_START + i;
         char where[64];
         snprintf(where, sizeof where, "systemd's socket '%.32s'", names[i]);
@@ -233,6 +234,17 @@ int listener_adopt(struct server *server, struct pe_error *err)
 
 /* ---- the end ---- */
 
+static void close_listener(struct listener *listener)
+{
+    struct stat st;
+    if (listener->file.sun_path[0] && lstat(listener->file.sun_path, &st) == 0 &&
+        st.st_dev == listener->device && st.st_ino == listener->inode)
+        unlink(listener->file.sun_path);
+    h2o_socket_close(listener->sock);
+    list_remove(&listener->in_listeners);
+    free(listener);
+}
+
 /* Sockets of one port are numbered in the order in which they were bound (socket(7), SO_REUSEPORT): a process
  * that is to be replaced has number 0, the one that replaces it number 1. Where there is no number 1, the
  * kernel chooses as if nothing had been said. */
@@ -240,11 +252,13 @@ void listener_yield_all(struct server *server)
 {
     struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
     const struct sock_fprog program = {.len = 1, .filter = &choose_second};
-    list_for_each(node, &server->listeners)
-    {
-        const struct listener *listener = list_entry(node, struct listener, in_listeners);
+    for (struct list *node = server->listeners.next, *next; node != &server->listeners; node = next) {
+        struct listener *listener = list_entry(node, struct listener, in_listeners);
         int fd = h2o_socket_get_fd(listener->sock);
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
+        next = node->next;
+        if (listener->inherited)
+            close_listener(listener);
+        else if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
             continue; /* a socket that shares no port */
     }
 }
@@ -252,14 +266,6 @@ void listener_yield_all(struct server *server)
 void listener_close_all(struct server *server)
 {
     h2o_timeout_unlink(&server->pause_entry);
-    while (server->listeners.next != &server->listeners) {
-        struct listener *listener = list_entry(server->listeners.next, struct listener, in_listeners);
-        struct stat st;
-        if (listener->file.sun_path[0] && lstat(listener->file.sun_path, &st) == 0 &&
-            st.st_dev == listener->device && st.st_ino == listener->inode)
-            unlink(listener->file.sun_path);
-        h2o_socket_close(listener->sock);
-        list_remove(&listener->in_listeners);
-        free(listener);
-    }
+    while (server->listeners.next != &server->listeners)
+        close_listener(list_entry(server->listeners.next, struct listener, in_listeners));
 }

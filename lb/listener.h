@@ -18,7 +18,8 @@ int listener_open(struct server *server, const char *where, bool tls, struct pe_
 int listener_adopt(struct server *server, struct pe_error *err) PE_MUST_CHECK;
 
 /* Ask the kernel to give new connections to another process that listens on the same port, if there is one;
- * those that it has given to this one already are still accepted. */
+ * those that it has given to this one already are still accepted. Sockets from systemd are left at once: it
+ * keeps what waits there for whoever comes next. */
 void listener_yield_all(struct server *server);
 
 /* Stop listening everywhere and remove our own socket files. Accepted connections stay. */

@@ -1,6 +1,7 @@
 /* libh2o's configuration and the table of paths. */
 #include "lb/answer.h"
 #include "lb/api_info.h"
+#include "lb/connection.h"
 #include "lb/control_link.h"
 #include "lb/cors.h"
 #include "lb/job_status.h"
@@ -67,6 +68,7 @@ struct router {
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct server *server = ((struct router *)self)->server;
+    connection_request(connection_of(req->conn->callbacks->get_socket(req->conn)));
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const char *method = routes[i].method;
         const char *allowed = method && strcmp(method, "GET") == 0 ? "GET, HEAD" : method;

@@ -195,7 +195,7 @@ static void choose_caching(struct run *run)
 /* What can be said before the body is read; a problem without a status when all is well. */
 static struct pe_problem check_head(struct run *run)
 {
-    if (run->server->draining) {
+    if (run->server->draining && !connection_is_new(run->connection)) {
         run->req->http1_is_persistent = 0;
         return problem_make("no-capacity", "the balancer is shutting down");
     }

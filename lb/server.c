@@ -143,7 +143,12 @@ void server_host_changed(struct server *server)
 void server_run_ended(struct server *server)
 {
     server->runs--;
-    if (server->draining && server->runs == 0)
+    server_check_end(server);
+}
+
+void server_check_end(struct server *server)
+{
+    if (server->draining && server->runs == 0 && server->unheard == 0)
         server->stopped = true;
 }
 
@@ -178,11 +183,12 @@ static void on_handed_over(h2o_timeout_entry_t *entry)
     dismiss_slots(server);
     server->phase_entry.cb = on_drain_over;
     h2o_timeout_link(server->ctx.loop, &server->drain, &server->phase_entry);
-    server->stopped |= server->runs == 0;
+    server_check_end(server);
 }
 
 /* First new connections are steered to a second process on the same port, if there is one, while those that
- * were on their way to this one are still taken; then the listeners close. */
+ * were on their way to this one are still taken; then the listeners close. What waits at systemd's sockets
+ * stays there for the next process. */
 static void begin_end(struct server *server)
 {
     pe_log(PE_LOG_INFO, "shutting down: %zu jobs are to be finished", server->runs);
@@ -192,6 +198,10 @@ static void begin_end(struct server *server)
         on_gathered(&server->phase_entry);
     listener_yield_all(server);
     h2o_timeout_unlink(&server->phase_entry);
+    if (server->listeners.next == &server->listeners) {
+        on_handed_over(&server->phase_entry);
+        return;
+    }
     server->phase_entry.cb = on_handed_over;
     h2o_timeout_link(server->ctx.loop, &server->handover, &server->phase_entry);
 }

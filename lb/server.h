@@ -60,6 +60,7 @@ struct server {
 
     struct list listeners, connections_open;
     size_t connections, connections_max;
+    size_t unheard;   /* of them, those whose first request has not come */
     size_t runs;      /* POST /v1/run requests not answered completely */
     bool gathering;   /* the start was just now */
     bool terminating; /* SIGTERM came */
@@ -85,8 +86,11 @@ void server_watch_deadlines(struct server *server);
 /* Cut off the slowest readers while outcomes hold more memory than they may. */
 void server_bound_outcomes(struct server *server);
 
-/* Whatever may have been the last running job is over: ends the loop when draining. */
+/* A run is over. */
 void server_run_ended(struct server *server);
+
+/* End the loop if draining and neither a run nor a connection that was accepted in time is waited for. */
+void server_check_end(struct server *server);
 
 /* routes.c: libh2o's configuration, and which function answers which request. */
 void server_configure(struct server *server);

@@ -27,7 +27,7 @@ struct settings {
     uint64_t cache_mib, results_mib, poison_ms;
     struct store_settings store;
     const char *playground_folder; /* NULL: that of the installation, if it is there */
-    const char *spool_folder; /* for large request bodies */
+    const char *spool_folder;      /* for large request bodies */
 
     uint64_t gather_ms, handover_ms, drain_ms;
     struct pe_option_list piston_overrides;

@@ -51,8 +51,10 @@ static int grow(char ***strings, size_t count, const char *field, struct pe_erro
         return 0;
     size_t capacity = count ? 2 * count : 1;
     char **grown = realloc(*strings, (capacity + 1) * sizeof *grown);
-    if (!grown)
-        return pe_fail_errno(err, "field '%s'", field);
+    if (!grown) {
+        pe_fail_errno(err, "field '%s'", field);
+        return -1;
+    }
     memset(grown + count, 0, (capacity + 1 - count) * sizeof *grown);
     *strings = grown;
     return 0;

@@ -174,17 +174,16 @@ static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
 
 static void take_parts(struct pe_json_reader *reader, struct pe_parts *parts)
 {
-    uint64_t size = 0;
     if (parts->count)
         pe_json_fault(reader, "'parts' comes twice");
     pe_json_enter(reader, '[');
     while (pe_json_next_element(reader)) {
         take_part(reader, parts);
-        if (!reader->fault)
-            size += parts->items[parts->count - 1].size;
-        if (parts->count > PARTS_MAX || size > PE_INPUT_BYTES_MAX)
-            pe_json_fault(reader, "too many parts, or too many bytes in them");
+        if (parts->count > PARTS_MAX)
+            pe_json_fault(reader, "too many parts");
     }
+    if (pe_parts_size(parts) > PE_INPUT_BYTES_MAX)
+        pe_json_fault(reader, "too many bytes in the parts");
 }
 
 /* ---- decoding ---- */

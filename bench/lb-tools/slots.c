@@ -42,12 +42,11 @@ struct slot {
     uint64_t due_ms; /* when the job is done, 0 while there is none */
     size_t input_size;
     int fd;
-    bool canceled;
+    bool canceled, watched_for_room;
     char id[80];
     char input[INPUT_MAX];
     uint8_t out[OUT_MAX]; /* frames for the next write: all of an answer goes out in one */
     size_t out_size;
-    bool watched_for_room;
 };
 
 static int log_fd = -1;

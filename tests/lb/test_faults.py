@@ -524,6 +524,20 @@ def _():
         del answers_pings
 
 
+@test("a connection that was accepted before SIGTERM is still served its first request")
+def _():
+    with Balancer() as lb:
+        control, slot = lb.worker()
+        early = connect(lb.address)
+        eventually(lambda: lb.metric("pe_connections") >= 4, "it is accepted")  # worker, slot, this one and the question
+        lb.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not os.path.exists(lb.path), "the socket is removed")
+        early.sendall(job_request())
+        slot.answer(slot.take_job()[0], b"early", ready=False)
+        equal(b"200 OK" in early.recv(65536), True)
+        equal(lb.process.wait(10), 0)
+
+
 @test("SIGTERM finishes running jobs, takes no new ones and removes the socket")
 def _():
     with Balancer() as lb:

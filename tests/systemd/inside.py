@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""In the VM: what docs/operations.md says is done word for word, and must then be so. Prints "ok SENTENCE" or "not ok SENTENCE"."""
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, "/pe/tests/lb")
+
+from slotclient import Host, Slot, image  # noqa: E402
+
+ADDRESS = "127.0.0.1:8080"
+BOUNDARY = "systemd-test"
+TOKEN = "/etc/program-explorer/token"
+JOB_SECONDS = 600
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def check(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(w) for w in what))
+
+
+def sh(command):
+    done = subprocess.run(["sh", "-ec", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check(done.returncode == 0, f"{command}: {done.stdout}")
+    return done.stdout
+
+
+def documented(chapter):
+    """The commands of a chapter, but for those that copy files here: that has been done."""
+    with open("/pe/docs/operations.md") as page:
+        text = re.search(rf"^## {chapter}\..*?(?=^## )", page.read(), re.M | re.S).group(0)
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    commands = [re.sub(r"^make install PREFIX=/usr( && |$)", "", command) for command in commands]
+    return [command for command in commands if command and not command.startswith("cp -r build")]
+
+
+def until(condition, what, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        check(time.monotonic() < deadline, f"not within {seconds} s: {what}")
+        time.sleep(0.2)
+    return value
+
+
+def ask(method, path, body=None, headers=None):
+    connection = http.client.HTTPConnection(ADDRESS, timeout=JOB_SECONDS)
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    return answer.status, data
+
+
+def health():
+    return json.loads(ask("GET", "/healthz")[1])
+
+
+def run_job(image_name, *words):
+    job = json.dumps({"image": image_name, "cmd": list(words), "cache": False, "timeout_ms": 60000})
+    body = (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="job"\r\nContent-Type: application/json\r\n\r\n{job}\r\n'
+            f"--{BOUNDARY}--\r\n").encode()
+    status, data = ask("POST", "/v1/run", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+                                                 "Accept": "application/json"})
+    return status, json.loads(data)
+
+
+def state(unit):
+    return sh(f"systemctl show -p ActiveState,SubState,Result,NRestarts {unit}").split()
+
+
+# ---- what must hold ----
+
+def balancer_starts():
+    for command in documented(2):
+        if command.startswith("curl"):
+            until(lambda: subprocess.run(["sh", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0,
+                  command, 60)
+        else:
+            sh(command)
+    until(lambda: "ActiveState=active" in state("pe-lb.service"), "pe-lb is active", 60)
+    check("NRestarts=0" in state("pe-lb.service"), state("pe-lb.service"))
+    listening = sh("ss -Htlnp sport = :8080")
+    check('"systemd"' in listening and '"pe-lb"' in listening, "the socket is systemd's and handed over:", listening)
+
+
+class StandIns:
+    """A host with slots that answer at once, and come back when the balancer went away."""
+
+    def __init__(self, slots):
+        with open(TOKEN) as file:
+            self.token = file.read().strip()
+        self.ending = False
+        threading.Thread(target=self.keep, args=(self.control,), daemon=True).start()
+        for _ in range(slots):
+            threading.Thread(target=self.keep, args=(self.serve,), daemon=True).start()
+
+    def keep(self, session):
+        while not self.ending:
+            try:
+                session()
+            except Exception:  # noqa: BLE001: the balancer was restarted, or is about to be
+                time.sleep(0.1)
+
+    def control(self):
+        host = Host(ADDRESS, "stand-in", [image("stand:1")], token=self.token)
+        check(host.status == 101, host.status)
+        while not self.ending:
+            host.receive(60)
+
+    def serve(self):
+        slot = Slot(ADDRESS, "stand-in", "stand:1", token=self.token)
+        check(slot.status == 101, slot.status)
+        while not self.ending:
+            job, _ = slot.take_job(60)
+            slot.answer(job, job["job"]["cmd"][0].encode(), image="stand:1")
+
+
+def restarts_lose_nothing():
+    stand_ins = StandIns(4)
+    until(lambda: health()["ready"] >= 4, "the stand-ins are ready", 60)
+    wrong, counts, stop = [], [0] * 4, threading.Event()
+
+    def client(number):
+        while not stop.is_set():
+            word = f"{number}-{counts[number]}"
+            try:
+                status, result = run_job("stand:1", word)
+                if (status, result.get("stdout")) != (200, word):
+                    wrong.append((status, result))
+            except Exception as error:  # noqa: BLE001: whatever it is, an answer is missing
+                wrong.append(repr(error))
+            counts[number] += 1
+    clients = [threading.Thread(target=client, args=(i,)) for i in range(4)]
+    for one in clients:
+        one.start()
+    for _ in range(3):
+        before = sum(counts)
+        until(lambda: sum(counts) >= before + 20, "jobs are answered", 120)
+        sh("systemctl restart pe-lb.service")
+    before = sum(counts)
+    until(lambda: sum(counts) >= before + 20, "jobs are answered after the last restart", 120)
+    stop.set()
+    for one in clients:
+        one.join()
+    stand_ins.ending = True
+    check(not wrong, f"{len(wrong)} of {sum(counts)} requests:", wrong[:3])
+    say(f"# {sum(counts)} requests over three restarts")
+
+
+def reload_reads_tokens():
+    sh(f"openssl rand -hex 32 >> {TOKEN} && systemctl reload pe-lb.service")
+    until(lambda: "tokens and certificates are read again" in sh("journalctl -u pe-lb.service -o cat"), "the journal says so", 30)
+
+
+def worker_starts():
+    for command in documented(3):
+        command = command.replace("TOKEN-FROM-THE-BALANCER", "/tmp/token").replace("https://balancer.example:8443", "http://" + ADDRESS)
+        if "/tmp/token" in command:
+            sh(f"head -1 {TOKEN} > /tmp/token")
+            command += f".worker && sed 's#{TOKEN}#{TOKEN}.worker#' -i /usr/lib/systemd/system/pe-worker.service"
+        if "systemctl" in command:
+            sh("echo 'PE_WORKER_OPTIONS=--slots 1 --warm busybox:1.35' >> /etc/program-explorer/worker.env")
+        sh(command)
+    until(lambda: b"busybox:1.35" in ask("GET", "/v1/images")[1], "the worker has joined", 600)
+
+
+def job_through_curl():
+    text = sh(f"curl -sS --max-time {JOB_SECONDS} -F 'job={{\"image\":\"busybox:1.35\",\"cmd\":[\"echo\",\"hello from a VM\"]}};"
+              f"type=application/json' -H 'Accept: application/json' http://{ADDRESS}/v1/run")
+    result = json.loads(text)
+    check((result.get("status"), result.get("stdout")) == ("exited", "hello from a VM\n"), text)
+    rungs = sh("journalctl -u pe-worker.service -o cat | grep -o 'qemu+[a-z+]*' | head -1").strip()
+    say(f"# on the rung {rungs}")
+
+
+def stop_drains():
+    box = []
+    thread = threading.Thread(target=lambda: box.append(run_job("busybox:1.35", "sh", "-c", "sleep 5; echo done")))
+    thread.start()
+    until(lambda: health()["running"] == 1, "the job runs", 60)
+    sh("systemctl stop pe-worker.service")
+    thread.join()
+    check(box[0][0] == 200 and box[0][1]["stdout"] == "done\n", box)
+    check("Result=success" in state("pe-worker.service"), state("pe-worker.service"))
+    check(not sh("pgrep -x qemu-system-x86 || true").strip(), "VMMs are left")
+
+
+def balancer_stops():
+    sh("systemctl stop pe-lb.socket pe-lb.service")
+    check("Result=success" in state("pe-lb.service"), state("pe-lb.service"))
+    failed = sh("systemctl list-units --failed --no-legend --plain")
+    check(not failed.strip(), failed)
+
+
+TESTS = [
+    ("pe-lb starts as docs/operations.md says, on systemd's socket", balancer_starts),
+    ("three restarts of pe-lb under load lose no request", restarts_lose_nothing),
+    ("a reload of pe-lb reads the tokens again", reload_reads_tokens),
+    ("pe-worker starts as docs/operations.md says and joins", worker_starts),
+    ("a job sent with curl runs in a VM of the hardened worker", job_through_curl),
+    ("stopping pe-worker waits for its job, and leaves nothing", stop_drains),
+    ("stopping pe-lb ends it in order, and no unit has failed", balancer_stops),
+]
+
+
+def main():
+    with open("/proc/uptime") as uptime:
+        say(f"# the VM is up after {float(uptime.read().split()[0]):.0f} s")
+    sh("ip link set lo up; [ -c /dev/kvm ] || mknod /dev/kvm c 10 232; chmod 666 /dev/kvm")
+    for sentence, function in TESTS:
+        started = time.monotonic()
+        try:
+            function()
+            say(f"ok {sentence}")
+        except Exception as error:  # noqa: BLE001: a test may fail in any way
+            say(f"not ok {sentence}\n  {type(error).__name__}: {error}")
+            for unit in "pe-lb", "pe-worker":
+                log = subprocess.run(["journalctl", "-u", unit, "-n", "15", "--no-pager"], stdout=subprocess.PIPE, text=True).stdout
+                say("\n".join("  " + line for line in log.splitlines()))
+        say(f"# {time.monotonic() - started:.0f} s")
+    say("# end")
+
+
+main()
