@@ -158,7 +158,7 @@ def restarts_lose_nothing():
 
 def reload_reads_tokens():
     sh(f"openssl rand -hex 32 >> {TOKEN} && systemctl reload pe-lb.service")
-    until(lambda: "tokens and certificates are read again" in sh("journalctl -u pe-lb.service -o cat"), "the journal says so", 30)
+    until(lambda: "tokens, certificates and the page are read again" in sh("journalctl -u pe-lb.service -o cat"), "the journal says so", 30)
 
 
 def worker_starts():
