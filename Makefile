@@ -179,7 +179,7 @@ nested: deps all guest images
 
 # The VM of tests/systemd, on the kernel of the other: with the plain programs in it, whatever SAN says.
 .PHONY: systemd
-systemd: nested
+systemd: nested playground
 	@$(if $(SAN),$(MAKE) --no-print-directory SAN= all)
 	@tests/systemd/build build
 
