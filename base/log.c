@@ -1,6 +1,7 @@
-/* The log of the servers. One write(2) a line, so that lines of several processes never mix. */
+/* The log of the servers. Whole lines in a write(2), so that lines of several processes never mix. */
 #include "base/log.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,9 +18,32 @@ static enum pe_log_level log_least = PE_LOG_INFO;
 static bool log_json;
 static pid_t log_pid; /* 0: not asked for since the last fork */
 
-static void forget_pid(void)
+/* Lines that wait for pe_log_flush. */
+static struct {
+    bool wanted;
+    size_t size;
+    char text[PIPE_BUF]; /* as much as no other process's lines get into, pipe(7) */
+} batch;
+
+/* A child has a number of its own, and its parent writes what waits. */
+static void begin_anew(void)
 {
     log_pid = 0;
+    batch.size = 0;
+}
+
+void pe_log_flush(void)
+{
+    size_t size = batch.size;
+    batch.size = 0;
+    if (size && write(STDERR_FILENO, batch.text, size) < 0)
+        return; /* a log that cannot be written has nowhere to say so */
+}
+
+void pe_log_batch(void)
+{
+    batch.wanted = true;
+    atexit(pe_log_flush);
 }
 
 void pe_log_use_json(void)
@@ -30,7 +54,7 @@ void pe_log_use_json(void)
 void pe_log_init(const char *program)
 {
     log_program = program;
-    pthread_atfork(NULL, NULL, forget_pid);
+    pthread_atfork(NULL, NULL, begin_anew);
     const char *wanted = getenv("PE_LOG"), *format = getenv("PE_LOG_FORMAT");
     log_json = format && !strcmp(format, "json");
     for (int level = PE_LOG_DEBUG; wanted && level <= PE_LOG_ERROR; level++)
@@ -90,6 +114,16 @@ static void put_member(struct line *line, const char *before, const char *before
     put(line, value);
 }
 
+static void write_out(enum pe_log_level level, const char *text, size_t size)
+{
+    if (size > sizeof batch.text - batch.size)
+        pe_log_flush();
+    memcpy(batch.text + batch.size, text, size);
+    batch.size += size;
+    if (!batch.wanted || level > PE_LOG_INFO)
+        pe_log_flush();
+}
+
 static void write_line(enum pe_log_level level, const char *request, const char *message)
 {
     struct line line;
@@ -112,8 +146,7 @@ static void write_line(enum pe_log_level level, const char *request, const char 
     }
     put_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
     put(&line, log_json ? "\"}\n" : "\"\n");
-    if (write(STDERR_FILENO, line.text, line.size) < 0)
-        return; /* a log that cannot be written has nowhere to say so */
+    write_out(level, line.text, line.size);
 }
 
 static void log_message(enum pe_log_level level, const char *request, const char *format, va_list args)

@@ -12,6 +12,11 @@ void pe_log_init(const char *program);
 /* One line as JSON instead of logfmt; also the environment's PE_LOG_FORMAT=json. */
 void pe_log_use_json(void);
 
+/* From now on lines of PE_LOG_INFO and less wait for pe_log_flush, for the next line of more weight, until
+ * PIPE_BUF bytes of them wait, or for exit(3): for an event loop, which flushes before it waits. */
+void pe_log_batch(void);
+void pe_log_flush(void);
+
 void pe_log(enum pe_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As pe_log, with the id of the request that it is about as a field of its own, `request`: the balancer and

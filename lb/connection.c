@@ -26,6 +26,7 @@ struct connection {
     unsigned busy;     /* requests of it that are being handled */
     bool in_request;   /* bytes of a request came, and it is not being handled yet */
     bool head_complete;
+    bool left_polled;
     uint64_t since_us;  /* in_request, or its opposite */
     size_t since_bytes; /* that had come by then */
     int linger_fd;      /* a duplicate that outlives libh2o's socket; -1: none */
@@ -128,6 +129,20 @@ void connection_busy(struct connection *connection)
     connection->busy++;
 }
 
+/* Readable, but nothing is to be read: the next request, or the end, which hangup.c tells of. */
+static void on_readable(h2o_socket_t *sock, const char *error)
+{
+    (void)error;
+    h2o_socket_read_stop(sock);
+}
+
+void connection_leave_polled(struct connection *connection)
+{
+    connection->left_polled = true;
+    h2o_socket_dont_read(connection->client, 1);
+    h2o_socket_read_start(connection->client, on_readable);
+}
+
 void connection_request(struct connection *connection)
 {
     if (!connection->requests++)
@@ -142,6 +157,9 @@ bool connection_is_new(const struct connection *connection)
 void connection_idle(struct connection *connection)
 {
     connection->busy--;
+    if (connection->left_polled)
+        h2o_socket_dont_read(connection->client, 0);
+    connection->left_polled = false;
     connection->in_request = connection->head_complete = false;
     connection->since_us = pe_now_us();
 }

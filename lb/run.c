@@ -334,6 +334,7 @@ static int watch_client(struct run *run, struct pe_error *err)
     if (run->req->version >= 0x200)
         return 0; /* libh2o reads HTTP/2 all the time, and ends the request by itself */
     h2o_socket_t *sock = run->req->conn->callbacks->get_socket(run->req->conn);
+    connection_leave_polled(run->connection);
     return hangup_watch(&server->hangup, connection_hangup(run->connection), h2o_socket_get_fd(sock),
                         on_hangup, run, err);
 }

@@ -335,9 +335,12 @@ void server_bound_outcomes(struct server *server)
 
 int server_run(struct server *server, struct pe_error *err)
 {
-    while (!server->stopped)
+    pe_log_batch();
+    while (!server->stopped) {
+        pe_log_flush();
         if (h2o_evloop_run(server->ctx.loop, INT32_MAX) != 0 && errno != EINTR)
             return pe_fail_errno(err, "the event loop");
+    }
     listener_close_all(server);
     store_close(&server->store);
     pe_log(PE_LOG_INFO, "stopped");

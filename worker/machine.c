@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What kernel, pe-init and page cache need beside the job's memory: with less, a job at its limit meets a
@@ -23,6 +24,12 @@
 
 /* Time of a warm-up, in a template's boot. */
 #define WARM_UP_MS 60000u
+
+/* A guest is at rest when its VMM needs less than this of a processor in each of so many spans in a row. */
+#define REST_SPAN_MS 50u
+#define REST_SPANS 4u
+#define REST_CPU_US 1500u
+#define REST_MOST_MS 3000u
 
 static int open_devices(const struct worker_config *config, const struct pe_image *image,
                         struct machine *machine, struct vm_spec *spec, struct pe_error *err)
@@ -146,9 +153,35 @@ int machine_rehearse(const struct worker_config *config, const struct pe_image *
     return pe_write_all(machine->vm.control_fd, "rehearse\n", 9, "the VM's control channel", err);
 }
 
+static uint64_t cpu_time_us(clockid_t clock)
+{
+    struct timespec used = {0};
+    (void)clock_gettime(clock, &used);
+    return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
+}
+
+/* After `ready` the kernel still has work that it put off (what a warm-up left: mounts, credentials, timers).
+ * Saved in the middle of that, every clone would do it again before it hears its first word. */
+static void await_rest(const struct machine *machine)
+{
+    static const struct timespec span = {.tv_nsec = REST_SPAN_MS * 1000000};
+    unsigned calm = 0;
+    clockid_t clock;
+    if (clock_getcpuclockid(machine->vm.pid, &clock) != 0)
+        return;
+    uint64_t before = cpu_time_us(clock);
+    for (unsigned ms = 0; calm < REST_SPANS && ms < REST_MOST_MS; ms += REST_SPAN_MS) {
+        nanosleep(&span, NULL);
+        uint64_t now = cpu_time_us(clock);
+        calm = now - before < REST_CPU_US ? calm + 1 : 0;
+        before = now;
+    }
+}
+
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
                  struct pe_error *err)
 {
+    await_rest(machine);
     int failed = vm_save(&config->vm, &machine->vm, snapshot, err);
     machine_discard(machine);
     return failed;

@@ -59,7 +59,8 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
 int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
                      struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
-/* Stop a machine that is ready, and make it a template; nothing of it is left but the snapshot. */
+/* Stop a machine that is ready as soon as its guest is at rest, after 3 s in any case, and make it a template;
+ * nothing of it is left but the snapshot. */
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
                  struct pe_error *err) PE_MUST_CHECK;
 

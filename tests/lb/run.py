@@ -11,6 +11,7 @@ import test_requests
 import test_jobs
 import test_hosts
 import test_faults
+import test_pipelining
 import test_cache
 import test_protection
 import test_piston
