@@ -44,7 +44,7 @@ $(B)/obj/lb/openapi.o: proto/openapi.json
 pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(call src,cli) image/store.c
-pe-run_LIBS := -lcurl -ljansson -linih
+pe-run_LIBS := -lcurl -ljansson -linih -lcrypto
 pe-image_SRC := $(call src,image)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,14 @@ static bool is_digest(const char *name)
     return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
 }
 
+static void identify(const struct pe_buf *text, char identity[PE_IMAGE_IDENTITY_SIZE])
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    EVP_Digest(text->data, text->size, bytes, NULL, EVP_sha256(), NULL);
+    for (int i = 0; i < PE_IMAGE_IDENTITY_SIZE / 2; i++)
+        snprintf(identity + 2 * i, 3, "%02x", bytes[i]);
+}
+
 static int parse_entry(const struct pe_buf *text, const char *path, struct pe_image *image,
                        struct pe_error *err)
 {
@@ -44,6 +53,7 @@ static int parse_entry(const struct pe_buf *text, const char *path, struct pe_im
         return pe_fail(err, PE_ERR_MALFORMED, "not JSON: line %d: %s", where.line, where.text);
     if (pe_image_from_json(json, image, err) < 0)
         return -1;
+    identify(text, image->identity);
     pe_store_name_path(image->name, own);
     if (strcmp(own, path) != 0)
         return pe_fail(err, PE_ERR_MALFORMED, "its name is '%s'", image->name);

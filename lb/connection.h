@@ -26,9 +26,9 @@ struct connection *connection_of(h2o_socket_t *sock);
 void connection_busy(struct connection *connection);
 void connection_idle(struct connection *connection);
 
-/* For a request over HTTP/1 that has come as a whole and takes its time, until `idle`: libh2o takes the socket
- * out of its epoll set when it has read a request and puts it in again after the answer. This leaves it in,
- * with nothing read from it: the request's texts are in the buffer that would be read to. */
+/* For a request over HTTP/1 that has come as a whole and takes its time, until `idle`: libh2o takes the
+ * socket out of its epoll set when it has read a request and puts it in again after the answer. This leaves
+ * it in, with nothing read from it: the request's texts are in the buffer that would be read to. */
 void connection_leave_polled(struct connection *connection);
 
 /* To notice the client's end while a request of it is being handled. */

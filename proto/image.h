@@ -28,7 +28,12 @@ struct pe_image_command {
     size_t cmd_count;
 };
 
+#define PE_IMAGE_IDENTITY_SIZE 65 /* 64 hex digits of a SHA-256, and the NUL */
+
 struct pe_image {
+    /* Of the entry's text in a store: another one under the same name has another. "": it came from
+     * elsewhere. */
+    char identity[PE_IMAGE_IDENTITY_SIZE];
     char *name;         /* "gcc:14", a valid image reference with a tag */
     char *digest;       /* "sha256:<64 hex>" of the rootfs squashfs file, whole */
     char *description;  /* one sentence, may be empty */

@@ -204,7 +204,7 @@ static int make_machine(struct job_state *state, struct pe_error *cause)
         template_take(run->templates, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
         pe_log(PE_LOG_WARN, "%s", ignored.message);
     int failed = -1;
-    if (snapshot.memory_fd >= 0 &&
+    if (snapshot.memory_fd >= 0 && template_is_of(run->templates, state->image) &&
         (failed = machine_clone(run->config, state->image, &snapshot, run->machine, cause)) < 0) {
         pe_log(PE_LOG_WARN, "%s", cause->message);
         template_is_broken(run->templates, state->image->name);

@@ -88,8 +88,7 @@ static void begin(struct machine *machine, const struct pe_image *image)
 {
     *machine = MACHINE_NONE;
     machine->started_us = pe_now_us();
-    snprintf(machine->image, sizeof machine->image, "%s", image->name);
-    snprintf(machine->image_digest, sizeof machine->image_digest, "%s", image->digest);
+    snprintf(machine->image, sizeof machine->image, "%s", image->identity);
 }
 
 /* `machine` has begun, and may have an input device already. */
@@ -203,8 +202,7 @@ void machine_discard(struct machine *machine)
 
 bool machine_is_for(const struct machine *machine, const struct pe_image *image)
 {
-    return machine->vm.pid > 0 && !strcmp(machine->image_digest, image->digest) &&
-           !strcmp(machine->image, image->name);
+    return machine->vm.pid > 0 && !strcmp(machine->image, image->identity);
 }
 
 void machine_is_ready(struct machine *machine)

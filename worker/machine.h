@@ -14,9 +14,9 @@
 struct machine {
     struct vm vm;
     struct memfile input, output;
-    char image[PE_IMAGE_NAME_MAX + 1], image_digest[80]; /* that it was started for; "": there is no VM */
-    bool ready;                                          /* the guest said so */
-    bool clone;                                          /* of a template */
+    char image[PE_IMAGE_IDENTITY_SIZE]; /* that it was started for: its identity; "": there is no VM */
+    bool ready;                         /* the guest said so */
+    bool clone;                         /* of a template */
     uint64_t started_us;
     uint64_t spawn_us, restore_us, ready_us; /* how long each took to make it ready (enum pe_step) */
     char heard[256];                         /* the guest's current line, so far */
@@ -59,8 +59,8 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
 int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
                      struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
-/* Stop a machine that is ready as soon as its guest is at rest, after 3 s in any case, and make it a template;
- * nothing of it is left but the snapshot. */
+/* Stop a machine that is ready as soon as its guest is at rest, after 3 s in any case, and make it a
+ * template; nothing of it is left but the snapshot. */
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
                  struct pe_error *err) PE_MUST_CHECK;
 
@@ -74,9 +74,7 @@ void machine_discard(struct machine *machine);
  * something else, said `fail <reason>`, or its VMM ended (PE_ERR_LOST); the error says which. */
 int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether there is a VM, and it was started for this image. Images with the same rootfs may differ in their
- * container.
- */
+/* Whether there is a VM, and it was started for this image, not for one that had its name before. */
 bool machine_is_for(const struct machine *machine, const struct pe_image *image);
 
 /* Note that the guest said `ready`. */

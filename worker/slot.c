@@ -80,7 +80,7 @@ static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, s
     const struct pe_image *image = NULL;
     if (find_image(slot, &images, &image, err) < 0)
         return -1;
-    if (snapshot->memory_fd >= 0) {
+    if (snapshot->memory_fd >= 0 && template_is_of(&slot->templates, image)) {
         int failed = machine_clone(slot->config, image, snapshot, &slot->machine, err);
         if (failed)
             template_is_broken(&slot->templates, image->name);
@@ -106,8 +106,10 @@ static void rehearse(struct slot *slot)
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
     struct pe_error err;
-    if (find_image(slot, &images, &image, &err) < 0 ||
-        machine_rehearse(slot->config, image, &slot->machine, &err) < 0)
+    bool found = find_image(slot, &images, &image, &err) == 0;
+    if (found && !machine_is_for(&slot->machine, image))
+        return; /* the image was replaced meanwhile, and so will be the VM */
+    if (!found || machine_rehearse(slot->config, image, &slot->machine, &err) < 0)
         pe_log(PE_LOG_WARN, "no rehearsal: %s", err.message);
 }
 

@@ -99,6 +99,7 @@ int template_receive(int fd, struct template_message *message, struct vm_snapsho
     if (n != (ssize_t)sizeof *message)
         return pe_fail(err, PE_ERR_LOST, "the other end of a template link is gone");
     message->image[sizeof message->image - 1] = '\0';
+    message->identity[sizeof message->identity - 1] = '\0';
     const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
     if (rights && rights->cmsg_len == CMSG_LEN(DESCRIPTORS * sizeof(int))) {
         int fds[DESCRIPTORS];
@@ -167,8 +168,14 @@ int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *s
     if (got > 0) {
         link->asked = false;
         link->answered = true;
+        memcpy(link->identity, message.identity, sizeof link->identity);
     }
     return got;
+}
+
+bool template_is_of(const struct template_link *link, const struct pe_image *image)
+{
+    return !strcmp(link->identity, image->identity);
 }
 
 void template_is_broken(struct template_link *link, const char *image)

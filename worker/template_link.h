@@ -8,6 +8,7 @@
 #define PE_WORKER_TEMPLATE_LINK_H
 
 #include "base/error.h"
+#include "proto/image.h"
 #include "proto/limits.h"
 #include "worker/config.h"
 #include "worker/vmm/vmm.h"
@@ -27,13 +28,15 @@ enum template_word {
 struct template_message {
     enum template_word word;
     char image[PE_IMAGE_NAME_MAX + 1];
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_CLONE: of the image that the template is of */
 };
 
 /* The slot's end. */
 struct template_link {
-    int fd;        /* -1: not connected */
-    bool asked;    /* an answer is due: `fd` becomes readable */
-    bool answered; /* the permission is ours */
+    int fd;                                /* -1: not connected */
+    bool asked;                            /* an answer is due: `fd` becomes readable */
+    bool answered;                         /* the permission is ours */
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* of the image whose template came last */
 };
 
 #define TEMPLATE_LINK_NONE ((struct template_link){.fd = -1})
@@ -52,6 +55,10 @@ int template_ask_turn(struct template_link *link, const struct worker_config *co
  * boot); 0: not yet. Negative: the connection is gone. */
 int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *snapshot,
                   struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether what template_take brought is a template of just this image: another one may have got its name in
+ * between. */
+bool template_is_of(const struct template_link *link, const struct pe_image *image);
 
 /* Give the permission back, or the question up. */
 void template_done(struct template_link *link);

@@ -33,8 +33,9 @@ struct template
 {
     char key[TEMPLATE_KEY_SIZE];
     char image[PE_IMAGE_NAME_MAX + 1];
-    struct vm_snapshot snapshot; /* VM_SNAPSHOT_NONE: not in memory */
-    struct template_maker maker; /* pid 0: nobody is at it */
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* of the image that it was last found for */
+    struct vm_snapshot snapshot;           /* VM_SNAPSHOT_NONE: not in memory */
+    struct template_maker maker;           /* pid 0: nobody is at it */
     uint64_t used_us;
     uint64_t retry_after_us; /* 0: it did not fail */
     bool broken;             /* it could not be cloned once */
@@ -143,6 +144,7 @@ static enum prospect judge(struct templates *templates, const struct pe_image *i
     if (!template)
         return PROSPECT_BOOT;
     snprintf(template->image, sizeof template->image, "%s", image->name);
+    memcpy(template->identity, image->identity, sizeof template->identity);
     template->used_us = pe_now_us();
     if (is_loaded(template))
         return PROSPECT_CLONE;
@@ -214,6 +216,8 @@ static void permit(struct client *client, enum prospect prospect, const struct t
 {
     struct template_message message = {.word = prospect == PROSPECT_CLONE ? TEMPLATE_CLONE : TEMPLATE_BOOT};
     struct pe_error err;
+    if (prospect == PROSPECT_CLONE)
+        memcpy(message.identity, template->identity, sizeof message.identity);
     client->waiting = false;
     client->making =
         template_send(client->fd, &message, prospect == PROSPECT_CLONE ? &template->snapshot : NULL, &err) ==

@@ -2,6 +2,7 @@
 are kept, rebuilt and evicted."""
 import concurrent.futures
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import service as s
 from run import test
 
 WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_word of worker/template_link.h
+MESSAGE = "=I256s65s3x"  # struct template_message there
 INITIAL_NAMESPACES = 0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
 
 
@@ -172,7 +174,10 @@ def _(service):
 
 @test("no more VMs are made at a time than --refills says, but a job that waits gets one at once")
 def _(service):
+    home = os.environ.get("PE_HOME", os.path.join(s.TOP, "build"))
     run_dir = os.path.join(service.directory.name, "run")
+    with open(os.path.join(home, "images", "names", "busybox:1.35.json"), "rb") as file:
+        entry = hashlib.sha256(file.read()).hexdigest().encode() + b"\0"
     with Side("--refills", "1", "--run-dir", run_dir) as other:
         wait_for_log(other, "is warm")
         links = []
@@ -183,26 +188,28 @@ def _(service):
             links.append(link)
 
         def say(link, word):
-            link.send(struct.pack("=I256s", WORDS[word], b"busybox:1.35"))
+            link.send(struct.pack(MESSAGE, WORDS[word], b"busybox:1.35", b""))
 
         def answer(link, seconds=5):
             link.settimeout(seconds)
             try:
-                return struct.unpack("=I256s", link.recv(260))[0]
+                word, _, identity = struct.unpack(MESSAGE, link.recv(struct.calcsize(MESSAGE)))
             except TimeoutError:
                 return None
+            s.check_equal((word, identity), (WORDS["clone"], entry), "the answer, with the identity of its image")
+            return "clone"
         say(links[0], "want")
-        s.check_equal(answer(links[0]), WORDS["clone"], "the first")
+        s.check_equal(answer(links[0]), "clone", "the first")
         say(links[1], "want")
         s.check_equal(answer(links[1], 0.5), None, "the second, while the first is at it")
         say(links[2], "now")
-        s.check_equal(answer(links[2]), WORDS["clone"], "one for a job")
+        s.check_equal(answer(links[2]), "clone", "one for a job")
         say(links[2], "done")
         say(links[0], "done")
-        s.check_equal(answer(links[1]), WORDS["clone"], "the second, then")
+        s.check_equal(answer(links[1]), "clone", "the second, then")
         links[1].close()  # dies with the permission
         say(links[0], "want")
-        s.check_equal(answer(links[0]), WORDS["clone"], "after the death of one that had the permission")
+        s.check_equal(answer(links[0]), "clone", "after the death of one that had the permission")
         for link in links:
             link.close()
     shutil.rmtree(run_dir, ignore_errors=True)

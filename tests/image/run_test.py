@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tarfile
+import threading
 
 from registry_test import busybox_layout, push, registry
 from support import BUILD, checked, contains, equal, member, run
@@ -78,3 +79,48 @@ def test_a_running_worker_takes_up_pulled_combined_and_removed_images(work):
         await_images(service, ["busybox:1.35"])
     finally:
         service.stop()
+
+
+def test_jobs_meet_one_image_or_the_other_while_an_image_is_replaced_under_its_name(work):
+    store = f"{work}/store"
+    rootfs = run("export", "--store", HOME_STORE, "busybox:1.35", "-").stdout
+    tars = {version: with_version(rootfs, version) for version in ("1", "2")}
+
+    def replace(version):
+        done = run("import", "--name", "replaced:1", "--store", store, "-", stdin=tars[version])
+        equal(done.returncode, 0, done.stderr.decode())
+        return digest_of(store, "replaced:1")
+
+    digests = {replace(version): version for version in ("2", "1")}
+    equal(len(digests), 2, "digests")
+    service = s.Service(slots=2, images=store, warm="replaced:1")
+    stop = threading.Event()
+
+    def replace_again_and_again():
+        while not stop.is_set():
+            for version in ("2", "1"):
+                replace(version)
+                stop.wait(0.4)
+
+    replacing = threading.Thread(target=replace_again_and_again)
+    try:
+        service.start()
+        replacing.start()
+        seen = set()
+        for _ in range(25):
+            outcome = job(service, "replaced:1", cmd=["sh", "-c", "cat /version; md5sum < /bin/sh; ls /bin | wc -l"], cache=False)
+            equal(outcome.status, "exited", outcome.result)
+            version, rest = outcome.stdout[:1].decode(), outcome.stdout[1:]
+            equal(digests.get(outcome.result["image_digest"]), version, "the digest is of the image that ran")
+            seen.add((version, rest))
+        equal(sorted(version for version, _ in seen), ["1", "2"], "both were met, each the same every time")
+    finally:
+        stop.set()
+        if replacing.is_alive():
+            replacing.join()
+        service.stop()
+
+
+def digest_of(store, name):
+    with open(f"{store}/names/{name}.json", encoding="utf-8") as file:
+        return json.load(file)["digest"]
