@@ -130,7 +130,7 @@ static int write_content(struct combining *state, struct unsquash *source, struc
     struct tree_inode from = {.content = inode->content};
     uint64_t size = unsquash_file_size(&from);
     inode->content = NULL;
-    int failed = squash_begin_file(state->squash, inode, err);
+    int failed = squash_begin_file(state->squash, inode, size, err);
     for (uint64_t at = 0; !failed && at < size;) {
         int64_t n = unsquash_read(source, &from, at, state->chunk, READ_BYTES, err);
         failed = n <= 0 || squash_append(state->squash, state->chunk, (size_t)n, err) < 0;

@@ -121,7 +121,7 @@ static int append_hole(struct reading *reading, struct squash *squash, const str
 static int write_content(struct reading *reading, struct squash *squash, struct tree_inode *inode,
                          uint64_t size, struct pe_error *err)
 {
-    if (squash_begin_file(squash, inode, err) < 0)
+    if (squash_begin_file(squash, inode, size, err) < 0)
         return -1;
     uint64_t written = 0;
     for (;;) {

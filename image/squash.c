@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 
 #include <fcntl.h>
+#include <sqfs/block.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -172,9 +173,14 @@ int squash_adopt(struct squash *squash, const char *path, struct pe_error *err)
                      : squash_fail(squash, code, "reading the first image", err);
 }
 
-int squash_begin_file(struct squash *squash, struct tree_inode *inode, struct pe_error *err)
+/* The end of a large file becomes a block of its own, as mksquashfs does it too. Packed with other files'
+ * ends in a fragment, Linux 6.1 maps it wrongly: where one readahead spans the block before it and the
+ * fragment, squashfs_readahead fills the last page, behind the file's end, with what comes next in the
+ * fragment instead of zeroes (mmap(2) promises these, and clang's lexer reads on to the first one). */
+int squash_begin_file(struct squash *squash, struct tree_inode *inode, uint64_t size, struct pe_error *err)
 {
-    int code = sqfs_block_processor_begin_file(squash->data, &inode->content, NULL, 0);
+    sqfs_u32 flags = size > BLOCK_BYTES ? SQFS_BLK_DONT_FRAGMENT : 0;
+    int code = sqfs_block_processor_begin_file(squash->data, &inode->content, NULL, flags);
     return code == 0 ? 0 : squash_fail(squash, code, "beginning a file", err);
 }
 

@@ -27,9 +27,10 @@ static inline void squash_cleanup(struct squash **squash)
 }
 #define pe_autosquash __attribute__((cleanup(squash_cleanup)))
 
-/* Write the bytes of a regular file. What becomes of them is kept in inode->content, which is written to
- * until squash_finish or squash_free: the inode must live that long. */
-int squash_begin_file(struct squash *squash, struct tree_inode *inode, struct pe_error *err) PE_MUST_CHECK;
+/* Write the bytes, `size` of them, of a regular file. What becomes of them is kept in inode->content, which
+ * is written to until squash_finish or squash_free: the inode must live that long. */
+int squash_begin_file(struct squash *squash, struct tree_inode *inode, uint64_t size,
+                      struct pe_error *err) PE_MUST_CHECK;
 int squash_append(struct squash *squash, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 int squash_end_file(struct squash *squash, struct pe_error *err) PE_MUST_CHECK;
 

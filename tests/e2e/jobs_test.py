@@ -55,6 +55,41 @@ def _(service):
     s.check_equal(service.run('echo "$GREETING"', env={"GREETING": "hi there"}).stdout, b"hi there\n")
 
 
+# Maps every file named on stdin and prints those that have anything behind their end in their last page.
+TAILS = r"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+count = 0
+for path in sys.stdin.read().split("\n"):
+    if not path:
+        continue
+    fd = os.open(path, os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    whole = (size + 4095) // 4096 * 4096
+    at = libc.mmap(None, whole, 1, 2, fd, 0)
+    for page in range(0, whole, 4096):
+        ctypes.string_at(at + page, 1)
+    if ctypes.string_at(at, size) != open(path, "rb").read() or ctypes.string_at(at + size, whole - size).strip(b"\0"):
+        print("wrong:", path, size)
+    libc.munmap(at, whole)
+    os.close(fd)
+    count += 1
+print(count > int(sys.argv[1]), "files")
+"""
+
+
+@test("a mapped file has its bytes, and zeroes behind its end: of the image, in /work and in /input")
+def _(service):
+    script = "find /usr -xdev -type f -size +128k | python3 tails.py 50; find /work /input -type f -name '*.bin' | python3 tails.py 15"
+    sizes = [1, 4095, 4097, 100000, 131071, 131073, 200001, 300000, 1000001]
+    files = [(f"{size}.bin", b"x" * size) for size in sizes] + [("tails.py", TAILS)]
+    outcome = service.run(script, image="python:3", timeout_ms=60000, files=files)
+    s.check_equal((outcome.stdout, outcome.stderr), (b"True files\n" * 2, b""), outcome.result)
+
+
 @test("a script or program that was sent can be run by its name")
 def _(service):
     s.check_equal(service.run(["./hello"], files=[("hello", "#!/bin/sh\necho from a script\n")]).stdout, b"from a script\n")
