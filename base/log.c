@@ -16,7 +16,7 @@ static const char *log_program = "pe";
 static enum pe_log_level log_least = PE_LOG_INFO;
 
 static bool log_json;
-static pid_t log_pid; /* 0: not asked for since the last fork */
+static char log_pid[16]; /* "": not asked for since the last fork */
 
 /* Lines that wait for pe_log_flush. */
 static struct {
@@ -28,7 +28,7 @@ static struct {
 /* A child has a number of its own, and its parent writes what waits. */
 static void begin_anew(void)
 {
-    log_pid = 0;
+    log_pid[0] = '\0';
     batch.size = 0;
 }
 
@@ -77,21 +77,26 @@ static void make_quotable(char *text)
             *text = '?';
 }
 
-/* The time up to its second, which many lines share. */
-static const char *second_text(time_t now)
+/* RFC 3339, with milliseconds. Many lines share a second. */
+static const char *time_text(const struct timespec *now)
 {
     static char text[32];
+    static size_t before_ms;
     static time_t second;
-    if (now != second) {
+    if (now->tv_sec != second) {
         struct tm utc;
-        second = now;
+        second = now->tv_sec;
         gmtime_r(&second, &utc);
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+        before_ms = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &utc);
     }
+    unsigned ms = (unsigned)(now->tv_nsec / 1000000) % 1000;
+    const char digits[] = {(char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z',
+                           '\0'};
+    memcpy(text + before_ms, digits, sizeof digits);
     return text;
 }
 
-enum { MESSAGE_MAX = 2048, REQUEST_MAX = 64 };
+enum { MESSAGE_MAX = 2048 };
 
 /* A line under construction; what does not fit is left out. */
 struct line {
@@ -128,22 +133,16 @@ static void write_line(enum pe_log_level level, const char *request, const char 
 {
     struct line line;
     struct timespec now;
-    char ms[8], pid[16], about[REQUEST_MAX + 1];
     line.size = 0;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (!log_pid)
-        log_pid = getpid();
-    snprintf(ms, sizeof ms, ".%03uZ", (unsigned)(now.tv_nsec / 1000000) % 1000);
-    snprintf(pid, sizeof pid, "%d", (int)log_pid);
-    put_member(&line, "time=", "{\"time\":\"", second_text(now.tv_sec));
-    put(&line, ms);
+    if (!log_pid[0])
+        snprintf(log_pid, sizeof log_pid, "%d", (int)getpid());
+    put_member(&line, "time=", "{\"time\":\"", time_text(&now));
     put_member(&line, " level=", "\",\"level\":\"", level_names[level]);
     put_member(&line, " prog=", "\",\"prog\":\"", log_program);
-    put_member(&line, " pid=", "\",\"pid\":", pid);
-    if (request) {
-        snprintf(about, sizeof about, "%s", request);
-        put_member(&line, " request=", ",\"request\":\"", about);
-    }
+    put_member(&line, " pid=", "\",\"pid\":", log_pid);
+    if (request)
+        put_member(&line, " request=", ",\"request\":\"", request);
     put_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
     put(&line, log_json ? "\"}\n" : "\"\n");
     write_out(level, line.text, line.size);
