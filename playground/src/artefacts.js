@@ -32,7 +32,7 @@ export function decodeText(bytes) {
 /** @param {string} name @returns {"image"|"model"|"other"} */
 export function kindOf(name) {
   const end = endOf(name);
-  return end in IMAGES ? "image" : MODELS.has(end) ? "model" : "other";
+  return Object.hasOwn(IMAGES, end) ? "image" : MODELS.has(end) ? "model" : "other";
 }
 
 /** Saves bytes under a name on the user's machine. @param {string} name @param {Blob} blob */

@@ -30,8 +30,9 @@ export class Editor {
     byId("new-file").addEventListener("click", () => this.addFile());
     project.addEventListener("change", (event) => {
       const what = /** @type {CustomEvent} */ (event).detail;
+      if (what === "all") this.findings = [];
       if (what === "all") this.states.clear();
-      if (what !== "text" && what !== "setup") this.show();
+      if (what === "all" || what === "files" || what === "active") this.show();
     });
   }
 
@@ -88,7 +89,9 @@ export class Editor {
 
   drawTabs() {
     const tabs = this.project.files.map((file, index) => this.createTab(file, index));
+    const focused = this.tabs.contains(document.activeElement);
     this.tabs.replaceChildren(...tabs);
+    if (focused) /** @type {HTMLElement|null} */ (this.tabs.querySelector('[aria-selected="true"]'))?.focus();
   }
 
   /** @param {import("./project.js").SourceFile} file @param {number} index */
@@ -141,12 +144,12 @@ export class Editor {
       if (problem) this.actions.say(problem);
       over = true;
       this.show();
-      this.focus();
     };
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === "Escape") {
         event.preventDefault();
         finish(event.key === "Enter");
+        this.focus();
       }
     });
     field.addEventListener("blur", () => finish(true));

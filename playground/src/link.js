@@ -5,6 +5,8 @@ import { FILE_COUNT_MAX, checkPath } from "./project.js";
 
 const VERSION = "1";
 const LINK_BYTES_MAX = 512 * 1024;
+/** What is unpacked at once: deflate makes up to 1032 times as much of it, all of which a browser keeps. */
+const SLICE_BYTES = 1024;
 const STATE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** @param {ReadableStream} stream @param {number} most */
@@ -15,10 +17,24 @@ async function readAll(stream, most) {
     const { done, value } = await reader.read();
     if (done) break;
     size += value.length;
-    if (size > most) throw new Error("too large");
+    if (size > most) {
+      reader.cancel().catch(() => {});
+      throw new Error("too large");
+    }
     chunks.push(value);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** @param {Uint8Array} bytes @returns {ReadableStream} in slices, each when it is asked for */
+function sliced(bytes) {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(at, (at += SLICE_BYTES)));
+    },
+  }, { highWaterMark: 0 });
 }
 
 /**
@@ -26,7 +42,9 @@ async function readAll(stream, most) {
  * @returns {Promise<string>} the fragment without '#'; throws when it would be too long for a link
  */
 export async function encodeLink(state) {
-  const deflated = new Blob([JSON.stringify(state)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const json = new Blob([JSON.stringify(state)]);
+  if (json.size > STATE_BYTES_MAX) throw new Error("too large"); // nobody could open it
+  const deflated = json.stream().pipeThrough(new CompressionStream("deflate-raw"));
   const bytes = await readAll(deflated, LINK_BYTES_MAX);
   return VERSION + toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
@@ -37,10 +55,11 @@ export async function encodeLink(state) {
  */
 export async function decodeLink(fragment) {
   if (fragment[0] !== VERSION) throw new Error("This link was made by another version of this page.");
+  if (fragment.length > 1 + Math.ceil((LINK_BYTES_MAX * 4) / 3)) throw new Error("This link is longer than any that this page makes.");
   let json;
   try {
     const bytes = fromBase64(fragment.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
-    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    const inflated = sliced(bytes).pipeThrough(new DecompressionStream("deflate-raw"));
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await readAll(inflated, STATE_BYTES_MAX)));
   } catch {
     throw new Error("This link is damaged; perhaps a part of it got lost on its way.");

@@ -23,6 +23,9 @@ const readOnly = embedded && query.has("readonly");
 
 /** @type {import("./command.js").Image[]} */
 let images = [];
+let listHasCome = false;
+/** How many links were opened; an older one that is still being unpacked gives way. */
+let linksOpened = 0;
 /** @type {Record<string, number>} */
 const limits = {};
 /** The example that the files are, unchanged; "" once they are the user's own. */
@@ -31,10 +34,10 @@ let example = "";
 const project = new Project();
 const currentImage = () => images.find((image) => image.name === project.image);
 const editor = new Editor(project, { run: () => runner.run(), say, readOnly });
-const setup = new Setup(project, currentImage);
+const setup = new Setup(project, currentImage, () => listHasCome);
 const results = new Results(project, editor);
 const runner = new Runner(project, setup, results, limits);
-const share = new Share(project);
+const share = new Share(project, say);
 const picker = new Picker(project, chooseImage);
 if (!readOnly) new Upload(project, say, limits);
 
@@ -62,6 +65,7 @@ function chooseImage(image) {
   const untouched = project.files.length === 0 || (project.files.length === 1 && example !== "" && project.files[0].text === example);
   project.setImage(image.name);
   if (untouched) loadExample(image);
+  runner.runSoon();
   drawImage();
   editor.focus();
 }
@@ -81,13 +85,21 @@ function firstImage() {
 }
 
 async function loadFragment() {
-  if (location.hash.length < 2) return;
+  const link = ++linksOpened;
+  share.yield();
+  if (location.hash.length < 2) return share.resume();
   try {
-    project.load(await decodeLink(location.hash.slice(1)));
+    const saved = await decodeLink(location.hash.slice(1));
+    if (link !== linksOpened) return;
+    project.load(saved);
     example = "";
   } catch (error) {
+    if (link !== linksOpened) return;
+    runner.stop();
     results.showProblem(error instanceof Error ? error.message : String(error), "This link cannot be opened");
   }
+  share.resume();
+  if (!project.image && images.length) chooseFirst();
   drawImage();
 }
 
@@ -95,6 +107,7 @@ async function loadCatalog() {
   try {
     const catalog = await fetchCatalog();
     images = catalog.images;
+    listHasCome = true;
     Object.assign(limits, catalog.defaults);
   } catch (error) {
     byId("offline").hidden = false;
@@ -103,7 +116,7 @@ async function loadCatalog() {
     return;
   }
   byId("offline").hidden = true;
-  picker.images = images;
+  picker.setImages(images);
   setup.timeoutMost = limits.timeout_ms_max ?? setup.timeoutMost;
   byId("timeout").max = String(setup.timeoutMost / 1000);
   byId("timeout").placeholder = String((limits.timeout_ms ?? 10_000) / 1000);
@@ -116,17 +129,22 @@ async function loadCatalog() {
 function chooseFirst() {
   const file = project.activeFile?.name;
   const image = (file && images.find((each) => takesFile(each, file))) || firstImage();
-  project.setImage(image.name);
+  project.setDefaultImage(image.name);
   if (!project.files.length) loadExample(image);
 }
 
 function listenToKeys() {
   window.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.repeat) return;
+    event.preventDefault(); // a key that is held down is one wish
+    event.stopPropagation();
+  }, true);
+  window.addEventListener("keydown", (event) => {
     const command = event.ctrlKey || event.metaKey;
     if (event.key === "Enter" && command && !event.defaultPrevented) {
       event.preventDefault();
       runner.run({ fresh: event.shiftKey });
-    } else if (event.key === "Escape" && runner.running && !document.querySelector("dialog[open]")) {
+    } else if (event.key === "Escape" && runner.running && !event.defaultPrevented && !document.querySelector("dialog[open]")) {
       runner.stop();
     } else if (event.key === "o" && command && !embedded) {
       event.preventDefault();
@@ -155,11 +173,11 @@ async function start() {
   startSplitter();
   listenToKeys();
   listenToButtons();
-  await loadFragment();
-  await loadCatalog();
   window.addEventListener("hashchange", () => {
     if (location.hash !== share.own) loadFragment();
   });
+  await loadFragment();
+  await loadCatalog();
   document.body.dataset.ready = "true";
 }
 

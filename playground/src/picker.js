@@ -17,10 +17,18 @@ export class Picker {
     this.chips = byId("picker-categories");
     /** @type {import("./command.js").Image[]} */
     this.images = [];
+    this.listHasCome = false;
     this.category = "";
     this.search.addEventListener("input", () => this.draw());
     this.search.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.onSearchKey(event));
     this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.onListKey(event));
+  }
+
+  /** @param {import("./command.js").Image[]} images */
+  setImages(images) {
+    this.images = images;
+    this.listHasCome = true;
+    if (this.dialog.open) this.draw();
   }
 
   open() {
@@ -47,7 +55,7 @@ export class Picker {
     if (fitting.length) parts.push(this.heading(`For ${file}`), ...fitting.map((image) => this.item(image)));
     if (others.length) parts.push(fitting.length ? this.heading("Others") : null, ...others.map((image) => this.item(image)));
     this.list.replaceChildren(...parts.filter((part) => part !== null));
-    if (!matching.length) this.list.append(h("p", { class: "hint" }, this.images.length ? "No image is like this." : "The server has no images. A worker brings them; “pe-image pull” adds one."));
+    if (!matching.length) this.list.append(h("p", { class: "hint" }, this.images.length ? "No image is like this." : !this.listHasCome ? "The list of images is on its way." : "The server has no images. A worker brings them; “pe-image pull” adds one."));
     this.drawCategories();
   }
 

@@ -9,16 +9,25 @@ import { fromBase64, toBase64 } from "./base64.js";
  */
 
 export const FILE_COUNT_MAX = 256;
+const PATH_BYTES_MAX = 1024; // these three: proto/limits.h
+const PATH_PART_BYTES_MAX = 255;
+const PATH_DEPTH_MAX = 32;
 /** Files above this are not put into links. */
 export const LINKED_FILE_BYTES_MAX = 256 * 1024;
+
+const countBytes = (/** @type {string} */ text) => new TextEncoder().encode(text).length;
 
 /** Why a path cannot be a job's file, or "": proto/path.h. @param {string} path */
 export function checkPath(path) {
   if (path === "") return "A file needs a name.";
-  if (path.length > 1024) return "This name is too long.";
+  if (countBytes(path) > PATH_BYTES_MAX) return "This name is too long.";
   if (path.startsWith("/")) return "A name does not begin with /.";
   if ([...path].some((c) => c < " " || c === "\x7f")) return "A name has no control characters.";
-  const bad = path.split("/").find((part) => part === "" || part === "." || part === ".." || part.length > 255);
+  if (/\p{Surrogate}/u.test(path)) return "A name is whole characters.";
+  if (/%(22|0[ad])/i.test(path)) return "A name cannot have %22, %0A or %0D: a form would make a quote or a line's end of it.";
+  const parts = path.split("/");
+  if (parts.length > PATH_DEPTH_MAX) return `A name has ${PATH_DEPTH_MAX} parts at most.`;
+  const bad = parts.find((part) => part === "" || part === "." || part === ".." || countBytes(part) > PATH_PART_BYTES_MAX);
   return bad === undefined ? "" : bad === "" ? "A name has no empty parts." : `"${bad.slice(0, 20)}" cannot be a part of a name.`;
 }
 
@@ -47,10 +56,13 @@ export class Project extends EventTarget {
     /** @type {number|null} ms; null: the service's default */
     this.timeout = null;
     this.auto = false;
+    /** Grows with every change of what would be run. */
+    this.revision = 0;
   }
 
-  /** @param {string} what files, active, text, setup or all */
+  /** @param {string} what files, active, text, setup: the user's; auto: the box; all, default: somebody else's, a link's or the page's */
   changed(what) {
+    if (what !== "active" && what !== "auto") this.revision++;
     this.dispatchEvent(new Change(what));
   }
 
@@ -109,6 +121,12 @@ export class Project extends EventTarget {
     this.changed("setup");
   }
 
+  /** The image for a program that has none, which nobody chose. @param {string} image */
+  setDefaultImage(image) {
+    this.image = image;
+    this.changed("default");
+  }
+
   /** @param {Saved} saved */
   load(saved) {
     Object.assign(this, saved, {
@@ -140,12 +158,12 @@ export class Project extends EventTarget {
 /** KEY=value lines as an object, or what is wrong with them. @param {string} text */
 export function parseEnvironment(text) {
   /** @type {Record<string, string>} */
-  const env = {};
+  const env = Object.create(null);
   for (const line of text.split("\n").filter((each) => each.trim() !== "")) {
     const at = line.indexOf("=");
     const name = line.slice(0, at).trim();
     if (at < 1 || !/^[A-Za-z_]\w*$/.test(name)) return { error: `Environment: "${line.slice(0, 30)}" is not KEY=value.` };
     env[name] = line.slice(at + 1);
   }
-  return { env };
+  return { env: Object.fromEntries(Object.entries(env)) };
 }

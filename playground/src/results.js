@@ -82,24 +82,29 @@ export class Results {
     this.select("output");
   }
 
-  /** @param {import("./service.js").Run} run @param {number} timeoutMs */
-  show(run, timeoutMs) {
-    const source = this.project.files.filter((file) => file.text !== undefined).map(({ name, text }) => ({ name, text: text ?? "" }));
+  /** @param {import("./service.js").Run} run
+   * @param {{files: import("./project.js").SourceFile[], timeout: number, stale: boolean}} job what ran, in ms, and whether the program is another by now */
+  show(run, { files, timeout, stale }) {
+    const source = files.filter((file) => file.text !== undefined).map(({ name, text }) => ({ name, text: text ?? "" }));
     this.runs.push({ ...run, source, number: ++this.number });
     if (this.runs.length > KEPT_RUNS) this.runs.shift();
-    byId("results").classList.remove("stale");
+    byId("results").classList.toggle("stale", stale);
     byId("hint").hidden = true;
     byId("problem").hidden = true;
-    this.showStreams(run);
-    this.showVerdict(run, timeoutMs);
+    this.showStreams(run, source);
+    this.showVerdict(run, timeout);
     this.artefacts.setFiles(run.files);
     this.updateTabs(run);
   }
 
-  /** @param {import("./service.js").Run} run */
-  showStreams(run) {
-    const names = new Set(this.project.files.map((file) => file.name));
-    const reveal = (/** @type {any} */ place) => this.editor.reveal(place.file, place.line, place.column);
+  /** @param {import("./service.js").Run} run @param {{name: string, text: string}[]} source */
+  showStreams(run, source) {
+    const names = new Set(source.map((file) => file.name));
+    const unchanged = new Set(source.filter(({ name, text }) => this.project.files.some((file) => file.name === name && file.text === text)).map(({ name }) => name));
+    const reveal = (/** @type {any} */ place) => {
+      document.body.dataset.view = "source"; // on a phone the editor is not beside it
+      this.editor.reveal(place.file, place.line, place.column);
+    };
     for (const name of /** @type {const} */ (["stdout", "stderr"])) {
       byId(`${name}-part`).hidden = run[name].length === 0;
       drawStream(byId(name), run[name], { names, reveal });
@@ -107,7 +112,7 @@ export class Results {
     byId("silence").hidden = run.stdout.length + run.stderr.length > 0;
     byId("silence").textContent = run.files.length ? "It printed nothing; it wrote files." : "It printed nothing.";
     const printed = new TextDecoder().decode(run.stderr.subarray(0, 256 * 1024));
-    this.editor.setFindings(/** @type {any} */ (findFindings(printed, names)));
+    this.editor.setFindings(/** @type {any} */ (findFindings(printed, unchanged)));
   }
 
   /** @param {import("./service.js").Run} run @param {number} timeoutMs */

@@ -27,14 +27,15 @@ export class Runner {
     const auto = byId("auto");
     auto.addEventListener("change", () => {
       project.auto = auto.checked;
-      project.changed("text");
+      project.changed("auto");
     });
     project.addEventListener("change", (event) => {
       const what = /** @type {CustomEvent} */ (event).detail;
       auto.checked = project.auto;
       if (what === "active") return;
-      this.results.markStale();
-      if (what !== "all") this.runSoon(); // a link that was opened waits for its reader
+      if (what !== "auto") this.results.markStale();
+      if (what === "all") this.stop();
+      else if (what !== "default") this.runSoon(); // what a link brought waits for its reader
     });
   }
 
@@ -85,14 +86,16 @@ export class Runner {
     this.running = controller;
     this.showBusy();
     if (!automatic) document.body.dataset.view = "results";
+    const { image, revision } = this.project;
+    const files = this.project.files.map((file) => ({ ...file }));
+    const timeout = this.project.timeout ?? this.limits.timeout_ms ?? 10_000;
     const id = createJobId();
     const stopTelling = this.tellProgress(id, controller.signal);
     const started = performance.now();
     try {
-      const image = this.project.image;
       const answer = await runJob(createForm(this.project, command.words, { fresh }), { id, signal: controller.signal });
       if (this.running === controller)
-        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.words, image }, this.project.timeout ?? this.limits.timeout_ms ?? 10_000);
+        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.words, image }, { files, timeout, stale: revision !== this.project.revision });
     } catch (error) {
       if (this.running === controller) this.explain(error);
     } finally {
@@ -115,10 +118,11 @@ export class Runner {
   tellProgress(id, signal) {
     const started = performance.now();
     let words = "running";
+    let over = false;
     const draw = () => this.results.setStatus(`${words} · ${formatTime(Math.round((performance.now() - started) / 100) * 100_000)}`);
     const ask = async () => {
       const state = await fetchJobState(id);
-      if (signal.aborted || !state) return;
+      if (over || !state) return;
       const said = state.state === "queued" ? `waiting${state.position ? `, number ${state.position}` : ""}` : state.state === "answering" ? "receiving" : "running";
       if (said !== words) this.results.speak(said);
       words = said;
@@ -126,6 +130,7 @@ export class Runner {
     const drawing = setInterval(draw, 100);
     const asking = setInterval(ask, ASK_AFTER_MS);
     const stop = () => {
+      over = true;
       clearInterval(drawing);
       clearInterval(asking);
     };

@@ -102,6 +102,16 @@ export function createForm(project, command, { fresh }) {
   return form;
 }
 
+/** @param {string} json @returns {any} null for anything but an object */
+function parseObject(json) {
+  try {
+    const value = JSON.parse(json);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Runs one job.
  * @param {FormData} form @param {{id: string, signal: AbortSignal}} options
@@ -121,8 +131,10 @@ export async function runJob(form, { id, signal }) {
     const part = answer.get(name);
     return part instanceof File ? new Uint8Array(await part.arrayBuffer()) : new TextEncoder().encode(part ?? "");
   };
+  const result = parseObject(new TextDecoder().decode(await bytes("result")));
+  if (!result) throw new ServiceError("What came back is no result: something between this page and the server may have changed it. Run it again.");
   return {
-    result: JSON.parse(new TextDecoder().decode(await bytes("result"))),
+    result,
     stdout: await bytes("stdout"),
     stderr: await bytes("stderr"),
     files: answer.getAll("file").filter((part) => part instanceof File),

@@ -6,10 +6,15 @@ import { parseEnvironment } from "./project.js";
 import { joinWords, splitWords } from "./words.js";
 
 export class Setup {
-  /** @param {import("./project.js").Project} project @param {() => import("./command.js").Image|undefined} currentImage */
-  constructor(project, currentImage) {
+  /**
+   * @param {import("./project.js").Project} project
+   * @param {() => import("./command.js").Image|undefined} currentImage
+   * @param {() => boolean} listHasCome whether the images of the server are known
+   */
+  constructor(project, currentImage, listHasCome) {
     this.project = project;
     this.currentImage = currentImage;
+    this.listHasCome = listHasCome;
     this.form = byId("options");
     this.command = byId("command");
     this.commandProblem = byId("command-problem");
@@ -40,7 +45,7 @@ export class Setup {
     });
     project.addEventListener("change", (event) => {
       const what = /** @type {CustomEvent} */ (event).detail;
-      if (what === "setup" || what === "all") this.draw();
+      if (what === "setup" || what === "default" || what === "all") this.draw();
       else if (what === "files") this.drawCommand();
     });
   }
@@ -51,7 +56,8 @@ export class Setup {
     if (this.commandError) return { error: this.commandError };
     if (project.cmd) return project.cmd.length ? { words: project.cmd } : { error: "The command is empty: write one, or take the image's." };
     const image = this.currentImage();
-    if (!image) return { error: "Choose an image first." };
+    if (!image && !this.listHasCome()) return { error: "The server's list of images has not come yet; with it comes the command." };
+    if (!image) return { error: project.image ? `${project.image} is not on this server. Choose another image.` : "Choose an image first." };
     return buildCommand(image, project.files.map((file) => file.name), project.options);
   }
 

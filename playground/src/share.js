@@ -6,12 +6,16 @@ import { encodeLink } from "./link.js";
 const SETTLE_MS = 400;
 
 export class Share {
-  /** @param {import("./project.js").Project} project */
-  constructor(project) {
+  /** @param {import("./project.js").Project} project @param {(text: string) => void} say */
+  constructor(project, say) {
     this.project = project;
+    this.say = say;
     this.timer = 0;
-    /** the fragment that this page has written itself */
+    /** @type {string|null} the fragment that this page has written itself; null while that of a link stands there */
     this.own = "";
+    /** the fragment that was there when this page last looked; another one is a link that is being opened */
+    this.known = location.hash;
+    this.updates = 0;
     project.addEventListener("change", () => {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.update(), SETTLE_MS);
@@ -23,28 +27,45 @@ export class Share {
     for (const name of ["link", "embed"]) byId(`copy-${name}`).addEventListener("click", () => this.copy(name));
   }
 
-  /** Writes the state into the address bar. Says which files a link cannot hold, or null when nothing fits.
-   * @returns {Promise<string[]|null>} */
+  /** A link is being opened: what this page wrote before is no longer there. */
+  yield() {
+    this.own = null;
+  }
+
+  /** The link is open: from now on the address bar is this page's again. */
+  resume() {
+    this.known = location.hash;
+  }
+
+  /** Writes the state into the address bar; a state that fits into no link leaves nothing there, rather than an older one.
+   * @returns {Promise<{hash: string, left: string[]}>} "" when it is too large, and the files that no link holds */
   async update() {
     clearTimeout(this.timer);
+    const update = ++this.updates;
     const { saved, left } = this.project.save();
+    const hash = await encodeLink(saved).then((fragment) => `#${fragment}`, () => "");
+    if (update === this.updates && location.hash === this.known) this.write(hash);
+    return { hash, left };
+  }
+
+  /** @param {string} hash */
+  write(hash) {
+    if (hash === "" && this.own !== "") this.say("This program has become too large for a link: the address bar does not hold it, and closing the page loses it.");
+    this.own = hash;
+    byId("open-full").href = `/${hash}`;
     try {
-      const fragment = await encodeLink(saved);
-      this.own = `#${fragment}`;
-      history.replaceState(null, "", this.own);
-      byId("open-full").href = `/${this.own}`;
-      return left;
+      history.replaceState(null, "", hash || location.pathname + location.search);
     } catch {
-      return null;
+      // a browser takes only so many in a while; the next one will do
     }
+    this.known = location.hash;
   }
 
   async open() {
-    const left = await this.update();
-    const link = `${location.origin}/${this.own}`;
-    byId("share-link").value = left ? link : "";
-    byId("share-embed").value = left ? `<iframe src="${location.origin}/embed${this.own}" title="Program Explorer" width="100%" height="480" loading="lazy"></iframe>` : "";
-    byId("share-note").textContent = left === null ? "This program is too large for a link."
+    const { hash, left } = await this.update();
+    byId("share-link").value = hash && `${location.origin}/${hash}`;
+    byId("share-embed").value = hash && `<iframe src="${location.origin}/embed${hash}" title="Program Explorer" width="100%" height="480" loading="lazy"></iframe>`;
+    byId("share-note").textContent = hash === "" ? "This program is too large for a link."
       : left.length ? `Too large for a link, and not in it: ${left.join(", ")}.`
       : "Everything is in the link itself; the server keeps nothing.";
     byId("share-dialog").showModal();

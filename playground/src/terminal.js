@@ -3,8 +3,12 @@
 import Anser from "anser";
 import { formatBytes, h } from "./dom.js";
 
-/** More than this is drawn only when asked for. */
-const DRAWN_BYTES = 192 * 1024;
+/** What is drawn at once, at most. */
+const PORTION = { length: 64 * 1024, lines: 2000, colours: 1000 };
+/** More than this many portions are drawn only when asked for. */
+const DRAWN_PORTIONS = 10;
+/** Sequences longer than this may be cut at the end of a portion. */
+const ESCAPE_LENGTH = 64;
 
 const COLOURS = /** @type {Record<string, number>} */ ({ black: 0, red: 1, green: 2, yellow: 3, blue: 4, magenta: 5, cyan: 6, white: 7 });
 const DECORATIONS = new Set(["bold", "dim", "italic", "underline", "strikethrough", "reverse", "hidden"]);
@@ -74,56 +78,95 @@ export function findFindings(text, names) {
   return stripAnsi(text).split("\n").slice(0, 5000).map((line) => findPlace(line, names)).filter((place) => place?.isFinding).slice(0, 200);
 }
 
+/** What moves a cursor, names a window or links: nothing of it can be seen here. CSI is left to Anser. ECMA-48, xterm's ctlseqs. */
+const INVISIBLE = /\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][\w<>=]|[=>78cDEHMZ])/g;
+
+/** Where a portion of the text that begins at `start` ends: it is small enough to be drawn at once, and ends with a line if it can.
+ * @param {string} text @param {number} start */
+function endOfPortion(text, start) {
+  const most = Math.min(text.length, start + PORTION.length);
+  const breaks = /\n|\x1b\[/g;
+  breaks.lastIndex = start;
+  let lines = 0;
+  let colours = 0;
+  let lineEnd = start;
+  for (let match = breaks.exec(text); match && match.index < most; match = breaks.exec(text)) {
+    if (match[0] === "\n") lineEnd = match.index + 1;
+    if (match[0] === "\n" ? ++lines >= PORTION.lines : ++colours > PORTION.colours) return lineEnd > start ? lineEnd : match.index;
+  }
+  if (most === text.length) return most;
+  if (lineEnd > start) return lineEnd;
+  const escape = text.lastIndexOf("\x1b", most);
+  if (escape > start && most - escape < ESCAPE_LENGTH) return escape;
+  return /[\ud800-\udbff]/.test(text[most - 1]) ? most - 1 : most;
+}
+
 /**
  * @param {HTMLElement} target
- * @param {string} text
+ * @param {any[]} pieces of Anser's
  * @param {Set<string>} names
  * @param {(place: {file: string, line: number, column: number}) => void} reveal
  */
-function drawText(target, text, names, reveal) {
-  let line = h("span", { class: "line" });
+function drawPieces(target, pieces, names, reveal) {
+  /** @type {Node[]} */
+  let line = [];
   let plain = "";
   const finish = (/** @type {string} */ end) => {
     const place = findPlace(plain, names);
     if (place) {
       const show = (/** @type {Event} */ event) => (event.preventDefault(), reveal(place));
-      const link = h("a", { class: `place place-${place.severity}`, href: "#", title: `Show ${place.file}, line ${place.line}`, onclick: show });
-      link.append(...line.childNodes);
-      line.append(link);
+      line = [h("a", { class: `place place-${place.severity}`, href: "#", title: `Show ${place.file}, line ${place.line}`, onclick: show }, ...line)];
     }
-    line.append(end);
-    target.append(line);
-    line = h("span", { class: "line" });
+    target.append(...line, end);
+    line = [];
     plain = "";
   };
-  for (const piece of Anser.ansiToJson(text, { use_classes: true, json: true, remove_empty: true })) {
+  for (const piece of pieces) {
     piece.content.split("\n").forEach((/** @type {string} */ content, /** @type {number} */ index) => {
-      if (index > 0) {
-        finish("\n");
-      }
-      if (content) line.append(drawPiece({ ...piece, content }));
+      if (index > 0) finish("\n");
+      if (content) line.push(drawPiece({ ...piece, content }));
       plain += content;
     });
   }
   if (plain) finish("");
+  target.normalize(); // one text instead of one for each line
 }
 
 /**
- * Draws a stream into a <pre>.
+ * Draws a stream into a <pre>, a portion at a time, so that the page stays alive; more than DRAWN_PORTIONS only when asked for.
  * @param {HTMLElement} pre
  * @param {Uint8Array} bytes
  * @param {{names: Set<string>, reveal: (place: any) => void}} options
  */
 export function drawStream(pre, bytes, { names, reveal }) {
-  const decode = (/** @type {Uint8Array} */ part) => applyReturns(new TextDecoder().decode(part));
-  pre.replaceChildren();
-  drawText(pre, decode(bytes.subarray(0, DRAWN_BYTES)), names, reveal);
-  if (bytes.length <= DRAWN_BYTES) return;
-  pre.append(h("button", {
-    class: "more", type: "button",
-    onclick: (/** @type {Event} */ event) => {
-      /** @type {HTMLElement} */ (event.target).remove();
-      pre.append(decode(bytes.subarray(DRAWN_BYTES)));
-    },
-  }, `Show the other ${formatBytes(bytes.length - DRAWN_BYTES)}`));
+  const text = applyReturns(new TextDecoder().decode(bytes)).replace(INVISIBLE, "");
+  const anser = new Anser(); // it knows the colour that the portion before ended with
+  const drawing = h("div");
+  let at = 0;
+  const drawPortion = () => {
+    const end = endOfPortion(text, at);
+    const portion = h("div", { class: "portion" });
+    // 10 is the font that is there anyway: Anser gives text before the first sequence no colour.
+    drawPieces(portion, anser.ansiToJson(`\x1b[10m${text.slice(at, end)}`, { use_classes: true, json: true, remove_empty: true }), names, reveal);
+    drawing.append(portion);
+    at = end;
+  };
+  const drawOn = (/** @type {number} */ portions) => {
+    if (at >= text.length || (drawing !== pre.firstChild)) return;
+    if (portions === 0) return void drawing.append(createMore(text.length - at, drawOn));
+    drawPortion();
+    setTimeout(drawOn, 0, portions - 1);
+  };
+  pre.replaceChildren(drawing);
+  drawOn(DRAWN_PORTIONS);
+}
+
+/** @param {number} left characters @param {(portions: number) => void} drawOn */
+function createMore(left, drawOn) {
+  const button = h("button", { class: "more", type: "button" }, `Show more: ${formatBytes(left)} are left`);
+  button.addEventListener("click", () => {
+    button.remove();
+    drawOn(DRAWN_PORTIONS);
+  });
+  return button;
 }

@@ -1,6 +1,6 @@
 // The real service: pe-lb with the page as it was built, pe-worker, VMs. Everything it makes ends with it.
 import { spawn } from "node:child_process";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 export const TOP = fileURLToPath(new URL("../..", import.meta.url));
 export const BUILD = process.env.PE_BUILD ?? join(TOP, "build");
 export const PAGE = join(TOP, "build/playground");
+
+const IMAGES = ["busybox:1.35", "gcc:14", "python:3"];
 
 export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -44,8 +46,23 @@ export class Service {
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     await this.startBalancer();
-    this.worker = this.spawn("pe-worker", "--server", this.url, "--slots", "2", "--warm", "gcc:14", "--state", join(this.folder, "state"), ...this.guest());
+    this.worker = this.spawn("pe-worker", "--server", this.url, "--slots", "2", "--warm", "gcc:14", "--state", join(this.folder, "state"),
+      "--store", await this.store(), ...this.guest());
     await eventually(async () => (await this.health()).slots === 2, "the worker joins", 60_000);
+  }
+
+  /** The images that these tests are about, whatever else there may be on this machine. */
+  async store() {
+    const whole = join(process.env.PE_HOME ?? join(TOP, "build"), "images");
+    const store = join(this.folder, "store");
+    await mkdir(join(store, "names"), { recursive: true });
+    for (const name of IMAGES) {
+      const entry = join("names", `${name}.json`);
+      const digest = JSON.parse(await readFile(join(whole, entry), "utf8")).digest.split(":")[1];
+      await copyFile(join(whole, entry), join(store, entry));
+      await symlink(join(whole, digest), join(store, digest));
+    }
+    return store;
   }
 
   /** Another kernel, as the other suites. */
