@@ -49,6 +49,30 @@ test("a link that grows without bound when it is unpacked is refused", async (ex
   await explorer.shows("problem", "This link is damaged");
 });
 
+test("of two links opened one after the other the later one counts", async (explorer) => {
+  const page = await explorer.open();
+  await explorer.ready();
+  const large = fragment({ files: [{ name: "old.txt", text: Array.from({ length: 60000 }, (_, i) => i * 7919 % 65521).join(" ") }] });
+  const small = fragment({ files: [{ name: "new.txt", text: "the later one" }] });
+  await page.evaluate(([first, second]) => {
+    location.hash = first;
+    location.hash = second;
+  }, [large, small]);
+  await eventually(async () => (await explorer.text()).includes("the later one"), "the later link");
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.ok((await explorer.text()).includes("the later one"));
+});
+
+test("a program that became too large for a link leaves no older one in the address bar", async (explorer) => {
+  const page = await explorer.openState({ files: [{ name: "main.sh", text: "echo small" }] });
+  await explorer.write("echo still small");
+  await eventually(() => new URL(page.url()).hash.length > 2, "a link");
+  const noise = (/** @type {number} */ seed) => Array.from({ length: 40000 }, (_, i) => Math.imul(i + seed, 2654435761) >>> 0).join(" ").slice(0, 250 << 10);
+  await page.setInputFiles("#upload-files", Array.from({ length: 8 }, (_, i) => ({ name: `${i}.txt`, mimeType: "text/plain", buffer: Buffer.from(noise(i * 77777)) })));
+  await explorer.shows("notice", "too large for a link");
+  await eventually(() => new URL(page.url()).hash === "", "no link");
+});
+
 test("a file too large for a link is named", async (explorer) => {
   const page = await explorer.openState({ files: [{ name: "main.sh", text: "wc -c large.txt" }] });
   await page.setInputFiles("#upload-files", [{ name: "large.txt", mimeType: "text/plain", buffer: Buffer.alloc(300 << 10, "x") }]);

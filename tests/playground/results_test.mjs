@@ -30,6 +30,20 @@ test("colours of the terminal are shown, and what is over a line's end is text l
   assert.equal(await page.locator("#stdout b").count(), 0);
 });
 
+test("a large output is drawn in portions, with its colours, and the rest when it is asked for", async (explorer) => {
+  const page = await explorer.openState(sh("printf '\\033[32mgreen '; yes word | head -n 60000; yes \"$(printf '\\033[31mred\\033[0m')\" | head -n 20000; echo the end"));
+  await explorer.run();
+  const portions = () => page.locator("#stdout .portion").count();
+  await page.locator("#stdout .more").waitFor();
+  const drawn = await portions();
+  assert.ok(drawn > 1, `${drawn} portions`);
+  assert.equal((await explorer.read("stdout")).includes("the end"), false);
+  assert.ok((await page.locator("#stdout .portion").nth(1).locator(".fg-2").count()) > 0, "a colour goes on in the next portion");
+  for (let rest = page.locator("#stdout .more"); await rest.count(); await eventually(async () => (await rest.count()) || (await explorer.read("stdout")).includes("the end"), "more of it"))
+    await rest.click();
+  assert.equal((await page.locator("#stdout").textContent())?.length, "green ".length + 60000 * 5 + 20000 * 4 + "the end\n".length);
+});
+
 test("a picture that the program drew is seen", async (explorer) => {
   const page = await explorer.openState(sh(`echo ${PNG} | base64 -d >/output/dots.png`));
   await explorer.run();
