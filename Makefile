@@ -34,24 +34,26 @@ $(B)/.deps: Makefile
 src = $(wildcard $(1)/*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 BASE := $(call obj,$(call src,base))
+CODEC := $(call obj,$(call src,codec))
 PROTO := $(call obj,$(call src,proto))
-STORE := $(B)/obj/image/store.o
+STORE := $(call obj,$(call src,store))
 PROGRAMS := pe-lb pe-worker pe-run pe-image
-pe-lb_SRC := $(call src,lb)
+LB_FOLDERS := lb/core lb/edge lb/workers lb/api lb/piston lb
+pe-lb_SRC := $(foreach folder,$(LB_FOLDERS),$(call src,$(folder)))
 # jemalloc: a job's buffers are of sizes that glibc's cache of free blocks does not hold (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd $(if $(SAN),,-ljemalloc)
-$(B)/obj/lb/openapi.o: proto/openapi.json
-pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) image/store.c
+$(B)/obj/lb/api/openapi.o: proto/openapi.json
+pe-worker_SRC := $(call src,worker) $(call src,worker/vmm) $(call src,store)
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
-pe-run_SRC := $(call src,cli) image/store.c
+pe-run_SRC := $(call src,cli) $(call src,store)
 pe-run_LIBS := -lcurl -ljansson -linih -lcrypto
-pe-image_SRC := $(call src,image)
+pe-image_SRC := $(call src,image) $(call src,store)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 
 all: $(addprefix $(BIN)/,$(PROGRAMS)) guest-programs
 
 define program
-$(BIN)/$(1): $(call obj,$($(1)_SRC)) $(BASE) $(PROTO)
+$(BIN)/$(1): $(call obj,$($(1)_SRC)) $(BASE) $(CODEC) $(PROTO)
 	@mkdir -p $$(@D)
 	@echo "  link $$@"
 	@$$(CC) $$(CFLAGS) $$(SANFLAGS) -o $$@ $$^ $$($(1)_LIBS)
@@ -66,15 +68,15 @@ $(B)/obj/%.o: %.c | $(B)/.deps
 # ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----
 GUEST := build/guest
 GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-GUEST_SHARED := base/error.c base/buffer.c base/io.c proto/flat.c proto/glob.c proto/path.c
+GUEST_SHARED := base/error.c base/buffer.c base/io.c codec/flat.c codec/glob.c proto/path.c
 .PHONY: guest-programs
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim
 SHIM_SRC := $(addprefix guest-init/,shim.c program.c stages.c stage-usage.c)
-$(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h proto/*.h) | $(B)/.deps
+$(GUEST)/pe-init: $(filter-out $(SHIM_SRC),$(call src,guest-init)) $(GUEST_SHARED) $(wildcard guest-init/*.h base/*.h codec/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)
-$(GUEST)/pe-shim: $(SHIM_SRC) $(wildcard guest-init/*.h proto/*.h) | $(B)/.deps
+$(GUEST)/pe-shim: $(SHIM_SRC) $(wildcard guest-init/*.h codec/*.h proto/*.h) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $(filter %.c,$^)
@@ -122,15 +124,15 @@ uninstall:
 
 # ---- tests ----
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs.c worker/memfile.c worker/bundle.c \
-	worker/seccomp_profile.c worker/vmm/ladder.c lb/scheduler.c lb/catalog.c lb/client.c lb/peer.c lb/cache.c \
-	lb/outcome.c lb/poison.c lb/job_key.c lb/tokens.c lb/store_disk.c lb/request.c lb/utf8.c \
-	$(wildcard lb/piston_*.c))
+UNIT_ROOMS := $(call obj,worker/input.c worker/output.c worker/squashfs_input.c worker/memfile.c worker/bundle.c \
+	worker/seccomp_profile.c worker/vmm/engine_selection.c lb/core/scheduler.c lb/core/catalog.c lb/core/client.c lb/edge/peer.c lb/core/cache.c \
+	lb/core/job_result.c lb/core/poison.c lb/core/job_key.c lb/workers/tokens.c lb/core/store_disk.c lb/core/submission.c \
+	lb/piston/files.c lb/piston/reply.c lb/piston/request.c lb/piston/runtimes.c)
 # An archive: a test that brings a stand-in for a room's neighbour is not linked with the neighbour.
 $(B)/obj/unit-rooms.a: $(UNIT_ROOMS)
 	@rm -f $@
 	@ar rcs $@ $^
-$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/obj/unit-rooms.a $(BASE) $(PROTO)
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/obj/unit-rooms.a $(BASE) $(CODEC) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcmocka -ljansson -larchive -lsquashfs -lcrypto -llmdb -lh2o-evloop
@@ -145,7 +147,7 @@ LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
 # Fuzzers of what reads untrusted bytes: clang's libFuzzer, with ASan and UBSan whatever SAN says.
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_ROOMS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(call src,base) $(call src,proto) lb/request.c lb/utf8.c lb/outcome.c \
+FUZZ_ROOMS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(call src,base) $(call src,codec) $(call src,proto) lb/core/submission.c lb/core/job_result.c \
 	worker/output.c)
 FUZZ_CFLAGS := -std=gnu11 -Wno-unknown-attributes -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 $(B)/fuzz/.deps: | $(B)/.deps
@@ -164,11 +166,11 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/rooms.a
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
 VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
-$(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(call obj,$(call src,worker/vmm)) $(BASE) $(PROTO)
+$(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(call obj,$(call src,worker/vmm)) $(BASE) $(CODEC) $(PROTO)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ -lcurl -ljansson
-$(GUEST)/vmm-test: tests/vmm/guest.c guest-init/control.c guest-init/modules.c $(GUEST_SHARED) | $(B)/.deps
+$(GUEST)/vmm-test: tests/vmm/guest.c guest-init/serial.c guest-init/modules.c $(GUEST_SHARED) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  static $@"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -s -o $@ $^

@@ -95,7 +95,7 @@ void pe_buf_consume(struct pe_buf *buf, size_t size)
     buf->size -= size;
 }
 
-const uint8_t *pe_cursor_take(struct pe_cursor *cursor, size_t size)
+const uint8_t *pe_cursor_read(struct pe_cursor *cursor, size_t size)
 {
     if (size > cursor->left)
         return NULL;
@@ -105,11 +105,11 @@ const uint8_t *pe_cursor_take(struct pe_cursor *cursor, size_t size)
     return taken;
 }
 
-const uint8_t *pe_cursor_take_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size)
+const uint8_t *pe_cursor_read_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size)
 {
     const uint8_t *end = cursor->left ? memchr(cursor->at, delimiter, cursor->left) : NULL;
     if (!end)
         return NULL;
     *size = (size_t)(end - cursor->at);
-    return pe_cursor_take(cursor, *size + 1) ? end - *size : NULL;
+    return pe_cursor_read(cursor, *size + 1) ? end - *size : NULL;
 }

@@ -58,9 +58,9 @@ struct pe_cursor {
 };
 
 /* Take `size` bytes: a pointer to them, or NULL when fewer are left (the cursor then stays where it is). */
-const uint8_t *pe_cursor_take(struct pe_cursor *cursor, size_t size);
+const uint8_t *pe_cursor_read(struct pe_cursor *cursor, size_t size);
 
 /* Take up to and over the next `delimiter` byte; `*size` excludes it. NULL when there is none. */
-const uint8_t *pe_cursor_take_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size);
+const uint8_t *pe_cursor_read_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size);
 
 #endif

@@ -1,7 +1,7 @@
 /* Where an installation keeps its parts:
  *   HOME/bin/pe-*              the programs
  *   HOME/guest/vmlinux         the guest's kernel, HOME/guest/initramfs.cpio its initramfs
- *   HOME/images/               the image store (image/store.h)
+ *   HOME/images/               the image store (store/store.h)
  * HOME is the environment's PE_HOME, else the directory above the running program's own when it holds `guest`
  * or `images` (a source tree's build/), else /var/lib/program-explorer. */
 #ifndef PE_BASE_HOME_H

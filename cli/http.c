@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/interrupt.h"
-#include "cli/place.h"
+#include "cli/job_poll.h"
 #include "cli/transfer.h"
 #include "proto/limits.h"
 

@@ -8,10 +8,10 @@
 #include "cli/http.h"
 #include "cli/profile.h"
 #include "cli/response.h"
-#include "image/store.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/metadata.h"
 #include "proto/path.h"
+#include "store/store.h"
 
 #include <curl/curl.h>
 #include <fnmatch.h>
@@ -103,7 +103,7 @@ static json_t *read_store(const struct images_options *options, struct pe_error 
     json_t *list = json_array();
     for (size_t i = 0; i < images.count; i++) {
         pe_autojson json_t *image = pe_image_to_json(&images.items[i]);
-        if (!options->file || pe_metadata_takes_file(image, options->file))
+        if (!options->file || pe_metadata_accepts_file(image, options->file))
             json_array_append(list, image);
     }
     if (!list)

@@ -1,11 +1,11 @@
 /* pe-run: send a job to a balancer, show what came of it. The order in which that happens is here. */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/again.h"
 #include "cli/exit.h"
 #include "cli/images.h"
 #include "cli/interrupt.h"
 #include "cli/run.h"
+#include "cli/watch_loop.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include "cli/options.h"
 
 #include "base/cleanup.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 
 #include <math.h>
@@ -183,10 +183,10 @@ int run_options_job(const struct run_options *options, const struct input_files 
                     char **image, struct pe_error *err)
 {
     pe_autojson json_t *json = json_object();
-    pe_autojob struct pe_job checked = {0};
+    pe_autojobspec struct pe_job_spec checked = {0};
     if (!json)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
-    if (fill_job(json, options, files, err) < 0 || pe_job_from_json(json, &checked, err) < 0)
+    if (fill_job(json, options, files, err) < 0 || pe_job_spec_from_json(json, &checked, err) < 0)
         return -1;
     *job = json_dumps(json, JSON_COMPACT);
     *image = strdup(checked.image);

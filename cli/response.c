@@ -3,8 +3,8 @@
 #include "cli/response.h"
 
 #include "base/cleanup.h"
-#include "proto/job.h"
-#include "proto/multipart.h"
+#include "codec/multipart.h"
+#include "proto/job_spec.h"
 #include "proto/problem.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "cli/http.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
-#include "cli/present.h"
+#include "cli/print_result.h"
 #include "cli/response.h"
 
 #include <stdio.h>

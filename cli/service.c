@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/interrupt.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 
 #include <errno.h>
 #include <fcntl.h>

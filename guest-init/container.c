@@ -75,7 +75,7 @@ static int crun_failed(struct container *container, struct pe_error *err)
         ;
     struct pe_cursor text = {.at = container->err.kept.data, .left = container->err.kept.size};
     size_t length = 0;
-    const uint8_t *line = pe_cursor_take_until(&text, '\n', &length);
+    const uint8_t *line = pe_cursor_read_until(&text, '\n', &length);
     if (!line || length == 0)
         return pe_fail(err, PE_ERR_INTERNAL, "crun ended without making a container or saying why");
     return pe_fail(err, PE_ERR_INTERNAL, "crun: %.*s", (int)length, (const char *)line);

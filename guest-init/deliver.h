@@ -3,8 +3,8 @@
 #define PE_GUEST_DELIVER_H
 
 #include "base/error.h"
+#include "guest-init/exit_report.h"
 #include "guest-init/job.h"
-#include "guest-init/outcome.h"
 
 /* Write the whole archive of proto/guest-contract.md. Counts outputs that cannot be sent into `outcome`. Of
  * an outcome that is a vm_error no output files are sent. */

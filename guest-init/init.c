@@ -5,16 +5,16 @@
 #include "base/io.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/container.h"
-#include "guest-init/control.h"
 #include "guest-init/deliver.h"
-#include "guest-init/freshness.h"
+#include "guest-init/exit_report.h"
 #include "guest-init/job.h"
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
 #include "guest-init/mounts.h"
-#include "guest-init/outcome.h"
 #include "guest-init/prepare.h"
-#include "guest-init/run.h"
+#include "guest-init/reseed.h"
+#include "guest-init/serial.h"
+#include "guest-init/supervise.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Decoding `job`. Pure parsing: reads bytes, touches nothing. */
 #include "guest-init/job.h"
 
-#include "proto/flat.h"
+#include "codec/flat.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>

@@ -33,7 +33,7 @@ int modules_load(struct pe_error *err)
         return -1;
     struct pe_cursor rest = {.at = order.data, .left = order.size};
     size_t length = 0;
-    for (const uint8_t *line; (line = pe_cursor_take_until(&rest, '\n', &length));) {
+    for (const uint8_t *line; (line = pe_cursor_read_until(&rest, '\n', &length));) {
         char name[256];
         if (length == 0 || length >= sizeof name)
             return pe_fail(err, PE_ERR_MALFORMED, GUEST_MODULES "/order has a malformed line");

@@ -5,8 +5,8 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/glob.h"
 #include "guest-init/archive.h"
-#include "proto/glob.h"
 #include "proto/path.h"
 
 #include <fcntl.h>

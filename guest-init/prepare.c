@@ -5,10 +5,10 @@
 #include "base/io.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/deliver.h"
-#include "guest-init/freshness.h"
 #include "guest-init/layout.h"
 #include "guest-init/mounts.h"
-#include "guest-init/run.h"
+#include "guest-init/reseed.h"
+#include "guest-init/supervise.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -3,14 +3,14 @@
 
 #include "base/cleanup.h"
 #include "image/digest.h"
-#include "image/entry.h"
 #include "image/flatten.h"
-#include "image/squash.h"
-#include "image/store.h"
+#include "image/squashfs_image.h"
+#include "image/squashfs_read.h"
+#include "image/store_writer.h"
 #include "image/tree.h"
-#include "image/unsquash.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
+#include "store/store.h"
 
 #include <limits.h>
 #include <sqfs/inode.h>

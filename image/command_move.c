@@ -5,8 +5,8 @@
 #include "image/command.h"
 #include "image/export.h"
 #include "image/fetch.h"
-#include "image/store.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
+#include "store/store.h"
 
 #include <fcntl.h>
 #include <stdio.h>

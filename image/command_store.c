@@ -3,9 +3,9 @@
 #include "base/options.h"
 #include "image/command.h"
 #include "image/digest.h"
-#include "image/entry.h"
-#include "image/store.h"
-#include "proto/job.h"
+#include "image/store_writer.h"
+#include "proto/job_spec.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* import and pull: their options become a catalog entry's fields and the options of image/import.c. */
 #include "base/cleanup.h"
 #include "base/options.h"
-#include "image/about.h"
+#include "image/catalog_entry.h"
 #include "image/command.h"
 #include "image/import.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #include "image/export.h"
 
 #include "base/cleanup.h"
+#include "image/squashfs_read.h"
 #include "image/tree.h"
-#include "image/unsquash.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -5,10 +5,10 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "image/digest.h"
-#include "image/entry.h"
-#include "image/store.h"
-#include "proto/job.h"
+#include "image/store_writer.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
+#include "store/store.h"
 
 #include <curl/curl.h>
 #include <errno.h>

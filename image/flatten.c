@@ -3,7 +3,7 @@
 #include "image/flatten.h"
 
 #include "base/cleanup.h"
-#include "image/squash.h"
+#include "image/squashfs_image.h"
 #include "image/tree.h"
 
 #include <limits.h>

@@ -3,10 +3,10 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "image/about.h"
-#include "image/entry.h"
-#include "image/package.h"
-#include "proto/job.h"
+#include "image/catalog_entry.h"
+#include "image/source.h"
+#include "image/store_writer.h"
+#include "proto/job_spec.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #define PE_IMAGE_LAYER_H
 
 #include "base/error.h"
-#include "image/squash.h"
+#include "image/squashfs_image.h"
 #include "image/stream.h"
 #include "image/tree.h"
 

@@ -2,7 +2,7 @@
 #include "image/oci.h"
 
 #include "base/cleanup.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 
 #include <stdbool.h>
 #include <stdio.h>

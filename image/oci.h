@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "image/digest.h"
-#include "image/package.h"
+#include "image/source.h"
 
 #include <jansson.h>
 #include <stddef.h>

@@ -24,10 +24,10 @@ static bool next_record(struct pe_cursor *cursor, struct record *record)
         size_t size = 0;
         if (cursor->left == 0)
             return false;
-        const uint8_t *line = pe_cursor_take_until(cursor, '\n', &size);
+        const uint8_t *line = pe_cursor_read_until(cursor, '\n', &size);
         if (!line) {
             size = cursor->left;
-            line = pe_cursor_take(cursor, size);
+            line = pe_cursor_read(cursor, size);
         }
         if (size >= sizeof record->line || memchr(line, '\0', size))
             continue;

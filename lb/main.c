@@ -1,10 +1,10 @@
 /* pe-lb: the public HTTP edge. Startup; the server itself is lb/server.c. */
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/listener.h"
+#include "lb/core/store_keeper.h"
+#include "lb/edge/listener.h"
 #include "lb/server.h"
 #include "lb/settings.h"
-#include "lb/store_keeper.h"
 
 #include <signal.h>
 #include <stdlib.h>

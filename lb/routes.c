@@ -1,22 +1,22 @@
 /* libh2o's configuration and the table of paths. */
-#include "lb/answer.h"
-#include "lb/api_info.h"
-#include "lb/connection.h"
-#include "lb/control_link.h"
-#include "lb/cors.h"
-#include "lb/job_status.h"
-#include "lb/metrics.h"
-#include "lb/piston.h"
-#include "lb/playground.h"
-#include "lb/problems.h"
-#include "lb/run.h"
+#include "lb/api/exchange.h"
+#include "lb/api/info.h"
+#include "lb/api/job_status.h"
+#include "lb/api/playground.h"
+#include "lb/core/metrics.h"
+#include "lb/edge/connection.h"
+#include "lb/edge/cors.h"
+#include "lb/edge/http_reply.h"
+#include "lb/edge/problems.h"
+#include "lb/piston/piston.h"
 #include "lb/server.h"
-#include "lb/slot_link.h"
+#include "lb/workers/registration.h"
+#include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
 
 #include <string.h>
 
-enum { REQUEST_MS = 120000 }; /* for a whole request; lb/connection.c is stricter with slow ones */
+enum { REQUEST_MS = 120000 }; /* for a whole request; lb/edge/connection.c is stricter with slow ones */
 
 static const struct route {
     const char *method; /* NULL: any, `handle` sees to them */

@@ -5,11 +5,11 @@
 #include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/connection.h"
-#include "lb/listener.h"
-#include "lb/run.h"
-#include "lb/slot_link.h"
-#include "lb/tls.h"
+#include "lb/api/exchange.h"
+#include "lb/edge/connection.h"
+#include "lb/edge/listener.h"
+#include "lb/edge/tls.h"
+#include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
 
 #include <errno.h>

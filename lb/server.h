@@ -4,18 +4,18 @@
 #define PE_LB_SERVER_H
 
 #include "base/error.h"
-#include "lb/cache.h"
-#include "lb/client.h"
-#include "lb/h2o.h"
-#include "lb/hangup.h"
-#include "lb/metrics.h"
-#include "lb/page_files.h"
-#include "lb/peer.h"
-#include "lb/poison.h"
-#include "lb/scheduler.h"
+#include "lb/api/static_files.h"
+#include "lb/core/cache.h"
+#include "lb/core/client.h"
+#include "lb/core/metrics.h"
+#include "lb/core/poison.h"
+#include "lb/core/result_store.h"
+#include "lb/core/scheduler.h"
+#include "lb/edge/h2o.h"
+#include "lb/edge/hangup.h"
+#include "lb/edge/peer.h"
 #include "lb/settings.h"
-#include "lb/store.h"
-#include "lb/tokens.h"
+#include "lb/workers/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,8 +33,8 @@ struct server {
     struct store store;
     struct poison poison;
     struct metrics metrics;
-    void *tasks; /* those that can be joined: tsearch(3), by key (lb/task.c) */
-    void *named; /* runs whose clients gave them an id: tsearch(3), by id (lb/job_status.c) */
+    void *tasks; /* those that can be joined: tsearch(3), by key (lb/core/job.c) */
+    void *named; /* runs whose clients gave them an id: tsearch(3), by id (lb/api/job_status.c) */
     struct tokens tokens;
     struct page_files page;
     struct peer_networks trusted;

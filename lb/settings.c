@@ -1,7 +1,7 @@
 /* The table of options, and what must fit together. */
 #include "lb/settings.h"
 
-#include "lb/piston_request.h"
+#include "lb/piston/request.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "lb/client.h"
-#include "lb/store.h"
+#include "lb/core/client.h"
+#include "lb/core/result_store.h"
 #include "proto/runtimes.h"
 
 #include <stdbool.h>

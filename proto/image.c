@@ -1,8 +1,8 @@
 /* Catalog entries: their JSON form and what a default command becomes for given files. */
 #include "proto/image.h"
 
-#include "proto/glob.h"
-#include "proto/job.h"
+#include "codec/glob.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
@@ -151,7 +151,7 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
         check(image, err) < 0)
         return -1;
     image->rootfs_bytes = (uint64_t)json_integer_value(json_object_get(json, "rootfs_bytes"));
-    return pe_metadata_take(json, &image->metadata, err);
+    return pe_metadata_parse(json, &image->metadata, err);
 }
 
 /* ---- encoding ---- */

@@ -23,7 +23,7 @@ struct pe_image_user {
 
 /* What to run for files of a kind. */
 struct pe_image_command {
-    char *files; /* a glob (proto/glob.h): one of the job's files must match */
+    char *files; /* a glob (codec/glob.h): one of the job's files must match */
     char **cmd;
     size_t cmd_count;
 };
@@ -70,7 +70,7 @@ void pe_image_free(struct pe_image *image);
 
 /* The command for the job's files: the first of `commands` that one of them matches, else default_cmd. A word
  * "{files}" becomes one word per file in the order they were sent, "{files:*.c}" one per file whose path
- * matches the glob (proto/glob.h), "{options}" what the defaults of the metadata's options add. `*cmd`
+ * matches the glob (codec/glob.h), "{options}" what the defaults of the metadata's options add. `*cmd`
  * (NULL-terminated) and its words are the caller's. PE_ERR_INVALID when the image has no default command or a
  * placeholder finds no file. */
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,

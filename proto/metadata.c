@@ -1,8 +1,8 @@
 /* Checking metadata, and the two questions that the service asks it. */
 #include "proto/metadata.h"
 
-#include "proto/glob.h"
-#include "proto/job.h"
+#include "codec/glob.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/runtimes.h"
 
@@ -161,7 +161,7 @@ static int check_options(const char *field, const json_t *value, struct pe_error
 
 /* ---- the whole ---- */
 
-int pe_metadata_take(const json_t *json, json_t **metadata, struct pe_error *err)
+int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *err)
 {
     static const struct {
         const char *name;
@@ -237,7 +237,7 @@ static bool matches(const json_t *pattern, const char *file)
     return glob && (pe_glob_match(glob, file) || (slash && pe_glob_match(glob, slash + 1)));
 }
 
-bool pe_metadata_takes_file(const json_t *image, const char *file)
+bool pe_metadata_accepts_file(const json_t *image, const char *file)
 {
     size_t i = 0, k = 0;
     const json_t *kind = NULL, *pattern = NULL;

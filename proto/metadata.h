@@ -23,13 +23,13 @@
 
 /* Copy the fields above out of an object that may have others, each checked: PE_ERR_MALFORMED names the one
  * that is wrong. `*metadata` is the caller's; NULL when there are none. */
-int pe_metadata_take(const json_t *json, json_t **metadata, struct pe_error *err) PE_MUST_CHECK;
+int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *err) PE_MUST_CHECK;
 
 /* The words that the defaults of the options add, an array of strings for the caller. */
 json_t *pe_metadata_default_argv(const json_t *metadata);
 
 /* Whether an image, as its catalog entry, says that it takes a file of this name: by the patterns of its
  * inputs and of its commands, matched against the path and against its last name. */
-bool pe_metadata_takes_file(const json_t *image, const char *file);
+bool pe_metadata_accepts_file(const json_t *image, const char *file);
 
 #endif

@@ -2,7 +2,7 @@
  * client. */
 #include "proto/result.h"
 
-#include "proto/flat.h"
+#include "codec/flat.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -101,50 +101,50 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
 static void put_or_null(struct pe_json_writer *writer, const char *name, bool there, int value)
 {
     if (there)
-        pe_json_put_number(writer, name, (uint64_t)value);
+        pe_json_append_number(writer, name, (uint64_t)value);
     else
-        pe_json_put_null(writer, name);
+        pe_json_append_null(writer, name);
 }
 
 static void put_times(const struct pe_result *result, struct pe_json_writer *writer)
 {
     pe_json_open(writer, "timing_ms", '{');
     for (int phase = 0; phase < PE_PHASES; phase++)
-        pe_json_put_ms(writer, pe_phase_names[phase], result->phase_us[phase]);
+        pe_json_append_ms(writer, pe_phase_names[phase], result->phase_us[phase]);
     pe_json_close(writer, '}');
     pe_json_open(writer, "phases_us", '{');
     for (int step = 0; step < PE_STEPS; step++)
-        pe_json_put_number(writer, pe_step_names[step], result->step_us[step]);
+        pe_json_append_number(writer, pe_step_names[step], result->step_us[step]);
     pe_json_close(writer, '}');
 }
 
-void pe_result_put_members(const struct pe_result *result, struct pe_json_writer *writer)
+void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer)
 {
-    pe_json_put_text(writer, "status", pe_status_name(result->status));
+    pe_json_append_text(writer, "status", pe_status_name(result->status));
     put_or_null(writer, "exit_code", result->exit_code >= 0, result->exit_code);
     put_or_null(writer, "signal", result->signal != 0, result->signal);
-    pe_json_put_text(writer, "image", result->image);
-    pe_json_put_text(writer, "image_digest", result->image_digest);
+    pe_json_append_text(writer, "image", result->image);
+    pe_json_append_text(writer, "image_digest", result->image_digest);
     pe_json_open(writer, "usage", '{');
-    pe_json_put_ms(writer, "wall_ms", result->wall_us);
-    pe_json_put_ms(writer, "user_ms", result->user_us);
-    pe_json_put_ms(writer, "system_ms", result->system_us);
-    pe_json_put_number(writer, "max_rss_kib", result->max_rss_kib);
+    pe_json_append_ms(writer, "wall_ms", result->wall_us);
+    pe_json_append_ms(writer, "user_ms", result->user_us);
+    pe_json_append_ms(writer, "system_ms", result->system_us);
+    pe_json_append_number(writer, "max_rss_kib", result->max_rss_kib);
     pe_json_close(writer, '}');
-    pe_json_put_bool(writer, "stdout_truncated", result->stdout_truncated);
-    pe_json_put_bool(writer, "stderr_truncated", result->stderr_truncated);
-    pe_json_put_number(writer, "outputs_dropped", result->outputs_dropped);
-    pe_json_put_bool(writer, "cached", result->cached);
+    pe_json_append_bool(writer, "stdout_truncated", result->stdout_truncated);
+    pe_json_append_bool(writer, "stderr_truncated", result->stderr_truncated);
+    pe_json_append_number(writer, "outputs_dropped", result->outputs_dropped);
+    pe_json_append_bool(writer, "cached", result->cached);
     put_times(result, writer);
     if (result->reason[0])
-        pe_json_put_text(writer, "reason", result->reason);
+        pe_json_append_text(writer, "reason", result->reason);
 }
 
-int pe_result_put_json(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
+int pe_result_append_json(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
 {
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
-    pe_result_put_members(result, &writer);
+    pe_result_append_members(result, &writer);
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
 }
@@ -153,7 +153,7 @@ json_t *pe_result_to_json(const struct pe_result *result)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_error ignored;
-    if (pe_result_put_json(result, &text, &ignored) < 0)
+    if (pe_result_append_json(result, &text, &ignored) < 0)
         return NULL;
     return json_loadb((const char *)text.data, text.size, 0, NULL);
 }
@@ -162,7 +162,7 @@ json_t *pe_result_to_json(const struct pe_result *result)
 
 static int take_or_null(struct pe_json_reader *reader, int null, uint64_t most)
 {
-    return pe_json_take_null(reader) ? null : (int)pe_json_take_number(reader, most);
+    return pe_json_parse_null(reader) ? null : (int)pe_json_parse_number(reader, most);
 }
 
 static void take_usage(struct pe_json_reader *reader, struct pe_result *result)
@@ -171,13 +171,13 @@ static void take_usage(struct pe_json_reader *reader, struct pe_result *result)
     pe_json_enter(reader, '{');
     while (pe_json_next_member(reader, key, sizeof key))
         if (!strcmp(key, "wall_ms"))
-            result->wall_us = pe_json_take_ms(reader, DURATION_US_MAX);
+            result->wall_us = pe_json_parse_ms(reader, DURATION_US_MAX);
         else if (!strcmp(key, "user_ms"))
-            result->user_us = pe_json_take_ms(reader, DURATION_US_MAX);
+            result->user_us = pe_json_parse_ms(reader, DURATION_US_MAX);
         else if (!strcmp(key, "system_ms"))
-            result->system_us = pe_json_take_ms(reader, DURATION_US_MAX);
+            result->system_us = pe_json_parse_ms(reader, DURATION_US_MAX);
         else if (!strcmp(key, "max_rss_kib"))
-            result->max_rss_kib = pe_json_take_number(reader, UINT32_MAX);
+            result->max_rss_kib = pe_json_parse_number(reader, UINT32_MAX);
         else
             pe_json_skip(reader);
 }
@@ -203,7 +203,7 @@ static void take_status(struct pe_json_reader *reader, struct pe_result *result)
 {
     char name[16];
     struct pe_error ignored;
-    pe_json_take_text(reader, name, sizeof name);
+    pe_json_parse_text(reader, name, sizeof name);
     if (!reader->fault && parse_status(name, &result->status, &ignored) < 0)
         pe_json_fault(reader, "an unknown status");
 }
@@ -215,30 +215,30 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct p
     else if (!strcmp(key, "signal"))
         result->signal = take_or_null(reader, 0, 127);
     else if (!strcmp(key, "image"))
-        pe_json_take_text(reader, result->image, sizeof result->image);
+        pe_json_parse_text(reader, result->image, sizeof result->image);
     else if (!strcmp(key, "image_digest"))
-        pe_json_take_text(reader, result->image_digest, sizeof result->image_digest);
+        pe_json_parse_text(reader, result->image_digest, sizeof result->image_digest);
     else if (!strcmp(key, "usage"))
         take_usage(reader, result);
     else if (!strcmp(key, "stdout_truncated"))
-        result->stdout_truncated = pe_json_take_bool(reader);
+        result->stdout_truncated = pe_json_parse_bool(reader);
     else if (!strcmp(key, "stderr_truncated"))
-        result->stderr_truncated = pe_json_take_bool(reader);
+        result->stderr_truncated = pe_json_parse_bool(reader);
     else if (!strcmp(key, "outputs_dropped"))
-        result->outputs_dropped = pe_json_take_number(reader, UINT32_MAX);
+        result->outputs_dropped = pe_json_parse_number(reader, UINT32_MAX);
     else if (!strcmp(key, "cached"))
-        result->cached = pe_json_take_bool(reader);
+        result->cached = pe_json_parse_bool(reader);
     else if (!strcmp(key, "timing_ms"))
-        take_times(reader, pe_phase_names, PE_PHASES, pe_json_take_ms, result->phase_us);
+        take_times(reader, pe_phase_names, PE_PHASES, pe_json_parse_ms, result->phase_us);
     else if (!strcmp(key, "phases_us"))
-        take_times(reader, pe_step_names, PE_STEPS, pe_json_take_number, result->step_us);
+        take_times(reader, pe_step_names, PE_STEPS, pe_json_parse_number, result->step_us);
     else if (!strcmp(key, "reason"))
-        pe_json_take_text_cut(reader, result->reason, sizeof result->reason);
+        pe_json_parse_text_cut(reader, result->reason, sizeof result->reason);
     else
         pe_json_skip(reader);
 }
 
-void pe_result_take_json(struct pe_json_reader *reader, struct pe_result *result)
+void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *result)
 {
     char key[32];
     bool has_status = false;
@@ -259,7 +259,7 @@ int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_
 {
     char *text = json_dumps(json, JSON_COMPACT);
     struct pe_json_reader reader = pe_json_read(text, text ? strlen(text) : 0);
-    pe_result_take_json(&reader, result);
+    pe_result_parse_json(&reader, result);
     int failed = pe_json_ended(&reader, err);
     free(text);
     return failed ? pe_fail_context(err, "result") : 0;

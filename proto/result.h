@@ -5,8 +5,8 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "proto/json_reader.h"
-#include "proto/json_writer.h"
+#include "codec/json_reader.h"
+#include "codec/json_writer.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -72,13 +72,13 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
 
 /* Append the client's `result` object (docs/api.md), or with the writer only its members, so that a caller
  * may add others. */
-int pe_result_put_json(const struct pe_result *result, struct pe_buf *out,
-                       struct pe_error *err) PE_MUST_CHECK;
-void pe_result_put_members(const struct pe_result *result, struct pe_json_writer *writer);
+int pe_result_append_json(const struct pe_result *result, struct pe_buf *out,
+                          struct pe_error *err) PE_MUST_CHECK;
+void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer);
 
 /* Take that object: a worker's word to the balancer, or the balancer's to a client. Members that are not
  * known are left out; a value that is not as it should be is the reader's fault. */
-void pe_result_take_json(struct pe_json_reader *reader, struct pe_result *result);
+void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *result);
 
 /* How to dump an object that a result is part of: doubles hold microseconds as milliseconds, and ten digits
  * show them without noise. */

@@ -1,8 +1,8 @@
 /* Checking runtimes: what pe-image takes in and what a worker host says are held to the same. */
 #include "proto/runtimes.h"
 
+#include "codec/semver.h"
 #include "proto/limits.h"
-#include "proto/semver.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include "proto/slot.h"
 
 #include "base/cleanup.h"
-#include "proto/json_reader.h"
-#include "proto/json_writer.h"
+#include "codec/json_reader.h"
+#include "codec/json_writer.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -110,12 +110,12 @@ static void put_parts(struct pe_json_writer *writer, const struct pe_parts *part
     for (size_t i = 0; i < parts->count; i++) {
         const struct pe_part *part = &parts->items[i];
         pe_json_open(writer, NULL, '{');
-        pe_json_put_text(writer, "kind", part_names[part->kind]);
-        pe_json_put_number(writer, "size", part->size);
+        pe_json_append_text(writer, "kind", part_names[part->kind]);
+        pe_json_append_number(writer, "size", part->size);
         if (part->kind == PE_PART_FILE) {
             char name[3 * PE_PATH_MAX + 1];
-            pe_json_put_text(writer, "name", percent_encode(&part->path, name));
-            pe_json_put_number(writer, "mode", part->mode);
+            pe_json_append_text(writer, "name", percent_encode(&part->path, name));
+            pe_json_append_number(writer, "mode", part->mode);
         }
         pe_json_close(writer, '}');
     }
@@ -126,7 +126,7 @@ static enum pe_part_kind take_part_kind(struct pe_json_reader *reader)
 {
     char name[8];
     int kind = 0;
-    pe_json_take_text(reader, name, sizeof name);
+    pe_json_parse_text(reader, name, sizeof name);
     while (kind < PART_KINDS && strcmp(part_names[kind], name) != 0)
         kind++;
     if (kind == PART_KINDS)
@@ -138,7 +138,7 @@ static void take_part_name(struct pe_json_reader *reader, struct pe_path *path)
 {
     char name[3 * PE_PATH_MAX + 1];
     struct pe_error ignored;
-    pe_json_take_text(reader, name, sizeof name);
+    pe_json_parse_text(reader, name, sizeof name);
     if (percent_decode(name, path, &ignored) < 0)
         pe_json_fault(reader, "a part without a valid name");
 }
@@ -156,13 +156,13 @@ static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
             part.kind = take_part_kind(reader);
             has |= HAS_KIND;
         } else if (!strcmp(key, "size")) {
-            part.size = pe_json_take_number(reader, PE_INPUT_BYTES_MAX);
+            part.size = pe_json_parse_number(reader, PE_INPUT_BYTES_MAX);
             has |= HAS_SIZE;
         } else if (!strcmp(key, "name")) {
             take_part_name(reader, &part.path);
             has |= HAS_NAME;
         } else if (!strcmp(key, "mode")) {
-            part.mode = (uint32_t)pe_json_take_number(reader, 07777);
+            part.mode = (uint32_t)pe_json_parse_number(reader, 07777);
         } else {
             pe_json_skip(reader);
         }
@@ -249,7 +249,7 @@ struct members {
 
 static void take_id(struct pe_json_reader *reader, struct pe_message *message)
 {
-    pe_json_take_text(reader, message->id, sizeof message->id);
+    pe_json_parse_text(reader, message->id, sizeof message->id);
     for (const char *at = message->id; *at; at++)
         if (!(*at >= 'a' && *at <= 'z') && !(*at >= 'A' && *at <= 'Z') && !(*at >= '0' && *at <= '9') &&
             *at != '_' && *at != '-')
@@ -260,27 +260,27 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct m
                         struct pe_message *message)
 {
     if (!strcmp(key, "type")) {
-        pe_json_take_text(reader, members->kind, sizeof members->kind);
+        pe_json_parse_text(reader, members->kind, sizeof members->kind);
     } else if (!strcmp(key, "id")) {
         take_id(reader, message);
     } else if (!strcmp(key, "host")) {
-        pe_json_take_text(reader, message->host, sizeof message->host);
+        pe_json_parse_text(reader, message->host, sizeof message->host);
         members->has_host = true;
     } else if (!strcmp(key, "warm")) {
-        if (!pe_json_take_null(reader))
-            pe_json_take_text(reader, message->warm, sizeof message->warm);
+        if (!pe_json_parse_null(reader))
+            pe_json_parse_text(reader, message->warm, sizeof message->warm);
     } else if (!strcmp(key, "job")) {
-        members->job = pe_json_take_raw(reader);
+        members->job = pe_json_parse_raw(reader);
     } else if (!strcmp(key, "queue_us")) {
-        message->queue_us = pe_json_take_number(reader, UINT64_MAX);
+        message->queue_us = pe_json_parse_number(reader, UINT64_MAX);
     } else if (!strcmp(key, "result")) {
-        pe_result_take_json(reader, &message->result);
+        pe_result_parse_json(reader, &message->result);
         members->has_result = true;
     } else if (!strcmp(key, "parts")) {
         take_parts(reader, &message->parts);
         members->has_parts = true;
     } else if (!strcmp(key, "problem")) {
-        members->problem = pe_json_take_raw(reader);
+        members->problem = pe_json_parse_raw(reader);
     } else {
         pe_json_skip(reader);
     }
@@ -315,7 +315,7 @@ static int check_members(const struct members *members, const void *text, size_t
     case PE_MESSAGE_JOB:
         if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
             return -1;
-        return pe_job_decode((const char *)members->job.at, members->job.left, &message->job, err);
+        return pe_job_spec_decode((const char *)members->job.at, members->job.left, &message->job, err);
     case PE_MESSAGE_RESULT:
         if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
             return -1;
@@ -338,7 +338,7 @@ static void clear(struct pe_message *message)
     message->id[0] = message->host[0] = message->warm[0] = '\0';
     message->hello.images = NULL;
     message->queue_us = 0;
-    message->job = (struct pe_job){0};
+    message->job = (struct pe_job_spec){0};
     message->job_text = (struct pe_cursor){0};
     message->parts = (struct pe_parts){0};
 }
@@ -370,37 +370,37 @@ static void put_json(struct pe_json_writer *writer, const char *name, json_t *js
     pe_autojson json_t *owned = json;
     pe_autofree char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
     if (text)
-        pe_json_put_raw(writer, name, text, strlen(text));
+        pe_json_append_raw(writer, name, text, strlen(text));
     else if (!writer->failed)
         writer->failed = pe_fail(writer->err, PE_ERR_INTERNAL, "encoding '%s' of a slot message", name) < 0;
 }
 
 static void put_hello(struct pe_json_writer *writer, const struct pe_hello *hello)
 {
-    pe_json_put_text(writer, "host", hello->host);
-    pe_json_put_text(writer, "arch", hello->arch);
-    pe_json_put_text(writer, "cpu", hello->cpu);
-    pe_json_put_text(writer, "vmm", hello->vmm);
-    pe_json_put_number(writer, "slots", hello->slots);
-    pe_json_put_number(writer, "vms", hello->vms);
-    pe_json_put_bool(writer, "draining", hello->draining);
+    pe_json_append_text(writer, "host", hello->host);
+    pe_json_append_text(writer, "arch", hello->arch);
+    pe_json_append_text(writer, "cpu", hello->cpu);
+    pe_json_append_text(writer, "vmm", hello->vmm);
+    pe_json_append_number(writer, "slots", hello->slots);
+    pe_json_append_number(writer, "vms", hello->vms);
+    pe_json_append_bool(writer, "draining", hello->draining);
     put_json(writer, "images", json_incref(hello->images));
 }
 
 static void put_job(struct pe_json_writer *writer, const struct pe_message *message)
 {
     if (message->job_text.left)
-        pe_json_put_raw(writer, "job", message->job_text.at, message->job_text.left);
+        pe_json_append_raw(writer, "job", message->job_text.at, message->job_text.left);
     else
         put_json(writer, "job", pe_job_to_json(&message->job));
-    pe_json_put_number(writer, "queue_us", message->queue_us);
+    pe_json_append_number(writer, "queue_us", message->queue_us);
     put_parts(writer, &message->parts);
 }
 
 static void put_result(struct pe_json_writer *writer, const struct pe_message *message)
 {
     pe_json_open(writer, "result", '{');
-    pe_result_put_members(&message->result, writer);
+    pe_result_append_members(&message->result, writer);
     pe_json_close(writer, '}');
     put_parts(writer, &message->parts);
 }
@@ -409,15 +409,15 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out, stru
 {
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
-    pe_json_put_text(&writer, "type", kind_names[message->kind]);
+    pe_json_append_text(&writer, "type", kind_names[message->kind]);
     if (message->kind != PE_MESSAGE_HELLO && message->kind != PE_MESSAGE_READY)
-        pe_json_put_text(&writer, "id", message->id);
+        pe_json_append_text(&writer, "id", message->id);
     if (message->kind == PE_MESSAGE_HELLO)
         put_hello(&writer, &message->hello);
     if (message->kind == PE_MESSAGE_READY)
-        pe_json_put_text(&writer, "host", message->host);
+        pe_json_append_text(&writer, "host", message->host);
     if (message->kind == PE_MESSAGE_READY && message->warm[0])
-        pe_json_put_text(&writer, "warm", message->warm);
+        pe_json_append_text(&writer, "warm", message->warm);
     if (message->kind == PE_MESSAGE_JOB)
         put_job(&writer, message);
     if (message->kind == PE_MESSAGE_RESULT)
@@ -431,7 +431,7 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out, stru
 void pe_message_free(struct pe_message *message)
 {
     json_decref(message->hello.images);
-    pe_job_free(&message->job);
+    pe_job_spec_free(&message->job);
     pe_parts_free(&message->parts);
     clear(message);
 }

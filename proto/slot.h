@@ -6,7 +6,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "proto/image.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/path.h"
 #include "proto/problem.h"
 #include "proto/result.h"
@@ -64,7 +64,7 @@ struct pe_message {
     struct pe_hello hello;            /* HELLO */
     char host[256];                   /* READY: the host it belongs to */
     char warm[PE_IMAGE_NAME_MAX + 1]; /* READY: image its warm VM is made for, or empty */
-    struct pe_job job;                /* JOB */
+    struct pe_job_spec job;           /* JOB */
     struct pe_cursor job_text;        /* JOB, to be encoded: the job's own JSON, if there is one; borrowed */
     uint64_t queue_us;                /* JOB: how long it waited for a slot */
     struct pe_parts parts;            /* JOB, RESULT */

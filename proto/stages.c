@@ -1,7 +1,7 @@
 /* The host's side of stages: writing a plan, reading a report. The guest's is guest-init/stages.c. */
 #include "proto/stages.h"
 
-#include "proto/flat.h"
+#include "codec/flat.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 /* ---- words ---- */
 
-int pe_words_add(struct pe_words *words, const char *word, struct pe_error *err)
+int pe_arguments_add(struct pe_arguments *words, const char *word, struct pe_error *err)
 {
     /* Room for the words at powers of two, and always for the NULL. */
     if ((words->count & (words->count + 1)) == 0) {
@@ -26,40 +26,40 @@ int pe_words_add(struct pe_words *words, const char *word, struct pe_error *err)
     return 0;
 }
 
-void pe_words_free(struct pe_words *words)
+void pe_arguments_free(struct pe_arguments *words)
 {
     for (size_t i = 0; i < words->count; i++)
         free(words->items[i]);
     free(words->items);
-    *words = (struct pe_words){0};
+    *words = (struct pe_arguments){0};
 }
 
-static int add_number(struct pe_words *words, uint64_t number, struct pe_error *err)
+static int add_number(struct pe_arguments *words, uint64_t number, struct pe_error *err)
 {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-    return pe_words_add(words, text, err);
+    return pe_arguments_add(words, text, err);
 }
 
-int pe_stages_begin(struct pe_words *plan, const char *stdin_name, struct pe_error *err)
+int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe_error *err)
 {
-    if (pe_words_add(plan, PE_STAGES_PROGRAM, err) < 0 || pe_words_add(plan, PE_STAGES_WORD, err) < 0)
+    if (pe_arguments_add(plan, PE_STAGES_PROGRAM, err) < 0 || pe_arguments_add(plan, PE_STAGES_WORD, err) < 0)
         return -1;
-    return pe_words_add(plan, stdin_name ? stdin_name : "", err);
+    return pe_arguments_add(plan, stdin_name ? stdin_name : "", err);
 }
 
-int pe_stages_add(struct pe_words *plan, const char *name, const struct pe_stage_limits *limits,
-                  const struct pe_words *words, struct pe_error *err)
+int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
+                  const struct pe_arguments *words, struct pe_error *err)
 {
     const uint64_t numbers[PE_STAGE_PLAN_NUMBERS] = {limits->wall_ms, limits->cpu_ms, limits->memory_bytes,
                                                      limits->output_bytes, words->count};
-    if (pe_words_add(plan, name, err) < 0)
+    if (pe_arguments_add(plan, name, err) < 0)
         return -1;
     for (size_t i = 0; i < PE_STAGE_PLAN_NUMBERS; i++)
         if (add_number(plan, numbers[i], err) < 0)
             return -1;
     for (size_t i = 0; i < words->count; i++)
-        if (pe_words_add(plan, words->items[i], err) < 0)
+        if (pe_arguments_add(plan, words->items[i], err) < 0)
             return -1;
     return 0;
 }
@@ -150,9 +150,9 @@ int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages, str
     *stages = (struct pe_stages){0};
     struct pe_cursor rest = {.at = bytes, .left = size};
     const uint8_t *head = NULL;
-    while ((head = pe_cursor_take(&rest, PE_STAGE_FRAME_HEAD))) {
+    while ((head = pe_cursor_read(&rest, PE_STAGE_FRAME_HEAD))) {
         struct pe_cursor frame = {.left = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3]};
-        frame.at = pe_cursor_take(&rest, frame.left);
+        frame.at = pe_cursor_read(&rest, frame.left);
         if (!frame.at)
             return 0;
         if (take_frame(stages, head[0], frame, err) < 0)

@@ -31,7 +31,7 @@ enum pe_stage_frame {
     PE_STAGE_BEGIN = 'B', /* the stage's name */
     PE_STAGE_OUT = 'o',   /* bytes of its stdout */
     PE_STAGE_ERR = 'e',   /* of its stderr */
-    PE_STAGE_END = 'E',   /* flat text (proto/flat.h): end (pe_stage_end_names), code, signal, wall_us,
+    PE_STAGE_END = 'E',   /* flat text (codec/flat.h): end (pe_stage_end_names), code, signal, wall_us,
                              user_us, system_us, max_rss_kib */
 };
 
@@ -63,19 +63,19 @@ struct pe_stage_limits {
 /* ---- the host's side (proto/stages.c) ---- */
 
 /* A growing list of words, NULL-terminated once it has one. */
-struct pe_words {
+struct pe_arguments {
     char **items; /* owned, as each word is */
     size_t count;
 };
 
-int pe_words_add(struct pe_words *words, const char *word, struct pe_error *err) PE_MUST_CHECK;
-void pe_words_free(struct pe_words *words);
-#define pe_autowords __attribute__((cleanup(pe_words_free)))
+int pe_arguments_add(struct pe_arguments *words, const char *word, struct pe_error *err) PE_MUST_CHECK;
+void pe_arguments_free(struct pe_arguments *words);
+#define pe_autoarguments __attribute__((cleanup(pe_arguments_free)))
 
 /* Begin a plan. `stdin_name` may be NULL. */
-int pe_stages_begin(struct pe_words *plan, const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
-int pe_stages_add(struct pe_words *plan, const char *name, const struct pe_stage_limits *limits,
-                  const struct pe_words *words, struct pe_error *err) PE_MUST_CHECK;
+int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
+int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
+                  const struct pe_arguments *words, struct pe_error *err) PE_MUST_CHECK;
 
 struct pe_stage_report {
     char name[PE_STAGE_NAME_MAX + 1];

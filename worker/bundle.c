@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/flat.h"
+#include "codec/flat.h"
 #include "proto/limits.h"
 #include "worker/seccomp_profile.h"
 
@@ -123,7 +123,7 @@ static void set_env(const char **env, size_t *count, const char *entry)
     *count += i == *count;
 }
 
-static int append_environment(const struct pe_job *job, const struct pe_image *image, struct pe_buf *out,
+static int append_environment(const struct pe_job_spec *job, const struct pe_image *image, struct pe_buf *out,
                               struct pe_error *err)
 {
     static const char *const defaults[] = {
@@ -156,7 +156,7 @@ static int append_words(char *const *words, size_t count, struct pe_buf *out, st
 }
 
 /* What the image's default command becomes for the job's files. */
-static int append_default_command(const struct pe_job *job, const struct pe_image *image,
+static int append_default_command(const struct pe_job_spec *job, const struct pe_image *image,
                                   const struct pe_parts *files, struct pe_buf *out, struct pe_error *err)
 {
     pe_autofree const char **names = calloc(files->count + 1, sizeof *names);
@@ -175,7 +175,7 @@ static int append_default_command(const struct pe_job *job, const struct pe_imag
     return failed;
 }
 
-int bundle_program(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
+int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
                    struct pe_buf *out, struct pe_error *err)
 {
     int failed = job->cmd ? append_words(job->cmd, job->cmd_count, out, err)
@@ -190,7 +190,7 @@ int bundle_program(const struct pe_job *job, const struct pe_image *image, const
 
 /* ---- the job ---- */
 
-int bundle_job(const struct pe_job *job, const char *flag, struct pe_buf *out, struct pe_error *err)
+int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out, struct pe_error *err)
 {
     char entropy[65];
     pe_random_hex(entropy, 32);
@@ -207,14 +207,15 @@ int bundle_job(const struct pe_job *job, const char *flag, struct pe_buf *out, s
         {"scratch_bytes", PE_SCRATCH_BYTES_MAX},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (pe_flat_put_u64(out, numbers[i].key, numbers[i].value, err) < 0)
+        if (pe_flat_append_u64(out, numbers[i].key, numbers[i].value, err) < 0)
             return -1;
-    if (pe_flat_put(out, "entropy", entropy, err) < 0 || (flag && pe_flat_put_u64(out, flag, 1, err) < 0))
+    if (pe_flat_append(out, "entropy", entropy, err) < 0 ||
+        (flag && pe_flat_append_u64(out, flag, 1, err) < 0))
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
-        if (pe_flat_put(out, "output", job->outputs[i], err) < 0)
+        if (pe_flat_append(out, "output", job->outputs[i], err) < 0)
             return -1;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return pe_flat_put_u64(out, "now_ns", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, err);
+    return pe_flat_append_u64(out, "now_ns", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, err);
 }

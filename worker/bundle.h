@@ -22,12 +22,12 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
 
 /* Append words and environment of the job's program. The image's default command is put in when the job has
  * none; PE_ERR_INVALID when there is none or it finds none of its files. */
-int bundle_program(const struct pe_job *job, const struct pe_image *image, const struct pe_parts *files,
+int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
                    struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the flat `job`: limits, globs, the time now and fresh entropy. Call it last before `go`. `flag` is a
  * key that is set as well ("new_container", "rehearsal"; NULL: none). */
-int bundle_job(const struct pe_job *job, const char *flag, struct pe_buf *out,
+int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out,
                struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,10 +1,10 @@
 /* A job's input device: where the bytes go and which entries the image has. The format itself is
- * worker/squashfs.c. */
+ * worker/squashfs_input.c. */
 #include "worker/input.h"
 
 #include "base/cleanup.h"
 #include "proto/limits.h"
-#include "worker/squashfs.h"
+#include "worker/squashfs_input.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "image/store.h"
 #include "proto/limits.h"
+#include "store/store.h"
 #include "worker/bundle.h"
 #include "worker/input.h"
 #include "worker/metrics.h"
@@ -177,7 +177,7 @@ static int receive_input(struct job_state *state, enum step *step, struct pe_err
 static enum step finish_input(struct job_state *state, struct pe_error *cause)
 {
     const struct job_run *run = state->run;
-    const struct pe_job *job = &run->message->job;
+    const struct pe_job_spec *job = &run->message->job;
     const struct pe_image_user *user = &state->image->user;
     autoinputtexts struct input_texts texts = {.uid = user->uid, .gid = user->gid};
     if (bundle_config(BUNDLE_JOB, state->image, run->config->memory_mib, &texts.config, cause) < 0 ||

@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "proto/slot.h"
 #include "worker/config.h"
-#include "worker/link.h"
 #include "worker/machine.h"
-#include "worker/template_link.h"
+#include "worker/template_client.h"
+#include "worker/ws_client.h"
 
 struct job_run {
     const struct worker_config *config;

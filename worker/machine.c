@@ -4,9 +4,9 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "image/store.h"
 #include "proto/limits.h"
 #include "proto/path.h"
+#include "store/store.h"
 #include "worker/bundle.h"
 #include "worker/input.h"
 
@@ -59,8 +59,8 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
 {
     static char *nothing[] = {(char *)"true"};
     static const struct pe_parts no_files;
-    const struct pe_job warm_up = {.cmd = image->warmup_count ? image->warmup : nothing,
-                                   .cmd_count = image->warmup_count ? image->warmup_count : 1};
+    const struct pe_job_spec warm_up = {.cmd = image->warmup_count ? image->warmup : nothing,
+                                        .cmd_count = image->warmup_count ? image->warmup_count : 1};
     return bundle_program(&warm_up, image, &no_files, program, err);
 }
 
@@ -70,7 +70,7 @@ static int write_preparation(const struct worker_config *config, const struct pe
                              struct pe_error *err)
 {
     static const struct pe_parts no_files;
-    const struct pe_job job = {.timeout_ms = WARM_UP_MS};
+    const struct pe_job_spec job = {.timeout_ms = WARM_UP_MS};
     autoinput struct input input = {0};
     autoinputtexts struct input_texts texts = {0};
     if (preparation == MACHINE_BARE)

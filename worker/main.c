@@ -9,7 +9,7 @@
 #include "worker/host_dir.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
-#include "worker/template_link.h"
+#include "worker/template_client.h"
 #include "worker/vmm/probe.h"
 
 #include <curl/curl.h>

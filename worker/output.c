@@ -46,19 +46,19 @@ static int check_headers(const void *cpio, size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = cpio, .left = size};
     for (;;) {
-        const uint8_t *header = pe_cursor_take(&cursor, HEADER);
+        const uint8_t *header = pe_cursor_read(&cursor, HEADER);
         if (!header || memcmp(header, "070701", 6) != 0)
             return refuse(err, "it is not a cpio archive");
         size_t name_size = read_number(header + NAME_SIZE_AT), file_size = read_number(header + FILE_SIZE_AT);
         if (name_size < 2 || name_size > NAME_SIZE_MAX || file_size > PE_OUTPUT_BYTES_MAX)
             return refuse(err, "an entry has no name, or an impossible size");
         size_t name_padding = -(HEADER + name_size) & 3, file_padding = -file_size & 3;
-        const uint8_t *name = pe_cursor_take(&cursor, name_size);
-        if (!name || name[name_size - 1] != '\0' || !pe_cursor_take(&cursor, name_padding))
+        const uint8_t *name = pe_cursor_read(&cursor, name_size);
+        if (!name || name[name_size - 1] != '\0' || !pe_cursor_read(&cursor, name_padding))
             return refuse(err, "an entry's name is cut short");
         if (name_size == sizeof trailer && !memcmp(name, trailer, sizeof trailer))
             return 0;
-        if (!pe_cursor_take(&cursor, file_size + file_padding))
+        if (!pe_cursor_read(&cursor, file_size + file_padding))
             return refuse(err, "an entry is cut short");
     }
 }

@@ -4,13 +4,13 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "image/store.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
+#include "store/store.h"
 #include "worker/job_run.h"
-#include "worker/link.h"
 #include "worker/machine.h"
-#include "worker/template_link.h"
+#include "worker/template_client.h"
+#include "worker/ws_client.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,11 +5,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
-#include "worker/control.h"
-#include "worker/link.h"
 #include "worker/metrics.h"
+#include "worker/registration.h"
 #include "worker/slot.h"
-#include "worker/templates.h"
+#include "worker/template_cache.h"
+#include "worker/ws_client.h"
 
 #include <errno.h>
 #include <signal.h>

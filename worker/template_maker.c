@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/machine.h"
-#include "worker/template_link.h"
+#include "worker/template_client.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/** Globs as proto/glob.h has them, for paths of a job's files. All ways through a pattern are followed at once, so that none takes long. */
+/** Globs as codec/glob.h has them, for paths of a job's files. All ways through a pattern are followed at once, so that none takes long. */
 
 /** @typedef {{kind: "one"|"star"|"globstar"|"globstar/", takes: (c: string) => boolean}} Element */
 

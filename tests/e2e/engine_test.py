@@ -14,7 +14,7 @@ import time
 import service as s
 from run import test
 
-WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_word of worker/template_link.h
+WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_word of worker/template_client.h
 MESSAGE = "=I256s65s3x"  # struct template_message there
 INITIAL_NAMESPACES = 0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
 

@@ -1,19 +1,19 @@
 /* The job of a request. One that is accepted is the same after another encoding. */
 #include "base/cleanup.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    pe_autojob struct pe_job job;
-    pe_autojob struct pe_job again = {0};
+    pe_autojobspec struct pe_job_spec job;
+    pe_autojobspec struct pe_job_spec again = {0};
     struct pe_error err;
-    if (pe_job_decode((const char *)bytes, size, &job, &err) < 0)
+    if (pe_job_spec_decode((const char *)bytes, size, &job, &err) < 0)
         return 0;
     pe_autojson json_t *json = pe_job_to_json(&job);
-    HOLDS(json && pe_job_from_json(json, &again, &err) == 0);
+    HOLDS(json && pe_job_spec_from_json(json, &again, &err) == 0);
     pe_autojson json_t *json_again = pe_job_to_json(&again);
     HOLDS(json_equal(json, json_again));
     json_error_t where;

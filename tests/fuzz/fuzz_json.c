@@ -1,5 +1,5 @@
 /* The JSON reader against the JSON library: they accept the same texts. */
-#include "proto/json_reader.h"
+#include "codec/json_reader.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>

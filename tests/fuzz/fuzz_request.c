@@ -1,8 +1,8 @@
 /* The body of POST /v1/run: the first line is the Content-Type, the rest the body. What is accepted keeps the
- * promises of lb/request.h. */
-#include "lb/request.h"
+ * promises of lb/core/submission.h. */
+#include "codec/multipart.h"
+#include "lb/core/submission.h"
 #include "proto/limits.h"
-#include "proto/multipart.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

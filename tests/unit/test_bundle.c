@@ -2,7 +2,7 @@
 #include "tests/unit/check.h"
 #include "worker/bundle.h"
 
-#include "proto/job.h"
+#include "proto/job_spec.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -32,11 +32,11 @@ static const char *program(const char *fields, const char *job_text)
     static char text[4096];
     struct pe_error err;
     pe_autoimage struct pe_image image;
-    pe_autojob struct pe_job job;
+    pe_autojobspec struct pe_job_spec job;
     pe_autobuf struct pe_buf out = {0};
     const struct pe_parts no_files = {0};
     read_image(fields, &image);
-    assert_int_equal(pe_job_decode(job_text, strlen(job_text), &job, &err), 0);
+    assert_int_equal(pe_job_spec_decode(job_text, strlen(job_text), &job, &err), 0);
     assert_int_equal(bundle_program(&job, &image, &no_files, &out, &err), 0);
     assert_true(out.size < sizeof text);
     for (size_t i = 0; i < out.size; i++)

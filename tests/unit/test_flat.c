@@ -1,5 +1,5 @@
 /* Flat key=value text. */
-#include "proto/flat.h"
+#include "codec/flat.h"
 #include "tests/unit/check.h"
 
 static void what_is_put_is_read_back(void **state)
@@ -8,8 +8,8 @@ static void what_is_put_is_read_back(void **state)
     struct pe_error err;
     struct pe_flat_entry entry;
     pe_autobuf struct pe_buf text = {0};
-    assert_int_equal(pe_flat_put(&text, "reason", "line one\nback\\slash=x", &err), 0);
-    assert_int_equal(pe_flat_put_u64(&text, "wall_us", 1234567890123ull, &err), 0);
+    assert_int_equal(pe_flat_append(&text, "reason", "line one\nback\\slash=x", &err), 0);
+    assert_int_equal(pe_flat_append_u64(&text, "wall_us", 1234567890123ull, &err), 0);
     struct pe_cursor cursor = {text.data, text.size};
     assert_int_equal(pe_flat_next(&cursor, &entry, &err), 1);
     assert_string_equal(entry.key, "reason");

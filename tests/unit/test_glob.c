@@ -1,5 +1,5 @@
 /* Globs of outputs. */
-#include "proto/glob.h"
+#include "codec/glob.h"
 #include "tests/unit/check.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #include "proto/image.h"
 #include "tests/unit/check.h"
 
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/metadata.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -144,12 +144,12 @@ static void an_image_takes_files_by_the_patterns_of_its_inputs_and_commands(void
 {
     (void)state;
     pe_autojson json_t *image = json_loads(with_everything, 0, NULL);
-    assert_true(pe_metadata_takes_file(image, "main.c"));
-    assert_true(pe_metadata_takes_file(image, "deep/main.c"));
-    assert_true(pe_metadata_takes_file(image, "src/x.h"));
-    assert_true(pe_metadata_takes_file(image, "x.s"));
-    assert_false(pe_metadata_takes_file(image, "x.h"));
-    assert_false(pe_metadata_takes_file(image, "main.cc"));
+    assert_true(pe_metadata_accepts_file(image, "main.c"));
+    assert_true(pe_metadata_accepts_file(image, "deep/main.c"));
+    assert_true(pe_metadata_accepts_file(image, "src/x.h"));
+    assert_true(pe_metadata_accepts_file(image, "x.s"));
+    assert_false(pe_metadata_accepts_file(image, "x.h"));
+    assert_false(pe_metadata_accepts_file(image, "main.cc"));
 }
 
 int main(void)

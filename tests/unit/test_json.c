@@ -1,7 +1,7 @@
 /* The reader and the writer of JSON text. That the reader accepts what the JSON library accepts is
  * tests/fuzz/fuzz_json.c's. */
-#include "proto/json_reader.h"
-#include "proto/json_writer.h"
+#include "codec/json_reader.h"
+#include "codec/json_writer.h"
 #include "tests/unit/check.h"
 
 static void assert_written(const struct pe_buf *out, const char *wanted)
@@ -17,13 +17,13 @@ static void what_is_written_has_its_commas_and_escapes(void **state)
     pe_autobuf struct pe_buf out = {0};
     struct pe_json_writer writer = pe_json_write(&out, &err);
     pe_json_open(&writer, NULL, '{');
-    pe_json_put_text(&writer, "t", "a\"\\\n\x7f \xc3\xa4 \xff");
-    pe_json_put_number(&writer, "n", UINT64_MAX);
+    pe_json_append_text(&writer, "t", "a\"\\\n\x7f \xc3\xa4 \xff");
+    pe_json_append_number(&writer, "n", UINT64_MAX);
     pe_json_open(&writer, "a", '[');
-    pe_json_put_ms(&writer, NULL, 1002003);
-    pe_json_put_ms(&writer, NULL, 7);
-    pe_json_put_bool(&writer, NULL, true);
-    pe_json_put_null(&writer, NULL);
+    pe_json_append_ms(&writer, NULL, 1002003);
+    pe_json_append_ms(&writer, NULL, 7);
+    pe_json_append_bool(&writer, NULL, true);
+    pe_json_append_null(&writer, NULL);
     pe_json_close(&writer, ']');
     pe_json_open(&writer, "o", '{');
     pe_json_close(&writer, '}');
@@ -41,7 +41,7 @@ static void a_full_buffer_is_said_in_the_end(void **state)
     pe_autobuf struct pe_buf out = {.limit = 8};
     struct pe_json_writer writer = pe_json_write(&out, &err);
     for (int i = 0; i < 20; i++)
-        pe_json_put_text(&writer, NULL, "text");
+        pe_json_append_text(&writer, NULL, "text");
     assert_int_equal(pe_json_finish(&writer), -1);
     assert_error(err, PE_ERR_TOO_LARGE, "8 bytes");
 }
@@ -60,18 +60,18 @@ static void values_are_read_by_their_kind(void **state)
     pe_json_enter(&in, '{');
     while (pe_json_next_member(&in, key, sizeof key))
         if (!strcmp(key, "t"))
-            pe_json_take_text(&in, value, sizeof value);
+            pe_json_parse_text(&in, value, sizeof value);
         else if (!strcmp(key, "n"))
-            number = pe_json_take_number(&in, 12);
+            number = pe_json_parse_number(&in, 12);
         else if (!strcmp(key, "ms"))
-            ms = pe_json_take_ms(&in, 1000000);
+            ms = pe_json_parse_ms(&in, 1000000);
         else if (!strcmp(key, "b"))
-            flag = pe_json_take_bool(&in);
+            flag = pe_json_parse_bool(&in);
         else if (!strcmp(key, "z"))
-            null = pe_json_take_null(&in);
+            null = pe_json_parse_null(&in);
         else if (!strcmp(key, "e"))
             for (pe_json_enter(&in, '['); pe_json_next_element(&in);)
-                sum += pe_json_take_number(&in, 9);
+                sum += pe_json_parse_number(&in, 9);
         else
             pe_json_skip(&in);
     assert_int_equal(pe_json_ended(&in, &err), 0);
@@ -89,9 +89,9 @@ static void fault_of(const char *text, const char *word)
     struct pe_error err;
     char buffer[4];
     if (*text == '"')
-        pe_json_take_text(&in, buffer, sizeof buffer);
+        pe_json_parse_text(&in, buffer, sizeof buffer);
     else if (*text >= '0' && *text <= '9')
-        pe_json_take_number(&in, 99);
+        pe_json_parse_number(&in, 99);
     else
         pe_json_skip(&in);
     assert_int_equal(pe_json_ended(&in, &err), -1);

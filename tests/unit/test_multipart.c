@@ -1,5 +1,5 @@
 /* multipart/form-data, read from strangers and written to them. */
-#include "proto/multipart.h"
+#include "codec/multipart.h"
 #include "tests/unit/check.h"
 
 #define TYPE "multipart/form-data; boundary=b0"
@@ -34,17 +34,17 @@ static void what_the_writer_writes_the_reader_reads(void **state)
     struct pe_form_part part;
     pe_autobuf struct pe_buf body = {0};
     const char *name = "odd \"name\"\r\n%22.txt";
-    assert_int_equal(pe_form_put_head(&body, "b0", "job", NULL, 0, "application/json", &err), 0);
+    assert_int_equal(pe_form_append_head(&body, "b0", "job", NULL, 0, "application/json", &err), 0);
     assert_int_equal(pe_buf_append_text(&body, "{}\r\n", &err), 0);
-    assert_int_equal(pe_form_put_head(&body, "b0", "file", "plain", 5, "text/plain", &err), 0);
+    assert_int_equal(pe_form_append_head(&body, "b0", "file", "plain", 5, "text/plain", &err), 0);
     assert_int_equal(pe_buf_append_text(&body, "\r\n--b\r\n--b0x\r\n", &err), 0);
-    assert_int_equal(pe_form_put_end(&body, "b0", &err), 0);
+    assert_int_equal(pe_form_append_end(&body, "b0", &err), 0);
     assert_int_equal(read_all(TYPE, (char *)body.data, body.size, &part, &err),
                      -1); /* "--b0x" is no delimiter line */
     body.size = 0;
-    assert_int_equal(pe_form_put_head(&body, "b0", "file", name, strlen(name), "text/plain", &err), 0);
+    assert_int_equal(pe_form_append_head(&body, "b0", "file", name, strlen(name), "text/plain", &err), 0);
     assert_int_equal(pe_buf_append_text(&body, "\r\n--b\r\n\r\n", &err), 0);
-    assert_int_equal(pe_form_put_end(&body, "b0", &err), 0);
+    assert_int_equal(pe_form_append_end(&body, "b0", &err), 0);
     assert_int_equal(read_all(TYPE, (char *)body.data, body.size, &part, &err), 1);
     assert_string_equal(part.name, "file");
     assert_string_equal(part.content_type, "text/plain");

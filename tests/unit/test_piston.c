@@ -1,5 +1,5 @@
 /* Piston's requests as jobs, and the runtimes that they choose from. */
-#include "lb/piston_request.h"
+#include "lb/piston/request.h"
 #include "proto/metadata.h"
 #include "tests/unit/check.h"
 #include "tests/unit/quoted.h"
@@ -92,7 +92,7 @@ static void is_file(const struct run_request *job, size_t at, const char *name, 
     assert_memory_equal(job->bytes[at], content, size);
 }
 
-static void are_words(const struct pe_job *job, const char *const *wanted, size_t count)
+static void are_words(const struct pe_job_spec *job, const char *const *wanted, size_t count)
 {
     for (size_t i = 0; i < count && i < job->cmd_count; i++)
         assert_string_equal(job->cmd[i], wanted[i]);
@@ -406,11 +406,11 @@ static void a_catalog_entry_carries_its_runtimes(void **state)
     json_t *entry =
         parse_quoted("{'name': 'x', 'piston': [{'language': 'c', 'version': '1.0.0', 'run': ['x']}]}");
     json_t *taken = NULL;
-    assert_int_equal(pe_metadata_take(entry, &taken, &err), 0);
+    assert_int_equal(pe_metadata_parse(entry, &taken, &err), 0);
     assert_true(json_equal(json_object_get(taken, "piston"), json_object_get(entry, "piston")));
     json_object_set_new(json_array_get(json_object_get(entry, "piston"), 0), "version", json_string("1"));
     json_decref(taken);
-    assert_int_equal(pe_metadata_take(entry, &taken, &err), -1);
+    assert_int_equal(pe_metadata_parse(entry, &taken, &err), -1);
     assert_error(err, PE_ERR_MALFORMED, "'version'");
     json_decref(entry);
 }

@@ -1,5 +1,5 @@
 /* A result's two ways to JSON say the same. */
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/result.h"
 #include "tests/unit/check.h"
 
@@ -10,7 +10,7 @@ static void assert_same(const struct pe_result *result)
     pe_autobuf struct pe_buf text = {0};
     struct pe_error err;
     json_error_t where;
-    assert_int_equal(pe_result_put_json(result, &text, &err), 0);
+    assert_int_equal(pe_result_append_json(result, &text, &err), 0);
     pe_autojson json_t *got = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
     assert_non_null(got);
     pe_autojson json_t *wanted = pe_result_to_json(result);

@@ -1,5 +1,5 @@
 /* Which job goes to which slot. */
-#include "lb/scheduler.h"
+#include "lb/core/scheduler.h"
 #include "tests/unit/check.h"
 
 #include <stdio.h>

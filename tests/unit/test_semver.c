@@ -1,5 +1,5 @@
 /* Versions, and the ranges in which Piston's clients choose one. */
-#include "proto/semver.h"
+#include "codec/semver.h"
 #include "tests/unit/check.h"
 
 #include <stdio.h>

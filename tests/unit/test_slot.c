@@ -33,7 +33,7 @@ static void a_job_and_its_parts_survive_the_wire(void **state)
     struct pe_error err;
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_JOB, .id = "J-1_x", .queue_us = 42};
     pe_automessage struct pe_message again;
-    assert_int_equal(pe_job_decode("{\"image\":\"gcc:14\"}", 18, &message.job, &err), 0);
+    assert_int_equal(pe_job_spec_decode("{\"image\":\"gcc:14\"}", 18, &message.job, &err), 0);
     add_file(&message.parts, "a b%\xff\n.c", 17);
     add_file(&message.parts, "z", 0);
     round_trip(&message, &again);

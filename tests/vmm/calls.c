@@ -3,7 +3,7 @@
  * VMM. */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "worker/vmm/ch_api.h"
 
 #include <poll.h>

@@ -2,9 +2,9 @@
  * with a line. Static; the tests start it as /vmm-test of an initramfs made of ours and this. */
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "guest-init/control.h"
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
+#include "guest-init/serial.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/path.h"
 
 #include <curl/curl.h>

@@ -4,7 +4,7 @@
 #include "worker/vmm/ch_config.h"
 
 #include "base/cleanup.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 
 #include <stdio.h>

@@ -70,13 +70,13 @@ int ch_state_unpack(int state_fd, json_t **config, struct pe_buf *state, struct 
     if (read_all(state_fd, &packed, err) < 0)
         return -1;
     struct pe_cursor rest = {.at = packed.data, .left = packed.size};
-    const uint8_t *line = pe_cursor_take_until(&rest, '\n', &length);
+    const uint8_t *line = pe_cursor_read_until(&rest, '\n', &length);
     snprintf(header, sizeof header, "%.*s", line && length < sizeof header ? (int)length : 0,
              line ? (const char *)line : "");
     if (sscanf(header, MAGIC " %zu %zu", &config_size, &state_size) != 2)
         return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is not cloud-hypervisor's");
-    const uint8_t *config_text = pe_cursor_take(&rest, config_size);
-    const uint8_t *state_text = pe_cursor_take(&rest, state_size);
+    const uint8_t *config_text = pe_cursor_read(&rest, config_size);
+    const uint8_t *state_text = pe_cursor_read(&rest, state_size);
     if (!config_text || !state_text || rest.left)
         return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is cut");
     if (pe_buf_append(state, state_text, state_size, err) < 0)

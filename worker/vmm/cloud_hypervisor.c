@@ -11,7 +11,7 @@
  *   privately: cloud-hypervisor from v51 on. */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "worker/vmm/ch_api.h"
 #include "worker/vmm/ch_config.h"

@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "proto/flat.h"
+#include "codec/flat.h"
 #include "worker/vmm/driver.h"
 
 #include <errno.h>
@@ -168,8 +168,8 @@ static int remember(const char *path, const char *now, const struct rung *rung, 
     char aside[512];
     pe_autobuf struct pe_buf text = {0};
     snprintf(aside, sizeof aside, "%s.new", path);
-    if (pe_flat_put(&text, "host", now, err) < 0 || pe_flat_put(&text, "rung", rung->name, err) < 0 ||
-        pe_flat_put(&text, "reason", reason, err) < 0)
+    if (pe_flat_append(&text, "host", now, err) < 0 || pe_flat_append(&text, "rung", rung->name, err) < 0 ||
+        pe_flat_append(&text, "reason", reason, err) < 0)
         return -1;
     pe_autoclose int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -3,7 +3,7 @@
 #define PE_WORKER_VMM_PROBE_H
 
 #include "base/error.h"
-#include "worker/vmm/ladder.h"
+#include "worker/vmm/engine_selection.h"
 #include "worker/vmm/vmm.h"
 
 struct probe {

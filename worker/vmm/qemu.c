@@ -2,7 +2,7 @@
  * for why each choice. */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"

@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job.h"
+#include "proto/job_spec.h"
 
 #include <errno.h>
 #include <poll.h>

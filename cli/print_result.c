@@ -1,0 +1,105 @@
+/* What the user sees of a result. */
+#include "cli/print_result.h"
+
+#include "base/io.h"
+#include "cli/exit.h"
+#include "proto/limits.h"
+#include "proto/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int write_bytes(int fd, const struct response_bytes *bytes, const char *name, struct pe_error *err)
+{
+    if (pe_write_all(fd, bytes->data, bytes->size, name, err) == 0)
+        return 0;
+    return err->errnum == EPIPE ? 0 : -1;
+}
+
+int present_output(const struct response *response, struct pe_error *err)
+{
+    if (write_bytes(STDOUT_FILENO, &response->standard_output, "standard output", err) < 0)
+        return -1;
+    return write_bytes(STDERR_FILENO, &response->standard_error, "standard error", err);
+}
+
+static void say_why_it_ended(const struct pe_result *result)
+{
+    char shown[sizeof result->reason];
+    switch (result->status) {
+    case PE_STATUS_EXITED:
+        break;
+    case PE_STATUS_SIGNALED:
+        fprintf(stderr, "pe-run: the program was ended by signal %d (%s)\n", result->signal,
+                strsignal(result->signal));
+        break;
+    case PE_STATUS_TIMEOUT:
+        fprintf(stderr, "pe-run: the program outlived its time and was killed after %.1f s\n",
+                (double)result->wall_us / 1e6);
+        break;
+    case PE_STATUS_OOM:
+        fprintf(stderr, "pe-run: the program needed more memory than it may have and was killed\n");
+        break;
+    case PE_STATUS_OUTPUT_LIMIT:
+        fprintf(stderr, "pe-run: the program left more in /output than may be sent\n");
+        break;
+    case PE_STATUS_VM_ERROR:
+        fprintf(stderr, "pe-run: the VM failed: %s\n",
+                pe_path_printable(result->reason, strlen(result->reason), shown, sizeof shown));
+        break;
+    }
+}
+
+static void say_timing(const struct pe_result *result)
+{
+    fprintf(stderr, "pe-run: %s%s, program %.3f s (user %.3f, system %.3f), %llu MiB;",
+            pe_status_name(result->status), result->cached ? " (from the cache)" : "",
+            (double)result->wall_us / 1e6, (double)result->user_us / 1e6, (double)result->system_us / 1e6,
+            (unsigned long long)(result->max_rss_kib / 1024));
+    for (int phase = 0; phase < PE_PHASES; phase++)
+        fprintf(stderr, " %s %.0f ms", pe_phase_names[phase], (double)result->phase_us[phase] / 1e3);
+    fputc('\n', stderr);
+}
+
+void present_notices(const struct response *response, bool is_verbose)
+{
+    const struct pe_result *result = &response->result;
+    if (result->stdout_truncated)
+        fprintf(stderr, "pe-run: output truncated: standard output ends after %u KiB\n",
+                PE_STDOUT_BYTES_MAX / 1024);
+    if (result->stderr_truncated)
+        fprintf(stderr, "pe-run: output truncated: standard error ends after %u KiB\n",
+                PE_STDERR_BYTES_MAX / 1024);
+    say_why_it_ended(result);
+    if (result->outputs_dropped)
+        fprintf(stderr, "pe-run: output truncated: %llu output files were not sent\n",
+                (unsigned long long)result->outputs_dropped);
+    if (is_verbose)
+        say_timing(result);
+}
+
+static int exit_code_of_end(const struct pe_result *result)
+{
+    if (result->signal)
+        return EXIT_SIGNAL + result->signal;
+    return result->exit_code < 0 ? EXIT_SERVICE : result->exit_code;
+}
+
+int present_exit_code(const struct pe_result *result)
+{
+    switch (result->status) {
+    case PE_STATUS_EXITED:
+    case PE_STATUS_SIGNALED:
+    case PE_STATUS_OUTPUT_LIMIT:
+        return exit_code_of_end(result);
+    case PE_STATUS_TIMEOUT:
+        return EXIT_TIMEOUT;
+    case PE_STATUS_OOM:
+        return EXIT_OOM;
+    case PE_STATUS_VM_ERROR:
+        break;
+    }
+    return EXIT_SERVICE;
+}

@@ -1,0 +1,20 @@
+/* Showing a result: the program's output as its own, everything else on stderr, and the exit code. */
+#ifndef PE_CLI_PRINT_RESULT_H
+#define PE_CLI_PRINT_RESULT_H
+
+#include "base/error.h"
+#include "cli/response.h"
+
+#include <stdbool.h>
+
+/* Write the program's stdout and stderr. A closed pipe is no error: its reader had enough. */
+int present_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
+
+/* Say on stderr what a user has to know besides: what was cut, why it ended. `is_verbose`: how long it took,
+ * too. */
+void present_notices(const struct response *response, bool is_verbose);
+
+/* Which exit code the result stands for. */
+int present_exit_code(const struct pe_result *result);
+
+#endif

@@ -1,0 +1,110 @@
+/* The loop of --watch. */
+#include "cli/watch_loop.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "cli/exit.h"
+#include "cli/interrupt.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+    return !strncmp(path, directory, size) && (path[size] == '/' || path[size] == '\0');
+}
+
+/* Output files among the watched ones would start the next run. */
+static int check_output(const struct run_options *options, struct pe_error *err)
+{
+    char output[PATH_MAX], input[PATH_MAX];
+    struct stat info;
+    if (!options->output)
+        return 0;
+    if (mkdir(options->output, 0777) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "making %s", options->output);
+    if (!realpath(options->output, output))
+        return pe_fail_errno(err, "%s", options->output);
+    for (size_t i = 0; i < options->file_count; i++)
+        if (realpath(options->files[i], input) && stat(input, &info) == 0 && S_ISDIR(info.st_mode) &&
+            is_below(output, input))
+            return pe_fail(err, PE_ERR_INVALID,
+                           "--output %s lies in %s, which is watched: what a run writes would start the next "
+                           "one; choose a directory elsewhere",
+                           options->output, options->files[i]);
+    return 0;
+}
+
+/* The line between two runs. */
+static void say_new_run(const struct pe_error *why)
+{
+    char now[16] = "";
+    time_t seconds = time(NULL);
+    struct tm parts;
+    if (localtime_r(&seconds, &parts))
+        strftime(now, sizeof now, "%H:%M:%S", &parts);
+    fprintf(stderr, "\npe-run: ---- %s %s ----\n", now, why->message);
+}
+
+/* Wait for a change, which is then `err`'s message. A service of our own may fail meanwhile. */
+static int wait_for_change(struct run *run, struct watch *watch, struct pe_error *err)
+{
+    for (;;) {
+        if (interrupt_check(err) < 0 || (run->has_service && service_check(&run->service, err) < 0))
+            return -1;
+        if (watch_check(watch, err) < 0)
+            return err->kind == PE_ERR_CANCELED ? 0 : -1;
+        watch_pause(watch);
+    }
+}
+
+/* One run, and then until there is reason for another. */
+static int run_and_wait(struct run *run, struct watch *watch, struct pe_error *err)
+{
+    bool is_quiet = run->options.quiet;
+    if (watch_begin(watch, err) < 0)
+        return -1;
+    if (run_collect(run, err) < 0) {
+        fprintf(stderr, "pe-run: %s\n", err->message);
+    } else {
+        int code = run_once(run);
+        if (run->is_broken_off)
+            return 0;
+        if (!is_quiet && !interrupt_signal())
+            fprintf(stderr, "pe-run: exit code %d; waiting for a change (Ctrl-C ends)\n", code);
+    }
+    if (wait_for_change(run, watch, err) < 0)
+        return -1;
+    if (!is_quiet)
+        say_new_run(err);
+    return 0;
+}
+
+static int fail(const struct pe_error *err, int code)
+{
+    fprintf(stderr, "pe-run: %s\n", err->message);
+    return code;
+}
+
+int again_run(struct run *run, struct pe_error *err)
+{
+    const struct run_options *options = &run->options;
+    const char *standard_input = options->standard_input;
+    const char *extra = standard_input && strcmp(standard_input, "-") != 0 ? standard_input : NULL;
+    __attribute__((cleanup(watch_close))) struct watch watch = {.fd = -1};
+    if (check_output(options, err) < 0 || run_collect(run, err) < 0)
+        return fail(err, EXIT_USAGE); /* the first time this is the command line's fault */
+    if (watch_open(&watch, options->files, options->file_count, extra, err) < 0)
+        return fail(err, EXIT_SERVICE);
+    interrupt_catch();
+    run->watch = &watch;
+    while (run_and_wait(run, &watch, err) == 0)
+        ;
+    run->watch = NULL;
+    return interrupt_signal() ? EXIT_SIGNAL : fail(err, EXIT_SERVICE);
+}

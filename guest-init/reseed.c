@@ -1,0 +1,71 @@
+/* Clock, random state and boot id of a VM that may be one of many clones. */
+#include "guest-init/reseed.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "guest-init/layout.h"
+
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define UUID_TEXT_BYTES 37u /* with the newline */
+
+static int set_clock(uint64_t now_ns, struct pe_error *err)
+{
+    const struct timespec now = {.tv_sec = (time_t)(now_ns / 1000000000u),
+                                 .tv_nsec = (long)(now_ns % 1000000000u)};
+    if (clock_settime(CLOCK_REALTIME, &now) < 0)
+        return pe_fail_errno(err, "setting the clock to %llu ns", (unsigned long long)now_ns);
+    return 0;
+}
+
+static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error *err)
+{
+    /* struct rand_pool_info ends in an array without a size: two ints, then the bytes. */
+    struct {
+        int entropy_bits;
+        int size;
+        uint8_t bytes[GUEST_ENTROPY_BYTES];
+    } pool = {.entropy_bits = (int)GUEST_ENTROPY_BYTES * 8, .size = (int)GUEST_ENTROPY_BYTES};
+    memcpy(pool.bytes, bytes, GUEST_ENTROPY_BYTES);
+    pe_autoclose int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    if (random < 0)
+        return pe_fail_errno(err, "opening /dev/urandom");
+    if (ioctl(random, RNDADDENTROPY, &pool) < 0)
+        return pe_fail_errno(err, "adding entropy");
+    /* Without this the generator goes on with the state that every clone shares, for up to a minute. */
+    if (ioctl(random, RNDRESEEDCRNG) < 0)
+        return pe_fail_errno(err, "reseeding the random number generator");
+    return 0;
+}
+
+/* A random UUID (RFC 9562, version 4) in place of the kernel's boot id, which a template may have fixed for
+ * all of its clones. The file is bound into the container: it is written, not replaced. */
+static int renew_boot_id(struct pe_error *err)
+{
+    uint8_t b[16];
+    char text[UUID_TEXT_BYTES + 1];
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return pe_fail_errno(err, "random bytes for a boot id");
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
+             b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
+    pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+    if (file < 0)
+        return pe_fail_errno(err, "opening " GUEST_BOOT_ID);
+    return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
+}
+
+int freshness_take(const struct guest_job *job, uint64_t since_us, struct pe_error *err)
+{
+    if (add_entropy(job->entropy, err) < 0 || renew_boot_id(err) < 0)
+        return -1;
+    return set_clock(job->now_ns + (pe_now_us() - since_us) * 1000, err);
+}

@@ -1,0 +1,285 @@
+/* Packages: directories and archives. Nothing here knows what the files mean. */
+#include "image/source.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "image/tree.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READ_BYTES 65536u
+/* An image has a few hundred layers at most; each is a file or three. */
+#define MEMBERS_MAX 10000u
+#define LINKS_MAX 8
+
+void package_close(struct package *package)
+{
+    for (size_t i = 0; i < package->count; i++) {
+        free(package->members[i].name);
+        free(package->members[i].target);
+    }
+    free(package->members);
+    pe_cleanup_close(&package->directory);
+    *package = (struct package){.directory = -1};
+}
+
+int package_open(const char *path, struct package *package, struct pe_error *err)
+{
+    *package = (struct package){.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    return package->directory >= 0 ? 0 : pe_fail_errno(err, "opening %s", path);
+}
+
+/* ---- archives ---- */
+
+static void cleanup_archive(struct archive **archive)
+{
+    if (*archive)
+        archive_read_free(*archive);
+}
+#define autoarchive __attribute__((cleanup(cleanup_archive)))
+
+static int fail_archive(struct archive *archive, const char *name, struct pe_error *err)
+{
+    const char *why = archive_error_string(archive);
+    return pe_fail(err, PE_ERR_MALFORMED, "%s: %s", name, why ? why : "not a tar archive");
+}
+
+static struct archive *open_archive(int fd, const char *name, struct pe_error *err)
+{
+    autoarchive struct archive *archive = archive_read_new();
+    if (!archive || lseek(fd, 0, SEEK_SET) < 0) {
+        pe_fail_errno(err, "%s", name);
+        return NULL;
+    }
+    int worst = archive_read_support_format_tar(archive);
+    worst |= archive_read_support_format_empty(archive);
+    worst |= archive_read_support_filter_gzip(archive);
+    worst |= archive_read_support_filter_zstd(archive);
+    worst |= archive_read_support_filter_bzip2(archive);
+    worst |= archive_read_support_filter_xz(archive);
+    worst |= archive_read_support_filter_lzma(archive);
+    worst |= archive_read_support_filter_lz4(archive);
+    worst |= archive_read_support_filter_compress(archive);
+    if (worst != ARCHIVE_OK || archive_read_open_fd(archive, fd, READ_BYTES) != ARCHIVE_OK) {
+        (void)fail_archive(archive, name, err);
+        return NULL;
+    }
+    return pe_steal_ptr(&archive);
+}
+
+static bool is_hex(const char *text, size_t size)
+{
+    return size == 64 && strspn(text, "0123456789abcdef") >= 64;
+}
+
+/* A top level name that only the archive of an image has. */
+static bool belongs_to_image(const char *path)
+{
+    static const char *const names[] = {"oci-layout", "index.json", "manifest.json", "repositories", "blobs"};
+    size_t size = strcspn(path, "/");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (size == strlen(names[i]) && !memcmp(path, names[i], size))
+            return true;
+    /* docker save: a directory per layer, the configuration as <hex>.json, layers of skopeo as <hex>.tar */
+    const char *dot = memchr(path, '.', size);
+    return is_hex(path, dot ? (size_t)(dot - path) : size) &&
+           (!dot || !strcmp(dot, ".json") || !strcmp(dot, ".tar"));
+}
+
+int package_is_image(int fd, const char *name, struct pe_error *err)
+{
+    autoarchive struct archive *archive = open_archive(fd, name, err);
+    if (!archive)
+        return -1;
+    struct archive_entry *entry = NULL;
+    bool named = false;
+    for (size_t i = 0; i < MEMBERS_MAX; i++) {
+        char path[PATH_MAX];
+        int got = archive_read_next_header(archive, &entry);
+        if (got == ARCHIVE_EOF)
+            return named;
+        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+            return fail_archive(archive, name, err);
+        struct pe_error ignored;
+        const char *said = archive_entry_pathname(entry);
+        if (!said || tree_clean_path(said, path, &ignored) < 0)
+            return 0;
+        if (*path && !belongs_to_image(path))
+            return 0;
+        named |= !strcmp(path, "manifest.json") || !strcmp(path, "oci-layout") || !strcmp(path, "index.json");
+    }
+    return 0;
+}
+
+/* ---- spooling ---- */
+
+struct spooling {
+    struct archive *archive;
+    const char *name;
+    struct package *package;
+    uint64_t bytes_left;
+};
+
+static int copy_content(struct spooling *spooling, size_t number, struct pe_error *err)
+{
+    char file[32];
+    static char chunk[READ_BYTES];
+    snprintf(file, sizeof file, "%zu", number);
+    pe_autoclose int fd =
+        openat(spooling->package->directory, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "creating a file for a part of %s", spooling->name);
+    for (;;) {
+        la_ssize_t n = archive_read_data(spooling->archive, chunk, sizeof chunk);
+        if (n < 0)
+            return fail_archive(spooling->archive, spooling->name, err);
+        if (n == 0)
+            return 0;
+        if ((uint64_t)n > spooling->bytes_left)
+            return pe_fail(err, PE_ERR_TOO_LARGE, "%s: unpacks to more than an image may have",
+                           spooling->name);
+        spooling->bytes_left -= (uint64_t)n;
+        if (pe_write_all(fd, chunk, (size_t)n, spooling->name, err) < 0)
+            return -1;
+    }
+}
+
+/* The clean path of a symbolic link's target, resolved by names: "a/layer.tar" -> "../b/layer.tar" is
+ * "b/layer.tar". */
+static int resolve_target(const char *path, const char *target, char clean[PATH_MAX], struct pe_error *err)
+{
+    char joined[2 * PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) : 0;
+    while (!strncmp(target, "../", 3) && folder > 0) {
+        target += 3;
+        while (folder > 0 && path[--folder] != '/')
+            ;
+    }
+    snprintf(joined, sizeof joined, "%.*s/%s", folder, path, target);
+    return tree_clean_path(folder ? joined : joined + 1, clean, err);
+}
+
+static int add_member(struct spooling *spooling, const char *path, const char *target, struct pe_error *err)
+{
+    struct package *package = spooling->package;
+    if (package->count >= MEMBERS_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has over %u files", spooling->name, MEMBERS_MAX);
+    struct package_member *members =
+        reallocarray(package->members, package->count + 1, sizeof *package->members);
+    if (!members)
+        return pe_fail_errno(err, "%s", spooling->name);
+    package->members = members;
+    struct package_member *member = &members[package->count++];
+    *member = (struct package_member){.name = strdup(path), .target = target ? strdup(target) : NULL};
+    return member->name && (!target || member->target) ? 0 : pe_fail_errno(err, "%s", spooling->name);
+}
+
+static int spool_member(struct spooling *spooling, struct archive_entry *entry, struct pe_error *err)
+{
+    char path[PATH_MAX], target[PATH_MAX];
+    const char *said = archive_entry_pathname(entry), *hard = archive_entry_hardlink(entry);
+    if (!said)
+        return pe_fail(err, PE_ERR_INVALID, "a member's name cannot be read");
+    if (tree_clean_path(said, path, err) < 0)
+        return -1;
+    if (hard)
+        return tree_clean_path(hard, target, err) < 0 ? -1 : add_member(spooling, path, target, err);
+    if (archive_entry_filetype(entry) == S_IFLNK && archive_entry_symlink(entry))
+        return resolve_target(path, archive_entry_symlink(entry), target, err) < 0
+                   ? -1
+                   : add_member(spooling, path, target, err);
+    if (archive_entry_filetype(entry) != S_IFREG)
+        return 0;
+    size_t number = spooling->package->count;
+    return add_member(spooling, path, NULL, err) < 0 ? -1 : copy_content(spooling, number, err);
+}
+
+int package_spool(int fd, const char *name, const char *spool, uint64_t bytes_max, struct package *package,
+                  struct pe_error *err)
+{
+    *package = (struct package){.directory = -1, .spooled = true};
+    if (mkdir(spool, 0700) < 0)
+        return pe_fail_errno(err, "making %s", spool);
+    package->directory = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (package->directory < 0)
+        return pe_fail_errno(err, "opening %s", spool);
+    autoarchive struct archive *archive = open_archive(fd, name, err);
+    if (!archive)
+        return -1;
+    struct spooling spooling = {archive, name, package, bytes_max};
+    for (;;) {
+        struct archive_entry *entry = NULL;
+        int got = archive_read_next_header(archive, &entry);
+        if (got == ARCHIVE_EOF)
+            return 0;
+        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+            return fail_archive(archive, name, err);
+        if (spool_member(&spooling, entry, err) < 0)
+            return pe_fail_context(err, "%s", name);
+    }
+}
+
+/* ---- files ---- */
+
+/* The number of a member, links followed, or -1. Of several of one name the last counts, as in any tar. */
+static ssize_t find_member(const struct package *package, const char *name)
+{
+    for (int links = 0; links < LINKS_MAX; links++) {
+        ssize_t at = (ssize_t)package->count - 1;
+        while (at >= 0 && strcmp(package->members[at].name, name) != 0)
+            at--;
+        if (at < 0 || !package->members[at].target)
+            return at;
+        name = package->members[at].target;
+    }
+    return -1;
+}
+
+int package_open_file(const struct package *package, const char *name, uint64_t *size, struct pe_error *err)
+{
+    char number[32];
+    const char *file = name;
+    if (package->spooled) {
+        ssize_t at = find_member(package, name);
+        if (at < 0)
+            return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
+        snprintf(number, sizeof number, "%zd", at);
+        file = number;
+    } else if (name[0] == '/' || strstr(name, ".."))
+        return pe_fail(err, PE_ERR_INVALID, "%s is not a name inside it", name);
+    struct stat info;
+    /* O_NONBLOCK: a fifo must not hold us. */
+    pe_autoclose int fd =
+        openat(package->directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == ENOENT)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return pe_fail_errno(err, "opening %s", name);
+    if (!S_ISREG(info.st_mode))
+        return pe_fail(err, PE_ERR_INVALID, "%s is not a file", name);
+    *size = (uint64_t)info.st_size;
+    return pe_steal_fd(&fd);
+}
+
+int package_read(const struct package *package, const char *name, size_t limit, struct pe_buf *out,
+                 struct pe_error *err)
+{
+    uint64_t size = 0;
+    pe_autoclose int fd = package_open_file(package, name, &size, err);
+    return fd < 0 ? -1 : pe_read_all(fd, limit, out, name, err);
+}
+
+bool package_has(const struct package *package, const char *name)
+{
+    struct pe_error ignored;
+    uint64_t size = 0;
+    pe_autoclose int fd = package_open_file(package, name, &size, &ignored);
+    return fd >= 0;
+}

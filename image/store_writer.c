@@ -1,0 +1,347 @@
+/* The write side of the image store: begin, publish, remove, sweep, collect. */
+#include "image/store_writer.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "image/digest.h"
+#include "proto/job_spec.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+/* Names of unfinished entries and of entries on their way out. */
+#define UNFINISHED_PREFIX ".new-"
+
+static int join(char path[PATH_MAX], const char *directory, const char *name, struct pe_error *err)
+{
+    int n = snprintf(path, PATH_MAX, "%s/%s", directory, name);
+    return n > 0 && n < PATH_MAX ? 0
+                                 : pe_fail(err, PE_ERR_TOO_LARGE, "path %s/%s is too long", directory, name);
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
+{
+    (void)info, (void)type, (void)at;
+    return remove(path);
+}
+
+static int remove_tree(const char *path, struct pe_error *err)
+{
+    if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
+        return 0;
+    return pe_fail_errno(err, "removing %s", path);
+}
+
+/* Held while entries appear, disappear or are swept, so that no writer sees another's half step. Released by
+ * closing. -1 on failure. */
+static int lock_store(const char *store, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    if (join(path, store, ".lock", err) < 0)
+        return -1;
+    pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0 || flock(fd, LOCK_EX) < 0)
+        return pe_fail_errno(err, "locking %s", path);
+    return pe_steal_fd(&fd);
+}
+
+/* Whether the process that made an unfinished entry is gone: its lock went with it. */
+static bool is_stale(const char *path)
+{
+    /* Single files are written and renamed with the store locked, as it is now. */
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static int sweep(const char *store, struct pe_error *err)
+{
+    pe_autodir DIR *directory = opendir(store);
+    if (!directory)
+        return pe_fail_errno(err, "opening image store %s", store);
+    const struct dirent *found;
+    while ((found = readdir(directory))) {
+        char path[PATH_MAX];
+        if (strncmp(found->d_name, UNFINISHED_PREFIX, strlen(UNFINISHED_PREFIX)) != 0)
+            continue;
+        if (join(path, store, found->d_name, err) < 0 || (is_stale(path) && remove_tree(path, err) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- beginning ---- */
+
+static int make_unfinished(struct entry *entry, struct pe_error *err)
+{
+    if (join(entry->directory, entry->store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
+        return -1;
+    if (!mkdtemp(entry->directory)) {
+        pe_fail_errno(err, "making %s", entry->directory);
+        entry->directory[0] = '\0';
+        return -1;
+    }
+    entry->lock = open(entry->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* mkdtemp makes it private; an image is for every user that runs a worker. */
+    if (entry->lock < 0 || flock(entry->lock, LOCK_EX | LOCK_NB) < 0 || fchmod(entry->lock, 0755) < 0)
+        return pe_fail_errno(err, "locking %s", entry->directory);
+    return join(entry->spool, entry->directory, "spool", err) < 0
+               ? -1
+               : join(entry->rootfs, entry->directory, "rootfs.squashfs", err);
+}
+
+static int make_directory(const char *path, struct pe_error *err)
+{
+    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : pe_fail_errno(err, "making %s", path);
+}
+
+int entry_begin(const char *store, struct entry *entry, struct pe_error *err)
+{
+    char names[PATH_MAX];
+    *entry = (struct entry){.store = store, .lock = -1};
+    if (join(names, store, "names", err) < 0 || make_directory(store, err) < 0 ||
+        make_directory(names, err) < 0)
+        return -1;
+    pe_autoclose int lock = lock_store(store, err);
+    if (lock < 0 || sweep(store, err) < 0)
+        return -1;
+    if (make_unfinished(entry, err) == 0)
+        return 0;
+    entry_abandon(entry);
+    return -1;
+}
+
+void entry_abandon(struct entry *entry)
+{
+    struct pe_error ignored; /* what cannot be removed now is swept later */
+    if (entry->directory[0])
+        (void)!remove_tree(entry->directory, &ignored);
+    pe_cleanup_close(&entry->lock);
+    entry->lock = -1;
+    entry->directory[0] = '\0';
+}
+
+/* ---- publishing ---- */
+
+static int sync_path(const char *path, struct pe_error *err)
+{
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0 ? 0 : pe_fail_errno(err, "syncing %s", path);
+}
+
+static const char *hex_of(const char *digest)
+{
+    return digest + strlen("sha256:");
+}
+
+static int replace_file(const char *store, const char *name, const char *text, struct pe_error *err)
+{
+    char path[PATH_MAX], hidden[PATH_MAX];
+    if (join(path, store, name, err) < 0 || join(hidden, store, UNFINISHED_PREFIX "file-XXXXXX", err) < 0)
+        return -1;
+    pe_autoclose int fd = mkostemp(hidden, O_CLOEXEC);
+    if (fd < 0)
+        return pe_fail_errno(err, "creating %s", hidden);
+    if (pe_write_all(fd, text, strlen(text), hidden, err) < 0 || pe_write_all(fd, "\n", 1, hidden, err) < 0)
+        return -1;
+    if (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(hidden, path) < 0)
+        return pe_fail_errno(err, "writing %s", path);
+    return 0;
+}
+
+static int write_name(const char *store, const struct pe_image *image, struct pe_error *err)
+{
+    char path[PE_STORE_NAME_PATH_MAX];
+    pe_autojson json_t *json = pe_image_to_json(image);
+    pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INVALID, "the catalog entry of %s cannot be written as JSON", image->name);
+    pe_store_name_path(image->name, path);
+    return replace_file(store, path, text, err);
+}
+
+static int write_index(const char *store, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    if (pe_store_list(store, &images, err) < 0)
+        return -1;
+    pe_autojson json_t *array = json_array();
+    for (size_t i = 0; array && i < images.count; i++)
+        json_array_append_new(array, pe_image_to_json(&images.items[i]));
+    pe_autofree char *text = array ? json_dumps(array, JSON_COMPACT) : NULL;
+    return text ? replace_file(store, "index.json", text, err) : pe_fail(err, PE_ERR_INTERNAL, "index.json");
+}
+
+/* Give the directory at `path` a hidden name first, so that no reader finds half an entry. */
+static int remove_rootfs(const char *store, const char *digest, struct pe_error *err)
+{
+    char path[PATH_MAX], hidden[PATH_MAX];
+    if (join(path, store, hex_of(digest), err) < 0 ||
+        join(hidden, store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
+        return -1;
+    if (!mkdtemp(hidden))
+        return pe_fail_errno(err, "removing %s", path);
+    if (rename(path, hidden) < 0 && errno != ENOENT)
+        return pe_fail_errno(err, "removing %s", path);
+    return remove_tree(hidden, err);
+}
+
+static bool has_name(const struct pe_store_images *images, const char *digest)
+{
+    for (size_t i = 0; i < images->count; i++)
+        if (!strcmp(images->items[i].digest, digest))
+            return true;
+    return false;
+}
+
+/* What was there before and has no name any more goes; then the list for others is made anew. */
+static int settle(const char *store, const struct pe_store_images *before, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images now = {0};
+    char names[PATH_MAX];
+    if (join(names, store, "names", err) < 0 || sync_path(names, err) < 0 ||
+        pe_store_list(store, &now, err) < 0)
+        return -1;
+    for (size_t i = 0; i < before->count; i++)
+        if (!has_name(&now, before->items[i].digest) &&
+            remove_rootfs(store, before->items[i].digest, err) < 0)
+            return -1;
+    return write_index(store, err) < 0 ? -1 : sync_path(store, err);
+}
+
+/* The rootfs takes its place, unless the same bytes are there already. */
+static int place_rootfs(struct entry *entry, const char *digest, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    if (join(path, entry->store, hex_of(digest), err) < 0)
+        return -1;
+    if (access(path, F_OK) == 0) {
+        entry_abandon(entry);
+        return 0;
+    }
+    if (rename(entry->directory, path) < 0)
+        return pe_fail_errno(err, "renaming %s to %s", entry->directory, path);
+    entry->directory[0] = '\0';
+    entry_abandon(entry);
+    return sync_path(entry->store, err);
+}
+
+/* Only the rootfs belongs into the store; what was fetched to make it goes. */
+static int clear_spool(const struct entry *entry, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    return join(path, entry->directory, "spool", err) < 0 ? -1 : remove_tree(path, err);
+}
+
+int entry_publish(struct entry *entry, const struct pe_image *images, size_t count, struct pe_error *err)
+{
+    if (clear_spool(entry, err) < 0 || sync_path(entry->rootfs, err) < 0 ||
+        sync_path(entry->directory, err) < 0)
+        return -1;
+    pe_autoclose int lock = lock_store(entry->store, err);
+    pe_autostoreimages struct pe_store_images before = {0};
+    if (lock < 0 || pe_store_list(entry->store, &before, err) < 0 ||
+        place_rootfs(entry, images[0].digest, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (write_name(entry->store, &images[i], err) < 0)
+            return -1;
+    return settle(entry->store, &before, err);
+}
+
+/* ---- names ---- */
+
+/* Lock a store that is there, and list it. -1 on failure, else the lock. */
+static int open_store(const char *store, struct pe_store_images *images, struct pe_error *err)
+{
+    struct pe_store_images probe = {0};
+    if (access(store, F_OK) < 0)
+        return pe_store_list(store, &probe, err); /* says what to do */
+    pe_autoclose int lock = lock_store(store, err);
+    return lock >= 0 && pe_store_list(store, images, err) == 0 ? pe_steal_fd(&lock) : -1;
+}
+
+int entry_remove(const char *store, const char *reference, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_autoclose int lock = open_store(store, &images, err);
+    if (lock < 0)
+        return -1;
+    const struct pe_image *image = pe_store_find(&images, reference, err);
+    char name[PE_STORE_NAME_PATH_MAX], path[PATH_MAX];
+    if (!image)
+        return -1;
+    pe_store_name_path(image->name, name);
+    if (join(path, store, name, err) < 0)
+        return -1;
+    if (unlink(path) < 0)
+        return pe_fail_errno(err, "removing %s", path);
+    return settle(store, &images, err);
+}
+
+int entry_add_name(const char *store, const struct pe_image *image, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_autoclose int lock = open_store(store, &images, err);
+    pe_autoclose int rootfs = lock >= 0 ? pe_store_open_rootfs(store, image, err) : -1;
+    if (rootfs < 0 || write_name(store, image, err) < 0)
+        return -1;
+    return settle(store, &images, err);
+}
+
+int entry_name(const char *store, const char *reference, const char *name, struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_autoclose int lock = open_store(store, &images, err);
+    const struct pe_image *image = lock >= 0 ? pe_store_find(&images, reference, err) : NULL;
+    if (!image)
+        return -1;
+    pe_autojson json_t *json = pe_image_to_json(image);
+    pe_autoimage struct pe_image named = {0};
+    if (!json || json_object_set_new(json, "name", json_string(name)) < 0)
+        return pe_fail(err, PE_ERR_INVALID, "'%s' is not a name", name);
+    if (pe_image_from_json(json, &named, err) < 0 || write_name(store, &named, err) < 0)
+        return -1;
+    return settle(store, &images, err);
+}
+
+/* ---- collecting ---- */
+
+static int rootfs_bytes(const char *store, const char *hex, uint64_t *bytes, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    int n = snprintf(path, sizeof path, "%s/%s/rootfs.squashfs", store, hex);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "path %s is too long", store);
+    *bytes += stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    return 0;
+}
+
+int entry_collect(const char *store, uint64_t *removed, uint64_t *bytes, struct pe_error *err)
+{
+    *removed = *bytes = 0;
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_autoclose int lock = open_store(store, &images, err);
+    if (lock < 0 || sweep(store, err) < 0)
+        return -1;
+    pe_autodir DIR *directory = opendir(store);
+    if (!directory)
+        return pe_fail_errno(err, "opening image store %s", store);
+    const struct dirent *found;
+    while ((found = readdir(directory))) {
+        char digest[sizeof found->d_name + 8];
+        snprintf(digest, sizeof digest, "sha256:%s", found->d_name);
+        if (!digest_is_valid(digest) || has_name(&images, digest))
+            continue;
+        if (rootfs_bytes(store, found->d_name, bytes, err) < 0 || remove_rootfs(store, digest, err) < 0)
+            return -1;
+        ++*removed;
+    }
+    return write_index(store, err);
+}

@@ -1,0 +1,126 @@
+/* Answers with the playground's files, and with the headers that fence it in: its scripts and styles come
+ * from here alone, what a program printed cannot become either, and only /embed may stand in the frame of
+ * another page. */
+#include "lb/api/playground.h"
+
+#include "lb/api/info.h"
+#include "lb/edge/http_reply.h"
+#include "lb/edge/problems.h"
+#include "lb/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's
+ * buffers and textures are fetched from there, or stand in it as data:. */
+#define POLICY                                                                              \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " \
+    "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "
+
+static const char *const coding_names[PAGE_CODINGS] = {"", "gzip", "br"};
+
+/* Whether a field's list of codings (RFC 9110 section 12.5.3) has this one, and not with the weight 0. */
+static bool accepts(h2o_iovec_t field, const char *coding)
+{
+    const char *at = field.base, *end = field.base + field.len;
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *next = comma ? comma : end;
+        while (at < next && (*at == ' ' || *at == '\t'))
+            at++;
+        size_t size = (size_t)(next - at), name = strlen(coding);
+        if (size >= name && h2o_lcstris(at, name, coding, name) &&
+            (size == name || at[name] == ';' || at[name] == ' ')) {
+            const char *weight = memmem(at, size, "q=", 2);
+            return !weight || strspn(weight + 2, "0.") != (size_t)(next - weight - 2);
+        }
+        at = comma ? next + 1 : end;
+    }
+    return false;
+}
+
+static enum page_coding choose_coding(const h2o_req_t *req, const struct page_file *file)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept-encoding"), -1);
+    for (int coding = PAGE_CODINGS - 1; at >= 0 && coding > PAGE_IDENTITY; coding--)
+        if (file->content[coding].size && accepts(req->headers.entries[at].value, coding_names[coding]))
+            return (enum page_coding)coding;
+    return PAGE_IDENTITY;
+}
+
+/* If-None-Match (RFC 9110 section 13.1.2): any tag of the list, weak ones too. */
+static bool is_known(const h2o_req_t *req, const char *etag)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("if-none-match"), -1);
+    if (at < 0)
+        return false;
+    h2o_iovec_t field = req->headers.entries[at].value;
+    return h2o_memis(field.base, field.len, "*", 1) || memmem(field.base, field.len, etag, strlen(etag));
+}
+
+static void add_fences(h2o_req_t *req, const char *frame_ancestors)
+{
+    char policy[sizeof POLICY + 16];
+    snprintf(policy, sizeof policy, POLICY "%s", frame_ancestors);
+    answer_header(req, "content-security-policy", policy);
+    answer_header(req, "referrer-policy", "no-referrer");
+    if (strcmp(frame_ancestors, "'none'") == 0)
+        answer_header(req, "cross-origin-opener-policy", "same-origin");
+}
+
+static void send_file(h2o_req_t *req, const struct page_file *file)
+{
+    enum page_coding coding = choose_coding(req, file);
+    const struct pe_buf *content = &file->content[coding];
+    char etag[sizeof file->etag + 8];
+    snprintf(etag, sizeof etag, "\"%s%s%s\"", file->etag, coding ? "-" : "", coding_names[coding]);
+    answer_header(req, "etag", etag);
+    answer_header(req, "vary", "Accept, Accept-Encoding");
+    answer_header(req, "x-content-type-options", "nosniff");
+    if (is_known(req, etag)) {
+        req->res.status = 304;
+        req->res.reason = "Not Modified";
+        h2o_send_inline(req, "", 0);
+        return;
+    }
+    req->res.status = 200;
+    req->res.reason = "OK";
+    req->res.content_length = content->size;
+    answer_header(req, "content-type", file->type);
+    if (coding)
+        answer_header(req, "content-encoding", coding_names[coding]);
+    h2o_send_inline(req, (const char *)content->data, content->size);
+}
+
+/* A browser says so; whoever asks with curl gets text. */
+static bool takes_html(const h2o_req_t *req)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept"), -1);
+    return at >= 0 && memmem(req->headers.entries[at].value.base, req->headers.entries[at].value.len,
+                             H2O_STRLIT("text/html"));
+}
+
+void playground_answer(struct server *server, h2o_req_t *req)
+{
+    h2o_iovec_t path = req->path_normalized;
+    bool embed = h2o_memis(path.base, path.len, H2O_STRLIT("/embed"));
+    bool page = embed || path.len == 1;
+    const struct page_file *file =
+        page_files_find(&server->page, page ? "/" : path.base, page ? 1 : path.len);
+    if (page && !embed && (!file || !takes_html(req))) {
+        answer_header(req, "vary", "Accept");
+        api_about(server, req);
+        return;
+    }
+    if (!file) {
+        struct pe_problem problem =
+            problem_make("not-found", embed ? "there is no playground here: make playground makes it"
+                                            : "the playground has no such file");
+        answer_problem(req, &problem);
+        return;
+    }
+    answer_header(req, "cache-control", page ? "no-cache" : "public, max-age=31536000, immutable");
+    if (page)
+        add_fences(req, embed ? "*" : "'none'");
+    send_file(req, file);
+}

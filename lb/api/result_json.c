@@ -1,0 +1,90 @@
+/* The JSON form of a response: the result's fields, stdout and stderr, and the files; text where the bytes
+ * are UTF-8, base64 where not. It needs every byte, so nothing of it can be streamed. */
+#include "lb/api/result_encoder.h"
+
+#include "base/cleanup.h"
+#include "codec/utf8_text.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+static json_t *base64(const uint8_t *bytes, size_t size)
+{
+    if (size > INT_MAX / 2)
+        return NULL;
+    pe_autofree unsigned char *text = malloc((size + 2) / 3 * 4 + 1);
+    if (!text)
+        return NULL;
+    int length = EVP_EncodeBlock(text, bytes, (int)size);
+    return json_stringn_nocheck((const char *)text, (size_t)length);
+}
+
+/* Text as a string, anything else as {"base64": …}. */
+static json_t *bytes_to_json(const uint8_t *bytes, size_t size)
+{
+    if (utf8_valid(bytes, size))
+        return json_stringn_nocheck(size ? (const char *)bytes : "", size);
+    return json_pack("{s:o}", "base64", base64(bytes, size));
+}
+
+static json_t *name_to_json(const struct pe_path *path)
+{
+    pe_autobuf struct pe_buf repaired = {0};
+    struct pe_error ignored;
+    if (utf8_append_repaired(&repaired, path->text, path->length, &ignored) < 0)
+        return NULL;
+    return json_stringn_nocheck((const char *)repaired.data, repaired.size);
+}
+
+static json_t *file_to_json(const struct pe_part *part, const uint8_t *bytes)
+{
+    size_t size = (size_t)part->size;
+    json_t *file = json_pack("{s:o, s:I}", "name", name_to_json(&part->path), "size", (json_int_t)size);
+    bool text = utf8_valid(bytes, size);
+    int failed = !file || json_object_set_new(file, text ? "text" : "base64",
+                                              text ? bytes_to_json(bytes, size) : base64(bytes, size)) < 0;
+    if (!failed && !utf8_valid(part->path.text, part->path.length))
+        failed = json_object_set_new(file, "name_base64",
+                                     base64((const uint8_t *)part->path.text, part->path.length)) < 0;
+    if (!failed)
+        return file;
+    json_decref(file);
+    return NULL;
+}
+
+static int add_part(json_t *body, json_t *files, const struct pe_part *part, const uint8_t *bytes)
+{
+    switch (part->kind) {
+    case PE_PART_STDOUT:
+        return json_object_set_new(body, "stdout", bytes_to_json(bytes, (size_t)part->size));
+    case PE_PART_STDERR:
+        return json_object_set_new(body, "stderr", bytes_to_json(bytes, (size_t)part->size));
+    case PE_PART_FILE:
+        return json_array_append_new(files, file_to_json(part, bytes));
+    }
+    return -1;
+}
+
+static int append_chunk(const char *text, size_t size, void *out)
+{
+    struct pe_error ignored;
+    return pe_buf_append(out, text, size, &ignored);
+}
+
+int response_put_json(struct response *response, struct pe_error *err)
+{
+    pe_autojson json_t *body = pe_result_to_json(&response->result);
+    json_t *files = json_array(); /* the body's from the next line on */
+    int failed = json_object_set_new(body, "files", files) < 0;
+    const struct outcome *outcome = response->outcome;
+    struct pe_cursor cursor = {.at = outcome->bytes.data, .left = outcome->bytes.size};
+    for (size_t i = 0; i < outcome->parts.count && !failed; i++) {
+        const struct pe_part *part = &outcome->parts.items[i];
+        const uint8_t *bytes = pe_cursor_read(&cursor, (size_t)part->size);
+        failed = (!bytes && part->size) || add_part(body, files, part, bytes) < 0;
+    }
+    if (failed || json_dump_callback(body, append_chunk, &response->out, PE_RESULT_JSON_FLAGS) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding a result as JSON");
+    return pe_buf_append(&response->out, "\n", 1, err);
+}

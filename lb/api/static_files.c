@@ -1,0 +1,158 @@
+/* Reads the playground's folder. What is answered with it is lb/api/playground.c. */
+#include "lb/api/static_files.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
+static const char *const coding_ends[PAGE_CODINGS] = {"", ".gz", ".br"};
+
+static const struct {
+    const char *end;
+    const char *type;
+} types[] = {
+    {".html", "text/html; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".woff2", "font/woff2"},
+    {".txt", "text/plain; charset=utf-8"},
+};
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t size = strlen(name), tail = strlen(end);
+    return size > tail && !strcmp(name + size - tail, end);
+}
+
+static const char *type_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (ends_with(name, types[i].end))
+            return types[i].type;
+    return NULL;
+}
+
+static int set_etag(struct page_file *file, struct pe_error *err)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    const struct pe_buf *content = &file->content[PAGE_IDENTITY];
+    if (EVP_Digest(content->data, content->size, digest, NULL, EVP_sha256(), NULL) != 1)
+        return pe_fail(err, PE_ERR_INTERNAL, "SHA-256 of %s", file->path);
+    for (size_t i = 0; i < 16; i++)
+        snprintf(file->etag + 2 * i, 3, "%02x", digest[i]);
+    return 0;
+}
+
+/* Content of one coding; that it is missing is an error for the plain one only. */
+static int read_content(struct page_files *files, struct page_file *file, int folder, const char *name,
+                        enum page_coding coding, struct pe_error *err)
+{
+    char full[PAGE_NAME_MAX + 8];
+    snprintf(full, sizeof full, "%s%s", name, coding_ends[coding]);
+    struct pe_buf *content = &file->content[coding];
+    if (pe_read_file(folder, full, PAGE_FILE_BYTES_MAX, content, err) < 0)
+        return coding != PAGE_IDENTITY && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+    files->bytes += content->size;
+    return files->bytes <= PAGE_BYTES_MAX
+               ? 0
+               : pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d MiB", PAGE_BYTES_MAX >> 20);
+}
+
+static int add_file(struct page_files *files, int folder, const char *name, const char *path,
+                    struct pe_error *err)
+{
+    const char *type = type_of(name);
+    if (!type || strlen(name) > PAGE_NAME_MAX || strspn(name, NAME_BYTES) != strlen(name))
+        return pe_fail(err, PE_ERR_INVALID, "the playground has a file '%.100s', which is none of its kinds",
+                       name);
+    if (files->count == PAGE_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d files", PAGE_FILES_MAX);
+    struct page_file *file = &files->files[files->count++];
+    *file = (struct page_file){.type = type};
+    snprintf(file->path, sizeof file->path, "%s", path);
+    for (int coding = PAGE_IDENTITY; coding < PAGE_CODINGS; coding++)
+        if (read_content(files, file, folder, name, (enum page_coding)coding, err) < 0)
+            return -1;
+    return set_etag(file, err);
+}
+
+static bool is_compressed(const char *name)
+{
+    return ends_with(name, coding_ends[PAGE_GZIP]) || ends_with(name, coding_ends[PAGE_BROTLI]);
+}
+
+static int add_assets(struct page_files *files, int folder, struct pe_error *err)
+{
+    int fd = openat(folder, "assets", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return pe_fail_errno(err, "opening assets");
+    pe_autodir DIR *assets = fdopendir(fd);
+    if (!assets) {
+        close(fd);
+        return pe_fail_errno(err, "reading assets");
+    }
+    for (struct dirent *entry; (entry = readdir(assets));) {
+        char path[PAGE_NAME_MAX + 16];
+        if (entry->d_name[0] == '.' || is_compressed(entry->d_name))
+            continue;
+        snprintf(path, sizeof path, "/assets/%.*s", PAGE_NAME_MAX, entry->d_name);
+        if (add_file(files, fd, entry->d_name, path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int by_path(const void *left, const void *right)
+{
+    return strcmp(((const struct page_file *)left)->path, ((const struct page_file *)right)->path);
+}
+
+int page_files_read(struct page_files *files, const char *folder, struct pe_error *err)
+{
+    __attribute__((cleanup(page_files_free))) struct page_files read = {
+        .files = calloc(PAGE_FILES_MAX, sizeof(struct page_file))};
+    pe_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no playground in %s: make playground makes it",
+                       folder);
+    if (fd < 0)
+        return pe_fail_errno(err, "opening the playground in %s", folder);
+    if (!read.files)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the playground");
+    if (add_file(&read, fd, "index.html", "/", err) < 0 || add_assets(&read, fd, err) < 0)
+        return pe_fail_context(err, "the playground in %s", folder);
+    qsort(read.files, read.count, sizeof *read.files, by_path);
+    struct page_files old = *files;
+    *files = read;
+    read = old;
+    return 0;
+}
+
+void page_files_free(struct page_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        for (int coding = 0; coding < PAGE_CODINGS; coding++)
+            pe_buf_free(&files->files[i].content[coding]);
+    free(files->files);
+    *files = (struct page_files){0};
+}
+
+const struct page_file *page_files_find(const struct page_files *files, const char *path, size_t size)
+{
+    struct page_file key = {0};
+    if (size >= sizeof key.path)
+        return NULL;
+    memcpy(key.path, path, size);
+    key.path[size] = '\0';
+    return files->count ? bsearch(&key, files->files, files->count, sizeof key, by_path) : NULL;
+}

@@ -1,0 +1,91 @@
+/* Hashing jobs. Everything of variable length goes in behind its length, so that no two jobs look alike. */
+#include "lb/core/job_key.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+/* Changes when results of the same job are no longer comparable. */
+#define KEY_VERSION "pe-job-1"
+
+/* Looked up once: EVP_sha256() is looked up anew by every hash (crypto(7), "Implicit fetching"). */
+static const EVP_MD *sha256(void)
+{
+    static EVP_MD *found;
+    if (!found)
+        found = EVP_MD_fetch(NULL, "SHA256", NULL);
+    return found;
+}
+
+static bool add_number(EVP_MD_CTX *hash, uint64_t number)
+{
+    uint64_t wire = htobe64(number);
+    return EVP_DigestUpdate(hash, &wire, sizeof wire);
+}
+
+static bool add_bytes(EVP_MD_CTX *hash, const void *bytes, size_t size)
+{
+    return add_number(hash, size) && (size == 0 || EVP_DigestUpdate(hash, bytes, size));
+}
+
+static bool add_text(EVP_MD_CTX *hash, const char *text)
+{
+    return text ? add_number(hash, 1) && add_bytes(hash, text, strlen(text)) : add_number(hash, 0);
+}
+
+static bool add_texts(EVP_MD_CTX *hash, char *const *texts, size_t count)
+{
+    bool ok = add_number(hash, texts ? count + 1 : 0); /* none is not the same as an empty list */
+    for (size_t i = 0; texts && i < count && ok; i++)
+        ok = add_text(hash, texts[i]);
+    return ok;
+}
+
+static bool add_job(EVP_MD_CTX *hash, const struct pe_job_spec *job)
+{
+    return add_texts(hash, job->cmd, job->cmd_count) && add_texts(hash, job->env, job->env_count) &&
+           add_text(hash, job->stdin_name) && add_number(hash, job->timeout_ms) &&
+           add_texts(hash, job->outputs, job->output_count);
+}
+
+static bool add_files(EVP_MD_CTX *hash, const struct run_request *request)
+{
+    bool ok = add_number(hash, request->files.count);
+    for (size_t i = 0; i < request->files.count && ok; i++) {
+        const struct pe_part *file = &request->files.items[i];
+        ok = add_bytes(hash, file->path.text, file->path.length) &&
+             add_bytes(hash, request->bytes[i], (size_t)file->size);
+    }
+    return ok;
+}
+
+static void free_hash(EVP_MD_CTX **hash)
+{
+    EVP_MD_CTX_free(*hash);
+}
+
+int job_key_make(const struct run_request *request, const char *image_identity, struct job_key *key,
+                 struct pe_error *err)
+{
+    __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_text(hash, KEY_VERSION) &&
+        add_text(hash, image_identity) && add_job(hash, &request->job) && add_files(hash, request) &&
+        EVP_DigestFinal_ex(hash, key->bytes, NULL))
+        return 0;
+    return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");
+}
+
+int job_key_of_request(const void *content_type, size_t content_type_size, const void *body, size_t size,
+                       struct job_key *key, struct pe_error *err)
+{
+    __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_bytes(hash, content_type, content_type_size) &&
+        add_bytes(hash, body, size) && EVP_DigestFinal_ex(hash, key->bytes, NULL))
+        return 0;
+    return pe_fail(err, PE_ERR_INTERNAL, "hashing a request");
+}
+
+int job_key_compare(const struct job_key *a, const struct job_key *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}

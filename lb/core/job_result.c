@@ -1,0 +1,182 @@
+/* Outcomes: their bytes, their references and their stored form. */
+#include "lb/core/job_result.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- life ---- */
+
+void outcome_settle(struct outcome *outcome)
+{
+    size_t holds =
+        sizeof *outcome + outcome->parts.count * sizeof *outcome->parts.items + outcome->bytes.capacity;
+    for (int i = 0; i < RESPONSE_FORMATS; i++)
+        holds += outcome->rendered[i].body.capacity;
+    *outcome->account += holds - outcome->held;
+    outcome->held = holds;
+}
+
+struct outcome *outcome_new(size_t *account, const struct pe_result *result, struct pe_parts *parts,
+                            struct pe_error *err)
+{
+    struct outcome *outcome = calloc(1, sizeof *outcome);
+    size_t size = (size_t)pe_parts_size(parts);
+    /* All the room at once, and no more: its sum is bounded where messages are decoded. */
+    if (!outcome || !(outcome->bytes.data = malloc(size + 1))) {
+        free(outcome);
+        pe_fail_errno(err, "an outcome of %zu bytes", size);
+        return NULL;
+    }
+    outcome->bytes.capacity = size + 1;
+    outcome->refs = 1;
+    outcome->result = *result;
+    outcome->parts = *parts;
+    *parts = (struct pe_parts){0};
+    outcome->size = size;
+    outcome->account = account;
+    outcome_settle(outcome);
+    return outcome;
+}
+
+struct outcome *outcome_ref(struct outcome *outcome)
+{
+    outcome->refs++;
+    return outcome;
+}
+
+void outcome_unref(struct outcome *outcome)
+{
+    if (!outcome || --outcome->refs)
+        return;
+    *outcome->account -= outcome->held;
+    pe_parts_free(&outcome->parts);
+    pe_buf_free(&outcome->bytes);
+    for (int i = 0; i < RESPONSE_FORMATS; i++)
+        pe_buf_free(&outcome->rendered[i].body);
+    free(outcome);
+}
+
+int outcome_append(struct outcome *outcome, const void *bytes, size_t size, struct pe_error *err)
+{
+    if (size > outcome->size - outcome->bytes.size)
+        return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
+    if (pe_buf_append(&outcome->bytes, bytes, size, err) < 0)
+        return -1;
+    outcome_settle(outcome);
+    return 0;
+}
+
+int outcome_finish(struct outcome *outcome, struct pe_error *err)
+{
+    if (outcome->bytes.size != outcome->size)
+        return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
+    outcome->complete = true;
+    return 0;
+}
+
+struct outcome *outcome_vm_error(size_t *account, const char *image, const char *image_digest,
+                                 const char *reason, struct pe_error *err)
+{
+    struct pe_result result = {.status = PE_STATUS_VM_ERROR, .exit_code = -1};
+    struct pe_parts parts = {0};
+    snprintf(result.image, sizeof result.image, "%s", image);
+    snprintf(result.image_digest, sizeof result.image_digest, "%s", image_digest);
+    snprintf(result.reason, sizeof result.reason, "%s", reason);
+    if (pe_parts_add(&parts, PE_PART_STDOUT, NULL, 0, 0, err) < 0 ||
+        pe_parts_add(&parts, PE_PART_STDERR, NULL, 0, 0, err) < 0) {
+        pe_parts_free(&parts);
+        return NULL;
+    }
+    struct outcome *outcome = outcome_new(account, &result, &parts, err);
+    pe_parts_free(&parts);
+    if (outcome)
+        outcome->complete = true;
+    return outcome;
+}
+
+/* ---- the stored form: a head, the slot protocol's `result` message, the bytes ---- */
+
+struct stored_head {
+    char magic[8];
+    uint64_t stored_at; /* big endian, as the next two */
+    uint32_t text_size, bytes_size;
+    uint8_t check[16]; /* the front of SHA-256 over all that follows: storage that was not synced may lie */
+};
+
+static const char magic[8] __attribute__((nonstring)) = "pe-res-1";
+
+static int make_check(const void *bytes, size_t size, uint8_t check[16], struct pe_error *err)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (!EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL))
+        return pe_fail(err, PE_ERR_INTERNAL, "hashing a result");
+    memcpy(check, digest, 16);
+    return 0;
+}
+
+int outcome_encode(const struct outcome *outcome, struct pe_buf *out, struct pe_error *err)
+{
+    /* A view of the outcome's own parts: not to be freed. */
+    const struct pe_message message = {
+        .kind = PE_MESSAGE_RESULT, .id = "stored", .result = outcome->result, .parts = outcome->parts};
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_message_encode(&message, &text, err) < 0)
+        return -1;
+    struct stored_head head = {.stored_at = htobe64((uint64_t)outcome->stored_at),
+                               .text_size = htobe32((uint32_t)text.size),
+                               .bytes_size = htobe32((uint32_t)outcome->bytes.size)};
+    memcpy(head.magic, magic, sizeof magic);
+    size_t at = out->size;
+    if (pe_buf_append(out, &head, sizeof head, err) < 0 ||
+        pe_buf_append(out, text.data, text.size, err) < 0 ||
+        pe_buf_append(out, outcome->bytes.data, outcome->bytes.size, err) < 0 ||
+        make_check(out->data + at + sizeof head, out->size - at - sizeof head, head.check, err) < 0)
+        return -1;
+    memcpy(out->data + at, &head, sizeof head);
+    return 0;
+}
+
+static struct outcome *from_message(size_t *account, struct pe_message *message, struct pe_cursor bytes,
+                                    struct pe_error *err)
+{
+    struct outcome *outcome = outcome_new(account, &message->result, &message->parts, err);
+    if (outcome && outcome->parts.count >= 2 &&
+        (bytes.left == 0 || outcome_append(outcome, bytes.at, bytes.left, err) == 0) &&
+        outcome_finish(outcome, err) == 0)
+        return outcome;
+    outcome_unref(outcome);
+    pe_fail(err, PE_ERR_MALFORMED, "a stored result whose bytes do not fit its parts");
+    return NULL;
+}
+
+struct outcome *outcome_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err)
+{
+    struct pe_cursor cursor = {.at = bytes, .left = size};
+    const uint8_t *start = pe_cursor_read(&cursor, sizeof(struct stored_head));
+    struct stored_head head;
+    if (start)
+        memcpy(&head, start, sizeof head);
+    if (!start || memcmp(head.magic, magic, sizeof magic) != 0) {
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result without its head");
+        return NULL;
+    }
+    uint8_t check[16];
+    if (make_check(cursor.at, cursor.left, check, err) < 0)
+        return NULL;
+    size_t text_size = be32toh(head.text_size);
+    const uint8_t *text = pe_cursor_read(&cursor, text_size);
+    pe_automessage struct pe_message message = {0};
+    if (!text || cursor.left != be32toh(head.bytes_size) || memcmp(check, head.check, sizeof check) != 0 ||
+        pe_message_decode(text, text_size, &message, err) < 0 || message.kind != PE_MESSAGE_RESULT) {
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result that is cut or garbled");
+        return NULL;
+    }
+    struct outcome *outcome = from_message(account, &message, cursor, err);
+    if (outcome)
+        outcome->stored_at = (int64_t)be64toh(head.stored_at);
+    return outcome;
+}

@@ -1,0 +1,206 @@
+/* The keeper's loop: one message after the other. Disk first, since it is nearer; what memcached had is kept
+ * on disk as well. It ends with its parent. */
+#include "lb/core/store_keeper.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "lb/core/store_disk.h"
+#include "lb/core/store_wire.h"
+
+#include <errno.h>
+#include <libmemcached/memcached.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+enum {
+    MEMCACHED_PORT = 11211,
+    MEMCACHED_MS = 100,                /* for connecting, and for each answer */
+    MEMCACHED_RETRY_S = 2,             /* a server that failed is left alone for as long */
+    MEMCACHED_KEEP_S = 7 * 24 * 3600,  /* how long results stay there */
+    MEMCACHED_VALUE_MAX = 1000 * 1000, /* just below the 1 MiB of its default configuration */
+    SYNC_MS = 2000,
+};
+
+struct keeper {
+    int fd;
+    struct store_disk disk;
+    memcached_st *shared; /* NULL: none */
+    bool unsynced;
+};
+
+/* ---- memcached ---- */
+
+/* "HOST:PORT" or "HOST". */
+static int add_server(memcached_st *shared, const char *where)
+{
+    char host[256];
+    const char *colon = strrchr(where, ':');
+    size_t size = colon ? (size_t)(colon - where) : strlen(where);
+    snprintf(host, sizeof host, "%.*s", (int)size, where);
+    in_port_t port = colon ? (in_port_t)atoi(colon + 1) : MEMCACHED_PORT;
+    return memcached_server_add(shared, host, port) == MEMCACHED_SUCCESS ? 0 : -1;
+}
+
+static int open_shared(struct keeper *keeper, char **servers, int count, struct pe_error *err)
+{
+    keeper->shared = memcached_create(NULL);
+    if (!keeper->shared)
+        return pe_fail(err, PE_ERR_INTERNAL, "libmemcached: out of memory");
+    memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MEMCACHED_MS);
+    memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MEMCACHED_MS);
+    memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, MEMCACHED_RETRY_S);
+    memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
+    /* The same server for the same key in every balancer, and few changes when one is added. */
+    memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_KETAMA, 1);
+    for (int i = 0; i < count; i++)
+        if (add_server(keeper->shared, servers[i]) < 0)
+            return pe_fail(err, PE_ERR_INVALID, "--memcached %s is not HOST:PORT", servers[i]);
+    return 0;
+}
+
+static void shared_name(const struct job_key *key, char name[80])
+{
+    size_t used = (size_t)snprintf(name, 80, "pe:");
+    for (size_t i = 0; i < sizeof key->bytes; i++)
+        used += (size_t)snprintf(name + used, 80 - used, "%02x", key->bytes[i]);
+}
+
+/* 1: found. A server that fails has nothing. */
+static int shared_get(struct keeper *keeper, const struct job_key *key, struct pe_buf *out,
+                      struct pe_error *err)
+{
+    char name[80];
+    size_t size = 0;
+    uint32_t flags = 0;
+    memcached_return_t code;
+    shared_name(key, name);
+    pe_autofree char *value = memcached_get(keeper->shared, name, strlen(name), &size, &flags, &code);
+    if (!value || size > STORE_PAYLOAD_MAX)
+        return 0;
+    return pe_buf_append(out, value, size, err) < 0 ? -1 : 1;
+}
+
+static void shared_put(struct keeper *keeper, const struct job_key *key, const void *bytes, size_t size)
+{
+    char name[80];
+    if (size > MEMCACHED_VALUE_MAX)
+        return;
+    shared_name(key, name);
+    memcached_return_t code =
+        memcached_set(keeper->shared, name, strlen(name), bytes, size, MEMCACHED_KEEP_S, 0);
+    if (code != MEMCACHED_SUCCESS)
+        pe_log(PE_LOG_DEBUG, "memcached: %s", memcached_strerror(keeper->shared, code));
+}
+
+/* ---- messages ---- */
+
+static int find(struct keeper *keeper, const struct job_key *key, struct pe_buf *out, struct pe_error *err)
+{
+    int found = keeper->disk.env ? store_disk_get(&keeper->disk, key, out, err) : 0;
+    if (found < 0)
+        pe_log(PE_LOG_ERROR, "%s", err->message);
+    if (found > 0 || !keeper->shared)
+        return found;
+    found = shared_get(keeper, key, out, err);
+    if (found > 0 && keeper->disk.env && store_disk_put(&keeper->disk, key, out->data, out->size, err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err->message);
+    return found;
+}
+
+static int answer(struct keeper *keeper, const struct store_frame *asked, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf found = {0};
+    struct store_frame frame = *asked;
+    struct pe_error cause;
+    frame.kind = find(keeper, &asked->key, &found, &cause) > 0 ? STORE_FOUND : STORE_MISSING;
+    frame.size = frame.kind == STORE_FOUND ? (uint32_t)found.size : 0;
+    if (pe_write_all(keeper->fd, &frame, sizeof frame, "the balancer", err) < 0)
+        return -1;
+    return frame.size ? pe_write_all(keeper->fd, found.data, found.size, "the balancer", err) : 0;
+}
+
+static void keep(struct keeper *keeper, const struct job_key *key, const struct pe_buf *bytes)
+{
+    struct pe_error err;
+    if (keeper->disk.env && store_disk_put(&keeper->disk, key, bytes->data, bytes->size, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    if (keeper->shared)
+        shared_put(keeper, key, bytes->data, bytes->size);
+    keeper->unsynced = true;
+}
+
+/* Fill `bytes` from the socket; 0 at its end. */
+static int read_exactly(int fd, void *bytes, size_t size)
+{
+    for (size_t got = 0; got < size;) {
+        ssize_t n = read(fd, (char *)bytes + got, size - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return 0;
+        got += (size_t)n;
+    }
+    return 1;
+}
+
+/* What the system holds is written while nothing is to be done. */
+static void wait_for_message(struct keeper *keeper)
+{
+    struct pollfd poll_fd = {.fd = keeper->fd, .events = POLLIN};
+    if (!keeper->unsynced || poll(&poll_fd, 1, SYNC_MS) != 0)
+        return;
+    store_disk_sync(&keeper->disk);
+    keeper->unsynced = false;
+}
+
+static int serve(struct keeper *keeper, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf payload = {0};
+    struct store_frame frame;
+    for (;;) {
+        wait_for_message(keeper);
+        if (!read_exactly(keeper->fd, &frame, sizeof frame))
+            return 0;
+        payload.size = 0;
+        if (frame.size > STORE_PAYLOAD_MAX || pe_buf_reserve(&payload, frame.size + 1, err) < 0)
+            return pe_fail(err, PE_ERR_INTERNAL, "a message of %u bytes", frame.size);
+        if (!read_exactly(keeper->fd, payload.data, frame.size))
+            return 0;
+        payload.size = frame.size;
+        if (frame.kind == STORE_PUT)
+            keep(keeper, &frame.key, &payload);
+        else if (answer(keeper, &frame, err) < 0)
+            return -1;
+    }
+}
+
+int store_keeper_main(int argc, char **argv)
+{
+    struct pe_error err;
+    struct keeper keeper = {0};
+    pe_log_init("pe-lb-store");
+    if (argc < 5)
+        return 2;
+    /* The balancer's own end of a signal is what ends us: Ctrl-C is for it. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    prctl(PR_SET_NAME, "pe-lb-store");
+    keeper.fd = atoi(argv[2]);
+    uint64_t bytes_max = strtoull(argv[3], NULL, 10) << 20;
+    if (argv[4][0] && store_disk_open(&keeper.disk, argv[4], bytes_max, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    int failed = argc > 5 ? open_shared(&keeper, argv + 5, argc - 5, &err) : 0;
+    if (!failed)
+        failed = serve(&keeper, &err);
+    if (failed)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    store_disk_sync(&keeper.disk);
+    store_disk_close(&keeper.disk);
+    memcached_free(keeper.shared);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,192 @@
+/* From multipart bytes to a checked request. No I/O, no HTTP beyond the Content-Type. */
+#include "lb/core/submission.h"
+
+#include "base/cleanup.h"
+#include "codec/multipart.h"
+#include "codec/utf8_text.h"
+#include "proto/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- the job part ---- */
+
+/* Browsers say application/json, `curl -F job=@file` says octet-stream, `curl -F 'job={…}'` says nothing. */
+static bool is_json_type(const char *content_type)
+{
+    size_t size = strcspn(content_type, "; \t");
+    return size == 0 || (size == 16 && !strncasecmp(content_type, "application/json", size)) ||
+           (size == 24 && !strncasecmp(content_type, "application/octet-stream", size));
+}
+
+static int take_job(struct pe_form *form, struct run_request *request, struct pe_error *err)
+{
+    struct pe_form_part part;
+    int got = pe_form_next(form, &part, err);
+    if (got < 0)
+        return -1;
+    if (got == 0 || strcmp(part.name, "job") != 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "the first part must be named 'job'");
+    if (!is_json_type(part.content_type))
+        return pe_fail(err, PE_ERR_MALFORMED, "part 'job' must be application/json");
+    if (part.size > PE_JOB_JSON_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "part 'job' has %zu bytes; at most %u are allowed", part.size,
+                       PE_JOB_JSON_MAX);
+    request->job_text = (struct pe_cursor){.at = part.data, .left = part.size};
+    return pe_job_spec_decode((const char *)part.data, part.size, &request->job, err);
+}
+
+/* ---- the files ---- */
+
+static int check_totals(const struct run_request *request, struct pe_error *err)
+{
+    if (request->files.count > PE_INPUT_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "more than %u input files", PE_INPUT_FILES_MAX);
+    if (request->names > REQUEST_NAMES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the input files' names have more than %u bytes together",
+                       REQUEST_NAMES_MAX);
+    if (request->total > PE_INPUT_BYTES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "the input files have more than %u bytes together (%llu up to '%.96s')",
+                       PE_INPUT_BYTES_MAX, (unsigned long long)request->total,
+                       request->files.items[request->files.count - 1].path.text);
+    return 0;
+}
+
+static int check_part_name(const struct pe_form_part *part, struct pe_error *err)
+{
+    char shown[64];
+    if (!strcmp(part->name, "job"))
+        return pe_fail(err, PE_ERR_INVALID, "part 'job' may come only once");
+    if (strcmp(part->name, "file") != 0)
+        return pe_fail(err, PE_ERR_INVALID, "unknown part '%s'; after 'job' there are only 'file' parts",
+                       pe_path_printable(part->name, strlen(part->name), shown, sizeof shown));
+    if (!part->has_filename)
+        return pe_fail(err, PE_ERR_INVALID, "a part 'file' has no filename");
+    return 0;
+}
+
+/* As many pointers as parts; they grow at powers of two, as the parts do. */
+static int keep_bytes(struct run_request *request, const uint8_t *bytes, struct pe_error *err)
+{
+    size_t at = request->files.count - 1;
+    if ((at & (at - 1)) == 0) {
+        size_t capacity = at ? at * 2 : 1;
+        const uint8_t **grown = realloc(request->bytes, capacity * sizeof *grown);
+        if (!grown)
+            return pe_fail_errno(err, "%zu input files", capacity);
+        request->bytes = grown;
+    }
+    request->bytes[at] = bytes;
+    return 0;
+}
+
+static int add_file(struct run_request *request, const struct pe_form_part *part, struct pe_error *err)
+{
+    struct pe_path path;
+    if (check_part_name(part, err) < 0)
+        return -1;
+    if (!utf8_valid(part->filename, part->filename_length))
+        return pe_fail(err, PE_ERR_INVALID, "the name of file %zu is not UTF-8", request->files.count + 1);
+    if (pe_path_parse(part->filename, part->filename_length, 1, &path, err) < 0 ||
+        pe_parts_add(&request->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)
+        return -1;
+    if (keep_bytes(request, part->data, err) < 0)
+        return -1;
+    request->total += part->size;
+    request->names += path.length;
+    return check_totals(request, err);
+}
+
+static int take_files(struct pe_form *form, struct run_request *request, struct pe_error *err)
+{
+    struct pe_form_part part;
+    int got = 0;
+    while ((got = pe_form_next(form, &part, err)) > 0)
+        if (add_file(request, &part, err) < 0)
+            return -1;
+    return got;
+}
+
+/* ---- what the files must be to one another ---- */
+
+/* Order in which a folder's content follows right after a file of the folder's name: '/' before all else. */
+static int compare_paths(const void *left, const void *right)
+{
+    const unsigned char *a = (const unsigned char *)(*(const struct pe_path *const *)left)->text;
+    const unsigned char *b = (const unsigned char *)(*(const struct pe_path *const *)right)->text;
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    int x = *a == '/' ? 1 : *a ? *a + 1 : 0;
+    int y = *b == '/' ? 1 : *b ? *b + 1 : 0;
+    return x - y;
+}
+
+static int check_neighbours(const struct pe_path *path, const struct pe_path *next, struct pe_error *err)
+{
+    if (strncmp(path->text, next->text, path->length) != 0)
+        return 0;
+    if (next->length == path->length)
+        return pe_fail(err, PE_ERR_INVALID, "file '%.200s' was sent twice", path->text);
+    if (next->text[path->length] == '/')
+        return pe_fail(err, PE_ERR_INVALID, "'%.200s' is both a file and a folder of '%.200s'", path->text,
+                       next->text);
+    return 0;
+}
+
+static int check_stdin(const struct run_request *request, const struct pe_path **sorted, struct pe_error *err)
+{
+    struct pe_path wanted;
+    const char *name = request->job.stdin_name;
+    if (!name)
+        return 0;
+    if (pe_path_parse(name, strlen(name), 1, &wanted, err) < 0)
+        return pe_fail_context(err, "field 'stdin'");
+    const struct pe_path *key = &wanted;
+    if (!bsearch(&key, sorted, request->files.count, sizeof *sorted, compare_paths))
+        return pe_fail(err, PE_ERR_INVALID, "field 'stdin' names '%.200s', which is none of the files sent",
+                       name);
+    return 0;
+}
+
+static int check_files(const struct run_request *request, struct pe_error *err)
+{
+    size_t count = request->files.count;
+    pe_autofree const struct pe_path **sorted = calloc(count + 1, sizeof *sorted);
+    if (!sorted)
+        return pe_fail_errno(err, "input files");
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &request->files.items[i].path;
+    qsort(sorted, count, sizeof *sorted, compare_paths);
+    for (size_t i = 0; i + 1 < count; i++)
+        if (check_neighbours(sorted[i], sorted[i + 1], err) < 0)
+            return -1;
+    return check_stdin(request, sorted, err);
+}
+
+int run_request_check(const struct run_request *request, struct pe_error *err)
+{
+    return check_totals(request, err) < 0 ? -1 : check_files(request, err);
+}
+
+int run_request_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
+                      struct run_request *request, struct pe_error *err)
+{
+    *request = (struct run_request){0};
+    struct pe_form form;
+    if (pe_form_init(&form, content_type, content_type_size, body, size, err) < 0 ||
+        take_job(&form, request, err) < 0 || take_files(&form, request, err) < 0)
+        return -1;
+    return check_files(request, err);
+}
+
+void run_request_free(struct run_request *request)
+{
+    pe_job_spec_free(&request->job);
+    pe_parts_free(&request->files);
+    free(request->bytes);
+    *request = (struct run_request){0};
+}

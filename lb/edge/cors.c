@@ -1,0 +1,48 @@
+/* Origins are compared as they are sent: scheme, host and port in their one serialized form. There are no
+ * cookies or other credentials here, so allowing an origin gives its pages nothing that curl does not have.
+ */
+#include "lb/edge/cors.h"
+
+#include "lb/edge/http_reply.h"
+
+#include <string.h>
+
+/* The allowed origin that a request names, or NULL. */
+static const char *allowed_origin(const struct pe_option_list *origins, const h2o_req_t *req)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);
+    for (size_t i = 0; at >= 0 && i < origins->count; i++) {
+        h2o_iovec_t origin = req->headers.entries[at].value;
+        if (!strcmp(origins->items[i], "*") ||
+            h2o_memis(origin.base, origin.len, origins->items[i], strlen(origins->items[i])))
+            return origins->items[i];
+    }
+    return NULL;
+}
+
+void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
+{
+    const char *origin = allowed_origin(origins, req);
+    if (origins->count)
+        answer_header(req, "vary", "Origin");
+    if (!origin)
+        return;
+    answer_header(req, "access-control-allow-origin", origin);
+    answer_header(req, "access-control-expose-headers",
+                  "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age");
+    answer_header(req, "timing-allow-origin", origin);
+}
+
+void cors_answer_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods)
+{
+    char allow[64];
+    snprintf(allow, sizeof allow, "%s, OPTIONS", methods);
+    answer_header(req, "allow", allow);
+    if (allowed_origin(origins, req)) {
+        answer_header(req, "access-control-allow-methods", methods);
+        answer_header(req, "access-control-allow-headers",
+                      "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id");
+        answer_header(req, "access-control-max-age", "86400");
+    }
+    answer_nothing(req);
+}

@@ -1,0 +1,16 @@
+/* Cross-origin requests (Fetch standard): which pages of other origins may use the service. */
+#ifndef PE_LB_EDGE_CORS_H
+#define PE_LB_EDGE_CORS_H
+
+#include "base/options.h"
+#include "lb/edge/h2o.h"
+
+#include <stdbool.h>
+
+/* Add the headers that an allowed origin's page needs to read this response; none for others. */
+void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);
+
+/* Answer an OPTIONS request for a path that takes `methods`. */
+void cors_answer_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods);
+
+#endif

@@ -1,0 +1,133 @@
+/* The table of problem types and their texts. */
+#include "lb/edge/problems.h"
+
+#include "proto/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct problem_type {
+    const char *name;
+    int status;
+    unsigned retry_after_s;
+    const char *title;
+    const char *explanation;
+} types[] = {
+    {"malformed-request", 400, 0, "The request is malformed",
+     "The request is not what it claims to be: a broken multipart body, text that is not JSON, a missing "
+     "part. The detail says where."},
+    {"unauthorized", 401, 0, "The worker is not known here",
+     "Workers connect with the balancer's token, as Authorization: Bearer. Give pe-worker the same token "
+     "file as pe-lb."},
+    {"not-found", 404, 0, "There is no such thing", "Nothing is served at this path. GET / lists what is."},
+    {"unknown-image", 404, 0, "There is no such image",
+     "No worker host has the image the job names. GET /v1/images lists those there are; the detail names "
+     "similar ones."},
+    {"method-not-allowed", 405, 0, "The method is not allowed here",
+     "The path exists, but not with this method. The response's Allow header lists the methods it takes."},
+    {"not-acceptable", 406, 0, "No such form of response",
+     "A result is sent as multipart/form-data, application/json or application/x-cpio; the Accept header "
+     "allows none of them."},
+    {"too-large", 413, 0, "A limit is exceeded",
+     "The request is larger than a limit; the detail says which. GET /v1/images shows the limits of a job."},
+    {"expectation-failed", 417, 0, "The expectation cannot be met",
+     "The only expectation this server knows is Expect: 100-continue."},
+    {"invalid-job", 422, 0, "The job is not valid",
+     "The request is well formed, but a value in the job or a file's name is not allowed. The detail names "
+     "it."},
+    {"canceled", 499, 0, "The job was canceled",
+     "The client went away before the result was ready, and the job was stopped."},
+    {"too-many-requests", 429, 1, "This address asks for too much",
+     "One address may have so many jobs at a time and send so many a minute; the detail says which of the "
+     "two "
+     "it was. Try again after the time Retry-After says."},
+    {"internal", 500, 0, "The service failed",
+     "Something failed that is not the request's fault. The X-Request-Id finds it in the service's log."},
+    {"no-worker", 503, 5, "No worker host is connected",
+     "The balancer runs nothing itself: start at least one worker host with pe-worker --server URL."},
+    {"no-capacity", 503, 1, "There is no capacity now",
+     "More jobs are waiting than the service allows, or this one waited too long. Try again after the time "
+     "Retry-After says."},
+    {"job-lost", 504, 0, "The job was lost",
+     "The worker that ran the job went away or stayed silent, more than once. The job may be too much for "
+     "a VM, or the service may be in trouble; trying once more is safe."},
+};
+
+enum { TYPE_COUNT = sizeof types / sizeof *types };
+
+static const struct problem_type *find_type(const char *name)
+{
+    for (int i = 0; i < TYPE_COUNT; i++)
+        if (!strcmp(types[i].name, name))
+            return &types[i];
+    return NULL;
+}
+
+static struct pe_problem from_type(const struct problem_type *type)
+{
+    struct pe_problem problem = {.status = type->status, .retry_after_s = type->retry_after_s};
+    snprintf(problem.type, sizeof problem.type, "%s", type->name);
+    snprintf(problem.title, sizeof problem.title, "%s", type->title);
+    return problem;
+}
+
+struct pe_problem problem_make(const char *type, const char *detail, ...)
+{
+    const struct problem_type *found = find_type(type);
+    struct pe_problem problem = from_type(found ? found : find_type("internal"));
+    va_list args;
+    va_start(args, detail);
+    vsnprintf(problem.detail, sizeof problem.detail, detail, args);
+    va_end(args);
+    return problem;
+}
+
+struct pe_problem problem_from_status(int status)
+{
+    if (status == 413)
+        return problem_make("too-large", "the request body has more than %u bytes", PE_BODY_BYTES_MAX);
+    if (status == 417)
+        return problem_make("expectation-failed", "the only known expectation is 100-continue");
+    if (status == 404)
+        return problem_make("not-found", "there is nothing at this path");
+    if (status >= 500)
+        return problem_make("internal", "the request could not be handled");
+    return problem_make("malformed-request", "the request's Content-Length or Transfer-Encoding is broken");
+}
+
+const char *problem_explanation(const char *type)
+{
+    const struct problem_type *found = find_type(type);
+    return found ? found->explanation : NULL;
+}
+
+const char *problem_reason_phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } phrases[] = {
+        {200, "OK"},
+        {204, "No Content"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {403, "Forbidden"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+    };
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if (phrases[i].status == status)
+            return phrases[i].phrase;
+    return status < 500 ? "Client Error" : "Server Error";
+}

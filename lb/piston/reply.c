@@ -1,0 +1,213 @@
+/* The report of the stages (proto/stages.h) in Piston's words. What the guest says is hostile: a report that
+ * makes no sense is a stage with status XX, Piston's word for a sandbox that failed. */
+#include "lb/piston/reply.h"
+
+#include "codec/utf8_text.h"
+#include "proto/job_spec.h"
+#include "proto/stages.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- values ---- */
+
+/* Linux's names; those of the real-time signals count from both ends (signal(7)). */
+static json_t *signal_name(int number)
+{
+    static const char *const names[] = {
+        NULL,        "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+        "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+        "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+        "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS"};
+    if (number > 0 && number < (int)(sizeof names / sizeof *names))
+        return json_string(names[number]);
+    if (number == 34 || number == 64)
+        return json_string(number == 34 ? "SIGRTMIN" : "SIGRTMAX");
+    if (number > 34 && number < 64)
+        return number < 50 ? json_sprintf("SIGRTMIN+%d", number - 34)
+                           : json_sprintf("SIGRTMAX-%d", 64 - number);
+    return json_null();
+}
+
+static json_t *text_of(const struct pe_buf *bytes)
+{
+    struct pe_error ignored;
+    pe_autobuf struct pe_buf repaired = {0};
+    if (utf8_append_repaired(&repaired, bytes->data, bytes->size, &ignored) < 0)
+        return NULL;
+    return json_stringn_nocheck(repaired.size ? (const char *)repaired.data : "", repaired.size);
+}
+
+static json_t *milliseconds(uint64_t us)
+{
+    return us % 1000 ? json_real((double)us / 1000) : json_integer((json_int_t)(us / 1000));
+}
+
+/* ---- how a stage ended ---- */
+
+struct ending {
+    json_t *code, *signal, *message; /* new references */
+    const char *status;              /* NULL: all is well */
+};
+
+static struct ending killed(const char *status, const char *message)
+{
+    return (struct ending){json_null(), json_string("SIGKILL"), json_string(message), status};
+}
+
+static struct ending failed(const char *message)
+{
+    return (struct ending){json_null(), json_null(), json_string(message), "XX"};
+}
+
+static struct ending exited(int code)
+{
+    if (code == 0)
+        return (struct ending){json_integer(0), json_null(), json_null(), NULL};
+    return (struct ending){json_integer(code), json_null(), json_sprintf("Exited with error status %d", code),
+                           "RE"};
+}
+
+static struct ending signaled(int number)
+{
+    return (struct ending){json_null(), signal_name(number), json_sprintf("Caught fatal signal %d", number),
+                           "SG"};
+}
+
+static struct ending ending_of(const struct pe_stage_report *stage)
+{
+    switch (stage->end) {
+    case PE_STAGE_EXITED:
+        return exited(stage->code);
+    case PE_STAGE_SIGNALED:
+        return signaled(stage->signal);
+    case PE_STAGE_WALL:
+        return killed("TO", "Time limit exceeded (wall clock)");
+    case PE_STAGE_CPU:
+        return killed("TO", "Time limit exceeded");
+    case PE_STAGE_STDOUT:
+        return killed("OL", "stdout length exceeded");
+    case PE_STAGE_STDERR:
+        return killed("EL", "stderr length exceeded");
+    case PE_STAGE_FAILED:
+    case PE_STAGE_ENDS:
+        break;
+    }
+    return failed("the stage could not be started");
+}
+
+/* The job ended before its stage did: with a limit of the job, or the program killed whoever watched it. */
+static struct ending ending_of_job(const struct pe_result *result)
+{
+    switch (result->status) {
+    case PE_STATUS_TIMEOUT:
+        return killed("TO", "Time limit exceeded (wall clock)");
+    case PE_STATUS_OOM:
+        return signaled(SIGKILL);
+    case PE_STATUS_SIGNALED:
+        return signaled(result->signal);
+    default:
+        return failed("the stage ended without saying how");
+    }
+}
+
+/* ---- stages ---- */
+
+static uint64_t less(uint64_t from, uint64_t amount)
+{
+    return from > amount ? from - amount : 0;
+}
+
+/* What a stage that did not end used: what the job used, as far as the guest's init could still count it,
+ * less the stages before. */
+static int set_rest(json_t *json, const struct pe_result *result, const struct pe_stages *before)
+{
+    uint64_t wall_us = result->wall_us, cpu_us = result->user_us + result->system_us;
+    for (size_t i = 0; i < before->count && before->items[i].ended; i++) {
+        const struct pe_stage_report *stage = &before->items[i];
+        wall_us = less(wall_us, stage->wall_us);
+        cpu_us = less(cpu_us, stage->user_us + stage->system_us);
+    }
+    bool counted = result->status == PE_STATUS_TIMEOUT || result->status == PE_STATUS_OOM;
+    if (json_object_set_new(json, "wall_time", milliseconds(wall_us)) < 0 ||
+        json_object_set_new(json, "cpu_time", counted ? milliseconds(cpu_us) : json_null()) < 0)
+        return -1;
+    return json_object_set_new(json, "memory",
+                               counted ? json_integer((json_int_t)result->max_rss_kib * 1024) : json_null());
+}
+
+static int set_usage(json_t *json, const struct pe_stage_report *stage)
+{
+    if (json_object_set_new(json, "wall_time", milliseconds(stage->wall_us)) < 0 ||
+        json_object_set_new(json, "cpu_time", milliseconds(stage->user_us + stage->system_us)) < 0)
+        return -1;
+    return json_object_set_new(json, "memory", json_integer((json_int_t)stage->max_rss_kib * 1024));
+}
+
+static json_t *stage_to_json(const struct pe_stage_report *stage, const struct pe_result *result,
+                             const struct pe_stages *all)
+{
+    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(result);
+    json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "stdout", text_of(&stage->out), "stderr",
+                             text_of(&stage->error), "output", text_of(&stage->both), "code", ending.code,
+                             "signal", ending.signal, "message", ending.message, "status", ending.status);
+    if (!json || (stage->ended ? set_usage(json, stage) : set_rest(json, result, all)) < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* A report whose stages are not those that were asked for counts as none: the job's end is all there is. */
+static bool fits(const struct piston_request *request, const struct pe_stages *stages)
+{
+    const char *const names[] = {request->compiled ? "compile" : "run", "run"};
+    bool fits = stages->count >= 1 && stages->count <= (request->compiled ? 2 : 1);
+    for (size_t i = 0; fits && i < stages->count; i++)
+        fits = !strcmp(stages->items[i].name, names[i]);
+    return fits;
+}
+
+static int append_chunk(const char *text, size_t size, void *out)
+{
+    struct pe_error ignored;
+    return pe_buf_append(out, text, size, &ignored);
+}
+
+/* As in Piston, the result of a compilation that failed is the run's, too. */
+static json_t *body_of(const struct piston_request *request, const struct pe_result *result,
+                       const struct pe_stages *stages)
+{
+    const struct pe_stage_report *last = &stages->items[stages->count - 1];
+    pe_autojson json_t *run = stage_to_json(last, result, stages);
+    json_t *body = run ? json_pack("{s:O}", "run", run) : NULL;
+    if (body && request->compiled)
+        json_object_set_new(body, "compile",
+                            stages->count == 1 ? json_incref(run)
+                                               : stage_to_json(&stages->items[0], result, stages));
+    if (body && json_object_set_new(body, "language", json_string(request->language)) == 0 &&
+        json_object_set_new(body, "version", json_string(request->version)) == 0)
+        return body;
+    json_decref(body);
+    return NULL;
+}
+
+int piston_answer_put(const struct piston_request *request, const struct outcome *outcome, struct pe_buf *out,
+                      struct pe_error *err)
+{
+    struct pe_error ignored;
+    pe_autostages struct pe_stages stages = {0};
+    const struct pe_part *report = outcome->parts.count ? &outcome->parts.items[0] : NULL;
+    if (!report || report->kind != PE_PART_STDOUT || report->size > outcome->bytes.size)
+        return pe_fail(err, PE_ERR_MALFORMED, "a result without stdout");
+    if (pe_stages_read(outcome->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
+        !fits(request, &stages)) {
+        pe_stages_free(&stages);
+        stages.count = 1; /* one that is empty and has not ended */
+    }
+    pe_autojson json_t *body = body_of(request, &outcome->result, &stages);
+    if (!body || json_dump_callback(body, append_chunk, out, PE_RESULT_JSON_FLAGS) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding an answer as JSON");
+    return 0;
+}

@@ -1,0 +1,14 @@
+/* A job's outcome as Piston's answer to POST /execute. */
+#ifndef PE_LB_PISTON_REPLY_H
+#define PE_LB_PISTON_REPLY_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "lb/core/job_result.h"
+#include "lb/piston/request.h"
+
+/* Append the whole body for a complete outcome. */
+int piston_answer_put(const struct piston_request *request, const struct outcome *outcome, struct pe_buf *out,
+                      struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,362 @@
+/* Decoding, checking and encoding of the job description. Every field's bounds are here and nowhere else. */
+#include "proto/job_spec.h"
+
+#include "base/cleanup.h"
+#include "codec/json_reader.h"
+#include "proto/limits.h"
+#include "proto/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the JSON library says of it as well. */
+#define TWICE "a name comes twice"
+
+static int invalid(struct pe_error *err, const char *field, const char *what)
+{
+    return pe_fail(err, PE_ERR_INVALID, "field '%s' %s", field, what);
+}
+
+/* Whether there is a value, of another kind than those that begin so. What is no value at all is the reader's
+ * to say. */
+static bool is_other(struct pe_json_reader *json, const char *first_bytes)
+{
+    int first = pe_json_peek(json);
+    return first > 0 && strchr("{[\"tfn-0123456789", first) && !strchr(first_bytes, first);
+}
+
+/* ---- strings ---- */
+
+static int take_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
+                       struct pe_error *err)
+{
+    size_t length = 0;
+    if (is_other(json, "\""))
+        return invalid(err, field, "must be a string");
+    char *text = pe_json_parse_new_text(json, &length);
+    *out = text;
+    if (!text)
+        return 0; /* the reader's fault, which is looked at in the end */
+    if (length > max)
+        return invalid(err, field, "is too long");
+    if (strlen(text) != length)
+        return invalid(err, field, "has a NUL character");
+    return 0;
+}
+
+/* Room for one more entry and the NULL behind it; it grows at powers of two. */
+static int grow(char ***strings, size_t count, const char *field, struct pe_error *err)
+{
+    if (*strings && (count & (count - 1)) != 0)
+        return 0;
+    size_t capacity = count ? 2 * count : 1;
+    char **grown = realloc(*strings, (capacity + 1) * sizeof *grown);
+    if (!grown) {
+        pe_fail_errno(err, "field '%s'", field);
+        return -1;
+    }
+    memset(grown + count, 0, (capacity + 1 - count) * sizeof *grown);
+    *strings = grown;
+    return 0;
+}
+
+static int take_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
+                        size_t *count, struct pe_error *err)
+{
+    if (is_other(json, "["))
+        return invalid(err, field, "must be an array of strings");
+    if (grow(out, 0, field, err) < 0)
+        return -1;
+    pe_json_enter(json, '[');
+    while (pe_json_next_element(json)) {
+        if (*count == most)
+            return invalid(err, field, "has too many entries");
+        if (grow(out, *count, field, err) < 0 || take_string(json, field, max, &(*out)[*count], err) < 0)
+            return -1;
+        *count += (*out)[*count] != NULL;
+    }
+    return 0;
+}
+
+static void free_strings(char **strings, size_t count)
+{
+    for (size_t i = 0; strings && i < count; i++)
+        free(strings[i]);
+    free(strings);
+}
+
+/* ---- the image's name ---- */
+
+static bool spans(const char *text, size_t length, const char *set)
+{
+    return length > 0 && strspn(text, set) >= length;
+}
+
+bool pe_image_reference_valid(const char *name)
+{
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char name_set[] = "abcdefghijklmnopqrstuvwxyz0123456789._/-";
+    static const char tag_set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    size_t length = strlen(name);
+    if (length == 0 || length > PE_IMAGE_NAME_MAX || strstr(name, "..") || strstr(name, "//"))
+        return false;
+    size_t name_length = strcspn(name, ":@");
+    if (!spans(name, name_length, name_set) || !memchr(lower, name[0], sizeof lower - 1) ||
+        name[name_length - 1] == '/')
+        return false;
+    const char *rest = name + name_length;
+    if (*rest == ':')
+        return strlen(rest + 1) <= 128 && spans(rest + 1, strlen(rest + 1), tag_set) && rest[1] != '.' &&
+               rest[1] != '-';
+    if (*rest == '@')
+        return !strncmp(rest, "@sha256:", 8) && strlen(rest) == 8 + 64 &&
+               spans(rest + 8, 64, "0123456789abcdef");
+    return true;
+}
+
+static int take_image(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (take_string(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
+        return -1;
+    char *name = job->image;
+    if (!name)
+        return 0;
+    if (!pe_image_reference_valid(name))
+        return invalid(err, "image", "must be name:tag or name@sha256:<digest>");
+    if (strpbrk(name, ":@"))
+        return 0;
+    char *tagged = NULL;
+    if (asprintf(&tagged, "%s:latest", name) < 0)
+        return pe_fail_errno(err, "field 'image'");
+    free(name);
+    job->image = tagged;
+    return 0;
+}
+
+/* ---- the other fields ---- */
+
+static int take_cmd(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (pe_json_parse_null(json))
+        return 0;
+    if (take_strings(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
+        return -1;
+    if (!json->fault && (job->cmd_count == 0 || !job->cmd[0][0]))
+        return invalid(err, "cmd", "is empty; leave it out for the image's default command");
+    return 0;
+}
+
+static bool has_variable(const struct pe_job_spec *job, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < job->env_count; i++)
+        if (!strncmp(job->env[i], name, length) && job->env[i][length] == '=')
+            return true;
+    return false;
+}
+
+static int take_variable(struct pe_json_reader *json, const char *name, struct pe_job_spec *job,
+                         struct pe_error *err)
+{
+    pe_autofree char *value = NULL;
+    if (!*name || strchr(name, '='))
+        return invalid(err, "env", "has a name that is empty, too long or contains '='");
+    if (has_variable(job, name))
+        pe_json_fault(json, TWICE);
+    if (json->fault)
+        return 0;
+    if (take_string(json, "env", PE_TEXT_MAX, &value, err) < 0 ||
+        grow(&job->env, job->env_count, "env", err) < 0)
+        return -1;
+    if (value && asprintf(&job->env[job->env_count], "%s=%s", name, value) < 0)
+        return pe_fail_errno(err, "field 'env'");
+    job->env_count += value != NULL;
+    return 0;
+}
+
+static int take_env(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    char name[PE_PATH_COMPONENT_MAX + 1];
+    if (is_other(json, "{"))
+        return invalid(err, "env", "must be an object of strings");
+    pe_json_enter(json, '{');
+    while (pe_json_next_member(json, name, sizeof name)) {
+        if (job->env_count == PE_ENV_MAX)
+            return invalid(err, "env", "has too many entries");
+        if (take_variable(json, name, job, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int take_stdin(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    struct pe_path path;
+    if (pe_json_parse_null(json))
+        return 0;
+    if (take_string(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
+        return -1;
+    const char *name = job->stdin_name;
+    if (name && pe_path_parse(name, strlen(name), 1, &path, err) < 0)
+        return pe_fail_context(err, "field 'stdin'");
+    return 0;
+}
+
+static int take_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    bool is_number = !is_other(json, "-0123456789");
+    struct pe_cursor number = pe_json_parse_raw(json);
+    struct pe_json_reader whole = pe_json_read(number.at, number.left);
+    if (json->fault)
+        return 0;
+    if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
+        memchr(number.at, 'E', number.left))
+        return invalid(err, "timeout_ms", "must be a whole number of milliseconds");
+    job->timeout_ms = (uint32_t)pe_json_parse_number(&whole, PE_TIMEOUT_MS_MAX);
+    if (whole.fault || job->timeout_ms < 1)
+        return pe_fail(err, PE_ERR_INVALID, "field 'timeout_ms' must be from 1 to %u", PE_TIMEOUT_MS_MAX);
+    return 0;
+}
+
+static bool is_empty(const char *text)
+{
+    return !text || !*text;
+}
+
+static int take_outputs(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (take_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < job->output_count; i++)
+        if (is_empty(job->outputs[i]))
+            return invalid(err, "outputs", "has an empty glob");
+    return 0;
+}
+
+static int take_cache(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (is_other(json, "tf"))
+        return invalid(err, "cache", "must be true or false");
+    job->cache = pe_json_parse_bool(json);
+    return 0;
+}
+
+static const struct field {
+    const char *name;
+    int (*take)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
+} fields[] = {
+    {"image", take_image},        {"cmd", take_cmd},         {"env", take_env},     {"stdin", take_stdin},
+    {"timeout_ms", take_timeout}, {"outputs", take_outputs}, {"cache", take_cache},
+};
+
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* `taken` has a bit for each field that came before. */
+static int take_field(struct pe_json_reader *json, const char *name, unsigned *taken, struct pe_job_spec *job,
+                      struct pe_error *err)
+{
+    unsigned i = 0;
+    while (i < FIELDS && strcmp(fields[i].name, name) != 0)
+        i++;
+    if (i == FIELDS) {
+        char shown[64];
+        return pe_fail(err, PE_ERR_INVALID, "unknown field '%s'",
+                       pe_path_printable(name, strlen(name), shown, sizeof shown));
+    }
+    if (*taken & 1u << i)
+        pe_json_fault(json, TWICE);
+    *taken |= 1u << i;
+    return json->fault ? 0 : fields[i].take(json, job, err);
+}
+
+/* The reader says what is wrong, but not where; the JSON library says both, to a client that made a mistake.
+ */
+static int malformed(const char *text, size_t size, const char *fault, struct pe_error *err)
+{
+    json_error_t where;
+    pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    if (json)
+        return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: %s", fault);
+    return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: line %d, column %d: %s", where.line,
+                   where.column, where.text);
+}
+
+int pe_job_spec_decode(const char *text, size_t size, struct pe_job_spec *job, struct pe_error *err)
+{
+    struct pe_json_reader json = pe_json_read(text, size);
+    char name[64];
+    unsigned taken = 0;
+    *job = (struct pe_job_spec){.timeout_ms = PE_TIMEOUT_MS_DEFAULT, .cache = true};
+    if (is_other(&json, "{"))
+        return pe_fail(err, PE_ERR_INVALID, "the job must be a JSON object");
+    pe_json_enter(&json, '{');
+    while (pe_json_next_member(&json, name, sizeof name))
+        if (take_field(&json, name, &taken, job, err) < 0)
+            return -1;
+    if (pe_json_ended(&json, err) < 0)
+        return malformed(text, size, json.fault, err);
+    return job->image ? 0 : invalid(err, "image", "is missing");
+}
+
+int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    pe_autofree char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+    *job = (struct pe_job_spec){0};
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "encoding a job");
+    return pe_job_spec_decode(text, strlen(text), job, err);
+}
+
+static json_t *strings_to_json(char *const *strings, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < count; i++)
+        if (json_array_append_new(array, json_string(strings[i])) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+static json_t *env_to_json(const struct pe_job_spec *job)
+{
+    json_t *env = json_object();
+    for (size_t i = 0; env && i < job->env_count; i++) {
+        const char *equals = strchr(job->env[i], '=');
+        char *key = strndup(job->env[i], (size_t)(equals - job->env[i]));
+        int failed = !key || json_object_set_new(env, key, json_string(equals + 1)) < 0;
+        free(key);
+        if (failed) {
+            json_decref(env);
+            return NULL;
+        }
+    }
+    return env;
+}
+
+json_t *pe_job_to_json(const struct pe_job_spec *job)
+{
+    json_t *json = json_pack("{s:s, s:o, s:i, s:b}", "image", job->image, "env", env_to_json(job),
+                             "timeout_ms", (int)job->timeout_ms, "cache", job->cache);
+    int failed = !json;
+    if (!failed && job->cmd)
+        failed |= json_object_set_new(json, "cmd", strings_to_json(job->cmd, job->cmd_count));
+    if (!failed && job->stdin_name)
+        failed |= json_object_set_new(json, "stdin", json_string(job->stdin_name));
+    if (!failed && job->output_count)
+        failed |= json_object_set_new(json, "outputs", strings_to_json(job->outputs, job->output_count));
+    if (!failed)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+void pe_job_spec_free(struct pe_job_spec *job)
+{
+    free(job->image);
+    free_strings(job->cmd, job->cmd_count + (job->cmd ? 1 : 0));
+    free_strings(job->env, job->env_count);
+    free(job->stdin_name);
+    free_strings(job->outputs, job->output_count + (job->outputs ? 1 : 0));
+    *job = (struct pe_job_spec){0};
+}

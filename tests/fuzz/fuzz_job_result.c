@@ -1,0 +1,34 @@
+/* A stored result, from a store that is shared, damaged or of another version. The checksum is made right, or
+ * nothing behind it would ever be reached. */
+#include "lb/core/job_result.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { HEAD = 40, CHECK_AT = 24, CHECK = 16 }; /* struct stored_head of lb/core/job_result.c */
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static size_t account;
+    struct pe_error err;
+    uint8_t digest[EVP_MAX_MD_SIZE], *copy = malloc(size + 1);
+    if (!copy)
+        return 0;
+    memcpy(copy, bytes, size);
+    if (size >= HEAD && EVP_Digest(copy + HEAD, size - HEAD, digest, NULL, EVP_sha256(), NULL))
+        memcpy(copy + CHECK_AT, digest, CHECK);
+    struct outcome *outcome = outcome_decode(&account, copy, size, &err);
+    if (outcome) {
+        pe_autobuf struct pe_buf text = {0};
+        HOLDS(outcome->complete && outcome->parts.count >= 2 && outcome->bytes.size == outcome->size);
+        HOLDS(outcome_encode(outcome, &text, &err) == 0);
+        struct outcome *again = outcome_decode(&account, text.data, text.size, &err);
+        HOLDS(again && again->size == outcome->size);
+        outcome_unref(again);
+    }
+    outcome_unref(outcome);
+    HOLDS(account == 0);
+    free(copy);
+    return 0;
+}

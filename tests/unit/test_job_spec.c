@@ -1,0 +1,102 @@
+/* The job part of a request: what is accepted, and what each refusal says. */
+#include "proto/job_spec.h"
+#include "proto/limits.h"
+#include "tests/unit/check.h"
+
+static void refused(const char *json, enum pe_error_kind kind, const char *word)
+{
+    struct pe_error err;
+    pe_autojobspec struct pe_job_spec job;
+    assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), -1);
+    assert_error(err, kind, word);
+}
+
+static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autojobspec struct pe_job_spec job;
+    pe_autojobspec struct pe_job_spec again;
+    const char *json = "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
+                       "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false}";
+    assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
+    pe_autojson json_t *encoded = pe_job_to_json(&job);
+    assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
+    assert_string_equal(again.image, "gcc:14");
+    assert_int_equal(again.cmd_count, 3);
+    assert_string_equal(again.cmd[2], "exit 3");
+    assert_string_equal(again.env[0], "A=b=c");
+    assert_string_equal(again.stdin_name, "in.txt");
+    assert_int_equal(again.timeout_ms, 2500);
+    assert_string_equal(again.outputs[0], "*.o");
+    assert_false(again.cache);
+}
+
+static void the_least_job_gets_the_defaults(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autojobspec struct pe_job_spec job;
+    assert_int_equal(pe_job_spec_decode("{\"image\":\"gcc\"}", 15, &job, &err), 0);
+    assert_string_equal(job.image, "gcc:latest");
+    assert_null(job.cmd);
+    assert_int_equal(job.timeout_ms, PE_TIMEOUT_MS_DEFAULT);
+    assert_true(job.cache);
+}
+
+static void what_is_not_json_is_malformed(void **state)
+{
+    (void)state;
+    refused("", PE_ERR_MALFORMED, "not JSON");
+    refused("{\"image\":", PE_ERR_MALFORMED, "not JSON");
+    refused("{\"image\":\"a\",\"image\":\"b\"}", PE_ERR_MALFORMED, "not JSON");
+}
+
+static void wrong_types_and_values_name_the_field(void **state)
+{
+    (void)state;
+    refused("[]", PE_ERR_INVALID, "object");
+    refused("{}", PE_ERR_INVALID, "'image' is missing");
+    refused("{\"image\":7}", PE_ERR_INVALID, "'image' must be a string");
+    refused("{\"image\":\"../x\"}", PE_ERR_INVALID, "'image' must be name:tag");
+    refused("{\"image\":\"a\",\"cmd\":\"ls\"}", PE_ERR_INVALID, "'cmd' must be an array");
+    refused("{\"image\":\"a\",\"cmd\":[]}", PE_ERR_INVALID, "'cmd' is empty");
+    refused("{\"image\":\"a\",\"cmd\":[\"\"]}", PE_ERR_INVALID, "'cmd' is empty");
+    refused("{\"image\":\"a\",\"cmd\":[1]}", PE_ERR_INVALID, "'cmd' must be a string");
+    refused("{\"image\":\"a\",\"cmd\":[\"a\\u0000b\"]}", PE_ERR_INVALID, "NUL");
+    refused("{\"image\":\"a\",\"env\":[]}", PE_ERR_INVALID, "'env' must be an object");
+    refused("{\"image\":\"a\",\"env\":{\"A=B\":\"c\"}}", PE_ERR_INVALID, "'env' has a name");
+    refused("{\"image\":\"a\",\"timeout_ms\":0}", PE_ERR_INVALID, "'timeout_ms' must be from 1");
+    refused("{\"image\":\"a\",\"timeout_ms\":1.5}", PE_ERR_INVALID, "'timeout_ms' must be a whole");
+    refused("{\"image\":\"a\",\"timeout_ms\":60001}", PE_ERR_INVALID, "60000");
+    refused("{\"image\":\"a\",\"stdin\":\"../x\"}", PE_ERR_INVALID, "'stdin'");
+    refused("{\"image\":\"a\",\"cache\":1}", PE_ERR_INVALID, "'cache'");
+    refused("{\"image\":\"a\",\"comand\":[]}", PE_ERR_INVALID, "unknown field 'comand'");
+}
+
+static void image_references_follow_the_registry_grammar(void **state)
+{
+    (void)state;
+    const char *const good[] = {"gcc", "gcc:14", "lib/gcc:14.2-bookworm", "a_b.c-d:Tag_1",
+                                "x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
+    const char *const bad[] = {"",       ":14",  "Gcc",    "gcc:",    "gcc:.x",        "gcc:a b", "-gcc",
+                               "a//b:1", "a/:1", "a..b:1", "a@md5:x", "x@sha256:0123", "a:b:c"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!pe_image_reference_valid(good[i]))
+            fail_msg("'%s' should be valid", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (pe_image_reference_valid(bad[i]))
+            fail_msg("'%s' should not be valid", bad[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_with_every_field_is_decoded_and_encoded_again),
+        cmocka_unit_test(the_least_job_gets_the_defaults),
+        cmocka_unit_test(what_is_not_json_is_malformed),
+        cmocka_unit_test(wrong_types_and_values_name_the_field),
+        cmocka_unit_test(image_references_follow_the_registry_grammar),
+    };
+    return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+/* The process behind a host's control connection. It watches the image store with inotify(7). */
+#include "worker/registration.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "proto/slot.h"
+#include "store/store.h"
+#include "worker/ws_client.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/utsname.h>
+
+#define RECONNECT_MS 1000u
+
+static void read_cpu_model(char *model, size_t size)
+{
+    pe_autobuf struct pe_buf info = {0};
+    struct pe_error ignored;
+    snprintf(model, size, "unknown");
+    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, &ignored) < 0 ||
+        pe_buf_append(&info, "", 1, &ignored) < 0)
+        return;
+    const char *line = strstr((const char *)info.data, "model name");
+    const char *colon = line ? strchr(line, ':') : NULL;
+    if (colon)
+        snprintf(model, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+}
+
+static json_t *catalog(const struct pe_store_images *images)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < images->count; i++)
+        json_array_append_new(array, pe_image_to_json(&images->items[i]));
+    return array;
+}
+
+static int say_hello(const struct worker_config *config, struct link *link, bool draining,
+                     struct pe_error *err)
+{
+    pe_autostoreimages struct pe_store_images images = {0};
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_HELLO};
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error fault;
+    /* A store that cannot be read is a host without images, which keeps its connection and says why in its
+     * log. */
+    if (pe_store_list(config->store, &images, &fault) < 0)
+        pe_log(PE_LOG_ERROR, "%s", fault.message);
+    struct utsname system;
+    uname(&system);
+    snprintf(message.hello.host, sizeof message.hello.host, "%s", config->host);
+    snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
+    read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
+    snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->vmm_reason);
+    message.hello.slots = config->slots + config->ahead;
+    message.hello.vms = config->slots;
+    message.hello.draining = draining;
+    message.hello.images = catalog(&images);
+    if (pe_message_encode(&message, &text, err) < 0)
+        return -1;
+    return link_send(link, true, text.data, text.size, err);
+}
+
+/* Watch the names of the store, and the store itself, in which the folder of names may appear later. Asking
+ * again for what is watched already changes nothing. */
+static void watch_store(const struct worker_config *config, int watch)
+{
+    char names[PATH_MAX];
+    snprintf(names, sizeof names, "%s/names", config->store);
+    if (watch < 0 || inotify_add_watch(watch, config->store, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+        pe_log(PE_LOG_WARN, "image store %s is not watched for changes", config->store);
+    (void)inotify_add_watch(watch, names, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
+}
+
+/* Swallow what inotify said; that it said something is all that matters. */
+static void drain(int fd)
+{
+    char events[4096];
+    while (read(fd, events, sizeof events) > 0)
+        ;
+}
+
+/* Until the connection ends. When a stop is asked for the host drains: the balancer is told so, and the
+ * supervisor ends this process when the last job has ended. */
+static int serve(const struct worker_config *config, struct link *link, int watch, struct pe_error *err)
+{
+    bool draining = link_stop_requested;
+    if (say_hello(config, link, draining, err) < 0)
+        return -1;
+    for (;;) {
+        enum link_event event;
+        if (link_wait(link, watch, 0, !draining, &event, err) < 0)
+            return -1;
+        if (event == LINK_STOP) {
+            draining = true;
+            if (say_hello(config, link, draining, err) < 0)
+                return -1;
+        }
+        if (event == LINK_MESSAGE)
+            free(link_take(link)); /* the balancer has nothing to say here yet */
+        if (event == LINK_FD) {
+            drain(watch);
+            watch_store(config, watch);
+            if (say_hello(config, link, draining, err) < 0)
+                return -1;
+        }
+    }
+}
+
+int control_main(const struct worker_config *config)
+{
+    struct pe_error err;
+    pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch_store(config, watch);
+    for (;;) {
+        struct link *link = link_open(config->server, PE_CONTROL_PATH, config->token, &err);
+        if (!link || serve(config, link, watch, &err) < 0)
+            pe_log(PE_LOG_WARN, "%s", err.message);
+        link_close(link);
+        link_pause(RECONNECT_MS);
+    }
+}
