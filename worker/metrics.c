@@ -1,8 +1,10 @@
-/* Counting without locks: every number is an atomic of its own. */
+/* The worker's counters: which there are, and the file for node_exporter. codec/prometheus.c counts durations
+ * and writes the text format. */
 #include "worker/metrics.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/prometheus.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -10,20 +12,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Upper bounds in microseconds: a parse takes tens of them, a program up to a minute. */
-static const uint64_t bounds_us[] = {50,      100,     250,      500,      1000,    2500,   5000,
-                                     10000,   25000,   50000,    100000,   250000,  500000, 1000000,
-                                     2500000, 5000000, 10000000, 30000000, 60000000};
-enum { BUCKETS = sizeof bounds_us / sizeof *bounds_us, STATUSES = PE_STATUS_VM_ERROR + 1 };
-
-struct histogram {
-    atomic_ullong buckets[BUCKETS + 1]; /* the last: above every bound */
-    atomic_ullong sum_us;
+/* Steps last from tens of microseconds (parsing the job) to a minute (running the program). */
+static const struct pe_histogram_bounds step_bounds = {
+    .count = 19,
+    .upper_us = {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
+                 2500000, 5000000, 10000000, 30000000, 60000000},
 };
+
+enum { STATUSES = PE_STATUS_VM_ERROR + 1 };
 
 struct metrics {
     atomic_ullong jobs[STATUSES];
-    struct histogram steps[PE_STEPS];
+    struct pe_histogram steps[PE_STEPS];
 };
 
 struct metrics *metrics_make(struct pe_error *err)
@@ -32,74 +32,42 @@ struct metrics *metrics_make(struct pe_error *err)
         mmap(NULL, sizeof(struct metrics), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED)
         return memory;
-    pe_fail_errno(err, "shared memory for metrics");
+    pe_fail_errno(err, "cannot allocate shared memory for the metrics");
     return NULL;
 }
 
 void metrics_count(struct metrics *metrics, const struct pe_result *result)
 {
     atomic_fetch_add(&metrics->jobs[result->status], 1);
-    for (int step = 0; step < PE_STEPS; step++) {
-        struct histogram *histogram = &metrics->steps[step];
-        size_t bucket = 0;
-        while (bucket < BUCKETS && result->step_us[step] > bounds_us[bucket])
-            bucket++;
-        atomic_fetch_add(&histogram->buckets[bucket], 1);
-        atomic_fetch_add(&histogram->sum_us, result->step_us[step]);
-    }
-}
-
-static int print_histogram(const struct histogram *histogram, const char *step, struct pe_buf *text,
-                           struct pe_error *err)
-{
-    unsigned long long count = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        count += atomic_load(&histogram->buckets[i]);
-        if (pe_buf_printf(text, err, "pe_worker_step_seconds_bucket{step=\"%s\",le=\"%g\"} %llu\n", step,
-                          (double)bounds_us[i] / 1e6, count) < 0)
-            return -1;
-    }
-    count += atomic_load(&histogram->buckets[BUCKETS]);
-    return pe_buf_printf(text, err,
-                         "pe_worker_step_seconds_bucket{step=\"%s\",le=\"+Inf\"} %llu\n"
-                         "pe_worker_step_seconds_sum{step=\"%s\"} %.6f\n"
-                         "pe_worker_step_seconds_count{step=\"%s\"} %llu\n",
-                         step, count, step, (double)atomic_load(&histogram->sum_us) / 1e6, step, count);
-}
-
-int metrics_print(const struct metrics *metrics, struct pe_buf *text, struct pe_error *err)
-{
-    if (pe_buf_append_text(text,
-                           "# HELP pe_worker_jobs_total Jobs that got a result, by its status.\n"
-                           "# TYPE pe_worker_jobs_total counter\n",
-                           err) < 0)
-        return -1;
-    for (int status = 0; status < STATUSES; status++)
-        if (pe_buf_printf(text, err, "pe_worker_jobs_total{status=\"%s\"} %llu\n", pe_status_name(status),
-                          atomic_load(&metrics->jobs[status])) < 0)
-            return -1;
-    if (pe_buf_append_text(text,
-                           "# HELP pe_worker_step_seconds Time of each step of a job.\n"
-                           "# TYPE pe_worker_step_seconds histogram\n",
-                           err) < 0)
-        return -1;
     for (int step = 0; step < PE_STEPS; step++)
-        if (print_histogram(&metrics->steps[step], pe_step_names[step], text, err) < 0)
-            return -1;
-    return 0;
+        pe_histogram_observe(&metrics->steps[step], &step_bounds, result->step_us[step]);
+}
+
+static void append_metrics(const struct metrics *metrics, struct pe_metrics_page *page)
+{
+    pe_metrics_append_head(page, "pe_worker_jobs_total", "counter", "Jobs that got a result, by its status.");
+    for (int status = 0; status < STATUSES; status++)
+        pe_metrics_append_sample(page, "pe_worker_jobs_total", "status", pe_status_name(status),
+                                 (double)atomic_load(&metrics->jobs[status]));
+    pe_metrics_append_head(page, "pe_worker_step_seconds", "histogram", "Time of each step of a job.");
+    for (int step = 0; step < PE_STEPS; step++)
+        pe_metrics_append_histogram(page, "pe_worker_step_seconds", "step", pe_step_names[step],
+                                    &metrics->steps[step], &step_bounds);
 }
 
 int metrics_write(const struct metrics *metrics, const char *path, struct pe_error *err)
 {
-    char aside[512];
-    pe_autobuf struct pe_buf text = {0};
-    snprintf(aside, sizeof aside, "%s.new", path);
-    if (metrics_print(metrics, &text, err) < 0)
+    char unfinished[512];
+    struct pe_metrics_page page = {0};
+    append_metrics(metrics, &page);
+    pe_autobuf struct pe_buf text = page.text;
+    if (pe_metrics_page_finish(&page, err) < 0)
         return -1;
-    pe_autoclose int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    snprintf(unfinished, sizeof unfinished, "%s.new", path);
+    pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
-        return pe_fail_errno(err, "writing %s", aside);
-    if (pe_write_all(fd, (const char *)text.data, text.size, aside, err) < 0)
+        return pe_fail_errno(err, "cannot create %s", unfinished);
+    if (pe_write_all(fd, (const char *)text.data, text.size, unfinished, err) < 0)
         return -1;
-    return rename(aside, path) == 0 ? 0 : pe_fail_errno(err, "renaming %s", aside);
+    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s to %s", unfinished, path);
 }
