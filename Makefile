@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: playground install uninstall bench-lb bench-vm nested all help deps run test lint format bench clean guest kernel images compile_commands
+.PHONY: playground install uninstall bench-lb bench-vm nested all help deps run test lint lint-layers format bench clean guest kernel images compile_commands
 .DEFAULT_GOAL := all
 
 B := $(if $(SAN),build-san,build)
@@ -230,7 +230,10 @@ fuzz: $(FUZZ)
 # ---- other ----
 lint: $(B)/.deps compile_commands
 	@deploy/install-packages $(LINT_PACKAGES)
-	tests/lint
+	tests/lint/run
+
+lint-layers:
+	tests/lint/layers
 
 compile_commands: $(B)/.deps
 	@tests/compile-commands "$(CPPFLAGS) -std=gnu11 $(WARN) -Wno-unknown-warning-option" > compile_commands.json
