@@ -30,7 +30,7 @@
 #define CRUN_TEXT_MAX 4096u
 
 const struct container_kind container_of_job = {GUEST_JOB "/config.json", GUEST_CGROUP_JOB};
-const struct container_kind container_of_rehearsal = {GUEST_JOB "/rehearsal.json", GUEST_CGROUP_REHEARSAL};
+const struct container_kind container_of_prewarm = {GUEST_JOB "/prewarm.json", GUEST_CGROUP_PREWARM};
 
 static int pidfd_of(pid_t pid, struct pe_error *err)
 {

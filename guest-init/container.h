@@ -14,7 +14,7 @@ struct container_kind {
     const char *cgroup; /* parent of the cgroup that the configuration names */
 };
 
-extern const struct container_kind container_of_job, container_of_rehearsal;
+extern const struct container_kind container_of_job, container_of_prewarm;
 
 struct container {
     const struct container_kind *kind;

@@ -95,8 +95,8 @@ static int wait_for_job(int control, struct prepared *prepared, struct pe_error 
     while (word != CONTROL_GO) {
         if (word == CONTROL_WAKE && control_say(control, "ready", err) < 0)
             return -1;
-        if (word == CONTROL_REHEARSE && prepare_rehearse(prepared, control, err) < 0)
-            return pe_fail_context(err, "rehearsing");
+        if (word == CONTROL_PREWARM && prepare_prewarm(prepared, control, err) < 0)
+            return pe_fail_context(err, "cannot prewarm the guest");
         if (control_hear(control, &word, err) < 0)
             return -1;
     }
@@ -120,7 +120,7 @@ static int serve(int control, struct prepared *prepared, struct pe_error *err)
 int main(void)
 {
     struct pe_error err;
-    struct prepared prepared = {.job = CONTAINER_NONE, .rehearsal = CONTAINER_NONE};
+    struct prepared prepared = {.job = CONTAINER_NONE, .prewarm = CONTAINER_NONE};
     if (mounts_machine(&err) < 0)
         fail(-1, &err);
     int control = control_open(&err);

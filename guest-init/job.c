@@ -78,7 +78,7 @@ static int parse_entries(struct pe_cursor *text, struct guest_job *job, const st
             continue;
         } else {
             job->new_container |= !strcmp(entry.key, "new_container");
-            job->rehearsal |= !strcmp(entry.key, "rehearsal");
+            job->prewarm |= !strcmp(entry.key, "prewarm");
             continue;
         }
         seen |= 1u << i; /* `entropy` counts as the one after the numbers */

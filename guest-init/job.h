@@ -20,12 +20,12 @@ struct guest_job {
     uint64_t output_files;  /* entries below the output folder */
     uint64_t scratch_bytes; /* size of the tmpfs behind everything writable */
     bool new_container;     /* the one that is prepared does not fit this job */
-    bool rehearsal;         /* of a preparation: have a container for a rehearsal, too */
+    bool prewarm;           /* of a preparation: make a second container, for prewarming */
     char **globs;           /* owned; which outputs are wanted */
     size_t glob_count;      /* 0: all of them */
 };
 
-/* Decode the text of a `job` file. Every key but `output`, `new_container` and `rehearsal` has to be there;
+/* Decode the text of a `job` file. Every key but `output`, `new_container` and `prewarm` has to be there;
  * unknown keys are ignored. The caller frees `job` in either case. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 

@@ -25,9 +25,9 @@
 
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
 
-/* Parents of the containers' own cgroups: config.json names /job/container, rehearsal.json the other. */
+/* Parents of the containers' own cgroups: config.json names /job/container, prewarm.json the other. */
 #define GUEST_CGROUP_JOB "/sys/fs/cgroup/job"
-#define GUEST_CGROUP_REHEARSAL "/sys/fs/cgroup/rehearsal"
+#define GUEST_CGROUP_PREWARM "/sys/fs/cgroup/prewarm"
 #define GUEST_CGROUP_CONTAINER "container"
 
 #endif

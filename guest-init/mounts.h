@@ -32,7 +32,7 @@ int mounts_scratch(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
  */
 int mounts_scratch_drop(struct pe_error *err) PE_MUST_CHECK;
 
-/* Lay a second scratch over the first, and take it away again with all that is in it: what a rehearsal writes
+/* Lay a second scratch over the first, and take it away again with all that is in it: what prewarming writes
  * is not the job's. */
 int mounts_scratch_cover(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 int mounts_scratch_uncover(struct pe_error *err) PE_MUST_CHECK;

@@ -40,16 +40,16 @@ static int warm_up(const struct guest_job *job, struct pe_error *err)
     struct container container = CONTAINER_NONE;
     struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
     if (mounts_scratch(job->scratch_bytes, err) < 0 ||
-        container_start(&container, &container_of_rehearsal, err) < 0 ||
+        container_start(&container, &container_of_prewarm, err) < 0 ||
         run_and_discard(&container, job, -1, &outcome, err) < 0)
         return -1;
     return mounts_scratch_drop(err);
 }
 
-static int make_rehearsal(struct container *container, const struct guest_job *job, struct pe_error *err)
+static int make_prewarm(struct container *container, const struct guest_job *job, struct pe_error *err)
 {
     if (mounts_scratch(job->scratch_bytes, err) < 0 ||
-        container_start(container, &container_of_rehearsal, err) < 0)
+        container_start(container, &container_of_prewarm, err) < 0)
         return -1;
     return mounts_scratch_drop(err);
 }
@@ -59,11 +59,11 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
     if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
-        cgroup_prepare(GUEST_CGROUP_REHEARSAL, err) < 0)
+        cgroup_prepare(GUEST_CGROUP_PREWARM, err) < 0)
         return -1;
     if (access(GUEST_JOB "/program", F_OK) == 0 && warm_up(&job, err) < 0)
         return pe_fail_context(err, "warming up");
-    if (job.rehearsal && make_rehearsal(&prepared->rehearsal, &job, err) < 0)
+    if (job.prewarm && make_prewarm(&prepared->prewarm, &job, err) < 0)
         return -1;
     if (mounts_scratch(job.scratch_bytes, err) < 0 ||
         container_start(&prepared->job, &container_of_job, err) < 0)
@@ -73,7 +73,7 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
 
 int prepare(struct prepared *prepared, struct pe_error *err)
 {
-    *prepared = (struct prepared){.job = CONTAINER_NONE, .rehearsal = CONTAINER_NONE};
+    *prepared = (struct prepared){.job = CONTAINER_NONE, .prewarm = CONTAINER_NONE};
     if (mounts_image(err) < 0)
         return -1;
     int given = mounts_has_squashfs(GUEST_OUTPUT_DEVICE, err);
@@ -82,16 +82,16 @@ int prepare(struct prepared *prepared, struct pe_error *err)
     return given ? make_containers(prepared, err) : mounts_scratch(0, err);
 }
 
-int prepare_rehearse(struct prepared *prepared, int interrupt_fd, struct pe_error *err)
+int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
     struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
-    if (prepared->rehearsal.shim_fd < 0)
+    if (prepared->prewarm.shim_fd < 0)
         return 0;
     if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
         mounts_scratch_cover(job.scratch_bytes, err) < 0 ||
-        run_and_discard(&prepared->rehearsal, &job, interrupt_fd, &outcome, err) < 0 ||
+        run_and_discard(&prepared->prewarm, &job, interrupt_fd, &outcome, err) < 0 ||
         mounts_input_drop(GUEST_OUTPUT_DEVICE, err) < 0)
         return -1;
     if (outcome.status != OUTCOME_TIMEOUT && deliver(&job, &outcome, err) < 0)

@@ -1,4 +1,4 @@
-/* What is done before there is a job, so that a snapshot taken then has it behind it; and the rehearsal. */
+/* What is done before there is a job, so that a snapshot taken then has it behind it; and prewarming. */
 #ifndef PE_GUEST_PREPARE_H
 #define PE_GUEST_PREPARE_H
 
@@ -7,8 +7,8 @@
 #include "guest-init/job.h"
 
 struct prepared {
-    struct container job;       /* for the job */
-    struct container rehearsal; /* for a rehearsal; CONTAINER_NONE: there is none, or it is over */
+    struct container job;     /* for the job */
+    struct container prewarm; /* for prewarming; CONTAINER_NONE: there is none, or it is over */
 };
 
 /* Mount the input on `device` and read its `job`, which the caller frees in either case. */
@@ -23,6 +23,6 @@ int prepare(struct prepared *prepared, struct pe_error *err) PE_MUST_CHECK;
  * container that is there for it. Nothing of it stays. An emulated guest does everything much faster the
  * second time, as its instructions have been translated. When `interrupt_fd` becomes readable, it ends early.
  */
-int prepare_rehearse(struct prepared *prepared, int interrupt_fd, struct pe_error *err) PE_MUST_CHECK;
+int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -60,7 +60,7 @@ static int read_line(int control, char *line, size_t size, struct pe_error *err)
 int control_hear(int control, enum control_word *word, struct pe_error *err)
 {
     static const char *const words[] = {
-        [CONTROL_WAKE] = "wake", [CONTROL_REHEARSE] = "rehearse", [CONTROL_GO] = "go"};
+        [CONTROL_WAKE] = "wake", [CONTROL_PREWARM] = "prewarm", [CONTROL_GO] = "go"};
     char line[16];
     if (read_line(control, line, sizeof line, err) < 0)
         return -1;
@@ -69,5 +69,5 @@ int control_hear(int control, enum control_word *word, struct pe_error *err)
             *word = (enum control_word)i;
             return 0;
         }
-    return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake', 'rehearse' or 'go'");
+    return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake', 'prewarm' or 'go'");
 }

@@ -12,9 +12,9 @@ int control_say(int control, const char *line, struct pe_error *err) PE_MUST_CHE
 
 /* What the host may say. */
 enum control_word {
-    CONTROL_WAKE,     /* it is a clone: answer `ready` */
-    CONTROL_REHEARSE, /* use the time until there is a job; no answer */
-    CONTROL_GO,       /* the job is on the input device */
+    CONTROL_WAKE,    /* it is a clone: answer `ready` */
+    CONTROL_PREWARM, /* use the time until there is a job; no answer */
+    CONTROL_GO,      /* the job is on the input device */
 };
 
 /* Block until the host says something. Anything else is PE_ERR_MALFORMED. */

@@ -66,7 +66,7 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
         json_pack("[{s:s}, {s:s}, {s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "network", "type",
                   "ipc", "type", "uts", "type", "mount", "type", "cgroup");
     return json_pack("{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath",
-                     container == BUNDLE_JOB ? "/job/container" : "/rehearsal/container", "namespaces",
+                     container == BUNDLE_JOB ? "/job/container" : "/prewarm/container", "namespaces",
                      namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids", "limit",
                      (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
                      STRINGS("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Which container: both are confined alike, and have cgroups of their own. */
-enum bundle_container { BUNDLE_JOB, BUNDLE_REHEARSAL };
+enum bundle_container { BUNDLE_JOB, BUNDLE_PREWARM };
 
 /* Append the runtime configuration of a container for the image: its root, its user. It does not depend on
  * the job, so that the container can be made before there is one. `memory_mib` is the most memory that it may
@@ -26,7 +26,7 @@ int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, 
                    struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the flat `job`: limits, globs, the time now and fresh entropy. Call it last before `go`. `flag` is a
- * key that is set as well ("new_container", "rehearsal"; NULL: none). */
+ * key that is set as well ("new_container", "prewarm"; NULL: none). */
 int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out,
                struct pe_error *err) PE_MUST_CHECK;
 

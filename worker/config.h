@@ -21,8 +21,8 @@ struct worker_config {
     char vmm_reason[1024]; /* which rung of the ladder, and why not those above */
 
     bool snapshots;           /* the rung makes clones of templates, else every VM boots */
-    bool rehearse;            /* clones can rehearse: guests are emulated */
-    uint32_t rehearsals;      /* how many slots have theirs do so */
+    bool prewarm;             /* clones are prewarmed: guests are emulated */
+    uint32_t prewarm_slots;   /* how many slots have theirs do so */
     bool new_containers;      /* make each job's container when the job comes, although one is prepared */
     const char *template_dir; /* where templates are kept across restarts */
     uint64_t template_mib;    /* how much of them to keep there, and as much in memory */

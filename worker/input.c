@@ -127,7 +127,7 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
     __attribute__((cleanup(listing_free))) struct listing listing = {0};
     if (listing_make(&listing, input, err) < 0 ||
         add_text(input, &listing, "config.json", &texts->config, err) < 0 ||
-        (texts->rehearsal.size && add_text(input, &listing, "rehearsal.json", &texts->rehearsal, err) < 0) ||
+        (texts->prewarm.size && add_text(input, &listing, "prewarm.json", &texts->prewarm, err) < 0) ||
         (texts->program.size && add_text(input, &listing, "program", &texts->program, err) < 0) ||
         add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
@@ -142,7 +142,7 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
 void input_texts_free(struct input_texts *texts)
 {
     pe_buf_free(&texts->config);
-    pe_buf_free(&texts->rehearsal);
+    pe_buf_free(&texts->prewarm);
     pe_buf_free(&texts->program);
     pe_buf_free(&texts->job);
 }

@@ -32,9 +32,9 @@ int input_append(struct input *input, const void *bytes, size_t size, struct pe_
 
 /* What goes into the privileged place beside the user's files. */
 struct input_texts {
-    struct pe_buf config;    /* config.json */
-    struct pe_buf rehearsal; /* rehearsal.json; empty: there is none */
-    struct pe_buf program;   /* empty: there is none */
+    struct pe_buf config;  /* config.json */
+    struct pe_buf prewarm; /* prewarm.json; empty: there is none */
+    struct pe_buf program; /* empty: there is none */
     struct pe_buf job;
     uint32_t uid, gid; /* to whom all files belong: a job's user may rewrite its own */
 };

@@ -77,9 +77,9 @@ static int write_preparation(const struct worker_config *config, const struct pe
         return 0;
     if (input_begin(&input, &machine->output, &no_files, NULL, err) < 0 ||
         bundle_config(BUNDLE_JOB, image, config->memory_mib, &texts.config, err) < 0 ||
-        bundle_config(BUNDLE_REHEARSAL, image, config->memory_mib, &texts.rehearsal, err) < 0 ||
+        bundle_config(BUNDLE_PREWARM, image, config->memory_mib, &texts.prewarm, err) < 0 ||
         (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
-        bundle_job(&job, config->rehearse ? "rehearsal" : NULL, &texts.job, err) < 0)
+        bundle_job(&job, config->prewarm ? "prewarm" : NULL, &texts.job, err) < 0)
         return -1;
     return input_finish(&input, &texts, err);
 }
@@ -142,14 +142,14 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
     return pe_fail_context(err, "cloning a VM for %s", image->name);
 }
 
-int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
-                     struct machine *machine, struct pe_error *err)
+int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                    struct pe_error *err)
 {
-    if (!config->rehearse || config->slot >= config->rehearsals || !machine->clone)
+    if (!config->prewarm || config->slot >= config->prewarm_slots || !machine->clone)
         return 0;
     if (write_preparation(config, image, MACHINE_WARM, machine, err) < 0)
         return -1;
-    return pe_write_all(machine->vm.control_fd, "rehearse\n", 9, "the VM's control channel", err);
+    return pe_write_all(machine->vm.control_fd, "prewarm\n", 8, "the VM's control channel", err);
 }
 
 static uint64_t cpu_time_us(clockid_t clock)

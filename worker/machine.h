@@ -56,8 +56,8 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
 
 /* Have a clone that is ready use its time until the job comes: where guests are emulated it runs the image's
  * warm-up command once, after which its code has been translated. The job may come at any time. */
-int machine_rehearse(const struct worker_config *config, const struct pe_image *image,
-                     struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+                    struct pe_error *err) PE_MUST_CHECK;
 
 /* Stop a machine that is ready as soon as its guest is at rest, after 3 s in any case, and make it a
  * template; nothing of it is left but the snapshot. */

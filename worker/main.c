@@ -31,7 +31,7 @@ struct settings {
         *user;
     const char *state, *run, *metrics;
     struct pe_option_list warm;
-    uint64_t slots, ahead, memory_mib, templates_mib, refills, rehearsals;
+    uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
@@ -66,8 +66,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->refills},
         {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
          &settings->new_containers},
-        {"rehearsals", 0, "N", "slots whose emulated VMs use spare time to get faster (default: two per CPU)",
-         PE_OPTION_NUMBER, &settings->rehearsals},
+        {"prewarm", 0, "N", "slots whose emulated VMs use spare time to get faster (default: two per CPU)",
+         PE_OPTION_NUMBER, &settings->prewarm_slots},
         {"metrics-file", 0, "FILE",
          "write counters and histograms there, in Prometheus' text format, every 10 s", PE_OPTION_TEXT,
          &settings->metrics},
@@ -242,7 +242,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .new_containers = settings->new_containers,
                                      .template_mib = settings->templates_mib,
                                      .refills = (uint32_t)settings->refills,
-                                     .rehearsals = (uint32_t)settings->rehearsals,
+                                     .prewarm_slots = (uint32_t)settings->prewarm_slots,
                                      .metrics_file = settings->metrics,
                                      .vm = {.kernel = settings->kernel,
                                             .initramfs = settings->initramfs,
@@ -260,7 +260,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
         .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->vmm_reason, err) < 0)
         return -1;
-    config->rehearse = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->rehearsals;
+    config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
            config->server);
     config->template_listener = template_listen(config, err);
@@ -295,7 +295,7 @@ int main(int argc, char **argv)
                                 .slots = one_per_cpu,
                                 .ahead = AHEAD_DEFAULT,
                                 .refills = one_per_cpu,
-                                .rehearsals = 2 * one_per_cpu,
+                                .prewarm_slots = 2 * one_per_cpu,
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");

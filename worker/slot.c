@@ -100,8 +100,8 @@ static void on_template(struct slot *slot)
     vm_snapshot_close(&snapshot);
 }
 
-/* A clone that cannot rehearse is as good as one that boots. */
-static void rehearse(struct slot *slot)
+/* A clone that cannot be prewarmed is as good as one that boots. */
+static void prewarm(struct slot *slot)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
@@ -109,8 +109,8 @@ static void rehearse(struct slot *slot)
     bool found = find_image(slot, &images, &image, &err) == 0;
     if (found && !machine_is_for(&slot->machine, image))
         return; /* the image was replaced meanwhile, and so will be the VM */
-    if (!found || machine_rehearse(slot->config, image, &slot->machine, &err) < 0)
-        pe_log(PE_LOG_WARN, "no rehearsal: %s", err.message);
+    if (!found || machine_prewarm(slot->config, image, &slot->machine, &err) < 0)
+        pe_log(PE_LOG_WARN, "cannot prewarm the VM: %s", err.message);
 }
 
 static int say_ready(struct slot *slot, struct pe_error *err)
@@ -137,7 +137,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
         template_done(&slot->templates);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
                (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
-        rehearse(slot);
+        prewarm(slot);
         return say_ready(slot, err);
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* Counted up when pe-worker itself changes what a snapshot means: the guest contract, the way it is made. */
-#define TEMPLATE_FORMAT 1
+#define TEMPLATE_FORMAT 2
 
 #define COPY_BYTES (1u << 20)
 
@@ -94,7 +94,7 @@ int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_K
         digest_file(digest, config->vm.kernel, err) < 0 || digest_file(digest, config->vm.initramfs, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
-             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->rehearse);
+             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->prewarm);
     digest_text(digest, text);
     if (config->vm.accel == VM_ACCEL_KVM && digest_cpu(digest, err) < 0)
         return -1;

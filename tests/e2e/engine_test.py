@@ -125,12 +125,12 @@ def store_with(folder, warmup):
     return folder
 
 
-@test("what a warm-up or a rehearsal did is not there when the job comes")
+@test("what a warm-up or prewarming did is not there when the job comes")
 def _(service):
     warmup = ["sh", "-c", "for d in /output /work /root /tmp /dev/shm; do echo spoilt > $d/spoilt; done; sleep 1000 & sleep 1000"]
     with Side("--warm", "busybox:1.35", images=store_with(os.path.join(service.directory.name, "spoilt"), warmup)) as other:
         wait_for_log(other, "is warm", 120)
-        time.sleep(0.5)  # the rehearsal has begun, and is interrupted
+        time.sleep(0.5)  # prewarming has begun, and is interrupted
         outcome = other.run("find / -name spoilt -not -path '/proc/*'; ps -o comm | grep -cx sleep; ls -A /work /output | wc -l")
     s.check_equal(outcome.stdout.decode().split(), ["0", "3"], "files and processes of the warm-up")
     s.check_equal(outcome.files, {})

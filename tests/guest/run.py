@@ -330,7 +330,7 @@ def _(bench):
     with bench.boot() as vm:
         vm.wait_ready()
         vm.control.sendall(b"gone\n")
-        equal(vm.hear(10), "fail the host said something other than 'wake', 'rehearse' or 'go'")
+        equal(vm.hear(10), "fail the host said something other than 'wake', 'prewarm' or 'go'")
 
 
 @test("a guest whose image is no squashfs says fail instead of ready")

@@ -93,18 +93,18 @@ static void the_jobs_environment_overrides_the_images_and_that_the_defaults(void
                         "1\nx|PATH=/x|HOME=/root|LANG=C.UTF-8|A=job|");
 }
 
-static void a_rehearsals_container_differs_in_its_cgroup_alone(void **state)
+static void a_prewarm_container_differs_in_its_cgroup_alone(void **state)
 {
     (void)state;
     struct pe_error err;
     pe_autoimage struct pe_image image;
     pe_autobuf struct pe_buf job = {0};
-    pe_autobuf struct pe_buf rehearsal = {0};
+    pe_autobuf struct pe_buf prewarm = {0};
     read_image("", &image);
     assert_int_equal(bundle_config(BUNDLE_JOB, &image, 64, &job, &err), 0);
-    assert_int_equal(bundle_config(BUNDLE_REHEARSAL, &image, 64, &rehearsal, &err), 0);
+    assert_int_equal(bundle_config(BUNDLE_PREWARM, &image, 64, &prewarm, &err), 0);
     pe_autojson json_t *one = json_loadb((const char *)job.data, job.size, 0, NULL);
-    pe_autojson json_t *other = json_loadb((const char *)rehearsal.data, rehearsal.size, 0, NULL);
+    pe_autojson json_t *other = json_loadb((const char *)prewarm.data, prewarm.size, 0, NULL);
     assert_false(json_equal(one, other));
     json_object_set_new(json_object_get(other, "linux"), "cgroupsPath", json_string("/job/container"));
     assert_true(json_equal(one, other));
@@ -118,7 +118,7 @@ int main(void)
         cmocka_unit_test(a_combined_images_name_is_its_part_of_the_rootfs),
         cmocka_unit_test(entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_both),
         cmocka_unit_test(the_jobs_environment_overrides_the_images_and_that_the_defaults),
-        cmocka_unit_test(a_rehearsals_container_differs_in_its_cgroup_alone),
+        cmocka_unit_test(a_prewarm_container_differs_in_its_cgroup_alone),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
 }
