@@ -172,19 +172,22 @@ static long status_field(pid_t pid, const char *field)
     return at ? strtol(at + strlen(field), NULL, 10) : -1;
 }
 
-/* FNV-1a of what is not a hole. */
+/* FNV-1a of the pages that are not all zero, and of where they are. A page of zeros counts as a hole:
+ * reading a hole through a private mapping may allocate one. */
 static uint64_t digest(int fd)
 {
     uint64_t sum = 14695981039346656037ull;
-    static uint8_t bytes[MIB];
-    for (off_t at = 0;;) {
-        if ((at = lseek(fd, at, SEEK_DATA)) < 0)
-            return sum;
-        ssize_t n = pread(fd, bytes, 4096, at);
+    static const uint8_t zeros[4096];
+    uint8_t page[4096];
+    for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0; at = lseek(fd, at + (off_t)sizeof page, SEEK_DATA)) {
+        ssize_t n = pread(fd, page, sizeof page, at);
+        if (n <= 0 || !memcmp(page, zeros, (size_t)n))
+            continue;
+        sum = (sum ^ (uint64_t)at) * 1099511628211ull;
         for (ssize_t i = 0; i < n; i++)
-            sum = (sum ^ bytes[i]) * 1099511628211ull;
-        at += 4096;
+            sum = (sum ^ page[i]) * 1099511628211ull;
     }
+    return sum;
 }
 
 /* ---- commands ---- */
