@@ -20,7 +20,7 @@ static json_t *array_or_empty(json_t *value)
     return json_is_array(value) ? json_incref(value) : json_array();
 }
 
-static int set_text(json_t *about, const char *field, const json_t *config, const char *key,
+static int set_text(json_t *fields, const char *field, const json_t *config, const char *key,
                     struct pe_error *err)
 {
     const json_t *value = json_object_get(config, key);
@@ -28,7 +28,7 @@ static int set_text(json_t *about, const char *field, const json_t *config, cons
         return 0;
     if (!json_is_string(value))
         return pe_fail(err, PE_ERR_MALFORMED, "the configuration's '%s' is not a string", key);
-    return json_object_set(about, field, (json_t *)value) == 0
+    return json_object_set(fields, field, (json_t *)value) == 0
                ? 0
                : pe_fail(err, PE_ERR_INTERNAL, "field '%s'", field);
 }
@@ -36,7 +36,7 @@ static int set_text(json_t *about, const char *field, const json_t *config, cons
 /* ---- labels ---- */
 
 /* A label's text is JSON, but for a description, which may be plain. */
-static int take_label(json_t *about, const char *field, const char *text, struct pe_error *err)
+static int add_label(json_t *fields, const char *field, const char *text, struct pe_error *err)
 {
     json_error_t where;
     pe_autojson json_t *value = json_loads(text, JSON_DECODE_ANY, &where);
@@ -45,22 +45,22 @@ static int take_label(json_t *about, const char *field, const char *text, struct
     if (!value)
         return pe_fail(err, PE_ERR_MALFORMED, "label pe.%s is not JSON: %s", field, where.text);
     if (!strcmp(field, "json"))
-        return about_take_metadata(about, value, err);
+        return catalog_entry_add_metadata(fields, value, err);
     pe_autojson json_t *one = json_pack("{s:O}", field, value);
-    return about_take_metadata(about, one, err);
+    return catalog_entry_add_metadata(fields, one, err);
 }
 
-static int take_labels(json_t *about, json_t *labels, struct pe_error *err)
+static int add_labels(json_t *fields, json_t *labels, struct pe_error *err)
 {
     const char *key = NULL;
     json_t *value = NULL;
     json_t *described = json_object_get(labels, "org.opencontainers.image.description");
-    if (json_is_string(described) && json_object_set(about, "description", described) < 0)
+    if (json_is_string(described) && json_object_set(fields, "description", described) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "description");
     json_object_foreach(labels, key, value)
     {
         if (!strncmp(key, "pe.", 3) && json_is_string(value) &&
-            take_label(about, key + 3, json_string_value(value), err) < 0)
+            add_label(fields, key + 3, json_string_value(value), err) < 0)
             return -1;
     }
     return 0;
@@ -68,30 +68,30 @@ static int take_labels(json_t *about, json_t *labels, struct pe_error *err)
 
 /* ---- configuration ---- */
 
-int about_take_config(json_t *about, const json_t *config, struct pe_error *err)
+int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_error *err)
 {
     const json_t *run = json_object_get(config, "config");
     pe_autojson json_t *entrypoint = array_or_empty(json_object_get(run, "Entrypoint"));
     pe_autojson json_t *cmd = array_or_empty(json_object_get(run, "Cmd"));
     pe_autojson json_t *env = array_or_empty(json_object_get(run, "Env"));
     pe_autojson json_t *both = json_copy(entrypoint);
-    if (!both || json_array_extend(both, cmd) < 0 || json_object_set(about, "entrypoint", entrypoint) < 0 ||
-        json_object_set(about, "cmd", cmd) < 0 || json_object_set(about, "default_cmd", both) < 0 ||
-        json_object_set(about, "env", env) < 0)
+    if (!both || json_array_extend(both, cmd) < 0 || json_object_set(fields, "entrypoint", entrypoint) < 0 ||
+        json_object_set(fields, "cmd", cmd) < 0 || json_object_set(fields, "default_cmd", both) < 0 ||
+        json_object_set(fields, "env", env) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "reading the image's configuration");
     const json_t *user = json_object_get(run, "User");
-    if (json_is_string(user) && json_object_set_new(about, "user", json_pack("{s:O}", "name", user)) < 0)
+    if (json_is_string(user) && json_object_set_new(fields, "user", json_pack("{s:O}", "name", user)) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "user");
-    if (set_text(about, "working_dir", run, "WorkingDir", err) < 0 ||
-        set_text(about, "stop_signal", run, "StopSignal", err) < 0 ||
-        set_text(about, "architecture", config, "architecture", err) < 0)
+    if (set_text(fields, "working_dir", run, "WorkingDir", err) < 0 ||
+        set_text(fields, "stop_signal", run, "StopSignal", err) < 0 ||
+        set_text(fields, "architecture", config, "architecture", err) < 0)
         return -1;
-    return take_labels(about, json_object_get(run, "Labels"), err);
+    return add_labels(fields, json_object_get(run, "Labels"), err);
 }
 
 /* ---- pe.json ---- */
 
-int about_take_metadata(json_t *about, const json_t *metadata, struct pe_error *err)
+int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err)
 {
     static const char *const known[] = {"description", "default_cmd", "commands",   "warmup",
                                         "env",         "working_dir", "categories", "inputs",
@@ -107,7 +107,7 @@ int about_take_metadata(json_t *about, const json_t *metadata, struct pe_error *
             found |= !strcmp(key, known[i]);
         if (!found)
             return pe_fail(err, PE_ERR_INVALID, "the metadata has an unknown field '%s'", key);
-        if (json_object_set(about, key, value) < 0)
+        if (json_object_set(fields, key, value) < 0)
             return pe_fail(err, PE_ERR_INTERNAL, "field '%s'", key);
     }
     /* Said here, beside the place it comes from, rather than when all is done. */
@@ -129,12 +129,12 @@ static json_t *read_json(int at, const char *path, struct pe_error *err)
     return json;
 }
 
-int about_take_file(json_t *about, int at, const char *path, struct pe_error *err)
+int catalog_entry_add_file(json_t *fields, int at, const char *path, struct pe_error *err)
 {
     pe_autojson json_t *json = read_json(at, path, err);
     if (!json)
         return -1;
-    return about_take_metadata(about, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
+    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
 }
 
 static int inline_example(json_t *example, const char *beside, struct pe_error *err)
@@ -156,7 +156,7 @@ static int inline_example(json_t *example, const char *beside, struct pe_error *
     return 0;
 }
 
-int about_take_own_file(json_t *about, const char *path, struct pe_error *err)
+int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_error *err)
 {
     size_t i = 0;
     json_t *example = NULL;
@@ -168,7 +168,7 @@ int about_take_own_file(json_t *about, const char *path, struct pe_error *err)
         if (inline_example(example, path, err) < 0)
             return pe_fail_context(err, "%s", path);
     }
-    return about_take_metadata(about, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
+    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
 }
 
 /* ---- the entry ---- */
@@ -182,32 +182,32 @@ static bool has_home(const struct pe_image *image)
 }
 
 /* What a login would set, and containers' runtimes do. */
-static int add_home(json_t *about, const char *path, struct pe_error *err)
+static int add_home(json_t *fields, const char *path, struct pe_error *err)
 {
-    json_t *env = json_object_get(about, "env");
+    json_t *env = json_object_get(fields, "env");
     return json_array_append_new(env, json_sprintf("HOME=%s", path)) == 0
                ? 0
                : pe_fail(err, PE_ERR_INVALID, "the home directory of the image's user is not UTF-8");
 }
 
-int about_to_image(json_t *about, const struct flatten_result *made, struct pe_image *image,
-                   struct pe_error *err)
+int catalog_entry_to_image(json_t *fields, const struct flatten_result *made, struct pe_image *image,
+                           struct pe_error *err)
 {
     struct users_home home;
     struct pe_image_user user;
-    if (!json_object_get(about, "env") && json_object_set_new(about, "env", json_array()) < 0)
+    if (!json_object_get(fields, "env") && json_object_set_new(fields, "env", json_array()) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "environment");
-    if (json_object_set_new(about, "digest", json_string(made->digest)) < 0 ||
-        json_object_set_new(about, "rootfs_bytes", json_integer((json_int_t)made->rootfs_bytes)) < 0)
+    if (json_object_set_new(fields, "digest", json_string(made->digest)) < 0 ||
+        json_object_set_new(fields, "rootfs_bytes", json_integer((json_int_t)made->rootfs_bytes)) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "catalog entry");
-    if (pe_image_from_json(about, image, err) < 0)
+    if (pe_image_from_json(fields, image, err) < 0)
         return -1;
     /* To the side first: `image` is made anew when its environment changes. */
     if (users_resolve(image->user.name, &made->passwd, &made->group, &user, &home, err) < 0)
         return -1;
     if (*image->user.name && home.path[0] == '/' && !has_home(image)) {
         pe_image_free(image);
-        if (add_home(about, home.path, err) < 0 || pe_image_from_json(about, image, err) < 0)
+        if (add_home(fields, home.path, err) < 0 || pe_image_from_json(fields, image, err) < 0)
             return -1;
     }
     user.name = image->user.name;

@@ -5,7 +5,7 @@
 #include "image/digest.h"
 #include "image/flatten.h"
 #include "image/squashfs_image.h"
-#include "image/squashfs_read.h"
+#include "image/squashfs_reader.h"
 #include "image/store_writer.h"
 #include "image/tree.h"
 #include "proto/job_spec.h"
@@ -34,7 +34,7 @@ struct combining {
     size_t count;
     struct pe_store_images images;
     struct tree tree;
-    struct squash *squash;
+    struct squashfs_image *squashfs;
     struct known_file *known; /* of the first image, by digest */
     size_t known_count;
     struct progress *progress;
@@ -44,7 +44,7 @@ struct combining {
 
 static void free_combining(struct combining *state)
 {
-    squash_free(state->squash); /* first: its threads write to the tree's inodes */
+    squashfs_image_free(state->squashfs); /* first: its threads write to the tree's inodes */
     tree_free(&state->tree);
     pe_store_images_free(&state->images);
     free(state->known);
@@ -67,13 +67,13 @@ static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAM
 
 /* ---- which files are known ---- */
 
-static int digest_content(struct combining *state, struct unsquash *source, const struct tree_inode *inode,
-                          char text[DIGEST_TEXT_BYTES], struct pe_error *err)
+static int digest_content(struct combining *state, struct squashfs_reader *source,
+                          const struct tree_inode *inode, char text[DIGEST_TEXT_BYTES], struct pe_error *err)
 {
     pe_autodigest struct digest *digest = digest_new(err);
-    uint64_t size = unsquash_file_size(inode);
+    uint64_t size = squashfs_reader_file_size(inode);
     for (uint64_t at = 0; digest && at < size;) {
-        int64_t n = unsquash_read(source, inode, at, state->chunk, READ_BYTES, err);
+        int64_t n = squashfs_reader_read_file(source, inode, at, state->chunk, READ_BYTES, err);
         if (n < 0 || digest_add(digest, state->chunk, (size_t)n, err) < 0)
             return -1;
         if (n == 0)
@@ -90,13 +90,13 @@ static int compare_known(const void *left, const void *right)
     return strcmp(a->digest, b->digest);
 }
 
-static int learn_files(struct combining *state, struct unsquash *source, struct pe_error *err)
+static int learn_files(struct combining *state, struct squashfs_reader *source, struct pe_error *err)
 {
     state->known = calloc(state->tree.inode_count + 1, sizeof *state->known);
     if (!state->known)
         return pe_fail_errno(err, "list of files");
     for (const struct tree_inode *inode = state->tree.all; inode; inode = inode->next) {
-        if (!inode->content || unsquash_file_size(inode) == 0)
+        if (!inode->content || squashfs_reader_file_size(inode) == 0)
             continue;
         struct known_file *file = &state->known[state->known_count++];
         file->inode = inode;
@@ -115,7 +115,7 @@ static int share_content(struct combining *state, struct tree_inode *inode, cons
 {
     size_t size = sizeof *known->content + known->content->payload_bytes_available;
     state->result->shared_files++;
-    state->result->shared_bytes += unsquash_file_size(inode);
+    state->result->shared_bytes += squashfs_reader_file_size(inode);
     sqfs_free(inode->content);
     inode->content = malloc(size);
     if (!inode->content)
@@ -124,27 +124,27 @@ static int share_content(struct combining *state, struct tree_inode *inode, cons
     return 0;
 }
 
-static int write_content(struct combining *state, struct unsquash *source, struct tree_inode *inode,
+static int write_content(struct combining *state, struct squashfs_reader *source, struct tree_inode *inode,
                          struct pe_error *err)
 {
     struct tree_inode from = {.content = inode->content};
-    uint64_t size = unsquash_file_size(&from);
+    uint64_t size = squashfs_reader_file_size(&from);
     inode->content = NULL;
-    int failed = squash_begin_file(state->squash, inode, size, err);
+    int failed = squashfs_image_begin_file(state->squashfs, inode, size, err);
     for (uint64_t at = 0; !failed && at < size;) {
-        int64_t n = unsquash_read(source, &from, at, state->chunk, READ_BYTES, err);
-        failed = n <= 0 || squash_append(state->squash, state->chunk, (size_t)n, err) < 0;
+        int64_t n = squashfs_reader_read_file(source, &from, at, state->chunk, READ_BYTES, err);
+        failed = n <= 0 || squashfs_image_append(state->squashfs, state->chunk, (size_t)n, err) < 0;
         at += n > 0 ? (uint64_t)n : 0;
     }
     sqfs_free(from.content);
-    return failed ? -1 : squash_end_file(state->squash, err);
+    return failed ? -1 : squashfs_image_end_file(state->squashfs, err);
 }
 
-static int take_file(struct combining *state, struct unsquash *source, struct tree_inode *inode,
-                     struct pe_error *err)
+static int add_file(struct combining *state, struct squashfs_reader *source, struct tree_inode *inode,
+                    struct pe_error *err)
 {
     struct known_file key = {.inode = NULL};
-    if (unsquash_file_size(inode) > 0) {
+    if (squashfs_reader_file_size(inode) > 0) {
         if (digest_content(state, source, inode, key.digest, err) < 0)
             return -1;
         const struct known_file *found =
@@ -156,17 +156,17 @@ static int take_file(struct combining *state, struct unsquash *source, struct tr
 }
 
 /* Every file below a directory, in the order of names, which is the same every time. */
-static int take_files(struct combining *state, struct unsquash *source, const struct tree_inode *directory,
-                      struct pe_error *err)
+static int add_files(struct combining *state, struct squashfs_reader *source,
+                     const struct tree_inode *directory, struct pe_error *err)
 {
     for (size_t i = 0; i < directory->entry_count; i++) {
         struct tree_inode *inode = directory->entries[i].inode;
         int failed = 0;
         if (S_ISDIR(inode->attributes.mode))
-            failed = take_files(state, source, inode, err);
+            failed = add_files(state, source, inode, err);
         else if (S_ISREG(inode->attributes.mode) && inode->layer != state->tree.layer) {
             inode->layer = state->tree.layer; /* once, whatever its names */
-            failed = take_file(state, source, inode, err);
+            failed = add_file(state, source, inode, err);
         }
         if (failed)
             return -1;
@@ -202,38 +202,39 @@ static int find_parts(struct combining *state, char *const *names, size_t count,
 }
 
 /* The first image's data stays where it lies. */
-static int take_first(struct combining *state, struct pe_error *err)
+static int adopt_first(struct combining *state, struct pe_error *err)
 {
     char path[PATH_MAX];
     const struct pe_image *first = state->parts[0];
     rootfs_path(state, first, path);
-    pe_autounsquash struct unsquash *source = unsquash_open(path, err);
-    if (!source || squash_adopt(state->squash, path, err) < 0 ||
-        unsquash_tree(source, "", &state->tree, *first->root ? "" : state->prefixes[0], err) < 0)
+    pe_autosquashfsreader struct squashfs_reader *source = squashfs_reader_open(path, err);
+    if (!source || squashfs_image_adopt(state->squashfs, path, err) < 0 ||
+        squashfs_reader_read_tree(source, "", &state->tree, *first->root ? "" : state->prefixes[0], err) < 0)
         return -1;
     return learn_files(state, source, err);
 }
 
-static int take_part(struct combining *state, size_t number, struct pe_error *err)
+static int add_part(struct combining *state, size_t number, struct pe_error *err)
 {
     char path[PATH_MAX];
     const struct pe_image *part = state->parts[number];
     if (*part->root && !strcmp(part->digest, state->parts[0]->digest))
         return 0; /* it is in the first already */
     rootfs_path(state, part, path);
-    pe_autounsquash struct unsquash *source = unsquash_open(path, err);
+    pe_autosquashfsreader struct squashfs_reader *source = squashfs_reader_open(path, err);
     state->tree.layer = (uint32_t)number;
-    if (!source || unsquash_tree(source, part->root, &state->tree, state->prefixes[number], err) < 0)
+    if (!source ||
+        squashfs_reader_read_tree(source, part->root, &state->tree, state->prefixes[number], err) < 0)
         return -1;
     const struct tree_inode *root = tree_find(&state->tree, state->prefixes[number]);
-    return root ? take_files(state, source, root, err) : pe_fail(err, PE_ERR_INTERNAL, "no tree");
+    return root ? add_files(state, source, root, err) : pe_fail(err, PE_ERR_INTERNAL, "no tree");
 }
 
-static int publish(struct combining *state, struct entry *entry, uint64_t size, struct pe_error *err)
+static int publish(struct combining *state, struct store_writer *writer, uint64_t size, struct pe_error *err)
 {
     char digest[DIGEST_TEXT_BYTES];
     struct pe_image images[PARTS_MAX] = {0};
-    int failed = digest_file(entry->rootfs, digest, err);
+    int failed = digest_file(writer->rootfs, digest, err);
     for (size_t i = 0; !failed && i < state->count; i++) {
         pe_autojson json_t *json = pe_image_to_json(state->parts[i]);
         json_object_set_new(json, "digest", json_string(digest));
@@ -242,7 +243,7 @@ static int publish(struct combining *state, struct entry *entry, uint64_t size, 
         failed = pe_image_from_json(json, &images[i], err);
     }
     if (!failed)
-        failed = entry_publish(entry, images, state->count, err);
+        failed = store_writer_publish(writer, images, state->count, err);
     for (size_t i = 0; i < state->count; i++)
         pe_image_free(&images[i]);
     return failed;
@@ -251,22 +252,22 @@ static int publish(struct combining *state, struct entry *entry, uint64_t size, 
 int combine_images(const char *store, char *const *names, size_t count, struct progress *progress,
                    struct combine_result *result, struct pe_error *err)
 {
-    pe_autoentry struct entry entry = {.lock = -1};
+    pe_autostorewriter struct store_writer writer = {.lock = -1};
     *result = (struct combine_result){0};
     __attribute__((cleanup(free_combining))) struct combining state = {
         .store = store, .progress = progress, .result = result, .chunk = malloc(READ_BYTES)};
     if (!state.chunk)
         return pe_fail_errno(err, "combining");
     progress_begin(progress, "combining", 0);
-    if (find_parts(&state, names, count, err) < 0 || entry_begin(store, &entry, err) < 0 ||
-        tree_init(&state.tree, err) < 0 || !(state.squash = squash_create(entry.rootfs, err)) ||
-        take_first(&state, err) < 0)
+    if (find_parts(&state, names, count, err) < 0 || store_writer_begin(store, &writer, err) < 0 ||
+        tree_init(&state.tree, err) < 0 || !(state.squashfs = squashfs_image_create(writer.rootfs, err)) ||
+        adopt_first(&state, err) < 0)
         return -1;
     for (size_t i = 1; i < count; i++)
-        if (take_part(&state, i, err) < 0)
+        if (add_part(&state, i, err) < 0)
             return -1;
-    if (squash_finish(state.squash, &state.tree, &result->after, err) < 0)
+    if (squashfs_image_finish(state.squashfs, &state.tree, &result->after, err) < 0)
         return -1;
     progress_end(progress);
-    return publish(&state, &entry, result->after, err);
+    return publish(&state, &writer, result->after, err);
 }

@@ -1,41 +1,56 @@
-/* The commands of pe-image. Each parses its own options (base/options.h), does its work and returns negative
- * with an error. */
+/* The subcommands of pe-image. Each has a file of its own, command_NAME.c, with its table of options and one
+ * entry function. Entry functions get argv[0] as the subcommand's name. They return 0, or a negative number
+ * with the error set. A wrong command line is PE_ERR_INVALID, which main turns into exit code 2. */
 #ifndef PE_IMAGE_COMMAND_H
 #define PE_IMAGE_COMMAND_H
 
 #include "base/error.h"
+#include "base/options.h"
 #include "proto/image.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 
-#define STORE_OPTION(value)                                                                                \
-    {                                                                                                      \
-        "store", 0, "DIR", "the image store (default: images in the installation's home)", PE_OPTION_TEXT, \
-            value                                                                                          \
+/* The image store that a subcommand works on. */
+struct command_store {
+    const char *path;            /* the argument of --store; command_parse sets it when there was none */
+    char default_path[PATH_MAX]; /* what `path` points to in that case */
+};
+
+/* Entries for a subcommand's table of options. */
+#define COMMAND_STORE_OPTION(store)                                                                         \
+    {                                                                                                       \
+        "store", 0, "DIR", "the image store (default: images/ in the installation's home)", PE_OPTION_TEXT, \
+            &(store).path                                                                                   \
+    }
+#define COMMAND_JSON_OPTION(json)                                                              \
+    {                                                                                          \
+        "json", 0, NULL, "print the result as JSON, and nothing else", PE_OPTION_FLAG, &(json) \
     }
 
-/* Set `*store` to the home's store, with `path` as its memory, unless it is set. */
-int command_default_store(const char **store, char path[PATH_MAX], struct pe_error *err) PE_MUST_CHECK;
+/* Parse a subcommand's options (pe_options_parse) and set `store->path` to the default store when --store was
+ * not given. `*rest` is the index of the first argument that is not an option. `store` must not be moved
+ * afterwards. PE_ERR_INVALID for a wrong command line. */
+int command_parse(const struct pe_program *program, int argc, char **argv, struct command_store *store,
+                  int *rest, struct pe_error *err) PE_MUST_CHECK;
 
-/* Print JSON on standard output and drop the reference. NULL is without memory. */
+/* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for a value
+ * that could not be made because memory ran out, and is an error, as is a failed write. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
-/* What comes in (command_take.c). */
-int command_import(int argc, char **argv, struct pe_error *err);
-int command_pull(int argc, char **argv, struct pe_error *err);
-/* Does not return when the script could be started (command_build.c). */
-int command_build(int argc, char **argv, struct pe_error *err);
-/* What is there (command_store.c). */
-int command_ls(int argc, char **argv, struct pe_error *err);
-int command_inspect(int argc, char **argv, struct pe_error *err);
-int command_tag(int argc, char **argv, struct pe_error *err);
-int command_rm(int argc, char **argv, struct pe_error *err);
-int command_verify(int argc, char **argv, struct pe_error *err);
-int command_gc(int argc, char **argv, struct pe_error *err);
-/* What goes out, comes together and comes over (command_move.c). */
-int command_export(int argc, char **argv, struct pe_error *err);
-int command_combine(int argc, char **argv, struct pe_error *err);
-int command_fetch(int argc, char **argv, struct pe_error *err);
+int command_pull(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_import(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+/* Replaces this process by the build script; returns only when that fails. */
+int command_build(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_ls(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_inspect(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_tag(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_rm(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_verify(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_export(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_combine(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_fetch(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_gc(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

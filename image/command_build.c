@@ -1,7 +1,6 @@
-/* build: hands over to image/build, the script that makes images of Debian packages. */
+/* pe-image build: run image/build, the script that makes images from Debian packages. */
 #include "base/cleanup.h"
 #include "base/home.h"
-#include "base/options.h"
 #include "image/command.h"
 
 #include <dirent.h>
@@ -9,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In an installation the script lies below its home, in a source tree beside build/, which is the home. */
+/* In an installation the script is below the home. In a source tree the home is build/ and the script is
+ * beside it. */
 static int find_script(char path[PATH_MAX], struct pe_error *err)
 {
     static const char *const places[] = {"image/build", "../image/build"};
@@ -19,16 +19,18 @@ static int find_script(char path[PATH_MAX], struct pe_error *err)
         if (access(path, X_OK) == 0)
             return 0;
     }
-    return pe_fail(err, PE_ERR_NOT_FOUND,
-                   "the script image/build is neither in the installation's home nor beside it");
+    return pe_fail(
+        err, PE_ERR_NOT_FOUND,
+        "cannot find the script image/build, neither in the installation's home nor beside it; set "
+        "PE_HOME to the installation's home");
 }
 
-/* The names of all recipes behind a message. */
+/* Fail with a message that lists all recipes. */
 static int fail_recipe(const char *recipe, const char *folder, struct pe_error *err)
 {
     pe_autodir DIR *directory = opendir(folder);
     const struct dirent *entry = NULL;
-    pe_fail(err, PE_ERR_NOT_FOUND, "there is no recipe '%.100s'; there are", recipe);
+    pe_fail(err, PE_ERR_NOT_FOUND, "there is no recipe '%.100s'; recipes:", recipe);
     while (directory && (entry = readdir(directory))) {
         size_t used = strlen(err->message);
         if (entry->d_name[0] != '.' && !strstr(entry->d_name, ".json"))
@@ -39,23 +41,24 @@ static int fail_recipe(const char *recipe, const char *folder, struct pe_error *
 
 int command_build(int argc, char **argv, struct pe_error *err)
 {
-    const char *store = NULL;
-    const struct pe_option table[] = {STORE_OPTION(&store), {0}};
+    struct command_store store = {0};
+    const struct pe_option options[] = {COMMAND_STORE_OPTION(store), {0}};
     const struct pe_program program = {
         .name = "pe-image build",
         .usage = "[options] RECIPE",
-        .about = "Make an image of Debian packages. RECIPE is a file of image/recipes, as gcc-14 or gcc:14.",
-        .options = table};
-    char home[PATH_MAX], script[PATH_MAX], folder[PATH_MAX + 16], path[PATH_MAX + 300], recipe[256];
+        .about = "Build an image from Debian packages. RECIPE is the name of a file in image/recipes, as in\n"
+                 "gcc-14; gcc:14 means the same.",
+        .options = options};
+    char script[PATH_MAX], folder[PATH_MAX + 16], path[PATH_MAX + 300], recipe[256];
     int rest = 0;
-    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
+    if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
         return -1;
     if (rest + 1 != argc || strlen(argv[rest]) >= sizeof recipe || strchr(argv[rest], '/'))
-        return pe_fail(err, PE_ERR_INVALID, "say one recipe, as gcc-14; see %s --help", program.name);
+        return pe_fail(err, PE_ERR_INVALID, "expected one recipe, as in gcc-14; see %s --help", program.name);
     snprintf(recipe, sizeof recipe, "%s", argv[rest]);
     for (char *at = recipe; *at; at++)
         *at = *at == ':' ? '-' : *at;
-    if (command_default_store(&store, home, err) < 0 || find_script(script, err) < 0)
+    if (find_script(script, err) < 0)
         return -1;
     snprintf(folder, sizeof folder, "%.*s/recipes", (int)(strrchr(script, '/') - script), script);
     snprintf(path, sizeof path, "%s/%s", folder, recipe);
@@ -64,8 +67,8 @@ int command_build(int argc, char **argv, struct pe_error *err)
     char self[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
     if (size < 0)
-        return pe_fail_errno(err, "finding this program");
+        return pe_fail_errno(err, "cannot find the path of this program in /proc/self/exe");
     self[size] = '\0';
-    execl(script, script, recipe, store, self, (char *)NULL);
-    return pe_fail_errno(err, "starting %s", script);
+    execl(script, script, recipe, store.path, self, (char *)NULL);
+    return pe_fail_errno(err, "cannot start %s", script);
 }

@@ -2,7 +2,7 @@
 #include "image/export.h"
 
 #include "base/cleanup.h"
-#include "image/squashfs_read.h"
+#include "image/squashfs_reader.h"
 #include "image/tree.h"
 
 #include <archive.h>
@@ -16,7 +16,7 @@
 #define READ_BYTES (1u << 20)
 
 struct exporting {
-    struct unsquash *source;
+    struct squashfs_reader *source;
     struct archive *archive;
     char path[PATH_MAX];
 };
@@ -25,7 +25,7 @@ static void free_exporting(struct exporting *state)
 {
     if (state->archive)
         archive_write_free(state->archive);
-    unsquash_close(state->source);
+    squashfs_reader_close(state->source);
 }
 
 static void free_entry(struct archive_entry **entry)
@@ -43,9 +43,9 @@ static int fail(const struct exporting *state, struct pe_error *err)
 static int write_content(struct exporting *state, const struct tree_inode *inode, struct pe_error *err)
 {
     static uint8_t chunk[READ_BYTES];
-    uint64_t size = unsquash_file_size(inode);
+    uint64_t size = squashfs_reader_file_size(inode);
     for (uint64_t at = 0; at < size;) {
-        int64_t n = unsquash_read(state->source, inode, at, chunk, sizeof chunk, err);
+        int64_t n = squashfs_reader_read_file(state->source, inode, at, chunk, sizeof chunk, err);
         if (n < 0)
             return -1;
         if (n == 0 || archive_write_data(state->archive, chunk, (size_t)n) != n)
@@ -84,7 +84,7 @@ static int write_member(struct exporting *state, struct tree_inode *inode, struc
     if (linked)
         archive_entry_copy_hardlink(entry, inode->target);
     else if (S_ISREG(attributes->mode))
-        archive_entry_set_size(entry, (int64_t)unsquash_file_size(inode));
+        archive_entry_set_size(entry, (int64_t)squashfs_reader_file_size(inode));
     int code = archive_write_header(state->archive, entry);
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
         return fail(state, err);
@@ -115,10 +115,10 @@ int export_tar(const char *store, const struct pe_image *image, int fd, struct p
     char path[PATH_MAX];
     pe_autotree struct tree tree = {0};
     snprintf(path, sizeof path, "%s/%s/rootfs.squashfs", store, image->digest + strlen("sha256:"));
-    __attribute__((cleanup(free_exporting))) struct exporting state = {.source = unsquash_open(path, err),
-                                                                       .archive = archive_write_new()};
+    __attribute__((cleanup(free_exporting))) struct exporting state = {
+        .source = squashfs_reader_open(path, err), .archive = archive_write_new()};
     if (!state.source || tree_init(&tree, err) < 0 ||
-        unsquash_tree(state.source, image->root, &tree, "", err) < 0)
+        squashfs_reader_read_tree(state.source, image->root, &tree, "", err) < 0)
         return -1;
     if (!state.archive)
         return pe_fail_errno(err, "tar");

@@ -82,17 +82,17 @@ static int get(const char *url, struct download *download, struct pe_error *err)
 
 /* ---- one image ---- */
 
-static int get_rootfs(const char *url, const struct pe_image *image, const struct entry *entry,
+static int get_rootfs(const char *url, const struct pe_image *image, const struct store_writer *writer,
                       struct progress *progress, struct pe_error *err)
 {
     char from[4096], digest[DIGEST_TEXT_BYTES];
     snprintf(from, sizeof from, "%s/%s/rootfs.squashfs", url, image->digest + strlen("sha256:"));
-    pe_autoclose int fd = open(entry->rootfs, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    pe_autoclose int fd = open(writer->rootfs, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
-        return pe_fail_errno(err, "creating %s", entry->rootfs);
+        return pe_fail_errno(err, "creating %s", writer->rootfs);
     struct download download = {.fd = fd, .bytes_max = image->rootfs_bytes, .progress = progress};
     progress_begin(progress, "fetching", image->rootfs_bytes);
-    if (get(from, &download, err) < 0 || digest_file(entry->rootfs, digest, err) < 0)
+    if (get(from, &download, err) < 0 || digest_file(writer->rootfs, digest, err) < 0)
         return -1;
     if (strcmp(digest, image->digest) != 0)
         return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", from, digest);
@@ -107,13 +107,13 @@ static int fetch_one(const char *store, const char *url, const struct pe_image *
         return pe_fail(err, PE_ERR_INVALID, "%s has a rootfs of %llu bytes", image->name,
                        (unsigned long long)image->rootfs_bytes);
     if (have_bytes)
-        return entry_add_name(store, image, err);
-    pe_autoentry struct entry entry = {.lock = -1};
-    progress_say(progress, "%s: fetching %.1f MiB", image->name, (double)image->rootfs_bytes / 1048576);
-    if (entry_begin(store, &entry, err) < 0 || get_rootfs(url, image, &entry, progress, err) < 0)
+        return store_add_name(store, image, err);
+    pe_autostorewriter struct store_writer writer = {.lock = -1};
+    progress_report(progress, "%s: fetching %.1f MiB", image->name, (double)image->rootfs_bytes / 1048576);
+    if (store_writer_begin(store, &writer, err) < 0 || get_rootfs(url, image, &writer, progress, err) < 0)
         return -1;
     progress_end(progress);
-    return entry_publish(&entry, image, 1, err);
+    return store_writer_publish(&writer, image, 1, err);
 }
 
 /* ---- all ---- */

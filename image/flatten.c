@@ -36,7 +36,7 @@ int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_e
                            "/%s of this root filesystem is %s: a job needs a directory there", path,
                            S_ISLNK(inode->attributes.mode) ? "a symbolic link" : "not a directory");
         const struct tree_attributes attributes = {.mode = S_IFDIR | points[i].mode};
-        if (!inode && tree_put(tree, path, &attributes, &inode, err) < 0)
+        if (!inode && tree_add(tree, path, &attributes, &inode, err) < 0)
             return -1;
     }
     return 0;
@@ -45,7 +45,7 @@ int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_e
 /* ---- the steps ---- */
 
 struct flattening {
-    const struct stream_source *layers;
+    const struct stream_input *layers;
     size_t count;
     const struct flatten_options *options;
     struct progress *progress;
@@ -61,12 +61,12 @@ static void free_flattening(struct flattening *state)
     tree_free(&state->tree);
 }
 
-/* With `squash`, the last layer's files are written on the way. */
+/* With `squashfs`, the last layer's files are written on the way. */
 static int scan(struct flattening *state, size_t from, size_t to, struct layer_rules *rules,
                 uint64_t *unpacked_left, struct layer_counts *counts, struct pe_error *err)
 {
     for (size_t i = from; i < to; i++) {
-        const struct stream_source *layer = &state->layers[i];
+        const struct stream_input *layer = &state->layers[i];
         pe_autostream struct stream *stream = stream_open(layer, unpacked_left, state->progress, err);
         state->tree.layer = (uint32_t)i;
         if (!stream ||
@@ -85,15 +85,15 @@ static void copy_file(const struct tree *tree, const char *path, struct pe_buf *
 }
 
 /* The digest of what is unpacked was checked by the first reading; that of the file says it is the same. */
-static int write_layers(struct flattening *state, struct squash *squash, struct layer_counts *counts,
-                        struct pe_error *err)
+static int write_layers(struct flattening *state, struct squashfs_image *squashfs,
+                        struct layer_counts *counts, struct pe_error *err)
 {
     uint64_t unpacked_left = state->options->bytes_max;
     for (size_t i = 0; i + 1 < state->count; i++) {
-        struct stream_source layer = state->layers[i];
+        struct stream_input layer = state->layers[i];
         layer.diff_id = layer.digest ? NULL : layer.diff_id;
         pe_autostream struct stream *stream = stream_open(&layer, &unpacked_left, state->progress, err);
-        if (!stream || layer_write(stream, layer.name, &state->plans[i], squash, counts, err) < 0 ||
+        if (!stream || layer_write(stream, layer.name, &state->plans[i], squashfs, counts, err) < 0 ||
             stream_finish(stream, err) < 0)
             return -1;
     }
@@ -120,12 +120,12 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
                                 .copies = copies,
                                 .copy_count = copy_count};
     uint64_t unpacked_left = state->options->bytes_max;
-    pe_autosquash struct squash *squash = NULL;
+    pe_autosquashfs struct squashfs_image *squashfs = NULL;
     progress_begin(state->progress, "checking", total_size(state, last));
     if (scan(state, 0, last, &rules, &unpacked_left, &result->counts, err) < 0 ||
-        !(squash = squash_create(path, err)))
+        !(squashfs = squashfs_image_create(path, err)))
         return -1;
-    rules.squash = squash;
+    rules.squashfs = squashfs;
     progress_begin(state->progress, "writing", total_size(state, state->count));
     if (scan(state, last, state->count, &rules, &unpacked_left, &result->counts, err) < 0)
         return -1;
@@ -134,14 +134,14 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
     for (size_t i = 0; i < copy_count; i++)
         copy_file(&state->tree, copies[i].path, copies[i].to);
     if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
-        write_layers(state, squash, &result->counts, err) < 0 ||
-        squash_finish(squash, &state->tree, &result->rootfs_bytes, err) < 0)
+        write_layers(state, squashfs, &result->counts, err) < 0 ||
+        squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0)
         return -1;
     progress_end(state->progress);
     return digest_file(path, result->digest, err);
 }
 
-int flatten(const struct stream_source *layers, size_t count, const struct flatten_options *options,
+int flatten(const struct stream_input *layers, size_t count, const struct flatten_options *options,
             const char *path, struct progress *progress, struct flatten_result *result, struct pe_error *err)
 {
     *result = (struct flatten_result){0};

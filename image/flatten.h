@@ -31,7 +31,7 @@ void flatten_result_free(struct flatten_result *result);
 /* Apply the layers in order and write the squashfs to a new file at `path`. The directories that a job needs
  * are made; an image that has something else in their place is PE_ERR_INVALID. `result` is zeroed first and
  * is the caller's to free, also after a failure. */
-int flatten(const struct stream_source *layers, size_t count, const struct flatten_options *options,
+int flatten(const struct stream_input *layers, size_t count, const struct flatten_options *options,
             const char *path, struct progress *progress, struct flatten_result *result,
             struct pe_error *err) PE_MUST_CHECK;
 

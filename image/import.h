@@ -18,7 +18,7 @@ struct import_options {
     const char *store;
     struct oci_choice choice;
     struct flatten_options flatten; /* `whiteouts` is set by what the source turns out to be */
-    json_t *about; /* fields of the catalog entry that override the image's own; has "name" */
+    json_t *overrides; /* fields of the catalog entry that override the image's own; has "name" */
     struct progress *progress;
 };
 

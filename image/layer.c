@@ -95,33 +95,33 @@ static int next_member(struct reading *reading, struct archive_entry **entry, st
 
 /* ---- files ---- */
 
-static int append(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
+static int append(struct reading *reading, struct squashfs_image *squashfs, const struct tree_inode *inode,
                   const void *bytes, size_t size, struct pe_error *err)
 {
     reading->counts->bytes += size;
     if (inode->copy && inode->copy->size + size <= COPY_BYTES_MAX &&
         pe_buf_append(inode->copy, bytes, size, err) < 0)
         return -1;
-    return squash_append(squash, bytes, size, err);
+    return squashfs_image_append(squashfs, bytes, size, err);
 }
 
-static int append_hole(struct reading *reading, struct squash *squash, const struct tree_inode *inode,
-                       uint64_t size, struct pe_error *err)
+static int append_hole(struct reading *reading, struct squashfs_image *squashfs,
+                       const struct tree_inode *inode, uint64_t size, struct pe_error *err)
 {
     static const uint8_t zeroes[128 * 1024];
     while (size > 0) {
         size_t part = size < sizeof zeroes ? (size_t)size : sizeof zeroes;
-        if (append(reading, squash, inode, zeroes, part, err) < 0)
+        if (append(reading, squashfs, inode, zeroes, part, err) < 0)
             return -1;
         size -= part;
     }
     return 0;
 }
 
-static int write_content(struct reading *reading, struct squash *squash, struct tree_inode *inode,
+static int write_content(struct reading *reading, struct squashfs_image *squashfs, struct tree_inode *inode,
                          uint64_t size, struct pe_error *err)
 {
-    if (squash_begin_file(squash, inode, size, err) < 0)
+    if (squashfs_image_begin_file(squashfs, inode, size, err) < 0)
         return -1;
     uint64_t written = 0;
     for (;;) {
@@ -136,16 +136,16 @@ static int write_content(struct reading *reading, struct squash *squash, struct 
         if (begin < written || begin > size || count > size - begin)
             return pe_fail(err, PE_ERR_MALFORMED, "%s: a file's data lies outside of its size",
                            reading->name);
-        if (append_hole(reading, squash, inode, begin - written, err) < 0)
+        if (append_hole(reading, squashfs, inode, begin - written, err) < 0)
             return -1;
         if (got == ARCHIVE_EOF)
             break;
-        if (append(reading, squash, inode, bytes, count, err) < 0)
+        if (append(reading, squashfs, inode, bytes, count, err) < 0)
             return -1;
         written = begin + count;
     }
     reading->counts->files++;
-    return squash_end_file(squash, err);
+    return squashfs_image_end_file(squashfs, err);
 }
 
 /* ---- first reading ---- */
@@ -267,8 +267,8 @@ static int read_whiteout(struct reading *reading, char *path, bool *taken, struc
     return tree_hide(reading->tree, path, err);
 }
 
-static int take_size(struct reading *reading, struct archive_entry *entry, const char *path,
-                     struct pe_error *err)
+static int count_size(struct reading *reading, struct archive_entry *entry, const char *path,
+                      struct pe_error *err)
 {
     int64_t size = archive_entry_size(entry);
     if (size < 0)
@@ -279,24 +279,24 @@ static int take_size(struct reading *reading, struct archive_entry *entry, const
     return 0;
 }
 
-static int take_file(struct reading *reading, struct archive_entry *entry, const char *path,
-                     struct tree_inode *inode, struct pe_error *err)
+static int add_file(struct reading *reading, struct archive_entry *entry, const char *path,
+                    struct tree_inode *inode, struct pe_error *err)
 {
     const struct layer_rules *rules = reading->rules;
-    if (take_size(reading, entry, path, err) < 0)
+    if (count_size(reading, entry, path, err) < 0)
         return -1;
-    if (!rules->squash)
+    if (!rules->squashfs)
         return plan_file(reading, inode, err);
     for (size_t i = 0; i < rules->copy_count; i++)
         if (!strcmp(rules->copies[i].path, path)) {
             inode->copy = rules->copies[i].to;
             inode->copy->size = 0; /* of an earlier member of this name */
         }
-    return write_content(reading, rules->squash, inode, (uint64_t)archive_entry_size(entry), err);
+    return write_content(reading, rules->squashfs, inode, (uint64_t)archive_entry_size(entry), err);
 }
 
 /* A member that is neither whiteout nor hard link. */
-static int put_member(struct reading *reading, struct archive_entry *entry, const char *path,
+static int add_member(struct reading *reading, struct archive_entry *entry, const char *path,
                       struct pe_error *err)
 {
     mode_t type = archive_entry_filetype(entry);
@@ -310,11 +310,11 @@ static int put_member(struct reading *reading, struct archive_entry *entry, cons
     struct tree_attributes attributes;
     struct tree_inode *inode = NULL;
     if (attributes_of(entry, path, &attributes, err) < 0 ||
-        tree_put(reading->tree, path, &attributes, &inode, err) < 0 ||
+        tree_add(reading->tree, path, &attributes, &inode, err) < 0 ||
         read_xattrs(entry, inode, path, err) < 0)
         return -1;
     if (type == S_IFREG)
-        return take_file(reading, entry, path, inode, err);
+        return add_file(reading, entry, path, inode, err);
     return type == S_IFLNK ? read_symlink(entry, inode, path, err) : 0;
 }
 
@@ -346,10 +346,10 @@ static int scan_member(struct reading *reading, struct archive_entry *entry, str
     else if (link)
         failed = tree_clean_path(link, target, err) < 0 || tree_link(reading->tree, path, target, err) < 0;
     else
-        failed = put_member(reading, entry, path, err);
+        failed = add_member(reading, entry, path, err);
     if (failed)
         return pe_fail_context(err, "%s", reading->name);
-    bool unplanned = !reading->rules->squash && is_file(entry) && reading->plan->count == planned;
+    bool unplanned = !reading->rules->squashfs && is_file(entry) && reading->plan->count == planned;
     return unplanned ? plan_file(reading, NULL, err) : 0;
 }
 
@@ -372,8 +372,8 @@ int layer_scan(struct stream *stream, const char *name, struct tree *tree, struc
 
 /* ---- second reading ---- */
 
-int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan, struct squash *squash,
-                struct layer_counts *counts, struct pe_error *err)
+int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
+                struct squashfs_image *squashfs, struct layer_counts *counts, struct pe_error *err)
 {
     __attribute__((cleanup(cleanup_reading))) struct reading reading = {
         .stream = stream, .name = name, .counts = counts};
@@ -393,7 +393,7 @@ int layer_write(struct stream *stream, const char *name, const struct layer_plan
             break;
         struct tree_inode *inode = plan->inodes[at++];
         if (inode && inode->links > 0 &&
-            write_content(&reading, squash, inode, (uint64_t)archive_entry_size(entry), err) < 0)
+            write_content(&reading, squashfs, inode, (uint64_t)archive_entry_size(entry), err) < 0)
             return -1;
     }
     return at == plan->count ? 0 : pe_fail(err, PE_ERR_INVALID, "%s changed while it was read", name);

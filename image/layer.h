@@ -29,7 +29,7 @@ struct layer_rules {
     bool keep_devices;   /* device nodes, fifos and sockets are kept; else left out */
     uint64_t bytes_left; /* what files may still have together, holes included; counted down */
     uint64_t members_left;
-    struct squash *squash;           /* of the last layer: files are written at once; else NULL */
+    struct squashfs_image *squashfs; /* of the last layer: files are written at once; else NULL */
     const struct layer_copy *copies; /* what of them to copy */
     size_t copy_count;
 };
@@ -55,7 +55,8 @@ int layer_scan(struct stream *stream, const char *name, struct tree *tree, struc
                struct layer_plan *plan, struct layer_counts *counts, struct pe_error *err) PE_MUST_CHECK;
 
 /* Second reading: write the files that are still in the tree, each also to its inode's `copy`. */
-int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan, struct squash *squash,
-                struct layer_counts *counts, struct pe_error *err) PE_MUST_CHECK;
+int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
+                struct squashfs_image *squashfs, struct layer_counts *counts,
+                struct pe_error *err) PE_MUST_CHECK;
 
 #endif

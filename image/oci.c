@@ -53,10 +53,11 @@ static json_t *parse(const struct pe_buf *text, const char *name, struct pe_erro
     return json;
 }
 
-static json_t *read_document(const struct package *package, const char *name, struct pe_error *err)
+static json_t *read_document(const struct source *source, const char *name, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
-    return package_read(package, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ? NULL : parse(&text, name, err);
+    return source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ? NULL
+                                                                              : parse(&text, name, err);
 }
 
 static int blob_name(const char *digest, char *name, size_t size, struct pe_error *err)
@@ -67,13 +68,13 @@ static int blob_name(const char *digest, char *name, size_t size, struct pe_erro
     return 0;
 }
 
-static json_t *read_blob(const struct package *package, const struct descriptor *descriptor,
+static json_t *read_blob(const struct source *source, const struct descriptor *descriptor,
                          struct pe_error *err)
 {
     char name[96], digest[DIGEST_TEXT_BYTES];
     pe_autobuf struct pe_buf text = {0};
     if (blob_name(descriptor->digest, name, sizeof name, err) < 0 ||
-        package_read(package, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
+        source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
         digest_bytes(text.data, text.size, digest, err) < 0)
         return NULL;
     if (strcmp(digest, descriptor->digest) != 0 || text.size != descriptor->size) {
@@ -184,7 +185,7 @@ static int check_config(const json_t *config, const char *architecture, struct p
     return 0;
 }
 
-static int take_diff_ids(struct oci_image *image, struct pe_error *err)
+static int read_diff_ids(struct oci_image *image, struct pe_error *err)
 {
     const json_t *ids = json_object_get(json_object_get(image->config, "rootfs"), "diff_ids");
     if (json_array_size(ids) != image->layer_count)
@@ -213,7 +214,7 @@ static int make_layers(struct oci_image *image, const json_t *layers, struct pe_
 
 /* ---- an OCI layout ---- */
 
-static int take_layer(const json_t *json, struct oci_layer *layer, struct pe_error *err)
+static int read_layer(const json_t *json, struct oci_layer *layer, struct pe_error *err)
 {
     struct descriptor descriptor = {.media_type = ""};
     char name[96];
@@ -230,26 +231,26 @@ static int take_layer(const json_t *json, struct oci_layer *layer, struct pe_err
     return layer->file ? 0 : pe_fail_errno(err, "%s", name);
 }
 
-static int read_manifest(const struct package *package, const json_t *manifest,
-                         const struct oci_choice *choice, struct oci_image *image, struct pe_error *err)
+static int read_manifest(const struct source *source, const json_t *manifest, const struct oci_choice *choice,
+                         struct oci_image *image, struct pe_error *err)
 {
     struct descriptor config = {.media_type = ""};
     const json_t *layers = json_object_get(manifest, "layers");
     if (make_layers(image, layers, err) < 0 ||
         read_descriptor(json_object_get(manifest, "config"), &config, err) < 0 ||
-        !(image->config = read_blob(package, &config, err)))
+        !(image->config = read_blob(source, &config, err)))
         return -1;
     memcpy(image->config_digest, config.digest, DIGEST_TEXT_BYTES);
     for (size_t i = 0; image->layers && i < image->layer_count; i++)
-        if (take_layer(json_array_get(layers, i), &image->layers[i], err) < 0)
+        if (read_layer(json_array_get(layers, i), &image->layers[i], err) < 0)
             return -1;
-    return check_config(image->config, choice->architecture, err) < 0 ? -1 : take_diff_ids(image, err);
+    return check_config(image->config, choice->architecture, err) < 0 ? -1 : read_diff_ids(image, err);
 }
 
-static int read_layout(const struct package *package, const struct oci_choice *choice,
-                       struct oci_image *image, struct pe_error *err)
+static int read_layout(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
+                       struct pe_error *err)
 {
-    pe_autojson json_t *document = read_document(package, "index.json", err);
+    pe_autojson json_t *document = read_document(source, "index.json", err);
     struct oci_choice below = *choice;
     for (int depth = 0; document && depth < INDEX_DEPTH_MAX; depth++) {
         const json_t *chosen = NULL;
@@ -257,13 +258,13 @@ static int read_layout(const struct package *package, const struct oci_choice *c
         if (choose(document, &below, &chosen, err) < 0 || read_descriptor(chosen, &descriptor, err) < 0)
             return -1;
         bool index = is_index(descriptor.media_type);
-        json_t *next = read_blob(package, &descriptor, err);
+        json_t *next = read_blob(source, &descriptor, err);
         json_decref(document);
         document = next;
         if (!document)
             return -1;
         if (!index && !json_object_get(document, "manifests"))
-            return read_manifest(package, document, choice, image, err);
+            return read_manifest(source, document, choice, image, err);
         below.reference = NULL; /* names are for the outermost index */
     }
     return document ? pe_fail(err, PE_ERR_INVALID, "indexes lie over %d deep in each other", INDEX_DEPTH_MAX)
@@ -303,11 +304,11 @@ static int choose_saved(const json_t *list, const struct oci_choice *choice, con
 }
 
 /* The digest of the configuration is nowhere but in its name; the layers are held to its diff ids. */
-static int read_saved_config(const struct package *package, const char *name, struct oci_image *image,
+static int read_saved_config(const struct source *source, const char *name, struct oci_image *image,
                              struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
-    if (package_read(package, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
+    if (source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
         digest_bytes(text.data, text.size, image->config_digest, err) < 0)
         return -1;
     if (!strstr(name, image->config_digest + strlen("sha256:")))
@@ -316,10 +317,10 @@ static int read_saved_config(const struct package *package, const char *name, st
     return image->config ? 0 : -1;
 }
 
-static int read_saved(const struct package *package, const struct oci_choice *choice, struct oci_image *image,
+static int read_saved(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
                       struct pe_error *err)
 {
-    pe_autojson json_t *list = read_document(package, "manifest.json", err);
+    pe_autojson json_t *list = read_document(source, "manifest.json", err);
     const json_t *chosen = NULL;
     if (!list || choose_saved(list, choice, &chosen, err) < 0)
         return -1;
@@ -327,7 +328,7 @@ static int read_saved(const struct package *package, const struct oci_choice *ch
     const json_t *layers = json_object_get(chosen, "Layers");
     if (!config)
         return pe_fail(err, PE_ERR_MALFORMED, "manifest.json names no 'Config'");
-    if (make_layers(image, layers, err) < 0 || read_saved_config(package, config, image, err) < 0)
+    if (make_layers(image, layers, err) < 0 || read_saved_config(source, config, image, err) < 0)
         return -1;
     for (size_t i = 0; i < image->layer_count; i++) {
         const char *name = json_string_value(json_array_get(layers, i));
@@ -336,17 +337,17 @@ static int read_saved(const struct package *package, const struct oci_choice *ch
         if (!(image->layers[i].file = strdup(name)))
             return pe_fail_errno(err, "%s", name);
     }
-    return check_config(image->config, choice->architecture, err) < 0 ? -1 : take_diff_ids(image, err);
+    return check_config(image->config, choice->architecture, err) < 0 ? -1 : read_diff_ids(image, err);
 }
 
-int oci_read(const struct package *package, const struct oci_choice *choice, struct oci_image *image,
+int oci_read(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
              struct pe_error *err)
 {
     *image = (struct oci_image){0};
-    if (package_has(package, "index.json"))
-        return read_layout(package, choice, image, err);
-    if (package_has(package, "manifest.json"))
-        return read_saved(package, choice, image, err);
+    if (source_has_file(source, "index.json"))
+        return read_layout(source, choice, image, err);
+    if (source_has_file(source, "manifest.json"))
+        return read_saved(source, choice, image, err);
     return pe_fail(err, PE_ERR_INVALID,
                    "no image: there is neither index.json (OCI) nor manifest.json (docker)");
 }

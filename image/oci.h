@@ -1,4 +1,4 @@
-/* What an image consists of, by the documents in its package: OCI image-spec (image-layout.md,
+/* What an image consists of, by the documents in its source: OCI image-spec (image-layout.md,
  * image-index.md, manifest.md, config.md), and `docker save`'s manifest.json. All of it is hostile until
  * checked. */
 #ifndef PE_IMAGE_OCI_H
@@ -15,7 +15,7 @@
 #define OCI_LAYERS_MAX 1024u
 
 struct oci_layer {
-    char *file;                      /* name in the package; owned */
+    char *file;                      /* name in the source; owned */
     char digest[DIGEST_TEXT_BYTES];  /* of the file; empty when nothing says it */
     char diff_id[DIGEST_TEXT_BYTES]; /* of what it unpacks to */
     uint64_t size;                   /* bytes of the file; 0 when nothing says it */
@@ -41,7 +41,7 @@ const char *oci_architecture(const char *name);
 
 /* Find the image and read its documents, the digest of each checked. PE_ERR_NOT_FOUND when there is none for
  * the architecture, naming those that there are. `image` is zeroed first. */
-int oci_read(const struct package *package, const struct oci_choice *choice, struct oci_image *image,
+int oci_read(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
              struct pe_error *err) PE_MUST_CHECK;
 
 #endif

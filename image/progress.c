@@ -69,7 +69,7 @@ void progress_end(struct progress *progress)
     progress->drawn = false;
 }
 
-void progress_say(struct progress *progress, const char *format, ...)
+void progress_report(struct progress *progress, const char *format, ...)
 {
     progress_end(progress);
     if (progress->quiet)

@@ -24,6 +24,7 @@ void progress_add(struct progress *progress, uint64_t bytes);
 void progress_end(struct progress *progress);
 
 /* A line of text, unless quiet. */
-void progress_say(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void progress_report(struct progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

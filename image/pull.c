@@ -111,7 +111,7 @@ int pull_layout(const struct pull_options *options, const char *layout, struct p
     snprintf(destination, sizeof destination, "oci:%s:image", layout);
     bool visible = progress->terminal && !progress->quiet;
     int ends[2] = {-1, -1};
-    progress_say(progress, "fetching %s", options->source);
+    progress_report(progress, "fetching %s", options->source);
     if (!visible && pipe2(ends, O_CLOEXEC) < 0)
         return pe_fail_errno(err, "pipe");
     pe_autoclose int reading = ends[0];

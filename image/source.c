@@ -18,21 +18,21 @@
 #define MEMBERS_MAX 10000u
 #define LINKS_MAX 8
 
-void package_close(struct package *package)
+void source_close(struct source *source)
 {
-    for (size_t i = 0; i < package->count; i++) {
-        free(package->members[i].name);
-        free(package->members[i].target);
+    for (size_t i = 0; i < source->count; i++) {
+        free(source->members[i].name);
+        free(source->members[i].target);
     }
-    free(package->members);
-    pe_cleanup_close(&package->directory);
-    *package = (struct package){.directory = -1};
+    free(source->members);
+    pe_cleanup_close(&source->directory);
+    *source = (struct source){.directory = -1};
 }
 
-int package_open(const char *path, struct package *package, struct pe_error *err)
+int source_open_directory(const char *path, struct source *source, struct pe_error *err)
 {
-    *package = (struct package){.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    return package->directory >= 0 ? 0 : pe_fail_errno(err, "opening %s", path);
+    *source = (struct source){.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    return source->directory >= 0 ? 0 : pe_fail_errno(err, "opening %s", path);
 }
 
 /* ---- archives ---- */
@@ -92,7 +92,7 @@ static bool belongs_to_image(const char *path)
            (!dot || !strcmp(dot, ".json") || !strcmp(dot, ".tar"));
 }
 
-int package_is_image(int fd, const char *name, struct pe_error *err)
+int source_is_image_archive(int fd, const char *name, struct pe_error *err)
 {
     autoarchive struct archive *archive = open_archive(fd, name, err);
     if (!archive)
@@ -122,7 +122,7 @@ int package_is_image(int fd, const char *name, struct pe_error *err)
 struct spooling {
     struct archive *archive;
     const char *name;
-    struct package *package;
+    struct source *source;
     uint64_t bytes_left;
 };
 
@@ -132,7 +132,7 @@ static int copy_content(struct spooling *spooling, size_t number, struct pe_erro
     static char chunk[READ_BYTES];
     snprintf(file, sizeof file, "%zu", number);
     pe_autoclose int fd =
-        openat(spooling->package->directory, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        openat(spooling->source->directory, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return pe_fail_errno(err, "creating a file for a part of %s", spooling->name);
     for (;;) {
@@ -168,16 +168,15 @@ static int resolve_target(const char *path, const char *target, char clean[PATH_
 
 static int add_member(struct spooling *spooling, const char *path, const char *target, struct pe_error *err)
 {
-    struct package *package = spooling->package;
-    if (package->count >= MEMBERS_MAX)
+    struct source *source = spooling->source;
+    if (source->count >= MEMBERS_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "%s has over %u files", spooling->name, MEMBERS_MAX);
-    struct package_member *members =
-        reallocarray(package->members, package->count + 1, sizeof *package->members);
+    struct source_member *members = reallocarray(source->members, source->count + 1, sizeof *source->members);
     if (!members)
         return pe_fail_errno(err, "%s", spooling->name);
-    package->members = members;
-    struct package_member *member = &members[package->count++];
-    *member = (struct package_member){.name = strdup(path), .target = target ? strdup(target) : NULL};
+    source->members = members;
+    struct source_member *member = &members[source->count++];
+    *member = (struct source_member){.name = strdup(path), .target = target ? strdup(target) : NULL};
     return member->name && (!target || member->target) ? 0 : pe_fail_errno(err, "%s", spooling->name);
 }
 
@@ -197,23 +196,23 @@ static int spool_member(struct spooling *spooling, struct archive_entry *entry, 
                    : add_member(spooling, path, target, err);
     if (archive_entry_filetype(entry) != S_IFREG)
         return 0;
-    size_t number = spooling->package->count;
+    size_t number = spooling->source->count;
     return add_member(spooling, path, NULL, err) < 0 ? -1 : copy_content(spooling, number, err);
 }
 
-int package_spool(int fd, const char *name, const char *spool, uint64_t bytes_max, struct package *package,
-                  struct pe_error *err)
+int source_spool_archive(int fd, const char *name, const char *spool, uint64_t bytes_max,
+                         struct source *source, struct pe_error *err)
 {
-    *package = (struct package){.directory = -1, .spooled = true};
+    *source = (struct source){.directory = -1, .spooled = true};
     if (mkdir(spool, 0700) < 0)
         return pe_fail_errno(err, "making %s", spool);
-    package->directory = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (package->directory < 0)
+    source->directory = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (source->directory < 0)
         return pe_fail_errno(err, "opening %s", spool);
     autoarchive struct archive *archive = open_archive(fd, name, err);
     if (!archive)
         return -1;
-    struct spooling spooling = {archive, name, package, bytes_max};
+    struct spooling spooling = {archive, name, source, bytes_max};
     for (;;) {
         struct archive_entry *entry = NULL;
         int got = archive_read_next_header(archive, &entry);
@@ -229,25 +228,25 @@ int package_spool(int fd, const char *name, const char *spool, uint64_t bytes_ma
 /* ---- files ---- */
 
 /* The number of a member, links followed, or -1. Of several of one name the last counts, as in any tar. */
-static ssize_t find_member(const struct package *package, const char *name)
+static ssize_t find_member(const struct source *source, const char *name)
 {
     for (int links = 0; links < LINKS_MAX; links++) {
-        ssize_t at = (ssize_t)package->count - 1;
-        while (at >= 0 && strcmp(package->members[at].name, name) != 0)
+        ssize_t at = (ssize_t)source->count - 1;
+        while (at >= 0 && strcmp(source->members[at].name, name) != 0)
             at--;
-        if (at < 0 || !package->members[at].target)
+        if (at < 0 || !source->members[at].target)
             return at;
-        name = package->members[at].target;
+        name = source->members[at].target;
     }
     return -1;
 }
 
-int package_open_file(const struct package *package, const char *name, uint64_t *size, struct pe_error *err)
+int source_open_file(const struct source *source, const char *name, uint64_t *size, struct pe_error *err)
 {
     char number[32];
     const char *file = name;
-    if (package->spooled) {
-        ssize_t at = find_member(package, name);
+    if (source->spooled) {
+        ssize_t at = find_member(source, name);
         if (at < 0)
             return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
         snprintf(number, sizeof number, "%zd", at);
@@ -257,7 +256,7 @@ int package_open_file(const struct package *package, const char *name, uint64_t 
     struct stat info;
     /* O_NONBLOCK: a fifo must not hold us. */
     pe_autoclose int fd =
-        openat(package->directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        openat(source->directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
     if (fd < 0 || fstat(fd, &info) < 0)
@@ -268,18 +267,18 @@ int package_open_file(const struct package *package, const char *name, uint64_t 
     return pe_steal_fd(&fd);
 }
 
-int package_read(const struct package *package, const char *name, size_t limit, struct pe_buf *out,
-                 struct pe_error *err)
+int source_read_file(const struct source *source, const char *name, size_t limit, struct pe_buf *out,
+                     struct pe_error *err)
 {
     uint64_t size = 0;
-    pe_autoclose int fd = package_open_file(package, name, &size, err);
+    pe_autoclose int fd = source_open_file(source, name, &size, err);
     return fd < 0 ? -1 : pe_read_all(fd, limit, out, name, err);
 }
 
-bool package_has(const struct package *package, const char *name)
+bool source_has_file(const struct source *source, const char *name)
 {
     struct pe_error ignored;
     uint64_t size = 0;
-    pe_autoclose int fd = package_open_file(package, name, &size, &ignored);
+    pe_autoclose int fd = source_open_file(source, name, &size, &ignored);
     return fd >= 0;
 }

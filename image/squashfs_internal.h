@@ -1,4 +1,5 @@
-/* What squash.c (file data, the whole) and squash_tree.c (inodes and directories) share, and nobody else. */
+/* What squashfs_image.c (the file) and squashfs_tree.c (inodes and directories) share. No other file includes
+ * this. */
 #ifndef PE_IMAGE_SQUASHFS_INTERNAL_H
 #define PE_IMAGE_SQUASHFS_INTERNAL_H
 
@@ -14,12 +15,12 @@
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
 
-struct squash {
-    const char *path;
+struct squashfs_image {
+    const char *path; /* the caller's */
     sqfs_super_t super;
     sqfs_file_t *file;
     sqfs_compressor_t *compressor;
-    sqfs_compressor_t *decompressor; /* to compare fragments byte by byte before they are shared */
+    sqfs_compressor_t *decompressor; /* used to compare fragments before they are shared */
     sqfs_frag_table_t *fragments;
     sqfs_block_writer_t *blocks;
     sqfs_block_processor_t *data;
@@ -27,10 +28,8 @@ struct squash {
     sqfs_xattr_writer_t *xattrs;
 };
 
-/* Turn a libsquashfs error number into ours; `what` names what was being done. Returns -1. */
-int squash_fail(const struct squash *squash, int code, const char *what, struct pe_error *err);
-
-/* Append the inode and directory tables and set their places in the superblock. */
-int squash_write_tree(struct squash *squash, struct tree *tree, struct pe_error *err) PE_MUST_CHECK;
+/* Append the inode table and the directory table, and set their positions in the superblock. */
+int squashfs_image_write_tree(struct squashfs_image *squashfs, struct tree *tree,
+                              struct pe_error *err) PE_MUST_CHECK;
 
 #endif

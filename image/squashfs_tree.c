@@ -1,6 +1,7 @@
-/* Inodes and directories of a squashfs image. An entry of a directory says where its inode lies, so inodes
- * are written before the directory that names them: depth first, root last. */
+/* Inodes and directories of a squashfs image. A directory entry holds the position of its inode, so inodes
+ * are written before the directory that names them: depth first, with the root last. */
 #include "base/cleanup.h"
+#include "image/squashfs_error.h"
 #include "image/squashfs_internal.h"
 
 #include <sqfs/dir_writer.h>
@@ -13,9 +14,9 @@
 
 #define NO_XATTR UINT32_MAX
 
-/* The two metadata streams. Directories come after the inodes in the file, so they wait in memory. */
+/* The two metadata streams. Directories follow the inodes in the file, so they are kept in memory. */
 struct streams {
-    struct squash *squash;
+    struct squashfs_image *squashfs;
     sqfs_meta_writer_t *inodes;
     sqfs_meta_writer_t *directories;
     sqfs_dir_writer_t *listing;
@@ -39,8 +40,8 @@ static bool is_directory(const struct tree_entry *entry)
     return S_ISDIR(entry->inode->attributes.mode);
 }
 
-/* Number the inodes below and including `directory`, in the order in which they will be written: first what
- * is in subdirectories, then a directory's own files side by side, which keeps its listing short. */
+/* Number the inodes below `directory` in the order in which they will be written: first the contents of
+ * subdirectories, then the directory's own entries. Neighbouring numbers keep its listing short. */
 static void number_inodes(struct tree_inode *directory, uint32_t *count)
 {
     for (size_t i = 0; i < directory->entry_count; i++)
@@ -51,11 +52,11 @@ static void number_inodes(struct tree_inode *directory, uint32_t *count)
             directory->entries[i].inode->number = ++*count;
 }
 
-/* The number of the inode's set of extended attributes. */
+/* Store the inode's extended attributes. `*number` identifies the set, or is NO_XATTR. */
 static int record_xattrs(struct streams *streams, const struct tree_inode *inode, sqfs_u32 *number,
                          struct pe_error *err)
 {
-    sqfs_xattr_writer_t *writer = streams->squash->xattrs;
+    sqfs_xattr_writer_t *writer = streams->squashfs->xattrs;
     *number = NO_XATTR;
     if (inode->xattr_count == 0)
         return 0;
@@ -65,7 +66,7 @@ static int record_xattrs(struct streams *streams, const struct tree_inode *inode
                                      inode->xattrs[i].size);
     if (code == 0)
         code = sqfs_xattr_writer_end(writer, number);
-    return code == 0 ? 0 : squash_fail(streams->squash, code, "writing extended attributes", err);
+    return code == 0 ? 0 : squashfs_fail(streams->squashfs->path, code, "write extended attributes", err);
 }
 
 static int write_inode(struct streams *streams, struct tree_inode *inode, sqfs_inode_generic_t *content,
@@ -75,14 +76,15 @@ static int write_inode(struct streams *streams, struct tree_inode *inode, sqfs_i
     if (record_xattrs(streams, inode, &xattrs, err) < 0)
         return -1;
     if (xattrs != NO_XATTR && sqfs_inode_set_xattr_index(content, xattrs) != 0)
-        return squash_fail(streams->squash, SQFS_ERROR_UNSUPPORTED, "extended attributes of an inode", err);
+        return squashfs_fail(streams->squashfs->path, SQFS_ERROR_UNSUPPORTED,
+                             "write extended attributes of an inode", err);
 
     const struct tree_attributes *attributes = &inode->attributes;
-    int code = sqfs_id_table_id_to_index(streams->squash->ids, attributes->uid, &content->base.uid_idx);
+    int code = sqfs_id_table_id_to_index(streams->squashfs->ids, attributes->uid, &content->base.uid_idx);
     if (code == 0)
-        code = sqfs_id_table_id_to_index(streams->squash->ids, attributes->gid, &content->base.gid_idx);
+        code = sqfs_id_table_id_to_index(streams->squashfs->ids, attributes->gid, &content->base.gid_idx);
     if (code != 0)
-        return squash_fail(streams->squash, code, "over 65536 different owners", err);
+        return squashfs_fail(streams->squashfs->path, code, "store more than 65536 different owners", err);
     content->base.mode = (sqfs_u16)attributes->mode;
     content->base.mod_time = attributes->mtime;
     content->base.inode_number = inode->number;
@@ -93,16 +95,16 @@ static int write_inode(struct streams *streams, struct tree_inode *inode, sqfs_i
     inode->reference = block << 16 | offset;
     inode->written = true;
     code = sqfs_meta_writer_write_inode(streams->inodes, content);
-    return code == 0 ? 0 : squash_fail(streams->squash, code, "writing an inode", err);
+    return code == 0 ? 0 : squashfs_fail(streams->squashfs->path, code, "write an inode", err);
 }
 
 static int write_file(struct streams *streams, struct tree_inode *inode, struct pe_error *err)
 {
     if (inode->links > 1) {
-        /* Only the extended form can count links. */
+        /* Only extended inodes have a link count. */
         int code = sqfs_inode_make_extended(inode->content);
         if (code != 0)
-            return squash_fail(streams->squash, code, "writing a hard link", err);
+            return squashfs_fail(streams->squashfs->path, code, "write a hard link", err);
     }
     if (inode->content->base.type == SQFS_INODE_EXT_FILE)
         inode->content->data.file_ext.nlink = inode->links;
@@ -114,7 +116,7 @@ static int write_symlink(struct streams *streams, struct tree_inode *inode, stru
     size_t size = strlen(inode->target);
     pe_autofree sqfs_inode_generic_t *content = calloc(1, sizeof *content + size + 1);
     if (!content)
-        return squash_fail(streams->squash, SQFS_ERROR_ALLOC, "writing a symbolic link", err);
+        return squashfs_fail(streams->squashfs->path, SQFS_ERROR_ALLOC, "write a symbolic link", err);
     content->base.type = SQFS_INODE_SLINK;
     content->payload_bytes_available = content->payload_bytes_used = (sqfs_u32)size;
     content->data.slink.nlink = inode->links;
@@ -123,12 +125,12 @@ static int write_symlink(struct streams *streams, struct tree_inode *inode, stru
     return write_inode(streams, inode, content, err);
 }
 
-/* A device node, fifo or socket. */
+/* Write a device node, FIFO or socket. */
 static int write_special(struct streams *streams, struct tree_inode *inode, struct pe_error *err)
 {
     pe_autofree sqfs_inode_generic_t *content = calloc(1, sizeof *content);
     if (!content)
-        return squash_fail(streams->squash, SQFS_ERROR_ALLOC, "writing a device node", err);
+        return squashfs_fail(streams->squashfs->path, SQFS_ERROR_ALLOC, "write a device node", err);
     mode_t mode = inode->attributes.mode;
     if (S_ISFIFO(mode) || S_ISSOCK(mode)) {
         content->base.type = S_ISFIFO(mode) ? SQFS_INODE_FIFO : SQFS_INODE_SOCKET;
@@ -151,7 +153,7 @@ static int write_listing(struct streams *streams, const struct tree_inode *direc
     }
     if (code == 0)
         code = sqfs_dir_writer_end(streams->listing);
-    return code == 0 ? 0 : squash_fail(streams->squash, code, "writing a directory", err);
+    return code == 0 ? 0 : squashfs_fail(streams->squashfs->path, code, "write a directory", err);
 }
 
 /* Every non-directory of a directory, but what was already written under another name. */
@@ -173,7 +175,7 @@ static int write_files(struct streams *streams, const struct tree_inode *directo
 static int write_directory(struct streams *streams, struct tree_inode *directory, uint32_t parent,
                            struct pe_error *err)
 {
-    size_t links = 2; /* its name and its "."; each subdirectory's ".." is one more */
+    size_t links = 2; /* its name and its "."; the ".." of each subdirectory adds one */
     for (size_t i = 0; i < directory->entry_count; i++) {
         if (!is_directory(&directory->entries[i]))
             continue;
@@ -186,42 +188,42 @@ static int write_directory(struct streams *streams, struct tree_inode *directory
     autoinode sqfs_inode_generic_t *content =
         sqfs_dir_writer_create_inode(streams->listing, links, NO_XATTR, parent);
     if (!content)
-        return squash_fail(streams->squash, SQFS_ERROR_ALLOC, "writing a directory", err);
+        return squashfs_fail(streams->squashfs->path, SQFS_ERROR_ALLOC, "write a directory", err);
     return write_inode(streams, directory, content, err);
 }
 
-static int open_streams(struct squash *squash, struct streams *streams, struct pe_error *err)
+static int open_streams(struct squashfs_image *squashfs, struct streams *streams, struct pe_error *err)
 {
-    *streams = (struct streams){.squash = squash};
-    streams->inodes = sqfs_meta_writer_create(squash->file, squash->compressor, 0);
+    *streams = (struct streams){.squashfs = squashfs};
+    streams->inodes = sqfs_meta_writer_create(squashfs->file, squashfs->compressor, 0);
     streams->directories =
-        sqfs_meta_writer_create(squash->file, squash->compressor, SQFS_META_WRITER_KEEP_IN_MEMORY);
+        sqfs_meta_writer_create(squashfs->file, squashfs->compressor, SQFS_META_WRITER_KEEP_IN_MEMORY);
     if (streams->directories)
         streams->listing = sqfs_dir_writer_create(streams->directories, 0);
     return streams->inodes && streams->listing
                ? 0
-               : squash_fail(squash, SQFS_ERROR_ALLOC, "writing inodes and directories", err);
+               : squashfs_fail(squashfs->path, SQFS_ERROR_ALLOC, "write inodes and directories", err);
 }
 
-int squash_write_tree(struct squash *squash, struct tree *tree, struct pe_error *err)
+int squashfs_image_write_tree(struct squashfs_image *squashfs, struct tree *tree, struct pe_error *err)
 {
     __attribute__((cleanup(streams_free))) struct streams streams = {0};
-    if (open_streams(squash, &streams, err) < 0)
+    if (open_streams(squashfs, &streams, err) < 0)
         return -1;
     uint32_t count = 0;
     number_inodes(tree->root, &count);
     tree->root->number = ++count;
-    squash->super.inode_count = count;
-    squash->super.inode_table_start = squash->file->get_size(squash->file);
-    /* The root has no parent; mksquashfs and the kernel agree on a number that no inode has. */
+    squashfs->super.inode_count = count;
+    squashfs->super.inode_table_start = squashfs->file->get_size(squashfs->file);
+    /* The root has no parent. Like mksquashfs, use a number that no inode has. */
     if (write_directory(&streams, tree->root, count + 1, err) < 0)
         return -1;
-    squash->super.root_inode_ref = tree->root->reference;
+    squashfs->super.root_inode_ref = tree->root->reference;
     int code = sqfs_meta_writer_flush(streams.inodes);
-    squash->super.directory_table_start = squash->file->get_size(squash->file);
+    squashfs->super.directory_table_start = squashfs->file->get_size(squashfs->file);
     if (code == 0)
         code = sqfs_meta_writer_flush(streams.directories);
     if (code == 0)
         code = sqfs_meta_write_write_to_file(streams.directories);
-    return code == 0 ? 0 : squash_fail(squash, code, "writing inodes and directories", err);
+    return code == 0 ? 0 : squashfs_fail(squashfs->path, code, "write inodes and directories", err);
 }

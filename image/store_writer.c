@@ -77,22 +77,22 @@ static int sweep(const char *store, struct pe_error *err)
 
 /* ---- beginning ---- */
 
-static int make_unfinished(struct entry *entry, struct pe_error *err)
+static int make_unfinished(struct store_writer *writer, struct pe_error *err)
 {
-    if (join(entry->directory, entry->store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
+    if (join(writer->directory, writer->store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
         return -1;
-    if (!mkdtemp(entry->directory)) {
-        pe_fail_errno(err, "making %s", entry->directory);
-        entry->directory[0] = '\0';
+    if (!mkdtemp(writer->directory)) {
+        pe_fail_errno(err, "making %s", writer->directory);
+        writer->directory[0] = '\0';
         return -1;
     }
-    entry->lock = open(entry->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    writer->lock = open(writer->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* mkdtemp makes it private; an image is for every user that runs a worker. */
-    if (entry->lock < 0 || flock(entry->lock, LOCK_EX | LOCK_NB) < 0 || fchmod(entry->lock, 0755) < 0)
-        return pe_fail_errno(err, "locking %s", entry->directory);
-    return join(entry->spool, entry->directory, "spool", err) < 0
+    if (writer->lock < 0 || flock(writer->lock, LOCK_EX | LOCK_NB) < 0 || fchmod(writer->lock, 0755) < 0)
+        return pe_fail_errno(err, "locking %s", writer->directory);
+    return join(writer->spool, writer->directory, "spool", err) < 0
                ? -1
-               : join(entry->rootfs, entry->directory, "rootfs.squashfs", err);
+               : join(writer->rootfs, writer->directory, "rootfs.squashfs", err);
 }
 
 static int make_directory(const char *path, struct pe_error *err)
@@ -100,30 +100,30 @@ static int make_directory(const char *path, struct pe_error *err)
     return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : pe_fail_errno(err, "making %s", path);
 }
 
-int entry_begin(const char *store, struct entry *entry, struct pe_error *err)
+int store_writer_begin(const char *store, struct store_writer *writer, struct pe_error *err)
 {
     char names[PATH_MAX];
-    *entry = (struct entry){.store = store, .lock = -1};
+    *writer = (struct store_writer){.store = store, .lock = -1};
     if (join(names, store, "names", err) < 0 || make_directory(store, err) < 0 ||
         make_directory(names, err) < 0)
         return -1;
     pe_autoclose int lock = lock_store(store, err);
     if (lock < 0 || sweep(store, err) < 0)
         return -1;
-    if (make_unfinished(entry, err) == 0)
+    if (make_unfinished(writer, err) == 0)
         return 0;
-    entry_abandon(entry);
+    store_writer_abandon(writer);
     return -1;
 }
 
-void entry_abandon(struct entry *entry)
+void store_writer_abandon(struct store_writer *writer)
 {
     struct pe_error ignored; /* what cannot be removed now is swept later */
-    if (entry->directory[0])
-        (void)!remove_tree(entry->directory, &ignored);
-    pe_cleanup_close(&entry->lock);
-    entry->lock = -1;
-    entry->directory[0] = '\0';
+    if (writer->directory[0])
+        (void)!remove_tree(writer->directory, &ignored);
+    pe_cleanup_close(&writer->lock);
+    writer->lock = -1;
+    writer->directory[0] = '\0';
 }
 
 /* ---- publishing ---- */
@@ -215,43 +215,44 @@ static int settle(const char *store, const struct pe_store_images *before, struc
 }
 
 /* The rootfs takes its place, unless the same bytes are there already. */
-static int place_rootfs(struct entry *entry, const char *digest, struct pe_error *err)
+static int place_rootfs(struct store_writer *writer, const char *digest, struct pe_error *err)
 {
     char path[PATH_MAX];
-    if (join(path, entry->store, hex_of(digest), err) < 0)
+    if (join(path, writer->store, hex_of(digest), err) < 0)
         return -1;
     if (access(path, F_OK) == 0) {
-        entry_abandon(entry);
+        store_writer_abandon(writer);
         return 0;
     }
-    if (rename(entry->directory, path) < 0)
-        return pe_fail_errno(err, "renaming %s to %s", entry->directory, path);
-    entry->directory[0] = '\0';
-    entry_abandon(entry);
-    return sync_path(entry->store, err);
+    if (rename(writer->directory, path) < 0)
+        return pe_fail_errno(err, "renaming %s to %s", writer->directory, path);
+    writer->directory[0] = '\0';
+    store_writer_abandon(writer);
+    return sync_path(writer->store, err);
 }
 
 /* Only the rootfs belongs into the store; what was fetched to make it goes. */
-static int clear_spool(const struct entry *entry, struct pe_error *err)
+static int clear_spool(const struct store_writer *writer, struct pe_error *err)
 {
     char path[PATH_MAX];
-    return join(path, entry->directory, "spool", err) < 0 ? -1 : remove_tree(path, err);
+    return join(path, writer->directory, "spool", err) < 0 ? -1 : remove_tree(path, err);
 }
 
-int entry_publish(struct entry *entry, const struct pe_image *images, size_t count, struct pe_error *err)
+int store_writer_publish(struct store_writer *writer, const struct pe_image *images, size_t count,
+                         struct pe_error *err)
 {
-    if (clear_spool(entry, err) < 0 || sync_path(entry->rootfs, err) < 0 ||
-        sync_path(entry->directory, err) < 0)
+    if (clear_spool(writer, err) < 0 || sync_path(writer->rootfs, err) < 0 ||
+        sync_path(writer->directory, err) < 0)
         return -1;
-    pe_autoclose int lock = lock_store(entry->store, err);
+    pe_autoclose int lock = lock_store(writer->store, err);
     pe_autostoreimages struct pe_store_images before = {0};
-    if (lock < 0 || pe_store_list(entry->store, &before, err) < 0 ||
-        place_rootfs(entry, images[0].digest, err) < 0)
+    if (lock < 0 || pe_store_list(writer->store, &before, err) < 0 ||
+        place_rootfs(writer, images[0].digest, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
-        if (write_name(entry->store, &images[i], err) < 0)
+        if (write_name(writer->store, &images[i], err) < 0)
             return -1;
-    return settle(entry->store, &before, err);
+    return settle(writer->store, &before, err);
 }
 
 /* ---- names ---- */
@@ -266,7 +267,7 @@ static int open_store(const char *store, struct pe_store_images *images, struct 
     return lock >= 0 && pe_store_list(store, images, err) == 0 ? pe_steal_fd(&lock) : -1;
 }
 
-int entry_remove(const char *store, const char *reference, struct pe_error *err)
+int store_remove_name(const char *store, const char *reference, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     pe_autoclose int lock = open_store(store, &images, err);
@@ -284,7 +285,7 @@ int entry_remove(const char *store, const char *reference, struct pe_error *err)
     return settle(store, &images, err);
 }
 
-int entry_add_name(const char *store, const struct pe_image *image, struct pe_error *err)
+int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     pe_autoclose int lock = open_store(store, &images, err);
@@ -294,7 +295,7 @@ int entry_add_name(const char *store, const struct pe_image *image, struct pe_er
     return settle(store, &images, err);
 }
 
-int entry_name(const char *store, const char *reference, const char *name, struct pe_error *err)
+int store_copy_name(const char *store, const char *reference, const char *name, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     pe_autoclose int lock = open_store(store, &images, err);
@@ -323,7 +324,7 @@ static int rootfs_bytes(const char *store, const char *hex, uint64_t *bytes, str
     return 0;
 }
 
-int entry_collect(const char *store, uint64_t *removed, uint64_t *bytes, struct pe_error *err)
+int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes, struct pe_error *err)
 {
     *removed = *bytes = 0;
     pe_autostoreimages struct pe_store_images images = {0};

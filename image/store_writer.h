@@ -9,7 +9,7 @@
 
 #include <limits.h>
 
-struct entry {
+struct store_writer {
     const char *store;
     char
         directory[PATH_MAX]; /* absolute or relative path of the unfinished entry; empty when there is none */
@@ -19,29 +19,30 @@ struct entry {
 };
 
 /* Begin an entry in the store at `store`, which is made when missing and must live as long as the entry. */
-int entry_begin(const char *store, struct entry *entry, struct pe_error *err) PE_MUST_CHECK;
+int store_writer_begin(const char *store, struct store_writer *writer, struct pe_error *err) PE_MUST_CHECK;
 
 /* Complete it: sync the rootfs, put it and then `count` catalog entries, all of its digest, in place of what
  * had these names. A rootfs that thereby lost its last name is removed. */
-int entry_publish(struct entry *entry, const struct pe_image *images, size_t count,
-                  struct pe_error *err) PE_MUST_CHECK;
+int store_writer_publish(struct store_writer *writer, const struct pe_image *images, size_t count,
+                         struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove what is unfinished, if anything. */
-void entry_abandon(struct entry *entry);
-#define pe_autoentry __attribute__((cleanup(entry_abandon)))
+void store_writer_abandon(struct store_writer *writer);
+#define pe_autostorewriter __attribute__((cleanup(store_writer_abandon)))
 
 /* Remove a name from a store, and its rootfs with the last one. PE_ERR_NOT_FOUND with near names. */
-int entry_remove(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
+int store_remove_name(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
 
 /* Put a catalog entry for a rootfs that is in the store already. PE_ERR_NOT_FOUND when it is not (any more).
  */
-int entry_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
+int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 /* Give an image one more name, with a copy of its catalog entry. */
-int entry_name(const char *store, const char *reference, const char *name,
-               struct pe_error *err) PE_MUST_CHECK;
+int store_copy_name(const char *store, const char *reference, const char *name,
+                    struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove rootfs files without a name, and what dead processes left. Counts what had no name. */
-int entry_collect(const char *store, uint64_t *removed, uint64_t *bytes, struct pe_error *err) PE_MUST_CHECK;
+int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
+                          struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 #define READ_BYTES (128u * 1024u)
 
 struct stream {
-    const struct stream_source *source;
+    const struct stream_input *source;
     uint64_t *bytes_left;
     struct progress *progress;
     struct archive *archive;
@@ -89,8 +89,8 @@ static int open_archive(struct stream *stream, struct pe_error *err)
     return 0;
 }
 
-struct stream *stream_open(const struct stream_source *source, uint64_t *bytes_left,
-                           struct progress *progress, struct pe_error *err)
+struct stream *stream_open(const struct stream_input *source, uint64_t *bytes_left, struct progress *progress,
+                           struct pe_error *err)
 {
     pe_autostream struct stream *stream = calloc(1, sizeof *stream);
     if (!stream) {

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct stream_source {
+struct stream_input {
     int fd;              /* a seekable file, read from its start; the caller's */
     const char *name;    /* for messages */
     uint64_t size;       /* bytes; anything else is refused */
@@ -28,8 +28,8 @@ struct stream;
 
 /* Begin reading. `*bytes_left` is what may still be unpacked, counted down. `source`, `bytes_left` and
  * `progress` must outlive the stream. NULL on failure. */
-struct stream *stream_open(const struct stream_source *source, uint64_t *bytes_left,
-                           struct progress *progress, struct pe_error *err) PE_MUST_CHECK;
+struct stream *stream_open(const struct stream_input *source, uint64_t *bytes_left, struct progress *progress,
+                           struct pe_error *err) PE_MUST_CHECK;
 
 /* The next unpacked bytes, valid until the next call; `*size` is 0 at the end. PE_ERR_MALFORMED for bytes
  * that do not unpack, PE_ERR_TOO_LARGE over the limit. */

@@ -218,7 +218,7 @@ static struct tree_inode *make_parents(struct tree *tree, const char *path,
 
 /* ---- what an archive says ---- */
 
-int tree_put(struct tree *tree, const char *path, const struct tree_attributes *attributes,
+int tree_add(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err)
 {
     struct tree_inode *old = tree_find(tree, path);

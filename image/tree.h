@@ -82,7 +82,7 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path);
  * PE_ERR_INVALID: following a symlink there would let an archive write elsewhere than it says. What was at
  * the path is replaced, except that a directory over a directory only changes its attributes. `*inode` is the
  * tree's. */
-int tree_put(struct tree *tree, const char *path, const struct tree_attributes *attributes,
+int tree_add(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove what layers before the current one put at `path` (a whiteout), or below the directory there (an

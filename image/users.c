@@ -84,7 +84,7 @@ static bool lists_member(char *members, const char *name)
     return false;
 }
 
-static void take_groups(const struct pe_buf *group, const char *name, struct pe_image_user *user)
+static void add_groups(const struct pe_buf *group, const char *name, struct pe_image_user *user)
 {
     struct record record;
     struct pe_cursor cursor = {group->data, group->size};
@@ -123,6 +123,6 @@ int users_resolve(const char *said, const struct pe_buf *passwd, const struct pe
                        "the image wants the group '%s', which its /etc/group does not have", colon + 1);
     /* As everywhere: a group that is asked for stands alone. */
     if (found && !colon && *said)
-        take_groups(group, record.fields[0], user);
+        add_groups(group, record.fields[0], user);
     return 0;
 }

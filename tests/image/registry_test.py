@@ -109,5 +109,5 @@ def test_what_skopeo_cannot_fetch_is_said_and_leaves_nothing(work):
     contains(done.stderr, b"skopeo could not fetch docker://")
     contains(done.stderr, b"manifest unknown")
     equal(sorted(os.listdir(f"{work}/store")), [".lock", "names"], "store")
-    contains(run("pull", "--store", f"{work}/store", "gcc").stderr, b"say one source")
+    contains(run("pull", "--store", f"{work}/store", "gcc").stderr, b"expected one source")
     contains(run("pull", "--store", f"{work}/store", "dir:/x").stderr, b"--name is missing")

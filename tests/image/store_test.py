@@ -153,14 +153,14 @@ def test_a_bar_shows_progress_on_a_terminal(work):
 
 
 def test_wrong_usage_is_said(work):
-    cases = [(("import", "-"), b"--name is missing"), (("import", "--name", "x:1"), b"say one tar file or directory"),
+    cases = [(("import", "-"), b"--name is missing"), (("import", "--name", "x:1"), b"expected one file or directory"),
              (("import", "--name", "X Y:1", "-"), b"'name' must be name:tag"),
              (("import", "--name", "x:1", "--cmd", "sh", "-"), b"--cmd takes a JSON array"),
              (("import", "--name", "x:1", "--cmd", "[1]", "-"), b"not a string"),
              (("import", "--name", "x:1", "--env", "A", "-"), b"KEY=value"),
-             (("import", "--name", "x:1", "/nonexistent.tar"), b"opening /nonexistent.tar"),
-             (("build", "gcc:99"), b"no recipe 'gcc-99'; there are"), (("build", "../x"), b"say one recipe"),
-             (("frob",), b"no command 'frob'"), (("rm",), b"say which image")]
+             (("import", "--name", "x:1", "/nonexistent.tar"), b"cannot open /nonexistent.tar"),
+             (("build", "gcc:99"), b"no recipe 'gcc-99'; recipes:"), (("build", "../x"), b"expected one recipe"),
+             (("frob",), b"no command 'frob'"), (("rm",), b"expected the names")]
     for arguments, message in cases:
         extra = ("--store", f"{work}/store") if arguments[0] in ("import", "rm") else ()
         done = run(arguments[0], *extra, *arguments[1:])

@@ -1,0 +1,47 @@
+/* pe-image fetch: images from another host's store. */
+#include "image/command.h"
+#include "image/fetch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define URL_BYTES_MAX 2000
+
+int command_fetch(int argc, char **argv, struct pe_error *err)
+{
+    struct command_store store = {0};
+    bool json = false;
+    const struct pe_option options[] = {COMMAND_JSON_OPTION(json), COMMAND_STORE_OPTION(store), {0}};
+    const struct pe_program program = {
+        .name = "pe-image fetch",
+        .usage = "[options] URL [NAME:TAG...]",
+        .about = "Copy the named images, or all, from another host's store. Any web server that serves the\n"
+                 "store's files will do.",
+        .options = options};
+    char url[URL_BYTES_MAX + 1];
+    int rest = 0;
+    struct progress progress;
+    struct fetch_result result;
+    if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
+        return -1;
+    if (rest == argc || (strncmp(argv[rest], "http://", 7) != 0 && strncmp(argv[rest], "https://", 8) != 0))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "expected the URL of a store, as in http://host/images; see %s --help", program.name);
+    if (strlen(argv[rest]) > URL_BYTES_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "the URL is longer than %d bytes", URL_BYTES_MAX);
+    snprintf(url, sizeof url, "%s", argv[rest]);
+    while (*url && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+    progress_init(&progress, json);
+    int failed =
+        fetch_images(store.path, url, argv + rest + 1, (size_t)(argc - rest - 1), &progress, &result, err);
+    progress_end(&progress);
+    if (failed)
+        return -1;
+    if (json)
+        return command_print_json(json_pack("{s:I, s:I}", "fetched", (json_int_t)result.fetched, "present",
+                                            (json_int_t)result.present),
+                                  err);
+    printf("fetched %zu images; %zu were already in the store\n", result.fetched, result.present);
+    return 0;
+}

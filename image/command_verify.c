@@ -1,0 +1,86 @@
+/* pe-image verify: compare the files of a store with the digests in the catalog. */
+#include "base/cleanup.h"
+#include "image/command.h"
+#include "image/digest.h"
+#include "proto/job_spec.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Returns -1, with the reason in `fault`, for a damaged image. */
+static int verify_image(const char *store, const struct pe_image *image, struct pe_error *fault)
+{
+    char path[PATH_MAX], digest[DIGEST_TEXT_BYTES];
+    struct stat info;
+    pe_autoclose int fd = pe_store_open_rootfs(store, image, fault);
+    if (fd < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (fstat(fd, &info) < 0 || (uint64_t)info.st_size != image->rootfs_bytes)
+        return pe_fail(fault, PE_ERR_INVALID, "has %llu bytes, but its catalog entry says %llu",
+                       (unsigned long long)info.st_size, (unsigned long long)image->rootfs_bytes);
+    if (digest_file(path, digest, fault) < 0)
+        return -1;
+    return strcmp(digest, image->digest) == 0 ? 0
+                                              : pe_fail(fault, PE_ERR_INVALID, "its digest is %s", digest);
+}
+
+static bool is_selected(const struct pe_image *image, char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!strcmp(image->name, names[i]))
+            return true;
+    return count == 0;
+}
+
+/* Verify the images of these names (all when `count` is 0) and append one object per image to `results`.
+ * Returns the number of damaged images. */
+static size_t verify_images(const char *store, const struct pe_store_images *images, char *const *names,
+                            int count, json_t *results, bool json)
+{
+    struct pe_error fault;
+    size_t damaged = 0;
+    for (size_t i = 0; i < images->count; i++) {
+        const struct pe_image *image = &images->items[i];
+        if (!is_selected(image, names, count))
+            continue;
+        bool good = verify_image(store, image, &fault) == 0;
+        damaged += !good;
+        json_array_append_new(results,
+                              json_pack("{s:s, s:s, s:b, s:s}", "name", image->name, "digest", image->digest,
+                                        "good", good, "fault", good ? "" : fault.message));
+        if (!json)
+            printf("%-24s %s\n", image->name, good ? "good" : fault.message);
+    }
+    return damaged;
+}
+
+int command_verify(int argc, char **argv, struct pe_error *err)
+{
+    struct command_store store = {0};
+    bool json = false;
+    const struct pe_option options[] = {COMMAND_JSON_OPTION(json), COMMAND_STORE_OPTION(store), {0}};
+    const struct pe_program program = {
+        .name = "pe-image verify",
+        .usage = "[options] [NAME:TAG...]",
+        .about = "Compare images with their digests: those named, or all of the store.",
+        .options = options};
+    int rest = 0;
+    pe_autostoreimages struct pe_store_images images = {0};
+    if (command_parse(&program, argc, argv, &store, &rest, err) < 0 ||
+        pe_store_list(store.path, &images, err) < 0)
+        return -1;
+    for (int i = rest; i < argc; i++)
+        if (!pe_store_find(&images, argv[i], err))
+            return -1;
+    pe_autojson json_t *results = json_array();
+    size_t damaged = verify_images(store.path, &images, argv + rest, argc - rest, results, json);
+    if (json && command_print_json(json_incref(results), err) < 0)
+        return -1;
+    return damaged ? pe_fail(err, PE_ERR_MALFORMED,
+                             "%zu of %zu images are damaged; remove them or import them again", damaged,
+                             json_array_size(results))
+                   : 0;
+}

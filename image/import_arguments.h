@@ -1,0 +1,49 @@
+/* The command line that `pe-image import` and `pe-image pull` have in common: its options, and what they mean
+ * for the catalog entry and for the import itself. */
+#ifndef PE_IMAGE_IMPORT_ARGUMENTS_H
+#define PE_IMAGE_IMPORT_ARGUMENTS_H
+
+#include "base/error.h"
+#include "base/options.h"
+#include "image/command.h"
+#include "image/import.h"
+#include "image/progress.h"
+#include "proto/image.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct import_arguments {
+    /* As given on the command line; NULL, false or 0 when not given. */
+    const char *name, *architecture, *metadata, *description, *command, *working_dir, *reference;
+    struct pe_option_list env;
+    struct command_store store;
+    bool json, devices, plain_http;
+    uint64_t max_mib;
+
+    /* Set by import_arguments_resolve. */
+    struct import_options import;
+    struct progress progress;
+};
+
+/* Parse the common options and those of `program->options`, which are listed after them. `*rest` is the index
+ * of the first argument that is not an option. `arguments` is zeroed first and must not be moved afterwards.
+ * PE_ERR_INVALID for a wrong command line. */
+int import_arguments_parse(struct import_arguments *arguments, const struct pe_program *program, int argc,
+                           char **argv, int *rest, struct pe_error *err) PE_MUST_CHECK;
+
+/* Set `arguments->import` for an image that gets the catalog name `name` (":latest" is appended when it has
+ * no tag). The parts of the catalog entry that come from the command line are checked here, before an image
+ * is downloaded in vain. PE_ERR_INVALID names the wrong part. */
+int import_arguments_resolve(struct import_arguments *arguments, const char *name,
+                             struct pe_error *err) PE_MUST_CHECK;
+
+/* Print the new catalog entry when --json was given. */
+int import_arguments_print(const struct import_arguments *arguments, const struct pe_image *image,
+                           struct pe_error *err) PE_MUST_CHECK;
+
+/* Remove the progress bar, if one is shown, and free what the arguments own. */
+void import_arguments_free(struct import_arguments *arguments);
+#define pe_autoimportarguments __attribute__((cleanup(import_arguments_free)))
+
+#endif
