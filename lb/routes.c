@@ -23,7 +23,7 @@ static const struct route {
     const char *path;   /* one that ends in '/' stands for everything below it, "/" excepted */
     void (*handle)(struct server *server, h2o_req_t *req);
 } routes[] = {
-    {"POST", "/v1/run", run_accept},
+    {"POST", "/v1/run", exchange_accept},
     {"GET", "/v1/images", api_images},
     {"GET", JOB_STATUS_PATH, api_job},
     {"GET", "/v1/hosts", api_hosts},
@@ -32,12 +32,12 @@ static const struct route {
     {"GET", "/metrics", api_metrics},
     {"GET", "/openapi.json", api_openapi},
     {"GET", "/problems/", api_problem},
-    {"GET", PE_SLOT_PATH, slot_link_accept},
-    {"GET", PE_CONTROL_PATH, control_link_accept},
+    {"GET", PE_SLOT_PATH, slot_conn_accept},
+    {"GET", PE_CONTROL_PATH, registration_accept},
     {NULL, "/api/v2/", piston_handle},
-    {"GET", "/", playground_answer},
-    {"GET", "/embed", playground_answer},
-    {"GET", "/assets/", playground_answer},
+    {"GET", "/", playground_handle},
+    {"GET", "/embed", playground_handle},
+    {"GET", "/assets/", playground_handle},
 };
 
 static bool path_fits(const struct route *route, h2o_iovec_t path)
@@ -56,8 +56,8 @@ static bool method_fits(const struct route *route, h2o_iovec_t method)
 static void refuse_method(h2o_req_t *req, const char *allowed)
 {
     struct pe_problem problem = problem_make("method-not-allowed", "this path takes %s", allowed);
-    answer_header(req, "allow", allowed);
-    answer_problem(req, &problem);
+    http_reply_header(req, "allow", allowed);
+    http_reply_problem(req, &problem);
 }
 
 struct router {
@@ -77,13 +77,13 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
         if (!method || method_fits(&routes[i], req->method))
             routes[i].handle(server, req);
         else if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
-            cors_answer_preflight(&server->settings->cors_origins, req, allowed);
+            cors_send_preflight(&server->settings->cors_origins, req, allowed);
         else
             refuse_method(req, allowed);
         return 0;
     }
     struct pe_problem problem = problem_make("not-found", "there is nothing at this path");
-    answer_problem(req, &problem);
+    http_reply_problem(req, &problem);
     return 0;
 }
 
@@ -103,7 +103,7 @@ void server_configure(struct server *server)
     struct router *router = (struct router *)h2o_create_handler(path, sizeof *router);
     router->super.on_req = on_request;
     router->server = server;
-    answer_register_filter(path, origins);
+    problem_filter_register(path, origins);
     /* of requests that are refused before they have a path */
-    answer_register_filter(&host->fallback_path, origins);
+    problem_filter_register(&host->fallback_path, origins);
 }

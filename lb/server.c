@@ -95,10 +95,10 @@ static void on_deadlines(h2o_timeout_entry_t *entry)
     struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, deadline_entry, entry);
     uint64_t now = pe_now_us();
     for (struct list *node = server->waiting.next, *next; node != &server->waiting; node = next) {
-        struct run *run = list_entry(node, struct run, in_waiting);
+        struct exchange *exchange = list_entry(node, struct exchange, in_waiting);
         next = node->next;
-        if (now >= run->deadline_us)
-            run_on_deadline(run);
+        if (now >= exchange->deadline_us)
+            exchange_on_deadline(exchange);
     }
     server_watch_deadlines(server);
 }
@@ -117,10 +117,10 @@ void server_watch_deadlines(struct server *server)
 static void go_on_with(struct server *server, bool all)
 {
     for (struct list *node = server->waiting.next, *next; node != &server->waiting; node = next) {
-        struct run *run = list_entry(node, struct run, in_waiting);
+        struct exchange *exchange = list_entry(node, struct exchange, in_waiting);
         next = node->next;
-        if (!run->task && (all || run_has_image(run)))
-            run_on_hosts(run);
+        if (!exchange->job && (all || exchange_has_image(exchange)))
+            exchange_on_workers(exchange);
     }
 }
 
@@ -131,7 +131,7 @@ static void on_gathered(h2o_timeout_entry_t *entry)
     go_on_with(server, true);
 }
 
-void server_host_changed(struct server *server)
+void server_worker_changed(struct server *server)
 {
     if (server->gathering)
         go_on_with(server, false);
@@ -140,22 +140,22 @@ void server_host_changed(struct server *server)
 
 /* ---- the end ---- */
 
-void server_run_ended(struct server *server)
+void server_exchange_ended(struct server *server)
 {
-    server->runs--;
+    server->exchanges--;
     server_check_end(server);
 }
 
 void server_check_end(struct server *server)
 {
-    if (server->draining && server->runs == 0 && server->unheard == 0)
+    if (server->draining && server->exchanges == 0 && server->unheard == 0)
         server->stopped = true;
 }
 
 static void on_drain_over(h2o_timeout_entry_t *entry)
 {
     struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, phase_entry, entry);
-    pe_log(PE_LOG_WARN, "%zu jobs did not end in time", server->runs);
+    pe_log(PE_LOG_WARN, "%zu jobs did not end in time", server->exchanges);
     server->stopped = true;
 }
 
@@ -168,9 +168,9 @@ static void dismiss_slots(struct server *server)
         return;
     list_for_each(node, &server->scheduler.slots)
     {
-        struct sched_slot *slot = list_entry(node, struct sched_slot, in_slots);
+        struct slot *slot = list_entry(node, struct slot, in_slots);
         if (list_linked(&slot->in_ready) && spared++)
-            slot_link_dismiss(slot);
+            slot_conn_dismiss(slot);
     }
 }
 
@@ -191,7 +191,7 @@ static void on_handed_over(h2o_timeout_entry_t *entry)
  * stays there for the next process. */
 static void begin_end(struct server *server)
 {
-    pe_log(PE_LOG_INFO, "shutting down: %zu jobs are to be finished", server->runs);
+    pe_log(PE_LOG_INFO, "shutting down: %zu jobs are to be finished", server->exchanges);
     sd_notify(0, "STOPPING=1");
     server->terminating = true;
     if (server->gathering)
@@ -213,7 +213,7 @@ static int read_page(struct server *server, struct pe_error *err)
     char own[PATH_MAX];
     if (!named && pe_home_path("playground", own, sizeof own, err) < 0)
         return -1;
-    if (page_files_read(&server->page, named ? named : own, err) == 0)
+    if (static_files_read(&server->page, named ? named : own, err) == 0)
         return 0;
     return !named && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
 }
@@ -267,18 +267,18 @@ static int watch_signals(struct server *server, struct pe_error *err)
 static void init_state(struct server *server)
 {
     const struct settings *settings = server->settings;
-    const struct sched_limits limits = {.jobs = (size_t)settings->queue_jobs,
+    const struct queue_limits limits = {.jobs = (size_t)settings->queue_jobs,
                                         .bytes = (size_t)settings->queue_mib << 20};
     list_init(&server->listeners);
     list_init(&server->connections_open);
     list_init(&server->waiting);
-    list_init(&server->answering);
+    list_init(&server->responding);
     scheduler_init(&server->scheduler, &limits);
     clients_init(&server->clients, &settings->client);
     cache_init(&server->cache, (size_t)settings->cache_mib << 20);
     server->queue_wait_us = settings->queue_wait_ms * 1000;
     server->poison_us = settings->poison_ms * 1000;
-    server->outcomes_max = (size_t)settings->results_mib << 20;
+    server->results_max = (size_t)settings->results_mib << 20;
     server->gathering = settings->gather_ms > 0;
 }
 
@@ -299,7 +299,7 @@ int server_init(struct server *server, const struct settings *settings, struct p
     init_timeouts(server);
     connections_watch(server);
     if (hangup_init(&server->hangup, server->ctx.loop, err) < 0 || watch_signals(server, err) < 0 ||
-        store_init(&server->store, server->ctx.loop, &settings->store, &server->outcome_bytes, err) < 0)
+        result_store_init(&server->store, server->ctx.loop, &settings->store, &server->result_bytes, err) < 0)
         return -1;
     server->phase_entry.cb = on_gathered;
     if (server->gathering)
@@ -309,27 +309,27 @@ int server_init(struct server *server, const struct settings *settings, struct p
 
 void server_dispatch(struct server *server)
 {
-    struct sched_slot *slot = NULL;
-    struct sched_job *job = NULL;
-    while (scheduler_match(&server->scheduler, &slot, &job)) {
-        struct task *task = H2O_STRUCT_FROM_MEMBER(struct task, job, job);
-        task_on_start(task);
-        slot_link_start(slot, task);
+    struct slot *slot = NULL;
+    struct queue_entry *entry = NULL;
+    while (scheduler_match(&server->scheduler, &slot, &entry)) {
+        struct job *job = H2O_STRUCT_FROM_MEMBER(struct job, entry, entry);
+        job_on_start(job);
+        slot_conn_start(slot, job);
     }
     dismiss_slots(server);
 }
 
-void server_bound_outcomes(struct server *server)
+void server_bound_results(struct server *server)
 {
-    while (server->outcome_bytes > server->cache.bytes + server->outcomes_max + server->shedding &&
-           server->answering.next != &server->answering) {
-        struct run *run = list_entry(server->answering.next, struct run, in_answering);
-        run->shed = run->response.outcome->held;
-        server->shedding += run->shed;
-        pe_log_about(PE_LOG_WARN, run->id, "results hold too much memory: its slow reader is cut off");
+    while (server->result_bytes > server->cache.bytes + server->results_max + server->shedding &&
+           server->responding.next != &server->responding) {
+        struct exchange *exchange = list_entry(server->responding.next, struct exchange, in_responding);
+        exchange->shed = exchange->encoder.result->held;
+        server->shedding += exchange->shed;
+        pe_log_about(PE_LOG_WARN, exchange->id, "results hold too much memory: its slow reader is cut off");
         server->metrics.shed++;
-        list_remove(&run->in_answering);
-        run_disconnect(run); /* it ends from the loop */
+        list_remove(&exchange->in_responding);
+        exchange_disconnect(exchange); /* it ends from the loop */
     }
 }
 
@@ -342,7 +342,7 @@ int server_run(struct server *server, struct pe_error *err)
             return pe_fail_errno(err, "the event loop");
     }
     listener_close_all(server);
-    store_close(&server->store);
+    result_store_close(&server->store);
     pe_log(PE_LOG_INFO, "stopped");
     return 0;
 }

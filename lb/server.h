@@ -30,22 +30,22 @@ struct server {
     struct scheduler scheduler;
     struct clients clients;
     struct cache cache;
-    struct store store;
+    struct result_store store;
     struct poison poison;
     struct metrics metrics;
-    void *tasks; /* those that can be joined: tsearch(3), by key (lb/core/job.c) */
+    void *jobs;  /* those that can be joined: tsearch(3), by key (lb/core/job.c) */
     void *named; /* runs whose clients gave them an id: tsearch(3), by id (lb/api/job_status.c) */
     struct tokens tokens;
-    struct page_files page;
+    struct static_files page;
     struct peer_networks trusted;
     struct hangup hangup;
 
-    struct list waiting;   /* runs whose deadline is watched */
-    struct list answering; /* runs whose response is under way, the one begun first first */
+    struct list waiting;    /* runs whose deadline is watched */
+    struct list responding; /* runs whose response is under way, the one begun first first */
     uint64_t queue_wait_us, poison_us;
-    size_t shedding;                    /* bytes that runs which were cut off are about to give back */
-    uint64_t service_us;                /* what a slot takes for a job: moving average, 0 before the first */
-    size_t outcome_bytes, outcomes_max; /* held by all outcomes; by those the cache does not hold */
+    size_t shedding;                  /* bytes that runs which were cut off are about to give back */
+    uint64_t service_us;              /* what a slot takes for a job: moving average, 0 before the first */
+    size_t result_bytes, results_max; /* held by all outcomes; by those the cache does not hold */
 
     /* libh2o keeps entries of one duration in one list, so each duration is one of these. */
     h2o_timeout_t stall;    /* a client takes nothing of its response */
@@ -61,7 +61,7 @@ struct server {
     struct list listeners, connections_open;
     size_t connections, connections_max;
     size_t unheard;   /* of them, those whose first request has not come */
-    size_t runs;      /* POST /v1/run requests not answered completely */
+    size_t exchanges; /* POST /v1/run requests not answered completely */
     bool gathering;   /* the start was just now */
     bool terminating; /* SIGTERM came */
     bool draining;    /* nothing is listened on any more: no new jobs */
@@ -78,16 +78,16 @@ int server_run(struct server *server, struct pe_error *err) PE_MUST_CHECK;
 void server_dispatch(struct server *server);
 
 /* A host said what it has: jobs may have waited for that. */
-void server_host_changed(struct server *server);
+void server_worker_changed(struct server *server);
 
 /* A run was put into `waiting`. */
 void server_watch_deadlines(struct server *server);
 
 /* Cut off the slowest readers while outcomes hold more memory than they may. */
-void server_bound_outcomes(struct server *server);
+void server_bound_results(struct server *server);
 
 /* A run is over. */
-void server_run_ended(struct server *server);
+void server_exchange_ended(struct server *server);
 
 /* End the loop if draining and neither a run nor a connection that was accepted in time is waited for. */
 void server_check_end(struct server *server);

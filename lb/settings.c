@@ -28,7 +28,7 @@ static const struct settings defaults = {
 };
 
 /* NAME=N each. */
-static int take_piston_limits(struct settings *settings, struct pe_error *err)
+static int parse_piston_limits(struct settings *settings, struct pe_error *err)
 {
     settings->piston = piston_default_limits;
     for (size_t i = 0; i < settings->piston_overrides.count; i++) {
@@ -59,7 +59,7 @@ static int check(struct settings *settings, struct pe_error *err)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
-    if (take_piston_limits(settings, err) < 0)
+    if (parse_piston_limits(settings, err) < 0)
         return -1;
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");

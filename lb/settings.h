@@ -25,7 +25,7 @@ struct settings {
     uint64_t head_ms, idle_ms; /* to send a request's head; between requests */
 
     uint64_t cache_mib, results_mib, poison_ms;
-    struct store_settings store;
+    struct result_store_settings store;
     const char *playground_folder; /* NULL: that of the installation, if it is there */
     const char *spool_folder;      /* for large request bodies */
 

@@ -18,56 +18,57 @@
 /* The most that Retry-After asks for: a queue can clear faster than it looks. */
 enum { RETRY_AFTER_MAX_S = 60, PREFER_WAIT_MAX_S = 600 };
 
-enum { WHOLE_MAX = 256 * 1024 }; /* bytes of a request that is remembered as a whole */
+enum { HASHED_BODY_MAX = 256 * 1024 }; /* bytes of a request that is remembered as a whole */
 
-void run_leave(struct run *run)
+void exchange_leave(struct exchange *exchange)
 {
-    hangup_unwatch(connection_hangup(run->connection));
-    list_remove(&run->in_waiting);
-    task_leave(run);
+    hangup_unwatch(connection_hangup(exchange->connection));
+    list_remove(&exchange->in_waiting);
+    job_leave(exchange);
 }
 
-static const char *source_name(const struct run *run)
+static const char *source_name(const struct exchange *exchange)
 {
     static const char *const names[] = {"run", "joined", "cached", "stored"};
-    return names[run->source];
+    return names[exchange->source];
 }
 
 /* libh2o's request ends, for whatever reason. */
 static void on_dispose(void *memory)
 {
-    struct run *run = memory;
-    struct server *server = run->server;
-    run_leave(run);
-    job_status_leave(run);
-    list_remove(&run->in_answering);
-    h2o_timeout_unlink(&run->stall_entry);
-    h2o_timeout_unlink(&run->turn_entry);
-    if (run->client)
-        client_leave(&server->clients, run->client);
-    connection_idle(run->connection);
-    server->shedding -= run->shed;
-    uint64_t took_us = pe_now_us() - run->arrived_us;
-    metrics_request(&server->metrics, run->outcome[0] ? run->outcome : "connection-lost", took_us);
-    pe_log_about(PE_LOG_INFO, run->id, "job: image %s, %s, %s, %llu ms",
-                 run->request.job.image ? run->request.job.image : "?",
-                 run->outcome[0] ? run->outcome : "connection lost", source_name(run),
+    struct exchange *exchange = memory;
+    struct server *server = exchange->server;
+    exchange_leave(exchange);
+    job_status_leave(exchange);
+    list_remove(&exchange->in_responding);
+    h2o_timeout_unlink(&exchange->stall_entry);
+    h2o_timeout_unlink(&exchange->tick_entry);
+    if (exchange->client)
+        client_leave(&server->clients, exchange->client);
+    connection_idle(exchange->connection);
+    server->shedding -= exchange->shed;
+    uint64_t took_us = pe_now_us() - exchange->arrived_us;
+    metrics_request(&server->metrics, exchange->log_status[0] ? exchange->log_status : "connection-lost",
+                    took_us);
+    pe_log_about(PE_LOG_INFO, exchange->id, "job: image %s, %s, %s, %llu ms",
+                 exchange->submission.spec.image ? exchange->submission.spec.image : "?",
+                 exchange->log_status[0] ? exchange->log_status : "connection lost", source_name(exchange),
                  (unsigned long long)took_us / 1000);
-    response_free(&run->response);
-    pe_buf_free(&run->sending);
-    run_request_free(&run->request);
-    piston_request_free(&run->piston);
-    server_run_ended(server);
+    result_encoder_free(&exchange->encoder);
+    pe_buf_free(&exchange->sending);
+    submission_free(&exchange->submission);
+    piston_request_free(&exchange->piston);
+    server_exchange_ended(server);
 }
 
-void run_answer_problem(struct run *run, const struct pe_problem *problem)
+void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
-    run_leave(run);
-    snprintf(run->outcome, sizeof run->outcome, "%s", problem->type);
-    if (run->is_piston)
-        piston_answer_problem(run->req, problem);
+    exchange_leave(exchange);
+    snprintf(exchange->log_status, sizeof exchange->log_status, "%s", problem->type);
+    if (exchange->is_piston)
+        piston_send_problem(exchange->req, problem);
     else
-        answer_problem(run->req, problem);
+        http_reply_problem(exchange->req, problem);
 }
 
 /* ---- refusing ---- */
@@ -84,11 +85,11 @@ static struct pe_problem no_worker(void)
 }
 
 /* The queue is full, or was too slow for this job. */
-static struct pe_problem no_capacity(const struct run *run, const char *what)
+static struct pe_problem no_capacity(const struct exchange *exchange, const char *what)
 {
-    const struct server *server = run->server;
-    const struct sched_client *client = run->client ? &run->client->turns : NULL;
-    uint64_t wait_us = task_expected_wait_us(server, client);
+    const struct server *server = exchange->server;
+    const struct client_queue *client = exchange->client ? &exchange->client->turns : NULL;
+    uint64_t wait_us = job_expected_wait_us(server, client);
     struct pe_problem problem = problem_make(
         "no-capacity",
         "%s; %zu jobs are waiting, %zu of them before one of yours, which would take about %.1f s", what,
@@ -101,9 +102,9 @@ static struct pe_problem no_capacity(const struct run *run, const char *what)
 static struct pe_problem unknown_image(const struct server *server, const char *image)
 {
     struct catalog_near near = {0};
-    list_for_each(node, &server->scheduler.hosts)
+    list_for_each(node, &server->scheduler.workers)
     {
-        catalog_near_add(&near, &list_entry(node, struct sched_host, in_hosts)->catalog, image);
+        catalog_near_add(&near, &list_entry(node, struct worker, in_workers)->catalog, image);
     }
     if (near.count == 0)
         return problem_make("unknown-image", "no worker host has an image '%s'; GET /v1/images lists them",
@@ -120,40 +121,42 @@ static struct pe_problem unknown_image(const struct server *server, const char *
 
 static void on_hangup(void *data)
 {
-    struct run *run = data;
-    run_disconnect(run);
-    if (run->started) {
-        snprintf(run->outcome, sizeof run->outcome, "canceled");
-        run_abort_response(run);
+    struct exchange *exchange = data;
+    exchange_disconnect(exchange);
+    if (exchange->started) {
+        snprintf(exchange->log_status, sizeof exchange->log_status, "canceled");
+        exchange_abort(exchange);
         return;
     }
     /* Nobody reads this answer; giving one is how libh2o gets to close the connection. */
     struct pe_problem problem = problem_make("canceled", "the client went away");
-    run->req->http1_is_persistent = 0;
-    run_answer_problem(run, &problem);
+    exchange->req->http1_is_persistent = 0;
+    exchange_send_problem(exchange, &problem);
 }
 
-void run_on_deadline(struct run *run)
+void exchange_on_deadline(struct exchange *exchange)
 {
     char what[96];
     snprintf(what, sizeof what, "no slot became free for the job within %llu ms",
-             (unsigned long long)(run->deadline_us - run->arrived_us) / 1000);
-    struct pe_problem problem = run->server->scheduler.host_count ? no_capacity(run, what) : no_worker();
-    run_answer_problem(run, &problem);
+             (unsigned long long)(exchange->deadline_us - exchange->arrived_us) / 1000);
+    struct pe_problem problem =
+        exchange->server->scheduler.worker_count ? no_capacity(exchange, what) : no_worker();
+    exchange_send_problem(exchange, &problem);
 }
 
-void run_on_start(struct run *run)
+void exchange_on_start(struct exchange *exchange)
 {
-    list_remove(&run->in_waiting);
-    run->started_us = pe_now_us();
+    list_remove(&exchange->in_waiting);
+    exchange->started_us = pe_now_us();
 }
 
-void run_on_problem(struct run *run, const struct pe_problem *problem)
+void exchange_on_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
-    struct pe_problem forwarded = problem ? *problem : no_capacity(run, "as many jobs as may are waiting");
+    struct pe_problem forwarded =
+        problem ? *problem : no_capacity(exchange, "as many jobs as may are waiting");
     if (problem && (forwarded.status == 503 || forwarded.status == 429))
         forwarded.retry_after_s = 1;
-    run_answer_problem(run, &forwarded);
+    exchange_send_problem(exchange, &forwarded);
 }
 
 /* ---- the request ---- */
@@ -171,69 +174,70 @@ static bool header_says(const h2o_req_t *req, const h2o_token_t *token, const ch
 }
 
 /* How long the job may wait: the service's limit or, when that is less, the client's (RFC 7240, `wait`). */
-static uint64_t allowed_wait_us(const struct run *run)
+static uint64_t allowed_wait_us(const struct exchange *exchange)
 {
-    uint64_t most_us = run->server->queue_wait_us;
-    ssize_t at = h2o_find_header_by_str(&run->req->headers, H2O_STRLIT("prefer"), -1);
+    uint64_t most_us = exchange->server->queue_wait_us;
+    ssize_t at = h2o_find_header_by_str(&exchange->req->headers, H2O_STRLIT("prefer"), -1);
     if (at < 0)
         return most_us;
-    h2o_iovec_t value = run->req->headers.entries[at].value;
+    h2o_iovec_t value = exchange->req->headers.entries[at].value;
     if (value.len < 6 || value.len > 9 || strncasecmp(value.base, "wait=", 5) != 0)
         return most_us;
     size_t seconds = h2o_strtosize(value.base + 5, value.len - 5);
     return seconds <= PREFER_WAIT_MAX_S && seconds * 1000000 < most_us ? seconds * 1000000 : most_us;
 }
 
-static void choose_caching(struct run *run)
+static void choose_caching(struct exchange *exchange)
 {
-    if (!run->request.job.cache || header_says(run->req, H2O_TOKEN_CACHE_CONTROL, "no-store"))
-        run->caching = RUN_CACHE_NONE;
-    else if (header_says(run->req, H2O_TOKEN_CACHE_CONTROL, "no-cache"))
-        run->caching = RUN_CACHE_REFRESH;
+    if (!exchange->submission.spec.cache || header_says(exchange->req, H2O_TOKEN_CACHE_CONTROL, "no-store"))
+        exchange->caching = CACHING_NONE;
+    else if (header_says(exchange->req, H2O_TOKEN_CACHE_CONTROL, "no-cache"))
+        exchange->caching = CACHING_REFRESH;
 }
 
 /* What can be said before the body is read; a problem without a status when all is well. */
-static struct pe_problem check_head(struct run *run)
+static struct pe_problem check_head(struct exchange *exchange)
 {
-    if (run->server->draining && !connection_is_new(run->connection)) {
-        run->req->http1_is_persistent = 0;
+    if (exchange->server->draining && !connection_is_new(exchange->connection)) {
+        exchange->req->http1_is_persistent = 0;
         return problem_make("no-capacity", "the balancer is shutting down");
     }
-    run->format = RESPONSE_JSON;
-    if (run->is_piston)
+    exchange->format = RESULT_JSON;
+    if (exchange->is_piston)
         return (struct pe_problem){0};
-    h2o_iovec_t accept = header_value(run->req, H2O_TOKEN_ACCEPT);
-    run->format = negotiate_format(accept.base, accept.len);
-    if (run->format == RESPONSE_FORMATS)
-        return problem_make("not-acceptable", "results come as %s, %s or %s", response_media_types[0],
-                            response_media_types[1], response_media_types[2]);
+    h2o_iovec_t accept = header_value(exchange->req, H2O_TOKEN_ACCEPT);
+    exchange->format = negotiate_format(accept.base, accept.len);
+    if (exchange->format == RESULT_FORMATS)
+        return problem_make("not-acceptable", "results come as %s, %s or %s", result_media_types[0],
+                            result_media_types[1], result_media_types[2]);
     return (struct pe_problem){0};
 }
 
-static struct pe_problem read_body(struct run *run)
+static struct pe_problem read_body(struct exchange *exchange)
 {
-    h2o_req_t *req = run->req;
+    h2o_req_t *req = exchange->req;
     struct pe_error err;
     h2o_iovec_t type = header_value(req, H2O_TOKEN_CONTENT_TYPE);
-    if (run->is_piston)
-        return piston_request_read(req->entity.base, req->entity.len, &run->piston, &err) < 0
+    if (exchange->is_piston)
+        return piston_request_read(req->entity.base, req->entity.len, &exchange->piston, &err) < 0
                    ? pe_problem_from_error(&err)
                    : (struct pe_problem){0};
-    if (run_request_parse(type.base, type.len, req->entity.base, req->entity.len, &run->request, &err) < 0)
+    if (submission_parse(type.base, type.len, req->entity.base, req->entity.len, &exchange->submission,
+                         &err) < 0)
         return pe_problem_from_error(&err);
-    choose_caching(run);
+    choose_caching(exchange);
     return (struct pe_problem){0};
 }
 
 /* Limits of the client. */
-static struct pe_problem let_in(struct run *run)
+static struct pe_problem let_in(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
     unsigned retry_s = 0;
-    struct peer peer = peer_of_request(&server->trusted, run->req);
-    run->client = client_enter(&server->clients, &peer, run->arrived_us, &retry_s, &err);
-    if (run->client)
+    struct peer peer = peer_of_request(&server->trusted, exchange->req);
+    exchange->client = client_enter(&server->clients, &peer, exchange->arrived_us, &retry_s, &err);
+    if (exchange->client)
         return (struct pe_problem){0};
     if (err.kind != PE_ERR_BUSY)
         return pe_problem_from_error(&err);
@@ -244,217 +248,224 @@ static struct pe_problem let_in(struct run *run)
 
 /* ---- finding the result, or somebody who makes it ---- */
 
-int run_make_key(struct run *run, struct pe_error *err)
+int exchange_make_key(struct exchange *exchange, struct pe_error *err)
 {
-    const struct catalog_entry *entry = scheduler_find_image(&run->server->scheduler, run->request.job.image);
-    if (!run->has_key && entry && job_key_make(&run->request, entry->identity, &run->key, err) < 0)
+    const struct catalog_entry *entry =
+        scheduler_find_image(&exchange->server->scheduler, exchange->submission.spec.image);
+    if (!exchange->has_key && entry &&
+        job_key_make(&exchange->submission, entry->identity, &exchange->key, err) < 0)
         return -1;
-    run->has_key |= entry != NULL;
+    exchange->has_key |= entry != NULL;
     return 0;
 }
 
 /* Hashing all files of a job costs as much as everything else about it, and is of use for what may be stored
  * or held back only. */
-static bool needs_key(const struct run *run)
+static bool needs_key(const struct exchange *exchange)
 {
-    return run->caching != RUN_CACHE_NONE || run->server->poison.count > 0;
+    return exchange->caching != CACHING_NONE || exchange->server->poison.count > 0;
 }
 
-static bool is_poison(struct run *run)
+static bool is_poison(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
-    if (!run->has_key || !poison_holds(&server->poison, &run->key, run->arrived_us))
+    if (!exchange->has_key || !poison_holds(&server->poison, &exchange->key, exchange->arrived_us))
         return false;
-    struct outcome *outcome =
-        outcome_vm_error(&server->outcome_bytes, run->request.job.image, run->digest,
-                         "this job killed two slots of workers a while ago: it is held back", &err);
-    if (!outcome)
+    struct job_result *result =
+        job_result_vm_error(&server->result_bytes, exchange->submission.spec.image, exchange->digest,
+                            "this job killed two slots of workers a while ago: it is held back", &err);
+    if (!result)
         return false;
-    run_on_outcome(run, outcome);
-    outcome_unref(outcome);
+    exchange_on_result(exchange, result);
+    job_result_unref(result);
     return true;
 }
 
-static void answer_hit(struct run *run, struct outcome *outcome)
+static void send_hit(struct exchange *exchange, struct job_result *result)
 {
-    run->source = RUN_HIT_MEMORY;
-    const struct rendered *rendered = response_rendered(outcome, run->format);
+    exchange->source = SOURCE_HIT_MEMORY;
+    const struct rendered *rendered = result_encoder_rendered(result, exchange->format);
     if (rendered)
-        run_send_rendered(run, outcome, rendered);
+        exchange_send_rendered(exchange, result, rendered);
     else
-        run_on_outcome(run, outcome);
+        exchange_on_result(exchange, result);
 }
 
 /* The hash of the request as it came, if it is one to be remembered as a whole. */
-static bool hash_whole(struct run *run)
+static bool hash_body(struct exchange *exchange)
 {
     struct pe_error err;
-    h2o_iovec_t type = header_value(run->req, H2O_TOKEN_CONTENT_TYPE), body = run->req->entity;
-    if (!run->has_whole && !run->is_piston && body.len <= WHOLE_MAX &&
-        h2o_find_header(&run->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) < 0)
-        run->has_whole = job_key_of_request(type.base, type.len, body.base, body.len, &run->whole, &err) == 0;
-    return run->has_whole;
+    h2o_iovec_t type = header_value(exchange->req, H2O_TOKEN_CONTENT_TYPE), body = exchange->req->entity;
+    if (!exchange->has_body_hash && !exchange->is_piston && body.len <= HASHED_BODY_MAX &&
+        h2o_find_header(&exchange->req->headers, H2O_TOKEN_CACHE_CONTROL, -1) < 0)
+        exchange->has_body_hash =
+            job_key_of_body(type.base, type.len, body.base, body.len, &exchange->body_hash, &err) == 0;
+    return exchange->has_body_hash;
 }
 
-static bool is_cached(struct run *run)
+static bool is_cached(struct exchange *exchange)
 {
-    struct server *server = run->server;
-    struct outcome *outcome = cache_find(&server->cache, &run->key);
-    if (!outcome)
+    struct server *server = exchange->server;
+    struct job_result *result = cache_find(&server->cache, &exchange->key);
+    if (!result)
         return false;
-    if (hash_whole(run))
-        cache_note_request(&server->cache, &run->key, &run->whole, run->request.job.image);
-    answer_hit(run, outcome);
+    if (hash_body(exchange))
+        cache_note_body(&server->cache, &exchange->key, &exchange->body_hash,
+                        exchange->submission.spec.image);
+    send_hit(exchange, result);
     return true;
 }
 
 /* The very same request was answered from the cache before: it need not be read, only its image must still
  * mean the same. */
-static bool is_repeated(struct run *run)
+static bool is_repeated(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     const char *image = NULL;
-    if (!server->cache.requests || !hash_whole(run))
+    if (!server->cache.by_body || !hash_body(exchange))
         return false;
-    struct outcome *outcome = cache_find_request(&server->cache, &run->whole, &run->key, &image);
-    const struct catalog_entry *entry = outcome ? scheduler_find_image(&server->scheduler, image) : NULL;
-    if (!entry || strcmp(entry->digest, outcome->result.image_digest) != 0)
+    struct job_result *result =
+        cache_find_by_body(&server->cache, &exchange->body_hash, &exchange->key, &image);
+    const struct catalog_entry *entry = result ? scheduler_find_image(&server->scheduler, image) : NULL;
+    if (!entry || strcmp(entry->digest, result->fields.image_digest) != 0)
         return false;
-    answer_hit(run, outcome);
+    send_hit(exchange, result);
     return true;
 }
 
 /* Only now is the client watched: an answer from the cache needs no watch, and is the commonest. */
-static int watch_client(struct run *run, struct pe_error *err)
+static int watch_client(struct exchange *exchange, struct pe_error *err)
 {
-    struct server *server = run->server;
-    list_append(&server->waiting, &run->in_waiting);
+    struct server *server = exchange->server;
+    list_append(&server->waiting, &exchange->in_waiting);
     server_watch_deadlines(server);
-    if (run->req->version >= 0x200)
+    if (exchange->req->version >= 0x200)
         return 0; /* libh2o reads HTTP/2 all the time, and ends the request by itself */
-    h2o_socket_t *sock = run->req->conn->callbacks->get_socket(run->req->conn);
-    connection_leave_polled(run->connection);
-    return hangup_watch(&server->hangup, connection_hangup(run->connection), h2o_socket_get_fd(sock),
-                        on_hangup, run, err);
+    h2o_socket_t *sock = exchange->req->conn->callbacks->get_socket(exchange->req->conn);
+    connection_leave_polled(exchange->connection);
+    return hangup_watch(&server->hangup, connection_hangup(exchange->connection), h2o_socket_get_fd(sock),
+                        on_hangup, exchange, err);
 }
 
-static void begin_task(struct run *run)
+static void begin_job(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
-    bool share = run->caching == RUN_CACHE_USE && run->digest[0];
-    struct task *task = share ? task_find(server, &run->key) : NULL;
-    if (watch_client(run, &err) == 0 && task) {
-        run->source = RUN_COLLAPSED;
-        task_join(task, run);
+    bool share = exchange->caching == CACHING_USE && exchange->digest[0];
+    struct job *job = share ? job_find(server, &exchange->key) : NULL;
+    if (watch_client(exchange, &err) == 0 && job) {
+        exchange->source = SOURCE_COLLAPSED;
+        job_join(job, exchange);
         return;
     }
-    if (task_begin(run, share, &err) == 0) {
+    if (job_begin(exchange, share, &err) == 0) {
         server_dispatch(server);
         return;
     }
     struct pe_problem problem =
-        err.kind == PE_ERR_BUSY ? no_capacity(run, err.message) : pe_problem_from_error(&err);
-    run_answer_problem(run, &problem);
+        err.kind == PE_ERR_BUSY ? no_capacity(exchange, err.message) : pe_problem_from_error(&err);
+    exchange_send_problem(exchange, &problem);
 }
 
 /* A Piston request becomes a job when a runtime is found for it; a problem without a status when it is one.
  */
-static struct pe_problem resolve_piston(struct run *run)
+static struct pe_problem resolve_piston(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
-    if (server->scheduler.host_count == 0)
+    if (server->scheduler.worker_count == 0)
         return no_worker();
-    if (piston_request_resolve(&run->piston, &server->scheduler, &server->settings->piston, &run->request,
-                               &err) < 0)
+    if (piston_request_resolve(&exchange->piston, &server->scheduler, &server->settings->piston,
+                               &exchange->submission, &err) < 0)
         return pe_problem_from_error(&err);
-    run->caching = RUN_CACHE_NONE;
+    exchange->caching = CACHING_NONE;
     return (struct pe_problem){0};
 }
 
-void run_on_hosts(struct run *run)
+void exchange_on_workers(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
-    hangup_unwatch(connection_hangup(run->connection));
-    list_remove(&run->in_waiting);
-    if (run->is_piston) {
-        struct pe_problem problem = resolve_piston(run);
+    hangup_unwatch(connection_hangup(exchange->connection));
+    list_remove(&exchange->in_waiting);
+    if (exchange->is_piston) {
+        struct pe_problem problem = resolve_piston(exchange);
         if (problem.status) {
-            run_answer_problem(run, &problem);
+            exchange_send_problem(exchange, &problem);
             return;
         }
     }
-    const char *image = run->request.job.image;
+    const char *image = exchange->submission.spec.image;
     const struct catalog_entry *entry = scheduler_find_image(&server->scheduler, image);
     if (!entry) {
-        struct pe_problem problem = server->scheduler.host_count ? unknown_image(server, image) : no_worker();
-        run_answer_problem(run, &problem);
+        struct pe_problem problem =
+            server->scheduler.worker_count ? unknown_image(server, image) : no_worker();
+        exchange_send_problem(exchange, &problem);
         return;
     }
-    snprintf(run->digest, sizeof run->digest, "%s", entry->digest);
-    if (needs_key(run) && run_make_key(run, &err) < 0) {
+    snprintf(exchange->digest, sizeof exchange->digest, "%s", entry->digest);
+    if (needs_key(exchange) && exchange_make_key(exchange, &err) < 0) {
         struct pe_problem problem = pe_problem_from_error(&err);
-        run_answer_problem(run, &problem);
+        exchange_send_problem(exchange, &problem);
         return;
     }
-    if (!is_poison(run) && !(run->caching == RUN_CACHE_USE && is_cached(run)))
-        begin_task(run);
+    if (!is_poison(exchange) && !(exchange->caching == CACHING_USE && is_cached(exchange)))
+        begin_job(exchange);
 }
 
-bool run_has_image(const struct run *run)
+bool exchange_has_image(const struct exchange *exchange)
 {
-    const struct scheduler *scheduler = &run->server->scheduler;
-    return run->is_piston ? piston_request_fits(&run->piston, scheduler)
-                          : scheduler_find_image(scheduler, run->request.job.image) != NULL;
+    const struct scheduler *scheduler = &exchange->server->scheduler;
+    return exchange->is_piston ? piston_request_fits(&exchange->piston, scheduler)
+                               : scheduler_find_image(scheduler, exchange->submission.spec.image) != NULL;
 }
 
 /* Just after the start, workers are still on their way: an image may be unknown only for now. */
-static bool must_wait_for_hosts(struct run *run)
+static bool must_wait_for_workers(struct exchange *exchange)
 {
-    struct server *server = run->server;
+    struct server *server = exchange->server;
     struct pe_error err;
-    if (!server->gathering || run_has_image(run))
+    if (!server->gathering || exchange_has_image(exchange))
         return false;
-    if (watch_client(run, &err) == 0)
+    if (watch_client(exchange, &err) == 0)
         return true;
-    list_remove(&run->in_waiting);
+    list_remove(&exchange->in_waiting);
     return false;
 }
 
 static void accept_request(struct server *server, h2o_req_t *req, bool is_piston)
 {
-    struct run *run = h2o_mem_alloc_shared(&req->pool, sizeof *run, on_dispose);
-    *run = (struct run){.server = server, .req = req, .arrived_us = pe_now_us(), .is_piston = is_piston};
-    run->stall_entry.cb = run_on_stall;
-    run->turn_entry.cb = run_on_turn;
-    run->deadline_us = run->arrived_us + allowed_wait_us(run);
-    run->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
-    connection_busy(run->connection);
-    server->runs++;
-    job_status_enter(run);
-    answer_header(req, "x-request-id", run->id);
-    struct pe_problem problem = check_head(run);
+    struct exchange *exchange = h2o_mem_alloc_shared(&req->pool, sizeof *exchange, on_dispose);
+    *exchange =
+        (struct exchange){.server = server, .req = req, .arrived_us = pe_now_us(), .is_piston = is_piston};
+    exchange->stall_entry.cb = exchange_on_stall;
+    exchange->tick_entry.cb = exchange_on_turn;
+    exchange->deadline_us = exchange->arrived_us + allowed_wait_us(exchange);
+    exchange->connection = connection_of(req->conn->callbacks->get_socket(req->conn));
+    connection_busy(exchange->connection);
+    server->exchanges++;
+    job_status_enter(exchange);
+    http_reply_header(req, "x-request-id", exchange->id);
+    struct pe_problem problem = check_head(exchange);
     if (!problem.status)
-        problem = let_in(run);
-    if (!problem.status && is_repeated(run))
+        problem = let_in(exchange);
+    if (!problem.status && is_repeated(exchange))
         return;
     if (!problem.status)
-        problem = read_body(run);
+        problem = read_body(exchange);
     if (problem.status)
-        run_answer_problem(run, &problem);
-    else if (!must_wait_for_hosts(run))
-        run_on_hosts(run);
+        exchange_send_problem(exchange, &problem);
+    else if (!must_wait_for_workers(exchange))
+        exchange_on_workers(exchange);
 }
 
-void run_accept(struct server *server, h2o_req_t *req)
+void exchange_accept(struct server *server, h2o_req_t *req)
 {
     accept_request(server, req, false);
 }
 
-void run_accept_piston(struct server *server, h2o_req_t *req)
+void exchange_accept_piston(struct server *server, h2o_req_t *req)
 {
     accept_request(server, req, true);
 }

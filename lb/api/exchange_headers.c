@@ -9,74 +9,74 @@
 
 /* RFC 9211. `stored` is said before the last byte has come: should the slot be lost, the response breaks off
  * as well. */
-static void add_cache_status(struct run *run)
+static void add_cache_status(struct exchange *exchange)
 {
     static const char *const sources[] = {"", "; fwd=uri-miss; collapsed", "; hit", "; hit; detail=store"};
     char text[96];
-    bool stored = run->response.outcome->stored_at != 0;
-    if (run->source != RUN_FORWARDED)
-        snprintf(text, sizeof text, "program-explorer%s", sources[run->source]);
+    bool stored = exchange->encoder.result->stored_at != 0;
+    if (exchange->source != SOURCE_FORWARDED)
+        snprintf(text, sizeof text, "program-explorer%s", sources[exchange->source]);
     else
         snprintf(text, sizeof text, "program-explorer; fwd=%s%s",
-                 run->caching == RUN_CACHE_USE       ? "uri-miss"
-                 : run->caching == RUN_CACHE_REFRESH ? "request"
-                                                     : "bypass",
+                 exchange->caching == CACHING_USE       ? "uri-miss"
+                 : exchange->caching == CACHING_REFRESH ? "request"
+                                                        : "bypass",
                  stored ? "; stored" : "");
-    answer_header(run->req, "cache-status", text);
+    http_reply_header(exchange->req, "cache-status", text);
 }
 
 /* A weak tag (RFC 9110 section 8.8.3): boundaries and the mark `cached` differ between equal results. */
-static void add_validators(struct run *run)
+static void add_validators(struct exchange *exchange)
 {
-    const struct outcome *outcome = run->response.outcome;
+    const struct job_result *result = exchange->encoder.result;
     char tag[64], age[24];
     size_t used = (size_t)snprintf(tag, sizeof tag, "W/\"");
     for (size_t i = 0; i < 12; i++)
-        used += (size_t)snprintf(tag + used, sizeof tag - used, "%02x", run->key.bytes[i]);
-    snprintf(tag + used, sizeof tag - used, "-%llx\"", (unsigned long long)outcome->stored_at);
-    answer_header(run->req, "etag", tag);
-    if (run->source != RUN_HIT_MEMORY && run->source != RUN_HIT_STORE)
+        used += (size_t)snprintf(tag + used, sizeof tag - used, "%02x", exchange->key.bytes[i]);
+    snprintf(tag + used, sizeof tag - used, "-%llx\"", (unsigned long long)result->stored_at);
+    http_reply_header(exchange->req, "etag", tag);
+    if (exchange->source != SOURCE_HIT_MEMORY && exchange->source != SOURCE_HIT_STORE)
         return;
-    int64_t seconds = (int64_t)time(NULL) - outcome->stored_at;
+    int64_t seconds = (int64_t)time(NULL) - result->stored_at;
     snprintf(age, sizeof age, "%lld", (long long)(seconds > 0 ? seconds : 0));
-    answer_header(run->req, "age", age);
+    http_reply_header(exchange->req, "age", age);
 }
 
-static int put_phases(struct pe_buf *text, const struct pe_result *result, struct pe_error *err)
+static int append_phases(struct pe_buf *text, const struct pe_result *fields, struct pe_error *err)
 {
     static const char *const entries[PE_PHASES] = {
         "queue;dur=", ", vm;dur=", ", input;dur=", ", run;dur=", ", output;dur="};
     for (int phase = 0; phase < PE_PHASES; phase++)
         if (pe_buf_append_text(text, entries[phase], err) < 0 ||
-            pe_buf_append_ms(text, result->phase_us[phase], err) < 0)
+            pe_buf_append_ms(text, fields->phase_us[phase], err) < 0)
             return -1;
     return pe_buf_append(text, "", 1, err);
 }
 
-static int put_lookup(struct pe_buf *text, const struct run *run, struct pe_error *err)
+static int append_lookup(struct pe_buf *text, const struct exchange *exchange, struct pe_error *err)
 {
     if (pe_buf_append_text(text, "cache;desc=hit;dur=", err) < 0 ||
-        pe_buf_append_ms(text, pe_now_us() - run->arrived_us, err) < 0)
+        pe_buf_append_ms(text, pe_now_us() - exchange->arrived_us, err) < 0)
         return -1;
     return pe_buf_append(text, "", 1, err);
 }
 
 /* Server-Timing (W3C), milliseconds: the job's phases; of a stored result only what this request took. */
-static void add_timing(struct run *run)
+static void add_timing(struct exchange *exchange)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_error ignored; /* without memory there is no header */
-    bool stored = run->source == RUN_HIT_MEMORY || run->source == RUN_HIT_STORE;
-    int failed =
-        stored ? put_lookup(&text, run, &ignored) : put_phases(&text, &run->response.result, &ignored);
+    bool stored = exchange->source == SOURCE_HIT_MEMORY || exchange->source == SOURCE_HIT_STORE;
+    int failed = stored ? append_lookup(&text, exchange, &ignored)
+                        : append_phases(&text, &exchange->encoder.fields, &ignored);
     if (!failed)
-        answer_header(run->req, "server-timing", (const char *)text.data);
+        http_reply_header(exchange->req, "server-timing", (const char *)text.data);
 }
 
-void run_add_headers(struct run *run)
+void exchange_add_headers(struct exchange *exchange)
 {
-    add_cache_status(run);
-    if (run->response.outcome->stored_at)
-        add_validators(run);
-    add_timing(run);
+    add_cache_status(exchange);
+    if (exchange->encoder.result->stored_at)
+        add_validators(exchange);
+    add_timing(exchange);
 }

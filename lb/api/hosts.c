@@ -11,36 +11,37 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t count_ready(const struct sched_host *host)
+static size_t count_ready(const struct worker *worker)
 {
     size_t count = 0;
-    for (const struct list *node = host->ready.next; node != &host->ready; node = node->next)
+    for (const struct list *node = worker->ready.next; node != &worker->ready; node = node->next)
         count++;
     return count;
 }
 
-static json_t *host_to_json(const struct sched_host *host)
+static json_t *worker_to_json(const struct worker *worker)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "name", host->name, "slots",
-                     (json_int_t)host->slots, "vms", (json_int_t)host->vms, "ready",
-                     (json_int_t)count_ready(host), "running", (json_int_t)host->running, "images",
-                     (json_int_t)host->catalog.count, "stopping", host->draining, "drained", host->drained);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "name", worker->name, "slots",
+                     (json_int_t)worker->slots, "vms", (json_int_t)worker->vms, "ready",
+                     (json_int_t)count_ready(worker), "running", (json_int_t)worker->running, "images",
+                     (json_int_t)worker->catalog.count, "stopping", worker->draining, "drained",
+                     worker->drained);
 }
 
 void api_hosts(struct server *server, h2o_req_t *req)
 {
-    if (!link_authorize(server, req))
+    if (!ws_server_authorize(server, req))
         return;
     json_t *hosts = json_array();
-    list_for_each(node, &server->scheduler.hosts)
+    list_for_each(node, &server->scheduler.workers)
     {
-        json_array_append_new(hosts, host_to_json(list_entry(node, struct sched_host, in_hosts)));
+        json_array_append_new(hosts, worker_to_json(list_entry(node, struct worker, in_workers)));
     }
-    answer_json(req, json_pack("{s:o}", "hosts", hosts));
+    http_reply_json(req, json_pack("{s:o}", "hosts", hosts));
 }
 
 /* NAME of /v1/hosts/NAME/drain. */
-static bool take_name(h2o_iovec_t path, char *name, size_t size)
+static bool parse_name(h2o_iovec_t path, char *name, size_t size)
 {
     static const char before[] = "/v1/hosts/", after[] = "/drain";
     size_t around = sizeof before - 1 + sizeof after - 1;
@@ -59,22 +60,22 @@ void api_host_drain(struct server *server, h2o_req_t *req)
     bool post = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("POST"));
     if (!post && !h2o_memis(req->method.base, req->method.len, H2O_STRLIT("DELETE"))) {
         struct pe_problem problem = problem_make("method-not-allowed", "this path takes POST, DELETE");
-        answer_header(req, "allow", "POST, DELETE");
-        answer_problem(req, &problem);
+        http_reply_header(req, "allow", "POST, DELETE");
+        http_reply_problem(req, &problem);
         return;
     }
-    if (!link_authorize(server, req))
+    if (!ws_server_authorize(server, req))
         return;
-    if (!take_name(req->path_normalized, name, sizeof name)) {
+    if (!parse_name(req->path_normalized, name, sizeof name)) {
         struct pe_problem problem = problem_make("not-found", "hosts are drained at /v1/hosts/NAME/drain");
-        answer_problem(req, &problem);
+        http_reply_problem(req, &problem);
         return;
     }
     if (scheduler_drain(&server->scheduler, name, post, &err) < 0) {
-        answer_error(req, &err);
+        http_reply_error(req, &err);
         return;
     }
     pe_log(PE_LOG_INFO, "host '%s' %s, by an operator", name, post ? "gets no more jobs" : "gets jobs again");
     server_dispatch(server);
-    answer_nothing(req);
+    http_reply_empty(req);
 }

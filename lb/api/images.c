@@ -24,17 +24,17 @@ static int compare_entries(const void *left, const void *right)
 static const struct catalog_entry **all_entries(const struct scheduler *scheduler, size_t *count)
 {
     size_t total = 0;
-    list_for_each(node, &scheduler->hosts)
+    list_for_each(node, &scheduler->workers)
     {
-        total += list_entry(node, struct sched_host, in_hosts)->catalog.count;
+        total += list_entry(node, struct worker, in_workers)->catalog.count;
     }
     const struct catalog_entry **entries = calloc(total + 1, sizeof *entries);
     if (!entries)
         return NULL;
     *count = 0;
-    list_for_each(node, &scheduler->hosts)
+    list_for_each(node, &scheduler->workers)
     {
-        const struct catalog *catalog = &list_entry(node, struct sched_host, in_hosts)->catalog;
+        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->catalog;
         for (size_t i = 0; i < catalog->count; i++)
             entries[(*count)++] = &catalog->entries[i];
     }
@@ -131,6 +131,6 @@ void api_images(struct server *server, h2o_req_t *req)
 {
     char file[PE_PATH_MAX + 1];
     query_file(req, file);
-    answer_json(req,
-                json_pack("{s:o, s:o}", "images", merged(&server->scheduler, file), "defaults", defaults()));
+    http_reply_json(
+        req, json_pack("{s:o, s:o}", "images", merged(&server->scheduler, file), "defaults", defaults()));
 }

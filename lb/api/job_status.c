@@ -15,7 +15,7 @@ enum { ID_SIZE = 32 }; /* hex digits */
 
 static int compare_ids(const void *left, const void *right)
 {
-    const struct run *a = left, *b = right;
+    const struct exchange *a = left, *b = right;
     return memcmp(a->id, b->id, ID_SIZE);
 }
 
@@ -27,57 +27,58 @@ static bool is_id(h2o_iovec_t text)
     return text.len == ID_SIZE;
 }
 
-void job_status_enter(struct run *run)
+void job_status_enter(struct exchange *exchange)
 {
-    void **runs = &run->server->named;
-    ssize_t at = h2o_find_header_by_str(&run->req->headers, H2O_STRLIT("x-request-id"), -1);
-    if (at >= 0 && is_id(run->req->headers.entries[at].value)) {
-        memcpy(run->id, run->req->headers.entries[at].value.base, ID_SIZE);
-        run->is_named = !tfind(run, runs, compare_ids) && tsearch(run, runs, compare_ids);
+    void **exchanges = &exchange->server->named;
+    ssize_t at = h2o_find_header_by_str(&exchange->req->headers, H2O_STRLIT("x-request-id"), -1);
+    if (at >= 0 && is_id(exchange->req->headers.entries[at].value)) {
+        memcpy(exchange->id, exchange->req->headers.entries[at].value.base, ID_SIZE);
+        exchange->is_named =
+            !tfind(exchange, exchanges, compare_ids) && tsearch(exchange, exchanges, compare_ids);
     }
-    if (!run->is_named)
-        random_hex(run->id, ID_SIZE / 2);
+    if (!exchange->is_named)
+        random_hex(exchange->id, ID_SIZE / 2);
 }
 
-void job_status_leave(struct run *run)
+void job_status_leave(struct exchange *exchange)
 {
-    if (run->is_named)
-        tdelete(run, &run->server->named, compare_ids);
-    run->is_named = false;
+    if (exchange->is_named)
+        tdelete(exchange, &exchange->server->named, compare_ids);
+    exchange->is_named = false;
 }
 
 /* ---- telling ---- */
 
 /* Before it is in the queue it waits for a worker host, or for the store to be searched; and a job that lost
  * its slot is on its way back. */
-static json_t *waiting(const struct run *run)
+static json_t *waiting(const struct exchange *exchange)
 {
-    const struct server *server = run->server;
-    const struct task *task = run->task;
-    if (!task || !list_linked(&task->job.in_queue))
+    const struct server *server = exchange->server;
+    const struct job *job = exchange->job;
+    if (!job || !list_linked(&job->entry.in_queue))
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "queued", "position", "wait_ms", "running_ms");
-    size_t before = scheduler_jobs_before(&server->scheduler, &task->job);
+    size_t before = scheduler_jobs_before(&server->scheduler, &job->entry);
     return json_pack("{s:s, s:I, s:I, s:n}", "state", "queued", "position", (json_int_t)before + 1, "wait_ms",
-                     (json_int_t)(task_wait_us(server, before) / 1000), "running_ms");
+                     (json_int_t)(job_wait_us(server, before) / 1000), "running_ms");
 }
 
-static json_t *describe(const struct run *run)
+static json_t *describe(const struct exchange *exchange)
 {
-    if (run->begun)
+    if (exchange->begun)
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "answering", "position", "wait_ms", "running_ms");
-    if (!run->task || !run->task->job.slot)
-        return waiting(run);
+    if (!exchange->job || !exchange->job->entry.slot)
+        return waiting(exchange);
     return json_pack("{s:s, s:n, s:n, s:I}", "state", "running", "position", "wait_ms", "running_ms",
-                     (json_int_t)(pe_now_us() - run->task->started_us) / 1000);
+                     (json_int_t)(pe_now_us() - exchange->job->started_us) / 1000);
 }
 
-static const struct run *find(const struct server *server, h2o_iovec_t id)
+static const struct exchange *find(const struct server *server, h2o_iovec_t id)
 {
-    struct run key;
+    struct exchange key;
     if (!is_id(id))
         return NULL;
     memcpy(key.id, id.base, ID_SIZE);
-    struct run *const *found = tfind(&key, &server->named, compare_ids);
+    struct exchange *const *found = tfind(&key, &server->named, compare_ids);
     return found ? *found : NULL;
 }
 
@@ -87,17 +88,17 @@ void api_job(struct server *server, h2o_req_t *req)
     struct peer peer = peer_of_request(&server->trusted, req);
     if (client_look(&server->clients, &peer, pe_now_us(), &err) < 0) {
         struct pe_problem problem = problem_make("too-many-requests", "%s", err.message);
-        answer_problem(req, &problem);
+        http_reply_problem(req, &problem);
         return;
     }
     size_t prefix = strlen(JOB_STATUS_PATH);
-    const struct run *run =
+    const struct exchange *exchange =
         find(server, h2o_iovec_init(req->path_normalized.base + prefix, req->path_normalized.len - prefix));
-    if (run) {
-        answer_json(req, describe(run));
+    if (exchange) {
+        http_reply_json(req, describe(exchange));
         return;
     }
     struct pe_problem problem = problem_make(
         "not-found", "no job that was sent with this X-Request-Id is here now; it may have ended");
-    answer_problem(req, &problem);
+    http_reply_problem(req, &problem);
 }

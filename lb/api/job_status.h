@@ -6,17 +6,17 @@
 
 #include "lb/edge/h2o.h"
 
-struct run;
+struct exchange;
 struct server;
 
 #define JOB_STATUS_PATH "/v1/jobs/"
 
 /* Give a run its id: the client's X-Request-Id when that is 32 lower-case hex digits and no other run's, else
  * one of our own, by which nobody can ask. */
-void job_status_enter(struct run *run);
+void job_status_enter(struct exchange *exchange);
 
 /* The run ends. */
-void job_status_leave(struct run *run);
+void job_status_leave(struct exchange *exchange);
 
 /* Handle GET /v1/jobs/ID. */
 void api_job(struct server *server, h2o_req_t *req);

@@ -15,5 +15,5 @@ extern const char openapi_text[]; /* ends with a NUL */
 void api_openapi(struct server *server, h2o_req_t *req)
 {
     (void)server;
-    answer_bytes(req, "application/json", openapi_text, strlen(openapi_text));
+    http_reply_bytes(req, "application/json", openapi_text, strlen(openapi_text));
 }

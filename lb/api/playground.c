@@ -17,7 +17,7 @@
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " \
     "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
-static const char *const coding_names[PAGE_CODINGS] = {"", "gzip", "br"};
+static const char *const coding_names[CODINGS] = {"", "gzip", "br"};
 
 /* Whether a field's list of codings (RFC 9110 section 12.5.3) has this one, and not with the weight 0. */
 static bool accepts(h2o_iovec_t field, const char *coding)
@@ -39,13 +39,13 @@ static bool accepts(h2o_iovec_t field, const char *coding)
     return false;
 }
 
-static enum page_coding choose_coding(const h2o_req_t *req, const struct page_file *file)
+static enum content_coding choose_coding(const h2o_req_t *req, const struct static_file *file)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept-encoding"), -1);
-    for (int coding = PAGE_CODINGS - 1; at >= 0 && coding > PAGE_IDENTITY; coding--)
+    for (int coding = CODINGS - 1; at >= 0 && coding > CODING_IDENTITY; coding--)
         if (file->content[coding].size && accepts(req->headers.entries[at].value, coding_names[coding]))
-            return (enum page_coding)coding;
-    return PAGE_IDENTITY;
+            return (enum content_coding)coding;
+    return CODING_IDENTITY;
 }
 
 /* If-None-Match (RFC 9110 section 13.1.2): any tag of the list, weak ones too. */
@@ -58,25 +58,25 @@ static bool is_known(const h2o_req_t *req, const char *etag)
     return h2o_memis(field.base, field.len, "*", 1) || memmem(field.base, field.len, etag, strlen(etag));
 }
 
-static void add_fences(h2o_req_t *req, const char *frame_ancestors)
+static void add_security_headers(h2o_req_t *req, const char *frame_ancestors)
 {
     char policy[sizeof POLICY + 16];
     snprintf(policy, sizeof policy, POLICY "%s", frame_ancestors);
-    answer_header(req, "content-security-policy", policy);
-    answer_header(req, "referrer-policy", "no-referrer");
+    http_reply_header(req, "content-security-policy", policy);
+    http_reply_header(req, "referrer-policy", "no-referrer");
     if (strcmp(frame_ancestors, "'none'") == 0)
-        answer_header(req, "cross-origin-opener-policy", "same-origin");
+        http_reply_header(req, "cross-origin-opener-policy", "same-origin");
 }
 
-static void send_file(h2o_req_t *req, const struct page_file *file)
+static void send_file(h2o_req_t *req, const struct static_file *file)
 {
-    enum page_coding coding = choose_coding(req, file);
+    enum content_coding coding = choose_coding(req, file);
     const struct pe_buf *content = &file->content[coding];
     char etag[sizeof file->etag + 8];
     snprintf(etag, sizeof etag, "\"%s%s%s\"", file->etag, coding ? "-" : "", coding_names[coding]);
-    answer_header(req, "etag", etag);
-    answer_header(req, "vary", "Accept, Accept-Encoding");
-    answer_header(req, "x-content-type-options", "nosniff");
+    http_reply_header(req, "etag", etag);
+    http_reply_header(req, "vary", "Accept, Accept-Encoding");
+    http_reply_header(req, "x-content-type-options", "nosniff");
     if (is_known(req, etag)) {
         req->res.status = 304;
         req->res.reason = "Not Modified";
@@ -86,29 +86,29 @@ static void send_file(h2o_req_t *req, const struct page_file *file)
     req->res.status = 200;
     req->res.reason = "OK";
     req->res.content_length = content->size;
-    answer_header(req, "content-type", file->type);
+    http_reply_header(req, "content-type", file->type);
     if (coding)
-        answer_header(req, "content-encoding", coding_names[coding]);
+        http_reply_header(req, "content-encoding", coding_names[coding]);
     h2o_send_inline(req, (const char *)content->data, content->size);
 }
 
 /* A browser says so; whoever asks with curl gets text. */
-static bool takes_html(const h2o_req_t *req)
+static bool accepts_html(const h2o_req_t *req)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept"), -1);
     return at >= 0 && memmem(req->headers.entries[at].value.base, req->headers.entries[at].value.len,
                              H2O_STRLIT("text/html"));
 }
 
-void playground_answer(struct server *server, h2o_req_t *req)
+void playground_handle(struct server *server, h2o_req_t *req)
 {
     h2o_iovec_t path = req->path_normalized;
     bool embed = h2o_memis(path.base, path.len, H2O_STRLIT("/embed"));
     bool page = embed || path.len == 1;
-    const struct page_file *file =
-        page_files_find(&server->page, page ? "/" : path.base, page ? 1 : path.len);
-    if (page && !embed && (!file || !takes_html(req))) {
-        answer_header(req, "vary", "Accept");
+    const struct static_file *file =
+        static_files_find(&server->page, page ? "/" : path.base, page ? 1 : path.len);
+    if (page && !embed && (!file || !accepts_html(req))) {
+        http_reply_header(req, "vary", "Accept");
         api_about(server, req);
         return;
     }
@@ -116,11 +116,11 @@ void playground_answer(struct server *server, h2o_req_t *req)
         struct pe_problem problem =
             problem_make("not-found", embed ? "there is no playground here: make playground makes it"
                                             : "the playground has no such file");
-        answer_problem(req, &problem);
+        http_reply_problem(req, &problem);
         return;
     }
-    answer_header(req, "cache-control", page ? "no-cache" : "public, max-age=31536000, immutable");
+    http_reply_header(req, "cache-control", page ? "no-cache" : "public, max-age=31536000, immutable");
     if (page)
-        add_fences(req, embed ? "*" : "'none'");
+        add_security_headers(req, embed ? "*" : "'none'");
     send_file(req, file);
 }

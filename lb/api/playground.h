@@ -10,6 +10,6 @@ struct server;
  * service is (api_about). Files carry a strong ETag (RFC 9110 section 8.8.3) and are sent in the coding that
  * Accept-Encoding prefers of those there are; those whose name has a hash in it may be kept for ever (RFC
  * 8246). */
-void playground_answer(struct server *server, h2o_req_t *req);
+void playground_handle(struct server *server, h2o_req_t *req);
 
 #endif

@@ -15,11 +15,11 @@
 
 struct piston_request;
 
-struct response {
-    enum response_format format;
-    struct outcome *outcome; /* a reference */
+struct result_encoder {
+    enum result_format format;
+    struct job_result *result; /* a reference */
     struct pe_result
-        result;             /* the outcome's, but for what is this response's own: cached, the queue's time */
+        fields;             /* the outcome's, but for what is this response's own: cached, the queue's time */
     size_t part;            /* the part whose bytes come next */
     uint64_t part_left;     /* bytes of it still to come */
     size_t taken;           /* bytes of the outcome that are in the body already */
@@ -31,20 +31,20 @@ struct response {
 };
 
 /* Begin a response; takes a reference to `outcome`. `result` is what the body shall say. */
-int response_begin(struct response *response, enum response_format format, struct outcome *outcome,
-                   const struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
+int result_encoder_begin(struct result_encoder *encoder, enum result_format format, struct job_result *result,
+                         const struct pe_result *fields, struct pe_error *err) PE_MUST_CHECK;
 
 /* Produce until `out` holds about `room` bytes or the outcome has no more for now; sets `ended` with the
  * body's end. JSON needs the complete outcome and is then produced at once. */
-int response_fill(struct response *response, size_t room, struct pe_error *err) PE_MUST_CHECK;
+int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
 /* The whole body of a small complete outcome, made once and kept with it, as a stored result: `cached` is
  * true. NULL: it is too large for that, or there is no memory. */
-const struct rendered *response_rendered(struct outcome *outcome, enum response_format format);
+const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format);
 
-void response_free(struct response *response);
+void result_encoder_free(struct result_encoder *encoder);
 
 /* response_json.c: the whole JSON body from a complete outcome, into `out`. */
-int response_put_json(struct response *response, struct pe_error *err) PE_MUST_CHECK;
+int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

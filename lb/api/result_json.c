@@ -72,19 +72,19 @@ static int append_chunk(const char *text, size_t size, void *out)
     return pe_buf_append(out, text, size, &ignored);
 }
 
-int response_put_json(struct response *response, struct pe_error *err)
+int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err)
 {
-    pe_autojson json_t *body = pe_result_to_json(&response->result);
+    pe_autojson json_t *body = pe_result_to_json(&encoder->fields);
     json_t *files = json_array(); /* the body's from the next line on */
     int failed = json_object_set_new(body, "files", files) < 0;
-    const struct outcome *outcome = response->outcome;
-    struct pe_cursor cursor = {.at = outcome->bytes.data, .left = outcome->bytes.size};
-    for (size_t i = 0; i < outcome->parts.count && !failed; i++) {
-        const struct pe_part *part = &outcome->parts.items[i];
+    const struct job_result *result = encoder->result;
+    struct pe_cursor cursor = {.at = result->bytes.data, .left = result->bytes.size};
+    for (size_t i = 0; i < result->parts.count && !failed; i++) {
+        const struct pe_part *part = &result->parts.items[i];
         const uint8_t *bytes = pe_cursor_read(&cursor, (size_t)part->size);
         failed = (!bytes && part->size) || add_part(body, files, part, bytes) < 0;
     }
-    if (failed || json_dump_callback(body, append_chunk, &response->out, PE_RESULT_JSON_FLAGS) < 0)
+    if (failed || json_dump_callback(body, append_chunk, &encoder->out, PE_RESULT_JSON_FLAGS) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "encoding a result as JSON");
-    return pe_buf_append(&response->out, "\n", 1, err);
+    return pe_buf_append(&encoder->out, "\n", 1, err);
 }

@@ -13,7 +13,7 @@
 
 #define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
-static const char *const coding_ends[PAGE_CODINGS] = {"", ".gz", ".br"};
+static const char *const coding_ends[CODINGS] = {"", ".gz", ".br"};
 
 static const struct {
     const char *end;
@@ -42,10 +42,10 @@ static const char *type_of(const char *name)
     return NULL;
 }
 
-static int set_etag(struct page_file *file, struct pe_error *err)
+static int set_etag(struct static_file *file, struct pe_error *err)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
-    const struct pe_buf *content = &file->content[PAGE_IDENTITY];
+    const struct pe_buf *content = &file->content[CODING_IDENTITY];
     if (EVP_Digest(content->data, content->size, digest, NULL, EVP_sha256(), NULL) != 1)
         return pe_fail(err, PE_ERR_INTERNAL, "SHA-256 of %s", file->path);
     for (size_t i = 0; i < 16; i++)
@@ -54,44 +54,45 @@ static int set_etag(struct page_file *file, struct pe_error *err)
 }
 
 /* Content of one coding; that it is missing is an error for the plain one only. */
-static int read_content(struct page_files *files, struct page_file *file, int folder, const char *name,
-                        enum page_coding coding, struct pe_error *err)
+static int read_content(struct static_files *files, struct static_file *file, int folder, const char *name,
+                        enum content_coding coding, struct pe_error *err)
 {
-    char full[PAGE_NAME_MAX + 8];
+    char full[STATIC_NAME_MAX + 8];
     snprintf(full, sizeof full, "%s%s", name, coding_ends[coding]);
     struct pe_buf *content = &file->content[coding];
-    if (pe_read_file(folder, full, PAGE_FILE_BYTES_MAX, content, err) < 0)
-        return coding != PAGE_IDENTITY && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+    if (pe_read_file(folder, full, STATIC_FILE_BYTES_MAX, content, err) < 0)
+        return coding != CODING_IDENTITY && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
     files->bytes += content->size;
-    return files->bytes <= PAGE_BYTES_MAX
+    return files->bytes <= STATIC_BYTES_MAX
                ? 0
-               : pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d MiB", PAGE_BYTES_MAX >> 20);
+               : pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d MiB",
+                         STATIC_BYTES_MAX >> 20);
 }
 
-static int add_file(struct page_files *files, int folder, const char *name, const char *path,
+static int add_file(struct static_files *files, int folder, const char *name, const char *path,
                     struct pe_error *err)
 {
     const char *type = type_of(name);
-    if (!type || strlen(name) > PAGE_NAME_MAX || strspn(name, NAME_BYTES) != strlen(name))
+    if (!type || strlen(name) > STATIC_NAME_MAX || strspn(name, NAME_BYTES) != strlen(name))
         return pe_fail(err, PE_ERR_INVALID, "the playground has a file '%.100s', which is none of its kinds",
                        name);
-    if (files->count == PAGE_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d files", PAGE_FILES_MAX);
-    struct page_file *file = &files->files[files->count++];
-    *file = (struct page_file){.type = type};
+    if (files->count == STATIC_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d files", STATIC_FILES_MAX);
+    struct static_file *file = &files->files[files->count++];
+    *file = (struct static_file){.type = type};
     snprintf(file->path, sizeof file->path, "%s", path);
-    for (int coding = PAGE_IDENTITY; coding < PAGE_CODINGS; coding++)
-        if (read_content(files, file, folder, name, (enum page_coding)coding, err) < 0)
+    for (int coding = CODING_IDENTITY; coding < CODINGS; coding++)
+        if (read_content(files, file, folder, name, (enum content_coding)coding, err) < 0)
             return -1;
     return set_etag(file, err);
 }
 
 static bool is_compressed(const char *name)
 {
-    return ends_with(name, coding_ends[PAGE_GZIP]) || ends_with(name, coding_ends[PAGE_BROTLI]);
+    return ends_with(name, coding_ends[CODING_GZIP]) || ends_with(name, coding_ends[CODING_BROTLI]);
 }
 
-static int add_assets(struct page_files *files, int folder, struct pe_error *err)
+static int add_assets(struct static_files *files, int folder, struct pe_error *err)
 {
     int fd = openat(folder, "assets", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -102,10 +103,10 @@ static int add_assets(struct page_files *files, int folder, struct pe_error *err
         return pe_fail_errno(err, "reading assets");
     }
     for (struct dirent *entry; (entry = readdir(assets));) {
-        char path[PAGE_NAME_MAX + 16];
+        char path[STATIC_NAME_MAX + 16];
         if (entry->d_name[0] == '.' || is_compressed(entry->d_name))
             continue;
-        snprintf(path, sizeof path, "/assets/%.*s", PAGE_NAME_MAX, entry->d_name);
+        snprintf(path, sizeof path, "/assets/%.*s", STATIC_NAME_MAX, entry->d_name);
         if (add_file(files, fd, entry->d_name, path, err) < 0)
             return -1;
     }
@@ -114,13 +115,13 @@ static int add_assets(struct page_files *files, int folder, struct pe_error *err
 
 static int by_path(const void *left, const void *right)
 {
-    return strcmp(((const struct page_file *)left)->path, ((const struct page_file *)right)->path);
+    return strcmp(((const struct static_file *)left)->path, ((const struct static_file *)right)->path);
 }
 
-int page_files_read(struct page_files *files, const char *folder, struct pe_error *err)
+int static_files_read(struct static_files *files, const char *folder, struct pe_error *err)
 {
-    __attribute__((cleanup(page_files_free))) struct page_files read = {
-        .files = calloc(PAGE_FILES_MAX, sizeof(struct page_file))};
+    __attribute__((cleanup(static_files_free))) struct static_files read = {
+        .files = calloc(STATIC_FILES_MAX, sizeof(struct static_file))};
     pe_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no playground in %s: make playground makes it",
@@ -132,24 +133,24 @@ int page_files_read(struct page_files *files, const char *folder, struct pe_erro
     if (add_file(&read, fd, "index.html", "/", err) < 0 || add_assets(&read, fd, err) < 0)
         return pe_fail_context(err, "the playground in %s", folder);
     qsort(read.files, read.count, sizeof *read.files, by_path);
-    struct page_files old = *files;
+    struct static_files old = *files;
     *files = read;
     read = old;
     return 0;
 }
 
-void page_files_free(struct page_files *files)
+void static_files_free(struct static_files *files)
 {
     for (size_t i = 0; i < files->count; i++)
-        for (int coding = 0; coding < PAGE_CODINGS; coding++)
+        for (int coding = 0; coding < CODINGS; coding++)
             pe_buf_free(&files->files[i].content[coding]);
     free(files->files);
-    *files = (struct page_files){0};
+    *files = (struct static_files){0};
 }
 
-const struct page_file *page_files_find(const struct page_files *files, const char *path, size_t size)
+const struct static_file *static_files_find(const struct static_files *files, const char *path, size_t size)
 {
-    struct page_file key = {0};
+    struct static_file key = {0};
     if (size >= sizeof key.path)
         return NULL;
     memcpy(key.path, path, size);

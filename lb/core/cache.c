@@ -10,10 +10,10 @@ enum { SHARE = 8 }; /* one result may take an eighth of the cache */
 struct cache_entry {
     struct job_key key;
     struct list in_use;
-    struct outcome *outcome;
+    struct job_result *result;
     size_t bytes;
-    struct job_key request; /* while `image` is set */
-    char *image;            /* owned */
+    struct job_key body_hash; /* while `image` is set */
+    char *image;              /* owned */
 };
 
 void cache_init(struct cache *cache, size_t bytes_max)
@@ -35,35 +35,35 @@ static struct cache_entry *find_entry(struct cache *cache, const struct job_key 
     return found ? *found : NULL;
 }
 
-static int compare_requests(const void *left, const void *right)
+static int compare_bodies(const void *left, const void *right)
 {
     const struct cache_entry *a = left, *b = right;
-    return job_key_compare(&a->request, &b->request);
+    return job_key_compare(&a->body_hash, &b->body_hash);
 }
 
-static void forget_request(struct cache *cache, struct cache_entry *entry)
+static void forget_body(struct cache *cache, struct cache_entry *entry)
 {
     if (entry->image)
-        tdelete(entry, &cache->requests, compare_requests);
+        tdelete(entry, &cache->by_body, compare_bodies);
     free(entry->image);
     entry->image = NULL;
 }
 
 static void drop(struct cache *cache, struct cache_entry *entry)
 {
-    forget_request(cache, entry);
+    forget_body(cache, entry);
     tdelete(entry, &cache->tree, compare_entries);
     list_remove(&entry->in_use);
     cache->bytes -= entry->bytes;
     cache->count--;
-    outcome_unref(entry->outcome);
+    job_result_unref(entry->result);
     free(entry);
 }
 
 /* Count what an entry holds now: bodies may have been made from it. */
 static void recount(struct cache *cache, struct cache_entry *entry)
 {
-    size_t bytes = entry->outcome->held + sizeof *entry;
+    size_t bytes = entry->result->held + sizeof *entry;
     cache->bytes += bytes - entry->bytes;
     entry->bytes = bytes;
 }
@@ -77,17 +77,17 @@ static void shrink(struct cache *cache)
     }
 }
 
-static struct outcome *use(struct cache *cache, struct cache_entry *entry)
+static struct job_result *use(struct cache *cache, struct cache_entry *entry)
 {
     cache->hits++;
     list_remove(&entry->in_use);
     list_prepend(&cache->by_use, &entry->in_use);
     recount(cache, entry);
     shrink(cache);
-    return entry->outcome;
+    return entry->result;
 }
 
-struct outcome *cache_find(struct cache *cache, const struct job_key *key)
+struct job_result *cache_find(struct cache *cache, const struct job_key *key)
 {
     struct cache_entry *entry = find_entry(cache, key);
     if (entry)
@@ -96,11 +96,11 @@ struct outcome *cache_find(struct cache *cache, const struct job_key *key)
     return NULL;
 }
 
-struct outcome *cache_find_request(struct cache *cache, const struct job_key *request, struct job_key *key,
-                                   const char **image)
+struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
+                                      struct job_key *key, const char **image)
 {
-    const struct cache_entry wanted = {.request = *request};
-    struct cache_entry *const *found = tfind(&wanted, &cache->requests, compare_requests);
+    const struct cache_entry wanted = {.body_hash = *body_hash};
+    struct cache_entry *const *found = tfind(&wanted, &cache->by_body, compare_bodies);
     if (!found)
         return NULL;
     *key = (*found)->key;
@@ -108,42 +108,42 @@ struct outcome *cache_find_request(struct cache *cache, const struct job_key *re
     return use(cache, *found);
 }
 
-void cache_note_request(struct cache *cache, const struct job_key *key, const struct job_key *request,
-                        const char *image)
+void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
+                     const char *image)
 {
     struct cache_entry *entry = find_entry(cache, key);
     if (!entry)
         return;
-    forget_request(cache, entry);
-    entry->request = *request;
-    const struct cache_entry *const *other = tfind(entry, &cache->requests, compare_requests);
+    forget_body(cache, entry);
+    entry->body_hash = *body_hash;
+    const struct cache_entry *const *other = tfind(entry, &cache->by_body, compare_bodies);
     if (other) /* the request meant another image before, and so another job */
-        forget_request(cache, *(struct cache_entry *const *)other);
+        forget_body(cache, *(struct cache_entry *const *)other);
     entry->image = strdup(image);
-    if (entry->image && !tsearch(entry, &cache->requests, compare_requests)) {
+    if (entry->image && !tsearch(entry, &cache->by_body, compare_bodies)) {
         free(entry->image);
         entry->image = NULL;
     }
 }
 
-bool cache_takes(const struct cache *cache, size_t size)
+bool cache_accepts(const struct cache *cache, size_t size)
 {
-    return size + sizeof(struct outcome) + sizeof(struct cache_entry) <= cache->bytes_max / SHARE;
+    return size + sizeof(struct job_result) + sizeof(struct cache_entry) <= cache->bytes_max / SHARE;
 }
 
-void cache_put(struct cache *cache, const struct job_key *key, struct outcome *outcome)
+void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result)
 {
     struct cache_entry *entry = find_entry(cache, key);
     if (entry)
         drop(cache, entry);
-    if (!cache_takes(cache, outcome->held) || !(entry = malloc(sizeof *entry)))
+    if (!cache_accepts(cache, result->held) || !(entry = malloc(sizeof *entry)))
         return;
-    *entry = (struct cache_entry){.key = *key, .bytes = outcome->held + sizeof *entry};
+    *entry = (struct cache_entry){.key = *key, .bytes = result->held + sizeof *entry};
     if (!tsearch(entry, &cache->tree, compare_entries)) {
         free(entry);
         return;
     }
-    entry->outcome = outcome_ref(outcome);
+    entry->result = job_result_ref(result);
     list_prepend(&cache->by_use, &entry->in_use);
     cache->bytes += entry->bytes;
     cache->count++;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct cache {
-    void *requests;     /* tsearch(3), by request */
+    void *by_body;      /* tsearch(3), by request */
     void *tree;         /* tsearch(3), by key */
     struct list by_use; /* the one used last comes first */
     size_t bytes, bytes_max, count;
@@ -23,21 +23,21 @@ struct cache {
 void cache_init(struct cache *cache, size_t bytes_max);
 
 /* The result of a job, or NULL. A reference of the cache's, for the caller to take one of its own. */
-struct outcome *cache_find(struct cache *cache, const struct job_key *key);
+struct job_result *cache_find(struct cache *cache, const struct job_key *key);
 
 /* The result that a request with this hash asked for before; `key` is its job's, `image` the reference it
  * named. That this means the same image as then is the caller's to check. */
-struct outcome *cache_find_request(struct cache *cache, const struct job_key *request, struct job_key *key,
-                                   const char **image);
+struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
+                                      struct job_key *key, const char **image);
 
 /* Remember the request for a job whose result is here. */
-void cache_note_request(struct cache *cache, const struct job_key *key, const struct job_key *request,
-                        const char *image);
+void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
+                     const char *image);
 
 /* Whether a result of this many bytes may be kept: one must not push out everything else. */
-bool cache_takes(const struct cache *cache, size_t size);
+bool cache_accepts(const struct cache *cache, size_t size);
 
 /* Keep a complete outcome, in place of what there may be. Without memory it is not kept. */
-void cache_put(struct cache *cache, const struct job_key *key, struct outcome *outcome);
+void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
 
 #endif

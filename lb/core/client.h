@@ -22,7 +22,7 @@ struct client_limits {
 
 struct client {
     struct peer peer;
-    struct sched_client turns;
+    struct client_queue turns;
     struct list in_idle; /* while it has no job here */
     size_t jobs;
     double tokens;      /* of the bucket, when it was filled last, */

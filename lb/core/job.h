@@ -15,15 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct run;
+struct exchange;
 struct server;
 
 enum {
-    TASK_TRIES_MAX = 3, /* slots that a job gets: one, and two more when they are lost */
-    TASK_KILLS_MAX = 2, /* slots that may die with a job while their hosts live on */
+    JOB_TRIES_MAX = 3, /* slots that a job gets: one, and two more when they are lost */
+    JOB_KILLS_MAX = 2, /* slots that may die with a job while their hosts live on */
 };
 
-struct task {
+struct job {
     struct server *server;
     char id[33];        /* the first request's */
     struct job_key key; /* when its result may be shared or kept */
@@ -32,49 +32,50 @@ struct task {
     bool keep;          /* its result may go into the cache */
     bool looking;       /* the store was asked, and its answer is awaited */
 
-    struct list runs;
-    struct run *source; /* whose request the input is sent from: one of `runs` */
-    struct sched_job job;
-    uint64_t started_us;            /* on the latest slot */
-    unsigned lost;                  /* slots that went away with it, */
-    uint64_t hosts[TASK_TRIES_MAX]; /* and the serial numbers of their hosts, 0 for a host that went before */
-    h2o_timeout_entry_t retry_entry; /* between the loss of a slot and what follows from it */
-    struct outcome *outcome;         /* from the result's first word on */
-    unsigned busy;                   /* calls that walk through `runs`: it ends after the last */
+    struct list exchanges;
+    struct exchange *source; /* whose request the input is sent from: one of `runs` */
+    struct queue_entry entry;
+    uint64_t started_us;                  /* on the latest slot */
+    unsigned lost;                        /* slots that went away with it, */
+    uint64_t lost_workers[JOB_TRIES_MAX]; /* and the serial numbers of their hosts, 0 for a host that went
+                                             before */
+    h2o_timeout_entry_t retry_entry;      /* between the loss of a slot and what follows from it */
+    struct job_result *result;            /* from the result's first word on */
+    unsigned busy;                        /* calls that walk through `runs`: it ends after the last */
 };
 
 /* The task under way for a key, or NULL. */
-struct task *task_find(struct server *server, const struct job_key *key);
+struct job *job_find(struct server *server, const struct job_key *key);
 
 /* Begin a task for a run whose digest and key are set, or join one. Either may answer the run at once. */
-int task_begin(struct run *run, bool share, struct pe_error *err) PE_MUST_CHECK;
-void task_join(struct task *task, struct run *run);
+int job_begin(struct exchange *exchange, bool share, struct pe_error *err) PE_MUST_CHECK;
+void job_join(struct job *job, struct exchange *exchange);
 
 /* A run no longer waits for the task. */
-void task_leave(struct run *run);
+void job_leave(struct exchange *exchange);
 
 /* The store's answer: the outcome, of which the task takes a reference, or NULL. */
-void task_on_lookup(struct task *task, struct outcome *outcome);
+void job_on_lookup(struct job *job, struct job_result *result);
 
 /* The scheduler found a slot. */
-void task_on_start(struct task *task);
+void job_on_start(struct job *job);
 
 /* What the slot reports, in this order. A negative return: the worker broke the protocol, as `err` says; the
- * slot is given up and task_on_lost follows. */
-int task_on_result(struct task *task, struct pe_message *message, struct pe_error *err) PE_MUST_CHECK;
-int task_on_bytes(struct task *task, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
+ * slot is given up and job_on_lost follows. */
+int job_on_result(struct job *job, struct pe_message *message, struct pe_error *err) PE_MUST_CHECK;
+int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* The last call that a slot makes is one of these. The slot must have let go of the task before: the task may
  * end inside the call. */
-void task_on_end(struct task *task);
-void task_on_problem(struct task *task, const struct pe_problem *problem); /* no result, and why */
-/* The slot is gone. `host_serial` is its host's, 0 when that went before. */
-void task_on_lost(struct task *task, uint64_t host_serial, const char *why);
+void job_on_end(struct job *job);
+void job_on_problem(struct job *job, const struct pe_problem *problem); /* no result, and why */
+/* The slot is gone. `worker_serial` is its host's, 0 when that went before. */
+void job_on_lost(struct job *job, uint64_t worker_serial, const char *why);
 
 /* How long a job waits that has `before` others in front of it, by what jobs took lately. */
-uint64_t task_wait_us(const struct server *server, size_t before);
+uint64_t job_wait_us(const struct server *server, size_t before);
 
 /* How long one more job of this client would wait, by what jobs took lately. */
-uint64_t task_expected_wait_us(const struct server *server, const struct sched_client *client);
+uint64_t job_expected_wait_us(const struct server *server, const struct client_queue *client);
 
 #endif

@@ -48,13 +48,13 @@ static bool add_job(EVP_MD_CTX *hash, const struct pe_job_spec *job)
            add_texts(hash, job->outputs, job->output_count);
 }
 
-static bool add_files(EVP_MD_CTX *hash, const struct run_request *request)
+static bool add_files(EVP_MD_CTX *hash, const struct submission *submission)
 {
-    bool ok = add_number(hash, request->files.count);
-    for (size_t i = 0; i < request->files.count && ok; i++) {
-        const struct pe_part *file = &request->files.items[i];
+    bool ok = add_number(hash, submission->files.count);
+    for (size_t i = 0; i < submission->files.count && ok; i++) {
+        const struct pe_part *file = &submission->files.items[i];
         ok = add_bytes(hash, file->path.text, file->path.length) &&
-             add_bytes(hash, request->bytes[i], (size_t)file->size);
+             add_bytes(hash, submission->bytes[i], (size_t)file->size);
     }
     return ok;
 }
@@ -64,19 +64,19 @@ static void free_hash(EVP_MD_CTX **hash)
     EVP_MD_CTX_free(*hash);
 }
 
-int job_key_make(const struct run_request *request, const char *image_identity, struct job_key *key,
+int job_key_make(const struct submission *submission, const char *image_identity, struct job_key *key,
                  struct pe_error *err)
 {
     __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_text(hash, KEY_VERSION) &&
-        add_text(hash, image_identity) && add_job(hash, &request->job) && add_files(hash, request) &&
+        add_text(hash, image_identity) && add_job(hash, &submission->spec) && add_files(hash, submission) &&
         EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
     return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");
 }
 
-int job_key_of_request(const void *content_type, size_t content_type_size, const void *body, size_t size,
-                       struct job_key *key, struct pe_error *err)
+int job_key_of_body(const void *content_type, size_t content_type_size, const void *body, size_t size,
+                    struct job_key *key, struct pe_error *err)
 {
     __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_bytes(hash, content_type, content_type_size) &&

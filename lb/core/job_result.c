@@ -10,92 +10,92 @@
 
 /* ---- life ---- */
 
-void outcome_settle(struct outcome *outcome)
+void job_result_settle(struct job_result *result)
 {
     size_t holds =
-        sizeof *outcome + outcome->parts.count * sizeof *outcome->parts.items + outcome->bytes.capacity;
-    for (int i = 0; i < RESPONSE_FORMATS; i++)
-        holds += outcome->rendered[i].body.capacity;
-    *outcome->account += holds - outcome->held;
-    outcome->held = holds;
+        sizeof *result + result->parts.count * sizeof *result->parts.items + result->bytes.capacity;
+    for (int i = 0; i < RESULT_FORMATS; i++)
+        holds += result->rendered[i].body.capacity;
+    *result->account += holds - result->held;
+    result->held = holds;
 }
 
-struct outcome *outcome_new(size_t *account, const struct pe_result *result, struct pe_parts *parts,
-                            struct pe_error *err)
+struct job_result *job_result_new(size_t *account, const struct pe_result *fields, struct pe_parts *parts,
+                                  struct pe_error *err)
 {
-    struct outcome *outcome = calloc(1, sizeof *outcome);
+    struct job_result *result = calloc(1, sizeof *result);
     size_t size = (size_t)pe_parts_size(parts);
     /* All the room at once, and no more: its sum is bounded where messages are decoded. */
-    if (!outcome || !(outcome->bytes.data = malloc(size + 1))) {
-        free(outcome);
+    if (!result || !(result->bytes.data = malloc(size + 1))) {
+        free(result);
         pe_fail_errno(err, "an outcome of %zu bytes", size);
         return NULL;
     }
-    outcome->bytes.capacity = size + 1;
-    outcome->refs = 1;
-    outcome->result = *result;
-    outcome->parts = *parts;
+    result->bytes.capacity = size + 1;
+    result->refs = 1;
+    result->fields = *fields;
+    result->parts = *parts;
     *parts = (struct pe_parts){0};
-    outcome->size = size;
-    outcome->account = account;
-    outcome_settle(outcome);
-    return outcome;
+    result->size = size;
+    result->account = account;
+    job_result_settle(result);
+    return result;
 }
 
-struct outcome *outcome_ref(struct outcome *outcome)
+struct job_result *job_result_ref(struct job_result *result)
 {
-    outcome->refs++;
-    return outcome;
+    result->refs++;
+    return result;
 }
 
-void outcome_unref(struct outcome *outcome)
+void job_result_unref(struct job_result *result)
 {
-    if (!outcome || --outcome->refs)
+    if (!result || --result->refs)
         return;
-    *outcome->account -= outcome->held;
-    pe_parts_free(&outcome->parts);
-    pe_buf_free(&outcome->bytes);
-    for (int i = 0; i < RESPONSE_FORMATS; i++)
-        pe_buf_free(&outcome->rendered[i].body);
-    free(outcome);
+    *result->account -= result->held;
+    pe_parts_free(&result->parts);
+    pe_buf_free(&result->bytes);
+    for (int i = 0; i < RESULT_FORMATS; i++)
+        pe_buf_free(&result->rendered[i].body);
+    free(result);
 }
 
-int outcome_append(struct outcome *outcome, const void *bytes, size_t size, struct pe_error *err)
+int job_result_append(struct job_result *result, const void *bytes, size_t size, struct pe_error *err)
 {
-    if (size > outcome->size - outcome->bytes.size)
+    if (size > result->size - result->bytes.size)
         return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
-    if (pe_buf_append(&outcome->bytes, bytes, size, err) < 0)
+    if (pe_buf_append(&result->bytes, bytes, size, err) < 0)
         return -1;
-    outcome_settle(outcome);
+    job_result_settle(result);
     return 0;
 }
 
-int outcome_finish(struct outcome *outcome, struct pe_error *err)
+int job_result_finish(struct job_result *result, struct pe_error *err)
 {
-    if (outcome->bytes.size != outcome->size)
+    if (result->bytes.size != result->size)
         return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
-    outcome->complete = true;
+    result->complete = true;
     return 0;
 }
 
-struct outcome *outcome_vm_error(size_t *account, const char *image, const char *image_digest,
-                                 const char *reason, struct pe_error *err)
+struct job_result *job_result_vm_error(size_t *account, const char *image, const char *image_digest,
+                                       const char *reason, struct pe_error *err)
 {
-    struct pe_result result = {.status = PE_STATUS_VM_ERROR, .exit_code = -1};
+    struct pe_result fields = {.status = PE_STATUS_VM_ERROR, .exit_code = -1};
     struct pe_parts parts = {0};
-    snprintf(result.image, sizeof result.image, "%s", image);
-    snprintf(result.image_digest, sizeof result.image_digest, "%s", image_digest);
-    snprintf(result.reason, sizeof result.reason, "%s", reason);
+    snprintf(fields.image, sizeof fields.image, "%s", image);
+    snprintf(fields.image_digest, sizeof fields.image_digest, "%s", image_digest);
+    snprintf(fields.reason, sizeof fields.reason, "%s", reason);
     if (pe_parts_add(&parts, PE_PART_STDOUT, NULL, 0, 0, err) < 0 ||
         pe_parts_add(&parts, PE_PART_STDERR, NULL, 0, 0, err) < 0) {
         pe_parts_free(&parts);
         return NULL;
     }
-    struct outcome *outcome = outcome_new(account, &result, &parts, err);
+    struct job_result *result = job_result_new(account, &fields, &parts, err);
     pe_parts_free(&parts);
-    if (outcome)
-        outcome->complete = true;
-    return outcome;
+    if (result)
+        result->complete = true;
+    return result;
 }
 
 /* ---- the stored form: a head, the slot protocol's `result` message, the bytes ---- */
@@ -118,42 +118,42 @@ static int make_check(const void *bytes, size_t size, uint8_t check[16], struct 
     return 0;
 }
 
-int outcome_encode(const struct outcome *outcome, struct pe_buf *out, struct pe_error *err)
+int job_result_encode(const struct job_result *result, struct pe_buf *out, struct pe_error *err)
 {
     /* A view of the outcome's own parts: not to be freed. */
     const struct pe_message message = {
-        .kind = PE_MESSAGE_RESULT, .id = "stored", .result = outcome->result, .parts = outcome->parts};
+        .kind = PE_MESSAGE_RESULT, .id = "stored", .result = result->fields, .parts = result->parts};
     pe_autobuf struct pe_buf text = {0};
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
-    struct stored_head head = {.stored_at = htobe64((uint64_t)outcome->stored_at),
+    struct stored_head head = {.stored_at = htobe64((uint64_t)result->stored_at),
                                .text_size = htobe32((uint32_t)text.size),
-                               .bytes_size = htobe32((uint32_t)outcome->bytes.size)};
+                               .bytes_size = htobe32((uint32_t)result->bytes.size)};
     memcpy(head.magic, magic, sizeof magic);
     size_t at = out->size;
     if (pe_buf_append(out, &head, sizeof head, err) < 0 ||
         pe_buf_append(out, text.data, text.size, err) < 0 ||
-        pe_buf_append(out, outcome->bytes.data, outcome->bytes.size, err) < 0 ||
+        pe_buf_append(out, result->bytes.data, result->bytes.size, err) < 0 ||
         make_check(out->data + at + sizeof head, out->size - at - sizeof head, head.check, err) < 0)
         return -1;
     memcpy(out->data + at, &head, sizeof head);
     return 0;
 }
 
-static struct outcome *from_message(size_t *account, struct pe_message *message, struct pe_cursor bytes,
-                                    struct pe_error *err)
+static struct job_result *from_message(size_t *account, struct pe_message *message, struct pe_cursor bytes,
+                                       struct pe_error *err)
 {
-    struct outcome *outcome = outcome_new(account, &message->result, &message->parts, err);
-    if (outcome && outcome->parts.count >= 2 &&
-        (bytes.left == 0 || outcome_append(outcome, bytes.at, bytes.left, err) == 0) &&
-        outcome_finish(outcome, err) == 0)
-        return outcome;
-    outcome_unref(outcome);
+    struct job_result *result = job_result_new(account, &message->result, &message->parts, err);
+    if (result && result->parts.count >= 2 &&
+        (bytes.left == 0 || job_result_append(result, bytes.at, bytes.left, err) == 0) &&
+        job_result_finish(result, err) == 0)
+        return result;
+    job_result_unref(result);
     pe_fail(err, PE_ERR_MALFORMED, "a stored result whose bytes do not fit its parts");
     return NULL;
 }
 
-struct outcome *outcome_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err)
+struct job_result *job_result_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = bytes, .left = size};
     const uint8_t *start = pe_cursor_read(&cursor, sizeof(struct stored_head));
@@ -175,8 +175,8 @@ struct outcome *outcome_decode(size_t *account, const void *bytes, size_t size, 
         pe_fail(err, PE_ERR_MALFORMED, "a stored result that is cut or garbled");
         return NULL;
     }
-    struct outcome *outcome = from_message(account, &message, cursor, err);
-    if (outcome)
-        outcome->stored_at = (int64_t)be64toh(head.stored_at);
-    return outcome;
+    struct job_result *result = from_message(account, &message, cursor, err);
+    if (result)
+        result->stored_at = (int64_t)be64toh(head.stored_at);
+    return result;
 }

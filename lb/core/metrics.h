@@ -17,7 +17,7 @@ struct histogram {
 };
 
 /* Answers by their outcome: a result's status or a problem's type. */
-enum { METRICS_OUTCOMES = 32 };
+enum { METRICS_STATUSES = 32 };
 
 struct metrics {
     struct histogram phases[PE_PHASES]; /* of jobs that ran */
@@ -25,14 +25,14 @@ struct metrics {
     struct {
         char name[48];
         uint64_t count;
-    } outcomes[METRICS_OUTCOMES];
+    } statuses[METRICS_STATUSES];
     uint64_t lost, retried, poisoned; /* slots lost with a job, jobs tried again, jobs held back */
     uint64_t shed;                    /* slow readers cut off to bound memory */
     uint64_t slow;                    /* connections closed for being slow or idle */
 };
 
 void metrics_result(struct metrics *metrics, const struct pe_result *result);
-void metrics_request(struct metrics *metrics, const char *outcome, uint64_t took_us);
+void metrics_request(struct metrics *metrics, const char *status, uint64_t took_us);
 
 void api_metrics(struct server *server, h2o_req_t *req); /* GET /metrics */
 

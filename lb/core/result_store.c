@@ -26,15 +26,15 @@ enum {
 
 struct lookup {
     struct list in_lookups;
-    struct store *store;
-    struct task *task; /* NULL: forgotten */
+    struct result_store *store;
+    struct job *job; /* NULL: forgotten */
     uint64_t tag;
     h2o_timeout_entry_t patience;
 };
 
 /* ---- lookups ---- */
 
-static struct lookup *find_lookup(const struct store *store, uint64_t tag)
+static struct lookup *find_lookup(const struct result_store *store, uint64_t tag)
 {
     list_for_each(node, &store->lookups)
     {
@@ -45,14 +45,14 @@ static struct lookup *find_lookup(const struct store *store, uint64_t tag)
     return NULL;
 }
 
-static void end_lookup(struct lookup *lookup, struct outcome *outcome)
+static void end_lookup(struct lookup *lookup, struct job_result *result)
 {
-    struct task *task = lookup->task;
+    struct job *job = lookup->job;
     list_remove(&lookup->in_lookups);
     h2o_timeout_unlink(&lookup->patience);
     free(lookup);
-    if (task)
-        task_on_lookup(task, outcome);
+    if (job)
+        job_on_lookup(job, result);
 }
 
 static void on_impatience(h2o_timeout_entry_t *entry)
@@ -62,29 +62,29 @@ static void on_impatience(h2o_timeout_entry_t *entry)
     end_lookup(lookup, NULL);
 }
 
-void store_forget(struct store *store, struct task *task)
+void result_store_forget(struct result_store *store, struct job *job)
 {
     list_for_each(node, &store->lookups)
     {
         struct lookup *lookup = list_entry(node, struct lookup, in_lookups);
-        if (lookup->task == task)
-            lookup->task = NULL;
+        if (lookup->job == job)
+            lookup->job = NULL;
     }
 }
 
 /* ---- messages ---- */
 
-static void flush(struct store *store);
+static void flush(struct result_store *store);
 
 static void on_sent(h2o_socket_t *sock, const char *error)
 {
-    struct store *store = sock->data;
+    struct result_store *store = sock->data;
     store->sending.size = 0;
     if (!error) /* the reader sees an end, too */
         flush(store);
 }
 
-static void flush(struct store *store)
+static void flush(struct result_store *store)
 {
     if (!store->sock || store->sending.size || !store->out.size)
         return;
@@ -95,25 +95,26 @@ static void flush(struct store *store)
     h2o_socket_write(store->sock, &bytes, 1, on_sent);
 }
 
-static void on_answer(struct store *store, const struct store_frame *frame, const void *payload)
+static void on_answer(struct result_store *store, const struct store_frame *frame, const void *payload)
 {
     struct pe_error err;
-    struct outcome *outcome = NULL;
+    struct job_result *result = NULL;
     struct lookup *lookup = find_lookup(store, frame->tag);
-    if (frame->kind == STORE_FOUND && !(outcome = outcome_decode(store->account, payload, frame->size, &err)))
+    if (frame->kind == STORE_FOUND &&
+        !(result = job_result_decode(store->account, payload, frame->size, &err)))
         pe_log(PE_LOG_WARN, "%s", err.message);
-    *(outcome ? &store->hits : &store->misses) += 1;
+    *(result ? &store->hits : &store->misses) += 1;
     if (lookup)
-        end_lookup(lookup, outcome);
-    outcome_unref(outcome);
+        end_lookup(lookup, result);
+    job_result_unref(result);
 }
 
-static void stop_keeper(struct store *store);
-static void schedule_restart(struct store *store);
+static void stop_keeper(struct result_store *store);
+static void schedule_restart(struct result_store *store);
 
 static void on_readable(h2o_socket_t *sock, const char *error)
 {
-    struct store *store = sock->data;
+    struct result_store *store = sock->data;
     struct store_frame frame;
     if (error) {
         pe_log(PE_LOG_ERROR, "the store keeper ended: results are kept in memory only, for now");
@@ -132,7 +133,7 @@ static void on_readable(h2o_socket_t *sock, const char *error)
 
 /* ---- the keeper's life ---- */
 
-static void become_keeper(const struct store_settings *settings, int fd)
+static void become_keeper(const struct result_store_settings *settings, int fd)
 {
     char size_text[24];
     const char *arguments[6 + 64] = {"pe-lb", STORE_KEEPER_ARGUMENT, "3", size_text,
@@ -151,7 +152,7 @@ static void become_keeper(const struct store_settings *settings, int fd)
     _exit(127);
 }
 
-static int start_keeper(struct store *store, struct pe_error *err)
+static int start_keeper(struct result_store *store, struct pe_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -171,7 +172,7 @@ static int start_keeper(struct store *store, struct pe_error *err)
     return 0;
 }
 
-static void stop_keeper(struct store *store)
+static void stop_keeper(struct result_store *store)
 {
     if (store->sock)
         h2o_socket_close(store->sock);
@@ -186,7 +187,7 @@ static void stop_keeper(struct store *store)
 
 static void on_restart(h2o_timeout_entry_t *entry)
 {
-    struct store *store = H2O_STRUCT_FROM_MEMBER(struct store, restart, entry);
+    struct result_store *store = H2O_STRUCT_FROM_MEMBER(struct result_store, restart, entry);
     struct pe_error err;
     if (start_keeper(store, &err) == 0)
         return;
@@ -194,16 +195,16 @@ static void on_restart(h2o_timeout_entry_t *entry)
     schedule_restart(store);
 }
 
-static void schedule_restart(struct store *store)
+static void schedule_restart(struct result_store *store)
 {
     store->restart.cb = on_restart;
     h2o_timeout_link(store->loop, &store->pause, &store->restart);
 }
 
-int store_init(struct store *store, h2o_loop_t *loop, const struct store_settings *settings, size_t *account,
-               struct pe_error *err)
+int result_store_init(struct result_store *store, h2o_loop_t *loop,
+                      const struct result_store_settings *settings, size_t *account, struct pe_error *err)
 {
-    *store = (struct store){.settings = settings, .loop = loop, .account = account};
+    *store = (struct result_store){.settings = settings, .loop = loop, .account = account};
     list_init(&store->lookups);
     h2o_timeout_init(loop, &store->patience, PATIENCE_MS);
     h2o_timeout_init(loop, &store->pause, RESTART_MS);
@@ -212,7 +213,7 @@ int store_init(struct store *store, h2o_loop_t *loop, const struct store_setting
     return settings->folder || settings->memcached.count ? start_keeper(store, err) : 0;
 }
 
-void store_close(struct store *store)
+void result_store_close(struct result_store *store)
 {
     h2o_timeout_unlink(&store->restart);
     if (store->sock) { /* what is still on its way goes out now, and this may block */
@@ -229,18 +230,18 @@ void store_close(struct store *store)
 
 /* ---- asking and keeping ---- */
 
-bool store_look(struct store *store, struct task *task)
+bool result_store_lookup(struct result_store *store, struct job *job)
 {
     struct pe_error err;
     struct lookup *lookup = NULL;
     if (!store->sock || store->out.size > QUEUED_MAX || !(lookup = calloc(1, sizeof *lookup)))
         return false;
-    struct store_frame frame = {.kind = STORE_GET, .tag = ++store->tags, .key = task->key};
+    struct store_frame frame = {.kind = STORE_GET, .tag = ++store->tags, .key = job->key};
     if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0) {
         free(lookup);
         return false;
     }
-    *lookup = (struct lookup){.store = store, .task = task, .tag = frame.tag};
+    *lookup = (struct lookup){.store = store, .job = job, .tag = frame.tag};
     lookup->patience.cb = on_impatience;
     h2o_timeout_link(store->loop, &store->patience, &lookup->patience);
     list_append(&store->lookups, &lookup->in_lookups);
@@ -248,19 +249,19 @@ bool store_look(struct store *store, struct task *task)
     return true;
 }
 
-void store_put(struct store *store, const struct job_key *key, const struct outcome *outcome)
+void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result)
 {
     struct pe_error err;
     if (!store->sock)
         return;
     size_t at = store->out.size;
     struct store_frame frame = {.kind = STORE_PUT, .key = *key};
-    if (at + outcome->bytes.size > QUEUED_MAX) {
+    if (at + result->bytes.size > QUEUED_MAX) {
         store->dropped++;
         return;
     }
     if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0 ||
-        outcome_encode(outcome, &store->out, &err) < 0 ||
+        job_result_encode(result, &store->out, &err) < 0 ||
         store->out.size - at - sizeof frame > STORE_PAYLOAD_MAX) {
         store->out.size = at; /* as if it had not been */
         store->dropped++;

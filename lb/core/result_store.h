@@ -17,16 +17,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct task;
+struct job;
 
-struct store_settings {
+struct result_store_settings {
     const char *folder;              /* of the LMDB environment; NULL: none */
     uint64_t disk_mib;               /* that it may hold */
     struct pe_option_list memcached; /* "HOST:PORT" each */
 };
 
-struct store {
-    const struct store_settings *settings;
+struct result_store {
+    const struct result_store_settings *settings;
     h2o_loop_t *loop;
     size_t *account;    /* of the outcomes that come back */
     h2o_socket_t *sock; /* to the helper; NULL while there is none */
@@ -41,18 +41,19 @@ struct store {
 };
 
 /* Start the helper, if anything is configured. `settings` and `account` outlive the store. */
-int store_init(struct store *store, h2o_loop_t *loop, const struct store_settings *settings, size_t *account,
-               struct pe_error *err) PE_MUST_CHECK;
+int result_store_init(struct result_store *store, h2o_loop_t *loop,
+                      const struct result_store_settings *settings, size_t *account,
+                      struct pe_error *err) PE_MUST_CHECK;
 
-/* Ask for a task's result: true, and task_on_lookup is called once from the loop, unless store_forget comes
- * first. False: there is nothing to ask. */
-bool store_look(struct store *store, struct task *task);
-void store_forget(struct store *store, struct task *task);
+/* Ask for a task's result: true, and job_on_lookup is called once from the loop, unless result_store_forget
+ * comes first. False: there is nothing to ask. */
+bool result_store_lookup(struct result_store *store, struct job *job);
+void result_store_forget(struct result_store *store, struct job *job);
 
 /* Keep a complete outcome. */
-void store_put(struct store *store, const struct job_key *key, const struct outcome *outcome);
+void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result);
 
 /* End the helper and wait for it: what it was given is on disk then. */
-void store_close(struct store *store);
+void result_store_close(struct result_store *store);
 
 #endif

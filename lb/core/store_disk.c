@@ -212,8 +212,8 @@ int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe
     return code ? fail(code, "noting a use", err) : 1;
 }
 
-static int put_in(MDB_txn *txn, const struct store_disk *disk, const struct job_key *key, const void *bytes,
-                  size_t size)
+static int put_result(MDB_txn *txn, const struct store_disk *disk, const struct job_key *key,
+                      const void *bytes, size_t size)
 {
     uint64_t counts = (size + PAGE - 1) / PAGE * PAGE + OVERHEAD;
     uint64_t total = read_total(txn, disk, "bytes");
@@ -234,7 +234,7 @@ int store_disk_put(struct store_disk *disk, const struct job_key *key, const voi
     int code = mdb_txn_begin(disk->env, NULL, 0, &txn);
     if (code)
         return fail(code, "beginning to write", err);
-    if ((code = put_in(txn, disk, key, bytes, size))) {
+    if ((code = put_result(txn, disk, key, bytes, size))) {
         mdb_txn_abort(txn);
         return fail(code, "writing", err);
     }

@@ -20,7 +20,7 @@ static bool is_json_type(const char *content_type)
            (size == 24 && !strncasecmp(content_type, "application/octet-stream", size));
 }
 
-static int take_job(struct pe_form *form, struct run_request *request, struct pe_error *err)
+static int parse_job_part(struct pe_form *form, struct submission *submission, struct pe_error *err)
 {
     struct pe_form_part part;
     int got = pe_form_next(form, &part, err);
@@ -33,24 +33,24 @@ static int take_job(struct pe_form *form, struct run_request *request, struct pe
     if (part.size > PE_JOB_JSON_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "part 'job' has %zu bytes; at most %u are allowed", part.size,
                        PE_JOB_JSON_MAX);
-    request->job_text = (struct pe_cursor){.at = part.data, .left = part.size};
-    return pe_job_spec_decode((const char *)part.data, part.size, &request->job, err);
+    submission->spec_text = (struct pe_cursor){.at = part.data, .left = part.size};
+    return pe_job_spec_decode((const char *)part.data, part.size, &submission->spec, err);
 }
 
 /* ---- the files ---- */
 
-static int check_totals(const struct run_request *request, struct pe_error *err)
+static int check_totals(const struct submission *submission, struct pe_error *err)
 {
-    if (request->files.count > PE_INPUT_FILES_MAX)
+    if (submission->files.count > PE_INPUT_FILES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "more than %u input files", PE_INPUT_FILES_MAX);
-    if (request->names > REQUEST_NAMES_MAX)
+    if (submission->names > SUBMISSION_NAMES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "the input files' names have more than %u bytes together",
-                       REQUEST_NAMES_MAX);
-    if (request->total > PE_INPUT_BYTES_MAX)
+                       SUBMISSION_NAMES_MAX);
+    if (submission->total > PE_INPUT_BYTES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE,
                        "the input files have more than %u bytes together (%llu up to '%.96s')",
-                       PE_INPUT_BYTES_MAX, (unsigned long long)request->total,
-                       request->files.items[request->files.count - 1].path.text);
+                       PE_INPUT_BYTES_MAX, (unsigned long long)submission->total,
+                       submission->files.items[submission->files.count - 1].path.text);
     return 0;
 }
 
@@ -68,43 +68,43 @@ static int check_part_name(const struct pe_form_part *part, struct pe_error *err
 }
 
 /* As many pointers as parts; they grow at powers of two, as the parts do. */
-static int keep_bytes(struct run_request *request, const uint8_t *bytes, struct pe_error *err)
+static int keep_bytes(struct submission *submission, const uint8_t *bytes, struct pe_error *err)
 {
-    size_t at = request->files.count - 1;
+    size_t at = submission->files.count - 1;
     if ((at & (at - 1)) == 0) {
         size_t capacity = at ? at * 2 : 1;
-        const uint8_t **grown = realloc(request->bytes, capacity * sizeof *grown);
+        const uint8_t **grown = realloc(submission->bytes, capacity * sizeof *grown);
         if (!grown)
             return pe_fail_errno(err, "%zu input files", capacity);
-        request->bytes = grown;
+        submission->bytes = grown;
     }
-    request->bytes[at] = bytes;
+    submission->bytes[at] = bytes;
     return 0;
 }
 
-static int add_file(struct run_request *request, const struct pe_form_part *part, struct pe_error *err)
+static int add_file(struct submission *submission, const struct pe_form_part *part, struct pe_error *err)
 {
     struct pe_path path;
     if (check_part_name(part, err) < 0)
         return -1;
     if (!utf8_valid(part->filename, part->filename_length))
-        return pe_fail(err, PE_ERR_INVALID, "the name of file %zu is not UTF-8", request->files.count + 1);
+        return pe_fail(err, PE_ERR_INVALID, "the name of file %zu is not UTF-8", submission->files.count + 1);
     if (pe_path_parse(part->filename, part->filename_length, 1, &path, err) < 0 ||
-        pe_parts_add(&request->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)
+        pe_parts_add(&submission->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)
         return -1;
-    if (keep_bytes(request, part->data, err) < 0)
+    if (keep_bytes(submission, part->data, err) < 0)
         return -1;
-    request->total += part->size;
-    request->names += path.length;
-    return check_totals(request, err);
+    submission->total += part->size;
+    submission->names += path.length;
+    return check_totals(submission, err);
 }
 
-static int take_files(struct pe_form *form, struct run_request *request, struct pe_error *err)
+static int parse_files(struct pe_form *form, struct submission *submission, struct pe_error *err)
 {
     struct pe_form_part part;
     int got = 0;
     while ((got = pe_form_next(form, &part, err)) > 0)
-        if (add_file(request, &part, err) < 0)
+        if (add_file(submission, &part, err) < 0)
             return -1;
     return got;
 }
@@ -137,56 +137,57 @@ static int check_neighbours(const struct pe_path *path, const struct pe_path *ne
     return 0;
 }
 
-static int check_stdin(const struct run_request *request, const struct pe_path **sorted, struct pe_error *err)
+static int check_stdin(const struct submission *submission, const struct pe_path **sorted,
+                       struct pe_error *err)
 {
     struct pe_path wanted;
-    const char *name = request->job.stdin_name;
+    const char *name = submission->spec.stdin_name;
     if (!name)
         return 0;
     if (pe_path_parse(name, strlen(name), 1, &wanted, err) < 0)
         return pe_fail_context(err, "field 'stdin'");
     const struct pe_path *key = &wanted;
-    if (!bsearch(&key, sorted, request->files.count, sizeof *sorted, compare_paths))
+    if (!bsearch(&key, sorted, submission->files.count, sizeof *sorted, compare_paths))
         return pe_fail(err, PE_ERR_INVALID, "field 'stdin' names '%.200s', which is none of the files sent",
                        name);
     return 0;
 }
 
-static int check_files(const struct run_request *request, struct pe_error *err)
+static int check_files(const struct submission *submission, struct pe_error *err)
 {
-    size_t count = request->files.count;
+    size_t count = submission->files.count;
     pe_autofree const struct pe_path **sorted = calloc(count + 1, sizeof *sorted);
     if (!sorted)
         return pe_fail_errno(err, "input files");
     for (size_t i = 0; i < count; i++)
-        sorted[i] = &request->files.items[i].path;
+        sorted[i] = &submission->files.items[i].path;
     qsort(sorted, count, sizeof *sorted, compare_paths);
     for (size_t i = 0; i + 1 < count; i++)
         if (check_neighbours(sorted[i], sorted[i + 1], err) < 0)
             return -1;
-    return check_stdin(request, sorted, err);
+    return check_stdin(submission, sorted, err);
 }
 
-int run_request_check(const struct run_request *request, struct pe_error *err)
+int submission_check(const struct submission *submission, struct pe_error *err)
 {
-    return check_totals(request, err) < 0 ? -1 : check_files(request, err);
+    return check_totals(submission, err) < 0 ? -1 : check_files(submission, err);
 }
 
-int run_request_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
-                      struct run_request *request, struct pe_error *err)
+int submission_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
+                     struct submission *submission, struct pe_error *err)
 {
-    *request = (struct run_request){0};
+    *submission = (struct submission){0};
     struct pe_form form;
     if (pe_form_init(&form, content_type, content_type_size, body, size, err) < 0 ||
-        take_job(&form, request, err) < 0 || take_files(&form, request, err) < 0)
+        parse_job_part(&form, submission, err) < 0 || parse_files(&form, submission, err) < 0)
         return -1;
-    return check_files(request, err);
+    return check_files(submission, err);
 }
 
-void run_request_free(struct run_request *request)
+void submission_free(struct submission *submission)
 {
-    pe_job_spec_free(&request->job);
-    pe_parts_free(&request->files);
-    free(request->bytes);
-    *request = (struct run_request){0};
+    pe_job_spec_free(&submission->spec);
+    pe_parts_free(&submission->files);
+    free(submission->bytes);
+    *submission = (struct submission){0};
 }

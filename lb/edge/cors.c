@@ -24,25 +24,25 @@ void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
 {
     const char *origin = allowed_origin(origins, req);
     if (origins->count)
-        answer_header(req, "vary", "Origin");
+        http_reply_header(req, "vary", "Origin");
     if (!origin)
         return;
-    answer_header(req, "access-control-allow-origin", origin);
-    answer_header(req, "access-control-expose-headers",
-                  "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age");
-    answer_header(req, "timing-allow-origin", origin);
+    http_reply_header(req, "access-control-allow-origin", origin);
+    http_reply_header(req, "access-control-expose-headers",
+                      "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age");
+    http_reply_header(req, "timing-allow-origin", origin);
 }
 
-void cors_answer_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods)
+void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods)
 {
     char allow[64];
     snprintf(allow, sizeof allow, "%s, OPTIONS", methods);
-    answer_header(req, "allow", allow);
+    http_reply_header(req, "allow", allow);
     if (allowed_origin(origins, req)) {
-        answer_header(req, "access-control-allow-methods", methods);
-        answer_header(req, "access-control-allow-headers",
-                      "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id");
-        answer_header(req, "access-control-max-age", "86400");
+        http_reply_header(req, "access-control-allow-methods", methods);
+        http_reply_header(req, "access-control-allow-headers",
+                          "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id");
+        http_reply_header(req, "access-control-max-age", "86400");
     }
-    answer_nothing(req);
+    http_reply_empty(req);
 }

@@ -11,6 +11,6 @@
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);
 
 /* Answer an OPTIONS request for a path that takes `methods`. */
-void cors_answer_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods);
+void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods);
 
 #endif

@@ -64,8 +64,8 @@ static int make_room(struct hangup *hangup, size_t fd, struct pe_error *err)
 
 /* Edge-triggered: a client that is gone is said to be so once. Changing the entry makes the kernel look, and
  * say it, again. */
-static int tell_kernel(const struct hangup *hangup, int operation, const struct hangup_watch *watch,
-                       struct pe_error *err)
+static int update_epoll(const struct hangup *hangup, int operation, const struct hangup_watch *watch,
+                        struct pe_error *err)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
                                 .data = {.u64 = (uint64_t)watch->fd << 32 | watch->serial}};
@@ -82,12 +82,12 @@ int hangup_watch(struct hangup *hangup, struct hangup_watch *watch, int fd, void
             return -1;
         hangup->serials += hangup->serials == UINT32_MAX ? 2 : 1; /* never 0 */
         *watch = (struct hangup_watch){.serial = hangup->serials, .fd = fd};
-        if (tell_kernel(hangup, EPOLL_CTL_ADD, watch, err) < 0) {
+        if (update_epoll(hangup, EPOLL_CTL_ADD, watch, err) < 0) {
             watch->serial = 0;
             return -1;
         }
         hangup->by_fd[fd] = watch;
-    } else if (watch->gone && tell_kernel(hangup, EPOLL_CTL_MOD, watch, err) < 0) {
+    } else if (watch->gone && update_epoll(hangup, EPOLL_CTL_MOD, watch, err) < 0) {
         return -1;
     }
     watch->on_hangup = on_hangup;

@@ -16,7 +16,7 @@
 /* Sent when there is no memory to say it better. */
 #define OUT_OF_MEMORY "{\"type\":\"/problems/internal\",\"status\":500,\"title\":\"The service failed\"}"
 
-void answer_header(h2o_req_t *req, const char *name, const char *value)
+void http_reply_header(h2o_req_t *req, const char *name, const char *value)
 {
     h2o_iovec_t kept = h2o_strdup(&req->pool, value, SIZE_MAX);
     h2o_add_header_by_str(&req->pool, &req->res.headers, name, strlen(name), 1, NULL, kept.base, kept.len);
@@ -27,8 +27,8 @@ static void send_body(h2o_req_t *req, int status, const char *type, const char *
     req->res.status = status;
     req->res.reason = problem_reason_phrase(status);
     req->res.content_length = size;
-    answer_header(req, "content-type", type);
-    answer_header(req, "cache-control", "no-store");
+    http_reply_header(req, "content-type", type);
+    http_reply_header(req, "cache-control", "no-store");
     h2o_send_inline(req, body, size);
 }
 
@@ -40,33 +40,33 @@ static h2o_iovec_t problem_text(h2o_req_t *req, const struct pe_problem *problem
     return h2o_strdup(&req->pool, text ? text : OUT_OF_MEMORY, SIZE_MAX);
 }
 
-void answer_retry_after(h2o_req_t *req, unsigned seconds)
+void http_reply_retry_after(h2o_req_t *req, unsigned seconds)
 {
     char text[16];
     snprintf(text, sizeof text, "%u", seconds);
     if (seconds)
-        answer_header(req, "retry-after", text);
+        http_reply_header(req, "retry-after", text);
 }
 
-void answer_problem(h2o_req_t *req, const struct pe_problem *problem)
+void http_reply_problem(h2o_req_t *req, const struct pe_problem *problem)
 {
-    answer_retry_after(req, problem->retry_after_s);
+    http_reply_retry_after(req, problem->retry_after_s);
     h2o_iovec_t text = problem_text(req, problem);
     send_body(req, problem->status, PROBLEM_TYPE, text.base, text.len);
 }
 
-void answer_error(h2o_req_t *req, const struct pe_error *err)
+void http_reply_error(h2o_req_t *req, const struct pe_error *err)
 {
     struct pe_problem problem = pe_problem_from_error(err);
-    answer_problem(req, &problem);
+    http_reply_problem(req, &problem);
 }
 
-void answer_json(h2o_req_t *req, json_t *json)
+void http_reply_json(h2o_req_t *req, json_t *json)
 {
-    answer_json_status(req, 200, json);
+    http_reply_json_status(req, 200, json);
 }
 
-void answer_json_status(h2o_req_t *req, int status, json_t *json)
+void http_reply_json_status(h2o_req_t *req, int status, json_t *json)
 {
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
@@ -75,20 +75,20 @@ void answer_json_status(h2o_req_t *req, int status, json_t *json)
         return;
     }
     struct pe_problem problem = problem_make("internal", "out of memory");
-    answer_problem(req, &problem);
+    http_reply_problem(req, &problem);
 }
 
-void answer_text(h2o_req_t *req, const char *text)
+void http_reply_text(h2o_req_t *req, const char *text)
 {
     send_body(req, 200, TEXT_TYPE, text, strlen(text));
 }
 
-void answer_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size)
+void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size)
 {
     send_body(req, 200, type, bytes, size);
 }
 
-void answer_nothing(h2o_req_t *req)
+void http_reply_empty(h2o_req_t *req)
 {
     req->res.status = 204;
     req->res.reason = problem_reason_phrase(204);
@@ -132,7 +132,7 @@ static void replace_error(h2o_req_t *req, h2o_ostream_t ***slot)
     req->res.reason = problem_reason_phrase(req->res.status);
     req->res.content_length = replacement->text.len;
     h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT(PROBLEM_TYPE), 1);
-    answer_header(req, "cache-control", "no-store");
+    http_reply_header(req, "cache-control", "no-store");
     /* The body was refused before it was read: the client may still be sending it. */
     if (!req->http1_is_persistent && req->version < 0x200)
         connection_linger(req->conn->callbacks->get_socket(req->conn));
@@ -151,7 +151,7 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
     h2o_setup_next_ostream(req, slot);
 }
 
-void answer_register_filter(h2o_pathconf_t *path, const struct pe_option_list *origins)
+void problem_filter_register(h2o_pathconf_t *path, const struct pe_option_list *origins)
 {
     struct filter *filter = (struct filter *)h2o_create_filter(path, sizeof *filter);
     filter->super.on_setup_ostream = on_setup_ostream;

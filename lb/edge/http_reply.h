@@ -12,22 +12,22 @@
 #include <stdbool.h>
 
 /* Append a header whose value is copied. `name` is lower-case, and is not copied. */
-void answer_header(h2o_req_t *req, const char *name, const char *value);
+void http_reply_header(h2o_req_t *req, const char *name, const char *value);
 
 /* Retry-After, unless `seconds` is 0. */
-void answer_retry_after(h2o_req_t *req, unsigned seconds);
+void http_reply_retry_after(h2o_req_t *req, unsigned seconds);
 
 /* Each sends the whole response; nothing may be sent for this request afterwards. Headers added before stay.
  */
-void answer_problem(h2o_req_t *req, const struct pe_problem *problem);
-void answer_error(h2o_req_t *req, const struct pe_error *err);
-void answer_json(h2o_req_t *req, json_t *json);                    /* takes the reference; NULL answers 500 */
-void answer_json_status(h2o_req_t *req, int status, json_t *json); /* the same with another status */
-void answer_text(h2o_req_t *req, const char *text);
-void answer_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size); /* copied */
-void answer_nothing(h2o_req_t *req);                                                 /* 204 */
+void http_reply_problem(h2o_req_t *req, const struct pe_problem *problem);
+void http_reply_error(h2o_req_t *req, const struct pe_error *err);
+void http_reply_json(h2o_req_t *req, json_t *json); /* takes the reference; NULL answers 500 */
+void http_reply_json_status(h2o_req_t *req, int status, json_t *json); /* the same with another status */
+void http_reply_text(h2o_req_t *req, const char *text);
+void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size); /* copied */
+void http_reply_empty(h2o_req_t *req);                                                   /* 204 */
 
 /* Install the filter on a path; it also adds what pages of `origins` need (lb/edge/cors.h). */
-void answer_register_filter(h2o_pathconf_t *path, const struct pe_option_list *origins);
+void problem_filter_register(h2o_pathconf_t *path, const struct pe_option_list *origins);
 
 #endif

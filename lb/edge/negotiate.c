@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char *const response_media_types[RESPONSE_FORMATS] = {
+const char *const result_media_types[RESULT_FORMATS] = {
     "multipart/form-data",
     "application/json",
     "application/x-cpio",
@@ -13,8 +13,8 @@ const char *const response_media_types[RESPONSE_FORMATS] = {
 /* How well a range describes each format: 0 not at all, 1 for any type, 2 for its type with any subtype, 3
  * exactly. The best description decides, so that "a/b;q=0, *" refuses a/b. */
 struct choice {
-    int specificity[RESPONSE_FORMATS];
-    int quality[RESPONSE_FORMATS]; /* thousandths */
+    int specificity[RESULT_FORMATS];
+    int quality[RESULT_FORMATS]; /* thousandths */
 };
 
 static int specificity(const char *range, size_t size, const char *type)
@@ -53,7 +53,7 @@ static void trim(const char **text, size_t *size)
 }
 
 /* Cut the piece up to `delimiter` off the front. */
-static const char *take_piece(const char **text, size_t *left, char delimiter, size_t *size)
+static const char *read_piece(const char **text, size_t *left, char delimiter, size_t *size)
 {
     const char *piece = *text;
     const char *end = memchr(piece, delimiter, *left);
@@ -67,18 +67,18 @@ static const char *take_piece(const char **text, size_t *left, char delimiter, s
 static void consider_range(struct choice *choice, const char *text, size_t left)
 {
     size_t size = 0;
-    const char *range = take_piece(&text, &left, ';', &size);
+    const char *range = read_piece(&text, &left, ';', &size);
     int quality = 1000;
     while (left) {
         size_t parameter_size = 0;
-        const char *parameter = take_piece(&text, &left, ';', &parameter_size);
+        const char *parameter = read_piece(&text, &left, ';', &parameter_size);
         if (parameter_size > 2 && (parameter[0] | 0x20) == 'q' && parameter[1] == '=')
             quality = parse_quality(parameter + 2, parameter_size - 2);
     }
     if (quality < 0)
         return;
-    for (int format = 0; format < RESPONSE_FORMATS; format++) {
-        int fit = specificity(range, size, response_media_types[format]);
+    for (int format = 0; format < RESULT_FORMATS; format++) {
+        int fit = specificity(range, size, result_media_types[format]);
         if (fit > choice->specificity[format]) {
             choice->specificity[format] = fit;
             choice->quality[format] = quality;
@@ -86,20 +86,20 @@ static void consider_range(struct choice *choice, const char *text, size_t left)
     }
 }
 
-enum response_format negotiate_format(const char *accept, size_t size)
+enum result_format negotiate_format(const char *accept, size_t size)
 {
     struct choice choice = {0};
     size_t left = size;
     while (left) {
         size_t range_size = 0;
-        const char *range = take_piece(&accept, &left, ',', &range_size);
+        const char *range = read_piece(&accept, &left, ',', &range_size);
         consider_range(&choice, range, range_size);
     }
     if (size == 0)
-        return RESPONSE_MULTIPART;
-    enum response_format best = RESPONSE_FORMATS;
-    for (int format = 0; format < RESPONSE_FORMATS; format++)
-        if (choice.quality[format] > (best == RESPONSE_FORMATS ? 0 : choice.quality[best]))
-            best = (enum response_format)format;
+        return RESULT_MULTIPART;
+    enum result_format best = RESULT_FORMATS;
+    for (int format = 0; format < RESULT_FORMATS; format++)
+        if (choice.quality[format] > (best == RESULT_FORMATS ? 0 : choice.quality[best]))
+            best = (enum result_format)format;
     return best;
 }

@@ -5,13 +5,13 @@
 
 #include <stddef.h>
 
-enum response_format { RESPONSE_MULTIPART, RESPONSE_JSON, RESPONSE_CPIO, RESPONSE_FORMATS };
+enum result_format { RESULT_MULTIPART, RESULT_JSON, RESULT_CPIO, RESULT_FORMATS };
 
 /* The media type of each format. */
-extern const char *const response_media_types[RESPONSE_FORMATS];
+extern const char *const result_media_types[RESULT_FORMATS];
 
-/* The best format for an Accept header's value, multipart when it leaves the choice to us; RESPONSE_FORMATS
+/* The best format for an Accept header's value, multipart when it leaves the choice to us; RESULT_FORMATS
  * when nothing fits. */
-enum response_format negotiate_format(const char *accept, size_t size);
+enum result_format negotiate_format(const char *accept, size_t size);
 
 #endif

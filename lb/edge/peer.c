@@ -81,11 +81,11 @@ int peer_networks_parse(const struct pe_option_list *list, struct peer_networks 
 
 static bool is_inside(const struct peer *peer, const struct peer_network *network)
 {
-    unsigned whole = network->prefix / 8, rest = network->prefix % 8;
-    if (memcmp(peer->bytes, network->base.bytes, whole) != 0)
+    unsigned body_hash = network->prefix / 8, rest = network->prefix % 8;
+    if (memcmp(peer->bytes, network->base.bytes, body_hash) != 0)
         return false;
     uint8_t mask = (uint8_t)(0xff << (8 - rest));
-    return rest == 0 || ((peer->bytes[whole] ^ network->base.bytes[whole]) & mask) == 0;
+    return rest == 0 || ((peer->bytes[body_hash] ^ network->base.bytes[body_hash]) & mask) == 0;
 }
 
 static bool is_trusted(const struct peer_networks *trusted, const struct peer *peer)
@@ -113,7 +113,7 @@ static struct peer peer_of_connection(h2o_req_t *req)
 }
 
 /* Cut the last address off a list; false when there is none that can be read. */
-static bool take_last(const char *text, size_t *size, struct peer *peer)
+static bool read_last_address(const char *text, size_t *size, struct peer *peer)
 {
     char address[PEER_TEXT_MAX];
     size_t end = *size;
@@ -144,7 +144,7 @@ struct peer peer_of_request(const struct peer_networks *trusted, h2o_req_t *req)
             continue;
         size_t left = header->value.len;
         while (left) {
-            if (!take_last(header->value.base, &left, &before))
+            if (!read_last_address(header->value.base, &left, &before))
                 return peer;
             peer = before;
             if (!is_trusted(trusted, &peer))

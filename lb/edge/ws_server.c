@@ -22,96 +22,96 @@ enum {
     REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
 };
 
-static void want_flush(struct link *link)
+static void schedule_flush(struct ws_server *ws)
 {
-    if (!h2o_timeout_is_linked(&link->flush))
-        h2o_timeout_link(link->server->ctx.loop, &link->server->ctx.zero_timeout, &link->flush);
+    if (!h2o_timeout_is_linked(&ws->flush))
+        h2o_timeout_link(ws->server->ctx.loop, &ws->server->ctx.zero_timeout, &ws->flush);
 }
 
-static void end_link(struct link *link);
+static void end_ws(struct ws_server *ws);
 static void on_flush(h2o_timeout_entry_t *entry);
 
 static void on_written(h2o_socket_t *sock, const char *error)
 {
-    struct link *link = ((h2o_websocket_conn_t *)sock->data)->data;
-    link->sending.size = 0;
+    struct ws_server *ws = ((h2o_websocket_conn_t *)sock->data)->data;
+    ws->sending.size = 0;
     if (error) {
-        end_link(link);
+        end_ws(ws);
         return;
     }
-    h2o_timeout_unlink(&link->flush);
-    on_flush(&link->flush);
+    h2o_timeout_unlink(&ws->flush);
+    on_flush(&ws->flush);
 }
 
 /* Everything that came together since the last write goes out in one. */
-static void start_writing(struct link *link)
+static void start_writing(struct ws_server *ws)
 {
-    struct pe_buf spare = link->sending;
-    if (!link->out.size || h2o_socket_is_writing(link->conn->sock))
+    struct pe_buf spare = ws->sending;
+    if (!ws->out.size || h2o_socket_is_writing(ws->conn->sock))
         return;
-    link->sending = link->out;
-    link->out = spare;
-    h2o_iovec_t bytes = h2o_iovec_init(link->sending.data, link->sending.size);
-    h2o_socket_write(link->conn->sock, &bytes, 1, on_written);
+    ws->sending = ws->out;
+    ws->out = spare;
+    h2o_iovec_t bytes = h2o_iovec_init(ws->sending.data, ws->sending.size);
+    h2o_socket_write(ws->conn->sock, &bytes, 1, on_written);
 }
 
 static void on_flush(h2o_timeout_entry_t *entry)
 {
-    struct link *link = H2O_STRUCT_FROM_MEMBER(struct link, flush, entry);
+    struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, flush, entry);
     bool ended = false;
-    if (!link->conn->sock)
+    if (!ws->conn->sock)
         return; /* libh2o proceeds by itself once the upgrade's response is out */
-    if (!link->closing && link_has_room(link))
-        link->events->on_room(link);
-    link->ended = &ended;
-    h2o_websocket_proceed(link->conn); /* may end the link */
+    if (!ws->closing && ws_server_has_room(ws))
+        ws->events->on_room(ws);
+    ws->ended = &ended;
+    h2o_websocket_proceed(ws->conn); /* may end the link */
     if (ended)
         return;
-    link->ended = NULL;
-    start_writing(link);
+    ws->ended = NULL;
+    start_writing(ws);
 }
 
 /* ---- callbacks of libh2o and wslay ---- */
 
 /* libh2o closes as soon as wslay is done with its closing handshake; what that wrote is still here. */
-static void send_last_words(struct link *link)
+static void send_close_frame(struct ws_server *ws)
 {
-    h2o_socket_t *sock = link->conn->sock;
-    if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && link->out.size &&
-        send(h2o_socket_get_fd(sock), link->out.data, link->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    h2o_socket_t *sock = ws->conn->sock;
+    if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && ws->out.size &&
+        send(h2o_socket_get_fd(sock), ws->out.data, ws->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         pe_log(PE_LOG_DEBUG, "a worker's connection ended before it heard why");
 }
 
-static void end_link(struct link *link)
+static void end_ws(struct ws_server *ws)
 {
-    send_last_words(link);
-    h2o_timeout_unlink(&link->flush);
-    h2o_timeout_unlink(&link->tick);
-    h2o_websocket_close(link->conn);
-    link->conn = NULL;
-    pe_buf_free(&link->out);
-    pe_buf_free(&link->sending);
-    if (link->ended)
-        *link->ended = true;
-    link->closing = true;
-    link->events->on_closed(link);
+    send_close_frame(ws);
+    h2o_timeout_unlink(&ws->flush);
+    h2o_timeout_unlink(&ws->tick);
+    h2o_websocket_close(ws->conn);
+    ws->conn = NULL;
+    pe_buf_free(&ws->out);
+    pe_buf_free(&ws->sending);
+    if (ws->ended)
+        *ws->ended = true;
+    ws->closing = true;
+    ws->events->on_closed(ws);
 }
 
 static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_msg_recv_arg *message)
 {
-    struct link *link = conn->data;
+    struct ws_server *ws = conn->data;
     if (!message) {
-        end_link(link);
+        end_ws(ws);
         return;
     }
-    if (link->closing)
+    if (ws->closing)
         return;
     if (message->opcode == WSLAY_TEXT_FRAME)
-        link->events->on_text(link, message->msg, message->msg_length);
+        ws->events->on_text(ws, message->msg, message->msg_length);
     else if (message->opcode == WSLAY_BINARY_FRAME && message->msg_length > PE_SLOT_BINARY_MAX)
-        link_close(link, WSLAY_CODE_POLICY_VIOLATION, "a binary message is too long");
+        ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, "a binary message is too long");
     else if (message->opcode == WSLAY_BINARY_FRAME)
-        link->events->on_bytes(link, message->msg, message->msg_length);
+        ws->events->on_bytes(ws, message->msg, message->msg_length);
 }
 
 /* Every piece of a frame proves that the other side lives, long before a large message is complete. */
@@ -120,8 +120,8 @@ static void on_frame_piece(wslay_event_context_ptr context,
 {
     (void)context;
     (void)piece;
-    struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
-    link->heard_ms = h2o_now(link->server->ctx.loop);
+    struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
+    ws->heard_ms = h2o_now(ws->server->ctx.loop);
 }
 
 static void on_frame_start(wslay_event_context_ptr context,
@@ -129,8 +129,8 @@ static void on_frame_start(wslay_event_context_ptr context,
 {
     (void)context;
     (void)frame;
-    struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
-    link->heard_ms = h2o_now(link->server->ctx.loop);
+    struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
+    ws->heard_ms = h2o_now(ws->server->ctx.loop);
 }
 
 /* libh2o's own callback writes each piece of a frame by itself, and waits for it: small messages would take a
@@ -138,49 +138,48 @@ static void on_frame_start(wslay_event_context_ptr context,
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, size_t size, int flags,
                        void *user_data)
 {
-    struct link *link = ((h2o_websocket_conn_t *)user_data)->data;
+    struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     struct pe_error err;
     (void)flags;
-    if (h2o_socket_is_writing(link->conn->sock)) {
+    if (h2o_socket_is_writing(ws->conn->sock)) {
         wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
-    if (pe_buf_append(&link->out, bytes, size, &err) < 0) {
+    if (pe_buf_append(&ws->out, bytes, size, &err) < 0) {
         wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
-    if (link->out.size >= WRITE_MAX)
-        start_writing(link);
+    if (ws->out.size >= WRITE_MAX)
+        start_writing(ws);
     else
-        want_flush(link);
+        schedule_flush(ws);
     return (ssize_t)size;
 }
 
 /* ---- time ---- */
 
-static void send_ping(struct link *link)
+static void send_ping(struct ws_server *ws)
 {
     struct wslay_event_msg ping = {.opcode = WSLAY_PING, .msg = (const uint8_t *)"", .msg_length = 0};
-    if (wslay_event_queue_msg(link->conn->ws_ctx, &ping) == 0)
-        want_flush(link);
+    if (wslay_event_queue_msg(ws->conn->ws_ctx, &ping) == 0)
+        schedule_flush(ws);
 }
 
 static void on_tick(h2o_timeout_entry_t *entry)
 {
-    struct link *link = H2O_STRUCT_FROM_MEMBER(struct link, tick, entry);
+    struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, tick, entry);
     uint64_t now = pe_now_us();
-    h2o_timeout_link(link->server->ctx.loop, &link->server->tick, &link->tick);
-    if (link->closing ? now >= link->close_by_us
-                      : h2o_now(link->server->ctx.loop) - link->heard_ms >= SILENCE_MS) {
-        if (!link->closing)
+    h2o_timeout_link(ws->server->ctx.loop, &ws->server->tick, &ws->tick);
+    if (ws->closing ? now >= ws->close_by_us : h2o_now(ws->server->ctx.loop) - ws->heard_ms >= SILENCE_MS) {
+        if (!ws->closing)
             pe_log(PE_LOG_WARN, "a worker's connection was silent for %d s: closing it", SILENCE_MS / 1000);
-        link_kill(link);
+        ws_server_kill(ws);
         return;
     }
-    if (link->closing)
+    if (ws->closing)
         return;
-    send_ping(link);
-    link->events->on_tick(link);
+    send_ping(ws);
+    ws->events->on_tick(ws);
 }
 
 /* ---- admission ---- */
@@ -207,20 +206,20 @@ static bool token_fits(const struct server *server, h2o_req_t *req)
     return tokens_accept(&server->tokens, value.base, value.len);
 }
 
-bool link_authorize(struct server *server, h2o_req_t *req)
+bool ws_server_authorize(struct server *server, h2o_req_t *req)
 {
     if (token_fits(server, req))
         return true;
     struct pe_problem problem = problem_make("unauthorized", "this takes the workers' token");
-    answer_header(req, "www-authenticate", "Bearer");
-    answer_problem(req, &problem);
+    http_reply_header(req, "www-authenticate", "Bearer");
+    http_reply_problem(req, &problem);
     return false;
 }
 
-bool link_admit(struct server *server, h2o_req_t *req, const char **client_key)
+bool ws_server_admit(struct server *server, h2o_req_t *req, const char **client_key)
 {
     struct pe_problem problem = {0};
-    if (!link_authorize(server, req)) {
+    if (!ws_server_authorize(server, req)) {
         pe_log(PE_LOG_WARN, "a worker without the right token was refused");
         return false;
     }
@@ -232,74 +231,74 @@ bool link_admit(struct server *server, h2o_req_t *req, const char **client_key)
     }
     if (!problem.status)
         return true;
-    answer_problem(req, &problem);
+    http_reply_problem(req, &problem);
     return false;
 }
 
-void link_open(struct link *link, struct server *server, h2o_req_t *req, const char *client_key,
-               const struct link_events *events)
+void ws_server_open(struct ws_server *ws, struct server *server, h2o_req_t *req, const char *client_key,
+                    const struct ws_server_events *events)
 {
-    *link = (struct link){.server = server, .events = events, .heard_ms = h2o_now(server->ctx.loop)};
-    link->flush.cb = on_flush;
-    link->tick.cb = on_tick;
-    answer_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);
+    *ws = (struct ws_server){.server = server, .events = events, .heard_ms = h2o_now(server->ctx.loop)};
+    ws->flush.cb = on_flush;
+    ws->tick.cb = on_tick;
+    http_reply_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);
     connection_busy(connection_of(req->conn->callbacks->get_socket(req->conn)));
-    link->conn = h2o_upgrade_to_websocket(req, client_key, link, on_message);
-    struct wslay_event_callbacks callbacks = link->conn->ws_callbacks;
+    ws->conn = h2o_upgrade_to_websocket(req, client_key, ws, on_message);
+    struct wslay_event_callbacks callbacks = ws->conn->ws_callbacks;
     callbacks.send_callback = on_send;
     callbacks.on_frame_recv_start_callback = on_frame_start;
     callbacks.on_frame_recv_chunk_callback = on_frame_piece;
-    wslay_event_config_set_callbacks(link->conn->ws_ctx, &callbacks);
-    wslay_event_config_set_max_recv_msg_length(link->conn->ws_ctx, PE_SLOT_TEXT_MAX);
-    h2o_timeout_link(server->ctx.loop, &server->tick, &link->tick);
+    wslay_event_config_set_callbacks(ws->conn->ws_ctx, &callbacks);
+    wslay_event_config_set_max_recv_msg_length(ws->conn->ws_ctx, PE_SLOT_TEXT_MAX);
+    h2o_timeout_link(server->ctx.loop, &server->tick, &ws->tick);
 }
 
 /* ---- sending ---- */
 
-static void queue_message(struct link *link, uint8_t opcode, const void *bytes, size_t size)
+static void queue_message(struct ws_server *ws, uint8_t opcode, const void *bytes, size_t size)
 {
-    if (link->closing)
+    if (ws->closing)
         return;
     struct wslay_event_msg message = {.opcode = opcode, .msg = bytes, .msg_length = size};
-    if (wslay_event_queue_msg(link->conn->ws_ctx, &message) != 0)
-        link_kill(link); /* no memory, or the other side is closing */
+    if (wslay_event_queue_msg(ws->conn->ws_ctx, &message) != 0)
+        ws_server_kill(ws); /* no memory, or the other side is closing */
     else
-        want_flush(link);
+        schedule_flush(ws);
 }
 
-void link_send_text(struct link *link, const struct pe_buf *text)
+void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text)
 {
-    queue_message(link, WSLAY_TEXT_FRAME, text->data, text->size);
+    queue_message(ws, WSLAY_TEXT_FRAME, text->data, text->size);
 }
 
-void link_send_bytes(struct link *link, const void *bytes, size_t size)
+void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size)
 {
-    queue_message(link, WSLAY_BINARY_FRAME, bytes, size);
+    queue_message(ws, WSLAY_BINARY_FRAME, bytes, size);
 }
 
-bool link_has_room(const struct link *link)
+bool ws_server_has_room(const struct ws_server *ws)
 {
-    return !link->closing && wslay_event_get_queued_msg_count(link->conn->ws_ctx) < QUEUE_FULL;
+    return !ws->closing && wslay_event_get_queued_msg_count(ws->conn->ws_ctx) < QUEUE_FULL;
 }
 
-void link_close(struct link *link, uint16_t code, const char *reason)
+void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)
 {
-    if (link->closing)
+    if (ws->closing)
         return;
     size_t size = strlen(reason) < REASON_MAX ? strlen(reason) : REASON_MAX;
-    link->closing = true;
-    link->close_by_us = pe_now_us() + CLOSE_US;
-    if (wslay_event_queue_close(link->conn->ws_ctx, code, (const uint8_t *)reason, size) != 0)
-        link_kill(link);
+    ws->closing = true;
+    ws->close_by_us = pe_now_us() + CLOSE_US;
+    if (wslay_event_queue_close(ws->conn->ws_ctx, code, (const uint8_t *)reason, size) != 0)
+        ws_server_kill(ws);
     else
-        want_flush(link);
+        schedule_flush(ws);
 }
 
-void link_kill(struct link *link)
+void ws_server_kill(struct ws_server *ws)
 {
     /* libh2o sees the end of the stream and reports it; without a socket the upgrade is about to fail or to
      * complete, and the next tick comes back here. */
-    link->closing = true;
-    if (link->conn->sock)
-        shutdown(h2o_socket_get_fd(link->conn->sock), SHUT_RDWR);
+    ws->closing = true;
+    if (ws->conn->sock)
+        shutdown(h2o_socket_get_fd(ws->conn->sock), SHUT_RDWR);
 }

@@ -10,21 +10,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct link;
+struct ws_server;
 
 /* Called from the event loop; none of them may free the link except on_closed. */
-struct link_events {
-    void (*on_text)(struct link *link, const uint8_t *text, size_t size);
-    void (*on_bytes)(struct link *link, const uint8_t *bytes, size_t size);
-    void (*on_room)(struct link *link);   /* link_has_room again */
-    void (*on_tick)(struct link *link);   /* every PE_SLOT_PING_MS */
-    void (*on_closed)(struct link *link); /* the last call: the embedding struct ends here */
+struct ws_server_events {
+    void (*on_text)(struct ws_server *ws, const uint8_t *text, size_t size);
+    void (*on_bytes)(struct ws_server *ws, const uint8_t *bytes, size_t size);
+    void (*on_room)(struct ws_server *ws);   /* ws_server_has_room again */
+    void (*on_tick)(struct ws_server *ws);   /* every PE_SLOT_PING_MS */
+    void (*on_closed)(struct ws_server *ws); /* the last call: the embedding struct ends here */
 };
 
 /* Embedded in its owner. */
-struct link {
+struct ws_server {
     struct server *server;
-    const struct link_events *events;
+    const struct ws_server_events *events;
     h2o_websocket_conn_t *conn;
     h2o_timeout_entry_t flush, tick;
     uint64_t heard_ms;          /* when bytes came last, by the loop's clock */
@@ -35,27 +35,28 @@ struct link {
 };
 
 /* Whether the request carries the workers' token. False: answered with a problem. */
-bool link_authorize(struct server *server, h2o_req_t *req);
+bool ws_server_authorize(struct server *server, h2o_req_t *req);
 
-/* Check a handshake and the worker's token. True: go on with link_open. False: answered with a problem. */
-bool link_admit(struct server *server, h2o_req_t *req, const char **client_key);
+/* Check a handshake and the worker's token. True: go on with ws_server_open. False: answered with a problem.
+ */
+bool ws_server_admit(struct server *server, h2o_req_t *req, const char **client_key);
 
 /* Upgrade the request's connection; from now on `link` lives until on_closed. */
-void link_open(struct link *link, struct server *server, h2o_req_t *req, const char *client_key,
-               const struct link_events *events);
+void ws_server_open(struct ws_server *ws, struct server *server, h2o_req_t *req, const char *client_key,
+                    const struct ws_server_events *events);
 
 /* Queue a message; it is sent from the loop, never from within the call. On a closing link nothing happens.
  */
-void link_send_text(struct link *link, const struct pe_buf *text);
-void link_send_bytes(struct link *link, const void *bytes, size_t size);
+void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text);
+void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size);
 
 /* Whether more should be queued now: a few messages are, so that the connection never runs dry. */
-bool link_has_room(const struct link *link);
+bool ws_server_has_room(const struct ws_server *ws);
 
 /* Begin to close with a WebSocket status code and a reason for the other side's log. */
-void link_close(struct link *link, uint16_t code, const char *reason);
+void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason);
 
 /* End the connection without courtesy. on_closed comes from the loop. */
-void link_kill(struct link *link);
+void ws_server_kill(struct ws_server *ws);
 
 #endif

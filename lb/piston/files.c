@@ -12,9 +12,9 @@
 
 #define STDIN_NAME ".stdin" /* and underscores, when a file of the client's is called that */
 
-struct taking {
+struct file_decoder {
     struct pe_buf *contents;
-    struct run_request *job;
+    struct submission *submission;
     struct pe_arguments *texts;
     json_t *seen;    /* names, and their places among the job's files */
     size_t *offsets; /* of each file in `contents` */
@@ -66,7 +66,7 @@ static int normalize(const char *name, size_t size, struct pe_path *path, struct
     return pe_path_parse(kept + 1, used - 1, 1, path, err);
 }
 
-static int take_name(const json_t *file, size_t index, struct pe_path *path, struct pe_error *err)
+static int parse_name(const json_t *file, size_t index, struct pe_path *path, struct pe_error *err)
 {
     const json_t *name = json_object_get(file, "name");
     char fallback[40];
@@ -159,57 +159,58 @@ static int append_content(struct pe_buf *out, const json_t *file, struct pe_erro
 /* ---- files ---- */
 
 /* The place of a name among the job's files. One that comes again replaces what came before. */
-static int place_of(struct taking *taking, const struct pe_path *path, size_t *place, struct pe_error *err)
+static int place_of(struct file_decoder *decoder, const struct pe_path *path, size_t *place,
+                    struct pe_error *err)
 {
-    struct pe_parts *parts = &taking->job->files;
-    const json_t *before = json_object_get(taking->seen, path->text);
+    struct pe_parts *parts = &decoder->submission->files;
+    const json_t *before = json_object_get(decoder->seen, path->text);
     *place = before ? (size_t)json_integer_value(before) : parts->count;
     if (before)
         return 0;
-    if (json_object_set_new(taking->seen, path->text, json_integer((json_int_t)parts->count)) < 0)
+    if (json_object_set_new(decoder->seen, path->text, json_integer((json_int_t)parts->count)) < 0)
         return pe_fail(err, PE_ERR_INVALID, "the name of a file is not UTF-8");
-    taking->job->names += path->length;
+    decoder->submission->names += path->length;
     return pe_parts_add(parts, PE_PART_FILE, path, 0, 0644, err);
 }
 
-static int take_file(struct taking *taking, const json_t *file, size_t index, struct pe_error *err)
+static int add_file(struct file_decoder *decoder, const json_t *file, size_t index, struct pe_error *err)
 {
     struct pe_path path = {.length = 0};
-    size_t place = 0, start = taking->contents->size, known = taking->job->files.count;
-    if (take_name(file, index, &path, err) < 0 || place_of(taking, &path, &place, err) < 0 ||
-        append_content(taking->contents, file, err) < 0)
+    size_t place = 0, start = decoder->contents->size, known = decoder->submission->files.count;
+    if (parse_name(file, index, &path, err) < 0 || place_of(decoder, &path, &place, err) < 0 ||
+        append_content(decoder->contents, file, err) < 0)
         return -1;
-    taking->offsets[place] = start;
-    taking->job->files.items[place].size = taking->contents->size - start;
+    decoder->offsets[place] = start;
+    decoder->submission->files.items[place].size = decoder->contents->size - start;
     bool is_text = !is_encoding(file, "base64") && !is_encoding(file, "hex");
-    return is_text && place == known ? pe_arguments_add(taking->texts, path.text, err) : 0;
+    return is_text && place == known ? pe_arguments_add(decoder->texts, path.text, err) : 0;
 }
 
 /* Standard input is a file of the job; the stages remove it from the folder. */
-static int take_stdin(struct taking *taking, const json_t *input, struct pe_error *err)
+static int add_stdin(struct file_decoder *decoder, const json_t *input, struct pe_error *err)
 {
     struct pe_path path = {.text = STDIN_NAME, .length = strlen(STDIN_NAME)};
-    size_t place = 0, start = taking->contents->size, size = json_string_length(input);
+    size_t place = 0, start = decoder->contents->size, size = json_string_length(input);
     if (input && !json_is_null(input) && !json_is_string(input))
         return pe_fail(err, PE_ERR_INVALID, "stdin must be a string");
-    while (json_object_get(taking->seen, path.text) && path.length < PE_PATH_COMPONENT_MAX) {
+    while (json_object_get(decoder->seen, path.text) && path.length < PE_PATH_COMPONENT_MAX) {
         path.text[path.length++] = '_';
         path.text[path.length] = '\0';
     }
-    if (place_of(taking, &path, &place, err) < 0 ||
-        pe_buf_append(taking->contents, size ? json_string_value(input) : "", size, err) < 0)
+    if (place_of(decoder, &path, &place, err) < 0 ||
+        pe_buf_append(decoder->contents, size ? json_string_value(input) : "", size, err) < 0)
         return -1;
     bool ended = size > 0 && json_string_value(input)[size - 1] == '\n';
-    if (!ended && pe_buf_append(taking->contents, "\n", 1, err) < 0)
+    if (!ended && pe_buf_append(decoder->contents, "\n", 1, err) < 0)
         return -1;
-    taking->offsets[place] = start;
-    taking->job->files.items[place].size = taking->contents->size - start;
-    taking->job->job.stdin_name = strdup(path.text);
-    return taking->job->job.stdin_name ? 0 : pe_fail_errno(err, "stdin");
+    decoder->offsets[place] = start;
+    decoder->submission->files.items[place].size = decoder->contents->size - start;
+    decoder->submission->spec.stdin_name = strdup(path.text);
+    return decoder->submission->spec.stdin_name ? 0 : pe_fail_errno(err, "stdin");
 }
 
-int piston_files_take(const json_t *body, struct pe_buf *contents, struct run_request *job,
-                      struct pe_arguments *texts, struct pe_error *err)
+int piston_files_decode(const json_t *body, struct pe_buf *contents, struct submission *submission,
+                        struct pe_arguments *texts, struct pe_error *err)
 {
     const json_t *files = json_object_get(body, "files");
     size_t count = json_array_size(files);
@@ -217,20 +218,20 @@ int piston_files_take(const json_t *body, struct pe_buf *contents, struct run_re
         return pe_fail(err, PE_ERR_TOO_LARGE, "more than %u input files", PE_INPUT_FILES_MAX - 1);
     pe_autojson json_t *seen = json_object();
     pe_autofree size_t *offsets = calloc(count + 1, sizeof *offsets);
-    job->bytes = calloc(count + 1, sizeof *job->bytes);
-    if (!seen || !offsets || !job->bytes)
+    submission->bytes = calloc(count + 1, sizeof *submission->bytes);
+    if (!seen || !offsets || !submission->bytes)
         return pe_fail_errno(err, "%zu input files", count);
-    struct taking taking = {
-        .contents = contents, .job = job, .texts = texts, .seen = seen, .offsets = offsets};
+    struct file_decoder decoder = {
+        .contents = contents, .submission = submission, .texts = texts, .seen = seen, .offsets = offsets};
     for (size_t i = 0; i < count; i++)
-        if (take_file(&taking, json_array_get(files, i), i, err) < 0)
+        if (add_file(&decoder, json_array_get(files, i), i, err) < 0)
             return -1;
-    if (take_stdin(&taking, json_object_get(body, "stdin"), err) < 0)
+    if (add_stdin(&decoder, json_object_get(body, "stdin"), err) < 0)
         return -1;
     /* Only now do the contents stay where they are. */
-    for (size_t i = 0; i < job->files.count; i++) {
-        job->bytes[i] = contents->data + offsets[i];
-        job->total += job->files.items[i].size;
+    for (size_t i = 0; i < submission->files.count; i++) {
+        submission->bytes[i] = contents->data + offsets[i];
+        submission->total += submission->files.items[i].size;
     }
     return 0;
 }

@@ -17,7 +17,7 @@
 
 /* ---- answers ---- */
 
-static void answer_message(h2o_req_t *req, int status, const char *message)
+static void send_message(h2o_req_t *req, int status, const char *message)
 {
     struct pe_error ignored;
     pe_autobuf struct pe_buf repaired = {0};
@@ -25,7 +25,7 @@ static void answer_message(h2o_req_t *req, int status, const char *message)
     if (utf8_append_repaired(&repaired, message, strlen(message), &ignored) == 0)
         json = json_pack("{s:o}", "message",
                          json_stringn_nocheck(repaired.size ? (char *)repaired.data : "", repaired.size));
-    answer_json_status(req, status, pe_steal_ptr(&json));
+    http_reply_json_status(req, status, pe_steal_ptr(&json));
 }
 
 /* Piston knows no 422, and a runtime that it does not have is a bad request. */
@@ -34,13 +34,13 @@ static int status_of(const struct pe_problem *problem)
     return problem->status == 422 || problem->status == 404 ? 400 : problem->status;
 }
 
-void piston_answer_problem(h2o_req_t *req, const struct pe_problem *problem)
+void piston_send_problem(h2o_req_t *req, const struct pe_problem *problem)
 {
-    answer_retry_after(req, problem->retry_after_s);
-    answer_message(req, status_of(problem), problem->detail);
+    http_reply_retry_after(req, problem->retry_after_s);
+    send_message(req, status_of(problem), problem->detail);
 }
 
-bool piston_takes_type(h2o_iovec_t type)
+bool piston_accepts_type(h2o_iovec_t type)
 {
     static const char *const types[] = {"application/json", "text/plain"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -56,34 +56,34 @@ bool piston_takes_type(h2o_iovec_t type)
 static void handle_execute(struct server *server, h2o_req_t *req)
 {
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
-    if (at < 0 || !piston_takes_type(req->headers.entries[at].value))
-        answer_message(req, 415, "requests must be of type application/json");
+    if (at < 0 || !piston_accepts_type(req->headers.entries[at].value))
+        send_message(req, 415, "requests must be of type application/json");
     else
-        run_accept_piston(server, req);
+        exchange_accept_piston(server, req);
 }
 
 static void handle_runtimes(struct server *server, h2o_req_t *req)
 {
-    answer_json(req, piston_list_runtimes(&server->scheduler));
+    http_reply_json(req, piston_list_runtimes(&server->scheduler));
 }
 
 static void handle_packages(struct server *server, h2o_req_t *req)
 {
-    answer_json(req, piston_list_packages(&server->scheduler));
+    http_reply_json(req, piston_list_packages(&server->scheduler));
 }
 
 static void handle_package_change(struct server *server, h2o_req_t *req)
 {
     (void)server;
-    answer_message(req, 403,
-                   "packages are the images of the worker hosts here: pe-image takes them in and out");
+    send_message(req, 403,
+                 "packages are the images of the worker hosts here: pe-image takes them in and out");
 }
 
 /* A result comes when it is complete, and input all at once: there is nothing to connect to. */
 static void handle_connect(struct server *server, h2o_req_t *req)
 {
     (void)server;
-    answer_message(req, 501, "there are no interactive jobs here: use POST /api/v2/execute");
+    send_message(req, 501, "there are no interactive jobs here: use POST /api/v2/execute");
 }
 
 static const struct {
@@ -122,7 +122,7 @@ void piston_handle(struct server *server, h2o_req_t *req)
         if (!h2o_memis(name.base, name.len, routes[i].path, strlen(routes[i].path)))
             continue;
         if (preflight) {
-            cors_answer_preflight(&server->settings->cors_origins, req, routes[i].method);
+            cors_send_preflight(&server->settings->cors_origins, req, routes[i].method);
             return;
         }
         if (is_method(req, routes[i].method)) {
@@ -130,5 +130,5 @@ void piston_handle(struct server *server, h2o_req_t *req)
             return;
         }
     }
-    answer_message(req, 404, "Not Found");
+    send_message(req, 404, "Not Found");
 }

@@ -13,9 +13,9 @@ struct server;
 void piston_handle(struct server *server, h2o_req_t *req);
 
 /* Whether a request's Content-Type is one that a Piston client's JSON comes with. */
-bool piston_takes_type(h2o_iovec_t type);
+bool piston_accepts_type(h2o_iovec_t type);
 
 /* A problem in Piston's form: {"message"} and the status that Piston would give. */
-void piston_answer_problem(h2o_req_t *req, const struct pe_problem *problem);
+void piston_send_problem(h2o_req_t *req, const struct pe_problem *problem);
 
 #endif

@@ -98,15 +98,15 @@ static struct ending ending_of(const struct pe_stage_report *stage)
 }
 
 /* The job ended before its stage did: with a limit of the job, or the program killed whoever watched it. */
-static struct ending ending_of_job(const struct pe_result *result)
+static struct ending ending_of_job(const struct pe_result *fields)
 {
-    switch (result->status) {
+    switch (fields->status) {
     case PE_STATUS_TIMEOUT:
         return killed("TO", "Time limit exceeded (wall clock)");
     case PE_STATUS_OOM:
         return signaled(SIGKILL);
     case PE_STATUS_SIGNALED:
-        return signaled(result->signal);
+        return signaled(fields->signal);
     default:
         return failed("the stage ended without saying how");
     }
@@ -121,20 +121,20 @@ static uint64_t less(uint64_t from, uint64_t amount)
 
 /* What a stage that did not end used: what the job used, as far as the guest's init could still count it,
  * less the stages before. */
-static int set_rest(json_t *json, const struct pe_result *result, const struct pe_stages *before)
+static int set_rest(json_t *json, const struct pe_result *fields, const struct pe_stages *before)
 {
-    uint64_t wall_us = result->wall_us, cpu_us = result->user_us + result->system_us;
+    uint64_t wall_us = fields->wall_us, cpu_us = fields->user_us + fields->system_us;
     for (size_t i = 0; i < before->count && before->items[i].ended; i++) {
         const struct pe_stage_report *stage = &before->items[i];
         wall_us = less(wall_us, stage->wall_us);
         cpu_us = less(cpu_us, stage->user_us + stage->system_us);
     }
-    bool counted = result->status == PE_STATUS_TIMEOUT || result->status == PE_STATUS_OOM;
+    bool counted = fields->status == PE_STATUS_TIMEOUT || fields->status == PE_STATUS_OOM;
     if (json_object_set_new(json, "wall_time", milliseconds(wall_us)) < 0 ||
         json_object_set_new(json, "cpu_time", counted ? milliseconds(cpu_us) : json_null()) < 0)
         return -1;
     return json_object_set_new(json, "memory",
-                               counted ? json_integer((json_int_t)result->max_rss_kib * 1024) : json_null());
+                               counted ? json_integer((json_int_t)fields->max_rss_kib * 1024) : json_null());
 }
 
 static int set_usage(json_t *json, const struct pe_stage_report *stage)
@@ -145,14 +145,14 @@ static int set_usage(json_t *json, const struct pe_stage_report *stage)
     return json_object_set_new(json, "memory", json_integer((json_int_t)stage->max_rss_kib * 1024));
 }
 
-static json_t *stage_to_json(const struct pe_stage_report *stage, const struct pe_result *result,
+static json_t *stage_to_json(const struct pe_stage_report *stage, const struct pe_result *fields,
                              const struct pe_stages *all)
 {
-    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(result);
+    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(fields);
     json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "stdout", text_of(&stage->out), "stderr",
                              text_of(&stage->error), "output", text_of(&stage->both), "code", ending.code,
                              "signal", ending.signal, "message", ending.message, "status", ending.status);
-    if (!json || (stage->ended ? set_usage(json, stage) : set_rest(json, result, all)) < 0) {
+    if (!json || (stage->ended ? set_usage(json, stage) : set_rest(json, fields, all)) < 0) {
         json_decref(json);
         return NULL;
     }
@@ -176,16 +176,16 @@ static int append_chunk(const char *text, size_t size, void *out)
 }
 
 /* As in Piston, the result of a compilation that failed is the run's, too. */
-static json_t *body_of(const struct piston_request *request, const struct pe_result *result,
+static json_t *body_of(const struct piston_request *request, const struct pe_result *fields,
                        const struct pe_stages *stages)
 {
     const struct pe_stage_report *last = &stages->items[stages->count - 1];
-    pe_autojson json_t *run = stage_to_json(last, result, stages);
+    pe_autojson json_t *run = stage_to_json(last, fields, stages);
     json_t *body = run ? json_pack("{s:O}", "run", run) : NULL;
     if (body && request->compiled)
         json_object_set_new(body, "compile",
                             stages->count == 1 ? json_incref(run)
-                                               : stage_to_json(&stages->items[0], result, stages));
+                                               : stage_to_json(&stages->items[0], fields, stages));
     if (body && json_object_set_new(body, "language", json_string(request->language)) == 0 &&
         json_object_set_new(body, "version", json_string(request->version)) == 0)
         return body;
@@ -193,20 +193,20 @@ static json_t *body_of(const struct piston_request *request, const struct pe_res
     return NULL;
 }
 
-int piston_answer_put(const struct piston_request *request, const struct outcome *outcome, struct pe_buf *out,
-                      struct pe_error *err)
+int piston_reply_encode(const struct piston_request *request, const struct job_result *result,
+                        struct pe_buf *out, struct pe_error *err)
 {
     struct pe_error ignored;
     pe_autostages struct pe_stages stages = {0};
-    const struct pe_part *report = outcome->parts.count ? &outcome->parts.items[0] : NULL;
-    if (!report || report->kind != PE_PART_STDOUT || report->size > outcome->bytes.size)
+    const struct pe_part *report = result->parts.count ? &result->parts.items[0] : NULL;
+    if (!report || report->kind != PE_PART_STDOUT || report->size > result->bytes.size)
         return pe_fail(err, PE_ERR_MALFORMED, "a result without stdout");
-    if (pe_stages_read(outcome->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
+    if (pe_stages_read(result->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
         !fits(request, &stages)) {
         pe_stages_free(&stages);
         stages.count = 1; /* one that is empty and has not ended */
     }
-    pe_autojson json_t *body = body_of(request, &outcome->result, &stages);
+    pe_autojson json_t *body = body_of(request, &result->fields, &stages);
     if (!body || json_dump_callback(body, append_chunk, out, PE_RESULT_JSON_FLAGS) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "encoding an answer as JSON");
     return 0;

@@ -8,7 +8,7 @@
 #include "lb/piston/request.h"
 
 /* Append the whole body for a complete outcome. */
-int piston_answer_put(const struct piston_request *request, const struct outcome *outcome, struct pe_buf *out,
-                      struct pe_error *err) PE_MUST_CHECK;
+int piston_reply_encode(const struct piston_request *request, const struct job_result *result,
+                        struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -72,8 +72,8 @@ void piston_request_free(struct piston_request *request)
 /* ---- limits ---- */
 
 /* What JavaScript makes of a value that is to be a number; the texts of Piston. */
-static int take_limit(const json_t *body, enum pe_runtime_limit limit, int64_t configured, int64_t *taken,
-                      struct pe_error *err)
+static int parse_limit(const json_t *body, enum pe_runtime_limit limit, int64_t configured, int64_t *taken,
+                       struct pe_error *err)
 {
     const char *name = pe_runtime_limit_names[limit];
     const json_t *value = json_object_get(body, name);
@@ -95,12 +95,12 @@ static int take_limit(const json_t *body, enum pe_runtime_limit limit, int64_t c
     return 0;
 }
 
-static int take_limits(const json_t *body, const struct pe_runtime_limits *configured,
-                       struct pe_runtime_limits *taken, struct pe_error *err)
+static int parse_limits(const json_t *body, const struct pe_runtime_limits *configured,
+                        struct pe_runtime_limits *taken, struct pe_error *err)
 {
     *taken = *configured;
     for (int i = 0; i < PE_LIMIT_OUTPUT; i++)
-        if (take_limit(body, (enum pe_runtime_limit)i, configured->value[i], &taken->value[i], err) < 0)
+        if (parse_limit(body, (enum pe_runtime_limit)i, configured->value[i], &taken->value[i], err) < 0)
             return -1;
     return 0;
 }
@@ -123,7 +123,8 @@ static struct pe_stage_limits stage_limits(const struct pe_runtime_limits *limit
 /* ---- words ---- */
 
 /* Node gives a program numbers and the like as text. */
-static int add_argument(struct pe_arguments *words, const json_t *value, size_t index, struct pe_error *err)
+static int add_argument(struct pe_arguments *arguments, const json_t *value, size_t index,
+                        struct pe_error *err)
 {
     char number[40];
     const char *text = json_is_true(value) ? "true" : json_is_false(value) ? "false" : "null";
@@ -137,10 +138,10 @@ static int add_argument(struct pe_arguments *words, const json_t *value, size_t 
     } else if (json_is_array(value) || json_is_object(value)) {
         return pe_fail(err, PE_ERR_INVALID, "args[%zu] must be a string", index);
     }
-    return pe_arguments_add(words, text, err);
+    return pe_arguments_add(arguments, text, err);
 }
 
-static int take_args(const json_t *body, struct pe_arguments *args, struct pe_error *err)
+static int parse_args(const json_t *body, struct pe_arguments *args, struct pe_error *err)
 {
     const json_t *array = json_object_get(body, "args"), *value = NULL;
     size_t i = 0;
@@ -158,17 +159,17 @@ static int take_args(const json_t *body, struct pe_arguments *args, struct pe_er
     return 0;
 }
 
-static int add_all(struct pe_arguments *words, const struct pe_arguments *more, struct pe_error *err)
+static int add_all(struct pe_arguments *arguments, const struct pe_arguments *more, struct pe_error *err)
 {
     for (size_t i = 0; i < more->count; i++)
-        if (pe_arguments_add(words, more->items[i], err) < 0)
+        if (pe_arguments_add(arguments, more->items[i], err) < 0)
             return -1;
     return 0;
 }
 
 /* A stage's words out of the runtime's template. */
 static int expand(const json_t *template, const struct pe_arguments *texts, const struct pe_arguments *args,
-                  struct pe_arguments *words, struct pe_error *err)
+                  struct pe_arguments *arguments, struct pe_error *err)
 {
     size_t i = 0;
     const json_t *item = NULL;
@@ -180,7 +181,7 @@ static int expand(const json_t *template, const struct pe_arguments *texts, cons
                                           : !strcmp(word, "{main}") ? &first
                                           : !strcmp(word, "{args}") ? args
                                                                     : NULL;
-        if ((many ? add_all(words, many, err) : pe_arguments_add(words, word, err)) < 0)
+        if ((many ? add_all(arguments, many, err) : pe_arguments_add(arguments, word, err)) < 0)
             return -1;
     }
     return 0;
@@ -190,14 +191,14 @@ static int add_stage(struct pe_arguments *plan, const struct piston_runtime *run
                      const struct pe_stage_limits *limits, const struct pe_arguments *texts,
                      const struct pe_arguments *args, struct pe_error *err)
 {
-    pe_autoarguments struct pe_arguments words = {0};
-    if (expand(json_object_get(runtime->json, name), texts, args, &words, err) < 0)
+    pe_autoarguments struct pe_arguments arguments = {0};
+    if (expand(json_object_get(runtime->json, name), texts, args, &arguments, err) < 0)
         return -1;
-    return pe_stages_add(plan, name, limits, &words, err);
+    return pe_stages_add(plan, name, limits, &arguments, err);
 }
 
 /* The bounds that a job's words have on their way (proto/job_spec.c). */
-static int check_words(const struct pe_arguments *plan, struct pe_error *err)
+static int check_arguments(const struct pe_arguments *plan, struct pe_error *err)
 {
     size_t total = 0;
     if (plan->count > PE_ARGS_MAX)
@@ -227,39 +228,39 @@ static uint32_t job_timeout_ms(const struct pe_stage_limits *compile, const stru
 }
 
 static int plan_stages(const struct piston_runtime *runtime, const struct pe_runtime_limits *limits,
-                       const json_t *body, const struct pe_arguments *texts, struct pe_job_spec *job,
+                       const json_t *body, const struct pe_arguments *texts, struct pe_job_spec *spec,
                        struct pe_error *err)
 {
     pe_autoarguments struct pe_arguments plan = {0}, args = {0};
     struct pe_stage_limits compile = stage_limits(limits, true), run = stage_limits(limits, false);
     bool compiled = json_object_get(runtime->json, "compile") != NULL;
-    if (take_args(body, &args, err) < 0 || pe_stages_begin(&plan, job->stdin_name, err) < 0 ||
+    if (parse_args(body, &args, err) < 0 || pe_stages_begin(&plan, spec->stdin_name, err) < 0 ||
         (compiled && add_stage(&plan, runtime, "compile", &compile, texts, &args, err) < 0) ||
-        add_stage(&plan, runtime, "run", &run, texts, &args, err) < 0 || check_words(&plan, err) < 0)
+        add_stage(&plan, runtime, "run", &run, texts, &args, err) < 0 || check_arguments(&plan, err) < 0)
         return -1;
-    job->timeout_ms = job_timeout_ms(&compile, &run, compiled);
-    job->cmd = plan.items;
-    job->cmd_count = plan.count;
+    spec->timeout_ms = job_timeout_ms(&compile, &run, compiled);
+    spec->cmd = plan.items;
+    spec->cmd_count = plan.count;
     plan = (struct pe_arguments){0};
     return 0;
 }
 
 /* No result is stored: Piston's clients expect every call to run. Nothing below /output is sent back: "." is
  * no path there. */
-static int describe(const struct piston_runtime *runtime, struct pe_job_spec *job, struct pe_error *err)
+static int describe(const struct piston_runtime *runtime, struct pe_job_spec *spec, struct pe_error *err)
 {
-    job->cache = false;
-    job->image = strdup(runtime->image);
-    job->env = calloc(2, sizeof *job->env);
-    job->outputs = calloc(2, sizeof *job->outputs);
-    if (!job->image || !job->env || !job->outputs)
+    spec->cache = false;
+    spec->image = strdup(runtime->image);
+    spec->env = calloc(2, sizeof *spec->env);
+    spec->outputs = calloc(2, sizeof *spec->outputs);
+    if (!spec->image || !spec->env || !spec->outputs)
         return pe_fail_errno(err, "a job");
-    if (!(job->outputs[0] = strdup(".")))
+    if (!(spec->outputs[0] = strdup(".")))
         return pe_fail_errno(err, "a job");
-    job->output_count = 1;
-    if (asprintf(&job->env[0], "PISTON_LANGUAGE=%s", runtime->language) < 0)
+    spec->output_count = 1;
+    if (asprintf(&spec->env[0], "PISTON_LANGUAGE=%s", runtime->language) < 0)
         return pe_fail_errno(err, "a job");
-    job->env_count = 1;
+    spec->env_count = 1;
     return 0;
 }
 
@@ -268,9 +269,9 @@ static bool find(const struct piston_request *request, const struct scheduler *s
 {
     const json_t *language = json_object_get(request->body, "language");
     const json_t *version = json_object_get(request->body, "version");
-    bool whole = strlen(json_string_value(language)) == json_string_length(language) &&
-                 strlen(json_string_value(version)) == json_string_length(version);
-    return whole &&
+    bool body_hash = strlen(json_string_value(language)) == json_string_length(language) &&
+                     strlen(json_string_value(version)) == json_string_length(version);
+    return body_hash &&
            piston_find_runtime(scheduler, json_string_value(language), json_string_value(version), runtime);
 }
 
@@ -302,7 +303,7 @@ static int check_has_text(const json_t *body, const struct piston_runtime *runti
 }
 
 int piston_request_resolve(struct piston_request *request, const struct scheduler *scheduler,
-                           const struct pe_runtime_limits *limits, struct run_request *job,
+                           const struct pe_runtime_limits *limits, struct submission *submission,
                            struct pe_error *err)
 {
     struct piston_runtime runtime;
@@ -313,10 +314,10 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
     if (check_has_text(request->body, &runtime, err) < 0)
         return -1;
     const struct pe_runtime_limits configured = piston_limits_of(&runtime, limits);
-    if (take_limits(request->body, &configured, &taken, err) < 0 ||
-        piston_files_take(request->body, &request->contents, job, &texts, err) < 0 ||
-        plan_stages(&runtime, &taken, request->body, &texts, &job->job, err) < 0 ||
-        describe(&runtime, &job->job, err) < 0 || run_request_check(job, err) < 0)
+    if (parse_limits(request->body, &configured, &taken, err) < 0 ||
+        piston_files_decode(request->body, &request->contents, submission, &texts, err) < 0 ||
+        plan_stages(&runtime, &taken, request->body, &texts, &submission->spec, err) < 0 ||
+        describe(&runtime, &submission->spec, err) < 0 || submission_check(submission, err) < 0)
         return -1;
     snprintf(request->language, sizeof request->language, "%s", runtime.language);
     snprintf(request->version, sizeof request->version, "%s",

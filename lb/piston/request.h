@@ -39,7 +39,7 @@ bool piston_request_fits(const struct piston_request *request, const struct sche
 /* Make the job that runs it: `job` has to be zeroed, is the caller's to free in either case, and must not
  * outlive `request`. PE_ERR_INVALID also says that no runtime is as the request wants it. */
 int piston_request_resolve(struct piston_request *request, const struct scheduler *scheduler,
-                           const struct pe_runtime_limits *limits, struct run_request *job,
+                           const struct pe_runtime_limits *limits, struct submission *submission,
                            struct pe_error *err) PE_MUST_CHECK;
 
 void piston_request_free(struct piston_request *request);
@@ -48,8 +48,8 @@ void piston_request_free(struct piston_request *request);
 
 /* Take the files, decoded, and stdin as one more of them, into `job`; `texts` gets the names of those that
  * are text, in order. */
-int piston_files_take(const json_t *body, struct pe_buf *contents, struct run_request *job,
-                      struct pe_arguments *texts, struct pe_error *err) PE_MUST_CHECK;
+int piston_files_decode(const json_t *body, struct pe_buf *contents, struct submission *submission,
+                        struct pe_arguments *texts, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether a file is text by what was asked for, before anything is made of it. */
 bool piston_file_says_text(const json_t *file);

@@ -7,67 +7,68 @@
 
 #include <stdlib.h>
 
-struct control_link {
-    struct link link;
+struct registration {
+    struct ws_server ws;
     char host[256]; /* as the last `hello` said, for the log */
 };
 
-static struct control_link *from_link(struct link *link)
+static struct registration *from_ws(struct ws_server *ws)
 {
-    return H2O_STRUCT_FROM_MEMBER(struct control_link, link, link);
+    return H2O_STRUCT_FROM_MEMBER(struct registration, ws, ws);
 }
 
-static void on_text(struct link *link, const uint8_t *text, size_t size)
+static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
 {
-    struct control_link *control = from_link(link);
+    struct registration *registration = from_ws(ws);
     pe_automessage struct pe_message message;
     struct pe_error err;
     int failed = pe_message_decode(text, size, &message, &err);
     if (!failed && message.kind != PE_MESSAGE_HELLO)
         failed = pe_fail(&err, PE_ERR_MALFORMED, "only 'hello' is said on a control connection");
     if (!failed)
-        failed = scheduler_host_hello(&link->server->scheduler, link, &message.hello, &err);
+        failed = scheduler_worker_hello(&ws->server->scheduler, ws, &message.hello, &err);
     if (failed) {
-        pe_log(PE_LOG_WARN, "control connection of host '%s': %s", control->host, err.message);
-        scheduler_host_gone(&link->server->scheduler, link);
-        link_close(link, WSLAY_CODE_POLICY_VIOLATION, err.message);
+        pe_log(PE_LOG_WARN, "control connection of host '%s': %s", registration->host, err.message);
+        scheduler_worker_gone(&ws->server->scheduler, ws);
+        ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, err.message);
         return;
     }
-    snprintf(control->host, sizeof control->host, "%s", message.hello.host);
+    snprintf(registration->host, sizeof registration->host, "%s", message.hello.host);
     pe_log(PE_LOG_INFO, "host '%s' (%s, %s; %s) has %u slots and %zu images%s", message.hello.host,
            message.hello.arch, message.hello.cpu, message.hello.vmm, message.hello.slots,
            json_array_size(message.hello.images), message.hello.draining ? ", and takes no more jobs" : "");
-    server_host_changed(link->server);
+    server_worker_changed(ws->server);
 }
 
-static void on_bytes(struct link *link, const uint8_t *bytes, size_t size)
+static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     (void)bytes;
     (void)size;
-    scheduler_host_gone(&link->server->scheduler, link);
-    link_close(link, WSLAY_CODE_POLICY_VIOLATION, "binary messages have no place on a control connection");
+    scheduler_worker_gone(&ws->server->scheduler, ws);
+    ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, "binary messages have no place on a control connection");
 }
 
-static void nothing_to_do(struct link *link)
+static void nothing_to_do(struct ws_server *ws)
 {
-    (void)link;
+    (void)ws;
 }
 
-static void on_closed(struct link *link)
+static void on_closed(struct ws_server *ws)
 {
-    struct control_link *control = from_link(link);
-    scheduler_host_gone(&link->server->scheduler, link);
-    pe_log(PE_LOG_INFO, "control connection of host '%s' is closed", control->host);
-    free(control);
+    struct registration *registration = from_ws(ws);
+    scheduler_worker_gone(&ws->server->scheduler, ws);
+    pe_log(PE_LOG_INFO, "control connection of host '%s' is closed", registration->host);
+    free(registration);
 }
 
-void control_link_accept(struct server *server, h2o_req_t *req)
+void registration_accept(struct server *server, h2o_req_t *req)
 {
-    static const struct link_events events = {on_text, on_bytes, nothing_to_do, nothing_to_do, on_closed};
+    static const struct ws_server_events events = {on_text, on_bytes, nothing_to_do, nothing_to_do,
+                                                   on_closed};
     const char *client_key = NULL;
-    if (!link_admit(server, req, &client_key))
+    if (!ws_server_admit(server, req, &client_key))
         return;
-    struct control_link *control = h2o_mem_alloc(sizeof *control);
-    control->host[0] = '\0';
-    link_open(&control->link, server, req, client_key, &events);
+    struct registration *registration = h2o_mem_alloc(sizeof *registration);
+    registration->host[0] = '\0';
+    ws_server_open(&registration->ws, server, req, client_key, &events);
 }

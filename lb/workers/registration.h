@@ -7,6 +7,6 @@
 struct server;
 
 /* Handle the request: upgrade it, or answer with a problem. */
-void control_link_accept(struct server *server, h2o_req_t *req);
+void registration_accept(struct server *server, h2o_req_t *req);
 
 #endif

@@ -30,11 +30,11 @@ enum slot_state {
  * keep exactly, ours only guards memory. */
 #define RESULT_SLACK (1u * PE_MIB)
 
-struct slot_link {
-    struct link link;
-    struct sched_slot slot;
+struct slot_conn {
+    struct ws_server ws;
+    struct slot slot;
     enum slot_state state;
-    struct task *task;      /* RUNNING and RESULT */
+    struct job *job;        /* RUNNING and RESULT */
     char id[PE_ID_MAX + 1]; /* of the current or last job */
     size_t part;            /* of the input: which part is sent next, */
     uint64_t part_offset;   /* from which byte on */
@@ -43,150 +43,150 @@ struct slot_link {
     uint64_t deadline_us;        /* RUNNING, RESULT, CANCELING */
 };
 
-static struct slot_link *from_link(struct link *link)
+static struct slot_conn *from_ws(struct ws_server *ws)
 {
-    return H2O_STRUCT_FROM_MEMBER(struct slot_link, link, link);
+    return H2O_STRUCT_FROM_MEMBER(struct slot_conn, ws, ws);
 }
 
 /* Part from the task, if there is one. The caller says to the task why. */
-static struct task *let_go(struct slot_link *slot)
+static struct job *let_go(struct slot_conn *conn)
 {
-    struct task *task = slot->task;
-    slot->task = NULL;
-    if (task)
-        scheduler_job_remove(&slot->link.server->scheduler, &task->job);
-    return task;
+    struct job *job = conn->job;
+    conn->job = NULL;
+    if (job)
+        scheduler_entry_remove(&conn->ws.server->scheduler, &job->entry);
+    return job;
 }
 
 /* The slot is of no use any more, and its task goes elsewhere. */
-static void leave(struct slot_link *slot, const char *why)
+static void leave(struct slot_conn *conn, const char *why)
 {
-    struct scheduler *scheduler = &slot->link.server->scheduler;
-    uint64_t host = slot->slot.host ? slot->slot.host->serial : 0;
-    struct task *task = let_go(slot);
-    slot->state = SLOT_IDLE;
-    scheduler_slot_remove(scheduler, &slot->slot);
-    if (task)
-        task_on_lost(task, host, why);
+    struct scheduler *scheduler = &conn->ws.server->scheduler;
+    uint64_t worker = conn->slot.worker ? conn->slot.worker->serial : 0;
+    struct job *job = let_go(conn);
+    conn->state = SLOT_IDLE;
+    scheduler_slot_remove(scheduler, &conn->slot);
+    if (job)
+        job_on_lost(job, worker, why);
 }
 
 /* The worker broke the protocol: no more of it. */
-static void violate(struct slot_link *slot, const char *why)
+static void violate(struct slot_conn *conn, const char *why)
 {
-    struct server *server = slot->link.server;
-    pe_log(PE_LOG_WARN, "slot of host '%s': %s: closing it", slot->slot.host_name, why);
-    link_close(&slot->link, WSLAY_CODE_POLICY_VIOLATION, why);
-    leave(slot, why);
+    struct server *server = conn->ws.server;
+    pe_log(PE_LOG_WARN, "slot of host '%s': %s: closing it", conn->slot.worker_name, why);
+    ws_server_close(&conn->ws, WSLAY_CODE_POLICY_VIOLATION, why);
+    leave(conn, why);
     server_dispatch(server);
 }
 
-static void send_message(struct slot_link *slot, const struct pe_message *message)
+static void send_message(struct slot_conn *conn, const struct pe_message *message)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_error err;
     if (pe_message_encode(message, &text, &err) < 0) {
         pe_log(PE_LOG_ERROR, "%s", err.message);
-        link_kill(&slot->link);
+        ws_server_kill(&conn->ws);
         return;
     }
-    link_send_text(&slot->link, &text);
+    ws_server_send_text(&conn->ws, &text);
 }
 
-static void send_signal(struct slot_link *slot, enum pe_message_kind kind)
+static void send_signal(struct slot_conn *conn, enum pe_message_kind kind)
 {
     struct pe_message message = {.kind = kind};
-    memcpy(message.id, slot->id, sizeof message.id);
-    send_message(slot, &message);
+    memcpy(message.id, conn->id, sizeof message.id);
+    send_message(conn, &message);
 }
 
 /* ---- the job's input ---- */
 
 /* Fill one binary message from the parts; small files share it. */
-static size_t next_input(struct slot_link *slot, uint8_t *to, size_t room)
+static size_t next_input(struct slot_conn *conn, uint8_t *to, size_t room)
 {
-    const struct run_request *request = &slot->task->source->request;
+    const struct submission *submission = &conn->job->source->submission;
     size_t filled = 0;
-    while (filled < room && slot->part < request->files.count) {
-        uint64_t left = request->files.items[slot->part].size - slot->part_offset;
+    while (filled < room && conn->part < submission->files.count) {
+        uint64_t left = submission->files.items[conn->part].size - conn->part_offset;
         size_t n = left < room - filled ? (size_t)left : room - filled;
         if (n)
-            memcpy(to + filled, request->bytes[slot->part] + slot->part_offset, n);
+            memcpy(to + filled, submission->bytes[conn->part] + conn->part_offset, n);
         filled += n;
-        slot->part_offset += n;
+        conn->part_offset += n;
         if (n == left) {
-            slot->part++;
-            slot->part_offset = 0;
+            conn->part++;
+            conn->part_offset = 0;
         }
     }
     return filled;
 }
 
 /* Queue as much input as there is room for; the rest follows when the connection has taken some. */
-static void on_room(struct link *link)
+static void on_room(struct ws_server *ws)
 {
-    struct slot_link *slot = from_link(link);
+    struct slot_conn *conn = from_ws(ws);
     uint8_t bytes[PE_SLOT_BINARY_MAX];
-    while (slot->task && !slot->input_sent && link_has_room(link)) {
-        size_t size = next_input(slot, bytes, sizeof bytes);
+    while (conn->job && !conn->input_sent && ws_server_has_room(ws)) {
+        size_t size = next_input(conn, bytes, sizeof bytes);
         if (size) {
-            link_send_bytes(link, bytes, size);
+            ws_server_send_bytes(ws, bytes, size);
             continue;
         }
-        slot->input_sent = true;
-        send_signal(slot, PE_MESSAGE_END);
+        conn->input_sent = true;
+        send_signal(conn, PE_MESSAGE_END);
     }
 }
 
-void slot_link_start(struct sched_slot *sched_slot, struct task *task)
+void slot_conn_start(struct slot *slot, struct job *job)
 {
-    struct slot_link *slot = H2O_STRUCT_FROM_MEMBER(struct slot_link, slot, sched_slot);
-    const struct run *run = task->source;
+    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+    const struct exchange *exchange = job->source;
     /* A view of the request's own job and parts, which stay its: not to be freed. */
     struct pe_message message = {.kind = PE_MESSAGE_JOB,
-                                 .job = run->request.job,
-                                 .job_text = run->request.job_text,
-                                 .queue_us = task->started_us - run->arrived_us,
-                                 .parts = run->request.files};
-    memcpy(message.id, task->id, sizeof task->id);
-    memcpy(slot->id, message.id, sizeof slot->id);
-    slot->task = task;
-    slot->state = SLOT_RUNNING;
-    slot->part = 0;
-    slot->part_offset = slot->expected = slot->received = 0;
-    slot->input_sent = false;
-    slot->deadline_us = pe_now_us() + run->request.job.timeout_ms * 1000ull + RUN_GRACE_US;
-    send_message(slot, &message);
+                                 .job = exchange->submission.spec,
+                                 .job_text = exchange->submission.spec_text,
+                                 .queue_us = job->started_us - exchange->arrived_us,
+                                 .parts = exchange->submission.files};
+    memcpy(message.id, job->id, sizeof job->id);
+    memcpy(conn->id, message.id, sizeof conn->id);
+    conn->job = job;
+    conn->state = SLOT_RUNNING;
+    conn->part = 0;
+    conn->part_offset = conn->expected = conn->received = 0;
+    conn->input_sent = false;
+    conn->deadline_us = pe_now_us() + exchange->submission.spec.timeout_ms * 1000ull + RUN_GRACE_US;
+    send_message(conn, &message);
 }
 
-void slot_link_cancel(struct sched_slot *sched_slot)
+void slot_conn_cancel(struct slot *slot)
 {
-    struct slot_link *slot = H2O_STRUCT_FROM_MEMBER(struct slot_link, slot, sched_slot);
-    let_go(slot);
-    slot->state = SLOT_CANCELING;
-    slot->deadline_us = pe_now_us() + CANCEL_US;
-    send_signal(slot, PE_MESSAGE_CANCEL);
+    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+    let_go(conn);
+    conn->state = SLOT_CANCELING;
+    conn->deadline_us = pe_now_us() + CANCEL_US;
+    send_signal(conn, PE_MESSAGE_CANCEL);
 }
 
-void slot_link_dismiss(struct sched_slot *sched_slot)
+void slot_conn_dismiss(struct slot *slot)
 {
-    struct slot_link *slot = H2O_STRUCT_FROM_MEMBER(struct slot_link, slot, sched_slot);
-    link_close(&slot->link, WSLAY_CODE_GOING_AWAY, "the balancer is shutting down");
+    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+    ws_server_close(&conn->ws, WSLAY_CODE_GOING_AWAY, "the balancer is shutting down");
 }
 
 /* ---- messages ---- */
 
-static void on_ready(struct slot_link *slot, const struct pe_message *message)
+static void on_ready(struct slot_conn *conn, const struct pe_message *message)
 {
     /* The VM became warm while the job was on its way: the two crossed, and the job is what counts. */
-    if (slot->state == SLOT_RUNNING || slot->state == SLOT_CANCELING)
+    if (conn->state == SLOT_RUNNING || conn->state == SLOT_CANCELING)
         return;
-    if (slot->state == SLOT_RESULT) {
-        violate(slot, "'ready' in the middle of a result");
+    if (conn->state == SLOT_RESULT) {
+        violate(conn, "'ready' in the middle of a result");
         return;
     }
-    slot->state = SLOT_READY;
-    scheduler_slot_ready(&slot->link.server->scheduler, &slot->slot, message->host, message->warm);
-    server_dispatch(slot->link.server);
+    conn->state = SLOT_READY;
+    scheduler_slot_ready(&conn->ws.server->scheduler, &conn->slot, message->host, message->warm);
+    server_dispatch(conn->ws.server);
 }
 
 /* stdout, stderr, then files: the order the protocol prescribes, and no more bytes than a job may give back.
@@ -205,130 +205,130 @@ static const char *parts_fault(const struct pe_parts *parts)
     return NULL;
 }
 
-static void on_result(struct slot_link *slot, struct pe_message *message)
+static void on_result(struct slot_conn *conn, struct pe_message *message)
 {
     struct pe_error err;
-    if (slot->state == SLOT_CANCELING)
+    if (conn->state == SLOT_CANCELING)
         return;
-    if (slot->state != SLOT_RUNNING || !slot->input_sent) {
-        violate(slot, "'result' out of order");
+    if (conn->state != SLOT_RUNNING || !conn->input_sent) {
+        violate(conn, "'result' out of order");
         return;
     }
     const char *fault = parts_fault(&message->parts);
     if (fault) {
-        violate(slot, fault);
+        violate(conn, fault);
         return;
     }
-    slot->state = SLOT_RESULT;
-    slot->expected = pe_parts_size(&message->parts);
-    if (task_on_result(slot->task, message, &err) < 0)
-        violate(slot, err.message);
+    conn->state = SLOT_RESULT;
+    conn->expected = pe_parts_size(&message->parts);
+    if (job_on_result(conn->job, message, &err) < 0)
+        violate(conn, err.message);
 }
 
-static void on_end(struct slot_link *slot)
+static void on_end(struct slot_conn *conn)
 {
-    if (slot->state == SLOT_CANCELING) {
-        slot->state = SLOT_IDLE;
+    if (conn->state == SLOT_CANCELING) {
+        conn->state = SLOT_IDLE;
         return;
     }
-    if (slot->state != SLOT_RESULT || slot->received != slot->expected) {
-        violate(slot, "'end' before the result's bytes");
+    if (conn->state != SLOT_RESULT || conn->received != conn->expected) {
+        violate(conn, "'end' before the result's bytes");
         return;
     }
-    slot->state = SLOT_IDLE;
-    task_on_end(let_go(slot));
+    conn->state = SLOT_IDLE;
+    job_on_end(let_go(conn));
 }
 
-static void on_error(struct slot_link *slot, const struct pe_message *message)
+static void on_error(struct slot_conn *conn, const struct pe_message *message)
 {
-    switch (slot->state) {
+    switch (conn->state) {
     case SLOT_CANCELING:
-        slot->state = SLOT_IDLE;
+        conn->state = SLOT_IDLE;
         return;
     case SLOT_IDLE:
     case SLOT_READY: /* the answer to a `cancel` that crossed the end of its job */
         return;
     case SLOT_RESULT:
-        violate(slot, "'error' in the middle of a result");
+        violate(conn, "'error' in the middle of a result");
         return;
     case SLOT_RUNNING:
         break;
     }
     /* An error before all input was sent leaves the two sides with different ideas of what comes next. */
-    if (!slot->input_sent)
-        link_close(&slot->link, WSLAY_CODE_NORMAL_CLOSURE, "the job was refused before it was sent");
-    slot->state = SLOT_IDLE;
-    task_on_problem(let_go(slot), &message->problem);
+    if (!conn->input_sent)
+        ws_server_close(&conn->ws, WSLAY_CODE_NORMAL_CLOSURE, "the job was refused before it was sent");
+    conn->state = SLOT_IDLE;
+    job_on_problem(let_go(conn), &message->problem);
 }
 
-static void on_text(struct link *link, const uint8_t *text, size_t size)
+static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
 {
-    struct slot_link *slot = from_link(link);
+    struct slot_conn *conn = from_ws(ws);
     pe_automessage struct pe_message message;
     struct pe_error err;
     if (pe_message_decode(text, size, &message, &err) < 0) {
-        violate(slot, err.message);
+        violate(conn, err.message);
         return;
     }
     if (message.kind == PE_MESSAGE_READY) {
-        on_ready(slot, &message);
+        on_ready(conn, &message);
         return;
     }
-    if (strcmp(message.id, slot->id) != 0 || !slot->id[0]) {
-        violate(slot, "a message for a job that is not this slot's");
+    if (strcmp(message.id, conn->id) != 0 || !conn->id[0]) {
+        violate(conn, "a message for a job that is not this slot's");
         return;
     }
     if (message.kind == PE_MESSAGE_RESULT)
-        on_result(slot, &message);
+        on_result(conn, &message);
     else if (message.kind == PE_MESSAGE_END)
-        on_end(slot);
+        on_end(conn);
     else if (message.kind == PE_MESSAGE_ERROR)
-        on_error(slot, &message);
+        on_error(conn, &message);
     else
-        violate(slot, "a message that a slot does not send");
+        violate(conn, "a message that a slot does not send");
 }
 
-static void on_bytes(struct link *link, const uint8_t *bytes, size_t size)
+static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
-    struct slot_link *slot = from_link(link);
+    struct slot_conn *conn = from_ws(ws);
     struct pe_error err;
-    if (slot->state == SLOT_CANCELING)
+    if (conn->state == SLOT_CANCELING)
         return;
-    if (slot->state != SLOT_RESULT || size > slot->expected - slot->received) {
-        violate(slot, "bytes that belong to no result");
+    if (conn->state != SLOT_RESULT || size > conn->expected - conn->received) {
+        violate(conn, "bytes that belong to no result");
         return;
     }
-    slot->received += size;
-    if (task_on_bytes(slot->task, bytes, size, &err) < 0)
-        violate(slot, err.message);
+    conn->received += size;
+    if (job_on_bytes(conn->job, bytes, size, &err) < 0)
+        violate(conn, err.message);
 }
 
 /* ---- life ---- */
 
-static void on_tick(struct link *link)
+static void on_tick(struct ws_server *ws)
 {
-    struct slot_link *slot = from_link(link);
-    if (slot->state >= SLOT_RUNNING && pe_now_us() > slot->deadline_us)
-        violate(slot, "no answer within the job's time");
+    struct slot_conn *conn = from_ws(ws);
+    if (conn->state >= SLOT_RUNNING && pe_now_us() > conn->deadline_us)
+        violate(conn, "no answer within the job's time");
 }
 
-static void on_closed(struct link *link)
+static void on_closed(struct ws_server *ws)
 {
-    struct slot_link *slot = from_link(link);
-    struct server *server = link->server;
-    leave(slot, "the slot's connection was closed");
-    free(slot);
+    struct slot_conn *conn = from_ws(ws);
+    struct server *server = ws->server;
+    leave(conn, "the slot's connection was closed");
+    free(conn);
     server_dispatch(server);
 }
 
-void slot_link_accept(struct server *server, h2o_req_t *req)
+void slot_conn_accept(struct server *server, h2o_req_t *req)
 {
-    static const struct link_events events = {on_text, on_bytes, on_room, on_tick, on_closed};
+    static const struct ws_server_events events = {on_text, on_bytes, on_room, on_tick, on_closed};
     const char *client_key = NULL;
-    if (!link_admit(server, req, &client_key))
+    if (!ws_server_admit(server, req, &client_key))
         return;
-    struct slot_link *slot = h2o_mem_alloc(sizeof *slot);
-    *slot = (struct slot_link){.state = SLOT_IDLE};
-    scheduler_slot_add(&server->scheduler, &slot->slot);
-    link_open(&slot->link, server, req, client_key, &events);
+    struct slot_conn *conn = h2o_mem_alloc(sizeof *conn);
+    *conn = (struct slot_conn){.state = SLOT_IDLE};
+    scheduler_slot_add(&server->scheduler, &conn->slot);
+    ws_server_open(&conn->ws, server, req, client_key, &events);
 }

@@ -5,20 +5,20 @@
 #include "lb/core/scheduler.h"
 #include "lb/edge/h2o.h"
 
-struct task;
+struct job;
 struct server;
 
 /* Handle the request: upgrade it, or answer with a problem. */
-void slot_link_accept(struct server *server, h2o_req_t *req);
+void slot_conn_accept(struct server *server, h2o_req_t *req);
 
 /* Send a job to the slot it was matched with. From now on the slot calls task_on_… (lb/core/job.h), until it
- * has called one of those that end a job or slot_link_cancel was called. */
-void slot_link_start(struct sched_slot *slot, struct task *task);
+ * has called one of those that end a job or slot_conn_cancel was called. */
+void slot_conn_start(struct slot *slot, struct job *job);
 
 /* Nobody wants the job any more; the task is forgotten at once, and its input is not touched again. */
-void slot_link_cancel(struct sched_slot *slot);
+void slot_conn_cancel(struct slot *slot);
 
 /* Close the connection of a slot that runs nothing: its worker connects anew, to whoever listens then. */
-void slot_link_dismiss(struct sched_slot *slot);
+void slot_conn_dismiss(struct slot *slot);
 
 #endif

@@ -18,16 +18,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     memcpy(copy, bytes, size);
     if (size >= HEAD && EVP_Digest(copy + HEAD, size - HEAD, digest, NULL, EVP_sha256(), NULL))
         memcpy(copy + CHECK_AT, digest, CHECK);
-    struct outcome *outcome = outcome_decode(&account, copy, size, &err);
-    if (outcome) {
+    struct job_result *result = job_result_decode(&account, copy, size, &err);
+    if (result) {
         pe_autobuf struct pe_buf text = {0};
-        HOLDS(outcome->complete && outcome->parts.count >= 2 && outcome->bytes.size == outcome->size);
-        HOLDS(outcome_encode(outcome, &text, &err) == 0);
-        struct outcome *again = outcome_decode(&account, text.data, text.size, &err);
-        HOLDS(again && again->size == outcome->size);
-        outcome_unref(again);
+        HOLDS(result->complete && result->parts.count >= 2 && result->bytes.size == result->size);
+        HOLDS(job_result_encode(result, &text, &err) == 0);
+        struct job_result *again = job_result_decode(&account, text.data, text.size, &err);
+        HOLDS(again && again->size == result->size);
+        job_result_unref(again);
     }
-    outcome_unref(outcome);
+    job_result_unref(result);
     HOLDS(account == 0);
     free(copy);
     return 0;

@@ -20,11 +20,11 @@ static void read_parts(const char *type, size_t type_size, const uint8_t *body, 
     }
 }
 
-static void check_request(const struct run_request *request, const uint8_t *body, size_t size)
+static void check_request(const struct submission *request, const uint8_t *body, size_t size)
 {
     uint64_t total = 0;
-    HOLDS(request->job.image && pe_image_reference_valid(request->job.image));
-    HOLDS(request->job.timeout_ms >= 1 && request->job.timeout_ms <= PE_TIMEOUT_MS_MAX);
+    HOLDS(request->spec.image && pe_image_reference_valid(request->spec.image));
+    HOLDS(request->spec.timeout_ms >= 1 && request->spec.timeout_ms <= PE_TIMEOUT_MS_MAX);
     HOLDS(request->files.count <= PE_INPUT_FILES_MAX);
     for (size_t i = 0; i < request->files.count; i++) {
         const struct pe_part *file = &request->files.items[i];
@@ -40,15 +40,15 @@ static void check_request(const struct run_request *request, const uint8_t *body
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     const uint8_t *end = size ? memchr(bytes, '\n', size) : NULL;
-    struct run_request request;
+    struct submission request;
     struct pe_error err;
     if (!end)
         return 0;
     const char *type = (const char *)bytes;
     size_t type_size = (size_t)(end - bytes), body_size = size - type_size - 1;
     read_parts(type, type_size, end + 1, body_size);
-    if (run_request_parse(type, type_size, end + 1, body_size, &request, &err) == 0)
+    if (submission_parse(type, type_size, end + 1, body_size, &request, &err) == 0)
         check_request(&request, end + 1, body_size);
-    run_request_free(&request);
+    submission_free(&request);
     return 0;
 }

@@ -28,11 +28,11 @@ static int set_up(void **state)
 {
     struct pe_error err;
     struct scheduler *scheduler = calloc(1, sizeof *scheduler);
-    const struct sched_limits limits = {.jobs = 1, .bytes = 1000};
+    const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
     struct pe_hello hello = {.slots = 1, .host = "h"};
     scheduler_init(scheduler, &limits);
     hello.images = parse_quoted(images_text);
-    assert_int_equal(scheduler_host_hello(scheduler, &owner, &hello, &err), 0);
+    assert_int_equal(scheduler_worker_hello(scheduler, &owner, &hello, &err), 0);
     json_decref(hello.images);
     *state = scheduler;
     return 0;
@@ -40,32 +40,32 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    scheduler_host_gone(*state, &owner);
+    scheduler_worker_gone(*state, &owner);
     free(*state);
     return 0;
 }
 
-/* A request's way; on success `job` is its job. */
+/* A request's way; on success `submission` is its job. */
 static int make(void **state, const void *body, size_t size, struct piston_request *request,
-                struct run_request *job, struct pe_error *err)
+                struct submission *submission, struct pe_error *err)
 {
-    *job = (struct run_request){0};
+    *submission = (struct submission){0};
     /* In memory of its own, so that a sanitizer sees a byte read too many. */
     void *copy = malloc(size + 1);
     memcpy(copy, body, size);
     int failed = piston_request_read(copy, size, request, err) < 0 ||
-                 piston_request_resolve(request, *state, &piston_default_limits, job, err) < 0;
+                 piston_request_resolve(request, *state, &piston_default_limits, submission, err) < 0;
     free(copy);
     return failed ? -1 : 0;
 }
 
-static int make_text(void **state, const char *text, struct piston_request *request, struct run_request *job,
-                     struct pe_error *err)
+static int make_text(void **state, const char *text, struct piston_request *request,
+                     struct submission *submission, struct pe_error *err)
 {
     char *quoted = strdup(text);
     for (char *at = quoted; (at = strchr(at, '\'')); at++)
         *at = '"';
-    int failed = make(state, quoted, strlen(quoted), request, job, err);
+    int failed = make(state, quoted, strlen(quoted), request, submission, err);
     free(quoted);
     return failed;
 }
@@ -73,23 +73,23 @@ static int make_text(void **state, const char *text, struct piston_request *requ
 static void refused(void **state, const char *text, const char *message)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err = {0};
-    if (make_text(state, text, &request, &job, &err) == 0)
+    if (make_text(state, text, &request, &submission, &err) == 0)
         fail_msg("taken: %s", text);
     if (strcmp(err.message, message) != 0 && (!strchr(message, '*') || !strstr(err.message, message + 1)))
         fail_msg("%s: '%s' instead of '%s'", text, err.message, message);
-    run_request_free(&job);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
-static void is_file(const struct run_request *job, size_t at, const char *name, const char *content,
+static void is_file(const struct submission *submission, size_t at, const char *name, const char *content,
                     size_t size)
 {
-    assert_true(at < job->files.count);
-    assert_string_equal(job->files.items[at].path.text, name);
-    assert_int_equal(job->files.items[at].size, size);
-    assert_memory_equal(job->bytes[at], content, size);
+    assert_true(at < submission->files.count);
+    assert_string_equal(submission->files.items[at].path.text, name);
+    assert_int_equal(submission->files.items[at].size, size);
+    assert_memory_equal(submission->bytes[at], content, size);
 }
 
 static void are_words(const struct pe_job_spec *job, const char *const *wanted, size_t count)
@@ -104,7 +104,7 @@ static void are_words(const struct pe_job_spec *job, const char *const *wanted, 
 static void a_request_becomes_a_job_of_stages(void **state)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
     static const char *const wanted[] = {
         "/dev/pe-shim", "stages", ".stdin", "compile", "10000", "10000", "0", "65536",   "3",  "cc", "a.c",
@@ -116,30 +116,30 @@ static void a_request_becomes_a_job_of_stages(void **state)
             " './x//y/../b.h', 'content': 'h'}, {'name': 'd', 'content': '/+7_!\\n-w', 'encoding': 'base64'},"
             " {'name': 'e', 'content': '00fFzz00', 'encoding': 'hex'}], 'args': ['-v', '', 7], 'stdin': 'in',"
             " 'run_timeout': 1499.5, 'run_memory_limit': 4096, 'compile_memory_limit': -1, 'more': {}}",
-            &request, &job, &err),
+            &request, &submission, &err),
         0);
-    assert_string_equal(job.job.image, "gcc:14");
-    assert_false(job.job.cache);
-    assert_int_equal(job.job.timeout_ms, 10000 + 1500 + 5000);
-    assert_string_equal(job.job.env[0], "PISTON_LANGUAGE=c");
-    are_words(&job.job, wanted, sizeof wanted / sizeof *wanted);
-    assert_int_equal(job.files.count, 5);
-    is_file(&job, 0, "a.c", "int x;", 6);
-    is_file(&job, 1, "x/b.h", "h", 1);
-    is_file(&job, 2, "d", "\xff\xee\xff\xfb", 4);
-    is_file(&job, 3, "e", "\0\xff", 2);
-    is_file(&job, 4, ".stdin", "in\n", 3);
+    assert_string_equal(submission.spec.image, "gcc:14");
+    assert_false(submission.spec.cache);
+    assert_int_equal(submission.spec.timeout_ms, 10000 + 1500 + 5000);
+    assert_string_equal(submission.spec.env[0], "PISTON_LANGUAGE=c");
+    are_words(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    assert_int_equal(submission.files.count, 5);
+    is_file(&submission, 0, "a.c", "int x;", 6);
+    is_file(&submission, 1, "x/b.h", "h", 1);
+    is_file(&submission, 2, "d", "\xff\xee\xff\xfb", 4);
+    is_file(&submission, 3, "e", "\0\xff", 2);
+    is_file(&submission, 4, ".stdin", "in\n", 3);
     assert_string_equal(request.language, "c");
     assert_string_equal(request.version, "14.2.0");
     assert_true(request.compiled);
-    run_request_free(&job);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
 static void what_is_left_out_has_pistons_defaults(void **state)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
     static const char *const wanted[] = {"/dev/pe-shim", "stages",  ".stdin_", "run", "3000",
                                          "3000",         "0",       "65536",   "3",   "python3",
@@ -150,50 +150,51 @@ static void what_is_left_out_has_pistons_defaults(void **state)
                   " 'encoding': 'base64'}, {'content': 'one\\u0000', 'name': null}, {'name': '.stdin',"
                   " 'content': 'x', 'encoding': 'latin9'}], 'stdin': null, 'args': null,"
                   " 'run_timeout': null, 'run_cpu_time': null, 'compile_timeout': 9}",
-                  &request, &job, &err),
+                  &request, &submission, &err),
         0);
-    are_words(&job.job, wanted, sizeof wanted / sizeof *wanted);
-    is_file(&job, 1, "file1.code", "one\0", 4);
-    is_file(&job, 3, ".stdin_", "\n", 1);
-    assert_int_equal(job.job.timeout_ms, 8000);
-    run_request_free(&job);
+    are_words(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    is_file(&submission, 1, "file1.code", "one\0", 4);
+    is_file(&submission, 3, ".stdin_", "\n", 1);
+    assert_int_equal(submission.spec.timeout_ms, 8000);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
 static void a_name_that_comes_again_replaces_the_file(void **state)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
     assert_int_equal(
         make_text(state,
                   "{'language': 'c', 'version': '14.2.0', 'files': [{'name': 'a', 'content': 'old'}, {'name':"
                   " 'b', 'content': ''}, {'name': '/a', 'content': 'newer'}]}",
-                  &request, &job, &err),
+                  &request, &submission, &err),
         0);
-    assert_string_equal(job.job.image, "gcc:14"); /* the first by name of those that have the version */
-    assert_int_equal(job.files.count, 3);
-    is_file(&job, 0, "a", "newer", 5);
-    run_request_free(&job);
+    assert_string_equal(submission.spec.image,
+                        "gcc:14"); /* the first by name of those that have the version */
+    assert_int_equal(submission.files.count, 3);
+    is_file(&submission, 0, "a", "newer", 5);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
 static void a_limit_of_0_is_none_but_the_jobs(void **state)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
     assert_int_equal(
         make_text(state,
                   "{'language': 'py', 'version': '3', 'files': [{'content': ''}], 'run_timeout': 0,"
                   " 'run_cpu_time': false, 'run_memory_limit': 1e300}",
-                  &request, &job, &err),
+                  &request, &submission, &err),
         0);
-    assert_string_equal(job.job.cmd[4], "0");
-    assert_string_equal(job.job.cmd[5], "0");
-    assert_string_equal(job.job.cmd[6], "1073741824");
-    assert_int_equal(job.job.timeout_ms, 60000);
-    run_request_free(&job);
+    assert_string_equal(submission.spec.cmd[4], "0");
+    assert_string_equal(submission.spec.cmd[5], "0");
+    assert_string_equal(submission.spec.cmd[6], "1073741824");
+    assert_int_equal(submission.spec.timeout_ms, 60000);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
@@ -262,11 +263,11 @@ static void refused_bytes(void **state, const void *body, size_t size, enum pe_e
                           const char *word)
 {
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
-    assert_int_equal(make(state, body, size, &request, &job, &err), -1);
+    assert_int_equal(make(state, body, size, &request, &submission, &err), -1);
     assert_error(err, kind, word);
-    run_request_free(&job);
+    submission_free(&submission);
     piston_request_free(&request);
 }
 
@@ -320,22 +321,22 @@ static void bodies_that_are_too_much_or_no_json_are_refused(void **state)
 /* Every front of a request, and every request with a byte changed, is taken or refused. */
 static void damaged_requests_are_taken_or_refused(void **state)
 {
-    static const char whole[] =
+    static const char body_hash[] =
         "{\"language\":\"c\",\"version\":\">=13 <15\",\"files\":[{\"name\":\"a/../b.c\",\"content\":"
         "\"QUJD\",\"encoding\":\"base64\"},{\"content\":\"\\u00e9\"}],\"args\":[\"1\",2],\"stdin\":"
         "\"x\",\"run_timeout\":40,\"run_memory_limit\":-1}";
     struct piston_request request;
-    struct run_request job;
+    struct submission submission;
     struct pe_error err;
-    for (size_t i = 0; i < sizeof whole; i++)
+    for (size_t i = 0; i < sizeof body_hash; i++)
         for (unsigned change = 0; change < 40; change++) {
-            char text[sizeof whole];
-            memcpy(text, whole, sizeof whole);
+            char text[sizeof body_hash];
+            memcpy(text, body_hash, sizeof body_hash);
             text[i] = (char)(change * 37 + i);
-            size_t size = change == 0 ? i : sizeof whole - 1;
-            if (make(state, text, size, &request, &job, &err) == 0)
-                assert_true(job.job.cmd_count > 3 && job.job.timeout_ms <= 60000);
-            run_request_free(&job);
+            size_t size = change == 0 ? i : sizeof body_hash - 1;
+            if (make(state, text, size, &request, &submission, &err) == 0)
+                assert_true(submission.spec.cmd_count > 3 && submission.spec.timeout_ms <= 60000);
+            submission_free(&submission);
             piston_request_free(&request);
         }
 }

@@ -3,20 +3,20 @@
 #include "tests/unit/check.h"
 #include "tests/unit/quoted.h"
 
-static json_t *answer(bool compiled, const struct pe_result *result, const void *report, size_t size)
+static json_t *answer(bool compiled, const struct pe_result *fields, const void *report, size_t size)
 {
     size_t account = 0;
     struct pe_error err;
     struct pe_parts parts = {0};
     const struct piston_request request = {.language = "c", .version = "14.2.0", .compiled = compiled};
     assert_int_equal(pe_parts_add(&parts, PE_PART_STDOUT, NULL, size, 0, &err), 0);
-    struct outcome *outcome = outcome_new(&account, result, &parts, &err);
+    struct job_result *result = job_result_new(&account, fields, &parts, &err);
     pe_parts_free(&parts);
-    assert_non_null(outcome);
-    assert_int_equal(outcome_append(outcome, report, size, &err), 0);
+    assert_non_null(result);
+    assert_int_equal(job_result_append(result, report, size, &err), 0);
     pe_autobuf struct pe_buf text = {0};
-    assert_int_equal(piston_answer_put(&request, outcome, &text, &err), 0);
-    outcome_unref(outcome);
+    assert_int_equal(piston_reply_encode(&request, result, &text, &err), 0);
+    job_result_unref(result);
     json_t *json = json_loadb((char *)text.data, text.size, JSON_ALLOW_NUL, NULL);
     assert_non_null(json);
     return json;

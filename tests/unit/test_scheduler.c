@@ -14,46 +14,45 @@ static void say_hello(struct scheduler *scheduler, const void *owner, const char
     struct pe_hello hello = {.slots = 1};
     snprintf(hello.host, sizeof hello.host, "%s", host);
     hello.images = json_pack("[{s:s, s:s}]", "name", image, "digest", DIGEST);
-    assert_int_equal(scheduler_host_hello(scheduler, owner, &hello, &err), 0);
+    assert_int_equal(scheduler_worker_hello(scheduler, owner, &hello, &err), 0);
     json_decref(hello.images);
 }
 
-static void add_slot(struct scheduler *scheduler, struct sched_slot *slot, const char *host, const char *warm)
+static void add_slot(struct scheduler *scheduler, struct slot *slot, const char *host, const char *warm)
 {
-    *slot = (struct sched_slot){0};
+    *slot = (struct slot){0};
     scheduler_slot_add(scheduler, slot);
     scheduler_slot_ready(scheduler, slot, host, warm);
 }
 
-static struct sched_client nobody; /* whose jobs they are where that does not matter */
+static struct client_queue nobody; /* whose jobs they are where that does not matter */
 
 static void init(struct scheduler *scheduler, size_t jobs)
 {
-    const struct sched_limits limits = {.jobs = jobs, .bytes = 1000};
-    nobody = (struct sched_client){0};
+    const struct queue_limits limits = {.jobs = jobs, .bytes = 1000};
+    nobody = (struct client_queue){0};
     scheduler_init(scheduler, &limits);
 }
 
-static void submit_for(struct scheduler *scheduler, struct sched_client *client, struct sched_job *job,
+static void submit_for(struct scheduler *scheduler, struct client_queue *client, struct queue_entry *job,
                        const char *image)
 {
     struct pe_error err;
-    *job = (struct sched_job){.client = client, .image = image};
+    *job = (struct queue_entry){.client = client, .image = image};
     assert_int_equal(scheduler_submit(scheduler, job, false, &err), 0);
 }
 
-static void submit(struct scheduler *scheduler, struct sched_job *job, const char *image, bool front)
+static void submit(struct scheduler *scheduler, struct queue_entry *job, const char *image, bool front)
 {
     struct pe_error err;
-    *job = (struct sched_job){.client = &nobody, .image = image};
+    *job = (struct queue_entry){.client = &nobody, .image = image};
     assert_int_equal(scheduler_submit(scheduler, job, front, &err), 0);
 }
 
-static void assert_next(struct scheduler *scheduler, const struct sched_slot *slot,
-                        const struct sched_job *job)
+static void assert_next(struct scheduler *scheduler, const struct slot *slot, const struct queue_entry *job)
 {
-    struct sched_slot *got_slot = NULL;
-    struct sched_job *got_job = NULL;
+    struct slot *got_slot = NULL;
+    struct queue_entry *got_job = NULL;
     assert_true(scheduler_match(scheduler, &got_slot, &got_job));
     assert_ptr_equal(got_slot, slot);
     assert_ptr_equal(got_job, job);
@@ -61,8 +60,8 @@ static void assert_next(struct scheduler *scheduler, const struct sched_slot *sl
 
 static void assert_nothing(struct scheduler *scheduler)
 {
-    struct sched_slot *slot = NULL;
-    struct sched_job *job = NULL;
+    struct slot *slot = NULL;
+    struct queue_entry *job = NULL;
     assert_false(scheduler_match(scheduler, &slot, &job));
 }
 
@@ -70,26 +69,26 @@ static void a_slot_that_is_warm_for_the_image_comes_first(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot cold, warm;
-    struct sched_job job;
+    struct slot cold, warm;
+    struct queue_entry job;
     init(&s, 10);
     say_hello(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &cold, "h", "");
     add_slot(&s, &warm, "h", "gcc:14");
     submit(&s, &job, "gcc:14", false);
     assert_next(&s, &warm, &job);
-    scheduler_job_remove(&s, &job);
+    scheduler_entry_remove(&s, &job);
     scheduler_slot_remove(&s, &cold);
     scheduler_slot_remove(&s, &warm);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
 }
 
 static void a_job_waits_for_a_host_that_has_its_image_and_blocks_no_other(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_job first, second;
+    struct slot slot;
+    struct queue_entry first, second;
     init(&s, 10);
     say_hello(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &slot, "h", "");
@@ -98,10 +97,10 @@ static void a_job_waits_for_a_host_that_has_its_image_and_blocks_no_other(void *
     assert_null(scheduler_find_image(&s, "clang:19"));
     assert_next(&s, &slot, &second);
     assert_nothing(&s);
-    scheduler_job_remove(&s, &first);
-    scheduler_job_remove(&s, &second);
+    scheduler_entry_remove(&s, &first);
+    scheduler_entry_remove(&s, &second);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
     assert_null(scheduler_find_image(&s, "gcc:14"));
 }
 
@@ -109,18 +108,18 @@ static void a_job_that_lost_its_slot_goes_before_those_that_came_later(void **st
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_job waiting, lost;
+    struct slot slot;
+    struct queue_entry waiting, lost;
     init(&s, 1);
     say_hello(&s, &owners[0], "h", "gcc:14");
     submit(&s, &waiting, "gcc:14", false);
     submit(&s, &lost, "gcc:14", true); /* finds room in a queue that is full */
     add_slot(&s, &slot, "h", "");
     assert_next(&s, &slot, &lost);
-    scheduler_job_remove(&s, &lost);
-    scheduler_job_remove(&s, &waiting);
+    scheduler_entry_remove(&s, &lost);
+    scheduler_entry_remove(&s, &waiting);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
 }
 
 static void a_full_queue_says_so(void **state)
@@ -128,40 +127,40 @@ static void a_full_queue_says_so(void **state)
     (void)state;
     struct scheduler s;
     struct pe_error err;
-    struct sched_job first, second = {.client = &nobody, .image = "gcc:14"};
+    struct queue_entry first, second = {.client = &nobody, .image = "gcc:14"};
     init(&s, 1);
     submit(&s, &first, "gcc:14", false);
     assert_int_equal(scheduler_submit(&s, &second, false, &err), -1);
     assert_int_equal(err.kind, PE_ERR_BUSY);
-    scheduler_job_remove(&s, &first);
+    scheduler_entry_remove(&s, &first);
 }
 
 static void slots_of_a_host_that_is_gone_get_no_job(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_job job;
+    struct slot slot;
+    struct queue_entry job;
     init(&s, 10);
     say_hello(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &slot, "h", "gcc:14");
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
     submit(&s, &job, "gcc:14", false);
     assert_nothing(&s);
     say_hello(&s, &owners[1], "h", "gcc:14");
     assert_next(&s, &slot, &job);
-    scheduler_job_remove(&s, &job);
+    scheduler_entry_remove(&s, &job);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[1]);
+    scheduler_worker_gone(&s, &owners[1]);
 }
 
 /* Give a job to a slot again and again, and say whose jobs came in which order. */
-static void assert_order(struct scheduler *scheduler, struct sched_slot *slot,
-                         struct sched_job *const *wanted, size_t count)
+static void assert_order(struct scheduler *scheduler, struct slot *slot, struct queue_entry *const *wanted,
+                         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         assert_next(scheduler, slot, wanted[i]);
-        scheduler_job_remove(scheduler, wanted[i]);
+        scheduler_entry_remove(scheduler, wanted[i]);
         scheduler_slot_ready(scheduler, slot, "h", "");
     }
 }
@@ -170,9 +169,9 @@ static void clients_take_turns(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_client greedy = {0}, modest = {0}, late = {0};
-    struct sched_job g[4], m, l;
+    struct slot slot;
+    struct client_queue greedy = {0}, modest = {0}, late = {0};
+    struct queue_entry g[4], m, l;
     init(&s, 100);
     say_hello(&s, &owners[0], "h", "gcc:14");
     for (int i = 0; i < 4; i++)
@@ -181,54 +180,54 @@ static void clients_take_turns(void **state)
     assert_int_equal(scheduler_jobs_ahead(&s, &greedy), 5);
     assert_int_equal(scheduler_jobs_ahead(&s, &late), 2);
     submit_for(&s, &late, &l, "gcc:14");
-    struct sched_job *const wanted[] = {&g[0], &m, &l, &g[1], &g[2], &g[3]};
+    struct queue_entry *const wanted[] = {&g[0], &m, &l, &g[1], &g[2], &g[3]};
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(scheduler_jobs_before(&s, wanted[i]), i);
     add_slot(&s, &slot, "h", "");
     assert_order(&s, &slot, wanted, 6);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
 }
 
 static void a_warm_vm_lets_a_job_overtake_but_not_for_ever(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_client client = {0};
-    struct sched_job cold, warm[12];
+    struct slot slot;
+    struct client_queue client = {0};
+    struct queue_entry cold, warm[12];
     struct pe_error err;
     init(&s, 100);
     struct pe_hello hello = {.host = "h", .slots = 1};
     hello.images = json_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "a:1", "digest", DIGEST, "name", "b:1",
                              "digest", DIGEST);
-    assert_int_equal(scheduler_host_hello(&s, &owners[0], &hello, &err), 0);
+    assert_int_equal(scheduler_worker_hello(&s, &owners[0], &hello, &err), 0);
     json_decref(hello.images);
     submit_for(&s, &client, &cold, "a:1");
     for (int i = 0; i < 12; i++)
         submit_for(&s, &client, &warm[i], "b:1");
-    slot = (struct sched_slot){0};
+    slot = (struct slot){0};
     scheduler_slot_add(&s, &slot);
     int before = 0;
-    for (struct sched_job *job = NULL; job != &cold; before += job != &cold) {
-        struct sched_slot *got = NULL;
+    for (struct queue_entry *job = NULL; job != &cold; before += job != &cold) {
+        struct slot *got = NULL;
         scheduler_slot_ready(&s, &slot, "h", "b:1");
         assert_true(scheduler_match(&s, &got, &job));
-        scheduler_job_remove(&s, job);
+        scheduler_entry_remove(&s, job);
     }
     assert_int_equal(before, 8);
     for (int i = 0; i < 12; i++)
-        scheduler_job_remove(&s, &warm[i]);
+        scheduler_entry_remove(&s, &warm[i]);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
 }
 
 static void a_host_whose_vms_are_busy_comes_after_one_with_a_vm_free(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot busy[2], free_slot;
-    struct sched_job first, second, third;
+    struct slot busy[2], free_slot;
+    struct queue_entry first, second, third;
     init(&s, 10);
     say_hello(&s, &owners[0], "one", "gcc:14"); /* one VM, two slots: N + k */
     add_slot(&s, &busy[0], "one", "gcc:14");
@@ -245,30 +244,30 @@ static void a_host_whose_vms_are_busy_comes_after_one_with_a_vm_free(void **stat
     scheduler_slot_remove(&s, &busy[0]);
     scheduler_slot_remove(&s, &busy[1]);
     scheduler_slot_remove(&s, &free_slot);
-    scheduler_host_gone(&s, &owners[0]);
-    scheduler_host_gone(&s, &owners[1]);
+    scheduler_worker_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[1]);
 }
 
 static void a_host_that_drains_gets_no_job(void **state)
 {
     (void)state;
     struct scheduler s;
-    struct sched_slot slot;
-    struct sched_job job;
+    struct slot slot;
+    struct queue_entry job;
     struct pe_error err;
     init(&s, 10);
     struct pe_hello hello = {.host = "h", .slots = 1, .draining = true};
     hello.images = json_pack("[{s:s, s:s}]", "name", "gcc:14", "digest", DIGEST);
-    assert_int_equal(scheduler_host_hello(&s, &owners[0], &hello, &err), 0);
+    assert_int_equal(scheduler_worker_hello(&s, &owners[0], &hello, &err), 0);
     json_decref(hello.images);
     add_slot(&s, &slot, "h", "gcc:14");
     submit(&s, &job, "gcc:14", false);
     assert_nothing(&s);
     say_hello(&s, &owners[0], "h", "gcc:14"); /* it thought better of it */
     assert_next(&s, &slot, &job);
-    scheduler_job_remove(&s, &job);
+    scheduler_entry_remove(&s, &job);
     scheduler_slot_remove(&s, &slot);
-    scheduler_host_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[0]);
 }
 
 static void the_queue_is_bounded_in_bytes_as_well(void **state)
@@ -276,16 +275,16 @@ static void the_queue_is_bounded_in_bytes_as_well(void **state)
     (void)state;
     struct scheduler s;
     struct pe_error err;
-    struct sched_job large = {.client = &nobody, .image = "gcc:14", .bytes = 900};
-    struct sched_job small = {.client = &nobody, .image = "gcc:14", .bytes = 101};
+    struct queue_entry large = {.client = &nobody, .image = "gcc:14", .bytes = 900};
+    struct queue_entry small = {.client = &nobody, .image = "gcc:14", .bytes = 101};
     init(&s, 10);
     assert_int_equal(scheduler_submit(&s, &large, false, &err), 0);
     assert_int_equal(scheduler_submit(&s, &small, false, &err), -1);
     assert_int_equal(err.kind, PE_ERR_BUSY);
-    scheduler_job_remove(&s, &large);
+    scheduler_entry_remove(&s, &large);
     assert_int_equal(s.queued_bytes, 0);
     assert_int_equal(scheduler_submit(&s, &small, false, &err), 0);
-    scheduler_job_remove(&s, &small);
+    scheduler_entry_remove(&s, &small);
 }
 
 int main(void)
