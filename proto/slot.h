@@ -51,7 +51,7 @@ struct pe_hello {
     char host[256]; /* a name unique among hosts */
     char arch[32];  /* uname -m */
     char cpu[128];  /* model name */
-    char vmm[1024]; /* which rung of the ladder, and why not those above */
+    char vmm[1024]; /* the chosen engine, and why none of the better ones was chosen */
     uint32_t slots; /* slot connections that this host keeps */
     uint32_t vms;   /* jobs that it runs at a time; 0 when it did not say: as many as slots */
     bool draining;  /* it takes no more jobs: it is about to stop */

@@ -9,18 +9,18 @@
 #include <stdint.h>
 
 struct worker_config {
-    const char *server;    /* the balancer, as link_open takes it */
-    const char *token;     /* bearer token, or NULL */
-    const char *store;     /* directory of the image store */
-    const char **warm;     /* images the first warm VMs and templates are made for */
-    size_t warm_count;     /* 0: the store's first */
-    uint32_t slots;        /* jobs that run at once */
-    uint32_t ahead;        /* more slots than that: a job there waits for its turn, ready to run */
-    uint32_t memory_mib;   /* that a job may use */
-    char host[128];        /* this host's name, unique among hosts */
-    char vmm_reason[1024]; /* which rung of the ladder, and why not those above */
+    const char *server;       /* the balancer, as ws_client_open takes it */
+    const char *token;        /* bearer token, or NULL */
+    const char *store;        /* directory of the image store */
+    const char **warm;        /* images the first warm VMs and templates are made for */
+    size_t warm_count;        /* 0: the store's first */
+    uint32_t slots;           /* jobs that run at once */
+    uint32_t ahead;           /* more slots than that: a job there waits for its turn, ready to run */
+    uint32_t memory_mib;      /* that a job may use */
+    char host[128];           /* this host's name, unique among hosts */
+    char engine_reason[1024]; /* which engine of the ladder, and why not those above */
 
-    bool snapshots;           /* the rung makes clones of templates, else every VM boots */
+    bool snapshots;           /* the engine makes clones of templates, else every VM boots */
     bool prewarm;             /* clones are prewarmed: guests are emulated */
     uint32_t prewarm_slots;   /* how many slots have theirs do so */
     bool new_containers;      /* make each job's container when the job comes, although one is prepared */

@@ -21,12 +21,12 @@ int input_begin(struct input *input, struct memfile *device, const struct pe_par
     input->offsets = calloc(files->count + 1, sizeof *input->offsets);
     if (!input->offsets)
         return pe_fail_errno(err, "input of %zu files", files->count);
-    uint64_t at = SQUASHFS_DATA_START;
+    uint64_t at = SQUASHFS_INPUT_DATA_START;
     for (size_t i = 0; i < files->count; i++) {
         input->offsets[i] = at;
         at += files->items[i].size;
     }
-    input->filled = SQUASHFS_DATA_START;
+    input->filled = SQUASHFS_INPUT_DATA_START;
     input->body_end = at;
     return 0;
 }
@@ -49,7 +49,7 @@ static uint32_t mode_of(const uint8_t *bytes, uint64_t size)
 
 /* The files of the image under construction; every path is a slice of `paths`. */
 struct listing {
-    struct squashfs_file *files; /* owned */
+    struct squashfs_input_file *files; /* owned */
     size_t count;
     char *paths; /* owned */
     size_t used;
@@ -67,7 +67,7 @@ static void list(struct listing *listing, const char *directory, const char *nam
     char *path = listing->paths + listing->used;
     listing->used += (size_t)sprintf(path, "%s%s", directory, name) + 1;
     listing->files[listing->count++] =
-        (struct squashfs_file){.path = path, .offset = offset, .size = size, .mode = mode};
+        (struct squashfs_input_file){.path = path, .offset = offset, .size = size, .mode = mode};
 }
 
 /* Put bytes behind the ones already there. */
@@ -132,9 +132,9 @@ int input_finish(struct input *input, const struct input_texts *texts, struct pe
         add_text(input, &listing, "job", &texts->job, err) < 0)
         return -1;
     list_user_files(input, &listing);
-    const struct squashfs_attributes attributes = {(uint32_t)time(NULL), texts->uid, texts->gid};
-    int failed = squashfs_write(input->device->bytes, input->device->size, input->filled, listing.files,
-                                listing.count, &attributes, err);
+    const struct squashfs_input_attributes attributes = {(uint32_t)time(NULL), texts->uid, texts->gid};
+    int failed = squashfs_input_write(input->device->bytes, input->device->size, input->filled, listing.files,
+                                      listing.count, &attributes, err);
     input->filled = input->body_end;
     return failed;
 }

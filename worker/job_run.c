@@ -41,12 +41,12 @@ static void state_free(struct job_state *state)
 
 /* ---- answers ---- */
 
-static int send_message(struct link *link, const struct pe_message *message, struct pe_error *err)
+static int send_message(struct ws_client *balancer, const struct pe_message *message, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     if (pe_message_encode(message, &text, err) < 0)
         return -1;
-    return link_send(link, true, text.data, text.size, err);
+    return ws_client_send(balancer, true, text.data, text.size, err);
 }
 
 static int send_error(const struct job_run *run, const struct pe_error *cause, struct pe_error *err)
@@ -58,7 +58,7 @@ static int send_error(const struct job_run *run, const struct pe_error *cause, s
     }
     strcpy(message.id, run->message->id);
     pe_log_about(PE_LOG_INFO, message.id, "job: %s", cause->message);
-    return send_message(run->link, &message, err);
+    return send_message(run->balancer, &message, err);
 }
 
 static int send_result(struct job_state *state, struct pe_error *err)
@@ -68,16 +68,16 @@ static int send_result(struct job_state *state, struct pe_error *err)
     struct pe_message message = {
         .kind = PE_MESSAGE_RESULT, .result = state->output.result, .parts = state->output.parts};
     strcpy(message.id, run->message->id);
-    if (send_message(run->link, &message, err) < 0)
+    if (send_message(run->balancer, &message, err) < 0)
         return -1;
     for (size_t at = 0; at < bytes->size; at += PE_SLOT_BINARY_MAX) {
         size_t left = bytes->size - at;
         size_t size = left < PE_SLOT_BINARY_MAX ? left : PE_SLOT_BINARY_MAX;
-        if (link_send(run->link, false, bytes->data + at, size, err) < 0)
+        if (ws_client_send(run->balancer, false, bytes->data + at, size, err) < 0)
             return -1;
     }
     message.kind = PE_MESSAGE_END;
-    return send_message(run->link, &message, err);
+    return send_message(run->balancer, &message, err);
 }
 
 /* ---- waiting: for the balancer and for the guest ---- */
@@ -96,7 +96,7 @@ static int on_message(const struct job_run *run, enum step *step, struct pe_erro
                       struct pe_error *err)
 {
     pe_automessage struct pe_message message = {0};
-    struct link_message *raw = link_take(run->link);
+    struct ws_message *raw = ws_client_next(run->balancer);
     int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
                               : pe_fail(err, PE_ERR_MALFORMED, "bytes after a job's end");
     free(raw);
@@ -115,19 +115,19 @@ static int await_guest(const struct job_run *run, const char *word, uint64_t dea
 {
     *step = STEP_DONE;
     for (;;) {
-        int heard = machine_heard(run->machine, word, cause);
+        int heard = machine_receive(run->machine, word, cause);
         if (heard > 0)
             return 0;
         if (heard < 0)
             return *step = STEP_REFUSED, 0;
-        enum link_event event;
-        if (link_wait(run->link, run->machine->vm.control_fd, deadline_us, false, &event, err) < 0)
+        enum ws_client_event event;
+        if (ws_client_wait(run->balancer, run->machine->vm.serial_fd, deadline_us, false, &event, err) < 0)
             return -1;
-        if (event == LINK_DEADLINE) {
+        if (event == WS_CLIENT_DEADLINE) {
             *step = refuse(cause, PE_ERR_INTERNAL, "the guest did not answer in time");
             return 0;
         }
-        if (event == LINK_MESSAGE && on_message(run, step, cause, err) < 0)
+        if (event == WS_CLIENT_MESSAGE && on_message(run, step, cause, err) < 0)
             return -1;
         if (*step == STEP_REFUSED)
             return 0;
@@ -136,7 +136,7 @@ static int await_guest(const struct job_run *run, const char *word, uint64_t dea
 
 /* ---- the input ---- */
 
-static int append_bytes(struct job_state *state, const struct link_message *raw, enum step *step,
+static int append_bytes(struct job_state *state, const struct ws_message *raw, enum step *step,
                         struct pe_error *cause)
 {
     if (*step == STEP_DONE && input_append(&state->input, raw->bytes, raw->size, cause) < 0)
@@ -150,11 +150,11 @@ static int receive_input(struct job_state *state, enum step *step, struct pe_err
 {
     const struct job_run *run = state->run;
     for (bool ended = false; !ended;) {
-        enum link_event event;
-        if (link_wait(run->link, -1, 0, false, &event, err) < 0)
+        enum ws_client_event event;
+        if (ws_client_wait(run->balancer, -1, 0, false, &event, err) < 0)
             return -1;
         pe_automessage struct pe_message message = {0};
-        struct link_message *raw = link_take(run->link);
+        struct ws_message *raw = ws_client_next(run->balancer);
         int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
                                   : append_bytes(state, raw, step, cause);
         bool is_text = raw->is_text;
@@ -199,15 +199,15 @@ static int make_machine(struct job_state *state, struct pe_error *cause)
     const struct job_run *run = state->run;
     struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
     struct pe_error ignored;
-    template_done(run->templates);
-    if (template_ask(run->templates, run->config, state->image->name, true, &ignored) == 0 &&
-        template_take(run->templates, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
+    template_client_release(run->start_permit);
+    if (template_client_request_vm(run->start_permit, run->config, state->image->name, true, &ignored) == 0 &&
+        template_client_receive(run->start_permit, TEMPLATE_ANSWER_MS, &snapshot, &ignored) < 0)
         pe_log(PE_LOG_WARN, "%s", ignored.message);
     int failed = -1;
-    if (snapshot.memory_fd >= 0 && template_is_of(run->templates, state->image) &&
+    if (snapshot.memory_fd >= 0 && template_client_matches(run->start_permit, state->image) &&
         (failed = machine_clone(run->config, state->image, &snapshot, run->machine, cause)) < 0) {
         pe_log(PE_LOG_WARN, "%s", cause->message);
-        template_is_broken(run->templates, state->image->name);
+        template_client_report_broken(run->start_permit, state->image->name);
     }
     if (failed)
         failed = machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, cause);
@@ -216,7 +216,7 @@ static int make_machine(struct job_state *state, struct pe_error *cause)
 }
 
 /* The slot's VM, when it has the job's rootfs; else a new one. */
-static enum step take_machine(struct job_state *state, struct pe_error *cause)
+static enum step choose_machine(struct job_state *state, struct pe_error *cause)
 {
     struct job_run *run = state->run;
     if (pe_store_list(run->config->store, &state->images, cause) < 0)
@@ -249,7 +249,7 @@ static int await_ready(struct job_state *state, enum step *step, struct pe_error
     const struct job_run *run = state->run;
     if (await_one(state, step, cause, err) < 0)
         return -1;
-    template_done(run->templates);
+    template_client_release(run->start_permit);
     if (*step == STEP_DONE || cause->kind == PE_ERR_CANCELED)
         return 0;
     pe_log_about(PE_LOG_WARN, run->message->id, "the job's VM is lost, and another booted: %s",
@@ -267,15 +267,15 @@ static int await_turn(struct job_state *state, enum step *step, struct pe_error 
     struct vm_snapshot none;
     struct pe_error ignored;
     *step = STEP_DONE;
-    if (!run->config->ahead || template_ask_turn(run->turns, run->config, &ignored) < 0)
+    if (!run->config->ahead || template_client_request_run(run->run_permit, run->config, &ignored) < 0)
         return 0;
     while (*step == STEP_DONE) {
-        enum link_event event;
-        if (link_wait(run->link, run->turns->fd, 0, false, &event, err) < 0)
+        enum ws_client_event event;
+        if (ws_client_wait(run->balancer, run->run_permit->fd, 0, false, &event, err) < 0)
             return -1;
-        if (event == LINK_FD && template_take(run->turns, 0, &none, &ignored) != 0)
+        if (event == WS_CLIENT_FD && template_client_receive(run->run_permit, 0, &none, &ignored) != 0)
             return 0;
-        if (event == LINK_MESSAGE && on_message(run, step, cause, err) < 0)
+        if (event == WS_CLIENT_MESSAGE && on_message(run, step, cause, err) < 0)
             return -1;
     }
     return 0;
@@ -291,7 +291,7 @@ static int run_guest(struct job_state *state, enum step *step, struct pe_error *
     if (*step == STEP_DONE && await_guest(run, "done", deadline_us, step, cause, err) < 0)
         return -1;
     machine_kill(run->machine);
-    template_done(run->turns);
+    template_client_release(run->run_permit);
     return 0;
 }
 
@@ -411,7 +411,7 @@ int job_run(struct job_run *run, struct pe_error *err)
     const struct pe_message *message = run->message;
     struct pe_error cause;
     uint64_t since_us = pe_now_us();
-    enum step step = take_machine(&state, &cause);
+    enum step step = choose_machine(&state, &cause);
     if (step == STEP_DONE &&
         input_begin(&state.input, &run->machine->input, &message->parts, message->job.stdin_name, &cause) < 0)
         step = STEP_REFUSED;
@@ -420,7 +420,7 @@ int job_run(struct job_run *run, struct pe_error *err)
     note_phase(&state, PE_PHASE_INPUT, &since_us);
     if (step == STEP_DONE && run_prepared(&state, &step, &cause, err) < 0)
         return -1;
-    template_done(run->turns);
+    template_client_release(run->run_permit);
     if (step == STEP_REFUSED) {
         machine_discard(run->machine); /* its devices may hold half a job */
         return send_error(run, &cause, err);

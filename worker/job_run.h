@@ -11,9 +11,9 @@
 
 struct job_run {
     const struct worker_config *config;
-    struct link *link;
-    struct template_link *templates;
-    struct template_link *turns; /* another, for the job's turn to run */
+    struct ws_client *balancer;
+    struct template_client *start_permit;
+    struct template_client *run_permit; /* another, for the job's turn to run */
     struct machine *machine; /* the slot's VM: used up by the job, or replaced when it has another rootfs */
     const struct pe_message *message; /* the `job` message */
     char *warm_image;                 /* PE_IMAGE_NAME_MAX + 1 bytes: set to the job's image */

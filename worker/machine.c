@@ -133,7 +133,7 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
     begin(machine, image);
     int failed = open_devices(config, image, machine, &spec, err) < 0 ||
                  vm_clone(&config->vm, &spec, snapshot, &machine->vm, err) < 0 ||
-                 pe_write_all(machine->vm.control_fd, "wake\n", 5, "the VM's control channel", err) < 0;
+                 pe_write_all(machine->vm.serial_fd, "wake\n", 5, "the VM's serial port", err) < 0;
     machine->clone = true;
     pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
     if (!failed)
@@ -149,7 +149,7 @@ int machine_prewarm(const struct worker_config *config, const struct pe_image *i
         return 0;
     if (write_preparation(config, image, MACHINE_WARM, machine, err) < 0)
         return -1;
-    return pe_write_all(machine->vm.control_fd, "prewarm\n", 8, "the VM's control channel", err);
+    return pe_write_all(machine->vm.serial_fd, "prewarm\n", 8, "the VM's serial port", err);
 }
 
 static uint64_t cpu_time_us(clockid_t clock)
@@ -217,13 +217,13 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
 {
     uint64_t deadline_us = machine->started_us + MACHINE_READY_MS * 1000ull;
     for (;;) {
-        int heard = machine_heard(machine, "ready", err);
+        int heard = machine_receive(machine, "ready", err);
         if (heard > 0)
             machine_is_ready(machine);
         if (heard)
             return heard > 0 ? 0 : -1;
         uint64_t now = pe_now_us();
-        struct pollfd wait = {.fd = machine->vm.control_fd, .events = POLLIN};
+        struct pollfd wait = {.fd = machine->vm.serial_fd, .events = POLLIN};
         if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
             return pe_fail(err, PE_ERR_LOST, "the guest did not become ready within %u s",
                            MACHINE_READY_MS / 1000);
@@ -233,7 +233,7 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
 static int vmm_ended(const struct machine *machine, struct pe_error *err)
 {
     char words[256];
-    vm_last_words(&machine->vm, words, sizeof words);
+    vm_last_log_line(&machine->vm, words, sizeof words);
     return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
@@ -250,11 +250,11 @@ static int judge_line(struct machine *machine, const char *word, struct pe_error
     return pe_fail(err, PE_ERR_INTERNAL, "the guest said '%s' instead of '%s'", line, word);
 }
 
-int machine_heard(struct machine *machine, const char *word, struct pe_error *err)
+int machine_receive(struct machine *machine, const char *word, struct pe_error *err)
 {
     for (;;) {
         char byte = 0;
-        ssize_t n = read(machine->vm.control_fd, &byte, 1);
+        ssize_t n = read(machine->vm.serial_fd, &byte, 1);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -273,7 +273,7 @@ int machine_heard(struct machine *machine, const char *word, struct pe_error *er
 
 int machine_go(struct machine *machine, struct pe_error *err)
 {
-    if (pe_write_all(machine->vm.control_fd, "go\n", 3, "the VM's control channel", err) == 0)
+    if (pe_write_all(machine->vm.serial_fd, "go\n", 3, "the VM's serial port", err) == 0)
         return 0;
     err->kind = PE_ERR_LOST;
     return -1;

@@ -72,7 +72,7 @@ void machine_discard(struct machine *machine);
 
 /* Read what the guest said, without blocking. 1: it said exactly `word`; 0: not yet. Negative: it said
  * something else, said `fail <reason>`, or its VMM ended (PE_ERR_LOST); the error says which. */
-int machine_heard(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
+int machine_receive(struct machine *machine, const char *word, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether there is a VM, and it was started for this image, not for one that had its name before. */
 bool machine_is_for(const struct machine *machine, const struct pe_image *image);

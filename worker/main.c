@@ -6,11 +6,11 @@
 #include "base/options.h"
 #include "proto/limits.h"
 #include "worker/config.h"
-#include "worker/host_dir.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_client.h"
 #include "worker/vmm/probe.h"
+#include "worker/worker_dir.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -55,10 +55,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->store},
         {"host", 0, "NAME", "this host's name (default: its hostname and a number)", PE_OPTION_TEXT,
          &settings->host},
-        {"vmm", 0, "RUNG",
-         "auto, or one of the ladder: qemu+tcg+snapshot, … (default auto: the best that works)",
+        {"vmm", 0, "ENGINE",
+         "auto, or one engine: qemu+tcg+snapshot, … (default auto: the best that works)",
          PE_OPTION_TEXT, &settings->vmm},
-        {"probe-again", 0, NULL, "try every rung, whatever was found at an earlier start", PE_OPTION_FLAG,
+        {"probe-again", 0, NULL, "try every engine, whatever was found at an earlier start", PE_OPTION_FLAG,
          &settings->probe_again},
         {"templates", 0, "MIB", "templates kept on disk, and as much in memory (default 4096)",
          PE_OPTION_NUMBER, &settings->templates_mib},
@@ -209,14 +209,14 @@ static int make_folders(struct settings *settings, struct worker_config *config,
         0)
         return -1;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
-    snprintf(settings->memory_path, sizeof settings->memory_path, "%s/ladder", settings->state);
+    snprintf(settings->memory_path, sizeof settings->memory_path, "%s/engines", settings->state);
     if (!settings->run)
         settings->run = default_run_dir(base, sizeof base);
     config->template_dir = settings->template_path;
     config->vm.run_dir = run_dir;
-    if (host_dir_ensure(config->template_dir, err) < 0)
+    if (worker_dir_ensure(config->template_dir, err) < 0)
         return -1;
-    return host_dir_make(settings->run, run_dir, sizeof run_dir, err);
+    return worker_dir_make(settings->run, run_dir, sizeof run_dir, err);
 }
 
 static void name_host(const struct settings *settings, struct worker_config *config)
@@ -258,11 +258,11 @@ static int work(const struct settings *settings, struct worker_config *config, s
 {
     const struct probe probe = {
         .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
-    if (probe_host(&probe, &config->vm, &config->snapshots, config->vmm_reason, err) < 0)
+    if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
         return -1;
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
-    pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots, config->vmm_reason,
-           config->server);
+    pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots,
+           config->engine_reason, config->server);
     config->template_listener = template_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
     return config->metrics ? supervisor_run(config, err) : -1;
@@ -280,7 +280,7 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
     signal(SIGPIPE, SIG_IGN);
     int failed = make_config(settings, &config, err) < 0 || work(settings, &config, err) < 0;
     if (config.vm.run_dir)
-        host_dir_remove(config.vm.run_dir);
+        worker_dir_remove(config.vm.run_dir);
     return failed ? -1 : 0;
 }
 

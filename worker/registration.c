@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "proto/slot.h"
 #include "store/store.h"
+#include "worker/stop_signal.h"
 #include "worker/ws_client.h"
 
 #include <fcntl.h>
@@ -39,8 +40,8 @@ static json_t *catalog(const struct pe_store_images *images)
     return array;
 }
 
-static int say_hello(const struct worker_config *config, struct link *link, bool draining,
-                     struct pe_error *err)
+static int send_hello(const struct worker_config *config, struct ws_client *balancer, bool draining,
+                      struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_HELLO};
@@ -55,14 +56,14 @@ static int say_hello(const struct worker_config *config, struct link *link, bool
     snprintf(message.hello.host, sizeof message.hello.host, "%s", config->host);
     snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
     read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
-    snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->vmm_reason);
+    snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine_reason);
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;
     message.hello.draining = draining;
     message.hello.images = catalog(&images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
-    return link_send(link, true, text.data, text.size, err);
+    return ws_client_send(balancer, true, text.data, text.size, err);
 }
 
 /* Watch the names of the store, and the store itself, in which the folder of names may appear later. Asking
@@ -86,41 +87,42 @@ static void drain(int fd)
 
 /* Until the connection ends. When a stop is asked for the host drains: the balancer is told so, and the
  * supervisor ends this process when the last job has ended. */
-static int serve(const struct worker_config *config, struct link *link, int watch, struct pe_error *err)
+static int serve(const struct worker_config *config, struct ws_client *balancer, int watch,
+                 struct pe_error *err)
 {
-    bool draining = link_stop_requested;
-    if (say_hello(config, link, draining, err) < 0)
+    bool draining = stop_requested;
+    if (send_hello(config, balancer, draining, err) < 0)
         return -1;
     for (;;) {
-        enum link_event event;
-        if (link_wait(link, watch, 0, !draining, &event, err) < 0)
+        enum ws_client_event event;
+        if (ws_client_wait(balancer, watch, 0, !draining, &event, err) < 0)
             return -1;
-        if (event == LINK_STOP) {
+        if (event == WS_CLIENT_STOP) {
             draining = true;
-            if (say_hello(config, link, draining, err) < 0)
+            if (send_hello(config, balancer, draining, err) < 0)
                 return -1;
         }
-        if (event == LINK_MESSAGE)
-            free(link_take(link)); /* the balancer has nothing to say here yet */
-        if (event == LINK_FD) {
+        if (event == WS_CLIENT_MESSAGE)
+            free(ws_client_next(balancer)); /* the balancer has nothing to say here yet */
+        if (event == WS_CLIENT_FD) {
             drain(watch);
             watch_store(config, watch);
-            if (say_hello(config, link, draining, err) < 0)
+            if (send_hello(config, balancer, draining, err) < 0)
                 return -1;
         }
     }
 }
 
-int control_main(const struct worker_config *config)
+int registration_main(const struct worker_config *config)
 {
     struct pe_error err;
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch_store(config, watch);
     for (;;) {
-        struct link *link = link_open(config->server, PE_CONTROL_PATH, config->token, &err);
-        if (!link || serve(config, link, watch, &err) < 0)
+        struct ws_client *balancer = ws_client_open(config->server, PE_CONTROL_PATH, config->token, &err);
+        if (!balancer || serve(config, balancer, watch, &err) < 0)
             pe_log(PE_LOG_WARN, "%s", err.message);
-        link_close(link);
-        link_pause(RECONNECT_MS);
+        ws_client_close(balancer);
+        stop_signal_sleep(RECONNECT_MS);
     }
 }

@@ -7,6 +7,6 @@
 
 /* Keep the connection until a stop is asked for, reconnecting as needed. Returns the process's exit status.
  */
-int control_main(const struct worker_config *config);
+int registration_main(const struct worker_config *config);
 
 #endif

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "worker/job_run.h"
 #include "worker/machine.h"
+#include "worker/stop_signal.h"
 #include "worker/template_client.h"
 #include "worker/ws_client.h"
 
@@ -20,8 +21,8 @@
 
 struct slot {
     const struct worker_config *config;
-    struct link *link;
-    struct template_link templates, turns;
+    struct ws_client *balancer;
+    struct template_client start_permit, run_permit;
     struct machine machine;
     char warm_image[PE_IMAGE_NAME_MAX + 1]; /* what the VM is, or shall be, made for */
     uint64_t make_after_us;                 /* no new VM before: the last ones failed */
@@ -57,7 +58,7 @@ static int find_image(struct slot *slot, struct pe_store_images *images, const s
 static void try_later(struct slot *slot, const struct pe_error *err)
 {
     pe_log(PE_LOG_ERROR, "%s", err->message);
-    template_done(&slot->templates);
+    template_client_release(&slot->start_permit);
     slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
 }
 
@@ -67,10 +68,10 @@ static void ensure_machine(struct slot *slot)
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
     struct pe_error err;
-    if (slot->machine.vm.pid > 0 || slot->templates.asked || pe_now_us() < slot->make_after_us)
+    if (slot->machine.vm.pid > 0 || slot->start_permit.asked || pe_now_us() < slot->make_after_us)
         return;
     if (find_image(slot, &images, &image, &err) < 0 ||
-        template_ask(&slot->templates, slot->config, image->name, false, &err) < 0)
+        template_client_request_vm(&slot->start_permit, slot->config, image->name, false, &err) < 0)
         try_later(slot, &err);
 }
 
@@ -80,10 +81,10 @@ static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, s
     const struct pe_image *image = NULL;
     if (find_image(slot, &images, &image, err) < 0)
         return -1;
-    if (snapshot->memory_fd >= 0 && template_is_of(&slot->templates, image)) {
+    if (snapshot->memory_fd >= 0 && template_client_matches(&slot->start_permit, image)) {
         int failed = machine_clone(slot->config, image, snapshot, &slot->machine, err);
         if (failed)
-            template_is_broken(&slot->templates, image->name);
+            template_client_report_broken(&slot->start_permit, image->name);
         return failed;
     }
     return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);
@@ -94,7 +95,7 @@ static void on_template(struct slot *slot)
 {
     struct vm_snapshot snapshot;
     struct pe_error err;
-    int got = template_take(&slot->templates, 0, &snapshot, &err);
+    int got = template_client_receive(&slot->start_permit, 0, &snapshot, &err);
     if (got < 0 || (got > 0 && make_machine(slot, &snapshot, &err) < 0))
         try_later(slot, &err);
     vm_snapshot_close(&snapshot);
@@ -113,7 +114,7 @@ static void prewarm(struct slot *slot)
         pe_log(PE_LOG_WARN, "cannot prewarm the VM: %s", err.message);
 }
 
-static int say_ready(struct slot *slot, struct pe_error *err)
+static int send_ready(struct slot *slot, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_message message = {.kind = PE_MESSAGE_READY};
@@ -122,30 +123,30 @@ static int say_ready(struct slot *slot, struct pe_error *err)
         snprintf(message.warm, sizeof message.warm, "%s", slot->warm_image);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
-    return link_send(slot->link, true, text.data, text.size, err);
+    return ws_client_send(slot->balancer, true, text.data, text.size, err);
 }
 
 /* The guest said something while the slot is idle: `ready`, or the end of a VM that is then replaced. */
 static int on_guest(struct slot *slot, struct pe_error *err)
 {
     struct pe_error fault;
-    int heard = machine_heard(&slot->machine, "ready", &fault);
+    int heard = machine_receive(&slot->machine, "ready", &fault);
     if (heard == 0)
         return 0;
     if (heard > 0 && !slot->machine.ready) {
         machine_is_ready(&slot->machine);
-        template_done(&slot->templates);
+        template_client_release(&slot->start_permit);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
                (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
         prewarm(slot);
-        return say_ready(slot, err);
+        return send_ready(slot, err);
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
            heard > 0 ? "it said ready twice" : fault.message);
     machine_discard(&slot->machine);
-    template_done(&slot->templates);
+    template_client_release(&slot->start_permit);
     slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
-    return say_ready(slot, err);
+    return send_ready(slot, err);
 }
 
 /* ---- waiting for a job ---- */
@@ -153,7 +154,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 /* When the idle slot has to act by itself: a VM that does not become ready, or one to be tried again. */
 static uint64_t idle_deadline(const struct slot *slot)
 {
-    if (slot->templates.asked)
+    if (slot->start_permit.asked)
         return 0;
     if (slot->machine.vm.pid <= 0)
         return slot->make_after_us ? slot->make_after_us : pe_now_us();
@@ -167,23 +168,23 @@ static void on_idle_deadline(struct slot *slot)
     pe_log(PE_LOG_ERROR, "a VM for %s did not become ready within %u s", slot->warm_image,
            MACHINE_READY_MS / 1000);
     machine_discard(&slot->machine);
-    template_done(&slot->templates);
+    template_client_release(&slot->start_permit);
 }
 
 /* Take one message while idle: a job, or one that came too late to matter. */
 static int on_idle_message(struct slot *slot, struct pe_error *err)
 {
     pe_automessage struct pe_message message = {0};
-    struct link_message *raw = link_take(slot->link);
+    struct ws_message *raw = ws_client_next(slot->balancer);
     int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err) : 0;
     bool is_job = raw->is_text && !failed && message.kind == PE_MESSAGE_JOB;
     free(raw);
     if (failed || !is_job)
         return failed; /* bytes, `end` or `cancel` of a job that is over already */
     struct job_run run = {.config = slot->config,
-                          .link = slot->link,
-                          .templates = &slot->templates,
-                          .turns = &slot->turns,
+                          .balancer = slot->balancer,
+                          .start_permit = &slot->start_permit,
+                          .run_permit = &slot->run_permit,
                           .machine = &slot->machine,
                           .message = &message,
                           .warm_image = slot->warm_image};
@@ -191,32 +192,32 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
         machine_discard(&slot->machine); /* half a job may be in it */
         return -1;
     }
-    if (link_stop_requested)
+    if (stop_requested)
         return 0;
     ensure_machine(slot);
-    return say_ready(slot, err);
+    return send_ready(slot, err);
 }
 
 /* 1: a stop was asked for; otherwise until the connection ends, which is an error. */
 static int serve(struct slot *slot, struct pe_error *err)
 {
-    if (say_ready(slot, err) < 0)
+    if (send_ready(slot, err) < 0)
         return -1;
     for (;;) {
-        enum link_event event;
+        enum ws_client_event event;
         ensure_machine(slot);
-        bool asked = slot->templates.asked;
-        int fd = asked ? slot->templates.fd : slot->machine.vm.control_fd;
-        if (link_wait(slot->link, fd, idle_deadline(slot), true, &event, err) < 0)
+        bool asked = slot->start_permit.asked;
+        int fd = asked ? slot->start_permit.fd : slot->machine.vm.serial_fd;
+        if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
             return -1;
-        if (event == LINK_STOP)
+        if (event == WS_CLIENT_STOP)
             return 1;
-        if (event == LINK_DEADLINE)
+        if (event == WS_CLIENT_DEADLINE)
             on_idle_deadline(slot);
-        if (event == LINK_FD && asked)
+        if (event == WS_CLIENT_FD && asked)
             on_template(slot);
-        if ((event == LINK_FD && !asked && on_guest(slot, err) < 0) ||
-            (event == LINK_MESSAGE && on_idle_message(slot, err) < 0))
+        if ((event == WS_CLIENT_FD && !asked && on_guest(slot, err) < 0) ||
+            (event == WS_CLIENT_MESSAGE && on_idle_message(slot, err) < 0))
             return -1;
     }
 }
@@ -225,25 +226,25 @@ int slot_main(const struct worker_config *config)
 {
     struct slot slot = {.config = config,
                         .machine = MACHINE_NONE,
-                        .templates = TEMPLATE_LINK_NONE,
-                        .turns = TEMPLATE_LINK_NONE};
+                        .start_permit = TEMPLATE_CLIENT_NONE,
+                        .run_permit = TEMPLATE_CLIENT_NONE};
     struct pe_error err;
     int stopped = 0;
     vm_sweep_run_dir(config->vm.run_dir); /* this slot's process may have died before */
-    while (!stopped && !link_stop_requested) {
+    while (!stopped && !stop_requested) {
         ensure_machine(&slot);
-        slot.link = link_open(config->server, PE_SLOT_PATH, config->token, &err);
-        stopped = slot.link ? serve(&slot, &err) : -1;
-        link_close(slot.link);
-        slot.link = NULL;
+        slot.balancer = ws_client_open(config->server, PE_SLOT_PATH, config->token, &err);
+        stopped = slot.balancer ? serve(&slot, &err) : -1;
+        ws_client_close(slot.balancer);
+        slot.balancer = NULL;
         if (stopped > 0)
             break;
         stopped = 0;
         pe_log(PE_LOG_WARN, "%s", err.message);
-        link_pause(RECONNECT_MS);
+        stop_signal_sleep(RECONNECT_MS);
     }
     machine_discard(&slot.machine);
-    template_link_close(&slot.templates);
-    template_link_close(&slot.turns);
+    template_client_close(&slot.start_permit);
+    template_client_close(&slot.run_permit);
     return 0;
 }

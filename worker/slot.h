@@ -4,7 +4,7 @@
 
 #include "worker/config.h"
 
-/* Keep a VM warm and run jobs until a stop is asked for (link_stop_requested), reconnecting as needed; a job
+/* Keep a VM warm and run jobs until a stop is asked for (stop_requested), reconnecting as needed; a job
  * that runs is finished first. Returns the process's exit status. */
 int slot_main(const struct worker_config *config);
 

@@ -98,7 +98,7 @@ struct writer {
     sqfs_id_table_t *ids;
     sqfs_meta_writer_t *inodes, *directories;
     sqfs_dir_writer_t *dir;
-    const struct squashfs_attributes *attributes;
+    const struct squashfs_input_attributes *attributes;
     uint32_t inode_count;
 };
 
@@ -140,7 +140,7 @@ static int write_inode(struct writer *w, sqfs_inode_generic_t *inode, uint16_t m
     return code ? sqfs_fail(code, "writing an inode", err) : 0;
 }
 
-static int write_file(struct writer *w, const struct squashfs_file *file, struct entry *entry,
+static int write_file(struct writer *w, const struct squashfs_input_file *file, struct entry *entry,
                       struct pe_error *err)
 {
     size_t blocks = (size_t)((file->size + BLOCK_SIZE - 1) / BLOCK_SIZE);
@@ -215,7 +215,7 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
 
 /* Files of one directory and below: their paths agree in the first `prefix` bytes. */
 struct range {
-    struct squashfs_file *files;
+    struct squashfs_input_file *files;
     size_t count;
     size_t prefix;
 };
@@ -239,7 +239,7 @@ static size_t group_size(const struct range *range, size_t length)
 static int write_group(struct writer *w, struct range group, size_t length, struct entries *entries,
                        uint32_t self_number, struct pe_error *err)
 {
-    const struct squashfs_file *first = &group.files[0];
+    const struct squashfs_input_file *first = &group.files[0];
     struct entry *entry = entries_add(entries, first->path + group.prefix, length, err);
     if (!entry)
         return -1;
@@ -279,8 +279,8 @@ static int write_tree(struct writer *w, struct range range, uint32_t parent, str
  * it. */
 static int compare_paths(const void *a, const void *b)
 {
-    const unsigned char *x = (const unsigned char *)((const struct squashfs_file *)a)->path;
-    const unsigned char *y = (const unsigned char *)((const struct squashfs_file *)b)->path;
+    const unsigned char *x = (const unsigned char *)((const struct squashfs_input_file *)a)->path;
+    const unsigned char *y = (const unsigned char *)((const struct squashfs_input_file *)b)->path;
     while (*x && *x == *y)
         x++, y++;
     int left = *x == '/' ? 1 : *x ? *x + 1 : 0;
@@ -330,8 +330,9 @@ static int write_tables(struct writer *w, struct pe_error *err)
     return code ? sqfs_fail(code, "writing the superblock", err) : 0;
 }
 
-int squashfs_write(uint8_t *bytes, size_t capacity, uint64_t data_end, struct squashfs_file *files,
-                   size_t count, const struct squashfs_attributes *attributes, struct pe_error *err)
+int squashfs_input_write(uint8_t *bytes, size_t capacity, uint64_t data_end,
+                         struct squashfs_input_file *files, size_t count,
+                         const struct squashfs_input_attributes *attributes, struct pe_error *err)
 {
     __attribute__((cleanup(writer_close))) struct writer w = {
         .file = {.base = {.base = {.destroy = keep},

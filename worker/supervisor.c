@@ -8,8 +8,8 @@
 #include "worker/metrics.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
+#include "worker/stop_signal.h"
 #include "worker/template_cache.h"
-#include "worker/ws_client.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -68,7 +68,7 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     /* A group of its own: Ctrl-C on the terminal reaches the supervisor, which asks its children to finish.
      */
     setpgid(0, 0);
-    link_catch_stop();
+    stop_signal_catch();
     _exit(run_child(supervisor, child));
 }
 
@@ -156,7 +156,7 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
     for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
     supervisor->children[slots] = (struct child){.run = templates_main, .name = "templates", .number = slots};
-    supervisor->children[slots + 1] = (struct child){.run = control_main, .name = "control"};
+    supervisor->children[slots + 1] = (struct child){.run = registration_main, .name = "control"};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

@@ -6,10 +6,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "store/store.h"
+#include "worker/stop_signal.h"
 #include "worker/template_client.h"
 #include "worker/template_disk.h"
 #include "worker/template_maker.h"
-#include "worker/ws_client.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -214,7 +214,8 @@ static void forget_client(struct templates *templates, struct client *client)
 
 static void permit(struct client *client, enum prospect prospect, const struct template *template)
 {
-    struct template_message message = {.word = prospect == PROSPECT_CLONE ? TEMPLATE_CLONE : TEMPLATE_BOOT};
+    struct template_message message = {.word = prospect == PROSPECT_CLONE ? TEMPLATE_GRANT_CLONE
+                                                                          : TEMPLATE_GRANT_BOOT};
     struct pe_error err;
     if (prospect == PROSPECT_CLONE)
         memcpy(message.identity, template->identity, sizeof message.identity);
@@ -272,7 +273,7 @@ static void on_want(struct templates *templates, struct client *client,
     client->since_us = next_moment();
     client->waiting = true;
     memcpy(client->image, message->image, sizeof client->image);
-    if (message->word != TEMPLATE_WANT_NOW)
+    if (message->word != TEMPLATE_REQUEST_VM_NOW)
         return;
     struct template *template = NULL;
     enum prospect prospect = judge_name(templates, client->image, &template);
@@ -282,7 +283,7 @@ static void on_want(struct templates *templates, struct client *client,
 /* Jobs run in the order in which they became ready. */
 static void permit_runs(struct templates *templates)
 {
-    static const struct template_message turn = {.word = TEMPLATE_TURN};
+    static const struct template_message turn = {.word = TEMPLATE_REQUEST_RUN};
     size_t running = 0;
     struct pe_error err;
     for (size_t i = 0; i < templates->client_count; i++)
@@ -328,12 +329,12 @@ static bool on_client(struct templates *templates, struct client *client)
     vm_snapshot_close(&none);
     if (got < 0)
         return false;
-    if (got > 0 && message.word == TEMPLATE_DONE) {
+    if (got > 0 && message.word == TEMPLATE_RELEASE) {
         client->making = client->runs = false;
-    } else if (got > 0 && message.word == TEMPLATE_TURN) {
+    } else if (got > 0 && message.word == TEMPLATE_REQUEST_RUN) {
         client->since_us = next_moment();
         client->waits_to_run = true;
-    } else if (got > 0 && message.word == TEMPLATE_BROKEN) {
+    } else if (got > 0 && message.word == TEMPLATE_REPORT_BROKEN) {
         on_broken(templates, message.image);
     } else if (got > 0) {
         on_want(templates, client, &message);
@@ -390,7 +391,7 @@ static void serve(struct templates *templates)
     sigset_t unblocked;
     sigemptyset(&unblocked);
     sigaction(SIGCHLD, &child, NULL);
-    while (!link_stop_requested) {
+    while (!stop_requested) {
         size_t count = list_descriptors(templates, fds);
         const struct timespec retry = {.tv_sec = RETRY_US / 1000000};
         int ready = ppoll(fds, count, &retry, &unblocked);
@@ -418,7 +419,7 @@ int templates_main(const struct worker_config *config)
     templates = (struct templates){.config = config, .listener = config->template_listener};
     block_signals();
     template_sweep(config);
-    if (config->snapshots && template_key_of_host(config, templates.host_key, &err) < 0) {
+    if (config->snapshots && template_key_of_worker(config, templates.host_key, &err) < 0) {
         pe_log(PE_LOG_ERROR, "no templates: %s", err.message);
         templates.host_key[0] = '\0';
     }

@@ -4,7 +4,7 @@
 
 #include "worker/config.h"
 
-/* Serve the slots' questions until a stop is asked for (link_stop_requested). Templates of the configured
+/* Serve the slots' questions until a stop is asked for (stop_requested). Templates of the configured
  * images are made at the start, others when the first slot wants one. Returns the process's exit status. */
 int templates_main(const struct worker_config *config);
 

@@ -80,7 +80,7 @@ int template_send(int fd, const struct template_message *message, const struct v
         rights->cmsg_len = CMSG_LEN(sizeof fds);
         memcpy(CMSG_DATA(rights), fds, sizeof fds);
     }
-    return sendmsg(fd, &header, MSG_NOSIGNAL) >= 0 ? 0 : pe_fail_errno(err, "writing to a template link");
+    return sendmsg(fd, &header, MSG_NOSIGNAL) >= 0 ? 0 : pe_fail_errno(err, "writing to a template client");
 }
 
 int template_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot,
@@ -97,7 +97,7 @@ int template_receive(int fd, struct template_message *message, struct vm_snapsho
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n != (ssize_t)sizeof *message)
-        return pe_fail(err, PE_ERR_LOST, "the other end of a template link is gone");
+        return pe_fail(err, PE_ERR_LOST, "the other end of a template client is gone");
     message->image[sizeof message->image - 1] = '\0';
     message->identity[sizeof message->identity - 1] = '\0';
     const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
@@ -111,87 +111,89 @@ int template_receive(int fd, struct template_message *message, struct vm_snapsho
 
 /* ---- the slot's end ---- */
 
-void template_link_close(struct template_link *link)
+void template_client_close(struct template_client *client)
 {
-    pe_cleanup_close(&link->fd);
-    *link = TEMPLATE_LINK_NONE;
+    pe_cleanup_close(&client->fd);
+    *client = TEMPLATE_CLIENT_NONE;
 }
 
 /* A connection from before the other end was restarted is found dead at the first send: then once more. */
-static int send_question(struct template_link *link, const struct worker_config *config,
+static int send_question(struct template_client *client, const struct worker_config *config,
                          const struct template_message *message, struct pe_error *err)
 {
-    if (link->fd >= 0 && template_send(link->fd, message, NULL, err) == 0)
+    if (client->fd >= 0 && template_send(client->fd, message, NULL, err) == 0)
         return 0;
-    template_link_close(link);
-    link->fd = connect_to(config, err);
-    return link->fd < 0 ? -1 : template_send(link->fd, message, NULL, err);
+    template_client_close(client);
+    client->fd = connect_to(config, err);
+    return client->fd < 0 ? -1 : template_send(client->fd, message, NULL, err);
 }
 
-static int ask(struct template_link *link, const struct worker_config *config,
+static int ask(struct template_client *client, const struct worker_config *config,
                const struct template_message *message, struct pe_error *err)
 {
-    if (link->asked) /* its answer may be on the way: a new connection has no past */
-        template_link_close(link);
-    if (send_question(link, config, message, err) < 0) {
-        template_link_close(link);
+    if (client->asked) /* its answer may be on the way: a new connection has no past */
+        template_client_close(client);
+    if (send_question(client, config, message, err) < 0) {
+        template_client_close(client);
         return -1;
     }
-    link->asked = true;
+    client->asked = true;
     return 0;
 }
 
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
-                 struct pe_error *err)
+int template_client_request_vm(struct template_client *client, const struct worker_config *config,
+                               const char *image, bool now, struct pe_error *err)
 {
-    struct template_message message = {.word = now ? TEMPLATE_WANT_NOW : TEMPLATE_WANT};
+    struct template_message message = {.word = now ? TEMPLATE_REQUEST_VM_NOW : TEMPLATE_REQUEST_VM};
     snprintf(message.image, sizeof message.image, "%s", image);
-    return ask(link, config, &message, err);
+    return ask(client, config, &message, err);
 }
 
-int template_ask_turn(struct template_link *link, const struct worker_config *config, struct pe_error *err)
+int template_client_request_run(struct template_client *client, const struct worker_config *config,
+                                struct pe_error *err)
 {
-    static const struct template_message message = {.word = TEMPLATE_TURN};
-    return ask(link, config, &message, err);
+    static const struct template_message message = {.word = TEMPLATE_REQUEST_RUN};
+    return ask(client, config, &message, err);
 }
 
-int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *snapshot, struct pe_error *err)
+int template_client_receive(struct template_client *client, int wait_ms, struct vm_snapshot *snapshot,
+                            struct pe_error *err)
 {
     struct template_message message;
-    struct pollfd wait = {.fd = link->fd, .events = POLLIN};
+    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
     *snapshot = VM_SNAPSHOT_NONE;
     if (poll(&wait, 1, wait_ms) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for a template");
-    int got = template_receive(link->fd, &message, snapshot, err);
+    int got = template_receive(client->fd, &message, snapshot, err);
     if (got < 0)
-        template_link_close(link);
+        template_client_close(client);
     if (got > 0) {
-        link->asked = false;
-        link->answered = true;
-        memcpy(link->identity, message.identity, sizeof link->identity);
+        client->asked = false;
+        client->answered = true;
+        memcpy(client->identity, message.identity, sizeof client->identity);
     }
     return got;
 }
 
-bool template_is_of(const struct template_link *link, const struct pe_image *image)
+bool template_client_matches(const struct template_client *client, const struct pe_image *image)
 {
-    return !strcmp(link->identity, image->identity);
+    return !strcmp(client->identity, image->identity);
 }
 
-void template_is_broken(struct template_link *link, const char *image)
+void template_client_report_broken(struct template_client *client, const char *image)
 {
-    struct template_message message = {.word = TEMPLATE_BROKEN};
+    struct template_message message = {.word = TEMPLATE_REPORT_BROKEN};
     struct pe_error ignored;
     snprintf(message.image, sizeof message.image, "%s", image);
-    if (link->fd >= 0 && template_send(link->fd, &message, NULL, &ignored) < 0)
-        template_link_close(link);
+    if (client->fd >= 0 && template_send(client->fd, &message, NULL, &ignored) < 0)
+        template_client_close(client);
 }
 
-void template_done(struct template_link *link)
+void template_client_release(struct template_client *client)
 {
-    static const struct template_message done = {.word = TEMPLATE_DONE};
+    static const struct template_message done = {.word = TEMPLATE_RELEASE};
     struct pe_error ignored;
-    if (link->asked || (link->answered && template_send(link->fd, &done, NULL, &ignored) < 0))
-        template_link_close(link);
-    link->answered = false;
+    if (client->asked || (client->answered && template_send(client->fd, &done, NULL, &ignored) < 0))
+        template_client_close(client);
+    client->answered = false;
 }

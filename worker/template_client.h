@@ -15,58 +15,59 @@
 
 #include <stdbool.h>
 
-enum template_word {
-    TEMPLATE_WANT,     /* slot: a VM for this image, when it is my turn */
-    TEMPLATE_WANT_NOW, /* slot: a job waits for it */
-    TEMPLATE_DONE,     /* slot: it is ready, or lost */
-    TEMPLATE_BROKEN,   /* slot: this image's template cannot be cloned */
-    TEMPLATE_TURN,     /* slot, on a connection of its own: a job is ready to run; answer: now it may */
-    TEMPLATE_CLONE,    /* answer: clone this, two descriptors travel along */
-    TEMPLATE_BOOT,     /* answer: there is no template, boot */
+enum template_message_kind {
+    TEMPLATE_REQUEST_VM,     /* slot: a VM for this image, when it is my turn */
+    TEMPLATE_REQUEST_VM_NOW, /* slot: a job waits for it */
+    TEMPLATE_RELEASE,        /* slot: it is ready, or lost */
+    TEMPLATE_REPORT_BROKEN,  /* slot: this image's template cannot be cloned */
+    TEMPLATE_REQUEST_RUN,    /* slot, on a connection of its own: a job is ready to run; answer: now it may */
+    TEMPLATE_GRANT_CLONE,    /* answer: clone this, two descriptors travel along */
+    TEMPLATE_GRANT_BOOT,     /* answer: there is no template, boot */
 };
 
 struct template_message {
-    enum template_word word;
+    enum template_message_kind word;
     char image[PE_IMAGE_NAME_MAX + 1];
-    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_CLONE: of the image that the template is of */
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_GRANT_CLONE: of the image that the template is of */
 };
 
 /* The slot's end. */
-struct template_link {
+struct template_client {
     int fd;                                /* -1: not connected */
     bool asked;                            /* an answer is due: `fd` becomes readable */
     bool answered;                         /* the permission is ours */
     char identity[PE_IMAGE_IDENTITY_SIZE]; /* of the image whose template came last */
 };
 
-#define TEMPLATE_LINK_NONE ((struct template_link){.fd = -1})
+#define TEMPLATE_CLIENT_NONE ((struct template_client){.fd = -1})
 
 /* Ask for a VM of the image, connecting first if need be; replaces an earlier question. PE_ERR_LOST when the
  * templates' process is not there. */
-int template_ask(struct template_link *link, const struct worker_config *config, const char *image, bool now,
-                 struct pe_error *err) PE_MUST_CHECK;
+int template_client_request_vm(struct template_client *client, const struct worker_config *config,
+                               const char *image, bool now, struct pe_error *err) PE_MUST_CHECK;
 
-/* Ask for a job's turn to run, likewise. template_take brings the answer, template_done gives the turn back.
+/* Ask for a job's turn to run, likewise. template_client_receive brings the answer, template_client_release
+ * gives the turn back.
  */
-int template_ask_turn(struct template_link *link, const struct worker_config *config,
-                      struct pe_error *err) PE_MUST_CHECK;
+int template_client_request_run(struct template_client *client, const struct worker_config *config,
+                                struct pe_error *err) PE_MUST_CHECK;
 
 /* Take the answer, waiting at most `wait_ms` for it: 1, and `*snapshot` is the caller's (VM_SNAPSHOT_NONE:
  * boot); 0: not yet. Negative: the connection is gone. */
-int template_take(struct template_link *link, int wait_ms, struct vm_snapshot *snapshot,
-                  struct pe_error *err) PE_MUST_CHECK;
+int template_client_receive(struct template_client *client, int wait_ms, struct vm_snapshot *snapshot,
+                            struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether what template_take brought is a template of just this image: another one may have got its name in
- * between. */
-bool template_is_of(const struct template_link *link, const struct pe_image *image);
+/* Whether what template_client_receive brought is a template of just this image: another one may have got its
+ * name in between. */
+bool template_client_matches(const struct template_client *client, const struct pe_image *image);
 
 /* Give the permission back, or the question up. */
-void template_done(struct template_link *link);
+void template_client_release(struct template_client *client);
 
-/* Say that what template_take brought for this image cannot be cloned: it will be made anew. */
-void template_is_broken(struct template_link *link, const char *image);
+/* Say that what template_client_receive brought for this image cannot be cloned: it will be made anew. */
+void template_client_report_broken(struct template_client *client, const char *image);
 
-void template_link_close(struct template_link *link);
+void template_client_close(struct template_client *client);
 
 /* ---- for the other end ---- */
 

@@ -85,8 +85,8 @@ static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
     return 0;
 }
 
-int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
-                         struct pe_error *err)
+int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
+                           struct pe_error *err)
 {
     autodigest EVP_MD_CTX *digest = digest_begin();
     char version[VMM_VERSION_MAX], text[160];

@@ -15,14 +15,14 @@
 
 #define TEMPLATE_KEY_SIZE 65 /* 64 hex digits of a SHA-256, and the NUL */
 
-/* The key of the image's template on this host: kernel, initramfs, VMM and its release, rung, CPU, memory,
- * rootfs, container configuration, warm-up. `host_part` is what template_key_of_host found. */
+/* The key of the image's template on this host: kernel, initramfs, VMM and its release, engine, CPU, memory,
+ * rootfs, container configuration, warm-up. `host_part` is what template_key_of_worker found. */
 int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
                  char key[TEMPLATE_KEY_SIZE], struct pe_error *err) PE_MUST_CHECK;
 
 /* The part that all images share; reads kernel and initramfs whole. */
-int template_key_of_host(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
-                         struct pe_error *err) PE_MUST_CHECK;
+int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
+                           struct pe_error *err) PE_MUST_CHECK;
 
 /* Read a template into sealed memory files. PE_ERR_NOT_FOUND when there is none. */
 int template_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,

@@ -32,7 +32,7 @@ static int build(const struct worker_config *config, const struct pe_image *imag
 
 static int answer(int fd, const struct vm_snapshot *snapshot, struct pe_error *err)
 {
-    const struct template_message message = {.word = TEMPLATE_CLONE};
+    const struct template_message message = {.word = TEMPLATE_GRANT_CLONE};
     return template_send(fd, &message, snapshot, err);
 }
 

@@ -11,7 +11,7 @@
 
 struct template_maker {
     pid_t pid; /* 0: there is none */
-    int fd;    /* a template_message with the snapshot comes (TEMPLATE_CLONE), or the end: it failed */
+    int fd;    /* a template_message with the snapshot comes (TEMPLATE_GRANT_CLONE), or the end: it failed */
 };
 
 /* Start it. The process logs why it fails, and lives on for a while after its answer to write a new template

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
+#include "worker/stop_signal.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -20,42 +21,13 @@
 #define WAITING_MESSAGES_MAX 64 /* then reading pauses until some are taken */
 #define RESPONSE_HEAD_MAX 8192
 
-volatile sig_atomic_t link_stop_requested;
-
-static void on_stop(int signal)
-{
-    (void)signal;
-    link_stop_requested = 1;
-}
-
-void link_catch_stop(void)
-{
-    const struct sigaction action = {.sa_handler = on_stop};
-    sigset_t stops;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGINT);
-    sigprocmask(SIG_BLOCK, &stops, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-void link_pause(unsigned ms)
-{
-    const struct timespec timeout = {ms / 1000, (long)(ms % 1000) * 1000000};
-    sigset_t none;
-    sigemptyset(&none);
-    ppoll(NULL, 0, &timeout, &none);
-}
-
-struct link {
+struct ws_client {
     CURL *curl;
     curl_socket_t socket;
     wslay_event_context_ptr frames;
     uint8_t early[RESPONSE_HEAD_MAX]; /* frames that came with the response's head */
     size_t early_at, early_size;
-    struct link_message *first, **last;
+    struct ws_message *first, **last;
     size_t waiting;
     uint64_t heard_us, pinged_us;
     bool ended;
@@ -66,20 +38,21 @@ struct link {
 static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, int flags, void *user)
 {
     (void)flags;
-    struct link *link = user;
-    if (link->early_at < link->early_size) {
-        size_t n = link->early_size - link->early_at < size ? link->early_size - link->early_at : size;
-        memcpy(bytes, link->early + link->early_at, n);
-        link->early_at += n;
+    struct ws_client *client = user;
+    if (client->early_at < client->early_size) {
+        size_t n =
+            client->early_size - client->early_at < size ? client->early_size - client->early_at : size;
+        memcpy(bytes, client->early + client->early_at, n);
+        client->early_at += n;
         return (ssize_t)n;
     }
     size_t got = 0;
-    CURLcode code = curl_easy_recv(link->curl, bytes, size, &got);
+    CURLcode code = curl_easy_recv(client->curl, bytes, size, &got);
     if (code == CURLE_OK && got > 0) {
-        link->heard_us = pe_now_us();
+        client->heard_us = pe_now_us();
         return (ssize_t)got;
     }
-    link->ended |= code != CURLE_AGAIN;
+    client->ended |= code != CURLE_AGAIN;
     wslay_event_set_error(frames, code == CURLE_AGAIN ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -88,12 +61,12 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, siz
                        void *user)
 {
     (void)flags;
-    struct link *link = user;
+    struct ws_client *client = user;
     size_t sent = 0;
-    CURLcode code = curl_easy_send(link->curl, bytes, size, &sent);
+    CURLcode code = curl_easy_send(client->curl, bytes, size, &sent);
     if (code == CURLE_OK)
         return (ssize_t)sent;
-    link->ended |= code != CURLE_AGAIN;
+    client->ended |= code != CURLE_AGAIN;
     wslay_event_set_error(frames, code == CURLE_AGAIN ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     return -1;
 }
@@ -108,80 +81,81 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, 
 static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *arg,
                        void *user)
 {
-    struct link *link = user;
+    struct ws_client *client = user;
     if (arg->opcode != WSLAY_TEXT_FRAME && arg->opcode != WSLAY_BINARY_FRAME)
         return;
-    struct link_message *message = malloc(sizeof *message + arg->msg_length);
+    struct ws_message *message = malloc(sizeof *message + arg->msg_length);
     if (!message) {
         wslay_event_set_error(frames, WSLAY_ERR_NOMEM);
         return;
     }
-    *message = (struct link_message){.is_text = arg->opcode == WSLAY_TEXT_FRAME, .size = arg->msg_length};
+    *message = (struct ws_message){.is_text = arg->opcode == WSLAY_TEXT_FRAME, .size = arg->msg_length};
     memcpy(message->bytes, arg->msg, arg->msg_length);
-    *link->last = message;
-    link->last = &message->next;
-    link->waiting++;
+    *client->last = message;
+    client->last = &message->next;
+    client->waiting++;
 }
 
 /* ---- connecting ---- */
 
-static int connect_socket(struct link *link, const char *server, struct pe_error *err)
+static int connect_socket(struct ws_client *client, const char *server, struct pe_error *err)
 {
     bool is_unix = !strncmp(server, "unix:", 5);
-    link->curl = curl_easy_init();
-    if (!link->curl)
+    client->curl = curl_easy_init();
+    if (!client->curl)
         return pe_fail(err, PE_ERR_INTERNAL, "libcurl: out of memory");
-    curl_easy_setopt(link->curl, CURLOPT_URL, is_unix ? "http://localhost/" : server);
+    curl_easy_setopt(client->curl, CURLOPT_URL, is_unix ? "http://localhost/" : server);
     if (is_unix)
-        curl_easy_setopt(link->curl, CURLOPT_UNIX_SOCKET_PATH, server + 5);
-    curl_easy_setopt(link->curl, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(link->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-    curl_easy_setopt(link->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(link->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    CURLcode code = curl_easy_perform(link->curl);
+        curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, server + 5);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+    curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    CURLcode code = curl_easy_perform(client->curl);
     if (code == CURLE_OK)
-        code = curl_easy_getinfo(link->curl, CURLINFO_ACTIVESOCKET, &link->socket);
+        code = curl_easy_getinfo(client->curl, CURLINFO_ACTIVESOCKET, &client->socket);
     if (code != CURLE_OK)
         return pe_fail(err, PE_ERR_LOST, "connecting to %s: %s", server, curl_easy_strerror(code));
     return 0;
 }
 
 /* Wait for the socket alone; before there are frames. */
-static int wait_socket(const struct link *link, short events, uint64_t deadline_us, struct pe_error *err)
+static int wait_socket(const struct ws_client *client, short events, uint64_t deadline_us,
+                       struct pe_error *err)
 {
     uint64_t now = pe_now_us();
-    struct pollfd fd = {.fd = link->socket, .events = events};
+    struct pollfd fd = {.fd = client->socket, .events = events};
     if (now >= deadline_us || poll(&fd, 1, (int)((deadline_us - now) / 1000) + 1) <= 0)
         return pe_fail(err, PE_ERR_LOST, "the balancer does not answer");
     return 0;
 }
 
-static int send_request(struct link *link, const char *request, size_t size, uint64_t deadline_us,
+static int send_request(struct ws_client *client, const char *request, size_t size, uint64_t deadline_us,
                         struct pe_error *err)
 {
     while (size) {
         size_t sent = 0;
-        CURLcode code = curl_easy_send(link->curl, request, size, &sent);
+        CURLcode code = curl_easy_send(client->curl, request, size, &sent);
         if (code != CURLE_OK && code != CURLE_AGAIN)
             return pe_fail(err, PE_ERR_LOST, "sending the upgrade: %s", curl_easy_strerror(code));
         request += sent;
         size -= sent;
-        if (size && wait_socket(link, POLLOUT, deadline_us, err) < 0)
+        if (size && wait_socket(client, POLLOUT, deadline_us, err) < 0)
             return -1;
     }
     return 0;
 }
 
 /* Read the response's head; what follows it are frames. */
-static int read_response(struct link *link, char *head, size_t head_size, uint64_t deadline_us,
+static int read_response(struct ws_client *client, char *head, size_t head_size, uint64_t deadline_us,
                          struct pe_error *err)
 {
     size_t used = 0;
     for (;;) {
         size_t got = 0;
-        CURLcode code = curl_easy_recv(link->curl, head + used, head_size - 1 - used, &got);
+        CURLcode code = curl_easy_recv(client->curl, head + used, head_size - 1 - used, &got);
         if (code == CURLE_AGAIN) {
-            if (wait_socket(link, POLLIN, deadline_us, err) < 0)
+            if (wait_socket(client, POLLIN, deadline_us, err) < 0)
                 return -1;
             continue;
         }
@@ -191,8 +165,8 @@ static int read_response(struct link *link, char *head, size_t head_size, uint64
         head[used] = '\0';
         char *end = memmem(head, used, "\r\n\r\n", 4);
         if (end) {
-            link->early_size = used - (size_t)(end + 4 - head);
-            memcpy(link->early, end + 4, link->early_size);
+            client->early_size = used - (size_t)(end + 4 - head);
+            memcpy(client->early, end + 4, client->early_size);
             end[2] = '\0';
             return 0;
         }
@@ -224,7 +198,7 @@ static int check_response(const char *head, const char *key, struct pe_error *er
                    head);
 }
 
-static int upgrade(struct link *link, const char *path, const char *token, struct pe_error *err)
+static int upgrade(struct ws_client *client, const char *path, const char *token, struct pe_error *err)
 {
     uint8_t nonce[16];
     char key[32], head[RESPONSE_HEAD_MAX];
@@ -239,51 +213,53 @@ static int upgrade(struct link *link, const char *path, const char *token, struc
             token ? "\r\n" : "") < 0)
         return -1;
     uint64_t deadline_us = pe_now_us() + CONNECT_TIMEOUT_S * 1000000;
-    if (send_request(link, (const char *)request.data, request.size, deadline_us, err) < 0 ||
-        read_response(link, head, sizeof head, deadline_us, err) < 0)
+    if (send_request(client, (const char *)request.data, request.size, deadline_us, err) < 0 ||
+        read_response(client, head, sizeof head, deadline_us, err) < 0)
         return -1;
     return check_response(head, key, err);
 }
 
-struct link *link_open(const char *server, const char *path, const char *token, struct pe_error *err)
+struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
+                                 struct pe_error *err)
 {
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
                                                            .send_callback = on_send,
                                                            .genmask_callback = on_mask,
                                                            .on_msg_recv_callback = on_message};
-    struct link *link = calloc(1, sizeof *link);
-    if (!link) {
-        pe_fail_errno(err, "link");
+    struct ws_client *client = calloc(1, sizeof *client);
+    if (!client) {
+        pe_fail_errno(err, "WebSocket client");
         return NULL;
     }
-    link->last = &link->first;
-    if (connect_socket(link, server, err) < 0 || upgrade(link, path, token, err) < 0) {
-        link_close(link);
+    client->last = &client->first;
+    if (connect_socket(client, server, err) < 0 || upgrade(client, path, token, err) < 0) {
+        ws_client_close(client);
         return NULL;
     }
-    if (wslay_event_context_client_init(&link->frames, &callbacks, link) != 0) {
+    if (wslay_event_context_client_init(&client->frames, &callbacks, client) != 0) {
         pe_fail(err, PE_ERR_INTERNAL, "wslay: out of memory");
-        link_close(link);
+        ws_client_close(client);
         return NULL;
     }
-    wslay_event_config_set_max_recv_msg_length(link->frames, PE_SLOT_TEXT_MAX);
-    link->heard_us = link->pinged_us = pe_now_us();
-    return link;
+    wslay_event_config_set_max_recv_msg_length(client->frames, PE_SLOT_TEXT_MAX);
+    client->heard_us = client->pinged_us = pe_now_us();
+    return client;
 }
 
-void link_close(struct link *link)
+void ws_client_close(struct ws_client *client)
 {
-    if (!link)
+    if (!client)
         return;
-    if (link->frames) {
-        if (!link->ended && wslay_event_queue_close(link->frames, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0) == 0)
-            wslay_event_send(link->frames);
-        wslay_event_context_free(link->frames);
+    if (client->frames) {
+        if (!client->ended &&
+            wslay_event_queue_close(client->frames, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0) == 0)
+            wslay_event_send(client->frames);
+        wslay_event_context_free(client->frames);
     }
-    for (struct link_message *message = link_take(link); message; message = link_take(link))
+    for (struct ws_message *message = ws_client_next(client); message; message = ws_client_next(client))
         free(message);
-    curl_easy_cleanup(link->curl);
-    free(link);
+    curl_easy_cleanup(client->curl);
+    free(client);
 }
 
 /* ---- talking ---- */
@@ -294,33 +270,34 @@ static int lost(struct pe_error *err, const char *why)
 }
 
 /* Move frames both ways as far as it goes without waiting. */
-static int pump(struct link *link, struct pe_error *err)
+static int pump(struct ws_client *client, struct pe_error *err)
 {
-    if (link->waiting < WAITING_MESSAGES_MAX && wslay_event_want_read(link->frames) &&
-        wslay_event_recv(link->frames) != 0)
-        return lost(err, link->ended ? "it was closed" : "it broke the WebSocket protocol");
-    if (wslay_event_want_write(link->frames) && wslay_event_send(link->frames) != 0)
+    if (client->waiting < WAITING_MESSAGES_MAX && wslay_event_want_read(client->frames) &&
+        wslay_event_recv(client->frames) != 0)
+        return lost(err, client->ended ? "it was closed" : "it broke the WebSocket protocol");
+    if (wslay_event_want_write(client->frames) && wslay_event_send(client->frames) != 0)
         return lost(err, "it was closed");
-    if (wslay_event_get_close_received(link->frames))
+    if (wslay_event_get_close_received(client->frames))
         return lost(err, "the balancer said goodbye");
     return 0;
 }
 
-static int keep_alive(struct link *link, uint64_t now, struct pe_error *err)
+static int keep_alive(struct ws_client *client, uint64_t now, struct pe_error *err)
 {
-    if (now - link->heard_us > SILENCE_US && link->waiting < WAITING_MESSAGES_MAX)
+    if (now - client->heard_us > SILENCE_US && client->waiting < WAITING_MESSAGES_MAX)
         return lost(err, "it fell silent");
-    if (now - link->pinged_us > PE_SLOT_PING_MS * 1000ull) {
+    if (now - client->pinged_us > PE_SLOT_PING_MS * 1000ull) {
         const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-        link->pinged_us = now;
-        if (wslay_event_queue_msg(link->frames, &ping) != 0)
+        client->pinged_us = now;
+        if (wslay_event_queue_msg(client->frames, &ping) != 0)
             return lost(err, "it is closing");
     }
     return 0;
 }
 
 /* Sleep until the socket, `fd`, a signal or the time asks for something. Sets `*fd_ready`. */
-static int sleep_until(struct link *link, int fd, uint64_t deadline_us, bool *fd_ready, struct pe_error *err)
+static int sleep_until(struct ws_client *client, int fd, uint64_t deadline_us, bool *fd_ready,
+                       struct pe_error *err)
 {
     uint64_t now = pe_now_us();
     uint64_t wake = now + PE_SLOT_PING_MS * 1000ull;
@@ -329,11 +306,11 @@ static int sleep_until(struct link *link, int fd, uint64_t deadline_us, bool *fd
     uint64_t left = wake > now ? wake - now : 0;
     const struct timespec timeout = {(time_t)(left / 1000000), (long)(left % 1000000) * 1000};
     short events = 0;
-    if (link->waiting < WAITING_MESSAGES_MAX)
+    if (client->waiting < WAITING_MESSAGES_MAX)
         events |= POLLIN;
-    if (wslay_event_want_write(link->frames))
+    if (wslay_event_want_write(client->frames))
         events |= POLLOUT;
-    struct pollfd fds[] = {{.fd = link->socket, .events = events}, {.fd = fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = client->socket, .events = events}, {.fd = fd, .events = POLLIN}};
     sigset_t none;
     sigemptyset(&none);
     int n = ppoll(fds, 2, &timeout, &none);
@@ -343,53 +320,54 @@ static int sleep_until(struct link *link, int fd, uint64_t deadline_us, bool *fd
     return 0;
 }
 
-int link_wait(struct link *link, int fd, uint64_t deadline_us, bool stoppable, enum link_event *event,
-              struct pe_error *err)
+int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool stoppable,
+                   enum ws_client_event *event, struct pe_error *err)
 {
     bool fd_ready = false;
     for (;;) {
-        if (pump(link, err) < 0)
+        if (pump(client, err) < 0)
             return -1;
         uint64_t now = pe_now_us();
-        if (link->first)
-            return *event = LINK_MESSAGE, 0;
+        if (client->first)
+            return *event = WS_CLIENT_MESSAGE, 0;
         if (fd_ready)
-            return *event = LINK_FD, 0;
+            return *event = WS_CLIENT_FD, 0;
         if (deadline_us && now >= deadline_us)
-            return *event = LINK_DEADLINE, 0;
-        if (stoppable && link_stop_requested)
-            return *event = LINK_STOP, 0;
-        if (keep_alive(link, now, err) < 0 || sleep_until(link, fd, deadline_us, &fd_ready, err) < 0)
+            return *event = WS_CLIENT_DEADLINE, 0;
+        if (stoppable && stop_requested)
+            return *event = WS_CLIENT_STOP, 0;
+        if (keep_alive(client, now, err) < 0 || sleep_until(client, fd, deadline_us, &fd_ready, err) < 0)
             return -1;
     }
 }
 
-int link_send(struct link *link, bool is_text, const void *bytes, size_t size, struct pe_error *err)
+int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
+                   struct pe_error *err)
 {
     const struct wslay_event_msg message = {
         .opcode = is_text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, .msg = bytes, .msg_length = size};
-    if (wslay_event_queue_msg(link->frames, &message) != 0)
+    if (wslay_event_queue_msg(client->frames, &message) != 0)
         return lost(err, "it is closing");
     for (;;) {
         bool ignored = false;
-        if (pump(link, err) < 0)
+        if (pump(client, err) < 0)
             return -1;
-        if (!wslay_event_want_write(link->frames))
+        if (!wslay_event_want_write(client->frames))
             return 0;
-        if (keep_alive(link, pe_now_us(), err) < 0 || sleep_until(link, -1, 0, &ignored, err) < 0)
+        if (keep_alive(client, pe_now_us(), err) < 0 || sleep_until(client, -1, 0, &ignored, err) < 0)
             return -1;
     }
 }
 
-struct link_message *link_take(struct link *link)
+struct ws_message *ws_client_next(struct ws_client *client)
 {
-    struct link_message *message = link->first;
+    struct ws_message *message = client->first;
     if (!message)
         return NULL;
-    link->first = message->next;
-    if (!link->first)
-        link->last = &link->first;
-    link->waiting--;
+    client->first = message->next;
+    if (!client->first)
+        client->last = &client->first;
+    client->waiting--;
     message->next = NULL;
     return message;
 }

@@ -14,7 +14,7 @@ import time
 import service as s
 from run import test
 
-WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_word of worker/template_client.h
+WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_message_kind of worker/template_client.h
 MESSAGE = "=I256s65s3x"  # struct template_message there
 INITIAL_NAMESPACES = 0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
 
@@ -218,14 +218,14 @@ def _(service):
     shutil.rmtree(run_dir, ignore_errors=True)
 
 
-@test("the worker says which rung of the ladder it stands on, and why not on those above")
+@test("the worker says which engine it uses, and why none of the better ones")
 def _(service):
     log = service.read_log()
     s.check("qemu+" in log and "not cloud-hypervisor+kvm+snapshot" in log, log[:2000])
     with Side("--vmm", "qemu+tcg+boot") as other:
         wait_for_log(other, "qemu+tcg+boot (asked for)")
         s.check_equal(other.run("echo booted").stdout, b"booted\n")
-        s.check(not os.listdir(os.path.join(other.directory.name, "state", "templates")), "templates on a rung that boots")
+        s.check(not os.listdir(os.path.join(other.directory.name, "state", "templates")), "templates of an engine that boots")
 
 
 @test("every job reports its steps, and the worker keeps histograms of them")

@@ -1,4 +1,4 @@
-"""The ladder, on a host with a true /dev/kvm and on one whose /dev/kvm is of no use: each rung is stood on, and left for the next."""
+"""Engine selection on a host with a working /dev/kvm and on one where /dev/kvm is useless: each engine is used, and given up for the next one."""
 import os
 
 import service as s
@@ -34,7 +34,7 @@ def _():
         s.check(outcome.result["phases_us"]["restore"] > 0, "it was no clone:", outcome.result)
 
 
-@scenario("the rung below, qemu+kvm+boot, runs jobs as well")
+@scenario("the engine below, qemu+kvm+boot, runs jobs as well")
 def _():
     with Host("--vmm", "qemu+kvm+boot") as host:
         host.expect_choice(r"qemu\+kvm\+boot \(asked for\)")
@@ -42,7 +42,7 @@ def _():
         host.expect_job()
 
 
-@scenario("where VMMs may not open /dev/kvm the worker leaves every KVM rung, says why, and refuses one that is asked for", lane="tcg")
+@scenario("where VMMs may not open /dev/kvm the worker leaves every KVM engine, says why, and refuses one that is asked for", lane="tcg")
 def _():
     with kvm_device(mode=0):
         said = worker_refuses("--vmm", "qemu+kvm+snapshot")
@@ -62,10 +62,10 @@ def _():
 def _():
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
         host.expect_choice(r"kvm\+snapshot")
-    with open("/tmp/remembered/ladder") as file:
+    with open("/tmp/remembered/engines") as file:
         remembered = file.read()
-    with open("/tmp/remembered/ladder", "w") as file:
-        file.write(remembered.replace("rung=qemu+kvm+snapshot", "rung=qemu+kvm+boot").replace("reason=", "reason=remembered: "))
+    with open("/tmp/remembered/engines", "w") as file:
+        file.write(remembered.replace("engine=qemu+kvm+snapshot", "engine=qemu+kvm+boot").replace("reason=", "reason=remembered: "))
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
         host.expect_choice("remembered: ")
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1", "--probe-again") as host:
@@ -73,7 +73,7 @@ def _():
         s.check("remembered" not in host.read_log(), host.read_log())
 
 
-@scenario("the last rungs, qemu+tcg+snapshot and qemu+tcg+boot, are obeyed where KVM works", lane="tcg")
+@scenario("the last engines, qemu+tcg+snapshot and qemu+tcg+boot, are obeyed where KVM works", lane="tcg")
 def _():
     with Host("--vmm", "qemu+tcg+boot") as host:
         host.expect_choice(r"qemu\+tcg\+boot \(asked for\)")

@@ -178,8 +178,8 @@ def job_through_curl():
               f"type=application/json' -H 'Accept: application/json' http://{ADDRESS}/v1/run")
     result = json.loads(text)
     check((result.get("status"), result.get("stdout")) == ("exited", "hello from a VM\n"), text)
-    rungs = sh("journalctl -u pe-worker.service -o cat | grep -o 'qemu+[a-z+]*' | head -1").strip()
-    say(f"# on the rung {rungs}")
+    engines = sh("journalctl -u pe-worker.service -o cat | grep -o 'qemu+[a-z+]*' | head -1").strip()
+    say(f"# on the engine {engines}")
 
 
 def stop_drains():

@@ -1,4 +1,4 @@
-/* The ladder: its order on each machine, and the walk down. */
+/* Engine selection: the order on each machine, and the way from one engine to the next. */
 #include "tests/unit/check.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/engine_selection.h"
@@ -26,43 +26,43 @@ static const char *const aarch64[] = {"cloud-hypervisor+kvm+snapshot",
                                       "qemu+tcg+boot",
                                       NULL};
 
-/* A host on which the first `broken` rungs fail, each with the reason that `why` gives it. */
+/* A host on which the first `broken` engines fail, each with the reason that `why` gives it. */
 struct host {
     size_t broken, tried;
-    const char *(*why)(size_t rung);
+    const char *(*why)(size_t engine);
 };
 
-static const char *same(size_t rung)
+static const char *same(size_t engine)
 {
-    (void)rung;
+    (void)engine;
     return "there is no /dev/kvm";
 }
 
-static const char *different(size_t rung)
+static const char *different(size_t engine)
 {
     static const char *const reasons[] = {"too old", "no room", "no clone", "no PMU",
                                           "no SVE",  "silence", "noise",    "?"};
-    return reasons[rung];
+    return reasons[engine];
 }
 
-static int try(void *context, const struct rung *rung, struct pe_error *err)
+static int try(void *context, const struct engine *engine, struct pe_error *err)
 {
     struct host *host = context;
-    (void)rung;
+    (void)engine;
     size_t number = host->tried++;
     return number < host->broken ? pe_fail(err, PE_ERR_INTERNAL, "%s", host->why(number)) : 0;
 }
 
 static void check_order(const char *machine, const char *const *wanted)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    size_t count = ladder_rungs(machine, rungs);
+    struct engine engines[ENGINES_MAX];
+    size_t count = engines_for_machine(machine, engines);
     size_t length = 0;
     while (wanted[length])
         length++;
     assert_int_equal(count, length);
     for (size_t i = 0; i < count; i++)
-        assert_string_equal(rungs[i].name, wanted[i]);
+        assert_string_equal(engines[i].name, wanted[i]);
 }
 
 static void the_order_on_x86_64_is_the_documented_one(void **state)
@@ -73,47 +73,47 @@ static void the_order_on_x86_64_is_the_documented_one(void **state)
 
 static void arm64_tries_snapshots_without_pmu_and_then_without_sve_too(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
+    struct engine engines[ENGINES_MAX];
     (void)state;
     check_order("aarch64", aarch64);
-    ladder_rungs("aarch64", rungs);
+    engines_for_machine("aarch64", engines);
     for (size_t i = 0; i < sizeof aarch64 / sizeof *aarch64 - 1; i++) {
-        const char *flags = strchr(rungs[i].name, ',');
-        assert_string_equal(rungs[i].cpu_flags, flags ? flags : "");
+        const char *flags = strchr(engines[i].name, ',');
+        assert_string_equal(engines[i].cpu_flags, flags ? flags : "");
     }
 }
 
 static void a_rung_says_what_its_name_does(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
+    struct engine engines[ENGINES_MAX];
     (void)state;
-    size_t count = ladder_rungs("aarch64", rungs);
+    size_t count = engines_for_machine("aarch64", engines);
     for (size_t i = 0; i < count; i++) {
         struct vm_host host = {0};
-        ladder_stand_on(&rungs[i], &host);
-        assert_ptr_equal(host.driver, strstr(rungs[i].name, "qemu") ? &vmm_qemu : &vmm_cloud_hypervisor);
-        assert_int_equal(host.accel, strstr(rungs[i].name, "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG);
-        assert_int_equal(rungs[i].snapshot, strstr(rungs[i].name, "snapshot") != NULL);
-        assert_string_equal(host.cpu_flags, rungs[i].cpu_flags);
+        engine_apply(&engines[i], &host);
+        assert_ptr_equal(host.driver, strstr(engines[i].name, "qemu") ? &vmm_qemu : &vmm_cloud_hypervisor);
+        assert_int_equal(host.accel, strstr(engines[i].name, "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG);
+        assert_int_equal(engines[i].snapshot, strstr(engines[i].name, "snapshot") != NULL);
+        assert_string_equal(host.cpu_flags, engines[i].cpu_flags);
     }
 }
 
-/* With the first `broken` rungs failing, the next one is taken, and nothing below it is tried. */
+/* With the first `broken` engines failing, the next one is taken, and nothing below it is tried. */
 static void check_walk_down(const char *machine, size_t broken)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    const struct rung *chosen = NULL;
-    char reason[LADDER_REASON_MAX];
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
     struct pe_error err;
-    size_t count = ladder_rungs(machine, rungs);
+    size_t count = engines_for_machine(machine, engines);
     struct host host = {.broken = broken, .why = different};
-    assert_int_equal(ladder_climb(rungs, count, "auto", try, &host, &chosen, reason, &err), 0);
-    assert_ptr_equal(chosen, &rungs[broken]);
+    assert_int_equal(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err), 0);
+    assert_ptr_equal(chosen, &engines[broken]);
     assert_int_equal(host.tried, broken + 1);
-    assert_int_equal(strncmp(reason, rungs[broken].name, strlen(rungs[broken].name)), 0);
+    assert_int_equal(strncmp(reason, engines[broken].name, strlen(engines[broken].name)), 0);
     for (size_t i = 0; i < broken; i++) {
         char part[128];
-        snprintf(part, sizeof part, "; not %s: %s", rungs[i].name, different(i));
+        snprintf(part, sizeof part, "; not %s: %s", engines[i].name, different(i));
         assert_non_null(strstr(reason, part));
     }
 }
@@ -129,14 +129,14 @@ static void a_broken_rung_leads_to_the_next_and_the_reason_says_why(void **state
 
 static void neighbours_that_fail_alike_share_one_reason(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    const struct rung *chosen = NULL;
-    char reason[LADDER_REASON_MAX];
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
     struct pe_error err;
     struct host host = {.broken = 4, .why = same};
     (void)state;
-    size_t count = ladder_rungs("x86_64", rungs);
-    assert_int_equal(ladder_climb(rungs, count, "auto", try, &host, &chosen, reason, &err), 0);
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_int_equal(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err), 0);
     assert_string_equal(reason,
                         "qemu+tcg+snapshot; not cloud-hypervisor+kvm+snapshot, cloud-hypervisor+kvm+boot, "
                         "qemu+kvm+snapshot, qemu+kvm+boot: there is no /dev/kvm");
@@ -144,50 +144,50 @@ static void neighbours_that_fail_alike_share_one_reason(void **state)
 
 static void a_rung_that_is_asked_for_is_the_only_one_tried(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    const struct rung *chosen = NULL;
-    char reason[LADDER_REASON_MAX];
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
     struct pe_error err;
     struct host host = {0};
     (void)state;
-    size_t count = ladder_rungs("x86_64", rungs);
-    assert_int_equal(ladder_climb(rungs, count, "qemu+tcg+boot", try, &host, &chosen, reason, &err), 0);
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_int_equal(engine_select(engines, count, "qemu+tcg+boot", try, &host, &chosen, reason, &err), 0);
     assert_string_equal(chosen->name, "qemu+tcg+boot");
     assert_string_equal(reason, "qemu+tcg+boot (asked for)");
     assert_int_equal(host.tried, 1);
     host = (struct host){.broken = 1, .why = same};
-    assert_true(ladder_climb(rungs, count, "qemu+kvm+boot", try, &host, &chosen, reason, &err) < 0);
+    assert_true(engine_select(engines, count, "qemu+kvm+boot", try, &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, 1);
     assert_error(err, PE_ERR_INTERNAL, "not qemu+kvm+boot: there is no /dev/kvm");
 }
 
 static void a_rung_that_does_not_exist_is_refused_with_the_names_of_others(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    const struct rung *chosen = NULL;
-    char reason[LADDER_REASON_MAX];
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
     struct pe_error err;
     struct host host = {0};
     (void)state;
-    size_t count = ladder_rungs("x86_64", rungs);
-    assert_true(ladder_climb(rungs, count, "qemu+kvm+snapshot,pmu=off", try, &host, &chosen, reason, &err) <
-                0);
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_true(
+        engine_select(engines, count, "qemu+kvm+snapshot,pmu=off", try, &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, 0);
-    assert_error(err, PE_ERR_INVALID, "there is no rung 'qemu+kvm+snapshot,pmu=off'");
+    assert_error(err, PE_ERR_INVALID, "there is no engine 'qemu+kvm+snapshot,pmu=off'");
     assert_error(err, PE_ERR_INVALID, "cloud-hypervisor+kvm+snapshot");
     assert_error(err, PE_ERR_INVALID, "qemu+tcg+boot");
 }
 
 static void a_host_on_which_nothing_works_is_told_every_reason(void **state)
 {
-    struct rung rungs[LADDER_RUNGS_MAX];
-    const struct rung *chosen = NULL;
-    char reason[LADDER_REASON_MAX];
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
     struct pe_error err;
-    struct host host = {.broken = LADDER_RUNGS_MAX, .why = different};
+    struct host host = {.broken = ENGINES_MAX, .why = different};
     (void)state;
-    size_t count = ladder_rungs("x86_64", rungs);
-    assert_true(ladder_climb(rungs, count, "auto", try, &host, &chosen, reason, &err) < 0);
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_true(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, count);
     assert_null(chosen);
     for (size_t i = 0; i < count; i++)

@@ -84,11 +84,11 @@ static void end_subject(struct subject *subject)
 static int hear(const struct subject *subject, char *line, size_t size, struct pe_error *err)
 {
     for (size_t used = 0; used < size;) {
-        struct pollfd wait[] = {{.fd = subject->vm.control_fd, .events = POLLIN},
+        struct pollfd wait[] = {{.fd = subject->vm.serial_fd, .events = POLLIN},
                                 {.fd = subject->vm.pidfd, .events = POLLIN}};
         if (poll(wait, 2, HEAR_MS) == 0)
             return pe_fail(err, PE_ERR_LOST, "the guest says nothing");
-        ssize_t n = wait[0].revents ? read(subject->vm.control_fd, line + used, 1) : 0;
+        ssize_t n = wait[0].revents ? read(subject->vm.serial_fd, line + used, 1) : 0;
         if (n <= 0)
             return pe_fail(err, PE_ERR_LOST, "the VM ended");
         if (line[used] == '\n') {
@@ -104,7 +104,7 @@ static int tell(const struct subject *subject, const char *line, struct pe_error
 {
     char text[200];
     snprintf(text, sizeof text, "%s\n", line);
-    return pe_write_all(subject->vm.control_fd, text, strlen(text), "control channel", err);
+    return pe_write_all(subject->vm.serial_fd, text, strlen(text), "control channel", err);
 }
 
 /* Whether the guest answers `said` (NULL: nothing is said) with exactly `wanted`. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The real balancer and worker on the rung cloud-hypervisor+kvm+snapshot: worker.py CLOUD_HYPERVISOR FOLDER. Prints "ok sentence"
+"""The real balancer and worker on the engine cloud-hypervisor+kvm+snapshot: worker.py CLOUD_HYPERVISOR FOLDER. Prints "ok sentence"
 lines. The worker asks for KVM; with the stand-in in cloud-hypervisor's place pretend-kvm makes it look so."""
 
 import os
@@ -11,7 +11,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
 import service  # noqa: E402
 
-RUNG = "cloud-hypervisor+kvm+snapshot"
+ENGINE = "cloud-hypervisor+kvm+snapshot"
 CLONE_SECONDS = 120
 
 
@@ -45,11 +45,11 @@ def await_vmm(host):
 def main():
     cloud_hypervisor, folder = sys.argv[1:]
     run_dir = os.path.join(folder, "run")
-    host = service.Service(slots=1, worker_args=["--vmm", RUNG, "--cloud-hypervisor", cloud_hypervisor, "--run-dir", run_dir,
+    host = service.Service(slots=1, worker_args=["--vmm", ENGINE, "--cloud-hypervisor", cloud_hypervisor, "--run-dir", run_dir,
                                                  "--state", os.path.join(folder, "state")])
     try:
         host.start()
-        check(RUNG in host.read_log(), f"a worker finds that {RUNG} works, and says so", host.read_log())
+        check(ENGINE in host.read_log(), f"a worker finds that {ENGINE} works, and says so", host.read_log())
         first, second = run_in_clone(host), run_in_clone(host)
         check(first.exit_code == 0 and first.stdout.startswith(b"in\n") and first.files == {"output": b"result\n"},
               "a job in a clone reads its files and gives back its output", first.stdout, first.files)

@@ -163,8 +163,8 @@ static int connect_serial(struct vm *vm, struct pe_error *err)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (path_in(vm, CH_SERIAL_SOCKET, address.sun_path, sizeof address.sun_path, err) < 0)
         return -1;
-    vm->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (vm->control_fd < 0 || connect(vm->control_fd, (struct sockaddr *)&address, sizeof address) < 0)
+    vm->serial_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (vm->serial_fd < 0 || connect(vm->serial_fd, (struct sockaddr *)&address, sizeof address) < 0)
         return pe_fail_errno(err, "connecting to %s", address.sun_path);
     return 0;
 }
@@ -173,7 +173,7 @@ static int connect_serial(struct vm *vm, struct pe_error *err)
 static int explain(const struct vm *vm, struct pe_error *err)
 {
     char words[256];
-    vm_last_words(vm, words, sizeof words);
+    vm_last_log_line(vm, words, sizeof words);
     return words[0] ? pe_fail_context(err, "%s", words) : -1;
 }
 

@@ -8,7 +8,7 @@
 #include "worker/vmm/vmm.h"
 
 struct vmm_driver {
-    const char *name; /* as in a rung's name */
+    const char *name; /* as in a engine's name */
     int (*version)(const struct vm_host *host, char *text, size_t size, struct pe_error *err);
     int (*boot)(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err);
     /* Pause `vm` and write registers and devices to `state_fd`, an empty memfd. */

@@ -1,4 +1,4 @@
-/* The order of the rungs and the walk down. How a rung is tried is probe.c's business. */
+/* The order of the engines and the walk down. How a engine is tried is probe.c's business. */
 #include "worker/vmm/engine_selection.h"
 
 #include "worker/vmm/driver.h"
@@ -7,28 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(struct rung *rungs, size_t *count, const struct vmm_driver *driver, enum vm_accel accel,
+static void add(struct engine *engines, size_t *count, const struct vmm_driver *driver, enum vm_accel accel,
                 bool snapshot, const char *cpu_flags)
 {
-    struct rung *rung = &rungs[(*count)++];
-    *rung = (struct rung){.driver = driver, .accel = accel, .snapshot = snapshot, .cpu_flags = cpu_flags};
-    snprintf(rung->name, sizeof rung->name, "%s+%s+%s%s", driver->name, accel == VM_ACCEL_KVM ? "kvm" : "tcg",
-             snapshot ? "snapshot" : "boot", cpu_flags);
+    struct engine *engine = &engines[(*count)++];
+    *engine = (struct engine){.driver = driver, .accel = accel, .snapshot = snapshot, .cpu_flags = cpu_flags};
+    snprintf(engine->name, sizeof engine->name, "%s+%s+%s%s", driver->name,
+             accel == VM_ACCEL_KVM ? "kvm" : "tcg", snapshot ? "snapshot" : "boot", cpu_flags);
 }
 
-size_t ladder_rungs(const char *machine, struct rung rungs[LADDER_RUNGS_MAX])
+size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX])
 {
     size_t count = 0;
-    add(rungs, &count, &vmm_cloud_hypervisor, VM_ACCEL_KVM, true, "");
-    add(rungs, &count, &vmm_cloud_hypervisor, VM_ACCEL_KVM, false, "");
-    add(rungs, &count, &vmm_qemu, VM_ACCEL_KVM, true, "");
+    add(engines, &count, &vmm_cloud_hypervisor, VM_ACCEL_KVM, true, "");
+    add(engines, &count, &vmm_cloud_hypervisor, VM_ACCEL_KVM, false, "");
+    add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, true, "");
     if (!strcmp(machine, "aarch64")) {
-        add(rungs, &count, &vmm_qemu, VM_ACCEL_KVM, true, ",pmu=off");
-        add(rungs, &count, &vmm_qemu, VM_ACCEL_KVM, true, ",pmu=off,sve=off");
+        add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, true, ",pmu=off");
+        add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, true, ",pmu=off,sve=off");
     }
-    add(rungs, &count, &vmm_qemu, VM_ACCEL_KVM, false, "");
-    add(rungs, &count, &vmm_qemu, VM_ACCEL_TCG, true, "");
-    add(rungs, &count, &vmm_qemu, VM_ACCEL_TCG, false, "");
+    add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, false, "");
+    add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, true, "");
+    add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, false, "");
     return count;
 }
 
@@ -50,7 +50,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct text *text, const c
 }
 
 /* "not A, B: reason" for neighbours that failed alike. */
-static void say_failure(struct text *text, const char *name, const char *why, const char *before)
+static void append_failure(struct text *text, const char *name, const char *why, const char *before)
 {
     size_t reason = strlen(why) + 2;
     if (before[0] && !strcmp(why, before) && text->used > reason) {
@@ -61,37 +61,38 @@ static void say_failure(struct text *text, const char *name, const char *why, co
     }
 }
 
-int ladder_climb(const struct rung *rungs, size_t count, const char *wanted, ladder_try try, void *context,
-                 const struct rung **chosen, char reason[LADDER_REASON_MAX], struct pe_error *err)
+int engine_select(const struct engine *engines, size_t count, const char *wanted, engine_try try,
+                  void *context, const struct engine **chosen, char reason[ENGINE_REASON_MAX],
+                  struct pe_error *err)
 {
-    char failures[LADDER_REASON_MAX - LADDER_NAME_MAX - 8] = "", before[256] = "";
+    char failures[ENGINE_REASON_MAX - ENGINE_NAME_MAX - 8] = "", before[256] = "";
     struct text text = {.bytes = failures, .size = sizeof failures};
     bool automatic = !strcmp(wanted, "auto"), known = automatic;
     for (size_t i = 0; i < count; i++) {
         struct pe_error why;
-        if (!automatic && strcmp(wanted, rungs[i].name) != 0)
+        if (!automatic && strcmp(wanted, engines[i].name) != 0)
             continue;
         known = true;
-        if (try(context, &rungs[i], &why) == 0) {
-            *chosen = &rungs[i];
-            snprintf(reason, LADDER_REASON_MAX, "%s%s%s%s", rungs[i].name, automatic ? "" : " (asked for)",
+        if (try(context, &engines[i], &why) == 0) {
+            *chosen = &engines[i];
+            snprintf(reason, ENGINE_REASON_MAX, "%s%s%s%s", engines[i].name, automatic ? "" : " (asked for)",
                      failures[0] ? "; " : "", failures);
             return 0;
         }
         char cut[sizeof before];
         snprintf(cut, sizeof cut, "%.*s", (int)sizeof cut - 1, why.message);
-        say_failure(&text, rungs[i].name, cut, before);
+        append_failure(&text, engines[i].name, cut, before);
         memcpy(before, cut, sizeof before);
     }
     if (!known)
-        return pe_fail(err, PE_ERR_INVALID, "there is no rung '%s'; the best is %s, the last %s", wanted,
-                       rungs[0].name, rungs[count - 1].name);
+        return pe_fail(err, PE_ERR_INVALID, "there is no engine '%s'; the best is %s, the last %s", wanted,
+                       engines[0].name, engines[count - 1].name);
     return pe_fail(err, PE_ERR_INTERNAL, "VMs cannot be made: %s", failures);
 }
 
-void ladder_stand_on(const struct rung *rung, struct vm_host *host)
+void engine_apply(const struct engine *engine, struct vm_host *host)
 {
-    host->driver = rung->driver;
-    host->accel = rung->accel;
-    host->cpu_flags = rung->cpu_flags;
+    host->driver = engine->driver;
+    host->accel = engine->accel;
+    host->cpu_flags = engine->cpu_flags;
 }

@@ -1,4 +1,4 @@
-/* Trying rungs on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it
+/* Trying engines on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it
  * never reaches its init: so a VM has to get there first. */
 #include "worker/vmm/probe.h"
 
@@ -51,16 +51,15 @@ static int await_word(const struct vm_host *host, const struct vm *vm, struct pe
     static const char wanted[] = "ready\n";
     char heard[sizeof wanted] = "";
     for (size_t got = 0; got < sizeof wanted - 1;) {
-        struct pollfd wait[] = {{.fd = vm->control_fd, .events = POLLIN},
-                                {.fd = vm->pidfd, .events = POLLIN}};
+        struct pollfd wait[] = {{.fd = vm->serial_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
         int n = poll(wait, 2, deadline_ms);
         if (n == 0)
             return pe_fail(err, PE_ERR_LOST, "a guest did not reach its init within %d s",
                            deadline_ms / 1000);
-        ssize_t bytes = wait[0].revents ? read(vm->control_fd, heard + got, sizeof wanted - 1 - got) : 0;
+        ssize_t bytes = wait[0].revents ? read(vm->serial_fd, heard + got, sizeof wanted - 1 - got) : 0;
         if (bytes <= 0 && wait[1].revents) {
             char words[160];
-            vm_last_words(vm, words, sizeof words);
+            vm_last_log_line(vm, words, sizeof words);
             return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
         }
         got += bytes > 0 ? (size_t)bytes : 0;
@@ -80,26 +79,28 @@ static int try_clone(const struct vm_host *host, const struct vm_spec *spec, str
     vm_snapshot_close(&snapshot);
     if (failed)
         return -1;
-    if (pe_write_all(vm->control_fd, "wake\n", 5, "a clone", err) < 0)
+    if (pe_write_all(vm->serial_fd, "wake\n", 5, "a clone", err) < 0)
         return -1;
     return await_word(host, vm, err) < 0 ? pe_fail_context(err, "a clone of it") : 0;
 }
 
-static int try_rung(void *context, const struct rung *rung, struct pe_error *err)
+static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
 {
     struct vm_host host = *(const struct vm_host *)context;
-    struct vm_spec spec = {
-        .memory_mib = PROBE_MEMORY_MIB, .cpus = 1, .guest_options = " pe_probe=1", .savable = rung->snapshot};
+    struct vm_spec spec = {.memory_mib = PROBE_MEMORY_MIB,
+                           .cpus = 1,
+                           .guest_options = " pe_probe=1",
+                           .savable = engine->snapshot};
     char version[VMM_VERSION_MAX];
     struct vm vm = VM_NONE;
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         spec.pmem[i].fd = -1;
-    ladder_stand_on(rung, &host);
+    engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
-        (rung->accel == VM_ACCEL_KVM && check_kvm(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
+        (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
         return -1;
     int failed = await_word(&host, &vm, err);
-    if (!failed && rung->snapshot)
+    if (!failed && engine->snapshot)
         failed = try_clone(&host, &spec, &vm, err);
     vm_kill(&vm);
     return failed;
@@ -117,7 +118,7 @@ static void add_file(struct pe_buf *text, const char *path)
     (void)added; /* a text cut short fits no other: then nothing is remembered */
 }
 
-/* All that a rung's working depends on, in one line. */
+/* All that a engine's working depends on, in one line. */
 static void fingerprint(const struct vm_host *host, const struct probe *probe, struct pe_buf *text)
 {
     struct pe_error ignored;
@@ -136,8 +137,8 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
 }
 
 struct memory {
-    char rung[LADDER_NAME_MAX];
-    char reason[LADDER_REASON_MAX];
+    char engine[ENGINE_NAME_MAX];
+    char reason[ENGINE_REASON_MAX];
 };
 
 /* What was found when everything was as it is now: 1, or 0. */
@@ -154,21 +155,22 @@ static int recall(const char *path, const char *now, struct memory *memory)
     while (pe_flat_next(&cursor, &entry, &ignored) > 0) {
         if (!strcmp(entry.key, "host"))
             same = !strcmp(entry.value, now);
-        else if (!strcmp(entry.key, "rung"))
-            snprintf(memory->rung, sizeof memory->rung, "%s", entry.value);
+        else if (!strcmp(entry.key, "engine"))
+            snprintf(memory->engine, sizeof memory->engine, "%s", entry.value);
         else if (!strcmp(entry.key, "reason"))
             snprintf(memory->reason, sizeof memory->reason, "%s", entry.value);
     }
     return same;
 }
 
-static int remember(const char *path, const char *now, const struct rung *rung, const char *reason,
+static int remember(const char *path, const char *now, const struct engine *engine, const char *reason,
                     struct pe_error *err)
 {
     char aside[512];
     pe_autobuf struct pe_buf text = {0};
     snprintf(aside, sizeof aside, "%s.new", path);
-    if (pe_flat_append(&text, "host", now, err) < 0 || pe_flat_append(&text, "rung", rung->name, err) < 0 ||
+    if (pe_flat_append(&text, "host", now, err) < 0 ||
+        pe_flat_append(&text, "engine", engine->name, err) < 0 ||
         pe_flat_append(&text, "reason", reason, err) < 0)
         return -1;
     pe_autoclose int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -179,36 +181,36 @@ static int remember(const char *path, const char *now, const struct rung *rung, 
     return rename(aside, path) == 0 ? 0 : pe_fail_errno(err, "renaming %s", aside);
 }
 
-static const struct rung *find_rung(const struct rung *rungs, size_t count, const char *name)
+static const struct engine *find_engine(const struct engine *engines, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(rungs[i].name, name))
-            return &rungs[i];
+        if (!strcmp(engines[i].name, name))
+            return &engines[i];
     return NULL;
 }
 
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
-               char reason[LADDER_REASON_MAX], struct pe_error *err)
+               char reason[ENGINE_REASON_MAX], struct pe_error *err)
 {
-    static struct rung rungs[LADDER_RUNGS_MAX]; /* the host's texts point into it */
+    static struct engine engines[ENGINES_MAX]; /* the host's texts point into it */
     struct memory memory;
     struct utsname system;
     pe_autobuf struct pe_buf now = {0};
     struct pe_error fault;
     uname(&system);
-    size_t count = ladder_rungs(system.machine, rungs);
+    size_t count = engines_for_machine(system.machine, engines);
     fingerprint(host, probe, &now);
-    const struct rung *rung = NULL;
+    const struct engine *engine = NULL;
     if (!probe->again && recall(probe->memory, (const char *)now.data, &memory) &&
-        (rung = find_rung(rungs, count, memory.rung))) {
-        snprintf(reason, LADDER_REASON_MAX, "%s", memory.reason);
+        (engine = find_engine(engines, count, memory.engine))) {
+        snprintf(reason, ENGINE_REASON_MAX, "%s", memory.reason);
     } else {
-        if (ladder_climb(rungs, count, probe->wanted, try_rung, host, &rung, reason, err) < 0)
+        if (engine_select(engines, count, probe->wanted, try_engine, host, &engine, reason, err) < 0)
             return -1;
-        if (remember(probe->memory, (const char *)now.data, rung, reason, &fault) < 0)
+        if (remember(probe->memory, (const char *)now.data, engine, reason, &fault) < 0)
             pe_log(PE_LOG_WARN, "the VMM that works here is not remembered: %s", fault.message);
     }
-    ladder_stand_on(rung, host);
-    *snapshots = rung->snapshot;
+    engine_apply(engine, host);
+    *snapshots = engine->snapshot;
     return 0;
 }

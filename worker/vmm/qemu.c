@@ -186,9 +186,9 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     pe_autoclose int initramfs = -1;
     pe_autoclose int kernel = open_file(host->kernel, err);
     if (kernel < 0 || (initramfs = open_file(host->initramfs, err)) < 0 ||
-        open_channel(&vm->control_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
+        open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
         return -1;
-    if (fcntl(vm->control_fd, F_SETFL, O_NONBLOCK) < 0)
+    if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0)
         return pe_fail_errno(err, "control channel");
     add_machine(&args, host, spec);
     add_memory(&args, &list, spec, vm, origin);
@@ -215,7 +215,7 @@ static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, str
 static int explain(const struct vm *vm, struct pe_error *err)
 {
     char words[256];
-    vm_last_words(vm, words, sizeof words);
+    vm_last_log_line(vm, words, sizeof words);
     return words[0] ? pe_fail_context(err, "%s", words) : -1;
 }
 

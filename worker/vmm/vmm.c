@@ -90,7 +90,7 @@ void vm_kill(struct vm *vm)
 {
     vmm_process_kill(vm);
     close_and_forget(&vm->pidfd);
-    close_and_forget(&vm->control_fd);
+    close_and_forget(&vm->serial_fd);
     close_and_forget(&vm->log_fd);
     close_and_forget(&vm->manage_fd);
     close_and_forget(&vm->memory_fd);
@@ -103,7 +103,7 @@ int vm_host_version(const struct vm_host *host, char *text, size_t size, struct 
     return host->driver->version(host, text, size, err);
 }
 
-void vm_last_words(const struct vm *vm, char *text, size_t size)
+void vm_last_log_line(const struct vm *vm, char *text, size_t size)
 {
     char log[4096];
     off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_END);

@@ -51,7 +51,7 @@ struct vm_spec {
 struct vm {
     pid_t pid;           /* the VMM's process */
     int pidfd;           /* readable when it has ended */
-    int control_fd;      /* the guest's first serial port, nonblocking */
+    int serial_fd;       /* the guest's first serial port, nonblocking */
     int log_fd;          /* what the VMM printed (memfd), for error messages */
     int manage_fd;       /* the VMM's own control channel (QMP, REST), while there is one */
     int memory_fd;       /* memfd that is the RAM of a savable VM */
@@ -61,7 +61,7 @@ struct vm {
 };
 
 #define VM_NONE \
-    ((struct vm){.pid = -1, .pidfd = -1, .control_fd = -1, .log_fd = -1, .manage_fd = -1, .memory_fd = -1})
+    ((struct vm){.pid = -1, .pidfd = -1, .serial_fd = -1, .log_fd = -1, .manage_fd = -1, .memory_fd = -1})
 
 /* A VM at rest. Nobody can write to either file any more: clones map the memory copy-on-write. */
 struct vm_snapshot {
@@ -97,7 +97,7 @@ void vm_kill(struct vm *vm);
 void vm_snapshot_close(struct vm_snapshot *snapshot);
 
 /* The last line the VMM printed, to say why it died; "" when it printed nothing. */
-void vm_last_words(const struct vm *vm, char *text, size_t size);
+void vm_last_log_line(const struct vm *vm, char *text, size_t size);
 
 /* The VMM's release, e.g. "7.2.22": part of what a snapshot depends on. Fails when the program is missing,
  * does not run, or is a release that lacks something we need; the error says which. */

@@ -1,5 +1,5 @@
 /* The worker's folders. Their content belongs to others. */
-#include "worker/host_dir.h"
+#include "worker/worker_dir.h"
 
 #include "base/cleanup.h"
 
@@ -23,12 +23,12 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return 0;
 }
 
-void host_dir_remove(const char *path)
+void worker_dir_remove(const char *path)
 {
     nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-int host_dir_ensure(const char *path, struct pe_error *err)
+int worker_dir_ensure(const char *path, struct pe_error *err)
 {
     char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
@@ -53,13 +53,13 @@ static void sweep(const char *base)
         pid_t owner = (pid_t)strtol(entry->d_name + strlen(PREFIX), NULL, 10);
         snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
         if (owner <= 0 || owner == getpid() || (kill(owner, 0) < 0 && errno == ESRCH))
-            host_dir_remove(path);
+            worker_dir_remove(path);
     }
 }
 
-int host_dir_make(const char *base, char *path, size_t size, struct pe_error *err)
+int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err)
 {
-    if (host_dir_ensure(base, err) < 0 || chmod(base, 0711) < 0)
+    if (worker_dir_ensure(base, err) < 0 || chmod(base, 0711) < 0)
         return pe_fail_errno(err, "folder %s", base);
     sweep(base);
     snprintf(path, size, "%s/" PREFIX "%d", base, (int)getpid());

@@ -8,12 +8,12 @@
 
 /* Make BASE/worker-<pid> (mode 0711: VMMs that run as others have sockets below it) and BASE itself, and
  * remove what workers that are no more have left in BASE. */
-int host_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
+int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove it with everything in it. */
-void host_dir_remove(const char *path);
+void worker_dir_remove(const char *path);
 
 /* Make a folder and those above it, mode 0700; no error if it is there. */
-int host_dir_ensure(const char *path, struct pe_error *err) PE_MUST_CHECK;
+int worker_dir_ensure(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 #endif
