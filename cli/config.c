@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/http.h"
+#include "cli/http_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +123,7 @@ static char *resolve(const struct config *config, const char *value)
     return n < 0 ? NULL : path;
 }
 
-static int take_text(struct config *config, char **field, const char *key, char *value)
+static int set_text(struct config *config, char **field, const char *key, char *value)
 {
     if (*field) {
         free(value);
@@ -133,14 +133,14 @@ static int take_text(struct config *config, char **field, const char *key, char 
     return value ? 1 : complain(config, "out of memory");
 }
 
-static int take_token(struct config *config, const char *key, const char *value)
+static int set_token(struct config *config, const char *key, const char *value)
 {
     if (!is_token(value))
         return complain(config, "a token has printable characters only, and at least one");
-    return take_text(config, &config->profile->token, key, strdup(value));
+    return set_text(config, &config->profile->token, key, strdup(value));
 }
 
-static int take_token_file(struct config *config, const char *key, const char *value)
+static int set_token_file(struct config *config, const char *key, const char *value)
 {
     struct pe_error err;
     struct pe_buf text __attribute__((cleanup(pe_buf_free))) = {0};
@@ -156,23 +156,23 @@ static int take_token_file(struct config *config, const char *key, const char *v
     while (size && (text.data[size - 1] == '\n' || text.data[size - 1] == '\r'))
         size--;
     pe_autofree char *token = size ? strndup((const char *)text.data, size) : strdup("");
-    return token ? take_token(config, key, token) : complain(config, "out of memory");
+    return token ? set_token(config, key, token) : complain(config, "out of memory");
 }
 
-static int take_path(struct config *config, char **field, const char *key, const char *value)
+static int set_path(struct config *config, char **field, const char *key, const char *value)
 {
     pe_autofree char *path = resolve(config, value);
     if (path && access(path, R_OK) < 0)
         return complain(config, "%s: %s", path, strerror(errno));
-    return take_text(config, field, key, pe_steal_ptr(&path));
+    return set_text(config, field, key, pe_steal_ptr(&path));
 }
 
-static int take_server(struct config *config, const char *key, const char *value)
+static int set_server(struct config *config, const char *key, const char *value)
 {
     struct pe_error err;
     if (http_server_check(value, &err) < 0)
         return complain(config, "%s", err.message);
-    return take_text(config, &config->profile->server, key, strdup(value));
+    return set_text(config, &config->profile->server, key, strdup(value));
 }
 
 /* ---- lines ---- */
@@ -180,16 +180,16 @@ static int take_server(struct config *config, const char *key, const char *value
 static int on_profile_line(struct config *config, const char *key, const char *value)
 {
     if (!strcmp(key, "server"))
-        return take_server(config, key, value);
+        return set_server(config, key, value);
     if (!strcmp(key, "token"))
-        return take_token(config, key, value);
+        return set_token(config, key, value);
     if (!strcmp(key, "token-file"))
-        return take_token_file(config, "token", value);
+        return set_token_file(config, "token", value);
     if (!strcmp(key, "ca"))
-        return take_path(config, &config->profile->ca, key, value);
+        return set_path(config, &config->profile->ca, key, value);
     if (!strcmp(key, "cert"))
-        return take_path(config, &config->profile->cert, key, value);
-    return take_path(config, &config->profile->key, key, value);
+        return set_path(config, &config->profile->cert, key, value);
+    return set_path(config, &config->profile->key, key, value);
 }
 
 static bool is_key(const char *key)

@@ -27,3 +27,27 @@ int exit_code_of_profile(const struct pe_error *err)
 {
     return err->kind == PE_ERR_INVALID ? EXIT_USAGE : EXIT_CONFIG;
 }
+
+static int exit_code_of_end(const struct pe_result *result)
+{
+    if (result->signal)
+        return EXIT_SIGNAL + result->signal;
+    return result->exit_code < 0 ? EXIT_SERVICE : result->exit_code;
+}
+
+int exit_code_of_result(const struct pe_result *result)
+{
+    switch (result->status) {
+    case PE_STATUS_EXITED:
+    case PE_STATUS_SIGNALED:
+    case PE_STATUS_OUTPUT_LIMIT:
+        return exit_code_of_end(result);
+    case PE_STATUS_TIMEOUT:
+        return EXIT_TIMEOUT;
+    case PE_STATUS_OOM:
+        return EXIT_OOM;
+    case PE_STATUS_VM_ERROR:
+        break;
+    }
+    return EXIT_SERVICE;
+}

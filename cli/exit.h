@@ -4,6 +4,7 @@
 #define PE_CLI_EXIT_H
 
 #include "base/error.h"
+#include "proto/result.h"
 
 #include <stdbool.h>
 
@@ -27,5 +28,8 @@ int exit_code_of_failure(const struct pe_error *err, bool is_own);
 
 /* Of choosing a server (cli/profile.h): was it the user's words, or the configuration file? */
 int exit_code_of_profile(const struct pe_error *err);
+
+/* The exit code for a result. */
+int exit_code_of_result(const struct pe_result *result);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void input_files_forget(struct input_files *files)
+void input_files_clear(struct input_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free(files->items[i].name);
@@ -23,7 +23,7 @@ void input_files_forget(struct input_files *files)
 
 void input_files_free(struct input_files *files)
 {
-    input_files_forget(files);
+    input_files_clear(files);
     pe_buf_free(&files->standard_input);
     *files = (struct input_files){0};
 }

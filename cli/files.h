@@ -39,7 +39,7 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
 int input_files_check(const struct input_files *files, struct pe_error *err) PE_MUST_CHECK;
 
 /* Forget the files, but not what was read from standard input: they are to be collected anew. */
-void input_files_forget(struct input_files *files);
+void input_files_clear(struct input_files *files);
 
 void input_files_free(struct input_files *files);
 

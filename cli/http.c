@@ -15,25 +15,6 @@
 #define REPLY_BYTES_MAX (PE_OUTPUT_BYTES_MAX / 3 * 4 + 4 * PE_MIB)
 #define LOOK_EVERY_MS 100 /* at signals, at the server's own processes, at the progress */
 
-void http_reply_free(struct http_reply *reply)
-{
-    pe_buf_free(&reply->body);
-    *reply = (struct http_reply){0};
-}
-
-bool http_is_url(const char *text)
-{
-    return strstr(text, "://") || !strncmp(text, "unix:", 5);
-}
-
-int http_server_check(const char *url, struct pe_error *err)
-{
-    if (!strncmp(url, "unix:/", 6) || !strncmp(url, "http://", 7) || !strncmp(url, "https://", 8))
-        return 0;
-    return pe_fail(err, PE_ERR_INVALID,
-                   "server '%s' is none of http://host:port, https://host and unix:/path", url);
-}
-
 /* ---- waiting ---- */
 
 static void multi_free(CURLM **multi)
@@ -53,21 +34,21 @@ static double to_mib(curl_off_t bytes)
     return (double)bytes / PE_MIB;
 }
 
-/* Say what the request for a job is doing. Once it is out, `place` finds out more. */
-static void say_progress(const struct transfer *transfer, CURLM *multi, struct place *place)
+/* Say what the request for a job is doing. Once it is out, `poll` finds out more. */
+static void report_progress(const struct transfer *transfer, CURLM *multi, struct job_poll *poll)
 {
     struct progress *progress = transfer->server->progress;
     curl_off_t total = get_number(transfer->curl, CURLINFO_CONTENT_LENGTH_UPLOAD_T);
     curl_off_t up = get_number(transfer->curl, CURLINFO_SIZE_UPLOAD_T);
     curl_off_t down = get_number(transfer->curl, CURLINFO_SIZE_DOWNLOAD_T);
     if (get_number(transfer->curl, CURLINFO_PRETRANSFER_TIME_T) == 0)
-        progress_say(progress, "connecting to %s", transfer->server->url);
+        progress_report(progress, "connecting to %s", transfer->server->url);
     else if (up < total)
-        progress_say(progress, "uploading %.1f/%.1f MiB", to_mib(up), to_mib(total));
+        progress_report(progress, "uploading %.1f/%.1f MiB", to_mib(up), to_mib(total));
     else if (down > 0)
-        progress_say(progress, "receiving %.1f MiB", to_mib(down));
+        progress_report(progress, "receiving %.1f MiB", to_mib(down));
     else
-        place_say(place, multi);
+        job_poll_report(poll, multi);
 }
 
 static int look_around(const struct http_server *server, struct pe_error *err)
@@ -78,7 +59,7 @@ static int look_around(const struct http_server *server, struct pe_error *err)
 }
 
 /* Whether the transfer has ended, and how. */
-static bool has_ended(CURLM *multi, const struct transfer *transfer, struct place *place, CURLcode *code)
+static bool has_ended(CURLM *multi, const struct transfer *transfer, struct job_poll *poll, CURLcode *code)
 {
     int left = 0;
     const CURLMsg *message;
@@ -87,40 +68,40 @@ static bool has_ended(CURLM *multi, const struct transfer *transfer, struct plac
         *code = message->data.result;
         if (curl == transfer->curl)
             return true;
-        if (place)
-            place_on_end(place, multi, curl, *code);
+        if (poll)
+            job_poll_on_transfer_end(poll, multi, curl, *code);
     }
     return false;
 }
 
-/* `place`: of a job whose progress is shown, or NULL. */
-static int drive(struct transfer *transfer, CURLM *multi, struct place *place, struct pe_error *err)
+/* `poll`: of a job whose progress is shown, or NULL. */
+static int drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll, struct pe_error *err)
 {
     CURLcode code = CURLE_OK;
     CURLMcode driven = CURLM_OK;
     for (int running = 0; driven == CURLM_OK; driven = curl_multi_poll(multi, NULL, 0, LOOK_EVERY_MS, NULL)) {
         driven = curl_multi_perform(multi, &running);
-        if (has_ended(multi, transfer, place, &code))
+        if (has_ended(multi, transfer, poll, &code))
             return transfer_finish(transfer, code, err);
         if (driven != CURLM_OK)
             break;
         if (look_around(transfer->server, err) < 0)
             return -1;
-        if (place)
-            say_progress(transfer, multi, place);
+        if (poll)
+            report_progress(transfer, multi, poll);
     }
     return pe_fail(err, PE_ERR_INTERNAL, "waiting for %s: %s", transfer->server->url,
                    curl_multi_strerror(driven));
 }
 
-static int perform(struct transfer *transfer, struct place *place, struct pe_error *err)
+static int perform(struct transfer *transfer, struct job_poll *poll, struct pe_error *err)
 {
     __attribute__((cleanup(multi_free))) CURLM *multi = curl_multi_init();
     if (!multi || curl_multi_add_handle(multi, transfer->curl) != CURLM_OK)
         return pe_fail(err, PE_ERR_INTERNAL, "libcurl cannot be started");
-    int failed = drive(transfer, multi, place, err);
-    if (place)
-        place_leave(place, multi);
+    int failed = drive(transfer, multi, poll, err);
+    if (poll)
+        job_poll_cancel(poll, multi);
     curl_multi_remove_handle(multi, transfer->curl);
     return failed;
 }
@@ -181,7 +162,7 @@ int http_post_job(const struct http_server *server, const char *id, const char *
                   struct pe_error *err)
 {
     autotransfer struct transfer transfer = {0};
-    __attribute__((cleanup(place_free))) struct place place = {0};
+    __attribute__((cleanup(job_poll_free))) struct job_poll poll = {0};
     /* An empty Expect: waiting for "100 Continue" would cost a second where a server does not know it. */
     if (transfer_begin(&transfer, server, "/v1/run", REPLY_BYTES_MAX, reply, err) < 0 ||
         transfer_header(&transfer, "Accept", accept, err) < 0 ||
@@ -189,6 +170,6 @@ int http_post_job(const struct http_server *server, const char *id, const char *
         transfer_header(&transfer, "X-Request-Id", id, err) < 0 || add_parts(&transfer, job, files, err) < 0)
         return -1;
     bool is_shown = server->progress && server->progress->is_on;
-    place_init(&place, server, id);
-    return perform(&transfer, is_shown ? &place : NULL, err);
+    job_poll_init(&poll, server, id);
+    return perform(&transfer, is_shown ? &poll : NULL, err);
 }

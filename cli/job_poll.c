@@ -13,77 +13,77 @@
 #define FAILURES_MAX 3
 #define ANSWER_BYTES_MAX 4096
 
-void place_init(struct place *place, const struct http_server *server, const char *id)
+void job_poll_init(struct job_poll *poll, const struct http_server *server, const char *id)
 {
-    *place = (struct place){.server = server};
-    snprintf(place->path, sizeof place->path, "/v1/jobs/%s", id);
+    *poll = (struct job_poll){.server = server};
+    snprintf(poll->path, sizeof poll->path, "/v1/jobs/%s", id);
 }
 
-void place_free(struct place *place)
+void job_poll_free(struct job_poll *poll)
 {
-    transfer_free(&place->question);
-    http_reply_free(&place->answer);
+    transfer_free(&poll->request);
+    http_reply_free(&poll->answer);
 }
 
-void place_leave(struct place *place, CURLM *multi)
+void job_poll_cancel(struct job_poll *poll, CURLM *multi)
 {
-    if (place->is_asking)
-        curl_multi_remove_handle(multi, place->question.curl);
-    place->is_asking = false;
-    place_free(place);
+    if (poll->is_pending)
+        curl_multi_remove_handle(multi, poll->request.curl);
+    poll->is_pending = false;
+    job_poll_free(poll);
 }
 
 /* ---- the answer ---- */
 
-static long long take_number(const json_t *json, const char *key)
+static long long read_number(const json_t *json, const char *key)
 {
     const json_t *value = json_object_get(json, key);
     return json_is_integer(value) ? (long long)json_integer_value(value) : -1;
 }
 
-static bool read_answer(struct place *place)
+static bool read_answer(struct job_poll *poll)
 {
-    const struct http_reply *answer = &place->answer;
+    const struct http_reply *answer = &poll->answer;
     if (answer->status != 200 || answer->body.size == 0)
         return answer->status == 429; /* asked too often, with others of this address */
     pe_autojson json_t *json = json_loadb((const char *)answer->body.data, answer->body.size, 0, NULL);
     const char *state = json_string_value(json_object_get(json, "state"));
     if (!state)
         return false;
-    place->state = !strcmp(state, "queued")    ? PLACE_QUEUED
-                   : !strcmp(state, "running") ? PLACE_RUNNING
-                                               : PLACE_UNKNOWN;
-    place->position = take_number(json, "position");
-    place->wait_ms = take_number(json, "wait_ms");
-    place->running_ms = take_number(json, "running_ms");
-    place->heard_us = pe_now_us();
+    poll->state = !strcmp(state, "queued")    ? JOB_POLL_QUEUED
+                  : !strcmp(state, "running") ? JOB_POLL_RUNNING
+                                              : JOB_POLL_UNKNOWN;
+    poll->position = read_number(json, "position");
+    poll->wait_ms = read_number(json, "wait_ms");
+    poll->running_ms = read_number(json, "running_ms");
+    poll->answered_us = pe_now_us();
     return true;
 }
 
-void place_on_end(struct place *place, CURLM *multi, const CURL *curl, CURLcode code)
+void job_poll_on_transfer_end(struct job_poll *poll, CURLM *multi, const CURL *curl, CURLcode code)
 {
     struct pe_error ignored;
-    if (!place->is_asking || place->question.curl != curl)
+    if (!poll->is_pending || poll->request.curl != curl)
         return;
-    bool is_heard = transfer_finish(&place->question, code, &ignored) == 0 && read_answer(place);
-    place->failures = is_heard ? 0 : place->failures + 1;
-    place_leave(place, multi);
+    bool is_answered = transfer_finish(&poll->request, code, &ignored) == 0 && read_answer(poll);
+    poll->failures = is_answered ? 0 : poll->failures + 1;
+    job_poll_cancel(poll, multi);
 }
 
-/* ---- the question ---- */
+/* ---- the request ---- */
 
-static void ask(struct place *place, CURLM *multi)
+static void ask(struct job_poll *poll, CURLM *multi)
 {
     struct pe_error ignored;
-    place->asked_us = pe_now_us();
-    if (transfer_begin(&place->question, place->server, place->path, ANSWER_BYTES_MAX, &place->answer,
-                       &ignored) < 0) {
-        place_free(place);
-        place->failures = FAILURES_MAX;
+    poll->asked_us = pe_now_us();
+    if (transfer_begin(&poll->request, poll->server, poll->path, ANSWER_BYTES_MAX, &poll->answer, &ignored) <
+        0) {
+        job_poll_free(poll);
+        poll->failures = FAILURES_MAX;
         return;
     }
-    curl_easy_setopt(place->question.curl, CURLOPT_TIMEOUT_MS, ASK_TIMEOUT_MS);
-    place->is_asking = curl_multi_add_handle(multi, place->question.curl) == CURLM_OK;
+    curl_easy_setopt(poll->request.curl, CURLOPT_TIMEOUT_MS, ASK_TIMEOUT_MS);
+    poll->is_pending = curl_multi_add_handle(multi, poll->request.curl) == CURLM_OK;
 }
 
 /* ---- showing ---- */
@@ -93,26 +93,26 @@ static double seconds_since(uint64_t us)
     return (double)(pe_now_us() - us) / 1e6;
 }
 
-static void say(const struct place *place)
+static void report(const struct job_poll *poll)
 {
-    struct progress *progress = place->server->progress;
-    double heard_s = place->heard_us ? seconds_since(place->heard_us) : 0;
-    double left_s = (double)place->wait_ms / 1e3 - heard_s;
-    if (place->state == PLACE_RUNNING && place->running_ms >= 0)
-        progress_say(progress, "running %.1f s", (double)place->running_ms / 1e3 + heard_s);
-    else if (place->state == PLACE_QUEUED && place->position > 0 && place->wait_ms >= 0)
-        progress_say(progress, "queued (position %lld, about %.0f s)", place->position,
-                     left_s > 1 ? left_s : 1);
+    struct progress *progress = poll->server->progress;
+    double answered_s = poll->answered_us ? seconds_since(poll->answered_us) : 0;
+    double left_s = (double)poll->wait_ms / 1e3 - answered_s;
+    if (poll->state == JOB_POLL_RUNNING && poll->running_ms >= 0)
+        progress_report(progress, "running %.1f s", (double)poll->running_ms / 1e3 + answered_s);
+    else if (poll->state == JOB_POLL_QUEUED && poll->position > 0 && poll->wait_ms >= 0)
+        progress_report(progress, "queued (position %lld, about %.0f s)", poll->position,
+                        left_s > 1 ? left_s : 1);
     else
-        progress_say(progress, "waiting %.1f s", seconds_since(place->sent_us));
+        progress_report(progress, "waiting %.1f s", seconds_since(poll->sent_us));
 }
 
-void place_say(struct place *place, CURLM *multi)
+void job_poll_report(struct job_poll *poll, CURLM *multi)
 {
     uint64_t now = pe_now_us();
-    if (!place->sent_us)
-        place->sent_us = place->asked_us = now;
-    if (!place->is_asking && place->failures < FAILURES_MAX && now - place->asked_us >= ASK_EVERY_US)
-        ask(place, multi);
-    say(place);
+    if (!poll->sent_us)
+        poll->sent_us = poll->asked_us = now;
+    if (!poll->is_pending && poll->failures < FAILURES_MAX && now - poll->asked_us >= ASK_EVERY_US)
+        ask(poll, multi);
+    report(poll);
 }

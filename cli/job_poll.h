@@ -4,38 +4,39 @@
 #ifndef PE_CLI_JOB_POLL_H
 #define PE_CLI_JOB_POLL_H
 
-#include "cli/http.h"
+#include "cli/http_reply.h"
+#include "cli/http_server.h"
 #include "cli/transfer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum place_state { PLACE_UNKNOWN, PLACE_QUEUED, PLACE_RUNNING };
+enum job_poll_state { JOB_POLL_UNKNOWN, JOB_POLL_QUEUED, JOB_POLL_RUNNING };
 
-struct place {
+struct job_poll {
     const struct http_server *server;
     char path[64];
     uint64_t sent_us; /* the request was out, */
-    uint64_t asked_us, heard_us;
+    uint64_t asked_us, answered_us;
     unsigned failures; /* in a row */
-    bool is_asking;
-    struct transfer question;
+    bool is_pending;
+    struct transfer request;
     struct http_reply answer;
 
-    enum place_state state;                  /* as last heard */
+    enum job_poll_state state;               /* as last heard */
     long long position, wait_ms, running_ms; /* -1: not told */
 };
 
-void place_init(struct place *place, const struct http_server *server, const char *id);
+void job_poll_init(struct job_poll *poll, const struct http_server *server, const char *id);
 
 /* Say on the server's progress line what is known; ask anew when it is time, with a handle in `multi`. */
-void place_say(struct place *place, CURLM *multi);
+void job_poll_report(struct job_poll *poll, CURLM *multi);
 
-/* A handle of `multi` has ended; nothing happens when it is not the question's. */
-void place_on_end(struct place *place, CURLM *multi, const CURL *curl, CURLcode code);
+/* A handle of `multi` has ended; nothing happens when it is not the request's. */
+void job_poll_on_transfer_end(struct job_poll *poll, CURLM *multi, const CURL *curl, CURLcode code);
 
 /* Ask no more. */
-void place_leave(struct place *place, CURLM *multi);
-void place_free(struct place *place);
+void job_poll_cancel(struct job_poll *poll, CURLM *multi);
+void job_poll_free(struct job_poll *poll);
 
 #endif

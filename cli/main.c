@@ -4,7 +4,7 @@
 #include "cli/exit.h"
 #include "cli/images.h"
 #include "cli/interrupt.h"
-#include "cli/run.h"
+#include "cli/job_client.h"
 #include "cli/watch_loop.h"
 
 #include <stdio.h>
@@ -17,27 +17,27 @@ static int fail(const struct pe_error *err, int code)
 
 int main(int argc, char **argv)
 {
-    __attribute__((cleanup(run_free))) struct run run = {0};
+    __attribute__((cleanup(job_client_free))) struct job_client client = {0};
     struct pe_error err;
-    int images = run_options_find_images(argc, argv);
+    int images = cli_options_find_images(argc, argv);
     if (images) {
         /* Options may stand before the command. */
         for (int i = images; i > 0; i--)
             argv[i] = argv[i - 1];
         return images_command(argc - 1, argv + 1);
     }
-    if (run_options_parse(argc, argv, &run.options, &err) < 0)
+    if (cli_options_parse(argc, argv, &client.options, &err) < 0)
         return fail(&err, EXIT_USAGE);
-    if (profile_choose(run.options.server, run.options.profile, &run.profile, &err) < 0)
+    if (profile_choose(client.options.server, client.options.profile, &client.profile, &err) < 0)
         return fail(&err, exit_code_of_profile(&err));
-    if (run.options.watch) {
-        int code = again_run(&run, &err);
+    if (client.options.watch) {
+        int code = watch_loop_run(&client, &err);
         return interrupt_signal() ? EXIT_SIGNAL + interrupt_signal() : code;
     }
-    if (run_collect(&run, &err) < 0)
+    if (job_client_collect(&client, &err) < 0)
         return fail(&err, EXIT_USAGE);
     /* Until here nothing was started, and a signal ends this program as any other. */
     interrupt_catch();
-    int code = run_once(&run);
+    int code = job_client_run(&client);
     return interrupt_signal() ? EXIT_SIGNAL + interrupt_signal() : code;
 }

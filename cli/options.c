@@ -15,10 +15,10 @@ static const char epilogue[] =
     "exit codes: the program's; 64-78 not run: 64 usage, 65 refused, 66 no image,\n"
     "69 no server, 75 busy; 124 timeout, 125 failed, 128+N signal N, 137 memory.";
 
-void run_options_free(struct run_options *options)
+void cli_options_free(struct cli_options *options)
 {
     pe_option_list_free(&options->env);
-    *options = (struct run_options){0};
+    *options = (struct cli_options){0};
 }
 
 /* Where options and files end: at "--", or at the end. */
@@ -30,7 +30,7 @@ static int find_separator(int argc, char **argv)
     return argc;
 }
 
-static int check_combination(const struct run_options *options, struct pe_error *err)
+static int check_combination(const struct cli_options *options, struct pe_error *err)
 {
     if (!options->image)
         return pe_fail(err, PE_ERR_INVALID, "say which image, as in pe-run gcc:14 main.c; see pe-run --help");
@@ -45,10 +45,10 @@ static int check_combination(const struct run_options *options, struct pe_error 
     return 0;
 }
 
-static int parse_table(int argc, char **argv, bool stop_early, struct run_options *options, int *rest,
+static int parse_table(int argc, char **argv, bool stop_early, struct cli_options *options, int *rest,
                        struct pe_error *err)
 {
-    *options = (struct run_options){0};
+    *options = (struct cli_options){0};
     const struct pe_option table[] = {
         {"server", 's', "URL", "http(s)://…, unix:/… or a profile ($PE_SERVER)", PE_OPTION_TEXT,
          &options->server},
@@ -78,17 +78,17 @@ static int parse_table(int argc, char **argv, bool stop_early, struct run_option
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
 }
 
-int run_options_find_images(int argc, char **argv)
+int cli_options_find_images(int argc, char **argv)
 {
     struct pe_error ignored;
-    struct run_options options;
+    struct cli_options options;
     int rest = 0;
     int failed = parse_table(find_separator(argc, argv), argv, true, &options, &rest, &ignored);
-    run_options_free(&options);
+    cli_options_free(&options);
     return !failed && rest < find_separator(argc, argv) && !strcmp(argv[rest], "images") ? rest : 0;
 }
 
-int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err)
+int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err)
 {
     int separator = find_separator(argc, argv), rest = 0;
     if (parse_table(separator, argv, false, options, &rest, err) < 0)
@@ -139,7 +139,7 @@ static int set_env(json_t *job, const struct pe_option_list *list, struct pe_err
     return json_object_set(job, "env", env) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
-static int set_command(json_t *job, const struct run_options *options, struct pe_error *err)
+static int set_command(json_t *job, const struct cli_options *options, struct pe_error *err)
 {
     pe_autojson json_t *command = json_array();
     for (size_t i = 0; i < options->command_count; i++) {
@@ -163,7 +163,7 @@ static int set_timeout(json_t *job, const char *text, struct pe_error *err)
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
-static int fill_job(json_t *job, const struct run_options *options, const struct input_files *files,
+static int fill_job(json_t *job, const struct cli_options *options, const struct input_files *files,
                     struct pe_error *err)
 {
     if (set_text(job, "image", options->image, err) < 0 || set_env(job, &options->env, err) < 0)
@@ -179,8 +179,8 @@ static int fill_job(json_t *job, const struct run_options *options, const struct
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
-int run_options_job(const struct run_options *options, const struct input_files *files, char **job,
-                    char **image, struct pe_error *err)
+int cli_options_to_job(const struct cli_options *options, const struct input_files *files, char **job,
+                       char **image, struct pe_error *err)
 {
     pe_autojson json_t *json = json_object();
     pe_autojobspec struct pe_job_spec checked = {0};

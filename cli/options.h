@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct run_options {
+struct cli_options {
     const char *server, *profile; /* as the user named them: cli/profile.h */
     const char *standard_input, *timeout, *output;
     struct pe_option_list env;
@@ -24,15 +24,15 @@ struct run_options {
 
 /* Where in argv the word `images` stands that asks for the list of images (cli/images.h): before any other
  * word that is not an option. 0: nowhere. */
-int run_options_find_images(int argc, char **argv);
+int cli_options_find_images(int argc, char **argv);
 
 /* Parse the command line; PE_ERR_INVALID says what is wrong with it. */
-int run_options_parse(int argc, char **argv, struct run_options *options, struct pe_error *err) PE_MUST_CHECK;
-void run_options_free(struct run_options *options);
+int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err) PE_MUST_CHECK;
+void cli_options_free(struct cli_options *options);
 
 /* The job as JSON text, checked as the service checks it; `*job` and `*image`, its full name, are the
  * caller's. */
-int run_options_job(const struct run_options *options, const struct input_files *files, char **job,
-                    char **image, struct pe_error *err) PE_MUST_CHECK;
+int cli_options_to_job(const struct cli_options *options, const struct input_files *files, char **job,
+                       char **image, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

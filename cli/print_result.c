@@ -2,7 +2,6 @@
 #include "cli/print_result.h"
 
 #include "base/io.h"
-#include "cli/exit.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 
@@ -18,14 +17,14 @@ static int write_bytes(int fd, const struct response_bytes *bytes, const char *n
     return err->errnum == EPIPE ? 0 : -1;
 }
 
-int present_output(const struct response *response, struct pe_error *err)
+int print_result_output(const struct response *response, struct pe_error *err)
 {
     if (write_bytes(STDOUT_FILENO, &response->standard_output, "standard output", err) < 0)
         return -1;
     return write_bytes(STDERR_FILENO, &response->standard_error, "standard error", err);
 }
 
-static void say_why_it_ended(const struct pe_result *result)
+static void print_end(const struct pe_result *result)
 {
     char shown[sizeof result->reason];
     switch (result->status) {
@@ -52,7 +51,7 @@ static void say_why_it_ended(const struct pe_result *result)
     }
 }
 
-static void say_timing(const struct pe_result *result)
+static void print_timing(const struct pe_result *result)
 {
     fprintf(stderr, "pe-run: %s%s, program %.3f s (user %.3f, system %.3f), %llu MiB;",
             pe_status_name(result->status), result->cached ? " (from the cache)" : "",
@@ -63,7 +62,7 @@ static void say_timing(const struct pe_result *result)
     fputc('\n', stderr);
 }
 
-void present_notices(const struct response *response, bool is_verbose)
+void print_result_notices(const struct response *response, bool is_verbose)
 {
     const struct pe_result *result = &response->result;
     if (result->stdout_truncated)
@@ -72,34 +71,10 @@ void present_notices(const struct response *response, bool is_verbose)
     if (result->stderr_truncated)
         fprintf(stderr, "pe-run: output truncated: standard error ends after %u KiB\n",
                 PE_STDERR_BYTES_MAX / 1024);
-    say_why_it_ended(result);
+    print_end(result);
     if (result->outputs_dropped)
         fprintf(stderr, "pe-run: output truncated: %llu output files were not sent\n",
                 (unsigned long long)result->outputs_dropped);
     if (is_verbose)
-        say_timing(result);
-}
-
-static int exit_code_of_end(const struct pe_result *result)
-{
-    if (result->signal)
-        return EXIT_SIGNAL + result->signal;
-    return result->exit_code < 0 ? EXIT_SERVICE : result->exit_code;
-}
-
-int present_exit_code(const struct pe_result *result)
-{
-    switch (result->status) {
-    case PE_STATUS_EXITED:
-    case PE_STATUS_SIGNALED:
-    case PE_STATUS_OUTPUT_LIMIT:
-        return exit_code_of_end(result);
-    case PE_STATUS_TIMEOUT:
-        return EXIT_TIMEOUT;
-    case PE_STATUS_OOM:
-        return EXIT_OOM;
-    case PE_STATUS_VM_ERROR:
-        break;
-    }
-    return EXIT_SERVICE;
+        print_timing(result);
 }

@@ -8,13 +8,10 @@
 #include <stdbool.h>
 
 /* Write the program's stdout and stderr. A closed pipe is no error: its reader had enough. */
-int present_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
+int print_result_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
 
 /* Say on stderr what a user has to know besides: what was cut, why it ended. `is_verbose`: how long it took,
  * too. */
-void present_notices(const struct response *response, bool is_verbose);
-
-/* Which exit code the result stands for. */
-int present_exit_code(const struct pe_result *result);
+void print_result_notices(const struct response *response, bool is_verbose);
 
 #endif

@@ -79,7 +79,7 @@ static void sweep(const char *parent)
 /* ---- making ---- */
 
 /* Take the lock: 1, or 0 when a sweeper of another run was faster. */
-static int take_lock(struct private_dir *directory, struct pe_error *err)
+static int acquire_lock(struct private_dir *directory, struct pe_error *err)
 {
     char path[PRIVATE_DIR_MAX + 8];
     struct stat info;
@@ -108,7 +108,7 @@ int private_dir_make(struct private_dir *directory, struct pe_error *err)
             directory->path[0] = '\0';
             return pe_fail_errno(err, "making a directory in %s", parent);
         }
-        int taken = take_lock(directory, err);
+        int taken = acquire_lock(directory, err);
         if (taken > 0)
             return 0;
         private_dir_remove(directory);

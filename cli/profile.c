@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "cli/config.h"
-#include "cli/http.h"
+#include "cli/http_server.h"
 
 #include <stdlib.h>
 #include <string.h>

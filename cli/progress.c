@@ -51,7 +51,7 @@ static void write_line(const char *text, size_t size)
         return; /* a terminal that is gone misses nothing */
 }
 
-void progress_say(struct progress *progress, const char *format, ...)
+void progress_report(struct progress *progress, const char *format, ...)
 {
     uint64_t now = pe_now_us();
     if (!progress->is_on || now - progress->begun_us < PROGRESS_AFTER_US ||

@@ -25,7 +25,8 @@ void progress_init(struct progress *progress, bool is_quiet);
 void progress_begin(struct progress *progress);
 
 /* Show what is going on, unless it was drawn a moment ago. */
-void progress_say(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void progress_report(struct progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Take the line away. To be called before anything is written to the terminal. */
 void progress_clear(struct progress *progress);

@@ -95,7 +95,7 @@ int response_check(const struct http_reply *reply, const char *type, struct pe_e
 
 /* ---- multipart ---- */
 
-static int take_result(struct response *response, const void *text, size_t size, struct pe_error *err)
+static int parse_result(struct response *response, const void *text, size_t size, struct pe_error *err)
 {
     pe_autojson json_t *json = json_loadb(text, size, 0, NULL);
     if (!json)
@@ -103,7 +103,7 @@ static int take_result(struct response *response, const void *text, size_t size,
     return pe_result_from_json(json, &response->result, err);
 }
 
-static int take_file(struct response *response, const struct pe_form_part *part, struct pe_error *err)
+static int add_file(struct response *response, const struct pe_form_part *part, struct pe_error *err)
 {
     if (response->file_count >= PE_OUTPUT_FILES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "over %u output files", PE_OUTPUT_FILES_MAX);
@@ -119,8 +119,8 @@ static int take_file(struct response *response, const struct pe_form_part *part,
     return 0;
 }
 
-static int take_part(struct response *response, const struct pe_form_part *part, bool *has_result,
-                     struct pe_error *err)
+static int add_part(struct response *response, const struct pe_form_part *part, bool *has_result,
+                    struct pe_error *err)
 {
     const struct response_bytes bytes = {.data = part->data, .size = part->size};
     if (!strcmp(part->name, "stdout")) {
@@ -128,10 +128,10 @@ static int take_part(struct response *response, const struct pe_form_part *part,
     } else if (!strcmp(part->name, "stderr")) {
         response->standard_error = bytes;
     } else if (!strcmp(part->name, "file")) {
-        return take_file(response, part, err);
+        return add_file(response, part, err);
     } else if (!strcmp(part->name, "result")) {
         *has_result = true;
-        return take_result(response, part->data, part->size, err);
+        return parse_result(response, part->data, part->size, err);
     }
     return 0; /* a later version's */
 }
@@ -144,7 +144,7 @@ static int read_parts(const struct http_reply *reply, struct response *response,
     int got = pe_form_init(&form, reply->content_type, strlen(reply->content_type), reply->body.data,
                            reply->body.size, err);
     while (got >= 0 && (got = pe_form_next(&form, &part, err)) > 0)
-        if (take_part(response, &part, &has_result, err) < 0)
+        if (add_part(response, &part, &has_result, err) < 0)
             got = -1;
     if (got < 0)
         return -1;
@@ -167,8 +167,8 @@ int response_read_json(const struct http_reply *reply, struct response *response
     *response = (struct response){0};
     if (response_check(reply, "application/json", err) < 0)
         return -1;
-    if (take_result(response, reply->body.size ? (const char *)reply->body.data : "", reply->body.size,
-                    err) == 0)
+    if (parse_result(response, reply->body.size ? (const char *)reply->body.data : "", reply->body.size,
+                     err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;
     return pe_fail_context(err, "the server's answer is broken");

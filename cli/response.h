@@ -3,7 +3,7 @@
 #define PE_CLI_RESPONSE_H
 
 #include "base/error.h"
-#include "cli/http.h"
+#include "cli/http_reply.h"
 #include "proto/path.h"
 #include "proto/result.h"
 

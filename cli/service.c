@@ -55,7 +55,7 @@ static int wait_for_balancer(struct service *service, int ready_fd, struct progr
         char byte = 0;
         if (interrupt_check(err) < 0)
             return -1;
-        progress_say(progress, "starting pe-lb");
+        progress_report(progress, "starting pe-lb");
         if (poll(&ready, 1, POLL_EVERY_MS) <= 0)
             continue;
         if (read(ready_fd, &byte, 1) == 1)
@@ -98,19 +98,19 @@ static json_int_t count_hosts(const struct service *service)
     return json_integer_value(json_object_get(json, "hosts"));
 }
 
-static void say_waiting(const struct service_style *style, uint64_t waited_us, uint64_t *said_us)
+static void report_waiting(const struct service_style *style, uint64_t waited_us, uint64_t *reported_us)
 {
-    progress_say(style->progress, "starting pe-worker %.1f s (the first start finds out which VMM works)",
-                 (double)waited_us / 1e6);
-    if (style->progress->is_on || style->is_quiet || waited_us - *said_us < PROGRESS_EVERY_S * 1000000)
+    progress_report(style->progress, "starting pe-worker %.1f s (the first start finds out which VMM works)",
+                    (double)waited_us / 1e6);
+    if (style->progress->is_on || style->is_quiet || waited_us - *reported_us < PROGRESS_EVERY_S * 1000000)
         return;
-    *said_us = waited_us;
+    *reported_us = waited_us;
     fprintf(stderr, "pe-run: waiting for the worker (%llu s)\n", (unsigned long long)waited_us / 1000000);
 }
 
 static int wait_for_worker(struct service *service, const struct service_style *style, struct pe_error *err)
 {
-    uint64_t started = pe_now_us(), said_us = 0;
+    uint64_t started = pe_now_us(), reported_us = 0;
     while (count_hosts(service) < 1) {
         uint64_t waited_us = pe_now_us() - started;
         if (interrupt_check(err) < 0 || service_check(service, err) < 0)
@@ -118,7 +118,7 @@ static int wait_for_worker(struct service *service, const struct service_style *
         if (waited_us > WORKER_TIMEOUT_US)
             return pe_fail(err, PE_ERR_LOST, "pe-worker was not ready within %u s",
                            WORKER_TIMEOUT_US / 1000000);
-        say_waiting(style, waited_us, &said_us);
+        report_waiting(style, waited_us, &reported_us);
         interrupt_sleep_ms(POLL_EVERY_MS);
     }
     return 0;

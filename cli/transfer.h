@@ -3,7 +3,8 @@
 #ifndef PE_CLI_TRANSFER_H
 #define PE_CLI_TRANSFER_H
 
-#include "cli/http.h"
+#include "cli/http_reply.h"
+#include "cli/http_server.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>

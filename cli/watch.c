@@ -154,7 +154,7 @@ int watch_begin(struct watch *watch, struct pe_error *err)
 
 /* ---- changes ---- */
 
-static void take_events(struct watch *watch)
+static void read_events(struct watch *watch)
 {
     _Alignas(struct inotify_event) char bytes[4096];
     ssize_t n;
@@ -179,7 +179,7 @@ static size_t line_start(const struct pe_buf *text, size_t at)
 }
 
 /* The file on the first line that differs: of what is there now or, when that has ended, of what was. */
-static int say_what_changed(const struct pe_buf *before, const struct pe_buf *now, struct pe_error *err)
+static int fail_changed(const struct pe_buf *before, const struct pe_buf *now, struct pe_error *err)
 {
     size_t same = 0, common = before->size < now->size ? before->size : now->size;
     char shown[256];
@@ -195,7 +195,7 @@ static int say_what_changed(const struct pe_buf *before, const struct pe_buf *no
 int watch_check(struct watch *watch, struct pe_error *err)
 {
     pe_autobuf struct pe_buf now = {.limit = SEEN_BYTES_MAX};
-    take_events(watch);
+    read_events(watch);
     uint64_t time = pe_now_us();
     if (!watch->first_us || (time - watch->last_us < QUIET_US && time - watch->first_us < UNQUIET_US))
         return 0;
@@ -204,7 +204,7 @@ int watch_check(struct watch *watch, struct pe_error *err)
         return -1;
     if (now.size == watch->seen.size && (now.size == 0 || !memcmp(now.data, watch->seen.data, now.size)))
         return 0;
-    return say_what_changed(&watch->seen, &now, err);
+    return fail_changed(&watch->seen, &now, err);
 }
 
 void watch_pause(const struct watch *watch)

@@ -19,8 +19,8 @@ static bool is_below(const char *path, const char *directory)
     return !strncmp(path, directory, size) && (path[size] == '/' || path[size] == '\0');
 }
 
-/* Output files among the watched ones would start the next run. */
-static int check_output(const struct run_options *options, struct pe_error *err)
+/* Output files among the watched ones would start the next client. */
+static int check_output(const struct cli_options *options, struct pe_error *err)
 {
     char output[PATH_MAX], input[PATH_MAX];
     struct stat info;
@@ -41,7 +41,7 @@ static int check_output(const struct run_options *options, struct pe_error *err)
 }
 
 /* The line between two runs. */
-static void say_new_run(const struct pe_error *why)
+static void print_separator(const struct pe_error *why)
 {
     char now[16] = "";
     time_t seconds = time(NULL);
@@ -52,10 +52,10 @@ static void say_new_run(const struct pe_error *why)
 }
 
 /* Wait for a change, which is then `err`'s message. A service of our own may fail meanwhile. */
-static int wait_for_change(struct run *run, struct watch *watch, struct pe_error *err)
+static int wait_for_change(struct job_client *client, struct watch *watch, struct pe_error *err)
 {
     for (;;) {
-        if (interrupt_check(err) < 0 || (run->has_service && service_check(&run->service, err) < 0))
+        if (interrupt_check(err) < 0 || (client->has_service && service_check(&client->service, err) < 0))
             return -1;
         if (watch_check(watch, err) < 0)
             return err->kind == PE_ERR_CANCELED ? 0 : -1;
@@ -63,25 +63,25 @@ static int wait_for_change(struct run *run, struct watch *watch, struct pe_error
     }
 }
 
-/* One run, and then until there is reason for another. */
-static int run_and_wait(struct run *run, struct watch *watch, struct pe_error *err)
+/* One client, and then until there is reason for another. */
+static int run_and_wait(struct job_client *client, struct watch *watch, struct pe_error *err)
 {
-    bool is_quiet = run->options.quiet;
+    bool is_quiet = client->options.quiet;
     if (watch_begin(watch, err) < 0)
         return -1;
-    if (run_collect(run, err) < 0) {
+    if (job_client_collect(client, err) < 0) {
         fprintf(stderr, "pe-run: %s\n", err->message);
     } else {
-        int code = run_once(run);
-        if (run->is_broken_off)
+        int code = job_client_run(client);
+        if (client->was_abandoned)
             return 0;
         if (!is_quiet && !interrupt_signal())
             fprintf(stderr, "pe-run: exit code %d; waiting for a change (Ctrl-C ends)\n", code);
     }
-    if (wait_for_change(run, watch, err) < 0)
+    if (wait_for_change(client, watch, err) < 0)
         return -1;
     if (!is_quiet)
-        say_new_run(err);
+        print_separator(err);
     return 0;
 }
 
@@ -91,20 +91,20 @@ static int fail(const struct pe_error *err, int code)
     return code;
 }
 
-int again_run(struct run *run, struct pe_error *err)
+int watch_loop_run(struct job_client *client, struct pe_error *err)
 {
-    const struct run_options *options = &run->options;
+    const struct cli_options *options = &client->options;
     const char *standard_input = options->standard_input;
     const char *extra = standard_input && strcmp(standard_input, "-") != 0 ? standard_input : NULL;
     __attribute__((cleanup(watch_close))) struct watch watch = {.fd = -1};
-    if (check_output(options, err) < 0 || run_collect(run, err) < 0)
+    if (check_output(options, err) < 0 || job_client_collect(client, err) < 0)
         return fail(err, EXIT_USAGE); /* the first time this is the command line's fault */
     if (watch_open(&watch, options->files, options->file_count, extra, err) < 0)
         return fail(err, EXIT_SERVICE);
     interrupt_catch();
-    run->watch = &watch;
-    while (run_and_wait(run, &watch, err) == 0)
+    client->watch = &watch;
+    while (run_and_wait(client, &watch, err) == 0)
         ;
-    run->watch = NULL;
+    client->watch = NULL;
     return interrupt_signal() ? EXIT_SIGNAL : fail(err, EXIT_SERVICE);
 }

@@ -121,7 +121,7 @@ def test_wrong_usage_is_said_before_anything_is_sent(work):
              (("gcc:14", "--env", "novalue"), b"--env takes KEY=VALUE"), (("gcc:14", "--"), b"a command is missing"),
              (("Bad Image",), b"field 'image'"), (("gcc:14", big), b"at most 32 MiB"),
              (("gcc:14", "/dev/null"), b"is not a file or a directory"),
-             (("--server", "ftp://x", "gcc:14"), b"is none of http://"),
+             (("--server", "ftp://x", "gcc:14"), b"is not the URL of a server"),
              (("--json", "--output", "x", "gcc:14"), b"--json has the output files")]
     with Server(answer()) as server:
         for arguments, message in cases:

@@ -54,7 +54,7 @@ def test_mistakes_in_the_file_are_said_with_file_and_line(work):
     good = "[profile a]\nserver=http://127.0.0.1:9\n"
     cases = [("nonsense\n", 1, "neither [profile NAME] nor"), ("\n\ndefault = b c\n", 3, "'b c' is not a profile's name"),
              ("colour = red\n" + good, 1, "there is only 'default'"), ("[profiles a]\nserver=http://x\n", 2, "is not [profile NAME]"),
-             ("[profile " + "n" * 41 + "]\nserver=http://x\n", 2, "at most 40"), ("[profile a]\nserver=ftp://x\n", 2, "is none of http://"),
+             ("[profile " + "n" * 41 + "]\nserver=http://x\n", 2, "at most 40"), ("[profile a]\nserver=ftp://x\n", 2, "is not the URL of a server"),
              ("[profile local]\nserver=http://x\n", 2, "choose another name"), ("[profile a]\nsever=http://x\n", 2, "none of server, token"),
              (good + "server=http://127.0.0.1:9\n", 3, "given twice"), (good + "token=a b\n", 3, "printable"),
              (good + "x" * 300 + "=1\n", 3, "longer than"), (good + "ca=/nonexistent\n", 3, "/nonexistent: No such file"),

@@ -1,0 +1,30 @@
+/* A server, as this program reaches it. */
+#ifndef PE_CLI_HTTP_SERVER_H
+#define PE_CLI_HTTP_SERVER_H
+
+#include "base/error.h"
+#include "cli/progress.h"
+
+#include <stdbool.h>
+
+struct http_server {
+    const char *url; /* "http://host:port", "https://host" or "unix:/path" */
+
+    /* Every member below may be NULL. All belong to the caller. */
+    const char *token;         /* bearer token, for a proxy in front of the service */
+    const char *ca;            /* PEM file of certificates to trust instead of the system's */
+    const char *cert, *key;    /* PEM files: the certificate and the key of this client */
+    struct progress *progress; /* where the progress of a job is reported */
+    /* Called about every 100 ms while a request is under way. A negative result, with `err` set, aborts the
+     * request. */
+    int (*check)(void *context, struct pe_error *err);
+    void *context; /* passed to `check` */
+};
+
+/* True if a text looks like the URL of a server rather than like the name of a profile. */
+bool http_is_url(const char *text);
+
+/* Check the form of a server's URL. PE_ERR_INVALID when it is none of the forms above. */
+int http_server_check(const char *url, struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,148 @@
+/* The way of one client. */
+#include "cli/job_client.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "cli/exit.h"
+#include "cli/http.h"
+#include "cli/interrupt.h"
+#include "cli/outputs.h"
+#include "cli/print_result.h"
+#include "cli/response.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ID_BYTES 16
+
+void job_client_free(struct job_client *client)
+{
+    service_stop(&client->service);
+    input_files_free(&client->files);
+    cli_options_free(&client->options);
+    profile_free(&client->profile);
+    free(client->job);
+    free(client->image);
+}
+
+int job_client_collect(struct job_client *client, struct pe_error *err)
+{
+    struct cli_options *options = &client->options;
+    input_files_clear(&client->files);
+    for (size_t i = 0; i < options->file_count; i++)
+        if (input_files_add(&client->files, options->files[i], err) < 0)
+            return -1;
+    if (options->standard_input && input_files_set_stdin(&client->files, options->standard_input, err) < 0)
+        return -1;
+    if (input_files_check(&client->files, err) < 0)
+        return -1;
+    free(pe_steal_ptr(&client->job));
+    free(pe_steal_ptr(&client->image));
+    return cli_options_to_job(options, &client->files, &client->job, &client->image, err);
+}
+
+/* ---- sending ---- */
+
+static int check_client(void *context, struct pe_error *err)
+{
+    struct job_client *client = context;
+    if (client->has_service && service_check(&client->service, err) < 0)
+        return -1;
+    return client->watch ? watch_check(client->watch, err) : 0;
+}
+
+static int start_service(struct job_client *client, struct pe_error *err)
+{
+    const struct service_style style = {.is_verbose = client->options.verbose,
+                                        .is_quiet = client->options.quiet,
+                                        .progress = &client->progress};
+    if (client->profile.server || client->has_service)
+        return 0;
+    if (service_start(&client->service, client->image, &style, err) < 0)
+        return -1;
+    client->has_service = true;
+    return 0;
+}
+
+static int send_job(struct job_client *client, struct http_reply *reply, struct pe_error *err)
+{
+    const struct profile *profile = &client->profile;
+    if (start_service(client, err) < 0)
+        return -1;
+    const struct http_server server = {.url = profile->server ? profile->server : client->service.url,
+                                       .token = profile->token,
+                                       .ca = profile->ca,
+                                       .cert = profile->cert,
+                                       .key = profile->key,
+                                       .progress = &client->progress,
+                                       .check = check_client,
+                                       .context = client};
+    char id[2 * ID_BYTES + 1];
+    pe_random_hex(id, ID_BYTES);
+    if (client->options.verbose)
+        fprintf(stderr, "pe-run: request %s to %s\n", id, server.url);
+    progress_begin(&client->progress);
+    const char *accept = client->options.json ? "application/json" : "multipart/form-data";
+    return http_post_job(&server, id, client->job, &client->files, accept, reply, err);
+}
+
+/* ---- showing ---- */
+
+static int show_files(const struct job_client *client, const struct response *response, struct pe_error *err)
+{
+    if (client->options.output)
+        return outputs_write(client->options.output, response, err);
+    if (response->file_count && !client->options.quiet)
+        fprintf(stderr, "pe-run: the program left %zu files in /output: --output DIR puts them there\n",
+                response->file_count);
+    return 0;
+}
+
+static int show_response(const struct job_client *client, const struct http_reply *reply, int *exit_code,
+                         struct pe_error *err)
+{
+    __attribute__((cleanup(response_free))) struct response response = {0};
+    if (client->options.json) {
+        if (response_read_json(reply, &response, err) < 0 ||
+            pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err) < 0)
+            return -1;
+    } else {
+        if (response_read(reply, &response, err) < 0 || print_result_output(&response, err) < 0)
+            return -1;
+        print_result_notices(&response, client->options.verbose);
+        if (show_files(client, &response, err) < 0)
+            return -1;
+    }
+    *exit_code = exit_code_of_result(&response.result);
+    return 0;
+}
+
+/* With a service of our own nobody else will say what is behind a failure. */
+static void explain_failure(const struct job_client *client, const struct pe_error *err)
+{
+    if (!client->has_service || err->kind == PE_ERR_CANCELED)
+        return;
+    if (err->kind == PE_ERR_NOT_FOUND)
+        fprintf(stderr,
+                "pe-run: images of this machine: `pe-run images` lists them, `make images` (in a source "
+                "tree) or `pe-image import` makes them\n");
+    else
+        service_show_logs(&client->service);
+}
+
+int job_client_run(struct job_client *client)
+{
+    http_autoreply struct http_reply reply = {0};
+    struct pe_error err;
+    int exit_code = EXIT_SERVICE;
+    client->was_abandoned = false;
+    progress_init(&client->progress, client->options.quiet);
+    int failed = send_job(client, &reply, &err);
+    progress_clear(&client->progress);
+    if (!failed && show_response(client, &reply, &exit_code, &err) == 0)
+        return exit_code;
+    client->was_abandoned = client->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
+    fprintf(stderr, "pe-run: %s%s\n", err.message, client->was_abandoned ? ": begun anew" : "");
+    explain_failure(client, &err);
+    return exit_code_of_failure(&err, client->profile.server == NULL);
+}
