@@ -2,7 +2,7 @@
 #include "image/combine.h"
 
 #include "base/cleanup.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 #include "image/flatten.h"
 #include "image/squashfs_image.h"
 #include "image/squashfs_reader.h"
@@ -23,7 +23,7 @@
 #define PARTS_MAX 64u
 
 struct known_file {
-    char digest[DIGEST_TEXT_BYTES];
+    char digest[PE_SHA256_DIGEST_SIZE];
     const struct tree_inode *inode;
 };
 
@@ -68,20 +68,22 @@ static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAM
 /* ---- which files are known ---- */
 
 static int digest_content(struct combining *state, struct squashfs_reader *source,
-                          const struct tree_inode *inode, char text[DIGEST_TEXT_BYTES], struct pe_error *err)
+                          const struct tree_inode *inode, char text[PE_SHA256_DIGEST_SIZE],
+                          struct pe_error *err)
 {
-    pe_autodigest struct digest *digest = digest_new(err);
+    pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
     uint64_t size = squashfs_reader_file_size(inode);
-    for (uint64_t at = 0; digest && at < size;) {
+    for (uint64_t at = 0; hash && at < size;) {
         int64_t n = squashfs_reader_read_file(source, inode, at, state->chunk, READ_BYTES, err);
-        if (n < 0 || digest_add(digest, state->chunk, (size_t)n, err) < 0)
+        if (n < 0)
             return -1;
         if (n == 0)
             return pe_fail(err, PE_ERR_MALFORMED, "a file ends early");
+        pe_sha256_add(hash, state->chunk, (size_t)n);
         at += (uint64_t)n;
         progress_add(state->progress, (uint64_t)n);
     }
-    return digest ? digest_end(digest, text, err) : -1;
+    return hash ? pe_sha256_end_digest(hash, text, err) : -1;
 }
 
 static int compare_known(const void *left, const void *right)
@@ -232,9 +234,9 @@ static int add_part(struct combining *state, size_t number, struct pe_error *err
 
 static int publish(struct combining *state, struct store_writer *writer, uint64_t size, struct pe_error *err)
 {
-    char digest[DIGEST_TEXT_BYTES];
+    char digest[PE_SHA256_DIGEST_SIZE];
     struct pe_image images[PARTS_MAX] = {0};
-    int failed = digest_file(writer->rootfs, digest, err);
+    int failed = pe_sha256_file_digest(writer->rootfs, digest, err);
     for (size_t i = 0; !failed && i < state->count; i++) {
         pe_autojson json_t *json = pe_image_to_json(state->parts[i]);
         json_object_set_new(json, "digest", json_string(digest));

@@ -1,7 +1,7 @@
 /* pe-image verify: compare the files of a store with the digests in the catalog. */
 #include "base/cleanup.h"
+#include "codec/sha256.h"
 #include "image/command.h"
-#include "image/digest.h"
 #include "proto/job_spec.h"
 #include "store/store.h"
 
@@ -12,7 +12,7 @@
 /* Returns -1, with the reason in `fault`, for a damaged image. */
 static int verify_image(const char *store, const struct pe_image *image, struct pe_error *fault)
 {
-    char path[PATH_MAX], digest[DIGEST_TEXT_BYTES];
+    char path[PATH_MAX], digest[PE_SHA256_DIGEST_SIZE];
     struct stat info;
     pe_autoclose int fd = pe_store_open_rootfs(store, image, fault);
     if (fd < 0)
@@ -21,7 +21,7 @@ static int verify_image(const char *store, const struct pe_image *image, struct 
     if (fstat(fd, &info) < 0 || (uint64_t)info.st_size != image->rootfs_bytes)
         return pe_fail(fault, PE_ERR_INVALID, "has %llu bytes, but its catalog entry says %llu",
                        (unsigned long long)info.st_size, (unsigned long long)image->rootfs_bytes);
-    if (digest_file(path, digest, fault) < 0)
+    if (pe_sha256_file_digest(path, digest, fault) < 0)
         return -1;
     return strcmp(digest, image->digest) == 0 ? 0
                                               : pe_fail(fault, PE_ERR_INVALID, "its digest is %s", digest);

@@ -4,7 +4,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 #include "image/store_writer.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
@@ -85,14 +85,14 @@ static int get(const char *url, struct download *download, struct pe_error *err)
 static int get_rootfs(const char *url, const struct pe_image *image, const struct store_writer *writer,
                       struct progress *progress, struct pe_error *err)
 {
-    char from[4096], digest[DIGEST_TEXT_BYTES];
+    char from[4096], digest[PE_SHA256_DIGEST_SIZE];
     snprintf(from, sizeof from, "%s/%s/rootfs.squashfs", url, image->digest + strlen("sha256:"));
     pe_autoclose int fd = open(writer->rootfs, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return pe_fail_errno(err, "creating %s", writer->rootfs);
     struct download download = {.fd = fd, .bytes_max = image->rootfs_bytes, .progress = progress};
     progress_begin(progress, "fetching", image->rootfs_bytes);
-    if (get(from, &download, err) < 0 || digest_file(writer->rootfs, digest, err) < 0)
+    if (get(from, &download, err) < 0 || pe_sha256_file_digest(writer->rootfs, digest, err) < 0)
         return -1;
     if (strcmp(digest, image->digest) != 0)
         return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", from, digest);

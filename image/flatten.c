@@ -138,7 +138,7 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
         squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0)
         return -1;
     progress_end(state->progress);
-    return digest_file(path, result->digest, err);
+    return pe_sha256_file_digest(path, result->digest, err);
 }
 
 int flatten(const struct stream_input *layers, size_t count, const struct flatten_options *options,

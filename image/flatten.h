@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 #include "image/layer.h"
 #include "image/progress.h"
 #include "image/stream.h"
@@ -20,8 +20,8 @@ struct flatten_options {
 };
 
 struct flatten_result {
-    uint64_t rootfs_bytes;          /* of the squashfs file */
-    char digest[DIGEST_TEXT_BYTES]; /* of the squashfs file */
+    uint64_t rootfs_bytes;              /* of the squashfs file */
+    char digest[PE_SHA256_DIGEST_SIZE]; /* of the squashfs file */
     struct layer_counts counts;
     struct pe_buf passwd, group; /* the image's /etc/passwd and /etc/group, empty when it has none */
 };

@@ -15,7 +15,7 @@
 #define REFERENCE "org.opencontainers.image.ref.name"
 
 struct descriptor {
-    char digest[DIGEST_TEXT_BYTES];
+    char digest[PE_SHA256_DIGEST_SIZE];
     uint64_t size;
     const char *media_type; /* the document's; "" when it has none */
 };
@@ -62,7 +62,7 @@ static json_t *read_document(const struct source *source, const char *name, stru
 
 static int blob_name(const char *digest, char *name, size_t size, struct pe_error *err)
 {
-    if (!digest_is_valid(digest))
+    if (!pe_sha256_digest_valid(digest))
         return pe_fail(err, PE_ERR_INVALID, "digest '%.80s' is not sha256:<64 hex digits>", digest);
     snprintf(name, size, "blobs/sha256/%s", digest + strlen("sha256:"));
     return 0;
@@ -71,11 +71,11 @@ static int blob_name(const char *digest, char *name, size_t size, struct pe_erro
 static json_t *read_blob(const struct source *source, const struct descriptor *descriptor,
                          struct pe_error *err)
 {
-    char name[96], digest[DIGEST_TEXT_BYTES];
+    char name[96], digest[PE_SHA256_DIGEST_SIZE];
     pe_autobuf struct pe_buf text = {0};
     if (blob_name(descriptor->digest, name, sizeof name, err) < 0 ||
         source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
-        digest_bytes(text.data, text.size, digest, err) < 0)
+        pe_sha256_digest(text.data, text.size, digest, err) < 0)
         return NULL;
     if (strcmp(digest, descriptor->digest) != 0 || text.size != descriptor->size) {
         pe_fail(err, PE_ERR_INVALID, "%s has %zu bytes of digest %s, not %llu", name, text.size, digest,
@@ -90,13 +90,13 @@ static int read_descriptor(const json_t *json, struct descriptor *descriptor, st
     const char *digest = json_string_value(json_object_get(json, "digest"));
     const char *type = json_string_value(json_object_get(json, "mediaType"));
     const json_t *size = json_object_get(json, "size");
-    if (!digest || !digest_is_valid(digest))
+    if (!digest || !pe_sha256_digest_valid(digest))
         return pe_fail(err, PE_ERR_MALFORMED, "a descriptor's digest is not sha256:<64 hex digits>");
     if (!json_is_integer(size) || json_integer_value(size) < 0)
         return pe_fail(err, PE_ERR_MALFORMED, "the descriptor of %s has no size", digest);
     *descriptor =
         (struct descriptor){.size = (uint64_t)json_integer_value(size), .media_type = type ? type : ""};
-    memcpy(descriptor->digest, digest, DIGEST_TEXT_BYTES);
+    memcpy(descriptor->digest, digest, PE_SHA256_DIGEST_SIZE);
     return 0;
 }
 
@@ -193,9 +193,9 @@ static int read_diff_ids(struct oci_image *image, struct pe_error *err)
                        json_array_size(ids), image->layer_count);
     for (size_t i = 0; i < image->layer_count; i++) {
         const char *id = json_string_value(json_array_get(ids, i));
-        if (!id || !digest_is_valid(id))
+        if (!id || !pe_sha256_digest_valid(id))
             return pe_fail(err, PE_ERR_MALFORMED, "diff id %zu is not sha256:<64 hex digits>", i + 1);
-        memcpy(image->layers[i].diff_id, id, DIGEST_TEXT_BYTES);
+        memcpy(image->layers[i].diff_id, id, PE_SHA256_DIGEST_SIZE);
     }
     return 0;
 }
@@ -225,7 +225,7 @@ static int read_layer(const json_t *json, struct oci_layer *layer, struct pe_err
         strstr(descriptor.media_type, "foreign") || strstr(descriptor.media_type, "nondistributable"))
         return pe_fail(err, PE_ERR_INVALID, "layer %s is '%.100s', not a tar that comes with the image",
                        descriptor.digest, descriptor.media_type);
-    memcpy(layer->digest, descriptor.digest, DIGEST_TEXT_BYTES);
+    memcpy(layer->digest, descriptor.digest, PE_SHA256_DIGEST_SIZE);
     layer->size = descriptor.size;
     layer->file = strdup(name);
     return layer->file ? 0 : pe_fail_errno(err, "%s", name);
@@ -240,7 +240,7 @@ static int read_manifest(const struct source *source, const json_t *manifest, co
         read_descriptor(json_object_get(manifest, "config"), &config, err) < 0 ||
         !(image->config = read_blob(source, &config, err)))
         return -1;
-    memcpy(image->config_digest, config.digest, DIGEST_TEXT_BYTES);
+    memcpy(image->config_digest, config.digest, PE_SHA256_DIGEST_SIZE);
     for (size_t i = 0; image->layers && i < image->layer_count; i++)
         if (read_layer(json_array_get(layers, i), &image->layers[i], err) < 0)
             return -1;
@@ -309,7 +309,7 @@ static int read_saved_config(const struct source *source, const char *name, stru
 {
     pe_autobuf struct pe_buf text = {0};
     if (source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
-        digest_bytes(text.data, text.size, image->config_digest, err) < 0)
+        pe_sha256_digest(text.data, text.size, image->config_digest, err) < 0)
         return -1;
     if (!strstr(name, image->config_digest + strlen("sha256:")))
         return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", name, image->config_digest);

@@ -5,7 +5,7 @@
 #define PE_IMAGE_OCI_H
 
 #include "base/error.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 #include "image/source.h"
 
 #include <jansson.h>
@@ -15,16 +15,16 @@
 #define OCI_LAYERS_MAX 1024u
 
 struct oci_layer {
-    char *file;                      /* name in the source; owned */
-    char digest[DIGEST_TEXT_BYTES];  /* of the file; empty when nothing says it */
-    char diff_id[DIGEST_TEXT_BYTES]; /* of what it unpacks to */
-    uint64_t size;                   /* bytes of the file; 0 when nothing says it */
+    char *file;                          /* name in the source; owned */
+    char digest[PE_SHA256_DIGEST_SIZE];  /* of the file; empty when nothing says it */
+    char diff_id[PE_SHA256_DIGEST_SIZE]; /* of what it unpacks to */
+    uint64_t size;                       /* bytes of the file; 0 when nothing says it */
 };
 
 struct oci_image {
-    json_t *config;                        /* the whole configuration document, checked; owned */
-    char config_digest[DIGEST_TEXT_BYTES]; /* of the document */
-    struct oci_layer *layers;              /* owned; lowest first */
+    json_t *config;                            /* the whole configuration document, checked; owned */
+    char config_digest[PE_SHA256_DIGEST_SIZE]; /* of the document */
+    struct oci_layer *layers;                  /* owned; lowest first */
     size_t layer_count;
 };
 void oci_image_free(struct oci_image *image);

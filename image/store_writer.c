@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 #include "proto/job_spec.h"
 #include "store/store.h"
 
@@ -338,7 +338,7 @@ int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
     while ((found = readdir(directory))) {
         char digest[sizeof found->d_name + 8];
         snprintf(digest, sizeof digest, "sha256:%s", found->d_name);
-        if (!digest_is_valid(digest) || has_name(&images, digest))
+        if (!pe_sha256_digest_valid(digest) || has_name(&images, digest))
             continue;
         if (rootfs_bytes(store, found->d_name, bytes, err) < 0 || remove_rootfs(store, digest, err) < 0)
             return -1;

@@ -2,7 +2,7 @@
 #include "image/stream.h"
 
 #include "base/cleanup.h"
-#include "image/digest.h"
+#include "codec/sha256.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -16,8 +16,8 @@ struct stream {
     uint64_t *bytes_left;
     struct progress *progress;
     struct archive *archive;
-    struct digest *packed, *unpacked; /* NULL where there is nothing to compare with */
-    uint64_t position;                /* bytes of the file read so far */
+    struct pe_sha256 *packed, *unpacked; /* NULL where there is nothing to compare with */
+    uint64_t position;                   /* bytes of the file read so far */
     bool begun, ended;
     bool failed; /* `failure` is what went wrong in a callback, which libarchive cannot carry */
     struct pe_error failure;
@@ -36,8 +36,8 @@ static ssize_t read_file(struct stream *stream, struct pe_error *err)
         if (stream->position + (uint64_t)n > stream->source->size)
             return pe_fail(err, PE_ERR_INVALID, "%s is longer than the %llu bytes that it should have",
                            stream->source->name, (unsigned long long)stream->source->size);
-        if (stream->packed && digest_add(stream->packed, stream->chunk, (size_t)n, err) < 0)
-            return -1;
+        if (stream->packed)
+            pe_sha256_add(stream->packed, stream->chunk, (size_t)n);
         stream->position += (uint64_t)n;
         progress_add(stream->progress, (uint64_t)n);
         return n;
@@ -100,8 +100,8 @@ struct stream *stream_open(const struct stream_input *source, uint64_t *bytes_le
     stream->source = source;
     stream->bytes_left = bytes_left;
     stream->progress = progress;
-    if ((source->digest && !(stream->packed = digest_new(err))) ||
-        (source->diff_id && !(stream->unpacked = digest_new(err))) || open_archive(stream, err) < 0)
+    if ((source->digest && !(stream->packed = pe_sha256_new(err))) ||
+        (source->diff_id && !(stream->unpacked = pe_sha256_new(err))) || open_archive(stream, err) < 0)
         return NULL;
     return pe_steal_ptr(&stream);
 }
@@ -112,8 +112,8 @@ void stream_free(struct stream *stream)
         return;
     if (stream->archive)
         archive_read_free(stream->archive);
-    digest_free(stream->packed);
-    digest_free(stream->unpacked);
+    pe_sha256_free(stream->packed);
+    pe_sha256_free(stream->unpacked);
     free(stream);
 }
 
@@ -150,16 +150,18 @@ int stream_next(struct stream *stream, const void **bytes, size_t *size, struct 
         return pe_fail(err, PE_ERR_TOO_LARGE, "%s: unpacks to more than an image may have",
                        stream->source->name);
     *stream->bytes_left -= *size;
-    return stream->unpacked ? digest_add(stream->unpacked, *bytes, *size, err) : 0;
+    if (stream->unpacked)
+        pe_sha256_add(stream->unpacked, *bytes, *size);
+    return 0;
 }
 
-static int check_digest(const struct stream *stream, struct digest *digest, const char *wanted,
+static int check_digest(const struct stream *stream, struct pe_sha256 *hash, const char *wanted,
                         const char *what, struct pe_error *err)
 {
-    char text[DIGEST_TEXT_BYTES];
-    if (!digest)
+    char text[PE_SHA256_DIGEST_SIZE];
+    if (!hash)
         return 0;
-    if (digest_end(digest, text, err) < 0)
+    if (pe_sha256_end_digest(hash, text, err) < 0)
         return -1;
     return strcmp(text, wanted) == 0 ? 0
                                      : pe_fail(err, PE_ERR_INVALID, "%s: its %s is %s, not %s",

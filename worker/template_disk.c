@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "codec/sha256.h"
 #include "worker/bundle.h"
 #include "worker/vmm/driver.h"
 
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,48 +29,16 @@
 
 /* ---- keys ---- */
 
-static void digest_end(EVP_MD_CTX *digest, char key[TEMPLATE_KEY_SIZE])
+static int hash_file(struct pe_sha256 *hash, const char *path, struct pe_error *err)
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    EVP_DigestFinal_ex(digest, bytes, NULL);
-    for (int i = 0; i < 32; i++)
-        snprintf(key + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static EVP_MD_CTX *digest_begin(void)
-{
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    return digest;
-}
-
-static void digest_free(EVP_MD_CTX **digest)
-{
-    EVP_MD_CTX_free(*digest);
-}
-#define autodigest __attribute__((cleanup(digest_free)))
-
-/* With the NUL, so that no two lists of texts run together to the same bytes. */
-static void digest_text(EVP_MD_CTX *digest, const char *text)
-{
-    EVP_DigestUpdate(digest, text, strlen(text) + 1);
-}
-
-static int digest_file(EVP_MD_CTX *digest, const char *path, struct pe_error *err)
-{
-    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-    pe_autofree char *bytes = malloc(COPY_BYTES);
-    if (fd < 0 || !bytes)
-        return pe_fail_errno(err, "opening %s", path);
-    ssize_t n = 0;
-    while ((n = read(fd, bytes, COPY_BYTES)) > 0)
-        EVP_DigestUpdate(digest, bytes, (size_t)n);
-    digest_text(digest, "");
-    return n < 0 ? pe_fail_errno(err, "reading %s", path) : 0;
+    if (pe_sha256_add_file(hash, path, err) < 0)
+        return -1;
+    pe_sha256_add_text(hash, "");
+    return 0;
 }
 
 /* A KVM guest has the host's CPU in its state. */
-static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
+static int hash_cpu(struct pe_sha256 *hash, struct pe_error *err)
 {
     pe_autobuf struct pe_buf info = {0};
     if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, err) < 0 ||
@@ -80,7 +48,7 @@ static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         const char *line = strstr((const char *)info.data, lines[i]);
         if (line)
-            EVP_DigestUpdate(digest, line, strcspn(line, "\n"));
+            pe_sha256_add(hash, line, strcspn(line, "\n"));
     }
     return 0;
 }
@@ -88,37 +56,35 @@ static int digest_cpu(EVP_MD_CTX *digest, struct pe_error *err)
 int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
                            struct pe_error *err)
 {
-    autodigest EVP_MD_CTX *digest = digest_begin();
+    pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
     char version[VMM_VERSION_MAX], text[160];
-    if (vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
-        digest_file(digest, config->vm.kernel, err) < 0 || digest_file(digest, config->vm.initramfs, err) < 0)
+    if (!hash || vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
+        hash_file(hash, config->vm.kernel, err) < 0 || hash_file(hash, config->vm.initramfs, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
              (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->prewarm);
-    digest_text(digest, text);
-    if (config->vm.accel == VM_ACCEL_KVM && digest_cpu(digest, err) < 0)
+    pe_sha256_add_text(hash, text);
+    if (config->vm.accel == VM_ACCEL_KVM && hash_cpu(hash, err) < 0)
         return -1;
-    digest_end(digest, key);
-    return 0;
+    return pe_sha256_end_hex(hash, key, err);
 }
 
 int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
                  char key[TEMPLATE_KEY_SIZE], struct pe_error *err)
 {
-    autodigest EVP_MD_CTX *digest = digest_begin();
+    pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
     pe_autobuf struct pe_buf container = {0};
-    if (bundle_config(BUNDLE_JOB, image, config->memory_mib, &container, err) < 0)
+    if (!hash || bundle_config(BUNDLE_JOB, image, config->memory_mib, &container, err) < 0)
         return -1;
-    EVP_DigestUpdate(digest, container.data, container.size);
-    digest_text(digest, host_part);
-    digest_text(digest, image->digest);
+    pe_sha256_add(hash, container.data, container.size);
+    pe_sha256_add_text(hash, host_part);
+    pe_sha256_add_text(hash, image->digest);
     for (size_t i = 0; i < image->warmup_count; i++)
-        digest_text(digest, image->warmup[i]);
-    digest_text(digest, "");
+        pe_sha256_add_text(hash, image->warmup[i]);
+    pe_sha256_add_text(hash, "");
     for (size_t i = 0; i < image->env_count; i++)
-        digest_text(digest, image->env[i]);
-    digest_end(digest, key);
-    return 0;
+        pe_sha256_add_text(hash, image->env[i]);
+    return pe_sha256_end_hex(hash, key, err);
 }
 
 /* ---- files ---- */

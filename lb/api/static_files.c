@@ -3,10 +3,10 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/sha256.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,12 +44,11 @@ static const char *type_of(const char *name)
 
 static int set_etag(struct static_file *file, struct pe_error *err)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
+    char hex[PE_SHA256_HEX_SIZE];
     const struct pe_buf *content = &file->content[CODING_IDENTITY];
-    if (EVP_Digest(content->data, content->size, digest, NULL, EVP_sha256(), NULL) != 1)
-        return pe_fail(err, PE_ERR_INTERNAL, "SHA-256 of %s", file->path);
-    for (size_t i = 0; i < 16; i++)
-        snprintf(file->etag + 2 * i, 3, "%02x", digest[i]);
+    if (pe_sha256_hex(content->data, content->size, hex, err) < 0)
+        return pe_fail_context(err, "hashing %s", file->path);
+    snprintf(file->etag, sizeof file->etag, "%.32s", hex);
     return 0;
 }
 
