@@ -4,7 +4,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "proto/job_spec.h"
+#include "proto/image_reference.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -30,7 +30,7 @@ int store_writer_publish(struct store_writer *writer, const struct pe_image *ima
 void store_writer_abandon(struct store_writer *writer);
 #define pe_autostorewriter __attribute__((cleanup(store_writer_abandon)))
 
-/* Remove a name from a store, and its rootfs with the last one. PE_ERR_NOT_FOUND with near names. */
+/* Remove a name from a store, and its rootfs with the last one. PE_ERR_NOT_FOUND with suggestions. */
 int store_remove_name(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
 
 /* Put a catalog entry for a rootfs that is in the store already. PE_ERR_NOT_FOUND when it is not (any more).

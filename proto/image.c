@@ -2,6 +2,8 @@
 #include "proto/image.h"
 
 #include "codec/glob.h"
+#include "codec/sha256.h"
+#include "proto/image_reference.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
@@ -120,8 +122,7 @@ static int check(const struct pe_image *image, struct pe_error *err)
 {
     if (!pe_image_reference_valid(image->name) || !strchr(image->name, ':') || strchr(image->name, '@'))
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag");
-    if (strlen(image->digest) != 71 || strncmp(image->digest, "sha256:", 7) != 0 ||
-        strspn(image->digest + 7, "0123456789abcdef") != 64)
+    if (!pe_sha256_digest_valid(image->digest))
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
     if (!is_root(image->root))
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'root' must be one name");

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "codec/json_reader.h"
+#include "proto/image_reference.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 
@@ -86,33 +87,6 @@ static void free_strings(char **strings, size_t count)
 }
 
 /* ---- the image's name ---- */
-
-static bool spans(const char *text, size_t length, const char *set)
-{
-    return length > 0 && strspn(text, set) >= length;
-}
-
-bool pe_image_reference_valid(const char *name)
-{
-    static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    static const char name_set[] = "abcdefghijklmnopqrstuvwxyz0123456789._/-";
-    static const char tag_set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    size_t length = strlen(name);
-    if (length == 0 || length > PE_IMAGE_NAME_MAX || strstr(name, "..") || strstr(name, "//"))
-        return false;
-    size_t name_length = strcspn(name, ":@");
-    if (!spans(name, name_length, name_set) || !memchr(lower, name[0], sizeof lower - 1) ||
-        name[name_length - 1] == '/')
-        return false;
-    const char *rest = name + name_length;
-    if (*rest == ':')
-        return strlen(rest + 1) <= 128 && spans(rest + 1, strlen(rest + 1), tag_set) && rest[1] != '.' &&
-               rest[1] != '-';
-    if (*rest == '@')
-        return !strncmp(rest, "@sha256:", 8) && strlen(rest) == 8 + 64 &&
-               spans(rest + 8, 64, "0123456789abcdef");
-    return true;
-}
 
 static int take_image(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {

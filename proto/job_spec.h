@@ -35,11 +35,6 @@ json_t *pe_job_to_json(const struct pe_job_spec *job);
 void pe_job_spec_free(struct pe_job_spec *job);
 #define pe_autojobspec __attribute__((cleanup(pe_job_spec_free)))
 
-/* Whether `name` is an allowed image reference: [a-z0-9] then [a-z0-9._/-]*, then ":" and a tag of
- * [A-Za-z0-9_.-]{1,128},
- * "@sha256:" and 64 hex digits, or neither (after the OCI distribution spec's name and tag grammars). */
-bool pe_image_reference_valid(const char *name);
-
 static inline void pe_cleanup_json(json_t **json)
 {
     json_decref(*json);

@@ -3,19 +3,20 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/sha256.h"
+#include "proto/image_reference.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define CATALOG_BYTES_MAX PE_MIB
-#define NEAR_NAMES 3
 
 /* ---- listing ---- */
 
@@ -30,19 +31,6 @@ void pe_store_name_path(const char *name, char path[PE_STORE_NAME_PATH_MAX])
             *at = '+';
 }
 
-static bool is_digest(const char *name)
-{
-    return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
-}
-
-static void identify(const struct pe_buf *text, char identity[PE_IMAGE_IDENTITY_SIZE])
-{
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    EVP_Digest(text->data, text->size, bytes, NULL, EVP_sha256(), NULL);
-    for (int i = 0; i < PE_IMAGE_IDENTITY_SIZE / 2; i++)
-        snprintf(identity + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static int parse_entry(const struct pe_buf *text, const char *path, struct pe_image *image,
                        struct pe_error *err)
 {
@@ -51,9 +39,9 @@ static int parse_entry(const struct pe_buf *text, const char *path, struct pe_im
     pe_autojson json_t *json = json_loadb((const char *)text->data, text->size, 0, &where);
     if (!json)
         return pe_fail(err, PE_ERR_MALFORMED, "not JSON: line %d: %s", where.line, where.text);
-    if (pe_image_from_json(json, image, err) < 0)
+    if (pe_image_from_json(json, image, err) < 0 ||
+        pe_sha256_hex(text->data, text->size, image->identity, err) < 0)
         return -1;
-    identify(text, image->identity);
     pe_store_name_path(image->name, own);
     if (strcmp(own, path) != 0)
         return pe_fail(err, PE_ERR_MALFORMED, "its name is '%s'", image->name);
@@ -164,73 +152,21 @@ void pe_store_images_free(struct pe_store_images *images)
 
 /* ---- finding ---- */
 
-/* Whether a "name@sha256:<hex>" reference means this image: "gcc@sha256:…" fits "gcc:14" of that digest. */
-static bool fits_digest(const struct pe_image *image, const char *reference, const char *at)
+static void fail_unknown(const struct pe_store_images *images, const char *reference, struct pe_error *err)
 {
-    size_t name_size = (size_t)(at - reference);
-    return !strcmp(image->digest, at + 1) && !strncmp(image->name, reference, name_size) &&
-           (image->name[name_size] == ':' || image->name[name_size] == '\0');
-}
-
-/* How many letters must be changed, added or removed to make one name the other (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[PE_IMAGE_NAME_MAX + 2];
-    size_t length = strnlen(b, PE_IMAGE_NAME_MAX);
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < length; j++) {
-            size_t change = diagonal + (a[i] != b[j]);
-            size_t shift = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = change < shift ? change : shift;
-        }
-    }
-    return row[length];
-}
-
-/* How unlike two names are: another tag of the same image is nearer than any other name. */
-static size_t unlikeness(const char *name, const char *reference)
-{
-    size_t size = strcspn(name, ":");
-    if (size == strcspn(reference, ":@") && !strncmp(name, reference, size))
-        return 0;
-    return distance(name, reference);
-}
-
-static int fail_unknown(const struct pe_store_images *images, const char *reference, struct pe_error *err)
-{
+    struct pe_image_suggestions suggestions = {.reference = reference};
+    for (size_t i = 0; i < images->count; i++)
+        pe_image_suggestions_add(&suggestions, images->items[i].name);
     pe_fail(err, PE_ERR_NOT_FOUND, "there is no image '%.200s' here", reference);
-    size_t most = strlen(reference) / 2;
-    const struct pe_image *near[NEAR_NAMES] = {0};
-    for (size_t i = 0; i < images->count; i++) {
-        const struct pe_image *image = &images->items[i];
-        if (unlikeness(image->name, reference) > most)
-            continue;
-        for (size_t k = 0; k < NEAR_NAMES && image; k++)
-            if (!near[k] || unlikeness(image->name, reference) < unlikeness(near[k]->name, reference)) {
-                const struct pe_image *shifted = near[k];
-                near[k] = image;
-                image = shifted;
-            }
-    }
-    size_t used = strlen(err->message);
-    for (size_t k = 0; k < NEAR_NAMES && near[k] && used < sizeof err->message; k++)
-        used += (size_t)snprintf(err->message + used, sizeof err->message - used, "%s%s",
-                                 k ? ", " : "; near names: ", near[k]->name);
-    return -1;
+    pe_image_suggestions_append(&suggestions, err->message, sizeof err->message);
 }
 
 const struct pe_image *pe_store_find(const struct pe_store_images *images, const char *reference,
                                      struct pe_error *err)
 {
-    const char *at = strchr(reference, '@');
     for (size_t i = 0; i < images->count; i++) {
         const struct pe_image *image = &images->items[i];
-        if (at ? fits_digest(image, reference, at) : !strcmp(image->name, reference))
+        if (pe_image_reference_matches(reference, image->name, image->digest))
             return image;
     }
     fail_unknown(images, reference, err);
@@ -239,11 +175,10 @@ const struct pe_image *pe_store_find(const struct pe_store_images *images, const
 
 int pe_store_open_rootfs(const char *store, const struct pe_image *image, struct pe_error *err)
 {
-    const char *hex = strchr(image->digest, ':');
     pe_autofree char *path = NULL;
-    if (!hex || !is_digest(hex + 1))
+    if (!pe_sha256_digest_valid(image->digest))
         return pe_fail(err, PE_ERR_INTERNAL, "image %s has no valid digest", image->name);
-    if (asprintf(&path, "%s/%s/rootfs.squashfs", store, hex + 1) < 0) {
+    if (asprintf(&path, "%s/%s/rootfs.squashfs", store, image->digest + strlen(PE_SHA256_PREFIX)) < 0) {
         path = NULL;
         return pe_fail_errno(err, "rootfs of %s", image->name);
     }

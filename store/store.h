@@ -31,8 +31,8 @@ void pe_store_images_free(struct pe_store_images *images);
 #define PE_STORE_NAME_PATH_MAX (PE_IMAGE_NAME_MAX + 16)
 void pe_store_name_path(const char *name, char path[PE_STORE_NAME_PATH_MAX]);
 
-/* Find by reference: "name:tag" or "name@sha256:<hex>" (the name must fit as well). PE_ERR_NOT_FOUND names
- * the image and up to three near names. The result points into `images`. */
+/* Find the image that a reference means (proto/image_reference.h). PE_ERR_NOT_FOUND names the reference and
+ * up to three images that may have been meant. The result points into `images`. */
 const struct pe_image *pe_store_find(const struct pe_store_images *images, const char *reference,
                                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -101,20 +101,17 @@ static struct pe_problem no_capacity(const struct exchange *exchange, const char
 
 static struct pe_problem unknown_image(const struct server *server, const char *image)
 {
-    struct catalog_near near = {0};
+    struct pe_image_suggestions suggestions = {.reference = image};
     list_for_each(node, &server->scheduler.workers)
     {
-        catalog_near_add(&near, &list_entry(node, struct worker, in_workers)->catalog, image);
+        catalog_suggest(&list_entry(node, struct worker, in_workers)->catalog, &suggestions);
     }
-    if (near.count == 0)
-        return problem_make("unknown-image", "no worker host has an image '%s'; GET /v1/images lists them",
+    if (suggestions.count == 0)
+        return problem_make("unknown-image", "no worker has an image '%s'; GET /v1/images lists the images",
                             image);
-    char names[CATALOG_NEAR_MAX * 260] = "";
-    for (size_t i = 0; i < near.count; i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s'%s'", i ? ", " : "", near.names[i]);
-    }
-    return problem_make("unknown-image", "no worker host has an image '%s'; there is %s", image, names);
+    struct pe_problem problem = problem_make("unknown-image", "no worker has an image '%s'", image);
+    pe_image_suggestions_append(&suggestions, problem.detail, sizeof problem.detail);
+    return problem;
 }
 
 /* ---- while it waits or runs ---- */

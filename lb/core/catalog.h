@@ -3,6 +3,7 @@
 #define PE_LB_CORE_CATALOG_H
 
 #include "base/error.h"
+#include "proto/image_reference.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -30,16 +31,7 @@ void catalog_free(struct catalog *catalog);
  * when there is none. */
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const char *reference);
 
-/* The few known names most like one that is unknown. */
-#define CATALOG_NEAR_MAX 3
-struct catalog_near {
-    const char *names[CATALOG_NEAR_MAX]; /* the likest first; belong to the catalogs */
-    unsigned distances[CATALOG_NEAR_MAX];
-    size_t count;
-};
-
-/* Take the names of one more catalog into account. Names of the same repository with another tag come first,
- * then those within a few typing errors. */
-void catalog_near_add(struct catalog_near *near, const struct catalog *catalog, const char *reference);
+/* Consider all names of this catalog as suggestions. They belong to the catalog. */
+void catalog_suggest(const struct catalog *catalog, struct pe_image_suggestions *suggestions);
 
 #endif

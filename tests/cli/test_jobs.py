@@ -176,11 +176,11 @@ def test_symbolic_links_in_the_output_directory_are_not_followed(work):
 # ---- answers that are none ----
 
 def test_a_problem_is_explained(work):
-    with Server(problem(404, "There is no such thing", "no image 'gc:14'; near names: gcc:14",
+    with Server(problem(404, "There is no such thing", "no image 'gc:14'; did you mean gcc:14?",
                         "unknown-image")) as server:
         done = run("gc:14", server=server)
     equal((done.returncode, done.stdout), (66, b""), "result")
-    equal(done.stderr, b"pe-run: There is no such thing: no image 'gc:14'; near names: gcc:14\n", "stderr")
+    equal(done.stderr, b"pe-run: There is no such thing: no image 'gc:14'; did you mean gcc:14?\n", "stderr")
     with Server(problem(503, "No capacity", "later", **{"Retry-After": "7"})) as server:
         contains(run("gcc:14", server=server).stderr, b"No capacity: later (try again in 7 s)")
 

@@ -2,6 +2,7 @@
  * promises of lb/core/submission.h. */
 #include "codec/multipart.h"
 #include "lb/core/submission.h"
+#include "proto/image_reference.h"
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
 

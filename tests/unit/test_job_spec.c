@@ -74,21 +74,6 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"comand\":[]}", PE_ERR_INVALID, "unknown field 'comand'");
 }
 
-static void image_references_follow_the_registry_grammar(void **state)
-{
-    (void)state;
-    const char *const good[] = {"gcc", "gcc:14", "lib/gcc:14.2-bookworm", "a_b.c-d:Tag_1",
-                                "x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
-    const char *const bad[] = {"",       ":14",  "Gcc",    "gcc:",    "gcc:.x",        "gcc:a b", "-gcc",
-                               "a//b:1", "a/:1", "a..b:1", "a@md5:x", "x@sha256:0123", "a:b:c"};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        if (!pe_image_reference_valid(good[i]))
-            fail_msg("'%s' should be valid", good[i]);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        if (pe_image_reference_valid(bad[i]))
-            fail_msg("'%s' should not be valid", bad[i]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,7 +81,6 @@ int main(void)
         cmocka_unit_test(the_least_job_gets_the_defaults),
         cmocka_unit_test(what_is_not_json_is_malformed),
         cmocka_unit_test(wrong_types_and_values_name_the_field),
-        cmocka_unit_test(image_references_follow_the_registry_grammar),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
 }

@@ -1,0 +1,143 @@
+/* Image references: grammar, matching and suggestions, and that all callers make the same suggestions. */
+#include "lb/core/catalog.h"
+#include "proto/image_reference.h"
+#include "proto/job_spec.h"
+#include "store/store.h"
+#include "tests/unit/check.h"
+
+#include <stdio.h>
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void image_references_follow_the_registry_grammar(void **state)
+{
+    (void)state;
+    const char *const good[] = {"gcc", "gcc:14", "lib/gcc:14.2-bookworm", "a_b.c-d:Tag_1", "x@" DIGEST};
+    const char *const bad[] = {"",       ":14",  "Gcc",    "gcc:",    "gcc:.x",        "gcc:a b", "-gcc",
+                               "a//b:1", "a/:1", "a..b:1", "a@md5:x", "x@sha256:0123", "a:b:c"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!pe_image_reference_valid(good[i]))
+            fail_msg("'%s' should be valid", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (pe_image_reference_valid(bad[i]))
+            fail_msg("'%s' should not be valid", bad[i]);
+}
+
+static void a_tag_or_a_digest_selects_the_image(void **state)
+{
+    (void)state;
+    assert_true(pe_image_reference_matches("gcc:14", "gcc:14", DIGEST));
+    assert_false(pe_image_reference_matches("gcc:1", "gcc:14", DIGEST));
+    assert_true(pe_image_reference_matches("gcc@" DIGEST, "gcc:14", DIGEST));
+    assert_false(pe_image_reference_matches("gcc@" DIGEST, "gc:14", DIGEST));
+    assert_false(pe_image_reference_matches("gc@" DIGEST, "gcc:14", DIGEST));
+    assert_false(pe_image_reference_matches("gcc@" DIGEST, "gcc:14", "sha256:00"));
+}
+
+/* ---- suggestions ---- */
+
+static const char *const known[] = {"busybox:1.35", "gcc:13",     "gcc:14",      "gcc:15",     "node:22",
+                                    "python:3.11",  "python:3.9", "python:3.12", "library/r:1"};
+enum { KNOWN = sizeof known / sizeof *known };
+
+static void suggest(const char *reference, char *text, size_t size)
+{
+    struct pe_image_suggestions suggestions = {.reference = reference};
+    *text = '\0';
+    for (size_t i = 0; i < KNOWN; i++)
+        pe_image_suggestions_add(&suggestions, known[i]);
+    pe_image_suggestions_append(&suggestions, text, size);
+}
+
+static void suggested(const char *reference, const char *wanted)
+{
+    char text[256];
+    suggest(reference, text, sizeof text);
+    assert_string_equal(text, wanted);
+}
+
+static void similar_names_are_suggested_the_most_similar_first(void **state)
+{
+    (void)state;
+    suggested("bosybox:1.35", "; did you mean busybox:1.35?");
+    suggested("gcc:16", "; did you mean gcc:13, gcc:14 or gcc:15?");
+    suggested("gc:14", "; did you mean gcc:14, gcc:13 or gcc:15?");
+    suggested("pyhton:3.11", "; did you mean python:3.11, python:3.12 or python:3.9?");
+    suggested("nodejs:22", "; did you mean node:22?");
+    suggested("gcc@" DIGEST, "; did you mean gcc:13, gcc:14 or gcc:15?");
+}
+
+static void a_name_that_resembles_none_gets_no_suggestion(void **state)
+{
+    (void)state;
+    suggested("rust:1", "");
+    suggested("x:latest", "");
+    suggested("graphviz:2", "");
+}
+
+static void a_name_is_suggested_once_in_whatever_order_names_are_added(void **state)
+{
+    (void)state;
+    struct pe_image_suggestions suggestions = {.reference = "gcc:16"};
+    for (size_t i = KNOWN; i-- > 0;) {
+        pe_image_suggestions_add(&suggestions, known[i]);
+        pe_image_suggestions_add(&suggestions, known[i]);
+    }
+    char text[256] = "";
+    pe_image_suggestions_append(&suggestions, text, sizeof text);
+    assert_string_equal(text, "; did you mean gcc:13, gcc:14 or gcc:15?");
+}
+
+static void add_to_catalog(json_t *entries, const char *name)
+{
+    json_array_append_new(entries, json_pack("{s:s, s:s}", "name", name, "digest", DIGEST));
+}
+
+static void the_store_and_the_catalog_suggest_the_same(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    struct pe_image items[KNOWN] = {0};
+    pe_autojson json_t *entries = json_array();
+    for (size_t i = 0; i < KNOWN; i++) {
+        items[i] = (struct pe_image){.name = (char *)known[i], .digest = (char *)DIGEST};
+        add_to_catalog(entries, known[KNOWN - 1 - i]);
+    }
+    struct catalog catalog;
+    assert_int_equal(catalog_load(&catalog, entries, &err), 0);
+    static const char *const references[] = {"bosybox:1", "gcc:16", "pyhton:3.1", "node:20", "rust:1"};
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++) {
+        struct pe_image_suggestions suggestions = {.reference = references[i]};
+        char text[256] = "";
+        catalog_suggest(&catalog, &suggestions);
+        pe_image_suggestions_append(&suggestions, text, sizeof text);
+        const struct pe_store_images images = {.items = items, .count = KNOWN};
+        assert_null(pe_store_find(&images, references[i], &err));
+        assert_error(err, PE_ERR_NOT_FOUND, text);
+    }
+    catalog_free(&catalog);
+}
+
+static void a_text_without_room_is_cut(void **state)
+{
+    (void)state;
+    struct pe_image_suggestions suggestions = {.reference = "gcc:16"};
+    char text[20] = "none";
+    pe_image_suggestions_add(&suggestions, "gcc:13");
+    pe_image_suggestions_append(&suggestions, text, sizeof text);
+    assert_string_equal(text, "none; did you mean ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(image_references_follow_the_registry_grammar),
+        cmocka_unit_test(a_tag_or_a_digest_selects_the_image),
+        cmocka_unit_test(similar_names_are_suggested_the_most_similar_first),
+        cmocka_unit_test(a_name_that_resembles_none_gets_no_suggestion),
+        cmocka_unit_test(a_name_is_suggested_once_in_whatever_order_names_are_added),
+        cmocka_unit_test(the_store_and_the_catalog_suggest_the_same),
+        cmocka_unit_test(a_text_without_room_is_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
