@@ -61,6 +61,7 @@ NODE_PACKAGES := nodejs npm
 deps: $(B)/.deps ## install the Debian packages that building and running need
 $(B)/.deps: Makefile deploy/install-packages
 	@mkdir -p $(@D)
+	@deploy/add-libh2o-source
 	@deploy/install-packages $(PACKAGES)
 	@touch $@
 
