@@ -1,4 +1,4 @@
-/* Piston's API (docs/api.md): /api/v2/ and what is below it. */
+/* Piston's API (docs/piston.md): /api/v2/ and what is below it. */
 #ifndef PE_LB_PISTON_PISTON_H
 #define PE_LB_PISTON_PISTON_H
 

@@ -1,6 +1,6 @@
 /* The body of Piston's POST /execute as a job. First the body is read, then a runtime is found for it: right
  * after the start the hosts may not be there yet. Checks come in Piston's order and with its texts, so that
- * its clients see what they know; docs/api.md has what differs. */
+ * its clients see what they know; docs/piston.md has what differs. */
 #ifndef PE_LB_PISTON_REQUEST_H
 #define PE_LB_PISTON_REQUEST_H
 

@@ -1,7 +1,7 @@
 /* The cloud-hypervisor driver: a VMM per VM, driven over REST through a socket in the VM's folder. What it is
  * told is ch_config.c's, how it is told ch_api.c's.
  *
- * It is run against its habits (docs/architecture.md has the list):
+ * It is run against its habits (docs/cloud-hypervisor.md has the list):
  * - A guest's reboot stays in the process, and a kernel's panic is a reboot (panic=-1). The kernel is given
  * by a name that is gone after the boot, so the second boot fails, and that ends the process.
  * - Its exit code says nothing: the end of a VM is the end of the process, seen by its pidfd and the serial

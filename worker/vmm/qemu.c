@@ -1,4 +1,4 @@
-/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/architecture.md
+/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/vms.md
  * for why each choice. */
 #include "base/cleanup.h"
 #include "base/io.h"
