@@ -302,8 +302,9 @@ lint: compile_commands ## formatting, clang-tidy, cppcheck, sizes; any finding f
 	@deploy/install-packages $(LINT_PACKAGES)
 	tests/lint/run
 
-lint-layers: ## only the includes, against layers.txt
+lint-layers: programs ## only the layers: includes against layers.txt, and circles of calls
 	tests/lint/layers
+	tests/lint/circles $(B)/obj
 
 compile_commands: $(B)/.deps ## compile_commands.json, for clangd and other tools that read C
 	@tests/compile-commands "$(CPPFLAGS) -std=gnu11 $(WARN) -Wno-unknown-warning-option" \
