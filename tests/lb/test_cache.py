@@ -1,278 +1,284 @@
-"""Results that are kept and shared: in memory, on disk, in memcached, and while they are being made."""
+"""Results that are kept and shared: in memory, on disk, in memcached, and while they are made."""
 import os
+import re
+import secrets
 import signal
-import subprocess
-import tempfile
 
-from harness import BOUNDARY, Background, Balancer, equal, eventually, free_port, job_body, post, request, test
-from slotclient import Host, connect, image
-from test_faults import send_job
+import pytest
+
+from fixtures import processes
+from fixtures.http_client import SAME, FORM, job_body
+from fixtures.stand_in_worker import Registration, image
+from fixtures.waiting import Background, eventually
+
 
 MIB = 1 << 20
-SAME = {"image": "gcc:14", "cmd": ["same"]}
-
-
-def run(lb, slot, stdout=b"", job=SAME, files=(), **answer):
-    """One request that is to reach the slot."""
-    pending = Background(post, lb, job=job, files=files)
-    slot.answer(slot.take_job()[0], stdout, **answer)
-    response = pending.done()
-    equal(response.status, 200)
-    return response
 
 
 def result(response):
     return response.form()[0][2]
 
 
-def cache_status(lb, job=SAME, files=(), headers=None, accept=None):
-    all_headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", **(headers or {})}
-    response = request(lb, "POST", "/v1/run", job_body(job, files), all_headers)
+def cache_status(balancer, job=SAME, files=(), headers=None, accept=None):
+    all_headers = {"Content-Type": FORM, **(headers or {})}
+    response = balancer.request("POST", "/v1/run", job_body(job, files), all_headers)
     return response, response.headers["Cache-Status"]
 
 
-@test("the same job is answered from memory, in every form, and says so")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        first = run(lb, slot, b"made once", files=[("f", b"1")])
-        equal(first.headers["Cache-Status"], "program-explorer; fwd=uri-miss; stored")
-        equal((b'"cached":false' in result(first), first.headers["Age"]), (True, None))
-        again = post(lb, job=SAME, files=[("f", b"1")])
-        equal(again.headers["Cache-Status"], "program-explorer; hit")
-        equal((b'"cached":true' in result(again), again.form()[1][2]), (True, b"made once"))
-        equal((again.headers["ETag"], int(again.headers["Age"]) >= 0), (first.headers["ETag"], True))
-        equal(again.headers["Server-Timing"].startswith("cache;desc=hit"), True)
-        as_json = post(lb, job=SAME, files=[("f", b"1")], accept="application/json").json()
-        equal((as_json["stdout"], as_json["cached"]), ("made once", True))
-        equal(b"made once" in post(lb, job=SAME, files=[("f", b"1")], accept="application/x-cpio").body, True)
-        control.close()
+def test_an_identical_job_is_answered_from_memory_in_every_form_and_says_so(balancer):
+    registration, slot = balancer.worker()
+    first = balancer.run_on(slot, b"made once", files=[("f", b"1")])
+    assert first.headers["Cache-Status"] == "program-explorer; fwd=uri-miss; stored"
+    assert b'"cached":false' in result(first)
+    assert first.headers["Age"] is None
+    again = balancer.post(job=SAME, files=[("f", b"1")])
+    assert again.headers["Cache-Status"] == "program-explorer; hit"
+    assert b'"cached":true' in result(again)
+    assert again.form()[1][2] == b"made once"
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert int(again.headers["Age"]) >= 0
+    assert again.headers["Server-Timing"].startswith("cache;desc=hit")
+    as_json = balancer.post(job=SAME, files=[("f", b"1")], accept="application/json").json()
+    assert as_json["stdout"] == "made once"
+    assert as_json["cached"]
+    assert (
+        b"made once"
+        in balancer.post(job=SAME, files=[("f", b"1")], accept="application/x-cpio").body
+    )
 
 
-@test("another file, name, command, time limit or image is another job")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker(images=("gcc:14", image("gcc:13", "b")))
-        run(lb, slot, b"0", files=[("f", b"1")])
-        others = [(SAME, [("f", b"2")]), (SAME, [("g", b"1")]), (SAME, []), (SAME, [("f", b""), ("1", b"")]),
-                  ({**SAME, "cmd": ["sa", "me"]}, [("f", b"1")]), ({**SAME, "timeout_ms": 1}, [("f", b"1")]),
-                  ({**SAME, "env": {"A": "B"}}, [("f", b"1")]), ({**SAME, "outputs": []}, [("f", b"1")]),
-                  ({**SAME, "stdin": "f"}, [("f", b"1")]), ({**SAME, "image": "gcc:13"}, [("f", b"1")])]
-        for i, (job, files) in enumerate(others):
-            equal(run(lb, slot, b"%d" % i, job, files).form()[1][2], b"%d" % i)
-        same = post(lb, job={**SAME, "image": "gcc@sha256:" + "a" * 64}, files=[("f", b"1")])
-        equal(same.form()[1][2], b"0")
-        control.close()
+def test_another_file_name_command_time_limit_or_image_is_another_job(balancer):
+    registration, slot = balancer.worker(images=("gcc:14", image("gcc:13", "b")))
+    balancer.run_on(slot, b"0", files=[("f", b"1")])
+    others = [
+        (SAME, [("f", b"2")]),
+        (SAME, [("g", b"1")]),
+        (SAME, []),
+        (SAME, [("f", b""), ("1", b"")]),
+        ({**SAME, "cmd": ["sa", "me"]}, [("f", b"1")]),
+        ({**SAME, "timeout_ms": 1}, [("f", b"1")]),
+        ({**SAME, "env": {"A": "B"}}, [("f", b"1")]),
+        ({**SAME, "outputs": []}, [("f", b"1")]),
+        ({**SAME, "stdin": "f"}, [("f", b"1")]),
+        ({**SAME, "image": "gcc:13"}, [("f", b"1")]),
+    ]
+    for i, (job, files) in enumerate(others):
+        assert balancer.run_on(slot, b"%d" % i, job, files).form()[1][2] == b"%d" % i
+    same = balancer.post(job={**SAME, "image": "gcc@sha256:" + "a" * 64}, files=[("f", b"1")])
+    assert same.form()[1][2] == b"0"
 
 
-@test("cache:false and Cache-Control: no-cache go around the cache, and only the latter renews it")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        run(lb, slot, b"old")
-        equal(run(lb, slot, b"not kept", {**SAME, "cache": False}).headers["Cache-Status"],
-              "program-explorer; fwd=bypass")
-        equal(post(lb, job=SAME).form()[1][2], b"old")
-        pending = Background(cache_status, lb, headers={"Cache-Control": "no-store"})
-        slot.answer(slot.take_job()[0], b"not kept either")
-        equal(pending.done()[1], "program-explorer; fwd=bypass")
-        equal(post(lb, job=SAME).form()[1][2], b"old")
-        pending = Background(cache_status, lb, headers={"Cache-Control": "max-age=0, no-cache"})
-        slot.answer(slot.take_job()[0], b"new")
-        equal(pending.done()[1], "program-explorer; fwd=request; stored")
-        equal(post(lb, job=SAME).form()[1][2], b"new")
-        control.close()
+def test_cache_false_and_no_cache_bypass_the_cache_and_only_no_cache_renews_it(balancer):
+    registration, slot = balancer.worker()
+    balancer.run_on(slot, b"old")
+    assert (
+        balancer.run_on(slot, b"not kept", {**SAME, "cache": False}).headers["Cache-Status"]
+        == "program-explorer; fwd=bypass"
+    )
+    assert balancer.post(job=SAME).form()[1][2] == b"old"
+    pending = Background(cache_status, balancer, headers={"Cache-Control": "no-store"})
+    slot.answer(slot.take_job()[0], b"not kept either")
+    assert pending.done()[1] == "program-explorer; fwd=bypass"
+    assert balancer.post(job=SAME).form()[1][2] == b"old"
+    pending = Background(cache_status, balancer, headers={"Cache-Control": "max-age=0, no-cache"})
+    slot.answer(slot.take_job()[0], b"new")
+    assert pending.done()[1] == "program-explorer; fwd=request; stored"
+    assert balancer.post(job=SAME).form()[1][2] == b"new"
 
 
-@test("only results of programs that ended by themselves or by a signal are kept, and of the image that was meant")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        for status in "timeout", "oom", "output_limit", "vm_error":
-            equal(run(lb, slot, status=status).headers["Cache-Status"], "program-explorer; fwd=uri-miss")
-        run(lb, slot, image_digest="sha256:" + "c" * 64)
-        run(lb, slot, status="signaled", signal=11, exit_code=None)
-        equal(b'"signal":11' in result(post(lb, job=SAME)), True)
-        control.close()
+def test_only_results_of_programs_that_exited_or_got_a_signal_are_kept(balancer):
+    registration, slot = balancer.worker()
+    for status in "timeout", "oom", "output_limit", "vm_error":
+        assert (
+            balancer.run_on(slot, status=status).headers["Cache-Status"]
+            == "program-explorer; fwd=uri-miss"
+        )
+    balancer.run_on(slot, image_digest="sha256:" + "c" * 64)
+    balancer.run_on(slot, status="signaled", signal=11, exit_code=None)
+    assert b'"signal":11' in result(balancer.post(job=SAME))
 
 
-@test("the same job asked for by several is run once, and the first of them may leave")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        body = job_body(SAME, [("f", bytes(3 * MIB))])
-        first = send_job(lb, body=body)
-        job = slot.receive()  # and no more: its input has to come from another request
-        others = [Background(post, lb, body) for _ in range(3)]
-        eventually(lambda: lb.metric("pe_requests_open") == 4, "all are there")
-        lb.wait_for(running=1, queued=0)
-        first.close()
-        got = 0
-        while isinstance(message := slot.receive(), bytes):
-            got += len(message)
-        equal((message["type"], got), ("end", 3 * MIB))
-        slot.answer(job, b"for all")
-        for call in others:
-            response = call.done()
-            equal((response.form()[1][2], response.headers["Cache-Status"]),
-                  (b"for all", "program-explorer; fwd=uri-miss; collapsed"))
-        control.close()
+def test_identical_jobs_are_run_once_and_the_first_client_may_leave(balancer):
+    registration, slot = balancer.worker()
+    body = job_body(SAME, [("f", bytes(3 * MIB))])
+    first = balancer.send_job(body=body)
+    job = slot.receive()  # and no more: its input has to come from another request
+    others = [Background(balancer.post, body) for _ in range(3)]
+    eventually(lambda: balancer.metric("pe_requests_open") == 4, "all are there")
+    balancer.wait_for(running=1, queued=0)
+    first.close()
+    got = 0
+    while isinstance(message := slot.receive(), bytes):
+        got += len(message)
+    assert message["type"] == "end"
+    assert got == 3 * MIB
+    slot.answer(job, b"for all")
+    for call in others:
+        response = call.done()
+        assert response.form()[1][2] == b"for all"
+        assert response.headers["Cache-Status"] == "program-explorer; fwd=uri-miss; collapsed"
 
 
-@test("one who joins late gets the beginning, too")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        first = Background(post, lb, job=SAME)
-        job, _ = slot.take_job()
-        data = slot.result(job, b"x" * 100000, b"", [("f", b"y" * 100000)])
-        slot.send_bytes(data[:65536])
-        late = Background(post, lb, job=SAME)
-        later = Background(post, lb, job=SAME, accept="application/json")
-        eventually(lambda: lb.metric("pe_requests_open") == 3, "they are there")
-        slot.send_bytes(data[65536:])
-        slot.say(type="end", id=job["id"])
-        for call in first, late:
-            equal([len(data) for _, _, data in call.done().form()[1:]], [100000, 0, 100000])
-        equal(later.done().json()["files"][0]["size"], 100000)
-        control.close()
+def test_a_client_that_joins_a_running_job_late_gets_all_of_its_output(balancer):
+    registration, slot = balancer.worker()
+    first = Background(balancer.post, job=SAME)
+    job, _ = slot.take_job()
+    data = slot.result(job, b"x" * 100000, b"", [("f", b"y" * 100000)])
+    slot.send_bytes(data[:65536])
+    late = Background(balancer.post, job=SAME)
+    later = Background(balancer.post, job=SAME, accept="application/json")
+    eventually(lambda: balancer.metric("pe_requests_open") == 3, "they are there")
+    slot.send_bytes(data[65536:])
+    slot.send_message(type="end", id=job["id"])
+    for call in first, late:
+        assert [len(data) for _, _, data in call.done().form()[1:]] == [100000, 0, 100000]
+    assert later.done().json()["files"][0]["size"] == 100000
 
 
-@test("when the last who wants a shared job leaves, it is canceled")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        socks = [send_job(lb, body=job_body(SAME)) for _ in range(3)]
-        job, _ = slot.take_job()
-        eventually(lambda: lb.metric("pe_requests_open") == 3, "all are there")
-        for sock in socks:
-            sock.close()
-        equal(slot.receive(), {"type": "cancel", "id": job["id"]})
-        lb.wait_for(running=0)
-        control.close()
+def test_a_shared_job_is_canceled_when_its_last_client_leaves(balancer):
+    registration, slot = balancer.worker()
+    socks = [balancer.send_job(body=job_body(SAME)) for _ in range(3)]
+    job, _ = slot.take_job()
+    eventually(lambda: balancer.metric("pe_requests_open") == 3, "all are there")
+    for sock in socks:
+        sock.close()
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    balancer.wait_for(running=0)
 
 
-@test("memory holds no more results than it may, and the one unused for longest goes")
-def _():
-    with Balancer("--cache-mib", "1") as lb:
-        control, slot = lb.worker()
-        jobs = [{**SAME, "cmd": [str(i)]} for i in range(16)]
-        for job in jobs:
-            run(lb, slot, bytes(100000), job)
-            post(lb, job=jobs[0])  # used all the time
-        equal(lb.metric("pe_cache_bytes") <= MIB, True)
-        equal(lb.metric("pe_cache_evicted_total") >= 3, True)
-        equal(post(lb, job=jobs[0]).headers["Cache-Status"], "program-explorer; hit")
-        equal(post(lb, job=jobs[15]).headers["Cache-Status"], "program-explorer; hit")
-        run(lb, slot, b"", jobs[1])
-        run(lb, slot, bytes(200000), {**SAME, "cmd": ["too large to keep"]})
-        run(lb, slot, bytes(200000), {**SAME, "cmd": ["too large to keep"]})
-        control.close()
+def test_the_memory_cache_keeps_to_its_size_and_evicts_the_least_recently_used(start_balancer):
+    balancer = start_balancer("--cache-mib", "1")
+    registration, slot = balancer.worker()
+    jobs = [{**SAME, "cmd": [str(i)]} for i in range(16)]
+    for job in jobs:
+        balancer.run_on(slot, bytes(100000), job)
+        balancer.post(job=jobs[0])  # used all the time
+    assert balancer.metric("pe_cache_bytes") <= MIB
+    assert balancer.metric("pe_cache_evicted_total") >= 3
+    assert balancer.post(job=jobs[0]).headers["Cache-Status"] == "program-explorer; hit"
+    assert balancer.post(job=jobs[15]).headers["Cache-Status"] == "program-explorer; hit"
+    balancer.run_on(slot, b"", jobs[1])
+    balancer.run_on(slot, bytes(200000), {**SAME, "cmd": ["too large to keep"]})
+    balancer.run_on(slot, bytes(200000), {**SAME, "cmd": ["too large to keep"]})
 
 
-@test("results on disk outlive kill -9 and a damaged file costs only what was in it")
-def _():
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        kept = os.path.join(folder, "cache")
-        with Balancer("--cache-dir", kept) as lb:
-            control, slot = lb.worker()
-            run(lb, slot, b"kept", files=[("f", b"x")])
-            stored(lb, slot)
-            lb.process.kill()
-            lb.process.wait()
-            lb.process.returncode = 0
-        with Balancer("--cache-dir", kept) as lb:
-            control = Host(lb.address)
-            lb.wait_for(hosts=1)
-            response = post(lb, job=SAME, files=[("f", b"x")])
-            equal((response.form()[1][2], response.headers["Cache-Status"]),
-                  (b"kept", "program-explorer; hit; detail=store"))
-            equal(post(lb, job=SAME, files=[("f", b"x")]).headers["Cache-Status"], "program-explorer; hit")
-        with open(os.path.join(kept, "data.mdb"), "r+b") as file:
-            file.write(b"\xff" * 16384)
-        with Balancer("--cache-dir", kept) as lb:
-            control, slot = lb.worker()
-            run(lb, slot, b"anew", files=[("f", b"x")])
-            control.close()
+def test_results_on_disk_survive_kill_9_and_a_damaged_file_loses_only_its_results(
+    start_balancer, tmp_path
+):
+    kept = str(tmp_path / "cache")
+    balancer = start_balancer("--cache-dir", kept)
+    registration, slot = balancer.worker()
+    balancer.run_on(slot, b"kept", files=[("f", b"x")])
+    stored(balancer, slot)
+    balancer.kill()
+    balancer.end()
+    balancer = start_balancer("--cache-dir", kept, "--queue-wait-ms", "1000")
+    registration = balancer.register()
+    balancer.wait_for(hosts=1)
+    assert from_store(balancer, SAME, [("f", b"x")]).form()[1][2] == b"kept"
+    assert (
+        balancer.post(job=SAME, files=[("f", b"x")]).headers["Cache-Status"]
+        == "program-explorer; hit"
+    )
+    balancer.end()
+    with open(os.path.join(kept, "data.mdb"), "r+b") as file:
+        file.write(b"\xff" * 16384)
+    balancer = start_balancer("--cache-dir", kept)
+    registration, slot = balancer.worker()
+    balancer.run_on(slot, b"made again", files=[("f", b"x")])
 
 
-def stored(lb, slot):
-    """Until the store keeper has what it was given: its answer about another job comes after that."""
-    before = lb.metric("pe_store_misses_total")
-    run(lb, slot, job={**SAME, "cmd": ["another"], "env": {"N": str(before)}})
-    equal(lb.metric("pe_store_misses_total") > before, True)
+def stored(balancer, slot):
+    """Wait until the store keeper has what it was given: it has answered a later question then."""
+    before = balancer.metric("pe_store_misses_total")
+    job = {**SAME, "cmd": ["another"]}
+
+    def answered():
+        balancer.run_on(slot, job={**job, "env": {"N": secrets.token_hex()}})
+        return balancer.metric("pe_store_misses_total") > before
+
+    eventually(answered, "an answer of the store keeper")
 
 
-@test("the cache on disk keeps to its size")
-def _():
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        with Balancer("--cache-dir", folder, "--cache-disk-mib", "4", "--cache-mib", "8") as lb:
-            control, slot = lb.worker()
-            for i in range(40):
-                run(lb, slot, os.urandom(300000), {**SAME, "cmd": [str(i)]})
-            stored(lb, slot)
-            equal(os.stat(os.path.join(folder, "data.mdb")).st_blocks * 512 < 12 * MIB, True)
-            control.close()
-        with Balancer("--cache-dir", folder, "--cache-disk-mib", "4") as lb:
-            control = Host(lb.address)
-            lb.wait_for(hosts=1)
-            equal(post(lb, job={**SAME, "cmd": ["39"]}).headers["Cache-Status"], "program-explorer; hit; detail=store")
-            sock = send_job(lb, body=job_body({**SAME, "cmd": ["0"]}))
-            lb.wait_for(queued=1)
-            sock.close()
-            del control
+def from_store(balancer, job, files=()):
+    """The response that comes from the store. A lookup that takes too long counts as a miss, and
+    then there is no slot to run the job, so the request is repeated."""
+
+    def hit():
+        response = balancer.post(job=job, files=files)
+        return (
+            response.headers["Cache-Status"] == "program-explorer; hit; detail=store" and response
+        )
+
+    return eventually(hit, "a result from the store")
+
+
+def test_the_cache_on_disk_keeps_to_its_size(start_balancer, tmp_path):
+    balancer = start_balancer(
+        "--cache-dir", str(tmp_path), "--cache-disk-mib", "4", "--cache-mib", "8"
+    )
+    registration, slot = balancer.worker()
+    for i in range(40):
+        balancer.run_on(slot, os.urandom(300000), {**SAME, "cmd": [str(i)]})
+    stored(balancer, slot)
+    assert os.stat(os.path.join(tmp_path, "data.mdb")).st_blocks * 512 < 12 * MIB
+    registration.close()
+    balancer.end()
+    balancer = start_balancer(
+        "--cache-dir", str(tmp_path), "--cache-disk-mib", "4", "--queue-wait-ms", "2000"
+    )
+    registration = balancer.register()
+    balancer.wait_for(hosts=1)
+    from_store(balancer, {**SAME, "cmd": ["39"]})
+    assert balancer.post(job={**SAME, "cmd": ["0"]}).status == 503, "there is no slot to run it"
 
 
 class Memcached:
-    def __init__(self):
-        self.where = f"127.0.0.1:{free_port()}"
-        self.process = subprocess.Popen(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", self.where.split(":")[1]])
-        eventually(self.answers, "memcached")
+    """A memcached on a port that it chooses itself."""
 
-    def answers(self):
-        try:
-            connect(self.where).close()
-            return True
-        except OSError:
-            return False
+    def __init__(self, folder):
+        ports = folder / "ports"
+        argv = ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", "-1", "-U", "0"]
+        self.process = processes.start(
+            argv, env={**os.environ, "MEMCACHED_PORT_FILENAME": str(ports)}
+        )
+        text = eventually(lambda: ports.exists() and ports.read_text(), "memcached's port")
+        self.address = "127.0.0.1:" + re.search(r"TCP INET: (\d+)", text)[1]
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
+    def end(self):
+        processes.end(self.process)
 
 
-@test("two balancers share results through memcached, and do without when it is gone")
-def _():
-    memcached = Memcached()
-    try:
-        with Balancer("--memcached", memcached.where) as one, Balancer("--memcached", memcached.where) as two:
-            control, slot = one.worker()
-            other = Host(two.address)
-            two.wait_for(hosts=1)
-            run(one, slot, b"shared", files=[("f", b"x")])
-            stored(one, slot)
-            response = post(two, job=SAME, files=[("f", b"x")])
-            equal((response.form()[1][2], response.headers["Cache-Status"]),
-                  (b"shared", "program-explorer; hit; detail=store"))
-            memcached.stop()
-            run(one, slot, b"alone", {**SAME, "cmd": ["without"]})
-            control.close()
-            del other
-    finally:
-        memcached.stop()
+@pytest.fixture
+def memcached(tmp_path):
+    memcached = Memcached(tmp_path)
+    yield memcached
+    memcached.end()
 
 
-@test("a store keeper that is killed is started again, and jobs go on meanwhile")
-def _():
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        with Balancer("--cache-dir", folder) as lb:
-            control, slot = lb.worker()
-            keeper = int(subprocess.check_output(["pgrep", "-P", str(lb.process.pid)]))
-            os.kill(keeper, signal.SIGKILL)
-            for i in range(3):
-                run(lb, slot, b"%d" % i, {**SAME, "cmd": [str(i)]})
-            eventually(lambda: subprocess.run(["pgrep", "-P", str(lb.process.pid)], stdout=subprocess.DEVNULL).returncode == 0,
-                       "a new keeper")
-            run(lb, slot, b"again", {**SAME, "cmd": ["again"]})
-            stored(lb, slot)
-            control.close()
+def test_two_balancers_share_results_through_memcached_and_work_without_it(
+    start_balancer, memcached
+):
+    one = start_balancer("--memcached", memcached.address)
+    two = start_balancer("--memcached", memcached.address, "--queue-wait-ms", "1000")
+    registration, slot = one.worker()
+    other = Registration(two.address)
+    two.wait_for(hosts=1)
+    one.run_on(slot, b"shared", files=[("f", b"x")])
+    stored(one, slot)
+    assert from_store(two, SAME, [("f", b"x")]).form()[1][2] == b"shared"
+    memcached.end()
+    one.run_on(slot, b"alone", {**SAME, "cmd": ["without"]})
+    other.close()
+
+
+def test_a_store_keeper_that_is_killed_is_restarted_and_jobs_continue(start_balancer, tmp_path):
+    balancer = start_balancer("--cache-dir", str(tmp_path))
+    registration, slot = balancer.worker()
+    (keeper,) = processes.descendants(balancer.process.pid)
+    os.kill(keeper, signal.SIGKILL)
+    for i in range(3):
+        balancer.run_on(slot, b"%d" % i, {**SAME, "cmd": [str(i)]})
+    eventually(lambda: processes.descendants(balancer.process.pid) - {keeper}, "a new store keeper")
+    balancer.run_on(slot, b"again", {**SAME, "cmd": ["again"]})
+    stored(balancer, slot)

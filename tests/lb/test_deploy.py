@@ -1,40 +1,59 @@
-"""What deploy/ holds is what systemd and the programs understand."""
+"""What deploy/ contains is understood by systemd and by the programs."""
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 
-from harness import PROGRAM, ROOT, equal, test
-
-UNITS = os.path.join(ROOT, "deploy", "systemd")
+from fixtures.paths import BUILD, TOP
 
 
-@test("systemd accepts the units")
-def _():
+UNITS = os.path.join(TOP, "deploy", "systemd")
+
+
+def test_systemd_accepts_the_units(tmp_path):
     names = sorted(name for name in os.listdir(UNITS) if name.endswith((".service", ".socket")))
-    equal(names, ["pe-lb.service", "pe-lb.socket", "pe-worker.service"])
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        for name in names:
-            with open(os.path.join(UNITS, name)) as source, open(os.path.join(folder, name), "w") as copy:
-                copy.write(source.read().replace("/usr/bin/pe-", os.path.join(os.path.dirname(PROGRAM), "pe-")))
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(os.path.join(folder, name) for name in names)],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        equal((done.returncode, done.stdout), (0, ""))
+    assert names == ["pe-lb.service", "pe-lb.socket", "pe-worker.service"]
+    for name in names:
+        with open(os.path.join(UNITS, name)) as source, open(
+            os.path.join(tmp_path, name), "w"
+        ) as copy:
+            copy.write(
+                source.read().replace(
+                    "/usr/bin/pe-", os.path.join(os.path.join(BUILD, "bin"), "pe-")
+                )
+            )
+    done = subprocess.run(
+        [
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            *(os.path.join(tmp_path, name) for name in names),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout == ""
 
 
-@test("every option that a unit or the operations page names is one of the program's")
-def _():
+def test_every_option_that_a_unit_or_the_operations_page_names_is_one_of_the_programs():
     texts = []
-    for name in ("deploy/systemd/pe-lb.service", "deploy/systemd/pe-worker.service", "docs/operations.md"):
-        with open(os.path.join(ROOT, name)) as file:
+    for name in (
+        "deploy/systemd/pe-lb.service",
+        "deploy/systemd/pe-worker.service",
+        "docs/operations.md",
+    ):
+        with open(os.path.join(TOP, name)) as file:
             texts.append(file.read())
     known = set()
     for program in "pe-lb", "pe-worker":
-        path = shutil.which(program, path=os.path.dirname(PROGRAM))
-        known |= set(re.findall(r"--[a-z][a-z0-9-]+", subprocess.check_output([path, "--help"], text=True)))
+        path = shutil.which(program, path=os.path.join(BUILD, "bin"))
+        known |= set(
+            re.findall(r"--[a-z][a-z0-9-]+", subprocess.check_output([path, "--help"], text=True))
+        )
     for text in texts:
         for line in text.splitlines():
             if "pe-lb" in line or "pe-worker" in line or "OPTIONS" in line:
                 for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
-                    equal(option in known | {"--reload", "--now"}, True, f"{option} in: {line}")
+                    assert option in known | {"--reload", "--now"}, f"{option} in: {line}"

@@ -1,7 +1,7 @@
-"""Connections on which the next request comes while the one before it is being handled."""
-from harness import Balancer, connect, equal, job_body, request, test
-from slotclient import Closed
-from test_faults import job_request
+"""Connections on which the next request arrives while the previous one is handled."""
+
+from fixtures.http_client import job_body, job_request
+from fixtures.stand_in_worker import Closed, connect
 
 MIB = 1 << 20
 
@@ -11,7 +11,7 @@ def read_answers(sock, count):
     got = b""
     while got.count(b"--\r\n") < count or not got.endswith((b"--\r\n", b"0\r\n\r\n")):
         piece = sock.recv(65536)
-        equal(piece != b"", True, f"hung up after {got[-200:]}")
+        assert piece != b"", f"hung up after {got[-200:]}"
         got += piece
     return got
 
@@ -20,60 +20,53 @@ def named(name, size=1):
     return job_request(body=job_body(files=[(name, b"x" * size)]))
 
 
-@test("jobs that a client sends at once on a connection are answered in order")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        sock = connect(lb.address)
-        sock.sendall(named("one", 3 * MIB) + named("two", 100000) + named("three"))
-        for name, size in ("one", 3 * MIB), ("two", 100000), ("three", 1):
-            job, files = slot.take_job()
-            equal(files, [(name, b"x" * size)])
-            slot.answer(job, f"out of {name}".encode())
-        got = read_answers(sock, 3)
-        equal([got.find(b"out of " + name) > 0 for name in (b"one", b"two", b"three")], [True] * 3)
-        equal(got.find(b"out of one") < got.find(b"out of two") < got.find(b"out of three"), True)
-        equal(request(lb, "GET", "/healthz").json()["running"], 0)
-        control.close()
-
-
-@test("a request that comes in pieces while a job runs is put together after it")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        sock = connect(lb.address)
-        second = named("two", 70000)
-        sock.sendall(named("one"))
-        job, _ = slot.take_job()
-        for at in 0, 10, 300:
-            sock.sendall(second[at:{0: 10, 10: 300, 300: 40000}[at]])
-            request(lb, "GET", "/healthz")  # the loop has turned
-        slot.answer(job, b"out of one")
-        read_answers(sock, 1)
-        sock.sendall(second[40000:])
+def test_pipelined_jobs_are_answered_in_order(balancer):
+    registration, slot = balancer.worker()
+    sock = connect(balancer.address)
+    sock.sendall(named("one", 3 * MIB) + named("two", 100000) + named("three"))
+    for name, size in ("one", 3 * MIB), ("two", 100000), ("three", 1):
         job, files = slot.take_job()
-        equal([len(data) for _, data in files], [70000])
-        slot.answer(job, b"out of two")
-        equal(b"out of two" in read_answers(sock, 1), True)
-        control.close()
+        assert files == [(name, b"x" * size)]
+        slot.answer(job, f"out of {name}".encode())
+    got = read_answers(sock, 3)
+    assert [got.find(b"out of " + name) > 0 for name in (b"one", b"two", b"three")] == [True] * 3
+    assert got.find(b"out of one") < got.find(b"out of two") < got.find(b"out of three")
+    assert balancer.request("GET", "/healthz").json()["running"] == 0
 
 
-@test("a client that sent its next request, and goes away, has its running job canceled")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker()
-        sock = connect(lb.address)
-        sock.sendall(named("one"))
-        job, _ = slot.take_job()
-        sock.sendall(named("two", 100))
-        request(lb, "GET", "/healthz")
-        sock.close()
-        equal(slot.receive(), {"type": "cancel", "id": job["id"]})
-        slot.say(type="error", id=job["id"], problem={"type": "/problems/canceled", "status": 499})
-        slot.ready()
-        lb.wait_for(running=0)
-        try:
-            equal(slot.receive(0.5), None, "the second job is not begun")
-        except (TimeoutError, OSError, Closed):
-            pass
-        control.close()
+def test_a_request_that_arrives_in_pieces_while_a_job_runs_is_read_after_it(balancer):
+    registration, slot = balancer.worker()
+    sock = connect(balancer.address)
+    second = named("two", 70000)
+    sock.sendall(named("one"))
+    job, _ = slot.take_job()
+    for at in 0, 10, 300:
+        sock.sendall(second[at : {0: 10, 10: 300, 300: 40000}[at]])
+        balancer.request("GET", "/healthz")  # the loop has turned
+    slot.answer(job, b"out of one")
+    read_answers(sock, 1)
+    sock.sendall(second[40000:])
+    job, files = slot.take_job()
+    assert [len(data) for _, data in files] == [70000]
+    slot.answer(job, b"out of two")
+    assert b"out of two" in read_answers(sock, 1)
+
+
+def test_a_client_that_pipelined_a_request_and_leaves_has_its_running_job_canceled(balancer):
+    registration, slot = balancer.worker()
+    sock = connect(balancer.address)
+    sock.sendall(named("one"))
+    job, _ = slot.take_job()
+    sock.sendall(named("two", 100))
+    balancer.request("GET", "/healthz")
+    sock.close()
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    slot.send_message(
+        type="error", id=job["id"], problem={"type": "/problems/canceled", "status": 499}
+    )
+    slot.ready()
+    balancer.wait_for(running=0)
+    try:
+        assert slot.receive(0.5) is None, "the second job is not begun"
+    except (TimeoutError, OSError, Closed):
+        pass

@@ -1,16 +1,31 @@
-"""Piston's API at the balancer: limits, hosts that come and go, and what a worker may answer."""
+"""Piston's API at the balancer: limits, workers that join and leave, and invalid reports."""
 import json
 
-from harness import Background, Balancer, connect, equal, eventually, request, test
-from slotclient import Closed, Host, Slot, image
+from fixtures.stand_in_worker import Closed, Slot, connect, image
+from fixtures.waiting import Background, eventually
 
-RUNTIME = {"language": "c", "version": "14.2.0", "runtime": "gcc", "compile": ["cc", "{files}"], "run": ["./a.out", "{args}"]}
+
+RUNTIME = {
+    "language": "c",
+    "version": "14.2.0",
+    "runtime": "gcc",
+    "compile": ["cc", "{files}"],
+    "run": ["./a.out", "{args}"],
+}
 IMAGE = {**image("gcc:14"), "piston": [RUNTIME]}
-REQUEST = {"language": "c", "version": "*", "files": [{"name": "a.c", "content": "int x;"}], "stdin": "in", "args": ["1"]}
+REQUEST = {
+    "language": "c",
+    "version": "*",
+    "files": [{"name": "a.c", "content": "int x;"}],
+    "stdin": "in",
+    "args": ["1"],
+}
 
 
-def execute(lb, body=REQUEST, **headers):
-    return request(lb, "POST", "/api/v2/execute", json.dumps(body), {"Content-Type": "application/json", **headers})
+def execute(balancer, body=REQUEST, **headers):
+    return balancer.request(
+        "POST", "/api/v2/execute", json.dumps(body), {"Content-Type": "application/json", **headers}
+    )
 
 
 def frame(kind, data):
@@ -21,136 +36,156 @@ def stage(name, out=b"", end=b"end=exited\ncode=0\n"):
     return frame(b"B", name) + (frame(b"o", out) if out else b"") + frame(b"E", end)
 
 
-def refused(response, status, word):
-    equal((response.status, list(response.json())), (status, ["message"]), response.body)
-    equal(word in response.json()["message"], True, response.json())
+def assert_refused_with_message(response, status, word):
+    assert response.status == status, response.body
+    assert list(response.json()) == ["message"], response.body
+    assert word in response.json()["message"], response.json()
 
 
-@test("a Piston request goes to a slot as one job of stages, and its report comes back as stages")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker(images=[IMAGE])
-        for i in range(2):  # the second is run as well: nothing is stored
-            pending = Background(execute, lb)
-            job, files = slot.take_job()
-            equal(files, [("a.c", b"int x;"), (".stdin", b"in\n")])
-            equal((job["job"]["image"], job["job"]["cmd"][:4], job["job"]["cmd"][-2:]),
-                  ("gcc:14", ["/dev/pe-shim", "stages", ".stdin", "compile"], ["./a.out", "1"]))
-            slot.answer(job, stage(b"compile") + stage(b"run", b"out", b"end=exited\ncode=7\nwall_us=1500\n"))
-            response = pending.done()
-            equal((response.status, response.headers["Content-Type"]), (200, "application/json"))
-            answer = response.json()
-            equal((answer["run"]["stdout"], answer["run"]["code"], answer["run"]["wall_time"]), ("out", 7, 1.5))
-            equal((answer["compile"]["code"], answer["language"], answer["version"]), (0, "c", "14.2.0"))
-        control.close()
+def test_a_piston_request_is_one_job_of_stages_and_its_report_is_returned_as_stages(balancer):
+    registration, slot = balancer.worker(images=[IMAGE])
+    for i in range(2):  # the second is run as well: nothing is stored
+        pending = Background(execute, balancer)
+        job, files = slot.take_job()
+        assert files == [("a.c", b"int x;"), (".stdin", b"in\n")]
+        assert job["job"]["image"] == "gcc:14"
+        assert job["job"]["cmd"][:4] == ["/dev/pe-shim", "stages", ".stdin", "compile"]
+        assert job["job"]["cmd"][-2:] == ["./a.out", "1"]
+        slot.answer(
+            job, stage(b"compile") + stage(b"run", b"out", b"end=exited\ncode=7\nwall_us=1500\n")
+        )
+        response = pending.done()
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "application/json"
+        answer = response.json()
+        assert answer["run"]["stdout"] == "out"
+        assert answer["run"]["code"] == 7
+        assert answer["run"]["wall_time"] == 1.5
+        assert answer["compile"]["code"] == 0
+        assert answer["language"] == "c"
+        assert answer["version"] == "14.2.0"
 
 
-@test("a Piston client is held to the same rate, and told in its form")
-def _():
-    with Balancer("--rate", "60", "--burst", "1") as lb:
-        control, _ = lb.worker(images=[IMAGE])
-        refused(execute(lb, {}), 400, "language")
-        response = execute(lb)
-        refused(response, 429, "address")
-        equal(int(response.headers["Retry-After"]) >= 1, True)
-        equal(request(lb, "GET", "/api/v2/runtimes").status, 200)
-        control.close()
+def test_a_piston_client_has_the_same_rate_limit_and_gets_a_piston_error(start_balancer):
+    balancer = start_balancer("--rate", "6", "--burst", "1")
+    registration, _ = balancer.worker(images=[IMAGE])
+    assert_refused_with_message(execute(balancer, {}), 400, "language")
+    response = execute(balancer)
+    assert_refused_with_message(response, 429, "address")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert balancer.request("GET", "/api/v2/runtimes").status == 200
 
 
-@test("without a worker host, or a slot in time, a Piston request is 503 and may come again")
-def _():
-    with Balancer("--queue-wait-ms", "300") as lb:
-        response = execute(lb)
-        refused(response, 503, "no worker host")
-        equal(response.headers["Retry-After"], "5")
-        control = Host(lb.address, images=[IMAGE])
-        eventually(lambda: request(lb, "GET", "/api/v2/runtimes").json(), "the runtimes")
-        response = execute(lb)
-        refused(response, 503, "no slot became free")
-        equal(int(response.headers["Retry-After"]) >= 1, True)
-        control.close()
+def test_without_a_worker_or_a_free_slot_a_piston_request_is_503_with_retry_after(start_balancer):
+    balancer = start_balancer("--queue-wait-ms", "300")
+    response = execute(balancer)
+    assert_refused_with_message(response, 503, "no worker host")
+    assert response.headers["Retry-After"] == "5"
+    balancer.register(images=[IMAGE])
+    eventually(lambda: balancer.request("GET", "/api/v2/runtimes").json(), "the runtimes")
+    response = execute(balancer)
+    assert_refused_with_message(response, 503, "no slot became free")
+    assert int(response.headers["Retry-After"]) >= 1
 
 
-@test("right after the start a Piston request waits for the host that has its runtime")
-def _():
-    with Balancer("--gather-ms", "20000") as lb:
-        pending = Background(execute, lb)
-        other = Host(lb.address, "other", ["busybox:1.35"])
-        lb.wait_for(hosts=1)
-        control = Host(lb.address, images=[IMAGE])
-        slot = Slot(lb.address)
-        slot.answer(slot.take_job()[0], stage(b"compile", end=b"end=exited\ncode=1\n"))
+def test_right_after_the_start_a_piston_request_waits_for_a_worker_with_its_runtime(start_balancer):
+    balancer = start_balancer("--gather-ms", "120000")
+    pending = Background(execute, balancer)
+    other = balancer.register("other", ["busybox:1.35"])
+    balancer.wait_for(hosts=1)
+    registration = balancer.register(images=[IMAGE])
+    slot = Slot(balancer.address)
+    slot.answer(slot.take_job()[0], stage(b"compile", end=b"end=exited\ncode=1\n"))
+    answer = pending.done().json()
+    assert answer["run"] == answer["compile"]
+    assert answer["run"]["status"] == "RE"
+    registration.close()
+    other.close()
+
+
+def test_a_failed_vm_and_lost_slots_are_piston_errors_with_a_message(balancer):
+    registration, slot = balancer.worker(images=[IMAGE])
+    pending = Background(execute, balancer)
+    slot.answer(slot.take_job()[0], status="vm_error", exit_code=None, reason="it broke")
+    assert_refused_with_message(pending.done(), 500, "it broke")
+    pending = Background(execute, balancer)
+    job, _ = slot.take_job()
+    slot.send_message(
+        type="error",
+        id=job["id"],
+        problem={"type": "/problems/internal", "status": 500, "title": "t", "detail": "no VM"},
+    )
+    assert_refused_with_message(pending.done(), 500, "no VM")
+    balancer.wait_for(running=0, queued=0)
+
+
+def test_a_malformed_stage_report_is_a_failure_of_the_sandbox(balancer):
+    registration, slot = balancer.worker(images=[IMAGE])
+    for report in (
+        b"",
+        b"hello\n",
+        b"B\xff\xff\xff",
+        stage(b"run"),
+        stage(b"compile") * 3,
+        frame(b"o", b"x"),
+        b"\0" * 5000,
+    ):
+        pending = Background(execute, balancer)
+        slot.answer(slot.take_job()[0], report)
         answer = pending.done().json()
-        equal((answer["run"], answer["run"]["status"]), (answer["compile"], "RE"))
-        control.close()
-        other.close()
+        assert answer["run"]["status"] == "XX", report[:40]
+        assert answer["run"]["stdout"] == "", report[:40]
+        assert answer["run"]["code"] is None, report[:40]
 
 
-@test("a VM that failed and slots that were lost are errors with a message")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker(images=[IMAGE])
-        pending = Background(execute, lb)
-        slot.answer(slot.take_job()[0], status="vm_error", exit_code=None, reason="it broke")
-        refused(pending.done(), 500, "it broke")
-        pending = Background(execute, lb)
-        job, _ = slot.take_job()
-        slot.say(type="error", id=job["id"], problem={"type": "/problems/internal", "status": 500, "title": "t", "detail": "no VM"})
-        refused(pending.done(), 500, "no VM")
-        lb.wait_for(running=0, queued=0)
-        control.close()
+def test_a_piston_client_that_leaves_cancels_its_job(balancer):
+    registration, slot = balancer.worker(images=[IMAGE])
+    body = json.dumps(REQUEST).encode()
+    sock = connect(balancer.address)
+    sock.sendall(
+        b"POST /api/v2/execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+        + str(len(body)).encode()
+        + b"\r\n\r\n"
+        + body
+    )
+    job, _ = slot.take_job()
+    sock.close()
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    balancer.wait_for(running=0)
 
 
-@test("a report that is no report is a sandbox that failed")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker(images=[IMAGE])
-        for report in b"", b"hello\n", b"B\xff\xff\xff", stage(b"run"), stage(b"compile") * 3, frame(b"o", b"x"), b"\0" * 5000:
-            pending = Background(execute, lb)
-            slot.answer(slot.take_job()[0], report)
-            answer = pending.done().json()
-            equal((answer["run"]["status"], answer["run"]["stdout"], answer["run"]["code"]), ("XX", "", None), report[:40])
-        control.close()
+def test_runtimes_of_several_workers_are_listed_once_and_only_while_a_worker_has_them(balancer):
+    newer = {
+        **image("gcc:15", "b"),
+        "piston": [{**RUNTIME, "version": "15.1.0", "aliases": ["gcc"]}],
+    }
+    one = balancer.register("one", [IMAGE, newer])
+    two = balancer.register("two", [IMAGE])
+    balancer.wait_for(hosts=2)
+    listed = balancer.request("GET", "/api/v2/runtimes").json()
+    assert [(r["version"], r["aliases"], r["runtime"]) for r in listed] == [
+        ("14.2.0", [], "gcc"),
+        ("15.1.0", ["gcc"], "gcc"),
+    ]
+    one.close()
+    balancer.wait_for(hosts=1)
+    assert [r["version"] for r in balancer.request("GET", "/api/v2/piston/runtimes").json()] == [
+        "14.2.0"
+    ]
+    two.close()
 
 
-@test("a Piston client that goes away takes its job along")
-def _():
-    with Balancer() as lb:
-        control, slot = lb.worker(images=[IMAGE])
-        body = json.dumps(REQUEST).encode()
-        sock = connect(lb.address)
-        sock.sendall(b"POST /api/v2/execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-                     + str(len(body)).encode() + b"\r\n\r\n" + body)
-        job, _ = slot.take_job()
-        sock.close()
-        equal(slot.receive(), {"type": "cancel", "id": job["id"]})
-        lb.wait_for(running=0)
-        control.close()
-
-
-@test("runtimes of several hosts are listed once, and those of a host that goes are gone")
-def _():
-    with Balancer() as lb:
-        newer = {**image("gcc:15", "b"), "piston": [{**RUNTIME, "version": "15.1.0", "aliases": ["gcc"]}]}
-        one = Host(lb.address, "one", [IMAGE, newer])
-        two = Host(lb.address, "two", [IMAGE])
-        lb.wait_for(hosts=2)
-        listed = request(lb, "GET", "/api/v2/runtimes").json()
-        equal([(r["version"], r["aliases"], r["runtime"]) for r in listed], [("14.2.0", [], "gcc"), ("15.1.0", ["gcc"], "gcc")])
-        one.close()
-        lb.wait_for(hosts=1)
-        equal([r["version"] for r in request(lb, "GET", "/api/v2/piston/runtimes").json()], ["14.2.0"])
-        two.close()
-
-
-@test("a host whose runtimes are not valid is not taken")
-def _():
-    with Balancer() as lb:
-        for runtime in {**RUNTIME, "run": []}, {**RUNTIME, "version": "14"}, {**RUNTIME, "language": "a\nb"}, 5:
-            host = Host(lb.address, images=[{**image("gcc:14"), "piston": [runtime]}])
-            try:
-                host.receive()
-                raise AssertionError(runtime)
-            except Closed:
-                pass
-        equal(lb.health()["hosts"], 0)
+def test_a_worker_whose_runtimes_are_not_valid_is_refused(balancer):
+    for runtime in (
+        {**RUNTIME, "run": []},
+        {**RUNTIME, "version": "14"},
+        {**RUNTIME, "language": "a\nb"},
+        5,
+    ):
+        host = balancer.register(images=[{**image("gcc:14"), "piston": [runtime]}])
+        try:
+            host.receive()
+            raise AssertionError(runtime)
+        except Closed:
+            pass
+    assert balancer.health()["hosts"] == 0

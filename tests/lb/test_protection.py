@@ -1,213 +1,248 @@
-"""Limits by client, tokens, slow clients, TLS, and pages of other origins."""
+"""Limits for each client, tokens, slow clients, TLS, and pages of other origins."""
 import http.client
 import json
 import os
 import signal
 import ssl
 import subprocess
-import tempfile
-import time
 
-from harness import JOB, Background, Balancer, Response, connect, equal, eventually, free_port, job_body, post, request, test
-from harness import BOUNDARY
-from slotclient import Host, Slot, WebSocket
-from test_requests import refused
+import pytest
+
+from fixtures.balancer import Port
+from fixtures.http_client import FORM, JOB, Response, assert_refused, job_body, job_request
+from fixtures.stand_in_worker import Slot, WebSocket, connect
+from fixtures.waiting import PATIENCE, Background, eventually
+
 
 MIB = 1 << 20
 
 
-def post_from(lb, forwarded, job=JOB):
+def post_from(balancer, forwarded, job=JOB):
     """A job through a proxy that says who sent it."""
-    return request(lb, "POST", "/v1/run", job_body(job), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
-                                                         "X-Forwarded-For": forwarded})
+    return balancer.request(
+        "POST", "/v1/run", job_body(job), {"Content-Type": FORM, "X-Forwarded-For": forwarded}
+    )
 
 
-@test("one client with many jobs waiting does not delay another's first")
-def _():
-    with Balancer("--trusted-proxy", "unix") as lb:
-        control = Host(lb.address)
-        lb.wait_for(hosts=1)
-        greedy = [Background(post_from, lb, "192.0.2.1", {**JOB, "cmd": ["greedy"]}) for _ in range(30)]
-        lb.wait_for(queued=30)
-        modest = Background(post_from, lb, "192.0.2.2", {**JOB, "cmd": ["modest"]})
-        lb.wait_for(queued=31)
-        equal(lb.metric("pe_queue_position"), 2)
-        slot = Slot(lb.address)
-        order = []
-        for _ in range(31):
-            job, _ = slot.take_job()
-            order.append(job["job"]["cmd"][0])
-            slot.answer(job)
-        equal("modest" in order[:2], True, order)
-        for call in greedy + [modest]:
-            equal(call.done().status, 200)
-        control.close()
+def test_one_client_with_many_jobs_waiting_does_not_delay_anothers_first(start_balancer):
+    balancer = start_balancer("--trusted-proxy", "unix")
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    greedy = [
+        Background(post_from, balancer, "192.0.2.1", {**JOB, "cmd": ["greedy"]}) for _ in range(30)
+    ]
+    balancer.wait_for(queued=30)
+    modest = Background(post_from, balancer, "192.0.2.2", {**JOB, "cmd": ["modest"]})
+    balancer.wait_for(queued=31)
+    assert balancer.metric("pe_queue_position") == 2
+    slot = Slot(balancer.address)
+    order = []
+    for _ in range(31):
+        job, _ = slot.take_job()
+        order.append(job["job"]["cmd"][0])
+        slot.answer(job)
+    assert "modest" in order[:2], order
+    for call in greedy + [modest]:
+        assert call.done().status == 200
 
 
-@test("a client that sends too many jobs a minute gets 429 with Retry-After, and others do not")
-def _():
-    with Balancer("--rate", "60", "--burst", "3", "--trusted-proxy", "unix") as lb:
-        for _ in range(3):
-            refused(post_from(lb, "192.0.2.1"), 503, "no-worker")
-        response = post_from(lb, "192.0.2.1")
-        refused(response, 429, "too-many-requests", "60 jobs a minute")
-        equal(response.headers["Retry-After"] in ("1", "2"), True)
-        refused(post_from(lb, "192.0.2.2"), 503, "no-worker")
-        time.sleep(1.1)
-        refused(post_from(lb, "192.0.2.1"), 503, "no-worker")
+def test_a_client_that_sends_too_many_jobs_a_minute_gets_429_and_others_do_not(start_balancer):
+    balancer = start_balancer("--rate", "6", "--burst", "3", "--trusted-proxy", "unix")
+    for _ in range(3):
+        assert_refused(post_from(balancer, "192.0.2.1"), 503, "no-worker")
+    response = post_from(balancer, "192.0.2.1")
+    assert_refused(response, 429, "too-many-requests", "6 jobs a minute")
+    assert 1 <= int(response.headers["Retry-After"]) <= 10
+    assert_refused(post_from(balancer, "192.0.2.2"), 503, "no-worker")
 
 
-@test("an IPv6 network of 64 bits is one client")
-def _():
-    with Balancer("--rate", "1", "--trusted-proxy", "unix") as lb:
-        refused(post_from(lb, "2001:db8::1"), 503, "no-worker")
-        refused(post_from(lb, "2001:db8::ffff:2"), 429, "too-many-requests")
-        refused(post_from(lb, "2001:db8:0:1::1"), 503, "no-worker")
+def test_a_client_that_sent_too_many_jobs_may_send_more_after_a_pause(start_balancer):
+    balancer = start_balancer("--rate", "60", "--burst", "1")
+    assert_refused(balancer.post(), 503, "no-worker")
+    eventually(lambda: balancer.post().status == 503, "the next job is accepted")
 
 
-@test("X-Forwarded-For counts only from trusted proxies, and only up to the first who is none")
-def _():
-    with Balancer("--rate", "1", "--trusted-proxy", "unix", "--trusted-proxy", "10.0.0.0/8") as lb:
-        refused(post_from(lb, "192.0.2.9, 10.1.1.1"), 503, "no-worker")
-        refused(post_from(lb, "192.0.2.1, 192.0.2.9,10.2.2.2 , 10.3.3.3"), 429, "too-many-requests")
-        refused(post_from(lb, "192.0.2.9"), 429, "too-many-requests")
-        refused(post_from(lb, "garbage"), 503, "no-worker")  # the proxy itself
-        refused(post_from(lb, "nonsense, 127.0.0.1.9"), 429, "too-many-requests")
-        lb.address = lb.tcp
-        refused(post_from(lb, "192.0.2.50"), 503, "no-worker")  # 127.0.0.1 is not trusted
-        refused(post_from(lb, "192.0.2.51"), 429, "too-many-requests")
+def test_an_ipv6_network_of_64_bits_is_one_client(start_balancer):
+    balancer = start_balancer("--rate", "1", "--trusted-proxy", "unix")
+    assert_refused(post_from(balancer, "2001:db8::1"), 503, "no-worker")
+    assert_refused(post_from(balancer, "2001:db8::ffff:2"), 429, "too-many-requests")
+    assert_refused(post_from(balancer, "2001:db8:0:1::1"), 503, "no-worker")
 
 
-@test("a client may have only so many jobs here at a time")
-def _():
-    with Balancer("--client-jobs", "2") as lb:
-        control = Host(lb.address)
-        lb.wait_for(hosts=1)
-        pending = [Background(post, lb) for _ in range(2)]
-        lb.wait_for(queued=2)
-        refused(post(lb), 429, "too-many-requests", "at a time")
-        slot = Slot(lb.address)
-        for call in pending:
-            slot.answer(slot.take_job()[0])
-        for call in pending:
-            equal(call.done().status, 200)
-        pending = Background(post, lb)
+def test_x_forwarded_for_counts_only_as_far_as_proxies_are_trusted(start_balancer):
+    balancer = start_balancer(
+        "--rate", "1", "--trusted-proxy", "unix", "--trusted-proxy", "10.0.0.0/8"
+    )
+    assert_refused(post_from(balancer, "192.0.2.9, 10.1.1.1"), 503, "no-worker")
+    assert_refused(
+        post_from(balancer, "192.0.2.1, 192.0.2.9,10.2.2.2 , 10.3.3.3"), 429, "too-many-requests"
+    )
+    assert_refused(post_from(balancer, "192.0.2.9"), 429, "too-many-requests")
+    assert_refused(post_from(balancer, "garbage"), 503, "no-worker")  # the proxy itself
+    assert_refused(post_from(balancer, "nonsense, 127.0.0.1.9"), 429, "too-many-requests")
+    balancer.address = balancer.tcp
+    assert_refused(post_from(balancer, "192.0.2.50"), 503, "no-worker")  # 127.0.0.1 is not trusted
+    assert_refused(post_from(balancer, "192.0.2.51"), 429, "too-many-requests")
+
+
+def test_a_client_may_have_only_so_many_jobs_at_a_time(start_balancer):
+    balancer = start_balancer("--client-jobs", "2")
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    pending = [Background(balancer.post) for _ in range(2)]
+    balancer.wait_for(queued=2)
+    assert_refused(balancer.post(), 429, "too-many-requests", "at a time")
+    slot = Slot(balancer.address)
+    for call in pending:
         slot.answer(slot.take_job()[0])
-        equal(pending.done().status, 200)
-        control.close()
+    for call in pending:
+        assert call.done().status == 200
+    pending = Background(balancer.post)
+    slot.answer(slot.take_job()[0])
+    assert pending.done().status == 200
 
 
-@test("the queue is bounded in bytes")
-def _():
-    with Balancer("--queue-mib", "1") as lb:
-        control = Host(lb.address)
-        lb.wait_for(hosts=1)
-        pending = Background(post, lb, files=[("f", bytes(700000))])
-        lb.wait_for(queued=1)
-        refused(post(lb, files=[("f", bytes(700000))]), 503, "no-capacity", "size")
-        slot = Slot(lb.address)
-        slot.answer(slot.take_job()[0])
-        equal(pending.done().status, 200)
-        control.close()
+def test_the_queue_is_bounded_in_bytes(start_balancer):
+    balancer = start_balancer("--queue-mib", "1")
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    pending = Background(balancer.post, files=[("f", bytes(700000))])
+    balancer.wait_for(queued=1)
+    assert_refused(balancer.post(files=[("f", bytes(700000))]), 503, "no-capacity", "size")
+    slot = Slot(balancer.address)
+    slot.answer(slot.take_job()[0])
+    assert pending.done().status == 200
 
 
-@test("a client may say how long it waits: Prefer: wait=N")
-def _():
-    with Balancer() as lb:
-        control = Host(lb.address)
-        lb.wait_for(hosts=1)
-        response = request(lb, "POST", "/v1/run", job_body(), {
-            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Prefer": "wait=1"})
-        refused(response, 503, "no-capacity", "1000 ms")
-        control.close()
+def test_a_client_may_set_its_longest_wait_with_prefer_wait(balancer):
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    response = balancer.request(
+        "POST", "/v1/run", job_body(), {"Content-Type": FORM, "Prefer": "wait=1"}
+    )
+    assert_refused(response, 503, "no-capacity", "1000 ms")
 
 
-@test("tokens are read again on SIGHUP, several may hold at a time, and a broken file changes nothing")
-def _():
-    with tempfile.NamedTemporaryFile("w") as file:
-        def tokens(text):
-            file.seek(0)
-            file.truncate()
-            file.write(text)
-            file.flush()
+def test_tokens_are_read_again_on_sighup_and_a_broken_file_changes_nothing(
+    start_balancer, tmp_path
+):
+    file = tmp_path / "tokens"
+    tokens = file.write_text
 
-        def status(token):
-            link = WebSocket(lb.address, "/v1/control", token=token)
-            link.close()
-            return link.status
-        tokens("first\n")
-        with Balancer("--token-file", file.name) as lb:
-            equal([status("first"), status("second")], [101, 401])
-            tokens("first\r\n\nsecond\n")
-            lb.process.send_signal(signal.SIGHUP)
-            eventually(lambda: status("second") == 101, "the second token")
-            equal([status("first"), status("firs"), status("first\nsecond"[:5] + "x")], [101, 401, 401])
-            tokens("")
-            lb.process.send_signal(signal.SIGHUP)
-            eventually(lambda: "what was there before stays" in lb.log(), "the complaint")
-            equal([status("first"), status("")], [101, 401])
+    def status(token):
+        link = WebSocket(balancer.address, "/v1/control", token=token)
+        link.close()
+        return link.status
+
+    tokens("first\n")
+    balancer = start_balancer("--token-file", str(file))
+    assert [status("first"), status("second")] == [101, 401]
+    tokens("first\r\n\nsecond\n")
+    balancer.process.send_signal(signal.SIGHUP)
+    eventually(lambda: status("second") == 101, "the second token")
+    assert [status("first"), status("firs"), status("first\nsecond"[:5] + "x")] == [101, 401, 401]
+    tokens("")
+    balancer.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "what was there before stays" in balancer.log(), "the complaint")
+    assert [status("first"), status("")] == [101, 401]
 
 
-@test("a client that sends its request too slowly is cut off, one that waits for its job is not")
-def _():
-    with Balancer("--header-timeout-ms", "700", "--idle-timeout-ms", "1500") as lb:
-        control = Host(lb.address)
-        lb.wait_for(hosts=1)
-        waits = Background(post, lb)
-        loris, idle = connect(lb.address), connect(lb.tcp)
-        loris.sendall(b"POST /v1/run HTTP/1.1\r\nX: ")
-        loris.settimeout(10)
-        equal(loris.recv(100), b"")
-        idle.settimeout(10)
-        equal(idle.recv(100), b"")
-        equal(lb.metric("pe_connections_slow_total"), 2)
-        slot = Slot(lb.address)
-        slot.answer(slot.take_job()[0])
-        equal(waits.done().status, 200)
-        control.close()
+def test_a_client_that_sends_too_slowly_is_cut_off_but_not_one_that_waits_for_its_job(
+    start_balancer,
+):
+    balancer = start_balancer("--header-timeout-ms", "700", "--idle-timeout-ms", "1500")
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    waits = Background(balancer.post)
+    loris, idle = connect(balancer.address), connect(balancer.tcp)
+    loris.sendall(b"POST /v1/run HTTP/1.1\r\nX: ")
+    loris.settimeout(PATIENCE)
+    assert loris.recv(100) == b""
+    idle.settimeout(PATIENCE)
+    assert idle.recv(100) == b""
+    assert balancer.metric("pe_connections_slow_total") == 2
+    slot = Slot(balancer.address)
+    slot.answer(slot.take_job()[0])
+    assert waits.done().status == 200
 
 
-@test("a head that is too large is refused")
-def _():
-    with Balancer() as lb:
-        with connect(lb.address) as sock:
-            try:
-                sock.sendall(b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * (1 << 20) + b"\r\n\r\n")
-                equal(sock.recv(12), b"HTTP/1.1 400")
-            except (BrokenPipeError, ConnectionResetError):
-                pass
-        equal(lb.health()["status"], "ok")
+def test_a_head_that_is_too_large_is_refused(balancer):
+    with connect(balancer.address) as sock:
+        try:
+            sock.sendall(b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * (1 << 20) + b"\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 400"
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert balancer.health()["status"] == "ok"
 
 
-@test("pages of allowed origins may use the service, others may not")
-def _():
-    with Balancer("--cors-origin", "https://pe.example", "--cors-origin", "http://localhost:1") as lb:
-        preflight = {"Origin": "https://pe.example", "Access-Control-Request-Method": "POST",
-                     "Access-Control-Request-Headers": "cache-control"}
-        answer = request(lb, "OPTIONS", "/v1/run", headers=preflight)
-        equal((answer.status, answer.headers["Access-Control-Allow-Origin"]), (204, "https://pe.example"))
-        equal(answer.headers["Access-Control-Allow-Methods"], "POST")
-        equal("Cache-Control" in answer.headers["Access-Control-Allow-Headers"], True)
-        equal(answer.headers["Vary"], "Origin")
-        response = request(lb, "GET", "/v1/images", headers={"Origin": "http://localhost:1"})
-        equal(response.headers["Access-Control-Allow-Origin"], "http://localhost:1")
-        equal("X-Request-Id" in response.headers["Access-Control-Expose-Headers"], True)
-        response = request(lb, "POST", "/v1/run", b"", headers={"Origin": "https://pe.example"})
-        equal((response.status, response.headers["Access-Control-Allow-Origin"]), (400, "https://pe.example"))
-        for origin in "https://evil.example", "https://pe.example.evil", "null":
-            equal(request(lb, "GET", "/", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"], None)
-        equal(request(lb, "GET", "/").headers["Access-Control-Allow-Origin"], None)
-    with Balancer("--cors-origin", "*") as lb:
-        equal(request(lb, "GET", "/", headers={"Origin": "null"}).headers["Access-Control-Allow-Origin"], "*")
+def test_pages_of_allowed_origins_may_use_the_service_others_may_not(start_balancer):
+    balancer = start_balancer(
+        "--cors-origin", "https://pe.example", "--cors-origin", "http://localhost:1"
+    )
+    preflight = {
+        "Origin": "https://pe.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "cache-control",
+    }
+    answer = balancer.request("OPTIONS", "/v1/run", headers=preflight)
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://pe.example"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST"
+    assert "Cache-Control" in answer.headers["Access-Control-Allow-Headers"]
+    assert answer.headers["Vary"] == "Origin"
+    response = balancer.request("GET", "/v1/images", headers={"Origin": "http://localhost:1"})
+    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:1"
+    assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"]
+    response = balancer.request("POST", "/v1/run", b"", headers={"Origin": "https://pe.example"})
+    assert response.status == 400
+    assert response.headers["Access-Control-Allow-Origin"] == "https://pe.example"
+    for origin in "https://evil.example", "https://pe.example.evil", "null":
+        assert (
+            balancer.request("GET", "/", headers={"Origin": origin}).headers[
+                "Access-Control-Allow-Origin"
+            ]
+            is None
+        )
+    assert balancer.request("GET", "/").headers["Access-Control-Allow-Origin"] is None
+    balancer.end()
+    balancer = start_balancer("--cors-origin", "*")
+    assert (
+        balancer.request("GET", "/", headers={"Origin": "null"}).headers[
+            "Access-Control-Allow-Origin"
+        ]
+        == "*"
+    )
 
 
 # ---- TLS ----
 
+
 def make_certificate(folder, name):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-                    os.path.join(folder, "key.pem"), "-out", os.path.join(folder, "cert.pem")],
-                   check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            os.path.join(folder, "key.pem"),
+            "-out",
+            os.path.join(folder, "cert.pem"),
+        ],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def tls_connect(where, protocols=("http/1.1",)):
@@ -223,70 +258,90 @@ def certificate_names(where, name):
         return name.encode() in sock.getpeercert(True)
 
 
-class TlsBalancer(Balancer):
-    def __init__(self, folder, *options):
-        self.tls = f"127.0.0.1:{free_port()}"
-        super().__init__("--listen-tls", self.tls, "--tls-cert", os.path.join(folder, "cert.pem"), "--tls-key",
-                         os.path.join(folder, "key.pem"), *options)
+@pytest.fixture
+def start_tls_balancer(start_balancer, tmp_path):
+    """A function that starts a balancer that also listens with TLS, at its address `tls`."""
+    ports = []
+
+    def start(*options):
+        make_certificate(tmp_path, "first.example")
+        ports.append(Port())
+        tls = f"127.0.0.1:{ports[-1].number}"
+        files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
+        balancer = start_balancer("--listen-tls", tls, *files, *options)
+        balancer.tls = tls
+        return balancer
+
+    yield start
+    for port in ports:
+        port.close()
 
 
 def tls_post(where, files=()):
-    connection = http.client.HTTPConnection("lb", timeout=30)
+    connection = http.client.HTTPConnection("lb", timeout=PATIENCE)
     connection.sock = tls_connect(where)
-    connection.request("POST", "/v1/run", job_body(files=files),
-                       {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    connection.request("POST", "/v1/run", job_body(files=files), {"Content-Type": FORM})
     return Response(connection.getresponse())
 
 
-@test("jobs go over TLS, certificates are renewed on SIGHUP, and who hangs up is noticed there, too")
-def _():
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        make_certificate(folder, "first.example")
-        with TlsBalancer(folder) as lb:
-            control, slot = lb.worker()
-            pending = Background(tls_post, lb.tls, [("f", b"x" * MIB)])
-            job, files = slot.take_job()
-            slot.answer(job, b"over TLS", b"", [("g", files[0][1])])
-            equal(pending.done().form()[3][2], b"x" * MIB)
-            equal(certificate_names(lb.tls, "first.example"), True)
-            old = tls_connect(lb.tls)
-            make_certificate(folder, "second.example")
-            lb.process.send_signal(signal.SIGHUP)
-            eventually(lambda: certificate_names(lb.tls, "second.example"), "the new certificate")
-            old.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            equal(old.recv(12), b"HTTP/1.1 200")
-            sock = tls_connect(lb.tls)
-            body = job_body()
-            sock.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nContent-Type: "
-                         f"multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode() + body)
-            job, _ = slot.take_job()
-            sock.close()
-            equal(slot.receive()["type"], "cancel")
-            control.close()
+def test_jobs_run_over_tls_certificates_are_renewed_and_a_hang_up_cancels(
+    start_tls_balancer, tmp_path
+):
+    balancer = start_tls_balancer()
+    registration, slot = balancer.worker()
+    pending = Background(tls_post, balancer.tls, [("f", b"x" * MIB)])
+    job, files = slot.take_job()
+    slot.answer(job, b"over TLS", b"", [("g", files[0][1])])
+    assert pending.done().form()[3][2] == b"x" * MIB
+    assert certificate_names(balancer.tls, "first.example")
+    old = tls_connect(balancer.tls)
+    make_certificate(tmp_path, "second.example")
+    balancer.process.send_signal(signal.SIGHUP)
+    eventually(lambda: certificate_names(balancer.tls, "second.example"), "the new certificate")
+    old.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert old.recv(12) == b"HTTP/1.1 200"
+    sock = tls_connect(balancer.tls)
+    sock.sendall(job_request())
+    job, _ = slot.take_job()
+    sock.close()
+    assert slot.receive()["type"] == "cancel"
 
 
-@test("HTTP/2 is offered over TLS only when it is switched on, and cancels by stream")
-def _():
-    with tempfile.TemporaryDirectory(prefix="pe-lb-test-") as folder:
-        make_certificate(folder, "x")
-        with TlsBalancer(folder) as lb:
-            with tls_connect(lb.tls, ("h2", "http/1.1")) as sock:
-                equal(sock.selected_alpn_protocol(), "http/1.1")
-        with TlsBalancer(folder, "--http2") as lb:
-            control, slot = lb.worker()
-            with tls_connect(lb.tls, ("h2", "http/1.1")) as sock:
-                equal(sock.selected_alpn_protocol(), "h2")
-            def curl(command):
-                job = json.dumps({"image": "gcc:14", "cmd": [command]})
-                return subprocess.Popen(["curl", "-sk", "--http2", "-F", f"job={job};type=application/json", "-w",
-                                         "%{http_version}", f"https://{lb.tls}/v1/run"], stdout=subprocess.PIPE)
-            process = curl("one")
-            slot.answer(slot.take_job()[0], b"over HTTP/2")
-            output = process.communicate(timeout=20)[0]
-            equal((b"over HTTP/2" in output, output[-1:]), (True, b"2"))
-            process = curl("another")
-            slot.take_job()
-            process.kill()
-            process.communicate()
-            equal(slot.receive()["type"], "cancel")
-            control.close()
+def test_http_2_is_offered_over_tls_only_when_enabled_and_cancels_by_stream(
+    start_tls_balancer, tmp_path
+):
+    balancer = start_tls_balancer()
+    with tls_connect(balancer.tls, ("h2", "http/1.1")) as sock:
+        assert sock.selected_alpn_protocol() == "http/1.1"
+    balancer.end()
+    balancer = start_tls_balancer("--http2")
+    registration, slot = balancer.worker()
+    with tls_connect(balancer.tls, ("h2", "http/1.1")) as sock:
+        assert sock.selected_alpn_protocol() == "h2"
+
+    def curl(command):
+        job = json.dumps({"image": "gcc:14", "cmd": [command]})
+        return subprocess.Popen(
+            [
+                "curl",
+                "-sk",
+                "--http2",
+                "-F",
+                f"job={job};type=application/json",
+                "-w",
+                "%{http_version}",
+                f"https://{balancer.tls}/v1/run",
+            ],
+            stdout=subprocess.PIPE,
+        )
+
+    process = curl("one")
+    slot.answer(slot.take_job()[0], b"over HTTP/2")
+    output = process.communicate(timeout=PATIENCE)[0]
+    assert b"over HTTP/2" in output
+    assert output[-1:] == b"2"
+    process = curl("another")
+    slot.take_job()
+    process.kill()
+    process.communicate()
+    assert slot.receive()["type"] == "cancel"

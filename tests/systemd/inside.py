@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, "/pe/tests/lb")
+sys.path.insert(0, "/pe/tests")
 
-from slotclient import Host, Slot, image  # noqa: E402
+from fixtures.stand_in_worker import Registration, Slot, image  # noqa: E402
 
 ADDRESS = "127.0.0.1:8080"
 BOUNDARY = "systemd-test"
@@ -111,7 +111,7 @@ class StandIns:
                 time.sleep(0.1)
 
     def control(self):
-        host = Host(ADDRESS, "stand-in", [image("stand:1")], token=self.token)
+        host = Registration(ADDRESS, "stand-in", [image("stand:1")], token=self.token)
         check(host.status == 101, host.status)
         while not self.ending:
             host.receive(60)
