@@ -1,9 +1,10 @@
-/* Sends one HTTP/1.1 request again and again over kept-alive connections and measures.
+/* Sends one HTTP/1.1 request repeatedly over kept-alive connections, and measures the responses.
  *
  *   lb-load HOST:PORT CONNECTIONS SECONDS RATE REQUEST_FILE
  *
- * RATE 0: as fast as answers come. Otherwise so many requests a second, each measured from when it was due
- * (a late sender must not hide a slow server). Prints one line of JSON. */
+ * RATE is the number of requests per second. 0 means that a connection sends its next request as soon as it
+ * has a response. With a rate, latency is measured from the time at which the request was due, so that a late
+ * sender does not hide a slow server. Prints one line of JSON. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -66,7 +67,7 @@ static void send_request(struct connection *connection, uint64_t due_us)
         fail("send");
 }
 
-/* Whether the answer is whole: by Content-Length, or as chunks. */
+/* True if the response is complete, by its Content-Length or its chunks. */
 static bool is_complete(const struct connection *connection)
 {
     const char *bytes = connection->bytes;
@@ -81,7 +82,7 @@ static bool is_complete(const struct connection *connection)
     return connection->used >= head + 5 && !memcmp(bytes + connection->used - 5, "0\r\n\r\n", 5);
 }
 
-/* True when an answer has come. */
+/* Read from a connection. True if a response is complete. */
 static bool receive(struct connection *connection)
 {
     for (;;) {
@@ -103,7 +104,7 @@ static bool receive(struct connection *connection)
 
 /* ---- the loop ---- */
 
-/* Send what is due on connections that are idle; with a rate, lateness is part of the latency. */
+/* Send the requests that are due on idle connections. With a rate, lateness counts as latency. */
 static void send_due(int count, double interval_us, uint64_t start_us, uint64_t now, size_t *sent)
 {
     static int next;

@@ -1,11 +1,11 @@
-/* A stand-in for a worker host, for measuring and for killing: a control connection and slots that answer
- * every job after a given time, without a VM. One process for the host and, with --fork, one for each slot,
- * which is started again when it is killed.
+/* A stand-in for a worker, without VMs. It has a registration and slots that answer every job after a fixed
+ * time. It is one process. With --fork each slot is a process of its own, which is replaced when it is
+ * killed.
  *
  *   lb-slots HOST:PORT NAME SLOTS WORK_MS STDOUT_BYTES [--fork LOG]
  *
- * STDOUT_BYTES 0: stdout is the job's input. LOG gets a line "T PID INPUT" for each job taken and "D PID
- * INPUT" for each one answered. */
+ * If STDOUT_BYTES is 0, stdout is the input of the job. LOG gets a line "T PID INPUT" for each job that a
+ * slot takes, and a line "D PID INPUT" for each one that it answers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -39,13 +39,13 @@ struct options {
 struct slot {
     const struct options *options;
     wslay_event_context_ptr frames;
-    uint64_t due_ms; /* when the job is done, 0 while there is none */
+    uint64_t due_ms; /* when the job is done; 0: there is no job */
     size_t input_size;
     int fd;
     bool canceled, watched_for_room;
     char id[80];
     char input[INPUT_MAX];
-    uint8_t out[OUT_MAX]; /* frames for the next write: all of an answer goes out in one */
+    uint8_t out[OUT_MAX]; /* frames of the next write; a response is written at once */
     size_t out_size;
 };
 
@@ -93,7 +93,7 @@ static int connect_to(const char *where)
     return fd;
 }
 
-/* Upgrade; the answer's head is read byte by byte, so that no frame is lost. */
+/* Upgrade to WebSocket. The response's head is read byte by byte, so that no frame is lost. */
 static int open_link(const char *where, const char *path)
 {
     char text[512], head[2048] = "";
@@ -149,7 +149,7 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, siz
     return (ssize_t)size;
 }
 
-/* Write what there is, and as much as the other side takes; -1: the connection ended. */
+/* Write as much as the connection accepts. -1: the connection is closed. */
 static int flush(struct slot *slot)
 {
     do {
@@ -294,7 +294,7 @@ static void say_hello(struct slot *control)
     say_text(control, text);
 }
 
-/* Move frames, and answer what is due; -1: the connection ended. */
+/* Read and write frames, and answer the job if it is due. -1: the connection is closed. */
 static int serve(struct slot *slot, uint64_t now)
 {
     if (slot->due_ms && now >= slot->due_ms)
@@ -315,7 +315,7 @@ static int timeout_ms(const struct slot *slots, int count, uint64_t now)
     return wait;
 }
 
-/* What epoll is to wait for on a slot's connection; -1: it failed. */
+/* Set the events that epoll waits for on the connection of a slot. -1: epoll_ctl failed. */
 static int watch(int poller, int operation, struct slot *slot)
 {
     bool more = slot->out_size || wslay_event_want_write(slot->frames);
@@ -326,7 +326,7 @@ static int watch(int poller, int operation, struct slot *slot)
     return epoll_ctl(poller, operation, slot->fd, &event);
 }
 
-/* Serve connections until one ends. */
+/* Serve all connections until one is closed. */
 static void run(struct slot *slots, int count)
 {
     int poller = epoll_create1(EPOLL_CLOEXEC);
@@ -372,7 +372,7 @@ static pid_t start_slot(const struct options *options)
     _exit(0);
 }
 
-/* A process for each slot; those that end are replaced, from the control connection's poll loop. */
+/* One process per slot. The poll loop of the registration replaces those that end. */
 static void run_forked(const struct options *options)
 {
     static struct slot control;
