@@ -8,7 +8,7 @@
 #include "worker/config.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
-#include "worker/template_client.h"
+#include "worker/template_channel.h"
 #include "worker/vmm/probe.h"
 #include "worker/worker_dir.h"
 
@@ -55,8 +55,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->store},
         {"host", 0, "NAME", "this host's name (default: its hostname and a number)", PE_OPTION_TEXT,
          &settings->host},
-        {"vmm", 0, "ENGINE",
-         "auto, or one engine: qemu+tcg+snapshot, … (default auto: the best that works)",
+        {"vmm", 0, "ENGINE", "auto, or one engine: qemu+tcg+snapshot, … (default auto: the best that works)",
          PE_OPTION_TEXT, &settings->vmm},
         {"probe-again", 0, NULL, "try every engine, whatever was found at an earlier start", PE_OPTION_FLAG,
          &settings->probe_again},
@@ -263,7 +262,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots,
            config->engine_reason, config->server);
-    config->template_listener = template_listen(config, err);
+    config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
     return config->metrics ? supervisor_run(config, err) : -1;
 }

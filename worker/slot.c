@@ -68,7 +68,7 @@ static void ensure_machine(struct slot *slot)
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
     struct pe_error err;
-    if (slot->machine.vm.pid > 0 || slot->start_permit.asked || pe_now_us() < slot->make_after_us)
+    if (slot->machine.vm.pid > 0 || slot->start_permit.requested || pe_now_us() < slot->make_after_us)
         return;
     if (find_image(slot, &images, &image, &err) < 0 ||
         template_client_request_vm(&slot->start_permit, slot->config, image->name, false, &err) < 0)
@@ -154,7 +154,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 /* When the idle slot has to act by itself: a VM that does not become ready, or one to be tried again. */
 static uint64_t idle_deadline(const struct slot *slot)
 {
-    if (slot->start_permit.asked)
+    if (slot->start_permit.requested)
         return 0;
     if (slot->machine.vm.pid <= 0)
         return slot->make_after_us ? slot->make_after_us : pe_now_us();
@@ -206,7 +206,7 @@ static int serve(struct slot *slot, struct pe_error *err)
     for (;;) {
         enum ws_client_event event;
         ensure_machine(slot);
-        bool asked = slot->start_permit.asked;
+        bool asked = slot->start_permit.requested;
         int fd = asked ? slot->start_permit.fd : slot->machine.vm.serial_fd;
         if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
             return -1;

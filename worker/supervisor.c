@@ -9,7 +9,7 @@
 #include "worker/registration.h"
 #include "worker/slot.h"
 #include "worker/stop_signal.h"
-#include "worker/template_cache.h"
+#include "worker/template_server.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -155,8 +155,9 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
     uint32_t slots = config->slots + config->ahead;
     for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
-    supervisor->children[slots] = (struct child){.run = templates_main, .name = "templates", .number = slots};
-    supervisor->children[slots + 1] = (struct child){.run = registration_main, .name = "control"};
+    supervisor->children[slots] =
+        (struct child){.run = template_server_main, .name = "template server", .number = slots};
+    supervisor->children[slots + 1] = (struct child){.run = registration_main, .name = "registration"};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

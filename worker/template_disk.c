@@ -1,95 +1,29 @@
-/* Templates as files, and the keys they go by. When a template is made is decided elsewhere. */
+/* Templates as files: loading, storing and eviction. When a template is made is decided in
+ * worker/template_cache.c. */
 #include "worker/template_disk.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "codec/sha256.h"
-#include "worker/bundle.h"
-#include "worker/vmm/driver.h"
+#include "worker/template_key.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Counted up when pe-worker itself changes what a snapshot means: the guest contract, the way it is made. */
-#define TEMPLATE_FORMAT 2
-
 #define COPY_BYTES (1u << 20)
 
-/* Followed by the PID of the process that is at it. */
+/* Prefix of an unfinished template. The PID of the process that writes it follows. */
 #define UNFINISHED ".new-"
 
-/* ---- keys ---- */
-
-static int hash_file(struct pe_sha256 *hash, const char *path, struct pe_error *err)
-{
-    if (pe_sha256_add_file(hash, path, err) < 0)
-        return -1;
-    pe_sha256_add_text(hash, "");
-    return 0;
-}
-
-/* A KVM guest has the host's CPU in its state. */
-static int hash_cpu(struct pe_sha256 *hash, struct pe_error *err)
-{
-    pe_autobuf struct pe_buf info = {0};
-    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, err) < 0 ||
-        pe_buf_append(&info, "", 1, err) < 0)
-        return -1;
-    static const char *const lines[] = {"model name", "flags"};
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        const char *line = strstr((const char *)info.data, lines[i]);
-        if (line)
-            pe_sha256_add(hash, line, strcspn(line, "\n"));
-    }
-    return 0;
-}
-
-int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
-                           struct pe_error *err)
-{
-    pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
-    char version[VMM_VERSION_MAX], text[160];
-    if (!hash || vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
-        hash_file(hash, config->vm.kernel, err) < 0 || hash_file(hash, config->vm.initramfs, err) < 0)
-        return -1;
-    snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
-             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->prewarm);
-    pe_sha256_add_text(hash, text);
-    if (config->vm.accel == VM_ACCEL_KVM && hash_cpu(hash, err) < 0)
-        return -1;
-    return pe_sha256_end_hex(hash, key, err);
-}
-
-int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
-                 char key[TEMPLATE_KEY_SIZE], struct pe_error *err)
-{
-    pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
-    pe_autobuf struct pe_buf container = {0};
-    if (!hash || bundle_config(BUNDLE_JOB, image, config->memory_mib, &container, err) < 0)
-        return -1;
-    pe_sha256_add(hash, container.data, container.size);
-    pe_sha256_add_text(hash, host_part);
-    pe_sha256_add_text(hash, image->digest);
-    for (size_t i = 0; i < image->warmup_count; i++)
-        pe_sha256_add_text(hash, image->warmup[i]);
-    pe_sha256_add_text(hash, "");
-    for (size_t i = 0; i < image->env_count; i++)
-        pe_sha256_add_text(hash, image->env[i]);
-    return pe_sha256_end_hex(hash, key, err);
-}
-
-/* ---- files ---- */
-
-uint64_t template_bytes(const struct vm_snapshot *snapshot)
+uint64_t template_disk_bytes(const struct vm_snapshot *snapshot)
 {
     struct stat memory = {0}, state = {0};
     if (fstat(snapshot->memory_fd, &memory) < 0 || fstat(snapshot->state_fd, &state) < 0)
@@ -109,41 +43,41 @@ static int copy_range(int from, int to, off_t at, off_t end, char *bytes)
     return 0;
 }
 
-/* The whole file, holes as holes. */
+/* Copy the whole file. Holes stay holes. */
 static int copy_sparse(int from, int to, struct pe_error *err)
 {
     pe_autofree char *bytes = malloc(COPY_BYTES);
     struct stat status;
     if (!bytes || fstat(from, &status) < 0 || ftruncate(to, status.st_size) < 0)
-        return pe_fail_errno(err, "copying a template");
+        return pe_fail_errno(err, "cannot copy a template");
     off_t at = lseek(from, 0, SEEK_DATA);
     while (at >= 0 && at < status.st_size) {
         off_t end = lseek(from, at, SEEK_HOLE);
         if (end < 0 || copy_range(from, to, at, end, bytes) < 0)
-            return pe_fail_errno(err, "copying a template");
+            return pe_fail_errno(err, "cannot copy a template");
         at = lseek(from, end, SEEK_DATA);
     }
-    return at < 0 && errno != ENXIO ? pe_fail_errno(err, "copying a template") : 0;
+    return at < 0 && errno != ENXIO ? pe_fail_errno(err, "cannot copy a template") : 0;
 }
 
 static int load_file(int folder, const char *name, int *memory, struct pe_error *err)
 {
     pe_autoclose int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return pe_fail_errno(err, "opening a template's %s", name);
+        return pe_fail_errno(err, "cannot open the file %s of a template", name);
     *memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*memory < 0)
-        return pe_fail_errno(err, "memfd for a template");
+        return pe_fail_errno(err, "cannot create a memfd for a template");
     if (copy_sparse(file, *memory, err) < 0)
         return -1;
-    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED); /* it is in memory once, that is enough */
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED); /* the page cache would be a second copy in memory */
     if (fcntl(*memory, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-        return pe_fail_errno(err, "sealing a template");
+        return pe_fail_errno(err, "cannot seal a template");
     return 0;
 }
 
-int template_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
-                  struct pe_error *err)
+int template_disk_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
+                       struct pe_error *err)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", config->template_dir, key);
@@ -152,13 +86,13 @@ int template_load(const struct worker_config *config, const char *key, struct vm
     if (folder < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no template %s", path);
     if (folder < 0)
-        return pe_fail_errno(err, "opening %s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     if (load_file(folder, "memory", &snapshot->memory_fd, err) < 0 ||
         load_file(folder, "state", &snapshot->state_fd, err) < 0) {
         vm_snapshot_close(snapshot);
-        return pe_fail_context(err, "template %s", path);
+        return pe_fail_context(err, "cannot load the template %s", path);
     }
-    futimens(folder, NULL); /* used now: eviction goes by this */
+    futimens(folder, NULL); /* eviction goes by the time of the last use */
     return 0;
 }
 
@@ -166,11 +100,11 @@ static int store_file(int folder, const char *name, int from, struct pe_error *e
 {
     pe_autoclose int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
-        return pe_fail_errno(err, "making a template's %s", name);
+        return pe_fail_errno(err, "cannot create the file %s of a template", name);
     if (copy_sparse(from, file, err) < 0)
         return -1;
     if (fsync(file) < 0)
-        return pe_fail_errno(err, "writing a template's %s", name);
+        return pe_fail_errno(err, "cannot write the file %s of a template", name);
     posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     return 0;
 }
@@ -185,7 +119,7 @@ static void remove_template(int directory, const char *name)
     unlinkat(directory, name, AT_REMOVEDIR);
 }
 
-/* The template that was not used for longest, and the size of all. */
+/* Returns the bytes of all templates, and in `oldest` the least recently used one, which is not `keep`. */
 static uint64_t survey(int directory, const char *keep, char oldest[TEMPLATE_KEY_SIZE])
 {
     uint64_t bytes = 0;
@@ -214,43 +148,43 @@ static void evict(const struct worker_config *config, int directory, const char 
 {
     char oldest[TEMPLATE_KEY_SIZE];
     while (survey(directory, keep, oldest) > config->template_mib << 20 && oldest[0]) {
-        pe_log(PE_LOG_INFO, "template %.12s makes room: all of them have more than %llu MiB", oldest,
+        pe_log(PE_LOG_INFO, "template %.12s makes room: the templates exceed %llu MiB (--templates)", oldest,
                (unsigned long long)config->template_mib);
         remove_template(directory, oldest);
     }
 }
 
-int template_store(const struct worker_config *config, const char *key, const struct vm_snapshot *snapshot,
-                   struct pe_error *err)
+int template_disk_store(const struct worker_config *config, const char *key,
+                        const struct vm_snapshot *snapshot, struct pe_error *err)
 {
     char unfinished[40];
     snprintf(unfinished, sizeof unfinished, UNFINISHED "%d", (int)getpid());
     pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || mkdirat(directory, unfinished, 0700) < 0)
-        return pe_fail_errno(err, "making a template in %s", config->template_dir);
+        return pe_fail_errno(err, "cannot create a template in %s", config->template_dir);
     pe_autoclose int folder = openat(directory, unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        pe_fail_errno(err, "opening a new template");
+        pe_fail_errno(err, "cannot open the folder of a new template");
     if (folder < 0 || store_file(folder, "memory", snapshot->memory_fd, err) < 0 ||
         store_file(folder, "state", snapshot->state_fd, err) < 0) {
         remove_template(directory, unfinished);
         return -1;
     }
-    remove_template(directory, key); /* one that could not be loaded */
+    remove_template(directory, key); /* a template that could not be loaded */
     if (fsync(folder) < 0 || renameat(directory, unfinished, directory, key) < 0 || fsync(directory) < 0)
-        return pe_fail_errno(err, "naming a template");
+        return pe_fail_errno(err, "cannot rename a new template in %s", config->template_dir);
     evict(config, directory, key);
     return 0;
 }
 
-void template_remove(const struct worker_config *config, const char *key)
+void template_disk_remove(const struct worker_config *config, const char *key)
 {
     pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0)
         remove_template(directory, key);
 }
 
-void template_sweep(const struct worker_config *config)
+void template_disk_sweep(const struct worker_config *config)
 {
     pe_autodir DIR *list = opendir(config->template_dir);
     for (struct dirent *entry; list && (entry = readdir(list));) {

@@ -1,46 +1,35 @@
-/* Templates on disk, kept across restarts:
+/* Templates on disk, which survive a restart of the worker:
  *
- *   DIR/<key>/memory   RAM, sparse
+ *   DIR/<key>/memory   RAM, a sparse file
  *   DIR/<key>/state    registers and devices
  *
- * A folder appears under its final name by one rename(2); names starting with "." are unfinished work. The
- * key says everything that the snapshot depends on: what has another key is another template. */
+ * DIR is config->template_dir, and the key is that of worker/template_key.h. A folder gets its final name
+ * by one rename(2), so it is complete. Names that begin with "." are unfinished. */
 #ifndef PE_WORKER_TEMPLATE_DISK_H
 #define PE_WORKER_TEMPLATE_DISK_H
 
 #include "base/error.h"
-#include "proto/image.h"
 #include "worker/config.h"
 #include "worker/vmm/vmm.h"
 
-#define TEMPLATE_KEY_SIZE 65 /* 64 hex digits of a SHA-256, and the NUL */
+/* Read the template `key` into sealed memory files, which the caller owns, and note that it was used now.
+ * Fails with PE_ERR_NOT_FOUND if there is none, else with PE_ERR_INTERNAL; `*snapshot` is then
+ * VM_SNAPSHOT_NONE. */
+int template_disk_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
+                       struct pe_error *err) PE_MUST_CHECK;
 
-/* The key of the image's template on this host: kernel, initramfs, VMM and its release, engine, CPU, memory,
- * rootfs, container configuration, warm-up. `host_part` is what template_key_of_worker found. */
-int template_key(const struct worker_config *config, const char *host_part, const struct pe_image *image,
-                 char key[TEMPLATE_KEY_SIZE], struct pe_error *err) PE_MUST_CHECK;
+/* Write the template `key`, replacing an older one, then remove the least recently used templates until
+ * all together fit into config->template_mib. Fails with PE_ERR_INTERNAL. */
+int template_disk_store(const struct worker_config *config, const char *key,
+                        const struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;
 
-/* The part that all images share; reads kernel and initramfs whole. */
-int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE_KEY_SIZE],
-                           struct pe_error *err) PE_MUST_CHECK;
+/* Remove the template `key`. It is no error if there is none. */
+void template_disk_remove(const struct worker_config *config, const char *key);
 
-/* Read a template into sealed memory files. PE_ERR_NOT_FOUND when there is none. */
-int template_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
-                  struct pe_error *err) PE_MUST_CHECK;
+/* Remove the unfinished templates of processes that no longer exist. Call it at the start. */
+void template_disk_sweep(const struct worker_config *config);
 
-/* Write one, then remove the templates that were not used for longest until all fit into
- * config->template_mib.
- */
-int template_store(const struct worker_config *config, const char *key, const struct vm_snapshot *snapshot,
-                   struct pe_error *err) PE_MUST_CHECK;
-
-/* Remove one; no error if there is none. */
-void template_remove(const struct worker_config *config, const char *key);
-
-/* Remove unfinished work of processes that were killed. For the start. */
-void template_sweep(const struct worker_config *config);
-
-/* What a snapshot takes of memory or disk, bytes. */
-uint64_t template_bytes(const struct vm_snapshot *snapshot);
+/* Returns the bytes that a snapshot takes in memory or on disk, without its holes. */
+uint64_t template_disk_bytes(const struct vm_snapshot *snapshot);
 
 #endif

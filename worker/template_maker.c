@@ -1,11 +1,13 @@
-/* The life of a maker. Who asks for templates, and who gets them, is templates.c's business. */
+/* The process that makes a template. Which templates are made, and when, is decided in
+ * worker/template_cache.c. */
 #include "worker/template_maker.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/machine.h"
-#include "worker/template_client.h"
+#include "worker/template_channel.h"
+#include "worker/template_disk.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Behind the jobs that run meanwhile. */
+/* Jobs that run at the same time come first. */
 #define MAKER_NICENESS 5
 
 static int build(const struct worker_config *config, const struct pe_image *image,
@@ -30,10 +32,10 @@ static int build(const struct worker_config *config, const struct pe_image *imag
     return machine_save(config, &machine, snapshot, err);
 }
 
-static int answer(int fd, const struct vm_snapshot *snapshot, struct pe_error *err)
+static int send_snapshot(int fd, const struct vm_snapshot *snapshot, struct pe_error *err)
 {
-    const struct template_message message = {.word = TEMPLATE_GRANT_CLONE};
-    return template_send(fd, &message, snapshot, err);
+    const struct template_message message = {.kind = TEMPLATE_GRANT_CLONE};
+    return template_channel_send(fd, &message, snapshot, err);
 }
 
 static int make(const struct worker_config *config, const struct pe_image *image, const char *key, int fd,
@@ -41,18 +43,18 @@ static int make(const struct worker_config *config, const struct pe_image *image
 {
     struct vm_snapshot snapshot;
     uint64_t start_us = pe_now_us();
-    int loaded = template_load(config, key, &snapshot, err);
+    int loaded = template_disk_load(config, key, &snapshot, err);
     if (loaded < 0 && err->kind != PE_ERR_NOT_FOUND)
-        pe_log(PE_LOG_WARN, "%s; it is made anew", err->message);
+        pe_log(PE_LOG_WARN, "%s; the template is made again", err->message);
     if (loaded < 0 && build(config, image, &snapshot, err) < 0)
         return -1;
     pe_log(PE_LOG_INFO, "template for %s %s after %llu ms: %llu MiB", image->name,
            loaded < 0 ? "made" : "loaded", (unsigned long long)(pe_now_us() - start_us) / 1000,
-           (unsigned long long)template_bytes(&snapshot) >> 20);
-    int failed = answer(fd, &snapshot, err);
-    close(fd); /* the answer is all that the caller waits for */
+           (unsigned long long)template_disk_bytes(&snapshot) >> 20);
+    int failed = send_snapshot(fd, &snapshot, err);
+    close(fd); /* the caller waits for nothing more */
     if (!failed && loaded < 0)
-        failed = template_store(config, key, &snapshot, err);
+        failed = template_disk_store(config, key, &snapshot, err);
     vm_snapshot_close(&snapshot);
     return failed;
 }
@@ -63,7 +65,7 @@ int template_maker_start(const struct worker_config *config, const struct pe_ima
     int pair[2];
     pid_t parent = getpid();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "socket pair for a template's maker");
+        return pe_fail_errno(err, "cannot create a socket pair for a template maker");
     pid_t pid = fork();
     if (pid == 0) {
         struct pe_error fault;
@@ -73,13 +75,13 @@ int template_maker_start(const struct worker_config *config, const struct pe_ima
         setpriority(PRIO_PROCESS, 0, MAKER_NICENESS);
         int failed = make(config, image, key, pair[1], &fault);
         if (failed)
-            pe_log(PE_LOG_ERROR, "template for %s: %s", image->name, fault.message);
+            pe_log(PE_LOG_ERROR, "cannot make a template for %s: %s", image->name, fault.message);
         _exit(failed ? 1 : 0);
     }
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
-        return pe_fail_errno(err, "fork for a template's maker");
+        return pe_fail_errno(err, "cannot fork a template maker");
     }
     *maker = (struct template_maker){.pid = pid, .fd = pair[0]};
     return 0;

@@ -14,7 +14,7 @@ import time
 import service as s
 from run import test
 
-WORDS = {"want": 0, "now": 1, "done": 2, "clone": 5, "boot": 6}  # enum template_message_kind of worker/template_client.h
+WORDS = {"request": 0, "request now": 1, "release": 3, "clone": 5}  # enum template_message_kind of worker/template_channel.h
 MESSAGE = "=I256s65s3x"  # struct template_message there
 INITIAL_NAMESPACES = 0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
 
@@ -136,7 +136,7 @@ def _(service):
     s.check_equal(outcome.files, {})
 
 
-@test("a template outlives its worker, and is made anew when what it depends on changes")
+@test("a template outlives its worker, and is made again when what it depends on changes")
 def _(service):
     state = os.path.join(service.directory.name, "kept")
     with Side(state=state) as first:
@@ -156,7 +156,7 @@ def _(service):
         os.truncate(path, 100)
     with Side(state=state) as damaged:
         wait_for_log(damaged, "template for busybox:1.35 loaded")
-        wait_for_log(damaged, "is made anew")
+        wait_for_log(damaged, "is made again")
         wait_for_log(damaged, "template for busybox:1.35 made")
         s.check_equal(damaged.run("echo all the same").stdout, b"all the same\n")
 
@@ -201,17 +201,17 @@ def _(service):
                 return None
             s.check_equal((word, identity), (WORDS["clone"], entry), "the answer, with the identity of its image")
             return "clone"
-        say(links[0], "want")
+        say(links[0], "request")
         s.check_equal(answer(links[0]), "clone", "the first")
-        say(links[1], "want")
+        say(links[1], "request")
         s.check_equal(answer(links[1], 0.5), None, "the second, while the first is at it")
-        say(links[2], "now")
+        say(links[2], "request now")
         s.check_equal(answer(links[2]), "clone", "one for a job")
-        say(links[2], "done")
-        say(links[0], "done")
+        say(links[2], "release")
+        say(links[0], "release")
         s.check_equal(answer(links[1]), "clone", "the second, then")
         links[1].close()  # dies with the permission
-        say(links[0], "want")
+        say(links[0], "request")
         s.check_equal(answer(links[0]), "clone", "after the death of one that had the permission")
         for link in links:
             link.close()
