@@ -1,4 +1,5 @@
-/* pe-worker: command line and checks of what a worker host needs; then the supervisor takes over. */
+/* pe-worker: parses the command line, checks what a worker needs and selects an engine. Then the
+ * supervisor (worker/supervisor.c) takes over. */
 #include "base/cleanup.h"
 #include "base/home.h"
 #include "base/io.h"
@@ -23,60 +24,59 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* --ahead was not given. */
+/* The value of --ahead if it was not given. */
 #define AHEAD_DEFAULT UINT64_MAX
 
 struct settings {
-    const char *server, *token_file, *store, *host, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
+    const char *server, *token_file, *store, *name, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
         *user;
     const char *state, *run, *metrics;
     struct pe_option_list warm;
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
-    char template_path[PATH_MAX], memory_path[PATH_MAX], run_path[PATH_MAX];
+    char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
 };
 
 static int parse_command_line(int argc, char **argv, struct settings *settings, struct pe_error *err)
 {
     const struct pe_option options[] = {
-        {"server", 's', "URL", "balancer: http://host:port, https://… or unix:/path", PE_OPTION_TEXT,
+        {"server", 's', "URL", "the balancer: http://host:port, https://... or unix:/path", PE_OPTION_TEXT,
          &settings->server},
-        {"token-file", 0, "FILE", "bearer token for the balancer", PE_OPTION_TEXT, &settings->token_file},
-        {"slots", 'n', "N", "jobs that run at once (default: one per CPU)", PE_OPTION_NUMBER,
+        {"token-file", 0, "FILE", "file with the bearer token for the balancer", PE_OPTION_TEXT,
+         &settings->token_file},
+        {"name", 0, "NAME", "name of this worker (default: the hostname and a random number)", PE_OPTION_TEXT,
+         &settings->name},
+        {"slots", 'n', "N", "run N jobs at the same time (default: one for each CPU)", PE_OPTION_NUMBER,
          &settings->slots},
-        {"ahead", 0, "K",
-         "more slots than that, in which jobs wait ready to run (default: one for every 4 of --slots)",
+        {"ahead", 0, "K", "keep K more jobs ready, which start as others end (default: a quarter of --slots)",
          PE_OPTION_NUMBER, &settings->ahead},
-        {"warm", 'w', "IMAGE", "image that the first warm VMs are made for; may come several times",
+        {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
+         &settings->memory_mib},
+        {"warm", 'w', "IMAGE", "make the first warm VMs for IMAGE; may be given several times",
          PE_OPTION_LIST, &settings->warm},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
          &settings->store},
-        {"host", 0, "NAME", "this host's name (default: its hostname and a number)", PE_OPTION_TEXT,
-         &settings->host},
-        {"vmm", 0, "ENGINE", "auto, or one engine: qemu+tcg+snapshot, … (default auto: the best that works)",
-         PE_OPTION_TEXT, &settings->vmm},
-        {"probe-again", 0, NULL, "try every engine, whatever was found at an earlier start", PE_OPTION_FLAG,
-         &settings->probe_again},
-        {"templates", 0, "MIB", "templates kept on disk, and as much in memory (default 4096)",
-         PE_OPTION_NUMBER, &settings->templates_mib},
-        {"refills", 0, "N", "warm VMs made at the same time (default: one per CPU)", PE_OPTION_NUMBER,
-         &settings->refills},
-        {"new-containers", 0, NULL, "make each job's container when it comes, not before", PE_OPTION_FLAG,
-         &settings->new_containers},
-        {"prewarm", 0, "N", "slots whose emulated VMs use spare time to get faster (default: two per CPU)",
-         PE_OPTION_NUMBER, &settings->prewarm_slots},
-        {"metrics-file", 0, "FILE",
-         "write counters and histograms there, in Prometheus' text format, every 10 s", PE_OPTION_TEXT,
-         &settings->metrics},
-        {"state", 0, "DIR", "what is kept across restarts (default: state/ of the installation)",
+        {"state", 0, "DIR", "folder for what survives a restart (default: state/ of the installation)",
          PE_OPTION_TEXT, &settings->state},
         {"run-dir", 0, "DIR",
-         "sockets and the like (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)", PE_OPTION_TEXT,
+         "folder for sockets (default: /run/program-explorer, or below $XDG_RUNTIME_DIR)", PE_OPTION_TEXT,
          &settings->run},
-        {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
-         &settings->memory_mib},
+        {"metrics-file", 0, "FILE", "write metrics to FILE every 10 s, in Prometheus' text format",
+         PE_OPTION_TEXT, &settings->metrics},
+        {"vmm", 0, "ENGINE", "auto (the default: the best that works) or an engine, as qemu+tcg+snapshot",
+         PE_OPTION_TEXT, &settings->vmm},
+        {"probe-again", 0, NULL, "try every engine again, instead of using the remembered result",
+         PE_OPTION_FLAG, &settings->probe_again},
+        {"templates", 0, "MIB", "bound on templates on disk, and in memory (default 4096)", PE_OPTION_NUMBER,
+         &settings->templates_mib},
+        {"refills", 0, "N", "start N warm VMs at the same time (default: one for each CPU)", PE_OPTION_NUMBER,
+         &settings->refills},
+        {"prewarm", 0, "N", "prewarm the emulated VMs of N slots (default: two for each CPU)",
+         PE_OPTION_NUMBER, &settings->prewarm_slots},
+        {"new-containers", 0, NULL, "create the container of a job when the job arrives", PE_OPTION_FLAG,
+         &settings->new_containers},
         {"kernel", 0, "FILE", "guest kernel (default: guest/vmlinux of the installation)", PE_OPTION_TEXT,
          &settings->kernel},
         {"initramfs", 0, "FILE", "guest initramfs (default: guest/initramfs.cpio)", PE_OPTION_TEXT,
@@ -84,16 +84,15 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"qemu", 0, "FILE", "QEMU (default /usr/bin/qemu-system-x86_64)", PE_OPTION_TEXT, &settings->qemu},
         {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)",
          PE_OPTION_TEXT, &settings->cloud_hypervisor},
-        {"vmm-user", 0, "NAME",
-         "whom VMMs run as when this runs as root (default: each slot's as a user of its own)",
+        {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
          PE_OPTION_TEXT, &settings->user},
-        {"die-with-parent", 0, NULL, "end when the program that started this one ends", PE_OPTION_FLAG,
+        {"die-with-parent", 0, NULL, "exit when the program that started this one exits", PE_OPTION_FLAG,
          &settings->die_with_parent},
         {0}};
     const struct pe_program program = {
         .name = "pe-worker",
         .usage = "--server URL [options]",
-        .about = "Runs jobs of a Program Explorer balancer, each in a fresh microVM.",
+        .about = "Connects to a Program Explorer balancer and runs its jobs, each in a fresh VM.",
         .options = options};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
@@ -102,17 +101,17 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
     if (!settings->server)
         return pe_fail(err, PE_ERR_INVALID,
-                       "--server is missing: which balancer to work for; see pe-worker --help");
+                       "--server URL is missing: it names the balancer; see pe-worker --help");
     if (settings->slots < 1 || settings->slots > 1024)
-        return pe_fail(err, PE_ERR_INVALID, "--slots must be from 1 to 1024");
+        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and 1024");
     if (settings->ahead == AHEAD_DEFAULT)
         settings->ahead = settings->slots / 4;
     if (settings->ahead > settings->slots)
-        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be more than --slots");
+        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
-        return pe_fail(err, PE_ERR_INVALID, "--memory must be from 256 to 65536 MiB");
+        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
-        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, --templates at most %u MiB",
+        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
                        1u << 24);
     return 0;
 }
@@ -130,7 +129,7 @@ static int check_file(const char *path, const char *remedy, struct pe_error *err
 {
     if (access(path, R_OK) == 0)
         return 0;
-    pe_fail_errno(err, "%s", path);
+    pe_fail_errno(err, "cannot read %s", path);
     return pe_fail_context(err, "%s", remedy);
 }
 
@@ -143,14 +142,15 @@ static int find_files(struct settings *settings, struct pe_error *err)
         use_default_path(&settings->initramfs, "guest/initramfs.cpio", settings->initramfs_path,
                          sizeof settings->initramfs_path, err) < 0)
         return -1;
-    if (check_file(settings->kernel, "the guest kernel is missing (make guest, or --kernel)", err) < 0 ||
-        check_file(settings->initramfs, "the guest initramfs is missing (make guest, or --initramfs)", err) <
-            0)
+    if (check_file(settings->kernel, "there is no guest kernel; build it with `make guest` or use --kernel",
+                   err) < 0 ||
+        check_file(settings->initramfs,
+                   "there is no guest initramfs; build it with `make guest` or use --initramfs", err) < 0)
         return -1;
     return 0;
 }
 
-/* The token is the file's first line. It goes into a header, so it must be printable. */
+/* The token is the first line of the file. It is sent in an HTTP header, so it must be printable. */
 static int read_token(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     if (!settings->token_file)
@@ -162,14 +162,14 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     token[strcspn(token, "\r\n")] = '\0';
     for (const char *c = token; *c; c++)
         if (*c < 0x21 || *c > 0x7e)
-            return pe_fail(err, PE_ERR_INVALID, "token file %s has characters that are not printable ASCII",
+            return pe_fail(err, PE_ERR_INVALID, "the token in %s has characters other than printable ASCII",
                            settings->token_file);
     config->token = token;
     return 0;
 }
 
-/* Not a user of the system: what none of them owns, no other slot's VMM can reach (uid ranges that systemd
- * leaves alone: UIDS-GIDS.md of systemd). */
+/* The VMMs of each slot run as a user that nothing else on the system uses, so they cannot reach the
+ * files or processes of another slot. systemd leaves this range of UIDs alone (its UIDS-GIDS.md). */
 #define VMM_UID_FIRST 2000000000u
 
 static int find_user(const char *name, struct worker_config *config, struct pe_error *err)
@@ -182,13 +182,13 @@ static int find_user(const char *name, struct worker_config *config, struct pe_e
     const struct passwd *user = getpwnam(name);
     if (!user)
         return pe_fail(err, PE_ERR_NOT_FOUND,
-                       "user '%s' for VMMs does not exist; choose another with --vmm-user", name);
+                       "the user '%s' for VMMs does not exist; choose another one with --vmm-user", name);
     config->vm.uid = user->pw_uid;
     config->vm.gid = user->pw_gid;
     return 0;
 }
 
-/* /run for root; elsewhere what the session gives, as sockets' paths must be short. */
+/* The path must be short, because a socket's path has at most 107 characters. */
 static const char *default_run_dir(char *path, size_t size)
 {
     const char *session = getenv("XDG_RUNTIME_DIR");
@@ -208,7 +208,7 @@ static int make_folders(struct settings *settings, struct worker_config *config,
         0)
         return -1;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
-    snprintf(settings->memory_path, sizeof settings->memory_path, "%s/engines", settings->state);
+    snprintf(settings->engine_path, sizeof settings->engine_path, "%s/engines", settings->state);
     if (!settings->run)
         settings->run = default_run_dir(base, sizeof base);
     config->template_dir = settings->template_path;
@@ -218,15 +218,15 @@ static int make_folders(struct settings *settings, struct worker_config *config,
     return worker_dir_make(settings->run, run_dir, sizeof run_dir, err);
 }
 
-static void name_host(const struct settings *settings, struct worker_config *config)
+static void choose_name(const struct settings *settings, struct worker_config *config)
 {
     char hostname[64] = "worker", number[9];
     gethostname(hostname, sizeof hostname - 1);
     pe_random_hex(number, 4);
-    if (settings->host)
-        snprintf(config->host, sizeof config->host, "%s", settings->host);
+    if (settings->name)
+        snprintf(config->name, sizeof config->name, "%s", settings->name);
     else
-        snprintf(config->host, sizeof config->host, "%s-%s", hostname, number);
+        snprintf(config->name, sizeof config->name, "%s-%s", hostname, number);
 }
 
 static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
@@ -247,7 +247,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
                                             .cloud_hypervisor = settings->cloud_hypervisor}};
-    name_host(settings, config);
+    choose_name(settings, config);
     if (read_token(settings, config, err) < 0 || find_user(settings->user, config, err) < 0)
         return -1;
     return make_folders(settings, config, err);
@@ -256,11 +256,11 @@ static int make_config(struct settings *settings, struct worker_config *config, 
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     const struct probe probe = {
-        .wanted = settings->vmm, .memory = settings->memory_path, .again = settings->probe_again};
+        .wanted = settings->vmm, .result_file = settings->engine_path, .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
         return -1;
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
-    pe_log(PE_LOG_INFO, "host %s: %u slots, %s, balancer %s", config->host, config->slots,
+    pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
            config->engine_reason, config->server);
     config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
@@ -273,7 +273,7 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
     if (parse_command_line(argc, argv, settings, err) < 0)
         return -1;
     if (settings->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        return pe_fail_errno(err, "--die-with-parent");
+        return pe_fail_errno(err, "cannot set up --die-with-parent");
     if (find_files(settings, err) < 0)
         return -1;
     signal(SIGPIPE, SIG_IGN);

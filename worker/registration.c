@@ -53,7 +53,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
         pe_log(PE_LOG_ERROR, "%s", fault.message);
     struct utsname system;
     uname(&system);
-    snprintf(message.hello.host, sizeof message.hello.host, "%s", config->host);
+    snprintf(message.hello.host, sizeof message.hello.host, "%s", config->name);
     snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
     read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
     snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine_reason);

@@ -118,7 +118,7 @@ static int send_ready(struct slot *slot, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_message message = {.kind = PE_MESSAGE_READY};
-    snprintf(message.host, sizeof message.host, "%s", slot->config->host);
+    snprintf(message.host, sizeof message.host, "%s", slot->config->name);
     if (slot->machine.ready)
         snprintf(message.warm, sizeof message.warm, "%s", slot->warm_image);
     if (pe_message_encode(&message, &text, err) < 0)

@@ -156,7 +156,7 @@ def _(service):
         os.truncate(path, 100)
     with Side(state=state) as damaged:
         wait_for_log(damaged, "template for busybox:1.35 loaded")
-        wait_for_log(damaged, "is made again")
+        wait_for_log(damaged, "will be made again")
         wait_for_log(damaged, "template for busybox:1.35 made")
         s.check_equal(damaged.run("echo all the same").stdout, b"all the same\n")
 

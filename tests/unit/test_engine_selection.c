@@ -83,7 +83,7 @@ static void arm64_tries_snapshots_without_pmu_and_then_without_sve_too(void **st
     }
 }
 
-static void a_rung_says_what_its_name_does(void **state)
+static void an_engine_says_what_its_name_does(void **state)
 {
     struct engine engines[ENGINES_MAX];
     (void)state;
@@ -127,7 +127,7 @@ static void a_broken_rung_leads_to_the_next_and_the_reason_says_why(void **state
         check_walk_down("aarch64", broken);
 }
 
-static void neighbours_that_fail_alike_share_one_reason(void **state)
+static void engines_that_fail_alike_share_one_reason(void **state)
 {
     struct engine engines[ENGINES_MAX];
     const struct engine *chosen = NULL;
@@ -142,7 +142,7 @@ static void neighbours_that_fail_alike_share_one_reason(void **state)
                         "qemu+kvm+snapshot, qemu+kvm+boot: there is no /dev/kvm");
 }
 
-static void a_rung_that_is_asked_for_is_the_only_one_tried(void **state)
+static void an_engine_that_is_asked_for_is_the_only_one_tried(void **state)
 {
     struct engine engines[ENGINES_MAX];
     const struct engine *chosen = NULL;
@@ -161,7 +161,7 @@ static void a_rung_that_is_asked_for_is_the_only_one_tried(void **state)
     assert_error(err, PE_ERR_INTERNAL, "not qemu+kvm+boot: there is no /dev/kvm");
 }
 
-static void a_rung_that_does_not_exist_is_refused_with_the_names_of_others(void **state)
+static void an_unknown_engine_is_refused_with_the_names_of_others(void **state)
 {
     struct engine engines[ENGINES_MAX];
     const struct engine *chosen = NULL;
@@ -199,11 +199,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_order_on_x86_64_is_the_documented_one),
         cmocka_unit_test(arm64_tries_snapshots_without_pmu_and_then_without_sve_too),
-        cmocka_unit_test(a_rung_says_what_its_name_does),
+        cmocka_unit_test(an_engine_says_what_its_name_does),
         cmocka_unit_test(a_broken_rung_leads_to_the_next_and_the_reason_says_why),
-        cmocka_unit_test(neighbours_that_fail_alike_share_one_reason),
-        cmocka_unit_test(a_rung_that_is_asked_for_is_the_only_one_tried),
-        cmocka_unit_test(a_rung_that_does_not_exist_is_refused_with_the_names_of_others),
+        cmocka_unit_test(engines_that_fail_alike_share_one_reason),
+        cmocka_unit_test(an_engine_that_is_asked_for_is_the_only_one_tried),
+        cmocka_unit_test(an_unknown_engine_is_refused_with_the_names_of_others),
         cmocka_unit_test(a_host_on_which_nothing_works_is_told_every_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

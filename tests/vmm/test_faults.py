@@ -18,13 +18,13 @@ def fault(bench, command, what, wanted, **env):
 @test
 def api_socket_never_appears(bench):
     """an API socket that never appears is an error"""
-    fault(bench, "boot", "never:start", "does not open its API socket")
+    fault(bench, "boot", "never:start", "did not open its API socket")
 
 
 @test
 def dies_at_start(bench):
     """a VMM that dies at its start is noticed, and its last words are told"""
-    fault(bench, "boot", "die:start", ("ended at its start", "Error starting: a fault that was asked for"))
+    fault(bench, "boot", "die:start", ("ended when it was started", "Error starting: a fault that was asked for"))
 
 
 @test
@@ -44,14 +44,14 @@ def refusals_at_clone(bench):
 @test
 def half_an_answer(bench):
     """half an answer is an error"""
-    fault(bench, "boot", "half:vm.boot", "answer to vm.boot: ")
-    fault(bench, "clone", "half:vmm.ping", "answer to vmm.ping: ")
+    fault(bench, "boot", "half:vm.boot", "cannot read the answer of cloud-hypervisor to vm.boot: ")
+    fault(bench, "clone", "half:vmm.ping", "cannot read the answer of cloud-hypervisor to vmm.ping: ")
 
 
 @test
 def endless_answer(bench):
     """an answer without end is an error"""
-    fault(bench, "clone", "endless:vmm.ping", "answers vmm.ping without end")
+    fault(bench, "clone", "endless:vmm.ping", "to vmm.ping is too long")
 
 
 @test
@@ -73,8 +73,8 @@ def dies_in_clone(bench):
 @test
 def hangs(bench):
     """a call that is never answered is an error when its time is over"""
-    fault(bench, "boot", "hang:vm.boot", "does not answer vm.boot")
-    fault(bench, "clone", "hang:vm.restore", "does not answer vm.restore")
+    fault(bench, "boot", "hang:vm.boot", "did not answer vm.boot")
+    fault(bench, "clone", "hang:vm.restore", "did not answer vm.restore")
 
 
 @test
@@ -96,12 +96,12 @@ def releases(bench):
     """a release that is too old, or lacks what a clone needs, is refused by its name"""
     def version(number):
         return bench.walk("version", "cloud-hypervisor", bench.standin, STANDIN_VERSION=number)
-    assert_in("cloud-hypervisor v44.0 is too old: needs v45", version("44.0"))
+    assert_in("cloud-hypervisor v44.0 is too old; v45 is needed", version("44.0"))
     assert version("45.0") == "45.0"
     assert_in("v53 is denser", version("52.0"))
     assert version("53.0") == "53.0"
     assert bench.walk("boot", "cloud-hypervisor", bench.standin, STANDIN_VERSION="45.0") == "ready"
-    assert_in("cloud-hypervisor v48.0 cannot share a snapshot's memory: needs v51",
+    assert_in("cloud-hypervisor v48.0 cannot share the memory of a snapshot; v51 can",
               bench.walk("clone", "cloud-hypervisor", bench.standin, STANDIN_VERSION="48.0"))
     assert bench.walk("clone", "cloud-hypervisor", bench.standin, STANDIN_VERSION="51.0") == "ready"
 

@@ -1,4 +1,5 @@
-/* HTTP to cloud-hypervisor by libcurl, JSON by jansson. Knows the calls, not what is done with them. */
+/* HTTP to cloud-hypervisor with libcurl, JSON with jansson. It implements the calls; cloud_hypervisor.c
+ * decides which ones are made. */
 #include "worker/vmm/ch_api.h"
 
 #include "base/buffer.h"
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* The largest answer is vm.info's: a configuration and a list of devices. */
+/* The largest answer is that of vm.info: a configuration and a list of devices. */
 #define ANSWER_MAX (1u << 20)
 
 static void free_headers(struct curl_slist **list)
@@ -30,7 +31,7 @@ int ch_api_begin(struct ch_api *api, const char *socket, int pidfd, uint64_t dea
 {
     *api = (struct ch_api){
         .curl = curl_easy_init(), .socket = socket, .pidfd = pidfd, .deadline_us = deadline_us};
-    return api->curl ? 0 : pe_fail(err, PE_ERR_INTERNAL, "libcurl does not start");
+    return api->curl ? 0 : pe_fail(err, PE_ERR_INTERNAL, "cannot initialise libcurl");
 }
 
 void ch_api_free(struct ch_api *api)
@@ -40,7 +41,7 @@ void ch_api_free(struct ch_api *api)
     api->curl = NULL;
 }
 
-/* Milliseconds until the deadline, at least 1; 0 when it is over. */
+/* Milliseconds until the deadline, at least 1; 0 if the deadline has passed. */
 static long time_left_ms(const struct ch_api *api)
 {
     uint64_t now = pe_now_us();
@@ -62,9 +63,9 @@ int ch_api_await_socket(struct ch_api *api, struct pe_error *err)
     while (!accepts_connections(api->socket)) {
         struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
         if (poll(&ended, 1, 1) > 0)
-            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended at its start");
+            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended when it was started");
         if (!time_left_ms(api))
-            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not open its API socket");
+            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor did not open its API socket in time");
     }
     return 0;
 }
@@ -77,15 +78,15 @@ static size_t keep_answer(char *bytes, size_t size, size_t count, void *context)
     return pe_buf_append(context, bytes, size * count, &ignored) < 0 ? 0 : size * count;
 }
 
-/* libcurl is content with headers that end anywhere: note that their last, empty line came. */
-static size_t see_header(char *bytes, size_t size, size_t count, void *whole)
+/* libcurl accepts a response whose headers are cut. Record whether the empty line at their end arrived. */
+static size_t note_header(char *bytes, size_t size, size_t count, void *complete)
 {
-    *(bool *)whole = size * count == 2 && !memcmp(bytes, "\r\n", 2);
+    *(bool *)complete = size * count == 2 && !memcmp(bytes, "\r\n", 2);
     return size * count;
 }
 
 static int prepare(const struct ch_api *api, const char *method, const char *url, const char *body,
-                   struct curl_slist *headers, struct pe_buf *answer, bool *whole)
+                   struct curl_slist *headers, struct pe_buf *answer, bool *complete)
 {
     CURL *curl = api->curl;
     curl_easy_reset(curl); /* keeps the connection */
@@ -96,8 +97,8 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
     wrong |= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_left_ms(api)) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_answer) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) != CURLE_OK;
-    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, see_header) != CURLE_OK;
-    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERDATA, whole) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, note_header) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_HEADERDATA, complete) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) != CURLE_OK;
     if (body)
         wrong |= curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) != CURLE_OK;
@@ -105,7 +106,7 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
     return wrong ? -1 : 0;
 }
 
-/* An error's body is an array of sentences, outermost first, or an object {"error": sentence}. */
+/* The body of an error is an array of sentences, outermost first, or an object {"error": sentence}. */
 static void read_sentences(const struct pe_buf *answer, char *text, size_t size)
 {
     pe_autojson json_t *body =
@@ -117,8 +118,8 @@ static void read_sentences(const struct pe_buf *answer, char *text, size_t size)
     snprintf(text, size, "%s", single ? single : "");
     json_array_foreach(body, index, sentence)
     {
-        const char *words = json_string_value(sentence);
-        int n = words ? snprintf(text + used, size - used, "%s%s", used ? ": " : "", words) : 0;
+        const char *message = json_string_value(sentence);
+        int n = message ? snprintf(text + used, size - used, "%s%s", used ? ": " : "", message) : 0;
         used += n > 0 ? (size_t)n : 0;
         if (used >= size)
             return;
@@ -138,12 +139,14 @@ static int explain_transfer(const struct ch_api *api, CURLcode code, const char 
 {
     struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor does not answer %s", name);
+        return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor did not answer %s in time", name);
     if (code == CURLE_WRITE_ERROR)
-        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor answers %s without end", name);
-    if (poll(&ended, 1, 1000) > 0) /* its end closes the connection some moments before it can be seen here */
+        return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to %s is too long", name);
+    if (poll(&ended, 1, 1000) >
+        0) /* an ending process closes its sockets before its pidfd becomes readable */
         return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended during %s", name);
-    return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor's answer to %s: %s", name, curl_easy_strerror(code));
+    return pe_fail(err, PE_ERR_LOST, "cannot read the answer of cloud-hypervisor to %s: %s", name,
+                   curl_easy_strerror(code));
 }
 
 static int transfer(const struct ch_api *api, const char *method, const char *name, const char *body,
@@ -151,26 +154,27 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
 {
     char url[96];
     long status = 0;
-    bool whole = false;
-    /* Without "Expect:" libcurl asks before a body of more than 1 KiB whether it may send it. */
+    bool complete = false;
+    /* An empty "Expect:" keeps libcurl from asking for permission to send a body of more than 1 KiB. */
     autoheaders struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     if (body && headers)
         curl_slist_append(headers, "Content-Type: application/json");
     snprintf(url, sizeof url, "http://localhost/api/v1/%s", name);
     if (!time_left_ms(api))
         return pe_fail(err, PE_ERR_LOST, "no time is left for %s", name);
-    if (!headers || prepare(api, method, url, body, headers, answer, &whole) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "preparing %s", name);
+    if (!headers || prepare(api, method, url, body, headers, answer, &complete) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot prepare %s", name);
     CURLcode code = curl_easy_perform(api->curl);
     if (code != CURLE_OK)
         return explain_transfer(api, code, name, err);
-    if (!whole)
+    if (!complete)
         return explain_transfer(api, CURLE_PARTIAL_FILE, name, err);
     curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     return status / 100 == 2 ? 0 : refuse(name, status, answer, err);
 }
 
-/* A call with a body (stolen) or NULL; its answer is an object when the caller wants one. */
+/* Make a call. `body` is consumed, or NULL. Unless `value` is NULL, the answer must be an object, which the
+ * caller owns. */
 static int call(struct ch_api *api, const char *method, const char *name, json_t *body, json_t **value,
                 struct pe_error *err)
 {
@@ -178,10 +182,10 @@ static int call(struct ch_api *api, const char *method, const char *name, json_t
     pe_autobuf struct pe_buf answer = {.limit = ANSWER_MAX};
     pe_autofree char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     if (body && !text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding %s", name);
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", name);
     if (text && strlen(text) > CH_BODY_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has %zu bytes; cloud-hypervisor takes %u", name,
-                       strlen(text), CH_BODY_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has %zu bytes, but cloud-hypervisor accepts at most %u",
+                       name, strlen(text), CH_BODY_MAX);
     if (transfer(api, method, name, text, &answer, err) < 0)
         return -1;
     if (!value)
@@ -189,7 +193,8 @@ static int call(struct ch_api *api, const char *method, const char *name, json_t
     json_t *got = answer.size ? json_loadb((const char *)answer.data, answer.size, 0, NULL) : NULL;
     if (!json_is_object(got)) {
         json_decref(got);
-        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor's answer to %s is no JSON object", name);
+        return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to %s is not a JSON object",
+                       name);
     }
     *value = got;
     return 0;
@@ -200,11 +205,11 @@ static int act(struct ch_api *api, const char *name, struct pe_error *err)
     return call(api, "PUT", name, NULL, NULL, err);
 }
 
-/* A body that could not be made is no reason to call without one. */
+/* `body` NULL means that there was no memory for it. The call is then not made. */
 static int act_on(struct ch_api *api, const char *name, json_t *body, struct pe_error *err)
 {
     return body ? call(api, "PUT", name, body, NULL, err)
-                : pe_fail(err, PE_ERR_INTERNAL, "encoding %s", name);
+                : pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", name);
 }
 
 static json_t *folder_url(const char *key, const char *folder)
@@ -223,7 +228,7 @@ int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error 
         return -1;
     const char *text = json_string_value(json_object_get(answer, "version"));
     if (!text)
-        return pe_fail(err, PE_ERR_MALFORMED, "cloud-hypervisor's vmm.ping has no version");
+        return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to vmm.ping has no version");
     pe_path_printable(text, strlen(text), version, size);
     return 0;
 }

@@ -1,7 +1,10 @@
-/* cloud-hypervisor's REST API over its UNIX socket: one function a call, named and typed as in its API
- * description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its guest has taken over may
- * answer anything, or nothing: every answer is bounded, every call has the deadline of its `struct ch_api`.
- * The errors carry what cloud-hypervisor says itself. */
+/* cloud-hypervisor's REST API over its UNIX socket, one function for each call. Names and types are those
+ * of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its guest has taken
+ * over may answer anything or nothing, so every answer is bounded and every call ends at the deadline.
+ *
+ * All calls fail with PE_ERR_LOST if the VMM ends or the deadline passes, with PE_ERR_MALFORMED if the
+ * answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's own explanation if it
+ * refuses. */
 #ifndef PE_WORKER_VMM_CH_API_H
 #define PE_WORKER_VMM_CH_API_H
 
@@ -11,56 +14,71 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* cloud-hypervisor refuses larger ones (micro_http's default, up to v53). */
+/* The largest request that cloud-hypervisor accepts, in bytes (micro_http's default, up to v53). */
 #define CH_BODY_MAX 51200u
 
 struct ch_api {
-    void *curl;           /* owned: a libcurl handle, which keeps the connection */
-    const char *socket;   /* borrowed: the socket's path */
+    void *curl;           /* owned: a libcurl handle, which keeps the connection open */
+    const char *socket;   /* borrowed: path of the socket */
     int pidfd;            /* borrowed: readable when the VMM has ended */
-    uint64_t deadline_us; /* for everything together, on pe_now_us's clock */
+    uint64_t deadline_us; /* for all calls together, on the clock of pe_now_us */
 };
 
-/* Begin to talk to the VMM behind `socket`; nothing is sent yet. */
+/* Prepare for calls to the VMM behind `socket`. Nothing is sent yet. Fails with PE_ERR_INTERNAL. */
 int ch_api_begin(struct ch_api *api, const char *socket, int pidfd, uint64_t deadline_us,
                  struct pe_error *err) PE_MUST_CHECK;
+
+/* Close the connection. Harmless on a zeroed `api`. */
 void ch_api_free(struct ch_api *api);
 #define autochapi __attribute__((cleanup(ch_api_free)))
 
-/* Wait for a VMM that was just started, until it accepts connections or has ended. */
+/* Wait until a VMM that was just started accepts connections. */
 int ch_api_await_socket(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
-/* vmm.ping: its release, e.g. "v53.0.0". */
+/* vmm.ping: get the version, e.g. "v53.0.0". */
 int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.create with a VmConfig (stolen). The serial socket exists afterwards. */
+/* vm.create: define the VM by a VmConfig, which is consumed. The serial socket exists afterwards. */
 int ch_api_create(struct ch_api *api, json_t *config, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.boot: start the VM. */
 int ch_api_boot(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.pause: stop the VM's CPUs. */
 int ch_api_pause(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.resume: let the CPUs of a paused VM run. */
 int ch_api_resume(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.snapshot into an existing folder (absolute path), which gets config.json and state.json, and
+/* vm.snapshot: write config.json and state.json to `folder`, an existing folder with an absolute path, and
  * memory-ranges unless all RAM is in files of its own. */
 int ch_api_snapshot(struct ch_api *api, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.restore from such a folder. The VM is paused afterwards. */
+/* vm.restore: create a VM from such a folder. The VM is paused afterwards. */
 int ch_api_restore(struct ch_api *api, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.info, a VmInfo; vm.counters, a VmCounters. The answer is the caller's. */
+/* vm.info: get a VmInfo, which the caller owns. */
 int ch_api_info(struct ch_api *api, json_t **info, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.counters: get VmCounters, which the caller owns. */
 int ch_api_counters(struct ch_api *api, json_t **counters, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.add-pmem with a PmemConfig (stolen). Removal ends when the guest has let go of the device, not with the
- * call. */
+/* vm.add-pmem: plug in a device described by a PmemConfig, which is consumed. */
 int ch_api_add_pmem(struct ch_api *api, json_t *pmem, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.remove-device: ask the guest to give up the device `id`. The call does not wait for the guest. */
 int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.resize; 0 leaves CPUs or memory (bytes) as they are. */
+/* vm.resize: set the number of CPUs and the memory in bytes; 0 leaves one as it is. */
 int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_error *err) PE_MUST_CHECK;
 
-/* The VM's end (vm.shutdown keeps its configuration, vm.delete does not), and the VMM's. */
+/* vm.shutdown: stop the VM and keep its configuration. */
 int ch_api_shutdown(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
+
+/* vm.delete: stop the VM and forget its configuration. */
 int ch_api_delete(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
+
+/* vmm.shutdown: end the VMM. */
 int ch_api_shutdown_vmm(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
-/* VmConfigs. The facts behind each choice: cloud-hypervisor's docs/memory.md, docs/snapshot_restore.md and
- * vmm/src/vm_config.rs. Keys it does not know are ignored without a word, so a typing error here is a device
- * less: tests/standin refuses them. */
+/* Building and changing VmConfigs. Sources: cloud-hypervisor's docs/memory.md, docs/snapshot_restore.md and
+ * vmm/src/vm_config.rs. cloud-hypervisor silently ignores keys that it does not know, so a misspelt key
+ * would cost a device; the stand-in in tests/standin refuses such keys. */
 #include "worker/vmm/ch_config.h"
 
 #include "base/cleanup.h"
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Small enough for a guest with KASLR to map what lies at the top of its address space, where the pmem
- * devices are; with the default of 46 bits it has no /dev/pmem0 (cloud-hypervisor's issue 8191). */
+/* pmem devices are at the top of the guest's address space. With the default of 46 bits, a guest with KASLR
+ * cannot map them and has no /dev/pmem0 (cloud-hypervisor's issue 8191). */
 #define PHYSICAL_ADDRESS_BITS 40
 
 static json_t *fd_path(int fd)
@@ -24,8 +24,8 @@ static json_t *folder_path(const char *folder, const char *name)
     return json_sprintf("%s/%s", folder, name);
 }
 
-/* A file zone with links, shared, is left out of a snapshot (is_hardlink in vmm/src/memory_manager.rs): the
- * file then is the snapshot's memory. A memfd has no link. */
+/* A snapshot leaves out a memory zone that is a shared file with at least one link (is_hardlink in
+ * vmm/src/memory_manager.rs). That file is then the memory of the snapshot. A memfd has no link. */
 static json_t *memory(const struct vm_spec *spec, const char *folder)
 {
     json_int_t bytes = (json_int_t)spec->memory_mib * PE_MIB;
@@ -35,7 +35,7 @@ static json_t *memory(const struct vm_spec *spec, const char *folder)
                      "file", folder_path(folder, CH_MEMORY), "shared", 1);
 }
 
-/* The kernel and initramfs are names that do not outlive the boot. */
+/* The names of kernel and initramfs are removed after the boot. */
 static json_t *payload(const struct vm_spec *spec, const char *folder)
 {
     return json_pack("{s:o, s:o, s:o}", "kernel", folder_path(folder, CH_KERNEL), "initramfs",
@@ -44,7 +44,7 @@ static json_t *payload(const struct vm_spec *spec, const char *folder)
                                   spec->guest_options));
 }
 
-/* discard_writes: the file is opened read-only. */
+/* With discard_writes the file is opened read-only. */
 static json_t *pmem(const struct vm_spec *spec, const struct ch_fds *fds)
 {
     json_t *list = json_array();
@@ -72,13 +72,13 @@ json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, con
                      "/dev/urandom");
 }
 
-/* ---- a clone's ---- */
+/* ---- clones ---- */
 
 static int set(json_t *object, const char *key, json_t *value, struct pe_error *err)
 {
     if (json_object_set_new(object, key, value) == 0)
         return 0;
-    return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's config.json has no place for '%s'", key);
+    return pe_fail(err, PE_ERR_MALFORMED, "config.json of a snapshot has no object for '%s'", key);
 }
 
 static json_t *find_device(const json_t *config, int number)
@@ -96,7 +96,7 @@ static json_t *find_device(const json_t *config, int number)
     return NULL;
 }
 
-/* cloud-hypervisor maps the new file with the old size, without a look at the file. */
+/* The sizes are compared here: cloud-hypervisor maps the new file with the old size, unchecked. */
 static int replace_pmem(const json_t *config, const struct vm_spec *spec, const struct ch_fds *fds,
                         struct pe_error *err)
 {
@@ -107,13 +107,13 @@ static int replace_pmem(const json_t *config, const struct vm_spec *spec, const 
         json_t *device = find_device(config, i);
         if (!device || (uint64_t)json_integer_value(json_object_get(device, "size")) != spec->pmem[i].bytes)
             return pe_fail(err, PE_ERR_INVALID,
-                           "the snapshot's pmem device %d is not as large as the clone's", i);
+                           "pmem device %d of the snapshot has another size than that of the clone", i);
         if (set(device, "file", fd_path(fds->pmem[i]), err) < 0)
             return -1;
         count++;
     }
     if (json_array_size(json_object_get(config, "pmem")) != count)
-        return pe_fail(err, PE_ERR_INVALID, "the snapshot has other pmem devices than the clone");
+        return pe_fail(err, PE_ERR_INVALID, "the snapshot and the clone have different pmem devices");
     return 0;
 }
 
@@ -126,6 +126,6 @@ int ch_config_clone(json_t *config, const struct vm_spec *spec, const struct ch_
         set(start, "kernel", folder_path(folder, CH_KERNEL), err) < 0 ||
         set(json_object_get(config, "serial"), "socket", folder_path(folder, CH_SERIAL_SOCKET), err) < 0)
         return -1;
-    json_object_del(start, "initramfs"); /* it would be opened */
+    json_object_del(start, "initramfs"); /* cloud-hypervisor would open it */
     return replace_pmem(config, spec, fds, err);
 }

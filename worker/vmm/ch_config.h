@@ -1,5 +1,6 @@
-/* What cloud-hypervisor is told about a VM: its VmConfig (API description, #/components/schemas/VmConfig),
- * and what becomes of a snapshot's for a clone. Pure: nothing is opened or sent. */
+/* The configuration of a cloud-hypervisor VM: its VmConfig (API description,
+ * #/components/schemas/VmConfig), and how the VmConfig of a snapshot is changed for a clone. These
+ * functions open and send nothing. */
 #ifndef PE_WORKER_VMM_CH_CONFIG_H
 #define PE_WORKER_VMM_CH_CONFIG_H
 
@@ -8,7 +9,7 @@
 
 #include <jansson.h>
 
-/* Names in a VM's folder. */
+/* Names of files in a VM's folder. */
 #define CH_API_SOCKET "api.sock"
 #define CH_SERIAL_SOCKET "serial.sock"
 #define CH_KERNEL "kernel"
@@ -18,17 +19,18 @@
 #define CH_STATE "state.json"
 #define CH_RANGES "memory-ranges"
 
-/* Which descriptors the VMM inherits its files as; -1: not at all. */
+/* Numbers of descriptors in the VMM; -1 for files that it does not inherit. */
 struct ch_fds {
-    int memory; /* of a clone */
+    int memory; /* RAM of a clone */
     int pmem[VM_PMEM_COUNT];
 };
 
-/* The configuration of a VM that boots. The caller's; NULL without memory. */
+/* Returns the VmConfig of a VM that boots, which the caller owns; NULL without memory. */
 json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder);
 
-/* Edit a snapshot's config.json into a clone's: its own folder and files, memory copied on write. Fails when
- * it does not have the devices that `spec` says it has. */
+/* Change `config`, the config.json of a snapshot, into that of a clone: it gets its own folder and files,
+ * and maps its memory privately. Fails with PE_ERR_INVALID if the pmem devices are not those of `spec`,
+ * and with PE_ERR_MALFORMED if `config` is not a VmConfig. */
 int ch_config_clone(json_t *config, const struct vm_spec *spec, const struct ch_fds *fds, const char *folder,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* Between cloud-hypervisor's snapshot folder and the two files of a vm_snapshot. */
+/* Converting between the snapshot folder of cloud-hypervisor and the two files of a vm_snapshot. */
 #include "worker/vmm/ch_state.h"
 
 #include "base/cleanup.h"
@@ -20,7 +20,7 @@
 static int open_folder(const char *folder, struct pe_error *err)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : pe_fail_errno(err, "folder %s", folder);
+    return fd >= 0 ? fd : pe_fail_errno(err, "cannot open the folder %s", folder);
 }
 
 int ch_state_pack(const char *folder, int state_fd, struct pe_error *err)
@@ -31,23 +31,25 @@ int ch_state_pack(const char *folder, int state_fd, struct pe_error *err)
         pe_read_file(at, CH_STATE, STATE_MAX, &state, err) < 0)
         return -1;
     if (faccessat(at, CH_RANGES, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "cloud-hypervisor wrote memory to a file of its own");
+        return pe_fail(err, PE_ERR_INTERNAL,
+                       "cloud-hypervisor wrote the memory of a snapshot to memory-ranges");
     char header[HEADER_MAX];
     int length = snprintf(header, sizeof header, MAGIC " %zu %zu\n", config.size, state.size);
-    if (pe_write_all(state_fd, header, (size_t)length, "a snapshot's state", err) < 0 ||
-        pe_write_all(state_fd, config.data, config.size, "a snapshot's state", err) < 0)
+    if (pe_write_all(state_fd, header, (size_t)length, "the state of a snapshot", err) < 0 ||
+        pe_write_all(state_fd, config.data, config.size, "the state of a snapshot", err) < 0)
         return -1;
-    return pe_write_all(state_fd, state.data, state.size, "a snapshot's state", err);
+    return pe_write_all(state_fd, state.data, state.size, "the state of a snapshot", err);
 }
 
-/* A snapshot's state is shared by all that clone it, and so is its file offset. */
+/* All clones share the descriptor and its file offset, so the file is read with pread(2). */
 static int read_all(int fd, struct pe_buf *packed, struct pe_error *err)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
-        return pe_fail_errno(err, "a snapshot's state");
+        return pe_fail_errno(err, "cannot examine the state of a snapshot");
     if (status.st_size <= 0 || status.st_size > HEADER_MAX + CONFIG_MAX + STATE_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state has %lld bytes", (long long)status.st_size);
+        return pe_fail(err, PE_ERR_MALFORMED, "the state of a snapshot has %lld bytes",
+                       (long long)status.st_size);
     if (pe_buf_reserve(packed, (size_t)status.st_size, err) < 0)
         return -1;
     while (packed->size < (size_t)status.st_size) {
@@ -56,7 +58,7 @@ static int read_all(int fd, struct pe_buf *packed, struct pe_error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return pe_fail_errno(err, "reading a snapshot's state");
+            return pe_fail_errno(err, "cannot read the state of a snapshot");
         packed->size += (size_t)n;
     }
     return 0;
@@ -74,15 +76,15 @@ int ch_state_unpack(int state_fd, json_t **config, struct pe_buf *state, struct 
     snprintf(header, sizeof header, "%.*s", line && length < sizeof header ? (int)length : 0,
              line ? (const char *)line : "");
     if (sscanf(header, MAGIC " %zu %zu", &config_size, &state_size) != 2)
-        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is not cloud-hypervisor's");
+        return pe_fail(err, PE_ERR_MALFORMED, "the state of a snapshot was not written by cloud-hypervisor");
     const uint8_t *config_text = pe_cursor_read(&rest, config_size);
     const uint8_t *state_text = pe_cursor_read(&rest, state_size);
     if (!config_text || !state_text || rest.left)
-        return pe_fail(err, PE_ERR_MALFORMED, "a snapshot's state is cut");
+        return pe_fail(err, PE_ERR_MALFORMED, "the state of a snapshot is incomplete");
     if (pe_buf_append(state, state_text, state_size, err) < 0)
         return -1;
     *config = json_loadb((const char *)config_text, config_size, 0, NULL);
-    return *config ? 0 : pe_fail(err, PE_ERR_MALFORMED, "a snapshot's config.json is no JSON");
+    return *config ? 0 : pe_fail(err, PE_ERR_MALFORMED, "config.json of a snapshot is not JSON");
 }
 
 static int copy_extent(int from, int to, off_t start, off_t end, struct pe_error *err)
@@ -96,7 +98,7 @@ static int copy_extent(int from, int to, off_t start, off_t end, struct pe_error
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return pe_fail_errno(err, "copying a VM's memory");
+            return pe_fail_errno(err, "cannot copy the memory of a VM");
         start += n;
     }
     return 0;
@@ -110,15 +112,15 @@ int ch_state_copy_memory(const char *folder, int memory_fd, struct pe_error *err
     pe_autoclose int from = openat(at, CH_MEMORY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat source, target;
     if (from < 0 || fstat(from, &source) < 0 || fstat(memory_fd, &target) < 0)
-        return pe_fail_errno(err, "memory of a VM in %s", folder);
+        return pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
     if (source.st_size != target.st_size)
-        return pe_fail(err, PE_ERR_INTERNAL, "the memory in %s has another size", folder);
+        return pe_fail(err, PE_ERR_INTERNAL, "the memory file in %s has the wrong size", folder);
     for (off_t end = 0;;) {
         off_t start = lseek(from, end, SEEK_DATA);
         if (start < 0)
-            return errno == ENXIO ? 0 : pe_fail_errno(err, "memory of a VM in %s", folder);
+            return errno == ENXIO ? 0 : pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
         end = lseek(from, start, SEEK_HOLE);
         if (end < 0 || copy_extent(from, memory_fd, start, end, err) < 0)
-            return end < 0 ? pe_fail_errno(err, "memory of a VM in %s", folder) : -1;
+            return end < 0 ? pe_fail_errno(err, "cannot read the memory of a VM in %s", folder) : -1;
     }
 }

@@ -1,14 +1,14 @@
-/* The cloud-hypervisor driver: a VMM per VM, driven over REST through a socket in the VM's folder. What it is
- * told is ch_config.c's, how it is told ch_api.c's.
+/* The cloud-hypervisor driver: one VMM per VM, controlled over REST through a socket in the VM's folder.
+ * ch_config.c has the configuration of a VM, and ch_api.c the calls.
  *
- * It is run against its habits (docs/cloud-hypervisor.md has the list):
- * - A guest's reboot stays in the process, and a kernel's panic is a reboot (panic=-1). The kernel is given
- * by a name that is gone after the boot, so the second boot fails, and that ends the process.
- * - Its exit code says nothing: the end of a VM is the end of the process, seen by its pidfd and the serial
- * port.
- * - It never removes its sockets: they lie in the VM's folder, which is removed as a whole.
- * - Clones share memory only when the template's RAM is a file with a name, mapped shared, that a clone maps
- *   privately: cloud-hypervisor from v51 on. */
+ * It works around these properties of cloud-hypervisor (docs/cloud-hypervisor.md has the full list):
+ * - A reboot of the guest stays in the process, and a kernel panic is a reboot (panic=-1). The kernel is
+ *   therefore given by a name that is removed after the boot: the second boot fails and ends the process.
+ * - The exit code carries no information. The end of the VM is the end of the process, which its pidfd
+ *   and the serial port report.
+ * - It never removes its sockets. They are in the VM's folder, which is removed as a whole.
+ * - Clones share memory only if the template's RAM is a named file, mapped shared, that the clones map
+ *   privately, and only from v51 on. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/job_spec.h"
@@ -30,16 +30,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Discarded writes on pmem (v20), serial by socket (v36), bzImage (v39), errors as lists: below this nothing
- * was looked at. */
+/* We need discarded writes on pmem (v20), a serial socket (v36), bzImage (v39) and errors as lists. Older
+ * releases than this one have not been examined. */
 #define OLDEST_RELEASE 45u
-/* Opens the file behind private memory read-only: its change 2c2f5d243 (#7674). */
+/* The first release that opens the file behind private memory read-only: its commit 2c2f5d243 (#7674). */
 #define CLONE_RELEASE 51u
 
-/* What the kernel takes, with the NUL. */
+/* The longest path of a socket, with the NUL: unix(7). */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)NULL)->sun_path)
 
-/* From fork until a VM runs, when it boots: the guest is loaded, not waited for. */
+/* Bound on the time from fork until the VM runs. The guest's boot is not waited for. */
 #define BOOT_MS 20000u
 
 /* ---- the VM's folder ---- */
@@ -47,11 +47,12 @@
 static int path_in(const struct vm *vm, const char *name, char *path, size_t size, struct pe_error *err)
 {
     int length = snprintf(path, size, "%s/%s", vm->run_dir, name);
-    return length > 0 && (size_t)length < size ? 0
-                                               : pe_fail(err, PE_ERR_TOO_LARGE, "path of %s", vm->run_dir);
+    if (length > 0 && (size_t)length < size)
+        return 0;
+    return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long; use --run-dir", vm->run_dir);
 }
 
-/* A new file in the VM's folder, the VMM's own. */
+/* Create a file in the VM's folder. It belongs to the VMM's user. */
 static int make_file(const struct vm_host *host, const struct vm *vm, const char *name, struct pe_error *err)
 {
     char path[160];
@@ -59,7 +60,7 @@ static int make_file(const struct vm_host *host, const struct vm *vm, const char
         return -1;
     pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 || (geteuid() == 0 && fchown(fd, host->uid, host->gid) < 0))
-        return pe_fail_errno(err, "making %s", path);
+        return pe_fail_errno(err, "cannot create %s", path);
     return pe_steal_fd(&fd);
 }
 
@@ -70,14 +71,14 @@ static int write_file(const struct vm_host *host, const struct vm *vm, const cha
     return fd < 0 ? -1 : pe_write_all(fd, bytes, size, name, err);
 }
 
-/* A name for what the VMM inherits as descriptor `fd`. */
+/* Create a symbolic link to what the VMM inherits as descriptor `fd`. */
 static int link_fd(const struct vm *vm, const char *name, int fd, struct pe_error *err)
 {
     char path[160], target[32];
     snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
     if (path_in(vm, name, path, sizeof path, err) < 0)
         return -1;
-    return symlink(target, path) == 0 ? 0 : pe_fail_errno(err, "making %s", path);
+    return symlink(target, path) == 0 ? 0 : pe_fail_errno(err, "cannot create %s", path);
 }
 
 static void unlink_in(const struct vm *vm, const char *name)
@@ -88,8 +89,8 @@ static void unlink_in(const struct vm *vm, const char *name)
         unlink(path);
 }
 
-/* A template's memory: a file with a name, in a file system that may be small. A write to a page it has no
- * room for would kill the VMM. */
+/* Create the file for the memory of a template. Its file system may be small, and a VMM that writes to a
+ * page without room is killed by SIGBUS, so the room is checked before. */
 static int make_memory(const struct vm_host *host, const struct vm_spec *spec, const struct vm *vm,
                        struct pe_error *err)
 {
@@ -98,33 +99,22 @@ static int make_memory(const struct vm_host *host, const struct vm_spec *spec, c
     if (fd < 0)
         return -1;
     if (fstatvfs(fd, &room) < 0 || ftruncate(fd, (off_t)spec->memory_mib << 20) < 0)
-        return pe_fail_errno(err, "memory in %s", vm->run_dir);
+        return pe_fail_errno(err, "cannot create the memory of a VM in %s", vm->run_dir);
     uint64_t free_mib = (uint64_t)room.f_bavail * room.f_frsize / PE_MIB;
     if (free_mib < spec->memory_mib)
         return pe_fail(
             err, PE_ERR_TOO_LARGE,
-            "%s has room for %llu MiB, the memory of a cloud-hypervisor template needs %u (--run-dir)",
+            "%s has room for %llu MiB, but a cloud-hypervisor template needs %u MiB; use --run-dir",
             host->run_dir, (unsigned long long)free_mib, spec->memory_mib);
     return 0;
 }
 
 /* ---- starting the VMM ---- */
 
-/* The files that a VMM inherits. */
-struct fd_list {
-    int fds[VMM_FD_MAX];
-    size_t count;
-};
-
-static int pass_fd(struct fd_list *list, int fd)
-{
-    list->fds[list->count] = fd;
-    return VMM_FD_FIRST + (int)list->count++;
-}
-
-/* It would map a file that is too short, and die at the first touch behind its end. */
-static int pass_pmem(struct fd_list *list, const struct vm_spec *spec, struct ch_fds *fds,
-                     struct pe_error *err)
+/* The sizes are checked here: cloud-hypervisor maps a file that is too short, and dies when the guest
+ * touches what is behind its end. */
+static int add_pmem_files(struct fd_list *list, const struct vm_spec *spec, struct ch_fds *fds,
+                          struct pe_error *err)
 {
     for (int i = 0; i < VM_PMEM_COUNT; i++) {
         struct stat status;
@@ -132,27 +122,28 @@ static int pass_pmem(struct fd_list *list, const struct vm_spec *spec, struct ch
         if (spec->pmem[i].fd < 0)
             continue;
         if (fstat(spec->pmem[i].fd, &status) < 0)
-            return pe_fail_errno(err, "file of pmem device %d", i);
+            return pe_fail_errno(err, "cannot examine the file of pmem device %d", i);
         if ((uint64_t)status.st_size < spec->pmem[i].bytes || spec->pmem[i].bytes % PE_PMEM_ALIGN)
-            return pe_fail(err, PE_ERR_INVALID, "pmem device %d of %llu bytes with a file of %lld", i,
+            return pe_fail(err, PE_ERR_INVALID, "pmem device %d needs %llu bytes, but its file has %lld", i,
                            (unsigned long long)spec->pmem[i].bytes, (long long)status.st_size);
-        fds->pmem[i] = pass_fd(list, spec->pmem[i].fd);
+        fds->pmem[i] = fd_list_add(list, spec->pmem[i].fd);
     }
     return 0;
 }
 
-/* Start it and wait until it can be talked to; `socket` is where. */
+/* Start the VMM and wait until it accepts calls. Sets `socket` to the path of its API socket. */
 static int start(const struct vm_host *host, const struct fd_list *list, uint64_t deadline_us, struct vm *vm,
                  char *socket, size_t socket_size, struct ch_api *api, struct pe_error *err)
 {
     char where[176];
     if (host->cpu_flags[0])
-        return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor has no switch for '%s'", host->cpu_flags);
+        return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor has no option for the CPU flags '%s'",
+                       host->cpu_flags);
     if (path_in(vm, CH_API_SOCKET, socket, socket_size, err) < 0)
         return -1;
     snprintf(where, sizeof where, "path=%s", socket);
     const char *const argv[] = {host->cloud_hypervisor, "--api-socket", where, "--seccomp", "true", NULL};
-    if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list->fds, list->count, vm, err) < 0 ||
+    if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list, vm, err) < 0 ||
         ch_api_begin(api, socket, vm->pidfd, deadline_us, err) < 0)
         return -1;
     return ch_api_await_socket(api, err);
@@ -165,27 +156,14 @@ static int connect_serial(struct vm *vm, struct pe_error *err)
         return -1;
     vm->serial_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (vm->serial_fd < 0 || connect(vm->serial_fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return pe_fail_errno(err, "connecting to %s", address.sun_path);
+        return pe_fail_errno(err, "cannot connect to the serial port %s", address.sun_path);
     return 0;
-}
-
-/* Why it went away is on its stderr, in several lines that the last one sums up. */
-static int explain(const struct vm *vm, struct pe_error *err)
-{
-    char words[256];
-    vm_last_log_line(vm, words, sizeof words);
-    return words[0] ? pe_fail_context(err, "%s", words) : -1;
 }
 
 /* ---- boot ---- */
 
-static int open_file(const char *path, struct pe_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 ? fd : pe_fail_errno(err, "opening %s (make guest makes it)", path);
-}
-
-/* The serial port is there since vm.create; up to v52 what the guest says to nobody is lost. */
+/* The serial port exists after vm.create. We connect before the boot, because up to v52 the guest's output is
+ * lost while nobody is connected. */
 static int create_and_boot(struct ch_api *api, json_t *config, struct vm *vm, struct pe_error *err)
 {
     if (ch_api_create(api, config, err) < 0 || connect_serial(vm, err) < 0 || ch_api_boot(api, err) < 0)
@@ -204,26 +182,26 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
     char socket[SOCKET_PATH_MAX];
     autochapi struct ch_api api = {0};
     pe_autoclose int initramfs = -1;
-    pe_autoclose int kernel = open_file(host->kernel, err);
-    if (kernel < 0 || (initramfs = open_file(host->initramfs, err)) < 0 || run_dir_make(host, vm, err) < 0 ||
-        link_fd(vm, CH_KERNEL, pass_fd(&list, kernel), err) < 0 ||
-        link_fd(vm, CH_INITRAMFS, pass_fd(&list, initramfs), err) < 0 ||
-        pass_pmem(&list, spec, &fds, err) < 0 || (spec->savable && make_memory(host, spec, vm, err) < 0))
+    pe_autoclose int kernel = vmm_open_file(host->kernel, err);
+    if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
+        run_dir_make(host, vm, err) < 0 || link_fd(vm, CH_KERNEL, fd_list_add(&list, kernel), err) < 0 ||
+        link_fd(vm, CH_INITRAMFS, fd_list_add(&list, initramfs), err) < 0 ||
+        add_pmem_files(&list, spec, &fds, err) < 0 || (spec->savable && make_memory(host, spec, vm, err) < 0))
         return -1;
     if (start(host, &list, deadline_us, vm, socket, sizeof socket, &api, err) < 0 ||
         create_and_boot(&api, ch_config_boot(spec, &fds, vm->run_dir), vm, err) < 0)
-        return explain(vm, err);
+        return vmm_explain(vm, err);
     return 0;
 }
 
 /* ---- snapshots ---- */
 
-/* "v53.0", "53.0.0": the release's two numbers. */
+/* Parse the two numbers of a release: "v53.0" or "53.0.0". */
 static int parse_release(const char *text, unsigned *major, unsigned *minor, struct pe_error *err)
 {
     if (sscanf(text + (text[0] == 'v'), "%u.%u", major, minor) == 2)
         return 0;
-    return pe_fail(err, PE_ERR_MALFORMED, "'%.40s' is no release of cloud-hypervisor", text);
+    return pe_fail(err, PE_ERR_MALFORMED, "'%.40s' is not a release of cloud-hypervisor", text);
 }
 
 static int check_can_clone(struct ch_api *api, struct pe_error *err)
@@ -234,8 +212,9 @@ static int check_can_clone(struct ch_api *api, struct pe_error *err)
         return -1;
     if (major >= CLONE_RELEASE)
         return 0;
-    return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor v%u.%u cannot share a snapshot's memory: needs v%u",
-                   major, minor, CLONE_RELEASE);
+    return pe_fail(err, PE_ERR_INVALID,
+                   "cloud-hypervisor v%u.%u cannot share the memory of a snapshot; v%u can", major, minor,
+                   CLONE_RELEASE);
 }
 
 static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
@@ -248,13 +227,13 @@ static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, stru
         check_can_clone(&api, err) < 0)
         return -1;
     if (ch_api_pause(&api, err) < 0 || ch_api_snapshot(&api, vm->run_dir, err) < 0)
-        return explain(vm, err);
+        return vmm_explain(vm, err);
     if (ch_state_pack(vm->run_dir, state_fd, err) < 0)
         return -1;
     return ch_state_copy_memory(vm->run_dir, vm->memory_fd, err);
 }
 
-/* What vm.restore reads, edited for this clone. */
+/* Write the files that vm.restore reads, changed for this clone. */
 static int write_snapshot(const struct vm_host *host, const struct vm_spec *spec, const struct vm *vm,
                           int state_fd, const struct ch_fds *fds, struct pe_error *err)
 {
@@ -265,7 +244,7 @@ static int write_snapshot(const struct vm_host *host, const struct vm_spec *spec
         return -1;
     pe_autofree char *text = json_dumps(config, JSON_COMPACT);
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding a clone's config.json");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode config.json of a clone");
     if (write_file(host, vm, CH_CONFIG, text, strlen(text), err) < 0)
         return -1;
     return write_file(host, vm, CH_STATE, state.data, state.size, err);
@@ -276,18 +255,18 @@ static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
 {
     uint64_t start_us = pe_now_us();
     struct fd_list list = {0};
-    struct ch_fds fds = {.memory = pass_fd(&list, snapshot->memory_fd)};
+    struct ch_fds fds = {.memory = fd_list_add(&list, snapshot->memory_fd)};
     char socket[SOCKET_PATH_MAX];
     autochapi struct ch_api api = {0};
-    if (pass_pmem(&list, spec, &fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
+    if (add_pmem_files(&list, spec, &fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
         write_snapshot(host, spec, vm, snapshot->state_fd, &fds, err) < 0)
         return -1;
     if (start(host, &list, start_us + VM_CLONE_MS * 1000ull, vm, socket, sizeof socket, &api, err) < 0)
-        return explain(vm, err);
+        return vmm_explain(vm, err);
     vm->spawn_us = pe_now_us() - start_us;
     if (ch_api_restore(&api, vm->run_dir, err) < 0 || connect_serial(vm, err) < 0 ||
         ch_api_resume(&api, err) < 0)
-        return explain(vm, err);
+        return vmm_explain(vm, err);
     vm->restore_us = pe_now_us() - start_us - vm->spawn_us;
     return 0;
 }
@@ -299,16 +278,17 @@ static int ch_version(const struct vm_host *host, char *text, size_t size, struc
     static const char before[] = "cloud-hypervisor ";
     char line[256];
     unsigned major, minor;
-    if (vmm_process_ask(host->cloud_hypervisor, "--version", line, sizeof line, err) < 0)
+    if (vmm_process_query(host->cloud_hypervisor, "--version", line, sizeof line, err) < 0)
         return -1;
     if (strncmp(line, before, strlen(before)) != 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "%s --version says '%.100s'", host->cloud_hypervisor, line);
+        return pe_fail(err, PE_ERR_INTERNAL, "%s --version printed '%.100s', which has no version",
+                       host->cloud_hypervisor, line);
     if (parse_release(line + strlen(before), &major, &minor, err) < 0)
         return -1;
     if (major < OLDEST_RELEASE)
-        return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor v%u.%u is too old: needs v%u", major, minor,
+        return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor v%u.%u is too old; v%u is needed", major, minor,
                        OLDEST_RELEASE);
-    /* 547a78999 in v53 takes it back. */
+    /* v52 copies private memory to memfds; its commit 547a78999, in v53, reverts that. */
     snprintf(text, size, "%s%s", line + strlen(before) + (line[strlen(before)] == 'v'),
              major == 52 && minor == 0 ? " (keeps private memory in memfds; v53 is denser)" : "");
     return 0;

@@ -1,4 +1,5 @@
-/* The order of the engines and the walk down. How a engine is tried is probe.c's business. */
+/* The order of the engines, and the choice of the first that works. How an engine is tried is in
+ * worker/vmm/probe.c. */
 #include "worker/vmm/engine_selection.h"
 
 #include "worker/vmm/driver.h"
@@ -32,13 +33,13 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
     return count;
 }
 
-/* A text under construction, cut when it is full. */
+/* A text under construction. It is cut when it is full. */
 struct text {
     char *bytes;
     size_t used, size;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct text *text, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void append(struct text *text, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
@@ -49,15 +50,16 @@ __attribute__((format(printf, 2, 3))) static void say(struct text *text, const c
         text->used = text->size - 1;
 }
 
-/* "not A, B: reason" for neighbours that failed alike. */
+/* Append "not NAME: reason". If the engine before it failed for the same reason, the name joins that
+ * engine's: "not A, B: reason". */
 static void append_failure(struct text *text, const char *name, const char *why, const char *before)
 {
     size_t reason = strlen(why) + 2;
     if (before[0] && !strcmp(why, before) && text->used > reason) {
-        text->used -= reason; /* the name goes in front of the reason that is there already */
-        say(text, ", %s: %s", name, why);
+        text->used -= reason; /* overwrite the reason, which follows the name again */
+        append(text, ", %s: %s", name, why);
     } else {
-        say(text, "%snot %s: %s", before[0] ? "; " : "", name, why);
+        append(text, "%snot %s: %s", before[0] ? "; " : "", name, why);
     }
 }
 
@@ -85,9 +87,10 @@ int engine_select(const struct engine *engines, size_t count, const char *wanted
         memcpy(before, cut, sizeof before);
     }
     if (!known)
-        return pe_fail(err, PE_ERR_INVALID, "there is no engine '%s'; the best is %s, the last %s", wanted,
+        return pe_fail(err, PE_ERR_INVALID,
+                       "there is no engine '%s'; the first engine is %s, and the last %s", wanted,
                        engines[0].name, engines[count - 1].name);
-    return pe_fail(err, PE_ERR_INTERNAL, "VMs cannot be made: %s", failures);
+    return pe_fail(err, PE_ERR_INTERNAL, "no engine works on this host: %s", failures);
 }
 
 void engine_apply(const struct engine *engine, struct vm_host *host)

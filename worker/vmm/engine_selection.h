@@ -1,11 +1,16 @@
-/* Strategies for making VMs, best first: the ladder. A host stands on the first engine that works there.
+/* Engines, and the choice among them. An engine is a way to make VMs: a VMM, an accelerator, and whether
+ * VMs are cloned from snapshots or booted. A host uses the first engine of this list that works there:
  *
- *   cloud-hypervisor+kvm+snapshot   cloud-hypervisor+kvm+boot   qemu+kvm+snapshot   qemu+kvm+boot
- *   qemu+tcg+snapshot               qemu+tcg+boot
+ *   cloud-hypervisor+kvm+snapshot
+ *   cloud-hypervisor+kvm+boot
+ *   qemu+kvm+snapshot
+ *   qemu+kvm+boot
+ *   qemu+tcg+snapshot
+ *   qemu+tcg+boot
  *
- * On arm64, where a snapshot of some CPUs' state cannot be restored, QEMU's snapshot engine under KVM comes
- * three times: plain, without the PMU, without SVE as well (QEMU's docs/system/arm/cpu-features.rst).
- * cloud-hypervisor (up to v53) has no such switches. */
+ * On arm64 the state of some CPUs cannot be restored from a snapshot. qemu+kvm+snapshot is therefore tried
+ * three times there: as it is, without the PMU, and without PMU and SVE (QEMU's
+ * docs/system/arm/cpu-features.rst). cloud-hypervisor (up to v53) has no such switches. */
 #ifndef PE_WORKER_VMM_ENGINE_SELECTION_H
 #define PE_WORKER_VMM_ENGINE_SELECTION_H
 
@@ -20,26 +25,29 @@
 #define ENGINE_REASON_MAX 1000
 
 struct engine {
-    char name[ENGINE_NAME_MAX]; /* as above; "qemu+kvm+snapshot,pmu=off" */
+    char name[ENGINE_NAME_MAX]; /* as above, with CPU flags: "qemu+kvm+snapshot,pmu=off" */
     const struct vmm_driver *driver;
     enum vm_accel accel;
-    bool snapshot;
-    const char *cpu_flags; /* as vm_host's */
+    bool snapshot;         /* VMs are cloned from a snapshot */
+    const char *cpu_flags; /* as in struct vm_host */
 };
 
-/* The engines for a machine as uname(2) names it ("x86_64", "aarch64"), best first. */
+/* Write the engines for a machine to `engines`, best first. `machine` is the machine's name from uname(2),
+ * "x86_64" or "aarch64". Returns how many there are. */
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX]);
 
-/* Whether a engine works: 0, or negative with the reason in `err`. */
+/* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */
 typedef int (*engine_try)(void *context, const struct engine *engine, struct pe_error *err);
 
-/* Try the engines from the best; `wanted` ("auto" or a engine's name) leaves only one. Says in `reason` (for
- * the log and `hello`) which was chosen, and for every engine above why not. Negative when none works. */
+/* Try the engines in order until one works, and set `*chosen` to it. `wanted` is "auto", or the name of
+ * the only engine to try. `reason`, which is meant for people, names the chosen engine and says why each
+ * better one does not work. Fails with PE_ERR_INVALID if no engine is called `wanted`, and with
+ * PE_ERR_INTERNAL and all reasons if none works. */
 int engine_select(const struct engine *engines, size_t count, const char *wanted, engine_try try,
                   void *context, const struct engine **chosen, char reason[ENGINE_REASON_MAX],
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Put `host` on the engine. */
+/* Make `host` use the engine, which must outlive it. */
 void engine_apply(const struct engine *engine, struct vm_host *host);
 
 #endif

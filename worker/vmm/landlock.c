@@ -1,7 +1,7 @@
-/* One Landlock domain a VMM, made before its exec, so that every thread of it is inside.
+/* Each VMM gets a Landlock domain of its own before exec, so that all of its threads are inside.
  *
- * cloud-hypervisor has a Landlock of its own (landlock_enable), which adds a rule for every file it is given;
- * the kernel takes none for a memfd (EBADFD), and the memory behind a VM's devices is memfds. */
+ * cloud-hypervisor can use Landlock itself (landlock_enable), but it adds a rule for every file that it
+ * is given. The kernel refuses a rule for a memfd (EBADFD), and memfds are behind a VM's devices. */
 #include "worker/vmm/landlock.h"
 
 #include "base/cleanup.h"
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Newer than Debian 12's headers: linux/landlock.h of Linux 6.2, ABI 3. */
+/* From linux/landlock.h of Linux 6.2 (ABI 3). The headers of Debian 12 are older. */
 #define ACCESS_FS_TRUNCATE (1ull << 14)
 
 #define WRITING                                                                                       \
@@ -29,7 +29,7 @@ static uint64_t writing(long abi)
     return WRITING | (abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) | (abi >= 3 ? ACCESS_FS_TRUNCATE : 0);
 }
 
-/* What is not there needs no rule. */
+/* A file that does not exist needs no rule. */
 static int allow(int ruleset, const char *path, uint64_t access)
 {
     pe_autoclose int fd = open(path, O_PATH | O_CLOEXEC);

@@ -1,12 +1,12 @@
-/* What a VMM may write to, as far as the kernel can hold it to that (Landlock, since Linux 5.13). */
+/* Confining what a VMM can write to, with Landlock (landlock(7), since Linux 5.13). */
 #ifndef PE_WORKER_VMM_LANDLOCK_H
 #define PE_WORKER_VMM_LANDLOCK_H
 
-/* From here on this process and what it starts can change, make, remove and open for writing nothing but what
- * is in `folder` ("": nothing there either), /dev/kvm and /dev/null, whatever its user may do. Files without
- * a name, as memfds, stay writable to who has a descriptor. Wants no_new_privs set. Only system calls: for
- * between fork and exec. 0 also when the kernel has no Landlock; negative with errno when it has, and
- * refuses. */
+/* From now on this process and its children can create, change, remove and open for writing only what is
+ * in `folder` ("" for no folder), /dev/kvm and /dev/null, whatever their user is allowed to do. Files that
+ * have no name, such as memfds, stay writable through a descriptor. no_new_privs must be set before. Uses
+ * system calls only, so it may be called between fork and exec. Returns 0, also if the kernel has no
+ * Landlock, or -1 with errno if the kernel refuses. */
 int landlock_confine_writes(const char *folder);
 
 #endif

@@ -1,5 +1,6 @@
-/* Trying engines on this host. Paravirtual KVMs create VMs and then emulate a stock kernel so slowly that it
- * never reaches its init: so a VM has to get there first. */
+/* Trying engines on this host, and the file that remembers the result. A paravirtual KVM creates VMs, but
+ * then emulates a stock kernel so slowly that it never reaches its init. An engine therefore counts as
+ * working only when the init of a guest has answered. */
 #include "worker/vmm/probe.h"
 
 #include "base/cleanup.h"
@@ -17,13 +18,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* A guest under a true KVM is there in about a second; an emulated one needs some, on a loaded host many. */
+/* Under KVM a guest answers within about a second. An emulated guest needs several, on a busy host many. */
 #define KVM_DEADLINE_MS 20000
 #define TCG_DEADLINE_MS 180000
 
 #define PROBE_MEMORY_MIB 256
 
-/* Whether the CPU says it has VMX or SVM: a "flags" line of /proc/cpuinfo. arm64 says nothing of the kind. */
+/* Whether the "flags" line of /proc/cpuinfo has vmx or svm. On arm64 there is no such line, and the answer is
+ * yes. */
 static int cpu_may_virtualize(void)
 {
     pe_autobuf struct pe_buf info = {0};
@@ -39,13 +41,13 @@ static int check_kvm(struct pe_error *err)
     if (access("/dev/kvm", F_OK) < 0)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no /dev/kvm");
     if (access("/dev/kvm", R_OK | W_OK) < 0)
-        return pe_fail(err, PE_ERR_INVALID, "/dev/kvm may not be opened");
+        return pe_fail(err, PE_ERR_INVALID, "/dev/kvm cannot be opened");
     if (!cpu_may_virtualize())
         return pe_fail(err, PE_ERR_INVALID, "/proc/cpuinfo has neither vmx nor svm");
     return 0;
 }
 
-static int await_word(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
+static int await_ready(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
 {
     int deadline_ms = host->accel == VM_ACCEL_KVM ? KVM_DEADLINE_MS : TCG_DEADLINE_MS;
     static const char wanted[] = "ready\n";
@@ -58,15 +60,15 @@ static int await_word(const struct vm_host *host, const struct vm *vm, struct pe
                            deadline_ms / 1000);
         ssize_t bytes = wait[0].revents ? read(vm->serial_fd, heard + got, sizeof wanted - 1 - got) : 0;
         if (bytes <= 0 && wait[1].revents) {
-            char words[160];
-            vm_last_log_line(vm, words, sizeof words);
-            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
+            char line[160];
+            vm_last_log_line(vm, line, sizeof line);
+            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", line[0] ? ": " : "", line);
         }
         got += bytes > 0 ? (size_t)bytes : 0;
     }
     return strcmp(heard, wanted) == 0
                ? 0
-               : pe_fail(err, PE_ERR_MALFORMED, "a guest said something else than ready");
+               : pe_fail(err, PE_ERR_MALFORMED, "a guest sent something other than ready");
 }
 
 static int try_clone(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
@@ -79,9 +81,9 @@ static int try_clone(const struct vm_host *host, const struct vm_spec *spec, str
     vm_snapshot_close(&snapshot);
     if (failed)
         return -1;
-    if (pe_write_all(vm->serial_fd, "wake\n", 5, "a clone", err) < 0)
+    if (pe_write_all(vm->serial_fd, "wake\n", 5, "the serial port of a clone", err) < 0)
         return -1;
-    return await_word(host, vm, err) < 0 ? pe_fail_context(err, "a clone of it") : 0;
+    return await_ready(host, vm, err) < 0 ? pe_fail_context(err, "cloning failed") : 0;
 }
 
 static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
@@ -99,14 +101,14 @@ static int try_engine(void *context, const struct engine *engine, struct pe_erro
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
         (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
         return -1;
-    int failed = await_word(&host, &vm, err);
+    int failed = await_ready(&host, &vm, err);
     if (!failed && engine->snapshot)
         failed = try_clone(&host, &spec, &vm, err);
     vm_kill(&vm);
     return failed;
 }
 
-/* ---- memory ---- */
+/* ---- the remembered result ---- */
 
 static void add_file(struct pe_buf *text, const char *path)
 {
@@ -115,10 +117,10 @@ static void add_file(struct pe_buf *text, const char *path)
     int seen = stat(path, &status);
     int added = pe_buf_printf(text, &ignored, " %s:%d:%lld:%lld", path, seen, (long long)status.st_size,
                               (long long)status.st_mtim.tv_sec);
-    (void)added; /* a text cut short fits no other: then nothing is remembered */
+    (void)added; /* a text that is cut equals no other one, so nothing is remembered then */
 }
 
-/* All that a engine's working depends on, in one line. */
+/* Write everything on which the result depends to one line. */
 static void fingerprint(const struct vm_host *host, const struct probe *probe, struct pe_buf *text)
 {
     struct pe_error ignored;
@@ -136,19 +138,19 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     (void)added;
 }
 
-struct memory {
+struct remembered {
     char engine[ENGINE_NAME_MAX];
     char reason[ENGINE_REASON_MAX];
 };
 
-/* What was found when everything was as it is now: 1, or 0. */
-static int recall(const char *path, const char *now, struct memory *memory)
+/* Read the result of an earlier start. Returns 1 if it was made under the conditions of `now`, else 0. */
+static int recall(const char *path, const char *now, struct remembered *remembered)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_flat_entry entry;
     struct pe_error ignored;
     bool same = false;
-    *memory = (struct memory){0};
+    *remembered = (struct remembered){0};
     if (pe_read_file(AT_FDCWD, path, 65536, &text, &ignored) < 0)
         return 0;
     struct pe_cursor cursor = {.at = text.data, .left = text.size};
@@ -156,9 +158,9 @@ static int recall(const char *path, const char *now, struct memory *memory)
         if (!strcmp(entry.key, "host"))
             same = !strcmp(entry.value, now);
         else if (!strcmp(entry.key, "engine"))
-            snprintf(memory->engine, sizeof memory->engine, "%s", entry.value);
+            snprintf(remembered->engine, sizeof remembered->engine, "%s", entry.value);
         else if (!strcmp(entry.key, "reason"))
-            snprintf(memory->reason, sizeof memory->reason, "%s", entry.value);
+            snprintf(remembered->reason, sizeof remembered->reason, "%s", entry.value);
     }
     return same;
 }
@@ -166,19 +168,19 @@ static int recall(const char *path, const char *now, struct memory *memory)
 static int remember(const char *path, const char *now, const struct engine *engine, const char *reason,
                     struct pe_error *err)
 {
-    char aside[512];
+    char unfinished[512];
     pe_autobuf struct pe_buf text = {0};
-    snprintf(aside, sizeof aside, "%s.new", path);
+    snprintf(unfinished, sizeof unfinished, "%s.new", path);
     if (pe_flat_append(&text, "host", now, err) < 0 ||
         pe_flat_append(&text, "engine", engine->name, err) < 0 ||
         pe_flat_append(&text, "reason", reason, err) < 0)
         return -1;
-    pe_autoclose int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return pe_fail_errno(err, "writing %s", aside);
-    if (pe_write_all(fd, (const char *)text.data, text.size, aside, err) < 0)
+        return pe_fail_errno(err, "cannot create %s", unfinished);
+    if (pe_write_all(fd, (const char *)text.data, text.size, unfinished, err) < 0)
         return -1;
-    return rename(aside, path) == 0 ? 0 : pe_fail_errno(err, "renaming %s", aside);
+    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s", unfinished);
 }
 
 static const struct engine *find_engine(const struct engine *engines, size_t count, const char *name)
@@ -192,8 +194,8 @@ static const struct engine *find_engine(const struct engine *engines, size_t cou
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct pe_error *err)
 {
-    static struct engine engines[ENGINES_MAX]; /* the host's texts point into it */
-    struct memory memory;
+    static struct engine engines[ENGINES_MAX]; /* `host` points into it */
+    struct remembered remembered;
     struct utsname system;
     pe_autobuf struct pe_buf now = {0};
     struct pe_error fault;
@@ -201,14 +203,14 @@ int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
     size_t count = engines_for_machine(system.machine, engines);
     fingerprint(host, probe, &now);
     const struct engine *engine = NULL;
-    if (!probe->again && recall(probe->memory, (const char *)now.data, &memory) &&
-        (engine = find_engine(engines, count, memory.engine))) {
-        snprintf(reason, ENGINE_REASON_MAX, "%s", memory.reason);
+    if (!probe->again && recall(probe->result_file, (const char *)now.data, &remembered) &&
+        (engine = find_engine(engines, count, remembered.engine))) {
+        snprintf(reason, ENGINE_REASON_MAX, "%s", remembered.reason);
     } else {
         if (engine_select(engines, count, probe->wanted, try_engine, host, &engine, reason, err) < 0)
             return -1;
-        if (remember(probe->memory, (const char *)now.data, engine, reason, &fault) < 0)
-            pe_log(PE_LOG_WARN, "the VMM that works here is not remembered: %s", fault.message);
+        if (remember(probe->result_file, (const char *)now.data, engine, reason, &fault) < 0)
+            pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);
     }
     engine_apply(engine, host);
     *snapshots = engine->snapshot;

@@ -1,4 +1,4 @@
-/* Finding the engine that a host stands on, and remembering it. */
+/* Finding the best engine that works on this host, and remembering the result. */
 #ifndef PE_WORKER_VMM_PROBE_H
 #define PE_WORKER_VMM_PROBE_H
 
@@ -6,17 +6,21 @@
 #include "worker/vmm/engine_selection.h"
 #include "worker/vmm/vmm.h"
 
+#include <stdbool.h>
+
 struct probe {
-    const char *wanted; /* "auto" or a engine's name */
-    const char *memory; /* file that remembers the engine between starts */
-    bool again;         /* try even what is remembered to fail */
+    const char *wanted;      /* "auto", or the name of an engine */
+    const char *result_file; /* keeps the result between two starts */
+    bool again;              /* ignore the result of an earlier start */
 };
 
-/* Put `host` on the best engine that works here, and set `*snapshots` if it makes clones. A engine is tried
- * with cheap checks first (program and release, vmx/svm, rights on /dev/kvm), then with a VM that has to
- * reach its init, and for a snapshot's engine with a clone of it that has to answer: a /dev/kvm that opens
- * proves nothing. What was found is remembered as long as kernel, guest, CPU and VMMs stay the same. `reason`
- * says all that. */
+/* Make `host` use the best engine that works here, and set `*snapshots` to whether that engine clones VMs.
+ *
+ * Cheap checks come first: the VMM and its version, vmx or svm in /proc/cpuinfo, access to /dev/kvm. Then
+ * a VM must reach its init and, if the engine clones, a clone of it must answer. A /dev/kvm that can be
+ * opened proves nothing: a paravirtual KVM may emulate a stock kernel too slowly to be of use. The result
+ * is reused as long as kernel, guest, CPU and VMMs stay the same. `reason` is that of engine_select, and
+ * so are the errors. */
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct pe_error *err) PE_MUST_CHECK;
 

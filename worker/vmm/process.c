@@ -1,4 +1,5 @@
-/* fork and exec of VMM processes, and their end. Knows nothing about any VMM's command line. */
+/* fork and exec of VMM processes, their confinement, and their end. The command lines of VMMs are in the
+ * drivers. */
 #include "worker/vmm/process.h"
 
 #include "base/cleanup.h"
@@ -25,19 +26,20 @@ static int pidfd_open_of(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* ---- in the child: between fork and exec, system calls only ---- */
+/* ---- in the child: between fork and exec it makes system calls only ---- */
 
-/* Away from where they go to, so that no renumbering overwrites a descriptor that is still to be moved. */
+/* Move a descriptor above all final numbers, so that renumbering overwrites none that is still needed. */
 static int move_above(int fd, int least)
 {
     return fcntl(fd, F_DUPFD, least);
 }
 
-static int renumber_fds(const int *fds, size_t count, int log_fd)
+static int renumber_fds(const struct fd_list *list, int log_fd)
 {
+    const size_t count = list->count;
     int parked[VMM_FD_MAX];
     for (size_t i = 0; i < count; i++)
-        if ((parked[i] = move_above(fds[i], 64)) < 0)
+        if ((parked[i] = move_above(list->fds[i], 64)) < 0)
             return -1;
     int log = move_above(log_fd, 64);
     int null = open("/dev/null", O_RDONLY);
@@ -51,7 +53,7 @@ static int renumber_fds(const int *fds, size_t count, int log_fd)
     return close_range(VMM_FD_FIRST + (unsigned)count, ~0u, 0);
 }
 
-/* The one group that helps a VMM: the one that may open /dev/kvm. */
+/* A VMM keeps one group, that of /dev/kvm, so that it can open the device. */
 static int drop_root(const struct vm_host *host)
 {
     struct stat kvm;
@@ -65,18 +67,18 @@ static int drop_root(const struct vm_host *host)
     return setresuid(host->uid, host->uid, host->uid);
 }
 
-static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_count, const struct vm *vm,
+static int become_vmm(const struct vm_host *host, const struct fd_list *fds, const struct vm *vm,
                       pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     const struct rlimit no_core = {0, 0};
-    if (renumber_fds(fds, fd_count, vm->log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
+    if (renumber_fds(fds, vm->log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
         return -1;
-    /* After the change of user, which would clear it. */
+    /* The death signal is set after the change of user, which clears it. */
     if (drop_root(host) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return -1;
-    /* The parent may have died before the line above. */
+    /* The parent may have died before the death signal was set. */
     if (getppid() != parent)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine_writes(vm->run_dir) < 0)
@@ -86,26 +88,24 @@ static int become_vmm(const struct vm_host *host, const int *fds, size_t fd_coun
 
 /* ---- in the parent ---- */
 
-int vmm_process_start(const struct vm_host *host, char *const *argv, const int *fds, size_t fd_count,
-                      struct vm *vm, struct pe_error *err)
+int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds, struct vm *vm,
+                      struct pe_error *err)
 {
-    if (fd_count > VMM_FD_MAX)
-        return pe_fail(err, PE_ERR_INTERNAL, "a VMM with %zu descriptors", fd_count);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0)
-        return pe_fail_errno(err, "fork for %s", argv[0]);
+        return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, fd_count, vm, parent) == 0)
+        if (become_vmm(host, fds, vm, parent) == 0)
             execv(argv[0], argv);
-        dprintf(STDERR_FILENO, "starting %s: %s\n", argv[0], strerror(errno));
+        dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }
     vm->pid = pid;
     vm->pidfd = pidfd_open_of(pid);
     if (vm->pidfd >= 0)
         return 0;
-    return pe_fail_errno(err, "pidfd of %s", argv[0]);
+    return pe_fail_errno(err, "cannot open a pidfd for %s", argv[0]);
 }
 
 void vmm_process_kill(struct vm *vm)
@@ -118,14 +118,14 @@ void vmm_process_kill(struct vm *vm)
     vm->pid = -1;
 }
 
-/* How long a program may take to tell its version: one emulated on a loaded host needs a second. */
-#define ASK_MS 20000
+/* Bound on the time for reporting a version. On a busy host an emulated program needs about a second. */
+#define QUERY_MS 20000
 
-/* What comes out of `fd` until its end or until `line` is full; 0 when it took too long. */
+/* Read `fd` to its end and keep the first line. Returns 0 if that takes too long. */
 static int read_answer(int fd, char *line, size_t size)
 {
     size_t got = 0;
-    uint64_t deadline_us = pe_now_us() + ASK_MS * 1000ull;
+    uint64_t deadline_us = pe_now_us() + QUERY_MS * 1000ull;
     for (;;) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         uint64_t now = pe_now_us();
@@ -144,8 +144,8 @@ static int read_answer(int fd, char *line, size_t size)
     return 1;
 }
 
-static void become_asked(const char *program, const char *argument, int output) __attribute__((noreturn));
-static void become_asked(const char *program, const char *argument, int output)
+static void become_queried(const char *program, const char *argument, int output) __attribute__((noreturn));
+static void become_queried(const char *program, const char *argument, int output)
 {
     const char *const argv[] = {program, argument, NULL};
     int null = open("/dev/null", O_RDONLY);
@@ -155,26 +155,28 @@ static void become_asked(const char *program, const char *argument, int output)
     _exit(127);
 }
 
-int vmm_process_ask(const char *program, const char *argument, char *line, size_t size, struct pe_error *err)
+int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
+                      struct pe_error *err)
 {
     int ends[2], status = 0;
     if (access(program, X_OK) < 0)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s", program);
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "pipe for %s", program);
+        return pe_fail_errno(err, "cannot create a pipe for %s", program);
     pid_t pid = fork();
     if (pid == 0)
-        become_asked(program, argument, ends[1]);
+        become_queried(program, argument, ends[1]);
     close(ends[1]);
     int answered = pid > 0 && read_answer(ends[0], line, size);
     close(ends[0]);
     if (pid < 0)
-        return pe_fail_errno(err, "fork for %s", program);
+        return pe_fail_errno(err, "cannot fork %s", program);
     if (!answered)
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!answered || status != 0 || !line[0])
-        return pe_fail(err, PE_ERR_INTERNAL, "%s %s %s", program, argument, answered ? "fails" : "hangs");
+        return pe_fail(err, PE_ERR_INTERNAL, "`%s %s` %s", program, argument,
+                       answered ? "failed" : "did not finish");
     return 0;
 }

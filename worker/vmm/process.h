@@ -1,28 +1,31 @@
-/* Starting a VMM process so that it has what it needs and nothing else. */
+/* Starting a VMM process so that it has what it needs and nothing else. Every driver starts its VMM here. */
 #ifndef PE_WORKER_VMM_PROCESS_H
 #define PE_WORKER_VMM_PROCESS_H
 
 #include "base/error.h"
+#include "worker/vmm/fd_list.h"
 #include "worker/vmm/vmm.h"
 
-/* The most file descriptors a VMM inherits, and the number of the first: descriptor `i` of the list is
- * VMM_FD_FIRST + i. */
-#define VMM_FD_MAX 12
-#define VMM_FD_FIRST 10
+/* Start `argv` (NULL-terminated, argv[0] is a path) and set vm->pid and vm->pidfd. The process
+ *
+ *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and stderr
+ *     to vm->log_fd, and no others
+ *   - runs as host->uid and host->gid, with the group of /dev/kvm, if the caller is root
+ *   - cannot gain privileges, writes no core file, and dies with the calling process
+ *   - can write by name only to vm->run_dir, /dev/kvm and /dev/null (worker/vmm/landlock.h)
+ *
+ * Fails with PE_ERR_INTERNAL if it cannot fork. If the program cannot be executed, the process ends and
+ * vm->log_fd says why. */
+int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds, struct vm *vm,
+                      struct pe_error *err) PE_MUST_CHECK;
 
-/* Run `argv` (NULL-terminated, argv[0] a path) with descriptors fds[0..fd_count) renumbered as above, stdin
- * from /dev/null, stdout and stderr to vm->log_fd, as host->uid and gid when we are root, without core files,
- * killed when we die, and able to write to nothing but vm->run_dir and /dev/kvm by name. Every other
- * descriptor is closed. Sets vm->pid and vm->pidfd. */
-int vmm_process_start(const struct vm_host *host, char *const *argv, const int *fds, size_t fd_count,
-                      struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
-
-/* Kill and reap it; vm->pid is -1 afterwards. */
+/* Kill and reap the process. vm->pid is -1 afterwards. Harmless if there is none. */
 void vmm_process_kill(struct vm *vm);
 
-/* Run `program argument`, at most 20 s, and keep the first line that it prints: how a VMM tells its version.
- */
-int vmm_process_ask(const char *program, const char *argument, char *line, size_t size,
-                    struct pe_error *err) PE_MUST_CHECK;
+/* Run `program argument` for at most 20 s and copy the first line that it prints to `line`: the way in
+ * which VMMs report their version. Fails with PE_ERR_NOT_FOUND if there is no such program, and with
+ * PE_ERR_INTERNAL if it fails or takes too long. */
+int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
+                      struct pe_error *err) PE_MUST_CHECK;
 
 #endif

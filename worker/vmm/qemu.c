@@ -1,5 +1,5 @@
-/* The QEMU driver: a vm_spec as a command line, snapshots by migration to a file. See docs/vms.md
- * for why each choice. */
+/* The QEMU driver. A vm_spec becomes a command line, and a snapshot is a migration to a file.
+ * docs/vms.md gives the reasons for each choice. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/job_spec.h"
@@ -18,17 +18,17 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Where a clone's RAM comes from, and its state; both -1 for a VM that boots. */
+/* Where the RAM and the state of a clone come from; both -1 for a VM that boots. */
 struct origin {
     int memory_fd;
     int state_fd;
 };
 
-/* A command line under construction: words live in `text`. */
+/* A command line under construction. The arguments are in `text`. */
 struct argv_builder {
     char text[8192];
     size_t used;
-    char *words[96];
+    char *argv[96];
     size_t count;
     int overflow;
 };
@@ -40,28 +40,16 @@ __attribute__((format(printf, 2, 3))) static void add(struct argv_builder *args,
     va_start(list, format);
     int n = vsnprintf(args->text + args->used, left, format, list);
     va_end(list);
-    if (n < 0 || (size_t)n >= left || args->count + 1 >= sizeof args->words / sizeof *args->words) {
+    if (n < 0 || (size_t)n >= left || args->count + 1 >= sizeof args->argv / sizeof *args->argv) {
         args->overflow = 1;
         return;
     }
-    args->words[args->count++] = args->text + args->used;
+    args->argv[args->count++] = args->text + args->used;
     args->used += (size_t)n + 1;
 }
 
-/* Files by descriptor: no path of ours has to be readable by the user the VMM runs as. */
-struct fd_list {
-    int fds[VMM_FD_MAX];
-    size_t count;
-};
-
-static int pass_fd(struct fd_list *list, int fd)
-{
-    list->fds[list->count] = fd;
-    return VMM_FD_FIRST + (int)list->count++;
-}
-
-/* RAM, and the region that virtio-pmem devices take their place in, with room for its alignment. A template
- * writes its RAM through to the file, a clone copies the pages that it writes to. */
+/* RAM, and the address range for the virtio-pmem devices, with room for their alignment. A template writes
+ * through to the file behind its RAM; a clone copies the pages that it writes to. */
 static void add_memory(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        const struct vm *vm, const struct origin *origin)
 {
@@ -80,11 +68,11 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
     int clone = origin->memory_fd >= 0;
     add(args, "-object");
     add(args, "memory-backend-file,id=ram,size=%uM,share=%s,mem-path=/proc/self/fd/%d", spec->memory_mib,
-        clone ? "off" : "on", pass_fd(list, clone ? origin->memory_fd : vm->memory_fd));
+        clone ? "off" : "on", fd_list_add(list, clone ? origin->memory_fd : vm->memory_fd));
 }
 
-/* No device that a job does not need. Not graphics=off: the firmware would then print on the control channel.
- */
+/* The machine has no device that a job does not need. graphics=off is missing on purpose: with it the
+ * firmware prints to the serial port. */
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
     int kvm = host->accel == VM_ACCEL_KVM;
@@ -100,7 +88,7 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off%s",
         spec->savable ? ",memory-backend=ram" : "");
     add(args, "-bios");
-    add(args, "qboot.rom"); /* 0.1 s sooner at the kernel than SeaBIOS */
+    add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
     add(args, "-accel");
     add(args, "%s", kvm ? "kvm" : "tcg,thread=single");
     add(args, "-cpu");
@@ -113,7 +101,7 @@ static void add_pmem(struct argv_builder *args, struct fd_list *list, int index,
 {
     add(args, "-object");
     add(args, "memory-backend-file,id=pmem%d,share=on,readonly=%s,mem-path=/proc/self/fd/%d,size=%llu", index,
-        pmem->writable ? "off" : "on", pass_fd(list, pmem->fd), (unsigned long long)pmem->bytes);
+        pmem->writable ? "off" : "on", fd_list_add(list, pmem->fd), (unsigned long long)pmem->bytes);
     add(args, "-device");
     add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
 }
@@ -122,9 +110,9 @@ static void add_kernel(struct argv_builder *args, struct fd_list *list, const st
                        int kernel, int initramfs)
 {
     add(args, "-kernel");
-    add(args, "/proc/self/fd/%d", pass_fd(list, kernel));
+    add(args, "/proc/self/fd/%d", fd_list_add(list, kernel));
     add(args, "-initrd");
-    add(args, "/proc/self/fd/%d", pass_fd(list, initramfs));
+    add(args, "/proc/self/fd/%d", fd_list_add(list, initramfs));
     add(args, "-append");
     add(args, "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s", spec->guest_options);
 }
@@ -133,19 +121,19 @@ static void add_channels(struct argv_builder *args, struct fd_list *list, const 
                          int serial, int manage)
 {
     add(args, "-chardev");
-    add(args, "socket,id=control,fd=%d", pass_fd(list, serial));
+    add(args, "socket,id=serial,fd=%d", fd_list_add(list, serial));
     add(args, "-serial");
-    add(args, "chardev:control");
+    add(args, "chardev:serial");
     if (!spec->savable)
         return;
     add(args, "-chardev");
-    add(args, "socket,id=qmp,fd=%d", pass_fd(list, manage));
+    add(args, "socket,id=qmp,fd=%d", fd_list_add(list, manage));
     add(args, "-mon");
     add(args, "chardev=qmp,mode=control");
 }
 
-/* Without the global state in its stream a clone runs as soon as it has read it, although its template was
- * stopped. */
+/* The stream does not carry the global state, which says that the template was stopped. A clone therefore
+ * runs as soon as it has read the stream. */
 static void add_migration(struct argv_builder *args, const struct origin *origin)
 {
     add(args, "-global");
@@ -156,21 +144,12 @@ static void add_migration(struct argv_builder *args, const struct origin *origin
     add(args, "defer");
 }
 
-static int open_file(const char *path, struct pe_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    pe_fail_errno(err, "opening %s (make guest makes it)", path);
-    return -1;
-}
-
-/* A socket pair: one end for us, the other for the VMM. */
+/* Open a socket pair with one end for us and the other for the VMM. */
 static int open_channel(int *ours, int *theirs, struct pe_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "socket pair for a VM");
+        return pe_fail_errno(err, "cannot create a socket pair for a VM");
     *ours = pair[0];
     *theirs = pair[1];
     return 0;
@@ -184,12 +163,12 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     pe_autoclose int serial = -1;
     pe_autoclose int manage = -1;
     pe_autoclose int initramfs = -1;
-    pe_autoclose int kernel = open_file(host->kernel, err);
-    if (kernel < 0 || (initramfs = open_file(host->initramfs, err)) < 0 ||
+    pe_autoclose int kernel = vmm_open_file(host->kernel, err);
+    if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
         open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
         return -1;
     if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0)
-        return pe_fail_errno(err, "control channel");
+        return pe_fail_errno(err, "cannot make the serial port nonblocking");
     add_machine(&args, host, spec);
     add_memory(&args, &list, spec, vm, origin);
     add_kernel(&args, &list, spec, kernel, initramfs);
@@ -200,8 +179,8 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     if (spec->savable)
         add_migration(&args, origin);
     if (args.overflow)
-        return pe_fail(err, PE_ERR_INTERNAL, "QEMU's command line is too long");
-    return vmm_process_start(host, args.words, list.fds, list.count, vm, err);
+        return pe_fail(err, PE_ERR_INTERNAL, "the command line of QEMU is too long");
+    return vmm_process_start(host, args.argv, &list, vm, err);
 }
 
 static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
@@ -209,14 +188,6 @@ static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, str
 {
     const struct origin boot = {-1, -1};
     return start(host, spec, &boot, vm, err);
-}
-
-/* Why QEMU went away is on its stderr. */
-static int explain(const struct vm *vm, struct pe_error *err)
-{
-    char words[256];
-    vm_last_log_line(vm, words, sizeof words);
-    return words[0] ? pe_fail_context(err, "%s", words) : -1;
 }
 
 static int await_migration(struct qmp *qmp, struct pe_error *err)
@@ -230,12 +201,12 @@ static int await_migration(struct qmp *qmp, struct pe_error *err)
         if (status && !strcmp(status, "completed"))
             return 0;
         if (status && !strcmp(status, "failed"))
-            return pe_fail(err, PE_ERR_INTERNAL, "QEMU could not write its state");
+            return pe_fail(err, PE_ERR_INTERNAL, "QEMU could not write the state of the VM");
         nanosleep(&pause, NULL);
     }
 }
 
-/* RAM and pmem are in shared files already: the migration stream carries the rest, about 90 KiB. */
+/* RAM and pmem are in shared files already. The migration stream carries the rest, about 90 KiB. */
 static int ignore_shared_memory(struct qmp *qmp, struct pe_error *err)
 {
     json_t *arguments =
@@ -252,17 +223,17 @@ static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, st
         qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
         qmp_execute(&qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
         await_migration(&qmp, err) < 0)
-        return explain(vm, err);
+        return vmm_explain(vm, err);
     return 0;
 }
 
-/* A description of its own, since a file offset is shared by all that inherit a descriptor. */
+/* Open the file once more: all clones share the descriptor, and with it the file offset. */
 static int reopen(int fd, struct pe_error *err)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int own = open(path, O_RDONLY | O_CLOEXEC);
-    return own >= 0 ? own : pe_fail_errno(err, "opening a snapshot's state");
+    return own >= 0 ? own : pe_fail_errno(err, "cannot open the state of a snapshot");
 }
 
 static int restore(struct vm *vm, int state_fd, uint64_t start_us, struct pe_error *err)
@@ -290,8 +261,8 @@ static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec,
     if (state < 0 || start(host, spec, &origin, vm, err) < 0)
         return -1;
     if (restore(vm, state, start_us, err) < 0)
-        return explain(vm, err);
-    /* Nothing more to say to it, and nothing more to hear. */
+        return vmm_explain(vm, err);
+    /* QMP is not used any more, so the VMM does not keep a channel to us. */
     close(pe_steal_fd(&vm->manage_fd));
     return 0;
 }
@@ -300,11 +271,12 @@ static int qemu_version(const struct vm_host *host, char *text, size_t size, str
 {
     static const char before[] = "version ";
     char line[256];
-    if (vmm_process_ask(host->qemu, "--version", line, sizeof line, err) < 0)
+    if (vmm_process_query(host->qemu, "--version", line, sizeof line, err) < 0)
         return -1;
     const char *at = strstr(line, before);
     if (!at)
-        return pe_fail(err, PE_ERR_INTERNAL, "%s --version says '%.100s'", host->qemu, line);
+        return pe_fail(err, PE_ERR_INTERNAL, "%s --version printed '%.100s', which has no version",
+                       host->qemu, line);
     at += strlen(before);
     snprintf(text, size, "%.*s", (int)strcspn(at, " "), at);
     return 0;

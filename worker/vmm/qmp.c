@@ -1,4 +1,4 @@
-/* A blocking QMP client with a deadline. Knows the protocol, not what is done with it. */
+/* A blocking QMP client with a deadline. It implements the protocol; qemu.c decides what to send. */
 #include "worker/vmm/qmp.h"
 
 #include "base/cleanup.h"
@@ -33,11 +33,11 @@ static int receive_more(struct qmp *qmp, struct pe_error *err)
     if (n <= 0)
         return pe_fail(err, PE_ERR_LOST, "QEMU ended");
     if (qmp->received.size + (size_t)n > LINE_MAX_BYTES)
-        return pe_fail(err, PE_ERR_MALFORMED, "QEMU talks without end");
+        return pe_fail(err, PE_ERR_MALFORMED, "QEMU sent a line of more than %u bytes", LINE_MAX_BYTES);
     return pe_buf_append(&qmp->received, bytes, (size_t)n, err);
 }
 
-/* The next message; NULL on failure. */
+/* Read the next message. Returns NULL on failure. */
 static json_t *receive(struct qmp *qmp, struct pe_error *err)
 {
     const uint8_t *newline = NULL;
@@ -49,7 +49,7 @@ static json_t *receive(struct qmp *qmp, struct pe_error *err)
     pe_buf_consume(&qmp->received, length);
     if (!json_is_object(message)) {
         json_decref(message);
-        pe_fail(err, PE_ERR_MALFORMED, "QEMU says something that is no QMP");
+        pe_fail(err, PE_ERR_MALFORMED, "QEMU sent a line that is not QMP");
         return NULL;
     }
     return message;
@@ -74,11 +74,11 @@ static int send_all(const struct qmp *qmp, const char *text, int fd, struct pe_e
     }
     ssize_t n = sendmsg(qmp->fd, &message, MSG_NOSIGNAL);
     if (n < 0)
-        return pe_fail_errno(err, "writing to QEMU");
+        return pe_fail_errno(err, "cannot write to QEMU");
     return n == (ssize_t)vector.iov_len ? 0 : pe_fail(err, PE_ERR_LOST, "QEMU does not read");
 }
 
-static int judge_answer(const char *command, json_t *message, json_t **value, struct pe_error *err)
+static int read_reply(const char *command, json_t *message, json_t **value, struct pe_error *err)
 {
     const char *sentence = json_string_value(json_object_get(json_object_get(message, "error"), "desc"));
     json_t *returned = json_object_get(message, "return");
@@ -96,7 +96,7 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
     pe_autojson json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
     pe_autofree char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding %s", command);
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", command);
     if (send_all(qmp, text, fd, err) < 0)
         return -1;
     for (;;) {
@@ -105,7 +105,7 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
             return pe_fail_context(err, "%s", command);
         const char *event = json_string_value(json_object_get(message, "event"));
         if (!event)
-            return judge_answer(command, message, value, err);
+            return read_reply(command, message, value, err);
         qmp->resumed |= !strcmp(event, "RESUME");
     }
 }
@@ -116,7 +116,7 @@ int qmp_begin(struct qmp *qmp, struct pe_error *err)
     if (!greeting)
         return -1;
     if (!json_object_get(greeting, "QMP"))
-        return pe_fail(err, PE_ERR_MALFORMED, "QEMU does not greet");
+        return pe_fail(err, PE_ERR_MALFORMED, "QEMU sent no greeting");
     return qmp_execute(qmp, "qmp_capabilities", NULL, -1, NULL, err);
 }
 

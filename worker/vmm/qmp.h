@@ -1,7 +1,6 @@
-/* QEMU's control protocol, as far as a snapshot needs it (QEMU's docs/interop/qmp-spec.txt): one JSON object
- * a line over a socket. A QEMU that its guest has taken over may say anything: lines are bounded, deadlines
- * kept.
- */
+/* A client for QMP, QEMU's control protocol (QEMU's docs/interop/qmp-spec.txt): one JSON object per line
+ * over a socket. It has what snapshots need. A QEMU that its guest has taken over may send anything, so
+ * lines are bounded and deadlines are kept. */
 #ifndef PE_WORKER_VMM_QMP_H
 #define PE_WORKER_VMM_QMP_H
 
@@ -13,25 +12,30 @@
 #include <stdint.h>
 
 struct qmp {
-    int fd;               /* borrowed */
-    uint64_t deadline_us; /* for everything together, on pe_now_us's clock */
-    struct pe_buf received;
-    bool resumed; /* the event RESUME has been seen: the VM runs */
+    int fd;                 /* borrowed: the socket */
+    uint64_t deadline_us;   /* for all calls together, on the clock of pe_now_us */
+    struct pe_buf received; /* owned: bytes that are not read yet */
+    bool resumed;           /* the event RESUME has arrived: the VM runs */
 };
 
+/* Free what `qmp` owns; the socket stays open. */
 void qmp_free(struct qmp *qmp);
 #define autoqmp __attribute__((cleanup(qmp_free)))
 
-/* Read the greeting and leave negotiation mode. After this QEMU's main loop runs. */
+/* All functions fail with PE_ERR_LOST if QEMU ends or the deadline passes, and with PE_ERR_MALFORMED if
+ * QEMU sends something that is not QMP. */
+
+/* Read the greeting and leave negotiation mode. QEMU's main loop runs once this returns. */
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
-/* Run `command` with `arguments` (stolen; NULL: none), `fd` (-1: none) travelling along. Its return value is
- * the caller's, unless `value` is NULL. Of events that come first only RESUME is kept. The error is QEMU's
- * own sentence. */
+/* Execute `command`. `arguments` is consumed, and NULL if there are none. `fd` is sent along unless it is
+ * -1. The return value goes to `*value`, which the caller owns, unless `value` is NULL. Of the events that
+ * arrive before it, only RESUME is kept. If QEMU refuses, fails with PE_ERR_INTERNAL and QEMU's own
+ * explanation. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until the VM runs, if it does not since a command before. */
+/* Wait until the VM runs. Returns at once if it has resumed during an earlier call. */
 int qmp_await_resume(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* Making and removing VM folders. One is named vm-<pid of its owner>-<random>: an owner that is no more has
- * left its folder behind. */
+/* Creating and removing the folders of VMs. Their names are vm-<pid of the owner>-<random>, so a folder whose
+ * owner no longer exists can be recognised and removed. */
 #include "worker/vmm/run_dir.h"
 
 #include "base/cleanup.h"
@@ -25,12 +25,12 @@ int run_dir_make(const struct vm_host *host, struct vm *vm, struct pe_error *err
         snprintf(vm->run_dir, sizeof vm->run_dir, "%s/" PREFIX "%d-%s", host->run_dir, (int)getpid(), number);
     if (length < 0 || (size_t)length >= sizeof vm->run_dir) {
         vm->run_dir[0] = '\0';
-        return pe_fail(err, PE_ERR_TOO_LARGE, "the path of %s is too long for sockets below it",
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long for a socket below it; use --run-dir",
                        host->run_dir);
     }
     if (mkdir(vm->run_dir, 0700) == 0 && (geteuid() != 0 || chown(vm->run_dir, host->uid, host->gid) == 0))
         return 0;
-    return pe_fail_errno(err, "folder %s for a VM", vm->run_dir);
+    return pe_fail_errno(err, "cannot create the folder %s for a VM", vm->run_dir);
 }
 
 static void remove_folder(const char *path)

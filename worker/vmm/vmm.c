@@ -1,5 +1,5 @@
-/* What is the same for every VMM: files that a VM owns, the end of a VM, the making of a snapshot. How a VMM
- * is talked to is its driver's. */
+/* What all VMMs have in common: the files that a VM owns, the end of a VM, and the sealing of a snapshot.
+ * How a VMM is controlled is in its driver. */
 #include "worker/vmm/vmm.h"
 
 #include "base/cleanup.h"
@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,14 +23,14 @@ static int fail_and_kill(struct vm *vm)
 static int make_log(struct vm *vm, struct pe_error *err)
 {
     vm->log_fd = memfd_create("vmm-log", MFD_CLOEXEC);
-    return vm->log_fd < 0 ? pe_fail_errno(err, "memfd for a VMM's messages") : 0;
+    return vm->log_fd < 0 ? pe_fail_errno(err, "cannot create a memfd for the output of a VMM") : 0;
 }
 
 static int make_memory(const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
 {
     vm->memory_fd = memfd_create("pe-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (vm->memory_fd < 0 || ftruncate(vm->memory_fd, (off_t)spec->memory_mib << 20) < 0)
-        return pe_fail_errno(err, "memory file of %u MiB", spec->memory_mib);
+        return pe_fail_errno(err, "cannot create a memory file of %u MiB", spec->memory_mib);
     return 0;
 }
 
@@ -51,27 +52,27 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
     return 0;
 }
 
-/* A clone maps the memory privately, which the seal allows; a VMM that was taken over cannot write to it. */
+/* The seal allows private mappings, which clones use. A VMM that was taken over cannot write to the file. */
 static int seal(int fd, struct pe_error *err)
 {
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
         return 0;
-    return pe_fail_errno(err, "sealing a snapshot");
+    return pe_fail_errno(err, "cannot seal a snapshot");
 }
 
 int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err)
 {
     *snapshot = VM_SNAPSHOT_NONE;
     snapshot->state_fd = memfd_create("pe-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    int failed = snapshot->state_fd < 0 ? pe_fail_errno(err, "memfd for a snapshot")
+    int failed = snapshot->state_fd < 0 ? pe_fail_errno(err, "cannot create a memfd for a snapshot")
                                         : host->driver->save(host, vm, snapshot->state_fd, err);
     snapshot->memory_fd = vm->memory_fd;
     vm->memory_fd = -1;
-    vm_kill(vm); /* the last to have the memory mapped for writing, which a seal does not allow */
+    vm_kill(vm); /* a seal is refused while a process has the memory mapped for writing */
     if (!failed && seal(snapshot->memory_fd, err) == 0 && seal(snapshot->state_fd, err) == 0)
         return 0;
     vm_snapshot_close(snapshot);
-    return pe_fail_context(err, "saving a template");
+    return pe_fail_context(err, "cannot save a VM");
 }
 
 static void close_and_forget(int *fd)
@@ -114,4 +115,17 @@ void vm_last_log_line(const struct vm *vm, char *text, size_t size)
         log[--n] = '\0';
     const char *line = n > 0 ? strrchr(log, '\n') : NULL;
     snprintf(text, size, "%s", line ? line + 1 : log);
+}
+
+int vmm_explain(const struct vm *vm, struct pe_error *err)
+{
+    char line[256];
+    vm_last_log_line(vm, line, sizeof line);
+    return line[0] ? pe_fail_context(err, "%s", line) : -1;
+}
+
+int vmm_open_file(const char *path, struct pe_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd : pe_fail_errno(err, "cannot open %s, which `make guest` builds", path);
 }
