@@ -205,7 +205,6 @@ LB_CORE := $(call src,lb/core)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
-test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_output_SRC := worker/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
