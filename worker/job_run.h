@@ -9,19 +9,21 @@
 #include "worker/template_client.h"
 #include "worker/ws_client.h"
 
+/* What a job runs with. Everything is borrowed from the slot. */
 struct job_run {
     const struct worker_config *config;
     struct ws_client *balancer;
-    struct template_client *start_permit;
-    struct template_client *run_permit; /* another, for the job's turn to run */
-    struct machine *machine; /* the slot's VM: used up by the job, or replaced when it has another rootfs */
+    struct template_client *start_permit; /* for starting a VM */
+    struct template_client *run_permit;   /* for running the job */
+    struct machine *machine; /* the slot's VM: used up, or replaced if the job needs another rootfs */
     const struct pe_message *message; /* the `job` message */
     char *warm_image;                 /* PE_IMAGE_NAME_MAX + 1 bytes: set to the job's image */
 };
 
-/* Run the job and answer it, with a result or an `error`. Whatever the guest does, the answer is sent and 0
- * returned, and the VM is gone before the result travels. Negative only when the
- * connection is lost (PE_ERR_LOST) or the balancer broke the protocol. */
+/* Run the job and send the balancer a result or an `error`. Returns 0 once that is sent, whatever the guest
+ * did; the VM is killed before the result is sent. Fails with PE_ERR_LOST if the connection to the balancer
+ * is lost, and with PE_ERR_MALFORMED if the balancer breaks the protocol. `run->machine` then needs to be
+ * discarded. */
 int job_run(struct job_run *run, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -79,4 +79,4 @@ def _(service):
             os.kill(pid, signal.SIGKILL)
         result = outcome()
         s.check_equal((result.status, result.stdout), ("exited", b"all of it"))
-        s.check("another booted" in one.read_log(), "the VM was ready too soon for this test")
+        s.check("another one is booted" in one.read_log(), "the VM was ready too soon for this test")
