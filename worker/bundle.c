@@ -1,5 +1,5 @@
-/* config.json, program and job of an input. The sandbox of a job inside its VM is decided here and in
- * worker/seccomp_profile.c. */
+/* Encoding of config.json, `program` and `job`. This file and worker/seccomp_profile.c define how a job is
+ * confined inside its VM. */
 #include "worker/bundle.h"
 
 #include "base/cleanup.h"
@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Enough for the image's root to treat its own files as its own; nothing that reaches the kernel or the
- * devices. */
+/* Root in the container may do with the container's files what it likes. It gets no capability that reaches
+ * the kernel or a device. */
 static const char *const capabilities[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
                                            "CAP_KILL",  "CAP_SETGID",       "CAP_SETUID"};
 
@@ -75,7 +75,7 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
                      STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
 }
 
-/* Capabilities are root's; crun takes them from any other user when it changes to it. */
+/* Only root has capabilities: crun drops them when it changes to another user. */
 static json_t *user_section(const struct pe_image_user *user)
 {
     json_t *groups = json_array();
@@ -97,7 +97,7 @@ static json_t *process_section(const struct pe_image *image)
 int bundle_config(enum bundle_container container, const struct pe_image *image, uint32_t memory_mib,
                   struct pe_buf *out, struct pe_error *err)
 {
-    char root[256]; /* of a combined image, the prefix that the catalog's name stands for */
+    char root[256]; /* a combined image has a folder in the rootfs for each of its parts */
     snprintf(root, sizeof root, "/run/pe/rootfs%s%.200s", image->root && *image->root ? "/" : "",
              image->root ? image->root : "");
     pe_autojson json_t *config =
@@ -106,13 +106,13 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
                   "linux", linux_section(container, memory_mib));
     pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding config.json");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode config.json: out of memory");
     return pe_buf_append_text(out, text, err);
 }
 
 /* ---- the program ---- */
 
-/* Where `entry` ("KEY=value") overrides one of the environment's, else at its end. */
+/* Set `entry` ("KEY=value") in the environment: it replaces an entry with the same key, or is appended. */
 static void set_env(const char **env, size_t *count, const char *entry)
 {
     size_t key = strcspn(entry, "=") + 1;
@@ -132,7 +132,7 @@ static int append_environment(const struct pe_job_spec *job, const struct pe_ima
     pe_autofree const char **env = calloc(default_count + image->env_count + job->env_count, sizeof *env);
     size_t count = 0;
     if (!env)
-        return pe_fail_errno(err, "environment");
+        return pe_fail_errno(err, "cannot allocate the environment of a program");
     for (size_t i = 0; i < default_count; i++)
         set_env(env, &count, defaults[i]);
     for (size_t i = 0; i < image->env_count; i++)
@@ -145,46 +145,47 @@ static int append_environment(const struct pe_job_spec *job, const struct pe_ima
     return 0;
 }
 
-static int append_words(char *const *words, size_t count, struct pe_buf *out, struct pe_error *err)
+static int append_arguments(char *const *arguments, size_t count, struct pe_buf *out, struct pe_error *err)
 {
     if (pe_buf_printf(out, err, "%zu\n", count) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
-        if (pe_buf_append(out, words[i], strlen(words[i]) + 1, err) < 0)
+        if (pe_buf_append(out, arguments[i], strlen(arguments[i]) + 1, err) < 0)
             return -1;
     return 0;
 }
 
-/* What the image's default command becomes for the job's files. */
+/* Append the image's default command, completed with the job's files. */
 static int append_default_command(const struct pe_job_spec *job, const struct pe_image *image,
                                   const struct pe_parts *files, struct pe_buf *out, struct pe_error *err)
 {
     pe_autofree const char **names = calloc(files->count + 1, sizeof *names);
     if (!names)
-        return pe_fail_errno(err, "names of %zu files", files->count);
+        return pe_fail_errno(err, "cannot allocate the names of %zu files", files->count);
     size_t count = 0;
     for (size_t i = 0; i < files->count; i++)
         if (!job->stdin_name || strcmp(job->stdin_name, files->items[i].path.text) != 0)
             names[count++] = files->items[i].path.text;
-    char **words = NULL;
-    size_t word_count = 0;
-    if (pe_image_default_command(image, names, count, &words, &word_count, err) < 0)
+    char **arguments = NULL;
+    size_t argument_count = 0;
+    if (pe_image_default_command(image, names, count, &arguments, &argument_count, err) < 0)
         return -1;
-    int failed = append_words(words, word_count, out, err);
-    pe_strings_free(words, word_count);
+    int failed = append_arguments(arguments, argument_count, out, err);
+    pe_strings_free(arguments, argument_count);
     return failed;
 }
 
 int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
                    struct pe_buf *out, struct pe_error *err)
 {
-    int failed = job->cmd ? append_words(job->cmd, job->cmd_count, out, err)
+    int failed = job->cmd ? append_arguments(job->cmd, job->cmd_count, out, err)
                           : append_default_command(job, image, files, out, err);
     if (failed || append_environment(job, image, out, err) < 0)
         return -1;
     if (out->size > PE_PROGRAM_BYTES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "command and environment have %zu bytes, %u are allowed",
-                       out->size, PE_PROGRAM_BYTES_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "command and environment have %zu bytes, but only %u are allowed", out->size,
+                       PE_PROGRAM_BYTES_MAX);
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* A slot's VM and its devices: made, listened to and thrown away as one. The guest's words are
- * proto/guest-contract.md. */
+/* The life of a VM and its devices, and the lines on the serial port. What the devices contain is written in
+ * worker/input.c and worker/bundle.c, and read in worker/output.c. */
 #include "worker/machine.h"
 
 #include "base/cleanup.h"
@@ -18,14 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What kernel, pe-init and page cache need beside the job's memory: with less, a job at its limit meets a
- * guest that reclaims pages without end before the OOM killer of its own cgroup comes. */
+/* What kernel, pe-init and page cache need in addition to the job's memory. With less, a job at its limit
+ * makes the guest reclaim pages for a minute before the OOM killer of the job's cgroup acts. */
 #define GUEST_RESERVE_MIB 192u
 
-/* Time of a warm-up, in a template's boot. */
+/* Timeout of a warm-up command. */
 #define WARM_UP_MS 60000u
 
-/* A guest is at rest when its VMM needs less than this of a processor in each of so many spans in a row. */
+/* A guest is at rest when its VMM has used less than REST_CPU_US in each of REST_SPANS spans in a row. */
 #define REST_SPAN_MS 50u
 #define REST_SPANS 4u
 #define REST_CPU_US 1500u
@@ -38,9 +38,9 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
     int rootfs = pe_store_open_rootfs(config->store, image, err);
     if (rootfs < 0)
         return -1;
-    spec->pmem[VM_PMEM_ROOTFS].fd = rootfs; /* the caller's from here on */
+    spec->pmem[VM_PMEM_ROOTFS].fd = rootfs; /* the caller closes it */
     if (fstat(rootfs, &status) < 0)
-        return pe_fail_errno(err, "rootfs");
+        return pe_fail_errno(err, "cannot examine the rootfs of %s", image->name);
     if ((machine->input.fd < 0 &&
          memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0) ||
         memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
@@ -54,7 +54,7 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
     return 0;
 }
 
-/* An image without a warm-up command gets one that costs nothing: all but the program itself is warm then. */
+/* An image without a warm-up command gets `true`, which warms up everything but the program itself. */
 static int warm_up_program(const struct pe_image *image, struct pe_buf *program, struct pe_error *err)
 {
     static char *nothing[] = {(char *)"true"};
@@ -64,7 +64,7 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
     return bundle_program(&warm_up, image, &no_files, program, err);
 }
 
-/* The preparation lies on the output device, which the guest does not use before its job is done. */
+/* The preparation is on the output device, which the guest does not use before its job has ended. */
 static int write_preparation(const struct worker_config *config, const struct pe_image *image,
                              enum machine_preparation preparation, struct machine *machine,
                              struct pe_error *err)
@@ -91,7 +91,7 @@ static void begin(struct machine *machine, const struct pe_image *image)
     snprintf(machine->image, sizeof machine->image, "%s", image->identity);
 }
 
-/* `machine` has begun, and may have an input device already. */
+/* `begin` has been called for the machine. It may have an input device already. */
 static int boot(const struct worker_config *config, const struct pe_image *image,
                 enum machine_preparation preparation, bool savable, struct machine *machine,
                 struct pe_error *err)
@@ -104,7 +104,7 @@ static int boot(const struct worker_config *config, const struct pe_image *image
     if (!failed)
         return 0;
     machine_discard(machine);
-    return pe_fail_context(err, "starting a VM for %s", image->name);
+    return pe_fail_context(err, "cannot start a VM for %s", image->name);
 }
 
 int machine_boot(const struct worker_config *config, const struct pe_image *image,
@@ -139,7 +139,7 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
     if (!failed)
         return 0;
     machine_discard(machine);
-    return pe_fail_context(err, "cloning a VM for %s", image->name);
+    return pe_fail_context(err, "cannot clone a VM for %s", image->name);
 }
 
 int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
@@ -159,8 +159,8 @@ static uint64_t cpu_time_us(clockid_t clock)
     return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
 }
 
-/* After `ready` the kernel still has work that it put off (what a warm-up left: mounts, credentials, timers).
- * Saved in the middle of that, every clone would do it again before it hears its first word. */
+/* After `ready` the kernel still has deferred work (releasing mounts and credentials of the warm-up, timers).
+ * If the VM were saved before that is done, every clone would do it again before it reads its first line. */
 static void await_rest(const struct machine *machine)
 {
     static const struct timespec span = {.tv_nsec = REST_SPAN_MS * 1000000};
@@ -217,11 +217,11 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
 {
     uint64_t deadline_us = machine->started_us + MACHINE_READY_MS * 1000ull;
     for (;;) {
-        int heard = machine_receive(machine, "ready", err);
-        if (heard > 0)
+        int received = machine_receive(machine, "ready", err);
+        if (received > 0)
             machine_is_ready(machine);
-        if (heard)
-            return heard > 0 ? 0 : -1;
+        if (received)
+            return received > 0 ? 0 : -1;
         uint64_t now = pe_now_us();
         struct pollfd wait = {.fd = machine->vm.serial_fd, .events = POLLIN};
         if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
@@ -232,25 +232,25 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
 
 static int vmm_ended(const struct machine *machine, struct pe_error *err)
 {
-    char words[256];
-    vm_last_log_line(&machine->vm, words, sizeof words);
-    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
+    char line[256];
+    vm_last_log_line(&machine->vm, line, sizeof line);
+    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", line[0] ? ": " : "", line);
 }
 
-/* A whole line was heard. */
-static int judge_line(struct machine *machine, const char *word, struct pe_error *err)
+/* A line is complete: compare it. */
+static int check_line(struct machine *machine, const char *expected, struct pe_error *err)
 {
     char shown[200];
-    const char *line = pe_path_printable(machine->heard, machine->heard_size, shown, sizeof shown);
-    machine->heard_size = 0;
-    if (!strcmp(line, word))
+    const char *line = pe_path_printable(machine->line, machine->line_size, shown, sizeof shown);
+    machine->line_size = 0;
+    if (!strcmp(line, expected))
         return 1;
     if (!strncmp(line, "fail ", 5))
         return pe_fail(err, PE_ERR_INTERNAL, "the guest failed: %s", line + 5);
-    return pe_fail(err, PE_ERR_INTERNAL, "the guest said '%s' instead of '%s'", line, word);
+    return pe_fail(err, PE_ERR_INTERNAL, "the guest sent '%s' instead of '%s'", line, expected);
 }
 
-int machine_receive(struct machine *machine, const char *word, struct pe_error *err)
+int machine_receive(struct machine *machine, const char *expected, struct pe_error *err)
 {
     for (;;) {
         char byte = 0;
@@ -262,12 +262,13 @@ int machine_receive(struct machine *machine, const char *word, struct pe_error *
         if (n <= 0)
             return vmm_ended(machine, err);
         if (byte == '\n')
-            return judge_line(machine, word, err);
+            return check_line(machine, expected, err);
         if (byte == '\r')
             continue;
-        if (machine->heard_size == sizeof machine->heard)
-            return pe_fail(err, PE_ERR_INTERNAL, "the guest talks without end");
-        machine->heard[machine->heard_size++] = byte;
+        if (machine->line_size == sizeof machine->line)
+            return pe_fail(err, PE_ERR_INTERNAL, "the guest sent a line of more than %zu bytes",
+                           sizeof machine->line);
+        machine->line[machine->line_size++] = byte;
     }
 }
 

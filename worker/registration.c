@@ -1,4 +1,4 @@
-/* The process behind a host's control connection. It watches the image store with inotify(7). */
+/* The process that registers the worker. It watches the image store with inotify(7). */
 #include "worker/registration.h"
 
 #include "base/cleanup.h"
@@ -30,7 +30,7 @@ static void read_cpu_model(char *model, size_t size)
         snprintf(model, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
 }
 
-static json_t *catalog(const struct pe_store_images *images)
+static json_t *encode_catalog(const struct pe_store_images *images)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < images->count; i++)
@@ -45,8 +45,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_HELLO};
     pe_autobuf struct pe_buf text = {0};
     struct pe_error fault;
-    /* A store that cannot be read is a host without images, which keeps its connection and says why in its
-     * log. */
+    /* If the store cannot be read, the worker stays registered without images, and the log says why. */
     if (pe_store_list(config->store, &images, &fault) < 0)
         pe_log(PE_LOG_ERROR, "%s", fault.message);
     struct utsname system;
@@ -58,33 +57,33 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;
     message.hello.draining = draining;
-    message.hello.images = catalog(&images);
+    message.hello.images = encode_catalog(&images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
     return ws_client_send(balancer, true, text.data, text.size, err);
 }
 
-/* Watch the names of the store, and the store itself, in which the folder of names may appear later. Asking
- * again for what is watched already changes nothing. */
+/* Watch the folder of names, and the store itself, where that folder may be created later. Watching a folder
+ * again changes nothing. */
 static void watch_store(const struct worker_config *config, int watch)
 {
     char names[PATH_MAX];
     snprintf(names, sizeof names, "%s/names", config->store);
     if (watch < 0 || inotify_add_watch(watch, config->store, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
-        pe_log(PE_LOG_WARN, "image store %s is not watched for changes", config->store);
+        pe_log(PE_LOG_WARN, "cannot watch the image store %s; changes need a restart of the worker",
+               config->store);
     (void)inotify_add_watch(watch, names, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
 }
 
-/* Swallow what inotify said; that it said something is all that matters. */
-static void drain(int fd)
+/* Discard the events: it only matters that there were some. */
+static void discard_events(int fd)
 {
     char events[4096];
     while (read(fd, events, sizeof events) > 0)
         ;
 }
 
-/* Until the connection ends. When a stop is asked for the host drains: the balancer is told so, and the
- * supervisor ends this process when the last job has ended. */
+/* Keep one connection until it ends, which is an error. */
 static int serve(const struct worker_config *config, struct ws_client *balancer, int watch,
                  struct pe_error *err)
 {
@@ -101,9 +100,9 @@ static int serve(const struct worker_config *config, struct ws_client *balancer,
                 return -1;
         }
         if (event == WS_CLIENT_MESSAGE)
-            free(ws_client_next(balancer)); /* the balancer has nothing to say here yet */
+            free(ws_client_next(balancer)); /* the balancer sends no messages on this connection */
         if (event == WS_CLIENT_FD) {
-            drain(watch);
+            discard_events(watch);
             watch_store(config, watch);
             if (send_hello(config, balancer, draining, err) < 0)
                 return -1;

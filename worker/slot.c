@@ -1,5 +1,5 @@
-/* The life of a slot: connect, make a VM warm, say ready, take a job, run it, answer, again. What happens
- * between a job's arrival and its result is worker/job_run.c. */
+/* The life of a slot: connect, keep a VM warm, send `ready`, receive a job, run it, and begin again. What
+ * happens between a job's arrival and its result is in worker/job_run.c. */
 #include "worker/slot.h"
 
 #include "base/io.h"
@@ -23,13 +23,13 @@ struct slot {
     struct ws_client *balancer;
     struct template_client start_permit, run_permit;
     struct machine machine;
-    char warm_image[PE_IMAGE_NAME_MAX + 1]; /* what the VM is, or shall be, made for */
-    uint64_t make_after_us;                 /* no new VM before: the last ones failed */
+    char warm_image[PE_IMAGE_NAME_MAX + 1]; /* name of the image that the VM is made for */
+    uint64_t make_after_us;                 /* start no VM before, because the last one failed */
 };
 
 /* ---- the warm VM ---- */
 
-/* The image to keep warm: the last job's, else one of the configured, else the store's first. */
+/* The image to keep warm: that of the last job, else one of --warm, else the first of the store. */
 static const struct pe_image *image_to_warm(struct slot *slot, const struct pe_store_images *images)
 {
     const struct worker_config *config = slot->config;
@@ -48,20 +48,20 @@ static int find_image(struct slot *slot, struct pe_store_images *images, const s
         return -1;
     *image = image_to_warm(slot, images);
     if (!*image)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "the image store %s is empty; pe-image import fills it",
+        return pe_fail(err, PE_ERR_NOT_FOUND, "the image store %s is empty; fill it with pe-image",
                        slot->config->store);
     snprintf(slot->warm_image, sizeof slot->warm_image, "%s", (*image)->name);
     return 0;
 }
 
-static void try_later(struct slot *slot, const struct pe_error *err)
+static void retry_later(struct slot *slot, const struct pe_error *err)
 {
     pe_log(PE_LOG_ERROR, "%s", err->message);
     template_client_release(&slot->start_permit);
     slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
 }
 
-/* Have a VM, or ask for one. A failure is logged and tried again later, not at once. */
+/* Request a VM unless there is one. A failure is logged, and retried after RETRY_MS. */
 static void ensure_machine(struct slot *slot)
 {
     pe_autostoreimages struct pe_store_images images = {0};
@@ -71,10 +71,10 @@ static void ensure_machine(struct slot *slot)
         return;
     if (find_image(slot, &images, &image, &err) < 0 ||
         template_client_request_vm(&slot->start_permit, slot->config, image->name, false, &err) < 0)
-        try_later(slot, &err);
+        retry_later(slot, &err);
 }
 
-static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, struct pe_error *err)
+static int start_machine(struct slot *slot, const struct vm_snapshot *snapshot, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
@@ -89,18 +89,18 @@ static int make_machine(struct slot *slot, const struct vm_snapshot *snapshot, s
     return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);
 }
 
-/* The permission to make a VM has come. */
-static void on_template(struct slot *slot)
+/* The permit to start a VM has been granted. */
+static void on_start_permit(struct slot *slot)
 {
     struct vm_snapshot snapshot;
     struct pe_error err;
-    int got = template_client_receive(&slot->start_permit, 0, &snapshot, &err);
-    if (got < 0 || (got > 0 && make_machine(slot, &snapshot, &err) < 0))
-        try_later(slot, &err);
+    int received = template_client_receive(&slot->start_permit, 0, &snapshot, &err);
+    if (received < 0 || (received > 0 && start_machine(slot, &snapshot, &err) < 0))
+        retry_later(slot, &err);
     vm_snapshot_close(&snapshot);
 }
 
-/* A clone that cannot be prewarmed is as good as one that boots. */
+/* A clone that cannot be prewarmed is used as it is. */
 static void prewarm(struct slot *slot)
 {
     pe_autostoreimages struct pe_store_images images = {0};
@@ -108,9 +108,9 @@ static void prewarm(struct slot *slot)
     struct pe_error err;
     bool found = find_image(slot, &images, &image, &err) == 0;
     if (found && !machine_is_for(&slot->machine, image))
-        return; /* the image was replaced meanwhile, and so will be the VM */
+        return; /* the image was replaced since, so the VM will be replaced as well */
     if (!found || machine_prewarm(slot->config, image, &slot->machine, &err) < 0)
-        pe_log(PE_LOG_WARN, "cannot prewarm the VM: %s", err.message);
+        pe_log(PE_LOG_WARN, "cannot prewarm the VM for %s: %s", slot->warm_image, err.message);
 }
 
 static int send_ready(struct slot *slot, struct pe_error *err)
@@ -125,14 +125,14 @@ static int send_ready(struct slot *slot, struct pe_error *err)
     return ws_client_send(slot->balancer, true, text.data, text.size, err);
 }
 
-/* The guest said something while the slot is idle: `ready`, or the end of a VM that is then replaced. */
+/* The guest sent something while the slot is idle: `ready`, or the end of its VMM. A lost VM is replaced. */
 static int on_guest(struct slot *slot, struct pe_error *err)
 {
     struct pe_error fault;
-    int heard = machine_receive(&slot->machine, "ready", &fault);
-    if (heard == 0)
+    int received = machine_receive(&slot->machine, "ready", &fault);
+    if (received == 0)
         return 0;
-    if (heard > 0 && !slot->machine.ready) {
+    if (received > 0 && !slot->machine.ready) {
         machine_is_ready(&slot->machine);
         template_client_release(&slot->start_permit);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
@@ -141,7 +141,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
         return send_ready(slot, err);
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
-           heard > 0 ? "it said ready twice" : fault.message);
+           received > 0 ? "the guest sent ready twice" : fault.message);
     machine_discard(&slot->machine);
     template_client_release(&slot->start_permit);
     slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
@@ -150,7 +150,7 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 
 /* ---- waiting for a job ---- */
 
-/* When the idle slot has to act by itself: a VM that does not become ready, or one to be tried again. */
+/* When the idle slot has to act: a VM is not ready in time, or starting one is to be retried. */
 static uint64_t idle_deadline(const struct slot *slot)
 {
     if (slot->start_permit.requested)
@@ -170,7 +170,7 @@ static void on_idle_deadline(struct slot *slot)
     template_client_release(&slot->start_permit);
 }
 
-/* Take one message while idle: a job, or one that came too late to matter. */
+/* Read one message while idle: a job, or a message that arrived too late to matter. */
 static int on_idle_message(struct slot *slot, struct pe_error *err)
 {
     pe_automessage struct pe_message message = {0};
@@ -179,7 +179,7 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
     bool is_job = raw->is_text && !failed && message.kind == PE_MESSAGE_JOB;
     free(raw);
     if (failed || !is_job)
-        return failed; /* bytes, `end` or `cancel` of a job that is over already */
+        return failed; /* bytes, `end` or `cancel` of a job that has ended already */
     struct job_run run = {.config = slot->config,
                           .balancer = slot->balancer,
                           .start_permit = &slot->start_permit,
@@ -188,7 +188,7 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
                           .message = &message,
                           .warm_image = slot->warm_image};
     if (job_run(&run, err) < 0) {
-        machine_discard(&slot->machine); /* half a job may be in it */
+        machine_discard(&slot->machine); /* it may contain half a job */
         return -1;
     }
     if (stop_requested)
@@ -197,7 +197,7 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
     return send_ready(slot, err);
 }
 
-/* 1: a stop was asked for; otherwise until the connection ends, which is an error. */
+/* Returns 1 when a stop is requested, and -1 when the connection ends. */
 static int serve(struct slot *slot, struct pe_error *err)
 {
     if (send_ready(slot, err) < 0)
@@ -205,17 +205,17 @@ static int serve(struct slot *slot, struct pe_error *err)
     for (;;) {
         enum ws_client_event event;
         ensure_machine(slot);
-        bool asked = slot->start_permit.requested;
-        int fd = asked ? slot->start_permit.fd : slot->machine.vm.serial_fd;
+        bool requested = slot->start_permit.requested;
+        int fd = requested ? slot->start_permit.fd : slot->machine.vm.serial_fd;
         if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
             return -1;
         if (event == WS_CLIENT_STOP)
             return 1;
         if (event == WS_CLIENT_DEADLINE)
             on_idle_deadline(slot);
-        if (event == WS_CLIENT_FD && asked)
-            on_template(slot);
-        if ((event == WS_CLIENT_FD && !asked && on_guest(slot, err) < 0) ||
+        if (event == WS_CLIENT_FD && requested)
+            on_start_permit(slot);
+        if ((event == WS_CLIENT_FD && !requested && on_guest(slot, err) < 0) ||
             (event == WS_CLIENT_MESSAGE && on_idle_message(slot, err) < 0))
             return -1;
     }
@@ -229,7 +229,7 @@ int slot_main(const struct worker_config *config)
                         .run_permit = TEMPLATE_CLIENT_NONE};
     struct pe_error err;
     int stopped = 0;
-    vm_sweep_run_dir(config->vm.run_dir); /* this slot's process may have died before */
+    vm_sweep_run_dir(config->vm.run_dir); /* an earlier process of this slot may have been killed */
     while (!stopped && !stop_requested) {
         ensure_machine(&slot);
         slot.balancer = ws_client_open(config->server, PE_SLOT_PATH, config->token, &err);

@@ -1,5 +1,5 @@
-/* Children and their deaths. Does no work of its own and talks to nobody, so that it has nothing to crash on.
- */
+/* Starting and reaping children. This process does no other work and has no connections, so that there is
+ * little in it that could fail. */
 #include "worker/supervisor.h"
 
 #include "base/io.h"
@@ -22,24 +22,24 @@
 #define RESTART_MS 500u
 #define METRICS_MS 10000u
 #define IDLE_MS 60000u
-#define DRAIN_MS (PE_TIMEOUT_MS_MAX + 40000u) /* longer than any job */
+#define DRAIN_MS (PE_TIMEOUT_MS_MAX + 40000u) /* longer than any job takes */
 
 struct child {
     pid_t pid; /* 0: not running */
     int (*run)(const struct worker_config *config);
     const char *name;
-    uint32_t number; /* among those of its kind */
+    uint32_t number; /* number of the slot */
     uint64_t start_after_us;
 };
 
 struct supervisor {
     const struct worker_config *config;
-    struct child *children; /* slots, then templates and control */
+    struct child *children; /* owned: the slots, then template server and registration */
     size_t count;
-    sigset_t signals; /* SIGCHLD, SIGTERM, SIGINT: blocked, taken with sigtimedwait */
+    sigset_t signals; /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
 };
 
-/* In the child: what it knows of the host. The templates' VMs are one more kind of user. */
+/* Called in the child. The VMs of the template server have a user of their own as well. */
 static int run_child(const struct supervisor *supervisor, const struct child *child)
 {
     struct worker_config config = *supervisor->config;
@@ -55,7 +55,7 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     child->pid = fork();
     if (child->pid < 0) {
         child->pid = 0;
-        return pe_fail_errno(err, "fork for the %s process", child->name);
+        return pe_fail_errno(err, "cannot fork the %s process", child->name);
     }
     if (child->pid > 0)
         return 0;
@@ -65,8 +65,8 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(1);
-    /* A group of its own: Ctrl-C on the terminal reaches the supervisor, which asks its children to finish.
-     */
+    /* In a process group of its own the child does not get the SIGINT of a terminal. The supervisor gets it,
+     * and asks its children to finish. */
     setpgid(0, 0);
     stop_signal_catch();
     _exit(run_child(supervisor, child));
@@ -120,7 +120,7 @@ static void signal_all(const struct supervisor *supervisor, int signal)
             kill(supervisor->children[i].pid, signal);
 }
 
-/* The next signal, or 0 when `ms` pass without one. */
+/* Wait for a signal. Returns 0 if none arrives within `ms` milliseconds. */
 static int next_signal(const struct supervisor *supervisor, unsigned ms)
 {
     const struct timespec timeout = {ms / 1000, (long)(ms % 1000) * 1000000};
@@ -128,13 +128,14 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
     return signal > 0 ? signal : 0;
 }
 
-/* The control process, which tells the balancer that the host drains, stays until all else has ended. */
+/* The registration stays until all other children have ended: it tells the balancer that the worker drains.
+ */
 static void drain(const struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
-    const struct child *control = &supervisor->children[supervisor->count - 1];
+    const struct child *registration = &supervisor->children[supervisor->count - 1];
     signal_all(supervisor, SIGTERM);
-    while (running(supervisor) > (control->pid != 0) && pe_now_us() < deadline_us) {
+    while (running(supervisor) > (registration->pid != 0) && pe_now_us() < deadline_us) {
         int signal = next_signal(supervisor, RESTART_MS);
         if (signal == SIGTERM || signal == SIGINT)
             break;
@@ -151,7 +152,7 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
     *supervisor = (struct supervisor){.config = config, .count = config->slots + config->ahead + 2u};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
-        return pe_fail_errno(err, "%u slots", config->slots);
+        return pe_fail_errno(err, "cannot allocate %u slots", config->slots);
     uint32_t slots = config->slots + config->ahead;
     for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
@@ -166,7 +167,7 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
     return 0;
 }
 
-/* How long to wait for a signal: less when something is due by then. */
+/* How long to wait for a signal before something else is due. */
 static unsigned tick_ms(const struct supervisor *supervisor)
 {
     if (running(supervisor) < supervisor->count)
@@ -182,7 +183,7 @@ static void write_metrics(const struct supervisor *supervisor)
     if (!config->metrics_file || metrics_write(config->metrics, config->metrics_file, &err) == 0 ||
         complained)
         return;
-    pe_log(PE_LOG_WARN, "no metrics: %s", err.message);
+    pe_log(PE_LOG_WARN, "cannot write the metrics: %s", err.message);
     complained = true;
 }
 
@@ -197,7 +198,7 @@ int supervisor_run(const struct worker_config *config, struct pe_error *err)
         signal = next_signal(&supervisor, tick_ms(&supervisor));
         reap(&supervisor);
     }
-    pe_log(PE_LOG_INFO, "stopping: running jobs end first");
+    pe_log(PE_LOG_INFO, "stopping after the running jobs");
     drain(&supervisor);
     write_metrics(&supervisor);
     free(supervisor.children);

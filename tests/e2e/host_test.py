@@ -74,7 +74,7 @@ def _(service):
     with own_service(slots=1, worker_args=["--vmm", "qemu+tcg+boot"]) as one:
         one.run("true")  # the slot begins to boot its next VM now
         outcome = in_background(lambda: one.run("cat input", files=[("input", b"all of it")]))
-        one.wait_for(lambda h: h["running"] == 1, 10, "the job that waits for the VM")
+        one.wait_for(lambda h: h["running"] == 1 and one.vmm_pids(), 30, "the job that waits for the VM")
         for pid in one.vmm_pids():
             os.kill(pid, signal.SIGKILL)
         result = outcome()

@@ -26,9 +26,17 @@ class Standin:
         self.initramfs = bench.initramfs
         self.process = subprocess.Popen([bench.standin, "--api-socket", f"path={self.socket}", "--event-monitor",
                                          f"path={self.events}"], env={**os.environ, **env}, stderr=subprocess.PIPE)
-        while not os.path.exists(self.socket):
+        while not self.listens():
             assert self.process.poll() is None, self.process.stderr.read()
             time.sleep(0.01)
+
+    def listens(self):
+        """Whether the API socket accepts connections: it exists a moment before it does."""
+        try:
+            self.connect().close()
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def __enter__(self):
         return self
