@@ -1,4 +1,4 @@
-/* fork, exec, wait. Knows nothing about what the programs do. */
+/* fork, exec and wait. What the programs do is cli/service.c's concern. */
 #include "cli/child.h"
 
 #include "base/cleanup.h"
@@ -32,12 +32,12 @@ static int set_up(int inherit_fd, int log_fd, pid_t parent)
         return -1;
     if (log_fd >= 0 && dup2(log_fd, STDERR_FILENO) < 0)
         return -1;
-    /* Ignored signals stay ignored across exec; caught ones do not. */
+    /* Ignored signals stay ignored across exec(2), so SIGPIPE is reset here. */
     if (sigaction(SIGPIPE, &usual, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         return -1;
     if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return -1;
-    /* The parent may have died before the line above. */
+    /* The parent may have died before the prctl call. */
     if (getppid() != parent || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
         return -1;
     return inherit_fd < 0 ? 0 : fcntl(inherit_fd, F_SETFD, 0);
@@ -53,26 +53,26 @@ int child_start(struct child *child, const char *name, const char **argv, int in
     if (pe_home_program(name, path, sizeof path, err) < 0)
         return -1;
     if (access(path, X_OK) < 0)
-        return pe_fail_errno(err, "%s is needed to run without a server, but %s", name, path);
+        return pe_fail_errno(err, "cannot start %s, which is needed to run without a server: %s", name, path);
     if (!is_verbose && (child->log_fd = memfd_create(name, MFD_CLOEXEC)) < 0)
-        return pe_fail_errno(err, "memory for what %s says", name);
+        return pe_fail_errno(err, "cannot create a memory file for the log of %s", name);
     argv[0] = path;
     pid_t parent = getpid();
     child->pid = fork();
     if (child->pid < 0) {
         child->pid = 0;
-        return pe_fail_errno(err, "fork for %s", name);
+        return pe_fail_errno(err, "cannot fork for %s", name);
     }
     if (child->pid == 0) {
         if (set_up(inherit_fd, child->log_fd, parent) == 0)
             execv(path, (char *const *)argv);
-        dprintf(STDERR_FILENO, "starting %s: %s\n", path, strerror(errno));
+        dprintf(STDERR_FILENO, "cannot start %s: %s\n", path, strerror(errno));
         _exit(127);
     }
     return 0;
 }
 
-static bool has_ended(struct child *child)
+static bool has_exited(struct child *child)
 {
     if (child->pid > 0 && waitpid(child->pid, &child->status, WNOHANG) == child->pid)
         child->pid = 0;
@@ -81,12 +81,12 @@ static bool has_ended(struct child *child)
 
 int child_check(struct child *child, struct pe_error *err)
 {
-    if (!has_ended(child))
+    if (!has_exited(child))
         return 0;
     if (WIFSIGNALED(child->status))
         return pe_fail(err, PE_ERR_LOST, "%s was killed: %s", child->name,
                        strsignal(WTERMSIG(child->status)));
-    return pe_fail(err, PE_ERR_LOST, "%s ended with exit code %d", child->name, WEXITSTATUS(child->status));
+    return pe_fail(err, PE_ERR_LOST, "%s exited with code %d", child->name, WEXITSTATUS(child->status));
 }
 
 void child_show_log(const struct child *child)
@@ -101,30 +101,30 @@ void child_show_log(const struct child *child)
     for (int lines = 0; from > text; from--)
         if (from[-1] == '\n' && from != text + n && ++lines == LOG_LINES)
             break;
-    fprintf(stderr, "pe-run: the last that %s said:\n%.*s%s", child->name, (int)(text + n - from), from,
+    fprintf(stderr, "pe-run: last lines of the log of %s:\n%.*s%s", child->name, (int)(text + n - from), from,
             text[n - 1] == '\n' ? "" : "\n");
 }
 
 static void signal_all(struct child *children, size_t count, int number)
 {
     for (size_t i = 0; i < count; i++)
-        if (!has_ended(&children[i]))
+        if (!has_exited(&children[i]))
             kill(children[i].pid, number);
 }
 
-static bool all_ended(struct child *children, size_t count)
+static bool all_exited(struct child *children, size_t count)
 {
-    bool ended = true;
+    bool exited = true;
     for (size_t i = 0; i < count; i++)
-        ended &= has_ended(&children[i]);
-    return ended;
+        exited &= has_exited(&children[i]);
+    return exited;
 }
 
 void children_stop(struct child *children, size_t count)
 {
     uint64_t deadline = pe_now_us() + STOP_TIMEOUT_US;
     signal_all(children, count, SIGTERM);
-    while (!all_ended(children, count) && pe_now_us() < deadline)
+    while (!all_exited(children, count) && pe_now_us() < deadline)
         poll(NULL, 0, 10);
     signal_all(children, count, SIGKILL);
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/* The programs that pe-run starts for itself: begun, watched and ended. */
+/* Child processes: the balancer and the worker that pe-run starts when no server is named. */
 #ifndef PE_CLI_CHILD_H
 #define PE_CLI_CHILD_H
 
@@ -8,26 +8,28 @@
 #include <sys/types.h>
 
 struct child {
-    const char *name; /* of the program */
-    pid_t pid;        /* 0: none, or ended */
-    int log_fd;       /* what it wrote to stderr, or -1 when that is our own */
-    int status;       /* of waitpid, once it ended */
+    const char *name; /* of the program, for messages; the caller's */
+    pid_t pid;        /* 0: not started, or exited */
+    int log_fd;       /* collects its stderr; -1 when it writes to ours */
+    int status;       /* of waitpid(2), once it has exited */
 };
 
-/* Start program `name` (found by base/home.h) with `argv` (NULL-terminated; argv[0] is filled in). It dies
- * with us, in a process group of its own so that a Ctrl-C reaches us alone. It inherits `inherit_fd` (-1:
- * none) under the same number, and nothing else but stdin from /dev/null and stderr, which is kept aside
- * unless `is_verbose`. */
+/* Start the program `name`, which base/home.h finds, with the NULL-terminated `argv`; argv[0] is
+ * filled in here. The child is killed when this process dies. It has a process group of its own, so
+ * that Ctrl-C reaches only this process. It inherits `inherit_fd` under the same number (-1: none);
+ * its stdin and stdout are /dev/null. Its stderr is collected in memory, or shared with this
+ * process when `is_verbose`. children_stop releases what the child owns. */
 int child_start(struct child *child, const char *name, const char **argv, int inherit_fd, bool is_verbose,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* PE_ERR_LOST, with how it ended, when it runs no longer. */
+/* PE_ERR_LOST, saying how the child exited, when it is not running any more. */
 int child_check(struct child *child, struct pe_error *err) PE_MUST_CHECK;
 
-/* Show the last lines that it wrote, if any were kept aside. */
+/* Print the last 20 lines of the collected stderr on stderr. Nothing when none was collected. */
 void child_show_log(const struct child *child);
 
-/* Ask the children to end and wait up to five seconds for all of them together, then kill them. */
+/* Send SIGTERM to the children, wait up to five seconds for all of them together, then send
+ * SIGKILL. */
 void children_stop(struct child *children, size_t count);
 
 #endif

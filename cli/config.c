@@ -1,5 +1,5 @@
-/* Reading the configuration file. What libinih passes over in silence (lines over its limit, names that it
- * cuts) is caught here, and every complaint has the line's number. */
+/* Reading the configuration file with libinih. libinih silently splits long lines and truncates
+ * long section names; this file detects both. Every error names the file and the line. */
 #include "cli/config.h"
 
 #include "base/buffer.h"
@@ -19,19 +19,19 @@
 #define FILE_NAME "program-explorer/config"
 #define FILE_BYTES_MAX 65536
 #define SECRET_BYTES_MAX 4096
-#define NAME_MAX_BYTES 40 /* libinih cuts section names at 49 bytes, "profile " included */
+#define NAME_MAX_BYTES 40 /* libinih truncates section names, "profile " included, to 49 bytes */
 #define SECTION_PREFIX "profile "
 
-/* One reading of the file. */
+/* State of one pass over the file. */
 struct config {
-    char path[PATH_MAX]; /* empty: no home directory */
+    char path[PATH_MAX]; /* "" when there is no home directory */
     struct pe_buf text;
-    bool is_private; /* only its owner may read it */
+    bool is_private; /* readable only for its owner */
 
-    size_t at; /* in `text` */
+    size_t at; /* position in `text` */
     int line;
-    const char *wanted; /* the profile, or NULL: whatever `fallback` says */
-    char fallback[NAME_MAX_BYTES + 1];
+    const char *wanted; /* name of the wanted profile; NULL: the file's default */
+    char default_name[NAME_MAX_BYTES + 1];
     bool is_found;
     struct profile *profile;
     struct pe_error *err;
@@ -45,20 +45,22 @@ static void config_free(struct config *config)
 
 /* ---- files ---- */
 
-/* PE_ERR_NOT_FOUND when there is none. */
+/* Find the path of the file. PE_ERR_NOT_FOUND when there is no home directory. */
 static int find_file(char path[PATH_MAX], struct pe_error *err)
 {
     const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    bool is_set = base && base[0] == '/'; /* a relative one is invalid, says the specification */
+    bool is_set = base && base[0] == '/'; /* the XDG specification declares relative paths invalid */
     if (!is_set && (!home || home[0] != '/'))
-        return pe_fail(err, PE_ERR_NOT_FOUND, "no home directory, so no configuration file");
+        return pe_fail(err, PE_ERR_NOT_FOUND,
+                       "there is no configuration file: neither XDG_CONFIG_HOME nor HOME is set");
     int n = is_set ? snprintf(path, PATH_MAX, "%s/" FILE_NAME, base)
                    : snprintf(path, PATH_MAX, "%s/.config/" FILE_NAME, home);
-    return n > 0 && n < PATH_MAX ? 0
-                                 : pe_fail(err, PE_ERR_MALFORMED, "the home directory's name is too long");
+    return n > 0 && n < PATH_MAX
+               ? 0
+               : pe_fail(err, PE_ERR_MALFORMED, "the path of the configuration file is too long");
 }
 
-/* Read a file of this user's or root's. */
+/* Read a file that belongs to this user or to root. `*is_private`: only its owner may read it. */
 static int read_own_file(const char *path, size_t limit, struct pe_buf *text, bool *is_private,
                          struct pe_error *err)
 {
@@ -67,19 +69,19 @@ static int read_own_file(const char *path, size_t limit, struct pe_buf *text, bo
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no file %s", path);
     if (fd < 0 || fstat(fd, &info) < 0)
-        return pe_fail_errno(err, "%s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     if (!S_ISREG(info.st_mode))
-        return pe_fail(err, PE_ERR_MALFORMED, "%s is not a file", path);
+        return pe_fail(err, PE_ERR_MALFORMED, "%s is not a regular file", path);
     if (info.st_uid != geteuid() && info.st_uid != 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s belongs to another user: it is not used", path);
+        return pe_fail(err, PE_ERR_MALFORMED, "%s belongs to another user and is therefore not used", path);
     *is_private = !(info.st_mode & 077);
     return pe_read_all(fd, limit, text, path, err);
 }
 
-static int complain(struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail_line(struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The first complaint counts; false is what libinih's handler returns for an error. */
-static int complain(struct config *config, const char *format, ...)
+/* Record the first error, with the file and the line. Returns 0, libinih's code for an error. */
+static int fail_line(struct config *config, const char *format, ...)
 {
     char why[512];
     va_list arguments;
@@ -102,7 +104,8 @@ static bool is_name(const char *name)
     return size > 0 && size <= NAME_MAX_BYTES && name[strspn(name, allowed)] == '\0';
 }
 
-/* It goes into a header: printable, without spaces (RFC 6750 section 2.1 allows less still). */
+/* A token becomes part of a header, so it is printable and has no spaces. RFC 6750 section 2.1
+ * allows even less. */
 static bool is_token(const char *text)
 {
     for (const char *at = text; *at; at++)
@@ -111,7 +114,7 @@ static bool is_token(const char *text)
     return *text;
 }
 
-/* Relative to the directory that the file is in. */
+/* Make a path of `value`, which may be relative to the directory of the configuration file. */
 static char *resolve(const struct config *config, const char *value)
 {
     char *path = NULL;
@@ -127,16 +130,16 @@ static int set_text(struct config *config, char **field, const char *key, char *
 {
     if (*field) {
         free(value);
-        return complain(config, "%s is given twice", key);
+        return fail_line(config, "%s is given twice in this profile", key);
     }
     *field = value;
-    return value ? 1 : complain(config, "out of memory");
+    return value ? 1 : fail_line(config, "out of memory");
 }
 
 static int set_token(struct config *config, const char *key, const char *value)
 {
     if (!is_token(value))
-        return complain(config, "a token has printable characters only, and at least one");
+        return fail_line(config, "a token must be one or more printable characters without spaces");
     return set_text(config, &config->profile->token, key, strdup(value));
 }
 
@@ -147,23 +150,24 @@ static int set_token_file(struct config *config, const char *key, const char *va
     bool is_private = false;
     pe_autofree char *path = resolve(config, value);
     if (!path)
-        return complain(config, "out of memory");
+        return fail_line(config, "out of memory");
     if (read_own_file(path, SECRET_BYTES_MAX, &text, &is_private, &err) < 0)
-        return complain(config, "%s", err.message);
+        return fail_line(config, "%s", err.message);
     if (!is_private)
-        return complain(config, "others may read %s, which holds a token: chmod 600 %s", path, path);
+        return fail_line(config, "other users may read %s, which holds a token; run: chmod 600 %s", path,
+                         path);
     size_t size = text.size;
     while (size && (text.data[size - 1] == '\n' || text.data[size - 1] == '\r'))
         size--;
     pe_autofree char *token = size ? strndup((const char *)text.data, size) : strdup("");
-    return token ? set_token(config, key, token) : complain(config, "out of memory");
+    return token ? set_token(config, key, token) : fail_line(config, "out of memory");
 }
 
 static int set_path(struct config *config, char **field, const char *key, const char *value)
 {
     pe_autofree char *path = resolve(config, value);
     if (path && access(path, R_OK) < 0)
-        return complain(config, "%s: %s", path, strerror(errno));
+        return fail_line(config, "cannot read %s: %s", path, strerror(errno));
     return set_text(config, field, key, pe_steal_ptr(&path));
 }
 
@@ -171,7 +175,7 @@ static int set_server(struct config *config, const char *key, const char *value)
 {
     struct pe_error err;
     if (http_server_check(value, &err) < 0)
-        return complain(config, "%s", err.message);
+        return fail_line(config, "%s", err.message);
     return set_text(config, &config->profile->server, key, strdup(value));
 }
 
@@ -204,16 +208,16 @@ static bool is_key(const char *key)
 static int on_default(struct config *config, const char *key, const char *value)
 {
     if (strcmp(key, "default") != 0)
-        return complain(config, "before the first [profile NAME] there is only 'default', not '%s'", key);
+        return fail_line(config, "only 'default' may stand before the first [profile NAME], not '%s'", key);
     if (!is_name(value))
-        return complain(config, "'%s' is not a profile's name", value);
-    snprintf(config->fallback, sizeof config->fallback, "%s", value);
+        return fail_line(config, "'%s' is not a valid profile name", value);
+    snprintf(config->default_name, sizeof config->default_name, "%s", value);
     if (!config->wanted)
-        config->wanted = config->fallback;
+        config->wanted = config->default_name;
     return 1;
 }
 
-/* libinih's handler: 0 is an error. */
+/* libinih's handler for one KEY = VALUE line. Returns 0 for an error. */
 static int on_line(void *context, const char *section, const char *key, const char *value)
 {
     struct config *config = context;
@@ -223,22 +227,24 @@ static int on_line(void *context, const char *section, const char *key, const ch
         return on_default(config, key, value);
     const char *name = section + strlen(SECTION_PREFIX);
     if (strncmp(section, SECTION_PREFIX, strlen(SECTION_PREFIX)) != 0 || !is_name(name))
-        return complain(
-            config, "[%s] is not [profile NAME], with a NAME of at most %d letters, digits, '.', '_' and '-'",
+        return fail_line(
+            config, "[%s] is not [profile NAME] with a NAME of at most %d letters, digits, '.', '_' and '-'",
             section, NAME_MAX_BYTES);
     if (!strcmp(name, PROFILE_LOCAL))
-        return complain(config, "'" PROFILE_LOCAL "' stands for no server: choose another name");
+        return fail_line(config, "'" PROFILE_LOCAL "' always means no server: choose another name");
     if (!is_key(key))
-        return complain(config, "'%s' is none of server, token, token-file, ca, cert and key", key);
+        return fail_line(config, "unknown key '%s': use server, token, token-file, ca, cert or key", key);
     if (!strcmp(key, "token") && !config->is_private)
-        return complain(config, "others may read this file, which holds a token: chmod 600 %s", config->path);
+        return fail_line(config, "other users may read this file, which holds a token; run: chmod 600 %s",
+                         config->path);
     if (!config->wanted || strcmp(name, config->wanted) != 0)
         return 1;
     config->is_found = true;
     return on_profile_line(config, key, value);
 }
 
-/* libinih's reader, as fgets(3). A line that does not fit would be taken for two. */
+/* libinih's reader, which works like fgets(3). libinih would treat a line that does not fit as two
+ * lines. */
 static char *read_line(char *line, int size, void *context)
 {
     struct config *config = context;
@@ -250,7 +256,7 @@ static char *read_line(char *line, int size, void *context)
         return NULL;
     config->line++;
     if (length >= (size_t)size || memchr(from, '\0', length)) {
-        complain(config, "this line is longer than %d bytes, or not text", size - 2);
+        fail_line(config, "this line is longer than %d bytes or contains a NUL byte", size - 2);
         return NULL;
     }
     memcpy(line, from, length);
@@ -259,31 +265,33 @@ static char *read_line(char *line, int size, void *context)
     return line;
 }
 
-/* ---- the whole ---- */
+/* ---- the file ---- */
 
 static int parse(struct config *config)
 {
     int bad = ini_parse_stream(read_line, config, on_line, config);
     if (bad > 0 && !config->has_failed) {
         config->line = bad;
-        complain(config, "this is neither [profile NAME] nor KEY = VALUE");
+        fail_line(config, "this line is neither [profile NAME] nor KEY = VALUE");
     }
     return config->has_failed ? -1 : 0;
 }
 
-/* A token on a wire that anybody can read is no secret any more. */
+/* Refuse a profile without a server, and one that would send its token unencrypted over a
+ * network. */
 static int check_profile(const struct config *config, struct pe_error *err)
 {
     const struct profile *profile = config->profile;
     static const char *const own[] = {"http://localhost", "http://127.", "http://[::1]"};
-    bool is_open = profile->server && !strncmp(profile->server, "http://", 7);
+    bool is_unencrypted = profile->server && !strncmp(profile->server, "http://", 7);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        is_open &= !profile->server || strncmp(profile->server, own[i], strlen(own[i])) != 0;
+        is_unencrypted &= !profile->server || strncmp(profile->server, own[i], strlen(own[i])) != 0;
     if (!profile->server)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s: profile '%s' has no server", config->path, config->wanted);
-    if (profile->token && is_open)
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: profile '%s' has no line 'server = URL'", config->path,
+                       config->wanted);
+    if (profile->token && is_unencrypted)
         return pe_fail(err, PE_ERR_MALFORMED,
-                       "%s: profile '%s' would send its token over http:// for all to read: use https://",
+                       "%s: profile '%s' would send its token unencrypted over http://: use https://",
                        config->path, config->wanted);
     return 0;
 }
@@ -303,7 +311,7 @@ int config_find(const char *name, const char *from, struct profile *profile, str
     if (!is_name(name))
         return pe_fail(
             err, PE_ERR_INVALID,
-            "%s: '%s' is neither a URL (http://host:port, https://host, unix:/path) nor a profile's name",
+            "%s: '%s' is neither a URL (http://host:port, https://host, unix:/path) nor a valid profile name",
             from, name);
     if (read_config(&config, err) < 0) {
         if (err->kind == PE_ERR_NOT_FOUND)
@@ -324,7 +332,7 @@ int config_find_default(struct profile *profile, struct pe_error *err)
     if (!config.wanted || !strcmp(config.wanted, PROFILE_LOCAL))
         return 0;
     if (!config.is_found)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s: the default is '%s', but there is no [profile %s]",
+        return pe_fail(err, PE_ERR_MALFORMED, "%s: the default profile is '%s', but there is no [profile %s]",
                        config.path, config.wanted, config.wanted);
     return check_profile(&config, err);
 }

@@ -1,15 +1,19 @@
-/* The configuration file: an INI file, read by libinih. Its form is described in cli/profile.h. */
+/* The configuration file, an INI file. cli/profile.h describes its contents. */
 #ifndef PE_CLI_CONFIG_H
 #define PE_CLI_CONFIG_H
 
 #include "base/error.h"
 #include "cli/profile.h"
 
-/* Fill in the profile `name`, which `from` asked for (as "--profile"). PE_ERR_INVALID when there is none. */
+/* Read the profile `name` into `profile`. `from` says where the name was given, as in "--profile",
+ * for messages. PE_ERR_INVALID when there is no such profile or no file, PE_ERR_MALFORMED when the
+ * file is wrong. The caller frees `profile` with profile_free, also after a failure. */
 int config_find(const char *name, const char *from, struct profile *profile,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* The profile that the file says is the default; none is left empty, also when there is no file. */
+/* Read the default profile into `profile`. `profile` stays empty when there is no file or when it
+ * sets no default. PE_ERR_MALFORMED when the file is wrong. The caller frees `profile` with
+ * profile_free, also after a failure. */
 int config_find_default(struct profile *profile, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

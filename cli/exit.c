@@ -1,4 +1,4 @@
-/* From a failure to an exit code. */
+/* From a failure, or a result, to an exit code. */
 #include "cli/exit.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* Exit codes. What a program exits with is passed through, so these are numbers that programs seldom use: of
- * timeout(1), of `docker run`, of shells, and of sysexits.h(3head). pe-run(1) has the table. */
+/* Exit codes of pe-run. The program's own exit code is passed through, so pe-run uses numbers that
+ * programs rarely use themselves: those of sysexits.h(3head), timeout(1), `docker run` and shells.
+ * pe-run(1) lists them. */
 #ifndef PE_CLI_EXIT_H
 #define PE_CLI_EXIT_H
 
@@ -9,27 +10,29 @@
 #include <stdbool.h>
 
 enum {
-    EXIT_USAGE = 64,       /* EX_USAGE: the command line, or a file that it names */
-    EXIT_REFUSED = 65,     /* EX_DATAERR: the service does not take the job */
-    EXIT_NO_IMAGE = 66,    /* EX_NOINPUT: no image of this name */
-    EXIT_UNREACHABLE = 69, /* EX_UNAVAILABLE: no server there, or the connection broke */
-    EXIT_BUSY = 75,        /* EX_TEMPFAIL: no capacity; later perhaps */
-    EXIT_NOT_ALLOWED = 77, /* EX_NOPERM: the server wants other credentials */
-    EXIT_CONFIG = 78,      /* EX_CONFIG: the configuration file */
+    EXIT_USAGE = 64,       /* EX_USAGE: wrong command line, or a file that it names */
+    EXIT_REFUSED = 65,     /* EX_DATAERR: the service refused the job */
+    EXIT_NO_IMAGE = 66,    /* EX_NOINPUT: there is no image of this name */
+    EXIT_UNREACHABLE = 69, /* EX_UNAVAILABLE: no server, or a broken connection */
+    EXIT_BUSY = 75,        /* EX_TEMPFAIL: no capacity now; try again later */
+    EXIT_NOT_ALLOWED = 77, /* EX_NOPERM: the server refused the credentials */
+    EXIT_CONFIG = 78,      /* EX_CONFIG: wrong configuration file */
     EXIT_TIMEOUT = 124,    /* as timeout(1) */
-    EXIT_SERVICE = 125,    /* the job was not done, as with `docker run` */
-    EXIT_SIGNAL = 128,     /* plus the signal's number, as shells say it */
-    EXIT_OOM = 137,        /* 128 + SIGKILL, which is what the kernel sends */
+    EXIT_SERVICE = 125,    /* any other failure of the job, as with `docker run` */
+    EXIT_SIGNAL = 128,     /* plus the signal's number, as in shells */
+    EXIT_OOM = 137,        /* 128 + SIGKILL, the signal that the kernel sends */
 };
 
-/* Of a request to a service that failed; `is_own`: to one that this program started itself, so that what is
- * wrong is not the network. */
+/* The exit code for a failed request. `is_own`: the request went to a service that this program had
+ * started, so a lost connection is a failure of the service and not of the network. */
 int exit_code_of_failure(const struct pe_error *err, bool is_own);
 
-/* Of choosing a server (cli/profile.h): was it the user's words, or the configuration file? */
+/* The exit code for a failure of profile_choose: EXIT_USAGE for a wrong command line, EXIT_CONFIG
+ * for a wrong configuration file. */
 int exit_code_of_profile(const struct pe_error *err);
 
-/* The exit code for a result. */
+/* The exit code for a result: the program's own, or one of the above when it did not exit by
+ * itself. */
 int exit_code_of_result(const struct pe_result *result);
 
 #endif

@@ -1,4 +1,5 @@
-/* Collecting a job's files. Their bytes are not read here, but for standard input. */
+/* Collecting the files of a job. Only standard input is read here; cli/http.c reads the other files
+ * when it sends them. */
 #include "cli/files.h"
 
 #include "base/cleanup.h"
@@ -31,9 +32,9 @@ void input_files_free(struct input_files *files)
 static int check_limits(const struct input_files *files, struct pe_error *err)
 {
     if (files->count > PE_INPUT_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "a job may have at most %u files", PE_INPUT_FILES_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "a job may have at most %u input files", PE_INPUT_FILES_MAX);
     if (files->bytes > PE_INPUT_BYTES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "a job's files may have at most %u MiB together",
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the input files of a job may have at most %u MiB together",
                        PE_INPUT_BYTES_MAX / PE_MIB);
     return 0;
 }
@@ -46,24 +47,24 @@ static int add_item(struct input_files *files, const char *name, const char *pat
         return -1;
     struct input_file *items = reallocarray(files->items, files->count + 1, sizeof *items);
     if (!items)
-        return pe_fail_errno(err, "list of files");
+        return pe_fail_errno(err, "out of memory for the list of files");
     files->items = items;
     struct input_file *item = &items[files->count];
     *item = (struct input_file){.name = strdup(name), .path = path ? strdup(path) : NULL, .size = size};
     files->count++;
     files->bytes += size;
     if (!item->name || (path && !item->path))
-        return pe_fail_errno(err, "list of files");
+        return pe_fail_errno(err, "out of memory for the list of files");
     return check_limits(files, err);
 }
 
-/* "a/b", or "b" when there is nothing in front. */
+/* "front/name", or "name" when `front` is empty. NULL on failure. */
 static char *join(const char *front, const char *name, struct pe_error *err)
 {
     char *joined = NULL;
     if (asprintf(&joined, "%s%s%s", front, *front ? "/" : "", name) >= 0)
         return joined;
-    pe_fail_errno(err, "list of files");
+    pe_fail_errno(err, "out of memory for the list of files");
     return NULL;
 }
 
@@ -74,13 +75,14 @@ static int add_found(struct input_files *files, const char *name, const char *pa
 {
     struct stat info;
     if (lstat(path, &info) < 0)
-        return pe_fail_errno(err, "%s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     if (S_ISDIR(info.st_mode))
         return add_directory(files, name, path, err);
     if (S_ISREG(info.st_mode))
         return add_item(files, name, path, (uint64_t)info.st_size, err);
-    /* A link's target may be anywhere on this machine: nothing is sent that was not named. */
-    fprintf(stderr, "pe-run: %s is a %s: not sent\n", path,
+    /* The target of a link may be anywhere on this machine. Only files that the user named are
+     * sent. */
+    fprintf(stderr, "pe-run: %s is a %s and was not sent\n", path,
             S_ISLNK(info.st_mode) ? "symbolic link" : "special file");
     return 0;
 }
@@ -101,7 +103,7 @@ static int add_directory(struct input_files *files, const char *prefix, const ch
     struct dirent **found = NULL;
     int count = scandir(path, &found, is_no_dot, by_bytes);
     if (count < 0)
-        return pe_fail_errno(err, "reading directory %s", path);
+        return pe_fail_errno(err, "cannot read directory %s", path);
     int result = 0;
     for (int i = 0; i < count; i++) {
         pe_autofree struct dirent *entry = found[i];
@@ -115,7 +117,8 @@ static int add_directory(struct input_files *files, const char *prefix, const ch
     return result;
 }
 
-/* The last component of a path, without slashes at its end; empty for "/", "." and "..". */
+/* The last component of a path without trailing slashes; "" for "/", "." and "..". NULL on
+ * failure. */
 static char *base_name(const char *path, struct pe_error *err)
 {
     size_t end = strlen(path);
@@ -126,7 +129,7 @@ static char *base_name(const char *path, struct pe_error *err)
         start--;
     char *name = strndup(path + start, end - start);
     if (!name)
-        pe_fail_errno(err, "%s", path);
+        pe_fail_errno(err, "out of memory for %s", path);
     else if (!strcmp(name, ".") || !strcmp(name, ".."))
         name[0] = '\0';
     return name;
@@ -136,7 +139,7 @@ int input_files_add(struct input_files *files, const char *path, struct pe_error
 {
     struct stat info;
     if (stat(path, &info) < 0)
-        return pe_fail_errno(err, "%s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     pe_autofree char *name = base_name(path, err);
     if (!name)
         return -1;
@@ -144,7 +147,7 @@ int input_files_add(struct input_files *files, const char *path, struct pe_error
         return add_directory(files, name, path, err);
     if (S_ISREG(info.st_mode))
         return add_item(files, name, path, (uint64_t)info.st_size, err);
-    return pe_fail(err, PE_ERR_INVALID, "%s is not a file or a directory", path);
+    return pe_fail(err, PE_ERR_INVALID, "%s is neither a regular file nor a directory", path);
 }
 
 /* ---- standard input ---- */
@@ -179,9 +182,9 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
     }
     struct stat info;
     if (stat(path, &info) < 0)
-        return pe_fail_errno(err, "--stdin %s", path);
+        return pe_fail_errno(err, "cannot read --stdin %s", path);
     if (!S_ISREG(info.st_mode))
-        return pe_fail(err, PE_ERR_INVALID, "--stdin %s is not a file", path);
+        return pe_fail(err, PE_ERR_INVALID, "--stdin %s is not a regular file", path);
     for (size_t i = 0; i < files->count; i++) {
         struct stat other;
         if (stat(files->items[i].path, &other) == 0 && other.st_dev == info.st_dev &&
@@ -197,7 +200,7 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
     return 0;
 }
 
-/* ---- names that meet ---- */
+/* ---- duplicate names ---- */
 
 static int by_name(const void *left, const void *right)
 {
@@ -209,13 +212,14 @@ int input_files_check(const struct input_files *files, struct pe_error *err)
 {
     pe_autofree const struct input_file **sorted = calloc(files->count + 1, sizeof *sorted);
     if (!sorted)
-        return pe_fail_errno(err, "list of files");
+        return pe_fail_errno(err, "out of memory for the list of files");
     for (size_t i = 0; i < files->count; i++)
         sorted[i] = &files->items[i];
     qsort(sorted, files->count, sizeof *sorted, by_name);
     for (size_t i = 1; i < files->count; i++)
         if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
-            return pe_fail(err, PE_ERR_INVALID, "%s and %s would both be called '%s' in the job",
+            return pe_fail(err, PE_ERR_INVALID,
+                           "%s and %s would both be called '%s' in the job; rename one of them",
                            sorted[i - 1]->path ? sorted[i - 1]->path : "standard input",
                            sorted[i]->path ? sorted[i]->path : "standard input", sorted[i]->name);
     return 0;

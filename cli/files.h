@@ -1,4 +1,4 @@
-/* The files of a job on the user's side: which they are and what they are called in the job. */
+/* The input files of a job: where they are on this machine, and their names in the job. */
 #ifndef PE_CLI_FILES_H
 #define PE_CLI_FILES_H
 
@@ -10,37 +10,42 @@
 #include <stdint.h>
 
 struct input_file {
-    char *name;    /* in the job: a relative path that pe_path_parse accepts; owned */
-    char *path;    /* on this machine, or NULL: the bytes are input_files.standard_input; owned */
+    char *name;    /* in the job; a relative path that pe_path_parse accepts; owned */
+    char *path;    /* on this machine; NULL: the bytes are those of input_files.standard_input; owned */
     uint64_t size; /* bytes */
 };
 
 struct input_files {
-    struct input_file *items; /* owned; in the order in which they were named, directories sorted */
+    struct input_file *items; /* owned; in the order of the command line, directories sorted by name */
     size_t count;
-    uint64_t bytes; /* of all files */
+    uint64_t bytes; /* total size of all files */
 
-    const char *stdin_name;       /* in the job, or NULL; belongs to an item */
-    struct pe_buf standard_input; /* what this program read from its own, */
-    bool has_standard_input;      /* if it did: it comes only once */
+    const char *stdin_name;       /* name in the job of its standard input, or NULL; owned by an item */
+    struct pe_buf standard_input; /* what this program read from its own standard input */
+    bool has_standard_input;      /* true once it has been read; it can be read only once */
 };
 
-/* Add what the user named: a file under its base name, a directory with everything below it under its base
- * name (nothing in front for "." and ".."). Symbolic links and special files inside directories are left out
- * with a line on stderr. PE_ERR_INVALID when a name is not allowed, PE_ERR_TOO_LARGE past the service's
- * limits. */
+/* Add the file or the directory at `path`. A file gets its base name. Files of a directory are
+ * called DIRECTORY/NAME with the directory's base name; for "." and ".." just NAME. Symbolic links
+ * and special files inside directories are skipped with a notice on stderr. PE_ERR_INVALID when a
+ * name is not allowed in a job, PE_ERR_TOO_LARGE beyond the limits of the service
+ * (proto/limits.h). */
 int input_files_add(struct input_files *files, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* Make `path` ("-": this program's own, read to its end) the job's standard input. A file that was added
- * already is used as it is. To be called after the last input_files_add. */
+/* Make the file at `path` the job's standard input. "-" reads this program's own standard input to
+ * its end. A file that has been added already is not added twice. Call this after the last
+ * input_files_add. PE_ERR_INVALID when `path` is not a regular file. */
 int input_files_set_stdin(struct input_files *files, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* PE_ERR_INVALID naming both files when two have one name. */
+/* Check that all names are different. PE_ERR_INVALID names two files that would have one name in
+ * the job. */
 int input_files_check(const struct input_files *files, struct pe_error *err) PE_MUST_CHECK;
 
-/* Forget the files, but not what was read from standard input: they are to be collected anew. */
+/* Remove all files, but keep what was read from standard input, so that they can be collected
+ * again. */
 void input_files_clear(struct input_files *files);
 
+/* Free everything. */
 void input_files_free(struct input_files *files);
 
 #endif

@@ -1,4 +1,5 @@
-/* The requests that this program makes, and waiting for them. What an answer means is cli/response.c's. */
+/* Sending requests and waiting for the replies. transfer.c sets up one request, job_poll.c asks
+ * about the state of a job, response.c interprets a reply. */
 #include "cli/http.h"
 
 #include "base/cleanup.h"
@@ -11,9 +12,10 @@
 #include <curl/curl.h>
 #include <string.h>
 
-/* Base64 in a JSON answer takes a third more than the bytes themselves. */
+/* Base64 in a JSON reply takes a third more bytes than the content. */
 #define REPLY_BYTES_MAX (PE_OUTPUT_BYTES_MAX / 3 * 4 + 4 * PE_MIB)
-#define LOOK_EVERY_MS 100 /* at signals, at the server's own processes, at the progress */
+/* How often signals, the callback of the server and the progress are attended to. */
+#define CHECK_EVERY_MS 100
 
 /* ---- waiting ---- */
 
@@ -34,7 +36,8 @@ static double to_mib(curl_off_t bytes)
     return (double)bytes / PE_MIB;
 }
 
-/* Say what the request for a job is doing. Once it is out, `poll` finds out more. */
+/* Report the progress of a job's request. While the job waits or runs, `poll` asks the server for
+ * its state. */
 static void report_progress(const struct transfer *transfer, CURLM *multi, struct job_poll *poll)
 {
     struct progress *progress = transfer->server->progress;
@@ -51,14 +54,14 @@ static void report_progress(const struct transfer *transfer, CURLM *multi, struc
         job_poll_report(poll, multi);
 }
 
-static int look_around(const struct http_server *server, struct pe_error *err)
+static int check_abort(const struct http_server *server, struct pe_error *err)
 {
     if (interrupt_check(err) < 0)
         return -1;
     return server->check ? server->check(server->context, err) : 0;
 }
 
-/* Whether the transfer has ended, and how. */
+/* True if `transfer` has ended; `*code` is its result. Ends of other transfers go to `poll`. */
 static bool has_ended(CURLM *multi, const struct transfer *transfer, struct job_poll *poll, CURLcode *code)
 {
     int left = 0;
@@ -74,23 +77,24 @@ static bool has_ended(CURLM *multi, const struct transfer *transfer, struct job_
     return false;
 }
 
-/* `poll`: of a job whose progress is shown, or NULL. */
+/* Perform the transfer. `poll` is NULL unless the progress of a job is shown. */
 static int drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll, struct pe_error *err)
 {
     CURLcode code = CURLE_OK;
     CURLMcode driven = CURLM_OK;
-    for (int running = 0; driven == CURLM_OK; driven = curl_multi_poll(multi, NULL, 0, LOOK_EVERY_MS, NULL)) {
+    for (int running = 0; driven == CURLM_OK;
+         driven = curl_multi_poll(multi, NULL, 0, CHECK_EVERY_MS, NULL)) {
         driven = curl_multi_perform(multi, &running);
         if (has_ended(multi, transfer, poll, &code))
             return transfer_finish(transfer, code, err);
         if (driven != CURLM_OK)
             break;
-        if (look_around(transfer->server, err) < 0)
+        if (check_abort(transfer->server, err) < 0)
             return -1;
         if (poll)
             report_progress(transfer, multi, poll);
     }
-    return pe_fail(err, PE_ERR_INTERNAL, "waiting for %s: %s", transfer->server->url,
+    return pe_fail(err, PE_ERR_INTERNAL, "cannot wait for %s: %s", transfer->server->url,
                    curl_multi_strerror(driven));
 }
 
@@ -98,7 +102,7 @@ static int perform(struct transfer *transfer, struct job_poll *poll, struct pe_e
 {
     __attribute__((cleanup(multi_free))) CURLM *multi = curl_multi_init();
     if (!multi || curl_multi_add_handle(multi, transfer->curl) != CURLM_OK)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl cannot be started");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot start libcurl");
     int failed = drive(transfer, multi, poll, err);
     if (poll)
         job_poll_cancel(poll, multi);
@@ -129,13 +133,14 @@ static int add_part(struct transfer *transfer, const char *name, const char *fil
         code = curl_mime_filedata(part, file->path);
     else if (code == CURLE_OK)
         code = curl_mime_data(part, bytes->size ? (const char *)bytes->data : "", bytes->size);
-    /* After curl_mime_filedata, which sets the base name. */
+    /* This follows curl_mime_filedata, which sets the file name to the base name. */
     if (code == CURLE_OK && filename)
         code = curl_mime_filename(part, filename);
     if (code == CURLE_OK)
         code = curl_mime_type(part, type);
-    return code == CURLE_OK ? 0
-                            : pe_fail(err, PE_ERR_INTERNAL, "sending %s: %s", name, curl_easy_strerror(code));
+    return code == CURLE_OK
+               ? 0
+               : pe_fail(err, PE_ERR_INTERNAL, "cannot send part '%s': %s", name, curl_easy_strerror(code));
 }
 
 static int add_parts(struct transfer *transfer, const char *job, const struct input_files *files,
@@ -163,7 +168,7 @@ int http_post_job(const struct http_server *server, const char *id, const char *
 {
     autotransfer struct transfer transfer = {0};
     __attribute__((cleanup(job_poll_free))) struct job_poll poll = {0};
-    /* An empty Expect: waiting for "100 Continue" would cost a second where a server does not know it. */
+    /* An empty Expect header keeps libcurl from waiting a second for "100 Continue". */
     if (transfer_begin(&transfer, server, "/v1/run", REPLY_BYTES_MAX, reply, err) < 0 ||
         transfer_header(&transfer, "Accept", accept, err) < 0 ||
         transfer_header(&transfer, "Expect", "", err) < 0 ||

@@ -7,16 +7,16 @@
 #include "cli/http_reply.h"
 #include "cli/http_server.h"
 
-/* Send GET `path` and wait for the reply for at most `timeout_ms` milliseconds. Every reply is a success,
- * whatever its status. PE_ERR_LOST when the server does not reply, PE_ERR_CANCELED after a signal,
- * PE_ERR_MALFORMED when the reply is larger than any that the service sends, or the error of `server->check`.
- * The caller frees `reply` in every case. */
+/* Send GET `path` and wait for the reply for at most `timeout_ms` milliseconds. Every reply is a
+ * success, whatever its status. PE_ERR_LOST when the server does not reply, PE_ERR_CANCELED after a
+ * signal, PE_ERR_MALFORMED when the reply is larger than any that the service sends, or the error
+ * of `server->check`. The caller frees `reply` in every case. */
 int http_get(const struct http_server *server, const char *path, long timeout_ms, struct http_reply *reply,
              struct pe_error *err) PE_MUST_CHECK;
 
-/* Send POST /v1/run with the request id `id` (32 random hex digits): first the part `job`, then the files,
- * which are read from disk while they are sent. `accept` is the wanted media type of the result. Errors as
- * above; the caller frees `reply` in every case. */
+/* Send POST /v1/run with the request id `id` (32 random hex digits): first the part `job`, then the
+ * files, which are read from disk while they are sent. `accept` is the wanted media type of the
+ * result. Errors as above; the caller frees `reply` in every case. */
 int http_post_job(const struct http_server *server, const char *id, const char *job,
                   const struct input_files *files, const char *accept, struct http_reply *reply,
                   struct pe_error *err) PE_MUST_CHECK;

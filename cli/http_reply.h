@@ -11,6 +11,7 @@ struct http_reply {
     long retry_after_s;     /* of Retry-After, in seconds; 0 when the server sent none */
 };
 
+/* Free what a reply owns. */
 void http_reply_free(struct http_reply *reply);
 #define http_autoreply __attribute__((cleanup(http_reply_free)))
 

@@ -15,8 +15,8 @@ struct http_server {
     const char *ca;            /* PEM file of certificates to trust instead of the system's */
     const char *cert, *key;    /* PEM files: the certificate and the key of this client */
     struct progress *progress; /* where the progress of a job is reported */
-    /* Called about every 100 ms while a request is under way. A negative result, with `err` set, aborts the
-     * request. */
+    /* Called about every 100 ms while a request is under way. A negative result, with `err` set,
+     * aborts the request. */
     int (*check)(void *context, struct pe_error *err);
     void *context; /* passed to `check` */
 };

@@ -1,4 +1,4 @@
-/* Getting the catalog, leaving out what was not asked for, and showing the rest. */
+/* pe-run images: get the catalog, filter it, and print it. */
 #include "cli/images.h"
 
 #include "base/cleanup.h"
@@ -21,7 +21,7 @@
 #include <sys/ioctl.h>
 
 #define GET_TIMEOUT_MS 10000L
-#define GAP 2 /* columns between two of the table */
+#define GAP 2 /* spaces between two columns of the table */
 
 struct images_options {
     const char *server, *profile, *file;
@@ -32,21 +32,21 @@ struct images_options {
 static int parse(int argc, char **argv, struct images_options *options, struct pe_error *err)
 {
     const struct pe_option table[] = {
-        {"server", 's', "URL", "http(s)://…, unix:/… or a profile ($PE_SERVER)", PE_OPTION_TEXT,
+        {"server", 's', "URL", "URL of a server, or a profile (or $PE_SERVER)", PE_OPTION_TEXT,
          &options->server},
-        {"profile", 'p', "PROFILE", "server of the configuration file ($PE_PROFILE)", PE_OPTION_TEXT,
+        {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
          &options->profile},
-        {"file", 'f', "FILE", "only images that take a file of this name", PE_OPTION_TEXT, &options->file},
-        {"json", 0, NULL, "everything about them, as a JSON array", PE_OPTION_FLAG, &options->json},
-        {"quiet", 'q', NULL, "their names only", PE_OPTION_FLAG, &options->quiet},
+        {"file", 'f', "FILE", "only images that accept a file of this name", PE_OPTION_TEXT, &options->file},
+        {"json", 0, NULL, "print the catalog entries as a JSON array", PE_OPTION_FLAG, &options->json},
+        {"quiet", 'q', NULL, "print only the names, one per line", PE_OPTION_FLAG, &options->quiet},
         {0}};
     const struct pe_program program = {
         .name = "pe-run images",
         .usage = "[options] [PATTERN]",
-        .about = "List the images: of the server or, without one, of this machine.",
+        .about = "List the images of a server or, without a server, of this machine.",
         .options = table,
-        .epilogue = "PATTERN is a part of the name or a whole category; with *, ? or [ it has to fit\n"
-                    "the whole name."};
+        .epilogue = "PATTERN is part of a name, or a category. With *, ? or [ it must match the\n"
+                    "whole name."};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
@@ -54,21 +54,21 @@ static int parse(int argc, char **argv, struct images_options *options, struct p
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-run images --help", argv[rest]);
     if (options->json && options->quiet)
-        return pe_fail(err, PE_ERR_INVALID, "--json and --quiet cannot be given together");
+        return pe_fail(err, PE_ERR_INVALID, "--json and --quiet exclude each other");
     return 0;
 }
 
-/* ---- where the list comes from ---- */
+/* ---- getting the list ---- */
 
 static json_t *read_list(const struct http_reply *reply, struct pe_error *err)
 {
     if (response_check(reply, "application/json", err) < 0)
         return NULL;
-    pe_autojson json_t *answer =
+    pe_autojson json_t *reply_json =
         json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
-    json_t *images = json_object_get(answer, "images");
+    json_t *images = json_object_get(reply_json, "images");
     if (!json_is_array(images)) {
-        pe_fail(err, PE_ERR_MALFORMED, "the server's answer is no list of images");
+        pe_fail(err, PE_ERR_MALFORMED, "the server's reply is not a list of images");
         return NULL;
     }
     return json_incref(images);
@@ -111,7 +111,7 @@ static json_t *read_store(const struct images_options *options, struct pe_error 
     return list;
 }
 
-/* ---- what was asked for ---- */
+/* ---- filtering ---- */
 
 static const char *text_of(const json_t *image, const char *key)
 {
@@ -132,7 +132,7 @@ static bool has_category(const json_t *image, const char *wanted)
     return false;
 }
 
-static bool fits(const json_t *image, const char *pattern)
+static bool matches(const json_t *image, const char *pattern)
 {
     const char *name = text_of(image, "name");
     if (!pattern)
@@ -142,16 +142,16 @@ static bool fits(const json_t *image, const char *pattern)
     return strstr(name, pattern) || has_category(image, pattern);
 }
 
-static void leave_out(json_t *images, const char *pattern)
+static void filter(json_t *images, const char *pattern)
 {
     for (size_t i = json_array_size(images); i-- > 0;)
-        if (!fits(json_array_get(images, i), pattern))
+        if (!matches(json_array_get(images, i), pattern))
             json_array_remove(images, i);
 }
 
-/* ---- showing ---- */
+/* ---- printing ---- */
 
-/* One image's line: untrusted texts, made printable. */
+/* One line of the table. The texts are untrusted, so control characters are replaced. */
 struct row {
     char name[300], description[512], categories[256];
 };
@@ -177,7 +177,7 @@ static void fill_row(struct row *row, const json_t *image)
     print_into(row->categories, sizeof row->categories, joined);
 }
 
-/* Characters, not bytes, of UTF-8. */
+/* The number of characters of a UTF-8 text. */
 static int width(const char *text)
 {
     int columns = 0;
@@ -195,7 +195,8 @@ static void print_cell(const char *text, int columns)
     printf("%.*s%*s", (int)(end - text), text, left > 0 ? left : 0, "");
 }
 
-/* How wide descriptions may be, so that lines fit on the terminal; all of it where there is none. */
+/* The width of the description column: as wide as the terminal allows, or `widest` when there is no
+ * terminal. */
 static int description_columns(int widest, int others)
 {
     struct winsize size = {0};
@@ -211,7 +212,7 @@ static int print_table(const json_t *images, struct pe_error *err)
     int names = width("NAME"), descriptions = width("DESCRIPTION"), categories = width("CATEGORIES");
     pe_autofree struct row *rows = calloc(count + 1, sizeof *rows);
     if (!rows)
-        return pe_fail_errno(err, "table of images");
+        return pe_fail_errno(err, "out of memory for the table of images");
     for (size_t i = 0; i < count; i++) {
         struct row *row = &rows[i];
         fill_row(row, json_array_get(images, i));
@@ -247,7 +248,7 @@ static int show(const json_t *images, const struct images_options *options, stru
                                            : 0;
     if (failed < 0)
         return -1;
-    return failed || fflush(stdout) ? pe_fail_errno(err, "standard output") : 0;
+    return failed || fflush(stdout) ? pe_fail_errno(err, "cannot write to standard output") : 0;
 }
 
 static int fail(const struct pe_error *err, int code)
@@ -264,7 +265,7 @@ int images_command(int argc, char **argv)
     if (parse(argc, argv, &options, &err) < 0)
         return fail(&err, EXIT_USAGE);
     if (options.server && options.profile) {
-        pe_fail(&err, PE_ERR_INVALID, "--server and --profile both name a server: give one");
+        pe_fail(&err, PE_ERR_INVALID, "--server and --profile both choose a server: give only one of them");
         return fail(&err, EXIT_USAGE);
     }
     if (profile_choose(options.server, options.profile, &profile, &err) < 0)
@@ -273,11 +274,12 @@ int images_command(int argc, char **argv)
         profile.server ? ask_server(&profile, &options, &err) : read_store(&options, &err);
     if (!images)
         return fail(&err, exit_code_of_failure(&err, false));
-    leave_out(images, options.pattern);
+    filter(images, options.pattern);
     if (show(images, &options, &err) < 0)
         return fail(&err, EXIT_SERVICE);
     if (json_array_size(images) > 0)
         return 0;
-    pe_fail(&err, PE_ERR_NOT_FOUND, "there is no %simage", options.pattern || options.file ? "such " : "");
+    pe_fail(&err, PE_ERR_NOT_FOUND, "there is no %simage; without arguments `pe-run images` lists all",
+            options.pattern || options.file ? "such " : "");
     return fail(&err, EXIT_NO_IMAGE);
 }

@@ -1,8 +1,9 @@
-/* `pe-run images`: which images there are, of a server or of this machine's store. */
+/* `pe-run images`: list the images of a server or of this machine. */
 #ifndef PE_CLI_IMAGES_H
 #define PE_CLI_IMAGES_H
 
-/* The whole command, with argv[0] its name; the exit code. */
+/* Run the command. argv[0] is its name. Errors are printed on stderr. Returns the exit code
+ * (cli/exit.h). */
 int images_command(int argc, char **argv);
 
 #endif

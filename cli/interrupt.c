@@ -1,4 +1,4 @@
-/* One flag, set by signals. */
+/* One variable, set by the signal handler. */
 #include "cli/interrupt.h"
 
 #include <poll.h>
@@ -15,7 +15,7 @@ static void on_signal(int number)
 
 void interrupt_catch(void)
 {
-    /* No SA_RESTART: what waits has to return. */
+    /* Without SA_RESTART, blocking calls return when a signal is caught. */
     const struct sigaction remember = {.sa_handler = on_signal};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGINT, &remember, NULL);
@@ -31,7 +31,7 @@ int interrupt_signal(void)
 
 int interrupt_check(struct pe_error *err)
 {
-    return caught ? pe_fail(err, PE_ERR_CANCELED, "ended by %s", strsignal(caught)) : 0;
+    return caught ? pe_fail(err, PE_ERR_CANCELED, "interrupted by a signal: %s", strsignal(caught)) : 0;
 }
 
 void interrupt_sleep_ms(unsigned ms)

@@ -1,20 +1,20 @@
-/* Ctrl-C and its like: remembered by the handler, asked for where this program waits, so that everything that
- * was started is also ended. */
+/* Signals that end this program, such as Ctrl-C. The handler only records them. The program checks
+ * for them wherever it waits, so that everything it started is also stopped. */
 #ifndef PE_CLI_INTERRUPT_H
 #define PE_CLI_INTERRUPT_H
 
 #include "base/error.h"
 
-/* Catch SIGINT, SIGTERM and SIGHUP; ignore SIGPIPE, which write(2) then reports. */
+/* Catch SIGINT, SIGTERM and SIGHUP. Ignore SIGPIPE; write(2) then fails with EPIPE. */
 void interrupt_catch(void);
 
-/* The signal that came, or 0. */
+/* The last signal that was caught, or 0. */
 int interrupt_signal(void);
 
-/* PE_ERR_CANCELED when a signal came. */
+/* PE_ERR_CANCELED when a signal was caught. */
 int interrupt_check(struct pe_error *err) PE_MUST_CHECK;
 
-/* Sleep; a signal ends it early. */
+/* Sleep for `ms` milliseconds, or until a signal is caught. */
 void interrupt_sleep_ms(unsigned ms);
 
 #endif

@@ -1,4 +1,4 @@
-/* The way of one client. */
+/* The steps of one job, in order: collect, send, show. */
 #include "cli/job_client.h"
 
 #include "base/cleanup.h"
@@ -80,20 +80,20 @@ static int send_job(struct job_client *client, struct http_reply *reply, struct 
     char id[2 * ID_BYTES + 1];
     pe_random_hex(id, ID_BYTES);
     if (client->options.verbose)
-        fprintf(stderr, "pe-run: request %s to %s\n", id, server.url);
+        fprintf(stderr, "pe-run: sending request %s to %s\n", id, server.url);
     progress_begin(&client->progress);
     const char *accept = client->options.json ? "application/json" : "multipart/form-data";
     return http_post_job(&server, id, client->job, &client->files, accept, reply, err);
 }
 
-/* ---- showing ---- */
+/* ---- showing the result ---- */
 
 static int show_files(const struct job_client *client, const struct response *response, struct pe_error *err)
 {
     if (client->options.output)
         return outputs_write(client->options.output, response, err);
     if (response->file_count && !client->options.quiet)
-        fprintf(stderr, "pe-run: the program left %zu files in /output: --output DIR puts them there\n",
+        fprintf(stderr, "pe-run: the program wrote %zu files to /output; use --output DIR to save them\n",
                 response->file_count);
     return 0;
 }
@@ -117,15 +117,15 @@ static int show_response(const struct job_client *client, const struct http_repl
     return 0;
 }
 
-/* With a service of our own nobody else will say what is behind a failure. */
+/* The logs of a service that this program started are shown nowhere else. */
 static void explain_failure(const struct job_client *client, const struct pe_error *err)
 {
     if (!client->has_service || err->kind == PE_ERR_CANCELED)
         return;
     if (err->kind == PE_ERR_NOT_FOUND)
         fprintf(stderr,
-                "pe-run: images of this machine: `pe-run images` lists them, `make images` (in a source "
-                "tree) or `pe-image import` makes them\n");
+                "pe-run: `pe-run images` lists the images of this machine; `pe-image pull` and, in a source "
+                "tree, `make images` add some\n");
     else
         service_show_logs(&client->service);
 }
@@ -142,7 +142,7 @@ int job_client_run(struct job_client *client)
     if (!failed && show_response(client, &reply, &exit_code, &err) == 0)
         return exit_code;
     client->was_abandoned = client->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
-    fprintf(stderr, "pe-run: %s%s\n", err.message, client->was_abandoned ? ": begun anew" : "");
+    fprintf(stderr, "pe-run: %s%s\n", err.message, client->was_abandoned ? "; starting again" : "");
     explain_failure(client, &err);
     return exit_code_of_failure(&err, client->profile.server == NULL);
 }

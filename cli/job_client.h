@@ -1,4 +1,5 @@
-/* One run: the files as they are now, a request, and what came of it. */
+/* A job from this program's side: collect its files, send it, and show the result. With --watch the
+ * same client sends one job after another. */
 #ifndef PE_CLI_JOB_CLIENT_H
 #define PE_CLI_JOB_CLIENT_H
 
@@ -10,25 +11,28 @@
 #include "cli/service.h"
 #include "cli/watch.h"
 
-/* Everything that a run has, so that it ends in one place. */
+/* Everything that pe-run works with. job_client_free releases all of it. */
 struct job_client {
     struct cli_options options;
     struct profile profile;
     struct input_files files;
-    struct service service; /* when no server was named; it outlives a run */
-    bool has_service;
+    struct service service; /* started when no server was named; serves all jobs */
+    bool has_service;       /* `service` is running */
     struct progress progress;
-    struct watch *watch; /* whose changes end the client, or NULL */
-    bool was_abandoned;  /* the last run was ended by one */
-    char *job, *image;
+    struct watch *watch; /* whose changes abort the current job, or NULL; the caller's */
+    bool was_abandoned;  /* the last job was aborted because a watched file changed */
+    char *job, *image;   /* JSON text of the job, full name of its image; owned */
 };
 
+/* Stop the service, if one was started, and free everything. */
 void job_client_free(struct job_client *client);
 
-/* Look up the files, and make the job of them: also anew. */
+/* Collect the files and make the job of them and the options. May be called again when files have
+ * changed. Errors as of input_files_add and cli_options_to_job. */
 int job_client_collect(struct job_client *client, struct pe_error *err) PE_MUST_CHECK;
 
-/* Send it and show the result; the exit code. What went wrong is said, too. */
+/* Send the job, after starting a service if there is no server, and print its result. Errors are
+ * printed on stderr. Returns the exit code (cli/exit.h). */
 int job_client_run(struct job_client *client);
 
 #endif

@@ -1,4 +1,5 @@
-/* Asking where a job is. Nothing here can fail the job: without an answer, only the time is shown. */
+/* Polling the state of a job. No failure here affects the job: without a reply only the waiting
+ * time is shown. */
 #include "cli/job_poll.h"
 
 #include "base/io.h"
@@ -11,7 +12,7 @@
 #define ASK_EVERY_US 1000000u
 #define ASK_TIMEOUT_MS 2000L
 #define FAILURES_MAX 3
-#define ANSWER_BYTES_MAX 4096
+#define REPLY_BYTES_MAX 4096
 
 void job_poll_init(struct job_poll *poll, const struct http_server *server, const char *id)
 {
@@ -22,7 +23,7 @@ void job_poll_init(struct job_poll *poll, const struct http_server *server, cons
 void job_poll_free(struct job_poll *poll)
 {
     transfer_free(&poll->request);
-    http_reply_free(&poll->answer);
+    http_reply_free(&poll->reply);
 }
 
 void job_poll_cancel(struct job_poll *poll, CURLM *multi)
@@ -33,7 +34,7 @@ void job_poll_cancel(struct job_poll *poll, CURLM *multi)
     job_poll_free(poll);
 }
 
-/* ---- the answer ---- */
+/* ---- the reply ---- */
 
 static long long read_number(const json_t *json, const char *key)
 {
@@ -41,12 +42,12 @@ static long long read_number(const json_t *json, const char *key)
     return json_is_integer(value) ? (long long)json_integer_value(value) : -1;
 }
 
-static bool read_answer(struct job_poll *poll)
+static bool read_reply(struct job_poll *poll)
 {
-    const struct http_reply *answer = &poll->answer;
-    if (answer->status != 200 || answer->body.size == 0)
-        return answer->status == 429; /* asked too often, with others of this address */
-    pe_autojson json_t *json = json_loadb((const char *)answer->body.data, answer->body.size, 0, NULL);
+    const struct http_reply *reply = &poll->reply;
+    if (reply->status != 200 || reply->body.size == 0)
+        return reply->status == 429; /* too many requests from this address: not a failure, try again */
+    pe_autojson json_t *json = json_loadb((const char *)reply->body.data, reply->body.size, 0, NULL);
     const char *state = json_string_value(json_object_get(json, "state"));
     if (!state)
         return false;
@@ -65,18 +66,18 @@ void job_poll_on_transfer_end(struct job_poll *poll, CURLM *multi, const CURL *c
     struct pe_error ignored;
     if (!poll->is_pending || poll->request.curl != curl)
         return;
-    bool is_answered = transfer_finish(&poll->request, code, &ignored) == 0 && read_answer(poll);
-    poll->failures = is_answered ? 0 : poll->failures + 1;
+    bool has_reply = transfer_finish(&poll->request, code, &ignored) == 0 && read_reply(poll);
+    poll->failures = has_reply ? 0 : poll->failures + 1;
     job_poll_cancel(poll, multi);
 }
 
-/* ---- the request ---- */
+/* ---- the poll ---- */
 
 static void ask(struct job_poll *poll, CURLM *multi)
 {
     struct pe_error ignored;
     poll->asked_us = pe_now_us();
-    if (transfer_begin(&poll->request, poll->server, poll->path, ANSWER_BYTES_MAX, &poll->answer, &ignored) <
+    if (transfer_begin(&poll->request, poll->server, poll->path, REPLY_BYTES_MAX, &poll->reply, &ignored) <
         0) {
         job_poll_free(poll);
         poll->failures = FAILURES_MAX;
@@ -86,7 +87,7 @@ static void ask(struct job_poll *poll, CURLM *multi)
     poll->is_pending = curl_multi_add_handle(multi, poll->request.curl) == CURLM_OK;
 }
 
-/* ---- showing ---- */
+/* ---- reporting ---- */
 
 static double seconds_since(uint64_t us)
 {

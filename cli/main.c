@@ -1,4 +1,4 @@
-/* pe-run: send a job to a balancer, show what came of it. The order in which that happens is here. */
+/* pe-run: choose between `images`, --watch and a single job. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/exit.h"
@@ -21,7 +21,7 @@ int main(int argc, char **argv)
     struct pe_error err;
     int images = cli_options_find_images(argc, argv);
     if (images) {
-        /* Options may stand before the command. */
+        /* Options may precede the word `images`; move it to the front. */
         for (int i = images; i > 0; i--)
             argv[i] = argv[i - 1];
         return images_command(argc - 1, argv + 1);
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
     }
     if (job_client_collect(&client, &err) < 0)
         return fail(&err, EXIT_USAGE);
-    /* Until here nothing was started, and a signal ends this program as any other. */
+    /* Nothing has been started so far, so until here signals may simply kill this program. */
     interrupt_catch();
     int code = job_client_run(&client);
     return interrupt_signal() ? EXIT_SIGNAL + interrupt_signal() : code;

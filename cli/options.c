@@ -1,4 +1,4 @@
-/* From argv to a job. */
+/* From argv to options, and from options to the JSON text of a job. */
 #include "cli/options.h"
 
 #include "base/cleanup.h"
@@ -9,11 +9,11 @@
 #include <string.h>
 
 static const char epilogue[] =
-    "FILEs lie in the program's working directory, by their base names, directories\n"
-    "with all that is below them. Without CMD the image's default command runs.\n"
-    "Without a server one is started for this run. See pe-run(1) for profiles and:\n"
-    "exit codes: the program's; 64-78 not run: 64 usage, 65 refused, 66 no image,\n"
-    "69 no server, 75 busy; 124 timeout, 125 failed, 128+N signal N, 137 memory.";
+    "Each FILE is copied into the program's working directory under its base name,\n"
+    "a directory with everything below it. Without CMD the image's default command\n"
+    "runs. Without a server pe-run starts one for this run. Exit codes: that of the\n"
+    "program; 64 wrong usage, 65 refused, 66 no image, 69 no server, 75 busy,\n"
+    "124 timeout, 125 failed, 128+N signal N, 137 out of memory. See pe-run(1).";
 
 void cli_options_free(struct cli_options *options)
 {
@@ -21,7 +21,7 @@ void cli_options_free(struct cli_options *options)
     *options = (struct cli_options){0};
 }
 
-/* Where options and files end: at "--", or at the end. */
+/* The index of "--", where options and files end, or argc. */
 static int find_separator(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -33,15 +33,17 @@ static int find_separator(int argc, char **argv)
 static int check_combination(const struct cli_options *options, struct pe_error *err)
 {
     if (!options->image)
-        return pe_fail(err, PE_ERR_INVALID, "say which image, as in pe-run gcc:14 main.c; see pe-run --help");
+        return pe_fail(err, PE_ERR_INVALID,
+                       "expected an image, as in pe-run gcc:14 main.c; see pe-run --help");
     if (options->json && options->output)
         return pe_fail(err, PE_ERR_INVALID,
-                       "--json has the output files in it: --output cannot be given as well");
+                       "--json already includes the output files, so --output cannot be combined with it");
     if (options->server && options->profile)
-        return pe_fail(err, PE_ERR_INVALID, "--server and --profile both name a server: give one");
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--server and --profile both choose a server: give only one of them");
     if (options->watch && options->file_count == 0 &&
         (!options->standard_input || !strcmp(options->standard_input, "-")))
-        return pe_fail(err, PE_ERR_INVALID, "--watch needs a FILE that may change");
+        return pe_fail(err, PE_ERR_INVALID, "--watch needs at least one FILE to watch");
     return 0;
 }
 
@@ -50,29 +52,30 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
 {
     *options = (struct cli_options){0};
     const struct pe_option table[] = {
-        {"server", 's', "URL", "http(s)://…, unix:/… or a profile ($PE_SERVER)", PE_OPTION_TEXT,
+        {"server", 's', "URL", "URL of a server, or a profile (or $PE_SERVER)", PE_OPTION_TEXT,
          &options->server},
-        {"profile", 'p', "PROFILE", "server of the configuration file ($PE_PROFILE)", PE_OPTION_TEXT,
+        {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
          &options->profile},
-        {"stdin", 'i', "FILE", "the program's standard input; - is this one's", PE_OPTION_TEXT,
+        {"stdin", 'i', "FILE", "the program's standard input; - is pe-run's own", PE_OPTION_TEXT,
          &options->standard_input},
-        {"env", 'e', "KEY=VALUE", "set in the program's environment; may be repeated", PE_OPTION_LIST,
+        {"env", 'e', "KEY=VALUE", "set an environment variable; may be repeated", PE_OPTION_LIST,
          &options->env},
-        {"timeout", 't', "SECONDS", "how long the program may run", PE_OPTION_TEXT, &options->timeout},
-        {"output", 'o', "DIR", "where to put what it leaves in /output", PE_OPTION_TEXT, &options->output},
-        {"watch", 'w', NULL, "run it again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
-        {"json", 0, NULL, "print the whole result as JSON", PE_OPTION_FLAG, &options->json},
-        {"no-cache", 0, NULL, "run it even if its result is known", PE_OPTION_FLAG, &options->no_cache},
-        {"quiet", 'q', NULL, "no progress, no notices: only what went wrong", PE_OPTION_FLAG,
-         &options->quiet},
-        {"verbose", 'v', NULL, "how long it took, and what the service says", PE_OPTION_FLAG,
+        {"timeout", 't', "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
+         &options->timeout},
+        {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
+         &options->output},
+        {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
+        {"json", 0, NULL, "print the complete result as JSON", PE_OPTION_FLAG, &options->json},
+        {"no-cache", 0, NULL, "run even if the result is cached", PE_OPTION_FLAG, &options->no_cache},
+        {"quiet", 'q', NULL, "print only errors: no progress, no notices", PE_OPTION_FLAG, &options->quiet},
+        {"verbose", 'v', NULL, "print timing, and the logs of a local service", PE_OPTION_FLAG,
          &options->verbose},
         {0}};
     const struct pe_program program = {
         .name = "pe-run",
         .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]\n"
                  "       pe-run images [options] [PATTERN]",
-        .about = "Run a program in a fresh microVM of a container image, or list the images.",
+        .about = "Run a program in a container image, inside a fresh VM, or list the images.",
         .options = table,
         .epilogue = epilogue};
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
@@ -99,13 +102,13 @@ int cli_options_parse(int argc, char **argv, struct cli_options *options, struct
     options->command = argv + separator + 1;
     options->command_count = separator < argc ? (size_t)(argc - separator - 1) : 0;
     if (separator < argc && options->command_count == 0)
-        return pe_fail(err, PE_ERR_INVALID, "a command is missing after --");
+        return pe_fail(err, PE_ERR_INVALID, "expected a command after --");
     return check_combination(options, err);
 }
 
 /* ---- the job ---- */
 
-/* jansson takes UTF-8 only, and so does the service. */
+/* JSON texts, and so the texts of a job, must be UTF-8. */
 static json_t *text_to_json(const char *text, const char *what, struct pe_error *err)
 {
     json_t *json = json_string(text);
@@ -143,10 +146,10 @@ static int set_command(json_t *job, const struct cli_options *options, struct pe
 {
     pe_autojson json_t *command = json_array();
     for (size_t i = 0; i < options->command_count; i++) {
-        json_t *word = text_to_json(options->command[i], "a word of the command", err);
-        if (!word)
+        json_t *argument = text_to_json(options->command[i], "an argument of the command", err);
+        if (!argument)
             return -1;
-        json_array_append_new(command, word);
+        json_array_append_new(command, argument);
     }
     return json_object_set(job, "cmd", command) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }

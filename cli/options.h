@@ -1,4 +1,4 @@
-/* The command line of pe-run, and the job it stands for. */
+/* The command line of pe-run, and the job that it describes. */
 #ifndef PE_CLI_OPTIONS_H
 #define PE_CLI_OPTIONS_H
 
@@ -10,28 +10,30 @@
 #include <stddef.h>
 
 struct cli_options {
-    const char *server, *profile; /* as the user named them: cli/profile.h */
+    const char *server, *profile; /* arguments of --server and --profile, see cli/profile.h */
     const char *standard_input, *timeout, *output;
     struct pe_option_list env;
     bool json, verbose, no_cache, quiet, watch;
 
     const char *image;
-    char *const *files; /* what the user named, in argv */
+    char *const *files; /* paths of files and directories, in argv */
     size_t file_count;
     char *const *command; /* in argv */
-    size_t command_count; /* 0: the image's default command */
+    size_t command_count; /* 0: run the image's default command */
 };
 
-/* Where in argv the word `images` stands that asks for the list of images (cli/images.h): before any other
- * word that is not an option. 0: nowhere. */
+/* The index in argv of the word `images` if it is the first argument that is not an option; it
+ * selects the command of cli/images.h. 0 if it is not. */
 int cli_options_find_images(int argc, char **argv);
 
-/* Parse the command line; PE_ERR_INVALID says what is wrong with it. */
+/* Parse the command line. `options` keeps pointers into argv. PE_ERR_INVALID says what is wrong. */
 int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err) PE_MUST_CHECK;
+/* Free what cli_options_parse allocated. */
 void cli_options_free(struct cli_options *options);
 
-/* The job as JSON text, checked as the service checks it; `*job` and `*image`, its full name, are the
- * caller's. */
+/* Make the JSON text of the job. It is checked by the same code that the service uses. The caller
+ * frees `*job` and `*image`, the full name of the image. PE_ERR_INVALID names the wrong option or
+ * field. */
 int cli_options_to_job(const struct cli_options *options, const struct input_files *files, char **job,
                        char **image, struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* Output files, written so that a name chosen by a hostile program cannot leave the folder the user named:
- * the kernel resolves every path beneath that folder and follows no symbolic link (openat2(2), Linux 5.6). */
+/* Writing output files whose names a hostile program chose. The kernel resolves every path beneath
+ * the output directory and follows no symbolic link: openat2(2), Linux 5.6. */
 #include "cli/outputs.h"
 
 #include "base/cleanup.h"
@@ -20,17 +20,18 @@ static int open_beneath(int root, const char *path, uint64_t flags, uint64_t mod
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-/* A name may hold any byte but NUL; the message goes to a terminal. */
+/* A name may contain any byte but NUL. It is made printable, because the message goes to a
+ * terminal. */
 static int fail_file(const char *what, const struct pe_path *path, struct pe_error *err)
 {
     char shown[256];
     int saved = errno;
     pe_path_printable(path->text, path->length, shown, sizeof shown);
     errno = saved;
-    return pe_fail_errno(err, "output file '%s': %s", shown, what);
+    return pe_fail_errno(err, "cannot save output file '%s': %s", shown, what);
 }
 
-/* The directory that holds the last name of a path, made with everything above it. -1 on failure. */
+/* Open the directory of a file, and create it and its parents if necessary. -1 on failure. */
 static int open_parent(int root, const struct pe_path *path, struct pe_error *err)
 {
     pe_autoclose int at = open_beneath(root, ".", O_RDONLY | O_DIRECTORY, 0);
@@ -41,14 +42,14 @@ static int open_parent(int root, const struct pe_path *path, struct pe_error *er
         memcpy(component, name, size);
         component[size] = '\0';
         if (mkdirat(at, component, 0777) < 0 && errno != EEXIST)
-            return fail_file("making its directory", path, err);
+            return fail_file("cannot create its directory", path, err);
         int below = open_beneath(at, component, O_RDONLY | O_DIRECTORY, 0);
         if (below < 0)
-            return fail_file("opening its directory", path, err);
+            return fail_file("cannot open its directory", path, err);
         close(at);
         at = below;
     }
-    return at >= 0 ? pe_steal_fd(&at) : pe_fail_errno(err, "opening the output directory");
+    return at >= 0 ? pe_steal_fd(&at) : pe_fail_errno(err, "cannot open the output directory");
 }
 
 static int write_file(int root, const struct response_file *file, struct pe_error *err)
@@ -58,22 +59,23 @@ static int write_file(int root, const struct response_file *file, struct pe_erro
         return -1;
     const char *slash = strrchr(file->path.text, '/');
     const char *name = slash ? slash + 1 : file->path.text;
-    /* Replaced and not overwritten: what is there may be a link to, or the same file as, something else. */
+    /* An existing file is removed instead of overwritten, because it may be a link to another
+     * file. */
     if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
-        return fail_file("replacing it", &file->path, err);
+        return fail_file("cannot remove the old file", &file->path, err);
     pe_autoclose int fd = open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
     if (fd < 0)
-        return fail_file("creating it", &file->path, err);
+        return fail_file("cannot create it", &file->path, err);
     return pe_write_all(fd, file->bytes.data, file->bytes.size, "an output file", err);
 }
 
 int outputs_write(const char *directory, const struct response *response, struct pe_error *err)
 {
     if (mkdir(directory, 0777) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making %s", directory);
+        return pe_fail_errno(err, "cannot create the output directory %s", directory);
     pe_autoclose int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
-        return pe_fail_errno(err, "opening %s", directory);
+        return pe_fail_errno(err, "cannot open the output directory %s", directory);
     for (size_t i = 0; i < response->file_count; i++)
         if (write_file(root, &response->files[i], err) < 0)
             return -1;

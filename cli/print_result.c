@@ -1,4 +1,4 @@
-/* What the user sees of a result. */
+/* The texts that a user sees about a result. exit.c chooses the exit code. */
 #include "cli/print_result.h"
 
 #include "base/io.h"
@@ -24,25 +24,26 @@ int print_result_output(const struct response *response, struct pe_error *err)
     return write_bytes(STDERR_FILENO, &response->standard_error, "standard error", err);
 }
 
-static void print_end(const struct pe_result *result)
+static void print_reason(const struct pe_result *result)
 {
     char shown[sizeof result->reason];
     switch (result->status) {
     case PE_STATUS_EXITED:
         break;
     case PE_STATUS_SIGNALED:
-        fprintf(stderr, "pe-run: the program was ended by signal %d (%s)\n", result->signal,
+        fprintf(stderr, "pe-run: the program was killed by signal %d (%s)\n", result->signal,
                 strsignal(result->signal));
         break;
     case PE_STATUS_TIMEOUT:
-        fprintf(stderr, "pe-run: the program outlived its time and was killed after %.1f s\n",
+        fprintf(stderr,
+                "pe-run: the program was killed after %.1f s, its time limit; --timeout sets another\n",
                 (double)result->wall_us / 1e6);
         break;
     case PE_STATUS_OOM:
-        fprintf(stderr, "pe-run: the program needed more memory than it may have and was killed\n");
+        fprintf(stderr, "pe-run: the program was killed because it exceeded its memory limit\n");
         break;
     case PE_STATUS_OUTPUT_LIMIT:
-        fprintf(stderr, "pe-run: the program left more in /output than may be sent\n");
+        fprintf(stderr, "pe-run: the program wrote more to /output than the service returns\n");
         break;
     case PE_STATUS_VM_ERROR:
         fprintf(stderr, "pe-run: the VM failed: %s\n",
@@ -53,7 +54,7 @@ static void print_end(const struct pe_result *result)
 
 static void print_timing(const struct pe_result *result)
 {
-    fprintf(stderr, "pe-run: %s%s, program %.3f s (user %.3f, system %.3f), %llu MiB;",
+    fprintf(stderr, "pe-run: %s%s, program %.3f s (user %.3f s, system %.3f s), %llu MiB;",
             pe_status_name(result->status), result->cached ? " (from the cache)" : "",
             (double)result->wall_us / 1e6, (double)result->user_us / 1e6, (double)result->system_us / 1e6,
             (unsigned long long)(result->max_rss_kib / 1024));
@@ -66,14 +67,14 @@ void print_result_notices(const struct response *response, bool is_verbose)
 {
     const struct pe_result *result = &response->result;
     if (result->stdout_truncated)
-        fprintf(stderr, "pe-run: output truncated: standard output ends after %u KiB\n",
+        fprintf(stderr, "pe-run: output truncated: only the first %u KiB of standard output are kept\n",
                 PE_STDOUT_BYTES_MAX / 1024);
     if (result->stderr_truncated)
-        fprintf(stderr, "pe-run: output truncated: standard error ends after %u KiB\n",
+        fprintf(stderr, "pe-run: output truncated: only the first %u KiB of standard error are kept\n",
                 PE_STDERR_BYTES_MAX / 1024);
-    print_end(result);
+    print_reason(result);
     if (result->outputs_dropped)
-        fprintf(stderr, "pe-run: output truncated: %llu output files were not sent\n",
+        fprintf(stderr, "pe-run: output truncated: %llu output files were not returned\n",
                 (unsigned long long)result->outputs_dropped);
     if (is_verbose)
         print_timing(result);

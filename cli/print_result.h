@@ -1,4 +1,4 @@
-/* Showing a result: the program's output as its own, everything else on stderr, and the exit code. */
+/* Printing a result: the program's output as pe-run's own output, and notices on stderr. */
 #ifndef PE_CLI_PRINT_RESULT_H
 #define PE_CLI_PRINT_RESULT_H
 
@@ -7,11 +7,11 @@
 
 #include <stdbool.h>
 
-/* Write the program's stdout and stderr. A closed pipe is no error: its reader had enough. */
+/* Write the program's stdout and stderr to those of this process. A closed pipe is not an error. */
 int print_result_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
 
-/* Say on stderr what a user has to know besides: what was cut, why it ended. `is_verbose`: how long it took,
- * too. */
+/* Print notices on stderr: truncated output, and the reason when the program did not exit by
+ * itself. `is_verbose` adds the timing. */
 void print_result_notices(const struct response *response, bool is_verbose);
 
 #endif

@@ -1,5 +1,6 @@
-/* Making, locking and sweeping private directories. The parent may be /tmp, where others make names too: only
- * directories that belong to this user are touched, and nothing in them is followed. */
+/* Creating, locking and removing private directories. The parent may be /tmp, where other users
+ * create names, too. Only directories of this user are touched, and no symbolic link is
+ * followed. */
 #include "cli/private_dir.h"
 
 #include "base/cleanup.h"
@@ -14,8 +15,8 @@
 #include <time.h>
 
 #define MAKE_ATTEMPTS 16
-/* Between mkdtemp and the creation of the lock a directory has none; after this long nobody is about to make
- * it. */
+/* A directory has no lock file between mkdtemp(3) and the creation of the lock. After this many
+ * seconds its creator must be dead. */
 #define UNLOCKED_AGE_S 60
 
 static const char *parent_directory(void)
@@ -76,9 +77,10 @@ static void sweep(const char *parent)
     }
 }
 
-/* ---- making ---- */
+/* ---- creating ---- */
 
-/* Take the lock: 1, or 0 when a sweeper of another run was faster. */
+/* Lock the directory. Returns 1, or 0 when another run removed the directory before it was
+ * locked. */
 static int acquire_lock(struct private_dir *directory, struct pe_error *err)
 {
     char path[PRIVATE_DIR_MAX + 8];
@@ -86,9 +88,9 @@ static int acquire_lock(struct private_dir *directory, struct pe_error *err)
     snprintf(path, sizeof path, "%s/lock", directory->path);
     pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return errno == ENOENT ? 0 : pe_fail_errno(err, "making %s", path);
+        return errno == ENOENT ? 0 : pe_fail_errno(err, "cannot create %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? 0 : pe_fail_errno(err, "locking %s", path);
+        return errno == EWOULDBLOCK ? 0 : pe_fail_errno(err, "cannot lock %s", path);
     if (fstat(fd, &info) < 0 || info.st_nlink == 0)
         return 0;
     directory->lock = pe_steal_fd(&fd);
@@ -106,16 +108,16 @@ int private_dir_make(struct private_dir *directory, struct pe_error *err)
         snprintf(directory->path, sizeof directory->path, "%s/%sXXXXXX", parent, prefix);
         if (!mkdtemp(directory->path)) {
             directory->path[0] = '\0';
-            return pe_fail_errno(err, "making a directory in %s", parent);
+            return pe_fail_errno(err, "cannot create a directory in %s", parent);
         }
-        int taken = acquire_lock(directory, err);
-        if (taken > 0)
+        int locked = acquire_lock(directory, err);
+        if (locked > 0)
             return 0;
         private_dir_remove(directory);
-        if (taken < 0)
+        if (locked < 0)
             return -1;
     }
-    return pe_fail(err, PE_ERR_INTERNAL, "no directory in %s stays: something removes them", parent);
+    return pe_fail(err, PE_ERR_INTERNAL, "another program keeps removing new directories in %s", parent);
 }
 
 void private_dir_remove(struct private_dir *directory)

@@ -1,21 +1,22 @@
-/* A directory of this run alone, for the balancer's socket. It is locked while we live; one whose owner was
- * killed is swept by the next run. */
+/* A private directory of this process for the balancer's socket. It is locked while the process
+ * lives. The next run removes a directory whose owner was killed. */
 #ifndef PE_CLI_PRIVATE_DIR_H
 #define PE_CLI_PRIVATE_DIR_H
 
 #include "base/error.h"
 
-#define PRIVATE_DIR_MAX 80 /* bytes of its path: a socket's path in it has to fit in sun_path */
+#define PRIVATE_DIR_MAX 80 /* bytes; the path of a socket in it must fit into sun_path */
 
 struct private_dir {
-    char path[PRIVATE_DIR_MAX]; /* empty: none */
-    int lock;
+    char path[PRIVATE_DIR_MAX]; /* "" when there is none */
+    int lock;                   /* descriptor of the locked file in it, or -1 */
 };
 
-/* Sweep what killed runs of this user left, and make a new one (mode 0700) below $XDG_RUNTIME_DIR or /tmp. */
+/* Remove directories that killed runs of this user left behind, and create a new one with mode 0700
+ * below $XDG_RUNTIME_DIR or /tmp. */
 int private_dir_make(struct private_dir *directory, struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove it with everything in it. */
+/* Remove the directory with everything in it. Does nothing when there is none. */
 void private_dir_remove(struct private_dir *directory);
 
 #endif

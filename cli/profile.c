@@ -1,4 +1,4 @@
-/* Choosing a server, and what the configuration file says about it. */
+/* The order in which places are searched for a server. config.c reads the configuration file. */
 #include "cli/profile.h"
 
 #include "base/cleanup.h"

@@ -1,12 +1,13 @@
-/* Which server a run goes to. A configuration file names servers as profiles:
+/* Choosing the server that a job is sent to. A configuration file gives servers names, called
+ * profiles:
  *
  *   default = work
  *   [profile work]
  *   server = https://pe.example.org
- *   token-file = work.token         ; or token = …; for a proxy in front of the service
- *   ca = /etc/ssl/own-ca.pem        ; instead of the system's certificates
- *   cert = me.pem                   ; who we are, when the server asks,
- *   key = me.key                    ; and its key
+ *   token-file = work.token         ; or token = TOKEN; for a proxy in front
+ *   ca = /etc/ssl/own-ca.pem        ; trust these instead of the system's
+ *   cert = me.pem                   ; client certificate
+ *   key = me.key                    ; key of the certificate
  *
  * Paths are absolute, begin with "~/", or are relative to the file's directory. The file is
  * $XDG_CONFIG_HOME/program-explorer/config, or ~/.config/… (XDG Base Directory Specification). */
@@ -15,21 +16,24 @@
 
 #include "base/error.h"
 
-/* A name that stands for no server: this program starts its own. */
+/* The profile name that means "no server": this program starts its own service. */
 #define PROFILE_LOCAL "local"
 
 struct profile {
-    char *server; /* a URL, or NULL: no server; all are owned, and NULL where not given */
+    char *server; /* a URL; NULL: no server. All members are owned, and NULL when not set. */
     char *token, *ca, *cert, *key;
 };
 
-/* Choose by the first of these that is there: `server` (of --server, a URL or a profile's name), `name` (of
- * --profile), $PE_SERVER (as --server), $PE_PROFILE, the file's default; else there is no server. What is
- * wrong with the words above is PE_ERR_INVALID, with the file PE_ERR_MALFORMED as FILE:LINE: why. A file that
- * holds a secret, or names one, must be readable for its owner only. */
+/* Set `profile` to the first of these that is given: `server` (the argument of --server: a URL or
+ * the name of a profile), `name` (the argument of --profile), $PE_SERVER, $PE_PROFILE, the default
+ * of the configuration file. If none is given, `profile` has no server. A wrong argument or
+ * variable is PE_ERR_INVALID. A wrong file is PE_ERR_MALFORMED with a message of the form
+ * FILE:LINE: reason. A file that holds a token must be readable for its owner only. The caller
+ * frees `profile` with profile_free. */
 int profile_choose(const char *server, const char *name, struct profile *profile,
                    struct pe_error *err) PE_MUST_CHECK;
 
+/* Free what `profile` owns. */
 void profile_free(struct profile *profile);
 
 #endif

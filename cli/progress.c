@@ -1,4 +1,5 @@
-/* Drawing one line. Everything goes out by one write(2), so that lines of others do not get into it. */
+/* Drawing the line. Each drawing is a single write(2), so that output of other processes cannot
+ * split it. */
 #include "cli/progress.h"
 
 #include "base/io.h"
@@ -10,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* ECMA-48: erase in line, from the cursor to its end. */
+/* ECMA-48, EL: erase from the cursor to the end of the line. */
 #define ERASE "\033[K"
 #define LINE_MAX_BYTES 256
 #define COLUMNS_DEFAULT 80
@@ -28,14 +29,15 @@ void progress_begin(struct progress *progress)
     progress->begun_us = pe_now_us();
 }
 
-/* A job in the background would write over what the shell's user types. */
+/* A background process must not draw over what the user types in the shell. */
 static bool is_in_background(void)
 {
     pid_t group = tcgetpgrp(STDERR_FILENO);
     return group > 0 && group != getpgrp();
 }
 
-/* A line as wide as the terminal would wrap, and what has wrapped cannot be erased. */
+/* One column less than the terminal has: a full line would wrap, and wrapped text cannot be
+ * erased. */
 static size_t usable_columns(void)
 {
     struct winsize size = {0};
@@ -48,7 +50,7 @@ static void write_line(const char *text, size_t size)
     char line[LINE_MAX_BYTES + 16];
     int n = snprintf(line, sizeof line, "\r%.*s" ERASE, (int)size, text);
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
-        return; /* a terminal that is gone misses nothing */
+        return; /* the terminal is gone; there is nothing to do */
 }
 
 void progress_report(struct progress *progress, const char *format, ...)

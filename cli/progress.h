@@ -1,6 +1,6 @@
-/* One line on the terminal that says what is going on, drawn anew and cleared before anything else is
- * written. Only where somebody looks: stderr is a terminal, and this program is in its foreground. What takes
- * less than PROGRESS_AFTER_US draws nothing. */
+/* A line on the terminal that shows what pe-run is waiting for. It is redrawn in place and cleared
+ * before anything else is written. It is shown only if stderr is a terminal and this process is in
+ * its foreground, and only after PROGRESS_AFTER_US. */
 #ifndef PE_CLI_PROGRESS_H
 #define PE_CLI_PROGRESS_H
 
@@ -8,27 +8,27 @@
 #include <stdint.h>
 
 enum {
-    PROGRESS_AFTER_US = 300000,
-    PROGRESS_EVERY_US = 100000,
+    PROGRESS_AFTER_US = 300000, /* no line before this time */
+    PROGRESS_EVERY_US = 100000, /* shortest time between two redraws */
 };
 
 struct progress {
-    bool is_on;
-    bool is_drawn;
+    bool is_on;    /* false: nothing is ever drawn */
+    bool is_drawn; /* there is a line to clear */
     uint64_t begun_us, drawn_us;
 };
 
-/* `is_quiet`: the user wants none. */
+/* Initialise, and start the clock as progress_begin does. `is_quiet`: never draw. */
 void progress_init(struct progress *progress, bool is_quiet);
 
-/* Waiting begins now. */
+/* Restart the clock: waiting begins now. */
 void progress_begin(struct progress *progress);
 
-/* Show what is going on, unless it was drawn a moment ago. */
+/* Draw the line, unless it was drawn less than PROGRESS_EVERY_US ago. */
 void progress_report(struct progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Take the line away. To be called before anything is written to the terminal. */
+/* Clear the line. Call this before anything else is written to the terminal. */
 void progress_clear(struct progress *progress);
 
 #endif

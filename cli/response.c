@@ -1,5 +1,6 @@
-/* From an HTTP reply to a result, outputs and files, or to the reason why there are none. The server is not
- * trusted: it may be somebody else's, and what it forwards was written by a program in a VM. */
+/* From an HTTP reply to a result, output and files, or to the reason why there are none. The server
+ * is not trusted: it may be operated by others, and what it forwards was written by a program in a
+ * VM. */
 #include "cli/response.h"
 
 #include "base/cleanup.h"
@@ -40,25 +41,26 @@ static enum pe_error_kind kind_of(long status)
     }
 }
 
-/* A server's text goes to a terminal: no escape sequences. */
+/* Texts of a server go to a terminal, so escape sequences are replaced. */
 static void make_printable(char *text)
 {
     pe_path_printable(text, strlen(text), text, strlen(text) + 1);
 }
 
-/* By somebody who is no balancer: a proxy in front of one, or another service. */
+/* A refusal without a problem document. It comes from a proxy or from another service, not from a
+ * balancer. */
 static int refused_without_reason(const struct http_reply *reply, struct pe_error *err)
 {
     if (reply->status == 401 || reply->status == 403) {
         pe_fail(err, PE_ERR_INVALID,
-                "the server answered with HTTP status %ld: it wants other credentials; a profile can have a "
-                "token or a certificate",
+                "the server answered with HTTP status %ld: it wants other credentials; set a token or a "
+                "certificate in a profile, see pe-run(1)",
                 reply->status);
         err->errnum = EACCES;
         return -1;
     }
     enum pe_error_kind kind = reply->status == 404 ? PE_ERR_MALFORMED : kind_of(reply->status);
-    return pe_fail(err, kind, "the server answered with HTTP status %ld and no reason", reply->status);
+    return pe_fail(err, kind, "the server answered with HTTP status %ld and gave no reason", reply->status);
 }
 
 static int refused(const struct http_reply *reply, struct pe_error *err)
@@ -88,7 +90,7 @@ int response_check(const struct http_reply *reply, const char *type, struct pe_e
     if (has_type(reply, type))
         return 0;
     char shown[64];
-    return pe_fail(err, PE_ERR_MALFORMED, "the server's answer is '%s' instead of %s",
+    return pe_fail(err, PE_ERR_MALFORMED, "the server's reply has the media type '%s' instead of %s",
                    pe_path_printable(reply->content_type, strlen(reply->content_type), shown, sizeof shown),
                    type);
 }
@@ -99,17 +101,17 @@ static int parse_result(struct response *response, const void *text, size_t size
 {
     pe_autojson json_t *json = json_loadb(text, size, 0, NULL);
     if (!json)
-        return pe_fail(err, PE_ERR_MALFORMED, "the result is not JSON");
+        return pe_fail(err, PE_ERR_MALFORMED, "its result is not JSON");
     return pe_result_from_json(json, &response->result, err);
 }
 
 static int add_file(struct response *response, const struct pe_form_part *part, struct pe_error *err)
 {
     if (response->file_count >= PE_OUTPUT_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "over %u output files", PE_OUTPUT_FILES_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "it has more than %u output files", PE_OUTPUT_FILES_MAX);
     struct response_file *files = reallocarray(response->files, response->file_count + 1, sizeof *files);
     if (!files)
-        return pe_fail_errno(err, "output files");
+        return pe_fail_errno(err, "out of memory for output files");
     response->files = files;
     struct response_file *file = &files[response->file_count];
     file->bytes = (struct response_bytes){.data = part->data, .size = part->size};
@@ -133,7 +135,7 @@ static int add_part(struct response *response, const struct pe_form_part *part, 
         *has_result = true;
         return parse_result(response, part->data, part->size, err);
     }
-    return 0; /* a later version's */
+    return 0; /* a part that a later version added */
 }
 
 static int read_parts(const struct http_reply *reply, struct response *response, struct pe_error *err)
@@ -148,7 +150,7 @@ static int read_parts(const struct http_reply *reply, struct response *response,
             got = -1;
     if (got < 0)
         return -1;
-    return has_result ? 0 : pe_fail(err, PE_ERR_MALFORMED, "it has no result");
+    return has_result ? 0 : pe_fail(err, PE_ERR_MALFORMED, "it has no part 'result'");
 }
 
 int response_read(const struct http_reply *reply, struct response *response, struct pe_error *err)
@@ -159,7 +161,7 @@ int response_read(const struct http_reply *reply, struct response *response, str
     if (read_parts(reply, response, err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;
-    return pe_fail_context(err, "the server's answer is broken");
+    return pe_fail_context(err, "the server's reply is broken");
 }
 
 int response_read_json(const struct http_reply *reply, struct response *response, struct pe_error *err)
@@ -171,5 +173,5 @@ int response_read_json(const struct http_reply *reply, struct response *response
                      err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;
-    return pe_fail_context(err, "the server's answer is broken");
+    return pe_fail_context(err, "the server's reply is broken");
 }

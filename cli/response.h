@@ -1,4 +1,4 @@
-/* What the service answered to a job, checked as a whole before any of it is used. */
+/* The meaning of a reply to a job. The whole reply is checked before any part of it is used. */
 #ifndef PE_CLI_RESPONSE_H
 #define PE_CLI_RESPONSE_H
 
@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 struct response_bytes {
-    const uint8_t *data; /* in the reply's body */
+    const uint8_t *data; /* points into the body of the reply */
     size_t size;
 };
 
 struct response_file {
-    struct pe_path path; /* below the output folder */
+    struct pe_path path; /* relative to the output directory */
     struct response_bytes bytes;
 };
 
@@ -27,20 +27,23 @@ struct response {
     size_t file_count;
 };
 
-/* Whether a reply is a success of this media type. A refusal of the service (application/problem+json, or any
- * other status than 200) is an error with the problem's title and detail, of kind PE_ERR_NOT_FOUND for an
- * unknown image, PE_ERR_BUSY for 429 and 503, PE_ERR_INVALID or PE_ERR_TOO_LARGE for other 4xx, with errnum
- * EACCES for 401 and 403; an answer that is not what it should be is PE_ERR_MALFORMED. */
+/* Check that a reply is a success with the media type `type`. A status other than 200 is an error
+ * whose message has the title and the detail of the problem (application/problem+json). Its kind is
+ * PE_ERR_NOT_FOUND for an unknown image, PE_ERR_BUSY for 429 and 503, PE_ERR_TOO_LARGE for 413,
+ * PE_ERR_INVALID for other 4xx (with errnum EACCES for 401 and 403), and PE_ERR_INTERNAL for 5xx. A
+ * reply of another media type is PE_ERR_MALFORMED. */
 int response_check(const struct http_reply *reply, const char *type, struct pe_error *err) PE_MUST_CHECK;
 
-/* Read a reply, which must outlive the response. */
+/* Read the multipart reply to a job. `reply` must outlive `response`, which points into it. Errors
+ * as of response_check; PE_ERR_MALFORMED for a broken reply. The caller frees `response`. */
 int response_read(const struct http_reply *reply, struct response *response,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* The same of a reply in JSON: only `result` is filled in. */
+/* Read the JSON reply to a job. Only `result` is filled in. Errors as above. */
 int response_read_json(const struct http_reply *reply, struct response *response,
                        struct pe_error *err) PE_MUST_CHECK;
 
+/* Free what `response` owns. */
 void response_free(struct response *response);
 
 #endif

@@ -1,4 +1,4 @@
-/* Starting a balancer and a worker, waiting until they are of use, and ending them. */
+/* Starting the balancer and the worker, waiting until they are ready, and stopping them. */
 #include "cli/service.h"
 
 #include "base/cleanup.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define BALANCER_TIMEOUT_US 10000000u
-/* The worker finds out which VMM works here before it says hello; trying out one that does not takes a while.
- */
+/* Before it registers, the worker finds out which engine works here. Trying one that does not takes
+ * a while. */
 #define WORKER_TIMEOUT_US 120000000u
 #define PROGRESS_EVERY_S 3u
 #define HEALTH_TIMEOUT_MS 2000L
@@ -45,7 +45,8 @@ void service_stop(struct service *service)
 
 /* ---- the balancer ---- */
 
-/* The balancer writes to the descriptor when it listens; end of file means that it died. */
+/* The balancer writes a byte to the descriptor when it listens. End of file means that it has
+ * exited. */
 static int wait_for_balancer(struct service *service, int ready_fd, struct progress *progress,
                              struct pe_error *err)
 {
@@ -60,18 +61,19 @@ static int wait_for_balancer(struct service *service, int ready_fd, struct progr
             continue;
         if (read(ready_fd, &byte, 1) == 1)
             return 0;
-        /* It is about to end, and how it ends says more than that it did. */
+        /* It is exiting. Its exit status makes a better message than the end of file, so wait for
+         * it. */
         interrupt_sleep_ms(POLL_EVERY_MS);
         return service_check(service, err) < 0 ? -1 : pe_fail(err, PE_ERR_LOST, "pe-lb did not start");
     }
-    return pe_fail(err, PE_ERR_LOST, "pe-lb did not listen within %u s", BALANCER_TIMEOUT_US / 1000000);
+    return pe_fail(err, PE_ERR_LOST, "pe-lb was not ready within %u s", BALANCER_TIMEOUT_US / 1000000);
 }
 
 static int start_balancer(struct service *service, const struct service_style *style, struct pe_error *err)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "pipe");
+        return pe_fail_errno(err, "cannot create a pipe");
     pe_autoclose int reading = ends[0];
     pe_autoclose int writing = ends[1];
     char number[16];
@@ -80,14 +82,14 @@ static int start_balancer(struct service *service, const struct service_style *s
     struct child *balancer = &service->children[SERVICE_BALANCER];
     if (child_start(balancer, "pe-lb", argv, writing, style->is_verbose, err) < 0)
         return -1;
-    close(pe_steal_fd(&writing)); /* or its end of file would never come */
+    close(pe_steal_fd(&writing)); /* while it is open, there is no end of file */
     return wait_for_balancer(service, reading, style->progress, err);
 }
 
 /* ---- the worker ---- */
 
-/* How many worker hosts the balancer knows; 0 also when it does not answer. */
-static json_int_t count_hosts(const struct service *service)
+/* The number of workers that are registered with the balancer; 0 also when it does not answer. */
+static json_int_t count_workers(const struct service *service)
 {
     const struct http_server server = {.url = service->url};
     http_autoreply struct http_reply reply = {0};
@@ -100,7 +102,8 @@ static json_int_t count_hosts(const struct service *service)
 
 static void report_waiting(const struct service_style *style, uint64_t waited_us, uint64_t *reported_us)
 {
-    progress_report(style->progress, "starting pe-worker %.1f s (the first start finds out which VMM works)",
+    progress_report(style->progress,
+                    "starting pe-worker %.1f s (the first start finds out which engine works)",
                     (double)waited_us / 1e6);
     if (style->progress->is_on || style->is_quiet || waited_us - *reported_us < PROGRESS_EVERY_S * 1000000)
         return;
@@ -111,7 +114,7 @@ static void report_waiting(const struct service_style *style, uint64_t waited_us
 static int wait_for_worker(struct service *service, const struct service_style *style, struct pe_error *err)
 {
     uint64_t started = pe_now_us(), reported_us = 0;
-    while (count_hosts(service) < 1) {
+    while (count_workers(service) < 1) {
         uint64_t waited_us = pe_now_us() - started;
         if (interrupt_check(err) < 0 || service_check(service, err) < 0)
             return -1;
@@ -136,7 +139,7 @@ int service_start(struct service *service, const char *image, const struct servi
 {
     *service = (struct service){.children = {{.log_fd = -1}, {.log_fd = -1}}};
     if (!style->is_quiet)
-        fprintf(stderr, "pe-run: no server named; starting a balancer and a worker for this run\n");
+        fprintf(stderr, "pe-run: no server given; starting a balancer and a worker for this run\n");
     progress_begin(style->progress);
     if (private_dir_make(&service->directory, err) < 0)
         return -1;

@@ -1,5 +1,5 @@
-/* The whole service for one run, when the user named no server: a balancer and a worker of our own, talking
- * over a socket that nobody else can reach. */
+/* A local service, started when the user named no server: a balancer and a worker, connected by a
+ * socket that no other user can reach. */
 #ifndef PE_CLI_SERVICE_H
 #define PE_CLI_SERVICE_H
 
@@ -12,32 +12,34 @@
 
 enum { SERVICE_BALANCER, SERVICE_WORKER, SERVICE_CHILDREN };
 
-/* What the user wants to see. */
+/* What is shown on stderr while the service starts. */
 struct service_style {
-    bool is_verbose; /* what both programs say */
-    bool is_quiet;   /* only what goes wrong */
-    struct progress *progress;
+    bool is_verbose;           /* the logs of both programs */
+    bool is_quiet;             /* nothing but errors */
+    struct progress *progress; /* the progress line */
 };
 
 struct service {
     struct private_dir directory;
-    char url[PRIVATE_DIR_MAX + 16]; /* unix:… of the balancer */
+    char url[PRIVATE_DIR_MAX + 16]; /* "unix:/path" of the balancer */
     struct child children[SERVICE_CHILDREN];
 };
 
-/* Start both and wait until the worker has said what it has; how far that is goes to `progress`, or when that
- * is off and `is_quiet` is not set, now and then in a line on stderr. On failure everything is ended again,
- * and what the programs said last was shown. */
+/* Start the balancer and the worker, and wait until the worker is registered. Progress is reported
+ * on `style->progress`, or as a line on stderr every few seconds if that is off and `is_quiet` is
+ * not set. On failure both programs are stopped again and their last log lines are shown.
+ * PE_ERR_LOST when one of them exited or took too long, PE_ERR_CANCELED after a signal. */
 int service_start(struct service *service, const char *image, const struct service_style *style,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* PE_ERR_LOST when one of the programs ended. Fits http_server.check. */
+/* PE_ERR_LOST when one of the programs has exited. Has the type of http_server.check. */
 int service_check(void *service, struct pe_error *err) PE_MUST_CHECK;
 
-/* Show what both programs said last. */
+/* Print the last log lines of both programs on stderr. */
 void service_show_logs(const struct service *service);
 
-/* End both programs and remove the directory. A service that was never started is left alone. */
+/* Stop both programs and remove their directory. Does nothing for a service that was never
+ * started. */
 void service_stop(struct service *service);
 #define autoservice __attribute__((cleanup(service_stop)))
 

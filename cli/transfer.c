@@ -1,4 +1,4 @@
-/* Setting up libcurl's handles, and taking what they got. */
+/* Setting up libcurl's easy handles, and reading their results. */
 #include "cli/transfer.h"
 
 #include <stdlib.h>
@@ -25,11 +25,11 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct transfer *transfer = context;
     (void)one; /* always 1 */
-    if (pe_buf_append(&transfer->reply->body, bytes, size, &transfer->stopped) == 0)
+    if (pe_buf_append(&transfer->reply->body, bytes, size, &transfer->rejection) == 0)
         return size;
-    transfer->stopped.kind = PE_ERR_MALFORMED;
-    pe_fail_context(&transfer->stopped, "the answer of %s", transfer->server->url);
-    transfer->is_stopped = true;
+    transfer->rejection.kind = PE_ERR_MALFORMED;
+    pe_fail_context(&transfer->rejection, "the reply of %s is too large", transfer->server->url);
+    transfer->is_rejected = true;
     return 0;
 }
 
@@ -63,11 +63,13 @@ static int set_target(struct transfer *transfer, const char *path, struct pe_err
         code = curl_easy_setopt(transfer->curl, CURLOPT_UNIX_SOCKET_PATH, server + strlen(UNIX_PREFIX));
     if (code == CURLE_OK && is_unix)
         code = curl_easy_setopt(transfer->curl, CURLOPT_PROXY, "");
-    return code == CURLE_OK ? 0
-                            : pe_fail(err, PE_ERR_INVALID, "server %s: %s", server, curl_easy_strerror(code));
+    return code == CURLE_OK
+               ? 0
+               : pe_fail(err, PE_ERR_INVALID, "cannot use server %s: %s", server, curl_easy_strerror(code));
 }
 
-/* Whom the server has to be, and who we are to it. Redirects are not followed, so no other gets the token. */
+/* Set the certificates to trust, and the credentials of this client. Redirects are not followed, so
+ * no other server gets the token. */
 static int set_credentials(struct transfer *transfer, struct pe_error *err)
 {
     const struct http_server *server = transfer->server;
@@ -84,9 +86,9 @@ static int set_credentials(struct transfer *transfer, struct pe_error *err)
             code = curl_easy_setopt(transfer->curl, options[i].option, options[i].value);
     if (code == CURLE_OK && server->token)
         code = curl_easy_setopt(transfer->curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-    return code == CURLE_OK
-               ? 0
-               : pe_fail(err, PE_ERR_INVALID, "server %s: %s", server->url, curl_easy_strerror(code));
+    return code == CURLE_OK ? 0
+                            : pe_fail(err, PE_ERR_INVALID, "cannot use server %s: %s", server->url,
+                                      curl_easy_strerror(code));
 }
 
 int transfer_begin(struct transfer *transfer, const struct http_server *server, const char *path,
@@ -95,7 +97,7 @@ int transfer_begin(struct transfer *transfer, const struct http_server *server, 
     *reply = (struct http_reply){.body = {.limit = limit}};
     *transfer = (struct transfer){.curl = curl_easy_init(), .server = server, .reply = reply};
     if (!transfer->curl)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl cannot be started");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot start libcurl");
     curl_easy_setopt(transfer->curl, CURLOPT_ERRORBUFFER, transfer->why);
     curl_easy_setopt(transfer->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(transfer->curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -110,8 +112,8 @@ int transfer_begin(struct transfer *transfer, const struct http_server *server, 
 int transfer_finish(struct transfer *transfer, CURLcode code, struct pe_error *err)
 {
     struct http_reply *reply = transfer->reply;
-    if (transfer->is_stopped) {
-        *err = transfer->stopped;
+    if (transfer->is_rejected) {
+        *err = transfer->rejection;
         return -1;
     }
     if (code != CURLE_OK)

@@ -1,5 +1,5 @@
-/* One HTTP request, as libcurl's easy handle: where it goes, with which credentials, and where its answer is
- * kept. Who drives it is cli/http.c. */
+/* One HTTP request as a libcurl easy handle: its target, its credentials and its reply. http.c and
+ * job_poll.c add it to a multi handle, which performs it. */
 #ifndef PE_CLI_TRANSFER_H
 #define PE_CLI_TRANSFER_H
 
@@ -14,25 +14,29 @@ struct transfer {
     struct curl_slist *headers;
     curl_mime *mime;
     char *url;
-    char why[CURL_ERROR_SIZE];
+    char why[CURL_ERROR_SIZE]; /* libcurl's error message */
     const struct http_server *server;
     struct http_reply *reply;
-    struct pe_error stopped; /* why the answer was not taken */
-    bool is_stopped;
+    struct pe_error rejection; /* why the body of the reply was rejected */
+    bool is_rejected;
 };
 
-/* Prepare a request for `path`, whose answer of at most `limit` bytes goes to `reply`. Both, and the server,
- * must outlive it. */
+/* Prepare a GET request for `path`. The reply, whose body may have `limit` bytes, goes to `reply`.
+ * `server` and `reply` must outlive the transfer. The caller frees both the transfer and the reply,
+ * also after a failure. PE_ERR_INVALID when libcurl does not accept the server's URL or
+ * credentials. */
 int transfer_begin(struct transfer *transfer, const struct http_server *server, const char *path,
                    size_t limit, struct http_reply *reply, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add a header; an empty value keeps libcurl from sending one of that name. */
+/* Add a header. An empty value keeps libcurl from sending a header of that name. */
 int transfer_header(struct transfer *transfer, const char *name, const char *value,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* It has ended with `code`: fill in the reply, or say why there is none. */
+/* Complete the reply of a transfer that ended with `code`. PE_ERR_LOST when there is no reply,
+ * PE_ERR_MALFORMED when it is too large. */
 int transfer_finish(struct transfer *transfer, CURLcode code, struct pe_error *err) PE_MUST_CHECK;
 
+/* Free what the transfer owns. It must not be part of a multi handle any more. */
 void transfer_free(struct transfer *transfer);
 #define autotransfer __attribute__((cleanup(transfer_free)))
 

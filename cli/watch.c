@@ -1,4 +1,4 @@
-/* Walking through the watched files, and comparing what is there with what was there. */
+/* Scanning the watched files, and comparing the scan with the baseline. */
 #include "cli/watch.h"
 
 #include "base/cleanup.h"
@@ -15,31 +15,32 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-/* Writers write in pieces, and builds touch many files: an end is waited for, but not for ever. */
+/* Files are often written in pieces, and builds touch many files. Wait until QUIET_US have passed
+ * without an event, but no longer than UNQUIET_US after the first one. */
 #define QUIET_US 100000u
 #define UNQUIET_US 2000000u
 #define DIRECTORIES_MAX 1024
 #define SEEN_BYTES_MAX (4 * PE_MIB)
 
-/* A new file is complete when its writer closes it, so its creation counts for directories only. */
+/* A new file is complete when its writer closes it, so IN_CREATE matters only for directories. */
 #define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_MOVE_SELF)
 
-/* One walk. */
+/* State of one scan. */
 struct walk {
     struct watch *watch;
     struct pe_buf *seen;
     size_t files, directories;
-    struct stat own[2]; /* stdout and stderr: what this program writes is no change */
+    struct stat own[2]; /* stdout and stderr of this process: writing to them is not a change */
 };
 
 int watch_open(struct watch *watch, char *const *paths, size_t count, const char *extra, struct pe_error *err)
 {
     *watch = (struct watch){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
     if (watch->fd < 0)
-        return pe_fail_errno(err, "inotify");
+        return pe_fail_errno(err, "cannot use inotify");
     watch->paths = calloc(count + 2, sizeof *watch->paths);
     if (!watch->paths)
-        return pe_fail_errno(err, "list of files");
+        return pe_fail_errno(err, "out of memory for the list of files");
     memcpy(watch->paths, paths, count * sizeof *paths);
     watch->paths[count] = (char *)extra;
     return 0;
@@ -54,20 +55,20 @@ void watch_close(struct watch *watch)
     *watch = (struct watch){.fd = -1};
 }
 
-/* ---- the walk ---- */
+/* ---- scanning ---- */
 
 static int add_directory(struct walk *walk, const char *path, struct pe_error *err)
 {
     if (++walk->directories > DIRECTORIES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "--watch takes at most %d directories: name fewer files",
+        return pe_fail(err, PE_ERR_TOO_LARGE, "--watch can watch at most %d directories: give fewer files",
                        DIRECTORIES_MAX);
     if (inotify_add_watch(walk->watch->fd, path, EVENTS) >= 0 || errno == ENOENT || errno == ENOTDIR)
         return 0;
     if (errno == ENOSPC)
         return pe_fail(
             err, PE_ERR_INTERNAL,
-            "too many directories are watched on this machine: sysctl fs.inotify.max_user_watches");
-    return pe_fail_errno(err, "watching %s", path);
+            "too many directories are watched on this machine: increase sysctl fs.inotify.max_user_watches");
+    return pe_fail_errno(err, "cannot watch %s", path);
 }
 
 static int add_parent(struct walk *walk, const char *path, struct pe_error *err)
@@ -76,7 +77,7 @@ static int add_parent(struct walk *walk, const char *path, struct pe_error *err)
     pe_autofree char *parent = slash == path ? strdup("/")
                                : slash       ? strndup(path, (size_t)(slash - path))
                                              : strdup(".");
-    return parent ? add_directory(walk, parent, err) : pe_fail_errno(err, "%s", path);
+    return parent ? add_directory(walk, parent, err) : pe_fail_errno(err, "out of memory for %s", path);
 }
 
 static bool is_own(const struct walk *walk, const struct stat *info)
@@ -95,7 +96,7 @@ static int add_file(struct walk *walk, const FTSENT *entry, struct pe_error *err
     if (is_own(walk, info))
         return 0;
     if (++walk->files > PE_INPUT_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "a job may have at most %u files", PE_INPUT_FILES_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "a job may have at most %u input files", PE_INPUT_FILES_MAX);
     return pe_buf_printf(walk->seen, err, "%s\t%llu %lld %lld.%09ld\n", entry->fts_path,
                          (unsigned long long)info->st_ino, (long long)info->st_size,
                          (long long)info->st_mtim.tv_sec, info->st_mtim.tv_nsec);
@@ -108,7 +109,7 @@ static int visit(struct walk *walk, const FTSENT *entry, struct pe_error *err)
         return add_directory(walk, entry->fts_path, err);
     case FTS_F:
         return add_file(walk, entry, err);
-    case FTS_NS: /* between an editor's two steps */
+    case FTS_NS: /* an editor is just replacing the file */
         return entry->fts_level == FTS_ROOTLEVEL ? add_parent(walk, entry->fts_path, err) : 0;
     default:
         return 0;
@@ -126,8 +127,8 @@ static void close_walk(FTS **tree)
         fts_close(*tree);
 }
 
-/* Watch what is there and write down what it looks like. */
-static int look(struct watch *watch, struct pe_buf *seen, struct pe_error *err)
+/* Watch all directories that exist now, and write the state of all files to `seen`. */
+static int scan(struct watch *watch, struct pe_buf *seen, struct pe_error *err)
 {
     struct walk walk = {.watch = watch, .seen = seen};
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
@@ -136,7 +137,7 @@ static int look(struct watch *watch, struct pe_buf *seen, struct pe_error *err)
     __attribute__((cleanup(close_walk))) FTS *tree =
         fts_open(watch->paths, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, by_name);
     if (!tree)
-        return pe_fail_errno(err, "looking through the files");
+        return pe_fail_errno(err, "cannot scan the watched files");
     const FTSENT *entry;
     while ((entry = fts_read(tree)))
         if (visit(&walk, entry, err) < 0)
@@ -149,7 +150,7 @@ int watch_begin(struct watch *watch, struct pe_error *err)
     pe_buf_free(&watch->seen);
     watch->seen = (struct pe_buf){.limit = SEEN_BYTES_MAX};
     watch->first_us = watch->last_us = 0;
-    return look(watch, &watch->seen, err);
+    return scan(watch, &watch->seen, err);
 }
 
 /* ---- changes ---- */
@@ -178,7 +179,8 @@ static size_t line_start(const struct pe_buf *text, size_t at)
     return at;
 }
 
-/* The file on the first line that differs: of what is there now or, when that has ended, of what was. */
+/* Fail with the name of the file on the first line that differs. A line that only `before` has is a
+ * removed file. */
 static int fail_changed(const struct pe_buf *before, const struct pe_buf *now, struct pe_error *err)
 {
     size_t same = 0, common = before->size < now->size ? before->size : now->size;
@@ -200,7 +202,7 @@ int watch_check(struct watch *watch, struct pe_error *err)
     if (!watch->first_us || (time - watch->last_us < QUIET_US && time - watch->first_us < UNQUIET_US))
         return 0;
     watch->first_us = 0;
-    if (look(watch, &now, err) < 0)
+    if (scan(watch, &now, err) < 0)
         return -1;
     if (now.size == watch->seen.size && (now.size == 0 || !memcmp(now.data, watch->seen.data, now.size)))
         return 0;

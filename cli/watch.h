@@ -1,6 +1,6 @@
-/* Files that may change: which they are is looked up anew each time, so that files which editors replace by
- * renaming and directories which appear are seen. inotify(7) only says when to look; changes that other
- * machines make on a shared file system are not noticed. */
+/* Watching files for changes. The directories are scanned again after every event, so that files
+ * which editors replace by renaming and new directories are found. inotify(7) only tells when to
+ * scan. It does not report changes that other machines make on a shared file system. */
 #ifndef PE_CLI_WATCH_H
 #define PE_CLI_WATCH_H
 
@@ -12,24 +12,28 @@
 
 struct watch {
     int fd;
-    char **paths; /* as the user named them, NULL-terminated; owned, the texts are not */
-    struct pe_buf seen;
-    uint64_t first_us, last_us; /* of the events that are not looked into yet; 0: none */
+    char **paths;       /* from the command line, NULL-terminated; the array is owned, the texts are not */
+    struct pe_buf seen; /* the last scan: one line per file, with its inode, size and time */
+    uint64_t first_us, last_us; /* times of the events since the last scan; 0: none */
 };
 
-/* Watch files and directories, and below. `extra` is one more path, or NULL. */
+/* Watch the files and directories at `paths`, with everything below them. `extra` is one more path,
+ * or NULL. The paths must outlive `watch`. */
 int watch_open(struct watch *watch, char *const *paths, size_t count, const char *extra,
                struct pe_error *err) PE_MUST_CHECK;
+/* Stop watching and free everything. */
 void watch_close(struct watch *watch);
 
-/* How the files are now is what changes are looked for against. To be called before they are read. */
+/* Record the baseline that later changes are compared with. Call this before the files are read.
+ * PE_ERR_TOO_LARGE for too many files or directories. */
 int watch_begin(struct watch *watch, struct pe_error *err) PE_MUST_CHECK;
 
-/* PE_ERR_CANCELED, naming the file, when something has changed and been quiet for a moment since. */
+/* PE_ERR_CANCELED, naming the file, when a file differs from the baseline and there were no further
+ * events for 100 ms (or for 2 s in total). Errors of watch_begin otherwise. */
 int watch_check(struct watch *watch, struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait up to a second for events, and a few milliseconds when some are to be looked into; a signal ends it.
- */
+/* Wait for events: up to a second, or up to 50 ms when events are pending. A signal ends the
+ * wait. */
 void watch_pause(const struct watch *watch);
 
 #endif

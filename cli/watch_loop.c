@@ -1,4 +1,4 @@
-/* The loop of --watch. */
+/* The loop of --watch. watch.c detects the changes, job_client.c runs the jobs. */
 #include "cli/watch_loop.h"
 
 #include "base/cleanup.h"
@@ -19,7 +19,7 @@ static bool is_below(const char *path, const char *directory)
     return !strncmp(path, directory, size) && (path[size] == '/' || path[size] == '\0');
 }
 
-/* Output files among the watched ones would start the next client. */
+/* Refuse an output directory below a watched one: output files would start the next run. */
 static int check_output(const struct cli_options *options, struct pe_error *err)
 {
     char output[PATH_MAX], input[PATH_MAX];
@@ -27,20 +27,21 @@ static int check_output(const struct cli_options *options, struct pe_error *err)
     if (!options->output)
         return 0;
     if (mkdir(options->output, 0777) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making %s", options->output);
+        return pe_fail_errno(err, "cannot create the output directory %s", options->output);
     if (!realpath(options->output, output))
-        return pe_fail_errno(err, "%s", options->output);
+        return pe_fail_errno(err, "cannot resolve the path of %s", options->output);
     for (size_t i = 0; i < options->file_count; i++)
         if (realpath(options->files[i], input) && stat(input, &info) == 0 && S_ISDIR(info.st_mode) &&
             is_below(output, input))
-            return pe_fail(err, PE_ERR_INVALID,
-                           "--output %s lies in %s, which is watched: what a run writes would start the next "
-                           "one; choose a directory elsewhere",
-                           options->output, options->files[i]);
+            return pe_fail(
+                err, PE_ERR_INVALID,
+                "--output %s is inside %s, which is watched: output files would start the next run; "
+                "choose another directory",
+                options->output, options->files[i]);
     return 0;
 }
 
-/* The line between two runs. */
+/* Print a line between two runs, with the time and the reason. */
 static void print_separator(const struct pe_error *why)
 {
     char now[16] = "";
@@ -51,7 +52,8 @@ static void print_separator(const struct pe_error *why)
     fprintf(stderr, "\npe-run: ---- %s %s ----\n", now, why->message);
 }
 
-/* Wait for a change, which is then `err`'s message. A service of our own may fail meanwhile. */
+/* Wait for a change. It is described by `err` although 0 is returned. Fails when the local service
+ * fails meanwhile. */
 static int wait_for_change(struct job_client *client, struct watch *watch, struct pe_error *err)
 {
     for (;;) {
@@ -63,7 +65,7 @@ static int wait_for_change(struct job_client *client, struct watch *watch, struc
     }
 }
 
-/* One client, and then until there is reason for another. */
+/* Run the job once, and wait until a file changes. */
 static int run_and_wait(struct job_client *client, struct watch *watch, struct pe_error *err)
 {
     bool is_quiet = client->options.quiet;
@@ -76,7 +78,7 @@ static int run_and_wait(struct job_client *client, struct watch *watch, struct p
         if (client->was_abandoned)
             return 0;
         if (!is_quiet && !interrupt_signal())
-            fprintf(stderr, "pe-run: exit code %d; waiting for a change (Ctrl-C ends)\n", code);
+            fprintf(stderr, "pe-run: exit code %d; waiting for a change (Ctrl-C to stop)\n", code);
     }
     if (wait_for_change(client, watch, err) < 0)
         return -1;
@@ -98,7 +100,7 @@ int watch_loop_run(struct job_client *client, struct pe_error *err)
     const char *extra = standard_input && strcmp(standard_input, "-") != 0 ? standard_input : NULL;
     __attribute__((cleanup(watch_close))) struct watch watch = {.fd = -1};
     if (check_output(options, err) < 0 || job_client_collect(client, err) < 0)
-        return fail(err, EXIT_USAGE); /* the first time this is the command line's fault */
+        return fail(err, EXIT_USAGE); /* in the first round, the command line is wrong */
     if (watch_open(&watch, options->files, options->file_count, extra, err) < 0)
         return fail(err, EXIT_SERVICE);
     interrupt_catch();

@@ -86,7 +86,7 @@ def test_fish_completes_with_descriptions(work):
     for typed, wanted in UNIQUE:
         found = [entry[0] for entry in fish(work, typed)]
         equal(found, [wanted.split(" ")[-1]], typed)
-    equal(["--watch", "run it again whenever a FILE changes"] in fish(work, "pe-run --"), True, "description")
+    equal(["--watch", "run again whenever a FILE changes"] in fish(work, "pe-run --"), True, "description")
 
 
 def help_options(*command):

@@ -65,7 +65,7 @@ def test_files_and_job_arrive(work):
                                     "cache": False, "cmd": ["sh", "-c", "--"]}, "job")
     equal(parts[1:], [("file", b"main.c", b"int main;"), ("file", b"src/a.h", b""),
                       ("file", b"src/b/deep.h", b"deep")], "files")
-    contains(done.stderr, b"leak is a symbolic link: not sent")
+    contains(done.stderr, b"leak is a symbolic link and was not sent")
 
 
 def test_odd_names_survive(work):
@@ -114,15 +114,15 @@ def test_wrong_usage_is_said_before_anything_is_sent(work):
     big = f"{work}/big"
     with open(big, "wb") as file:
         file.truncate(33 << 20)
-    cases = [((), b"say which image"), (("--bogus", "gcc:14"), b"unknown option '--bogus'"),
+    cases = [((), b"expected an image"), (("--bogus", "gcc:14"), b"unknown option '--bogus'"),
              (("gcc:14", "/nonexistent.c"), b"/nonexistent.c: No such file"),
              (("gcc:14", "--timeout", "0"), b"--timeout takes seconds"),
              (("gcc:14", "--timeout", "61"), b"--timeout takes seconds"),
-             (("gcc:14", "--env", "novalue"), b"--env takes KEY=VALUE"), (("gcc:14", "--"), b"a command is missing"),
+             (("gcc:14", "--env", "novalue"), b"--env takes KEY=VALUE"), (("gcc:14", "--"), b"expected a command after --"),
              (("Bad Image",), b"field 'image'"), (("gcc:14", big), b"at most 32 MiB"),
-             (("gcc:14", "/dev/null"), b"is not a file or a directory"),
+             (("gcc:14", "/dev/null"), b"is neither a regular file nor a directory"),
              (("--server", "ftp://x", "gcc:14"), b"is not the URL of a server"),
-             (("--json", "--output", "x", "gcc:14"), b"--json has the output files")]
+             (("--json", "--output", "x", "gcc:14"), b"--json already includes the output files")]
     with Server(answer()) as server:
         for arguments, message in cases:
             done = run(*arguments, server=server)
@@ -144,7 +144,7 @@ def test_output_files_are_written_below_the_directory(work):
 
 def test_output_files_are_mentioned(work):
     with Server(answer(files=[(b"a.txt", b"A")])) as server:
-        contains(run("gcc:14", server=server).stderr, b"1 files in /output: --output DIR")
+        contains(run("gcc:14", server=server).stderr, b"1 files to /output; use --output DIR")
 
 
 def test_hostile_file_names_write_nothing(work):
@@ -152,7 +152,7 @@ def test_hostile_file_names_write_nothing(work):
         with Server(answer(stdout=b"out", files=[(b"good", b"g"), (name, b"evil")])) as server:
             done = run("--output", f"{work}/out", "gcc:14", server=server)
         equal((done.returncode, done.stdout), (125, b""), repr(name))
-        contains(done.stderr, b"the server's answer is broken: file name")
+        contains(done.stderr, b"the server's reply is broken: file name")
         equal(os.listdir(work), [], "files")
     equal(os.path.exists("/tmp/pe-run-evil"), False, "file outside")
 
@@ -169,7 +169,7 @@ def test_symbolic_links_in_the_output_directory_are_not_followed(work):
     with Server(answer(files=[(b"dir/kept", b"new")])) as server:
         done = run("--output", f"{work}/out", "gcc:14", server=server)
     equal(done.returncode, 125, "exit code")
-    contains(done.stderr, b"output file 'dir/kept'")
+    contains(done.stderr, b"cannot save output file 'dir/kept'")
     equal(open(f"{work}/elsewhere/kept", "rb").read(), b"kept", "file outside")
 
 

@@ -52,13 +52,13 @@ def test_the_file_is_looked_for_where_xdg_says(work):
 
 def test_mistakes_in_the_file_are_said_with_file_and_line(work):
     good = "[profile a]\nserver=http://127.0.0.1:9\n"
-    cases = [("nonsense\n", 1, "neither [profile NAME] nor"), ("\n\ndefault = b c\n", 3, "'b c' is not a profile's name"),
-             ("colour = red\n" + good, 1, "there is only 'default'"), ("[profiles a]\nserver=http://x\n", 2, "is not [profile NAME]"),
+    cases = [("nonsense\n", 1, "neither [profile NAME] nor"), ("\n\ndefault = b c\n", 3, "'b c' is not a valid profile name"),
+             ("colour = red\n" + good, 1, "only 'default' may stand before"), ("[profiles a]\nserver=http://x\n", 2, "is not [profile NAME]"),
              ("[profile " + "n" * 41 + "]\nserver=http://x\n", 2, "at most 40"), ("[profile a]\nserver=ftp://x\n", 2, "is not the URL of a server"),
-             ("[profile local]\nserver=http://x\n", 2, "choose another name"), ("[profile a]\nsever=http://x\n", 2, "none of server, token"),
+             ("[profile local]\nserver=http://x\n", 2, "choose another name"), ("[profile a]\nsever=http://x\n", 2, "unknown key 'sever'"),
              (good + "server=http://127.0.0.1:9\n", 3, "given twice"), (good + "token=a b\n", 3, "printable"),
              (good + "x" * 300 + "=1\n", 3, "longer than"), (good + "ca=/nonexistent\n", 3, "/nonexistent: No such file"),
-             (good + "token-file=none\n", 3, "there is no file"), (good + "\0\n", 3, "not text"), ("[profile a\n", 1, "neither")]
+             (good + "token-file=none\n", 3, "there is no file"), (good + "\0\n", 3, "NUL byte"), ("[profile a\n", 1, "neither")]
     for text, line, why in cases:
         settings = configure(work, text)
         done = run("-p", "a", "gcc:14", **settings)
@@ -107,7 +107,7 @@ def test_secrets_that_others_may_read_are_not_used(work):
             settings = configure(work, f"[profile a]\nserver={server.url}\ntoken=s3cret\n", mode)
             done = run("-p", "a", "gcc:14", **settings)
             equal(done.returncode, 78, oct(mode))
-            contains(done.stderr, b":3: others may read this file, which holds a token: chmod 600 ")
+            contains(done.stderr, b":3: other users may read this file, which holds a token; run: chmod 600 ")
         write(f"{work}/config/program-explorer/t", b"x\n")
         os.chmod(f"{work}/config/program-explorer/t", 0o644)
         done = run("-p", "a", "gcc:14", **configure(work, f"[profile a]\nserver={server.url}\ntoken-file=t\n", 0o644))

@@ -186,7 +186,7 @@ def test_ctrl_c_at_the_terminal_clears_the_line_and_ends(work):
         os.write(terminal.fd, b"\x03")
         equal(terminal.end(), 130, "exit code")
         event.set()
-    contains(terminal.seen, ERASE + b"pe-run: ended by Interrupt")
+    contains(terminal.seen, ERASE + b"pe-run: interrupted by a signal: Interrupt")
 
 
 def test_without_a_server_the_line_tells_what_is_started(work):

@@ -63,7 +63,7 @@ def test_a_change_runs_it_again_with_a_line_in_between(work):
         equal(watching.end(), 130, "exit code")
     equal(out, b"one\ntwo\n", "stdout has the programs' bytes only")
     contains(err, b"main.c has changed ----\n")
-    contains(err, b"pe-run: exit code 0; waiting for a change (Ctrl-C ends)\n")
+    contains(err, b"pe-run: exit code 0; waiting for a change (Ctrl-C to stop)\n")
 
 
 def test_editors_that_replace_the_file_are_followed(work):
@@ -142,7 +142,7 @@ def test_a_change_during_a_run_breaks_it_off_and_begins_anew(work):
         write(main, b"2\n")
         watching.waits(1)
         equal(gone.wait(5), True, "the first job's connection was closed")
-        contains(watching.stderr(), b"main.c has changed: begun anew")
+        contains(watching.stderr(), b"main.c has changed; starting again")
         equal((watching.stdout(), watching.end()), (b"2\n", 130), "result")
 
 
@@ -175,7 +175,7 @@ def test_a_server_that_is_away_does_not_end_the_watch(work):
 def test_what_would_never_end_or_never_begin_is_refused(work):
     write(f"{work}/src/a.c")
     with Server(answer()) as server:
-        for arguments, why in ((("gcc:14",), b"needs a FILE"), (("-i", "-", "gcc:14"), b"needs a FILE"),
+        for arguments, why in ((("gcc:14",), b"needs at least one FILE"), (("-i", "-", "gcc:14"), b"needs at least one FILE"),
                                (("-o", "src/out", "gcc:14", "src"), b"is watched"), (("-o", ".", "gcc:14", "src/.."), b"is watched"),
                                (("gcc:14", "none.c"), b"No such file")):
             done = run("--watch", *arguments, server=server, cwd=work)

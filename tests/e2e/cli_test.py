@@ -67,7 +67,7 @@ def _(service):
     before = s.qemu_pids() - set(service.vmm_pids())
     done = pe_run(None, "gcc:14", os.path.join(s.TOP, "examples", "hello.c"))
     s.check_equal((done.stdout[:15], done.returncode), (b"Hello from gcc ", 0), done.stderr)
-    s.check(b"no server named" in done.stderr, done.stderr)
+    s.check(b"no server given" in done.stderr, done.stderr)
     s.check(s.gone(s.qemu_pids() - before - set(service.vmm_pids())), "a VMM is left")
     s.check_equal(s.shared_places() - service.places_before, set(), "files left behind")
 
