@@ -1,4 +1,4 @@
-/* Putting a catalog entry together. Whether it is valid is proto/image.c's to say, in the end. */
+/* Building a catalog entry. proto/image.c decides in the end whether it is valid. */
 #include "image/catalog_entry.h"
 
 #include "base/cleanup.h"
@@ -27,15 +27,15 @@ static int set_text(json_t *fields, const char *field, const json_t *config, con
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value))
-        return pe_fail(err, PE_ERR_MALFORMED, "the configuration's '%s' is not a string", key);
+        return pe_fail(err, PE_ERR_MALFORMED, "'%s' of the image's configuration is not a string", key);
     return json_object_set(fields, field, (json_t *)value) == 0
                ? 0
-               : pe_fail(err, PE_ERR_INTERNAL, "field '%s'", field);
+               : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
 /* ---- labels ---- */
 
-/* A label's text is JSON, but for a description, which may be plain. */
+/* Add a label. Its text is JSON; only a description may be plain text. */
 static int add_label(json_t *fields, const char *field, const char *text, struct pe_error *err)
 {
     json_error_t where;
@@ -43,7 +43,7 @@ static int add_label(json_t *fields, const char *field, const char *text, struct
     if (!value && !strcmp(field, "description"))
         value = json_string(text);
     if (!value)
-        return pe_fail(err, PE_ERR_MALFORMED, "label pe.%s is not JSON: %s", field, where.text);
+        return pe_fail(err, PE_ERR_MALFORMED, "the image's label pe.%s is not JSON: %s", field, where.text);
     if (!strcmp(field, "json"))
         return catalog_entry_add_metadata(fields, value, err);
     pe_autojson json_t *one = json_pack("{s:O}", field, value);
@@ -56,7 +56,7 @@ static int add_labels(json_t *fields, json_t *labels, struct pe_error *err)
     json_t *value = NULL;
     json_t *described = json_object_get(labels, "org.opencontainers.image.description");
     if (json_is_string(described) && json_object_set(fields, "description", described) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "description");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     json_object_foreach(labels, key, value)
     {
         if (!strncmp(key, "pe.", 3) && json_is_string(value) &&
@@ -78,10 +78,10 @@ int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_err
     if (!both || json_array_extend(both, cmd) < 0 || json_object_set(fields, "entrypoint", entrypoint) < 0 ||
         json_object_set(fields, "cmd", cmd) < 0 || json_object_set(fields, "default_cmd", both) < 0 ||
         json_object_set(fields, "env", env) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "reading the image's configuration");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot read the image's configuration: out of memory");
     const json_t *user = json_object_get(run, "User");
     if (json_is_string(user) && json_object_set_new(fields, "user", json_pack("{s:O}", "name", user)) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "user");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (set_text(fields, "working_dir", run, "WorkingDir", err) < 0 ||
         set_text(fields, "stop_signal", run, "StopSignal", err) < 0 ||
         set_text(fields, "architecture", config, "architecture", err) < 0)
@@ -106,11 +106,13 @@ int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             found |= !strcmp(key, known[i]);
         if (!found)
-            return pe_fail(err, PE_ERR_INVALID, "the metadata has an unknown field '%s'", key);
+            return pe_fail(err, PE_ERR_INVALID,
+                           "the metadata has an unknown field '%s'; docs/images.md lists all fields", key);
         if (json_object_set(fields, key, value) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "field '%s'", key);
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     }
-    /* Said here, beside the place it comes from, rather than when all is done. */
+    /* The values are checked here, where the message can name their source, and not only in the
+     * finished entry. */
     json_t *checked = NULL;
     int failed = pe_metadata_parse(metadata, &checked, err);
     json_decref(checked);
@@ -125,7 +127,7 @@ static json_t *read_json(int at, const char *path, struct pe_error *err)
         return NULL;
     json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
     if (!json)
-        pe_fail(err, PE_ERR_MALFORMED, "%s is not JSON: line %d: %s", path, where.line, where.text);
+        pe_fail(err, PE_ERR_MALFORMED, "%s is not valid JSON: line %d: %s", path, where.line, where.text);
     return json;
 }
 
@@ -137,22 +139,22 @@ int catalog_entry_add_file(json_t *fields, int at, const char *path, struct pe_e
     return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
 }
 
-static int inline_example(json_t *example, const char *beside, struct pe_error *err)
+static int inline_example_file(json_t *example, const char *beside, struct pe_error *err)
 {
     char path[PATH_MAX];
-    const char *said = json_string_value(json_object_get(example, "path"));
+    const char *relative = json_string_value(json_object_get(example, "path"));
     const char *slash = strrchr(beside, '/');
-    if (!said)
+    if (!relative)
         return 0;
-    int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - beside) + 1 : 0, beside, said);
+    int n = snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - beside) + 1 : 0, beside, relative);
     if (n < 0 || (size_t)n >= sizeof path)
-        return pe_fail(err, PE_ERR_INVALID, "the path of example %s is too long", said);
+        return pe_fail(err, PE_ERR_INVALID, "the path of the example file %s is too long", relative);
     pe_autobuf struct pe_buf text = {0};
     if (pe_read_file(AT_FDCWD, path, METADATA_FILE_MAX, &text, err) < 0)
         return -1;
     if (json_object_set_new(example, "text", json_stringn((const char *)text.data, text.size)) < 0 ||
         json_object_del(example, "path") < 0)
-        return pe_fail(err, PE_ERR_INVALID, "example %s is not UTF-8 text", path);
+        return pe_fail(err, PE_ERR_INVALID, "the example file %s is not UTF-8 text", path);
     return 0;
 }
 
@@ -165,7 +167,7 @@ int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_erro
         return -1;
     json_array_foreach(json_object_get(json, "examples"), i, example)
     {
-        if (inline_example(example, path, err) < 0)
+        if (inline_example_file(example, path, err) < 0)
             return pe_fail_context(err, "%s", path);
     }
     return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
@@ -181,13 +183,13 @@ static bool has_home(const struct pe_image *image)
     return false;
 }
 
-/* What a login would set, and containers' runtimes do. */
+/* Container runtimes set HOME to the home directory of the user, as login(1) does. */
 static int add_home(json_t *fields, const char *path, struct pe_error *err)
 {
     json_t *env = json_object_get(fields, "env");
     return json_array_append_new(env, json_sprintf("HOME=%s", path)) == 0
                ? 0
-               : pe_fail(err, PE_ERR_INVALID, "the home directory of the image's user is not UTF-8");
+               : pe_fail(err, PE_ERR_INVALID, "the home directory of the image's user is not valid UTF-8");
 }
 
 int catalog_entry_to_image(json_t *fields, const struct flatten_result *made, struct pe_image *image,
@@ -196,13 +198,14 @@ int catalog_entry_to_image(json_t *fields, const struct flatten_result *made, st
     struct users_home home;
     struct pe_image_user user;
     if (!json_object_get(fields, "env") && json_object_set_new(fields, "env", json_array()) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "environment");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (json_object_set_new(fields, "digest", json_string(made->digest)) < 0 ||
         json_object_set_new(fields, "rootfs_bytes", json_integer((json_int_t)made->rootfs_bytes)) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "catalog entry");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (pe_image_from_json(fields, image, err) < 0)
         return -1;
-    /* To the side first: `image` is made anew when its environment changes. */
+    /* The ids go to a local variable first, because `image` is made again when HOME is added to its
+     * environment. */
     if (users_resolve(image->user.name, &made->passwd, &made->group, &user, &home, err) < 0)
         return -1;
     if (*image->user.name && home.path[0] == '/' && !has_home(image)) {

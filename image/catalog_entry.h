@@ -1,6 +1,6 @@
-/* What a catalog entry will say of an image, put together from what says it: the OCI configuration, its
- * labels `pe.*`, a pe.json, the command line; the later overrides the earlier. A JSON object with the fields
- * of proto/image.h. */
+/* Building the catalog entry of an image from its OCI configuration, its labels `pe.*`, a pe.json
+ * file and the command line, in this order. A later source overrides an earlier one. The entry is
+ * built as `fields`, a JSON object with the fields of proto/image.h. */
 #ifndef PE_IMAGE_CATALOG_ENTRY_H
 #define PE_IMAGE_CATALOG_ENTRY_H
 
@@ -11,20 +11,25 @@
 
 #include <jansson.h>
 
-/* Take entrypoint, command, environment, working directory, user, stop signal and labels. */
+/* Add entrypoint, command, environment, working directory, user, stop signal and labels of an OCI
+ * configuration (image-spec config.md). PE_ERR_MALFORMED when a field has the wrong type. */
 int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_error *err) PE_MUST_CHECK;
 
-/* Take the fields of a pe.json. An unknown field is PE_ERR_INVALID: a typo must not be ignored. */
+/* Add the fields of a pe.json. PE_ERR_INVALID for an unknown field, so that a typo is not ignored,
+ * and for a wrong value; PE_ERR_MALFORMED when `metadata` is not an object. */
 int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err) PE_MUST_CHECK;
 
-/* The same from a file; at most 256 KiB. `at` is a directory, or AT_FDCWD. */
+/* Add the fields of the pe.json file at `path`, relative to the directory descriptor `at` or
+ * AT_FDCWD. It may have 256 KiB. Errors as above, with the file's name. */
 int catalog_entry_add_file(json_t *fields, int at, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* The same from a file of the user's own, whose examples may have a "path", relative to it, in place of
- * "text". */
+/* Add the fields of the pe.json file at `path`, which the user named on the command line. Its
+ * examples may have a "path", relative to the file, in place of "text". Errors as above. */
 int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* The catalog entry: `fields`, the rootfs that was made of the image, its user resolved. */
+/* Make the catalog entry: `fields`, plus digest and size of the rootfs, plus the ids of the user,
+ * which are looked up in the image's own /etc/passwd and /etc/group. `fields` is modified. The
+ * caller frees `image`. PE_ERR_INVALID when the entry is not valid or the user does not exist. */
 int catalog_entry_to_image(json_t *fields, const struct flatten_result *made, struct pe_image *image,
                            struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* Combining images. Files are equal when their SHA-256 is. */
+/* Combining images. Files are considered equal when their SHA-256 digests are equal. */
 #include "image/combine.h"
 
 #include "base/cleanup.h"
@@ -29,22 +29,22 @@ struct known_file {
 
 struct combining {
     const char *store;
-    const struct pe_image *parts[PARTS_MAX]; /* into `images` */
+    const struct pe_image *parts[PARTS_MAX]; /* pointers into `images` */
     char prefixes[PARTS_MAX][PE_IMAGE_NAME_MAX + 1];
     size_t count;
     struct pe_store_images images;
     struct tree tree;
     struct squashfs_image *squashfs;
-    struct known_file *known; /* of the first image, by digest */
+    struct known_file *known; /* files of the first image, sorted by digest */
     size_t known_count;
     struct progress *progress;
     struct combine_result *result;
-    uint8_t *chunk;
+    uint8_t *chunk; /* READ_BYTES bytes */
 };
 
 static void free_combining(struct combining *state)
 {
-    squashfs_image_free(state->squashfs); /* first: its threads write to the tree's inodes */
+    squashfs_image_free(state->squashfs); /* freed first, because its threads write to the tree's inodes */
     tree_free(&state->tree);
     pe_store_images_free(&state->images);
     free(state->known);
@@ -56,7 +56,8 @@ static void rootfs_path(const struct combining *state, const struct pe_image *im
     snprintf(path, PATH_MAX, "%s/%s/rootfs.squashfs", state->store, image->digest + strlen("sha256:"));
 }
 
-/* "library/gcc:14" lies below /library-gcc-14. One that is combined already stays where it is. */
+/* The directory of an image: /library-gcc-14 for "library/gcc:14". A part of a combined image keeps
+ * its directory. */
 static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAME_MAX + 1])
 {
     snprintf(prefix, PE_IMAGE_NAME_MAX + 1, "%s", *image->root ? image->root : image->name);
@@ -65,7 +66,7 @@ static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAM
             *at = '-';
 }
 
-/* ---- which files are known ---- */
+/* ---- known files ---- */
 
 static int digest_content(struct combining *state, struct squashfs_reader *source,
                           const struct tree_inode *inode, char text[PE_SHA256_DIGEST_SIZE],
@@ -78,7 +79,7 @@ static int digest_content(struct combining *state, struct squashfs_reader *sourc
         if (n < 0)
             return -1;
         if (n == 0)
-            return pe_fail(err, PE_ERR_MALFORMED, "a file ends early");
+            return pe_fail(err, PE_ERR_MALFORMED, "a file of the image is truncated; run `pe-image verify`");
         pe_sha256_add(hash, state->chunk, (size_t)n);
         at += (uint64_t)n;
         progress_add(state->progress, (uint64_t)n);
@@ -96,7 +97,7 @@ static int learn_files(struct combining *state, struct squashfs_reader *source, 
 {
     state->known = calloc(state->tree.inode_count + 1, sizeof *state->known);
     if (!state->known)
-        return pe_fail_errno(err, "list of files");
+        return pe_fail_errno(err, "out of memory for the list of files");
     for (const struct tree_inode *inode = state->tree.all; inode; inode = inode->next) {
         if (!inode->content || squashfs_reader_file_size(inode) == 0)
             continue;
@@ -109,9 +110,9 @@ static int learn_files(struct combining *state, struct squashfs_reader *source, 
     return 0;
 }
 
-/* ---- taking files over ---- */
+/* ---- adding files ---- */
 
-/* The same blocks for another inode. */
+/* Let `inode` refer to the blocks of `known`. */
 static int share_content(struct combining *state, struct tree_inode *inode, const struct tree_inode *known,
                          struct pe_error *err)
 {
@@ -121,7 +122,7 @@ static int share_content(struct combining *state, struct tree_inode *inode, cons
     sqfs_free(inode->content);
     inode->content = malloc(size);
     if (!inode->content)
-        return pe_fail_errno(err, "file tree");
+        return pe_fail_errno(err, "out of memory for the file tree");
     memcpy(inode->content, known->content, size);
     return 0;
 }
@@ -157,7 +158,7 @@ static int add_file(struct combining *state, struct squashfs_reader *source, str
     return write_content(state, source, inode, err);
 }
 
-/* Every file below a directory, in the order of names, which is the same every time. */
+/* Add every file below a directory in the order of names, so that the result is reproducible. */
 static int add_files(struct combining *state, struct squashfs_reader *source,
                      const struct tree_inode *directory, struct pe_error *err)
 {
@@ -167,7 +168,7 @@ static int add_files(struct combining *state, struct squashfs_reader *source,
         if (S_ISDIR(inode->attributes.mode))
             failed = add_files(state, source, inode, err);
         else if (S_ISREG(inode->attributes.mode) && inode->layer != state->tree.layer) {
-            inode->layer = state->tree.layer; /* once, whatever its names */
+            inode->layer = state->tree.layer; /* marks it as added; it may have several names */
             failed = add_file(state, source, inode, err);
         }
         if (failed)
@@ -181,7 +182,7 @@ static int add_files(struct combining *state, struct squashfs_reader *source,
 static int find_parts(struct combining *state, char *const *names, size_t count, struct pe_error *err)
 {
     if (count < 2 || count > PARTS_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "2 to %u images can be combined", PARTS_MAX);
+        return pe_fail(err, PE_ERR_INVALID, "combine takes 2 to %u images, not %zu", PARTS_MAX, count);
     if (pe_store_list(state->store, &state->images, err) < 0)
         return -1;
     for (; state->count < count; state->count++) {
@@ -194,7 +195,7 @@ static int find_parts(struct combining *state, char *const *names, size_t count,
         for (size_t i = 0; i < state->count; i++) {
             if (!strcmp(state->prefixes[i], state->prefixes[state->count]))
                 return pe_fail(err, PE_ERR_INVALID,
-                               "%s is named twice, or would lie in the same folder as %s", image->name,
+                               "%s is named twice, or would be in the same directory as %s", image->name,
                                state->parts[i]->name);
             counted |= !strcmp(state->parts[i]->digest, image->digest);
         }
@@ -203,7 +204,7 @@ static int find_parts(struct combining *state, char *const *names, size_t count,
     return 0;
 }
 
-/* The first image's data stays where it lies. */
+/* Copy the first image's data as it is. */
 static int adopt_first(struct combining *state, struct pe_error *err)
 {
     char path[PATH_MAX];
@@ -221,7 +222,7 @@ static int add_part(struct combining *state, size_t number, struct pe_error *err
     char path[PATH_MAX];
     const struct pe_image *part = state->parts[number];
     if (*part->root && !strcmp(part->digest, state->parts[0]->digest))
-        return 0; /* it is in the first already */
+        return 0; /* the first image contains it already */
     rootfs_path(state, part, path);
     pe_autosquashfsreader struct squashfs_reader *source = squashfs_reader_open(path, err);
     state->tree.layer = (uint32_t)number;
@@ -229,7 +230,8 @@ static int add_part(struct combining *state, size_t number, struct pe_error *err
         squashfs_reader_read_tree(source, part->root, &state->tree, state->prefixes[number], err) < 0)
         return -1;
     const struct tree_inode *root = tree_find(&state->tree, state->prefixes[number]);
-    return root ? add_files(state, source, root, err) : pe_fail(err, PE_ERR_INTERNAL, "no tree");
+    return root ? add_files(state, source, root, err)
+                : pe_fail(err, PE_ERR_INTERNAL, "%s has no directory in the combined image", part->name);
 }
 
 static int publish(struct combining *state, struct store_writer *writer, uint64_t size, struct pe_error *err)
@@ -259,7 +261,7 @@ int combine_images(const char *store, char *const *names, size_t count, struct p
     __attribute__((cleanup(free_combining))) struct combining state = {
         .store = store, .progress = progress, .result = result, .chunk = malloc(READ_BYTES)};
     if (!state.chunk)
-        return pe_fail_errno(err, "combining");
+        return pe_fail_errno(err, "out of memory");
     progress_begin(progress, "combining", 0);
     if (find_parts(&state, names, count, err) < 0 || store_writer_begin(store, &writer, err) < 0 ||
         tree_init(&state.tree, err) < 0 || !(state.squashfs = squashfs_image_create(writer.rootfs, err)) ||

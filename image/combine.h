@@ -1,6 +1,6 @@
-/* Several images in one: their root filesystems under prefixes of one squashfs image, where equal files are
- * stored once. The first one's data is taken over as it lies, so that one more image can be added to a
- * combined one without writing the old data anew. */
+/* Combining images: one squashfs image with the root filesystem of each image in a directory of its
+ * own. Files with equal contents are stored once. The data of the first image is copied without
+ * compressing it again, so adding an image to a combined one is cheap. */
 #ifndef PE_IMAGE_COMBINE_H
 #define PE_IMAGE_COMBINE_H
 
@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 struct combine_result {
-    uint64_t before, after;              /* bytes of the rootfs files, each counted once */
-    uint64_t shared_files, shared_bytes; /* that were in the first image already */
+    uint64_t before, after; /* total bytes of the rootfs files; a file with several names counts once */
+    uint64_t shared_files, shared_bytes; /* files that the first image already had, and their bytes */
 };
 
-/* Combine the images of these names; the names then mean the parts of the new one. What loses its last name
- * thereby is removed. */
+/* Combine the `count` images of these names, 2 to 64. Afterwards the names refer to the parts of
+ * the new image, and rootfs files that have no name any more are deleted. PE_ERR_NOT_FOUND for an
+ * unknown name, PE_ERR_INVALID when two images cannot be in one file. */
 int combine_images(const char *store, char *const *names, size_t count, struct progress *progress,
                    struct combine_result *result, struct pe_error *err) PE_MUST_CHECK;
 

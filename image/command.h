@@ -1,6 +1,7 @@
-/* The subcommands of pe-image. Each has a file of its own, command_NAME.c, with its table of options and one
- * entry function. Entry functions get argv[0] as the subcommand's name. They return 0, or a negative number
- * with the error set. A wrong command line is PE_ERR_INVALID, which main turns into exit code 2. */
+/* The subcommands of pe-image. Each has a file of its own, command_NAME.c, with its table of
+ * options and one entry function. Entry functions get argv[0] as the subcommand's name. They return
+ * 0, or a negative number with the error set. A wrong command line is PE_ERR_INVALID, which main
+ * turns into exit code 2. */
 #ifndef PE_IMAGE_COMMAND_H
 #define PE_IMAGE_COMMAND_H
 
@@ -29,19 +30,20 @@ struct command_store {
         "json", 0, NULL, "print the result as JSON, and nothing else", PE_OPTION_FLAG, &(json) \
     }
 
-/* Parse a subcommand's options (pe_options_parse) and set `store->path` to the default store when --store was
- * not given. `*rest` is the index of the first argument that is not an option. `store` must not be moved
- * afterwards. PE_ERR_INVALID for a wrong command line. */
+/* Parse a subcommand's options (pe_options_parse) and set `store->path` to the default store when
+ * --store was not given. `*rest` is the index of the first argument that is not an option. `store`
+ * must not be moved afterwards. PE_ERR_INVALID for a wrong command line. */
 int command_parse(const struct pe_program *program, int argc, char **argv, struct command_store *store,
                   int *rest, struct pe_error *err) PE_MUST_CHECK;
 
-/* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for a value
- * that could not be made because memory ran out, and is an error, as is a failed write. */
+/* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for
+ * a value that could not be made because memory ran out, and is an error, as is a failed write. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
+/* The entry functions. command_build replaces this process by the build script and returns only when
+ * that fails. */
 int command_pull(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_import(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
-/* Replaces this process by the build script; returns only when that fails. */
 int command_build(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_ls(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_inspect(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In an installation the script is below the home. In a source tree the home is build/ and the script is
- * beside it. */
+/* In an installation the script is below the home. In a source tree the home is build/ and the
+ * script is beside it. */
 static int find_script(char path[PATH_MAX], struct pe_error *err)
 {
     static const char *const places[] = {"image/build", "../image/build"};

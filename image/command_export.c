@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A regular file is written under a temporary name first, so that a truncated tar never has the final name.
- * An existing device or pipe is written to directly and never replaced. */
+/* A regular file is written under a temporary name first, so that a truncated tar never has the
+ * final name. An existing device or pipe is written to directly and never replaced. */
 static int export_file(const char *store, const struct pe_image *image, const char *path,
                        struct pe_error *err)
 {

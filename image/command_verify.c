@@ -35,8 +35,8 @@ static bool is_selected(const struct pe_image *image, char *const *names, int co
     return count == 0;
 }
 
-/* Verify the images of these names (all when `count` is 0) and append one object per image to `results`.
- * Returns the number of damaged images. */
+/* Verify the images of these names (all when `count` is 0) and append one object per image to
+ * `results`. Returns the number of damaged images. */
 static size_t verify_images(const char *store, const struct pe_store_images *images, char *const *names,
                             int count, json_t *results, bool json)
 {

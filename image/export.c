@@ -1,4 +1,4 @@
-/* Writing tars, by libarchive. */
+/* Writing tars with libarchive. */
 #include "image/export.h"
 
 #include "base/cleanup.h"
@@ -37,7 +37,7 @@ static void free_entry(struct archive_entry **entry)
 static int fail(const struct exporting *state, struct pe_error *err)
 {
     const char *why = archive_error_string(state->archive);
-    return pe_fail(err, PE_ERR_INTERNAL, "writing the tar: %s", why ? why : "libarchive failed");
+    return pe_fail(err, PE_ERR_INTERNAL, "cannot write the tar: %s", why ? why : "libarchive failed");
 }
 
 static int write_content(struct exporting *state, const struct tree_inode *inode, struct pe_error *err)
@@ -61,13 +61,14 @@ static void set_device(struct archive_entry *entry, uint32_t device)
     archive_entry_set_rdevminor(entry, (device & 0xff) | ((device >> 12) & ~0xffu));
 }
 
-/* The second and later names of an inode are links to its first, which it keeps in `target`. */
+/* Write one member. The first name of an inode with several names is kept in its `target`; later
+ * names become hard links to it. */
 static int write_member(struct exporting *state, struct tree_inode *inode, struct pe_error *err)
 {
     __attribute__((cleanup(free_entry))) struct archive_entry *entry = archive_entry_new();
     const struct tree_attributes *attributes = &inode->attributes;
     if (!entry)
-        return pe_fail_errno(err, "%s", state->path);
+        return pe_fail_errno(err, "out of memory for %s", state->path);
     bool linked = inode->links > 1 && inode->target && S_ISREG(attributes->mode);
     archive_entry_copy_pathname(entry, state->path);
     archive_entry_set_mode(entry, attributes->mode);
@@ -91,7 +92,7 @@ static int write_member(struct exporting *state, struct tree_inode *inode, struc
     if (linked || !S_ISREG(attributes->mode))
         return 0;
     if (inode->links > 1 && !(inode->target = strdup(state->path)))
-        return pe_fail_errno(err, "%s", state->path);
+        return pe_fail_errno(err, "out of memory for %s", state->path);
     return write_content(state, inode, err);
 }
 
@@ -121,10 +122,10 @@ int export_tar(const char *store, const struct pe_image *image, int fd, struct p
         squashfs_reader_read_tree(state.source, image->root, &tree, "", err) < 0)
         return -1;
     if (!state.archive)
-        return pe_fail_errno(err, "tar");
+        return pe_fail_errno(err, "out of memory");
     if (archive_write_set_format_pax_restricted(state.archive) != ARCHIVE_OK ||
         archive_write_set_options(state.archive, "hdrcharset=BINARY") < ARCHIVE_WARN ||
-        /* The same bytes to a pipe as to a file. */
+        /* Without padding, a pipe gets the same bytes as a file. */
         archive_write_set_bytes_in_last_block(state.archive, 1) != ARCHIVE_OK ||
         archive_write_open_fd(state.archive, fd) != ARCHIVE_OK)
         return fail(&state, err);

@@ -1,11 +1,12 @@
-/* An image's root filesystem as a tar, as `docker export` writes it. */
+/* Writing the root filesystem of an image as a tar, like `docker export`. */
 #ifndef PE_IMAGE_EXPORT_H
 #define PE_IMAGE_EXPORT_H
 
 #include "base/error.h"
 #include "proto/image.h"
 
-/* Write the pax tar of an image of the store to `fd`. The same image gives the same bytes. */
+/* Write a tar in pax format of an image of the store at `store` to `fd`. The same image gives the
+ * same bytes. */
 int export_tar(const char *store, const struct pe_image *image, int fd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* Fetching, by libcurl. What the other host says is checked like everything else from outside. */
+/* Fetching images with libcurl. The other host is not trusted: sizes, names and digests are
+ * checked. */
 #include "image/fetch.h"
 
 #include "base/buffer.h"
@@ -18,12 +19,12 @@
 #include <string.h>
 
 #define INDEX_BYTES_MAX (16u << 20)
-/* Under a KiB/s for this long is a dead connection. */
+/* A connection with less than 1 KiB/s for this long is considered dead. */
 #define STALL_SECONDS 30L
 
 struct download {
-    struct pe_buf *memory; /* or */
-    int fd;
+    struct pe_buf *memory; /* where the bytes go, or NULL */
+    int fd;                /* where they go otherwise */
     uint64_t bytes, bytes_max;
     struct progress *progress;
     struct pe_error *err; /* set by on_bytes when it refuses */
@@ -35,13 +36,14 @@ static size_t on_bytes(char *bytes, size_t one, size_t size, void *data)
     struct download *download = data;
     size_t total = one * size;
     if (total > download->bytes_max - download->bytes) {
-        pe_fail(download->err, PE_ERR_TOO_LARGE, "it has more than the %llu bytes that it should",
+        pe_fail(download->err, PE_ERR_TOO_LARGE, "more than the expected %llu bytes were received",
                 (unsigned long long)download->bytes_max);
         download->refused = true;
         return 0;
     }
-    int failed = download->memory ? pe_buf_append(download->memory, bytes, total, download->err)
-                                  : pe_write_all(download->fd, bytes, total, "the rootfs", download->err);
+    int failed = download->memory
+                     ? pe_buf_append(download->memory, bytes, total, download->err)
+                     : pe_write_all(download->fd, bytes, total, "the downloaded rootfs", download->err);
     download->refused = failed < 0;
     download->bytes += total;
     progress_add(download->progress, total);
@@ -53,12 +55,12 @@ static void cleanup_curl(CURL **curl)
     curl_easy_cleanup(*curl);
 }
 
-static int get(const char *url, struct download *download, struct pe_error *err)
+static int download_url(const char *url, struct download *download, struct pe_error *err)
 {
     char why[CURL_ERROR_SIZE] = "";
     __attribute__((cleanup(cleanup_curl))) CURL *curl = curl_easy_init();
     if (!curl)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl does not start");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot start libcurl");
     download->err = err;
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -76,49 +78,55 @@ static int get(const char *url, struct download *download, struct pe_error *err)
     if (code == CURLE_OK)
         return 0;
     if (download->refused)
-        return pe_fail_context(err, "%s", url);
-    return pe_fail(err, PE_ERR_LOST, "%s: %s", url, *why ? why : curl_easy_strerror(code));
+        return pe_fail_context(err, "cannot fetch %s", url);
+    return pe_fail(err, PE_ERR_LOST, "cannot fetch %s: %s", url, *why ? why : curl_easy_strerror(code));
 }
 
 /* ---- one image ---- */
 
-static int get_rootfs(const char *url, const struct pe_image *image, const struct store_writer *writer,
-                      struct progress *progress, struct pe_error *err)
+static int download_rootfs(const char *url, const struct pe_image *image, const struct store_writer *writer,
+                           struct progress *progress, struct pe_error *err)
 {
     char from[4096], digest[PE_SHA256_DIGEST_SIZE];
     snprintf(from, sizeof from, "%s/%s/rootfs.squashfs", url, image->digest + strlen("sha256:"));
     pe_autoclose int fd = open(writer->rootfs, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
-        return pe_fail_errno(err, "creating %s", writer->rootfs);
+        return pe_fail_errno(err, "cannot create %s", writer->rootfs);
     struct download download = {.fd = fd, .bytes_max = image->rootfs_bytes, .progress = progress};
     progress_begin(progress, "fetching", image->rootfs_bytes);
-    if (get(from, &download, err) < 0 || pe_sha256_file_digest(writer->rootfs, digest, err) < 0)
+    if (download_url(from, &download, err) < 0 || pe_sha256_file_digest(writer->rootfs, digest, err) < 0)
         return -1;
     if (strcmp(digest, image->digest) != 0)
-        return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", from, digest);
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "%s has the digest %s instead of %s; fetch it again, or run `pe-image verify` on the other host",
+            from, digest, image->digest);
     return 0;
 }
 
-/* Bring one, unless its bytes are here under another name: then only the name is new. */
+/* Fetch one image. When the store has its bytes under another name, only the name is added. */
 static int fetch_one(const char *store, const char *url, const struct pe_image *image, bool have_bytes,
                      struct progress *progress, struct pe_error *err)
 {
     if (image->rootfs_bytes == 0 || image->rootfs_bytes % PE_PMEM_ALIGN)
-        return pe_fail(err, PE_ERR_INVALID, "%s has a rootfs of %llu bytes", image->name,
-                       (unsigned long long)image->rootfs_bytes);
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "the other store lists %s with a rootfs of %llu bytes, which is not a positive multiple of 2 MiB",
+            image->name, (unsigned long long)image->rootfs_bytes);
     if (have_bytes)
         return store_add_name(store, image, err);
     pe_autostorewriter struct store_writer writer = {.lock = -1};
     progress_report(progress, "%s: fetching %.1f MiB", image->name, (double)image->rootfs_bytes / 1048576);
-    if (store_writer_begin(store, &writer, err) < 0 || get_rootfs(url, image, &writer, progress, err) < 0)
+    if (store_writer_begin(store, &writer, err) < 0 ||
+        download_rootfs(url, image, &writer, progress, err) < 0)
         return -1;
     progress_end(progress);
     return store_writer_publish(&writer, image, 1, err);
 }
 
-/* ---- all ---- */
+/* ---- all images ---- */
 
-static json_t *get_index(const char *url, struct progress *progress, struct pe_error *err)
+static json_t *download_index(const char *url, struct progress *progress, struct pe_error *err)
 {
     char from[4096];
     json_error_t where;
@@ -127,38 +135,39 @@ static json_t *get_index(const char *url, struct progress *progress, struct pe_e
         .memory = &text, .fd = -1, .bytes_max = INDEX_BYTES_MAX, .progress = progress};
     snprintf(from, sizeof from, "%s/index.json", url);
     progress_begin(progress, "index", 0);
-    if (get(from, &download, err) < 0)
+    if (download_url(from, &download, err) < 0)
         return NULL;
     json_t *json = json_loadb((const char *)text.data, text.size, 0, &where);
     if (json_is_array(json))
         return json;
     json_decref(json);
-    pe_fail(err, PE_ERR_MALFORMED, "%s is not the index of an image store", from);
+    pe_fail(err, PE_ERR_MALFORMED,
+            "%s is not the index of an image store; the URL must be that of the store's directory", from);
     return NULL;
 }
 
-enum here { ABSENT, BYTES_ONLY, SAME };
+enum presence { ABSENT, BYTES_ONLY, SAME };
 
-/* What of an image is in the store. */
-static enum here find_here(const char *store, const struct pe_image *image)
+/* How much of an image is already in the store. */
+static enum presence find_presence(const char *store, const struct pe_image *image)
 {
     struct pe_error ignored;
     pe_autostoreimages struct pe_store_images images = {0};
-    enum here here = ABSENT;
+    enum presence presence = ABSENT;
     if (pe_store_list(store, &images, &ignored) < 0)
         return ABSENT;
     for (size_t i = 0; i < images.count; i++) {
         if (strcmp(images.items[i].digest, image->digest) != 0)
             continue;
-        here = here == ABSENT ? BYTES_ONLY : here;
+        presence = presence == ABSENT ? BYTES_ONLY : presence;
         if (!strcmp(images.items[i].name, image->name)) {
             pe_autojson json_t *ours = pe_image_to_json(&images.items[i]);
             pe_autojson json_t *theirs = pe_image_to_json(image);
-            here = json_equal(ours, theirs) ? SAME : BYTES_ONLY;
+            presence = json_equal(ours, theirs) ? SAME : BYTES_ONLY;
             break;
         }
     }
-    return here;
+    return presence;
 }
 
 static bool is_wanted(const char *name, char *const *names, size_t count)
@@ -192,7 +201,7 @@ int fetch_images(const char *store, const char *url, char *const *names, size_t 
     size_t i = 0;
     const json_t *json = NULL;
     *result = (struct fetch_result){0};
-    pe_autojson json_t *index = get_index(url, progress, err);
+    pe_autojson json_t *index = download_index(url, progress, err);
     if (!index || check_names(index, names, count, err) < 0)
         return -1;
     json_array_foreach(index, i, json)
@@ -202,12 +211,12 @@ int fetch_images(const char *store, const char *url, char *const *names, size_t 
             return pe_fail_context(err, "%s/index.json", url);
         if (!is_wanted(image.name, names, count))
             continue;
-        enum here here = find_here(store, &image);
-        if (here == SAME) {
+        enum presence presence = find_presence(store, &image);
+        if (presence == SAME) {
             result->present++;
             continue;
         }
-        if (fetch_one(store, url, &image, here == BYTES_ONLY, progress, err) < 0)
+        if (fetch_one(store, url, &image, presence == BYTES_ONLY, progress, err) < 0)
             return -1;
         result->fetched++;
     }

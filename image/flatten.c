@@ -1,5 +1,5 @@
-/* The steps of flattening: scan every layer, the last one with its files; complete the tree; write what is
- * left of the others; digest the result. */
+/* The steps of flattening: scan every layer and write the files of the last one; complete the tree;
+ * write the files of the other layers that are left; compute the digest. */
 #include "image/flatten.h"
 
 #include "base/cleanup.h"
@@ -16,10 +16,10 @@ void flatten_result_free(struct flatten_result *result)
     pe_buf_free(&result->group);
 }
 
-/* ---- what a job needs of any rootfs ---- */
+/* ---- mount points ---- */
 
-/* crun mounts on these; a read-only image cannot get them later. Never through a symbolic link: crun before
- * 1.30 followed those that an image supplied. */
+/* crun mounts on these directories. They must exist, because the image is read-only, and must not
+ * be symbolic links, because crun before 1.30 followed links that an image supplied. */
 int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err)
 {
     static const struct {
@@ -33,7 +33,7 @@ int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_e
         struct tree_inode *inode = tree_find(tree, path);
         if (inode && !S_ISDIR(inode->attributes.mode))
             return pe_fail(err, PE_ERR_INVALID,
-                           "/%s of this root filesystem is %s: a job needs a directory there", path,
+                           "/%s of this root filesystem is %s, but a job needs a directory there", path,
                            S_ISLNK(inode->attributes.mode) ? "a symbolic link" : "not a directory");
         const struct tree_attributes attributes = {.mode = S_IFDIR | points[i].mode};
         if (!inode && tree_add(tree, path, &attributes, &inode, err) < 0)
@@ -61,7 +61,7 @@ static void free_flattening(struct flattening *state)
     tree_free(&state->tree);
 }
 
-/* With `squashfs`, the last layer's files are written on the way. */
+/* Scan the layers `from` to `to` - 1. With `rules->squashfs` their files are written, too. */
 static int scan(struct flattening *state, size_t from, size_t to, struct layer_rules *rules,
                 uint64_t *unpacked_left, struct layer_counts *counts, struct pe_error *err)
 {
@@ -77,14 +77,16 @@ static int scan(struct flattening *state, size_t from, size_t to, struct layer_r
     return 0;
 }
 
-static void copy_file(const struct tree *tree, const char *path, struct pe_buf *copy)
+/* Have the contents of a file in a lower layer copied to `copy`. */
+static void request_copy(const struct tree *tree, const char *path, struct pe_buf *copy)
 {
     struct tree_inode *inode = tree_find(tree, path);
     if (inode && S_ISREG(inode->attributes.mode))
         inode->copy = copy;
 }
 
-/* The digest of what is unpacked was checked by the first reading; that of the file says it is the same. */
+/* Write the files of all layers but the last. The first pass checked the diff id. When the digest
+ * of the file is checked again, the diff id need not be. */
 static int write_layers(struct flattening *state, struct squashfs_image *squashfs,
                         struct layer_counts *counts, struct pe_error *err)
 {
@@ -130,9 +132,9 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
     if (scan(state, last, state->count, &rules, &unpacked_left, &result->counts, err) < 0)
         return -1;
     if (state->tree.root->entry_count == 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "%s: the archive is empty", state->layers[last].name);
+        return pe_fail(err, PE_ERR_MALFORMED, "%s is an empty archive", state->layers[last].name);
     for (size_t i = 0; i < copy_count; i++)
-        copy_file(&state->tree, copies[i].path, copies[i].to);
+        request_copy(&state->tree, copies[i].path, copies[i].to);
     if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
         write_layers(state, squashfs, &result->counts, err) < 0 ||
         squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0)
@@ -146,7 +148,7 @@ int flatten(const struct stream_input *layers, size_t count, const struct flatte
 {
     *result = (struct flatten_result){0};
     if (count == 0)
-        return pe_fail(err, PE_ERR_INVALID, "an image without layers");
+        return pe_fail(err, PE_ERR_INVALID, "the image has no layers");
     __attribute__((cleanup(free_flattening))) struct flattening state = {
         .layers = layers,
         .count = count,
@@ -154,6 +156,6 @@ int flatten(const struct stream_input *layers, size_t count, const struct flatte
         .progress = progress,
         .plans = calloc(count, sizeof *state.plans)};
     if (!state.plans)
-        return pe_fail_errno(err, "%zu layers", count);
+        return pe_fail_errno(err, "out of memory for %zu layers", count);
     return tree_init(&state.tree, err) < 0 ? -1 : write_rootfs(&state, path, result, err);
 }

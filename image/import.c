@@ -1,4 +1,5 @@
-/* The steps of taking an image in: get its files, read its documents, flatten its layers, publish. */
+/* The steps of an import: open the source, read its documents, flatten its layers, publish the
+ * result. */
 #include "image/import.h"
 
 #include "base/cleanup.h"
@@ -23,45 +24,47 @@ static void report_done(const struct import_options *options, const struct pe_im
                         const struct flatten_result *made, uint64_t started_us)
 {
     if (made->counts.dropped)
-        progress_report(options->progress, "left out %llu device nodes, fifos and sockets",
+        progress_report(options->progress,
+                        "skipped %llu device nodes, FIFOs and sockets; --devices keeps them",
                         (unsigned long long)made->counts.dropped);
-    progress_report(options->progress, "%s: %llu files, %.1f MiB, as squashfs %.1f MiB, %s, %.1f s",
-                    image->name, (unsigned long long)made->counts.files, (double)made->counts.bytes / 1048576,
-                    (double)image->rootfs_bytes / 1048576, image->digest,
-                    (double)(pe_now_us() - started_us) / 1e6);
+    progress_report(
+        options->progress, "imported %s: %llu files of %.1f MiB, squashfs %.1f MiB, %s, in %.1f s",
+        image->name, (unsigned long long)made->counts.files, (double)made->counts.bytes / 1048576,
+        (double)image->rootfs_bytes / 1048576, image->digest, (double)(pe_now_us() - started_us) / 1e6);
 }
 
-/* What the command line said overrides what the image says of itself. */
+/* Complete the catalog entry and publish the image. The command line overrides the image's own
+ * fields. */
 static int publish(const struct import_options *options, struct store_writer *writer, json_t *fields,
                    const struct flatten_result *made, struct pe_image *image, struct pe_error *err)
 {
     if (json_object_update(fields, options->overrides) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "catalog entry");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (catalog_entry_to_image(fields, made, image, err) < 0)
         return -1;
     return store_writer_publish(writer, image, 1, err);
 }
 
-/* ---- an image with layers ---- */
+/* ---- images with layers ---- */
 
-struct opened {
+struct open_layers {
     struct stream_input *sources;
     size_t count;
 };
 
-static void close_layers(struct opened *opened)
+static void close_layers(struct open_layers *opened)
 {
     for (size_t i = 0; i < opened->count; i++)
         close(opened->sources[i].fd);
     free(opened->sources);
 }
 
-static int open_layers(const struct source *source, const struct oci_image *oci, struct opened *opened,
+static int open_layers(const struct source *source, const struct oci_image *oci, struct open_layers *opened,
                        struct pe_error *err)
 {
     opened->sources = calloc(oci->layer_count, sizeof *opened->sources);
     if (!opened->sources)
-        return pe_fail_errno(err, "%zu layers", oci->layer_count);
+        return pe_fail_errno(err, "out of memory for %zu layers", oci->layer_count);
     for (size_t i = 0; i < oci->layer_count; i++) {
         const struct oci_layer *layer = &oci->layers[i];
         uint64_t size = 0;
@@ -75,7 +78,8 @@ static int open_layers(const struct source *source, const struct oci_image *oci,
                                   .digest = layer->digest[0] ? layer->digest : NULL,
                                   .diff_id = layer->diff_id};
         if (layer->digest[0] && size != layer->size)
-            return pe_fail(err, PE_ERR_INVALID, "%s has %llu bytes instead of %llu", layer->file,
+            return pe_fail(err, PE_ERR_INVALID,
+                           "%s has %llu bytes instead of the %llu that the manifest says", layer->file,
                            (unsigned long long)size, (unsigned long long)layer->size);
     }
     return 0;
@@ -86,7 +90,7 @@ static int import_layers(const struct import_options *options, const struct sour
 {
     uint64_t started_us = pe_now_us();
     pe_autooci struct oci_image oci = {0};
-    __attribute__((cleanup(close_layers))) struct opened layers = {0};
+    __attribute__((cleanup(close_layers))) struct open_layers layers = {0};
     pe_autoflattened struct flatten_result made = {0};
     pe_autojson json_t *fields = json_object();
     struct flatten_options flattening = options->flatten;
@@ -104,7 +108,7 @@ static int import_layers(const struct import_options *options, const struct sour
     return 0;
 }
 
-/* ---- a root filesystem's tar ---- */
+/* ---- tars of a root filesystem ---- */
 
 static int import_tar(const struct import_options *options, int fd, const char *name,
                       struct store_writer *writer, struct pe_image *image, struct pe_error *err)
@@ -114,7 +118,7 @@ static int import_tar(const struct import_options *options, int fd, const char *
     pe_autoflattened struct flatten_result made = {0};
     pe_autojson json_t *fields = json_object();
     if (fstat(fd, &info) < 0)
-        return pe_fail_errno(err, "%s", name);
+        return pe_fail_errno(err, "cannot read %s", name);
     const struct stream_input source = {
         .fd = fd, .name = name, .size = (uint64_t)info.st_size, .any_filter = true};
     if (flatten(&source, 1, &options->flatten, writer->rootfs, options->progress, &made, err) < 0 ||
@@ -126,7 +130,8 @@ static int import_tar(const struct import_options *options, int fd, const char *
 
 /* ---- what an image is imported from ---- */
 
-/* Copy a pipe into an unnamed file, because an archive may have to be read twice. Returns its descriptor. */
+/* Copy a pipe into an unnamed file, because an archive may have to be read twice. Returns its
+ * descriptor. */
 static int spool_pipe(int from, const struct store_writer *writer, const char *name, uint64_t bytes_max,
                       struct pe_error *err)
 {

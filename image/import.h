@@ -1,4 +1,4 @@
-/* Taking an image in: whatever it comes as becomes a rootfs and a catalog entry of the store. */
+/* Importing an image: from any supported form to a rootfs and a catalog entry in the store. */
 #ifndef PE_IMAGE_IMPORT_H
 #define PE_IMAGE_IMPORT_H
 
@@ -11,24 +11,26 @@
 
 #include <jansson.h>
 
-/* The most that an image may unpack to unless somebody says otherwise: four times what large ones have. */
+/* Default limit for the unpacked size of an image, about four times the size of large images. */
 #define IMPORT_BYTES_MAX (32ull << 30)
 
 struct import_options {
     const char *store;
     struct oci_choice choice;
-    struct flatten_options flatten; /* `whiteouts` is set by what the source turns out to be */
-    json_t *overrides; /* fields of the catalog entry that override the image's own; has "name" */
+    struct flatten_options flatten; /* `whiteouts` is ignored: it follows from the kind of source */
+    json_t *overrides; /* fields of the catalog entry that override the image's own; includes "name"; owned by
+                          the caller */
     struct progress *progress;
 };
 
-/* From an OCI layout (a directory), an archive of one or of `docker save`, or a root filesystem's tar, in
- * `source`, "-" being standard input. `image` is the new catalog entry, the caller's to free; zeroed first.
- */
+/* Import what is at `path`: an OCI layout (a directory), an archive of one, an archive of `docker
+ * save`, or a tar of a root filesystem. "-" is standard input. `image` is zeroed first and receives
+ * the new catalog entry; the caller frees it. Errors of image/oci.h, image/flatten.h and
+ * image/catalog_entry.h. */
 int import_path(const struct import_options *options, const char *source, struct pe_image *image,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* From whatever skopeo can fetch. */
+/* Fetch an image with skopeo and import it. `image` and errors as above. */
 int import_pull(const struct import_options *options, const struct pull_options *pull, struct pe_image *image,
                 struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* Options of `import` and `pull`. The subcommands themselves are in command_import.c and command_pull.c, the
- * work is done in import.c. */
+/* Options of `import` and `pull`. The subcommands themselves are in command_import.c and
+ * command_pull.c, the work is done in import.c. */
 #include "image/import_arguments.h"
 
 #include "base/cleanup.h"
@@ -75,7 +75,8 @@ static int set_text(json_t *fields, const char *field, const char *text, struct 
     return pe_fail(err, PE_ERR_INVALID, "the value for '%s' on the command line is not valid UTF-8", field);
 }
 
-/* Check what is known of the catalog entry so far. A digest is required, so a placeholder stands for it. */
+/* Check what is known of the catalog entry so far. A digest is required, so a placeholder stands
+ * for it. */
 static int check_fields(const json_t *fields, const char *name, struct pe_error *err)
 {
     static const char placeholder[] =

@@ -1,5 +1,5 @@
-/* The command line that `pe-image import` and `pe-image pull` have in common: its options, and what they mean
- * for the catalog entry and for the import itself. */
+/* The command line that `pe-image import` and `pe-image pull` have in common: its options, and what
+ * they mean for the catalog entry and for the import itself. */
 #ifndef PE_IMAGE_IMPORT_ARGUMENTS_H
 #define PE_IMAGE_IMPORT_ARGUMENTS_H
 
@@ -26,15 +26,15 @@ struct import_arguments {
     struct progress progress;
 };
 
-/* Parse the common options and those of `program->options`, which are listed after them. `*rest` is the index
- * of the first argument that is not an option. `arguments` is zeroed first and must not be moved afterwards.
- * PE_ERR_INVALID for a wrong command line. */
+/* Parse the common options and those of `program->options`, which are listed after them. `*rest` is
+ * the index of the first argument that is not an option. `arguments` is zeroed first and must not
+ * be moved afterwards. PE_ERR_INVALID for a wrong command line. */
 int import_arguments_parse(struct import_arguments *arguments, const struct pe_program *program, int argc,
                            char **argv, int *rest, struct pe_error *err) PE_MUST_CHECK;
 
-/* Set `arguments->import` for an image that gets the catalog name `name` (":latest" is appended when it has
- * no tag). The parts of the catalog entry that come from the command line are checked here, before an image
- * is downloaded in vain. PE_ERR_INVALID names the wrong part. */
+/* Set `arguments->import` for an image that gets the catalog name `name` (":latest" is appended
+ * when it has no tag). The parts of the catalog entry that come from the command line are checked
+ * here, before an image is downloaded in vain. PE_ERR_INVALID names the wrong part. */
 int import_arguments_resolve(struct import_arguments *arguments, const char *name,
                              struct pe_error *err) PE_MUST_CHECK;
 

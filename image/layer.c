@@ -1,5 +1,5 @@
-/* Members of a layer's tar, by libarchive. The tar may be hostile: a name decides nothing before
- * tree_clean_path has seen it. */
+/* Reading the tar of a layer with libarchive. The tar may be hostile. No name is used before
+ * tree_clean_path has checked it. */
 #include "image/layer.h"
 
 #include "base/cleanup.h"
@@ -16,8 +16,8 @@
 
 #define WHITEOUT ".wh."
 #define OPAQUE ".wh..wh..opq"
-#define AUFS_PRIVATE ".wh..wh." /* what AUFS keeps for itself and Docker ignores */
-/* What Linux allows: XATTR_SIZE_MAX, XATTR_LIST_MAX (linux/limits.h); an image has a few at most. */
+#define AUFS_PRIVATE ".wh..wh." /* private files of AUFS, which Docker ignores, too */
+/* XATTR_SIZE_MAX of linux/limits.h, and a number of attributes that no real image reaches. */
 #define XATTR_BYTES_MAX 65536u
 #define XATTRS_MAX 64u
 #define COPY_BYTES_MAX (1u << 20)
@@ -30,7 +30,7 @@ struct reading {
     struct layer_rules *rules;
     struct layer_plan *plan;
     struct layer_counts *counts;
-    bool failed; /* `failure` is what the stream said, which libarchive cannot carry */
+    bool failed; /* `failure` is the error of the stream, which libarchive cannot pass on */
     struct pe_error failure;
 };
 
@@ -74,7 +74,7 @@ static int open_tar(struct reading *reading, struct pe_error *err)
 {
     struct archive *archive = reading->archive = archive_read_new();
     if (!archive)
-        return pe_fail_errno(err, "%s", reading->name);
+        return pe_fail_errno(err, "%s: out of memory", reading->name);
     if (archive_read_support_format_tar(archive) != ARCHIVE_OK ||
         archive_read_support_format_empty(archive) != ARCHIVE_OK ||
         archive_read_open(archive, reading, NULL, on_read, NULL) != ARCHIVE_OK)
@@ -82,14 +82,14 @@ static int open_tar(struct reading *reading, struct pe_error *err)
     return 0;
 }
 
-/* 1: a member, 0: the end. */
+/* Returns 1 for a member and 0 at the end. */
 static int next_member(struct reading *reading, struct archive_entry **entry, struct pe_error *err)
 {
     int got = archive_read_next_header(reading->archive, entry);
     if (got == ARCHIVE_EOF)
         return 0;
-    /* A warning is about metadata that is not kept, or a name that is not UTF-8 and is then given as it is.
-     */
+    /* A warning concerns metadata that is not kept, or a name that is not UTF-8 and is passed on
+     * unchanged. */
     return got == ARCHIVE_OK || got == ARCHIVE_WARN ? 1 : fail_archive(reading, err);
 }
 
@@ -131,11 +131,10 @@ static int write_content(struct reading *reading, struct squashfs_image *squashf
         int got = archive_read_data_block(reading->archive, &bytes, &count, &offset);
         if (got != ARCHIVE_EOF && got != ARCHIVE_OK && got != ARCHIVE_WARN)
             return fail_archive(reading, err);
-        /* The maps of sparse files are the archive's word. */
+        /* The offsets come from the sparse map of the archive and are not trusted. */
         uint64_t begin = got == ARCHIVE_EOF ? size : (uint64_t)offset;
         if (begin < written || begin > size || count > size - begin)
-            return pe_fail(err, PE_ERR_MALFORMED, "%s: a file's data lies outside of its size",
-                           reading->name);
+            return pe_fail(err, PE_ERR_MALFORMED, "%s: a file has data beyond its size", reading->name);
         if (append_hole(reading, squashfs, inode, begin - written, err) < 0)
             return -1;
         if (got == ARCHIVE_EOF)
@@ -148,9 +147,10 @@ static int write_content(struct reading *reading, struct squashfs_image *squashf
     return squashfs_image_end_file(squashfs, err);
 }
 
-/* ---- first reading ---- */
+/* ---- first pass ---- */
 
-/* What runs the job puts its own file systems there; what an archive has in them is a leftover. */
+/* The runtime mounts its own file systems on these directories, so their contents are not
+ * needed. */
 static bool is_below_api_mount(const char *path)
 {
     static const char *const mounts[] = {"dev/", "proc/", "sys/"};
@@ -163,7 +163,7 @@ static bool is_below_api_mount(const char *path)
 static int refuse(const char *path, const char *why, struct pe_error *err)
 {
     char shown[256];
-    return pe_fail(err, PE_ERR_INVALID, "member '%s' %s",
+    return pe_fail(err, PE_ERR_INVALID, "archive member '%s' %s",
                    pe_path_printable(path, strlen(path), shown, sizeof shown), why);
 }
 
@@ -173,7 +173,7 @@ static int attributes_of(struct archive_entry *entry, const char *path, struct t
     time_t mtime = archive_entry_mtime(entry);
     int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
     if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
-        return refuse(path, "has an owner that is not a number of 32 bits", err);
+        return refuse(path, "has an owner or group id that does not fit into 32 bits", err);
     *attributes = (struct tree_attributes){
         .mode = archive_entry_filetype(entry) | (archive_entry_perm(entry) & 07777),
         .uid = (uint32_t)uid,
@@ -183,11 +183,11 @@ static int attributes_of(struct archive_entry *entry, const char *path, struct t
                                       : (uint32_t)mtime,
     };
     if (S_ISCHR(attributes->mode) || S_ISBLK(attributes->mode)) {
-        /* Linux's 32-bit encoding: 12 bits of major, 20 of minor. */
+        /* Linux's 32-bit encoding has 12 bits for the major and 20 bits for the minor number. */
         uint32_t high = (uint32_t)archive_entry_rdevmajor(entry),
                  low = (uint32_t)archive_entry_rdevminor(entry);
         if (high > 0xfff || low > 0xfffff)
-            return refuse(path, "has a device number that Linux has not", err);
+            return refuse(path, "has a device number that Linux does not support", err);
         attributes->device = (low & 0xff) | high << 8 | (low & ~0xffu) << 12;
     }
     return 0;
@@ -198,14 +198,14 @@ static int read_symlink(struct archive_entry *entry, struct tree_inode *inode, c
 {
     const char *target = archive_entry_symlink(entry);
     if (!target || !*target || strlen(target) >= PATH_MAX)
-        return refuse(path, "is a symbolic link without a target, or with one of over 4095 bytes", err);
+        return refuse(path, "is a symbolic link whose target is empty or longer than 4095 bytes", err);
     inode->target = strdup(target);
-    return inode->target ? 0 : pe_fail_errno(err, "symbolic link '%s'", path);
+    return inode->target ? 0 : pe_fail_errno(err, "out of memory for the symbolic link '%s'", path);
 }
 
-/* Those that mean something below an overlay file system and without privileges. `overlay` ones would tell
- * the kernel what to hide; labels and ACLs (which squashfs cannot hold) belong to the machine they were made
- * on. */
+/* True for attributes that are useful below an overlay file system and without privileges. The
+ * names user.overlay.* would control the guest's overlay file system. Security labels and ACLs
+ * belong to the machine on which they were set, and squashfs cannot store ACLs. */
 static bool is_kept_xattr(const char *name)
 {
     return !strcmp(name, "security.capability") ||
@@ -224,7 +224,7 @@ static int read_xattrs(struct archive_entry *entry, struct tree_inode *inode, co
         if (!is_kept_xattr(name))
             continue;
         if (size > XATTR_BYTES_MAX || inode->xattr_count >= XATTRS_MAX)
-            return refuse(path, "has too many or too long extended attributes", err);
+            return refuse(path, "has more than 64 extended attributes, or one larger than 64 KiB", err);
         if (tree_set_xattr(inode, name, value, size, err) < 0)
             return -1;
     }
@@ -238,7 +238,7 @@ static int plan_file(struct reading *reading, struct tree_inode *inode, struct p
         size_t capacity = plan->capacity ? 2 * plan->capacity : 1024;
         struct tree_inode **inodes = reallocarray(plan->inodes, capacity, sizeof *inodes);
         if (!inodes)
-            return pe_fail_errno(err, "%s: list of files", reading->name);
+            return pe_fail_errno(err, "%s: out of memory for the list of files", reading->name);
         plan->inodes = inodes;
         plan->capacity = capacity;
     }
@@ -246,13 +246,13 @@ static int plan_file(struct reading *reading, struct tree_inode *inode, struct p
     return 0;
 }
 
-/* Whether the name is a whiteout; its effect. */
-static int read_whiteout(struct reading *reading, char *path, bool *taken, struct pe_error *err)
+/* Apply a whiteout. `*applied` is false when the name is not one. `path` is modified. */
+static int read_whiteout(struct reading *reading, char *path, bool *applied, struct pe_error *err)
 {
     char *slash = strrchr(path, '/');
     char *name = slash ? slash + 1 : path;
-    *taken = reading->rules->whiteouts && !strncmp(name, WHITEOUT, strlen(WHITEOUT));
-    if (!*taken)
+    *applied = reading->rules->whiteouts && !strncmp(name, WHITEOUT, strlen(WHITEOUT));
+    if (!*applied)
         return 0;
     if (!strcmp(name, OPAQUE)) {
         *(slash ? slash : path) = '\0';
@@ -262,19 +262,21 @@ static int read_whiteout(struct reading *reading, char *path, bool *taken, struc
         return 0;
     char *hidden = name + strlen(WHITEOUT);
     if (!*hidden || !strcmp(hidden, ".") || !strcmp(hidden, ".."))
-        return refuse(path, "is a whiteout of no name", err);
+        return refuse(path, "is a whiteout without a name", err);
     memmove(name, hidden, strlen(hidden) + 1);
     return tree_hide(reading->tree, path, err);
 }
 
-static int count_size(struct reading *reading, struct archive_entry *entry, const char *path,
-                      struct pe_error *err)
+static int consume_size(struct reading *reading, struct archive_entry *entry, const char *path,
+                        struct pe_error *err)
 {
     int64_t size = archive_entry_size(entry);
     if (size < 0)
         return refuse(path, "has a negative size", err);
     if ((uint64_t)size > reading->rules->bytes_left)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "its files have more bytes than an image may have");
+        return pe_fail(
+            err, PE_ERR_TOO_LARGE,
+            "the files of the image have more bytes than an image may have; --max-mib sets the limit");
     reading->rules->bytes_left -= (uint64_t)size;
     return 0;
 }
@@ -283,19 +285,19 @@ static int add_file(struct reading *reading, struct archive_entry *entry, const 
                     struct tree_inode *inode, struct pe_error *err)
 {
     const struct layer_rules *rules = reading->rules;
-    if (count_size(reading, entry, path, err) < 0)
+    if (consume_size(reading, entry, path, err) < 0)
         return -1;
     if (!rules->squashfs)
         return plan_file(reading, inode, err);
     for (size_t i = 0; i < rules->copy_count; i++)
         if (!strcmp(rules->copies[i].path, path)) {
             inode->copy = rules->copies[i].to;
-            inode->copy->size = 0; /* of an earlier member of this name */
+            inode->copy->size = 0; /* drop the contents of an earlier member with this name */
         }
     return write_content(reading, rules->squashfs, inode, (uint64_t)archive_entry_size(entry), err);
 }
 
-/* A member that is neither whiteout nor hard link. */
+/* Add a member that is neither a whiteout nor a hard link. */
 static int add_member(struct reading *reading, struct archive_entry *entry, const char *path,
                       struct pe_error *err)
 {
@@ -304,7 +306,7 @@ static int add_member(struct reading *reading, struct archive_entry *entry, cons
     bool special = type == S_IFCHR || type == S_IFBLK || type == S_IFIFO || type == S_IFSOCK;
     if (!plain && !(special && reading->rules->keep_devices)) {
         reading->counts->dropped++;
-        /* It still takes the place of what an earlier layer had there. */
+        /* It still replaces what an earlier layer had there. */
         return tree_hide(reading->tree, path, err);
     }
     struct tree_attributes attributes;
@@ -318,7 +320,8 @@ static int add_member(struct reading *reading, struct archive_entry *entry, cons
     return type == S_IFLNK ? read_symlink(entry, inode, path, err) : 0;
 }
 
-/* Whether the second reading will find bytes to take here: told by the header alone. */
+/* True if the second pass finds file contents here. Both passes must agree, so only the header
+ * decides. */
 static bool is_file(struct archive_entry *entry)
 {
     return !archive_entry_hardlink(entry) && archive_entry_filetype(entry) == S_IFREG;
@@ -327,15 +330,15 @@ static bool is_file(struct archive_entry *entry)
 static int scan_member(struct reading *reading, struct archive_entry *entry, struct pe_error *err)
 {
     char path[PATH_MAX], target[PATH_MAX];
-    const char *said = archive_entry_pathname(entry);
-    if (!said)
-        return pe_fail(err, PE_ERR_INVALID, "%s: a member's name cannot be read", reading->name);
+    const char *name = archive_entry_pathname(entry);
+    if (!name)
+        return pe_fail(err, PE_ERR_INVALID, "%s: the name of a member cannot be read", reading->name);
     if (reading->rules->members_left-- == 0)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "%s: the image has over %u members", reading->name,
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s: the image has more than %u members", reading->name,
                        LAYER_MEMBERS_MAX);
     size_t planned = reading->plan->count;
     bool whiteout = false;
-    if (tree_clean_path(said, path, err) < 0)
+    if (tree_clean_path(name, path, err) < 0)
         return pe_fail_context(err, "%s", reading->name);
     const char *link = archive_entry_hardlink(entry);
     int failed = 0;
@@ -370,7 +373,7 @@ int layer_scan(struct stream *stream, const char *name, struct tree *tree, struc
     }
 }
 
-/* ---- second reading ---- */
+/* ---- second pass ---- */
 
 int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
                 struct squashfs_image *squashfs, struct layer_counts *counts, struct pe_error *err)
@@ -396,5 +399,5 @@ int layer_write(struct stream *stream, const char *name, const struct layer_plan
             write_content(&reading, squashfs, inode, (uint64_t)archive_entry_size(entry), err) < 0)
             return -1;
     }
-    return at == plan->count ? 0 : pe_fail(err, PE_ERR_INVALID, "%s changed while it was read", name);
+    return at == plan->count ? 0 : pe_fail(err, PE_ERR_INVALID, "%s changed while it was being read", name);
 }

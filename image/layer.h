@@ -1,7 +1,8 @@
-/* The layers of an image, applied in order (OCI image-spec layer.md). A layer that others follow is read
- * twice: first its headers, into the tree, so that it is known which files are left in the end; then the
- * bytes of those, into the squashfs image. Nothing replaces what the last layer has: it is read once.
- * Everything that a hostile layer can do is refused in the first reading. */
+/* The layers of an image, applied in order (OCI image-spec layer.md). Every layer but the last is
+ * read twice. The first pass reads the headers into the tree, which then knows the files that no
+ * later layer replaces. The second pass writes the contents of these files to the squashfs image.
+ * Nothing replaces files of the last layer, so it is read only once. The first pass refuses every
+ * member that a hostile layer could misuse. */
 #ifndef PE_IMAGE_LAYER_H
 #define PE_IMAGE_LAYER_H
 
@@ -14,47 +15,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An archive with more members than this is no root filesystem but an attack; each takes about 300 bytes of
- * memory. */
+/* Limit for the members of all layers. Each takes about 300 bytes of memory, and no real root
+ * filesystem has as many. */
 #define LAYER_MEMBERS_MAX 1000000u
 
-/* A file whose bytes are wanted as well. */
+/* A file whose contents are also copied to memory. */
 struct layer_copy {
-    const char *path; /* clean */
+    const char *path; /* clean, see tree_clean_path */
     struct pe_buf *to;
 };
 
 struct layer_rules {
-    bool whiteouts;      /* ".wh." names remove what is below, as in layers; else they are names */
-    bool keep_devices;   /* device nodes, fifos and sockets are kept; else left out */
-    uint64_t bytes_left; /* what files may still have together, holes included; counted down */
-    uint64_t members_left;
-    struct squashfs_image *squashfs; /* of the last layer: files are written at once; else NULL */
-    const struct layer_copy *copies; /* what of them to copy */
+    bool whiteouts;        /* names with ".wh." remove files of lower layers; otherwise they are ordinary */
+    bool keep_devices;     /* keep device nodes, FIFOs and sockets; otherwise skip them */
+    uint64_t bytes_left;   /* remaining limit for the size of all files, holes included */
+    uint64_t members_left; /* remaining limit for the number of members */
+    struct squashfs_image *squashfs; /* for the last layer: where its files are written; NULL for others */
+    const struct layer_copy *copies; /* files of the last layer to copy to memory */
     size_t copy_count;
 };
 
 struct layer_counts {
     uint64_t files;   /* regular files */
-    uint64_t bytes;   /* of regular files, holes included */
-    uint64_t dropped; /* device nodes, fifos and sockets left out */
+    uint64_t bytes;   /* total size of regular files, holes included */
+    uint64_t dropped; /* device nodes, FIFOs and sockets that were skipped */
 };
 
-/* The inodes of a layer's regular files, in the order in which they come. */
+/* The inodes of a layer's regular files in the order of the tar; NULL for files that are not
+ * kept. */
 struct layer_plan {
-    struct tree_inode **inodes; /* owned; they are the tree's */
+    struct tree_inode **inodes; /* the array is owned, the inodes belong to the tree */
     size_t count, capacity;
 };
+/* Free a plan. */
 void layer_plan_free(struct layer_plan *plan);
 
-/* First reading: apply the layer's headers to the tree, whose `layer` says which it is. `plan` is filled, but
- * for the last layer.
- * Members below /dev, /proc and /sys are left out. PE_ERR_MALFORMED when it is no tar or cut short,
- * PE_ERR_INVALID when a member is not allowed, PE_ERR_TOO_LARGE over a limit. */
+/* First pass: apply the headers of the layer number `tree->layer` to the tree and fill `plan`. For
+ * the last layer, the files are written to `rules->squashfs` instead. Members below /dev, /proc and
+ * /sys are skipped. `name` is used in messages. PE_ERR_MALFORMED when the layer is not a tar or is
+ * truncated, PE_ERR_INVALID when a member is not allowed, PE_ERR_TOO_LARGE beyond a limit. */
 int layer_scan(struct stream *stream, const char *name, struct tree *tree, struct layer_rules *rules,
                struct layer_plan *plan, struct layer_counts *counts, struct pe_error *err) PE_MUST_CHECK;
 
-/* Second reading: write the files that are still in the tree, each also to its inode's `copy`. */
+/* Second pass: write the files that are still in the tree to `squashfs`, and also to `copy` of
+ * their inodes. PE_ERR_INVALID when the layer has changed since the first pass. */
 int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
                 struct squashfs_image *squashfs, struct layer_counts *counts,
                 struct pe_error *err) PE_MUST_CHECK;

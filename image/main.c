@@ -34,9 +34,11 @@ static void print_usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    /* libarchive converts the names of pax archives, which are UTF-8, to the encoding of the locale. */
+    /* libarchive converts the names of pax archives, which are UTF-8, to the encoding of the
+     * locale. */
     setlocale(LC_CTYPE, "C.UTF-8");
-    /* With SIGPIPE ignored, a closed pipe is an ordinary write error, and unfinished work is removed. */
+    /* With SIGPIPE ignored, a closed pipe is an ordinary write error, and unfinished work is
+     * removed. */
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         print_usage(argc < 2 ? stderr : stdout);

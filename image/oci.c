@@ -1,4 +1,4 @@
-/* Index, manifest and configuration of an image. */
+/* Index, manifest and configuration of an image. image/layer.c reads the layers. */
 #include "image/oci.h"
 
 #include "base/cleanup.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-/* Registries refuse manifests over 4 MiB (distribution-spec). */
+/* Registries refuse manifests larger than 4 MiB (OCI distribution-spec). */
 #define DOCUMENT_BYTES_MAX (4u << 20)
 #define INDEX_DEPTH_MAX 4
 #define REFERENCE "org.opencontainers.image.ref.name"
@@ -17,7 +17,7 @@
 struct descriptor {
     char digest[PE_SHA256_DIGEST_SIZE];
     uint64_t size;
-    const char *media_type; /* the document's; "" when it has none */
+    const char *media_type; /* of the document; "" when unknown */
 };
 
 void oci_image_free(struct oci_image *image)
@@ -49,7 +49,7 @@ static json_t *parse(const struct pe_buf *text, const char *name, struct pe_erro
     json_error_t where;
     json_t *json = json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &where);
     if (!json)
-        pe_fail(err, PE_ERR_MALFORMED, "%s is not JSON: line %d: %s", name, where.line, where.text);
+        pe_fail(err, PE_ERR_MALFORMED, "%s is not valid JSON: line %d: %s", name, where.line, where.text);
     return json;
 }
 
@@ -78,8 +78,9 @@ static json_t *read_blob(const struct source *source, const struct descriptor *d
         pe_sha256_digest(text.data, text.size, digest, err) < 0)
         return NULL;
     if (strcmp(digest, descriptor->digest) != 0 || text.size != descriptor->size) {
-        pe_fail(err, PE_ERR_INVALID, "%s has %zu bytes of digest %s, not %llu", name, text.size, digest,
-                (unsigned long long)descriptor->size);
+        pe_fail(err, PE_ERR_INVALID,
+                "%s has %zu bytes with digest %s, but %llu bytes with the digest in its name were expected",
+                name, text.size, digest, (unsigned long long)descriptor->size);
         return NULL;
     }
     return parse(&text, name, err);
@@ -93,7 +94,7 @@ static int read_descriptor(const json_t *json, struct descriptor *descriptor, st
     if (!digest || !pe_sha256_digest_valid(digest))
         return pe_fail(err, PE_ERR_MALFORMED, "a descriptor's digest is not sha256:<64 hex digits>");
     if (!json_is_integer(size) || json_integer_value(size) < 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "the descriptor of %s has no size", digest);
+        return pe_fail(err, PE_ERR_MALFORMED, "the descriptor of %s has no valid size", digest);
     *descriptor =
         (struct descriptor){.size = (uint64_t)json_integer_value(size), .media_type = type ? type : ""};
     memcpy(descriptor->digest, digest, PE_SHA256_DIGEST_SIZE);
@@ -107,7 +108,7 @@ static bool is_index(const char *media_type)
     return strstr(media_type, "image.index") || strstr(media_type, "manifest.list");
 }
 
-static bool fits_architecture(const json_t *descriptor, const char *wanted)
+static bool matches_architecture(const json_t *descriptor, const char *wanted)
 {
     const json_t *platform = json_object_get(descriptor, "platform");
     const char *architecture = json_string_value(json_object_get(platform, "architecture"));
@@ -121,20 +122,21 @@ static bool fits_architecture(const json_t *descriptor, const char *wanted)
     return !wanted[size] || (variant && !strcmp(variant, wanted + size + 1));
 }
 
-static bool fits_reference(const json_t *descriptor, const char *wanted)
+static bool matches_reference(const json_t *descriptor, const char *wanted)
 {
     const char *name =
         json_string_value(json_object_get(json_object_get(descriptor, "annotations"), REFERENCE));
     return !wanted || (name && !strcmp(name, wanted));
 }
 
-/* What there is instead, for a message. */
+/* Fail with a message that lists the images of an index. */
 static int fail_choice(const json_t *manifests, const struct oci_choice *choice, size_t fitting,
                        struct pe_error *err)
 {
-    pe_fail(err, PE_ERR_NOT_FOUND, "%s for %s%s%s; it has",
-            fitting ? "there are several images" : "there is no image", choice->architecture,
-            choice->reference ? " named " : "", choice->reference ? choice->reference : "");
+    pe_fail(err, PE_ERR_NOT_FOUND,
+            "%s for %s%s%s; available:", fitting ? "there are several images" : "there is no image",
+            choice->architecture, choice->reference ? " named " : "",
+            choice->reference ? choice->reference : "");
     size_t used = strlen(err->message), i = 0;
     const json_t *descriptor = NULL;
     json_array_foreach(manifests, i, descriptor)
@@ -151,19 +153,19 @@ static int fail_choice(const json_t *manifests, const struct oci_choice *choice,
     return -1;
 }
 
-/* The descriptor of the manifest: at most one may fit at each level. */
+/* Find the one descriptor of an index that matches the choice. */
 static int choose(const json_t *index, const struct oci_choice *choice, const json_t **chosen,
                   struct pe_error *err)
 {
     const json_t *manifests = json_object_get(index, "manifests");
     if (!json_is_array(manifests))
-        return pe_fail(err, PE_ERR_MALFORMED, "an index has no array 'manifests'");
+        return pe_fail(err, PE_ERR_MALFORMED, "the index has no array 'manifests'");
     size_t fitting = 0, i = 0;
     const json_t *descriptor = NULL;
     json_array_foreach(manifests, i, descriptor)
     {
-        if (!fits_architecture(descriptor, choice->architecture) ||
-            !fits_reference(descriptor, choice->reference))
+        if (!matches_architecture(descriptor, choice->architecture) ||
+            !matches_reference(descriptor, choice->reference))
             continue;
         fitting++;
         *chosen = descriptor;
@@ -176,12 +178,14 @@ static int choose(const json_t *index, const struct oci_choice *choice, const js
 static int check_config(const json_t *config, const char *architecture, struct pe_error *err)
 {
     const char *os = json_string_value(json_object_get(config, "os"));
-    const char *said = json_string_value(json_object_get(config, "architecture"));
+    const char *actual = json_string_value(json_object_get(config, "architecture"));
     size_t size = strcspn(architecture, "/");
     if (os && strcmp(os, "linux") != 0)
-        return pe_fail(err, PE_ERR_INVALID, "the image is for '%s', not for Linux", os);
-    if (said && (strncmp(said, architecture, size) != 0 || said[size]))
-        return pe_fail(err, PE_ERR_INVALID, "the image is for '%s'; --arch says which is wanted", said);
+        return pe_fail(err, PE_ERR_INVALID, "the image is for the operating system '%s', not for Linux", os);
+    if (actual && (strncmp(actual, architecture, size) != 0 || actual[size]))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the image is for the architecture '%s', not '%s'; --arch chooses another one", actual,
+                       architecture);
     return 0;
 }
 
@@ -189,7 +193,7 @@ static int read_diff_ids(struct oci_image *image, struct pe_error *err)
 {
     const json_t *ids = json_object_get(json_object_get(image->config, "rootfs"), "diff_ids");
     if (json_array_size(ids) != image->layer_count)
-        return pe_fail(err, PE_ERR_INVALID, "the configuration names %zu layers, the manifest %zu",
+        return pe_fail(err, PE_ERR_INVALID, "the configuration lists %zu layers, but the manifest lists %zu",
                        json_array_size(ids), image->layer_count);
     for (size_t i = 0; i < image->layer_count; i++) {
         const char *id = json_string_value(json_array_get(ids, i));
@@ -207,12 +211,12 @@ static int make_layers(struct oci_image *image, const json_t *layers, struct pe_
         return pe_fail(err, PE_ERR_MALFORMED, "the manifest must have 1 to %u layers", OCI_LAYERS_MAX);
     image->layers = calloc(count, sizeof *image->layers);
     if (!image->layers)
-        return pe_fail_errno(err, "%zu layers", count);
+        return pe_fail_errno(err, "out of memory for %zu layers", count);
     image->layer_count = count;
     return 0;
 }
 
-/* ---- an OCI layout ---- */
+/* ---- OCI layouts ---- */
 
 static int read_layer(const json_t *json, struct oci_layer *layer, struct pe_error *err)
 {
@@ -223,12 +227,14 @@ static int read_layer(const json_t *json, struct oci_layer *layer, struct pe_err
         return -1;
     if (!strstr(descriptor.media_type, "tar") || strstr(descriptor.media_type, "encrypted") ||
         strstr(descriptor.media_type, "foreign") || strstr(descriptor.media_type, "nondistributable"))
-        return pe_fail(err, PE_ERR_INVALID, "layer %s is '%.100s', not a tar that comes with the image",
+        return pe_fail(err, PE_ERR_INVALID,
+                       "layer %s has the media type '%.100s'; only tar layers that are part of the image can "
+                       "be imported",
                        descriptor.digest, descriptor.media_type);
     memcpy(layer->digest, descriptor.digest, PE_SHA256_DIGEST_SIZE);
     layer->size = descriptor.size;
     layer->file = strdup(name);
-    return layer->file ? 0 : pe_fail_errno(err, "%s", name);
+    return layer->file ? 0 : pe_fail_errno(err, "out of memory for %s", name);
 }
 
 static int read_manifest(const struct source *source, const json_t *manifest, const struct oci_choice *choice,
@@ -265,13 +271,14 @@ static int read_layout(const struct source *source, const struct oci_choice *cho
             return -1;
         if (!index && !json_object_get(document, "manifests"))
             return read_manifest(source, document, choice, image, err);
-        below.reference = NULL; /* names are for the outermost index */
+        below.reference = NULL; /* only the outermost index has names */
     }
-    return document ? pe_fail(err, PE_ERR_INVALID, "indexes lie over %d deep in each other", INDEX_DEPTH_MAX)
-                    : -1;
+    return document
+               ? pe_fail(err, PE_ERR_INVALID, "indexes are nested more than %d levels deep", INDEX_DEPTH_MAX)
+               : -1;
 }
 
-/* ---- docker save ---- */
+/* ---- archives of docker save ---- */
 
 static bool has_tag(const json_t *image, const char *wanted)
 {
@@ -300,10 +307,12 @@ static int choose_saved(const json_t *list, const struct oci_choice *choice, con
     if (fitting == 1)
         return 0;
     return pe_fail(err, PE_ERR_NOT_FOUND, "the archive has %zu images%s%s; --ref chooses one by its tag",
-                   fitting, choice->reference ? " of tag " : "", choice->reference ? choice->reference : "");
+                   fitting, choice->reference ? " with the tag " : "",
+                   choice->reference ? choice->reference : "");
 }
 
-/* The digest of the configuration is nowhere but in its name; the layers are held to its diff ids. */
+/* Read the configuration. Its digest is part of its name, and the layers are checked against its
+ * diff ids. */
 static int read_saved_config(const struct source *source, const char *name, struct oci_image *image,
                              struct pe_error *err)
 {
@@ -312,7 +321,8 @@ static int read_saved_config(const struct source *source, const char *name, stru
         pe_sha256_digest(text.data, text.size, image->config_digest, err) < 0)
         return -1;
     if (!strstr(name, image->config_digest + strlen("sha256:")))
-        return pe_fail(err, PE_ERR_INVALID, "%s has another digest: %s", name, image->config_digest);
+        return pe_fail(err, PE_ERR_INVALID, "%s has the digest %s, which is not the one in its name", name,
+                       image->config_digest);
     image->config = parse(&text, name, err);
     return image->config ? 0 : -1;
 }
@@ -327,7 +337,7 @@ static int read_saved(const struct source *source, const struct oci_choice *choi
     const char *config = json_string_value(json_object_get(chosen, "Config"));
     const json_t *layers = json_object_get(chosen, "Layers");
     if (!config)
-        return pe_fail(err, PE_ERR_MALFORMED, "manifest.json names no 'Config'");
+        return pe_fail(err, PE_ERR_MALFORMED, "manifest.json has no string 'Config'");
     if (make_layers(image, layers, err) < 0 || read_saved_config(source, config, image, err) < 0)
         return -1;
     for (size_t i = 0; i < image->layer_count; i++) {
@@ -335,7 +345,7 @@ static int read_saved(const struct source *source, const struct oci_choice *choi
         if (!name)
             return pe_fail(err, PE_ERR_MALFORMED, "layer %zu of manifest.json is not a string", i + 1);
         if (!(image->layers[i].file = strdup(name)))
-            return pe_fail_errno(err, "%s", name);
+            return pe_fail_errno(err, "out of memory for %s", name);
     }
     return check_config(image->config, choice->architecture, err) < 0 ? -1 : read_diff_ids(image, err);
 }
@@ -348,6 +358,7 @@ int oci_read(const struct source *source, const struct oci_choice *choice, struc
         return read_layout(source, choice, image, err);
     if (source_has_file(source, "manifest.json"))
         return read_saved(source, choice, image, err);
-    return pe_fail(err, PE_ERR_INVALID,
-                   "no image: there is neither index.json (OCI) nor manifest.json (docker)");
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "this is not an image: there is neither index.json (OCI layout) nor manifest.json (docker save)");
 }

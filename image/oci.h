@@ -1,6 +1,6 @@
-/* What an image consists of, by the documents in its source: OCI image-spec (image-layout.md,
- * image-index.md, manifest.md, config.md), and `docker save`'s manifest.json. All of it is hostile until
- * checked. */
+/* Reading the documents that describe an image: those of the OCI image-spec (image-layout.md,
+ * image-index.md, manifest.md, config.md), and the manifest.json of `docker save`. They are not
+ * trusted; everything is checked. */
 #ifndef PE_IMAGE_OCI_H
 #define PE_IMAGE_OCI_H
 
@@ -16,31 +16,35 @@
 
 struct oci_layer {
     char *file;                          /* name in the source; owned */
-    char digest[PE_SHA256_DIGEST_SIZE];  /* of the file; empty when nothing says it */
-    char diff_id[PE_SHA256_DIGEST_SIZE]; /* of what it unpacks to */
-    uint64_t size;                       /* bytes of the file; 0 when nothing says it */
+    char digest[PE_SHA256_DIGEST_SIZE];  /* of the file; "" when unknown */
+    char diff_id[PE_SHA256_DIGEST_SIZE]; /* digest of the unpacked tar */
+    uint64_t size;                       /* bytes of the file; 0 when unknown */
 };
 
 struct oci_image {
-    json_t *config;                            /* the whole configuration document, checked; owned */
-    char config_digest[PE_SHA256_DIGEST_SIZE]; /* of the document */
+    json_t *config;                            /* the configuration document; owned */
+    char config_digest[PE_SHA256_DIGEST_SIZE]; /* digest of that document */
     struct oci_layer *layers;                  /* owned; lowest first */
     size_t layer_count;
 };
+/* Free what an image owns. */
 void oci_image_free(struct oci_image *image);
 #define pe_autooci __attribute__((cleanup(oci_image_free)))
 
 struct oci_choice {
-    const char *architecture; /* as Go and OCI name it, "amd64", with "/variant" if that matters */
-    const char *reference; /* which of several images: annotation org.opencontainers.image.ref.name, or one of
-                              docker's RepoTags; NULL: the only one */
+    const char *architecture; /* OCI name, as in "amd64" or "arm/v7" */
+    const char *reference;    /* which of several images: its annotation org.opencontainers.image.ref.name, or
+                                 one of Docker's RepoTags; NULL when there is only one */
 };
 
-/* The name of this machine's architecture as OCI writes it; `name` itself when uname's is not known. */
+/* The OCI name of an architecture that uname(2) calls `name`; `name` itself when there is no
+ * other. */
 const char *oci_architecture(const char *name);
 
-/* Find the image and read its documents, the digest of each checked. PE_ERR_NOT_FOUND when there is none for
- * the architecture, naming those that there are. `image` is zeroed first. */
+/* Find the chosen image in `source` and read its documents. All digests are checked. `image` is
+ * zeroed first; the caller frees it, also after a failure. PE_ERR_NOT_FOUND, listing the images
+ * that exist, when none or several match the choice; PE_ERR_MALFORMED or PE_ERR_INVALID for wrong
+ * documents. */
 int oci_read(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
              struct pe_error *err) PE_MUST_CHECK;
 

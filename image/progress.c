@@ -1,4 +1,4 @@
-/* Progress bars. */
+/* Drawing progress bars. */
 #include "image/progress.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* Running skopeo. */
+/* Running skopeo as a child process. */
 #include "image/pull.h"
 
 #include "base/buffer.h"
@@ -19,7 +19,8 @@
 
 /* ---- names ---- */
 
-/* A first component that names a registry and not a folder (distribution's reference grammar). */
+/* True if the first component of a reference names a registry (reference grammar of the
+ * distribution project). */
 static bool is_registry(const char *part, size_t size)
 {
     return memchr(part, '.', size) || memchr(part, ':', size) || (size == 9 && !memcmp(part, "localhost", 9));
@@ -29,8 +30,8 @@ int pull_name(const char *source, char *name, size_t size, struct pe_error *err)
 {
     const char *at = strncmp(source, "docker://", 9) == 0 ? source + 9 : NULL;
     if (!at)
-        return pe_fail(err, PE_ERR_INVALID, "--name is missing: what %s shall be called, as in gcc:14",
-                       source);
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--name is missing: give the image from %s a name, as in --name gcc:14", source);
     size_t first = strcspn(at, "/");
     if (at[first] && is_registry(at, first))
         at += first + 1;
@@ -39,7 +40,8 @@ int pull_name(const char *source, char *name, size_t size, struct pe_error *err)
     size_t length = strcspn(at, "@");
     int n = snprintf(name, size, "%.*s%s", (int)length, at, memchr(at, ':', length) ? "" : ":latest");
     if (n < 0 || (size_t)n >= size || !pe_image_reference_valid(name))
-        return pe_fail(err, PE_ERR_INVALID, "%s has no name that the catalog could use: say --name", source);
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the name of %s is not valid in the catalog; give another one with --name", source);
     return 0;
 }
 
@@ -74,15 +76,15 @@ static void run_child(const struct pull_options *options, const char *destinatio
         dup2(log, STDERR_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     execvp("skopeo", (char *const *)arguments);
-    dprintf(STDERR_FILENO, "skopeo cannot be started: %s (package skopeo)\n", strerror(errno));
+    dprintf(STDERR_FILENO, "cannot start skopeo: %s; is the package skopeo installed?\n", strerror(errno));
     _exit(127);
 }
 
-/* The last line that says something: skopeo's is `time=… level=fatal msg="…"`. */
+/* The last line of the log, without the prefix of skopeo's `time=… level=fatal msg="…"`. */
 static const char *last_line(struct pe_buf *log)
 {
     if (log->size == 0)
-        return "it did not say why";
+        return "it gave no reason";
     while (log->size > 0 && log->data[log->size - 1] == '\n')
         log->size--;
     log->data[log->size] = '\0';
@@ -97,10 +99,10 @@ static int wait_for(pid_t child, struct pe_buf *log, const char *source, struct 
     int status = 0;
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
-            return pe_fail_errno(err, "waiting for skopeo");
+            return pe_fail_errno(err, "cannot wait for skopeo");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
-    return pe_fail(err, PE_ERR_INTERNAL, "skopeo could not fetch %s%s%s", source, log ? ": " : "",
+    return pe_fail(err, PE_ERR_INTERNAL, "skopeo cannot fetch %s%s%s", source, log ? ": " : "",
                    log ? last_line(log) : "");
 }
 
@@ -113,7 +115,7 @@ int pull_layout(const struct pull_options *options, const char *layout, struct p
     int ends[2] = {-1, -1};
     progress_report(progress, "fetching %s", options->source);
     if (!visible && pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "pipe");
+        return pe_fail_errno(err, "cannot create a pipe for skopeo");
     pe_autoclose int reading = ends[0];
     pid_t child = fork();
     if (child == 0)
@@ -121,12 +123,12 @@ int pull_layout(const struct pull_options *options, const char *layout, struct p
     if (ends[1] >= 0)
         close(ends[1]);
     if (child < 0)
-        return pe_fail_errno(err, "starting skopeo");
+        return pe_fail_errno(err, "cannot start skopeo");
     if (visible)
         return wait_for(child, NULL, options->source, err);
     pe_autobuf struct pe_buf log = {0};
     struct pe_error ignored;
-    /* More than that is not read, and then skopeo ends by SIGPIPE. */
+    /* A longer log is not read, and skopeo is stopped. */
     if (pe_read_all(reading, LOG_BYTES_MAX, &log, "skopeo", &ignored) < 0)
         kill(child, SIGTERM);
     if (pe_buf_reserve(&log, 1, err) < 0)

@@ -1,4 +1,4 @@
-/* Fetching an image: skopeo does it, from every transport that it knows. */
+/* Fetching an image with skopeo(1), which supports registries and several other transports. */
 #ifndef PE_IMAGE_PULL_H
 #define PE_IMAGE_PULL_H
 
@@ -9,19 +9,19 @@
 #include <stddef.h>
 
 struct pull_options {
-    const char *source;       /* "docker://gcc:14" */
-    const char *architecture; /* as OCI names it */
-    bool plain_http;          /* a registry without TLS, or with a certificate that nobody knows */
+    const char *source;       /* as in "docker://gcc:14" */
+    const char *architecture; /* OCI name */
+    bool plain_http;          /* allow HTTP, and HTTPS with an untrusted certificate */
 };
 
-/* Copy the image into a new OCI layout in the directory `layout`. What skopeo says goes to a terminal, or
- * into the error. */
+/* Copy an image into a new OCI layout in the directory `layout`. skopeo's output goes to the
+ * terminal; when stderr is not a terminal, its last line becomes part of the error. */
 int pull_layout(const struct pull_options *options, const char *layout, struct progress *progress,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* The catalog's name for a source: "docker://registry.example:5000/library/gcc:14@sha256:…" is "gcc:14", and
- * of others the name is what stands after the last colons that looks like one. PE_ERR_INVALID when there is
- * none. */
+/* Write the catalog name for a docker:// source to `name`, which has `size` bytes. For
+ * "docker://registry.example:5000/library/gcc:14@sha256:…" it is "gcc:14". PE_ERR_INVALID for other
+ * transports, and when the result is not a valid name. */
 int pull_name(const char *source, char *name, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

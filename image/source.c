@@ -1,4 +1,4 @@
-/* Packages: directories and archives. Nothing here knows what the files mean. */
+/* Directories and archives. image/oci.c interprets their files. */
 #include "image/source.h"
 
 #include "base/cleanup.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #define READ_BYTES 65536u
-/* An image has a few hundred layers at most; each is a file or three. */
+/* An image has a few hundred layers at most, and each consists of up to three files. */
 #define MEMBERS_MAX 10000u
 #define LINKS_MAX 8
 
@@ -32,7 +32,7 @@ void source_close(struct source *source)
 int source_open_directory(const char *path, struct source *source, struct pe_error *err)
 {
     *source = (struct source){.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    return source->directory >= 0 ? 0 : pe_fail_errno(err, "opening %s", path);
+    return source->directory >= 0 ? 0 : pe_fail_errno(err, "cannot open %s", path);
 }
 
 /* ---- archives ---- */
@@ -54,7 +54,7 @@ static struct archive *open_archive(int fd, const char *name, struct pe_error *e
 {
     autoarchive struct archive *archive = archive_read_new();
     if (!archive || lseek(fd, 0, SEEK_SET) < 0) {
-        pe_fail_errno(err, "%s", name);
+        pe_fail_errno(err, "cannot read %s", name);
         return NULL;
     }
     int worst = archive_read_support_format_tar(archive);
@@ -78,7 +78,7 @@ static bool is_hex(const char *text, size_t size)
     return size == 64 && strspn(text, "0123456789abcdef") >= 64;
 }
 
-/* A top level name that only the archive of an image has. */
+/* True if the first component of a path is one that only archives of images have. */
 static bool belongs_to_image(const char *path)
 {
     static const char *const names[] = {"oci-layout", "index.json", "manifest.json", "repositories", "blobs"};
@@ -86,7 +86,8 @@ static bool belongs_to_image(const char *path)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (size == strlen(names[i]) && !memcmp(path, names[i], size))
             return true;
-    /* docker save: a directory per layer, the configuration as <hex>.json, layers of skopeo as <hex>.tar */
+    /* docker save writes a directory per layer and the configuration as <hex>.json; skopeo writes
+     * <hex>.tar. */
     const char *dot = memchr(path, '.', size);
     return is_hex(path, dot ? (size_t)(dot - path) : size) &&
            (!dot || !strcmp(dot, ".json") || !strcmp(dot, ".tar"));
@@ -98,21 +99,21 @@ int source_is_image_archive(int fd, const char *name, struct pe_error *err)
     if (!archive)
         return -1;
     struct archive_entry *entry = NULL;
-    bool named = false;
+    bool found = false;
     for (size_t i = 0; i < MEMBERS_MAX; i++) {
         char path[PATH_MAX];
         int got = archive_read_next_header(archive, &entry);
         if (got == ARCHIVE_EOF)
-            return named;
+            return found;
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
             return fail_archive(archive, name, err);
         struct pe_error ignored;
-        const char *said = archive_entry_pathname(entry);
-        if (!said || tree_clean_path(said, path, &ignored) < 0)
+        const char *name_in_tar = archive_entry_pathname(entry);
+        if (!name_in_tar || tree_clean_path(name_in_tar, path, &ignored) < 0)
             return 0;
         if (*path && !belongs_to_image(path))
             return 0;
-        named |= !strcmp(path, "manifest.json") || !strcmp(path, "oci-layout") || !strcmp(path, "index.json");
+        found |= !strcmp(path, "manifest.json") || !strcmp(path, "oci-layout") || !strcmp(path, "index.json");
     }
     return 0;
 }
@@ -134,7 +135,7 @@ static int copy_content(struct spooling *spooling, size_t number, struct pe_erro
     pe_autoclose int fd =
         openat(spooling->source->directory, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return pe_fail_errno(err, "creating a file for a part of %s", spooling->name);
+        return pe_fail_errno(err, "cannot create a temporary file for a part of %s", spooling->name);
     for (;;) {
         la_ssize_t n = archive_read_data(spooling->archive, chunk, sizeof chunk);
         if (n < 0)
@@ -142,7 +143,8 @@ static int copy_content(struct spooling *spooling, size_t number, struct pe_erro
         if (n == 0)
             return 0;
         if ((uint64_t)n > spooling->bytes_left)
-            return pe_fail(err, PE_ERR_TOO_LARGE, "%s: unpacks to more than an image may have",
+            return pe_fail(err, PE_ERR_TOO_LARGE,
+                           "%s unpacks to more bytes than an image may have; --max-mib sets the limit",
                            spooling->name);
         spooling->bytes_left -= (uint64_t)n;
         if (pe_write_all(fd, chunk, (size_t)n, spooling->name, err) < 0)
@@ -150,8 +152,8 @@ static int copy_content(struct spooling *spooling, size_t number, struct pe_erro
     }
 }
 
-/* The clean path of a symbolic link's target, resolved by names: "a/layer.tar" -> "../b/layer.tar" is
- * "b/layer.tar". */
+/* Make a clean path of the target of the symbolic link `path`, by names only: for the link
+ * "a/layer.tar" to "../b/layer.tar" it is "b/layer.tar". */
 static int resolve_target(const char *path, const char *target, char clean[PATH_MAX], struct pe_error *err)
 {
     char joined[2 * PATH_MAX];
@@ -170,23 +172,26 @@ static int add_member(struct spooling *spooling, const char *path, const char *t
 {
     struct source *source = spooling->source;
     if (source->count >= MEMBERS_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has over %u files", spooling->name, MEMBERS_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has more than %u files, too many for an image",
+                       spooling->name, MEMBERS_MAX);
     struct source_member *members = reallocarray(source->members, source->count + 1, sizeof *source->members);
     if (!members)
-        return pe_fail_errno(err, "%s", spooling->name);
+        return pe_fail_errno(err, "%s: out of memory", spooling->name);
     source->members = members;
     struct source_member *member = &members[source->count++];
     *member = (struct source_member){.name = strdup(path), .target = target ? strdup(target) : NULL};
-    return member->name && (!target || member->target) ? 0 : pe_fail_errno(err, "%s", spooling->name);
+    return member->name && (!target || member->target)
+               ? 0
+               : pe_fail_errno(err, "%s: out of memory", spooling->name);
 }
 
 static int spool_member(struct spooling *spooling, struct archive_entry *entry, struct pe_error *err)
 {
     char path[PATH_MAX], target[PATH_MAX];
-    const char *said = archive_entry_pathname(entry), *hard = archive_entry_hardlink(entry);
-    if (!said)
-        return pe_fail(err, PE_ERR_INVALID, "a member's name cannot be read");
-    if (tree_clean_path(said, path, err) < 0)
+    const char *name_in_tar = archive_entry_pathname(entry), *hard = archive_entry_hardlink(entry);
+    if (!name_in_tar)
+        return pe_fail(err, PE_ERR_INVALID, "the name of a member cannot be read");
+    if (tree_clean_path(name_in_tar, path, err) < 0)
         return -1;
     if (hard)
         return tree_clean_path(hard, target, err) < 0 ? -1 : add_member(spooling, path, target, err);
@@ -205,10 +210,10 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
 {
     *source = (struct source){.directory = -1, .spooled = true};
     if (mkdir(spool, 0700) < 0)
-        return pe_fail_errno(err, "making %s", spool);
+        return pe_fail_errno(err, "cannot create %s", spool);
     source->directory = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (source->directory < 0)
-        return pe_fail_errno(err, "opening %s", spool);
+        return pe_fail_errno(err, "cannot open %s", spool);
     autoarchive struct archive *archive = open_archive(fd, name, err);
     if (!archive)
         return -1;
@@ -227,7 +232,8 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
 
 /* ---- files ---- */
 
-/* The number of a member, links followed, or -1. Of several of one name the last counts, as in any tar. */
+/* The number of a member after following links, or -1. Of several members with one name the last
+ * one counts. */
 static ssize_t find_member(const struct source *source, const char *name)
 {
     for (int links = 0; links < LINKS_MAX; links++) {
@@ -248,21 +254,21 @@ int source_open_file(const struct source *source, const char *name, uint64_t *si
     if (source->spooled) {
         ssize_t at = find_member(source, name);
         if (at < 0)
-            return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
+            return pe_fail(err, PE_ERR_NOT_FOUND, "the image has no file %s", name);
         snprintf(number, sizeof number, "%zd", at);
         file = number;
     } else if (name[0] == '/' || strstr(name, ".."))
-        return pe_fail(err, PE_ERR_INVALID, "%s is not a name inside it", name);
+        return pe_fail(err, PE_ERR_INVALID, "the file name %s is not allowed in an image", name);
     struct stat info;
-    /* O_NONBLOCK: a fifo must not hold us. */
+    /* O_NONBLOCK, because opening a FIFO would block otherwise. */
     pe_autoclose int fd =
         openat(source->directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ENOENT)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s in it", name);
+        return pe_fail(err, PE_ERR_NOT_FOUND, "the image has no file %s", name);
     if (fd < 0 || fstat(fd, &info) < 0)
-        return pe_fail_errno(err, "opening %s", name);
+        return pe_fail_errno(err, "cannot open %s", name);
     if (!S_ISREG(info.st_mode))
-        return pe_fail(err, PE_ERR_INVALID, "%s is not a file", name);
+        return pe_fail(err, PE_ERR_INVALID, "%s is not a regular file", name);
     *size = (uint64_t)info.st_size;
     return pe_steal_fd(&fd);
 }

@@ -1,5 +1,6 @@
-/* What an image comes as, before anybody asks what is in it: files by name, in a directory (an OCI image
- * layout) or in an archive of one (oci-archive, docker-archive), or a root filesystem's tar. */
+/* The source of an image: named files in a directory (an OCI image layout) or in an archive
+ * (oci-archive, docker-archive). This file knows nothing about their meaning. A tar of a root
+ * filesystem is not a source in this sense; image/layer.h reads it directly. */
 #ifndef PE_IMAGE_SOURCE_H
 #define PE_IMAGE_SOURCE_H
 
@@ -11,39 +12,46 @@
 #include <stdint.h>
 
 struct source_member {
-    char *name;   /* clean path in the archive */
-    char *target; /* of a link, a clean path too; NULL: a file */
+    char *name;   /* clean path in the archive, see tree_clean_path; owned */
+    char *target; /* clean path of a link's target; NULL for a file; owned */
 };
 
 struct source {
-    int directory; /* holds the files: by their own names, or of an archive by number; -1: none */
-    bool spooled;
-    struct source_member *members; /* of an archive: number = index */
+    int directory; /* descriptor; holds the files under their names, or numbered if spooled; -1: none */
+    bool spooled;  /* the source is an archive */
+    struct source_member *members; /* members of an archive; the index is the number of the file; owned */
     size_t count;
 };
+/* Close the directory and free everything. */
 void source_close(struct source *source);
 #define pe_autosource __attribute__((cleanup(source_close)))
 
-/* The image layout in a directory. */
+/* Open the directory at `path`. */
 int source_open_directory(const char *path, struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
-/* Find out what the archive in `fd`, a seekable file, is: 1 for an archive of an image, 0 for anything else,
- * which the caller takes for a root filesystem. Only names are looked at. */
+/* Find out from the member names whether the archive in the seekable file `fd` is an archive of an
+ * image. Returns 1 if it is, and 0 if it is something else, such as a root filesystem. `name` is
+ * used in messages. PE_ERR_MALFORMED when it is no tar archive. */
 int source_is_image_archive(int fd, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Copy the files of an image's archive, at most `bytes_max`, to the directory `spool`, which is made. */
+/* Copy the files of an image's archive to the new directory `spool`. The caller closes `source`,
+ * also after a failure. PE_ERR_TOO_LARGE when they have more than `bytes_max` bytes, PE_ERR_INVALID
+ * for a name that is not allowed. */
 int source_spool_archive(int fd, const char *name, const char *spool, uint64_t bytes_max,
                          struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
-/* Open a file of the source; the caller closes it. Links of an archive are followed inside it. A missing one
- * is PE_ERR_NOT_FOUND. */
+/* Open a file of the source and set `*size` to its size in bytes. The caller closes the descriptor.
+ * Links in an archive are followed inside the archive. PE_ERR_NOT_FOUND when there is no such file,
+ * PE_ERR_INVALID when it is not a regular file. */
 int source_open_file(const struct source *source, const char *name, uint64_t *size,
                      struct pe_error *err) PE_MUST_CHECK;
 
-/* The content of a small file. */
+/* Read a file of at most `limit` bytes into `out`. Errors as above; PE_ERR_TOO_LARGE for a larger
+ * file. */
 int source_read_file(const struct source *source, const char *name, size_t limit, struct pe_buf *out,
                      struct pe_error *err) PE_MUST_CHECK;
 
+/* True if the source has a regular file of this name. */
 bool source_has_file(const struct source *source, const char *name);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 
-/* Set `err` for a failed libsquashfs call and return -1. `code` is the SQFS_ERROR_… value that the call
- * returned, `path` the squashfs file, and `what` completes "cannot …", as in "write an inode". The kind is
- * PE_ERR_MALFORMED when the file itself is broken, and PE_ERR_INTERNAL otherwise. */
+/* Set `err` for a failed libsquashfs call and return -1. `code` is the SQFS_ERROR_… value that the
+ * call returned, `path` the squashfs file, and `what` completes "cannot …", as in "write an inode".
+ * The kind is PE_ERR_MALFORMED when the file itself is broken, and PE_ERR_INTERNAL otherwise. */
 int squashfs_fail(const char *path, int code, const char *what, struct pe_error *err);
 
 #endif

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A page fault in the guest decompresses one block. Smaller blocks compress worse. Larger blocks make a fault
- * wait for bytes that are not needed. 128 KiB is also the default of mksquashfs. */
+/* A page fault in the guest decompresses one block. Smaller blocks compress worse. Larger blocks
+ * make a fault wait for bytes that are not needed. 128 KiB is also the default of mksquashfs. */
 #define BLOCK_BYTES (128u * 1024u)
 /* Decompression costs the same at every level, and an image is compressed only once. */
 #define ZSTD_LEVEL 15
@@ -52,7 +52,8 @@ static int create_compressors(struct squashfs_image *squashfs, struct pe_error *
     return code == 0 ? 0 : squashfs_fail(squashfs->path, code, "create a zstd compressor", err);
 }
 
-/* The superblock is written twice: as a placeholder here, and with its final contents at the end. */
+/* The superblock is written twice: as a placeholder here, and with its final contents at the
+ * end. */
 static int write_placeholder(struct squashfs_image *squashfs, struct pe_error *err)
 {
     squashfs->file = sqfs_open_file(squashfs->path, SQFS_FILE_OPEN_OVERWRITE);
@@ -109,7 +110,8 @@ struct squashfs_image *squashfs_image_create(const char *path, struct pe_error *
     return pe_steal_ptr(&squashfs);
 }
 
-/* The bytes of an image before its inode table are the superblock, compressor options and file data. */
+/* The bytes of an image before its inode table are the superblock, compressor options and file
+ * data. */
 static int copy_data(struct squashfs_image *squashfs, const char *path, const sqfs_super_t *from,
                      struct pe_error *err)
 {
@@ -153,10 +155,11 @@ int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path, stru
                      : squashfs_fail(path, code, "read its fragment table", err);
 }
 
-/* The tail of a file that is larger than a block becomes a block of its own, as in mksquashfs. Linux 6.1 maps
- * a tail wrongly if it is packed into a fragment together with other tails: when one readahead spans the last
- * full block and the fragment, squashfs_readahead fills the rest of the last page with the following bytes of
- * the fragment. mmap(2) promises zeroes there, and clang's lexer relies on them. */
+/* The tail of a file that is larger than a block becomes a block of its own, as in mksquashfs.
+ * Linux 6.1 maps a tail wrongly if it is packed into a fragment together with other tails: when one
+ * readahead spans the last full block and the fragment, squashfs_readahead fills the rest of the
+ * last page with the following bytes of the fragment. mmap(2) promises zeroes there, and clang's
+ * lexer relies on them. */
 int squashfs_image_begin_file(struct squashfs_image *squashfs, struct tree_inode *inode, uint64_t size,
                               struct pe_error *err)
 {

@@ -1,5 +1,5 @@
-/* What squashfs_image.c (the file) and squashfs_tree.c (inodes and directories) share. No other file includes
- * this. */
+/* What squashfs_image.c (the file) and squashfs_tree.c (inodes and directories) share. No other
+ * file includes this. */
 #ifndef PE_IMAGE_SQUASHFS_INTERNAL_H
 #define PE_IMAGE_SQUASHFS_INTERNAL_H
 

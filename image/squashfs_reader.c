@@ -129,8 +129,8 @@ static int read_xattrs(struct walk *walk, const sqfs_inode_generic_t *node, stru
     return code == 0 ? 0 : squashfs_fail(walk->reader->path, code, "read extended attributes", err);
 }
 
-/* Copy a file's inode, which says where its blocks are. The number of its attribute set is valid only in this
- * image and is cleared. */
+/* Copy a file's inode, which says where its blocks are. The number of its attribute set is valid
+ * only in this image and is cleared. */
 static int copy_content(const sqfs_inode_generic_t *node, struct tree_inode *inode, struct pe_error *err)
 {
     size_t size = sizeof *node + node->payload_bytes_available;

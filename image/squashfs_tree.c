@@ -1,5 +1,5 @@
-/* Inodes and directories of a squashfs image. A directory entry holds the position of its inode, so inodes
- * are written before the directory that names them: depth first, with the root last. */
+/* Inodes and directories of a squashfs image. A directory entry holds the position of its inode, so
+ * inodes are written before the directory that names them: depth first, with the root last. */
 #include "base/cleanup.h"
 #include "image/squashfs_error.h"
 #include "image/squashfs_internal.h"
@@ -14,7 +14,8 @@
 
 #define NO_XATTR UINT32_MAX
 
-/* The two metadata streams. Directories follow the inodes in the file, so they are kept in memory. */
+/* The two metadata streams. Directories follow the inodes in the file, so they are kept in
+ * memory. */
 struct streams {
     struct squashfs_image *squashfs;
     sqfs_meta_writer_t *inodes;
@@ -40,8 +41,9 @@ static bool is_directory(const struct tree_entry *entry)
     return S_ISDIR(entry->inode->attributes.mode);
 }
 
-/* Number the inodes below `directory` in the order in which they will be written: first the contents of
- * subdirectories, then the directory's own entries. Neighbouring numbers keep its listing short. */
+/* Number the inodes below `directory` in the order in which they will be written: first the
+ * contents of subdirectories, then the directory's own entries. Neighbouring numbers keep its
+ * listing short. */
 static void number_inodes(struct tree_inode *directory, uint32_t *count)
 {
     for (size_t i = 0; i < directory->entry_count; i++)

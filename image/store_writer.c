@@ -1,4 +1,4 @@
-/* The write side of the image store: begin, publish, remove, sweep, collect. */
+/* Writing the image store. store/store.c reads it. */
 #include "image/store_writer.h"
 
 #include "base/cleanup.h"
@@ -15,14 +15,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-/* Names of unfinished entries and of entries on their way out. */
+/* Prefix of directories and files that are unfinished or about to be deleted. */
 #define UNFINISHED_PREFIX ".new-"
 
 static int join(char path[PATH_MAX], const char *directory, const char *name, struct pe_error *err)
 {
     int n = snprintf(path, PATH_MAX, "%s/%s", directory, name);
-    return n > 0 && n < PATH_MAX ? 0
-                                 : pe_fail(err, PE_ERR_TOO_LARGE, "path %s/%s is too long", directory, name);
+    return n > 0 && n < PATH_MAX
+               ? 0
+               : pe_fail(err, PE_ERR_TOO_LARGE, "the path %s/%s is too long", directory, name);
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
@@ -35,11 +36,11 @@ static int remove_tree(const char *path, struct pe_error *err)
 {
     if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
         return 0;
-    return pe_fail_errno(err, "removing %s", path);
+    return pe_fail_errno(err, "cannot remove %s", path);
 }
 
-/* Held while entries appear, disappear or are swept, so that no writer sees another's half step. Released by
- * closing. -1 on failure. */
+/* Lock the store against other writers, so that none of them sees a change half done. Closing the
+ * descriptor that is returned unlocks it. -1 on failure. */
 static int lock_store(const char *store, struct pe_error *err)
 {
     char path[PATH_MAX];
@@ -47,14 +48,15 @@ static int lock_store(const char *store, struct pe_error *err)
         return -1;
     pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0 || flock(fd, LOCK_EX) < 0)
-        return pe_fail_errno(err, "locking %s", path);
+        return pe_fail_errno(err, "cannot lock %s", path);
     return pe_steal_fd(&fd);
 }
 
-/* Whether the process that made an unfinished entry is gone: its lock went with it. */
+/* True if the process that made an unfinished directory is dead, because its lock is gone. */
 static bool is_stale(const char *path)
 {
-    /* Single files are written and renamed with the store locked, as it is now. */
+    /* Single files are never locked. They exist only while the store is locked, and this process
+     * holds that lock. */
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
@@ -63,7 +65,7 @@ static int sweep(const char *store, struct pe_error *err)
 {
     pe_autodir DIR *directory = opendir(store);
     if (!directory)
-        return pe_fail_errno(err, "opening image store %s", store);
+        return pe_fail_errno(err, "cannot open the image store %s", store);
     const struct dirent *found;
     while ((found = readdir(directory))) {
         char path[PATH_MAX];
@@ -82,14 +84,14 @@ static int make_unfinished(struct store_writer *writer, struct pe_error *err)
     if (join(writer->directory, writer->store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
         return -1;
     if (!mkdtemp(writer->directory)) {
-        pe_fail_errno(err, "making %s", writer->directory);
+        pe_fail_errno(err, "cannot create %s", writer->directory);
         writer->directory[0] = '\0';
         return -1;
     }
     writer->lock = open(writer->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* mkdtemp makes it private; an image is for every user that runs a worker. */
+    /* mkdtemp(3) creates private directories, but workers of all users may read images. */
     if (writer->lock < 0 || flock(writer->lock, LOCK_EX | LOCK_NB) < 0 || fchmod(writer->lock, 0755) < 0)
-        return pe_fail_errno(err, "locking %s", writer->directory);
+        return pe_fail_errno(err, "cannot lock %s", writer->directory);
     return join(writer->spool, writer->directory, "spool", err) < 0
                ? -1
                : join(writer->rootfs, writer->directory, "rootfs.squashfs", err);
@@ -97,7 +99,7 @@ static int make_unfinished(struct store_writer *writer, struct pe_error *err)
 
 static int make_directory(const char *path, struct pe_error *err)
 {
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : pe_fail_errno(err, "making %s", path);
+    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : pe_fail_errno(err, "cannot create %s", path);
 }
 
 int store_writer_begin(const char *store, struct store_writer *writer, struct pe_error *err)
@@ -118,7 +120,7 @@ int store_writer_begin(const char *store, struct store_writer *writer, struct pe
 
 void store_writer_abandon(struct store_writer *writer)
 {
-    struct pe_error ignored; /* what cannot be removed now is swept later */
+    struct pe_error ignored; /* what cannot be deleted now is deleted by a later writer */
     if (writer->directory[0])
         (void)!remove_tree(writer->directory, &ignored);
     pe_cleanup_close(&writer->lock);
@@ -131,7 +133,7 @@ void store_writer_abandon(struct store_writer *writer)
 static int sync_path(const char *path, struct pe_error *err)
 {
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0 ? 0 : pe_fail_errno(err, "syncing %s", path);
+    return fd >= 0 && fsync(fd) == 0 ? 0 : pe_fail_errno(err, "cannot sync %s", path);
 }
 
 static const char *hex_of(const char *digest)
@@ -146,11 +148,11 @@ static int replace_file(const char *store, const char *name, const char *text, s
         return -1;
     pe_autoclose int fd = mkostemp(hidden, O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "creating %s", hidden);
+        return pe_fail_errno(err, "cannot create %s", hidden);
     if (pe_write_all(fd, text, strlen(text), hidden, err) < 0 || pe_write_all(fd, "\n", 1, hidden, err) < 0)
         return -1;
     if (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(hidden, path) < 0)
-        return pe_fail_errno(err, "writing %s", path);
+        return pe_fail_errno(err, "cannot write %s", path);
     return 0;
 }
 
@@ -160,7 +162,7 @@ static int write_name(const char *store, const struct pe_image *image, struct pe
     pe_autojson json_t *json = pe_image_to_json(image);
     pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INVALID, "the catalog entry of %s cannot be written as JSON", image->name);
+        return pe_fail(err, PE_ERR_INVALID, "cannot write the catalog entry of %s as JSON", image->name);
     pe_store_name_path(image->name, path);
     return replace_file(store, path, text, err);
 }
@@ -174,10 +176,12 @@ static int write_index(const char *store, struct pe_error *err)
     for (size_t i = 0; array && i < images.count; i++)
         json_array_append_new(array, pe_image_to_json(&images.items[i]));
     pe_autofree char *text = array ? json_dumps(array, JSON_COMPACT) : NULL;
-    return text ? replace_file(store, "index.json", text, err) : pe_fail(err, PE_ERR_INTERNAL, "index.json");
+    return text ? replace_file(store, "index.json", text, err)
+                : pe_fail(err, PE_ERR_INTERNAL, "cannot make index.json: out of memory");
 }
 
-/* Give the directory at `path` a hidden name first, so that no reader finds half an entry. */
+/* Rename the directory to a hidden name before its files are deleted, so that no reader finds half
+ * of it. */
 static int remove_rootfs(const char *store, const char *digest, struct pe_error *err)
 {
     char path[PATH_MAX], hidden[PATH_MAX];
@@ -185,9 +189,9 @@ static int remove_rootfs(const char *store, const char *digest, struct pe_error 
         join(hidden, store, UNFINISHED_PREFIX "XXXXXX", err) < 0)
         return -1;
     if (!mkdtemp(hidden))
-        return pe_fail_errno(err, "removing %s", path);
+        return pe_fail_errno(err, "cannot remove %s", path);
     if (rename(path, hidden) < 0 && errno != ENOENT)
-        return pe_fail_errno(err, "removing %s", path);
+        return pe_fail_errno(err, "cannot remove %s", path);
     return remove_tree(hidden, err);
 }
 
@@ -199,8 +203,9 @@ static bool has_name(const struct pe_store_images *images, const char *digest)
     return false;
 }
 
-/* What was there before and has no name any more goes; then the list for others is made anew. */
-static int settle(const char *store, const struct pe_store_images *before, struct pe_error *err)
+/* Delete rootfs files that had a name `before` and have none any more, and write index.json
+ * again. */
+static int finish_change(const char *store, const struct pe_store_images *before, struct pe_error *err)
 {
     pe_autostoreimages struct pe_store_images now = {0};
     char names[PATH_MAX];
@@ -214,7 +219,7 @@ static int settle(const char *store, const struct pe_store_images *before, struc
     return write_index(store, err) < 0 ? -1 : sync_path(store, err);
 }
 
-/* The rootfs takes its place, unless the same bytes are there already. */
+/* Move the rootfs to its place, unless the store has the same bytes already. */
 static int place_rootfs(struct store_writer *writer, const char *digest, struct pe_error *err)
 {
     char path[PATH_MAX];
@@ -225,13 +230,13 @@ static int place_rootfs(struct store_writer *writer, const char *digest, struct 
         return 0;
     }
     if (rename(writer->directory, path) < 0)
-        return pe_fail_errno(err, "renaming %s to %s", writer->directory, path);
+        return pe_fail_errno(err, "cannot rename %s to %s", writer->directory, path);
     writer->directory[0] = '\0';
     store_writer_abandon(writer);
     return sync_path(writer->store, err);
 }
 
-/* Only the rootfs belongs into the store; what was fetched to make it goes. */
+/* Delete the temporary files. Only the rootfs belongs into the store. */
 static int clear_spool(const struct store_writer *writer, struct pe_error *err)
 {
     char path[PATH_MAX];
@@ -252,17 +257,17 @@ int store_writer_publish(struct store_writer *writer, const struct pe_image *ima
     for (size_t i = 0; i < count; i++)
         if (write_name(writer->store, &images[i], err) < 0)
             return -1;
-    return settle(writer->store, &before, err);
+    return finish_change(writer->store, &before, err);
 }
 
 /* ---- names ---- */
 
-/* Lock a store that is there, and list it. -1 on failure, else the lock. */
+/* Lock an existing store and list its images. Returns the lock, or -1 on failure. */
 static int open_store(const char *store, struct pe_store_images *images, struct pe_error *err)
 {
     struct pe_store_images probe = {0};
     if (access(store, F_OK) < 0)
-        return pe_store_list(store, &probe, err); /* says what to do */
+        return pe_store_list(store, &probe, err); /* its message says what to do */
     pe_autoclose int lock = lock_store(store, err);
     return lock >= 0 && pe_store_list(store, images, err) == 0 ? pe_steal_fd(&lock) : -1;
 }
@@ -281,8 +286,8 @@ int store_remove_name(const char *store, const char *reference, struct pe_error 
     if (join(path, store, name, err) < 0)
         return -1;
     if (unlink(path) < 0)
-        return pe_fail_errno(err, "removing %s", path);
-    return settle(store, &images, err);
+        return pe_fail_errno(err, "cannot remove %s", path);
+    return finish_change(store, &images, err);
 }
 
 int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err)
@@ -292,7 +297,7 @@ int store_add_name(const char *store, const struct pe_image *image, struct pe_er
     pe_autoclose int rootfs = lock >= 0 ? pe_store_open_rootfs(store, image, err) : -1;
     if (rootfs < 0 || write_name(store, image, err) < 0)
         return -1;
-    return settle(store, &images, err);
+    return finish_change(store, &images, err);
 }
 
 int store_copy_name(const char *store, const char *reference, const char *name, struct pe_error *err)
@@ -305,13 +310,13 @@ int store_copy_name(const char *store, const char *reference, const char *name, 
     pe_autojson json_t *json = pe_image_to_json(image);
     pe_autoimage struct pe_image named = {0};
     if (!json || json_object_set_new(json, "name", json_string(name)) < 0)
-        return pe_fail(err, PE_ERR_INVALID, "'%s' is not a name", name);
+        return pe_fail(err, PE_ERR_INVALID, "'%s' is not a valid image name", name);
     if (pe_image_from_json(json, &named, err) < 0 || write_name(store, &named, err) < 0)
         return -1;
-    return settle(store, &images, err);
+    return finish_change(store, &images, err);
 }
 
-/* ---- collecting ---- */
+/* ---- garbage collection ---- */
 
 static int rootfs_bytes(const char *store, const char *hex, uint64_t *bytes, struct pe_error *err)
 {
@@ -319,7 +324,7 @@ static int rootfs_bytes(const char *store, const char *hex, uint64_t *bytes, str
     struct stat info;
     int n = snprintf(path, sizeof path, "%s/%s/rootfs.squashfs", store, hex);
     if (n < 0 || (size_t)n >= sizeof path)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "path %s is too long", store);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long", store);
     *bytes += stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     return 0;
 }
@@ -333,7 +338,7 @@ int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
         return -1;
     pe_autodir DIR *directory = opendir(store);
     if (!directory)
-        return pe_fail_errno(err, "opening image store %s", store);
+        return pe_fail_errno(err, "cannot open the image store %s", store);
     const struct dirent *found;
     while ((found = readdir(directory))) {
         char digest[sizeof found->d_name + 8];

@@ -1,6 +1,6 @@
-/* Writing the image store (its layout: store/store.h). An entry is made in a hidden directory of its own and
- * appears under its digest by one rename(2). Entries that a dead process left unfinished are swept whenever a
- * new one is begun. */
+/* Writing the image store, whose layout store/store.h describes. A rootfs is made in a hidden
+ * directory and appears under its digest by one rename(2). Whenever a writer begins, it deletes
+ * directories that dead processes left unfinished. */
 #ifndef PE_IMAGE_STORE_WRITER_H
 #define PE_IMAGE_STORE_WRITER_H
 
@@ -10,38 +10,43 @@
 #include <limits.h>
 
 struct store_writer {
-    const char *store;
-    char
-        directory[PATH_MAX]; /* absolute or relative path of the unfinished entry; empty when there is none */
-    char rootfs[PATH_MAX];   /* path of the rootfs file in it, for the caller to create */
-    char spool[PATH_MAX];    /* path for what is fetched to make it; not made, removed when published */
-    int lock;                /* descriptor of the directory, flock(2)ed while the entry is unfinished */
+    const char *store;        /* the caller's */
+    char directory[PATH_MAX]; /* the unfinished directory; "" when there is none */
+    char rootfs[PATH_MAX];    /* file in it that the caller creates */
+    char spool[PATH_MAX];     /* directory in it that the caller may create for temporary files */
+    int lock;                 /* descriptor of the directory, locked with flock(2) while it is unfinished */
 };
 
-/* Begin an entry in the store at `store`, which is made when missing and must live as long as the entry. */
+/* Begin a rootfs in the store at `store`, which is created if necessary. The text `store` must stay
+ * valid as long as `writer`. The caller ends it with store_writer_publish or
+ * store_writer_abandon. */
 int store_writer_begin(const char *store, struct store_writer *writer, struct pe_error *err) PE_MUST_CHECK;
 
-/* Complete it: sync the rootfs, put it and then `count` catalog entries, all of its digest, in place of what
- * had these names. A rootfs that thereby lost its last name is removed. */
+/* Publish the rootfs: sync it, move it to its place, and then write the `count` catalog entries,
+ * which all have its digest. Entries with the same names are replaced. A rootfs that loses its last
+ * name is deleted. */
 int store_writer_publish(struct store_writer *writer, const struct pe_image *images, size_t count,
                          struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove what is unfinished, if anything. */
+/* Delete the unfinished directory, if there is one. */
 void store_writer_abandon(struct store_writer *writer);
 #define pe_autostorewriter __attribute__((cleanup(store_writer_abandon)))
 
-/* Remove a name from a store, and its rootfs with the last one. PE_ERR_NOT_FOUND with suggestions. */
+/* Remove a name from a store, and the rootfs together with its last name. PE_ERR_NOT_FOUND suggests
+ * similar names. */
 int store_remove_name(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
 
-/* Put a catalog entry for a rootfs that is in the store already. PE_ERR_NOT_FOUND when it is not (any more).
- */
+/* Write a catalog entry for a rootfs that is already in the store. Fails when the store does not
+ * have the rootfs (any more). */
 int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
-/* Give an image one more name, with a copy of its catalog entry. */
+/* Give an image the additional name `name`, with a copy of its catalog entry. PE_ERR_NOT_FOUND when
+ * there is no such image, PE_ERR_INVALID when `name` is not a valid name. */
 int store_copy_name(const char *store, const char *reference, const char *name,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove rootfs files without a name, and what dead processes left. Counts what had no name. */
+/* Delete rootfs files without a name, and what dead processes left behind. `*removed` is the number
+ * of deleted rootfs files, `*bytes` their size. */
 int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
                           struct pe_error *err) PE_MUST_CHECK;
 

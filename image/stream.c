@@ -1,4 +1,5 @@
-/* Unpacking and digesting. libarchive unpacks, as a "raw" archive: what is inside is image/layer.c's. */
+/* Unpacking and digesting. libarchive decompresses the file as a "raw" archive. image/layer.c reads
+ * the tar. */
 #include "image/stream.h"
 
 #include "base/cleanup.h"
@@ -12,30 +13,31 @@
 #define READ_BYTES (128u * 1024u)
 
 struct stream {
-    const struct stream_input *source;
+    const struct stream_input *input;
     uint64_t *bytes_left;
     struct progress *progress;
     struct archive *archive;
-    struct pe_sha256 *packed, *unpacked; /* NULL where there is nothing to compare with */
+    struct pe_sha256 *packed, *unpacked; /* NULL when there is no digest to compare with */
     uint64_t position;                   /* bytes of the file read so far */
-    bool begun, ended;
-    bool failed; /* `failure` is what went wrong in a callback, which libarchive cannot carry */
+    bool begun, ended;                   /* the raw archive has been opened; it has been read to its end */
+    bool failed; /* `failure` is the error of a callback, which libarchive cannot pass on */
     struct pe_error failure;
     uint8_t chunk[READ_BYTES];
 };
 
-/* At most the size that was said: a file that is longer is caught in stream_finish. */
+/* Read the next chunk of the file. A file that is longer than expected is an error; stream_finish
+ * detects a shorter one. */
 static ssize_t read_file(struct stream *stream, struct pe_error *err)
 {
     for (;;) {
-        ssize_t n = pread(stream->source->fd, stream->chunk, READ_BYTES, (off_t)stream->position);
+        ssize_t n = pread(stream->input->fd, stream->chunk, READ_BYTES, (off_t)stream->position);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pe_fail_errno(err, "reading %s", stream->source->name);
-        if (stream->position + (uint64_t)n > stream->source->size)
-            return pe_fail(err, PE_ERR_INVALID, "%s is longer than the %llu bytes that it should have",
-                           stream->source->name, (unsigned long long)stream->source->size);
+            return pe_fail_errno(err, "cannot read %s", stream->input->name);
+        if (stream->position + (uint64_t)n > stream->input->size)
+            return pe_fail(err, PE_ERR_INVALID, "%s is longer than the expected %llu bytes",
+                           stream->input->name, (unsigned long long)stream->input->size);
         if (stream->packed)
             pe_sha256_add(stream->packed, stream->chunk, (size_t)n);
         stream->position += (uint64_t)n;
@@ -64,20 +66,21 @@ static int fail(struct stream *stream, struct pe_error *err)
     }
     const char *why = archive_error_string(stream->archive);
     return pe_fail(err, archive_errno(stream->archive) == ENOMEM ? PE_ERR_INTERNAL : PE_ERR_MALFORMED,
-                   "%s: %s", stream->source->name, why ? why : "cannot be unpacked");
+                   "%s: %s", stream->input->name, why ? why : "cannot be unpacked");
 }
 
 static int open_archive(struct stream *stream, struct pe_error *err)
 {
     struct archive *archive = stream->archive = archive_read_new();
     if (!archive)
-        return pe_fail_errno(err, "%s", stream->source->name);
-    /* Named one by one: "all" would include filters that start other programs. */
+        return pe_fail_errno(err, "%s: out of memory", stream->input->name);
+    /* Filters are listed one by one, because "all" would include filters that start other
+     * programs. */
     int worst = archive_read_support_format_raw(archive);
     worst |= archive_read_support_format_empty(archive);
     worst |= archive_read_support_filter_gzip(archive);
     worst |= archive_read_support_filter_zstd(archive);
-    if (stream->source->any_filter) {
+    if (stream->input->any_filter) {
         worst |= archive_read_support_filter_bzip2(archive);
         worst |= archive_read_support_filter_xz(archive);
         worst |= archive_read_support_filter_lzma(archive);
@@ -89,19 +92,19 @@ static int open_archive(struct stream *stream, struct pe_error *err)
     return 0;
 }
 
-struct stream *stream_open(const struct stream_input *source, uint64_t *bytes_left, struct progress *progress,
+struct stream *stream_open(const struct stream_input *input, uint64_t *bytes_left, struct progress *progress,
                            struct pe_error *err)
 {
     pe_autostream struct stream *stream = calloc(1, sizeof *stream);
     if (!stream) {
-        pe_fail_errno(err, "%s", source->name);
+        pe_fail_errno(err, "%s: out of memory", input->name);
         return NULL;
     }
-    stream->source = source;
+    stream->input = input;
     stream->bytes_left = bytes_left;
     stream->progress = progress;
-    if ((source->digest && !(stream->packed = pe_sha256_new(err))) ||
-        (source->diff_id && !(stream->unpacked = pe_sha256_new(err))) || open_archive(stream, err) < 0)
+    if ((input->digest && !(stream->packed = pe_sha256_new(err))) ||
+        (input->diff_id && !(stream->unpacked = pe_sha256_new(err))) || open_archive(stream, err) < 0)
         return NULL;
     return pe_steal_ptr(&stream);
 }
@@ -117,7 +120,7 @@ void stream_free(struct stream *stream)
     free(stream);
 }
 
-/* The raw format has one member, which is everything. */
+/* Open the only member of the raw archive, which is the whole tar. */
 static int begin(struct stream *stream, struct pe_error *err)
 {
     struct archive_entry *entry = NULL;
@@ -147,8 +150,9 @@ int stream_next(struct stream *stream, const void **bytes, size_t *size, struct 
     if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
         return fail(stream, err);
     if (*size > *stream->bytes_left)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "%s: unpacks to more than an image may have",
-                       stream->source->name);
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "%s unpacks to more bytes than an image may have; --max-mib sets the limit",
+                       stream->input->name);
     *stream->bytes_left -= *size;
     if (stream->unpacked)
         pe_sha256_add(stream->unpacked, *bytes, *size);
@@ -164,8 +168,8 @@ static int check_digest(const struct stream *stream, struct pe_sha256 *hash, con
     if (pe_sha256_end_digest(hash, text, err) < 0)
         return -1;
     return strcmp(text, wanted) == 0 ? 0
-                                     : pe_fail(err, PE_ERR_INVALID, "%s: its %s is %s, not %s",
-                                               stream->source->name, what, text, wanted);
+                                     : pe_fail(err, PE_ERR_INVALID, "%s: its %s is %s instead of %s",
+                                               stream->input->name, what, text, wanted);
 }
 
 int stream_finish(struct stream *stream, struct pe_error *err)
@@ -176,14 +180,15 @@ int stream_finish(struct stream *stream, struct pe_error *err)
         if (stream_next(stream, &bytes, &size, err) < 0)
             return -1;
     } while (size > 0);
-    /* What follows the compressed data belongs to the file and its digest. */
+    /* Bytes after the compressed data are part of the file and of its digest. */
     for (ssize_t n = 1; n > 0;)
         if ((n = read_file(stream, err)) < 0)
             return -1;
-    if (stream->position != stream->source->size)
-        return pe_fail(err, PE_ERR_INVALID, "%s has %llu bytes instead of %llu", stream->source->name,
-                       (unsigned long long)stream->position, (unsigned long long)stream->source->size);
-    if (check_digest(stream, stream->packed, stream->source->digest, "digest", err) < 0)
+    if (stream->position != stream->input->size)
+        return pe_fail(err, PE_ERR_INVALID, "%s has %llu bytes instead of the expected %llu",
+                       stream->input->name, (unsigned long long)stream->position,
+                       (unsigned long long)stream->input->size);
+    if (check_digest(stream, stream->packed, stream->input->digest, "digest", err) < 0)
         return -1;
-    return check_digest(stream, stream->unpacked, stream->source->diff_id, "diff id", err);
+    return check_digest(stream, stream->unpacked, stream->input->diff_id, "diff id", err);
 }

@@ -1,4 +1,4 @@
-/* The tree of names and inodes. Knows neither tar nor squashfs. */
+/* The tree of names and inodes. It knows neither tar nor squashfs. */
 #include "image/tree.h"
 
 #include "base/cleanup.h"
@@ -16,7 +16,7 @@ static struct tree_inode *new_inode(struct tree *tree, const struct tree_attribu
 {
     struct tree_inode *inode = calloc(1, sizeof *inode);
     if (!inode) {
-        pe_fail_errno(err, "file tree");
+        pe_fail_errno(err, "out of memory for the file tree");
         return NULL;
     }
     inode->attributes = *attributes;
@@ -75,11 +75,11 @@ int tree_clean_path(const char *path, char *clean, struct pe_error *err)
         if (size == 0 || (size == 1 && name[0] == '.'))
             continue;
         if (size == 2 && name[0] == '.' && name[1] == '.')
-            return refuse(path, "has a '..' in its path", err);
+            return refuse(path, "has '..' in its path", err);
         if (size > PE_PATH_COMPONENT_MAX)
-            return refuse(path, "has a name of over 255 bytes", err);
+            return refuse(path, "has a name of more than 255 bytes", err);
         if (used + 1 + size + 1 > PATH_MAX)
-            return refuse(path, "has a path of over 4095 bytes", err);
+            return refuse(path, "has a path of more than 4095 bytes", err);
         if (used)
             clean[used++] = '/';
         memcpy(clean + used, name, size);
@@ -91,7 +91,7 @@ int tree_clean_path(const char *path, char *clean, struct pe_error *err)
 
 /* ---- directories ---- */
 
-/* Where `name` is in a directory, or where it belongs; `*found` says which. */
+/* The index of `name` in a directory, or the index at which to insert it when `*found` is false. */
 static size_t search(const struct tree_inode *directory, const char *name, bool *found)
 {
     size_t low = 0, high = directory->entry_count;
@@ -115,13 +115,13 @@ static int insert(struct tree_inode *directory, size_t at, const char *name, str
         size_t capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
         struct tree_entry *entries = reallocarray(directory->entries, capacity, sizeof *entries);
         if (!entries)
-            return pe_fail_errno(err, "directory of the file tree");
+            return pe_fail_errno(err, "out of memory for the file tree");
         directory->entries = entries;
         directory->entry_capacity = capacity;
     }
     char *copy = strdup(name);
     if (!copy)
-        return pe_fail_errno(err, "name in the file tree");
+        return pe_fail_errno(err, "out of memory for the file tree");
     memmove(directory->entries + at + 1, directory->entries + at,
             (directory->entry_count - at) * sizeof *directory->entries);
     directory->entries[at] = (struct tree_entry){.name = copy, .inode = inode, .layer = layer};
@@ -130,7 +130,8 @@ static int insert(struct tree_inode *directory, size_t at, const char *name, str
     return 0;
 }
 
-/* A directory that loses its name loses everything below it: hard links to those files count on. */
+/* Count one name less. A directory without a name loses everything below it; hard links to those
+ * files remain. */
 static void unlink_below(struct tree_inode *inode)
 {
     inode->links--;
@@ -145,7 +146,7 @@ static int set_entry(const struct tree *tree, struct tree_inode *directory, cons
     size_t at = search(directory, name, &found);
     if (!found)
         return insert(directory, at, name, inode, tree->layer, err);
-    inode->links++; /* first, for an entry that replaces itself */
+    inode->links++; /* counted first, in case an entry replaces itself */
     unlink_below(directory->entries[at].inode);
     directory->entries[at].inode = inode;
     directory->entries[at].layer = tree->layer;
@@ -159,7 +160,7 @@ static struct tree_inode *child(const struct tree_inode *directory, const char *
     return found ? directory->entries[at].inode : NULL;
 }
 
-/* Split the first component off a clean path. */
+/* Copy the first component of a clean path to `name`, and return the rest of the path. */
 static const char *first_name(const char *path, char name[PE_PATH_COMPONENT_MAX + 1])
 {
     size_t size = strcspn(path, "/");
@@ -179,13 +180,15 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
     return at;
 }
 
-static int refuse_way_through(const char *path, const struct tree_inode *inode, struct pe_error *err)
+static int refuse_parent(const char *path, const struct tree_inode *inode, struct pe_error *err)
 {
-    return refuse(
-        path, S_ISLNK(inode->attributes.mode) ? "goes through a symbolic link" : "goes through a file", err);
+    return refuse(path,
+                  S_ISLNK(inode->attributes.mode) ? "has a symbolic link among its parent directories"
+                                                  : "has a file among its parent directories",
+                  err);
 }
 
-/* The current layer names this directory, or something below it: it is this layer's too. */
+/* Record that the current layer names this directory, or something below it. */
 static void touch(const struct tree *tree, struct tree_inode *directory, const char *name)
 {
     bool found = false;
@@ -194,7 +197,8 @@ static void touch(const struct tree *tree, struct tree_inode *directory, const c
         directory->entries[at].layer = tree->layer;
 }
 
-/* The directory that holds a clean path's last name, which is copied out. */
+/* The directory of the last component of a clean path, created if necessary. The component is
+ * copied to `name`. NULL on failure. */
 static struct tree_inode *make_parents(struct tree *tree, const char *path,
                                        char name[PE_PATH_COMPONENT_MAX + 1], struct pe_error *err)
 {
@@ -207,7 +211,7 @@ static struct tree_inode *make_parents(struct tree *tree, const char *path,
                 return NULL;
         }
         if (!S_ISDIR(below->attributes.mode)) {
-            (void)refuse_way_through(path, below, err);
+            (void)refuse_parent(path, below, err);
             return NULL;
         }
         touch(tree, at, name);
@@ -216,7 +220,7 @@ static struct tree_inode *make_parents(struct tree *tree, const char *path,
     return at;
 }
 
-/* ---- what an archive says ---- */
+/* ---- adding entries ---- */
 
 int tree_add(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err)
@@ -246,7 +250,7 @@ int tree_link(struct tree *tree, const char *path, const char *target, struct pe
 {
     struct tree_inode *inode = tree_find(tree, target);
     if (!inode || S_ISDIR(inode->attributes.mode) || !*path)
-        return refuse(path, "is a hard link to what is not a file of this archive", err);
+        return refuse(path, "is a hard link to something that is not a file of this archive", err);
     return tree_link_inode(tree, path, inode, err);
 }
 
@@ -259,8 +263,8 @@ int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inod
 
 /* ---- whiteouts ---- */
 
-/* The directory that holds a path's last name, or NULL when it or a parent is not there; `*failed` when a
- * parent is no directory. */
+/* The directory of the last component of a path, which is copied to `name`. NULL when a directory
+ * is missing, or, with `*failed` set, when a parent is not a directory. */
 static struct tree_inode *find_parent(const struct tree *tree, const char *path,
                                       char name[PE_PATH_COMPONENT_MAX + 1], bool *failed,
                                       struct pe_error *err)
@@ -270,7 +274,7 @@ static struct tree_inode *find_parent(const struct tree *tree, const char *path,
         at = child(at, name);
         if (at && !S_ISDIR(at->attributes.mode)) {
             *failed = true;
-            (void)refuse_way_through(path, at, err);
+            (void)refuse_parent(path, at, err);
             return NULL;
         }
     }
@@ -286,7 +290,8 @@ static void remove_entry(struct tree_inode *directory, size_t at)
             (directory->entry_count - at) * sizeof *directory->entries);
 }
 
-/* Nothing of the current layer is below an entry that it did not touch. */
+/* Remove the entries of older layers below a directory. The current layer has nothing below an
+ * entry that it did not touch. */
 static void hide_older(const struct tree *tree, struct tree_inode *directory)
 {
     for (size_t i = directory->entry_count; i-- > 0;) {
@@ -317,7 +322,7 @@ int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err)
 {
     struct tree_inode *directory = tree_find(tree, path);
     if (directory && !S_ISDIR(directory->attributes.mode))
-        return refuse_way_through(path, directory, err);
+        return refuse_parent(path, directory, err);
     if (directory)
         hide_older(tree, directory);
     return 0;
@@ -340,7 +345,7 @@ static int set_value(struct tree_xattr *xattr, const void *value, size_t size, s
 {
     void *copy = malloc(size + 1);
     if (!copy)
-        return pe_fail_errno(err, "extended attribute %s", xattr->name);
+        return pe_fail_errno(err, "out of memory for the extended attribute %s", xattr->name);
     memcpy(copy, value, size);
     free(xattr->value);
     xattr->value = copy;
@@ -356,12 +361,12 @@ int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value
             return set_value(&inode->xattrs[i], value, size, err);
     struct tree_xattr *xattrs = reallocarray(inode->xattrs, inode->xattr_count + 1, sizeof *xattrs);
     if (!xattrs)
-        return pe_fail_errno(err, "extended attribute %s", name);
+        return pe_fail_errno(err, "out of memory for the extended attribute %s", name);
     inode->xattrs = xattrs;
     struct tree_xattr *xattr = &xattrs[inode->xattr_count];
     *xattr = (struct tree_xattr){.name = strdup(name)};
     if (!xattr->name)
-        return pe_fail_errno(err, "extended attribute %s", name);
+        return pe_fail_errno(err, "out of memory for the extended attribute %s", name);
     inode->xattr_count++;
     return set_value(xattr, value, size, err);
 }

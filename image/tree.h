@@ -1,6 +1,6 @@
-/* A file tree in memory: what the layers of an image describe, without the files' bytes. Names and inodes are
- * separate, so that hard links are two names of one inode. The layer reader fills it, the squashfs writer
- * writes it. */
+/* A file tree in memory: what the layers of an image describe, without the contents of files. Names
+ * and inodes are separate, so a hard link is a second name of an inode. image/layer.c fills the
+ * tree, and image/squashfs_image.c writes it. */
 #ifndef PE_IMAGE_TREE_H
 #define PE_IMAGE_TREE_H
 
@@ -17,90 +17,93 @@ struct sqfs_inode_generic_t;
 struct tree_entry {
     char *name; /* owned */
     struct tree_inode *inode;
-    uint32_t layer; /* the last that named it */
+    uint32_t layer; /* the last layer that named it */
 };
 
 struct tree_xattr {
-    char *name; /* "user.x", "security.capability"; owned */
-    void *value;
-    size_t size;
+    char *name;  /* as in "user.x"; owned */
+    void *value; /* owned */
+    size_t size; /* bytes of `value` */
 };
 
 struct tree_attributes {
-    uint32_t mode; /* type and permission bits */
+    uint32_t mode; /* file type and permission bits */
     uint32_t uid, gid;
     uint32_t mtime;  /* seconds since 1970 */
-    uint32_t device; /* of a device node, as Linux encodes it: see makedev(3) */
+    uint32_t device; /* number of a device node, in Linux's 32-bit encoding */
 };
 
 struct tree_inode {
     struct tree_attributes attributes;
-    uint32_t layer; /* for whoever walks the tree and must not do an inode twice; else 0 */
-    uint32_t links; /* names of this inode; 0: replaced by a later entry, not written */
-    char *target;   /* of a symlink; owned */
+    uint32_t layer; /* marks inodes that combine.c has visited; otherwise 0 */
+    uint32_t links; /* number of names; 0: replaced by a later entry and not written */
+    char *target;   /* target of a symbolic link; owned */
 
     struct tree_xattr *xattrs; /* owned */
     size_t xattr_count;
 
-    /* Of a regular file: where its bytes are copied as well when they are wanted, else NULL. The asker's. */
+    /* Regular files: a buffer to which the contents are copied as well, or NULL. Not owned. */
     struct pe_buf *copy;
 
-    /* Of a directory: sorted by strcmp, the order that squashfs requires. */
+    /* Directories: the entries, sorted with strcmp as squashfs requires. */
     struct tree_entry *entries;
     size_t entry_count, entry_capacity;
 
-    /* The squashfs writer's: where a regular file's bytes went (owned, freed with sqfs_free), and what the
-     * inode is called in the image. */
+    /* Used by the squashfs writer. `content` says where the contents of a regular file are. It is
+     * owned and is freed with sqfs_free. */
     struct sqfs_inode_generic_t *content;
-    uint32_t number;    /* 0: none yet */
-    uint64_t reference; /* where it lies, once written */
+    uint32_t number;    /* inode number in the image; 0: none yet */
+    uint64_t reference; /* position of the written inode */
     bool written;
 
-    struct tree_inode *next; /* all inodes of a tree, so that they live until it is freed */
+    struct tree_inode *next; /* list of all inodes of the tree */
 };
 
 struct tree {
     struct tree_inode *root;
-    struct tree_inode *all;
+    struct tree_inode *all; /* list of all inodes, also of replaced ones; they live as long as the tree */
     size_t inode_count;
-    uint32_t layer; /* the one being applied, from 0; set by whoever applies it */
+    uint32_t layer; /* number of the layer being applied, from 0; set by the caller */
 };
 
-/* An empty root directory, 0755 root:root. */
+/* Initialise a tree with an empty root directory, 0755 root:root. The caller frees it. */
 int tree_init(struct tree *tree, struct pe_error *err) PE_MUST_CHECK;
+/* Free the tree and all its inodes. */
 void tree_free(struct tree *tree);
 #define pe_autotree __attribute__((cleanup(tree_free)))
 
-/* Write the path of an archive member into `clean` (PATH_MAX bytes) without "./", doubled and trailing
- * slashes; the root is "". An absolute path, a ".." component or a name over 255 bytes is PE_ERR_INVALID. */
+/* Write the path of an archive member to `clean` (PATH_MAX bytes) without "./", doubled slashes and
+ * trailing slashes; the root becomes "". PE_ERR_INVALID for an absolute path, a ".." component, a
+ * name of more than 255 bytes and a path of more than 4095 bytes. */
 int tree_clean_path(const char *path, char *clean, struct pe_error *err) PE_MUST_CHECK;
 
-/* The inode at a clean path, or NULL. Symlinks are not followed. */
+/* The inode at a clean path, or NULL. Symbolic links are not followed. */
 struct tree_inode *tree_find(const struct tree *tree, const char *path);
 
-/* Put an inode at a clean path. Missing parents are made (0755 root:root); a parent that is no directory is
- * PE_ERR_INVALID: following a symlink there would let an archive write elsewhere than it says. What was at
- * the path is replaced, except that a directory over a directory only changes its attributes. `*inode` is the
- * tree's. */
+/* Add an inode at a clean path. Missing parents are created as 0755 root:root. An existing inode at
+ * the path is replaced, but a directory that replaces a directory only changes its attributes.
+ * `*inode` is owned by the tree. PE_ERR_INVALID when a parent is not a directory: following a
+ * symbolic link would let an archive write elsewhere than it says. */
 int tree_add(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove what layers before the current one put at `path` (a whiteout), or below the directory there (an
- * opaque one); what the current layer put there stays. Nothing there is no error; a way through something
- * that is no directory is PE_ERR_INVALID. */
+/* Apply a whiteout: remove what layers before the current one have at `path`, or (tree_hide_below,
+ * an opaque whiteout) below the directory at `path`. What the current layer has there stays. It is
+ * not an error if there is nothing. PE_ERR_INVALID when a parent is not a directory. */
 int tree_hide(struct tree *tree, const char *path, struct pe_error *err) PE_MUST_CHECK;
 int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add an extended attribute, or replace its value. */
+/* Add an extended attribute, or replace its value. `value` is copied. */
 int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
+/* Remove all extended attributes. */
 void tree_clear_xattrs(struct tree_inode *inode);
 
-/* Make `path` another name of the file at `target`, both clean. PE_ERR_INVALID when there is no file there.
- */
+/* Make `path` another name of the file at `target`; both are clean paths. PE_ERR_INVALID when there
+ * is no file at `target`. */
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err) PE_MUST_CHECK;
 
-/* The same for an inode of the tree that is no directory. */
+/* Make `path` another name of an inode of the tree, which must not be a directory. */
 int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* passwd(5) and group(5) of an image, which are hostile bytes like the rest of it. */
+/* Reading passwd(5) and group(5) of an image. They are not trusted. */
 #include "image/users.h"
 
 #include <errno.h>
@@ -10,14 +10,15 @@
 #define FIELDS_MAX 7
 #define LINE_MAX_BYTES 8192
 
-/* The fields of one line, in place. */
+/* One line, split into its fields. */
 struct record {
     char line[LINE_MAX_BYTES];
     char *fields[FIELDS_MAX];
     size_t count;
 };
 
-/* The next line that fits; false at the end. */
+/* Read the next line; lines that are too long or contain a NUL are skipped. Returns false at the
+ * end. */
 static bool next_record(struct pe_cursor *cursor, struct record *record)
 {
     for (;;) {
@@ -50,7 +51,7 @@ static bool parse_id(const char *text, uint32_t *id)
     return value < UINT32_MAX;
 }
 
-/* The user's line, by name or else by number. */
+/* Find the line of a user by name, or by number when there is no such name. */
 static bool find_user(const struct pe_buf *passwd, const char *name, struct record *record)
 {
     for (int by_number = 0; by_number < 2; by_number++) {
@@ -84,6 +85,7 @@ static bool lists_member(char *members, const char *name)
     return false;
 }
 
+/* Add the supplementary groups of a user. */
 static void add_groups(const struct pe_buf *group, const char *name, struct pe_image_user *user)
 {
     struct record record;
@@ -95,7 +97,7 @@ static void add_groups(const struct pe_buf *group, const char *name, struct pe_i
             user->groups[user->group_count++] = gid;
 }
 
-int users_resolve(const char *said, const struct pe_buf *passwd, const struct pe_buf *group,
+int users_resolve(const char *spec, const struct pe_buf *passwd, const struct pe_buf *group,
                   struct pe_image_user *user, struct users_home *home, struct pe_error *err)
 {
     char name[256];
@@ -103,26 +105,32 @@ int users_resolve(const char *said, const struct pe_buf *passwd, const struct pe
     user->uid = user->gid = 0;
     user->group_count = 0;
     home->path[0] = '\0';
-    const char *colon = strchr(said, ':');
-    size_t size = colon ? (size_t)(colon - said) : strlen(said);
+    const char *colon = strchr(spec, ':');
+    size_t size = colon ? (size_t)(colon - spec) : strlen(spec);
     if (size >= sizeof name)
-        return pe_fail(err, PE_ERR_INVALID, "the image's user has a name of %zu bytes", size);
-    snprintf(name, sizeof name, "%.*s", (int)size, said);
+        return pe_fail(err, PE_ERR_INVALID, "the image's user has a name of %zu bytes, which is too long",
+                       size);
+    snprintf(name, sizeof name, "%.*s", (int)size, spec);
     if (!*name)
         snprintf(name, sizeof name, "0");
     bool found = find_user(passwd, name, &record);
     if (found && (!parse_id(record.fields[2], &user->uid) || !parse_id(record.fields[3], &user->gid)))
-        return pe_fail(err, PE_ERR_INVALID, "/etc/passwd of the image has no numbers for user '%s'", name);
+        return pe_fail(err, PE_ERR_INVALID, "the image's /etc/passwd has no valid ids for user '%s'", name);
     if (!found && !parse_id(name, &user->uid))
         return pe_fail(err, PE_ERR_INVALID,
-                       "the image wants to run as '%s', whom its /etc/passwd does not have", name);
+                       "the image runs as user '%s', but its /etc/passwd has no such user; add the user to "
+                       "the image, or set USER of the image to one that it has",
+                       name);
     if (found && record.count >= 6)
         snprintf(home->path, sizeof home->path, "%s", record.fields[5]);
     if (colon && colon[1] && !find_group(group, colon + 1, &user->gid))
-        return pe_fail(err, PE_ERR_INVALID,
-                       "the image wants the group '%s', which its /etc/group does not have", colon + 1);
-    /* As everywhere: a group that is asked for stands alone. */
-    if (found && !colon && *said)
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "the image runs with group '%s', but its /etc/group has no such group; add the group to "
+            "the image, or set USER of the image to one that it has",
+            colon + 1);
+    /* As in other runtimes, an explicit group excludes supplementary groups. */
+    if (found && !colon && *spec)
         add_groups(group, record.fields[0], user);
     return 0;
 }

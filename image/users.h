@@ -1,5 +1,5 @@
-/* Whom an image's programs run as: `User` of its configuration (OCI image-spec config.md) by its own
- * /etc/passwd and /etc/group. */
+/* The user that programs of an image run as: `User` of its configuration (OCI image-spec
+ * config.md), looked up in the image's own /etc/passwd and /etc/group. */
 #ifndef PE_IMAGE_USERS_H
 #define PE_IMAGE_USERS_H
 
@@ -10,12 +10,13 @@
 #include <limits.h>
 
 struct users_home {
-    char path[PATH_MAX]; /* of the user, "" when it is not known */
+    char path[PATH_MAX]; /* home directory of the user; "" when unknown */
 };
 
-/* Resolve "", "user", "uid", "user:group", "uid:gid"... into numbers; `user->name` is left alone. A name that
- * is not in the files is PE_ERR_INVALID; a number need not be. */
-int users_resolve(const char *said, const struct pe_buf *passwd, const struct pe_buf *group,
+/* Turn `spec`, which is "" (root), "user", "uid", "user:group", "uid:gid" or a mixture, into ids.
+ * `passwd` and `group` are the contents of the image's files. `user->name` is not changed.
+ * PE_ERR_INVALID for a name that is not in the files; a number need not be in them. */
+int users_resolve(const char *spec, const struct pe_buf *passwd, const struct pe_buf *group,
                   struct pe_image_user *user, struct users_home *home, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -152,7 +152,7 @@ def test_multi_arch_images_are_chosen_by_arch(work):
         root = unpacked(work, f"{work}/store/{entry['digest'][7:]}/rootfs.squashfs")
         equal((entry["architecture"], open(f"{root}/arch").read()), (wanted, wanted), arch)
     done = run("import", "--name", "a:1", "--store", f"{work}/store", "--arch", "riscv64", layout.path)
-    contains(done.stderr, b"there is no image for riscv64; it has latest amd64, latest arm64, latest s390x")
+    contains(done.stderr, b"there is no image for riscv64; available: latest amd64, latest arm64, latest s390x")
 
 
 def test_one_of_several_images_is_chosen_by_its_name(work):
@@ -187,7 +187,7 @@ def test_users_are_found_in_the_images_own_files(work):
         layout = Layout(f"{work}/{user or 'none'}").add([make_tar(BASE)], {"User": user})
         found = taken(work, layout.path)[0]["user"]
         equal((found["uid"], found["gid"], found["groups"]), (uid, gid, groups), user)
-    for user, message in (("nobody", b"'nobody', whom its /etc/passwd does not have"), ("web:none", b"group 'none'"),
+    for user, message in (("nobody", b"user 'nobody', but its /etc/passwd has no such user"), ("web:none", b"group 'none'"),
                           ("4294967295", b"'4294967295'")):
         layout = Layout(f"{work}/bad-{user}").add([make_tar(BASE)], {"User": user})
         done = run("import", "--name", "a:1", "--store", f"{work}/store", layout.path)
@@ -234,11 +234,11 @@ def test_layers_with_hostile_members_are_refused(work):
     cases = [([member("../evil", b"x")], b"'..'"), ([member("/etc/passwd", b"x")], b"absolute"),
              ([symlink("lib", "/etc"), member("lib/passwd", b"x")], b"symbolic link"),
              ([symlink("lib", "../../etc"), member("lib/" + WHITEOUT + "passwd", b"")], b"symbolic link"),
-             ([member("d/" + WHITEOUT, b"")], b"whiteout of no name"), ([member("d/" + WHITEOUT + "..", b"")], b"of no name"),
+             ([member("d/" + WHITEOUT, b"")], b"whiteout without a name"), ([member("d/" + WHITEOUT + "..", b"")], b"without a name"),
              ([symlink("d", "/etc"), member("d/" + OPAQUE, b"")], b"symbolic link"),
              ([link("a", "b"), link("b", "a")], b"hard link"), ([link("a", "a")], b"hard link"),
              ([link("a", "../../etc/passwd")], b"'..'")]
-    cases += [([symlink(name, "/etc")], b"a symbolic link: a job needs a directory") for name in
+    cases += [([symlink(name, "/etc")], b"a symbolic link, but a job needs a directory") for name in
               ("dev", "proc", "sys", "work", "input", "output", "tmp")]
     for number, (members, message) in enumerate(cases):
         layout = Layout(f"{work}/{number}").add([make_tar([member("usr/f", b"x")]), make_tar(members)])
@@ -274,10 +274,10 @@ def test_blobs_that_are_not_what_they_claim_are_refused(work):
     def encrypted(manifest, document):
         manifest["layers"][0]["mediaType"] += "+encrypted"
 
-    for change, message in ((set_size, b"bytes instead of"), (set_diff_id, b"diff id is"), (drop_diff_id, b"names 0 layers"),
-                            (weak_digest, b"sha256:<64"), (up_and_out, b"sha256:<64"), (encrypted, b"not a tar that comes")):
+    for change, message in ((set_size, b"bytes instead of"), (set_diff_id, b"diff id is"), (drop_diff_id, b"lists 0 layers"),
+                            (weak_digest, b"sha256:<64"), (up_and_out, b"sha256:<64"), (encrypted, b"only tar layers")):
         refused_layout(work, Layout(f"{work}/{change.__name__}").add([tar], change=change), message)
-    for spoiled, message in (("layer", b"its digest is"), ("manifest", b"of digest"), ("config", b"of digest")):
+    for spoiled, message in (("layer", b"its digest is"), ("manifest", b"with digest"), ("config", b"with digest")):
         layout = Layout(f"{work}/{spoiled}").add([tar])
         manifest = json.load(open(f"{layout.path}/blobs/sha256/{layout.manifests[0]['digest'][7:]}"))
         digest = {"layer": manifest["layers"][0]["digest"], "config": manifest["config"]["digest"],
@@ -323,12 +323,12 @@ def test_millions_of_entries_are_refused(work):
     one = member("f", b"")[0].tobuf(tarfile.USTAR_FORMAT)
     tar = one * 1000001 + b"\0" * 1024
     refused_layout(work, Layout(f"{work}/layout").add([tar], compress=lambda content: gzip.compress(content, 1)),
-                   b"over 1000000 members")
+                   b"more than 1000000 members")
 
 
 def test_documents_that_are_no_images_are_refused(work):
     layout = Layout(f"{work}/layout").add([make_tar([member("f", b"x")])])
-    for content, message in ((b"{", b"not JSON"), (b"[]", b"no array 'manifests'"), (b'{"manifests": [{}]}', b"digest is not"),
+    for content, message in ((b"{", b"not valid JSON"), (b"[]", b"no array 'manifests'"), (b'{"manifests": [{}]}', b"digest is not"),
                              (b'{"manifests": []}', b"there is no image")):
         layout.write("index.json", content)
         refused_layout(work, layout, message)

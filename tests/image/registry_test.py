@@ -106,7 +106,7 @@ def test_what_skopeo_cannot_fetch_is_said_and_leaves_nothing(work):
     with registry(work) as address:
         done = run("pull", "--plain-http", "--store", f"{work}/store", f"docker://{address}/none:1")
     equal(done.returncode, 1, "status")
-    contains(done.stderr, b"skopeo could not fetch docker://")
+    contains(done.stderr, b"skopeo cannot fetch docker://")
     contains(done.stderr, b"manifest unknown")
     equal(sorted(os.listdir(f"{work}/store")), [".lock", "names"], "store")
     contains(run("pull", "--store", f"{work}/store", "gcc").stderr, b"expected one source")

@@ -103,7 +103,7 @@ def test_what_cannot_be_combined_is_said(work):
     imported(work, make_tar([member("g", b"x")]), "a/b:1")
     imported(work, make_tar([member("h", b"x")]), "a-b:1")
     for names, message in ((["a:1"], b"2 to 64 images"), (["a:1", "a:1"], b"named twice"), (["a:1", "z:1"], b"no image 'z:1'"),
-                           (["a/b:1", "a-b:1"], b"same folder")):
+                           (["a/b:1", "a-b:1"], b"same directory")):
         contains(run("combine", "--store", f"{work}/store", *names).stderr, message)
     equal(len(entries(work)), 3, "images")
 
@@ -156,8 +156,8 @@ def test_what_another_host_says_is_not_believed(work):
     path = imported(work, make_tar([member("usr/f", os.urandom(100000))]), "a:1")
     index = json.load(open(f"{work}/store/index.json"))
     good = open(path, "rb").read()
-    cases = [("another byte", good[:5000] + bytes([good[5000] ^ 1]) + good[5001:], {}, b"another digest"),
-             ("too long", good + b"\0", {}, b"more than the"), ("too short", good[:-1], {}, b"another digest"),
+    cases = [("another byte", good[:5000] + bytes([good[5000] ^ 1]) + good[5001:], {}, b"has the digest"),
+             ("too long", good + b"\0", {}, b"more than the"), ("too short", good[:-1], {}, b"has the digest"),
              ("a size of zero", good, {"rootfs_bytes": 0}, b"rootfs of 0 bytes"),
              ("a name that is a path", good, {"name": "../../etc:1"}, b"'name'"),
              ("a digest that is a path", good, {"digest": "sha256:../../x"}, b"'digest'")]
