@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: deps test-deps run all programs guest-programs guest kernel images images-all \
-	playground install uninstall nested systemd test unit fuzz lint lint-layers compile_commands \
-	format bench bench-vm bench-lb clean help
+	playground install uninstall nested systemd test unit test-lb test-long fuzz lint lint-layers \
+	compile_commands format bench bench-vm bench-lb clean help
 .DEFAULT_GOAL := all
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
@@ -292,15 +292,21 @@ test: all guest images nested systemd playground $(TEST_TOOLS) $(if $(PE_GUEST),
 unit: $(UNIT_PROGRAMS) ## only the unit tests, which need no VM
 	PE_HOME=$(abspath build) tests/run $(B) unit/
 
+test-lb: all $(B)/.test-deps ## only the tests of the balancer, which need no VM
+	tests/run $(B) lb
+
+test-long: all $(B)/.test-deps ## tests that take too long for `make test`: a build on Debian 13
+	PE_HOME=$(abspath build) tests/run --long $(B) $(T)
+
 FUZZ_SECONDS := 60
 fuzz: $(FUZZ) ## run each fuzzer for FUZZ_SECONDS (60)
 	PE_BUILD=$(abspath $(B)) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 ##@ Check and format
 
-lint: compile_commands ## formatting, clang-tidy, cppcheck, sizes; any finding fails
+lint: programs compile_commands ## layers, texts, formatting, clang-tidy, cppcheck; findings fail
 	@deploy/install-packages $(LINT_PACKAGES)
-	tests/lint/run
+	tests/lint/run $(B)
 
 lint-layers: programs ## only the layers: includes against layers.txt, and circles of calls
 	tests/lint/layers

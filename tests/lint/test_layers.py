@@ -11,8 +11,13 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 @pytest.fixture
 def tree(tmp_path):
     """A scratch copy of the files that git knows or would add."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h", "layers.txt"], cwd=TOP,
-                            check=True, capture_output=True, text=True).stdout.split("\n")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h", "layers.txt"],
+        cwd=TOP,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\n")
     for path in filter(None, listed):
         if os.path.exists(os.path.join(TOP, path)):
             os.makedirs(tmp_path / os.path.dirname(path), exist_ok=True)
@@ -21,7 +26,9 @@ def tree(tmp_path):
 
 
 def check(tree):
-    process = subprocess.run([os.path.join(TOP, "tests/lint/layers"), str(tree)], capture_output=True, text=True)
+    process = subprocess.run(
+        [os.path.join(TOP, "tests/lint/layers"), str(tree)], capture_output=True, text=True
+    )
     return process.returncode, process.stdout + process.stderr
 
 
@@ -37,16 +44,19 @@ def test_the_tree_keeps_to_its_layers(tree):
     assert check(tree) == (0, "")
 
 
-@pytest.mark.parametrize("path, include, reason", [
-    ("base/io.c", '"proto/slot.h"', "base may not use proto"),
-    ("codec/flat.h", '"proto/job_spec.h"', "codec may not use proto"),
-    ("lb/core/cache.c", '"lb/edge/connection.h"', "lb/core may not use lb/edge"),
-    ("lb/edge/cors.h", '"lb/server.h"', "lb/edge may not use lb"),
-    ("worker/vmm/vmm.c", '"worker/machine.h"', "worker/vmm may not use worker"),
-    ("cli/main.c", '"worker/config.h"', "cli may not use worker"),
-    ("lb/core/cache.c", "<h2o.h>", "lb/core may not use <h2o.h>"),
-    ("cli/main.c", '"http.h"', '"http.h" is in no folder that layers.txt names'),
-])
+@pytest.mark.parametrize(
+    "path, include, reason",
+    [
+        ("base/io.c", '"proto/slot.h"', "base may not use proto"),
+        ("codec/flat.h", '"proto/job_spec.h"', "codec may not use proto"),
+        ("lb/core/cache.c", '"lb/edge/connection.h"', "lb/core may not use lb/edge"),
+        ("lb/edge/cors.h", '"lb/server.h"', "lb/edge may not use lb"),
+        ("worker/vmm/vmm.c", '"worker/machine.h"', "worker/vmm may not use worker"),
+        ("cli/main.c", '"worker/config.h"', "cli may not use worker"),
+        ("lb/core/cache.c", "<h2o.h>", "lb/core may not use <h2o.h>"),
+        ("cli/main.c", '"http.h"', '"http.h" is in no folder that layers.txt names'),
+    ],
+)
 def test_an_include_that_is_not_allowed_is_named_with_its_line(tree, path, include, reason):
     line = add_include(tree, path, include)
     status, output = check(tree)
@@ -64,7 +74,9 @@ def test_a_folder_without_a_rule_is_named(tree):
 
 def test_rules_that_make_a_circle_are_refused(tree):
     rules = (tree / "layers.txt").read_text()
-    (tree / "layers.txt").write_text(rules.replace("codec:       base\n", "codec:       base store\n"))
+    (tree / "layers.txt").write_text(
+        rules.replace("codec:       base\n", "codec:       base store\n")
+    )
     status, output = check(tree)
     assert status == 1
     assert "codec uses store, which does not stand above it" in output

@@ -1,0 +1,58 @@
+"""The project installs its packages, builds, and works on Debian 13.
+
+Everything runs in a chroot below build/debian13, which is made when the lists of packages in the
+Makefile have changed. Only root can do this."""
+import re
+
+import pytest
+
+from debian13.chroot import Chroot
+
+
+@pytest.fixture(scope="session")
+def debian():
+    system = Chroot()
+    system.make()
+    return system
+
+
+def installed_from(debian, release):
+    """The packages whose installed version no source but that of this release has."""
+    found = set()
+    policies = debian.run("apt-cache policy $(dpkg-query -W -f '${Package} ')")
+    for name, policy in re.findall(r"^(\S+):\n((?: .*\n)*)", policies, re.M):
+        version = re.search(r"^ \*\*\* .*\n((?: {8,}.*\n)*)", policy, re.M)
+        sources = [line for line in version[1].splitlines() if "://" in line] if version else []
+        if sources and all(f" {release}" in line for line in sources):
+            found.add(name)
+    return found
+
+
+def test_make_deps_takes_only_libh2o_from_debian_12(debian):
+    debian.run("make deps test-deps")
+    assert installed_from(debian, "bookworm") == {
+        "libh2o-dev-common",
+        "libh2o-evloop-dev",
+        "libh2o-evloop0.13",
+    }
+
+
+def test_make_deps_changes_nothing_the_second_time(debian):
+    debian.run("rm -f build/.deps build/.test-deps")
+    assert debian.run("make -s deps test-deps") == ""
+
+
+def test_the_programs_build_without_a_warning(debian):
+    assert "warning" not in debian.run("make all")
+
+
+def test_the_unit_tests_pass(debian):
+    assert debian.run("make unit").rstrip().endswith(" passed, 0 failed")
+
+
+def test_the_tests_of_the_balancer_pass(debian):
+    assert debian.run("make test-lb").rstrip().endswith(" passed, 0 failed")
+
+
+def test_a_job_runs_in_a_vm(debian):
+    assert "Hello from gcc 14" in debian.run("make run IMAGES=gcc:14")
