@@ -1,4 +1,4 @@
-/* Encoding and decoding of flat key=value text. Decoding trusts nothing. */
+/* Encoding and decoding of flat text. The decoder assumes hostile bytes. */
 #include "codec/flat.h"
 
 #include <string.h>
@@ -65,7 +65,7 @@ int pe_flat_next(struct pe_cursor *cursor, struct pe_flat_entry *entry, struct p
     return unescape(equals + 1, size - key_size - 1, entry, err) < 0 ? -1 : 1;
 }
 
-int pe_flat_u64(const struct pe_flat_entry *entry, uint64_t max, uint64_t *value, struct pe_error *err)
+static int parse_u64(const struct pe_flat_entry *entry, uint64_t max, uint64_t *value, struct pe_error *err)
 {
     uint64_t number = 0;
     const char *c = entry->value;
@@ -77,5 +77,16 @@ int pe_flat_u64(const struct pe_flat_entry *entry, uint64_t max, uint64_t *value
     if (number > max)
         return pe_fail(err, PE_ERR_MALFORMED, "'%s' is out of range", entry->key);
     *value = number;
+    return 0;
+}
+
+int pe_flat_parse_number(const struct pe_flat_entry *entry, struct pe_flat_number *numbers, size_t count,
+                         struct pe_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(numbers[i].key, entry->key)) {
+            numbers[i].found = true;
+            return parse_u64(entry, numbers[i].max, numbers[i].value, err) < 0 ? -1 : 1;
+        }
     return 0;
 }

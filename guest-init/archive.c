@@ -109,7 +109,7 @@ static int pad(struct archive *archive, uint64_t unit, struct pe_error *err)
     return append(archive, zeroes, (size_t)(align_up(at, unit) - at), err);
 }
 
-static int put_header(struct archive *archive, const struct archive_entry *entry, struct pe_error *err)
+static int append_header(struct archive *archive, const struct archive_entry *entry, struct pe_error *err)
 {
     char header[HEADER_SIZE + 1];
     size_t name_size = strlen(entry->name) + 1;
@@ -126,10 +126,10 @@ static int put_header(struct archive *archive, const struct archive_entry *entry
     return pad(archive, ALIGN, err);
 }
 
-int archive_put(struct archive *archive, const struct archive_entry *entry, const void *bytes,
-                struct pe_error *err)
+int archive_append(struct archive *archive, const struct archive_entry *entry, const void *bytes,
+                   struct pe_error *err)
 {
-    if (put_header(archive, entry, err) < 0 || append(archive, bytes, (size_t)entry->size, err) < 0)
+    if (append_header(archive, entry, err) < 0 || append(archive, bytes, (size_t)entry->size, err) < 0)
         return -1;
     return pad(archive, ALIGN, err);
 }
@@ -150,10 +150,10 @@ static ssize_t fill_from_file(struct archive *archive, int file, size_t size, st
     return (ssize_t)size;
 }
 
-int archive_put_file(struct archive *archive, const struct archive_entry *entry, int file,
-                     struct pe_error *err)
+int archive_append_file(struct archive *archive, const struct archive_entry *entry, int file,
+                        struct pe_error *err)
 {
-    if (put_header(archive, entry, err) < 0)
+    if (append_header(archive, entry, err) < 0)
         return -1;
     for (uint64_t left = entry->size; left;) {
         if (archive->used == CHUNK_SIZE && flush_chunk(archive, err) < 0)
@@ -171,7 +171,7 @@ int archive_put_file(struct archive *archive, const struct archive_entry *entry,
 int archive_finish(struct archive *archive, struct pe_error *err)
 {
     static const struct archive_entry trailer = {.name = TRAILER};
-    if (archive_put(archive, &trailer, "", err) < 0 || pad(archive, ARCHIVE_BLOCK, err) < 0)
+    if (archive_append(archive, &trailer, "", err) < 0 || pad(archive, ARCHIVE_BLOCK, err) < 0)
         return -1;
     return flush_chunk(archive, err);
 }

@@ -39,13 +39,13 @@ uint64_t archive_cost(size_t name_length, uint64_t size);
 uint64_t archive_trailer_cost(void);
 
 /* Append an entry with `entry->size` bytes of content. PE_ERR_TOO_LARGE when the device is full. */
-int archive_put(struct archive *archive, const struct archive_entry *entry, const void *bytes,
-                struct pe_error *err) PE_MUST_CHECK;
+int archive_append(struct archive *archive, const struct archive_entry *entry, const void *bytes,
+                   struct pe_error *err) PE_MUST_CHECK;
 
 /* The same with the content of an open file; one that is shorter than `entry->size` is filled up with zeroes.
  */
-int archive_put_file(struct archive *archive, const struct archive_entry *entry, int file,
-                     struct pe_error *err) PE_MUST_CHECK;
+int archive_append_file(struct archive *archive, const struct archive_entry *entry, int file,
+                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the trailer and everything that is not on the device yet. */
 int archive_finish(struct archive *archive, struct pe_error *err) PE_MUST_CHECK;

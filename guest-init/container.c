@@ -9,7 +9,7 @@
 #include "guest-init/crun.h"
 #include "guest-init/job_mounts.h"
 #include "guest-init/layout.h"
-#include "guest-init/shim-record.h"
+#include "guest-init/shim_record.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -20,7 +20,7 @@ struct container {
     const struct container_kind *kind;
     pid_t shim;
     int shim_fd;             /* pidfd of the shim; -1: there is no container */
-    int channel;             /* to the shim, nonblocking (shim-record.h) */
+    int channel;             /* to the shim, nonblocking (shim_record.h) */
     struct capture out, err; /* what the container prints */
 };
 

@@ -2,7 +2,7 @@
 #include "guest-init/crun.h"
 
 #include "guest-init/layout.h"
-#include "guest-init/shim-record.h"
+#include "guest-init/shim_record.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Writing the outcome and the outputs to the output device. */
+/* Writing the report and the outputs to the output device. */
 #ifndef PE_GUEST_DELIVER_H
 #define PE_GUEST_DELIVER_H
 
@@ -6,8 +6,8 @@
 #include "guest-init/exit_report.h"
 #include "guest-init/job.h"
 
-/* Write the whole archive of proto/guest-contract.md. Counts outputs that cannot be sent into `outcome`. Of
- * an outcome that is a vm_error no output files are sent. */
-int deliver(const struct guest_job *job, struct outcome *outcome, struct pe_error *err) PE_MUST_CHECK;
+/* Write the whole archive of proto/guest-contract.md. Counts outputs that cannot be sent into `report`. Of
+ * an report that is a vm_error no output files are sent. */
+int deliver(const struct guest_job *job, struct exit_report *report, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -8,17 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum outcome_status {
-    OUTCOME_EXITED,
-    OUTCOME_SIGNALED,
-    OUTCOME_TIMEOUT,
-    OUTCOME_OOM,
-    OUTCOME_OUTPUT_LIMIT,
-    OUTCOME_VM_ERROR,
+enum exit_report_status {
+    EXIT_REPORT_EXITED,
+    EXIT_REPORT_SIGNALED,
+    EXIT_REPORT_TIMEOUT,
+    EXIT_REPORT_OOM,
+    EXIT_REPORT_OUTPUT_LIMIT,
+    EXIT_REPORT_VM_ERROR,
 };
 
-struct outcome {
-    enum outcome_status status;
+struct exit_report {
+    enum exit_report_status status;
     int exit_code;               /* -1: it did not exit */
     int signal;                  /* 0: none */
     uint64_t exec_us;            /* from `go` to the program's start */
@@ -27,18 +27,19 @@ struct outcome {
     uint64_t max_rss_kib;
     bool stdout_truncated, stderr_truncated;
     uint64_t outputs_dropped;
-    char reason[256];       /* of OUTCOME_VM_ERROR, else empty */
+    char reason[256];       /* of EXIT_REPORT_VM_ERROR, else empty */
     struct pe_buf out, err; /* stdout and stderr, owned */
 };
 
 /* The VM or its init failed: status and reason, with everything else left as it is. */
-void outcome_set_vm_error(struct outcome *outcome, const struct pe_error *err);
+void exit_report_set_vm_error(struct exit_report *report, const struct pe_error *err);
 
-/* Append the flat text of `result`. The last line is `output_us=` and OUTCOME_OUTPUT_US_DIGITS digits, so
+/* Append the flat text of `result`. The last line is `output_us=` and EXIT_REPORT_OUTPUT_US_DIGITS digits, so
  * that the time can be put in when it is known. */
-int outcome_encode(const struct outcome *outcome, struct pe_buf *text, struct pe_error *err) PE_MUST_CHECK;
-#define OUTCOME_OUTPUT_US_DIGITS 10u
+int exit_report_encode(const struct exit_report *report, struct pe_buf *text,
+                       struct pe_error *err) PE_MUST_CHECK;
+#define EXIT_REPORT_OUTPUT_US_DIGITS 10u
 
-void outcome_free(struct outcome *outcome);
+void exit_report_free(struct exit_report *report);
 
 #endif

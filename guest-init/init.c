@@ -29,13 +29,13 @@ static void wait_to_be_killed(void)
 }
 
 /* The control channel is the last that may work; if it does not, the host notices the silence. */
-static void fail(int control, const struct pe_error *why) __attribute__((noreturn));
-static void fail(int control, const struct pe_error *why)
+static void fail(int serial, const struct pe_error *why) __attribute__((noreturn));
+static void fail(int serial, const struct pe_error *why)
 {
     char line[PE_ERROR_MESSAGE_MAX + 8];
     struct pe_error ignored;
     snprintf(line, sizeof line, "fail %s", why->message);
-    int said = control < 0 ? -1 : control_say(control, line, &ignored);
+    int said = serial < 0 ? -1 : serial_send(serial, line, &ignored);
     (void)said;
     wait_to_be_killed();
 }
@@ -80,41 +80,41 @@ static int have_container(struct container *container, const struct guest_job *j
 }
 
 static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
-                   struct outcome *outcome, struct pe_error *err)
+                   struct exit_report *report, struct pe_error *err)
 {
-    if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || freshness_take(job, go_us, err) < 0 ||
+    if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || reseed_guest(job, go_us, err) < 0 ||
         mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
-    return run_program(container, job, go_us, -1, outcome, err);
+    return supervise_program(container, job, go_us, -1, report, err);
 }
 
 /* Until the host says `go`. */
-static int wait_for_job(int control, struct prepared *prepared, struct pe_error *err)
+static int wait_for_job(int serial, struct prepared *prepared, struct pe_error *err)
 {
-    enum control_word word = CONTROL_WAKE;
-    while (word != CONTROL_GO) {
-        if (word == CONTROL_WAKE && control_say(control, "ready", err) < 0)
+    enum serial_command command = SERIAL_WAKE;
+    while (command != SERIAL_GO) {
+        if (command == SERIAL_WAKE && serial_send(serial, "ready", err) < 0)
             return -1;
-        if (word == CONTROL_PREWARM && prepare_prewarm(prepared, control, err) < 0)
+        if (command == SERIAL_PREWARM && prepare_prewarm(prepared, serial, err) < 0)
             return pe_fail_context(err, "cannot prewarm the guest");
-        if (control_hear(control, &word, err) < 0)
+        if (serial_receive(serial, &command, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int serve(int control, struct prepared *prepared, struct pe_error *err)
+static int serve(int serial, struct prepared *prepared, struct pe_error *err)
 {
-    if (wait_for_job(control, prepared, err) < 0)
+    if (wait_for_job(serial, prepared, err) < 0)
         return -1;
     uint64_t go_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
-    if (perform(&prepared->job, &job, go_us, &outcome, err) < 0)
-        outcome_set_vm_error(&outcome, err);
-    if (deliver(&job, &outcome, err) < 0)
+    struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
+    if (perform(&prepared->job, &job, go_us, &report, err) < 0)
+        exit_report_set_vm_error(&report, err);
+    if (deliver(&job, &report, err) < 0)
         return -1;
-    return control_say(control, "done", err);
+    return serial_send(serial, "done", err);
 }
 
 int main(void)
@@ -123,8 +123,8 @@ int main(void)
     struct prepared prepared = {.job = CONTAINER_NONE, .prewarm = CONTAINER_NONE};
     if (mounts_machine(&err) < 0)
         fail(-1, &err);
-    int control = control_open(&err);
-    if (control < 0 || get_ready(&prepared, &err) < 0 || serve(control, &prepared, &err) < 0)
-        fail(control, &err);
+    int serial = serial_open(&err);
+    if (serial < 0 || get_ready(&prepared, &err) < 0 || serve(serial, &prepared, &err) < 0)
+        fail(serial, &err);
     wait_to_be_killed();
 }

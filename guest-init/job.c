@@ -9,13 +9,6 @@
 
 #define JOB_VERSION 2u
 
-/* Where a number goes and how large it may be. */
-struct number_key {
-    const char *key;
-    uint64_t max;
-    uint64_t *value;
-};
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -49,64 +42,57 @@ static int add_glob(struct guest_job *job, const char *glob, struct pe_error *er
     return 0;
 }
 
-/* The index of the entry's key in `keys`, or `count` when it is not a number's. */
-static size_t find_number(const struct pe_flat_entry *entry, const struct number_key *keys, size_t count)
+/* Parse an entry whose value is not a number. Entries with unknown keys are ignored. */
+static int parse_entry(const struct pe_flat_entry *entry, struct guest_job *job, bool *has_entropy,
+                       struct pe_error *err)
 {
-    size_t i = 0;
-    while (i < count && strcmp(keys[i].key, entry->key))
-        i++;
-    return i;
+    if (!strcmp(entry->key, "entropy")) {
+        *has_entropy = true;
+        return parse_entropy(entry->value, job->entropy, err);
+    }
+    if (!strcmp(entry->key, "output"))
+        return add_glob(job, entry->value, err);
+    job->new_container |= !strcmp(entry->key, "new_container");
+    job->prewarm |= !strcmp(entry->key, "prewarm");
+    return 0;
 }
 
-static int parse_entries(struct pe_cursor *text, struct guest_job *job, const struct number_key *keys,
+/* All numbers are required, and so is the entropy. */
+static int parse_entries(struct pe_cursor *text, struct guest_job *job, struct pe_flat_number *numbers,
                          size_t count, struct pe_error *err)
 {
-    uint32_t seen = 0;
     struct pe_flat_entry entry;
+    bool has_entropy = false;
     int got = 0;
     while ((got = pe_flat_next(text, &entry, err)) > 0) {
-        size_t i = find_number(&entry, keys, count);
-        if (i < count) {
-            if (pe_flat_u64(&entry, keys[i].max, keys[i].value, err) < 0)
-                return -1;
-        } else if (!strcmp(entry.key, "entropy")) {
-            if (parse_entropy(entry.value, job->entropy, err) < 0)
-                return -1;
-        } else if (!strcmp(entry.key, "output")) {
-            if (add_glob(job, entry.value, err) < 0)
-                return -1;
-            continue;
-        } else {
-            job->new_container |= !strcmp(entry.key, "new_container");
-            job->prewarm |= !strcmp(entry.key, "prewarm");
-            continue;
-        }
-        seen |= 1u << i; /* `entropy` counts as the one after the numbers */
+        int parsed = pe_flat_parse_number(&entry, numbers, count, err);
+        if (parsed < 0 || (parsed == 0 && parse_entry(&entry, job, &has_entropy, err) < 0))
+            return -1;
     }
     if (got < 0)
         return -1;
-    for (size_t i = 0; i <= count; i++)
-        if (!(seen & 1u << i))
-            return pe_fail(err, PE_ERR_MALFORMED, "no '%s'", i < count ? keys[i].key : "entropy");
-    return 0;
+    for (size_t i = 0; i < count; i++)
+        if (!numbers[i].found)
+            return pe_fail(err, PE_ERR_MALFORMED, "key '%s' is missing", numbers[i].key);
+    return has_entropy ? 0 : pe_fail(err, PE_ERR_MALFORMED, "key 'entropy' is missing");
 }
 
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err)
 {
     *job = (struct guest_job){0};
     uint64_t version = 0;
-    const struct number_key keys[] = {
-        {"version", UINT32_MAX, &version},
-        {"now_ns", INT64_MAX, &job->now_ns},
-        {"timeout_ms", PE_TIMEOUT_MS_MAX, &job->timeout_ms},
-        {"stdout_limit", PE_OUTPUT_DEVICE_BYTES, &job->stdout_limit},
-        {"stderr_limit", PE_OUTPUT_DEVICE_BYTES, &job->stderr_limit},
-        {"output_limit", PE_OUTPUT_DEVICE_BYTES, &job->output_limit},
-        {"output_files", PE_OUTPUT_FILES_MAX, &job->output_files},
-        {"scratch_bytes", UINT32_MAX, &job->scratch_bytes},
+    struct pe_flat_number numbers[] = {
+        {"version", UINT32_MAX, &version, false},
+        {"now_ns", INT64_MAX, &job->now_ns, false},
+        {"timeout_ms", PE_TIMEOUT_MS_MAX, &job->timeout_ms, false},
+        {"stdout_limit", PE_OUTPUT_DEVICE_BYTES, &job->stdout_limit, false},
+        {"stderr_limit", PE_OUTPUT_DEVICE_BYTES, &job->stderr_limit, false},
+        {"output_limit", PE_OUTPUT_DEVICE_BYTES, &job->output_limit, false},
+        {"output_files", PE_OUTPUT_FILES_MAX, &job->output_files, false},
+        {"scratch_bytes", UINT32_MAX, &job->scratch_bytes, false},
     };
     struct pe_cursor cursor = {.at = text, .left = size};
-    if (parse_entries(&cursor, job, keys, sizeof keys / sizeof *keys, err) < 0)
+    if (parse_entries(&cursor, job, numbers, sizeof numbers / sizeof *numbers, err) < 0)
         return pe_fail_context(err, "the job");
     if (version != JOB_VERSION)
         return pe_fail(err, PE_ERR_MALFORMED, "the job has version %llu, this guest knows %u",

@@ -5,7 +5,7 @@
 #define GUEST_ROOTFS_DEVICE "/dev/pmem0"
 #define GUEST_INPUT_DEVICE "/dev/pmem1"
 #define GUEST_OUTPUT_DEVICE "/dev/pmem2"
-#define GUEST_CONTROL_DEVICE "/dev/ttyS0"
+#define GUEST_SERIAL_DEVICE "/dev/ttyS0"
 
 #define GUEST_MODULES "/modules" /* *.ko, and `order` with their names in load order */
 #define GUEST_CRUN "/usr/bin/crun"

@@ -27,10 +27,10 @@ int prepare_input(const char *device, struct guest_job *job, struct pe_error *er
 
 /* How the program ends does not matter: that of an image whose warm-up fails is run all the same. */
 static int run_and_discard(struct container *container, const struct guest_job *job, int interrupt_fd,
-                           struct outcome *outcome, struct pe_error *err)
+                           struct exit_report *report, struct pe_error *err)
 {
     struct pe_error why;
-    int ran = run_program(container, job, pe_now_us(), interrupt_fd, outcome, &why);
+    int ran = supervise_program(container, job, pe_now_us(), interrupt_fd, report, &why);
     (void)ran;
     return container_discard(container, err);
 }
@@ -38,10 +38,10 @@ static int run_and_discard(struct container *container, const struct guest_job *
 static int warm_up(const struct guest_job *job, struct pe_error *err)
 {
     struct container container = CONTAINER_NONE;
-    struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
+    struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
     if (mounts_scratch(job->scratch_bytes, err) < 0 ||
         container_start(&container, &container_of_prewarm, err) < 0 ||
-        run_and_discard(&container, job, -1, &outcome, err) < 0)
+        run_and_discard(&container, job, -1, &report, err) < 0)
         return -1;
     return mounts_scratch_drop(err);
 }
@@ -58,7 +58,7 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
+    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
         cgroup_prepare(GUEST_CGROUP_PREWARM, err) < 0)
         return -1;
     if (access(GUEST_JOB "/program", F_OK) == 0 && warm_up(&job, err) < 0)
@@ -86,15 +86,15 @@ int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    struct outcome outcome __attribute__((cleanup(outcome_free))) = {.exit_code = -1};
+    struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
     if (prepared->prewarm.shim_fd < 0)
         return 0;
-    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || freshness_take(&job, start_us, err) < 0 ||
+    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
         mounts_scratch_cover(job.scratch_bytes, err) < 0 ||
-        run_and_discard(&prepared->prewarm, &job, interrupt_fd, &outcome, err) < 0 ||
+        run_and_discard(&prepared->prewarm, &job, interrupt_fd, &report, err) < 0 ||
         mounts_input_drop(GUEST_OUTPUT_DEVICE, err) < 0)
         return -1;
-    if (outcome.status != OUTCOME_TIMEOUT && deliver(&job, &outcome, err) < 0)
+    if (report.status != EXIT_REPORT_TIMEOUT && deliver(&job, &report, err) < 0)
         return -1;
     return mounts_scratch_uncover(err);
 }

@@ -1,5 +1,5 @@
-/* Decoding `program`: the number of words and a newline, then every word and every environment entry with a
- * NUL behind it. */
+/* Decoding `program`: the number of arguments and a newline, then every argument and every environment entry
+ * with a NUL behind it. */
 #include "guest-init/program.h"
 
 #include "proto/limits.h"
@@ -40,21 +40,21 @@ int program_read(int fd, struct program *program)
     size_t size = 0;
     char *text = map(fd, &size);
     char *at = NULL;
-    unsigned long words = text ? strtoul(text, &at, 10) : 0;
+    unsigned long arguments = text ? strtoul(text, &at, 10) : 0;
     if (!text)
         return -1;
     errno = EBADMSG;
     if (*at++ != '\n')
         return -1;
     size_t strings = count_strings(at, size - (size_t)(at - text));
-    if (words == 0 || words > strings)
+    if (arguments == 0 || arguments > strings)
         return -1;
     char **list = calloc(strings + 2, sizeof *list);
     if (!list)
         return -1;
-    program->words = list;
-    program->environment = list + words + 1;
+    program->arguments = list;
+    program->environment = list + arguments + 1;
     for (size_t i = 0; i < strings; i++, at += strlen(at) + 1)
-        list[i < words ? i : i + 1] = at;
+        list[i < arguments ? i : i + 1] = at;
     return 0;
 }

@@ -2,9 +2,9 @@
 #ifndef PE_GUEST_PROGRAM_H
 #define PE_GUEST_PROGRAM_H
 
-/* Both NULL-terminated; at least one word. */
+/* Both NULL-terminated; at least one argument. */
 struct program {
-    char **words;
+    char **arguments;
     char **environment;
 };
 

@@ -63,7 +63,7 @@ static int renew_boot_id(struct pe_error *err)
     return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
 }
 
-int freshness_take(const struct guest_job *job, uint64_t since_us, struct pe_error *err)
+int reseed_guest(const struct guest_job *job, uint64_t since_us, struct pe_error *err)
 {
     if (add_entropy(job->entropy, err) < 0 || renew_boot_id(err) < 0)
         return -1;

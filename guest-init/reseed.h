@@ -10,6 +10,6 @@
 
 /* Set the clock to the job's time, which was right at `since_us` (pe_now_us's clock); mix the job's entropy
  * into the kernel's random number generator and have it reseed; write a new GUEST_BOOT_ID. */
-int freshness_take(const struct guest_job *job, uint64_t since_us, struct pe_error *err) PE_MUST_CHECK;
+int reseed_guest(const struct guest_job *job, uint64_t since_us, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -11,44 +11,44 @@
 #include <string.h>
 #include <termios.h>
 
-int control_open(struct pe_error *err)
+int serial_open(struct pe_error *err)
 {
-    pe_autoclose int fd = open(GUEST_CONTROL_DEVICE, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    pe_autoclose int fd = open(GUEST_SERIAL_DEVICE, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening " GUEST_CONTROL_DEVICE);
+        return pe_fail_errno(err, "opening " GUEST_SERIAL_DEVICE);
     struct termios raw;
     if (tcgetattr(fd, &raw) < 0)
-        return pe_fail_errno(err, "reading the settings of " GUEST_CONTROL_DEVICE);
+        return pe_fail_errno(err, "reading the settings of " GUEST_SERIAL_DEVICE);
     cfmakeraw(&raw);
     raw.c_cflag |= CLOCAL | CREAD;
-    /* The port tells of a word shorter than its FIFO's trigger after four characters' time without another,
-     * also where it is emulated: 4 ms at the default of 9600 baud. */
+    /* The port tells of a command shorter than its FIFO's trigger after four characters' time without
+     * another, also where it is emulated: 4 ms at the default of 9600 baud. */
     if (cfsetspeed(&raw, B115200) < 0)
-        return pe_fail_errno(err, "speed of " GUEST_CONTROL_DEVICE);
+        return pe_fail_errno(err, "speed of " GUEST_SERIAL_DEVICE);
     if (tcsetattr(fd, TCSANOW, &raw) < 0)
-        return pe_fail_errno(err, "setting " GUEST_CONTROL_DEVICE " raw");
+        return pe_fail_errno(err, "setting " GUEST_SERIAL_DEVICE " raw");
     return pe_steal_fd(&fd);
 }
 
-int control_say(int control, const char *line, struct pe_error *err)
+int serial_send(int serial, const char *line, struct pe_error *err)
 {
     char text[PE_ERROR_MESSAGE_MAX + 16];
     int length = snprintf(text, sizeof text, "%s\n", line);
     if (length < 0 || (size_t)length >= sizeof text)
         return pe_fail(err, PE_ERR_TOO_LARGE, "line for the control channel is too long");
-    return pe_write_all(control, text, (size_t)length, GUEST_CONTROL_DEVICE, err);
+    return pe_write_all(serial, text, (size_t)length, GUEST_SERIAL_DEVICE, err);
 }
 
 /* One line of at most `size` - 1 bytes, without its newline. A byte at a time, since the line discipline is
  * off and no line is long. */
-static int read_line(int control, char *line, size_t size, struct pe_error *err)
+static int read_line(int serial, char *line, size_t size, struct pe_error *err)
 {
     for (size_t got = 0; got < size; got++) {
         ssize_t n = -1;
-        while ((n = read(control, line + got, 1)) < 0 && errno == EINTR)
+        while ((n = read(serial, line + got, 1)) < 0 && errno == EINTR)
             ;
         if (n <= 0)
-            return pe_fail_errno(err, "reading " GUEST_CONTROL_DEVICE);
+            return pe_fail_errno(err, "reading " GUEST_SERIAL_DEVICE);
         if (line[got] == '\n') {
             line[got] = '\0';
             return 0;
@@ -57,16 +57,16 @@ static int read_line(int control, char *line, size_t size, struct pe_error *err)
     return pe_fail(err, PE_ERR_MALFORMED, "the host talks without end");
 }
 
-int control_hear(int control, enum control_word *word, struct pe_error *err)
+int serial_receive(int serial, enum serial_command *command, struct pe_error *err)
 {
-    static const char *const words[] = {
-        [CONTROL_WAKE] = "wake", [CONTROL_PREWARM] = "prewarm", [CONTROL_GO] = "go"};
+    static const char *const names[] = {
+        [SERIAL_WAKE] = "wake", [SERIAL_PREWARM] = "prewarm", [SERIAL_GO] = "go"};
     char line[16];
-    if (read_line(control, line, sizeof line, err) < 0)
+    if (read_line(serial, line, sizeof line, err) < 0)
         return -1;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcmp(line, words[i])) {
-            *word = (enum control_word)i;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(line, names[i])) {
+            *command = (enum serial_command)i;
             return 0;
         }
     return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake', 'prewarm' or 'go'");

@@ -3,7 +3,7 @@
  * descriptor 3 when the program started and how it ended. The program runs as the same user and is hostile:
  * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
 #include "guest-init/program.h"
-#include "guest-init/shim-record.h"
+#include "guest-init/shim_record.h"
 #include "guest-init/stages.h"
 
 #include <errno.h>
@@ -75,17 +75,17 @@ static void become_program(void)
     struct program program;
     receive(given);
     if (program_read(given[SHIM_GIVEN_PROGRAM], &program) < 0)
-        give_up("reading the program's words");
+        give_up("reading the program's arguments");
     /* Mounted there after the container was made: the directory that is this process's is the one below. */
     if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir("/work") < 0)
         give_up("entering /work");
     environ = program.environment;
     report((struct shim_record){.kind = SHIM_STARTED});
-    if (stages_are_asked(program.words))
-        _exit(stages_run(program.words));
-    execvp(program.words[0], program.words);
+    if (stages_are_requested(program.arguments))
+        _exit(stages_run(program.arguments));
+    execvp(program.arguments[0], program.arguments);
     int cause = errno;
-    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", program.words[0], strerror(cause));
+    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", program.arguments[0], strerror(cause));
     _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
 }
 

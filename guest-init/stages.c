@@ -4,8 +4,8 @@
  * descriptors close when they are executed. */
 #include "guest-init/stages.h"
 
-#include "guest-init/shim-record.h"
-#include "guest-init/stage-usage.h"
+#include "guest-init/shim_record.h"
+#include "guest-init/stage_usage.h"
 #include "proto/limits.h"
 #include "proto/stages.h"
 
@@ -39,7 +39,7 @@ enum {
 struct stage {
     const char *name;
     uint64_t wall_us, cpu_us, memory_bytes, output_bytes; /* 0: no limit */
-    char **words;                                         /* NULL-terminated */
+    char **arguments;                                     /* NULL-terminated */
 };
 
 /* One of a stage's two outputs. */
@@ -50,7 +50,7 @@ struct stream {
     uint64_t taken;
 };
 
-struct run {
+struct stage_run {
     const struct stage *stage;
     sigset_t outside; /* the signal mask that programs get */
     int children;     /* signalfd of SIGCHLD */
@@ -95,7 +95,7 @@ static void write_whole(const void *bytes, size_t size)
     }
 }
 
-static void put_frame(struct run *run, enum pe_stage_frame kind, const void *bytes, size_t size)
+static void append_frame(struct stage_run *run, enum pe_stage_frame kind, const void *bytes, size_t size)
 {
     const uint8_t head[PE_STAGE_FRAME_HEAD] = {(uint8_t)kind, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
                                                (uint8_t)size};
@@ -104,7 +104,7 @@ static void put_frame(struct run *run, enum pe_stage_frame kind, const void *byt
     run->room -= least(run->room, sizeof head + size);
 }
 
-static void put_end(struct run *run)
+static void append_end(struct stage_run *run)
 {
     static const char *const names[PE_STAGE_ENDS] = PE_STAGE_END_NAMES;
     char text[END_ROOM];
@@ -117,14 +117,14 @@ static void put_end(struct run *run)
                  signaled ? WTERMSIG(run->wait_status) : 0, (unsigned long long)(run->end_us - run->start_us),
                  (unsigned long long)run->usage.user_us, (unsigned long long)run->usage.system_us,
                  (unsigned long long)run->usage.max_rss_kib);
-    put_frame(run, PE_STAGE_END, text, (size_t)size);
+    append_frame(run, PE_STAGE_END, text, (size_t)size);
 }
 
 /* ---- what it prints ---- */
 
 /* How much more of a stream may be kept. The report's own bound makes frames of one byte end the stage, too.
  */
-static size_t room_of(const struct run *run, const struct stream *stream)
+static size_t room_of(const struct stage_run *run, const struct stream *stream)
 {
     size_t report = run->room - PE_STAGE_FRAME_HEAD - END_ROOM;
     if (run->room < PE_STAGE_FRAME_HEAD + END_ROOM)
@@ -140,7 +140,7 @@ static void close_stream(struct stream *stream)
 }
 
 /* Take what is there now. False when there was nothing. */
-static bool take(struct run *run, struct stream *stream)
+static bool read_stream(struct stage_run *run, struct stream *stream)
 {
     static char bytes[CHUNK];
     ssize_t n = stream->fd < 0 ? -1 : read(stream->fd, bytes, sizeof bytes);
@@ -152,7 +152,7 @@ static bool take(struct run *run, struct stream *stream)
     }
     size_t kept = least((uint64_t)n, room_of(run, stream));
     if (kept)
-        put_frame(run, stream->frame, bytes, kept);
+        append_frame(run, stream->frame, bytes, kept);
     stream->taken += kept;
     if (kept == (size_t)n)
         return true;
@@ -164,21 +164,22 @@ static bool take(struct run *run, struct stream *stream)
 
 /* ---- its processes ---- */
 
-static void become(const struct run *run, const int out[2], const int error[2]) __attribute__((noreturn));
-static void become(const struct run *run, const int out[2], const int error[2])
+static void become(const struct stage_run *run, const int out[2], const int error[2])
+    __attribute__((noreturn));
+static void become(const struct stage_run *run, const int out[2], const int error[2])
 {
-    char **words = run->stage->words;
+    char **arguments = run->stage->arguments;
     if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
         sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0)
         _exit(EXIT_CANNOT_EXECUTE);
-    execvp(words[0], words);
+    execvp(arguments[0], arguments);
     int cause = errno;
-    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", words[0], strerror(cause));
+    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", arguments[0], strerror(cause));
     _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
 }
 
 /* Orphans come here, too: this process is their subreaper. */
-static bool reap(struct run *run, int options)
+static bool reap(struct stage_run *run, int options)
 {
     int status = 0;
     struct rusage usage;
@@ -194,7 +195,7 @@ static bool reap(struct run *run, int options)
 }
 
 /* Nothing of a stage outlives it. kill(2) reaches everything in the PID namespace but its PID 1 and us. */
-static void kill_all(struct run *run)
+static void kill_all(struct stage_run *run)
 {
     kill(-1, SIGKILL);
     while (reap(run, 0))
@@ -213,7 +214,7 @@ static void close_pair(const int ends[2])
             close(ends[i]);
 }
 
-static bool start(struct run *run)
+static bool start(struct stage_run *run)
 {
     int out[2] = {-1, -1}, error[2] = {-1, -1};
     lseek(STDIN_FILENO, 0, SEEK_SET); /* a file of the input; anything else has no start to go to */
@@ -235,7 +236,7 @@ static bool start(struct run *run)
 /* ---- its limits ---- */
 
 /* pe-init sets the limit; it answers with a byte that is 0 when it could. */
-static bool limit_memory(struct run *run)
+static bool limit_memory(struct stage_run *run)
 {
     const struct shim_record record = {.kind = SHIM_LIMIT, .memory_bytes = run->stage->memory_bytes};
     struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
@@ -247,14 +248,14 @@ static bool limit_memory(struct run *run)
            poll(&wait, 1, LIMIT_TIMEOUT_MS) == 1 && recv(SHIM_CHANNEL_FD, &failed, 1, 0) == 1 && !failed;
 }
 
-static uint64_t cpu_used(const struct run *run)
+static uint64_t cpu_used(const struct stage_run *run)
 {
-    return run->usage.user_us + run->usage.system_us + stage_usage_of_the_living();
+    return run->usage.user_us + run->usage.system_us + stage_usage_of_live_processes();
 }
 
 /* CPUs give no more CPU time than wall clock: as long as a stage cannot have used up its CPU time, nobody
  * looks. */
-static void check_cpu(struct run *run, uint64_t now)
+static void check_cpu(struct stage_run *run, uint64_t now)
 {
     uint64_t limit = run->stage->cpu_us;
     if (!limit || now < run->cpu_check_us)
@@ -266,7 +267,7 @@ static void check_cpu(struct run *run, uint64_t now)
     run->cpu_check_us = now + (pause > CPU_CHECK_US ? pause : CPU_CHECK_US);
 }
 
-static void check_clock(struct run *run)
+static void check_clock(struct stage_run *run)
 {
     uint64_t now = now_us();
     if (run->stage->wall_us && now >= run->start_us + run->stage->wall_us)
@@ -275,7 +276,7 @@ static void check_clock(struct run *run)
         check_cpu(run, now);
 }
 
-static int milliseconds_to_wait(const struct run *run)
+static int milliseconds_to_wait(const struct stage_run *run)
 {
     uint64_t until = run->start_us + 3600 * 1000000ull, now = now_us();
     if (run->stage->wall_us)
@@ -288,7 +289,7 @@ static int milliseconds_to_wait(const struct run *run)
 /* ---- a stage ---- */
 
 /* Until its program ends or a limit is reached. */
-static void watch(struct run *run)
+static void watch(struct stage_run *run)
 {
     struct signalfd_siginfo ignored;
     while (run->end == PE_STAGE_ENDS) {
@@ -297,9 +298,9 @@ static void watch(struct run *run)
                                {.fd = run->error.fd, .events = POLLIN}};
         poll(fds, 3, milliseconds_to_wait(run));
         if (fds[1].revents)
-            take(run, &run->out);
+            read_stream(run, &run->out);
         if (fds[2].revents && run->end == PE_STAGE_ENDS)
-            take(run, &run->error);
+            read_stream(run, &run->error);
         if (fds[0].revents && read(run->children, &ignored, sizeof ignored) > 0)
             while (reap(run, WNOHANG))
                 ;
@@ -312,12 +313,12 @@ static void watch(struct run *run)
 }
 
 /* What is still in the pipes counts; nobody is left who could write more. */
-static void settle(struct run *run)
+static void settle(struct stage_run *run)
 {
     kill_all(run);
-    while (take(run, &run->out))
+    while (read_stream(run, &run->out))
         ;
-    while (take(run, &run->error))
+    while (read_stream(run, &run->error))
         ;
     close_stream(&run->out);
     close_stream(&run->error);
@@ -327,13 +328,13 @@ static void settle(struct run *run)
 }
 
 /* Whether the next one may follow. */
-static bool run_stage(struct run *run, const struct stage *stage)
+static bool run_stage(struct stage_run *run, const struct stage *stage)
 {
     run->stage = stage;
     run->end = PE_STAGE_ENDS;
     run->reaped = false;
     run->usage = (struct stage_usage){0};
-    put_frame(run, PE_STAGE_BEGIN, stage->name, strlen(stage->name));
+    append_frame(run, PE_STAGE_BEGIN, stage->name, strlen(stage->name));
     bool limited = limit_memory(run);
     run->start_us = run->end_us = now_us();
     run->cpu_check_us = run->start_us + stage->cpu_us / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -343,58 +344,59 @@ static bool run_stage(struct run *run, const struct stage *stage)
     } else {
         run->end = PE_STAGE_FAILED;
     }
-    put_end(run);
+    append_end(run);
     return run->end == PE_STAGE_EXITED && WEXITSTATUS(run->wait_status) == 0;
 }
 
 /* ---- the plan ---- */
 
-static bool take_number(char *const **at, uint64_t *number)
+static bool parse_number(char *const **at, uint64_t *number)
 {
-    const char *word = **at;
+    const char *argument = **at;
     char *end = NULL;
     errno = 0;
-    *number = word ? strtoull(word, &end, 10) : 0;
-    if (!word || *word < '0' || *word > '9' || *end || errno)
+    *number = argument ? strtoull(argument, &end, 10) : 0;
+    if (!argument || *argument < '0' || *argument > '9' || *end || errno)
         return false;
     ++*at;
     return true;
 }
 
-static bool take_stage(char *const **at, struct stage *stage)
+static bool parse_stage(char *const **at, struct stage *stage)
 {
     uint64_t wall_ms = 0, cpu_ms = 0, count = 0;
     stage->name = *(*at)++;
-    if (!*stage->name || strlen(stage->name) > PE_STAGE_NAME_MAX || !take_number(at, &wall_ms) ||
-        !take_number(at, &cpu_ms) || !take_number(at, &stage->memory_bytes) ||
-        !take_number(at, &stage->output_bytes) || !take_number(at, &count) || count == 0 ||
+    if (!*stage->name || strlen(stage->name) > PE_STAGE_NAME_MAX || !parse_number(at, &wall_ms) ||
+        !parse_number(at, &cpu_ms) || !parse_number(at, &stage->memory_bytes) ||
+        !parse_number(at, &stage->output_bytes) || !parse_number(at, &count) || count == 0 ||
         wall_ms > PE_TIMEOUT_MS_MAX || cpu_ms > PE_TIMEOUT_MS_MAX || count > PE_ARGS_MAX)
         return false;
     stage->wall_us = wall_ms * 1000;
     stage->cpu_us = cpu_ms * 1000;
-    stage->words = calloc(count + 1, sizeof *stage->words);
-    for (uint64_t i = 0; stage->words && i < count; i++)
-        if (!(stage->words[i] = **at) || !++*at)
+    stage->arguments = calloc(count + 1, sizeof *stage->arguments);
+    for (uint64_t i = 0; stage->arguments && i < count; i++)
+        if (!(stage->arguments[i] = **at) || !++*at)
             return false;
-    return stage->words != NULL;
+    return stage->arguments != NULL;
 }
 
-/* How many there are; 0 when the words are no plan. */
+/* How many there are; 0 when the arguments are no plan. */
 static size_t read_plan(char *const *at, struct stage stages[PE_STAGES_MAX])
 {
     size_t count = 0;
     while (*at)
-        if (count == PE_STAGES_MAX || !take_stage(&at, &stages[count++]))
+        if (count == PE_STAGES_MAX || !parse_stage(&at, &stages[count++]))
             return 0;
     return count;
 }
 
-bool stages_are_asked(char *const *words)
+bool stages_are_requested(char *const *arguments)
 {
-    return !strcmp(words[0], PE_STAGES_PROGRAM) && words[1] && !strcmp(words[1], PE_STAGES_WORD);
+    return !strcmp(arguments[0], PE_STAGES_PROGRAM) && arguments[1] &&
+           !strcmp(arguments[1], PE_STAGES_ARGUMENT);
 }
 
-static bool prepare(struct run *run)
+static bool prepare(struct stage_run *run)
 {
     sigset_t children;
     sigemptyset(&children);
@@ -405,16 +407,16 @@ static bool prepare(struct run *run)
     return run->children >= 0;
 }
 
-int stages_run(char *const *words)
+int stages_run(char *const *arguments)
 {
     struct stage stages[PE_STAGES_MAX] = {0};
-    struct run run = {.room = REPORT_MAX};
-    size_t count = words[2] ? read_plan(words + 3, stages) : 0;
+    struct stage_run run = {.room = REPORT_MAX};
+    size_t count = arguments[2] ? read_plan(arguments + 3, stages) : 0;
     if (count == 0) {
-        dprintf(STDERR_FILENO, "pe-shim: the words are no plan of stages\n");
+        dprintf(STDERR_FILENO, "pe-shim: the arguments are no plan of stages\n");
         return EXIT_CANNOT_EXECUTE;
     }
-    if (!prepare(&run) || (*words[2] && unlink(words[2]) < 0)) {
+    if (!prepare(&run) || (*arguments[2] && unlink(arguments[2]) < 0)) {
         dprintf(STDERR_FILENO, "pe-shim: preparing the stages: %s\n", strerror(errno));
         return EXIT_CANNOT_EXECUTE;
     }

@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-/* Whether a program's words ask for stages. */
-bool stages_are_asked(char *const *words);
+/* Whether a program's arguments ask for stages. */
+bool stages_are_requested(char *const *arguments);
 
 /* Run them and report on standard output; `environ` is theirs. Returns the exit code of this process: 0 when
  * the report is complete, whatever became of the stages. */
-int stages_run(char *const *words);
+int stages_run(char *const *arguments);
 
 #endif

@@ -35,39 +35,23 @@ static int parse_status(const char *name, enum pe_status *status, struct pe_erro
     return pe_fail(err, PE_ERR_MALFORMED, "unknown status");
 }
 
-/* Where each numeric key goes and how large it may be. */
-struct number_key {
-    const char *key;
-    uint64_t max;
-    uint64_t *value;
-};
-
-static int take_number(const struct pe_flat_entry *entry, const struct number_key *keys, size_t count,
-                       struct pe_error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(keys[i].key, entry->key))
-            return pe_flat_u64(entry, keys[i].max, keys[i].value, err);
-    return 0;
-}
-
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result, struct pe_error *err)
 {
     *result = (struct pe_result){.status = PE_STATUS_VM_ERROR, .exit_code = -1};
     uint64_t exit_code = UINT64_MAX, signal = 0, out_cut = 0, err_cut = 0;
-    const struct number_key keys[] = {
-        {"exit_code", 255, &exit_code},
-        {"signal", 64, &signal},
-        {"stdout_truncated", 1, &out_cut},
-        {"stderr_truncated", 1, &err_cut},
-        {"wall_us", DURATION_US_MAX, &result->wall_us},
-        {"user_us", DURATION_US_MAX, &result->user_us},
-        {"system_us", DURATION_US_MAX, &result->system_us},
-        {"exec_us", DURATION_US_MAX, &result->step_us[PE_STEP_EXEC]},
-        {"program_us", DURATION_US_MAX, &result->step_us[PE_STEP_PROGRAM]},
-        {"output_us", DURATION_US_MAX, &result->step_us[PE_STEP_OUTPUT]},
-        {"max_rss_kib", UINT32_MAX, &result->max_rss_kib},
-        {"outputs_dropped", UINT32_MAX, &result->outputs_dropped},
+    struct pe_flat_number numbers[] = {
+        {"exit_code", 255, &exit_code, false},
+        {"signal", 64, &signal, false},
+        {"stdout_truncated", 1, &out_cut, false},
+        {"stderr_truncated", 1, &err_cut, false},
+        {"wall_us", DURATION_US_MAX, &result->wall_us, false},
+        {"user_us", DURATION_US_MAX, &result->user_us, false},
+        {"system_us", DURATION_US_MAX, &result->system_us, false},
+        {"exec_us", DURATION_US_MAX, &result->step_us[PE_STEP_EXEC], false},
+        {"program_us", DURATION_US_MAX, &result->step_us[PE_STEP_PROGRAM], false},
+        {"output_us", DURATION_US_MAX, &result->step_us[PE_STEP_OUTPUT], false},
+        {"max_rss_kib", UINT32_MAX, &result->max_rss_kib, false},
+        {"outputs_dropped", UINT32_MAX, &result->outputs_dropped, false},
     };
     struct pe_cursor cursor = {.at = text, .left = size};
     struct pe_flat_entry entry;
@@ -81,7 +65,7 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
         } else if (!strcmp(entry.key, "reason")) {
             snprintf(result->reason, sizeof result->reason, "%.*s", (int)sizeof result->reason - 1,
                      entry.value);
-        } else if (take_number(&entry, keys, sizeof keys / sizeof *keys, err) < 0) {
+        } else if (pe_flat_parse_number(&entry, numbers, sizeof numbers / sizeof *numbers, err) < 0) {
             return -1;
         }
     }

@@ -8,58 +8,59 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- words ---- */
+/* ---- arguments ---- */
 
-int pe_arguments_add(struct pe_arguments *words, const char *word, struct pe_error *err)
+int pe_arguments_add(struct pe_arguments *arguments, const char *argument, struct pe_error *err)
 {
-    /* Room for the words at powers of two, and always for the NULL. */
-    if ((words->count & (words->count + 1)) == 0) {
-        char **grown = realloc(words->items, (words->count * 2 + 2) * sizeof *grown);
+    /* Room for the arguments at powers of two, and always for the NULL. */
+    if ((arguments->count & (arguments->count + 1)) == 0) {
+        char **grown = realloc(arguments->items, (arguments->count * 2 + 2) * sizeof *grown);
         if (!grown)
-            return pe_fail_errno(err, "%zu words", words->count);
-        words->items = grown;
+            return pe_fail_errno(err, "%zu arguments", arguments->count);
+        arguments->items = grown;
     }
-    words->items[words->count] = strdup(word);
-    if (!words->items[words->count])
-        return pe_fail_errno(err, "a word");
-    words->items[++words->count] = NULL;
+    arguments->items[arguments->count] = strdup(argument);
+    if (!arguments->items[arguments->count])
+        return pe_fail_errno(err, "a argument");
+    arguments->items[++arguments->count] = NULL;
     return 0;
 }
 
-void pe_arguments_free(struct pe_arguments *words)
+void pe_arguments_free(struct pe_arguments *arguments)
 {
-    for (size_t i = 0; i < words->count; i++)
-        free(words->items[i]);
-    free(words->items);
-    *words = (struct pe_arguments){0};
+    for (size_t i = 0; i < arguments->count; i++)
+        free(arguments->items[i]);
+    free(arguments->items);
+    *arguments = (struct pe_arguments){0};
 }
 
-static int add_number(struct pe_arguments *words, uint64_t number, struct pe_error *err)
+static int add_number(struct pe_arguments *arguments, uint64_t number, struct pe_error *err)
 {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-    return pe_arguments_add(words, text, err);
+    return pe_arguments_add(arguments, text, err);
 }
 
 int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe_error *err)
 {
-    if (pe_arguments_add(plan, PE_STAGES_PROGRAM, err) < 0 || pe_arguments_add(plan, PE_STAGES_WORD, err) < 0)
+    if (pe_arguments_add(plan, PE_STAGES_PROGRAM, err) < 0 ||
+        pe_arguments_add(plan, PE_STAGES_ARGUMENT, err) < 0)
         return -1;
     return pe_arguments_add(plan, stdin_name ? stdin_name : "", err);
 }
 
 int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
-                  const struct pe_arguments *words, struct pe_error *err)
+                  const struct pe_arguments *arguments, struct pe_error *err)
 {
     const uint64_t numbers[PE_STAGE_PLAN_NUMBERS] = {limits->wall_ms, limits->cpu_ms, limits->memory_bytes,
-                                                     limits->output_bytes, words->count};
+                                                     limits->output_bytes, arguments->count};
     if (pe_arguments_add(plan, name, err) < 0)
         return -1;
     for (size_t i = 0; i < PE_STAGE_PLAN_NUMBERS; i++)
         if (add_number(plan, numbers[i], err) < 0)
             return -1;
-    for (size_t i = 0; i < words->count; i++)
-        if (pe_arguments_add(plan, words->items[i], err) < 0)
+    for (size_t i = 0; i < arguments->count; i++)
+        if (pe_arguments_add(plan, arguments->items[i], err) < 0)
             return -1;
     return 0;
 }
@@ -81,7 +82,7 @@ static int begin_stage(struct pe_stages *stages, struct pe_cursor name, struct p
     return 0;
 }
 
-static int take_end(struct pe_stage_report *stage, const char *value, struct pe_error *err)
+static int parse_end(struct pe_stage_report *stage, const char *value, struct pe_error *err)
 {
     static const char *const names[PE_STAGE_ENDS] = PE_STAGE_END_NAMES;
     for (int i = 0; i < PE_STAGE_ENDS; i++)
@@ -93,43 +94,31 @@ static int take_end(struct pe_stage_report *stage, const char *value, struct pe_
     return malformed(err, "says an end that is not known");
 }
 
-static int take_number(struct pe_stage_report *stage, const struct pe_flat_entry *entry, struct pe_error *err)
-{
-    uint64_t code = 0, signal = 0;
-    const struct {
-        const char *key;
-        uint64_t max;
-        uint64_t *value;
-    } numbers[] = {{"code", 255, &code},
-                   {"signal", 127, &signal},
-                   {"wall_us", INT64_MAX, &stage->wall_us},
-                   {"user_us", INT64_MAX, &stage->user_us},
-                   {"system_us", INT64_MAX, &stage->system_us},
-                   {"max_rss_kib", INT64_MAX / 1024, &stage->max_rss_kib}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!strcmp(entry->key, numbers[i].key)) {
-            if (pe_flat_u64(entry, numbers[i].max, numbers[i].value, err) < 0)
-                return -1;
-            if (i == 0)
-                stage->code = (int)code;
-            if (i == 1)
-                stage->signal = (int)signal;
-        }
-    return 0;
-}
-
 static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struct pe_error *err)
 {
+    uint64_t code = 0, signal = 0;
+    struct pe_flat_number numbers[] = {
+        {"code", 255, &code, false},
+        {"signal", 127, &signal, false},
+        {"wall_us", INT64_MAX, &stage->wall_us, false},
+        {"user_us", INT64_MAX, &stage->user_us, false},
+        {"system_us", INT64_MAX, &stage->system_us, false},
+        {"max_rss_kib", INT64_MAX / 1024, &stage->max_rss_kib, false},
+    };
     struct pe_flat_entry entry;
     int got = 0;
     while ((got = pe_flat_next(&text, &entry, err)) > 0)
-        if ((strcmp(entry.key, "end") ? take_number(stage, &entry, err) : take_end(stage, entry.value, err)) <
-            0)
+        if (pe_flat_parse_number(&entry, numbers, sizeof numbers / sizeof *numbers, err) < 0 ||
+            (!strcmp(entry.key, "end") && parse_end(stage, entry.value, err) < 0))
             return -1;
-    return got < 0 || stage->ended ? got : malformed(err, "does not say how a stage ended");
+    if (got < 0)
+        return -1;
+    stage->code = (int)code;
+    stage->signal = (int)signal;
+    return stage->ended ? 0 : malformed(err, "does not say how a stage ended");
 }
 
-static int take_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor bytes, struct pe_error *err)
+static int read_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor bytes, struct pe_error *err)
 {
     if (kind == PE_STAGE_BEGIN)
         return begin_stage(stages, bytes, err);
@@ -155,7 +144,7 @@ int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages, str
         frame.at = pe_cursor_read(&rest, frame.left);
         if (!frame.at)
             return 0;
-        if (take_frame(stages, head[0], frame, err) < 0)
+        if (read_frame(stages, head[0], frame, err) < 0)
             return -1;
     }
     return 0;

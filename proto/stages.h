@@ -1,12 +1,12 @@
 /* Stages: several programs one after another in one job, as compile and run are, each with limits and a
- * result of its own. The job's command is pe-shim itself, which stands in every container, with words that
- * say the plan; what the stages print and how they ended comes back as one report on the job's stdout. The
- * first stage that does not exit with 0 is the last.
+ * result of its own. The job's command is pe-shim itself, which stands in every container, with arguments
+ * that say the plan; what the stages print and how they ended comes back as one report on the job's stdout.
+ * The first stage that does not exit with 0 is the last.
  *
- * Words: PE_STAGES_PROGRAM, PE_STAGES_WORD, the name of the file in /work that is only there to be standard
- * input (it is removed first; empty: none), and for each stage its name, the four limits and the number of
- * its words in decimal, and its words. Every stage reads standard input from its start. Nothing of a stage
- * lives on in the next one but its files.
+ * Words: PE_STAGES_PROGRAM, PE_STAGES_ARGUMENT, the name of the file in /work that is only there to be
+ * standard input (it is removed first; empty: none), and for each stage its name, the four limits and the
+ * number of its arguments in decimal, and its arguments. Every stage reads standard input from its start.
+ * Nothing of a stage lives on in the next one but its files.
  *
  * Report: frames of a kind, a size of three bytes (big endian) and that many bytes. What is printed comes in
  * the order in which it arrived. A report that breaks off is a job that was killed as a whole. */
@@ -21,10 +21,10 @@
 #include <stdint.h>
 
 #define PE_STAGES_PROGRAM "/dev/pe-shim"
-#define PE_STAGES_WORD "stages"
+#define PE_STAGES_ARGUMENT "stages"
 #define PE_STAGES_MAX 4u
 #define PE_STAGE_NAME_MAX 16u
-#define PE_STAGE_PLAN_NUMBERS 5u /* between a stage's name and its words */
+#define PE_STAGE_PLAN_NUMBERS 5u /* between a stage's name and its arguments */
 #define PE_STAGE_FRAME_HEAD 4u
 
 enum pe_stage_frame {
@@ -62,20 +62,21 @@ struct pe_stage_limits {
 
 /* ---- the host's side (proto/stages.c) ---- */
 
-/* A growing list of words, NULL-terminated once it has one. */
+/* A growing list of arguments, NULL-terminated once it has one. */
 struct pe_arguments {
-    char **items; /* owned, as each word is */
+    char **items; /* owned, as each argument is */
     size_t count;
 };
 
-int pe_arguments_add(struct pe_arguments *words, const char *word, struct pe_error *err) PE_MUST_CHECK;
-void pe_arguments_free(struct pe_arguments *words);
+int pe_arguments_add(struct pe_arguments *arguments, const char *argument,
+                     struct pe_error *err) PE_MUST_CHECK;
+void pe_arguments_free(struct pe_arguments *arguments);
 #define pe_autoarguments __attribute__((cleanup(pe_arguments_free)))
 
 /* Begin a plan. `stdin_name` may be NULL. */
 int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
 int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
-                  const struct pe_arguments *words, struct pe_error *err) PE_MUST_CHECK;
+                  const struct pe_arguments *arguments, struct pe_error *err) PE_MUST_CHECK;
 
 struct pe_stage_report {
     char name[PE_STAGE_NAME_MAX + 1];

@@ -2,7 +2,7 @@
 #include "codec/flat.h"
 #include "tests/unit/check.h"
 
-static void what_is_put_is_read_back(void **state)
+static void what_is_appended_is_read_back(void **state)
 {
     (void)state;
     struct pe_error err;
@@ -16,7 +16,11 @@ static void what_is_put_is_read_back(void **state)
     assert_string_equal(entry.value, "line one\nback\\slash=x");
     assert_int_equal(pe_flat_next(&cursor, &entry, &err), 1);
     uint64_t number = 0;
-    assert_int_equal(pe_flat_u64(&entry, UINT64_MAX, &number, &err), 0);
+    struct pe_flat_number numbers[] = {{"other", 1, NULL, false}, {"wall_us", UINT64_MAX, &number, false}};
+    assert_int_equal(pe_flat_parse_number(&entry, numbers, 1, &err), 0);
+    assert_int_equal(pe_flat_parse_number(&entry, numbers, 2, &err), 1);
+    assert_false(numbers[0].found);
+    assert_true(numbers[1].found);
     assert_int_equal(number, 1234567890123ull);
     assert_int_equal(pe_flat_next(&cursor, &entry, &err), 0);
 }
@@ -56,7 +60,8 @@ static void numbers_have_a_range(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pe_flat_entry entry = {.key = "n"};
         strcpy(entry.value, bad[i]);
-        assert_int_equal(pe_flat_u64(&entry, 255, &number, &err), -1);
+        struct pe_flat_number numbers[] = {{"n", 255, &number, false}};
+        assert_int_equal(pe_flat_parse_number(&entry, numbers, 1, &err), -1);
     }
     assert_int_equal(number, 7);
 }
@@ -64,7 +69,7 @@ static void numbers_have_a_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_put_is_read_back),
+        cmocka_unit_test(what_is_appended_is_read_back),
         cmocka_unit_test(malformed_lines_are_refused),
         cmocka_unit_test(numbers_have_a_range),
     };

@@ -20,45 +20,45 @@
 
 static char block[BLOCK] __attribute__((aligned(BLOCK)));
 
-static void give_up(int control, const char *why) __attribute__((noreturn));
-static void give_up(int control, const char *why)
+static void give_up(int serial, const char *why) __attribute__((noreturn));
+static void give_up(int serial, const char *why)
 {
     char line[256];
     struct pe_error ignored;
     snprintf(line, sizeof line, "fail %s: %s", why, strerror(errno));
-    int said = control < 0 ? -1 : control_say(control, line, &ignored);
+    int said = serial < 0 ? -1 : serial_send(serial, line, &ignored);
     (void)said;
     for (;;)
         pause();
 }
 
 /* The first block of a device, past the page cache, which a clone inherits from its template. */
-static void read_device(int control, const char *device)
+static void read_device(int serial, const char *device)
 {
     pe_autoclose int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
     if (fd < 0 || pread(fd, block, BLOCK, 0) != BLOCK)
-        give_up(control, device);
+        give_up(serial, device);
 }
 
-static void write_device(int control, const char *device, const char *text)
+static void write_device(int serial, const char *device, const char *text)
 {
     memset(block, 0, BLOCK);
     snprintf(block, BLOCK, "%s", text);
     pe_autoclose int fd = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC);
     if (fd < 0 || pwrite(fd, block, BLOCK, 0) != BLOCK)
-        give_up(control, device);
+        give_up(serial, device);
 }
 
 /* Not reboot(2), which flushes pmem devices first: QEMU (7.2) does not migrate the queue for that, so in a
  * clone it waits for ever. */
-static void reset(int control)
+static void reset(int serial)
 {
     pe_autoclose int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "b", 1) != 1)
-        give_up(control, "/proc/sysrq-trigger");
+        give_up(serial, "/proc/sysrq-trigger");
 }
 
-static void obey(int control, const char *line)
+static void obey(int serial, const char *line)
 {
     static unsigned count;
     char answer[200] = "ready";
@@ -66,30 +66,30 @@ static void obey(int control, const char *line)
     if (!strcmp(line, "count"))
         snprintf(answer, sizeof answer, "%u", ++count);
     else if (!strcmp(line, "rootfs") || !strcmp(line, "input")) {
-        read_device(control, line[0] == 'r' ? GUEST_ROOTFS_DEVICE : GUEST_INPUT_DEVICE);
+        read_device(serial, line[0] == 'r' ? GUEST_ROOTFS_DEVICE : GUEST_INPUT_DEVICE);
         snprintf(answer, sizeof answer, "%.*s", (int)sizeof answer - 1, block);
     } else if (!strncmp(line, "output ", 7))
-        write_device(control, GUEST_OUTPUT_DEVICE, line + 7);
+        write_device(serial, GUEST_OUTPUT_DEVICE, line + 7);
     else if (!strcmp(line, "sleep"))
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     else if (!strcmp(line, "reset"))
-        reset(control);
+        reset(serial);
     else if (!strcmp(line, "poweroff"))
         reboot(RB_POWER_OFF);
     else if (!strcmp(line, "panic"))
         _exit(1); /* of PID 1 */
     else if (strcmp(line, "wake") != 0)
         snprintf(answer, sizeof answer, "fail unknown command");
-    if (control_say(control, answer, &err) < 0)
-        give_up(control, err.message);
+    if (serial_send(serial, answer, &err) < 0)
+        give_up(serial, err.message);
 }
 
-static void await_devices(int control)
+static void await_devices(int serial)
 {
     static const struct timespec moment = {.tv_nsec = 10000000};
     for (int i = 0; access(GUEST_OUTPUT_DEVICE, F_OK) < 0; i++) {
         if (i == 1000)
-            give_up(control, GUEST_OUTPUT_DEVICE);
+            give_up(serial, GUEST_OUTPUT_DEVICE);
         nanosleep(&moment, NULL);
     }
 }
@@ -105,21 +105,21 @@ int main(void)
     mount("proc", "/proc", "proc", 0, NULL);
     mount("sysfs", "/sys", "sysfs", 0, NULL);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-    int control = control_open(&err);
+    int serial = serial_open(&err);
     if (modules_load(&err) < 0)
-        give_up(control, err.message);
-    await_devices(control);
-    if (control_say(control, "ready", &err) < 0)
-        give_up(control, "ready");
-    while (read(control, line + used, 1) == 1) {
+        give_up(serial, err.message);
+    await_devices(serial);
+    if (serial_send(serial, "ready", &err) < 0)
+        give_up(serial, "ready");
+    while (read(serial, line + used, 1) == 1) {
         if (line[used] != '\n') {
             if (++used == sizeof line)
-                give_up(control, "a line is too long");
+                give_up(serial, "a line is too long");
             continue;
         }
         line[used] = '\0';
         used = 0;
-        obey(control, line);
+        obey(serial, line);
     }
-    give_up(control, "reading the control channel");
+    give_up(serial, "reading the control channel");
 }

@@ -1,5 +1,5 @@
 /* CPU time and memory of a stage: rusage of what ended, /proc of what lives. */
-#include "guest-init/stage-usage.h"
+#include "guest-init/stage_usage.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -51,7 +51,7 @@ static uint64_t ticks_of(int proc, const char *pid)
     return ticks_in(text);
 }
 
-uint64_t stage_usage_of_the_living(void)
+uint64_t stage_usage_of_live_processes(void)
 {
     DIR *proc = opendir("/proc");
     uint64_t ticks = 0;

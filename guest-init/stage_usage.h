@@ -15,6 +15,6 @@ void stage_usage_add(struct stage_usage *usage, const struct rusage *reaped);
 
 /* CPU time of every process in the PID namespace but PID 1 and the caller, microseconds: those that live, and
  * what they waited for. To the clock tick, as /proc/[pid]/stat has it. */
-uint64_t stage_usage_of_the_living(void);
+uint64_t stage_usage_of_live_processes(void);
 
 #endif
