@@ -1,5 +1,6 @@
-// Bundles the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html, assets/ with names that hold a
-// hash of the content, and of every file a .gz and a .br. Prints what a first visit loads.
+// Bundle the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html, assets/
+// with hashes of the content in the file names, and a .gz and a .br of every file. Prints the size of a
+// first visit.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -21,7 +22,7 @@ async function writeCompressed(path, bytes) {
   return { brotli: brotli.length, gzip: gzipped.length };
 }
 
-/** Writes the licenses of every package that is in the bundle, as those demand. */
+/** Write the license of every package in the bundle, as the licenses require. */
 async function writeLicenses() {
   const packages = new Set(Object.keys(result.metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
   let text = "The playground contains these packages.\n";
@@ -71,7 +72,7 @@ sizes.set("index.html", await writeCompressed(join(unfinished, "index.html"), Bu
 await rm(target, { recursive: true, force: true });
 await rename(unfinished, target);
 
-// What a first visit loads: the page, its entries, and what those import at once.
+// A first visit loads the page, its entry points, and their static imports.
 const outputs = Object.fromEntries(Object.entries(result.metafile.outputs).map(([path, output]) => [basename(path), output]));
 const first = new Set(["index.html"]);
 /** @param {string} name */

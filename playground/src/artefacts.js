@@ -1,5 +1,6 @@
-/** The files that a job wrote: a list, and a viewer for the one that is chosen. Pictures are <img> of blobs, where scripts of an
- * SVG do not run; text is text; models get a viewer of their own; what is left is to download. */
+/** The files that a job wrote: a list, and a viewer for the selected one. Pictures are <img> elements of
+ * blobs, in which the scripts of an SVG do not run. Text is shown as text. Models have a viewer of their
+ * own. Other files can only be downloaded. */
 
 import { EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
@@ -19,7 +20,7 @@ export function endOf(name) {
   return dot < 0 ? "" : name.slice(dot + 1).toLowerCase();
 }
 
-/** Text as UTF-8, or null for anything else. @param {Uint8Array} bytes */
+/** The bytes decoded as UTF-8, or null if they are not valid UTF-8. @param {Uint8Array} bytes */
 export function decodeText(bytes) {
   if (bytes.includes(0)) return null;
   try {
@@ -35,7 +36,7 @@ export function kindOf(name) {
   return Object.hasOwn(IMAGES, end) ? "image" : MODELS.has(end) ? "model" : "other";
 }
 
-/** Saves bytes under a name on the user's machine. @param {string} name @param {Blob} blob */
+/** Download a blob under a file name. @param {string} name @param {Blob} blob */
 export function download(name, blob) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: name.slice(name.lastIndexOf("/") + 1) }).click();
@@ -46,7 +47,7 @@ export class Artefacts {
   constructor() {
     this.list = byId("artefact-list");
     this.viewer = byId("artefact-viewer");
-    /** @type {(() => void)[]} what the shown file holds: URLs, views */
+    /** @type {(() => void)[]} releases what the shown file uses: URLs and views */
     this.cleanups = [];
     /** @type {File[]} */
     this.files = [];
@@ -107,7 +108,7 @@ export class Artefacts {
     const url = URL.createObjectURL(new Blob([file], { type: IMAGES[endOf(file.name)] }));
     this.cleanups.push(() => URL.revokeObjectURL(url));
     const image = h("img", { src: url, alt: `${file.name}, as the program drew it`, class: "picture" });
-    image.addEventListener("error", () => body.replaceChildren(h("p", { class: "hint" }, `${file.name} is no picture that this browser can show. You can download it.`)));
+    image.addEventListener("error", () => body.replaceChildren(h("p", { class: "hint" }, `${file.name} cannot be shown as a picture by this browser. You can download it.`)));
     body.classList.add("checkered");
     body.append(image);
   }
@@ -132,7 +133,7 @@ export class Artefacts {
     const bytes = new Uint8Array(await file.slice(0, SHOWN_TEXT_BYTES).arrayBuffer());
     const text = decodeText(bytes);
     if (text === null || !body.isConnected) {
-      body.append(h("p", { class: "hint" }, text === null ? `${formatBytes(file.size)} that are no text. You can download them.` : ""));
+      body.append(h("p", { class: "hint" }, text === null ? `${formatBytes(file.size)} of binary data. You can download it.` : ""));
       return;
     }
     const language = await loadLanguage(file.name);

@@ -1,4 +1,4 @@
-/** Bytes as base64 text. */
+/** Encode bytes as base64 text, and decode them. */
 
 /** @param {Uint8Array} bytes */
 export function toBase64(bytes) {

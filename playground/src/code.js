@@ -1,5 +1,6 @@
-/** CodeMirror as this page uses it, for editors and for what only shows text. Views live in a shadow root: there CodeMirror's
- * styles are constructed style sheets, which a strict Content-Security-Policy allows, and not <style> elements. */
+/** The configuration of CodeMirror, for editors and for read-only text. Views are in a shadow root, because
+ * CodeMirror then uses constructed style sheets instead of <style> elements. A strict
+ * Content-Security-Policy allows only the former. */
 
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { closeBrackets, closeBracketsKeymap, completeAnyWord, autocompletion, completionKeymap } from "@codemirror/autocomplete";
@@ -54,10 +55,10 @@ const look = EditorView.theme({
   ".cm-changedText": { background: "var(--changed) !important" },
 });
 
-/** What every view has. */
+/** Extensions of every view. */
 export const shown = [syntaxHighlighting(highlighting), look, lineNumbers(), highlightSpecialChars(), drawSelection()];
 
-/** What an editor has besides. */
+/** Further extensions of an editor. */
 export const edited = [
   history(), foldGutter(), dropCursor(), indentOnInput(), indentUnit.of("    "), bracketMatching(), closeBrackets(), rectangularSelection(),
   crosshairCursor(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }),
@@ -67,7 +68,7 @@ export const edited = [
 
 export const readOnly = [EditorState.readOnly.of(true), EditorView.lineWrapping, search({ top: true }), keymap.of([...searchKeymap, ...defaultKeymap])];
 
-/** The shadow root that a view's parent has to be in. @param {HTMLElement} host */
+/** The shadow root that must contain the parent of a view. @param {HTMLElement} host */
 export function codeRoot(host) {
   return host.shadowRoot ?? host.attachShadow({ mode: "open" });
 }

@@ -1,4 +1,4 @@
-/** The command of a job: what the image's catalog entry says for the files and options, or the user's own. */
+/** Build the command of a job from the image's catalog entry, the files and the options. */
 
 import { globMatches } from "./glob.js";
 
@@ -10,12 +10,12 @@ import { globMatches } from "./glob.js";
  *            examples: {title: string, file: string, text: string}[], options?: {properties: Record<string, Option>}}} Image
  */
 
-/** What an option is when nobody has touched it. @param {Option} option */
+/** The default value of an option. @param {Option} option */
 export function defaultValue(option) {
   return option.default ?? (option.type === "boolean" ? false : "");
 }
 
-/** Why a value cannot be taken, or "". @param {Option} option @param {any} value */
+/** Why a value is not allowed, or "". @param {Option} option @param {any} value */
 export function checkOption(option, value) {
   if (option.type === "boolean" || value === "") return "";
   if (option.enum) return option.enum.map(String).includes(String(value)) ? "" : `one of ${option.enum.join(", ")}`;
@@ -29,7 +29,7 @@ export function checkOption(option, value) {
   return option.maxLength !== undefined && String(value).length > option.maxLength ? `at most ${option.maxLength} characters` : "";
 }
 
-/** The words that the options add, in the order of the schema.
+/** The arguments that the options add, in the order of the schema.
  * @param {Image} image @param {Record<string, any>} chosen */
 export function optionWords(image, chosen) {
   const words = [];
@@ -50,7 +50,7 @@ export function optionWords(image, chosen) {
 export function buildCommand(image, files, chosen) {
   const special = image.commands?.find((command) => files.some((file) => globMatches(command.files, file)));
   const template = special?.cmd ?? image.default_cmd;
-  if (!template?.length) return { error: `${image.name} has no command of its own for these files: write one.` };
+  if (!template?.length) return { error: `${image.name} has no default command for these files. Enter a command.` };
   const words = [];
   for (const word of template) {
     const placeholder = /^\{files(?::(.+))?\}$/s.exec(word);
@@ -58,14 +58,14 @@ export function buildCommand(image, files, chosen) {
     else if (placeholder) {
       const glob = placeholder[1] ?? "**";
       const matching = files.filter((file) => globMatches(glob, file));
-      if (!matching.length) return { error: `${image.name} wants a file like ${glob.replace(/^\*\*(?!\/)/, "*")}: name one so, or write a command.` };
+      if (!matching.length) return { error: `${image.name} needs a file that matches ${glob.replace(/^\*\*(?!\/)/, "*")}. Rename a file, or enter a command.` };
       words.push(...matching);
     } else words.push(word);
   }
   return { words };
 }
 
-/** Whether an image says that it takes a file of this name. @param {Image} image @param {string} path */
+/** Whether the image's metadata says that it accepts a file of this name. @param {Image} image @param {string} path */
 export function takesFile(image, path) {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const takes = (/** @type {string} */ glob) => globMatches(glob, path) || globMatches(glob, name);

@@ -1,4 +1,4 @@
-/** Two runs side by side: what they printed, wrote and were made of. Loaded when somebody compares. */
+/** Compare two runs side by side: output, written files and source. Loaded when it is needed. */
 
 import { MergeView } from "@codemirror/merge";
 import { decodeText } from "./artefacts.js";
@@ -8,7 +8,7 @@ import { joinWords } from "./words.js";
 
 /** @typedef {import("./service.js").Run & {source: {name: string, text: string}[], number: number}} KeptRun */
 
-/** What can be compared of two runs: title and how to get at it. @param {KeptRun} a @param {KeptRun} b
+/** What can be compared of two runs: a title, and a function that returns the text. @param {KeptRun} a @param {KeptRun} b
  *  @returns {{title: string, of: (run: KeptRun) => Promise<string>}[]} */
 function subjects(a, b) {
   const names = (/** @type {(run: KeptRun) => {name: string}[]} */ list) => [...new Set([...list(a), ...list(b)].map((each) => each.name))].sort();
@@ -35,7 +35,7 @@ function label(run) {
 /**
  * @param {HTMLElement} panel
  * @param {KeptRun[]} runs oldest first, two at least
- * @returns {() => void} what ends it
+ * @returns {() => void} removes the view
  */
 export function showComparison(panel, runs) {
   /** @type {MergeView|null} */

@@ -1,8 +1,9 @@
-/** Building and finding elements. Text becomes text, never HTML. */
+/** Create and find elements. Text is inserted as text, never as HTML. */
 
 /**
- * An element with attributes and children. Keys that begin with "on" are listeners, `class` and the others are attributes;
- * false, null and undefined leave an attribute out; those of ARIA are "true" or "false".
+ * Create an element with attributes and children. Keys that begin with "on" are listeners. All other keys
+ * are attributes. The values false, null and undefined leave an attribute out, except for ARIA attributes,
+ * which become "true" or "false".
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node|string|null|undefined|false)} children
@@ -20,7 +21,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** The element of this id; a missing one is a mistake of ours.
+/** The element with this id. A missing element is a bug of the page.
  * @param {string} id
  * @returns {any} */
 export function byId(id) {
@@ -30,7 +31,7 @@ export function byId(id) {
 }
 
 /**
- * Arrow keys, Home and End walk through the tabs of a tab list, as ARIA's authoring practices have it.
+ * Let arrow keys, Home and End move between the tabs of a tab list (ARIA Authoring Practices Guide).
  * @param {HTMLElement} list
  */
 export function walkTabs(list) {

@@ -1,4 +1,4 @@
-/** Graphviz's language, for CodeMirror's stream parser. */
+/** The DOT language of Graphviz, for CodeMirror's stream parser. */
 
 const KEYWORDS = /^(strict|graph|digraph|subgraph|node|edge)\b/i;
 

@@ -1,4 +1,4 @@
-/** The editor of the project's files: a tab for each, and one CodeMirror view that shows the active one. */
+/** The editor of the project's files. Each file has a tab, and one CodeMirror view shows the active file. */
 
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState } from "@codemirror/state";
@@ -21,7 +21,7 @@ export class Editor {
     this.host = byId("editor");
     this.binary = byId("binary");
     this.language = new Compartment();
-    /** @type {Map<object, EditorState>} state of files that are not shown, by file */
+    /** @type {Map<object, EditorState>} the states of the files that are not shown */
     this.states = new Map();
     /** @type {Finding[]} */
     this.findings = [];
@@ -70,7 +70,7 @@ export class Editor {
     this.binary.hidden = isText;
     if (!isText) {
       this.shownFile = undefined;
-      this.binary.textContent = file ? `${file.name}: ${formatBytes(file.bytes?.length ?? 0)} that are no text. They are sent with the job as they are.` : "No file. Add one with + or drop some here.";
+      this.binary.textContent = file ? `${file.name}: ${formatBytes(file.bytes?.length ?? 0)} of binary data. It is sent with the job unchanged.` : "No file. Add one with + or drop some here.";
       return;
     }
     if (file !== this.shownFile) {
@@ -108,7 +108,7 @@ export class Editor {
       },
     }, h("span", { class: "tab-name" }, file.name));
     const close = h("button", {
-      class: "tab-close", type: "button", tabindex: -1, "aria-hidden": "true", title: `Remove ${file.name}`, // Delete on the tab does it, too
+      class: "tab-close", type: "button", tabindex: -1, "aria-hidden": "true", title: `Remove ${file.name}`, // the Delete key on the tab removes the file, too
       onclick: () => this.removeFile(index),
     }, "×");
     return h("span", { class: "tab-pair", role: "presentation" }, tab, this.actions.readOnly ? null : close);
@@ -128,11 +128,11 @@ export class Editor {
     this.states.delete(file);
     if (this.shownFile === file) this.shownFile = undefined;
     this.project.remove(index);
-    this.actions.say(`${file.name} is removed.`);
+    this.actions.say(`${file.name} was removed.`);
     /** @type {HTMLElement|null} */ (this.tabs.querySelector('[aria-selected="true"]'))?.focus();
   }
 
-  /** The tab becomes a text field. Enter takes the name, Escape leaves it. @param {number} index */
+  /** Turn the tab into a text field. Enter accepts the name, Escape discards it. @param {number} index */
   renameFile(index) {
     if (this.actions.readOnly) return;
     const file = this.project.files[index];
@@ -176,7 +176,7 @@ export class Editor {
     this.view.dispatch(setDiagnostics(this.view.state, diagnostics));
   }
 
-  /** Shows a place in a file. @param {string} name @param {number} line @param {number} column */
+  /** Show a position in a file. @param {string} name @param {number} line @param {number} column */
   reveal(name, line, column) {
     const index = this.project.files.findIndex((file) => file.name === name);
     if (index < 0) return;

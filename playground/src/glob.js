@@ -1,10 +1,11 @@
-/** Globs as codec/glob.h has them, for paths of a job's files. All ways through a pattern are followed at once, so that none takes long. */
+/** Globs with the semantics of codec/glob.h, for the paths of a job's files. All possible matches are followed
+ * at the same time, so the time is bounded. */
 
 /** @typedef {{kind: "one"|"star"|"globstar"|"globstar/", takes: (c: string) => boolean}} Element */
 
 const GLOB_LENGTH_MAX = 1024;
 
-/** @param {string} inside of the brackets */
+/** @param {string} the text between the brackets */
 function setOf(inside) {
   const negated = inside.startsWith("!");
   const ranges = [...inside.slice(negated ? 1 : 0).matchAll(/(.)-(.)|./gsu)].map((match) => (match[2] ? [match[1], match[2]] : [match[0], match[0]]));
@@ -32,7 +33,7 @@ function parse(glob) {
   return elements;
 }
 
-/** Marks a place, and those that are reached from it without a character. @param {Set<number>} places @param {Element[]} elements @param {number} at */
+/** Add a position, and all that are reached from it without consuming a character. @param {Set<number>} places @param {Element[]} elements @param {number} at */
 function reach(places, elements, at) {
   while (!places.has(at)) {
     places.add(at);

@@ -1,4 +1,4 @@
-/** The page's beginning: makes its parts and introduces them to each other. */
+/** The entry point: creates the parts of the page and connects them. */
 
 import { takesFile } from "./command.js";
 import { byId } from "./dom.js";
@@ -24,11 +24,11 @@ const readOnly = embedded && query.has("readonly");
 /** @type {import("./command.js").Image[]} */
 let images = [];
 let listHasCome = false;
-/** How many links were opened; an older one that is still being unpacked gives way. */
+/** The number of links that were opened. A link that is still being decoded is dropped if a later one was opened. */
 let linksOpened = 0;
 /** @type {Record<string, number>} */
 const limits = {};
-/** The example that the files are, unchanged; "" once they are the user's own. */
+/** The text of the example while the user has not changed it, otherwise "". */
 let example = "";
 
 const project = new Project();
@@ -41,7 +41,7 @@ const share = new Share(project, say);
 const picker = new Picker(project, chooseImage);
 if (!readOnly) new Upload(project, say, limits);
 
-/** @param {string} text a short sentence, shown for a while */
+/** @param {string} text a short sentence, shown for some seconds */
 function say(text) {
   const notice = byId("notice");
   notice.textContent = text;
@@ -60,7 +60,7 @@ function loadExample(image) {
   example = first.text;
 }
 
-/** What the user has written stays; an example that nobody touched goes. @param {import("./command.js").Image} image */
+/** Switch to an image. The user's files stay, an unchanged example is replaced. @param {import("./command.js").Image} image */
 function chooseImage(image) {
   const untouched = project.files.length === 0 || (project.files.length === 1 && example !== "" && project.files[0].text === example);
   project.setImage(image.name);
@@ -78,7 +78,7 @@ function drawImage() {
   if (unknown) byId("image-description").textContent = "not on this server";
 }
 
-/** The image for a page without a link: one that has an example, a compiler first. */
+/** The image for a page without a link: one with an example, preferably a compiler. */
 function firstImage() {
   const withExample = images.filter((image) => image.examples?.length);
   return withExample.find((image) => image.categories?.includes("c")) ?? withExample[0] ?? images[0];
@@ -136,7 +136,7 @@ function chooseFirst() {
 function listenToKeys() {
   window.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.repeat) return;
-    event.preventDefault(); // a key that is held down is one wish
+    event.preventDefault(); // a key that is held down counts once
     event.stopPropagation();
   }, true);
   window.addEventListener("keydown", (event) => {
@@ -159,7 +159,7 @@ function listenToButtons() {
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => /** @type {HTMLDialogElement} */ (button.closest("dialog")).close());
   for (const dialog of document.querySelectorAll("dialog"))
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close(); // the backdrop is the dialog's own
+      if (event.target === dialog) dialog.close(); // a click on the backdrop has the dialog as its target
     });
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-show]")))
     button.addEventListener("click", () => (document.body.dataset.view = button.dataset.show));

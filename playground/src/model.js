@@ -1,4 +1,5 @@
-/** Viewer of 3-D models, loaded when a job wrote one: three.js, with a camera that the mouse, fingers and arrow keys move. */
+/** The viewer for 3-D models (three.js), loaded when a job wrote one. The mouse, touch and the arrow keys move the
+ * camera. */
 
 import {
   AmbientLight, Box3, Color, DirectionalLight, GridHelper, Group, Mesh, MeshStandardMaterial, PerspectiveCamera, Scene, Vector3, WebGLRenderer,
@@ -15,16 +16,16 @@ async function load(file, kind) {
   const geometry = new STLLoader().parse(bytes);
   geometry.computeVertexNormals();
   group.add(new Mesh(geometry, new MeshStandardMaterial({ color: 0x8fa3bf, roughness: 0.6, metalness: 0.1 })));
-  group.rotation.x = -Math.PI / 2; // STL's z is up
+  group.rotation.x = -Math.PI / 2; // the z axis of STL points up
   return group;
 }
 
-/** Puts the model into the middle, and the camera where it sees all of it.
+/** Center the model, and move the camera so that the whole model is visible.
  * @param {import("three").Object3D} model @param {PerspectiveCamera} camera */
 function frame(model, camera) {
   model.updateMatrixWorld(true);
   const box = new Box3().setFromObject(model);
-  if (box.isEmpty()) throw new Error("there is nothing in it");
+  if (box.isEmpty()) throw new Error("the model is empty");
   const size = box.getSize(new Vector3()).length();
   model.position.sub(box.getCenter(new Vector3()));
   camera.near = size / 100;
@@ -39,7 +40,7 @@ function frame(model, camera) {
  * @param {HTMLElement} host
  * @param {File} file
  * @param {string} kind
- * @returns {Promise<() => void>} what ends it
+ * @returns {Promise<() => void>} removes the view
  */
 export async function showModel(host, file, kind) {
   const model = await load(file, kind);

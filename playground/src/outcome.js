@@ -1,13 +1,13 @@
-/** What became of a job, in words, and where its time went. */
+/** Describe the result of a job in a sentence, and its time by phase. */
 
 import { formatBytes, formatTime, h } from "./dom.js";
 
-/** Name and meaning of signals, by their number on Linux. */
+/** Names and meanings of signals, by their numbers on Linux. */
 const SIGNALS = /** @type {Record<number, [string, string]>} */ ({
-  1: ["SIGHUP", ""], 2: ["SIGINT", ""], 3: ["SIGQUIT", ""], 4: ["SIGILL", "an instruction that does not exist"], 5: ["SIGTRAP", ""],
-  6: ["SIGABRT", "it gave up by itself"], 7: ["SIGBUS", "memory that is not there"], 8: ["SIGFPE", "an arithmetic error, often a division by zero"],
-  9: ["SIGKILL", "it was killed"], 11: ["SIGSEGV", "it used memory that is not its own"], 13: ["SIGPIPE", "nobody read what it wrote"], 14: ["SIGALRM", ""],
-  15: ["SIGTERM", ""], 24: ["SIGXCPU", "too much processor time"], 25: ["SIGXFSZ", "a file grew too large"], 31: ["SIGSYS", "a system call that is not allowed"],
+  1: ["SIGHUP", ""], 2: ["SIGINT", ""], 3: ["SIGQUIT", ""], 4: ["SIGILL", "an illegal instruction"], 5: ["SIGTRAP", ""],
+  6: ["SIGABRT", "the program aborted itself"], 7: ["SIGBUS", "access to memory that does not exist"], 8: ["SIGFPE", "an arithmetic error, often a division by zero"],
+  9: ["SIGKILL", "the program was killed"], 11: ["SIGSEGV", "access to memory that is not its own"], 13: ["SIGPIPE", "the reader of its output has closed it"], 14: ["SIGALRM", ""],
+  15: ["SIGTERM", ""], 24: ["SIGXCPU", "too much CPU time"], 25: ["SIGXFSZ", "a file became too large"], 31: ["SIGSYS", "a system call that is not allowed"],
 });
 
 /** @param {import("./service.js").Result} result @param {number} timeoutMs
@@ -15,30 +15,30 @@ const SIGNALS = /** @type {Record<number, [string, string]>} */ ({
 export function describeStatus(result, timeoutMs) {
   switch (result.status) {
     case "exited":
-      return { good: result.exit_code === 0, short: `exit ${result.exit_code}`, words: result.exit_code === 0 ? "It ended well." : `It ended with exit status ${result.exit_code}.` };
+      return { good: result.exit_code === 0, short: `exit ${result.exit_code}`, words: result.exit_code === 0 ? "The program ended successfully." : `The program ended with exit status ${result.exit_code}.` };
     case "signaled": {
       const [name, meaning] = SIGNALS[result.signal ?? 0] ?? [`signal ${result.signal}`, ""];
-      return { good: false, short: name, words: `A signal ended it: ${name}${meaning ? `, ${meaning}` : ""}.` };
+      return { good: false, short: name, words: `A signal ended the program: ${name}${meaning ? `, ${meaning}` : ""}.` };
     }
     case "timeout":
-      return { good: false, short: "timeout", words: `It ran longer than ${formatTime(timeoutMs * 1000)} and was ended. What it had printed until then is here. The limit is in “Setup”.` };
+      return { good: false, short: "timeout", words: `The program ran longer than ${formatTime(timeoutMs * 1000)} and was stopped. Its output until then is shown. The limit is in “Setup”.` };
     case "oom":
-      return { good: false, short: "out of memory", words: "It wanted more memory than a job may have, and was ended." };
+      return { good: false, short: "out of memory", words: "The program used more memory than a job may use, and was stopped." };
     case "output_limit":
-      return { good: result.exit_code === 0, short: `exit ${result.exit_code}, too many files`, words: `It wrote more than may be sent back: ${result.outputs_dropped} of its files are missing here.` };
+      return { good: result.exit_code === 0, short: `exit ${result.exit_code}, too many files`, words: `The program wrote more than can be sent back: ${result.outputs_dropped} of its files are missing.` };
     case "vm_error":
-      return { good: false, short: "VM failed", words: `The virtual machine failed${result.reason ? `: ${result.reason}` : ""}. That is not your program's fault; run it again.` };
+      return { good: false, short: "VM failed", words: `The virtual machine failed${result.reason ? `: ${result.reason}` : ""}. This is not a fault of your program. Run it again.` };
     default:
-      return { good: false, short: result.status, words: `The server says "${result.status}".` };
+      return { good: false, short: result.status, words: `The server reports the status "${result.status}".` };
   }
 }
 
-/** Words on what is missing or special. @param {import("./service.js").Result} result */
+/** Notes on what is missing from the result. @param {import("./service.js").Result} result */
 export function describeNotes(result) {
   const notes = [];
   if (result.stdout_truncated) notes.push("Standard output was cut at its limit.");
   if (result.stderr_truncated) notes.push("Standard error was cut at its limit.");
-  if (result.outputs_dropped && result.status !== "output_limit") notes.push(`${result.outputs_dropped} things in /output were no files, or too large, and are missing.`);
+  if (result.outputs_dropped && result.status !== "output_limit") notes.push(`${result.outputs_dropped} entries of /output are missing, because they are not regular files or are too large.`);
   return notes;
 }
 
@@ -47,11 +47,11 @@ const PHASES = [
   ["program", "the program"], ["output", "output out of the VM"], ["network", "network and page"],
 ];
 
-/** Where the time went, in microseconds, in order. @param {import("./service.js").Run} run */
+/** The phases of the job in order, in microseconds. @param {import("./service.js").Run} run */
 export function phasesOf(run) {
   const { timing_ms: timing, phases_us: us } = run.result;
   const elapsed = Math.round(run.elapsed * 1000);
-  if (run.result.cached || !timing) return [{ name: "network", title: run.result.cached ? "answered from the store" : PHASES[6][1], us: elapsed }];
+  if (run.result.cached || !timing) return [{ name: "network", title: run.result.cached ? "answered from the cache" : PHASES[6][1], us: elapsed }];
   const program = us?.program ?? timing.run * 1000;
   const values = /** @type {Record<string, number>} */ ({
     queue: timing.queue * 1000, vm: timing.vm * 1000, input: us?.input ?? timing.input * 1000,
@@ -61,7 +61,7 @@ export function phasesOf(run) {
   return PHASES.map(([name, title]) => ({ name, title, us: Math.round(values[name]) })).filter((phase) => phase.us > 0);
 }
 
-/** A bar of the phases, and a table of them behind a summary. @param {import("./service.js").Run} run */
+/** A bar of the phases, with a table in its details. @param {import("./service.js").Run} run */
 export function drawTimes(run) {
   const phases = phasesOf(run);
   const total = phases.reduce((sum, phase) => sum + phase.us, 0) || 1;

@@ -1,4 +1,4 @@
-/** The image picker: a dialog with a search field, categories, and first those images that take the open file. */
+/** The image picker: a dialog with a search field and categories. Images that accept the open file come first. */
 
 import { takesFile } from "./command.js";
 import { byId, h } from "./dom.js";
@@ -55,7 +55,7 @@ export class Picker {
     if (fitting.length) parts.push(this.heading(`For ${file}`), ...fitting.map((image) => this.item(image)));
     if (others.length) parts.push(fitting.length ? this.heading("Others") : null, ...others.map((image) => this.item(image)));
     this.list.replaceChildren(...parts.filter((part) => part !== null));
-    if (!matching.length) this.list.append(h("p", { class: "hint" }, this.images.length ? "No image is like this." : !this.listHasCome ? "The list of images is on its way." : "The server has no images. A worker brings them; “pe-image pull” adds one."));
+    if (!matching.length) this.list.append(h("p", { class: "hint" }, this.images.length ? "No image matches." : !this.listHasCome ? "The list of images is loading." : "The server has no images. Connect a worker that has images, or add one there with “pe-image pull”."));
     this.drawCategories();
   }
 

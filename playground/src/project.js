@@ -1,37 +1,38 @@
-/** What the user works on: files, image, options, command, environment, input. Changes are events; nothing here is on the page. */
+/** What the user works on: files, image, options, command, environment and input. It reports changes as events,
+ * and has no elements of the page. */
 
 import { fromBase64, toBase64 } from "./base64.js";
 
 /**
- * @typedef {{name: string, text?: string, bytes?: Uint8Array}} SourceFile text, or bytes that are none
+ * @typedef {{name: string, text?: string, bytes?: Uint8Array}} SourceFile has either text or bytes
  * @typedef {{image: string, files: {name: string, text?: string, base64?: string}[], active: number, options: Record<string, any>,
  *            cmd: string[]|null, env: string, stdin: string, timeout: number|null, auto: boolean}} Saved
  */
 
 export const FILE_COUNT_MAX = 256;
-const PATH_BYTES_MAX = 1024; // these three: proto/limits.h
+const PATH_BYTES_MAX = 1024; // these three are from proto/limits.h
 const PATH_PART_BYTES_MAX = 255;
 const PATH_DEPTH_MAX = 32;
-/** Files above this are not put into links. */
+/** Larger files are left out of links. */
 export const LINKED_FILE_BYTES_MAX = 256 * 1024;
 
 const countBytes = (/** @type {string} */ text) => new TextEncoder().encode(text).length;
 
-/** Why a path cannot be a job's file, or "": proto/path.h. @param {string} path */
+/** Why a path is not allowed for a file of a job, or "" (the rules of proto/path.h). @param {string} path */
 export function checkPath(path) {
   if (path === "") return "A file needs a name.";
   if (countBytes(path) > PATH_BYTES_MAX) return "This name is too long.";
-  if (path.startsWith("/")) return "A name does not begin with /.";
-  if ([...path].some((c) => c < " " || c === "\x7f")) return "A name has no control characters.";
-  if (/\p{Surrogate}/u.test(path)) return "A name is whole characters.";
-  if (/%(22|0[ad])/i.test(path)) return "A name cannot have %22, %0A or %0D: a form would make a quote or a line's end of it.";
+  if (path.startsWith("/")) return "A name must not begin with /.";
+  if ([...path].some((c) => c < " " || c === "\x7f")) return "A name must not contain control characters.";
+  if (/\p{Surrogate}/u.test(path)) return "A name must be valid Unicode.";
+  if (/%(22|0[ad])/i.test(path)) return "A name must not contain %22, %0A or %0D, because forms use these sequences for quotes and line ends.";
   const parts = path.split("/");
-  if (parts.length > PATH_DEPTH_MAX) return `A name has ${PATH_DEPTH_MAX} parts at most.`;
+  if (parts.length > PATH_DEPTH_MAX) return `A name can have at most ${PATH_DEPTH_MAX} parts.`;
   const bad = parts.find((part) => part === "" || part === "." || part === ".." || countBytes(part) > PATH_PART_BYTES_MAX);
-  return bad === undefined ? "" : bad === "" ? "A name has no empty parts." : `"${bad.slice(0, 20)}" cannot be a part of a name.`;
+  return bad === undefined ? "" : bad === "" ? "A name must not have empty parts." : `"${bad.slice(0, 20)}" cannot be a part of a name.`;
 }
 
-/** What kind of change it was is in `detail`. */
+/** `detail` of the event is the kind of change. */
 class Change extends Event {
   /** @param {string} detail */
   constructor(detail) {
@@ -56,11 +57,11 @@ export class Project extends EventTarget {
     /** @type {number|null} ms; null: the service's default */
     this.timeout = null;
     this.auto = false;
-    /** Grows with every change of what would be run. */
+    /** Increases with every change of what would be run. */
     this.revision = 0;
   }
 
-  /** @param {string} what files, active, text, setup: the user's; auto: the box; all, default: somebody else's, a link's or the page's */
+  /** @param {string} what files, active, text, setup: a change by the user; auto: the check box; all, default: a change by a link or by the page */
   changed(what) {
     if (what !== "active" && what !== "auto") this.revision++;
     this.dispatchEvent(new Change(what));
@@ -77,7 +78,7 @@ export class Project extends EventTarget {
     this.changed("active");
   }
 
-  /** Adds a file, or replaces the one of its name. @param {SourceFile} file */
+  /** Add a file, or replace the file with the same name. @param {SourceFile} file */
   put(file) {
     const at = this.files.findIndex((other) => other.name === file.name);
     if (at >= 0) this.files[at] = file;
@@ -93,17 +94,17 @@ export class Project extends EventTarget {
     this.changed("files");
   }
 
-  /** Why the name cannot be taken, or "". @param {number} index @param {string} name */
+  /** Why the file cannot have this name, or "". @param {number} index @param {string} name */
   rename(index, name) {
     const problem = checkPath(name);
     if (problem) return problem;
-    if (this.files.some((file, other) => other !== index && file.name === name)) return `There is a file ${name} already.`;
+    if (this.files.some((file, other) => other !== index && file.name === name)) return `There is already a file ${name}.`;
     this.files[index].name = name;
     this.changed("files");
     return "";
   }
 
-  /** A name that is free: name.c, name2.c, ... @param {string} wish */
+  /** A name that no file has yet: name.c, name2.c, ... @param {string} wish */
   freeName(wish) {
     const dot = wish.lastIndexOf(".");
     const [stem, end] = dot > 0 ? [wish.slice(0, dot), wish.slice(dot)] : [wish, ""];
@@ -121,7 +122,7 @@ export class Project extends EventTarget {
     this.changed("setup");
   }
 
-  /** The image for a program that has none, which nobody chose. @param {string} image */
+  /** Set the default image of a program that has none. @param {string} image */
   setDefaultImage(image) {
     this.image = image;
     this.changed("default");
@@ -135,7 +136,7 @@ export class Project extends EventTarget {
     this.changed("all");
   }
 
-  /** What a link holds, and the names of the files that are too large for one.
+  /** The state for a link, and the names of the files that are too large for it.
    * @returns {{saved: Saved, left: string[]}} */
   save() {
     const size = (/** @type {SourceFile} */ file) => file.text?.length ?? file.bytes?.length ?? 0;
@@ -155,7 +156,7 @@ export class Project extends EventTarget {
   }
 }
 
-/** KEY=value lines as an object, or what is wrong with them. @param {string} text */
+/** Parse KEY=value lines into an object, or return what is wrong with them. @param {string} text */
 export function parseEnvironment(text) {
   /** @type {Record<string, string>} */
   const env = Object.create(null);

@@ -1,4 +1,4 @@
-/** The right half of the page: what a run printed, the files it wrote, comparison of runs, and how it went. */
+/** The right half of the page: output, written files, the comparison of runs, and the status bar. */
 
 import { Artefacts, download } from "./artefacts.js";
 import { byId, formatTime, h, walkTabs } from "./dom.js";
@@ -46,7 +46,7 @@ export class Results {
     return TABS.find((name) => byId(`tab-${name}`).getAttribute("aria-selected") === "true");
   }
 
-  /** One word in the bar below, for people who see it; `spoken` when it should be read out too.
+  /** Show a short status in the bar at the bottom. `spoken` is also read out by screen readers.
    * @param {string} text @param {string} [kind] */
   setStatus(text, kind = "busy") {
     const status = byId("status");
@@ -71,7 +71,7 @@ export class Results {
   }
 
   /** @param {string} message @param {string} [title] */
-  showProblem(message, title = "This did not run") {
+  showProblem(message, title = "The program did not run") {
     byId("problem-title").textContent = title;
     byId("problem-text").textContent = message;
     byId("problem").hidden = false;
@@ -102,7 +102,7 @@ export class Results {
     const names = new Set(source.map((file) => file.name));
     const unchanged = new Set(source.filter(({ name, text }) => this.project.files.some((file) => file.name === name && file.text === text)).map(({ name }) => name));
     const reveal = (/** @type {any} */ place) => {
-      document.body.dataset.view = "source"; // on a phone the editor is not beside it
+      document.body.dataset.view = "source"; // on narrow screens only one half is visible
       this.editor.reveal(place.file, place.line, place.column);
     };
     for (const name of /** @type {const} */ (["stdout", "stderr"])) {
@@ -110,7 +110,7 @@ export class Results {
       drawStream(byId(name), run[name], { names, reveal });
     }
     byId("silence").hidden = run.stdout.length + run.stderr.length > 0;
-    byId("silence").textContent = run.files.length ? "It printed nothing; it wrote files." : "It printed nothing.";
+    byId("silence").textContent = run.files.length ? "The program printed nothing, but it wrote files." : "The program printed nothing.";
     const printed = new TextDecoder().decode(run.stderr.subarray(0, 256 * 1024));
     this.editor.setFindings(/** @type {any} */ (findFindings(printed, unchanged)));
   }
@@ -125,7 +125,7 @@ export class Results {
     byId("notes").hidden = spoken.length === 0;
     byId("notes").replaceChildren(...spoken.map((note) => h("p", {}, note)));
     const times = drawTimes(run);
-    if (run.result.cached) times.querySelector("summary")?.append(h("span", { class: "stored", title: "The same job ran before; this is its result. Shift and Run run it anew." }, "stored"));
+    if (run.result.cached) times.querySelector("summary")?.append(h("span", { class: "stored", title: "The same job ran before, and this is its stored result. Hold Shift and click Run to run it again." }, "stored"));
     byId("times").replaceChildren(times);
     this.speak(`${status.words} ${notes.join(" ")} It took ${formatTime(Math.round(run.elapsed * 1000))}.`);
   }

@@ -1,4 +1,4 @@
-/** Runs the project's job, one at a time: a newer run ends the older one. */
+/** Runs the job of the project. A new run cancels the previous one. */
 
 import { byId, formatTime } from "./dom.js";
 import { createForm, createJobId, fetchJobState, runJob, ServiceError } from "./service.js";
@@ -35,7 +35,7 @@ export class Runner {
       if (what === "active") return;
       if (what !== "auto") this.results.markStale();
       if (what === "all") this.stop();
-      else if (what !== "default") this.runSoon(); // what a link brought waits for its reader
+      else if (what !== "default") this.runSoon(); // the content of a link runs only when the user asks
     });
   }
 
@@ -110,10 +110,10 @@ export class Runner {
   /** @param {any} error */
   explain(error) {
     if (error?.name === "AbortError") return;
-    this.results.showProblem(error instanceof ServiceError ? error.message : `This page made a mistake: ${error?.message ?? error}. Reload it; your program is in the link.`);
+    this.results.showProblem(error instanceof ServiceError ? error.message : `This page has a bug: ${error?.message ?? error}. Reload the page. Your program is in the link.`);
   }
 
-  /** Says in the status bar how the job is doing, until it is told to stop.
+  /** Show the state of the job in the status bar, until the returned function is called.
    * @param {string} id @param {AbortSignal} signal @returns {() => void} */
   tellProgress(id, signal) {
     const started = performance.now();

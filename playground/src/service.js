@@ -1,4 +1,5 @@
-/** The balancer, as docs/api.md describes it: the catalog, one job, how it is doing. Every failure is a sentence and what to do. */
+/** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error message says
+ * what failed and what the user can do. */
 
 import { parseEnvironment } from "./project.js";
 
@@ -11,7 +12,7 @@ import { parseEnvironment } from "./project.js";
  * @typedef {{state: string, position: number|null, wait_ms: number|null, running_ms: number|null}} JobState
  */
 
-/** Something went wrong that the user can understand. */
+/** An error with a message for the user. */
 export class ServiceError extends Error {
   /** @param {string} message @param {number|null} [retryAfter] seconds */
   constructor(message, retryAfter = null) {
@@ -20,7 +21,7 @@ export class ServiceError extends Error {
   }
 }
 
-const UNREACHABLE = "The server cannot be reached. Your program is safe in this page and its link; run it again when the connection is back.";
+const UNREACHABLE = "The server cannot be reached. Your program is still in this page and its link. Run it again when the connection is back.";
 
 /** @param {string} url @param {RequestInit} [init] */
 async function request(url, init) {
@@ -32,7 +33,7 @@ async function request(url, init) {
   }
 }
 
-/** The sentence of an answer that is an error: RFC 9457. @param {Response} response */
+/** The error of a response (RFC 9457). @param {Response} response */
 async function explain(response) {
   const problem = await response.json().catch(() => null);
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
@@ -54,7 +55,7 @@ export async function fetchCatalog() {
     if (!Array.isArray(catalog.images)) throw new TypeError("no images");
     return catalog;
   } catch {
-    throw new ServiceError("The server's list of images is cut short. Reload the page.");
+    throw new ServiceError("The list of images from the server is incomplete. Reload the page.");
   }
 }
 
@@ -62,7 +63,7 @@ export function createJobId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** How a job is doing, or null when the server does not say. @param {string} id @returns {Promise<JobState|null>} */
+/** The state of a job, or null if the server does not report it. @param {string} id @returns {Promise<JobState|null>} */
 export async function fetchJobState(id) {
   try {
     const response = await fetch(`/v1/jobs/${id}`, { credentials: "omit" });
@@ -72,7 +73,7 @@ export async function fetchJobState(id) {
   }
 }
 
-/** A name for the file that is standard input, which no file of the project has. @param {import("./project.js").Project} project */
+/** A name for the file with standard input that no file of the project has. @param {import("./project.js").Project} project */
 function stdinName(project) {
   let name = ".stdin";
   while (project.files.some((file) => file.name === name)) name += "_";
@@ -80,7 +81,7 @@ function stdinName(project) {
 }
 
 /**
- * The request's body; throws a ServiceError when the project cannot be one.
+ * The body of the request. Throws a ServiceError if the project is not a valid job.
  * @param {import("./project.js").Project} project @param {string[]} command @param {{fresh: boolean}} options
  */
 export function createForm(project, command, { fresh }) {
@@ -102,7 +103,7 @@ export function createForm(project, command, { fresh }) {
   return form;
 }
 
-/** @param {string} json @returns {any} null for anything but an object */
+/** @param {string} json @returns {any} null if it is not an object */
 function parseObject(json) {
   try {
     const value = JSON.parse(json);
@@ -113,7 +114,7 @@ function parseObject(json) {
 }
 
 /**
- * Runs one job.
+ * Run one job.
  * @param {FormData} form @param {{id: string, signal: AbortSignal}} options
  * @returns {Promise<{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[]}>}
  */
@@ -125,14 +126,14 @@ export async function runJob(form, { id, signal }) {
     answer = await response.formData();
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ServiceError("The connection broke while the result was on its way. Run it again.");
+    throw new ServiceError("The connection was lost while the result was being received. Run the program again.");
   }
   const bytes = async (/** @type {string} */ name) => {
     const part = answer.get(name);
     return part instanceof File ? new Uint8Array(await part.arrayBuffer()) : new TextEncoder().encode(part ?? "");
   };
   const result = parseObject(new TextDecoder().decode(await bytes("result")));
-  if (!result) throw new ServiceError("What came back is no result: something between this page and the server may have changed it. Run it again.");
+  if (!result) throw new ServiceError("The response is not a valid result. A proxy may have changed it. Run the program again.");
   return {
     result,
     stdout: await bytes("stdout"),

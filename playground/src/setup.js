@@ -1,4 +1,4 @@
-/** How the program is run: the form of the image's options, the command line, environment, standard input, time limit. */
+/** How the program is run: options of the image, command line, environment, standard input and time limit. */
 
 import { buildCommand, checkOption, defaultValue } from "./command.js";
 import { byId, h } from "./dom.js";
@@ -9,7 +9,7 @@ export class Setup {
   /**
    * @param {import("./project.js").Project} project
    * @param {() => import("./command.js").Image|undefined} currentImage
-   * @param {() => boolean} listHasCome whether the images of the server are known
+   * @param {() => boolean} listHasCome whether the list of images was received
    */
   constructor(project, currentImage, listHasCome) {
     this.project = project;
@@ -50,13 +50,13 @@ export class Setup {
     });
   }
 
-  /** The words to run, or what is wrong. @returns {{words: string[]} | {error: string}} */
+  /** The arguments to run, or what is wrong. @returns {{words: string[]} | {error: string}} */
   currentCommand() {
     const { project } = this;
     if (this.commandError) return { error: this.commandError };
-    if (project.cmd) return project.cmd.length ? { words: project.cmd } : { error: "The command is empty: write one, or take the image's." };
+    if (project.cmd) return project.cmd.length ? { words: project.cmd } : { error: "The command is empty. Enter a command, or reset it to the image's." };
     const image = this.currentImage();
-    if (!image && !this.listHasCome()) return { error: "The server's list of images has not come yet; with it comes the command." };
+    if (!image && !this.listHasCome()) return { error: "The list of images is still loading. The command depends on it." };
     if (!image) return { error: project.image ? `${project.image} is not on this server. Choose another image.` : "Choose an image first." };
     return buildCommand(image, project.files.map((file) => file.name), project.options);
   }
@@ -115,7 +115,7 @@ export class Setup {
     const { project } = this;
     if (value === defaultValue(option)) delete project.options[name];
     else project.options[name] = value;
-    project.cmd = null; // a form that does not change the command would be a riddle
+    project.cmd = null; // otherwise a change of the form would have no visible effect
     this.drawCommand();
     project.changed("text");
   }

@@ -1,4 +1,4 @@
-/** The link that holds everything, kept in the address bar, and the dialog that gives it away. */
+/** Keeps the link with the whole state in the address bar, and shows it in the Share dialog. */
 
 import { byId } from "./dom.js";
 import { encodeLink } from "./link.js";
@@ -11,9 +11,9 @@ export class Share {
     this.project = project;
     this.say = say;
     this.timer = 0;
-    /** @type {string|null} the fragment that this page has written itself; null while that of a link stands there */
+    /** @type {string|null} the fragment that this page wrote last; null while the fragment is that of a link */
     this.own = "";
-    /** the fragment that was there when this page last looked; another one is a link that is being opened */
+    /** the fragment at the last check; a different one means that a link is being opened */
     this.known = location.hash;
     this.updates = 0;
     project.addEventListener("change", () => {
@@ -27,18 +27,18 @@ export class Share {
     for (const name of ["link", "embed"]) byId(`copy-${name}`).addEventListener("click", () => this.copy(name));
   }
 
-  /** A link is being opened: what this page wrote before is no longer there. */
+  /** A link is being opened: the fragment is no longer the one that this page wrote. */
   yield() {
     this.own = null;
   }
 
-  /** The link is open: from now on the address bar is this page's again. */
+  /** The link was opened: this page writes the fragment again from now on. */
   resume() {
     this.known = location.hash;
   }
 
-  /** Writes the state into the address bar; a state that fits into no link leaves nothing there, rather than an older one.
-   * @returns {Promise<{hash: string, left: string[]}>} "" when it is too large, and the files that no link holds */
+  /** Write the state into the address bar. If the state does not fit into a link, the fragment is removed.
+   * @returns {Promise<{hash: string, left: string[]}>} the fragment, or "" if the state is too large, and the files that were left out */
   async update() {
     clearTimeout(this.timer);
     const update = ++this.updates;
@@ -50,13 +50,13 @@ export class Share {
 
   /** @param {string} hash */
   write(hash) {
-    if (hash === "" && this.own !== "") this.say("This program has become too large for a link: the address bar does not hold it, and closing the page loses it.");
+    if (hash === "" && this.own !== "") this.say("This program is now too large for a link. The address bar does not contain it, and it is lost when the page is closed.");
     this.own = hash;
     byId("open-full").href = `/${hash}`;
     try {
       history.replaceState(null, "", hash || location.pathname + location.search);
     } catch {
-      // a browser takes only so many in a while; the next one will do
+      // browsers limit the rate of changes; the next change will succeed
     }
     this.known = location.hash;
   }
@@ -66,8 +66,8 @@ export class Share {
     byId("share-link").value = hash && `${location.origin}/${hash}`;
     byId("share-embed").value = hash && `<iframe src="${location.origin}/embed${hash}" title="Program Explorer" width="100%" height="480" loading="lazy"></iframe>`;
     byId("share-note").textContent = hash === "" ? "This program is too large for a link."
-      : left.length ? `Too large for a link, and not in it: ${left.join(", ")}.`
-      : "Everything is in the link itself; the server keeps nothing.";
+      : left.length ? `These files are too large for a link and are left out: ${left.join(", ")}.`
+      : "The link itself contains everything. The server stores nothing.";
     byId("share-dialog").showModal();
     byId("share-link").select();
   }
@@ -81,7 +81,7 @@ export class Share {
       await navigator.clipboard.writeText(field.value);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Press Ctrl-C"; // without a secure context there is no clipboard
+      button.textContent = "Press Ctrl-C"; // the clipboard needs a secure context
     }
     setTimeout(() => (button.textContent = "Copy"), 2000);
   }

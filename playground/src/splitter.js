@@ -1,4 +1,4 @@
-/** The bar between program and result: dragged, or moved with the arrow keys. */
+/** The bar between program and result. It is dragged, or moved with the arrow keys. */
 
 import { byId } from "./dom.js";
 

@@ -1,25 +1,26 @@
-/** Text that a program printed: ANSI colours as classes, places in files as buttons, everything else as it is. Never HTML. */
+/** Show the output of a program. ANSI colours become CSS classes, and positions in files become links. Everything
+ * else is text, never HTML. */
 
 import Anser from "anser";
 import { formatBytes, h } from "./dom.js";
 
-/** What is drawn at once, at most. */
+/** The most that is drawn at a time. */
 const PORTION = { length: 64 * 1024, lines: 2000, colours: 1000 };
-/** More than this many portions are drawn only when asked for. */
+/** Further portions are drawn only when the user asks. */
 const DRAWN_PORTIONS = 10;
-/** Sequences longer than this may be cut at the end of a portion. */
+/** Longer escape sequences can be cut at the end of a portion. */
 const ESCAPE_LENGTH = 64;
 
 const COLOURS = /** @type {Record<string, number>} */ ({ black: 0, red: 1, green: 2, yellow: 3, blue: 4, magenta: 5, cyan: 6, white: 7 });
 const DECORATIONS = new Set(["bold", "dim", "italic", "underline", "strikethrough", "reverse", "hidden"]);
 
-/** @param {string} name as Anser says it: ansi-red, ansi-bright-red, ansi-palette-N, ansi-truecolor */
+/** @param {string} name a name as Anser reports it: ansi-red, ansi-bright-red, ansi-palette-N, ansi-truecolor */
 function colourNumber(name) {
   const match = /^ansi-(bright-)?([a-z]+)$/.exec(name ?? "");
   return match && match[2] in COLOURS ? COLOURS[match[2]] + (match[1] ? 8 : 0) : -1;
 }
 
-/** @param {number} n 16 to 255 of xterm's palette */
+/** @param {number} n an index from 16 to 255 in xterm's palette */
 function paletteColour(n) {
   if (n >= 232) return `rgb(${Array(3).fill(8 + (n - 232) * 10).join(" ")})`;
   const level = (/** @type {number} */ each) => (each ? 55 + each * 40 : 0);
@@ -46,7 +47,7 @@ function drawPiece(piece) {
   return span;
 }
 
-/** What stays of a line that the program wrote over with carriage returns. @param {string} text */
+/** The visible text of a line that the program overwrote with carriage returns. @param {string} text */
 function applyReturns(text) {
   return text.includes("\r") ? text.replaceAll("\r\n", "\n").replace(/^.*\r(?!$)/gm, "") : text;
 }
@@ -54,8 +55,8 @@ function applyReturns(text) {
 const GCC_PLACE = /^(?:\.\/|\/work\/|\/input\/)?([^\s:][^:\n]*):(\d+)(?::(\d+))?:(?:\s*(fatal error|error|warning|note|info)\b:?)?\s*(.*)$/;
 const PYTHON_PLACE = /^\s*File "(?:\/work\/|\/input\/|\.\/)?([^"]+)", line (\d+)(.*)$/;
 
-/** The place in one of the files that a line tells, or null.
- * @param {string} line without colours @param {Set<string>} names of the project's files */
+/** The position in one of the files that a line of output names, or null.
+ * @param {string} the line without colours @param {Set<string>} names of the project's files */
 export function findPlace(line, names) {
   const match = GCC_PLACE.exec(line) ?? PYTHON_PLACE.exec(line);
   if (!match || !names.has(match[1])) return null;
@@ -73,15 +74,16 @@ export function stripAnsi(text) {
   return Anser.ansiToText(text);
 }
 
-/** What compilers found, from what they printed. @param {string} text @param {Set<string>} names */
+/** The findings of compilers in their output. @param {string} text @param {Set<string>} names */
 export function findFindings(text, names) {
   return stripAnsi(text).split("\n").slice(0, 5000).map((line) => findPlace(line, names)).filter((place) => place?.isFinding).slice(0, 200);
 }
 
-/** What moves a cursor, names a window or links: nothing of it can be seen here. CSI is left to Anser. ECMA-48, xterm's ctlseqs. */
+/** Sequences that move the cursor, set the window title or make links. They are removed. Anser handles CSI (ECMA-48,
+ * xterm's ctlseqs). */
 const INVISIBLE = /\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][\w<>=]|[=>78cDEHMZ])/g;
 
-/** Where a portion of the text that begins at `start` ends: it is small enough to be drawn at once, and ends with a line if it can.
+/** The end of the portion that begins at `start`. A portion is small enough to be drawn at once, and ends with a line if possible.
  * @param {string} text @param {number} start */
 function endOfPortion(text, start) {
   const most = Math.min(text.length, start + PORTION.length);
@@ -129,24 +131,25 @@ function drawPieces(target, pieces, names, reveal) {
     });
   }
   if (plain) finish("");
-  target.normalize(); // one text instead of one for each line
+  target.normalize(); // merges the text nodes of all lines
 }
 
 /**
- * Draws a stream into a <pre>, a portion at a time, so that the page stays alive; more than DRAWN_PORTIONS only when asked for.
+ * Draw a stream into a <pre>, one portion at a time, so that the page keeps responding. After DRAWN_PORTIONS,
+ * further portions are drawn only when the user asks.
  * @param {HTMLElement} pre
  * @param {Uint8Array} bytes
  * @param {{names: Set<string>, reveal: (place: any) => void}} options
  */
 export function drawStream(pre, bytes, { names, reveal }) {
   const text = applyReturns(new TextDecoder().decode(bytes)).replace(INVISIBLE, "");
-  const anser = new Anser(); // it knows the colour that the portion before ended with
+  const anser = new Anser(); // keeps the colour at the end of a portion for the next one
   const drawing = h("div");
   let at = 0;
   const drawPortion = () => {
     const end = endOfPortion(text, at);
     const portion = h("div", { class: "portion" });
-    // 10 is the font that is there anyway: Anser gives text before the first sequence no colour.
+    // SGR 10 selects the default font. Anser gives no colour to text before the first sequence.
     drawPieces(portion, anser.ansiToJson(`\x1b[10m${text.slice(at, end)}`, { use_classes: true, json: true, remove_empty: true }), names, reveal);
     drawing.append(portion);
     at = end;
@@ -163,7 +166,7 @@ export function drawStream(pre, bytes, { names, reveal }) {
 
 /** @param {number} left characters @param {(portions: number) => void} drawOn */
 function createMore(left, drawOn) {
-  const button = h("button", { class: "more", type: "button" }, `Show more: ${formatBytes(left)} are left`);
+  const button = h("button", { class: "more", type: "button" }, `Show more (${formatBytes(left)} left)`);
   button.addEventListener("click", () => {
     button.remove();
     drawOn(DRAWN_PORTIONS);

@@ -1,4 +1,4 @@
-/** Dark or light: the system's choice, or the user's. */
+/** The theme: dark, light, or that of the system. */
 
 import { byId } from "./dom.js";
 
@@ -10,7 +10,7 @@ function stored() {
   try {
     return localStorage.getItem(KEY) ?? "system";
   } catch {
-    return "system"; // no storage here: another site's frame, or the user said so
+    return "system"; // storage is blocked, in a frame of another site or by the user
   }
 }
 
@@ -24,7 +24,7 @@ function apply(theme) {
   button.title = `Theme: ${theme}`;
 }
 
-/** @param {string|null} asked a page that embeds this one may say light or dark */
+/** @param {string|null} asked the theme that an embedding page asks for: light or dark */
 export function startTheme(asked) {
   let theme = ORDER.includes(asked ?? "") ? /** @type {string} */ (asked) : ORDER.includes(stored()) ? stored() : "system";
   apply(theme);
@@ -34,7 +34,7 @@ export function startTheme(asked) {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // then it lasts as long as the page
+      // without storage the choice lasts as long as the page
     }
   });
 }

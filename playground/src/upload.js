@@ -1,4 +1,4 @@
-/** Files from the user's machine: chosen, or dropped anywhere on the page, folders included. */
+/** Upload files: selected in a dialog, or dropped anywhere on the page. Directories are included. */
 
 import { decodeText } from "./artefacts.js";
 import { byId, formatBytes } from "./dom.js";
@@ -6,7 +6,7 @@ import { checkPath, FILE_COUNT_MAX, LINKED_FILE_BYTES_MAX } from "./project.js";
 
 const EDITED_BYTES_MAX = 2 * 1024 * 1024;
 
-/** @param {any} entry of the File and Directory Entries API @param {string} folder @returns {Promise<{name: string, file: File}[]>} */
+/** @param {any} entry an entry of the File and Directory Entries API @param {string} folder @returns {Promise<{name: string, file: File}[]>} */
 async function readEntry(entry, folder) {
   if (entry.isFile) {
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -79,15 +79,15 @@ export class Upload {
       this.project.put(text === null ? { name, bytes } : { name, text });
     }
     if (problems.length) this.say(problems.slice(0, 3).join(" "));
-    else if (large) this.say(`${large === 1 ? "One file is" : `${large} files are`} too large for a link: a shared link will not hold ${large === 1 ? "it" : "them"}.`);
+    else if (large) this.say(`${large === 1 ? "One file is" : `${large} files are`} too large for a link. A shared link will not contain ${large === 1 ? "it" : "them"}.`);
   }
 
   /** @param {string} name @param {number} size */
   checkRoom(name, size) {
     const others = this.project.files.filter((file) => file.name !== name);
     const total = others.reduce((sum, file) => sum + (file.text?.length ?? file.bytes?.length ?? 0), size);
-    if (others.length >= FILE_COUNT_MAX) return `there may be ${FILE_COUNT_MAX} files.`;
+    if (others.length >= FILE_COUNT_MAX) return `a program can have at most ${FILE_COUNT_MAX} files.`;
     const most = this.limits.input_bytes ?? Infinity;
-    return total > most ? `all files together may have ${formatBytes(most)}.` : "";
+    return total > most ? `all files together can have at most ${formatBytes(most)}.` : "";
   }
 }

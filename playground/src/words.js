@@ -1,4 +1,4 @@
-/** A command line as a person reads and writes it: words, quoted where they must be. Nothing is expanded. */
+/** Convert between a command line and its arguments. Arguments are quoted where necessary. Nothing is expanded. */
 
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
@@ -14,7 +14,8 @@ export function joinWords(words) {
 }
 
 /**
- * Quotes as sh has them: '...' takes everything as it is, in "..." and outside a backslash takes the next character.
+ * Quotes work as in sh. '...' is literal. In "..." and outside of quotes, a backslash makes the next character
+ * literal.
  * @param {string} line
  * @returns {{words: string[]} | {error: string}}
  */
@@ -26,7 +27,7 @@ export function splitWords(line) {
     const c = line[at];
     if (c === "'" || c === '"') {
       const end = findQuoteEnd(line, at);
-      if (end < 0) return { error: `The command has a ${c} that nothing closes.` };
+      if (end < 0) return { error: `The command has an unclosed ${c}.` };
       const inside = line.slice(at + 1, end);
       word += c === "'" ? inside : inside.replace(/\\(["\\$`\n])/g, (_, taken) => (taken === "\n" ? "" : taken));
       begun = true;
@@ -48,7 +49,7 @@ export function splitWords(line) {
   return { words };
 }
 
-/** @param {string} line @param {number} start where the quote is */
+/** @param {string} line @param {number} start the position of the quote */
 function findQuoteEnd(line, start) {
   for (let at = start + 1; at < line.length; at++) {
     if (line[start] === '"' && line[at] === "\\") at++;

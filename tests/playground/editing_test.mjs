@@ -51,7 +51,7 @@ test("a file is renamed and removed on its tab, and a name that cannot be is ref
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText("b.sh");
   await page.keyboard.press("Enter");
-  await explorer.shows("notice", "There is a file b.sh already");
+  await explorer.shows("notice", "There is already a file b.sh");
   await page.focus("#file-tab-1");
   await page.keyboard.press("Delete");
   assert.deepEqual(await page.locator("#file-tabs .tab-name").allInnerTexts(), ["a.sh"]);
@@ -77,9 +77,9 @@ test("the command line is edited by hand, checked while it is written, and given
   await explorer.run();
   await explorer.shows("stdout", "one word two");
   await page.fill("#command", "echo 'never closed");
-  await explorer.shows("command-problem", "that nothing closes");
+  await explorer.shows("command-problem", "an unclosed");
   await explorer.run();
-  await explorer.shows("problem", "that nothing closes");
+  await explorer.shows("problem", "an unclosed");
   await page.click("#command-reset");
   assert.equal(await page.inputValue("#command"), "sh main.sh");
 });
@@ -149,7 +149,7 @@ test("a program that runs is stopped with Escape", async (explorer) => {
 test("files are chosen from the machine or dropped on the page; what is no text is sent as it is", async (explorer) => {
   const page = await explorer.openState(sh("od -An -tx1 data.bin; cat words.txt"));
   await page.setInputFiles("#upload-files", [{ name: "data.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 255, 16]) }]);
-  await explorer.shows("binary", "that are no text");
+  await explorer.shows("binary", "of binary data");
   const drop = await page.evaluateHandle(() => {
     const transfer = new DataTransfer();
     transfer.items.add(new File(["dropped words\n"], "words.txt", { type: "text/plain" }));

@@ -17,7 +17,7 @@ test("a shared link opens the same program, options, input and command in anothe
   await page.click(".more-setup summary");
   await page.fill("#stdin", "shared");
   await page.click("#share");
-  await explorer.shows("share-note", "the server keeps nothing");
+  await explorer.shows("share-note", "The server stores nothing");
   const link = await page.inputValue("#share-link");
   assert.ok(link.startsWith(`${explorer.service.url}/#1`), link);
   page = await explorer.open(link);

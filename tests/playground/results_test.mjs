@@ -58,7 +58,7 @@ test("a text file is read, a strange one is downloaded", async (explorer) => {
   await page.locator(".artefact", { hasText: "numbers.txt" }).click();
   await eventually(async () => (await page.locator(".viewer-body .cm-content").innerText()) .trim() === "1\n2\n3", "the numbers");
   await page.locator(".artefact", { hasText: "random.bin" }).click();
-  await explorer.shows("artefact-viewer", "100 bytes that are no text");
+  await explorer.shows("artefact-viewer", "100 bytes of binary data");
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator(".viewer-head button").click()]);
   assert.equal(download.suggestedFilename(), "random.bin");
 });

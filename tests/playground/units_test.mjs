@@ -45,8 +45,8 @@ test("an image's command is built for the files and options", () => {
   assert.deepEqual(buildCommand(image, ["a.c", "sub/b.c", "x.h"], {}), { words: ["cc", "-O1", "a.c", "sub/b.c"] });
   assert.deepEqual(buildCommand(image, ["Makefile", "a.c"], {}), { words: ["make"] });
   assert.deepEqual(optionWords(image, { all: true, jobs: 3, level: "0", strange: "x" }), ["-O0", "-Wall", "-j", "3"]);
-  assert.match(JSON.stringify(buildCommand(image, ["a.txt"], {})), /wants a file like \*\.c/);
-  assert.match(JSON.stringify(buildCommand({ ...image, default_cmd: [] }, ["a.c"], {})), /has no command of its own/);
+  assert.match(JSON.stringify(buildCommand(image, ["a.txt"], {})), /needs a file that matches \*\.c/);
+  assert.match(JSON.stringify(buildCommand({ ...image, default_cmd: [] }, ["a.c"], {})), /has no default command/);
   assert.equal(takesFile(image, "deep/main.c"), true);
   assert.equal(takesFile(image, "main.py"), false);
 });
@@ -67,7 +67,7 @@ test("a link holds the whole state, and what is wrong in one is refused in words
   const other = new Project();
   other.load(saved);
   assert.deepEqual(other.save().saved, project.save().saved);
-  for (const [json, words] of [[[], "no program"], [{ files: [{ name: "../x", text: "" }] }, "no job could have"], [{ files: [{ name: "x" }] }, "no content for x"], [{ files: [{ name: "x", base64: "not*base64" }] }, "no content for x"], [{ files: [{ name: "x", text: "" }, { name: "x", text: "" }] }, "two files of one name"]])
+  for (const [json, words] of [[[], "no program"], [{ files: [{ name: "../x", text: "" }] }, "whose name is not allowed"], [{ files: [{ name: "x" }] }, "no content for x"], [{ files: [{ name: "x", base64: "not*base64" }] }, "no content for x"], [{ files: [{ name: "x", text: "" }, { name: "x", text: "" }] }, "two files with the same name"]])
     await assert.rejects(decodeLink(await encodeLink(json)), new RegExp(words));
   await assert.rejects(decodeLink("2abc"), /another version/);
   await assert.rejects(decodeLink("1%%%"), /damaged/);
