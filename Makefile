@@ -200,11 +200,10 @@ uninstall: ## remove what `make install` installed; images, state and tokens sta
 # libh2o: code that is tested here cannot depend on it.
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(addprefix $(B)/tests/,$(UNIT))
-UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached
+UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay
 LB_CORE := $(call src,lb/core)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_engine_selection_SRC := worker/vmm/engine_selection.c
-test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_output_SRC := worker/output.c
@@ -212,6 +211,7 @@ test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
 	$(addprefix lb/core/,submission.c scheduler.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_scheduler_SRC := lb/core/scheduler.c lb/core/catalog.c
+test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c
 
 define unit_test
 $(B)/tests/$(1): $(call obj,tests/unit/$(1).c $($(1)_SRC)) $(BASE) $(CODEC) $(PROTO) $(LIBRARIES)

@@ -243,7 +243,7 @@ static int decode_problem(struct pe_cursor text, struct pe_problem *problem, str
 /* What a message has, as far as that decides anything. */
 struct members {
     char kind[16];
-    bool has_host, has_result, has_parts;
+    bool has_protocol, has_host, has_result, has_parts;
     struct pe_cursor job, problem; /* text; empty: none */
 };
 
@@ -261,6 +261,9 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct m
 {
     if (!strcmp(key, "type")) {
         pe_json_parse_text(reader, members->kind, sizeof members->kind);
+    } else if (!strcmp(key, "protocol")) {
+        message->protocol = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
+        members->has_protocol = true;
     } else if (!strcmp(key, "id")) {
         take_id(reader, message);
     } else if (!strcmp(key, "host")) {
@@ -335,12 +338,27 @@ static int check_members(const struct members *members, const void *text, size_t
  * job. */
 static void clear(struct pe_message *message)
 {
+    message->protocol = PE_SLOT_PROTOCOL;
     message->id[0] = message->host[0] = message->warm[0] = '\0';
     message->hello.images = NULL;
     message->queue_us = 0;
     message->job = (struct pe_job_spec){0};
     message->job_text = (struct pe_cursor){0};
     message->parts = (struct pe_parts){0};
+}
+
+/* Workers of version 1 did not say a version. */
+static int check_version(const struct members *members, struct pe_message *message, struct pe_error *err)
+{
+    bool says_version = !strcmp(members->kind, "hello") || !strcmp(members->kind, "ready");
+    if (says_version && !members->has_protocol)
+        message->protocol = 1;
+    if (message->protocol == PE_SLOT_PROTOCOL)
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID,
+                   "the worker speaks version %u of the slot protocol, the balancer version %u; upgrade the "
+                   "older one",
+                   message->protocol, PE_SLOT_PROTOCOL);
 }
 
 int pe_message_decode(const void *text, size_t size, struct pe_message *message, struct pe_error *err)
@@ -354,6 +372,9 @@ int pe_message_decode(const void *text, size_t size, struct pe_message *message,
     pe_json_enter(&reader, '{');
     while (pe_json_next_member(&reader, key, sizeof key))
         take_member(&reader, key, &members, message);
+    /* The version comes first: the members of another version may look different. */
+    if (check_version(&members, message, err) < 0)
+        return -1;
     if (pe_json_ended(&reader, err) < 0)
         return pe_fail_context(err, "slot message '%s'", members.kind);
     if (find_kind(members.kind, &message->kind, err) < 0)
@@ -412,6 +433,8 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out, stru
     pe_json_append_text(&writer, "type", kind_names[message->kind]);
     if (message->kind != PE_MESSAGE_HELLO && message->kind != PE_MESSAGE_READY)
         pe_json_append_text(&writer, "id", message->id);
+    if (message->kind == PE_MESSAGE_HELLO || message->kind == PE_MESSAGE_READY)
+        pe_json_append_number(&writer, "protocol", PE_SLOT_PROTOCOL);
     if (message->kind == PE_MESSAGE_HELLO)
         put_hello(&writer, &message->hello);
     if (message->kind == PE_MESSAGE_READY)

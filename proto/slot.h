@@ -18,6 +18,13 @@
 #define PE_SLOT_PATH "/v1/slot"       /* the WebSocket's path for slots */
 #define PE_CONTROL_PATH "/v1/control" /* and for a host's control connection */
 #define PE_SLOT_SUBPROTOCOL "pe.slot.v1"
+
+/* The version of the messages and their meaning. `hello` and `ready` say it, and the balancer refuses every
+ * other version by closing the connection with the code PE_SLOT_CLOSE_VERSION (of the range that RFC 6455
+ * section 7.4.2 leaves to applications). Workers that do not say a version are of version 1. */
+#define PE_SLOT_PROTOCOL 2u
+#define PE_SLOT_CLOSE_VERSION 4001u
+
 #define PE_ID_MAX 64
 
 enum pe_message_kind {
@@ -60,6 +67,7 @@ struct pe_hello {
 
 struct pe_message {
     enum pe_message_kind kind;
+    uint32_t protocol;                /* HELLO, READY, decoded: the worker's version; else PE_SLOT_PROTOCOL */
     char id[PE_ID_MAX + 1];           /* of job, result, end, cancel, error; [A-Za-z0-9_-]+ */
     struct pe_hello hello;            /* HELLO */
     char host[256];                   /* READY: the host it belongs to */
@@ -72,9 +80,10 @@ struct pe_message {
     struct pe_problem problem;        /* ERROR */
 };
 
-/* Decode one text message; sizes, counts and names are within proto/limits.h or it fails with
- * PE_ERR_MALFORMED. `message` is owned by the caller in either case, and only the members of its kind are
- * set; it need not be initialised. */
+/* Decode one text message. PE_ERR_MALFORMED if it is no message, or if a size, count or name is beyond
+ * proto/limits.h. A `hello` or `ready` of another version than PE_SLOT_PROTOCOL is PE_ERR_INVALID; the error
+ * names both versions and `message->protocol` is the worker's. `message` need not be initialised, and only
+ * the members of its kind are set. The caller frees it, also after a failure. */
 int pe_message_decode(const void *text, size_t size, struct pe_message *message,
                       struct pe_error *err) PE_MUST_CHECK;
 

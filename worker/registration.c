@@ -16,8 +16,6 @@
 #include <sys/inotify.h>
 #include <sys/utsname.h>
 
-#define RECONNECT_MS 1000u
-
 static void read_cpu_model(char *model, size_t size)
 {
     pe_autobuf struct pe_buf info = {0};
@@ -121,7 +119,8 @@ int registration_main(const struct worker_config *config)
         struct ws_client *balancer = ws_client_open(config->server, PE_CONTROL_PATH, config->token, &err);
         if (!balancer || serve(config, balancer, watch, &err) < 0)
             pe_log(PE_LOG_WARN, "%s", err.message);
+        unsigned retry_ms = ws_client_retry_ms(balancer);
         ws_client_close(balancer);
-        stop_signal_sleep(RECONNECT_MS);
+        stop_signal_sleep(retry_ms);
     }
 }

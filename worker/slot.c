@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECONNECT_MS 1000u
 #define RETRY_MS 2000u
 
 struct slot {
@@ -235,13 +234,14 @@ int slot_main(const struct worker_config *config)
         ensure_machine(&slot);
         slot.balancer = ws_client_open(config->server, PE_SLOT_PATH, config->token, &err);
         stopped = slot.balancer ? serve(&slot, &err) : -1;
+        unsigned retry_ms = ws_client_retry_ms(slot.balancer);
         ws_client_close(slot.balancer);
         slot.balancer = NULL;
         if (stopped > 0)
             break;
         stopped = 0;
         pe_log(PE_LOG_WARN, "%s", err.message);
-        stop_signal_sleep(RECONNECT_MS);
+        stop_signal_sleep(retry_ms);
     }
     machine_discard(&slot.machine);
     template_client_close(&slot.start_permit);

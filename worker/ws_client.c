@@ -17,6 +17,8 @@
 #include <wslay/wslay.h>
 
 #define CONNECT_TIMEOUT_S 10L
+#define RETRY_MS 1000u
+#define VERSION_RETRY_MS 30000u
 #define SILENCE_US (3ull * PE_SLOT_PING_MS * 1000)
 #define WAITING_MESSAGES_MAX 64 /* then reading pauses until some are taken */
 #define RESPONSE_HEAD_MAX 8192
@@ -31,6 +33,8 @@ struct ws_client {
     size_t waiting;
     uint64_t heard_us, pinged_us;
     bool ended;
+    uint16_t close_code;    /* of the balancer's Close frame; 0: none arrived */
+    char close_reason[124]; /* what it says */
 };
 
 /* ---- wslay's callbacks ---- */
@@ -78,10 +82,21 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, 
     return 0;
 }
 
+/* The content of a Close frame is a code of two bytes and a reason (RFC 6455 section 5.5.1). */
+static void keep_close(struct ws_client *client, const struct wslay_event_on_msg_recv_arg *arg)
+{
+    client->close_code = arg->status_code;
+    if (arg->msg_length > 2)
+        snprintf(client->close_reason, sizeof client->close_reason, "%.*s", (int)arg->msg_length - 2,
+                 (const char *)arg->msg + 2);
+}
+
 static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *arg,
                        void *user)
 {
     struct ws_client *client = user;
+    if (arg->opcode == WSLAY_CONNECTION_CLOSE)
+        keep_close(client, arg);
     if (arg->opcode != WSLAY_TEXT_FRAME && arg->opcode != WSLAY_BINARY_FRAME)
         return;
     struct ws_message *message = malloc(sizeof *message + arg->msg_length);
@@ -246,6 +261,11 @@ struct ws_client *ws_client_open(const char *server, const char *path, const cha
     return client;
 }
 
+unsigned ws_client_retry_ms(const struct ws_client *client)
+{
+    return client && client->close_code == PE_SLOT_CLOSE_VERSION ? VERSION_RETRY_MS : RETRY_MS;
+}
+
 void ws_client_close(struct ws_client *client)
 {
     if (!client)
@@ -277,8 +297,12 @@ static int pump(struct ws_client *client, struct pe_error *err)
         return lost(err, client->ended ? "it was closed" : "it broke the WebSocket protocol");
     if (wslay_event_want_write(client->frames) && wslay_event_send(client->frames) != 0)
         return lost(err, "it was closed");
-    if (wslay_event_get_close_received(client->frames))
-        return lost(err, "the balancer said goodbye");
+    if (!wslay_event_get_close_received(client->frames))
+        return 0;
+    if (client->close_code == PE_SLOT_CLOSE_VERSION)
+        return pe_fail(err, PE_ERR_INVALID, "the balancer refuses this worker: %s", client->close_reason);
+    return pe_fail(err, PE_ERR_LOST, "the balancer closed the connection%s%s",
+                   client->close_reason[0] ? ": " : "", client->close_reason);
     return 0;
 }
 

@@ -31,6 +31,10 @@ enum ws_client_event {
 struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
                                  struct pe_error *err);
 
+/* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the worker's
+ * version of the protocol. `client` is the failed connection, not closed yet, or NULL if there was none. */
+unsigned ws_client_retry_ms(const struct ws_client *client);
+
 /* Say goodbye if the connection still stands, and free. NULL is allowed. */
 void ws_client_close(struct ws_client *client);
 

@@ -187,7 +187,8 @@ static void say_text(struct slot *slot, const char *text)
 static void say_ready(struct slot *slot)
 {
     char text[512];
-    snprintf(text, sizeof text, "{\"type\":\"ready\",\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
+    snprintf(text, sizeof text,
+             "{\"type\":\"ready\",\"protocol\":2,\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
              slot->options->name);
     say_text(slot, text);
 }
@@ -285,7 +286,8 @@ static void say_hello(struct slot *control)
 {
     char text[1024];
     snprintf(text, sizeof text,
-             "{\"type\":\"hello\",\"host\":\"%.200s\",\"arch\":\"x86_64\",\"cpu\":\"none\",\"vmm\":\"none\","
+             "{\"type\":\"hello\",\"protocol\":2,\"host\":\"%.200s\",\"arch\":\"x86_64\",\"cpu\":\"none\","
+             "\"vmm\":\"none\","
              "\"slots\":%d,"
              "\"images\":[{\"name\":\"bench:1\",\"digest\":\"" DIGEST
              "\",\"description\":\"\",\"working_dir\":\"/\","

@@ -30,7 +30,9 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     if (failed) {
         pe_log(PE_LOG_WARN, "control connection of host '%s': %s", registration->host, err.message);
         scheduler_worker_gone(&ws->server->scheduler, ws);
-        ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, err.message);
+        ws_server_close(
+            ws, message.protocol == PE_SLOT_PROTOCOL ? WSLAY_CODE_POLICY_VIOLATION : PE_SLOT_CLOSE_VERSION,
+            err.message);
         return;
     }
     snprintf(registration->host, sizeof registration->host, "%s", message.hello.host);

@@ -70,14 +70,19 @@ static void leave(struct slot_conn *conn, const char *why)
         job_on_lost(job, worker, why);
 }
 
-/* The worker broke the protocol: no more of it. */
-static void violate(struct slot_conn *conn, const char *why)
+static void refuse(struct slot_conn *conn, uint16_t close_code, const char *why)
 {
     struct server *server = conn->ws.server;
     pe_log(PE_LOG_WARN, "slot of host '%s': %s: closing it", conn->slot.worker_name, why);
-    ws_server_close(&conn->ws, WSLAY_CODE_POLICY_VIOLATION, why);
+    ws_server_close(&conn->ws, close_code, why);
     leave(conn, why);
     server_dispatch(server);
+}
+
+/* The worker broke the protocol. Close the connection. */
+static void violate(struct slot_conn *conn, const char *why)
+{
+    refuse(conn, WSLAY_CODE_POLICY_VIOLATION, why);
 }
 
 static void send_message(struct slot_conn *conn, const struct pe_message *message)
@@ -267,7 +272,8 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     pe_automessage struct pe_message message;
     struct pe_error err;
     if (pe_message_decode(text, size, &message, &err) < 0) {
-        violate(conn, err.message);
+        bool is_version = message.protocol != PE_SLOT_PROTOCOL;
+        refuse(conn, is_version ? PE_SLOT_CLOSE_VERSION : WSLAY_CODE_POLICY_VIOLATION, err.message);
         return;
     }
     if (message.kind == PE_MESSAGE_READY) {

@@ -9,12 +9,13 @@ import threading
 import time
 from random import Random
 
+import pytest
 import select
 
 from fixtures import processes
 from fixtures.http_client import JOB, Connection, assert_refused, job_body, job_request
 from fixtures.paths import program
-from fixtures.stand_in_worker import BINARY, Closed, Registration, Slot, connect
+from fixtures.stand_in_worker import BINARY, TEXT, Closed, Registration, Slot, WebSocket, connect
 from fixtures.waiting import PATIENCE, Background, eventually
 
 
@@ -411,6 +412,20 @@ def test_a_worker_that_breaks_the_protocol_inside_a_result_cuts_off_the_response
         assert not got.endswith(b"0\r\n\r\n"), name
         slot.close()
         balancer.wait_for(slots=0, running=0)
+
+
+@pytest.mark.parametrize("version", [1, 3, None])
+def test_a_worker_of_another_protocol_version_is_refused(balancer, version):
+    said = {} if version is None else {"protocol": version}
+    text = f"the worker speaks version {version or 1} of the slot protocol, the balancer version 2"
+    for path, kind in ("/v1/control", "hello"), ("/v1/slot", "ready"):
+        connection = WebSocket(balancer.address, path)
+        connection.send(TEXT, json.dumps({"type": kind, **said, "host": 7}).encode())
+        with pytest.raises(Closed, match=text) as closed:
+            connection.receive()
+        assert closed.value.code == 4001
+    assert balancer.health()["hosts"] == 0
+    balancer.wait_for_log(text)
 
 
 def test_large_binary_messages_and_registrations_without_hello_are_refused(balancer):

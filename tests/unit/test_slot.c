@@ -84,10 +84,45 @@ static void messages_out_of_form_are_refused(void **state)
     refused("{\"type\":\"end\",\"id\":\"a b\"}", "'id'");
     refused("{\"type\":\"end\",\"id\":\"\"}", "'id'");
     refused("{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"}}", "'parts'");
-    refused("{\"type\":\"hello\",\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\",\"images\":[{}]}",
+    refused("{\"type\":\"hello\",\"protocol\":2,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\","
+            "\"images\":[{}]}",
             "'name'");
     refused("{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":200}}", "status");
     refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
+}
+
+static void other_version(const char *text, uint32_t version, const char *word)
+{
+    struct pe_error err;
+    pe_automessage struct pe_message message;
+    assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), -1);
+    assert_error(err, PE_ERR_INVALID, word);
+    assert_non_null(strstr(err.message, "the balancer version 2"));
+    assert_true(strlen(err.message) <= 123); /* it fits in a Close frame, RFC 6455 section 5.5 */
+    assert_int_equal(message.protocol, version);
+}
+
+static void another_version_is_refused_whatever_else_the_message_has(void **state)
+{
+    (void)state;
+    other_version("{\"type\":\"ready\",\"host\":\"h\"}", 1, "the worker speaks version 1");
+    other_version("{\"type\":\"hello\",\"host\":\"h\"}", 1, "the worker speaks version 1");
+    other_version("{\"protocol\":3,\"type\":\"hello\",\"host\":{}}", 3, "the worker speaks version 3");
+    other_version("{\"type\":\"ready\",\"protocol\":4294967295}", UINT32_MAX, "version 4294967295");
+}
+
+static void hello_and_ready_say_the_version(void **state)
+{
+    (void)state;
+    pe_automessage struct pe_message ready = {.kind = PE_MESSAGE_READY, .host = "h"};
+    pe_automessage struct pe_message hello = {.kind = PE_MESSAGE_HELLO, .hello.images = json_array()};
+    pe_automessage struct pe_message again;
+    round_trip(&ready, &again);
+    assert_int_equal(again.protocol, PE_SLOT_PROTOCOL);
+    round_trip(&hello, &again);
+    assert_int_equal(again.protocol, PE_SLOT_PROTOCOL);
+    json_decref(again.hello.images);
+    again.hello.images = NULL;
 }
 
 static void refused_part(const char *part)
@@ -122,6 +157,8 @@ int main(void)
         cmocka_unit_test(a_job_and_its_parts_survive_the_wire),
         cmocka_unit_test(a_result_survives_the_wire),
         cmocka_unit_test(messages_out_of_form_are_refused),
+        cmocka_unit_test(another_version_is_refused_whatever_else_the_message_has),
+        cmocka_unit_test(hello_and_ready_say_the_version),
         cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);

@@ -1,0 +1,122 @@
+/* The worker's WebSocket client against a balancer that closes the connection at once. */
+#include "base/cleanup.h"
+#include "proto/slot.h"
+#include "tests/unit/check.h"
+#include "worker/stop_signal.h"
+#include "worker/ws_client.h"
+
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REASON "the worker speaks version 2, the balancer version 3"
+
+/* ---- the balancer, in a child process ---- */
+
+static void upgrade(int client, char *request)
+{
+    char text[128], response[256], accept[32];
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    const char *key = strstr(request, "Sec-WebSocket-Key: ") + strlen("Sec-WebSocket-Key: ");
+    int n =
+        snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", (int)strcspn(key, "\r"), key);
+    EVP_Digest(text, (size_t)n, digest, &size, EVP_sha1(), NULL);
+    EVP_EncodeBlock((unsigned char *)accept, digest, (int)size);
+    n = snprintf(response, sizeof response,
+                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Accept: %s\r\n\r\n",
+                 accept);
+    if (write(client, response, (size_t)n) != n)
+        _exit(1);
+}
+
+static void send_close(int client, unsigned code, const char *reason)
+{
+    unsigned char frame[128] = {0x88, (unsigned char)(2 + strlen(reason)), (unsigned char)(code >> 8),
+                                (unsigned char)code};
+    memcpy(frame + 4, reason, strlen(reason));
+    if (write(client, frame, 4 + strlen(reason)) < 0)
+        _exit(1);
+}
+
+static void balance(int listener, unsigned code, const char *reason)
+{
+    char request[4096] = "";
+    int client = accept(listener, NULL, NULL);
+    size_t used = 0;
+    ssize_t n = 1;
+    while (n > 0 && !strstr(request, "\r\n\r\n")) {
+        n = read(client, request + used, sizeof request - 1 - used);
+        used += n > 0 ? (size_t)n : 0;
+        request[used] = '\0';
+    }
+    upgrade(client, request);
+    send_close(client, code, reason);
+    while (read(client, request, sizeof request) > 0)
+        ;
+    _exit(0);
+}
+
+/* The error of a client whose connection is closed with this code and reason, and when it is to try again. */
+static void closed_with(unsigned code, const char *reason, struct pe_error *err, unsigned *retry_ms)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char server[sizeof address.sun_path + 8];
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/pe-test-ws-client-%d", (int)getpid());
+    snprintf(server, sizeof server, "unix:%s", address.sun_path);
+    unlink(address.sun_path);
+    pe_autoclose int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    pid_t child = fork();
+    if (child == 0)
+        balance(listener, code, reason);
+    enum ws_client_event event;
+    struct ws_client *client = ws_client_open(server, PE_SLOT_PATH, NULL, err);
+    if (!client)
+        fail_msg("%s", err->message);
+    assert_int_equal(ws_client_wait(client, -1, 0, false, &event, err), -1);
+    *retry_ms = ws_client_retry_ms(client);
+    ws_client_close(client);
+    unlink(address.sun_path);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* ---- tests ---- */
+
+static void a_refused_protocol_version_is_named_and_tried_again_slowly(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    unsigned retry_ms = 0;
+    closed_with(PE_SLOT_CLOSE_VERSION, REASON, &err, &retry_ms);
+    assert_error(err, PE_ERR_INVALID, "the balancer refuses this worker: " REASON);
+    assert_true(retry_ms >= 10000);
+}
+
+static void the_reason_of_any_other_close_is_named_and_the_worker_returns_soon(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    unsigned retry_ms = 0;
+    closed_with(1001, "shutting down", &err, &retry_ms);
+    assert_error(err, PE_ERR_LOST, "the balancer closed the connection: shutting down");
+    assert_true(retry_ms <= 1000);
+    assert_true(ws_client_retry_ms(NULL) <= 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refused_protocol_version_is_named_and_tried_again_slowly),
+        cmocka_unit_test(the_reason_of_any_other_close_is_named_and_the_worker_returns_soon),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
