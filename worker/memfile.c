@@ -1,5 +1,5 @@
-/* memfd creation and mapping. The size seal matters: a guest's VMM that truncated the file would kill us with
- * SIGBUS. */
+/* Creating and mapping memfds. The size is sealed, because a VMM that truncated the file would kill the
+ * worker with SIGBUS. */
 #include "worker/memfile.h"
 
 #include <fcntl.h>
@@ -11,17 +11,17 @@ int memfile_create(const char *name, size_t size, struct memfile *file, struct p
     *file = MEMFILE_NONE;
     file->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file->fd < 0)
-        return pe_fail_errno(err, "memfd %s", name);
+        return pe_fail_errno(err, "cannot create the memfd %s", name);
     file->size = size;
     if (ftruncate(file->fd, (off_t)size) < 0 ||
         fcntl(file->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        pe_fail_errno(err, "memfd %s of %zu bytes", name, size);
+        pe_fail_errno(err, "cannot size the memfd %s to %zu bytes", name, size);
         memfile_close(file);
         return -1;
     }
     void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (bytes == MAP_FAILED) {
-        pe_fail_errno(err, "mapping memfd %s of %zu bytes", name, size);
+        pe_fail_errno(err, "cannot map the memfd %s of %zu bytes", name, size);
         memfile_close(file);
         return -1;
     }

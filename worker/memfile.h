@@ -1,5 +1,5 @@
-/* Memory behind a VM's pmem device: a memfd that host and VMM both map. It has no name and no file system;
- * when the last process that holds it ends, it is gone. */
+/* Memory behind a VM's pmem device: a memfd that worker and VMM both map. It has no name, and is freed when
+ * the last process that uses it ends. */
 #ifndef PE_WORKER_MEMFILE_H
 #define PE_WORKER_MEMFILE_H
 
@@ -10,16 +10,17 @@
 
 struct memfile {
     int fd;
-    uint8_t *bytes; /* the whole file, mapped shared */
-    size_t size;    /* bytes, fixed: the file is sealed against shrinking and growing */
+    uint8_t *bytes; /* the file, mapped shared */
+    size_t size;    /* in bytes; fixed, because the file is sealed against shrinking and growing */
 };
 
 #define MEMFILE_NONE ((struct memfile){.fd = -1})
 
-/* Pages that nobody touches cost nothing. `*file` is MEMFILE_NONE on failure. */
+/* Create a memfd of `size` zero bytes; `name` shows up in /proc. Pages that are not written cost no memory.
+ * The caller owns `*file`, which is MEMFILE_NONE on failure. Fails with PE_ERR_INTERNAL. */
 int memfile_create(const char *name, size_t size, struct memfile *file, struct pe_error *err) PE_MUST_CHECK;
 
-/* Harmless on MEMFILE_NONE, which it leaves behind. */
+/* Unmap and close. Harmless on MEMFILE_NONE, which it leaves behind. */
 void memfile_close(struct memfile *file);
 
 #endif

@@ -1,4 +1,5 @@
-/* The hostile end of a job: a guest's cpio becomes a result and a list of byte ranges, or is refused. */
+/* Parsing of a guest's cpio, which is hostile input: it becomes a result and a list of parts, or is refused.
+ */
 #include "worker/output.h"
 
 #include "proto/limits.h"
@@ -16,18 +17,18 @@ struct reader {
 
 static int refuse(struct pe_error *err, const char *what)
 {
-    return pe_fail(err, PE_ERR_MALFORMED, "the guest's output: %s", what);
+    return pe_fail(err, PE_ERR_MALFORMED, "the output of the guest is invalid: %s", what);
 }
 
-/* ---- the headers' numbers ---- */
+/* ---- checking the headers ---- */
 
-/* "newc" (cpio(5)): 110 characters, of which these are read; then the name with its NUL and the data, each
- * followed by NULs up to a multiple of 4. */
+/* The format "newc" (cpio(5)): a header of 110 characters, of which these are read, then the name with its
+ * NUL, then the data. Name and data are each followed by NULs up to a multiple of 4. */
 enum { HEADER = 110, FILE_SIZE_AT = 54, NAME_SIZE_AT = 94, NAME_SIZE_MAX = PE_PATH_MAX + sizeof "dir/" };
 
 static const char trailer[] = "TRAILER!!!";
 
-/* Eight hexadecimal digits; more than any limit when they are none. */
+/* Parse eight hexadecimal digits. Returns a number above every limit if they are something else. */
 static uint32_t read_number(const uint8_t *digits)
 {
     uint32_t value = 0;
@@ -40,8 +41,8 @@ static uint32_t read_number(const uint8_t *digits)
     return value;
 }
 
-/* Walk over all headers before libarchive does: it makes room for a name of as many bytes as a header says,
- * up to 4 GiB, and where a header is broken it looks for the next one. */
+/* Check all headers before libarchive reads them: libarchive allocates as many bytes for a name as the header
+ * says, up to 4 GiB, and searches for the next header after a broken one. */
 static int check_headers(const void *cpio, size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = cpio, .left = size};
@@ -70,7 +71,7 @@ static void archive_close_and_free(struct archive **archive)
     archive_read_free(*archive);
 }
 
-/* Append the current entry's bytes to `out`; exactly `size` of them, as its header says. */
+/* Append the bytes of the current entry to `out`: exactly `size`, as its header says. */
 static int read_data(struct archive *archive, size_t size, struct pe_buf *out, struct pe_error *err)
 {
     if (pe_buf_reserve(out, size, err) < 0)
@@ -86,7 +87,7 @@ static int read_data(struct archive *archive, size_t size, struct pe_buf *out, s
     return 0;
 }
 
-/* The next entry: 1, or 0 at the end. Its name and size are checked for form, not for meaning. */
+/* Read the next entry. Returns 1, or 0 at the end. Checks the form of name and size, not their meaning. */
 static int next_entry(struct reader *reader, const char **name, size_t *size, mode_t *mode,
                       struct pe_error *err)
 {
@@ -114,8 +115,10 @@ static int expect_entry(struct reader *reader, const char *wanted, size_t limit,
     if (got < 0)
         return -1;
     if (!got || strcmp(name, wanted) != 0 || !S_ISREG(mode) || *size > limit)
-        return pe_fail(err, PE_ERR_MALFORMED,
-                       "the guest's output: no '%s' of at most %zu bytes where it belongs", wanted, limit);
+        return pe_fail(
+            err, PE_ERR_MALFORMED,
+            "the output of the guest is invalid: there is no '%s' of at most %zu bytes where it must be",
+            wanted, limit);
     return 0;
 }
 
@@ -127,7 +130,7 @@ static int read_result(struct reader *reader, struct pe_error *err)
         read_data(reader->archive, size, &text, err) < 0)
         return -1;
     if (pe_result_from_flat(text.data, text.size, &reader->output->result, err) < 0)
-        return pe_fail_context(err, "the guest's result");
+        return pe_fail_context(err, "the result of the guest is invalid");
     return 0;
 }
 
@@ -153,7 +156,7 @@ static int read_file(struct reader *reader, const char *name, size_t size, mode_
         return refuse(err, "an entry is neither a file nor a directory");
     if (output->parts.count >= PE_OUTPUT_FILES_MAX + 2u || size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
         return refuse(err, "more files or bytes than allowed");
-    /* In order means that no name comes twice. */
+    /* Strict order also means that no name occurs twice. */
     const struct pe_part *last = &output->parts.items[output->parts.count - 1];
     if (last->kind == PE_PART_FILE && strcmp(last->path.text, path.text) >= 0)
         return refuse(err, "its files are not in order");
@@ -164,7 +167,7 @@ static int read_file(struct reader *reader, const char *name, size_t size, mode_
 
 static int read_files(struct reader *reader, struct pe_error *err)
 {
-    /* Directories are counted too: an archive of nothing else must end as well. */
+    /* Directories count as well, so that an archive with nothing else ends. */
     for (size_t entries = 0; entries < 4 * PE_OUTPUT_FILES_MAX; entries++) {
         const char *name = "";
         size_t size = 0;

@@ -1,5 +1,6 @@
-/* Reading a guest's output device: a cpio (newc) from a machine that may be entirely in an attacker's hands.
- * Nothing is ever written to a file system and no path is resolved; entries leave as bytes. */
+/* Reading a guest's output device: a cpio archive (newc) from a machine that an attacker may control
+ * completely. Nothing is written to a file system and no path is resolved: the entries become bytes in
+ * memory. */
 #ifndef PE_WORKER_OUTPUT_H
 #define PE_WORKER_OUTPUT_H
 
@@ -13,15 +14,16 @@
 struct output {
     struct pe_result result;
     struct pe_parts parts; /* stdout, stderr, then files in byte order of their paths */
-    struct pe_buf bytes;   /* of all parts, concatenated */
+    struct pe_buf bytes;   /* the bytes of all parts, concatenated */
 };
 
-/* Read `size` bytes of cpio, which must not change meanwhile: the VM is dead by then. Anything out of the
- * contract (another entry first, a path that is not allowed or not in order, an entry that is no regular
- * file, a limit exceeded) is PE_ERR_MALFORMED. `output` is zeroed first and owned by the caller in either
- * case. */
+/* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails with
+ * PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is not allowed or
+ * not in order, an entry is no regular file, or a limit is exceeded. The caller owns `output` also after a
+ * failure. */
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err) PE_MUST_CHECK;
 
+/* Free what `output` owns. Harmless on a zeroed output. */
 void output_free(struct output *output);
 #define autooutput __attribute__((cleanup(output_free)))
 

@@ -1,6 +1,6 @@
-/* The seccomp profile of every job: what changes the kernel, its clocks, its devices or other namespaces
- * answers EPERM; the rest is allowed. The VM is the wall; this keeps a job from becoming the guest's kernel
- * cheaply. */
+/* The seccomp profile of every job. System calls that change the kernel, its clocks, its devices or other
+ * namespaces fail with EPERM; all others are allowed. The VM is the security boundary. This profile makes it
+ * harder for a job to take over the guest's kernel. */
 #include "worker/seccomp_profile.h"
 
 #include <stddef.h>
@@ -15,13 +15,14 @@ static const char *const denied[] = {
     "fsconfig", "fsmount", "fspick", "setns", "unshare", "open_by_handle_at", "name_to_handle_at",
     /* clocks */
     "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "stime",
-    /* devices, tracing, large kernel interfaces that a program to explore does without */
+    /* devices, tracing, and large kernel interfaces that ordinary programs do not use */
     "iopl", "ioperm", "bpf", "perf_event_open", "fanotify_init", "userfaultfd", "kcmp", "io_uring_setup",
     "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "get_mempolicy",
     "set_mempolicy", "mbind", "move_pages", "migrate_pages", "vhangup", "pidfd_getfd"};
 
-/* clone(2) with CLONE_NEWUSER would open a new world of kernel interfaces; clone3 cannot be filtered by its
- * flags, and ENOSYS makes libc fall back to clone. */
+/* In a new user namespace a process may use many more kernel interfaces, so clone(2) with CLONE_NEWUSER is
+ * denied. The flags of clone3(2) are in memory, where a filter cannot see them; ENOSYS makes libc use clone.
+ */
 static json_t *namespace_rules(void)
 {
     const long long new_user = 0x10000000;

@@ -1,10 +1,11 @@
-/* The system calls a job may not make, as the `seccomp` object of an OCI runtime configuration. */
+/* The system calls that a job may not make, as the `seccomp` object of an OCI runtime configuration
+ * (OCI runtime-spec, config-linux.md#seccomp). */
 #ifndef PE_WORKER_SECCOMP_PROFILE_H
 #define PE_WORKER_SECCOMP_PROFILE_H
 
 #include <jansson.h>
 
-/* A new JSON object; NULL without memory. */
+/* Returns a new JSON object, which the caller owns; NULL without memory. */
 json_t *seccomp_profile(void);
 
 #endif

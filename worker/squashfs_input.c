@@ -1,5 +1,5 @@
-/* Inodes, directories and superblock of the input image. The data blocks are in place before; see
- * worker/input.c. */
+/* Inodes, directories and superblock of the input device. The file data are written before, in
+ * worker/input.c. pe-image writes images with compression instead (image/squashfs_image.c). */
 #include "worker/squashfs_input.h"
 
 #include "base/cleanup.h"
@@ -21,8 +21,7 @@
 #define BLOCK_UNCOMPRESSED (1u << 24)
 #define NO_FRAGMENT 0xFFFFFFFFu
 
-/* ---- libsquashfs on memory: a file that is a byte range, a compressor that leaves everything as it is ----
- */
+/* ---- libsquashfs in memory: its file is a byte range, and its compressor does not compress ---- */
 
 struct memory_file {
     sqfs_file_t base;
@@ -76,7 +75,7 @@ static int store_options(sqfs_compressor_t *cmp, sqfs_file_t *file)
     return 0;
 }
 
-/* 0 means "does not get smaller": libsquashfs then stores the block as it is. */
+/* 0 means that the block does not get smaller; libsquashfs then stores it as it is. */
 static sqfs_s32 store_do_block(sqfs_compressor_t *cmp, const sqfs_u8 *in, sqfs_u32 size, sqfs_u8 *out,
                                sqfs_u32 outsize)
 {
@@ -119,7 +118,7 @@ static int sqfs_fail(int code, const char *what, struct pe_error *err)
 {
     if (code == SQFS_ERROR_OUT_OF_BOUNDS)
         return pe_fail(err, PE_ERR_TOO_LARGE, "the input does not fit into its device: %s", what);
-    return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs: %s: error %d", what, code);
+    return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs: %s (error %d)", what, code);
 }
 
 static int write_inode(struct writer *w, sqfs_inode_generic_t *inode, uint16_t mode, uint32_t number,
@@ -199,12 +198,13 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
     if (code == 0)
         code = sqfs_dir_writer_end(w->dir);
     if (code)
-        return sqfs_fail(code, "writing a directory", err);
+        return sqfs_fail(code, "cannot write a directory", err);
     sqfs_inode_generic_t *inode =
         sqfs_dir_writer_create_inode(w->dir, 2 + subdirectories, 0xFFFFFFFF, parent);
     if (!inode)
-        return pe_fail_errno(err, "inode of a directory");
-    /* An index of large directories would have to follow the extended inode; a reader does without. */
+        return pe_fail_errno(err, "cannot allocate the inode of a directory");
+    /* Large directories have no index, which would have to follow the extended inode. Readers do not need it.
+     */
     if (inode->base.type == SQFS_INODE_EXT_DIR)
         inode->data.dir_ext.inodex_count = 0;
     self->mode = S_IFDIR | 0755;
@@ -213,7 +213,7 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
     return failed;
 }
 
-/* Files of one directory and below: their paths agree in the first `prefix` bytes. */
+/* The files of one directory and those below it. Their paths have the first `prefix` bytes in common. */
 struct range {
     struct squashfs_input_file *files;
     size_t count;
@@ -223,7 +223,8 @@ struct range {
 static int write_tree(struct writer *w, struct range range, uint32_t parent, struct entry *self,
                       struct pe_error *err);
 
-/* The next component at the head of the range, and how many files share it. */
+/* How many files at the head of the range share the next component of their paths, which has `length` bytes.
+ */
 static size_t group_size(const struct range *range, size_t length)
 {
     const char *name = range->files[0].path + range->prefix;
@@ -245,12 +246,12 @@ static int write_group(struct writer *w, struct range group, size_t length, stru
         return -1;
     if (first->path[group.prefix + length] == '\0') {
         if (group.count > 1)
-            return pe_fail(err, PE_ERR_INVALID, "file name '%s' stands twice, or is a file and a directory",
-                           first->path);
+            return pe_fail(err, PE_ERR_INVALID,
+                           "the file name '%s' occurs twice, or is both a file and a directory", first->path);
         return write_file(w, first, entry, err);
     }
     struct range below = {group.files, group.count, group.prefix + length + 1};
-    /* `entries` may not move meanwhile: the recursion has its own. */
+    /* `entry` stays valid: the recursion adds to a list of its own. */
     return write_tree(w, below, self_number, entry, err);
 }
 
@@ -259,7 +260,8 @@ static int write_tree(struct writer *w, struct range range, uint32_t parent, str
 {
     __attribute__((cleanup(entries_free))) struct entries entries = {0};
     self->inode_number = ++w->inode_count;
-    while (range.count && range.files[0].path[range.prefix] == '\0') { /* "dir/" itself */
+    while (range.count &&
+           range.files[0].path[range.prefix] == '\0') { /* the entry of the directory itself, as in "dir/" */
         range.files++;
         range.count--;
     }
@@ -275,8 +277,8 @@ static int write_tree(struct writer *w, struct range range, uint32_t parent, str
     return write_directory(w, &entries, parent, self, err);
 }
 
-/* '/' before everything else, so that a directory's files are neighbours and names are in strcmp order within
- * it. */
+/* Order paths with '/' before all other bytes. Then the files of a directory are neighbours, and names within
+ * a directory are in the order of strcmp. */
 static int compare_paths(const void *a, const void *b)
 {
     const unsigned char *x = (const unsigned char *)((const struct squashfs_input_file *)a)->path;
@@ -291,13 +293,13 @@ static int compare_paths(const void *a, const void *b)
 static int writer_open(struct writer *w, struct pe_error *err)
 {
     if (sqfs_super_init(&w->super, BLOCK_SIZE, w->attributes->mtime, SQFS_COMP_GZIP))
-        return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs: superblock");
+        return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs cannot initialise the superblock");
     w->ids = sqfs_id_table_create(0);
     w->inodes = sqfs_meta_writer_create(&w->file.base, &w->store, 0);
     w->directories = sqfs_meta_writer_create(&w->file.base, &w->store, SQFS_META_WRITER_KEEP_IN_MEMORY);
     w->dir = w->directories ? sqfs_dir_writer_create(w->directories, 0) : NULL;
     if (!w->ids || !w->inodes || !w->dir)
-        return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs: out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs is out of memory");
     return 0;
 }
 
@@ -309,7 +311,7 @@ static void writer_close(struct writer *w)
     sqfs_destroy(w->ids);
 }
 
-/* Tables in the order of the format: inodes (already there), directories, ids; then the superblock. */
+/* Write the tables in the order of the format: inodes, directories, ids; then the superblock. */
 static int write_tables(struct writer *w, struct pe_error *err)
 {
     int code = sqfs_meta_writer_flush(w->inodes);
@@ -321,13 +323,13 @@ static int write_tables(struct writer *w, struct pe_error *err)
     if (code == 0)
         code = sqfs_id_table_write(w->ids, &w->file.base, &w->super, &w->store);
     if (code)
-        return sqfs_fail(code, "writing tables", err);
+        return sqfs_fail(code, "cannot write the tables", err);
     w->super.inode_count = w->inode_count;
     w->super.flags |= SQFS_FLAG_NO_FRAGMENTS | SQFS_FLAG_NO_XATTRS | SQFS_FLAG_UNCOMPRESSED_INODES |
                       SQFS_FLAG_UNCOMPRESSED_DATA | SQFS_FLAG_UNCOMPRESSED_IDS;
     w->super.bytes_used = w->file.size;
     code = sqfs_super_write(&w->super, &w->file.base);
-    return code ? sqfs_fail(code, "writing the superblock", err) : 0;
+    return code ? sqfs_fail(code, "cannot write the superblock", err) : 0;
 }
 
 int squashfs_input_write(uint8_t *bytes, size_t capacity, uint64_t data_end,

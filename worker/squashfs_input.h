@@ -1,4 +1,4 @@
-/* Writing the metadata of a squashfs whose file data already lie uncompressed in memory, with libsquashfs. */
+/* Writing the metadata of a squashfs with libsquashfs. The file data are in memory already, uncompressed. */
 #ifndef PE_WORKER_SQUASHFS_INPUT_H
 #define PE_WORKER_SQUASHFS_INPUT_H
 
@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQUASHFS_INPUT_DATA_START 96u /* bytes: the superblock's size; file data may start here */
+#define SQUASHFS_INPUT_DATA_START 96u /* size of the superblock in bytes; file data may start here */
 
-/* One file: its path (components in the form of proto/path.h) and where its bytes lie. */
+/* One file: its path, whose components satisfy proto/path.h, and where its data are. A path that ends in '/'
+ * is a directory, which may be empty. */
 struct squashfs_input_file {
     const char *path;
     uint64_t offset, size; /* bytes */
@@ -22,10 +23,10 @@ struct squashfs_input_attributes {
     uint32_t uid, gid;
 };
 
-/* Write inodes, directories and the superblock for `files`, with file data ending at `data_end`, into `bytes`
- * of `capacity`. Sorts `files`. Directories come from the paths; a path that ends in '/' is a directory that
- * may be empty. PE_ERR_INVALID when a path stands twice
- * or is a file and a directory, PE_ERR_TOO_LARGE when the metadata do not fit. */
+/* Write superblock, inodes and directories for `files` to `bytes`, which has room for `capacity` bytes and
+ * holds file data up to `data_end`. The directories follow from the paths. Sorts `files`. Fails with
+ * PE_ERR_INVALID if a path occurs twice or is both a file and a directory, and with PE_ERR_TOO_LARGE if the
+ * metadata do not fit. */
 int squashfs_input_write(uint8_t *bytes, size_t capacity, uint64_t data_end,
                          struct squashfs_input_file *files, size_t count,
                          const struct squashfs_input_attributes *attributes,

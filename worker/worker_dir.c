@@ -1,4 +1,4 @@
-/* The worker's folders. Their content belongs to others. */
+/* Creating and removing folders. What is in them is the business of those who use them. */
 #include "worker/worker_dir.h"
 
 #include "base/cleanup.h"
@@ -35,15 +35,15 @@ int worker_dir_ensure(const char *path, struct pe_error *err)
     for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(part, 0755) < 0 && errno != EEXIST)
-            return pe_fail_errno(err, "making folder %s", part);
+            return pe_fail_errno(err, "cannot create the folder %s", part);
         *slash = '/';
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making folder %s", path);
+        return pe_fail_errno(err, "cannot create the folder %s", path);
     return 0;
 }
 
-static void sweep(const char *base)
+static void remove_stale(const char *base)
 {
     pe_autodir DIR *list = opendir(base);
     for (struct dirent *entry; list && (entry = readdir(list));) {
@@ -59,11 +59,13 @@ static void sweep(const char *base)
 
 int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err)
 {
-    if (worker_dir_ensure(base, err) < 0 || chmod(base, 0711) < 0)
-        return pe_fail_errno(err, "folder %s", base);
-    sweep(base);
+    if (worker_dir_ensure(base, err) < 0)
+        return -1;
+    if (chmod(base, 0711) < 0)
+        return pe_fail_errno(err, "cannot change the mode of %s", base);
+    remove_stale(base);
     snprintf(path, size, "%s/" PREFIX "%d", base, (int)getpid());
     if (mkdir(path, 0711) < 0)
-        return pe_fail_errno(err, "making folder %s", path);
+        return pe_fail_errno(err, "cannot create the folder %s", path);
     return 0;
 }

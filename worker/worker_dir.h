@@ -1,4 +1,4 @@
-/* Folders of a worker: one for what outlives it, one for what ends with it. */
+/* Folders of a worker: those that survive it, and the run directory, which is removed with it. */
 #ifndef PE_WORKER_HOST_DIR_H
 #define PE_WORKER_HOST_DIR_H
 
@@ -6,14 +6,16 @@
 
 #include <stddef.h>
 
-/* Make BASE/worker-<pid> (mode 0711: VMMs that run as others have sockets below it) and BASE itself, and
- * remove what workers that are no more have left in BASE. */
+/* Create the run directory `base`/worker-<pid>, and `base` itself, and write its path to `path`. Run
+ * directories of workers that no longer exist are removed. The mode is 0711, because VMMs that run as other
+ * users have sockets below it. Fails with PE_ERR_INTERNAL. */
 int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove it with everything in it. */
+/* Remove a folder with everything in it. */
 void worker_dir_remove(const char *path);
 
-/* Make a folder and those above it, mode 0700; no error if it is there. */
+/* Create a folder with mode 0700, and the folders above it with mode 0755. It is no error if it exists. Fails
+ * with PE_ERR_INTERNAL. */
 int worker_dir_ensure(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

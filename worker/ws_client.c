@@ -1,5 +1,4 @@
-/* The worker's end of a WebSocket. One connection, one thread; every wait also answers pings and notices
- * silence. */
+/* The client's end of a WebSocket. The messages that travel over it are encoded in proto/slot.c. */
 #include "worker/ws_client.h"
 
 #include "base/cleanup.h"
@@ -20,14 +19,14 @@
 #define RETRY_MS 1000u
 #define VERSION_RETRY_MS 30000u
 #define SILENCE_US (3ull * PE_SLOT_PING_MS * 1000)
-#define WAITING_MESSAGES_MAX 64 /* then reading pauses until some are taken */
+#define WAITING_MESSAGES_MAX 64 /* reading pauses while as many wait */
 #define RESPONSE_HEAD_MAX 8192
 
 struct ws_client {
     CURL *curl;
     curl_socket_t socket;
     wslay_event_context_ptr frames;
-    uint8_t early[RESPONSE_HEAD_MAX]; /* frames that came with the response's head */
+    uint8_t early[RESPONSE_HEAD_MAX]; /* frames that arrived together with the head of the response */
     size_t early_at, early_size;
     struct ws_message *first, **last;
     size_t waiting;
@@ -118,7 +117,7 @@ static int connect_socket(struct ws_client *client, const char *server, struct p
     bool is_unix = !strncmp(server, "unix:", 5);
     client->curl = curl_easy_init();
     if (!client->curl)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl: out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
     curl_easy_setopt(client->curl, CURLOPT_URL, is_unix ? "http://localhost/" : server);
     if (is_unix)
         curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, server + 5);
@@ -130,18 +129,19 @@ static int connect_socket(struct ws_client *client, const char *server, struct p
     if (code == CURLE_OK)
         code = curl_easy_getinfo(client->curl, CURLINFO_ACTIVESOCKET, &client->socket);
     if (code != CURLE_OK)
-        return pe_fail(err, PE_ERR_LOST, "connecting to %s: %s", server, curl_easy_strerror(code));
+        return pe_fail(err, PE_ERR_LOST, "cannot connect to the balancer at %s: %s", server,
+                       curl_easy_strerror(code));
     return 0;
 }
 
-/* Wait for the socket alone; before there are frames. */
+/* Wait for the socket alone, before there are frames. */
 static int wait_socket(const struct ws_client *client, short events, uint64_t deadline_us,
                        struct pe_error *err)
 {
     uint64_t now = pe_now_us();
     struct pollfd fd = {.fd = client->socket, .events = events};
     if (now >= deadline_us || poll(&fd, 1, (int)((deadline_us - now) / 1000) + 1) <= 0)
-        return pe_fail(err, PE_ERR_LOST, "the balancer does not answer");
+        return pe_fail(err, PE_ERR_LOST, "the balancer does not answer the upgrade");
     return 0;
 }
 
@@ -152,7 +152,7 @@ static int send_request(struct ws_client *client, const char *request, size_t si
         size_t sent = 0;
         CURLcode code = curl_easy_send(client->curl, request, size, &sent);
         if (code != CURLE_OK && code != CURLE_AGAIN)
-            return pe_fail(err, PE_ERR_LOST, "sending the upgrade: %s", curl_easy_strerror(code));
+            return pe_fail(err, PE_ERR_LOST, "cannot send the upgrade request: %s", curl_easy_strerror(code));
         request += sent;
         size -= sent;
         if (size && wait_socket(client, POLLOUT, deadline_us, err) < 0)
@@ -161,7 +161,7 @@ static int send_request(struct ws_client *client, const char *request, size_t si
     return 0;
 }
 
-/* Read the response's head; what follows it are frames. */
+/* Read the head of the response. What follows it are frames. */
 static int read_response(struct ws_client *client, char *head, size_t head_size, uint64_t deadline_us,
                          struct pe_error *err)
 {
@@ -186,11 +186,11 @@ static int read_response(struct ws_client *client, char *head, size_t head_size,
             return 0;
         }
         if (used == head_size - 1)
-            return pe_fail(err, PE_ERR_MALFORMED, "the balancer's answer to the upgrade is too long");
+            return pe_fail(err, PE_ERR_MALFORMED, "the response of the balancer to the upgrade is too long");
     }
 }
 
-/* Sec-WebSocket-Accept for a key: RFC 6455 section 4.2.2. */
+/* Compute Sec-WebSocket-Accept for a key (RFC 6455 section 4.2.2). */
 static void accept_for_key(const char *key, char accept[32])
 {
     char text[64];
@@ -208,7 +208,7 @@ static int check_response(const char *head, const char *key, struct pe_error *er
     if (!strncmp(head, "HTTP/1.1 101", 12) && strstr(head, accept))
         return 0;
     if (!strncmp(head, "HTTP/1.1 401", 12))
-        return pe_fail(err, PE_ERR_INVALID, "the balancer refuses the token");
+        return pe_fail(err, PE_ERR_INVALID, "the balancer refuses the token; see --token-file");
     return pe_fail(err, PE_ERR_LOST, "the balancer refuses the upgrade: %.*s", (int)strcspn(head, "\r\n"),
                    head);
 }
@@ -243,7 +243,7 @@ struct ws_client *ws_client_open(const char *server, const char *path, const cha
                                                            .on_msg_recv_callback = on_message};
     struct ws_client *client = calloc(1, sizeof *client);
     if (!client) {
-        pe_fail_errno(err, "WebSocket client");
+        pe_fail_errno(err, "cannot allocate a WebSocket connection");
         return NULL;
     }
     client->last = &client->first;
@@ -252,7 +252,7 @@ struct ws_client *ws_client_open(const char *server, const char *path, const cha
         return NULL;
     }
     if (wslay_event_context_client_init(&client->frames, &callbacks, client) != 0) {
-        pe_fail(err, PE_ERR_INTERNAL, "wslay: out of memory");
+        pe_fail(err, PE_ERR_INTERNAL, "wslay is out of memory");
         ws_client_close(client);
         return NULL;
     }
@@ -282,21 +282,22 @@ void ws_client_close(struct ws_client *client)
     free(client);
 }
 
-/* ---- talking ---- */
+/* ---- messages ---- */
 
 static int lost(struct pe_error *err, const char *why)
 {
     return pe_fail(err, PE_ERR_LOST, "the connection to the balancer is lost: %s", why);
 }
 
-/* Move frames both ways as far as it goes without waiting. */
+/* Send and receive frames as far as possible without waiting. */
 static int pump(struct ws_client *client, struct pe_error *err)
 {
     if (client->waiting < WAITING_MESSAGES_MAX && wslay_event_want_read(client->frames) &&
         wslay_event_recv(client->frames) != 0)
-        return lost(err, client->ended ? "it was closed" : "it broke the WebSocket protocol");
+        return lost(err,
+                    client->ended ? "the balancer closed it" : "the balancer broke the WebSocket protocol");
     if (wslay_event_want_write(client->frames) && wslay_event_send(client->frames) != 0)
-        return lost(err, "it was closed");
+        return lost(err, "the balancer closed it");
     if (!wslay_event_get_close_received(client->frames))
         return 0;
     if (client->close_code == PE_SLOT_CLOSE_VERSION)
@@ -309,17 +310,18 @@ static int pump(struct ws_client *client, struct pe_error *err)
 static int keep_alive(struct ws_client *client, uint64_t now, struct pe_error *err)
 {
     if (now - client->heard_us > SILENCE_US && client->waiting < WAITING_MESSAGES_MAX)
-        return lost(err, "it fell silent");
+        return lost(err, "the balancer fell silent");
     if (now - client->pinged_us > PE_SLOT_PING_MS * 1000ull) {
         const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
         client->pinged_us = now;
         if (wslay_event_queue_msg(client->frames, &ping) != 0)
-            return lost(err, "it is closing");
+            return lost(err, "it is being closed");
     }
     return 0;
 }
 
-/* Sleep until the socket, `fd`, a signal or the time asks for something. Sets `*fd_ready`. */
+/* Sleep until there is something to do for the socket, `fd` (then `*fd_ready` is set), a signal or the clock.
+ */
 static int sleep_until(struct ws_client *client, int fd, uint64_t deadline_us, bool *fd_ready,
                        struct pe_error *err)
 {
@@ -339,7 +341,7 @@ static int sleep_until(struct ws_client *client, int fd, uint64_t deadline_us, b
     sigemptyset(&none);
     int n = ppoll(fds, 2, &timeout, &none);
     if (n < 0 && errno != EINTR)
-        return pe_fail_errno(err, "ppoll");
+        return pe_fail_errno(err, "cannot wait for the balancer");
     *fd_ready = n > 0 && fds[1].revents;
     return 0;
 }
@@ -371,7 +373,7 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
     const struct wslay_event_msg message = {
         .opcode = is_text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, .msg = bytes, .msg_length = size};
     if (wslay_event_queue_msg(client->frames, &message) != 0)
-        return lost(err, "it is closing");
+        return lost(err, "it is being closed");
     for (;;) {
         bool ignored = false;
         if (pump(client, err) < 0)

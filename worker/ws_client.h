@@ -1,6 +1,6 @@
-/* One WebSocket connection to the balancer, for blocking code: wait for a message, or for something else
- * while pings are answered. libcurl makes the connection (TCP, TLS, UNIX socket, proxies), wslay the frames
- * (RFC 6455). */
+/* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers pings and
+ * notices when the balancer falls silent. libcurl makes the connection (TCP, TLS, UNIX socket, proxies), and
+ * wslay reads and writes the frames. */
 #ifndef PE_WORKER_WS_CLIENT_H
 #define PE_WORKER_WS_CLIENT_H
 
@@ -12,22 +12,25 @@
 
 struct ws_client;
 
+/* A received message. */
 struct ws_message {
     struct ws_message *next;
     bool is_text;
-    size_t size;     /* bytes */
-    uint8_t bytes[]; /* text is not NUL-terminated */
+    size_t size;     /* in bytes */
+    uint8_t bytes[]; /* a text has no NUL at its end */
 };
 
 enum ws_client_event {
-    WS_CLIENT_MESSAGE,  /* ws_client_next has one */
-    WS_CLIENT_FD,       /* the other descriptor is readable (or has ended) */
-    WS_CLIENT_DEADLINE, /* the deadline passed */
-    WS_CLIENT_STOP,     /* stop_requested */
+    WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
+    WS_CLIENT_FD,       /* the other descriptor is readable, or has ended */
+    WS_CLIENT_DEADLINE, /* the deadline has passed */
+    WS_CLIENT_STOP,     /* a stop was requested (worker/stop_signal.h) */
 };
 
-/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`. `token` is
- * NULL for none. PE_ERR_LOST when nobody answers; a refusal names the status. */
+/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`. `token` is the
+ * bearer token, or NULL. The caller closes the connection. Returns NULL with PE_ERR_LOST if nobody answers or
+ * the upgrade is refused, with PE_ERR_INVALID if the token is refused, and with PE_ERR_MALFORMED if the
+ * response is not HTTP. */
 struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
                                  struct pe_error *err);
 
@@ -35,21 +38,22 @@ struct ws_client *ws_client_open(const char *server, const char *path, const cha
  * version of the protocol. `client` is the failed connection, not closed yet, or NULL if there was none. */
 unsigned ws_client_retry_ms(const struct ws_client *client);
 
-/* Say goodbye if the connection still stands, and free. NULL is allowed. */
+/* Send a close frame if the connection still exists, and free it. Harmless on NULL. */
 void ws_client_close(struct ws_client *client);
 
-/* Send one whole message; blocks until it is with the kernel. PE_ERR_LOST when the other side is gone or
+/* Send a message. Blocks until the kernel has all of it. Fails with PE_ERR_LOST if the balancer is gone or
  * silent. */
 int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait for the first of: a message, `fd` readable (-1: none), `deadline_us` (pe_now_us's clock; 0: none), a
- * stop when `stoppable`. A message that waits already comes first. PE_ERR_LOST when the connection ended or
- * fell silent. */
+/* Wait until a message has arrived, `fd` is readable (-1: no descriptor), `deadline_us` has passed (on the
+ * clock of pe_now_us; 0: no deadline) or, if `stoppable`, a stop is requested. If several are true, the first
+ * in the order of enum ws_client_event is reported. Fails with PE_ERR_LOST if the connection ended or fell
+ * silent. */
 int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool stoppable,
                    enum ws_client_event *event, struct pe_error *err) PE_MUST_CHECK;
 
-/* The oldest message, which the caller frees; NULL when there is none. */
+/* Remove and return the oldest message, which the caller frees; NULL if there is none. */
 struct ws_message *ws_client_next(struct ws_client *client);
 
 #endif

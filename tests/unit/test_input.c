@@ -182,7 +182,7 @@ static void names_that_clash_are_refused(void **state)
         add_part(&parts, "a-between", 0);
         add_part(&parts, pairs[i][1], 0);
         assert_int_equal(write_input(device, &parts, "a", "", 0, &err), -1);
-        assert_error(err, PE_ERR_INVALID, "stands twice");
+        assert_error(err, PE_ERR_INVALID, "occurs twice");
         pe_parts_free(&parts);
     }
 }

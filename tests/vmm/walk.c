@@ -1,12 +1,12 @@
-/* Walks the interface of worker/vmm/vmm.h with one driver, and says how it went: walk COMMAND DRIVER PROGRAM
- * KERNEL INITRAMFS RUN_DIR UID. DRIVER is qemu (under software emulation) or cloud-hypervisor.
+/* Exercises worker/vmm/vmm.h with one driver: walk COMMAND DRIVER PROGRAM KERNEL INITRAMFS RUN_DIR UID.
+ * DRIVER is qemu (under software emulation) or cloud-hypervisor. COMMAND is
  *
- *   version   print the release, or why it cannot be used
- *   boot      boot a VM that can be saved, hear `ready`, end it; print the error if there is one
- *   clone     the same, save it, clone it, wake the clone
- *   hold      boot, print `ready`, and stay until killed
- *   walk      everything that holds for every driver, as "ok sentence" lines
- *   endings   how VMs end that are not killed, the same way */
+ *   version   print the version, or why the VMM cannot be used
+ *   boot      boot a savable VM, wait for `ready`, kill it, and print `ready` or the error
+ *   clone     boot a VM, save it, clone it, wake the clone, and print `ready` or the error
+ *   hold      boot a VM, print `ready`, and wait to be killed
+ *   walk      check everything that holds for every driver; prints "ok SENTENCE" lines
+ *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines */
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -29,7 +29,7 @@
 #define MEMORY_MIB 256
 #define DEVICE_BYTES (2u * MIB)
 #define CLONES 3
-#define HEAR_MS 60000
+#define LINE_MS 60000
 
 static int failures;
 
@@ -80,14 +80,14 @@ static void end_subject(struct subject *subject)
         close(subject->spec.pmem[i].fd);
 }
 
-/* One line of the guest. Negative when it says none: the VMM ended, or it takes too long. */
-static int hear(const struct subject *subject, char *line, size_t size, struct pe_error *err)
+/* Read one line of the guest. Fails if the VMM ends or the line takes too long. */
+static int read_line(const struct subject *subject, char *line, size_t size, struct pe_error *err)
 {
     for (size_t used = 0; used < size;) {
         struct pollfd wait[] = {{.fd = subject->vm.serial_fd, .events = POLLIN},
                                 {.fd = subject->vm.pidfd, .events = POLLIN}};
-        if (poll(wait, 2, HEAR_MS) == 0)
-            return pe_fail(err, PE_ERR_LOST, "the guest says nothing");
+        if (poll(wait, 2, LINE_MS) == 0)
+            return pe_fail(err, PE_ERR_LOST, "the guest sends nothing");
         ssize_t n = wait[0].revents ? read(subject->vm.serial_fd, line + used, 1) : 0;
         if (n <= 0)
             return pe_fail(err, PE_ERR_LOST, "the VM ended");
@@ -97,28 +97,28 @@ static int hear(const struct subject *subject, char *line, size_t size, struct p
         }
         used++;
     }
-    return pe_fail(err, PE_ERR_MALFORMED, "the guest talks without end");
+    return pe_fail(err, PE_ERR_MALFORMED, "the guest sends a line without end");
 }
 
-static int tell(const struct subject *subject, const char *line, struct pe_error *err)
+static int send_line(const struct subject *subject, const char *line, struct pe_error *err)
 {
     char text[200];
     snprintf(text, sizeof text, "%s\n", line);
-    return pe_write_all(subject->vm.serial_fd, text, strlen(text), "control channel", err);
+    return pe_write_all(subject->vm.serial_fd, text, strlen(text), "serial port", err);
 }
 
-/* Whether the guest answers `said` (NULL: nothing is said) with exactly `wanted`. */
-static bool answers(const struct subject *subject, const char *said, const char *wanted)
+/* Whether the guest answers the line `sent` (NULL: nothing is sent) with exactly `wanted`. */
+static bool answers(const struct subject *subject, const char *sent, const char *wanted)
 {
     char line[200] = "";
     struct pe_error err;
-    if ((said && tell(subject, said, &err) < 0) || hear(subject, line, sizeof line, &err) < 0) {
-        printf("# '%s' is answered with: %s\n", said ? said : "", err.message);
+    if ((sent && send_line(subject, sent, &err) < 0) || read_line(subject, line, sizeof line, &err) < 0) {
+        printf("# '%s' is answered with: %s\n", sent ? sent : "", err.message);
         return false;
     }
     if (!strcmp(line, wanted))
         return true;
-    printf("# '%s' is answered with '%s' instead of '%s'\n", said ? said : "", line, wanted);
+    printf("# '%s' is answered with '%s' instead of '%s'\n", sent ? sent : "", line, wanted);
     return false;
 }
 
@@ -129,19 +129,19 @@ static bool host_sees(const struct subject *subject, const char *wanted)
     return n > 0 && !strcmp(text, wanted);
 }
 
-static bool ends_by_itself(const struct subject *subject, const char *said)
+static bool ends_by_itself(const struct subject *subject, const char *sent)
 {
     char line[200] = "";
     struct pe_error err;
     struct pollfd ended = {.fd = subject->vm.pidfd, .events = POLLIN};
-    if (tell(subject, said, &err) == 0 && hear(subject, line, sizeof line, &err) < 0 &&
-        poll(&ended, 1, HEAR_MS) > 0)
+    if (send_line(subject, sent, &err) == 0 && read_line(subject, line, sizeof line, &err) < 0 &&
+        poll(&ended, 1, LINE_MS) > 0)
         return true;
-    printf("# after '%s' it goes on: %s\n", said, line[0] ? line : err.message);
+    printf("# after '%s' the VM goes on: %s\n", sent, line[0] ? line : err.message);
     return false;
 }
 
-/* ---- what is left of VMs ---- */
+/* ---- what VMs leave behind ---- */
 
 static size_t count_entries(const char *path)
 {
@@ -196,9 +196,10 @@ static int boot(const struct vm_host *host, struct subject *subject, bool savabl
 {
     char line[200];
     make_subject(subject, "the template's input", savable);
-    if (vm_boot(host, &subject->spec, &subject->vm, err) < 0 || hear(subject, line, sizeof line, err) < 0)
+    if (vm_boot(host, &subject->spec, &subject->vm, err) < 0 ||
+        read_line(subject, line, sizeof line, err) < 0)
         return -1;
-    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the guest said '%s'", line);
+    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the guest sent '%s'", line);
 }
 
 static int clone_of(const struct vm_host *host, const struct vm_snapshot *snapshot, const char *input,
@@ -206,10 +207,10 @@ static int clone_of(const struct vm_host *host, const struct vm_snapshot *snapsh
 {
     char line[200];
     make_subject(clone, input, true);
-    if (vm_clone(host, &clone->spec, snapshot, &clone->vm, err) < 0 || tell(clone, "wake", err) < 0 ||
-        hear(clone, line, sizeof line, err) < 0)
+    if (vm_clone(host, &clone->spec, snapshot, &clone->vm, err) < 0 || send_line(clone, "wake", err) < 0 ||
+        read_line(clone, line, sizeof line, err) < 0)
         return -1;
-    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the clone said '%s'", line);
+    return strcmp(line, "ready") == 0 ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the clone sent '%s'", line);
 }
 
 static int boot_only(const struct vm_host *host, bool stay)
