@@ -24,14 +24,15 @@ struct pe_histogram_bounds {
     uint64_t upper_us[PE_HISTOGRAM_MAX_BOUNDS];
 };
 
-/* Durations counted by size. Zero-initialised it is empty. It contains no pointers, so it may lie in
- * memory that several processes share. */
+/* Durations counted by size. Zero-initialised it is empty. It contains no pointers, so it may lie
+ * in memory that several processes share. */
 struct pe_histogram {
-    atomic_ullong buckets[PE_HISTOGRAM_MAX_BOUNDS + 1]; /* the bucket at `bounds->count` has no upper bound */
+    atomic_ullong buckets[PE_HISTOGRAM_MAX_BOUNDS + 1]; /* the last one used has no upper bound */
     atomic_ullong sum_us;
 };
 
-/* Count a duration of `us` microseconds. Safe at any time, in any process that shares the histogram. */
+/* Count a duration of `us` microseconds. Safe at any time, in any process that shares the
+ * histogram. */
 void pe_histogram_observe(struct pe_histogram *histogram, const struct pe_histogram_bounds *bounds,
                           uint64_t us);
 
@@ -43,8 +44,8 @@ struct pe_metrics_page {
     struct pe_error error; /* set if `failed` */
 };
 
-/* Append the HELP and TYPE lines of a metric. `type` is "counter", "gauge" or "histogram"; `help` is
- * one line without backslashes. The samples of the metric must follow. */
+/* Append the HELP and TYPE lines of a metric. `type` is "counter", "gauge" or "histogram"; `help`
+ * is one line without backslashes. The samples of the metric must follow. */
 void pe_metrics_append_head(struct pe_metrics_page *page, const char *name, const char *type,
                             const char *help);
 
@@ -57,8 +58,8 @@ void pe_metrics_append_sample(struct pe_metrics_page *page, const char *name, co
 void pe_metrics_append_value(struct pe_metrics_page *page, const char *name, const char *type,
                              const char *help, double value);
 
-/* Append the samples of a histogram, in seconds: NAME_bucket for each bound, NAME_sum and NAME_count.
- * `label` and `label_value` are as in pe_metrics_append_sample. */
+/* Append the samples of a histogram, in seconds: NAME_bucket for each bound, NAME_sum and
+ * NAME_count. `label` and `label_value` are as in pe_metrics_append_sample. */
 void pe_metrics_append_histogram(struct pe_metrics_page *page, const char *name, const char *label,
                                  const char *label_value, const struct pe_histogram *histogram,
                                  const struct pe_histogram_bounds *bounds);

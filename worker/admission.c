@@ -1,5 +1,5 @@
-/* Requests, grants and releases of permits. Nothing here starts a VM or makes a template, so a job that
- * waits for a VM always gets an answer at once. */
+/* Requests, grants and releases of permits. Nothing here starts a VM or makes a template, so a job
+ * that waits for a VM always gets an answer at once. */
 #include "worker/admission.h"
 
 #include "base/io.h"
@@ -34,7 +34,8 @@ static size_t count_state(const struct admission *admission, enum permit_state s
     return n;
 }
 
-/* The client in `state` whose request is the oldest of those after `after_us`; NULL if there is none. */
+/* The client in `state` whose request is the oldest of those after `after_us`; NULL if there is
+ * none. */
 static struct admission_client *oldest_request(struct admission *admission, enum permit_state state,
                                                uint64_t after_us)
 {
@@ -59,7 +60,8 @@ static uint64_t next_tick(void)
 
 /* ---- grants ---- */
 
-/* If the message cannot be sent, the client is gone. Its connection is then closed at the next poll. */
+/* If the message cannot be sent, the client is gone. Its connection is then closed at the next
+ * poll. */
 static void grant_vm(struct admission_client *client, enum template_availability availability,
                      const struct template *template)
 {

@@ -1,4 +1,5 @@
-/* Permits: how many VMs are started at the same time (--refills), and how many jobs run at the same time
+/* Permits: how many VMs are started at the same time (--refills), and how many jobs run at the same
+ * time
  * (--slots). The slots request and release them over connections of worker/template_channel.h, one
  * connection for each permit. */
 #ifndef PE_WORKER_ADMISSION_H
@@ -12,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Two connections for each slot, of which a worker has at most 2048 (--slots and --ahead), and some whose
- * end has not been noticed yet. */
+/* Two connections for each slot, of which a worker has at most 2048 (--slots and --ahead), and some
+ * whose end has not been noticed yet. */
 enum { ADMISSION_CLIENTS_MAX = 4200 };
 
 enum permit_state {
@@ -45,16 +46,16 @@ void admission_init(struct admission *admission, const struct worker_config *con
 /* Accept a connection that waits at config->template_listener. */
 void admission_accept(struct admission *admission);
 
-/* Write one pollfd for each connection to `fds`, which has room for ADMISSION_CLIENTS_MAX. Returns how
- * many. */
+/* Write one pollfd for each connection to `fds`, which has room for ADMISSION_CLIENTS_MAX. Returns
+ * how many. */
 size_t admission_list_fds(const struct admission *admission, struct pollfd *fds);
 
-/* Receive the messages of the slots, according to `fds` as admission_list_fds wrote them and poll(2)
- * completed them. Connections that ended are closed, and their permits released. */
+/* Receive the messages of the slots, according to `fds` as admission_list_fds wrote them and
+ * poll(2) completed them. Connections that ended are closed, and their permits released. */
 void admission_dispatch(struct admission *admission, const struct pollfd *fds);
 
-/* Grant as many permits as there are, in the order of the requests. A request whose template is still
- * being made does not hold up the requests behind it. */
+/* Grant as many permits as there are, in the order of the requests. A request whose template is
+ * still being made does not hold up the requests behind it. */
 void admission_grant(struct admission *admission);
 
 #endif

@@ -1,5 +1,5 @@
-/* Encoding of config.json, `program` and `job`. This file and worker/seccomp_profile.c define how a job is
- * confined inside its VM. */
+/* Encoding of config.json, `program` and `job`. This file and worker/seccomp_profile.c define how a
+ * job is confined inside its VM. */
 #include "worker/bundle.h"
 
 #include "base/cleanup.h"
@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Root in the container may do with the container's files what it likes. It gets no capability that reaches
- * the kernel or a device. */
+/* Root in the container may do with the container's files what it likes. It gets no capability that
+ * reaches the kernel or a device. */
 static const char *const capabilities[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
                                            "CAP_KILL",  "CAP_SETGID",       "CAP_SETUID"};
 
@@ -112,7 +112,8 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
 
 /* ---- the program ---- */
 
-/* Set `entry` ("KEY=value") in the environment: it replaces an entry with the same key, or is appended. */
+/* Set `entry` ("KEY=value") in the environment: it replaces an entry with the same key, or is
+ * appended. */
 static void set_env(const char **env, size_t *count, const char *entry)
 {
     size_t key = strcspn(entry, "=") + 1;

@@ -1,6 +1,6 @@
 /* What the guest gets in addition to the files of a job (proto/guest-contract.md): the OCI runtime
- * configuration of the container (config.json; OCI runtime-spec, config.md and config-linux.md), the program,
- * and the flat text `job`. */
+ * configuration of the container (config.json; OCI runtime-spec, config.md and config-linux.md),
+ * the program, and the flat text `job`. */
 #ifndef PE_WORKER_BUNDLE_H
 #define PE_WORKER_BUNDLE_H
 
@@ -14,21 +14,22 @@
 /* The containers of a guest. They are confined in the same way, and differ in their cgroup. */
 enum bundle_container { BUNDLE_JOB, BUNDLE_PREWARM };
 
-/* Append the runtime configuration of a container to `out`. It depends on the image (rootfs and user) but not
- * on the job, so that the container can be created before the job arrives. `memory_mib` limits the memory
- * of the container, including its files in /tmp, /work and /output. Fails with PE_ERR_INTERNAL without
- * memory. */
+/* Append the runtime configuration of a container to `out`. It depends on the image (rootfs and
+ * user) but not on the job, so that the container can be created before the job arrives.
+ * `memory_mib` limits the memory of the container, including its files in /tmp, /work and /output.
+ * Fails with PE_ERR_INTERNAL without memory. */
 int bundle_config(enum bundle_container container, const struct pe_image *image, uint32_t memory_mib,
                   struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append arguments and environment of the job's program to `out`. A job without a command runs the image's
- * default command. Fails with PE_ERR_INVALID if there is none, or none of the job's files fits it, and with
- * PE_ERR_TOO_LARGE if arguments and environment exceed PE_PROGRAM_BYTES_MAX. */
+/* Append arguments and environment of the job's program to `out`. A job without a command runs the
+ * image's default command. Fails with PE_ERR_INVALID if there is none, or none of the job's files
+ * fits it, and with PE_ERR_TOO_LARGE if arguments and environment exceed PE_PROGRAM_BYTES_MAX. */
 int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
                    struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the flat text `job` to `out`: limits, output globs, the current time and new entropy. Call it
- * immediately before `go`. `flag` is one more key that is set to 1 ("new_container" or "prewarm"), or NULL.
+/* Append the flat text `job` to `out`: limits, output globs, the current time and new entropy. Call
+ * it immediately before `go`. `flag` is one more key that is set to 1 ("new_container" or
+ * "prewarm"), or NULL.
  */
 int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out,
                struct pe_error *err) PE_MUST_CHECK;

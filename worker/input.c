@@ -41,7 +41,8 @@ int input_append(struct input *input, const void *bytes, size_t size, struct pe_
     return 0;
 }
 
-/* A form upload carries no permission bits. Scripts and programs are made executable by their first bytes. */
+/* A form upload carries no permission bits. Scripts and programs are made executable by their first
+ * bytes. */
 static uint32_t mode_of(const uint8_t *bytes, uint64_t size)
 {
     int runs = (size >= 2 && !memcmp(bytes, "#!", 2)) || (size >= 4 && !memcmp(bytes, "\177ELF", 4));

@@ -1,6 +1,7 @@
-/* The input device of a job: a squashfs in the memory behind the VM's second pmem device. The sizes of all
- * files are known before their first byte arrives, so each byte is copied once, to its final place. The
- * metadata follow the file data. Nothing is compressed, because decompressing would cost time in the guest.
+/* The input device of a job: a squashfs in the memory behind the VM's second pmem device. The sizes
+ * of all files are known before their first byte arrives, so each byte is copied once, to its final
+ * place. The metadata follow the file data. Nothing is compressed, because decompressing would cost
+ * time in the guest.
  */
 #ifndef PE_WORKER_INPUT_H
 #define PE_WORKER_INPUT_H
@@ -22,8 +23,8 @@ struct input {
     uint64_t filled;              /* offset of the next byte */
 };
 
-/* Begin an input with the files of a job. `device`, `files` and `stdin_name` must outlive it. Fails with
- * PE_ERR_TOO_LARGE if the files exceed PE_INPUT_FILES_MAX or PE_INPUT_BYTES_MAX. */
+/* Begin an input with the files of a job. `device`, `files` and `stdin_name` must outlive it. Fails
+ * with PE_ERR_TOO_LARGE if the files exceed PE_INPUT_FILES_MAX or PE_INPUT_BYTES_MAX. */
 int input_begin(struct input *input, struct memfile *device, const struct pe_parts *files,
                 const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
 
@@ -44,10 +45,11 @@ struct input_texts {
 void input_texts_free(struct input_texts *texts);
 #define autoinputtexts __attribute__((cleanup(input_texts_free)))
 
-/* Add the texts and write the metadata. The device then is a squashfs as proto/guest-contract.md describes
- * it. May be called again with other texts. Fails with PE_ERR_MALFORMED if bytes of the files are missing,
- * with PE_ERR_INVALID if a name occurs twice or is both a file and a directory (the balancer has checked the
- * names, but it is another program), and with PE_ERR_TOO_LARGE if the device is too small. */
+/* Add the texts and write the metadata. The device then is a squashfs as proto/guest-contract.md
+ * describes it. May be called again with other texts. Fails with PE_ERR_MALFORMED if bytes of the
+ * files are missing, with PE_ERR_INVALID if a name occurs twice or is both a file and a directory
+ * (the balancer has checked the names, but it is another program), and with PE_ERR_TOO_LARGE if the
+ * device is too small. */
 int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `input` owns; the device stays. Harmless on a zeroed input. */

@@ -1,6 +1,7 @@
-/* The steps of a job, in order: choose a VM, receive the input, wait for the VM and for the permit to run,
- * `go`, `done`, read the output, send the result. If the guest or the job is at fault, the balancer gets an
- * answer. Only a fault of the connection to the balancer ends the slot's session. */
+/* The steps of a job, in order: choose a VM, receive the input, wait for the VM and for the permit
+ * to run, `go`, `done`, read the output, send the result. If the guest or the job is at fault, the
+ * balancer gets an answer. Only a fault of the connection to the balancer ends the slot's session.
+ */
 #include "worker/job_run.h"
 
 #include "base/io.h"
@@ -14,10 +15,12 @@
 
 #include <string.h>
 
-/* What a guest may take beyond its job's timeout: starting crun and writing the output, under emulation. */
+/* What a guest may take beyond its job's timeout: starting crun and writing the output, under
+ * emulation. */
 #define GUEST_GRACE_MS 30000u
 
-/* If a VMM ends within this time after `go`, it was dying before: somebody killed it while it was idle. */
+/* If a VMM ends within this time after `go`, it was dying before: somebody killed it while it was
+ * idle. */
 #define GO_DOUBT_US 200000u
 
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
@@ -143,8 +146,8 @@ static enum step await_guest(const struct job_run *run, const char *expected, ui
 
 /* ---- the input ---- */
 
-/* Read the job's bytes up to `end`, straight into the device. If the job has been refused before, as `step`
- * and `err` say, its bytes are dropped and the refusal is returned. */
+/* Read the job's bytes up to `end`, straight into the device. If the job has been refused before,
+ * as `step` and `err` say, its bytes are dropped and the refusal is returned. */
 static enum step receive_input(struct job_state *state, enum step step, struct pe_error *err)
 {
     const struct job_run *run = state->run;
@@ -188,8 +191,8 @@ static enum step finish_input(struct job_state *state, struct pe_error *err)
 
 /* ---- the VM ---- */
 
-/* Start a VM for the job as soon as possible: a clone, or a boot without any preparation. If the template
- * server does not answer, the VM boots. */
+/* Start a VM for the job as soon as possible: a clone, or a boot without any preparation. If the
+ * template server does not answer, the VM boots. */
 static int start_machine(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
@@ -212,7 +215,8 @@ static int start_machine(struct job_state *state, struct pe_error *err)
     return failed;
 }
 
-/* Use the slot's VM if it has the rootfs of the job's image, and start another one if it has not. */
+/* Use the slot's VM if it has the rootfs of the job's image, and start another one if it has not.
+ */
 static enum step choose_machine(struct job_state *state, struct pe_error *err)
 {
     struct job_run *run = state->run;
@@ -247,7 +251,8 @@ static enum step replace_machine(const struct job_state *state, struct pe_error 
     return machine_boot_again(run->config, state->image, run->machine, err) < 0 ? STEP_REFUSED : STEP_OK;
 }
 
-/* A VM that is lost before it was ready has seen nothing of the job, so a second one may be booted. */
+/* A VM that is lost before it was ready has seen nothing of the job, so a second one may be booted.
+ */
 static enum step await_ready(const struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
@@ -261,8 +266,8 @@ static enum step await_ready(const struct job_state *state, struct pe_error *err
     return step == STEP_OK ? await_ready_line(run, err) : step;
 }
 
-/* If the worker has more slots than jobs run at the same time (--ahead), the job waits here, ready to run.
- * Without a template server that could grant the permit, it runs. */
+/* If the worker has more slots than jobs run at the same time (--ahead), the job waits here, ready
+ * to run. Without a template server that could grant the permit, it runs. */
 static enum step await_run_permit(const struct job_run *run, struct pe_error *err)
 {
     struct vm_snapshot none;
@@ -299,7 +304,8 @@ static enum step run_guest(struct job_state *state, struct pe_error *err)
 
 /* ---- the result ---- */
 
-/* A job whose guest fails or breaks the contract gets a result as well: vm_error, with the reason. */
+/* A job whose guest fails or breaks the contract gets a result as well: vm_error, with the reason.
+ */
 static void write_vm_error(struct job_state *state, const struct pe_error *cause)
 {
     struct pe_error fault;
@@ -312,8 +318,8 @@ static void write_vm_error(struct job_state *state, const struct pe_error *cause
         pe_log(PE_LOG_ERROR, "%s", fault.message);
 }
 
-/* The guest measures some of the steps itself. It is not trusted, so their sum is limited to the time that
- * was measured here between `go` and `done`. */
+/* The guest measures some of the steps itself. It is not trusted, so their sum is limited to the
+ * time that was measured here between `go` and `done`. */
 static void settle_steps(const struct job_state *state, uint64_t step_us[PE_STEPS])
 {
     static const enum pe_step of_guest[] = {PE_STEP_EXEC, PE_STEP_PROGRAM, PE_STEP_OUTPUT};
@@ -381,15 +387,16 @@ static enum step run_in_vm(struct job_state *state, struct pe_error *err)
     return step;
 }
 
-/* Whether the VM was lost before the job had an effect in it, so that another VM may run the job. */
+/* Whether the VM was lost before the job had an effect in it, so that another VM may run the job.
+ */
 static bool was_lost_before_go(const struct job_state *state, const struct pe_error *err)
 {
     return state->vm_failed && err->kind == PE_ERR_LOST && state->go_us &&
            pe_now_us() - state->go_us < GO_DOUBT_US;
 }
 
-/* Run the job and read its output. A refusal means that the job was canceled or cannot be run as it is; a
- * failure of the VM becomes a result. */
+/* Run the job and read its output. A refusal means that the job was canceled or cannot be run as it
+ * is; a failure of the VM becomes a result. */
 static enum step run_and_read(struct job_state *state, struct pe_error *err)
 {
     const struct memfile *output = &state->run->machine->output;

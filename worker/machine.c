@@ -1,5 +1,5 @@
-/* The life of a VM and its devices, and the lines on the serial port. What the devices contain is written in
- * worker/input.c and worker/bundle.c, and read in worker/output.c. */
+/* The life of a VM and its devices, and the lines on the serial port. What the devices contain is
+ * written in worker/input.c and worker/bundle.c, and read in worker/output.c. */
 #include "worker/machine.h"
 
 #include "base/cleanup.h"
@@ -18,14 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What kernel, pe-init and page cache need in addition to the job's memory. With less, a job at its limit
- * makes the guest reclaim pages for a minute before the OOM killer of the job's cgroup acts. */
+/* What kernel, pe-init and page cache need in addition to the job's memory. With less, a job at its
+ * limit makes the guest reclaim pages for a minute before the OOM killer of the job's cgroup acts.
+ */
 #define GUEST_RESERVE_MIB 192u
 
 /* Timeout of a warm-up command. */
 #define WARM_UP_MS 60000u
 
-/* A guest is at rest when its VMM has used less than REST_CPU_US in each of REST_SPANS spans in a row. */
+/* A guest is at rest when its VMM has used less than REST_CPU_US in each of REST_SPANS spans in a
+ * row. */
 #define REST_SPAN_MS 50u
 #define REST_SPANS 4u
 #define REST_CPU_US 1500u
@@ -54,7 +56,8 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
     return 0;
 }
 
-/* An image without a warm-up command gets `true`, which warms up everything but the program itself. */
+/* An image without a warm-up command gets `true`, which warms up everything but the program itself.
+ */
 static int warm_up_program(const struct pe_image *image, struct pe_buf *program, struct pe_error *err)
 {
     static char *nothing[] = {(char *)"true"};
@@ -64,7 +67,8 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
     return bundle_program(&warm_up, image, &no_files, program, err);
 }
 
-/* The preparation is on the output device, which the guest does not use before its job has ended. */
+/* The preparation is on the output device, which the guest does not use before its job has ended.
+ */
 static int write_preparation(const struct worker_config *config, const struct pe_image *image,
                              enum machine_preparation preparation, struct machine *machine,
                              struct pe_error *err)
@@ -159,8 +163,9 @@ static uint64_t cpu_time_us(clockid_t clock)
     return (uint64_t)used.tv_sec * 1000000u + (uint64_t)used.tv_nsec / 1000u;
 }
 
-/* After `ready` the kernel still has deferred work (releasing mounts and credentials of the warm-up, timers).
- * If the VM were saved before that is done, every clone would do it again before it reads its first line. */
+/* After `ready` the kernel still has deferred work (releasing mounts and credentials of the
+ * warm-up, timers). If the VM were saved before that is done, every clone would do it again before
+ * it reads its first line. */
 static void await_rest(const struct machine *machine)
 {
     static const struct timespec span = {.tv_nsec = REST_SPAN_MS * 1000000};

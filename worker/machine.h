@@ -1,5 +1,5 @@
-/* The VM of a slot together with the memory behind its devices, from its start until its output has been
- * read. The lines that guest and worker exchange are described in proto/guest-contract.md. */
+/* The VM of a slot together with the memory behind its devices, from its start until its output has
+ * been read. The lines that guest and worker exchange are described in proto/guest-contract.md. */
 #ifndef PE_WORKER_MACHINE_H
 #define PE_WORKER_MACHINE_H
 
@@ -13,13 +13,12 @@
 #include <stdbool.h>
 
 struct machine {
-    struct vm vm;                 /* owned */
-    struct memfile input, output; /* owned */
-    char
-        image[PE_IMAGE_IDENTITY_SIZE]; /* identity of the image that it was started for; "": there is no VM */
-    bool ready;                        /* the guest has said `ready` */
-    bool clone;                        /* it is a clone of a template */
-    uint64_t started_us;               /* on the clock of pe_now_us */
+    struct vm vm;                            /* owned */
+    struct memfile input, output;            /* owned */
+    char image[PE_IMAGE_IDENTITY_SIZE];      /* identity of its image; "": there is no VM */
+    bool ready;                              /* the guest has said `ready` */
+    bool clone;                              /* it is a clone of a template */
+    uint64_t started_us;                     /* on the clock of pe_now_us */
     uint64_t spawn_us, restore_us, ready_us; /* duration of the steps of that name (enum pe_step) */
     char line[256];                          /* what has arrived of the guest's current line */
     size_t line_size;
@@ -27,8 +26,8 @@ struct machine {
 
 #define MACHINE_NONE ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE})
 
-/* Bound on the time until a guest says `ready`, in ms. It allows for a boot and a warm-up command under
- * software emulation on a busy host. */
+/* Bound on the time until a guest says `ready`, in ms. It allows for a boot and a warm-up command
+ * under software emulation on a busy host. */
 #define MACHINE_READY_MS 90000u
 
 /* What a booting guest does before it says `ready`. */
@@ -38,49 +37,52 @@ enum machine_preparation {
     MACHINE_WARM,      /* it runs the image's warm-up command, then creates the container */
 };
 
-/* Boot a VM with the image's rootfs and new input and output devices. `savable` means that machine_save
- * shall be possible. Returns without waiting for the guest. On failure `*machine` is MACHINE_NONE. Errors
- * are those of vm_boot, and of pe_store_open_rootfs. */
+/* Boot a VM with the image's rootfs and new input and output devices. `savable` means that
+ * machine_save shall be possible. Returns without waiting for the guest. On failure `*machine` is
+ * MACHINE_NONE. Errors are those of vm_boot, and of pe_store_open_rootfs. */
 int machine_boot(const struct worker_config *config, const struct pe_image *image,
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Replace a machine whose VM is lost by a MACHINE_BARE boot that keeps the input device and what a job has
- * written to it. On failure `*machine` is MACHINE_NONE. Errors are those of machine_boot. */
+/* Replace a machine whose VM is lost by a MACHINE_BARE boot that keeps the input device and what a
+ * job has written to it. On failure `*machine` is MACHINE_NONE. Errors are those of machine_boot.
+ */
 int machine_boot_again(const struct worker_config *config, const struct pe_image *image,
                        struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
-/* Clone a template of this image, which was booted as MACHINE_WARM and savable. The clone runs when this
- * returns and says `ready` soon after. On failure `*machine` is MACHINE_NONE. Errors are those of vm_clone,
- * and of pe_store_open_rootfs. */
+/* Clone a template of this image, which was booted as MACHINE_WARM and savable. The clone runs when
+ * this returns and says `ready` soon after. On failure `*machine` is MACHINE_NONE. Errors are those
+ * of vm_clone, and of pe_store_open_rootfs. */
 int machine_clone(const struct worker_config *config, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Let a clone that is ready use the time until its job arrives: where guests are emulated, it runs the
- * image's warm-up command once, so that its code has been translated. The job may arrive at any time. Does
- * nothing if this slot does not prewarm. */
+/* Let a clone that is ready use the time until its job arrives: where guests are emulated, it runs
+ * the image's warm-up command once, so that its code has been translated. The job may arrive at any
+ * time. Does nothing if this slot does not prewarm. */
 int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and save it to `*snapshot`,
- * which the caller owns. `*machine` is MACHINE_NONE afterwards. Errors are those of vm_save. */
+/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and save it to
+ * `*snapshot`, which the caller owns. `*machine` is MACHINE_NONE afterwards. Errors are those of
+ * vm_save. */
 int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Kill the VM, if there is one, and keep the memory of the devices, which does not change any more. */
+/* Kill the VM, if there is one, and keep the memory of the devices, which does not change any more.
+ */
 void machine_kill(struct machine *machine);
 
 /* Kill the VM and free everything. Harmless on MACHINE_NONE, which it leaves behind. */
 void machine_discard(struct machine *machine);
 
-/* Read from the guest without blocking. Returns 1 if it sent exactly the line `expected`, and 0 if its line
- * is not complete yet. Fails with PE_ERR_LOST if the VMM ended, and with PE_ERR_INTERNAL if the guest sent
- * another line or `fail REASON`. */
+/* Read from the guest without blocking. Returns 1 if it sent exactly the line `expected`, and 0 if
+ * its line is not complete yet. Fails with PE_ERR_LOST if the VMM ended, and with PE_ERR_INTERNAL
+ * if the guest sent another line or `fail REASON`. */
 int machine_receive(struct machine *machine, const char *expected, struct pe_error *err) PE_MUST_CHECK;
 
-/* Returns whether there is a VM that was started for exactly this image, not for one that had its name
- * before. */
+/* Returns whether there is a VM that was started for exactly this image, not for one that had its
+ * name before. */
 bool machine_is_for(const struct machine *machine, const struct pe_image *image);
 
 /* Note that the guest said `ready`, and how long that took. */

@@ -149,7 +149,8 @@ static int find_files(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
-/* The token is the first line of the file. It is sent in an HTTP header, so it must be printable. */
+/* The token is the first line of the file. It is sent in an HTTP header, so it must be printable.
+ */
 static int read_token(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     if (!settings->token_file)
@@ -167,8 +168,9 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     return 0;
 }
 
-/* The VMMs of each slot run as a user that nothing else on the system uses, so they cannot reach the
- * files or processes of another slot. systemd leaves this range of UIDs alone (its UIDS-GIDS.md). */
+/* The VMMs of each slot run as a user that nothing else on the system uses, so they cannot reach
+ * the files or processes of another slot. systemd leaves this range of UIDs alone (its
+ * UIDS-GIDS.md). */
 #define VMM_UID_FIRST 2000000000u
 
 static int find_user(const char *name, struct worker_config *config, struct pe_error *err)

@@ -1,5 +1,5 @@
-/* Creating and mapping memfds. The size is sealed, because a VMM that truncated the file would kill the
- * worker with SIGBUS. */
+/* Creating and mapping memfds. The size is sealed, because a VMM that truncated the file would kill
+ * the worker with SIGBUS. */
 #include "worker/memfile.h"
 
 #include <fcntl.h>

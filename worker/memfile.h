@@ -1,5 +1,5 @@
-/* Memory behind a VM's pmem device: a memfd that worker and VMM both map. It has no name, and is freed when
- * the last process that uses it ends. */
+/* Memory behind a VM's pmem device: a memfd that worker and VMM both map. It has no name, and is
+ * freed when the last process that uses it ends. */
 #ifndef PE_WORKER_MEMFILE_H
 #define PE_WORKER_MEMFILE_H
 
@@ -16,8 +16,8 @@ struct memfile {
 
 #define MEMFILE_NONE ((struct memfile){.fd = -1})
 
-/* Create a memfd of `size` zero bytes; `name` shows up in /proc. Pages that are not written cost no memory.
- * The caller owns `*file`, which is MEMFILE_NONE on failure. Fails with PE_ERR_INTERNAL. */
+/* Create a memfd of `size` zero bytes; `name` shows up in /proc. Pages that are not written cost no
+ * memory. The caller owns `*file`, which is MEMFILE_NONE on failure. Fails with PE_ERR_INTERNAL. */
 int memfile_create(const char *name, size_t size, struct memfile *file, struct pe_error *err) PE_MUST_CHECK;
 
 /* Unmap and close. Harmless on MEMFILE_NONE, which it leaves behind. */

@@ -1,5 +1,5 @@
-/* The worker's counters: which there are, and the file for node_exporter. codec/prometheus.c counts durations
- * and writes the text format. */
+/* The worker's counters: which there are, and the file for node_exporter. codec/prometheus.c counts
+ * durations and writes the text format. */
 #include "worker/metrics.h"
 
 #include "base/cleanup.h"

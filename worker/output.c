@@ -1,4 +1,5 @@
-/* Parsing of a guest's cpio, which is hostile input: it becomes a result and a list of parts, or is refused.
+/* Parsing of a guest's cpio, which is hostile input: it becomes a result and a list of parts, or is
+ * refused.
  */
 #include "worker/output.h"
 
@@ -22,8 +23,8 @@ static int refuse(struct pe_error *err, const char *what)
 
 /* ---- checking the headers ---- */
 
-/* The format "newc" (cpio(5)): a header of 110 characters, of which these are read, then the name with its
- * NUL, then the data. Name and data are each followed by NULs up to a multiple of 4. */
+/* The format "newc" (cpio(5)): a header of 110 characters, of which these are read, then the name
+ * with its NUL, then the data. Name and data are each followed by NULs up to a multiple of 4. */
 enum { HEADER = 110, FILE_SIZE_AT = 54, NAME_SIZE_AT = 94, NAME_SIZE_MAX = PE_PATH_MAX + sizeof "dir/" };
 
 static const char trailer[] = "TRAILER!!!";
@@ -41,8 +42,8 @@ static uint32_t read_number(const uint8_t *digits)
     return value;
 }
 
-/* Check all headers before libarchive reads them: libarchive allocates as many bytes for a name as the header
- * says, up to 4 GiB, and searches for the next header after a broken one. */
+/* Check all headers before libarchive reads them: libarchive allocates as many bytes for a name as
+ * the header says, up to 4 GiB, and searches for the next header after a broken one. */
 static int check_headers(const void *cpio, size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = cpio, .left = size};
@@ -87,7 +88,8 @@ static int read_data(struct archive *archive, size_t size, struct pe_buf *out, s
     return 0;
 }
 
-/* Read the next entry. Returns 1, or 0 at the end. Checks the form of name and size, not their meaning. */
+/* Read the next entry. Returns 1, or 0 at the end. Checks the form of name and size, not their
+ * meaning. */
 static int next_entry(struct reader *reader, const char **name, size_t *size, mode_t *mode,
                       struct pe_error *err)
 {
@@ -115,10 +117,10 @@ static int expect_entry(struct reader *reader, const char *wanted, size_t limit,
     if (got < 0)
         return -1;
     if (!got || strcmp(name, wanted) != 0 || !S_ISREG(mode) || *size > limit)
-        return pe_fail(
-            err, PE_ERR_MALFORMED,
-            "the output of the guest is invalid: there is no '%s' of at most %zu bytes where it must be",
-            wanted, limit);
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "the output of the guest is invalid: there is no '%s' of at most %zu bytes "
+                       "where it must be",
+                       wanted, limit);
     return 0;
 }
 

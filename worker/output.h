@@ -1,6 +1,6 @@
-/* Reading a guest's output device: a cpio archive (newc) from a machine that an attacker may control
- * completely. Nothing is written to a file system and no path is resolved: the entries become bytes in
- * memory. */
+/* Reading a guest's output device: a cpio archive (newc) from a machine that an attacker may
+ * control completely. Nothing is written to a file system and no path is resolved: the entries
+ * become bytes in memory. */
 #ifndef PE_WORKER_OUTPUT_H
 #define PE_WORKER_OUTPUT_H
 
@@ -17,10 +17,10 @@ struct output {
     struct pe_buf bytes;   /* the bytes of all parts, concatenated */
 };
 
-/* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails with
- * PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is not allowed or
- * not in order, an entry is no regular file, or a limit is exceeded. The caller owns `output` also after a
- * failure. */
+/* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails
+ * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
+ * not allowed or not in order, an entry is no regular file, or a limit is exceeded. The caller owns
+ * `output` also after a failure. */
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `output` owns. Harmless on a zeroed output. */

@@ -45,7 +45,8 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_HELLO};
     pe_autobuf struct pe_buf text = {0};
     struct pe_error fault;
-    /* If the store cannot be read, the worker stays registered without images, and the log says why. */
+    /* If the store cannot be read, the worker stays registered without images, and the log says
+     * why. */
     if (pe_store_list(config->store, &images, &fault) < 0)
         pe_log(PE_LOG_ERROR, "%s", fault.message);
     struct utsname system;
@@ -63,8 +64,8 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     return ws_client_send(balancer, true, text.data, text.size, err);
 }
 
-/* Watch the folder of names, and the store itself, where that folder may be created later. Watching a folder
- * again changes nothing. */
+/* Watch the folder of names, and the store itself, where that folder may be created later. Watching
+ * a folder again changes nothing. */
 static void watch_store(const struct worker_config *config, int watch)
 {
     char names[PATH_MAX];

@@ -1,6 +1,6 @@
-/* The seccomp profile of every job. System calls that change the kernel, its clocks, its devices or other
- * namespaces fail with EPERM; all others are allowed. The VM is the security boundary. This profile makes it
- * harder for a job to take over the guest's kernel. */
+/* The seccomp profile of every job. System calls that change the kernel, its clocks, its devices or
+ * other namespaces fail with EPERM; all others are allowed. The VM is the security boundary. This
+ * profile makes it harder for a job to take over the guest's kernel. */
 #include "worker/seccomp_profile.h"
 
 #include <stddef.h>
@@ -20,8 +20,9 @@ static const char *const denied[] = {
     "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "get_mempolicy",
     "set_mempolicy", "mbind", "move_pages", "migrate_pages", "vhangup", "pidfd_getfd"};
 
-/* In a new user namespace a process may use many more kernel interfaces, so clone(2) with CLONE_NEWUSER is
- * denied. The flags of clone3(2) are in memory, where a filter cannot see them; ENOSYS makes libc use clone.
+/* In a new user namespace a process may use many more kernel interfaces, so clone(2) with
+ * CLONE_NEWUSER is denied. The flags of clone3(2) are in memory, where a filter cannot see them;
+ * ENOSYS makes libc use clone.
  */
 static json_t *namespace_rules(void)
 {

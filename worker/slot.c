@@ -1,5 +1,5 @@
-/* The life of a slot: connect, keep a VM warm, send `ready`, receive a job, run it, and begin again. What
- * happens between a job's arrival and its result is in worker/job_run.c. */
+/* The life of a slot: connect, keep a VM warm, send `ready`, receive a job, run it, and begin
+ * again. What happens between a job's arrival and its result is in worker/job_run.c. */
 #include "worker/slot.h"
 
 #include "base/io.h"
@@ -125,7 +125,8 @@ static int send_ready(struct slot *slot, struct pe_error *err)
     return ws_client_send(slot->balancer, true, text.data, text.size, err);
 }
 
-/* The guest sent something while the slot is idle: `ready`, or the end of its VMM. A lost VM is replaced. */
+/* The guest sent something while the slot is idle: `ready`, or the end of its VMM. A lost VM is
+ * replaced. */
 static int on_guest(struct slot *slot, struct pe_error *err)
 {
     struct pe_error fault;

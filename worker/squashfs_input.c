@@ -21,7 +21,8 @@
 #define BLOCK_UNCOMPRESSED (1u << 24)
 #define NO_FRAGMENT 0xFFFFFFFFu
 
-/* ---- libsquashfs in memory: its file is a byte range, and its compressor does not compress ---- */
+/* ---- libsquashfs in memory: its file is a byte range, and its compressor does not compress ----
+ */
 
 struct memory_file {
     sqfs_file_t base;
@@ -203,7 +204,8 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
         sqfs_dir_writer_create_inode(w->dir, 2 + subdirectories, 0xFFFFFFFF, parent);
     if (!inode)
         return pe_fail_errno(err, "cannot allocate the inode of a directory");
-    /* Large directories have no index, which would have to follow the extended inode. Readers do not need it.
+    /* Large directories have no index, which would have to follow the extended inode. Readers do
+     * not need it.
      */
     if (inode->base.type == SQFS_INODE_EXT_DIR)
         inode->data.dir_ext.inodex_count = 0;
@@ -213,7 +215,8 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
     return failed;
 }
 
-/* The files of one directory and those below it. Their paths have the first `prefix` bytes in common. */
+/* The files of one directory and those below it. Their paths have the first `prefix` bytes in
+ * common. */
 struct range {
     struct squashfs_input_file *files;
     size_t count;
@@ -223,7 +226,8 @@ struct range {
 static int write_tree(struct writer *w, struct range range, uint32_t parent, struct entry *self,
                       struct pe_error *err);
 
-/* How many files at the head of the range share the next component of their paths, which has `length` bytes.
+/* How many files at the head of the range share the next component of their paths, which has
+ * `length` bytes.
  */
 static size_t group_size(const struct range *range, size_t length)
 {
@@ -277,8 +281,8 @@ static int write_tree(struct writer *w, struct range range, uint32_t parent, str
     return write_directory(w, &entries, parent, self, err);
 }
 
-/* Order paths with '/' before all other bytes. Then the files of a directory are neighbours, and names within
- * a directory are in the order of strcmp. */
+/* Order paths with '/' before all other bytes. Then the files of a directory are neighbours, and
+ * names within a directory are in the order of strcmp. */
 static int compare_paths(const void *a, const void *b)
 {
     const unsigned char *x = (const unsigned char *)((const struct squashfs_input_file *)a)->path;

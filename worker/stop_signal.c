@@ -1,5 +1,5 @@
-/* The handler of SIGTERM and SIGINT in the worker's child processes. The supervisor takes its signals
- * with sigtimedwait(2) instead (worker/supervisor.c). */
+/* The handler of SIGTERM and SIGINT in the worker's child processes. The supervisor takes its
+ * signals with sigtimedwait(2) instead (worker/supervisor.c). */
 #include "worker/stop_signal.h"
 
 #include <poll.h>

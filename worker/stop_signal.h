@@ -9,7 +9,8 @@
 extern volatile sig_atomic_t stop_requested;
 
 /* From now on SIGTERM and SIGINT set stop_requested; both are blocked, and SIGPIPE is ignored. Wait
- * with ppoll(2) and an empty signal mask to let them in. Call it once, at the start of a process. */
+ * with ppoll(2) and an empty signal mask to let them in. Call it once, at the start of a process.
+ */
 void stop_signal_catch(void);
 
 /* Sleep for `ms` milliseconds, or until a stop is requested. */

@@ -1,5 +1,5 @@
-/* Starting and reaping children. This process does no other work and has no connections, so that there is
- * little in it that could fail. */
+/* Starting and reaping children. This process does no other work and has no connections, so that
+ * there is little in it that could fail. */
 #include "worker/supervisor.h"
 
 #include "base/io.h"
@@ -65,8 +65,8 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(1);
-    /* In a process group of its own the child does not get the SIGINT of a terminal. The supervisor gets it,
-     * and asks its children to finish. */
+    /* In a process group of its own the child does not get the SIGINT of a terminal. The supervisor
+     * gets it, and asks its children to finish. */
     setpgid(0, 0);
     stop_signal_catch();
     _exit(run_child(supervisor, child));
@@ -128,7 +128,8 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
     return signal > 0 ? signal : 0;
 }
 
-/* The registration stays until all other children have ended: it tells the balancer that the worker drains.
+/* The registration stays until all other children have ended: it tells the balancer that the worker
+ * drains.
  */
 static void drain(const struct supervisor *supervisor)
 {

@@ -29,8 +29,8 @@ static void forget_template(struct template_cache *cache, struct template *templ
     *template = cache->items[--cache->count];
 }
 
-/* Drop the least recently used templates until the bounds on memory and on number are kept. A running
- * clone keeps the memory of its template until it ends. */
+/* Drop the least recently used templates until the bounds on memory and on number are kept. A
+ * running clone keeps the memory of its template until it ends. */
 static void make_room(struct template_cache *cache)
 {
     for (;;) {
@@ -106,7 +106,8 @@ static enum template_availability look_up_image(struct template_cache *cache, co
     return template->retry_after_us > pe_now_us() ? TEMPLATE_UNAVAILABLE : TEMPLATE_PENDING;
 }
 
-/* An image that is missing from the store is left to the boot, which fails with a better message. */
+/* An image that is missing from the store is left to the boot, which fails with a better message.
+ */
 enum template_availability template_cache_lookup(struct template_cache *cache, const char *image,
                                                  const struct template **found)
 {
@@ -119,7 +120,8 @@ enum template_availability template_cache_lookup(struct template_cache *cache, c
     return entry ? look_up_image(cache, entry, found) : TEMPLATE_UNAVAILABLE;
 }
 
-/* A template that breaks every time must not keep the worker busy, so the second attempt has to wait. */
+/* A template that breaks every time must not keep the worker busy, so the second attempt has to
+ * wait. */
 void template_cache_report_broken(struct template_cache *cache, const char *image)
 {
     for (size_t i = 0; i < cache->count; i++) {

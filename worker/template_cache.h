@@ -1,6 +1,6 @@
-/* The templates of this worker: which there are in memory, which are being made, and which have to make
- * room for others. Every template is made in a process of its own (worker/template_maker.c), so nothing
- * here blocks. Who may clone a template, and when, is decided in worker/admission.c. */
+/* The templates of this worker: which there are in memory, which are being made, and which have to
+ * make room for others. Every template is made in a process of its own (worker/template_maker.c),
+ * so nothing here blocks. Who may clone a template, and when, is decided in worker/admission.c. */
 #ifndef PE_WORKER_TEMPLATE_CACHE_H
 #define PE_WORKER_TEMPLATE_CACHE_H
 
@@ -46,9 +46,9 @@ enum template_availability {
     TEMPLATE_UNAVAILABLE, /* there will be none soon: boot instead */
 };
 
-/* Prepare the cache, remove unfinished templates of earlier processes from the disk, and begin to make
- * the templates of the images in config->warm. If the engine does not clone, the cache stays empty. A
- * failure is logged and has the same effect. */
+/* Prepare the cache, remove unfinished templates of earlier processes from the disk, and begin to
+ * make the templates of the images in config->warm. If the engine does not clone, the cache stays
+ * empty. A failure is logged and has the same effect. */
 void template_cache_open(struct template_cache *cache, const struct worker_config *config);
 
 /* Look up the template for the image called `image`, and have it made if it is missing. `*found` is
@@ -56,18 +56,21 @@ void template_cache_open(struct template_cache *cache, const struct worker_confi
 enum template_availability template_cache_lookup(struct template_cache *cache, const char *image,
                                                  const struct template **found);
 
-/* Drop the templates of `image`, in memory and on disk, because one of them could not be cloned. They are
- * made again at the next lookup, after TEMPLATE_RETRY_US if this was not the first time. */
+/* Drop the templates of `image`, in memory and on disk, because one of them could not be cloned.
+ * They are made again at the next lookup, after TEMPLATE_RETRY_US if this was not the first time.
+ */
 void template_cache_report_broken(struct template_cache *cache, const char *image);
 
-/* Write one pollfd for each template to `fds`, which has room for TEMPLATE_CACHE_MAX. Returns how many. */
+/* Write one pollfd for each template to `fds`, which has room for TEMPLATE_CACHE_MAX. Returns how
+ * many. */
 size_t template_cache_list_fds(const struct template_cache *cache, struct pollfd *fds);
 
-/* Receive the templates that makers have sent, according to `fds` as template_cache_list_fds wrote them
- * and poll(2) completed them. The cache must not have changed in between. */
+/* Receive the templates that makers have sent, according to `fds` as template_cache_list_fds wrote
+ * them and poll(2) completed them. The cache must not have changed in between. */
 void template_cache_dispatch(struct template_cache *cache, const struct pollfd *fds);
 
-/* Reap makers that have exited, and drop templates while all together exceed config->template_mib. */
+/* Reap makers that have exited, and drop templates while all together exceed config->template_mib.
+ */
 void template_cache_maintain(struct template_cache *cache);
 
 /* Kill the makers. */

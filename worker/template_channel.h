@@ -1,8 +1,9 @@
-/* The channel between the slots and the template server (worker/template_server.c): a UNIX socket in
- * the worker's run directory, with one SOCK_SEQPACKET connection for each permit.
+/* The channel between the slots and the template server (worker/template_server.c): a UNIX socket
+ * in the worker's run directory, with one SOCK_SEQPACKET connection for each permit.
  *
- * A slot sends a permit request and waits for the grant. It may then start a VM, or run a job, until it
- * sends the release. A slot that dies releases its permits, because its connections end. */
+ * A slot sends a permit request and waits for the grant. It may then start a VM, or run a job,
+ * until it sends the release. A slot that dies releases its permits, because its connections end.
+ */
 #ifndef PE_WORKER_TEMPLATE_CHANNEL_H
 #define PE_WORKER_TEMPLATE_CHANNEL_H
 
@@ -28,16 +29,18 @@ enum template_message_kind {
 struct template_message {
     enum template_message_kind kind;
     char image[PE_IMAGE_NAME_MAX + 1];
-    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_GRANT_CLONE: identity of the template's image */
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_GRANT_CLONE: identity of the template's image
+                                            */
 };
 
-/* Listen on the socket RUNDIR/templates. Returns the descriptor, which the caller owns. Called once per
- * worker, before there are slots: connections made while the template server restarts then wait for it.
- * Fails with PE_ERR_TOO_LARGE if the path is too long for a socket, else with PE_ERR_INTERNAL. */
+/* Listen on the socket RUNDIR/templates. Returns the descriptor, which the caller owns. Called once
+ * per worker, before there are slots: connections made while the template server restarts then wait
+ * for it. Fails with PE_ERR_TOO_LARGE if the path is too long for a socket, else with
+ * PE_ERR_INTERNAL. */
 int template_channel_listen(const struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
 
-/* Connect to the template server. Returns a nonblocking descriptor, which the caller owns. Fails with
- * PE_ERR_LOST if nobody listens. */
+/* Connect to the template server. Returns a nonblocking descriptor, which the caller owns. Fails
+ * with PE_ERR_LOST if nobody listens. */
 int template_channel_connect(const struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a message, together with both files of `snapshot` unless that is NULL. Fails with
@@ -45,9 +48,9 @@ int template_channel_connect(const struct worker_config *config, struct pe_error
 int template_channel_send(int fd, const struct template_message *message, const struct vm_snapshot *snapshot,
                           struct pe_error *err) PE_MUST_CHECK;
 
-/* Receive a message without blocking. Returns 1 if there was one and 0 if there was none. `*snapshot` is
- * VM_SNAPSHOT_NONE unless two files travelled along, which the caller then owns. Fails with PE_ERR_LOST
- * at the end of the connection. */
+/* Receive a message without blocking. Returns 1 if there was one and 0 if there was none.
+ * `*snapshot` is VM_SNAPSHOT_NONE unless two files travelled along, which the caller then owns.
+ * Fails with PE_ERR_LOST at the end of the connection. */
 int template_channel_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot,
                              struct pe_error *err) PE_MUST_CHECK;
 

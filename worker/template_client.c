@@ -1,4 +1,5 @@
-/* How a slot talks to the template server. The messages are described in worker/template_channel.h. */
+/* How a slot talks to the template server. The messages are described in worker/template_channel.h.
+ */
 #include "worker/template_client.h"
 
 #include "base/cleanup.h"
@@ -15,8 +16,8 @@ void template_client_close(struct template_client *client)
     *client = TEMPLATE_CLIENT_NONE;
 }
 
-/* A connection to a template server that has restarted since fails at the first send. A second attempt
- * uses a new connection. */
+/* A connection to a template server that has restarted since fails at the first send. A second
+ * attempt uses a new connection. */
 static int send_request(struct template_client *client, const struct worker_config *config,
                         const struct template_message *message, struct pe_error *err)
 {

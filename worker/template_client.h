@@ -1,5 +1,6 @@
-/* A slot's end of one connection to the template server: it requests a permit, receives the grant and
- * releases the permit. A slot has two of these, one for starting VMs and one for running jobs. */
+/* A slot's end of one connection to the template server: it requests a permit, receives the grant
+ * and releases the permit. A slot has two of these, one for starting VMs and one for running jobs.
+ */
 #ifndef PE_WORKER_TEMPLATE_CLIENT_H
 #define PE_WORKER_TEMPLATE_CLIENT_H
 
@@ -19,24 +20,26 @@ struct template_client {
 
 #define TEMPLATE_CLIENT_NONE ((struct template_client){.fd = -1})
 
-/* Request a permit to start a VM for `image`, connecting first if necessary. `now` means that a job waits
- * for the VM. The request replaces an earlier one. Fails with PE_ERR_LOST or PE_ERR_INTERNAL if the
- * template server cannot be reached. */
+/* Request a permit to start a VM for `image`, connecting first if necessary. `now` means that a job
+ * waits for the VM. The request replaces an earlier one. Fails with PE_ERR_LOST or PE_ERR_INTERNAL
+ * if the template server cannot be reached. */
 int template_client_request_vm(struct template_client *client, const struct worker_config *config,
                                const char *image, bool now, struct pe_error *err) PE_MUST_CHECK;
 
-/* Request a permit to run a job whose VM and input are ready. Fails as template_client_request_vm does. */
+/* Request a permit to run a job whose VM and input are ready. Fails as template_client_request_vm
+ * does. */
 int template_client_request_run(struct template_client *client, const struct worker_config *config,
                                 struct pe_error *err) PE_MUST_CHECK;
 
-/* Receive the grant, waiting for it at most `wait_ms` milliseconds. Returns 1 if it arrived; `*snapshot`
- * is then the caller's, and VM_SNAPSHOT_NONE means that the VM has to boot. Returns 0 if it did not
- * arrive yet. Fails with PE_ERR_LOST if the connection ended; the client is then closed. */
+/* Receive the grant, waiting for it at most `wait_ms` milliseconds. Returns 1 if it arrived;
+ * `*snapshot` is then the caller's, and VM_SNAPSHOT_NONE means that the VM has to boot. Returns 0
+ * if it did not arrive yet. Fails with PE_ERR_LOST if the connection ended; the client is then
+ * closed. */
 int template_client_receive(struct template_client *client, int wait_ms, struct vm_snapshot *snapshot,
                             struct pe_error *err) PE_MUST_CHECK;
 
-/* Returns whether the template received last was made from exactly this image. The name may have been
- * given to another image since. */
+/* Returns whether the template received last was made from exactly this image. The name may have
+ * been given to another image since. */
 bool template_client_matches(const struct template_client *client, const struct pe_image *image);
 
 /* Release the permit, or withdraw the request. Harmless if there is neither. */
@@ -45,7 +48,8 @@ void template_client_release(struct template_client *client);
 /* Report that the template received last, for `image`, cannot be cloned. It will be made again. */
 void template_client_report_broken(struct template_client *client, const char *image);
 
-/* Close the connection, which releases the permit. Harmless on TEMPLATE_CLIENT_NONE, which it leaves. */
+/* Close the connection, which releases the permit. Harmless on TEMPLATE_CLIENT_NONE, which it
+ * leaves. */
 void template_client_close(struct template_client *client);
 
 #endif

@@ -119,7 +119,8 @@ static void remove_template(int directory, const char *name)
     unlinkat(directory, name, AT_REMOVEDIR);
 }
 
-/* Returns the bytes of all templates, and in `oldest` the least recently used one, which is not `keep`. */
+/* Returns the bytes of all templates, and in `oldest` the least recently used one, which is not
+ * `keep`. */
 static uint64_t survey(int directory, const char *keep, char oldest[TEMPLATE_KEY_SIZE])
 {
     uint64_t bytes = 0;

@@ -3,8 +3,8 @@
  *   DIR/<key>/memory   RAM, a sparse file
  *   DIR/<key>/state    registers and devices
  *
- * DIR is config->template_dir, and the key is that of worker/template_key.h. A folder gets its final name
- * by one rename(2), so it is complete. Names that begin with "." are unfinished. */
+ * DIR is config->template_dir, and the key is that of worker/template_key.h. A folder gets its
+ * final name by one rename(2), so it is complete. Names that begin with "." are unfinished. */
 #ifndef PE_WORKER_TEMPLATE_DISK_H
 #define PE_WORKER_TEMPLATE_DISK_H
 
@@ -12,14 +12,14 @@
 #include "worker/config.h"
 #include "worker/vmm/vmm.h"
 
-/* Read the template `key` into sealed memory files, which the caller owns, and note that it was used now.
- * Fails with PE_ERR_NOT_FOUND if there is none, else with PE_ERR_INTERNAL; `*snapshot` is then
- * VM_SNAPSHOT_NONE. */
+/* Read the template `key` into sealed memory files, which the caller owns, and note that it was
+ * used now. Fails with PE_ERR_NOT_FOUND if there is none, else with PE_ERR_INTERNAL; `*snapshot` is
+ * then VM_SNAPSHOT_NONE. */
 int template_disk_load(const struct worker_config *config, const char *key, struct vm_snapshot *snapshot,
                        struct pe_error *err) PE_MUST_CHECK;
 
-/* Write the template `key`, replacing an older one, then remove the least recently used templates until
- * all together fit into config->template_mib. Fails with PE_ERR_INTERNAL. */
+/* Write the template `key`, replacing an older one, then remove the least recently used templates
+ * until all together fit into config->template_mib. Fails with PE_ERR_INTERNAL. */
 int template_disk_store(const struct worker_config *config, const char *key,
                         const struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;
 

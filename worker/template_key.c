@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Count this up when pe-worker itself changes what a snapshot means: the guest contract, or the way in
- * which a template is made. */
+/* Count this up when pe-worker itself changes what a snapshot means: the guest contract, or the way
+ * in which a template is made. */
 #define TEMPLATE_FORMAT 2
 
 /* Add the content of a file, and a mark that separates it from what follows. */

@@ -6,16 +6,16 @@
 
 #include <stddef.h>
 
-/* Create the run directory `base`/worker-<pid>, and `base` itself, and write its path to `path`. Run
- * directories of workers that no longer exist are removed. The mode is 0711, because VMMs that run as other
- * users have sockets below it. Fails with PE_ERR_INTERNAL. */
+/* Create the run directory `base`/worker-<pid>, and `base` itself, and write its path to `path`.
+ * Run directories of workers that no longer exist are removed. The mode is 0711, because VMMs that
+ * run as other users have sockets below it. Fails with PE_ERR_INTERNAL. */
 int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove a folder with everything in it. */
 void worker_dir_remove(const char *path);
 
-/* Create a folder with mode 0700, and the folders above it with mode 0755. It is no error if it exists. Fails
- * with PE_ERR_INTERNAL. */
+/* Create a folder with mode 0700, and the folders above it with mode 0755. It is no error if it
+ * exists. Fails with PE_ERR_INTERNAL. */
 int worker_dir_ensure(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

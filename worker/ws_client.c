@@ -220,12 +220,12 @@ static int upgrade(struct ws_client *client, const char *path, const char *token
     pe_autobuf struct pe_buf request = {0};
     pe_random(nonce, sizeof nonce);
     EVP_EncodeBlock((unsigned char *)key, nonce, sizeof nonce);
-    if (pe_buf_printf(
-            &request, err,
-            "GET %s HTTP/1.1\r\nHost: balancer\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: %s\r\n%s%s%s\r\n",
-            path, key, PE_SLOT_SUBPROTOCOL, token ? "Authorization: Bearer " : "", token ? token : "",
-            token ? "\r\n" : "") < 0)
+    if (pe_buf_printf(&request, err,
+                      "GET %s HTTP/1.1\r\nHost: balancer\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: "
+                      "%s\r\n%s%s%s\r\n",
+                      path, key, PE_SLOT_SUBPROTOCOL, token ? "Authorization: Bearer " : "",
+                      token ? token : "", token ? "\r\n" : "") < 0)
         return -1;
     uint64_t deadline_us = pe_now_us() + CONNECT_TIMEOUT_S * 1000000;
     if (send_request(client, (const char *)request.data, request.size, deadline_us, err) < 0 ||
@@ -320,7 +320,8 @@ static int keep_alive(struct ws_client *client, uint64_t now, struct pe_error *e
     return 0;
 }
 
-/* Sleep until there is something to do for the socket, `fd` (then `*fd_ready` is set), a signal or the clock.
+/* Sleep until there is something to do for the socket, `fd` (then `*fd_ready` is set), a signal or
+ * the clock.
  */
 static int sleep_until(struct ws_client *client, int fd, uint64_t deadline_us, bool *fd_ready,
                        struct pe_error *err)

@@ -1,6 +1,6 @@
-/* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers pings and
- * notices when the balancer falls silent. libcurl makes the connection (TCP, TLS, UNIX socket, proxies), and
- * wslay reads and writes the frames. */
+/* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers
+ * pings and notices when the balancer falls silent. libcurl makes the connection (TCP, TLS, UNIX
+ * socket, proxies), and wslay reads and writes the frames. */
 #ifndef PE_WORKER_WS_CLIENT_H
 #define PE_WORKER_WS_CLIENT_H
 
@@ -27,29 +27,30 @@ enum ws_client_event {
     WS_CLIENT_STOP,     /* a stop was requested (worker/stop_signal.h) */
 };
 
-/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`. `token` is the
- * bearer token, or NULL. The caller closes the connection. Returns NULL with PE_ERR_LOST if nobody answers or
- * the upgrade is refused, with PE_ERR_INVALID if the token is refused, and with PE_ERR_MALFORMED if the
- * response is not HTTP. */
+/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`.
+ * `token` is the bearer token, or NULL. The caller closes the connection. Returns NULL with
+ * PE_ERR_LOST if nobody answers or the upgrade is refused, with PE_ERR_INVALID if the token is
+ * refused, and with PE_ERR_MALFORMED if the response is not HTTP. */
 struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
                                  struct pe_error *err);
 
-/* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the worker's
- * version of the protocol. `client` is the failed connection, not closed yet, or NULL if there was none. */
+/* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the
+ * worker's version of the protocol. `client` is the failed connection, not closed yet, or NULL if
+ * there was none. */
 unsigned ws_client_retry_ms(const struct ws_client *client);
 
 /* Send a close frame if the connection still exists, and free it. Harmless on NULL. */
 void ws_client_close(struct ws_client *client);
 
-/* Send a message. Blocks until the kernel has all of it. Fails with PE_ERR_LOST if the balancer is gone or
- * silent. */
+/* Send a message. Blocks until the kernel has all of it. Fails with PE_ERR_LOST if the balancer is
+ * gone or silent. */
 int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until a message has arrived, `fd` is readable (-1: no descriptor), `deadline_us` has passed (on the
- * clock of pe_now_us; 0: no deadline) or, if `stoppable`, a stop is requested. If several are true, the first
- * in the order of enum ws_client_event is reported. Fails with PE_ERR_LOST if the connection ended or fell
- * silent. */
+/* Wait until a message has arrived, `fd` is readable (-1: no descriptor), `deadline_us` has passed
+ * (on the clock of pe_now_us; 0: no deadline) or, if `stoppable`, a stop is requested. If several
+ * are true, the first in the order of enum ws_client_event is reported. Fails with PE_ERR_LOST if
+ * the connection ended or fell silent. */
 int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool stoppable,
                    enum ws_client_event *event, struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* Exercises worker/vmm/vmm.h with one driver: walk COMMAND DRIVER PROGRAM KERNEL INITRAMFS RUN_DIR UID.
- * DRIVER is qemu (under software emulation) or cloud-hypervisor. COMMAND is
+/* Exercises worker/vmm/vmm.h with one driver: walk COMMAND DRIVER PROGRAM KERNEL INITRAMFS RUN_DIR
+ * UID. DRIVER is qemu (under software emulation) or cloud-hypervisor. COMMAND is
  *
  *   version   print the version, or why the VMM cannot be used
  *   boot      boot a savable VM, wait for `ready`, kill it, and print `ready` or the error
@@ -172,8 +172,8 @@ static long status_field(pid_t pid, const char *field)
     return at ? strtol(at + strlen(field), NULL, 10) : -1;
 }
 
-/* FNV-1a of the pages that are not all zero, and of where they are. A page of zeros counts as a hole:
- * reading a hole through a private mapping may allocate one. */
+/* FNV-1a of the pages that are not all zero, and of where they are. A page of zeros counts as a
+ * hole: reading a hole through a private mapping may allocate one. */
 static uint64_t digest(int fd)
 {
     uint64_t sum = 14695981039346656037ull;

@@ -1,5 +1,5 @@
-/* HTTP to cloud-hypervisor with libcurl, JSON with jansson. It implements the calls; cloud_hypervisor.c
- * decides which ones are made. */
+/* HTTP to cloud-hypervisor with libcurl, JSON with jansson. It implements the calls;
+ * cloud_hypervisor.c decides which ones are made. */
 #include "worker/vmm/ch_api.h"
 
 #include "base/buffer.h"
@@ -78,7 +78,8 @@ static size_t keep_answer(char *bytes, size_t size, size_t count, void *context)
     return pe_buf_append(context, bytes, size * count, &ignored) < 0 ? 0 : size * count;
 }
 
-/* libcurl accepts a response whose headers are cut. Record whether the empty line at their end arrived. */
+/* libcurl accepts a response whose headers are cut. Record whether the empty line at their end
+ * arrived. */
 static size_t note_header(char *bytes, size_t size, size_t count, void *complete)
 {
     *(bool *)complete = size * count == 2 && !memcmp(bytes, "\r\n", 2);
@@ -106,7 +107,8 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
     return wrong ? -1 : 0;
 }
 
-/* The body of an error is an array of sentences, outermost first, or an object {"error": sentence}. */
+/* The body of an error is an array of sentences, outermost first, or an object {"error": sentence}.
+ */
 static void read_sentences(const struct pe_buf *answer, char *text, size_t size)
 {
     pe_autojson json_t *body =
@@ -155,7 +157,8 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
     char url[96];
     long status = 0;
     bool complete = false;
-    /* An empty "Expect:" keeps libcurl from asking for permission to send a body of more than 1 KiB. */
+    /* An empty "Expect:" keeps libcurl from asking for permission to send a body of more than 1
+     * KiB. */
     autoheaders struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     if (body && headers)
         curl_slist_append(headers, "Content-Type: application/json");
@@ -173,8 +176,8 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
     return status / 100 == 2 ? 0 : refuse(name, status, answer, err);
 }
 
-/* Make a call. `body` is consumed, or NULL. Unless `value` is NULL, the answer must be an object, which the
- * caller owns. */
+/* Make a call. `body` is consumed, or NULL. Unless `value` is NULL, the answer must be an object,
+ * which the caller owns. */
 static int call(struct ch_api *api, const char *method, const char *name, json_t *body, json_t **value,
                 struct pe_error *err)
 {

@@ -1,10 +1,11 @@
-/* cloud-hypervisor's REST API over its UNIX socket, one function for each call. Names and types are those
- * of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its guest has taken
- * over may answer anything or nothing, so every answer is bounded and every call ends at the deadline.
+/* cloud-hypervisor's REST API over its UNIX socket, one function for each call. Names and types are
+ * those of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its
+ * guest has taken over may answer anything or nothing, so every answer is bounded and every call
+ * ends at the deadline.
  *
- * All calls fail with PE_ERR_LOST if the VMM ends or the deadline passes, with PE_ERR_MALFORMED if the
- * answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's own explanation if it
- * refuses. */
+ * All calls fail with PE_ERR_LOST if the VMM ends or the deadline passes, with PE_ERR_MALFORMED if
+ * the answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's own
+ * explanation if it refuses. */
 #ifndef PE_WORKER_VMM_CH_API_H
 #define PE_WORKER_VMM_CH_API_H
 
@@ -38,7 +39,8 @@ int ch_api_await_socket(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 /* vmm.ping: get the version, e.g. "v53.0.0". */
 int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.create: define the VM by a VmConfig, which is consumed. The serial socket exists afterwards. */
+/* vm.create: define the VM by a VmConfig, which is consumed. The serial socket exists afterwards.
+ */
 int ch_api_create(struct ch_api *api, json_t *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* vm.boot: start the VM. */
@@ -50,8 +52,8 @@ int ch_api_pause(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 /* vm.resume: let the CPUs of a paused VM run. */
 int ch_api_resume(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.snapshot: write config.json and state.json to `folder`, an existing folder with an absolute path, and
- * memory-ranges unless all RAM is in files of its own. */
+/* vm.snapshot: write config.json and state.json to `folder`, an existing folder with an absolute
+ * path, and memory-ranges unless all RAM is in files of its own. */
 int ch_api_snapshot(struct ch_api *api, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
 /* vm.restore: create a VM from such a folder. The VM is paused afterwards. */
@@ -66,7 +68,8 @@ int ch_api_counters(struct ch_api *api, json_t **counters, struct pe_error *err)
 /* vm.add-pmem: plug in a device described by a PmemConfig, which is consumed. */
 int ch_api_add_pmem(struct ch_api *api, json_t *pmem, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.remove-device: ask the guest to give up the device `id`. The call does not wait for the guest. */
+/* vm.remove-device: ask the guest to give up the device `id`. The call does not wait for the guest.
+ */
 int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *err) PE_MUST_CHECK;
 
 /* vm.resize: set the number of CPUs and the memory in bytes; 0 leaves one as it is. */

@@ -1,6 +1,7 @@
-/* Building and changing VmConfigs. Sources: cloud-hypervisor's docs/memory.md, docs/snapshot_restore.md and
- * vmm/src/vm_config.rs. cloud-hypervisor silently ignores keys that it does not know, so a misspelt key
- * would cost a device; the stand-in in tests/standin refuses such keys. */
+/* Building and changing VmConfigs. Sources: cloud-hypervisor's docs/memory.md,
+ * docs/snapshot_restore.md and vmm/src/vm_config.rs. cloud-hypervisor silently ignores keys that it
+ * does not know, so a misspelt key would cost a device; the stand-in in tests/standin refuses such
+ * keys. */
 #include "worker/vmm/ch_config.h"
 
 #include "base/cleanup.h"
@@ -10,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* pmem devices are at the top of the guest's address space. With the default of 46 bits, a guest with KASLR
- * cannot map them and has no /dev/pmem0 (cloud-hypervisor's issue 8191). */
+/* pmem devices are at the top of the guest's address space. With the default of 46 bits, a guest
+ * with KASLR cannot map them and has no /dev/pmem0 (cloud-hypervisor's issue 8191). */
 #define PHYSICAL_ADDRESS_BITS 40
 
 static json_t *fd_path(int fd)

@@ -28,9 +28,9 @@ struct ch_fds {
 /* Returns the VmConfig of a VM that boots, which the caller owns; NULL without memory. */
 json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder);
 
-/* Change `config`, the config.json of a snapshot, into that of a clone: it gets its own folder and files,
- * and maps its memory privately. Fails with PE_ERR_INVALID if the pmem devices are not those of `spec`,
- * and with PE_ERR_MALFORMED if `config` is not a VmConfig. */
+/* Change `config`, the config.json of a snapshot, into that of a clone: it gets its own folder and
+ * files, and maps its memory privately. Fails with PE_ERR_INVALID if the pmem devices are not those
+ * of `spec`, and with PE_ERR_MALFORMED if `config` is not a VmConfig. */
 int ch_config_clone(json_t *config, const struct vm_spec *spec, const struct ch_fds *fds, const char *folder,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,14 +1,16 @@
-/* The cloud-hypervisor driver: one VMM per VM, controlled over REST through a socket in the VM's folder.
- * ch_config.c has the configuration of a VM, and ch_api.c the calls.
+/* The cloud-hypervisor driver: one VMM per VM, controlled over REST through a socket in the VM's
+ * folder. ch_config.c has the configuration of a VM, and ch_api.c the calls.
  *
- * It works around these properties of cloud-hypervisor (docs/cloud-hypervisor.md has the full list):
- * - A reboot of the guest stays in the process, and a kernel panic is a reboot (panic=-1). The kernel is
- *   therefore given by a name that is removed after the boot: the second boot fails and ends the process.
- * - The exit code carries no information. The end of the VM is the end of the process, which its pidfd
- *   and the serial port report.
+ * It works around these properties of cloud-hypervisor (docs/cloud-hypervisor.md has the full
+ * list):
+ * - A reboot of the guest stays in the process, and a kernel panic is a reboot (panic=-1). The
+ * kernel is therefore given by a name that is removed after the boot: the second boot fails and
+ * ends the process.
+ * - The exit code carries no information. The end of the VM is the end of the process, which its
+ * pidfd and the serial port report.
  * - It never removes its sockets. They are in the VM's folder, which is removed as a whole.
- * - Clones share memory only if the template's RAM is a named file, mapped shared, that the clones map
- *   privately, and only from v51 on. */
+ * - Clones share memory only if the template's RAM is a named file, mapped shared, that the clones
+ * map privately, and only from v51 on. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/job_spec.h"
@@ -30,10 +32,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* We need discarded writes on pmem (v20), a serial socket (v36), bzImage (v39) and errors as lists. Older
- * releases than this one have not been examined. */
+/* We need discarded writes on pmem (v20), a serial socket (v36), bzImage (v39) and errors as lists.
+ * Older releases than this one have not been examined. */
 #define OLDEST_RELEASE 45u
-/* The first release that opens the file behind private memory read-only: its commit 2c2f5d243 (#7674). */
+/* The first release that opens the file behind private memory read-only: its commit 2c2f5d243
+ * (#7674). */
 #define CLONE_RELEASE 51u
 
 /* The longest path of a socket, with the NUL: unix(7). */
@@ -89,8 +92,8 @@ static void unlink_in(const struct vm *vm, const char *name)
         unlink(path);
 }
 
-/* Create the file for the memory of a template. Its file system may be small, and a VMM that writes to a
- * page without room is killed by SIGBUS, so the room is checked before. */
+/* Create the file for the memory of a template. Its file system may be small, and a VMM that writes
+ * to a page without room is killed by SIGBUS, so the room is checked before. */
 static int make_memory(const struct vm_host *host, const struct vm_spec *spec, const struct vm *vm,
                        struct pe_error *err)
 {
@@ -111,8 +114,8 @@ static int make_memory(const struct vm_host *host, const struct vm_spec *spec, c
 
 /* ---- starting the VMM ---- */
 
-/* The sizes are checked here: cloud-hypervisor maps a file that is too short, and dies when the guest
- * touches what is behind its end. */
+/* The sizes are checked here: cloud-hypervisor maps a file that is too short, and dies when the
+ * guest touches what is behind its end. */
 static int add_pmem_files(struct fd_list *list, const struct vm_spec *spec, struct ch_fds *fds,
                           struct pe_error *err)
 {
@@ -162,8 +165,8 @@ static int connect_serial(struct vm *vm, struct pe_error *err)
 
 /* ---- boot ---- */
 
-/* The serial port exists after vm.create. We connect before the boot, because up to v52 the guest's output is
- * lost while nobody is connected. */
+/* The serial port exists after vm.create. We connect before the boot, because up to v52 the guest's
+ * output is lost while nobody is connected. */
 static int create_and_boot(struct ch_api *api, json_t *config, struct vm *vm, struct pe_error *err)
 {
     if (ch_api_create(api, config, err) < 0 || connect_serial(vm, err) < 0 || ch_api_boot(api, err) < 0)

@@ -1,10 +1,10 @@
-/* What a VMM driver provides to worker/vmm/vmm.c, which is its only caller. vmm.h describes what the
- * callers of vmm.c may expect; this file says which part of that a driver has to do.
+/* What a VMM driver provides to worker/vmm/vmm.c, which is its only caller. vmm.h describes what
+ * the callers of vmm.c may expect; this file says which part of that a driver has to do.
  *
- * To add a driver: write the four functions, define a `struct vmm_driver`, declare it below, and list its
- * engines in worker/vmm/engine_selection.c. tests/vmm/walk.c checks everything that holds for every
- * driver. A driver starts its VMM with vmm_process_start (worker/vmm/process.h) and, if it needs files by
- * path, keeps them in the folder of run_dir_make (worker/vmm/run_dir.h). */
+ * To add a driver: write the four functions, define a `struct vmm_driver`, declare it below, and
+ * list its engines in worker/vmm/engine_selection.c. tests/vmm/walk.c checks everything that holds
+ * for every driver. A driver starts its VMM with vmm_process_start (worker/vmm/process.h) and, if
+ * it needs files by path, keeps them in the folder of run_dir_make (worker/vmm/run_dir.h). */
 #ifndef PE_WORKER_VMM_DRIVER_H
 #define PE_WORKER_VMM_DRIVER_H
 
@@ -16,36 +16,37 @@
 struct vmm_driver {
     const char *name; /* first part of an engine's name, e.g. "qemu" */
 
-    /* Write the VMM's version to `text`. Fail if the program is missing or its version is too old. Called
-     * before anything else; it must not start a VM. */
+    /* Write the VMM's version to `text`. Fail if the program is missing or its version is too old.
+     * Called before anything else; it must not start a VM. */
     int (*version)(const struct vm_host *host, char *text, size_t size, struct pe_error *err);
 
-    /* Start a VM from host->kernel and host->initramfs and return without waiting for the guest. The
-     * driver sets vm->pid and vm->pidfd (vmm_process_start does) and vm->serial_fd, nonblocking, and
-     * passes on the files of spec->pmem. vm->log_fd is open already. If spec->savable, the RAM must be in
-     * vm->memory_fd, an empty file of spec->memory_mib, by the end of `save`. On failure `vm` may be
-     * partly filled: vmm.c kills what there is. */
+    /* Start a VM from host->kernel and host->initramfs and return without waiting for the guest.
+     * The driver sets vm->pid and vm->pidfd (vmm_process_start does) and vm->serial_fd,
+     * nonblocking, and passes on the files of spec->pmem. vm->log_fd is open already. If
+     * spec->savable, the RAM must be in vm->memory_fd, an empty file of spec->memory_mib, by the
+     * end of `save`. On failure `vm` may be partly filled: vmm.c kills what there is. */
     int (*boot)(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err);
 
     /* Pause `vm`, write registers and devices to `state_fd`, an empty memfd, and leave the RAM in
-     * vm->memory_fd. Take at most VM_SAVE_MS. vmm.c kills the VM afterwards and seals both files. */
+     * vm->memory_fd. Take at most VM_SAVE_MS. vmm.c kills the VM afterwards and seals both files.
+     */
     int (*save)(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err);
 
     /* Start a VM from `snapshot` and return when it runs, after at most VM_CLONE_MS. The clone maps
-     * snapshot->memory_fd privately, and neither file's offset may change: other clones use them at the
-     * same time. Set vm->spawn_us and vm->restore_us, and otherwise what `boot` sets. */
+     * snapshot->memory_fd privately, and neither file's offset may change: other clones use them at
+     * the same time. Set vm->spawn_us and vm->restore_us, and otherwise what `boot` sets. */
     int (*clone)(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
                  struct vm *vm, struct pe_error *err);
 };
 
 /* ---- help for drivers ---- */
 
-/* Put the last line that the VMM printed in front of `err`, because it usually says why the VMM ended.
- * Returns -1. */
+/* Put the last line that the VMM printed in front of `err`, because it usually says why the VMM
+ * ended. Returns -1. */
 int vmm_explain(const struct vm *vm, struct pe_error *err);
 
-/* Open a file of the guest (kernel, initramfs) for reading. The caller owns the descriptor. Fails with
- * PE_ERR_INTERNAL. */
+/* Open a file of the guest (kernel, initramfs) for reading. The caller owns the descriptor. Fails
+ * with PE_ERR_INTERNAL. */
 int vmm_open_file(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* ---- the drivers ---- */

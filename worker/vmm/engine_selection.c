@@ -50,8 +50,8 @@ __attribute__((format(printf, 2, 3))) static void append(struct text *text, cons
         text->used = text->size - 1;
 }
 
-/* Append "not NAME: reason". If the engine before it failed for the same reason, the name joins that
- * engine's: "not A, B: reason". */
+/* Append "not NAME: reason". If the engine before it failed for the same reason, the name joins
+ * that engine's: "not A, B: reason". */
 static void append_failure(struct text *text, const char *name, const char *why, const char *before)
 {
     size_t reason = strlen(why) + 2;

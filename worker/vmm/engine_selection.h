@@ -1,5 +1,6 @@
-/* Engines, and the choice among them. An engine is a way to make VMs: a VMM, an accelerator, and whether
- * VMs are cloned from snapshots or booted. A host uses the first engine of this list that works there:
+/* Engines, and the choice among them. An engine is a way to make VMs: a VMM, an accelerator, and
+ * whether VMs are cloned from snapshots or booted. A host uses the first engine of this list that
+ * works there:
  *
  *   cloud-hypervisor+kvm+snapshot
  *   cloud-hypervisor+kvm+boot
@@ -8,8 +9,8 @@
  *   qemu+tcg+snapshot
  *   qemu+tcg+boot
  *
- * On arm64 the state of some CPUs cannot be restored from a snapshot. qemu+kvm+snapshot is therefore tried
- * three times there: as it is, without the PMU, and without PMU and SVE (QEMU's
+ * On arm64 the state of some CPUs cannot be restored from a snapshot. qemu+kvm+snapshot is
+ * therefore tried three times there: as it is, without the PMU, and without PMU and SVE (QEMU's
  * docs/system/arm/cpu-features.rst). cloud-hypervisor (up to v53) has no such switches. */
 #ifndef PE_WORKER_VMM_ENGINE_SELECTION_H
 #define PE_WORKER_VMM_ENGINE_SELECTION_H
@@ -32,17 +33,17 @@ struct engine {
     const char *cpu_flags; /* as in struct vm_host */
 };
 
-/* Write the engines for a machine to `engines`, best first. `machine` is the machine's name from uname(2),
- * "x86_64" or "aarch64". Returns how many there are. */
+/* Write the engines for a machine to `engines`, best first. `machine` is the machine's name from
+ * uname(2), "x86_64" or "aarch64". Returns how many there are. */
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX]);
 
 /* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */
 typedef int (*engine_try)(void *context, const struct engine *engine, struct pe_error *err);
 
-/* Try the engines in order until one works, and set `*chosen` to it. `wanted` is "auto", or the name of
- * the only engine to try. `reason`, which is meant for people, names the chosen engine and says why each
- * better one does not work. Fails with PE_ERR_INVALID if no engine is called `wanted`, and with
- * PE_ERR_INTERNAL and all reasons if none works. */
+/* Try the engines in order until one works, and set `*chosen` to it. `wanted` is "auto", or the
+ * name of the only engine to try. `reason`, which is meant for people, names the chosen engine and
+ * says why each better one does not work. Fails with PE_ERR_INVALID if no engine is called
+ * `wanted`, and with PE_ERR_INTERNAL and all reasons if none works. */
 int engine_select(const struct engine *engines, size_t count, const char *wanted, engine_try try,
                   void *context, const struct engine **chosen, char reason[ENGINE_REASON_MAX],
                   struct pe_error *err) PE_MUST_CHECK;

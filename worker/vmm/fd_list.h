@@ -1,5 +1,5 @@
-/* The file descriptors that a VMM inherits. A VMM gets its files by descriptor, so no path has to be
- * readable by the user that it runs as. */
+/* The file descriptors that a VMM inherits. A VMM gets its files by descriptor, so no path has to
+ * be readable by the user that it runs as. */
 #ifndef PE_WORKER_VMM_FD_LIST_H
 #define PE_WORKER_VMM_FD_LIST_H
 
@@ -15,8 +15,9 @@ struct fd_list {
     size_t count;
 };
 
-/* Add `fd`, which stays the caller's and must be open until the VMM has been started. Returns the number
- * that the descriptor has in the VMM. Aborts past VMM_FD_MAX, which is a programming error. */
+/* Add `fd`, which stays the caller's and must be open until the VMM has been started. Returns the
+ * number that the descriptor has in the VMM. Aborts past VMM_FD_MAX, which is a programming error.
+ */
 int fd_list_add(struct fd_list *list, int fd);
 
 #endif

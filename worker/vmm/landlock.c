@@ -1,7 +1,8 @@
 /* Each VMM gets a Landlock domain of its own before exec, so that all of its threads are inside.
  *
- * cloud-hypervisor can use Landlock itself (landlock_enable), but it adds a rule for every file that it
- * is given. The kernel refuses a rule for a memfd (EBADFD), and memfds are behind a VM's devices. */
+ * cloud-hypervisor can use Landlock itself (landlock_enable), but it adds a rule for every file
+ * that it is given. The kernel refuses a rule for a memfd (EBADFD), and memfds are behind a VM's
+ * devices. */
 #include "worker/vmm/landlock.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,6 @@
-/* Trying engines on this host, and the file that remembers the result. A paravirtual KVM creates VMs, but
- * then emulates a stock kernel so slowly that it never reaches its init. An engine therefore counts as
- * working only when the init of a guest has answered. */
+/* Trying engines on this host, and the file that remembers the result. A paravirtual KVM creates
+ * VMs, but then emulates a stock kernel so slowly that it never reaches its init. An engine
+ * therefore counts as working only when the init of a guest has answered. */
 #include "worker/vmm/probe.h"
 
 #include "base/cleanup.h"
@@ -18,14 +18,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Under KVM a guest answers within about a second. An emulated guest needs several, on a busy host many. */
+/* Under KVM a guest answers within about a second. An emulated guest needs several, on a busy host
+ * many. */
 #define KVM_DEADLINE_MS 20000
 #define TCG_DEADLINE_MS 180000
 
 #define PROBE_MEMORY_MIB 256
 
-/* Whether the "flags" line of /proc/cpuinfo has vmx or svm. On arm64 there is no such line, and the answer is
- * yes. */
+/* Whether the "flags" line of /proc/cpuinfo has vmx or svm. On arm64 there is no such line, and the
+ * answer is yes. */
 static int cpu_may_virtualize(void)
 {
     pe_autobuf struct pe_buf info = {0};
@@ -143,7 +144,8 @@ struct remembered {
     char reason[ENGINE_REASON_MAX];
 };
 
-/* Read the result of an earlier start. Returns 1 if it was made under the conditions of `now`, else 0. */
+/* Read the result of an earlier start. Returns 1 if it was made under the conditions of `now`, else
+ * 0. */
 static int recall(const char *path, const char *now, struct remembered *remembered)
 {
     pe_autobuf struct pe_buf text = {0};

@@ -1,5 +1,5 @@
-/* fork and exec of VMM processes, their confinement, and their end. The command lines of VMMs are in the
- * drivers. */
+/* fork and exec of VMM processes, their confinement, and their end. The command lines of VMMs are
+ * in the drivers. */
 #include "worker/vmm/process.h"
 
 #include "base/cleanup.h"
@@ -28,7 +28,8 @@ static int pidfd_open_of(pid_t pid)
 
 /* ---- in the child: between fork and exec it makes system calls only ---- */
 
-/* Move a descriptor above all final numbers, so that renumbering overwrites none that is still needed. */
+/* Move a descriptor above all final numbers, so that renumbering overwrites none that is still
+ * needed. */
 static int move_above(int fd, int least)
 {
     return fcntl(fd, F_DUPFD, least);
@@ -118,7 +119,8 @@ void vmm_process_kill(struct vm *vm)
     vm->pid = -1;
 }
 
-/* Bound on the time for reporting a version. On a busy host an emulated program needs about a second. */
+/* Bound on the time for reporting a version. On a busy host an emulated program needs about a
+ * second. */
 #define QUERY_MS 20000
 
 /* Read `fd` to its end and keep the first line. Returns 0 if that takes too long. */

@@ -1,4 +1,5 @@
-/* Starting a VMM process so that it has what it needs and nothing else. Every driver starts its VMM here. */
+/* Starting a VMM process so that it has what it needs and nothing else. Every driver starts its VMM
+ * here. */
 #ifndef PE_WORKER_VMM_PROCESS_H
 #define PE_WORKER_VMM_PROCESS_H
 
@@ -8,23 +9,23 @@
 
 /* Start `argv` (NULL-terminated, argv[0] is a path) and set vm->pid and vm->pidfd. The process
  *
- *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and stderr
- *     to vm->log_fd, and no others
+ *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and
+ * stderr to vm->log_fd, and no others
  *   - runs as host->uid and host->gid, with the group of /dev/kvm, if the caller is root
  *   - cannot gain privileges, writes no core file, and dies with the calling process
  *   - can write by name only to vm->run_dir, /dev/kvm and /dev/null (worker/vmm/landlock.h)
  *
- * Fails with PE_ERR_INTERNAL if it cannot fork. If the program cannot be executed, the process ends and
- * vm->log_fd says why. */
+ * Fails with PE_ERR_INTERNAL if it cannot fork. If the program cannot be executed, the process ends
+ * and vm->log_fd says why. */
 int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds, struct vm *vm,
                       struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill and reap the process. vm->pid is -1 afterwards. Harmless if there is none. */
 void vmm_process_kill(struct vm *vm);
 
-/* Run `program argument` for at most 20 s and copy the first line that it prints to `line`: the way in
- * which VMMs report their version. Fails with PE_ERR_NOT_FOUND if there is no such program, and with
- * PE_ERR_INTERNAL if it fails or takes too long. */
+/* Run `program argument` for at most 20 s and copy the first line that it prints to `line`: the way
+ * in which VMMs report their version. Fails with PE_ERR_NOT_FOUND if there is no such program, and
+ * with PE_ERR_INTERNAL if it fails or takes too long. */
 int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
                       struct pe_error *err) PE_MUST_CHECK;
 

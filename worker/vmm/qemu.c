@@ -48,8 +48,8 @@ __attribute__((format(printf, 2, 3))) static void add(struct argv_builder *args,
     args->used += (size_t)n + 1;
 }
 
-/* RAM, and the address range for the virtio-pmem devices, with room for their alignment. A template writes
- * through to the file behind its RAM; a clone copies the pages that it writes to. */
+/* RAM, and the address range for the virtio-pmem devices, with room for their alignment. A template
+ * writes through to the file behind its RAM; a clone copies the pages that it writes to. */
 static void add_memory(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        const struct vm *vm, const struct origin *origin)
 {
@@ -71,8 +71,8 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
         clone ? "off" : "on", fd_list_add(list, clone ? origin->memory_fd : vm->memory_fd));
 }
 
-/* The machine has no device that a job does not need. graphics=off is missing on purpose: with it the
- * firmware prints to the serial port. */
+/* The machine has no device that a job does not need. graphics=off is missing on purpose: with it
+ * the firmware prints to the serial port. */
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
     int kvm = host->accel == VM_ACCEL_KVM;
@@ -132,8 +132,8 @@ static void add_channels(struct argv_builder *args, struct fd_list *list, const 
     add(args, "chardev=qmp,mode=control");
 }
 
-/* The stream does not carry the global state, which says that the template was stopped. A clone therefore
- * runs as soon as it has read the stream. */
+/* The stream does not carry the global state, which says that the template was stopped. A clone
+ * therefore runs as soon as it has read the stream. */
 static void add_migration(struct argv_builder *args, const struct origin *origin)
 {
     add(args, "-global");

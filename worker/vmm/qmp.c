@@ -1,4 +1,5 @@
-/* A blocking QMP client with a deadline. It implements the protocol; qemu.c decides what to send. */
+/* A blocking QMP client with a deadline. It implements the protocol; qemu.c decides what to send.
+ */
 #include "worker/vmm/qmp.h"
 
 #include "base/cleanup.h"

@@ -1,6 +1,6 @@
-/* A client for QMP, QEMU's control protocol (QEMU's docs/interop/qmp-spec.txt): one JSON object per line
- * over a socket. It has what snapshots need. A QEMU that its guest has taken over may send anything, so
- * lines are bounded and deadlines are kept. */
+/* A client for QMP, QEMU's control protocol (QEMU's docs/interop/qmp-spec.txt): one JSON object per
+ * line over a socket. It has what snapshots need. A QEMU that its guest has taken over may send
+ * anything, so lines are bounded and deadlines are kept. */
 #ifndef PE_WORKER_VMM_QMP_H
 #define PE_WORKER_VMM_QMP_H
 
@@ -22,16 +22,16 @@ struct qmp {
 void qmp_free(struct qmp *qmp);
 #define autoqmp __attribute__((cleanup(qmp_free)))
 
-/* All functions fail with PE_ERR_LOST if QEMU ends or the deadline passes, and with PE_ERR_MALFORMED if
- * QEMU sends something that is not QMP. */
+/* All functions fail with PE_ERR_LOST if QEMU ends or the deadline passes, and with
+ * PE_ERR_MALFORMED if QEMU sends something that is not QMP. */
 
 /* Read the greeting and leave negotiation mode. QEMU's main loop runs once this returns. */
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
-/* Execute `command`. `arguments` is consumed, and NULL if there are none. `fd` is sent along unless it is
- * -1. The return value goes to `*value`, which the caller owns, unless `value` is NULL. Of the events that
- * arrive before it, only RESUME is kept. If QEMU refuses, fails with PE_ERR_INTERNAL and QEMU's own
- * explanation. */
+/* Execute `command`. `arguments` is consumed, and NULL if there are none. `fd` is sent along unless
+ * it is -1. The return value goes to `*value`, which the caller owns, unless `value` is NULL. Of
+ * the events that arrive before it, only RESUME is kept. If QEMU refuses, fails with
+ * PE_ERR_INTERNAL and QEMU's own explanation. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
 

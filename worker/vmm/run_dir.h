@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "worker/vmm/vmm.h"
 
-/* Create an empty folder below host->run_dir, with mode 0700 and owned by the VMM's user, and write its
- * path to vm->run_dir. Fails with PE_ERR_TOO_LARGE if the path is too long for sockets below it, else with
- * PE_ERR_INTERNAL. */
+/* Create an empty folder below host->run_dir, with mode 0700 and owned by the VMM's user, and write
+ * its path to vm->run_dir. Fails with PE_ERR_TOO_LARGE if the path is too long for sockets below
+ * it, else with PE_ERR_INTERNAL. */
 int run_dir_make(const struct vm_host *host, struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove the folder and the files in it (it has no subfolders). Harmless if vm->run_dir is "". */

@@ -1,5 +1,5 @@
-/* What all VMMs have in common: the files that a VM owns, the end of a VM, and the sealing of a snapshot.
- * How a VMM is controlled is in its driver. */
+/* What all VMMs have in common: the files that a VM owns, the end of a VM, and the sealing of a
+ * snapshot. How a VMM is controlled is in its driver. */
 #include "worker/vmm/vmm.h"
 
 #include "base/cleanup.h"
@@ -52,7 +52,8 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
     return 0;
 }
 
-/* The seal allows private mappings, which clones use. A VMM that was taken over cannot write to the file. */
+/* The seal allows private mappings, which clones use. A VMM that was taken over cannot write to the
+ * file. */
 static int seal(int fd, struct pe_error *err)
 {
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)

@@ -1,11 +1,12 @@
-/* Virtual machines, independent of the program that runs them. A driver (worker/vmm/driver.h) turns a
- * vm_spec into a running VM, a running VM into a snapshot, and a snapshot into any number of clones.
- * Everything above this header is the same for all drivers.
+/* Virtual machines, independent of the program that runs them. A driver (worker/vmm/driver.h) turns
+ * a vm_spec into a running VM, a running VM into a snapshot, and a snapshot into any number of
+ * clones. Everything above this header is the same for all drivers.
  *
- * A VM is one process. Its only ties to the worker are inherited file descriptors: memory files (memfd)
- * behind its pmem devices and its RAM, and its first serial port. It dies with the process that started it
- * (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a folder of the VM below
- * vm_host.run_dir. vm_kill removes that folder, and vm_sweep_run_dir removes those of killed owners. */
+ * A VM is one process. Its only ties to the worker are inherited file descriptors: memory files
+ * (memfd) behind its pmem devices and its RAM, and its first serial port. It dies with the process
+ * that started it (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a folder of the
+ * VM below vm_host.run_dir. vm_kill removes that folder, and vm_sweep_run_dir removes those of
+ * killed owners. */
 #ifndef PE_WORKER_VMM_H
 #define PE_WORKER_VMM_H
 
@@ -75,41 +76,42 @@ struct vm_snapshot {
 
 #define VM_SNAPSHOT_NONE ((struct vm_snapshot){.memory_fd = -1, .state_fd = -1})
 
-/* Start a VM. It boots while the caller does other things, and says `ready` on its serial port when it can
- * accept a job. On failure `*vm` is VM_NONE. Fails with PE_ERR_INVALID or PE_ERR_TOO_LARGE if the driver
- * cannot make such a VM, with PE_ERR_LOST if the VMM ended, else with PE_ERR_INTERNAL. */
+/* Start a VM. It boots while the caller does other things, and says `ready` on its serial port when
+ * it can accept a job. On failure `*vm` is VM_NONE. Fails with PE_ERR_INVALID or PE_ERR_TOO_LARGE
+ * if the driver cannot make such a VM, with PE_ERR_LOST if the VMM ended, else with
+ * PE_ERR_INTERNAL. */
 int vm_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
             struct pe_error *err) PE_MUST_CHECK;
 
-/* Stop a savable VM for good and save its state to `*snapshot`, which the caller owns. Blocks for some
- * milliseconds, at most for VM_SAVE_MS. `*vm` is VM_NONE afterwards in every case; on failure `*snapshot`
- * is VM_SNAPSHOT_NONE. Errors are as for vm_boot. */
+/* Stop a savable VM for good and save its state to `*snapshot`, which the caller owns. Blocks for
+ * some milliseconds, at most for VM_SAVE_MS. `*vm` is VM_NONE afterwards in every case; on failure
+ * `*snapshot` is VM_SNAPSHOT_NONE. Errors are as for vm_boot. */
 #define VM_SAVE_MS 60000u
 int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snapshot,
             struct pe_error *err) PE_MUST_CHECK;
 
-/* Start a clone, which goes on from where the snapshot was made. `spec` is that of the saved VM, with other
- * files of the same sizes behind input and output. Blocks until the clone runs, at most for VM_CLONE_MS. On
- * failure `*vm` is VM_NONE. The guest does not know that it is a clone: the caller tells it
- * (proto/guest-contract.md, `wake`). Errors are as for vm_boot. */
+/* Start a clone, which goes on from where the snapshot was made. `spec` is that of the saved VM,
+ * with other files of the same sizes behind input and output. Blocks until the clone runs, at most
+ * for VM_CLONE_MS. On failure `*vm` is VM_NONE. The guest does not know that it is a clone: the
+ * caller tells it (proto/guest-contract.md, `wake`). Errors are as for vm_boot. */
 #define VM_CLONE_MS 20000u
 int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
              struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
-/* Kill the VMM, reap it, close all descriptors and remove the VM's folder. Harmless on VM_NONE, which it
- * leaves behind. */
+/* Kill the VMM, reap it, close all descriptors and remove the VM's folder. Harmless on VM_NONE,
+ * which it leaves behind. */
 void vm_kill(struct vm *vm);
 
 /* Close both files. Harmless on VM_SNAPSHOT_NONE, which it leaves behind. */
 void vm_snapshot_close(struct vm_snapshot *snapshot);
 
-/* Copy the last line that the VMM printed to `text`, which usually says why it ended; "" if it printed
- * nothing. */
+/* Copy the last line that the VMM printed to `text`, which usually says why it ended; "" if it
+ * printed nothing. */
 void vm_last_log_line(const struct vm *vm, char *text, size_t size);
 
 /* Write the version of the VMM to `text`, e.g. "7.2.22". A snapshot depends on it. Fails with
- * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something that we
- * need, and with PE_ERR_INTERNAL if the program does not work. */
+ * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something
+ * that we need, and with PE_ERR_INTERNAL if the program does not work. */
 int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove the folders of VMs whose owner was killed. Call it at the start, before there is a VM. */
