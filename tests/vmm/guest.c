@@ -1,5 +1,6 @@
-/* The init of a guest that tests the VMM drivers: it does what a line on its serial port says, and answers
- * with a line. Static; the tests start it as /vmm-test of an initramfs made of ours and this. */
+/* The init of a guest that tests the VMM drivers: it does what a line on its serial port says, and
+ * answers with a line. Static; the tests start it as /vmm-test of an initramfs made of ours and
+ * this. */
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "guest-init/layout.h"
@@ -49,8 +50,8 @@ static void write_device(int serial, const char *device, const char *text)
         give_up(serial, device);
 }
 
-/* Not reboot(2), which flushes pmem devices first: QEMU (7.2) does not migrate the queue for that, so in a
- * clone it waits for ever. */
+/* Not reboot(2), which flushes pmem devices first: QEMU (7.2) does not migrate the queue for that,
+ * so in a clone it waits for ever. */
 static void reset(int serial)
 {
     pe_autoclose int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
