@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: deps test-deps run all programs guest-programs guest kernel images images-all \
+.PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel images images-all \
 	playground install uninstall nested systemd test unit test-lb test-long fuzz lint lint-layers \
 	compile_commands format bench bench-vm bench-lb clean help
 .DEFAULT_GOAL := all
@@ -165,6 +165,10 @@ build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/
 	@mkdir -p $(@D)
 	image/build $* build/images $(BIN)/pe-image
 	@touch $@
+
+IMAGE := busybox:1.35
+debug-guest: all guest $(call stamps,busybox:1.35) ## a root shell in the guest, beside IMAGE=busybox:1.35
+	initramfs/debug-guest $(GUEST) build/images $(BIN)/pe-image $(IMAGE)
 
 # ---- playground, bundled with npm's packages ----
 NPM_CI = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
