@@ -1,4 +1,5 @@
-/* Reading the image store. Shared by pe-worker and pe-image; writing it is image/store_writer.c's. */
+/* Reading the image store. pe-worker, pe-image and pe-run use it. image/store_writer.c writes the
+ * store. */
 #include "store/store.h"
 
 #include "base/cleanup.h"
@@ -38,31 +39,32 @@ static int parse_entry(const struct pe_buf *text, const char *path, struct pe_im
     char own[PE_STORE_NAME_PATH_MAX];
     pe_autojson json_t *json = json_loadb((const char *)text->data, text->size, 0, &where);
     if (!json)
-        return pe_fail(err, PE_ERR_MALFORMED, "not JSON: line %d: %s", where.line, where.text);
+        return pe_fail(err, PE_ERR_MALFORMED, "it is not valid JSON: line %d: %s", where.line, where.text);
     if (pe_image_from_json(json, image, err) < 0 ||
         pe_sha256_hex(text->data, text->size, image->identity, err) < 0)
         return -1;
     pe_store_name_path(image->name, own);
     if (strcmp(own, path) != 0)
-        return pe_fail(err, PE_ERR_MALFORMED, "its name is '%s'", image->name);
+        return pe_fail(err, PE_ERR_MALFORMED, "it has the name '%s', which does not belong to this file",
+                       image->name);
     return 0;
 }
 
-/* Read one entry: 1, or 0 when there is none (being removed just now). */
+/* Read one catalog entry. Returns 1, or 0 if it has been removed in the meantime. */
 static int read_entry(int store, const char *path, struct pe_image *image, struct pe_error *err)
 {
     pe_autoclose int fd = openat(store, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0)
-        return pe_fail_errno(err, "%s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     pe_autobuf struct pe_buf text = {0};
     *image = (struct pe_image){0};
     if (pe_read_all(fd, CATALOG_BYTES_MAX, &text, path, err) == 0 &&
         parse_entry(&text, path, image, err) == 0)
         return 1;
     pe_image_free(image);
-    return pe_fail_context(err, "catalog entry %s", path);
+    return pe_fail_context(err, "cannot read the catalog entry %s", path);
 }
 
 static int append_image(struct pe_store_images *images, struct pe_image *image, struct pe_error *err)
@@ -70,7 +72,7 @@ static int append_image(struct pe_store_images *images, struct pe_image *image, 
     struct pe_image *items = reallocarray(images->items, images->count + 1, sizeof *items);
     if (!items) {
         pe_image_free(image);
-        return pe_fail_errno(err, "list of images");
+        return pe_fail_errno(err, "out of memory for the list of images");
     }
     images->items = items;
     items[images->count++] = *image;
@@ -89,7 +91,7 @@ static int read_entries(int store, DIR *names, struct pe_store_images *images, s
         errno = 0;
         const struct dirent *entry = readdir(names);
         if (!entry)
-            return errno ? pe_fail_errno(err, "reading the directory") : 0;
+            return errno ? pe_fail_errno(err, "cannot read the directory " NAMES) : 0;
         char path[sizeof entry->d_name + sizeof NAMES];
         struct pe_image image;
         if (!is_entry(entry->d_name))
@@ -112,10 +114,10 @@ static int open_names(int store, DIR **names, struct pe_error *err)
     pe_autoclose int fd = openat(store, NAMES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *names = NULL;
     if (fd < 0)
-        return errno == ENOENT ? 0 : pe_fail_errno(err, "opening " NAMES);
+        return errno == ENOENT ? 0 : pe_fail_errno(err, "cannot open the directory " NAMES);
     *names = fdopendir(fd);
     if (!*names)
-        return pe_fail_errno(err, "opening " NAMES);
+        return pe_fail_errno(err, "cannot open the directory " NAMES);
     (void)pe_steal_fd(&fd);
     return 0;
 }
@@ -126,11 +128,11 @@ int pe_store_list(const char *store, struct pe_store_images *images, struct pe_e
     pe_autoclose int directory = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND,
-                       "there is no image store at %s: `make images` makes one in a source tree, "
-                       "`pe-image pull` anywhere",
+                       "there is no image store at %s; `pe-image pull` or, in a source tree, `make images` "
+                       "creates one",
                        store);
     if (directory < 0)
-        return pe_fail_errno(err, "opening image store %s", store);
+        return pe_fail_errno(err, "cannot open the image store %s", store);
     pe_autodir DIR *names = NULL;
     if (open_names(directory, &names, err) < 0 ||
         (names && read_entries(directory, names, images, err) < 0)) {
@@ -157,7 +159,7 @@ static void fail_unknown(const struct pe_store_images *images, const char *refer
     struct pe_image_suggestions suggestions = {.reference = reference};
     for (size_t i = 0; i < images->count; i++)
         pe_image_suggestions_add(&suggestions, images->items[i].name);
-    pe_fail(err, PE_ERR_NOT_FOUND, "there is no image '%.200s' here", reference);
+    pe_fail(err, PE_ERR_NOT_FOUND, "there is no image '%.200s' in the store", reference);
     pe_image_suggestions_append(&suggestions, err->message, sizeof err->message);
 }
 
@@ -177,16 +179,16 @@ int pe_store_open_rootfs(const char *store, const struct pe_image *image, struct
 {
     pe_autofree char *path = NULL;
     if (!pe_sha256_digest_valid(image->digest))
-        return pe_fail(err, PE_ERR_INTERNAL, "image %s has no valid digest", image->name);
+        return pe_fail(err, PE_ERR_INTERNAL, "the catalog entry of %s has no valid digest", image->name);
     if (asprintf(&path, "%s/%s/rootfs.squashfs", store, image->digest + strlen(PE_SHA256_PREFIX)) < 0) {
         path = NULL;
-        return pe_fail_errno(err, "rootfs of %s", image->name);
+        return pe_fail_errno(err, "out of memory for the path of %s", image->name);
     }
     struct stat info;
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &info) < 0)
-        return pe_fail_errno(err, "opening %s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % PE_PMEM_ALIGN)
-        return pe_fail(err, PE_ERR_INTERNAL, "%s is not a file of a multiple of 2 MiB", path);
+        return pe_fail(err, PE_ERR_INTERNAL, "%s is damaged: its size is not a multiple of 2 MiB", path);
     return pe_steal_fd(&fd);
 }

@@ -1,15 +1,20 @@
-# bash completion for pe-run, pe-image, pe-lb and pe-worker, on top of bash-completion. Options are those of --help, which
-# also says by the name of its argument what an option takes; images and profiles are looked up, briefly. A server chooses its
-# images' names: they are compared and never expanded (compgen -W would), and odd ones are left out.
+# bash completion for pe-run, pe-image, pe-lb and pe-worker, based on bash-completion.
+#
+# The options are read from --help. The name of an option's argument there, such as FILE, tells what
+# it completes to. Images and profiles are looked up with a short timeout. The names of images come
+# from a server and are not trusted: they are only compared, because compgen -W would expand them,
+# and names with unusual characters are skipped.
 
-# "--name ARGUMENT" and "-n ARGUMENT", one a line, of a program and its command.
+# Print the options of a program, or of one of its commands, as lines "--name ARGUMENT" and
+# "-n ARGUMENT".
 _pe_options()
 {
     "$@" --help 2>/dev/null </dev/null |
         sed -nE 's/^  (-(.), |    )--([a-z0-9-]+)( ([^ ]+))?  .*/--\3 \5\n-\2 \5/p' | grep -v '^- '
 }
 
-# What comes after an option of the same command line, if it is harmless to repeat.
+# Print an option and its argument if the command line has it and the argument has only harmless
+# characters.
 _pe_given()
 {
     local i
@@ -43,7 +48,7 @@ _pe_images()
     esac
 }
 
-# Lines that begin with what was typed.
+# Offer the lines that begin with what was typed.
 _pe_words()
 {
     local line
@@ -52,7 +57,7 @@ _pe_words()
     done < <(printf '%s\n' "$@")
 }
 
-# What an argument of this name is completed with.
+# Offer completions for an argument with this name.
 _pe_argument()
 {
     case $1 in
@@ -64,7 +69,8 @@ _pe_argument()
     esac
 }
 
-# The number of words before the cursor that are no options and no options' arguments, and the first of them.
+# Set the number of arguments before the cursor that are neither options nor arguments of options,
+# and the first of them.
 _pe_positions()
 {
     local i argument
@@ -83,7 +89,7 @@ _pe_positions()
     done
 }
 
-# Positions of pe-run and pe-image; the others have none.
+# Offer completions for arguments that are not options. Only pe-run and pe-image have such arguments.
 _pe_position()
 {
     case ${program##*/}:$first in

@@ -1,7 +1,9 @@
-# fish completion for pe-run, pe-image, pe-lb and pe-worker. Options are those of --help, which also says by the name of its
-# argument what an option takes; images and profiles are looked up, briefly.
+# fish completion for pe-run, pe-image, pe-lb and pe-worker.
+#
+# The options are read from --help. The name of an option's argument there, such as FILE, tells what
+# it completes to. Images and profiles are looked up with a short timeout.
 
-# Lines of "name<TAB>letter<TAB>ARGUMENT<TAB>help".
+# Print the options as lines "name<TAB>letter<TAB>ARGUMENT<TAB>help".
 function __pe_options
     $argv --help 2>/dev/null </dev/null | string replace -rf '^  (?:-(.), |    )--([a-z0-9-]+)(?: ([^ ]+))?  +(.*)$' '$2\t$1\t$3\t$4'
 end
@@ -14,7 +16,7 @@ function __pe_profiles
     echo local
 end
 
-# What was given for one of these options on the command line.
+# Print the argument that the command line has for one of these options.
 function __pe_given
     set -l tokens (commandline -opc)
     for i in (seq 2 (math (count $tokens) - 1))
@@ -70,7 +72,7 @@ function __pe_position -a program first count
     end
 end
 
-# The ARGUMENT of an option as it was typed, among lines of __pe_options.
+# Print the ARGUMENT of the option that was typed, from the lines of __pe_options.
 function __pe_takes -a typed
     for line in $argv[2..]
         set -l fields (string split \t -- $line)

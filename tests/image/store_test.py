@@ -59,7 +59,7 @@ def test_names_near_an_unknown_one_are_said(work):
         imported(work, make_tar([member("usr/f", str(n).encode())]), name)
     contains(run("rm", "--store", f"{work}/store", "gcc:15").stderr, b"did you mean gcc:13 or gcc:14?\n")
     contains(run("rm", "--store", f"{work}/store", "bosybox:1.35").stderr, b"did you mean busybox:1.35?\n")
-    contains(run("rm", "--store", f"{work}/store", "zz:9").stderr, b"no image 'zz:9' here\n")
+    contains(run("rm", "--store", f"{work}/store", "zz:9").stderr, b"no image 'zz:9' in the store\n")
     equal(run("rm", "--store", f"{work}/store", "gcc:13", "busybox:1.35").returncode, 0, "rm")
     equal(len(glob.glob(f"{work}/store/*/rootfs.squashfs")), 1, "entries")
 
