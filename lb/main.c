@@ -1,8 +1,7 @@
-/* pe-lb: the public HTTP edge. Startup; the server itself is lb/server.c. */
+/* pe-lb, the load balancer: its main function. The server is lb/server.c. */
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/core/store_keeper.h"
-#include "lb/edge/listener.h"
 #include "lb/server.h"
 #include "lb/settings.h"
 
@@ -13,31 +12,31 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-/* `parent` is who it was at the start: one that ended before the request below would never be noticed. */
+/* `parent` was the parent at the start. If it has exited since, there will be no signal. */
 static int die_with_parent(pid_t parent, struct pe_error *err)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        return pe_fail_errno(err, "--die-with-parent");
+        return pe_fail_errno(err, "cannot set up --die-with-parent");
     if (getppid() != parent)
-        return pe_fail(err, PE_ERR_CANCELED, "the parent process is gone");
+        return pe_fail(err, PE_ERR_CANCELED, "the parent process has exited");
     return 0;
 }
 
-/* What systemd listens on for us counts like --listen: the default is for when there is neither. */
+/* Sockets from systemd count like --listen. The default address is used if there is neither. */
 static int listen_everywhere(struct server *server, const struct settings *settings, struct pe_error *err)
 {
-    int adopted = listener_adopt(server, err);
+    int adopted = listeners_adopt(&server->listeners, err);
     if (adopted < 0)
         return -1;
     for (size_t i = 0; i < settings->listen.count; i++)
-        if (listener_open(server, settings->listen.items[i], false, err) < 0)
+        if (listeners_open(&server->listeners, settings->listen.items[i], false, err) < 0)
             return -1;
     for (size_t i = 0; i < settings->listen_tls.count; i++)
-        if (listener_open(server, settings->listen_tls.items[i], true, err) < 0)
+        if (listeners_open(&server->listeners, settings->listen_tls.items[i], true, err) < 0)
             return -1;
     if (adopted || settings->listen.count || settings->listen_tls.count)
         return 0;
-    return listener_open(server, "127.0.0.1:8080", false, err);
+    return listeners_open(&server->listeners, "127.0.0.1:8080", false, err);
 }
 
 static int report_ready(uint64_t fd, struct pe_error *err)
@@ -56,7 +55,7 @@ static int serve(const struct settings *settings, struct server *server, struct 
     if (server_init(server, settings, err) < 0)
         return -1;
     if (listen_everywhere(server, settings, err) < 0 || report_ready(settings->ready_fd, err) < 0) {
-        listener_close_all(server);
+        listeners_close(&server->listeners);
         return -1;
     }
     return server_run(server, err);
@@ -64,7 +63,7 @@ static int serve(const struct settings *settings, struct server *server, struct 
 
 int main(int argc, char **argv)
 {
-    static struct server server; /* libh2o keeps pointers into it until the process ends */
+    static struct server server; /* libh2o keeps pointers into it until the process exits */
     pid_t parent = getppid();
     static struct settings settings;
     struct pe_error err = {0};
@@ -76,7 +75,7 @@ int main(int argc, char **argv)
         pe_die(2, &err);
     if (!strcmp(settings.log_format, "json")) {
         pe_log_use_json();
-        setenv("PE_LOG_FORMAT", "json", 1); /* for the store keeper */
+        setenv("PE_LOG_FORMAT", "json", 1); /* for the store helper */
     }
     if (serve(&settings, &server, &err) < 0)
         pe_die(1, &err);

@@ -1,53 +1,123 @@
-/* libh2o's configuration and the table of paths. */
-#include "lb/api/exchange.h"
+/* The configuration of libh2o, and the table of paths. */
+#include "lb/server.h"
+
 #include "lb/api/info.h"
 #include "lb/api/job_status.h"
+#include "lb/api/metrics_page.h"
 #include "lb/api/playground.h"
-#include "lb/core/metrics.h"
-#include "lb/edge/connection.h"
 #include "lb/edge/cors.h"
 #include "lb/edge/http_reply.h"
+#include "lb/edge/problem_filter.h"
 #include "lb/edge/problems.h"
-#include "lb/piston/piston.h"
-#include "lb/server.h"
 #include "lb/workers/registration.h"
 #include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
 
 #include <string.h>
 
-enum { REQUEST_MS = 120000 }; /* for a whole request; lb/edge/connection.c is stricter with slow ones */
+enum { REQUEST_MS = 120000 }; /* for a whole request; lb/edge/connection.c is stricter with slow clients */
+
+/* ---- handlers: each hands a layer only the objects that it needs ---- */
+
+static void handle_run(struct server *server, h2o_req_t *req)
+{
+    exchange_accept(&server->exchanges, &native_dialect, req);
+}
+
+static void handle_images(struct server *server, h2o_req_t *req)
+{
+    api_images(&server->scheduler, req);
+}
+
+static void handle_job(struct server *server, h2o_req_t *req)
+{
+    api_job(&server->exchanges, req);
+}
+
+static void handle_hosts(struct server *server, h2o_req_t *req)
+{
+    api_hosts(&server->scheduler, &server->tokens, req);
+}
+
+static void handle_host_drain(struct server *server, h2o_req_t *req)
+{
+    api_host_drain(&server->scheduler, &server->dispatch, &server->tokens, req);
+}
+
+static void handle_health(struct server *server, h2o_req_t *req)
+{
+    api_health(&server->scheduler, server->draining, req);
+}
+
+static void handle_metrics(struct server *server, h2o_req_t *req)
+{
+    api_metrics(&server->metrics_sources, req);
+}
+
+static void handle_openapi(struct server *server, h2o_req_t *req)
+{
+    (void)server;
+    api_openapi(req);
+}
+
+static void handle_problem(struct server *server, h2o_req_t *req)
+{
+    (void)server;
+    api_problem(req);
+}
+
+static void handle_slot(struct server *server, h2o_req_t *req)
+{
+    slot_conn_accept(&server->workers, req);
+}
+
+static void handle_registration(struct server *server, h2o_req_t *req)
+{
+    registration_accept(&server->workers, req);
+}
+
+static void handle_piston(struct server *server, h2o_req_t *req)
+{
+    piston_handle(&server->piston, req);
+}
+
+static void handle_playground(struct server *server, h2o_req_t *req)
+{
+    playground_handle(&server->playground, req);
+}
+
+/* ---- the table ---- */
 
 static const struct route {
-    const char *method; /* NULL: any, `handle` sees to them */
-    const char *path;   /* one that ends in '/' stands for everything below it, "/" excepted */
+    const char *method; /* NULL: any; the handler checks it */
+    const char *path;   /* if it ends with '/', all paths below it; "/" stands only for itself */
     void (*handle)(struct server *server, h2o_req_t *req);
 } routes[] = {
-    {"POST", "/v1/run", exchange_accept},
-    {"GET", "/v1/images", api_images},
-    {"GET", JOB_STATUS_PATH, api_job},
-    {"GET", "/v1/hosts", api_hosts},
-    {NULL, "/v1/hosts/", api_host_drain},
-    {"GET", "/healthz", api_health},
-    {"GET", "/metrics", api_metrics},
-    {"GET", "/openapi.json", api_openapi},
-    {"GET", "/problems/", api_problem},
-    {"GET", PE_SLOT_PATH, slot_conn_accept},
-    {"GET", PE_CONTROL_PATH, registration_accept},
-    {NULL, "/api/v2/", piston_handle},
-    {"GET", "/", playground_handle},
-    {"GET", "/embed", playground_handle},
-    {"GET", "/assets/", playground_handle},
+    {"POST", "/v1/run", handle_run},
+    {"GET", "/v1/images", handle_images},
+    {"GET", JOB_STATUS_PATH, handle_job},
+    {"GET", "/v1/hosts", handle_hosts},
+    {NULL, "/v1/hosts/", handle_host_drain},
+    {"GET", "/healthz", handle_health},
+    {"GET", "/metrics", handle_metrics},
+    {"GET", "/openapi.json", handle_openapi},
+    {"GET", "/problems/", handle_problem},
+    {"GET", PE_SLOT_PATH, handle_slot},
+    {"GET", PE_CONTROL_PATH, handle_registration},
+    {NULL, "/api/v2/", handle_piston},
+    {"GET", "/", handle_playground},
+    {"GET", "/embed", handle_playground},
+    {"GET", "/assets/", handle_playground},
 };
 
-static bool path_fits(const struct route *route, h2o_iovec_t path)
+static bool path_matches(const struct route *route, h2o_iovec_t path)
 {
     size_t size = strlen(route->path);
     bool below = size > 1 && route->path[size - 1] == '/' && path.len > size;
     return (below || path.len == size) && !memcmp(path.base, route->path, size);
 }
 
-static bool method_fits(const struct route *route, h2o_iovec_t method)
+static bool method_matches(const struct route *route, h2o_iovec_t method)
 {
     return h2o_memis(method.base, method.len, route->method, strlen(route->method)) ||
            (!strcmp(route->method, "GET") && h2o_memis(method.base, method.len, H2O_STRLIT("HEAD")));
@@ -55,7 +125,7 @@ static bool method_fits(const struct route *route, h2o_iovec_t method)
 
 static void refuse_method(h2o_req_t *req, const char *allowed)
 {
-    struct pe_problem problem = problem_make("method-not-allowed", "this path takes %s", allowed);
+    struct pe_problem problem = problem_make("method-not-allowed", "this path accepts %s", allowed);
     http_reply_header(req, "allow", allowed);
     http_reply_problem(req, &problem);
 }
@@ -68,13 +138,13 @@ struct router {
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct server *server = ((struct router *)self)->server;
-    connection_request(connection_of(req->conn->callbacks->get_socket(req->conn)));
+    connection_request(connection_of_request(req));
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const char *method = routes[i].method;
         const char *allowed = method && strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
-        if (!path_fits(&routes[i], req->path_normalized))
+        if (!path_matches(&routes[i], req->path_normalized))
             continue;
-        if (!method || method_fits(&routes[i], req->method))
+        if (!method || method_matches(&routes[i], req->method))
             routes[i].handle(server, req);
         else if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
             cors_send_preflight(&server->settings->cors_origins, req, allowed);
@@ -94,8 +164,8 @@ void server_configure(struct server *server)
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(H2O_STRLIT("program-explorer"));
     config->http1.req_timeout = REQUEST_MS;
-    /* HTTP/2 only by ALPN, and only when asked for: neither by Upgrade: h2c nor by prior knowledge. This
-     * version of libh2o predates the fixes for rapid reset (CVE-2023-44487). */
+    /* HTTP/2 is offered only with ALPN, and only with --http2. Neither Upgrade: h2c nor prior knowledge are
+     * accepted: this version of libh2o is older than the fixes for rapid reset (CVE-2023-44487). */
     config->http1.upgrade_to_http2 = 0;
     config->max_request_entity_size = PE_BODY_BYTES_MAX;
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
@@ -104,6 +174,6 @@ void server_configure(struct server *server)
     router->super.on_req = on_request;
     router->server = server;
     problem_filter_register(path, origins);
-    /* of requests that are refused before they have a path */
+    /* For requests that are refused before they have a path. */
     problem_filter_register(&host->fallback_path, origins);
 }

@@ -1,121 +1,149 @@
-/* One POST /v1/run request: from the parsed body to the last byte of the response. It belongs to libh2o's
- * request (its memory pool's end is the run's end, whichever way that comes); its task only points to it, and
- * is left before it ends. */
+/* One request to run a job and its response (an exchange in the words of RFC 9110), from the complete body to
+ * the last byte of the response. It belongs to libh2o's request: it ends when the memory pool of the request
+ * is freed, for whatever reason. Its job only points to it, and is left before.
+ *
+ * exchange.c            its life: it begins, leaves its job, is refused, ends
+ * exchange_admission.c  the request: it is let in, answered from the cache, or waits for a job
+ * exchange_response.c   the response: headers and pieces of the result, as fast as the client reads
+ * exchange_headers.c    the headers that tell where a result came from */
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
 
+#include "lb/api/dialect.h"
 #include "lb/api/result_encoder.h"
+#include "lb/core/byte_budget.h"
 #include "lb/core/client.h"
+#include "lb/core/deadlines.h"
 #include "lb/core/job.h"
 #include "lb/core/job_key.h"
 #include "lb/core/submission.h"
+#include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
-#include "lb/piston/request.h"
+#include "lb/edge/peer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct connection;
-struct server;
+/* What all exchanges share. The pointers are not owned. */
+struct exchanges {
+    h2o_context_t *ctx;
+    struct jobs *jobs;
+    struct clients *clients;
+    struct deadlines *deadlines;
+    const struct peer_networks *trusted; /* proxies */
+    uint64_t queue_wait_us;              /* how long a job may wait for a slot */
+    bool gathering;                      /* the balancer has just started, and workers are still connecting */
+    bool draining;                       /* new jobs are refused */
+    struct list waiting_for_workers;     /* exchanges whose image is unknown while `gathering` */
+    size_t count;
+    void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
+    h2o_timeout_t stall;
 
-/* What the client lets us do with stored results. */
+    /* An exchange has ended. */
+    void (*on_ended)(void *data);
+    void *data;
+};
+
+/* What the client allows us to do with stored results. */
 enum caching_mode {
-    CACHING_USE,     /* look for one, join the same job, keep the result */
-    CACHING_REFRESH, /* Cache-Control: no-cache: run it anew, and keep the result */
+    CACHING_USE,     /* look for a result, join the same job, keep the result */
+    CACHING_REFRESH, /* Cache-Control: no-cache: run the job, and keep the result */
     CACHING_NONE,    /* "cache": false, or Cache-Control: no-store */
 };
 
-/* How the result was come by, for Cache-Status (RFC 9211). */
+/* Where a result came from. Reported in the Cache-Status header (RFC 9211). */
 enum result_source { SOURCE_FORWARDED, SOURCE_COLLAPSED, SOURCE_HIT_MEMORY, SOURCE_HIT_STORE };
 
 struct exchange {
-    struct server *server;
+    struct exchanges *exchanges;
+    const struct dialect *dialect;
     h2o_req_t *req;
     struct connection *connection;
-    h2o_generator_t generator;
+    struct client *client; /* NULL until it is let in */
     char id[33];
+    bool has_client_id; /* the client chose the id, and may ask by it (lb/api/job_status.h) */
+
+    struct submission submission; /* points into the request's body, or into memory of the dialect */
+    size_t waiting_bytes;         /* memory that it needs while it waits */
     enum result_format format;
     enum caching_mode caching;
     enum result_source source;
-    struct submission submission; /* its bytes lie in the request's body, or in `piston` */
-    struct piston_request piston;
-    bool is_piston;     /* it came by Piston's API, and is answered in its form */
-    char digest[80];    /* of the image, empty when no host has it yet */
-    struct job_key key; /* has_key */
+    char digest[80];    /* of the image; empty until a worker has it */
+    struct job_key key; /* if `has_key` */
     bool has_key;
-    struct job_key body_hash; /* the request's own hash, when it is small: `has_body_hash` */
+    struct job_key body_hash; /* hash of the request's body, if `has_body_hash` */
     bool has_body_hash;
-    struct client *client; /* NULL until it is let in */
 
-    struct job *job;           /* while it waits or the result arrives */
-    struct list in_job;        /* of the task's runs */
-    struct list in_waiting;    /* of the server's: its deadline is watched */
-    bool is_named;             /* its client gave the id, and may ask by it (lb/api/job_status.h) */
-    struct list in_responding; /* of the server's, from the first byte of the response on */
-    uint64_t arrived_us, deadline_us, started_us; /* started: of its job, on a slot */
+    struct job_waiter waiter; /* also holds the time of arrival */
+    struct deadline deadline;
+    struct list in_waiting_for_workers;
+    uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
 
-    h2o_timeout_entry_t tick_entry;  /* a piece is to be sent in this turn of the loop */
-    h2o_timeout_entry_t stall_entry; /* while a piece of the response is on its way */
+    h2o_generator_t generator;
+    h2o_timeout_entry_t tick_entry;  /* a piece is to be sent at the end of this iteration of the loop */
+    h2o_timeout_entry_t stall_entry; /* while libh2o holds a piece */
     struct result_encoder encoder;
-    struct pe_buf sending; /* the piece libh2o holds */
-    size_t shed;           /* bytes of its outcome, once it was cut off for memory's sake */
-    bool begun;            /* the response has an outcome to be made from */
-    bool started;          /* headers went out: no other answer is possible */
-    bool in_flight;        /* libh2o has not asked for more yet */
-    bool ended;            /* the last piece is out */
-    bool aborted;          /* the response cannot be completed */
-    char log_status[48];   /* for the log: a result's status or a problem's type */
+    struct pe_buf sending;       /* the piece that libh2o holds */
+    struct budget_reader reader; /* from the first byte of the response on */
+    bool has_result;             /* there is a result to make the response from */
+    bool started;                /* headers were sent: no other reply is possible */
+    bool in_flight;              /* libh2o has not asked for the next piece yet */
+    bool ended;                  /* the last piece was handed over */
+    bool aborted;                /* the response cannot be completed */
+    char log_status[48];         /* a result's status or a problem's type */
 };
 
-/* Handle POST /v1/run. */
-void exchange_accept(struct server *server, h2o_req_t *req);
+/* `ctx` and the objects that `exchanges` points to must outlive it; it must stay where it is. The caller sets
+ * the members from `jobs` to `queue_wait_us`, and `on_ended`. */
+void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx);
 
-/* Handle Piston's POST /api/v2/execute. */
-void exchange_accept_piston(struct server *server, h2o_req_t *req);
+/* ---- exchange_admission.c ---- */
 
-/* The first host is there, or none came: go on with a run that waited for that. */
-void exchange_on_workers(struct exchange *exchange);
+/* Handle a request to run a job. */
+void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect, h2o_req_t *req);
 
-/* Whether a host has what the job needs. */
-bool exchange_has_image(const struct exchange *exchange);
+/* A worker has connected or changed: continue with exchanges whose image is known now. */
+void exchanges_worker_changed(struct exchanges *exchanges);
 
-/* It has waited as long as it may. */
-void exchange_on_deadline(struct exchange *exchange);
+/* Workers have had enough time to connect: continue with all exchanges. */
+void exchanges_stop_gathering(struct exchanges *exchanges);
 
-/* Have `key`, if the image is still known: has_key. */
-int exchange_make_key(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
+/* ---- exchange.c ---- */
 
-/* What the task reports. The request, and the run with it, may end inside each of the calls. */
-void exchange_on_start(struct exchange *exchange);
-void exchange_on_result(struct exchange *exchange, struct job_result *result);
-void exchange_on_stored(struct exchange *exchange);   /* the task's outcome came from the store */
-void exchange_on_progress(struct exchange *exchange); /* the outcome has more bytes, or is complete */
-void exchange_on_lost(struct exchange *exchange);     /* the outcome will not be completed */
-void exchange_on_problem(struct exchange *exchange,
-                         const struct pe_problem *problem); /* NULL: the queue is full */
+/* Begin an exchange for a request. It is freed with the request. */
+struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialect *dialect, h2o_req_t *req);
 
-/* ---- between lb/api/exchange.c, the job's way, and lb/api/exchange_response.c, the response's ---- */
-
-/* Off the task, no longer watched, not waiting. */
+/* Leave the job, and wait for nothing any more. */
 void exchange_leave(struct exchange *exchange);
 
-/* Answer with a whole body that the outcome keeps. */
+/* Leave the job and reply with a problem, in the form of the dialect. The exchange may end inside the call.
+ */
+void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem);
+
+/* ---- exchange_response.c ---- */
+
+/* Start the response from a result. Takes a reference. The exchange may end inside the call. */
+void exchange_send_result(struct exchange *exchange, struct job_result *result);
+
+/* Send a body that is kept with the result. */
 void exchange_send_rendered(struct exchange *exchange, struct job_result *result,
                             const struct rendered *rendered);
 
-/* Each ends the run's response; the request, and the run with it, may end inside the call. */
-void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem);
-void exchange_abort(
-    struct exchange *exchange); /* headers are out: the client must see that it is not whole */
+/* More bytes of the result have arrived, or it is complete. */
+void exchange_on_progress(struct exchange *exchange);
 
-/* A piece of the response is to be sent; one is on its way for too long. */
-void exchange_on_turn(h2o_timeout_entry_t *entry);
-void exchange_on_stall(h2o_timeout_entry_t *entry);
+/* The result will not be completed. A response that has started is aborted. */
+void exchange_on_lost(struct exchange *exchange);
 
-/* End the client's connection, whatever libh2o is doing with it. */
-void exchange_disconnect(struct exchange *exchange);
+/* Break off a response whose headers were sent, so that the client sees that it is incomplete. */
+void exchange_abort(struct exchange *exchange);
 
-/* run_headers.c: Cache-Status, ETag, Age and Server-Timing of a response. */
+/* Cut off a reader: for struct byte_budget. */
+size_t exchange_cut_off(struct budget_reader *reader);
+
+/* ---- exchange_headers.c ---- */
+
+/* Add Cache-Status, ETag, Age and Server-Timing. */
 void exchange_add_headers(struct exchange *exchange);
 
 #endif

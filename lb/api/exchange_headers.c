@@ -1,4 +1,4 @@
-/* The headers of a result that say where it came from and what it took. */
+/* The headers of a response that say where the result came from and how long it took. */
 #include "lb/api/exchange.h"
 
 #include "base/io.h"
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* RFC 9211. `stored` is said before the last byte has come: should the slot be lost, the response breaks off
- * as well. */
+/* RFC 9211. `stored` is sent before the last byte of the result has arrived. If the slot is lost, the
+ * response is broken off as well. */
 static void add_cache_status(struct exchange *exchange)
 {
     static const char *const sources[] = {"", "; fwd=uri-miss; collapsed", "; hit", "; hit; detail=store"};
@@ -25,7 +25,7 @@ static void add_cache_status(struct exchange *exchange)
     http_reply_header(exchange->req, "cache-status", text);
 }
 
-/* A weak tag (RFC 9110 section 8.8.3): boundaries and the mark `cached` differ between equal results. */
+/* A weak tag (RFC 9110 section 8.8.3): equal results differ in boundaries and in the field `cached`. */
 static void add_validators(struct exchange *exchange)
 {
     const struct job_result *result = exchange->encoder.result;
@@ -56,16 +56,17 @@ static int append_phases(struct pe_buf *text, const struct pe_result *fields, st
 static int append_lookup(struct pe_buf *text, const struct exchange *exchange, struct pe_error *err)
 {
     if (pe_buf_append_text(text, "cache;desc=hit;dur=", err) < 0 ||
-        pe_buf_append_ms(text, pe_now_us() - exchange->arrived_us, err) < 0)
+        pe_buf_append_ms(text, pe_now_us() - exchange->waiter.arrived_us, err) < 0)
         return -1;
     return pe_buf_append(text, "", 1, err);
 }
 
-/* Server-Timing (W3C), milliseconds: the job's phases; of a stored result only what this request took. */
+/* Server-Timing (W3C) in milliseconds: the phases of the job or, for a stored result, what this request took.
+ */
 static void add_timing(struct exchange *exchange)
 {
     pe_autobuf struct pe_buf text = {0};
-    struct pe_error ignored; /* without memory there is no header */
+    struct pe_error ignored; /* without memory the header is left out */
     bool stored = exchange->source == SOURCE_HIT_MEMORY || exchange->source == SOURCE_HIT_STORE;
     int failed = stored ? append_lookup(&text, exchange, &ignored)
                         : append_phases(&text, &exchange->encoder.fields, &ignored);

@@ -1,14 +1,11 @@
-/* GET /v1/hosts, and POST or DELETE of /v1/hosts/NAME/drain: what an operator sees of the worker hosts, and
- * how one is taken out of service and back. For whoever has the workers' token. */
+/* GET /v1/hosts, and POST and DELETE of /v1/hosts/NAME/drain: what an operator sees of the workers, and how
+ * one is taken out of service and back. The paths and JSON fields call a worker a host. */
 #include "lb/api/info.h"
-#include "lb/edge/http_reply.h"
-#include "lb/edge/problems.h"
-#include "lb/edge/ws_server.h"
-#include "lb/server.h"
 
 #include "base/log.h"
+#include "lb/edge/http_reply.h"
+#include "lb/edge/problems.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static size_t count_ready(const struct worker *worker)
@@ -28,19 +25,19 @@ static json_t *worker_to_json(const struct worker *worker)
                      worker->drained);
 }
 
-void api_hosts(struct server *server, h2o_req_t *req)
+void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h2o_req_t *req)
 {
-    if (!ws_server_authorize(server, req))
+    if (!tokens_authorize(tokens, req))
         return;
     json_t *hosts = json_array();
-    list_for_each(node, &server->scheduler.workers)
+    list_for_each(node, &scheduler->workers)
     {
         json_array_append_new(hosts, worker_to_json(list_entry(node, struct worker, in_workers)));
     }
     http_reply_json(req, json_pack("{s:o}", "hosts", hosts));
 }
 
-/* NAME of /v1/hosts/NAME/drain. */
+/* Copy NAME out of /v1/hosts/NAME/drain. Returns false for another path, or if it does not fit. */
 static bool parse_name(h2o_iovec_t path, char *name, size_t size)
 {
     static const char before[] = "/v1/hosts/", after[] = "/drain";
@@ -53,29 +50,30 @@ static bool parse_name(h2o_iovec_t path, char *name, size_t size)
     return true;
 }
 
-void api_host_drain(struct server *server, h2o_req_t *req)
+void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *tokens,
+                    h2o_req_t *req)
 {
     char name[256];
     struct pe_error err;
     bool post = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("POST"));
     if (!post && !h2o_memis(req->method.base, req->method.len, H2O_STRLIT("DELETE"))) {
-        struct pe_problem problem = problem_make("method-not-allowed", "this path takes POST, DELETE");
+        struct pe_problem problem = problem_make("method-not-allowed", "this path accepts POST, DELETE");
         http_reply_header(req, "allow", "POST, DELETE");
         http_reply_problem(req, &problem);
         return;
     }
-    if (!ws_server_authorize(server, req))
+    if (!tokens_authorize(tokens, req))
         return;
     if (!parse_name(req->path_normalized, name, sizeof name)) {
-        struct pe_problem problem = problem_make("not-found", "hosts are drained at /v1/hosts/NAME/drain");
+        struct pe_problem problem = problem_make("not-found", "workers are drained at /v1/hosts/NAME/drain");
         http_reply_problem(req, &problem);
         return;
     }
-    if (scheduler_drain(&server->scheduler, name, post, &err) < 0) {
+    if (scheduler_drain(scheduler, name, post, &err) < 0) {
         http_reply_error(req, &err);
         return;
     }
-    pe_log(PE_LOG_INFO, "host '%s' %s, by an operator", name, post ? "gets no more jobs" : "gets jobs again");
-    server_dispatch(server);
+    pe_log(PE_LOG_INFO, "an operator has %s worker '%s'", post ? "drained" : "resumed", name);
+    dispatch_soon(dispatch);
     http_reply_empty(req);
 }

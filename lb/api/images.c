@@ -1,17 +1,16 @@
-/* GET /v1/images: the catalogs of all hosts as one, or what of them could run a file, and the limits of a
- * job. */
+/* GET /v1/images: the catalogs of all workers as one list, optionally only the images that can run a certain
+ * file, and the limits of a job. */
 #include "lb/api/info.h"
 
 #include "base/cleanup.h"
 #include "lb/edge/http_reply.h"
-#include "lb/server.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* By name, and by digest where hosts have different images of one name: those are listed apart. */
+/* By name, then by digest: different images of the same name are listed separately. */
 static int compare_entries(const void *left, const void *right)
 {
     const struct catalog_entry *a = *(const struct catalog_entry *const *)left;
@@ -20,7 +19,7 @@ static int compare_entries(const void *left, const void *right)
     return order ? order : strcmp(a->digest, b->digest);
 }
 
-/* Every entry of every host, sorted; the array is the caller's. NULL without memory. */
+/* All entries of all workers, sorted. The caller frees the array. NULL without memory. */
 static const struct catalog_entry **all_entries(const struct scheduler *scheduler, size_t *count)
 {
     size_t total = 0;
@@ -49,7 +48,8 @@ static int hex_value(char digit)
     return at ? (int)(at - digits) : -1;
 }
 
-/* Percent-decoding (RFC 3986 section 2.1); '+' is a space, as forms write it. What is too long is cut. */
+/* Percent-decoding (RFC 3986 section 2.1). '+' is a space, as in HTML forms. Text that is too long is
+ * truncated. */
 static void decode(const char *text, size_t size, char out[PE_PATH_MAX + 1])
 {
     size_t used = 0;
@@ -62,7 +62,7 @@ static void decode(const char *text, size_t size, char out[PE_PATH_MAX + 1])
     out[used] = '\0';
 }
 
-/* The query's `file`, decoded; empty when there is none. */
+/* The decoded value of `file` in the query; empty if there is none. */
 static void query_file(const h2o_req_t *req, char file[PE_PATH_MAX + 1])
 {
     static const char key[] = "file=";
@@ -127,10 +127,9 @@ static json_t *defaults(void)
     return object;
 }
 
-void api_images(struct server *server, h2o_req_t *req)
+void api_images(const struct scheduler *scheduler, h2o_req_t *req)
 {
     char file[PE_PATH_MAX + 1];
     query_file(req, file);
-    http_reply_json(
-        req, json_pack("{s:o, s:o}", "images", merged(&server->scheduler, file), "defaults", defaults()));
+    http_reply_json(req, json_pack("{s:o, s:o}", "images", merged(scheduler, file), "defaults", defaults()));
 }

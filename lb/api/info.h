@@ -1,20 +1,36 @@
-/* The small GET resources: what this is, how it does, what a problem means, which images there are. */
+/* The small resources: what the service is, how it is doing, what a problem means, which images and workers
+ * there are. Each function handles the request completely. */
 #ifndef PE_LB_API_INFO_H
 #define PE_LB_API_INFO_H
 
+#include "lb/core/dispatch.h"
+#include "lb/core/scheduler.h"
 #include "lb/edge/h2o.h"
+#include "lb/edge/tokens.h"
 
-struct server;
+#include <stdbool.h>
 
-void api_about(struct server *server, h2o_req_t *req);   /* GET / */
-void api_health(struct server *server, h2o_req_t *req);  /* GET /healthz */
-void api_problem(struct server *server, h2o_req_t *req); /* GET /problems/NAME */
-void api_images(struct server *server, h2o_req_t *req);  /* GET /v1/images (api_images.c) */
+/* GET / for clients that do not ask for HTML. */
+void api_about(h2o_req_t *req);
 
-/* GET /v1/hosts, POST and DELETE /v1/hosts/NAME/drain (api_hosts.c) */
-void api_hosts(struct server *server, h2o_req_t *req);
-void api_host_drain(struct server *server, h2o_req_t *req);
+/* GET /healthz. `draining`: the balancer is shutting down. */
+void api_health(const struct scheduler *scheduler, bool draining, h2o_req_t *req);
 
-void api_openapi(struct server *server, h2o_req_t *req); /* GET /openapi.json (openapi.c) */
+/* GET /problems/NAME. */
+void api_problem(h2o_req_t *req);
+
+/* GET /v1/images (images.c). */
+void api_images(const struct scheduler *scheduler, h2o_req_t *req);
+
+/* GET /v1/hosts: the workers. For operators, who have a worker token (hosts.c). */
+void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h2o_req_t *req);
+
+/* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c). Replies with 405
+ * to other methods. */
+void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *tokens,
+                    h2o_req_t *req);
+
+/* GET /openapi.json (openapi.c). */
+void api_openapi(h2o_req_t *req);
 
 #endif

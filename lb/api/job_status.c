@@ -1,4 +1,4 @@
-/* The runs that can be asked for, and what is told about them. */
+/* The exchanges that can be asked for by id, and what is reported about them. */
 #include "lb/api/job_status.h"
 
 #include "base/io.h"
@@ -6,7 +6,6 @@
 #include "lb/api/exchange.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
-#include "lb/server.h"
 
 #include <search.h>
 #include <string.h>
@@ -29,76 +28,77 @@ static bool is_id(h2o_iovec_t text)
 
 void job_status_enter(struct exchange *exchange)
 {
-    void **exchanges = &exchange->server->named;
+    void **by_id = &exchange->exchanges->by_id;
     ssize_t at = h2o_find_header_by_str(&exchange->req->headers, H2O_STRLIT("x-request-id"), -1);
     if (at >= 0 && is_id(exchange->req->headers.entries[at].value)) {
         memcpy(exchange->id, exchange->req->headers.entries[at].value.base, ID_SIZE);
-        exchange->is_named =
-            !tfind(exchange, exchanges, compare_ids) && tsearch(exchange, exchanges, compare_ids);
+        exchange->has_client_id =
+            !tfind(exchange, by_id, compare_ids) && tsearch(exchange, by_id, compare_ids);
     }
-    if (!exchange->is_named)
+    if (!exchange->has_client_id)
         random_hex(exchange->id, ID_SIZE / 2);
 }
 
 void job_status_leave(struct exchange *exchange)
 {
-    if (exchange->is_named)
-        tdelete(exchange, &exchange->server->named, compare_ids);
-    exchange->is_named = false;
+    if (exchange->has_client_id)
+        tdelete(exchange, &exchange->exchanges->by_id, compare_ids);
+    exchange->has_client_id = false;
 }
 
-/* ---- telling ---- */
+/* ---- reporting ---- */
 
-/* Before it is in the queue it waits for a worker host, or for the store to be searched; and a job that lost
- * its slot is on its way back. */
-static json_t *waiting(const struct exchange *exchange)
+/* A job that has a place in the queue reports it. Before that, a request waits for a worker or for the result
+ * store; and a job that lost its slot is about to return to the queue. */
+static json_t *describe_waiting(const struct exchange *exchange)
 {
-    const struct server *server = exchange->server;
-    const struct job *job = exchange->job;
+    const struct jobs *jobs = exchange->exchanges->jobs;
+    const struct job *job = exchange->waiter.job;
     if (!job || !list_linked(&job->entry.in_queue))
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "queued", "position", "wait_ms", "running_ms");
-    size_t before = scheduler_jobs_before(&server->scheduler, &job->entry);
+    size_t before = scheduler_jobs_before(jobs->scheduler, &job->entry);
     return json_pack("{s:s, s:I, s:I, s:n}", "state", "queued", "position", (json_int_t)before + 1, "wait_ms",
-                     (json_int_t)(job_wait_us(server, before) / 1000), "running_ms");
+                     (json_int_t)(job_wait_us(jobs, before) / 1000), "running_ms");
 }
 
 static json_t *describe(const struct exchange *exchange)
 {
-    if (exchange->begun)
+    const struct job *job = exchange->waiter.job;
+    if (exchange->has_result)
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "answering", "position", "wait_ms", "running_ms");
-    if (!exchange->job || !exchange->job->entry.slot)
-        return waiting(exchange);
+    if (!job || !job->entry.slot)
+        return describe_waiting(exchange);
     return json_pack("{s:s, s:n, s:n, s:I}", "state", "running", "position", "wait_ms", "running_ms",
-                     (json_int_t)(pe_now_us() - exchange->job->started_us) / 1000);
+                     (json_int_t)(pe_now_us() - job->started_us) / 1000);
 }
 
-static const struct exchange *find(const struct server *server, h2o_iovec_t id)
+static const struct exchange *find(const struct exchanges *exchanges, h2o_iovec_t id)
 {
-    struct exchange key;
+    struct exchange wanted;
     if (!is_id(id))
         return NULL;
-    memcpy(key.id, id.base, ID_SIZE);
-    struct exchange *const *found = tfind(&key, &server->named, compare_ids);
+    memcpy(wanted.id, id.base, ID_SIZE);
+    struct exchange *const *found = tfind(&wanted, &exchanges->by_id, compare_ids);
     return found ? *found : NULL;
 }
 
-void api_job(struct server *server, h2o_req_t *req)
+void api_job(struct exchanges *exchanges, h2o_req_t *req)
 {
     struct pe_error err;
-    struct peer peer = peer_of_request(&server->trusted, req);
-    if (client_look(&server->clients, &peer, pe_now_us(), &err) < 0) {
+    struct ip_address address = peer_of_request(exchanges->trusted, req);
+    if (client_count_status(exchanges->clients, &address, pe_now_us(), &err) < 0) {
         struct pe_problem problem = problem_make("too-many-requests", "%s", err.message);
         http_reply_problem(req, &problem);
         return;
     }
     size_t prefix = strlen(JOB_STATUS_PATH);
-    const struct exchange *exchange =
-        find(server, h2o_iovec_init(req->path_normalized.base + prefix, req->path_normalized.len - prefix));
+    h2o_iovec_t id = h2o_iovec_init(req->path_normalized.base + prefix, req->path_normalized.len - prefix);
+    const struct exchange *exchange = find(exchanges, id);
     if (exchange) {
         http_reply_json(req, describe(exchange));
         return;
     }
-    struct pe_problem problem = problem_make(
-        "not-found", "no job that was sent with this X-Request-Id is here now; it may have ended");
+    struct pe_problem problem =
+        problem_make("not-found", "there is no job that was sent with this X-Request-Id; it may have ended");
     http_reply_problem(req, &problem);
 }

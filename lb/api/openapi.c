@@ -1,4 +1,4 @@
-/* GET /openapi.json: proto/openapi.json as it was when this was built. */
+/* GET /openapi.json: proto/openapi.json, included when this file is assembled. */
 #include "lb/api/info.h"
 #include "lb/edge/http_reply.h"
 
@@ -10,10 +10,9 @@ __asm__(".section .rodata\n"
         ".byte 0\n"
         ".previous\n");
 
-extern const char openapi_text[]; /* ends with a NUL */
+extern const char openapi_text[]; /* NUL-terminated */
 
-void api_openapi(struct server *server, h2o_req_t *req)
+void api_openapi(h2o_req_t *req)
 {
-    (void)server;
     http_reply_bytes(req, "application/json", openapi_text, strlen(openapi_text));
 }

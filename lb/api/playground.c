@@ -1,25 +1,24 @@
-/* Answers with the playground's files, and with the headers that fence it in: its scripts and styles come
- * from here alone, what a program printed cannot become either, and only /embed may stand in the frame of
- * another page. */
+/* Replies with the files of the playground, and with the headers that isolate it: scripts and styles are
+ * loaded from this server only, the output of a program cannot become either, and only /embed may be shown in
+ * a frame of another page. */
 #include "lb/api/playground.h"
 
 #include "lb/api/info.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
-#include "lb/server.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Content Security Policy Level 3. blob: is where the files that a job wrote are shown from; a model's
- * buffers and textures are fetched from there, or stand in it as data:. */
+/* Content Security Policy Level 3. Files that a job wrote are shown from blob: URLs. The buffers and textures
+ * of a 3D model are fetched from blob: or data: URLs. */
 #define POLICY                                                                              \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " \
     "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
 static const char *const coding_names[CODINGS] = {"", "gzip", "br"};
 
-/* Whether a field's list of codings (RFC 9110 section 12.5.3) has this one, and not with the weight 0. */
+/* Whether a list of codings (RFC 9110 section 12.5.3) contains this one, with a weight above 0. */
 static bool accepts(h2o_iovec_t field, const char *coding)
 {
     const char *at = field.base, *end = field.base + field.len;
@@ -48,7 +47,7 @@ static enum content_coding choose_coding(const h2o_req_t *req, const struct stat
     return CODING_IDENTITY;
 }
 
-/* If-None-Match (RFC 9110 section 13.1.2): any tag of the list, weak ones too. */
+/* Whether If-None-Match (RFC 9110 section 13.1.2) lists this tag, weak or strong. */
 static bool is_known(const h2o_req_t *req, const char *etag)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("if-none-match"), -1);
@@ -92,7 +91,7 @@ static void send_file(h2o_req_t *req, const struct static_file *file)
     h2o_send_inline(req, (const char *)content->data, content->size);
 }
 
-/* A browser says so; whoever asks with curl gets text. */
+/* Browsers ask for HTML; curl does not, and gets text. */
 static bool accepts_html(const h2o_req_t *req)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("accept"), -1);
@@ -100,22 +99,21 @@ static bool accepts_html(const h2o_req_t *req)
                              H2O_STRLIT("text/html"));
 }
 
-void playground_handle(struct server *server, h2o_req_t *req)
+void playground_handle(const struct static_files *files, h2o_req_t *req)
 {
     h2o_iovec_t path = req->path_normalized;
     bool embed = h2o_memis(path.base, path.len, H2O_STRLIT("/embed"));
     bool page = embed || path.len == 1;
-    const struct static_file *file =
-        static_files_find(&server->page, page ? "/" : path.base, page ? 1 : path.len);
+    const struct static_file *file = static_files_find(files, page ? "/" : path.base, page ? 1 : path.len);
     if (page && !embed && (!file || !accepts_html(req))) {
         http_reply_header(req, "vary", "Accept");
-        api_about(server, req);
+        api_about(req);
         return;
     }
     if (!file) {
-        struct pe_problem problem =
-            problem_make("not-found", embed ? "there is no playground here: make playground makes it"
-                                            : "the playground has no such file");
+        struct pe_problem problem = problem_make(
+            "not-found", embed ? "there is no playground on this server: run 'make playground' to make it"
+                               : "the playground has no such file");
         http_reply_problem(req, &problem);
         return;
     }

@@ -1,15 +1,21 @@
-/* The streaming encoders. A part is head, bytes, tail; the formats differ in the first and the last. */
+/* The streaming encoders. Each part has a head, bytes and a tail; the forms differ in head and tail. JSON is
+ * not streamed: it is made in result_json.c. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/random_text.h"
 #include "codec/multipart.h"
-#include "lb/piston/reply.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
 #include <string.h>
+
+const char *const result_media_types[RESULT_FORMATS] = {
+    "multipart/form-data",
+    "application/json",
+    "application/x-cpio",
+};
 
 /* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4 ---- */
 
@@ -23,7 +29,7 @@ static int pad_to_4(struct pe_buf *out, uint64_t size, struct pe_error *err)
 static int append_cpio_head(struct pe_buf *out, size_t inode, const char *folder, const char *name,
                             size_t name_size, uint32_t mode, uint64_t size, struct pe_error *err)
 {
-    size_t stored = strlen(folder) + name_size + 1; /* with the NUL */
+    size_t stored = strlen(folder) + name_size + 1; /* with its NUL */
     if (pe_buf_printf(out, err, "070701%08zX%08X%08X%08X%08X%08X%08llX%08X%08X%08X%08X%08zX%08X", inode, mode,
                       0, 0, 1, 0, (unsigned long long)size, 0, 0, 0, 0, stored, 0) < 0 ||
         pe_buf_append_text(out, folder, err) < 0 || pe_buf_append(out, name, name_size, err) < 0 ||
@@ -79,7 +85,7 @@ static int append_tail(struct result_encoder *encoder, uint64_t size, struct pe_
     }
 }
 
-/* Close every part that has all its bytes and open the one after it: up to one that waits for bytes. */
+/* Close each part that is complete and open the next one, up to a part that waits for bytes. */
 static int advance(struct result_encoder *encoder, struct pe_error *err)
 {
     const struct pe_parts *parts = &encoder->result->parts;
@@ -118,7 +124,7 @@ static int append_result(struct result_encoder *encoder, struct pe_error *err)
     return append_tail(encoder, text.size, err);
 }
 
-/* Room for a small response at once: what stands around its bytes, and those. */
+/* Room that is reserved at once for a small response: for heads and tails, and for the bytes at most. */
 enum { HEADS_SIZE = 2048, ROOM_MAX = 64 * 1024 };
 
 static void set_content_type(struct result_encoder *encoder)
@@ -171,8 +177,9 @@ int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_e
         encoder->ended = result->complete;
         if (!result->complete)
             return 0;
-        return encoder->piston ? piston_reply_encode(encoder->piston, result, &encoder->out, err)
-                               : result_encoder_append_json(encoder, err);
+        return encoder->append_json
+                   ? encoder->append_json(encoder->append_context, result, &encoder->out, err)
+                   : result_encoder_append_json(encoder, err);
     }
     while (encoder->out.size < room && encoder->part_left) {
         size_t size = least(result->bytes.size - encoder->taken, room - encoder->out.size);
@@ -197,9 +204,9 @@ void result_encoder_free(struct result_encoder *encoder)
     *encoder = (struct result_encoder){0};
 }
 
-/* ---- whole bodies ---- */
+/* ---- bodies that are kept ---- */
 
-enum { RENDERED_MAX = 64 * 1024 }; /* bytes of an outcome that are kept in each form as well */
+enum { RENDERED_MAX = 64 * 1024 }; /* bytes of a result; larger bodies are not kept */
 
 const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format)
 {

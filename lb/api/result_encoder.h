@@ -1,50 +1,55 @@
-/* A job's outcome as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or JSON, produced
- * piece by piece as the outcome's bytes arrive and the client takes them. No HTTP in it: whoever sends takes
- * from `out`. */
+/* A job's result as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or JSON. The body is
+ * produced piece by piece, as the bytes of the result arrive and the client reads. There is no HTTP in here:
+ * the sender takes the bytes from `out`. */
 #ifndef PE_LB_API_RESULT_ENCODER_H
 #define PE_LB_API_RESULT_ENCODER_H
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "lb/core/job_result.h"
-#include "lb/edge/negotiate.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct piston_request;
+/* The media type of each form. */
+extern const char *const result_media_types[RESULT_FORMATS];
+
+/* Appends the JSON form of a complete result to `out`. */
+typedef int result_json_writer(const void *context, const struct job_result *result, struct pe_buf *out,
+                               struct pe_error *err);
 
 struct result_encoder {
     enum result_format format;
-    struct job_result *result; /* a reference */
-    struct pe_result
-        fields;             /* the outcome's, but for what is this response's own: cached, the queue's time */
-    size_t part;            /* the part whose bytes come next */
-    uint64_t part_left;     /* bytes of it still to come */
-    size_t taken;           /* bytes of the outcome that are in the body already */
-    bool ended;             /* `out` holds the rest of the body */
-    char boundary[48];      /* of multipart */
-    char content_type[128]; /* the Content-Type header's value */
-    const struct piston_request *piston; /* of a Piston client: the body is in its form; else NULL */
-    struct pe_buf out;                   /* body bytes ready to be sent, the sender consumes them */
+    struct job_result *result;       /* a reference */
+    struct pe_result fields;         /* those of the result, except for what is this response's own */
+    size_t part;                     /* the part whose bytes come next */
+    uint64_t part_left;              /* bytes of this part that are not in the body yet */
+    size_t taken;                    /* bytes of the result that are in the body */
+    bool ended;                      /* `out` holds the rest of the body */
+    char boundary[48];               /* of multipart */
+    char content_type[128];          /* value of the Content-Type header */
+    result_json_writer *append_json; /* another JSON form than the service's own; NULL: none */
+    const void *append_context;      /* its first argument */
+    struct pe_buf out;               /* bytes of the body that are ready; the sender consumes them */
 };
 
-/* Begin a response; takes a reference to `outcome`. `result` is what the body shall say. */
+/* Begin a response. Takes a reference to `result`. The body says what `fields` says. Fails with
+ * PE_ERR_MALFORMED if the result has no parts, and without memory. */
 int result_encoder_begin(struct result_encoder *encoder, enum result_format format, struct job_result *result,
                          const struct pe_result *fields, struct pe_error *err) PE_MUST_CHECK;
 
-/* Produce until `out` holds about `room` bytes or the outcome has no more for now; sets `ended` with the
- * body's end. JSON needs the complete outcome and is then produced at once. */
+/* Produce bytes until `out` holds about `room` bytes, or the result has no more for now. Sets `ended` at the
+ * end of the body. JSON needs the complete result and is then produced at once. */
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
-/* The whole body of a small complete outcome, made once and kept with it, as a stored result: `cached` is
- * true. NULL: it is too large for that, or there is no memory. */
+/* The whole body for a small complete result, as a cached result: `cached` is true. It is made once and kept
+ * with the result. NULL if the result is too large, or without memory. */
 const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format);
 
 void result_encoder_free(struct result_encoder *encoder);
 
-/* response_json.c: the whole JSON body from a complete outcome, into `out`. */
+/* result_json.c: append the whole JSON body for a complete result to `out`. */
 int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* The JSON form of a response: the result's fields, stdout and stderr, and the files; text where the bytes
- * are UTF-8, base64 where not. It needs every byte, so nothing of it can be streamed. */
+/* The JSON form of a response: the fields of the result, stdout, stderr and the files. Bytes that are UTF-8
+ * are sent as text, others as base64. JSON needs every byte of the result, so it cannot be streamed. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"
@@ -20,7 +20,7 @@ static json_t *base64(const uint8_t *bytes, size_t size)
     return json_stringn_nocheck((const char *)text, (size_t)length);
 }
 
-/* Text as a string, anything else as {"base64": …}. */
+/* Text as a string, other bytes as {"base64": …}. */
 static json_t *bytes_to_json(const uint8_t *bytes, size_t size)
 {
     if (utf8_valid(bytes, size))
@@ -75,7 +75,7 @@ static int append_chunk(const char *text, size_t size, void *out)
 int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err)
 {
     pe_autojson json_t *body = pe_result_to_json(&encoder->fields);
-    json_t *files = json_array(); /* the body's from the next line on */
+    json_t *files = json_array(); /* owned by `body` after the next line */
     int failed = json_object_set_new(body, "files", files) < 0;
     const struct job_result *result = encoder->result;
     struct pe_cursor cursor = {.at = result->bytes.data, .left = result->bytes.size};
@@ -85,6 +85,6 @@ int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *
         failed = (!bytes && part->size) || add_part(body, files, part, bytes) < 0;
     }
     if (failed || json_dump_callback(body, append_chunk, &encoder->out, PE_RESULT_JSON_FLAGS) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding a result as JSON");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode a result as JSON");
     return pe_buf_append(&encoder->out, "\n", 1, err);
 }

@@ -1,4 +1,4 @@
-/* Reads the playground's folder. What is answered with it is lb/api/playground.c. */
+/* Reads the folder of the playground. How it is served is decided in playground.c. */
 #include "lb/api/static_files.h"
 
 #include "base/cleanup.h"
@@ -47,12 +47,12 @@ static int set_etag(struct static_file *file, struct pe_error *err)
     char hex[PE_SHA256_HEX_SIZE];
     const struct pe_buf *content = &file->content[CODING_IDENTITY];
     if (pe_sha256_hex(content->data, content->size, hex, err) < 0)
-        return pe_fail_context(err, "hashing %s", file->path);
+        return pe_fail_context(err, "cannot hash %s", file->path);
     snprintf(file->etag, sizeof file->etag, "%.32s", hex);
     return 0;
 }
 
-/* Content of one coding; that it is missing is an error for the plain one only. */
+/* Read the content in one coding. Only the uncompressed file must exist. */
 static int read_content(struct static_files *files, struct static_file *file, int folder, const char *name,
                         enum content_coding coding, struct pe_error *err)
 {
@@ -73,8 +73,8 @@ static int add_file(struct static_files *files, int folder, const char *name, co
 {
     const char *type = type_of(name);
     if (!type || strlen(name) > STATIC_NAME_MAX || strspn(name, NAME_BYTES) != strlen(name))
-        return pe_fail(err, PE_ERR_INVALID, "the playground has a file '%.100s', which is none of its kinds",
-                       name);
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the playground has a file '%.100s' whose name or type is not supported", name);
     if (files->count == STATIC_FILES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "the playground has more than %d files", STATIC_FILES_MAX);
     struct static_file *file = &files->files[files->count++];
@@ -95,11 +95,11 @@ static int add_assets(struct static_files *files, int folder, struct pe_error *e
 {
     int fd = openat(folder, "assets", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening assets");
+        return pe_fail_errno(err, "cannot open assets");
     pe_autodir DIR *assets = fdopendir(fd);
     if (!assets) {
         close(fd);
-        return pe_fail_errno(err, "reading assets");
+        return pe_fail_errno(err, "cannot read assets");
     }
     for (struct dirent *entry; (entry = readdir(assets));) {
         char path[STATIC_NAME_MAX + 16];
@@ -123,10 +123,10 @@ int static_files_read(struct static_files *files, const char *folder, struct pe_
         .files = calloc(STATIC_FILES_MAX, sizeof(struct static_file))};
     pe_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no playground in %s: make playground makes it",
-                       folder);
+        return pe_fail(err, PE_ERR_NOT_FOUND,
+                       "there is no playground in %s: run 'make playground' to make it", folder);
     if (fd < 0)
-        return pe_fail_errno(err, "opening the playground in %s", folder);
+        return pe_fail_errno(err, "cannot open the playground in %s", folder);
     if (!read.files)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the playground");
     if (add_file(&read, fd, "index.html", "/", err) < 0 || add_assets(&read, fd, err) < 0)

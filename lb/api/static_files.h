@@ -1,4 +1,4 @@
-/* The playground's files in memory: a folder that `make playground` wrote, read as a whole. */
+/* The files of the playground in memory: a folder that `make playground` wrote, read completely. */
 #ifndef PE_LB_API_STATIC_FILES_H
 #define PE_LB_API_STATIC_FILES_H
 
@@ -9,9 +9,9 @@
 
 enum {
     STATIC_FILES_MAX = 512,
-    STATIC_NAME_MAX = 96,            /* bytes of a file's name */
+    STATIC_NAME_MAX = 96,            /* bytes */
     STATIC_FILE_BYTES_MAX = 4 << 20, /* of one file */
-    STATIC_BYTES_MAX = 32 << 20      /* of all, compressed ones included */
+    STATIC_BYTES_MAX = 32 << 20      /* of all files, compressed ones included */
 };
 
 enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_BROTLI, CODINGS };
@@ -29,14 +29,14 @@ struct static_files {
     size_t bytes;
 };
 
-/* Read FOLDER/index.html and FOLDER/assets/NAME, each with NAME.gz and NAME.br if they are there. A folder
- * that does not exist is PE_ERR_NOT_FOUND; a name with other bytes than letters, digits, '.', '_' and '-', a
- * name without a known ending, and what is over the bounds above PE_ERR_INVALID or PE_ERR_TOO_LARGE. On
- * failure `files` stays as it was. */
+/* Read FOLDER/index.html and FOLDER/assets/NAME, each with NAME.gz and NAME.br if they exist.
+ * PE_ERR_NOT_FOUND if the folder does not exist. PE_ERR_INVALID for a name with other bytes than letters,
+ * digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE beyond the bounds above. On failure
+ * `files` stays as it was. */
 int static_files_read(struct static_files *files, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 void static_files_free(struct static_files *files);
 
-/* The file of a URL's path, or NULL. */
+/* The file with this path, or NULL. It is valid until the next static_files_read(). */
 const struct static_file *static_files_find(const struct static_files *files, const char *path, size_t size);
 
 #endif

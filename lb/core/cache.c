@@ -1,11 +1,11 @@
-/* The LRU. */
+/* The least-recently-used list and its two indexes. */
 #include "lb/core/cache.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARE = 8 }; /* one result may take an eighth of the cache */
+enum { SHARE = 8 }; /* one result may use an eighth of the cache */
 
 struct cache_entry {
     struct job_key key;
@@ -60,7 +60,7 @@ static void drop(struct cache *cache, struct cache_entry *entry)
     free(entry);
 }
 
-/* Count what an entry holds now: bodies may have been made from it. */
+/* Update the size of an entry. It grows when response bodies are rendered from it. */
 static void recount(struct cache *cache, struct cache_entry *entry)
 {
     size_t bytes = entry->result->held + sizeof *entry;
@@ -68,7 +68,7 @@ static void recount(struct cache *cache, struct cache_entry *entry)
     entry->bytes = bytes;
 }
 
-/* Make room, but not by dropping the entry used last. */
+/* Evict entries until the cache is within its bound. The entry that was used last stays. */
 static void shrink(struct cache *cache)
 {
     while (cache->bytes > cache->bytes_max && cache->count > 1) {
@@ -117,7 +117,7 @@ void cache_note_body(struct cache *cache, const struct job_key *key, const struc
     forget_body(cache, entry);
     entry->body_hash = *body_hash;
     const struct cache_entry *const *other = tfind(entry, &cache->by_body, compare_bodies);
-    if (other) /* the request meant another image before, and so another job */
+    if (other) /* the same body belonged to another job, because its image reference meant another image */
         forget_body(cache, *(struct cache_entry *const *)other);
     entry->image = strdup(image);
     if (entry->image && !tsearch(entry, &cache->by_body, compare_bodies)) {

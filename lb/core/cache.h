@@ -1,5 +1,6 @@
-/* Results in memory, by job: byte-bounded, the one unused for longest goes first. A result is also found by
- * the request that asked for it last, byte for byte, without reading that as a job first. */
+/* Results in memory, by the key of their job. The number of bytes is bounded; the result that was not used
+ * for longest is evicted first. A result is also found by the hash of the last request body that asked for
+ * it, so that an identical request is answered without being parsed. */
 #ifndef PE_LB_CORE_CACHE_H
 #define PE_LB_CORE_CACHE_H
 
@@ -12,32 +13,34 @@
 #include <stdint.h>
 
 struct cache {
-    void *by_body;      /* tsearch(3), by request */
+    void *by_body;      /* tsearch(3), by hash of the request body */
     void *tree;         /* tsearch(3), by key */
-    struct list by_use; /* the one used last comes first */
+    struct list by_use; /* the one that was used last comes first */
     size_t bytes, bytes_max, count;
     uint64_t hits, misses, evicted;
 };
 
-/* `bytes_max` 0: nothing is kept. */
+/* With `bytes_max` 0 nothing is kept. */
 void cache_init(struct cache *cache, size_t bytes_max);
 
-/* The result of a job, or NULL. A reference of the cache's, for the caller to take one of its own. */
+/* The result of a job, or NULL. The reference stays the cache's: take another one to keep the result. */
 struct job_result *cache_find(struct cache *cache, const struct job_key *key);
 
-/* The result that a request with this hash asked for before; `key` is its job's, `image` the reference it
- * named. That this means the same image as then is the caller's to check. */
+/* The result that a request with this body hash received before, or NULL. `key` is set to the key of its job,
+ * `image` to the image reference in the request. The caller must check that the reference still means the
+ * same image. */
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
                                       struct job_key *key, const char **image);
 
-/* Remember the request for a job whose result is here. */
+/* Remember the body hash of a request for a job whose result is in the cache. */
 void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
                      const char *image);
 
-/* Whether a result of this many bytes may be kept: one must not push out everything else. */
+/* Whether a result of `size` bytes may be kept. One result must not evict all others. */
 bool cache_accepts(const struct cache *cache, size_t size);
 
-/* Keep a complete outcome, in place of what there may be. Without memory it is not kept. */
+/* Keep a complete result, and take a reference. An older result of the job is replaced. Without memory,
+ * nothing is kept. */
 void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
 
 #endif

@@ -1,11 +1,11 @@
-/* The table of clients and their token buckets. */
+/* The table of clients and their token buckets. How an address is found out is not known here. */
 #include "lb/core/client.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_MAX = 65536 }; /* clients, those without a job included */
+enum { CLIENTS_MAX = 65536 }; /* those without a job included */
 
 void clients_init(struct clients *clients, const struct client_limits *limits)
 {
@@ -13,10 +13,21 @@ void clients_init(struct clients *clients, const struct client_limits *limits)
     list_init(&clients->idle);
 }
 
+/* ---- the table ---- */
+
+/* A subscriber usually has a whole IPv6 /64 network, so that counts as one client. */
+static struct ip_address address_of_client(const struct ip_address *address)
+{
+    struct ip_address client = *address;
+    if (!ip_address_is_v4(address))
+        memset(client.bytes + 8, 0, 8);
+    return client;
+}
+
 static int compare_clients(const void *left, const void *right)
 {
     const struct client *a = left, *b = right;
-    return memcmp(&a->peer, &b->peer, sizeof a->peer);
+    return memcmp(&a->address, &b->address, sizeof a->address);
 }
 
 static void forget_one(struct clients *clients)
@@ -28,16 +39,17 @@ static void forget_one(struct clients *clients)
     free(client);
 }
 
-static struct client *add_client(struct clients *clients, const struct peer *peer, struct pe_error *err)
+static struct client *add_client(struct clients *clients, const struct ip_address *address,
+                                 struct pe_error *err)
 {
-    while (clients->count >= KEPT_MAX && clients->idle.next != &clients->idle)
+    while (clients->count >= CLIENTS_MAX && clients->idle.next != &clients->idle)
         forget_one(clients);
     struct client *client = calloc(1, sizeof *client);
     if (client)
-        client->peer = *peer;
+        client->address = *address;
     if (!client || !tsearch(client, &clients->tree, compare_clients)) {
         free(client);
-        pe_fail_errno(err, "a client");
+        pe_fail_errno(err, "cannot add a client");
         return NULL;
     }
     client->tokens = (double)clients->limits.burst;
@@ -45,11 +57,18 @@ static struct client *add_client(struct clients *clients, const struct peer *pee
     return client;
 }
 
-static struct client *find_client(struct clients *clients, const struct peer *peer)
+static struct client *find_or_add(struct clients *clients, const struct ip_address *address,
+                                  struct pe_error *err)
 {
-    const struct client key = {.peer = *peer};
-    struct client *const *found = tfind(&key, &clients->tree, compare_clients);
-    return found ? *found : NULL;
+    const struct client wanted = {.address = address_of_client(address)};
+    struct client *const *found = tfind(&wanted, &clients->tree, compare_clients);
+    return found ? *found : add_client(clients, &wanted.address, err);
+}
+
+static void move_to_idle(struct clients *clients, struct client *client)
+{
+    list_remove(&client->in_idle);
+    list_append(&clients->idle, &client->in_idle);
 }
 
 /* ---- limits ---- */
@@ -69,32 +88,32 @@ static int check_limits(const struct client_limits *limits, struct client *clien
     *retry_after_s = 1;
     if (limits->jobs && client->jobs >= limits->jobs)
         return pe_fail(err, PE_ERR_BUSY,
-                       "%zu jobs of this address are here already, as many as may at a time", client->jobs);
+                       "this address has %zu jobs here already; more are not allowed at a time",
+                       client->jobs);
     if (!limits->rate)
         return 0;
     fill_bucket(limits, client, now_us);
     if (client->tokens < 1) {
         *retry_after_s = (unsigned)((1 - client->tokens) * 60 / (double)limits->rate) + 1;
-        return pe_fail(err, PE_ERR_BUSY, "this address may send %llu jobs a minute",
+        return pe_fail(err, PE_ERR_BUSY, "this address may send %llu jobs per minute",
                        (unsigned long long)limits->rate);
     }
     client->tokens -= 1;
     return 0;
 }
 
-struct client *client_enter(struct clients *clients, const struct peer *peer, uint64_t now_us,
+struct client *client_enter(struct clients *clients, const struct ip_address *address, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err)
 {
-    const struct peer who = peer_client(peer);
-    struct client *client = find_client(clients, &who);
-    if (!client && !(client = add_client(clients, &who, err)))
+    struct client *client = find_or_add(clients, address, err);
+    if (!client)
         return NULL;
-    int refused = check_limits(&clients->limits, client, now_us, retry_after_s, err);
+    if (check_limits(&clients->limits, client, now_us, retry_after_s, err) < 0) {
+        if (client->jobs == 0)
+            move_to_idle(clients, client);
+        return NULL;
+    }
     list_remove(&client->in_idle);
-    if (refused && client->jobs == 0)
-        list_append(&clients->idle, &client->in_idle);
-    if (refused)
-        return NULL;
     client->jobs++;
     return client;
 }
@@ -102,27 +121,26 @@ struct client *client_enter(struct clients *clients, const struct peer *peer, ui
 void client_leave(struct clients *clients, struct client *client)
 {
     if (--client->jobs == 0)
-        list_append(&clients->idle, &client->in_idle);
+        move_to_idle(clients, client);
 }
 
-int client_look(struct clients *clients, const struct peer *peer, uint64_t now_us, struct pe_error *err)
+int client_count_status(struct clients *clients, const struct ip_address *address, uint64_t now_us,
+                        struct pe_error *err)
 {
-    const struct peer who = peer_client(peer);
-    struct client *client = find_client(clients, &who);
-    if (!client && !(client = add_client(clients, &who, err)))
+    struct client *client = find_or_add(clients, address, err);
+    if (!client)
         return -1;
-    if (client->jobs == 0) {
-        list_remove(&client->in_idle);
-        list_append(&clients->idle, &client->in_idle);
-    }
-    double seconds = client->looked_us ? (double)(now_us - client->looked_us) / 1e6 : CLIENT_LOOKS_BURST;
-    client->looks += seconds * CLIENT_LOOKS_S;
-    if (client->looks > CLIENT_LOOKS_BURST)
-        client->looks = CLIENT_LOOKS_BURST;
-    client->looked_us = now_us;
-    if (client->looks < 1)
-        return pe_fail(err, PE_ERR_BUSY, "this address may ask %d times a second how its jobs are doing",
-                       CLIENT_LOOKS_S);
-    client->looks -= 1;
+    if (client->jobs == 0)
+        move_to_idle(clients, client);
+    client->status_tokens += client->status_filled_us
+                                 ? (double)(now_us - client->status_filled_us) / 1e6 * CLIENT_STATUS_RATE
+                                 : CLIENT_STATUS_BURST;
+    if (client->status_tokens > CLIENT_STATUS_BURST)
+        client->status_tokens = CLIENT_STATUS_BURST;
+    client->status_filled_us = now_us;
+    if (client->status_tokens < 1)
+        return pe_fail(err, PE_ERR_BUSY, "this address may ask for the status of jobs %d times per second",
+                       CLIENT_STATUS_RATE);
+    client->status_tokens -= 1;
     return 0;
 }

@@ -1,13 +1,10 @@
-/* A task's way. Whoever walks through a task's runs counts itself in `busy`: a run may leave inside a call to
- * it, and the task must not end under the walker's feet. */
+/* The life of a job. Whoever calls waiters holds the job meanwhile: a waiter may leave inside the call, and
+ * the job must not be freed before the caller is done with it. What waiters and slots do with what they are
+ * told is not known here. */
 #include "lb/core/job.h"
 
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/api/exchange.h"
-#include "lb/edge/problems.h"
-#include "lb/server.h"
-#include "lb/workers/slot_conn.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -15,7 +12,11 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- the list of tasks that can be joined ---- */
+/* Between the loss of a slot and the next try. By then it is known whether the slot's worker died as a whole,
+ * and slots that are lost for the same reason are not given the job. */
+enum { RETRY_MS = 100 };
+
+/* ---- jobs that can be joined ---- */
 
 static int compare_jobs(const void *left, const void *right)
 {
@@ -23,180 +24,272 @@ static int compare_jobs(const void *left, const void *right)
     return job_key_compare(&a->key, &b->key);
 }
 
-struct job *job_find(struct server *server, const struct job_key *key)
+struct job *job_find(struct jobs *jobs, const struct job_key *key)
 {
     const struct job wanted = {.key = *key};
-    struct job *const *found = tfind(&wanted, &server->jobs, compare_jobs);
+    struct job *const *found = tfind(&wanted, &jobs->shared, compare_jobs);
     return found ? *found : NULL;
 }
 
 static void stop_sharing(struct job *job)
 {
     if (job->shared)
-        tdelete(job, &job->server->jobs, compare_jobs);
+        tdelete(job, &job->jobs->shared, compare_jobs);
     job->shared = false;
 }
 
 /* ---- life ---- */
 
-static void end_job(struct job *job)
+static bool has_waiters(const struct job *job)
 {
-    struct server *server = job->server;
+    return job->waiters.next != &job->waiters;
+}
+
+static void free_job(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
     stop_sharing(job);
     if (job->looking)
-        result_store_forget(&server->store, job);
-    h2o_timeout_unlink(&job->retry_entry);
+        result_store_forget(jobs->store, job);
+    jobs->loop->ops->stop_timer(jobs->loop, &job->retry_timer);
     if (job->entry.slot)
-        slot_conn_cancel(job->entry.slot);
-    scheduler_entry_remove(&server->scheduler, &job->entry);
+        job->entry.slot->ops->cancel(job->entry.slot);
+    scheduler_entry_remove(jobs->scheduler, &job->entry);
     job_result_unref(job->result);
     free(job);
 }
 
-static void release(struct job *job)
+static void hold(struct job *job)
 {
-    if (--job->busy == 0 && job->exchanges.next == &job->exchanges)
-        end_job(job);
+    job->holds++;
 }
 
-/* Every run, also when the one it is called for leaves inside. */
-static void for_each_exchange(struct job *job, void (*call)(struct exchange *exchange))
+static void release(struct job *job)
 {
-    job->busy++;
-    for (struct list *node = job->exchanges.next, *next; node != &job->exchanges; node = next) {
-        next = node->next;
-        call(list_entry(node, struct exchange, in_job));
+    if (--job->holds == 0 && !has_waiters(job))
+        free_job(job);
+}
+
+/* ---- walking over the waiters ---- */
+
+/* A walk that is under way. It remembers the next waiter; job_leave() moves it on when that one leaves. */
+struct job_walk {
+    struct job_walk *outer;
+    struct list *next;
+};
+
+typedef void visitor(struct job_waiter *waiter, const void *argument);
+
+/* Call `visit` for each waiter. Any waiter may leave inside any of the calls. */
+static void for_each_waiter(struct job *job, visitor *visit, const void *argument)
+{
+    struct job_walk walk = {.outer = job->walks, .next = job->waiters.next};
+    hold(job);
+    job->walks = &walk;
+    while (walk.next != &job->waiters) {
+        struct job_waiter *waiter = list_entry(walk.next, struct job_waiter, in_job);
+        walk.next = walk.next->next;
+        visit(waiter, argument);
+    }
+    job->walks = walk.outer;
+    release(job);
+}
+
+static void remove_waiter(struct job *job, struct job_waiter *waiter)
+{
+    for (struct job_walk *walk = job->walks; walk; walk = walk->outer)
+        if (walk->next == &waiter->in_job)
+            walk->next = waiter->in_job.next;
+    list_remove(&waiter->in_job);
+    waiter->job = NULL;
+}
+
+static void report_start(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_start(waiter);
+}
+
+static void report_result(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_result(waiter, waiter->job->result, false);
+}
+
+static void report_stored_result(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_result(waiter, waiter->job->result, true);
+}
+
+static void report_progress(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_progress(waiter);
+}
+
+static void report_lost(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_lost(waiter);
+}
+
+static void report_problem(struct job_waiter *waiter, const void *problem)
+{
+    waiter->ops->on_problem(waiter, problem);
+}
+
+static void report_queue_full(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_queue_full(waiter);
+}
+
+static void report_given_up(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_given_up(waiter, waiter->job->lost);
+}
+
+/* ---- beginning, joining, leaving ---- */
+
+/* If the queue looks full, match first: jobs whose slot is ready do not count. */
+static int enqueue(struct job *job, bool front, struct pe_error *err)
+{
+    struct jobs *jobs = job->jobs;
+    if (!front && jobs->dispatch->pending && !scheduler_has_room(jobs->scheduler, &job->entry))
+        dispatch_now(jobs->dispatch);
+    if (scheduler_submit(jobs->scheduler, &job->entry, front, err) < 0)
+        return -1;
+    dispatch_soon(jobs->dispatch);
+    return 0;
+}
+
+static void on_match(struct queue_entry *entry)
+{
+    struct job *job = list_entry(entry, struct job, entry);
+    job->started_us = pe_now_us();
+    for_each_waiter(job, report_start, NULL);
+    entry->slot->ops->start(entry->slot, job);
+}
+
+/* The result store's answer. */
+static void on_lookup(void *data, struct job_result *result)
+{
+    struct pe_error err;
+    struct job *job = data;
+    job->looking = false;
+    hold(job);
+    if (result) {
+        stop_sharing(job);
+        job->result = job_result_ref(result);
+        cache_put(job->jobs->cache, &job->key, result);
+        for_each_waiter(job, report_stored_result, NULL);
+    } else if (enqueue(job, false, &err) < 0) {
+        stop_sharing(job);
+        for_each_waiter(job, report_queue_full, NULL);
     }
     release(job);
 }
 
-static int enqueue(struct job *job, bool front, struct pe_error *err)
+static void add_waiter(struct job *job, struct job_waiter *waiter)
 {
-    if (scheduler_submit(&job->server->scheduler, &job->entry, front, err) < 0)
-        return -1;
-    return 0;
+    list_append(&job->waiters, &waiter->in_job);
+    waiter->job = job;
 }
 
-int job_begin(struct exchange *exchange, bool share, struct pe_error *err)
+static void on_retry(struct loop_timer *timer);
+
+static struct job *make_job(struct jobs *jobs, const struct job_request *request)
 {
-    struct server *server = exchange->server;
+    struct job_waiter *waiter = request->waiter;
     struct job *job = calloc(1, sizeof *job);
     if (!job)
-        return pe_fail_errno(err, "a job");
-    *job = (struct job){.server = server, .key = exchange->key, .source = exchange, .busy = 1};
-    memcpy(job->id, exchange->id, sizeof job->id);
-    memcpy(job->digest, exchange->digest, sizeof job->digest);
-    job->keep = exchange->caching != CACHING_NONE;
-    job->entry =
-        (struct queue_entry){.client = &exchange->client->turns,
-                             .image = exchange->submission.spec.image,
-                             .bytes = exchange->req->entity.len + exchange->piston.contents.capacity};
-    list_init(&job->exchanges);
-    list_append(&job->exchanges, &exchange->in_job);
-    exchange->job = job;
-    if (share && tsearch(job, &server->jobs, compare_jobs))
+        return NULL;
+    job->jobs = jobs;
+    job->key = *request->key;
+    job->keep = request->keep;
+    snprintf(job->id, sizeof job->id, "%s", request->id);
+    snprintf(job->digest, sizeof job->digest, "%s", request->image_digest);
+    job->source = waiter;
+    job->retry_timer.on_expire = on_retry;
+    job->entry = (struct queue_entry){.client = waiter->client,
+                                      .image = waiter->submission->spec.image,
+                                      .bytes = request->bytes,
+                                      .on_match = on_match};
+    list_init(&job->waiters);
+    add_waiter(job, waiter);
+    return job;
+}
+
+int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_error *err)
+{
+    struct job *job = make_job(jobs, request);
+    if (!job)
+        return pe_fail_errno(err, "cannot make a job");
+    hold(job);
+    if (request->share && tsearch(job, &jobs->shared, compare_jobs))
         job->shared = true;
-    job->looking = share && result_store_lookup(&server->store, job);
+    job->looking = request->share && result_store_lookup(jobs->store, &job->key, on_lookup, job);
     int failed = job->looking ? 0 : enqueue(job, false, err);
     if (failed)
-        job_leave(exchange);
+        job_leave(request->waiter);
     release(job);
     return failed;
 }
 
-void job_join(struct job *job, struct exchange *exchange)
+void job_join(struct job *job, struct job_waiter *waiter)
 {
-    list_append(&job->exchanges, &exchange->in_job);
-    exchange->job = job;
+    add_waiter(job, waiter);
     if (job->result)
-        exchange_on_result(exchange, job->result);
+        waiter->ops->on_result(waiter, job->result, false);
 }
 
-/* Another run's request is the same byte for byte, as the key says; its client waits on in the queue. */
+/* Continue with the submission of another waiter: the keys are equal, so it is the same byte for byte. A
+ * queued job moves to that waiter's client. */
 static void change_source(struct job *job)
 {
-    struct pe_error ignored;
-    struct scheduler *scheduler = &job->server->scheduler;
+    struct pe_error err;
     bool queued = list_linked(&job->entry.in_queue);
     if (queued)
-        scheduler_entry_remove(scheduler, &job->entry);
-    job->source = list_entry(job->exchanges.next, struct exchange, in_job);
-    job->entry.client = &job->source->client->turns;
-    job->entry.image = job->source->submission.spec.image;
-    if (queued && enqueue(job, true, &ignored) < 0)
-        pe_log_about(PE_LOG_ERROR, job->id, "%s", ignored.message);
+        scheduler_entry_remove(job->jobs->scheduler, &job->entry);
+    job->source = list_entry(job->waiters.next, struct job_waiter, in_job);
+    job->entry.client = job->source->client;
+    job->entry.image = job->source->submission->spec.image;
+    if (queued && enqueue(job, true, &err) < 0)
+        pe_log_about(PE_LOG_ERROR, job->id, "%s", err.message);
 }
 
-void job_leave(struct exchange *exchange)
+void job_leave(struct job_waiter *waiter)
 {
-    struct job *job = exchange->job;
+    struct job *job = waiter->job;
     if (!job)
         return;
-    exchange->job = NULL;
-    list_remove(&exchange->in_job);
-    job->busy++;
-    if (job->source == exchange && job->exchanges.next != &job->exchanges)
+    hold(job);
+    remove_waiter(job, waiter);
+    if (job->source == waiter && has_waiters(job))
         change_source(job);
     release(job);
-}
-
-/* ---- before the slot ---- */
-
-static void report_queue_full(struct exchange *exchange)
-{
-    exchange_on_problem(exchange, NULL);
-}
-
-void job_on_lookup(struct job *job, struct job_result *result)
-{
-    struct pe_error err;
-    job->looking = false;
-    job->busy++;
-    if (result) {
-        stop_sharing(job);
-        job->result = job_result_ref(result);
-        cache_put(&job->server->cache, &job->key, result);
-        for_each_exchange(job, exchange_on_stored);
-    } else if (enqueue(job, false, &err) < 0) {
-        stop_sharing(job);
-        for_each_exchange(job, report_queue_full);
-    }
-    struct server *server = job->server;
-    release(job);
-    server_dispatch(server);
-}
-
-void job_on_start(struct job *job)
-{
-    job->started_us = pe_now_us();
-    for (struct list *node = job->exchanges.next; node != &job->exchanges; node = node->next)
-        exchange_on_start(list_entry(node, struct exchange, in_job));
 }
 
 /* ---- the result ---- */
 
 static bool is_kept(const struct job *job, const struct pe_result *fields, size_t size)
 {
-    return job->keep && cache_accepts(&job->server->cache, size) &&
+    return job->keep && cache_accepts(job->jobs->cache, size) &&
            (fields->status == PE_STATUS_EXITED || fields->status == PE_STATUS_SIGNALED) && job->digest[0] &&
            !strcmp(job->digest, fields->image_digest);
 }
 
 int job_on_result(struct job *job, struct pe_message *message, struct pe_error *err)
 {
-    struct server *server = job->server;
     size_t size = (size_t)pe_parts_size(&message->parts);
     bool kept = is_kept(job, &message->result, size);
-    job->result = job_result_new(&server->result_bytes, &message->result, &message->parts, err);
+    job->result = job_result_new(&job->jobs->budget->used, &message->result, &message->parts, err);
     if (!job->result)
         return -1;
     job->result->stored_at = kept ? (int64_t)time(NULL) : 0;
-    job->busy++;
-    for (struct list *node = job->exchanges.next, *next; node != &job->exchanges; node = next) {
-        next = node->next;
-        exchange_on_result(list_entry(node, struct exchange, in_job), job->result);
-    }
-    release(job);
+    for_each_waiter(job, report_result, NULL);
     return 0;
 }
 
@@ -204,137 +297,135 @@ int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_erro
 {
     if (job_result_append(job->result, bytes, size, err) < 0)
         return -1;
-    server_bound_results(job->server);
-    for_each_exchange(job, exchange_on_progress);
+    byte_budget_enforce(job->jobs->budget);
+    for_each_waiter(job, report_progress, NULL);
     return 0;
 }
 
-/* A moving average: what a slot takes for a job, from `job` to `end`. */
-static void note_service_time(struct server *server, uint64_t us)
+/* Moving average of the time from a job's start on a slot to its end. */
+static void note_service_time(struct jobs *jobs, uint64_t us)
 {
-    server->service_us = server->service_us ? (server->service_us * 15 + us) / 16 : us;
+    jobs->service_us = jobs->service_us ? (jobs->service_us * 15 + us) / 16 : us;
 }
 
+/* Report a complete result. The job is freed when its waiters have left. */
 static void deliver(struct job *job)
 {
-    job->busy++;
     stop_sharing(job);
-    for_each_exchange(job, exchange_on_progress);
-    release(job);
+    for_each_waiter(job, report_progress, NULL);
 }
 
 void job_on_end(struct job *job)
 {
     struct pe_error err;
-    struct server *server = job->server;
-    note_service_time(server, pe_now_us() - job->started_us);
-    metrics_result(&server->metrics, &job->result->fields);
+    struct jobs *jobs = job->jobs;
+    note_service_time(jobs, pe_now_us() - job->started_us);
+    metrics_result(jobs->metrics, &job->result->fields);
     if (job_result_finish(job->result, &err) < 0) {
         job_on_lost(job, 0, err.message);
         return;
     }
     if (job->result->stored_at) {
-        cache_put(&server->cache, &job->key, job->result);
-        result_store_put(&server->store, &job->key, job->result);
+        cache_put(jobs->cache, &job->key, job->result);
+        result_store_put(jobs->store, &job->key, job->result);
     }
     deliver(job);
 }
 
 void job_on_problem(struct job *job, const struct pe_problem *problem)
 {
-    job->busy++;
     stop_sharing(job);
-    for (struct list *node = job->exchanges.next, *next; node != &job->exchanges; node = next) {
-        next = node->next;
-        exchange_on_problem(list_entry(node, struct exchange, in_job), problem);
-    }
-    release(job);
+    for_each_waiter(job, report_problem, problem);
 }
 
 /* ---- losing slots ---- */
 
-/* Slots that died with the job while their hosts live on: those it may have killed. */
+/* How many slots died with the job while their workers lived on. The job may have killed them. */
 static unsigned count_kills(const struct job *job)
 {
     unsigned kills = 0;
     for (unsigned i = 0; i < job->lost; i++)
-        kills += scheduler_worker_lives(&job->server->scheduler, job->lost_workers[i]);
+        kills += scheduler_worker_lives(job->jobs->scheduler, job->lost_workers[i]);
     return kills;
+}
+
+/* Hold the job back for a while. Its key may not have been computed before: hashing all files is not worth it
+ * for a job whose result is not kept. */
+static void remember_poison(struct job *job)
+{
+    struct pe_error err;
+    struct jobs *jobs = job->jobs;
+    struct job_key key;
+    const struct catalog_entry *image = scheduler_find_image(jobs->scheduler, job->entry.image);
+    if (job->digest[0] && image && job_key_make(job->source->submission, image->identity, &key, &err) == 0)
+        poison_remember(jobs->poison, &key, pe_now_us() + jobs->poison_us);
 }
 
 static void give_up_as_poison(struct job *job)
 {
     struct pe_error err;
-    struct server *server = job->server;
+    struct jobs *jobs = job->jobs;
     const char *reason = "the worker's slot died while it ran this job, twice";
-    pe_log_about(PE_LOG_WARN, job->id, "%s: it is held back for %llu s", reason,
-                 (unsigned long long)server->poison_us / 1000000);
-    server->metrics.poisoned++;
-    if (job->digest[0] && exchange_make_key(job->source, &err) == 0 && job->source->has_key)
-        poison_remember(&server->poison, &job->source->key, pe_now_us() + server->poison_us);
-    job->result = job_result_vm_error(&server->result_bytes, job->entry.image, job->digest, reason, &err);
+    pe_log_about(PE_LOG_WARN, job->id, "%s; the job is held back for %llu s", reason,
+                 (unsigned long long)jobs->poison_us / 1000000);
+    jobs->metrics->poisoned++;
+    remember_poison(job);
+    job->result = job_result_vm_error(&jobs->budget->used, job->entry.image, job->digest, reason, &err);
     if (!job->result) {
         struct pe_problem problem = pe_problem_from_error(&err);
         job_on_problem(job, &problem);
         return;
     }
-    job->busy++;
-    for (struct list *node = job->exchanges.next, *next; node != &job->exchanges; node = next) {
-        next = node->next;
-        exchange_on_result(list_entry(node, struct exchange, in_job), job->result);
-    }
+    hold(job);
+    for_each_waiter(job, report_result, NULL);
     deliver(job);
     release(job);
 }
 
-/* Only now are the other victims of whatever took the slot known: slots that died with it are not given the
- * job, and a host that died as a whole is not the job's doing. */
-static void on_retry(h2o_timeout_entry_t *entry)
+static void give_up(struct job *job)
 {
-    struct job *job = H2O_STRUCT_FROM_MEMBER(struct job, retry_entry, entry);
-    struct server *server = job->server;
+    stop_sharing(job);
+    for_each_waiter(job, report_given_up, NULL);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct job *job = list_entry(timer, struct job, retry_timer);
     struct pe_error err;
-    job->busy++;
-    if (count_kills(job) >= JOB_KILLS_MAX) {
+    if (count_kills(job) >= JOB_KILLS_MAX)
         give_up_as_poison(job);
-    } else if (job->lost >= JOB_TRIES_MAX || enqueue(job, true, &err) < 0) {
-        struct pe_problem problem = problem_make("job-lost", "%u slots went away with the job", job->lost);
-        job_on_problem(job, &problem);
-    } else {
-        server->metrics.retried++;
-    }
-    release(job);
-    server_dispatch(server);
+    else if (job->lost >= JOB_TRIES_MAX || enqueue(job, true, &err) < 0)
+        give_up(job);
+    else
+        job->jobs->metrics->retried++;
 }
 
 void job_on_lost(struct job *job, uint64_t worker_serial, const char *why)
 {
-    struct server *server = job->server;
-    pe_log_about(PE_LOG_WARN, job->id, "its slot is lost: %s", why);
-    server->metrics.lost++;
+    struct loop *loop = job->jobs->loop;
+    pe_log_about(PE_LOG_WARN, job->id, "the job lost its slot: %s", why);
+    job->jobs->metrics->lost++;
     if (job->lost < JOB_TRIES_MAX)
         job->lost_workers[job->lost++] = worker_serial;
-    job->busy++;
-    for_each_exchange(job, exchange_on_lost); /* those that have begun to answer are broken off */
+    hold(job);
+    for_each_waiter(job, report_lost, NULL);
     job_result_unref(job->result);
     job->result = NULL;
-    if (job->exchanges.next != &job->exchanges) {
-        job->retry_entry.cb = on_retry;
-        h2o_timeout_link(server->ctx.loop, &server->retry, &job->retry_entry);
-    }
+    if (has_waiters(job))
+        loop->ops->start_timer(loop, &job->retry_timer, RETRY_MS);
     release(job);
 }
 
-/* ---- waiting ---- */
+/* ---- estimates ---- */
 
-uint64_t job_wait_us(const struct server *server, size_t before)
+uint64_t job_wait_us(const struct jobs *jobs, size_t before)
 {
-    size_t capacity = scheduler_capacity(&server->scheduler);
-    uint64_t service_us = server->service_us ? server->service_us : 1000000;
+    size_t capacity = scheduler_capacity(jobs->scheduler);
+    uint64_t service_us = jobs->service_us ? jobs->service_us : 1000000;
     return (before + 1) * service_us / (capacity ? capacity : 1);
 }
 
-uint64_t job_expected_wait_us(const struct server *server, const struct client_queue *client)
+uint64_t job_expected_wait_us(const struct jobs *jobs, const struct client_queue *client)
 {
-    return job_wait_us(server, scheduler_jobs_ahead(&server->scheduler, client));
+    return job_wait_us(jobs, scheduler_jobs_ahead(jobs->scheduler, client));
 }

@@ -1,81 +1,161 @@
-/* One job that is to be done, for every request that asked for it: in the queue, on a slot and, should the
- * slot be lost, on another one. Requests for the same job share one task; it ends early when the last of them
- * leaves. */
+/* One job that is to be done: in the queue, on a slot and, should the slot be lost, on another one.
+ * Requests for the same job share one job. Each of them is a waiter. The job ends early when its last
+ * waiter leaves. */
 #ifndef PE_LB_CORE_JOB_H
 #define PE_LB_CORE_JOB_H
 
 #include "base/list.h"
+#include "lb/core/byte_budget.h"
+#include "lb/core/cache.h"
+#include "lb/core/dispatch.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
+#include "lb/core/loop.h"
+#include "lb/core/metrics.h"
+#include "lb/core/poison.h"
+#include "lb/core/result_store.h"
 #include "lb/core/scheduler.h"
-#include "lb/edge/h2o.h"
+#include "lb/core/submission.h"
 #include "proto/problem.h"
 #include "proto/slot.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct exchange;
-struct server;
-
 enum {
-    JOB_TRIES_MAX = 3, /* slots that a job gets: one, and two more when they are lost */
-    JOB_KILLS_MAX = 2, /* slots that may die with a job while their hosts live on */
+    JOB_TRIES_MAX = 3, /* slots that a job gets: one, and two more if they are lost */
+    JOB_KILLS_MAX = 2, /* slots that may die with a job while their workers live on */
+};
+
+/* What all jobs share. None of the pointers is owned. */
+struct jobs {
+    struct scheduler *scheduler;
+    struct dispatch *dispatch;
+    struct cache *cache;
+    struct result_store *store;
+    struct poison *poison;
+    struct metrics *metrics;
+    struct byte_budget *budget;
+    struct loop *loop;
+    uint64_t poison_us;  /* how long a job that killed slots is held back */
+    uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
+    void *shared;        /* jobs that others may join: tsearch(3), by key */
+};
+
+struct job_waiter;
+
+/* What a job reports to a waiter. The waiter may leave the job, and be freed, inside each of these calls
+ * except on_start. */
+struct job_waiter_ops {
+    /* The job starts on a slot. */
+    void (*on_start)(struct job_waiter *waiter);
+
+    /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the result was
+     * found in the result store. The waiter takes a reference if it needs one. */
+    void (*on_result)(struct job_waiter *waiter, struct job_result *result, bool stored);
+
+    /* More bytes of the result have arrived, or it is complete. */
+    void (*on_progress)(struct job_waiter *waiter);
+
+    /* The slot was lost. The result, if there was one, will not be completed. The job is tried again if
+     * the waiter stays. */
+    void (*on_lost)(struct job_waiter *waiter);
+
+    /* The last call: there is no result. Why is in `problem`. */
+    void (*on_problem)(struct job_waiter *waiter, const struct pe_problem *problem);
+
+    /* The last call: the queue was full after the result store had been asked. */
+    void (*on_queue_full)(struct job_waiter *waiter);
+
+    /* The last call: the job was given up after it had lost `slots` slots. */
+    void (*on_given_up)(struct job_waiter *waiter, unsigned slots);
+};
+
+/* A request that waits for a job. Embedded in its owner's struct, and zero-initialised except for the members
+ * of the first group, which must be set before it waits for a job. */
+struct job_waiter {
+    const struct job_waiter_ops *ops;
+    const struct submission *submission; /* must stay where it is while the waiter waits */
+    struct client_queue *client;
+    uint64_t arrived_us; /* on the clock of pe_now_us() */
+
+    struct job *job; /* NULL while it waits for none */
+    struct list in_job;
+};
+
+/* How a new job is made. */
+struct job_request {
+    struct job_waiter *waiter;
+    const char *id;            /* of the request, 32 hexadecimal digits */
+    const struct job_key *key; /* valid if `share` or `keep` */
+    const char *image_digest;  /* "sha256:…" */
+    size_t bytes;              /* memory that the job needs while it waits */
+    bool share;                /* other requests may join, and the result store is asked first */
+    bool keep;                 /* the result may be cached and stored */
 };
 
 struct job {
-    struct server *server;
-    char id[33];        /* the first request's */
-    struct job_key key; /* when its result may be shared or kept */
-    char digest[80];    /* of the image, empty when no host had it yet */
-    bool shared;        /* listed under its key: the same job joins */
-    bool keep;          /* its result may go into the cache */
-    bool looking;       /* the store was asked, and its answer is awaited */
+    struct jobs *jobs;
+    char id[33];
+    struct job_key key;
+    char digest[80]; /* of the image */
+    bool shared;     /* in jobs->shared: requests for the same job join */
+    bool keep;
+    bool looking; /* the result store was asked and has not answered */
 
-    struct list exchanges;
-    struct exchange *source; /* whose request the input is sent from: one of `runs` */
+    struct list waiters;
+    struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
-    uint64_t started_us;                  /* on the latest slot */
-    unsigned lost;                        /* slots that went away with it, */
-    uint64_t lost_workers[JOB_TRIES_MAX]; /* and the serial numbers of their hosts, 0 for a host that went
-                                             before */
-    h2o_timeout_entry_t retry_entry;      /* between the loss of a slot and what follows from it */
-    struct job_result *result;            /* from the result's first word on */
-    unsigned busy;                        /* calls that walk through `runs`: it ends after the last */
+    uint64_t started_us;                  /* on the last slot */
+    unsigned lost;                        /* slots that were lost with this job */
+    uint64_t lost_workers[JOB_TRIES_MAX]; /* serial numbers of their workers; 0: unknown */
+    struct loop_timer retry_timer;        /* between the loss of a slot and the next try */
+    struct job_result *result;            /* a reference; NULL before the result's fields arrive */
+    unsigned holds;                       /* calls that use the job: it is freed after the last one */
+    struct job_walk *walks;               /* walks over `waiters` that are under way */
 };
 
-/* The task under way for a key, or NULL. */
-struct job *job_find(struct server *server, const struct job_key *key);
+/* The job with this key that others may join, or NULL. */
+struct job *job_find(struct jobs *jobs, const struct job_key *key);
 
-/* Begin a task for a run whose digest and key are set, or join one. Either may answer the run at once. */
-int job_begin(struct exchange *exchange, bool share, struct pe_error *err) PE_MUST_CHECK;
-void job_join(struct job *job, struct exchange *exchange);
+/* Start a new job for a waiter. PE_ERR_BUSY if the queue is full, PE_ERR_INTERNAL without memory; the waiter
+ * then waits for nothing. */
+int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_error *err) PE_MUST_CHECK;
 
-/* A run no longer waits for the task. */
-void job_leave(struct exchange *exchange);
+/* Let a waiter wait for a job that exists. If its result is known already, on_result is called at once. */
+void job_join(struct job *job, struct job_waiter *waiter);
 
-/* The store's answer: the outcome, of which the task takes a reference, or NULL. */
-void job_on_lookup(struct job *job, struct job_result *result);
+/* Stop waiting. Allowed at any time, also inside a callback, and if the waiter waits for nothing. The last
+ * waiter that leaves ends the job: a job that runs is cancelled. */
+void job_leave(struct job_waiter *waiter);
 
-/* The scheduler found a slot. */
-void job_on_start(struct job *job);
+/* ---- called by the slot that runs the job, in this order ---- */
 
-/* What the slot reports, in this order. A negative return: the worker broke the protocol, as `err` says; the
- * slot is given up and job_on_lost follows. */
+/* The result's fields and the sizes of its parts; `message->parts` is taken over. If it fails, the worker has
+ * broken the protocol: the slot gives up and calls job_on_lost(). */
 int job_on_result(struct job *job, struct pe_message *message, struct pe_error *err) PE_MUST_CHECK;
+
+/* The next bytes of the result; fails like job_on_result(). */
 int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* The last call that a slot makes is one of these. The slot must have let go of the task before: the task may
- * end inside the call. */
+/* The slot's last call is one of the following three. The slot must have forgotten the job before, because
+ * the job may be freed inside the call. */
+
+/* The result is complete. */
 void job_on_end(struct job *job);
-void job_on_problem(struct job *job, const struct pe_problem *problem); /* no result, and why */
-/* The slot is gone. `worker_serial` is its host's, 0 when that went before. */
+
+/* The worker refuses the job. */
+void job_on_problem(struct job *job, const struct pe_problem *problem);
+
+/* The slot is gone. `worker_serial` is the serial number of its worker, 0 if it is unknown. */
 void job_on_lost(struct job *job, uint64_t worker_serial, const char *why);
 
-/* How long a job waits that has `before` others in front of it, by what jobs took lately. */
-uint64_t job_wait_us(const struct server *server, size_t before);
+/* ---- estimates ---- */
 
-/* How long one more job of this client would wait, by what jobs took lately. */
-uint64_t job_expected_wait_us(const struct server *server, const struct client_queue *client);
+/* How long a job waits that has `before` others in front of it, judged by recent jobs; microseconds. */
+uint64_t job_wait_us(const struct jobs *jobs, size_t before);
+
+/* How long one more job of this client would wait, microseconds. `client` may be NULL. */
+uint64_t job_expected_wait_us(const struct jobs *jobs, const struct client_queue *client);
 
 #endif

@@ -1,4 +1,5 @@
-/* Outcomes: their bytes, their references and their stored form. */
+/* Results: their bytes, their references and their stored form. How a result is shown to a client is decided
+ * in lb/api/result_encoder.c. */
 #include "lb/core/job_result.h"
 
 #include <endian.h>
@@ -25,10 +26,10 @@ struct job_result *job_result_new(size_t *account, const struct pe_result *field
 {
     struct job_result *result = calloc(1, sizeof *result);
     size_t size = (size_t)pe_parts_size(parts);
-    /* All the room at once, and no more: its sum is bounded where messages are decoded. */
+    /* Allocate the room at once, and no more. The size is bounded by the decoder of messages. */
     if (!result || !(result->bytes.data = malloc(size + 1))) {
         free(result);
-        pe_fail_errno(err, "an outcome of %zu bytes", size);
+        pe_fail_errno(err, "cannot keep a result of %zu bytes", size);
         return NULL;
     }
     result->bytes.capacity = size + 1;
@@ -63,7 +64,7 @@ void job_result_unref(struct job_result *result)
 int job_result_append(struct job_result *result, const void *bytes, size_t size, struct pe_error *err)
 {
     if (size > result->size - result->bytes.size)
-        return pe_fail(err, PE_ERR_MALFORMED, "more bytes of a result than its parts have");
+        return pe_fail(err, PE_ERR_MALFORMED, "a result has more bytes than its parts announce");
     if (pe_buf_append(&result->bytes, bytes, size, err) < 0)
         return -1;
     job_result_settle(result);
@@ -73,7 +74,7 @@ int job_result_append(struct job_result *result, const void *bytes, size_t size,
 int job_result_finish(struct job_result *result, struct pe_error *err)
 {
     if (result->bytes.size != result->size)
-        return pe_fail(err, PE_ERR_MALFORMED, "a result ended before its parts were complete");
+        return pe_fail(err, PE_ERR_MALFORMED, "a result has fewer bytes than its parts announce");
     result->complete = true;
     return 0;
 }
@@ -98,13 +99,14 @@ struct job_result *job_result_vm_error(size_t *account, const char *image, const
     return result;
 }
 
-/* ---- the stored form: a head, the slot protocol's `result` message, the bytes ---- */
+/* ---- the stored form: a head, the `result` message of the slot protocol, the bytes ---- */
 
 struct stored_head {
     char magic[8];
-    uint64_t stored_at; /* big endian, as the next two */
+    uint64_t stored_at; /* big endian, like the next two members */
     uint32_t text_size, bytes_size;
-    uint8_t check[16]; /* the front of SHA-256 over all that follows: storage that was not synced may lie */
+    uint8_t
+        check[16]; /* first half of SHA-256 over all that follows: the disk is not synced after each write */
 };
 
 static const char magic[8] __attribute__((nonstring)) = "pe-res-1";
@@ -113,14 +115,14 @@ static int make_check(const void *bytes, size_t size, uint8_t check[16], struct 
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     if (!EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL))
-        return pe_fail(err, PE_ERR_INTERNAL, "hashing a result");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot hash a result");
     memcpy(check, digest, 16);
     return 0;
 }
 
 int job_result_encode(const struct job_result *result, struct pe_buf *out, struct pe_error *err)
 {
-    /* A view of the outcome's own parts: not to be freed. */
+    /* This message borrows the parts of the result, so it must not be freed. */
     const struct pe_message message = {
         .kind = PE_MESSAGE_RESULT, .id = "stored", .result = result->fields, .parts = result->parts};
     pe_autobuf struct pe_buf text = {0};
@@ -149,7 +151,7 @@ static struct job_result *from_message(size_t *account, struct pe_message *messa
         job_result_finish(result, err) == 0)
         return result;
     job_result_unref(result);
-    pe_fail(err, PE_ERR_MALFORMED, "a stored result whose bytes do not fit its parts");
+    pe_fail(err, PE_ERR_MALFORMED, "a stored result has another number of bytes than its parts announce");
     return NULL;
 }
 
@@ -161,7 +163,7 @@ struct job_result *job_result_decode(size_t *account, const void *bytes, size_t 
     if (start)
         memcpy(&head, start, sizeof head);
     if (!start || memcmp(head.magic, magic, sizeof magic) != 0) {
-        pe_fail(err, PE_ERR_MALFORMED, "a stored result without its head");
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result has no valid head");
         return NULL;
     }
     uint8_t check[16];
@@ -172,7 +174,7 @@ struct job_result *job_result_decode(size_t *account, const void *bytes, size_t 
     pe_automessage struct pe_message message = {0};
     if (!text || cursor.left != be32toh(head.bytes_size) || memcmp(check, head.check, sizeof check) != 0 ||
         pe_message_decode(text, text_size, &message, err) < 0 || message.kind != PE_MESSAGE_RESULT) {
-        pe_fail(err, PE_ERR_MALFORMED, "a stored result that is cut or garbled");
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result is truncated or damaged");
         return NULL;
     }
     struct job_result *result = from_message(account, &message, cursor, err);

@@ -1,39 +1,35 @@
-/* What is counted, and GET /metrics, which says it in Prometheus' text format. */
+/* What pe-lb counts. The page that shows it is lb/api/metrics_page.c. */
 #ifndef PE_LB_CORE_METRICS_H
 #define PE_LB_CORE_METRICS_H
 
-#include "lb/edge/h2o.h"
+#include "codec/prometheus.h"
 #include "proto/result.h"
 
 #include <stdint.h>
 
-struct server;
+/* The buckets of all histograms below. */
+extern const struct pe_histogram_bounds metrics_bounds;
 
-enum { METRICS_BUCKETS = 14 }; /* upper bounds in metrics.c, and one without */
-
-struct histogram {
-    uint64_t buckets[METRICS_BUCKETS + 1];
-    uint64_t count, sum_us;
-};
-
-/* Answers by their outcome: a result's status or a problem's type. */
+/* How many different statuses are counted by name; all others are counted together as "other". */
 enum { METRICS_STATUSES = 32 };
 
 struct metrics {
-    struct histogram phases[PE_PHASES]; /* of jobs that ran */
-    struct histogram request;           /* of requests, from the complete body to the end */
+    struct pe_histogram phases[PE_PHASES]; /* of jobs that ran */
+    struct pe_histogram request;           /* requests, from the complete body to the end of the response */
     struct {
-        char name[48];
+        char name[48]; /* a result's status or a problem's type; empty in unused places */
         uint64_t count;
     } statuses[METRICS_STATUSES];
-    uint64_t lost, retried, poisoned; /* slots lost with a job, jobs tried again, jobs held back */
-    uint64_t shed;                    /* slow readers cut off to bound memory */
-    uint64_t slow;                    /* connections closed for being slow or idle */
+    uint64_t lost;     /* slots that were lost with a job */
+    uint64_t retried;  /* jobs that were given to another slot */
+    uint64_t poisoned; /* jobs that were held back because they killed slots */
 };
 
+/* Count the phases of a job that ran. */
 void metrics_result(struct metrics *metrics, const struct pe_result *result);
-void metrics_request(struct metrics *metrics, const char *status, uint64_t took_us);
 
-void api_metrics(struct server *server, h2o_req_t *req); /* GET /metrics */
+/* Count a request that has ended after `took_us` microseconds. `status` may come from a worker: only names
+ * that are valid in a label are used. */
+void metrics_request(struct metrics *metrics, const char *status, uint64_t took_us);
 
 #endif

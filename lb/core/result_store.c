@@ -1,13 +1,14 @@
-/* The event loop's side of the store: messages to the keeper and back, its life, and patience. */
+/* The event loop's side of the result store: messages to the helper and back, its life, and timeouts. The
+ * helper's side is store_keeper.c. */
 #include "lb/core/result_store.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/core/job.h"
 #include "lb/core/store_keeper.h"
 #include "lb/core/store_wire.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -19,17 +20,21 @@
 #include <unistd.h>
 
 enum {
-    PATIENCE_MS = 400,
+    TIMEOUT_MS = 400, /* of a lookup */
     RESTART_MS = 1000,
-    QUEUED_MAX = 32 * 1024 * 1024, /* bytes on their way to the keeper; results over that are not kept */
+    QUEUED_MAX = 32 * 1024 * 1024, /* bytes on their way to the helper; results beyond that are dropped */
+    READ_SIZE = 64 * 1024,
+    IN_KEPT_MAX = 1024 * 1024, /* a larger empty buffer is freed */
+    SERVERS_MAX = 64,          /* of memcached */
 };
 
 struct lookup {
     struct list in_lookups;
     struct result_store *store;
-    struct job *job; /* NULL: forgotten */
+    result_store_callback *callback; /* NULL: forgotten */
+    void *data;
     uint64_t tag;
-    h2o_timeout_entry_t patience;
+    struct loop_timer timeout;
 };
 
 /* ---- lookups ---- */
@@ -47,53 +52,73 @@ static struct lookup *find_lookup(const struct result_store *store, uint64_t tag
 
 static void end_lookup(struct lookup *lookup, struct job_result *result)
 {
-    struct job *job = lookup->job;
+    result_store_callback *callback = lookup->callback;
+    void *data = lookup->data;
+    struct loop *loop = lookup->store->loop;
     list_remove(&lookup->in_lookups);
-    h2o_timeout_unlink(&lookup->patience);
+    loop->ops->stop_timer(loop, &lookup->timeout);
     free(lookup);
-    if (job)
-        job_on_lookup(job, result);
+    if (callback)
+        callback(data, result);
 }
 
-static void on_impatience(h2o_timeout_entry_t *entry)
+static void on_timeout(struct loop_timer *timer)
 {
-    struct lookup *lookup = H2O_STRUCT_FROM_MEMBER(struct lookup, patience, entry);
+    struct lookup *lookup = list_entry(timer, struct lookup, timeout);
     lookup->store->timeouts++;
     end_lookup(lookup, NULL);
 }
 
-void result_store_forget(struct result_store *store, struct job *job)
+void result_store_forget(struct result_store *store, const void *data)
 {
     list_for_each(node, &store->lookups)
     {
         struct lookup *lookup = list_entry(node, struct lookup, in_lookups);
-        if (lookup->job == job)
-            lookup->job = NULL;
+        if (lookup->data == data)
+            lookup->callback = NULL;
     }
 }
 
-/* ---- messages ---- */
+/* ---- sending ---- */
 
-static void flush(struct result_store *store);
+static void flush(void *data);
 
-static void on_sent(h2o_socket_t *sock, const char *error)
+/* Write what is in `sending`. Returns false if the rest has to wait. An error is seen by the reader, too. */
+static bool write_some(struct result_store *store)
 {
-    struct result_store *store = sock->data;
-    store->sending.size = 0;
-    if (!error) /* the reader sees an end, too */
+    while (store->sent < store->sending.size) {
+        ssize_t n = send(store->fd, store->sending.data + store->sent, store->sending.size - store->sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            store->loop->ops->await_writable(store->watch, flush);
+        if (n < 0)
+            return false;
+        store->sent += (size_t)n;
+    }
+    store->sending.size = store->sent = 0;
+    return true;
+}
+
+/* Called when the socket can be written to. */
+static void flush(void *data)
+{
+    struct result_store *store = data;
+    while (write_some(store) && store->out.size) {
+        struct pe_buf spare = store->sending;
+        store->sending = store->out;
+        store->out = spare;
+    }
+}
+
+static void flush_if_idle(struct result_store *store)
+{
+    if (store->watch && !store->sending.size)
         flush(store);
 }
 
-static void flush(struct result_store *store)
-{
-    if (!store->sock || store->sending.size || !store->out.size)
-        return;
-    struct pe_buf spare = store->sending;
-    store->sending = store->out;
-    store->out = spare;
-    h2o_iovec_t bytes = h2o_iovec_init(store->sending.data, store->sending.size);
-    h2o_socket_write(store->sock, &bytes, 1, on_sent);
-}
+/* ---- receiving ---- */
 
 static void on_answer(struct result_store *store, const struct store_frame *frame, const void *payload)
 {
@@ -109,42 +134,68 @@ static void on_answer(struct result_store *store, const struct store_frame *fram
     job_result_unref(result);
 }
 
+/* Read what there is. Returns -1 at the end of the stream, or if it cannot be used. */
+static int receive(struct result_store *store)
+{
+    struct pe_error err;
+    if (pe_buf_reserve(&store->in, READ_SIZE, &err) < 0)
+        return -1;
+    ssize_t n = recv(store->fd, store->in.data + store->in.size, READ_SIZE, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+    store->in.size += (size_t)n;
+    return n == 0 ? -1 : 0;
+}
+
+/* Handle all complete messages. Returns -1 for a message that the helper cannot have sent. */
+static int handle_messages(struct result_store *store)
+{
+    struct store_frame frame;
+    size_t at = 0;
+    while (store->in.size - at >= sizeof frame) {
+        memcpy(&frame, store->in.data + at, sizeof frame);
+        if (frame.size > STORE_PAYLOAD_MAX)
+            return -1;
+        if (store->in.size - at - sizeof frame < frame.size)
+            break;
+        on_answer(store, &frame, store->in.data + at + sizeof frame);
+        at += sizeof frame + frame.size;
+    }
+    pe_buf_consume(&store->in, at);
+    if (store->in.size == 0 && store->in.capacity > IN_KEPT_MAX)
+        pe_buf_free(&store->in);
+    return 0;
+}
+
 static void stop_keeper(struct result_store *store);
 static void schedule_restart(struct result_store *store);
 
-static void on_readable(h2o_socket_t *sock, const char *error)
+static void on_readable(void *data)
 {
-    struct result_store *store = sock->data;
-    struct store_frame frame;
-    if (error) {
-        pe_log(PE_LOG_ERROR, "the store keeper ended: results are kept in memory only, for now");
-        stop_keeper(store);
-        schedule_restart(store);
+    struct result_store *store = data;
+    if (receive(store) == 0 && handle_messages(store) == 0)
         return;
-    }
-    while (store->sock && sock->input->size >= sizeof frame) {
-        memcpy(&frame, sock->input->bytes, sizeof frame);
-        if (sock->input->size - sizeof frame < frame.size)
-            return;
-        on_answer(store, &frame, sock->input->bytes + sizeof frame);
-        h2o_buffer_consume(&sock->input, sizeof frame + frame.size);
-    }
+    pe_log(PE_LOG_ERROR,
+           "the store helper has exited: results are kept in memory only until it is restarted");
+    stop_keeper(store);
+    schedule_restart(store);
 }
 
-/* ---- the keeper's life ---- */
+/* ---- the life of the helper ---- */
 
+/* In the child. Of all open descriptors it keeps the socket and stderr: others may belong to somebody who
+ * waits for this process to close them. */
 static void become_keeper(const struct result_store_settings *settings, int fd)
 {
     char size_text[24];
-    const char *arguments[6 + 64] = {"pe-lb", STORE_KEEPER_ARGUMENT, "3", size_text,
-                                     settings->folder ? settings->folder : ""};
+    const char *arguments[6 + SERVERS_MAX] = {"pe-lb", STORE_KEEPER_ARGUMENT, "3", size_text,
+                                              settings->folder ? settings->folder : ""};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     snprintf(size_text, sizeof size_text, "%llu", (unsigned long long)settings->disk_mib);
-    for (size_t i = 0; i < settings->memcached.count && i < 64; i++)
+    for (size_t i = 0; i < settings->memcached.count && i < SERVERS_MAX; i++)
         arguments[5 + i] = settings->memcached.items[i];
-    /* Of what we have open it gets the socket and stderr: what others passed to us, too, must end with us. */
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dup2(nothing, 0) == 0 && dup2(nothing, 1) == 1 &&
         (fd == 3 ? fcntl(fd, F_SETFD, 0) : dup2(fd, 3)) >= 0 && close_range(4, UINT_MAX, 0) == 0)
@@ -156,7 +207,7 @@ static int start_keeper(struct result_store *store, struct pe_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "socketpair");
+        return pe_fail_errno(err, "cannot make a socket pair for the store helper");
     pe_autoclose int ours = pair[0];
     pe_autoclose int theirs = pair[1];
     store->keeper = fork();
@@ -164,30 +215,29 @@ static int start_keeper(struct result_store *store, struct pe_error *err)
         become_keeper(store->settings, theirs);
     if (store->keeper < 0) {
         store->keeper = 0;
-        return pe_fail_errno(err, "fork for the store keeper");
+        return pe_fail_errno(err, "cannot fork the store helper");
     }
-    store->sock = h2o_evloop_socket_create(store->loop, pe_steal_fd(&ours), 0);
-    store->sock->data = store;
-    h2o_socket_read_start(store->sock, on_readable);
+    store->fd = pe_steal_fd(&ours);
+    store->watch = store->loop->ops->watch(store->loop, store->fd, on_readable, store);
     return 0;
 }
 
 static void stop_keeper(struct result_store *store)
 {
-    if (store->sock)
-        h2o_socket_close(store->sock);
-    store->sock = NULL;
-    store->out.size = store->sending.size = 0;
+    if (store->watch)
+        store->loop->ops->unwatch(store->watch);
+    store->watch = NULL;
+    store->out.size = store->sending.size = store->sent = store->in.size = 0;
     if (store->keeper)
-        waitpid(store->keeper, NULL, 0); /* its socket is closed: it ends */
+        waitpid(store->keeper, NULL, 0); /* it exits because its socket is closed */
     store->keeper = 0;
     while (store->lookups.next != &store->lookups)
         end_lookup(list_entry(store->lookups.next, struct lookup, in_lookups), NULL);
 }
 
-static void on_restart(h2o_timeout_entry_t *entry)
+static void on_restart(struct loop_timer *timer)
 {
-    struct result_store *store = H2O_STRUCT_FROM_MEMBER(struct result_store, restart, entry);
+    struct result_store *store = list_entry(timer, struct result_store, restart);
     struct pe_error err;
     if (start_keeper(store, &err) == 0)
         return;
@@ -197,62 +247,72 @@ static void on_restart(h2o_timeout_entry_t *entry)
 
 static void schedule_restart(struct result_store *store)
 {
-    store->restart.cb = on_restart;
-    h2o_timeout_link(store->loop, &store->pause, &store->restart);
+    store->loop->ops->start_timer(store->loop, &store->restart, RESTART_MS);
 }
 
-int result_store_init(struct result_store *store, h2o_loop_t *loop,
+int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account, struct pe_error *err)
 {
-    *store = (struct result_store){.settings = settings, .loop = loop, .account = account};
+    *store = (struct result_store){
+        .settings = settings, .loop = loop, .account = account, .restart = {.on_expire = on_restart}};
     list_init(&store->lookups);
-    h2o_timeout_init(loop, &store->patience, PATIENCE_MS);
-    h2o_timeout_init(loop, &store->pause, RESTART_MS);
-    if (settings->memcached.count > 64)
-        return pe_fail(err, PE_ERR_INVALID, "at most 64 memcached servers");
+    if (settings->memcached.count > SERVERS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached may be given at most %d times", SERVERS_MAX);
     return settings->folder || settings->memcached.count ? start_keeper(store, err) : 0;
+}
+
+/* Write everything that is queued. */
+static void drain_queue(struct result_store *store)
+{
+    struct pe_error err;
+    int flags = fcntl(store->fd, F_GETFL);
+    if (flags < 0 || fcntl(store->fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+        pe_write_all(store->fd, store->sending.data + store->sent, store->sending.size - store->sent,
+                     "the store helper", &err) < 0 ||
+        pe_write_all(store->fd, store->out.data, store->out.size, "the store helper", &err) < 0)
+        pe_log(PE_LOG_WARN, "the last results were not stored: the store helper does not read");
 }
 
 void result_store_close(struct result_store *store)
 {
-    h2o_timeout_unlink(&store->restart);
-    if (store->sock) { /* what is still on its way goes out now, and this may block */
-        int fd = h2o_socket_get_fd(store->sock);
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-        struct pe_error ignored;
-        if (!store->sending.size && pe_write_all(fd, store->out.data, store->out.size, "store", &ignored) < 0)
-            pe_log(PE_LOG_WARN, "%s", ignored.message);
-    }
+    store->loop->ops->stop_timer(store->loop, &store->restart);
+    if (store->watch)
+        drain_queue(store);
     stop_keeper(store);
     pe_buf_free(&store->out);
     pe_buf_free(&store->sending);
+    pe_buf_free(&store->in);
 }
 
-/* ---- asking and keeping ---- */
+/* ---- looking up and storing ---- */
 
-bool result_store_lookup(struct result_store *store, struct job *job)
+bool result_store_lookup(struct result_store *store, const struct job_key *key,
+                         result_store_callback *callback, void *data)
 {
     struct pe_error err;
     struct lookup *lookup = NULL;
-    if (!store->sock || store->out.size > QUEUED_MAX || !(lookup = calloc(1, sizeof *lookup)))
+    if (!store->watch || store->out.size > QUEUED_MAX || !(lookup = calloc(1, sizeof *lookup)))
         return false;
-    struct store_frame frame = {.kind = STORE_GET, .tag = ++store->tags, .key = job->key};
+    struct store_frame frame = {.kind = STORE_GET, .tag = ++store->tags, .key = *key};
     if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0) {
         free(lookup);
         return false;
     }
-    *lookup = (struct lookup){.store = store, .job = job, .tag = frame.tag};
-    lookup->patience.cb = on_impatience;
-    h2o_timeout_link(store->loop, &store->patience, &lookup->patience);
+    *lookup = (struct lookup){.store = store,
+                              .callback = callback,
+                              .data = data,
+                              .tag = frame.tag,
+                              .timeout = {.on_expire = on_timeout}};
+    store->loop->ops->start_timer(store->loop, &lookup->timeout, TIMEOUT_MS);
     list_append(&store->lookups, &lookup->in_lookups);
-    flush(store);
+    flush_if_idle(store);
     return true;
 }
 
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result)
 {
     struct pe_error err;
-    if (!store->sock)
+    if (!store->watch)
         return;
     size_t at = store->out.size;
     struct store_frame frame = {.kind = STORE_PUT, .key = *key};
@@ -263,11 +323,11 @@ void result_store_put(struct result_store *store, const struct job_key *key, con
     if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0 ||
         job_result_encode(result, &store->out, &err) < 0 ||
         store->out.size - at - sizeof frame > STORE_PAYLOAD_MAX) {
-        store->out.size = at; /* as if it had not been */
+        store->out.size = at; /* remove the incomplete message */
         store->dropped++;
         return;
     }
     frame.size = (uint32_t)(store->out.size - at - sizeof frame);
     memcpy(store->out.data + at, &frame, sizeof frame);
-    flush(store);
+    flush_if_idle(store);
 }

@@ -1,7 +1,7 @@
-/* Results outside this process's memory: on disk (LMDB), so that they outlive a restart, and in memcached,
- * which several balancers share. Both may block, so a helper process of ours does the work (store_keeper.h),
- * and the event loop only exchanges messages with it. Nothing here may fail a job: a store that is slow, full
- * or gone is a store that has nothing. */
+/* Results outside of this process's memory: on disk (LMDB), so that they survive a restart, and in memcached,
+ * which several balancers share. Both may block, so a helper process does the work (store_keeper.h) and the
+ * event loop only exchanges messages with it. The store can never fail a job: if it is slow, full or gone, a
+ * lookup finds nothing. Not to be confused with the image store of the workers (store/). */
 #ifndef PE_LB_CORE_RESULT_STORE_H
 #define PE_LB_CORE_RESULT_STORE_H
 
@@ -11,49 +11,58 @@
 #include "base/options.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
-#include "lb/edge/h2o.h"
+#include "lb/core/loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-struct job;
-
 struct result_store_settings {
     const char *folder;              /* of the LMDB environment; NULL: none */
-    uint64_t disk_mib;               /* that it may hold */
-    struct pe_option_list memcached; /* "HOST:PORT" each */
+    uint64_t disk_mib;               /* size limit of that environment */
+    struct pe_option_list memcached; /* servers, each "HOST:PORT" */
 };
 
 struct result_store {
     const struct result_store_settings *settings;
-    h2o_loop_t *loop;
-    size_t *account;    /* of the outcomes that come back */
-    h2o_socket_t *sock; /* to the helper; NULL while there is none */
-    pid_t keeper;       /* 0: not running */
-    struct pe_buf out, sending;
-    struct list lookups;    /* asked and not answered, in order */
-    uint64_t tags;          /* numbers given to lookups */
-    h2o_timeout_t patience; /* how long a lookup may take */
-    h2o_timeout_t pause;    /* before a helper that ended is started again */
-    h2o_timeout_entry_t restart;
+    struct loop *loop;
+    size_t *account;            /* of the results that are read */
+    int fd;                     /* socket to the helper; owned by `watch` */
+    struct loop_watch *watch;   /* NULL while there is no helper */
+    pid_t keeper;               /* process id of the helper; 0: it is not running */
+    struct pe_buf out, sending; /* messages for the next write, and those that are being written */
+    size_t sent;                /* bytes of `sending` that were written */
+    struct pe_buf in;           /* bytes of messages that are not complete */
+    struct list lookups;        /* lookups without an answer, in order */
+    uint64_t tags;              /* numbers that were given to lookups */
+    struct loop_timer restart;  /* before a helper that exited is started again */
     uint64_t hits, misses, timeouts, dropped;
 };
 
-/* Start the helper, if anything is configured. `settings` and `account` outlive the store. */
-int result_store_init(struct result_store *store, h2o_loop_t *loop,
+/* The answer to a lookup: a result that is borrowed for the call, or NULL. */
+typedef void result_store_callback(void *data, struct job_result *result);
+
+/* Start the helper if a folder or servers are configured. `loop`, `settings` and `account` must outlive the
+ * store, which must stay where it is. PE_ERR_INVALID for more than 64 servers; otherwise the error of
+ * socketpair(2) or fork(2). */
+int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account,
                       struct pe_error *err) PE_MUST_CHECK;
 
-/* Ask for a task's result: true, and job_on_lookup is called once from the loop, unless result_store_forget
- * comes first. False: there is nothing to ask. */
-bool result_store_lookup(struct result_store *store, struct job *job);
-void result_store_forget(struct result_store *store, struct job *job);
+/* Look up the result of a job. Returns true if `callback` will be called from the event loop, once, unless
+ * result_store_forget() is called first. A lookup that takes longer than 400 ms counts as a miss. Returns
+ * false if there is no store to ask. */
+bool result_store_lookup(struct result_store *store, const struct job_key *key,
+                         result_store_callback *callback, void *data);
 
-/* Keep a complete outcome. */
+/* Forget all lookups whose callback would receive `data`. */
+void result_store_forget(struct result_store *store, const void *data);
+
+/* Store a complete result. It is dropped if the helper does not keep up. */
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result);
 
-/* End the helper and wait for it: what it was given is on disk then. */
+/* Send all that is still queued, which may block, then end the helper and wait for it. After that, everything
+ * is on disk. */
 void result_store_close(struct result_store *store);
 
 #endif

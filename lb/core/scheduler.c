@@ -1,4 +1,5 @@
-/* The queue, the ready slots and the hosts, and how they are matched. */
+/* The queue, the ready slots and the workers, and how jobs are matched with slots. When matching happens is
+ * decided in dispatch.c. */
 #include "lb/core/scheduler.h"
 
 #include <stdio.h>
@@ -6,8 +7,8 @@
 #include <string.h>
 
 enum {
-    OVERTAKE_MAX = 8, /* times in a row that a client's first job stands back for a warm VM */
-    LOOK_AHEAD = 32,  /* jobs of a client that are considered for it */
+    OVERTAKE_MAX = 8, /* how often in a row the first job of a client may be overtaken */
+    LOOK_AHEAD = 32,  /* jobs of a client that are considered for overtaking */
 };
 
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits)
@@ -20,7 +21,7 @@ void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limi
     list_init(&scheduler->turns);
 }
 
-/* ---- hosts that an operator took out of service ---- */
+/* ---- workers that an operator took out of service ---- */
 
 enum { DRAINED_MAX = 4096 };
 
@@ -43,10 +44,10 @@ static struct drained *find_drained(const struct scheduler *scheduler, const cha
 static int add_drained(struct scheduler *scheduler, const char *name, struct pe_error *err)
 {
     if (scheduler->drained_count == DRAINED_MAX)
-        return pe_fail(err, PE_ERR_BUSY, "%d hosts are drained already", DRAINED_MAX);
+        return pe_fail(err, PE_ERR_BUSY, "%d workers are drained already; no more can be", DRAINED_MAX);
     struct drained *drained = calloc(1, sizeof *drained);
     if (!drained)
-        return pe_fail_errno(err, "draining host '%s'", name);
+        return pe_fail_errno(err, "cannot drain worker '%s'", name);
     snprintf(drained->name, sizeof drained->name, "%s", name);
     list_append(&scheduler->drained, &drained->in_drained);
     scheduler->drained_count++;
@@ -60,7 +61,7 @@ static void remove_drained(struct scheduler *scheduler, struct drained *drained)
     free(drained);
 }
 
-/* ---- hosts ---- */
+/* ---- workers ---- */
 
 static struct worker *find_worker(const struct scheduler *scheduler, const char *name)
 {
@@ -73,8 +74,8 @@ static struct worker *find_worker(const struct scheduler *scheduler, const char 
     return NULL;
 }
 
-/* Point a slot to its host, or to none, and keep it where slots of that host wait. */
-static void settle_slot(struct scheduler *scheduler, struct slot *slot, struct worker *worker)
+/* Assign a slot to a worker, or to none. A ready slot moves to the list of ready slots of that worker. */
+static void assign_slot(struct scheduler *scheduler, struct slot *slot, struct worker *worker)
 {
     if (slot->worker) {
         slot->worker->slots--;
@@ -91,26 +92,26 @@ static void settle_slot(struct scheduler *scheduler, struct slot *slot, struct w
     }
 }
 
-static void settle_slots(struct scheduler *scheduler, const char *name, struct worker *worker)
+static void assign_slots(struct scheduler *scheduler, const char *name, struct worker *worker)
 {
     list_for_each(node, &scheduler->slots)
     {
         struct slot *slot = list_entry(node, struct slot, in_slots);
         if (!strcmp(slot->worker_name, name))
-            settle_slot(scheduler, slot, worker);
+            assign_slot(scheduler, slot, worker);
     }
 }
 
 static void remove_worker(struct scheduler *scheduler, struct worker *worker)
 {
-    settle_slots(scheduler, worker->name, NULL);
+    assign_slots(scheduler, worker->name, NULL);
     list_remove(&worker->in_workers);
     scheduler->worker_count--;
     catalog_free(&worker->catalog);
     free(worker);
 }
 
-static struct worker *find_owned(const struct scheduler *scheduler, const void *owner)
+static struct worker *find_by_owner(const struct scheduler *scheduler, const void *owner)
 {
     list_for_each(node, &scheduler->workers)
     {
@@ -125,7 +126,7 @@ static struct worker *add_worker(struct scheduler *scheduler, const char *name, 
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker) {
-        pe_fail_errno(err, "host '%s'", name);
+        pe_fail_errno(err, "cannot register worker '%s'", name);
         return NULL;
     }
     snprintf(worker->name, sizeof worker->name, "%s", name);
@@ -134,7 +135,7 @@ static struct worker *add_worker(struct scheduler *scheduler, const char *name, 
     list_init(&worker->ready);
     list_append(&scheduler->workers, &worker->in_workers);
     scheduler->worker_count++;
-    settle_slots(scheduler, name, worker);
+    assign_slots(scheduler, name, worker);
     return worker;
 }
 
@@ -143,8 +144,8 @@ int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const
 {
     struct catalog catalog;
     if (catalog_load(&catalog, hello->images, err) < 0)
-        return pe_fail_context(err, "host '%s'", hello->host);
-    struct worker *before = find_owned(scheduler, owner);
+        return pe_fail_context(err, "worker '%s'", hello->host);
+    struct worker *before = find_by_owner(scheduler, owner);
     if (before && strcmp(before->name, hello->host) != 0)
         remove_worker(scheduler, before);
     struct worker *worker = find_worker(scheduler, hello->host);
@@ -162,7 +163,7 @@ int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const
 
 void scheduler_worker_gone(struct scheduler *scheduler, const void *owner)
 {
-    struct worker *worker = find_owned(scheduler, owner);
+    struct worker *worker = find_by_owner(scheduler, owner);
     if (worker)
         remove_worker(scheduler, worker);
 }
@@ -172,7 +173,7 @@ int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
     struct worker *worker = find_worker(scheduler, name);
     struct drained *before = find_drained(scheduler, name);
     if (!worker && !before)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "no host '%s' is connected", name);
+        return pe_fail(err, PE_ERR_NOT_FOUND, "no worker '%s' is connected", name);
     if (drained && !before && add_drained(scheduler, name, err) < 0)
         return -1;
     if (!drained && before)
@@ -205,7 +206,7 @@ void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot)
     scheduler->slot_count++;
 }
 
-static void unready(struct scheduler *scheduler, struct slot *slot)
+static void remove_from_ready(struct scheduler *scheduler, struct slot *slot)
 {
     if (!list_linked(&slot->in_ready))
         return;
@@ -236,23 +237,23 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
     if (slot->worker && !strcmp(slot->worker_name, worker))
         return;
     snprintf(slot->worker_name, sizeof slot->worker_name, "%s", worker);
-    settle_slot(scheduler, slot, find_worker(scheduler, worker));
+    assign_slot(scheduler, slot, find_worker(scheduler, worker));
 }
 
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 {
-    unready(scheduler, slot);
+    remove_from_ready(scheduler, slot);
     separate(scheduler, slot);
     if (!list_linked(&slot->in_slots))
         return;
-    settle_slot(scheduler, slot, NULL);
+    assign_slot(scheduler, slot, NULL);
     list_remove(&slot->in_slots);
     scheduler->slot_count--;
 }
 
 /* ---- choosing a slot ---- */
 
-/* How well a slot suits a job; more is better. */
+/* How well a slot fits a job; a greater value is better. BUSY: all VMs of its worker run jobs. */
 enum fit { FIT_NONE, FIT_BUSY, FIT_BUSY_WARM, FIT_COLD, FIT_WARM };
 
 static bool is_warm(enum fit fit)
@@ -260,8 +261,8 @@ static bool is_warm(enum fit fit)
     return fit == FIT_WARM || fit == FIT_BUSY_WARM;
 }
 
-/* The best slot of one host: the one used last of those that are warm for the image, else the one used last.
- */
+/* The best slot of one worker: the one that was used last among those that are warm for the image, otherwise
+ * the one that was used last. */
 static enum fit best_of_worker(const struct worker *worker, const char *image, struct slot **best)
 {
     const struct catalog_entry *entry = accepts_jobs(worker) && worker->ready.next != &worker->ready
@@ -311,18 +312,22 @@ const struct catalog_entry *scheduler_find_image(const struct scheduler *schedul
     return NULL;
 }
 
+bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry)
+{
+    const struct queue_limits *limits = &scheduler->limits;
+    return scheduler->queued_count < limits->jobs && entry->bytes <= limits->bytes &&
+           scheduler->queued_bytes <= limits->bytes - entry->bytes;
+}
+
 static int check_room(const struct scheduler *scheduler, const struct queue_entry *entry,
                       struct pe_error *err)
 {
     struct slot *slot = NULL;
-    const struct queue_limits *limits = &scheduler->limits;
-    bool full = scheduler->queued_count >= limits->jobs;
-    if (!full && entry->bytes <= limits->bytes && scheduler->queued_bytes <= limits->bytes - entry->bytes)
+    if (scheduler_has_room(scheduler, entry) || best_slot(scheduler, entry->image, &slot) != FIT_NONE)
         return 0;
-    if (best_slot(scheduler, entry->image, &slot) != FIT_NONE)
-        return 0;
-    return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, as many as may%s",
-                   scheduler->queued_count, full ? "" : " by their size");
+    bool full = scheduler->queued_count >= scheduler->limits.jobs;
+    return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, which is the limit%s",
+                   scheduler->queued_count, full ? "" : " for jobs of their size");
 }
 
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front, struct pe_error *err)
@@ -373,7 +378,7 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct clie
     return ahead;
 }
 
-/* Jobs of its own client in front of it. */
+/* How many jobs of the same client wait in front of it. */
 static size_t place_in_queue(const struct queue_entry *entry)
 {
     size_t place = 0;
@@ -389,7 +394,7 @@ static size_t place_in_queue(const struct queue_entry *entry)
 size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct queue_entry *entry)
 {
     size_t own = place_in_queue(entry), before = own;
-    size_t turns = own + 1; /* that a client whose turn comes before its own gets until then */
+    size_t turns = own + 1; /* jobs that start per client whose turn comes before this client's */
     list_for_each(node, &scheduler->turns)
     {
         const struct client_queue *other = list_entry(node, struct client_queue, in_turns);
@@ -415,8 +420,8 @@ size_t scheduler_capacity(const struct scheduler *scheduler)
 
 /* ---- matching ---- */
 
-/* The job of a client that comes next, and its slot: the first that any ready slot can run, unless a VM is
- * warm for one soon behind it. */
+/* The next job of a client and its slot: the first job that a ready slot can run, unless a VM is warm for a
+ * job soon behind it. */
 static struct queue_entry *next_entry(const struct scheduler *scheduler, struct client_queue *client,
                                       struct slot **slot)
 {
@@ -445,11 +450,11 @@ static void join(struct scheduler *scheduler, struct slot *slot, struct queue_en
 {
     struct client_queue *client = entry->client;
     scheduler_entry_remove(scheduler, entry);
-    if (client->queued) { /* its turn is over */
+    if (client->queued) { /* its turn has passed */
         list_remove(&client->in_turns);
         list_append(&scheduler->turns, &client->in_turns);
     }
-    unready(scheduler, slot);
+    remove_from_ready(scheduler, slot);
     slot->entry = entry;
     entry->slot = slot;
     slot->worker->running++;
@@ -458,17 +463,19 @@ static void join(struct scheduler *scheduler, struct slot *slot, struct queue_en
     scheduler->running_count++;
 }
 
-bool scheduler_match(struct scheduler *scheduler, struct slot **slot, struct queue_entry **entry)
+struct queue_entry *scheduler_match(struct scheduler *scheduler)
 {
     if (scheduler->ready_count == 0)
-        return false;
+        return NULL;
     list_for_each(node, &scheduler->turns)
     {
-        *entry = next_entry(scheduler, list_entry(node, struct client_queue, in_turns), slot);
-        if (!*entry)
+        struct slot *slot = NULL;
+        struct queue_entry *entry =
+            next_entry(scheduler, list_entry(node, struct client_queue, in_turns), &slot);
+        if (!entry)
             continue;
-        join(scheduler, *slot, *entry);
-        return true;
+        join(scheduler, slot, entry);
+        return entry;
     }
-    return false;
+    return NULL;
 }

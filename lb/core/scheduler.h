@@ -1,11 +1,12 @@
-/* Which job goes to which slot: the hosts and their images, the slots that are ready, the jobs that wait. A
- * pure data structure: no sockets, no HTTP, no clock. Hosts are its own; slots, jobs and clients are embedded
- * in their owners' structs, which take them out before they end.
+/* Which job goes to which slot: the workers and their images, the slots that are ready, and the queue of
+ * jobs. This is a pure data structure without sockets, HTTP or a clock. Workers are allocated here; slots,
+ * queue entries and client queues are embedded in their owners' structs, and the owner removes them before
+ * it frees them.
  *
- * Clients take turns: each has a queue of its own, and the next job comes from the client whose turn is
- * longest ago. Within a client it is first come, first served, but for two things: a job that no ready slot
- * can run blocks none behind it, and a job for which a warm VM waits may overtake one that would need a new
- * VM, a bounded number of times. */
+ * Clients take turns. Each client has a queue of its own, and the next job comes from the client whose
+ * last turn was longest ago. Within one client, jobs start in the order of arrival, with two exceptions: a
+ * job that no ready slot can run does not block the jobs behind it, and a job for which a warm VM is ready
+ * may overtake one that would need a new VM, a bounded number of times. */
 #ifndef PE_LB_CORE_SCHEDULER_H
 #define PE_LB_CORE_SCHEDULER_H
 
@@ -18,55 +19,77 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A host whose control connection is open. */
+struct job;
+struct slot;
+
+/* A worker whose registration is open. */
 struct worker {
-    struct list in_workers; /* the one used last comes first */
-    struct list ready;      /* its ready slots, the one used last first */
+    struct list in_workers; /* the one that was used last comes first */
+    struct list ready;      /* its ready slots; the one that was used last comes first */
     char name[256];
     struct catalog catalog;
-    const void *owner; /* the control connection that spoke last for this name */
-    uint64_t serial;   /* never given twice */
-    size_t vms;        /* jobs that it runs at a time; its slots may be more (N + k) */
-    size_t slots, running;
-    bool draining; /* it asked for no more jobs */
-    bool drained;  /* an operator wants it to get none */
+    const void *owner;     /* the registration that spoke last for this name */
+    uint64_t serial;       /* unique for the life of this process */
+    size_t vms;            /* jobs that it runs at a time; further slots only prepare jobs */
+    size_t slots, running; /* slots that are connected; jobs on them */
+    bool draining;         /* the worker asked for no more jobs */
+    bool drained;          /* an operator asked for this worker to get no more jobs */
+};
+
+/* How a job reaches the machine that runs it. */
+struct slot_ops {
+    /* Send a job to a slot that it was matched with. From then on, the slot reports to the job with
+     * job_on_...() (lb/core/job.h) until it has made one of the calls that end a job, or until cancel() was
+     * called. */
+    void (*start)(struct slot *slot, struct job *job);
+
+    /* Nobody wants the job any more. The slot forgets the job at once and does not read its input again. */
+    void (*cancel)(struct slot *slot);
+
+    /* Close the connection of a slot that runs nothing. Its worker connects again, to the process that
+     * listens then. */
+    void (*dismiss)(struct slot *slot);
 };
 
 struct slot {
+    const struct slot_ops *ops;
     struct list in_slots;
-    struct list in_ready;      /* of its host, or of those without a host, while it is ready */
-    char worker_name[256];     /* as its last `ready` said */
-    char warm[256];            /* image its VM is warm for, or empty */
-    struct worker *worker;     /* NULL while no control connection of that name is open */
-    struct queue_entry *entry; /* what runs on it */
+    struct list in_ready;      /* while ready: of its worker, or of the unassigned slots */
+    char worker_name[256];     /* from its last `ready` */
+    char warm[256];            /* image that its VM is warm for, or empty */
+    struct worker *worker;     /* NULL while no registration of that name is open */
+    struct queue_entry *entry; /* the job that runs on it */
 };
 
-/* Whose jobs they are. Zeroed before its first job; ends when no job of it is queued. */
+/* The queue of one client. Zero-initialise it before the first job. It may be freed when it holds no
+ * job. */
 struct client_queue {
-    struct list in_turns; /* while it has jobs in the queue */
+    struct list in_turns; /* while it holds jobs */
     struct list queue;
     size_t queued;
-    unsigned overtaken; /* times in a row that its first job had to stand back for a warm VM */
+    unsigned overtaken; /* how often in a row its first job was overtaken by one with a warm VM */
 };
 
+/* A job's place in the queue or on a slot. */
 struct queue_entry {
     struct list in_queue; /* of its client, while it waits */
     struct client_queue *client;
-    const char *image; /* reference, borrowed */
-    size_t bytes;      /* memory it needs while it waits */
-    struct slot *slot; /* where it runs */
+    const char *image;                           /* reference; borrowed */
+    size_t bytes;                                /* memory that the job needs while it waits */
+    struct slot *slot;                           /* where it runs */
+    void (*on_match)(struct queue_entry *entry); /* called by lb/core/dispatch.c when `slot` was found */
 };
 
 struct queue_limits {
-    size_t jobs;  /* that may wait */
-    size_t bytes; /* that they may need together */
+    size_t jobs;  /* jobs that may wait */
+    size_t bytes; /* bytes that they may need together */
 };
 
 struct scheduler {
     struct list workers, slots;
-    struct list unassigned; /* ready slots without a host */
-    struct list drained;    /* names of hosts that an operator took out of service */
-    struct list turns;      /* clients with jobs in the queue, the next one first */
+    struct list unassigned; /* ready slots whose worker is not registered */
+    struct list drained;    /* names of workers that an operator took out of service */
+    struct list turns;      /* clients with jobs in the queue; the next one is first */
     size_t drained_count;
     size_t worker_count, slot_count, ready_count, queued_count, running_count;
     size_t queued_bytes;
@@ -76,52 +99,64 @@ struct scheduler {
 
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits);
 
-/* What a host's control connection `owner` says it is and has. A name that another connection spoke for
- * passes to this one: its host came back before the old connection was found dead. */
+/* Record what the worker behind the registration `owner` says about itself. If another registration
+ * spoke for the same name, this one replaces it: the worker came back before its old connection was
+ * found dead. `hello->images` is borrowed; the catalog takes a reference. Without memory PE_ERR_INTERNAL. */
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                            struct pe_error *err) PE_MUST_CHECK;
+
+/* The registration `owner` was closed. Its worker's slots stay, but get no jobs. */
 void scheduler_worker_gone(struct scheduler *scheduler, const void *owner);
 
-/* Give a host no more jobs, or jobs again; those that run there go on. That holds while it is away, too.
- * PE_ERR_NOT_FOUND when no host of this name is connected, nor was drained before. */
+/* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept while the
+ * worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was drained before;
+ * PE_ERR_BUSY if too many workers are drained. */
 int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether the host that had this serial number is still connected. */
+/* Whether the worker with this serial number is still registered. */
 bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial);
 
+/* Add a slot that is not ready. `slot->ops` must be set. */
 void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot);
+
+/* The slot asks for a job. `worker` is the name of its worker, `warm` an image or empty. */
 void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const char *worker,
                           const char *warm);
-/* Also when it runs a job: the two are then separated, and the job is its owner's to submit again. */
+
+/* Remove a slot. If a job runs on it, the two are separated; the owner of the job submits it again. */
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot);
 
-/* The first host's entry for an image; NULL when no host has it. */
+/* The entry of the first worker that has the image; NULL if no worker has it. Valid until that worker says
+ * something new. */
 const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image);
 
-/* Put a job at the end of its client's queue, or, when it has waited its turn before and lost its slot, first
- * of all. PE_ERR_BUSY when the queue is full and no ready slot could take this one; one that goes to the
- * front always finds room. */
+/* Whether the queue has room for one more entry. */
+bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry);
+
+/* Put a job at the end of its client's queue. With `front`, put it before all other jobs: it waited before
+ * and lost its slot. PE_ERR_BUSY if the queue is full and no ready slot could run this job; with `front`
+ * there is always room. */
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front,
                      struct pe_error *err) PE_MUST_CHECK;
 
-/* Out of the queue and off its slot, wherever it is. */
+/* Remove a job from the queue, or from its slot. */
 void scheduler_entry_remove(struct scheduler *scheduler, struct queue_entry *entry);
 
-/* How many jobs would start before one more of this client: its own, and as many of every other's, at most.
- */
+/* How many jobs would start before a new job of this client, at most: the client's own jobs, and as many of
+ * each other client. `client` NULL stands for a client without jobs. */
 size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct client_queue *client);
 
-/* How many jobs would start before this one, which waits: a snapshot, since jobs of clients whose turn comes
- * first may still arrive, and warm VMs let some overtake. */
+/* How many jobs would start before this job, which waits. This is a snapshot: clients whose turn comes first
+ * may still send jobs, and jobs with a warm VM may overtake. */
 size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct queue_entry *entry);
 
-/* How many jobs the connected hosts run at a time. */
+/* How many jobs the registered workers run at a time. */
 size_t scheduler_capacity(const struct scheduler *scheduler);
 
-/* Take the next job that a ready slot can run, and that slot: of a host with a VM free before one whose VMs
- * are all busy, one that is warm for the image before one that is not, then of the host used last. The two
- * belong together afterwards. False when there is no such pair. */
-bool scheduler_match(struct scheduler *scheduler, struct slot **slot, struct queue_entry **entry);
+/* Find the next job that a ready slot can run, and take it out of the queue; its `slot` is set. A slot whose
+ * worker has a VM free is preferred to one whose worker is busy, then a slot that is warm for the image,
+ * then a slot of the worker that was used last. NULL if no job can start. */
+struct queue_entry *scheduler_match(struct scheduler *scheduler);
 
 #endif

@@ -1,48 +1,72 @@
-/* What we know of an accepted connection beyond what libh2o does: that it counts, whether it is slow, and how
- * it ends. */
+/* What is known about accepted connections beyond what libh2o knows: how many there are, whether one is slow,
+ * whether its client has hung up, and how it ends. */
 #ifndef PE_LB_EDGE_CONNECTION_H
 #define PE_LB_EDGE_CONNECTION_H
 
+#include "base/error.h"
+#include "base/list.h"
 #include "lb/edge/h2o.h"
 #include "lb/edge/hangup.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct connection;
-struct server;
 
-/* Count a connection just accepted, until libh2o closes it. */
-void connection_begin(struct server *server, h2o_socket_t *sock);
+struct connections {
+    h2o_context_t *ctx;
+    uint64_t head_ms; /* how long a client may take to send a request's head */
+    uint64_t idle_ms; /* how long a connection may be idle between two requests */
+    struct list open;
+    size_t count;
+    size_t unheard; /* connections whose first request has not arrived */
+    uint64_t slow;  /* connections that were closed because they were slow or idle */
+    bool draining;  /* nothing is accepted any more, so a new connection must not stay silent */
+    struct hangup hangup;
+    h2o_timeout_t linger;
+    h2o_timeout_entry_t sweep_entry;
 
-/* A request of it came. */
+    /* A connection has ended. May be NULL. */
+    void (*on_closed)(void *data);
+    void *data;
+};
+
+/* Start looking, once per second, for connections whose clients are too slow: with a request's head, with its
+ * body, or with the next request. `ctx` must outlive `connections`, which must stay where it is. */
+int connections_init(struct connections *connections, h2o_context_t *ctx, uint64_t head_ms, uint64_t idle_ms,
+                     struct pe_error *err) PE_MUST_CHECK;
+
+/* Count a connection that was just accepted, until libh2o closes it. */
+void connection_begin(struct connections *connections, h2o_socket_t *sock);
+
+/* The connection that a request belongs to. */
+struct connection *connection_of_request(const h2o_req_t *req);
+
+/* Note that a request has arrived. */
 void connection_request(struct connection *connection);
 
-/* Whether no more than one request of it came yet. */
+/* Whether at most one request has arrived on it. */
 bool connection_is_new(const struct connection *connection);
 
-/* The connection of a socket, to say that a request of it is being handled: from `busy` to as many `idle`,
- * its client need not send anything. A WebSocket is busy to its end. */
-struct connection *connection_of(h2o_socket_t *sock);
+/* A request is being handled between `busy` and `idle`; its client need not send anything meanwhile. A
+ * WebSocket stays busy. */
 void connection_busy(struct connection *connection);
 void connection_idle(struct connection *connection);
 
-/* For a request over HTTP/1 that has come as a whole and takes its time, until `idle`: libh2o takes the
- * socket out of its epoll set when it has read a request and puts it in again after the answer. This leaves
- * it in, with nothing read from it: the request's texts are in the buffer that would be read to. */
-void connection_leave_polled(struct connection *connection);
+/* Call `on_hangup` from the event loop, once, if the client closes the connection while its request is being
+ * handled. It may end the connection. Only for requests over HTTP/1 that have arrived completely; with HTTP/2
+ * libh2o itself ends the request. */
+int connection_watch_hangup(struct connection *connection, void (*on_hangup)(void *data), void *data,
+                            struct pe_error *err) PE_MUST_CHECK;
+void connection_unwatch_hangup(struct connection *connection);
 
-/* To notice the client's end while a request of it is being handled. */
-struct hangup_watch *connection_hangup(struct connection *connection);
+/* End a request's connection, whatever libh2o is doing with it. Its requests are disposed of from the event
+ * loop. */
+void connection_shut_down(const h2o_req_t *req);
 
-/* When this connection is closed, keep reading and dropping what the client still sends, for a while: closing
- * at once would reset the connection, and the client might never read the answer that refused its body. */
+/* When this connection is closed, keep reading for a while and drop what the client sends. Without this, the
+ * kernel resets the connection, and the client may never read the reply that refused its body. */
 void connection_linger(h2o_socket_t *sock);
-
-/* Begin to look every second for connections whose clients are too slow: with a request's head, with its
- * body, or with the next request. */
-void connections_watch(struct server *server);
-
-/* Accept nothing for a moment: there are as many connections as may be, or no file descriptors. */
-void connections_pause(struct server *server);
 
 #endif

@@ -7,10 +7,10 @@
 
 #include <stdbool.h>
 
-/* Add the headers that an allowed origin's page needs to read this response; none for others. */
+/* Add the headers that let a page of an allowed origin read this response. Other origins get none. */
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);
 
-/* Answer an OPTIONS request for a path that takes `methods`. */
+/* Reply to an OPTIONS request for a path that accepts `methods`, a comma-separated list. */
 void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, const char *methods);
 
 #endif

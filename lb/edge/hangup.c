@@ -1,13 +1,13 @@
-/* The nested epoll set. A socket that is closed leaves it only when the last duplicate of its descriptor is
- * gone, so what the kernel holds for an event is no pointer, but a descriptor and a serial number: an event
- * of a connection that is over means nobody. */
+/* The nested epoll set. A closed socket leaves the set only when the last duplicate of its descriptor is
+ * closed. So the kernel does not hold a pointer for each socket, but its descriptor and a serial number.
+ * Events for a closed connection are ignored. */
 #include "lb/edge/hangup.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-/* Hang-ups handled per turn of the loop; the set stays readable, so the rest comes in the next turn. */
-enum { PER_TURN = 64 };
+/* Hang-ups handled per iteration of the loop. The set stays readable, so the rest follows in the next one. */
+enum { PER_ITERATION = 64 };
 
 static struct hangup_watch *find_watch(const struct hangup *hangup, uint64_t event)
 {
@@ -21,7 +21,7 @@ static void on_readable(h2o_socket_t *socket, const char *error)
     struct hangup *hangup = socket->data;
     if (error)
         return;
-    for (int i = 0; i < PER_TURN; i++) {
+    for (int i = 0; i < PER_ITERATION; i++) {
         struct epoll_event event;
         if (epoll_wait(hangup->epoll_fd, &event, 1, 0) <= 0)
             return;
@@ -40,7 +40,7 @@ int hangup_init(struct hangup *hangup, h2o_loop_t *loop, struct pe_error *err)
 {
     hangup->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (hangup->epoll_fd < 0)
-        return pe_fail_errno(err, "epoll_create1");
+        return pe_fail_errno(err, "cannot make an epoll set for clients");
     hangup->socket = h2o_evloop_socket_create(loop, hangup->epoll_fd, H2O_SOCKET_FLAG_DONT_READ);
     hangup->socket->data = hangup;
     h2o_socket_read_start(hangup->socket, on_readable);
@@ -54,7 +54,7 @@ static int make_room(struct hangup *hangup, size_t fd, struct pe_error *err)
     size_t count = fd * 2 + 64;
     struct hangup_watch **by_fd = realloc(hangup->by_fd, count * sizeof *by_fd);
     if (!by_fd)
-        return pe_fail_errno(err, "watching a client's connection");
+        return pe_fail_errno(err, "cannot watch a client's connection");
     for (size_t i = hangup->count; i < count; i++)
         by_fd[i] = NULL;
     hangup->by_fd = by_fd;
@@ -62,15 +62,15 @@ static int make_room(struct hangup *hangup, size_t fd, struct pe_error *err)
     return 0;
 }
 
-/* Edge-triggered: a client that is gone is said to be so once. Changing the entry makes the kernel look, and
- * say it, again. */
+/* Edge-triggered, so each hang-up is reported once. Modifying an entry makes the kernel check and report it
+ * again. */
 static int update_epoll(const struct hangup *hangup, int operation, const struct hangup_watch *watch,
                         struct pe_error *err)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
                                 .data = {.u64 = (uint64_t)watch->fd << 32 | watch->serial}};
     if (epoll_ctl(hangup->epoll_fd, operation, watch->fd, &event) < 0)
-        return pe_fail_errno(err, "watching a client's connection");
+        return pe_fail_errno(err, "cannot watch a client's connection");
     return 0;
 }
 
@@ -80,7 +80,8 @@ int hangup_watch(struct hangup *hangup, struct hangup_watch *watch, int fd, void
     if (!watch->serial) {
         if (make_room(hangup, (size_t)fd, err) < 0)
             return -1;
-        hangup->serials += hangup->serials == UINT32_MAX ? 2 : 1; /* never 0 */
+        hangup->serials +=
+            hangup->serials == UINT32_MAX ? 2 : 1; /* 0 means that the socket is not in the set */
         *watch = (struct hangup_watch){.serial = hangup->serials, .fd = fd};
         if (update_epoll(hangup, EPOLL_CTL_ADD, watch, err) < 0) {
             watch->serial = 0;

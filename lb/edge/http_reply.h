@@ -1,33 +1,44 @@
-/* Complete answers to a request: problems, JSON, text. And the filter that makes problems of the plain-text
- * errors libh2o sends by itself. */
+/* Complete replies to a request: problems, JSON, text, bytes. */
 #ifndef PE_LB_EDGE_HTTP_REPLY_H
 #define PE_LB_EDGE_HTTP_REPLY_H
 
 #include "base/error.h"
-#include "base/options.h"
 #include "lb/edge/h2o.h"
 #include "proto/problem.h"
 
 #include <jansson.h>
-#include <stdbool.h>
 
-/* Append a header whose value is copied. `name` is lower-case, and is not copied. */
+#define HTTP_REPLY_TEXT_TYPE "text/plain; charset=utf-8"
+#define HTTP_REPLY_PROBLEM_TYPE "application/problem+json" /* RFC 9457 */
+
+/* Add a header to the response. `value` is copied. `name` is not: it must be lower-case and outlive the
+ * request. */
 void http_reply_header(h2o_req_t *req, const char *name, const char *value);
 
-/* Retry-After, unless `seconds` is 0. */
+/* Add Retry-After, unless `seconds` is 0. */
 void http_reply_retry_after(h2o_req_t *req, unsigned seconds);
 
-/* Each sends the whole response; nothing may be sent for this request afterwards. Headers added before stay.
- */
-void http_reply_problem(h2o_req_t *req, const struct pe_problem *problem);
-void http_reply_error(h2o_req_t *req, const struct pe_error *err);
-void http_reply_json(h2o_req_t *req, json_t *json); /* takes the reference; NULL answers 500 */
-void http_reply_json_status(h2o_req_t *req, int status, json_t *json); /* the same with another status */
-void http_reply_text(h2o_req_t *req, const char *text);
-void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size); /* copied */
-void http_reply_empty(h2o_req_t *req);                                                   /* 204 */
+/* The functions below send a whole response. Nothing more may be sent for the request afterwards. Headers
+ * that were added before are kept. */
 
-/* Install the filter on a path; it also adds what pages of `origins` need (lb/edge/cors.h). */
-void problem_filter_register(h2o_pathconf_t *path, const struct pe_option_list *origins);
+void http_reply_problem(h2o_req_t *req, const struct pe_problem *problem);
+
+/* The problem that an error stands for (proto/problem.h). */
+void http_reply_error(h2o_req_t *req, const struct pe_error *err);
+
+/* Takes over the reference to `json`. NULL means that there was no memory, and sends a problem. */
+void http_reply_json(h2o_req_t *req, json_t *json);
+void http_reply_json_status(h2o_req_t *req, int status, json_t *json);
+
+void http_reply_text(h2o_req_t *req, const char *text);
+
+/* The bytes are copied; `type` is a media type. */
+void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size);
+
+/* 204, without a body. */
+void http_reply_empty(h2o_req_t *req);
+
+/* The JSON text of a problem, in the memory pool of the request. For replies that are sent in another way. */
+h2o_iovec_t http_reply_problem_text(h2o_req_t *req, const struct pe_problem *problem);
 
 #endif

@@ -1,10 +1,8 @@
-/* Opening listeners and accepting on them. */
+/* Opening listeners and accepting connections on them. */
 #include "lb/edge/listener.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "lb/edge/connection.h"
-#include "lb/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,110 +15,131 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
-/* Connections accepted per turn of the loop, so that a flood does not starve the jobs. */
-enum { PER_TURN = 32 };
+/* Connections accepted per iteration of the loop, so that a flood does not starve the jobs. */
+enum { PER_ITERATION = 32, PAUSE_MS = 200 };
 
 struct listener {
-    struct list in_listeners;
-    struct server *server;
+    struct list in_open;
+    struct listeners *listeners;
     h2o_socket_t *sock;
     bool tls;
-    bool inherited;          /* systemd has it, too */
-    struct sockaddr_un file; /* of a UNIX listener: sun_path is what to remove in the end */
-    dev_t device;            /* and only while it still is this one */
+    bool inherited;          /* from systemd, which has it open as well */
+    struct sockaddr_un file; /* of a UNIX listener: sun_path is removed in the end */
+    dev_t device;            /* identity of that file: another one is not removed */
     ino_t inode;
 };
 
 /* ---- accepting ---- */
 
+static void on_accept(h2o_socket_t *sock, const char *error);
+
+static void on_pause_over(h2o_timeout_entry_t *entry)
+{
+    struct listeners *listeners = H2O_STRUCT_FROM_MEMBER(struct listeners, pause_entry, entry);
+    list_for_each(node, &listeners->open)
+    {
+        h2o_socket_read_start(list_entry(node, struct listener, in_open)->sock, on_accept);
+    }
+}
+
+/* Accept nothing for a moment: there are no file descriptors left, or as many connections as are allowed. */
+static void pause_accepting(struct listeners *listeners)
+{
+    if (h2o_timeout_is_linked(&listeners->pause_entry))
+        return;
+    list_for_each(node, &listeners->open)
+    {
+        h2o_socket_read_stop(list_entry(node, struct listener, in_open)->sock);
+    }
+    h2o_timeout_link(listeners->plain.ctx->loop, &listeners->pause, &listeners->pause_entry);
+}
+
 static void on_accept(h2o_socket_t *sock, const char *error)
 {
     struct listener *listener = sock->data;
-    struct server *server = listener->server;
-    for (int i = 0; i < PER_TURN && !error; i++) {
-        if (server->connections >= server->connections_max) {
-            connections_pause(server);
+    struct listeners *listeners = listener->listeners;
+    for (int i = 0; i < PER_ITERATION && !error; i++) {
+        if (listeners->connections->count >= listeners->connections_max) {
+            pause_accepting(listeners);
             return;
         }
         h2o_socket_t *client = h2o_evloop_socket_accept(sock);
         if (!client && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            pe_log(PE_LOG_WARN, "accepting a connection: %s", strerror(errno));
-            connections_pause(server); /* or the readable listener would spin the loop */
+            pe_log(PE_LOG_WARN, "cannot accept a connection: %s", strerror(errno));
+            pause_accepting(listeners); /* otherwise the loop would spin on the readable listener */
         }
         if (!client)
             return;
-        connection_begin(server, client);
-        h2o_accept(listener->tls ? &server->accept_tls : &server->accept, client);
+        connection_begin(listeners->connections, client);
+        h2o_accept(listener->tls ? &listeners->tls : &listeners->plain, client);
     }
 }
 
-static void on_pause_over(h2o_timeout_entry_t *entry)
+void listeners_init(struct listeners *listeners, h2o_context_t *ctx, h2o_hostconf_t **hosts,
+                    struct connections *connections, size_t connections_max)
 {
-    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, pause_entry, entry);
-    list_for_each(node, &server->listeners)
-    {
-        h2o_socket_read_start(list_entry(node, struct listener, in_listeners)->sock, on_accept);
-    }
+    *listeners = (struct listeners){.connections = connections,
+                                    .connections_max = connections_max,
+                                    .plain = {.ctx = ctx, .hosts = hosts},
+                                    .tls = {.ctx = ctx, .hosts = hosts},
+                                    .pause_entry = {.cb = on_pause_over}};
+    list_init(&listeners->open);
+    h2o_timeout_init(ctx->loop, &listeners->pause, PAUSE_MS);
 }
 
-void connections_pause(struct server *server)
+void listeners_set_tls(struct listeners *listeners, SSL_CTX *context)
 {
-    if (h2o_timeout_is_linked(&server->pause_entry))
-        return;
-    list_for_each(node, &server->listeners)
-    {
-        h2o_socket_read_stop(list_entry(node, struct listener, in_listeners)->sock);
-    }
-    server->pause_entry.cb = on_pause_over;
-    h2o_timeout_link(server->ctx.loop, &server->pause, &server->pause_entry);
+    SSL_CTX_free(listeners->tls.ssl_ctx); /* connections have references of their own */
+    listeners->tls.ssl_ctx = context;
 }
 
-static int add_listener(struct server *server, int *fd, const struct listener *like, const char *where,
+static int add_listener(struct listeners *listeners, int *fd, const struct listener *like, const char *where,
                         struct pe_error *err)
 {
     if (listen(*fd, SOMAXCONN) < 0)
-        return pe_fail_errno(err, "listening on %s", where);
+        return pe_fail_errno(err, "cannot listen on %s", where);
     struct listener *listener = malloc(sizeof *listener);
     if (!listener)
-        return pe_fail_errno(err, "listening on %s", where);
+        return pe_fail_errno(err, "cannot listen on %s", where);
     *listener = *like;
-    listener->server = server;
-    listener->sock = h2o_evloop_socket_create(server->ctx.loop, pe_steal_fd(fd), H2O_SOCKET_FLAG_DONT_READ);
+    listener->listeners = listeners;
+    listener->sock =
+        h2o_evloop_socket_create(listeners->plain.ctx->loop, pe_steal_fd(fd), H2O_SOCKET_FLAG_DONT_READ);
     listener->sock->data = listener;
     h2o_socket_read_start(listener->sock, on_accept);
-    list_append(&server->listeners, &listener->in_listeners);
+    list_append(&listeners->open, &listener->in_open);
     pe_log(PE_LOG_INFO, "listening on %s", where);
     return 0;
 }
 
 /* ---- UNIX ---- */
 
-/* Remove a socket file that a dead process left: nobody accepts on it. */
+/* Remove the socket file of a process that is dead: nobody listens on it. */
 static int clear_stale(const struct sockaddr_un *address, struct pe_error *err)
 {
     struct stat st;
     if (lstat(address->sun_path, &st) < 0)
-        return errno == ENOENT ? 0 : pe_fail_errno(err, "%s", address->sun_path);
+        return errno == ENOENT ? 0 : pe_fail_errno(err, "cannot look at %s", address->sun_path);
     if (!S_ISSOCK(st.st_mode))
         return pe_fail(err, PE_ERR_INVALID, "%s exists and is not a socket", address->sun_path);
     pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return pe_fail_errno(err, "socket");
+        return pe_fail_errno(err, "cannot make a socket");
     if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
         return pe_fail(err, PE_ERR_BUSY, "another process listens on %s", address->sun_path);
     if (errno != ECONNREFUSED)
-        return pe_fail_errno(err, "%s is in use", address->sun_path);
+        return pe_fail_errno(err, "cannot find out whether %s is in use", address->sun_path);
     if (unlink(address->sun_path) < 0)
-        return pe_fail_errno(err, "removing the stale socket %s", address->sun_path);
+        return pe_fail_errno(err, "cannot remove the stale socket %s", address->sun_path);
     return 0;
 }
 
-static int open_unix(struct server *server, const char *where, const char *path, bool tls,
+static int open_unix(struct listeners *listeners, const char *where, const char *path, bool tls,
                      struct pe_error *err)
 {
     struct listener listener = {.tls = tls, .file = {.sun_family = AF_UNIX}};
     if (!*path || strlen(path) >= sizeof listener.file.sun_path)
-        return pe_fail(err, PE_ERR_INVALID, "--listen %s: a socket's path has 1 to %zu bytes", where,
+        return pe_fail(err, PE_ERR_INVALID, "--listen %s: the path of a socket has 1 to %zu bytes", where,
                        sizeof listener.file.sun_path - 1);
     strcpy(listener.file.sun_path, path);
     if (clear_stale(&listener.file, err) < 0)
@@ -129,10 +148,10 @@ static int open_unix(struct server *server, const char *where, const char *path,
     struct stat st;
     if (fd < 0 || bind(fd, (const struct sockaddr *)&listener.file, sizeof listener.file) < 0 ||
         stat(path, &st) < 0)
-        return pe_fail_errno(err, "listening on %s", where);
+        return pe_fail_errno(err, "cannot listen on %s", where);
     listener.device = st.st_dev;
     listener.inode = st.st_ino;
-    return add_listener(server, &fd, &listener, where, err);
+    return add_listener(listeners, &fd, &listener, where, err);
 }
 
 /* ---- TCP ---- */
@@ -145,7 +164,7 @@ static int bind_address(const struct addrinfo *address, const char *where, struc
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ||
         (address->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
         bind(fd, address->ai_addr, address->ai_addrlen) < 0)
-        return pe_fail_errno(err, "listening on %s", where);
+        return pe_fail_errno(err, "cannot listen on %s", where);
     return pe_steal_fd(&fd);
 }
 
@@ -176,12 +195,12 @@ static void free_addresses(struct addrinfo **addresses)
         freeaddrinfo(*addresses);
 }
 
-static int open_tcp(struct server *server, const char *where, bool tls, struct pe_error *err)
+static int open_tcp(struct listeners *listeners, const char *where, bool tls, struct pe_error *err)
 {
     pe_autofree char *text = strdup(where);
     char *host = NULL, *port = NULL;
     if (!text || split_host_port(text, &host, &port) < 0)
-        return pe_fail(err, PE_ERR_INVALID, "--listen takes HOST:PORT or unix:PATH, not '%s'", where);
+        return pe_fail(err, PE_ERR_INVALID, "--listen expects HOST:PORT or unix:PATH, not '%s'", where);
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
     __attribute__((cleanup(free_addresses))) struct addrinfo *addresses = NULL;
     int failed = getaddrinfo(host, port, &hints, &addresses);
@@ -190,16 +209,16 @@ static int open_tcp(struct server *server, const char *where, bool tls, struct p
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
         pe_autoclose int fd = bind_address(address, where, err);
         struct listener listener = {.tls = tls};
-        if (fd < 0 || add_listener(server, &fd, &listener, where, err) < 0)
+        if (fd < 0 || add_listener(listeners, &fd, &listener, where, err) < 0)
             return -1;
     }
     return 0;
 }
 
-int listener_open(struct server *server, const char *where, bool tls, struct pe_error *err)
+int listeners_open(struct listeners *listeners, const char *where, bool tls, struct pe_error *err)
 {
-    return !strncmp(where, "unix:", 5) ? open_unix(server, where, where + 5, tls, err)
-                                       : open_tcp(server, where, tls, err);
+    return !strncmp(where, "unix:", 5) ? open_unix(listeners, where, where + 5, tls, err)
+                                       : open_tcp(listeners, where, tls, err);
 }
 
 /* ---- systemd ---- */
@@ -211,22 +230,22 @@ static void free_names(char ***names)
     free(*names);
 }
 
-int listener_adopt(struct server *server, struct pe_error *err)
+int listeners_adopt(struct listeners *listeners, struct pe_error *err)
 {
     __attribute__((cleanup(free_names))) char **names = NULL;
     int count = sd_listen_fds_with_names(1, &names);
     if (count < 0)
-        return pe_fail(err, PE_ERR_INVALID, "sockets from systemd: %s", strerror(-count));
+        return pe_fail(err, PE_ERR_INVALID, "cannot use the sockets from systemd: %s", strerror(-count));
     for (int i = 0; i < count; i++) {
         struct listener listener = {.tls = !strcmp(names[i], "tls"), .inherited = true};
         pe_autoclose int fd = SD_LISTEN_FDS_START + i;
         char where[64];
         snprintf(where, sizeof where, "systemd's socket '%.32s'", names[i]);
-        if (listener.tls && !server->accept_tls.ssl_ctx)
+        if (listener.tls && !listeners->tls.ssl_ctx)
             return pe_fail(err, PE_ERR_INVALID, "%s needs --tls-cert and --tls-key", where);
         if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-            return pe_fail_errno(err, "%s", where);
-        if (add_listener(server, &fd, &listener, where, err) < 0)
+            return pe_fail_errno(err, "cannot make %s non-blocking", where);
+        if (add_listener(listeners, &fd, &listener, where, err) < 0)
             return -1;
     }
     return count;
@@ -241,31 +260,31 @@ static void close_listener(struct listener *listener)
         st.st_dev == listener->device && st.st_ino == listener->inode)
         unlink(listener->file.sun_path);
     h2o_socket_close(listener->sock);
-    list_remove(&listener->in_listeners);
+    list_remove(&listener->in_open);
     free(listener);
 }
 
-/* Sockets of one port are numbered in the order in which they were bound (socket(7), SO_REUSEPORT): a process
- * that is to be replaced has number 0, the one that replaces it number 1. Where there is no number 1, the
- * kernel chooses as if nothing had been said. */
-void listener_yield_all(struct server *server)
+/* Sockets of one port are numbered in the order in which they were bound (socket(7), SO_REUSEPORT). The
+ * process that is to be replaced has number 0, and its successor number 1. If there is no number 1, the
+ * kernel ignores the filter. */
+void listeners_yield(struct listeners *listeners)
 {
     struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
     const struct sock_fprog program = {.len = 1, .filter = &choose_second};
-    for (struct list *node = server->listeners.next, *next; node != &server->listeners; node = next) {
-        struct listener *listener = list_entry(node, struct listener, in_listeners);
+    for (struct list *node = listeners->open.next, *next; node != &listeners->open; node = next) {
+        struct listener *listener = list_entry(node, struct listener, in_open);
         int fd = h2o_socket_get_fd(listener->sock);
         next = node->next;
         if (listener->inherited)
             close_listener(listener);
         else if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
-            continue; /* a socket that shares no port */
+            continue; /* a UNIX socket, which shares no port */
     }
 }
 
-void listener_close_all(struct server *server)
+void listeners_close(struct listeners *listeners)
 {
-    h2o_timeout_unlink(&server->pause_entry);
-    while (server->listeners.next != &server->listeners)
-        close_listener(list_entry(server->listeners.next, struct listener, in_listeners));
+    h2o_timeout_unlink(&listeners->pause_entry);
+    while (listeners->open.next != &listeners->open)
+        close_listener(list_entry(listeners->open.next, struct listener, in_open));
 }

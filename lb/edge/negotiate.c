@@ -1,20 +1,17 @@
-/* Reading Accept. A malformed range counts as absent, as most servers do: it must not break a client. */
+/* Parsing the Accept header. A malformed range is ignored, as most servers do, so that it does not break a
+ * client. */
 #include "lb/edge/negotiate.h"
 
 #include <string.h>
 #include <strings.h>
 
-const char *const result_media_types[RESULT_FORMATS] = {
-    "multipart/form-data",
-    "application/json",
-    "application/x-cpio",
-};
-
-/* How well a range describes each format: 0 not at all, 1 for any type, 2 for its type with any subtype, 3
- * exactly. The best description decides, so that "a/b;q=0, *" refuses a/b. */
+/* How well the ranges describe each type: 0 not at all, 1 as any type, 2 as its main type with any subtype, 3
+ * exactly. The most specific range decides, so that a type can be excluded: "a/b;q=0, *". */
 struct choice {
-    int specificity[RESULT_FORMATS];
-    int quality[RESULT_FORMATS]; /* thousandths */
+    const char *const *types;
+    size_t count;
+    int specificity[NEGOTIATE_TYPES_MAX];
+    int quality[NEGOTIATE_TYPES_MAX]; /* thousandths */
 };
 
 static int specificity(const char *range, size_t size, const char *type)
@@ -27,7 +24,7 @@ static int specificity(const char *range, size_t size, const char *type)
     return size == 3 && !memcmp(range, "*/*", 3) ? 1 : 0;
 }
 
-/* "0.5" as 500; -1 for what is no qvalue. */
+/* "0.5" as 500; -1 if the text is no qvalue. */
 static int parse_quality(const char *text, size_t size)
 {
     if (size == 0 || size > 5 || (text[0] != '0' && text[0] != '1') || (size > 1 && text[1] != '.'))
@@ -52,7 +49,7 @@ static void trim(const char **text, size_t *size)
         --*size;
 }
 
-/* Cut the piece up to `delimiter` off the front. */
+/* Read the piece before `delimiter`, without the white space around it. */
 static const char *read_piece(const char **text, size_t *left, char delimiter, size_t *size)
 {
     const char *piece = *text;
@@ -77,29 +74,29 @@ static void consider_range(struct choice *choice, const char *text, size_t left)
     }
     if (quality < 0)
         return;
-    for (int format = 0; format < RESULT_FORMATS; format++) {
-        int fit = specificity(range, size, result_media_types[format]);
-        if (fit > choice->specificity[format]) {
-            choice->specificity[format] = fit;
-            choice->quality[format] = quality;
+    for (size_t i = 0; i < choice->count; i++) {
+        int fit = specificity(range, size, choice->types[i]);
+        if (fit > choice->specificity[i]) {
+            choice->specificity[i] = fit;
+            choice->quality[i] = quality;
         }
     }
 }
 
-enum result_format negotiate_format(const char *accept, size_t size)
+int negotiate_media_type(const char *accept, size_t size, const char *const *types, size_t count)
 {
-    struct choice choice = {0};
+    struct choice choice = {.types = types, .count = count};
     size_t left = size;
+    int best = -1;
+    if (size == 0)
+        return 0;
     while (left) {
         size_t range_size = 0;
         const char *range = read_piece(&accept, &left, ',', &range_size);
         consider_range(&choice, range, range_size);
     }
-    if (size == 0)
-        return RESULT_MULTIPART;
-    enum result_format best = RESULT_FORMATS;
-    for (int format = 0; format < RESULT_FORMATS; format++)
-        if (choice.quality[format] > (best == RESULT_FORMATS ? 0 : choice.quality[best]))
-            best = (enum result_format)format;
+    for (size_t i = 0; i < count; i++)
+        if (choice.quality[i] > (best < 0 ? 0 : choice.quality[best]))
+            best = (int)i;
     return best;
 }

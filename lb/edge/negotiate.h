@@ -1,17 +1,14 @@
-/* Which form of response a client wants: the Accept header (RFC 9110 section 12.5.1) against what there is.
- */
+/* Content negotiation: the Accept header (RFC 9110 section 12.5.1) compared with the media types on
+ * offer. */
 #ifndef PE_LB_EDGE_NEGOTIATE_H
 #define PE_LB_EDGE_NEGOTIATE_H
 
 #include <stddef.h>
 
-enum result_format { RESULT_MULTIPART, RESULT_JSON, RESULT_CPIO, RESULT_FORMATS };
+enum { NEGOTIATE_TYPES_MAX = 8 };
 
-/* The media type of each format. */
-extern const char *const result_media_types[RESULT_FORMATS];
-
-/* The best format for an Accept header's value, multipart when it leaves the choice to us; RESULT_FORMATS
- * when nothing fits. */
-enum result_format negotiate_format(const char *accept, size_t size);
+/* The index of the best of `count` media types for an Accept header's value of `size` bytes; -1 if the header
+ * allows none of them. Among equals, and without a header, the first type wins. */
+int negotiate_media_type(const char *accept, size_t size, const char *const *types, size_t count);
 
 #endif

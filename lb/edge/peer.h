@@ -1,44 +1,34 @@
-/* Who a client is: the address that limits and fairness count by. */
+/* The address of a request's client, which limits and fairness count by. */
 #ifndef PE_LB_EDGE_PEER_H
 #define PE_LB_EDGE_PEER_H
 
 #include "base/error.h"
+#include "base/ip_address.h"
 #include "base/options.h"
 #include "lb/edge/h2o.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-/* An address, IPv4 as IPv4-mapped IPv6; all zeros stands for whoever comes over a UNIX socket. */
-struct peer {
-    uint8_t bytes[16];
-};
-
-/* Networks of proxies whose X-Forwarded-For is believed. */
 struct peer_network {
-    struct peer base;
+    struct ip_address base;
     unsigned prefix; /* bits of 128 */
 };
 
+/* Networks of proxies whose X-Forwarded-For is trusted. */
 struct peer_networks {
     struct peer_network *items; /* owned */
     size_t count;
-    bool local; /* the word "unix": whoever comes over a UNIX socket */
+    bool local; /* "unix" is listed: proxies that connect over a UNIX socket */
 };
 
-/* Read "ADDRESS", "ADDRESS/BITS" or "unix", each of `list`. PE_ERR_INVALID names what is none of them. */
+/* Parse a list of "ADDRESS", "ADDRESS/BITS" and "unix". PE_ERR_INVALID names an item that is none of
+ * them. `networks` must be zero-initialised. */
 int peer_networks_parse(const struct pe_option_list *list, struct peer_networks *networks,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* The client of a request: the connection's other end or, while that is a trusted proxy, whom it names in
- * X-Forwarded-For, from the right. What is no address there ends the walk. */
-struct peer peer_of_request(const struct peer_networks *trusted, h2o_req_t *req);
-
-/* What one client is allowed to look like: an IPv4 address, an IPv6 network of 64 bits. */
-struct peer peer_client(const struct peer *peer);
-
-enum { PEER_TEXT_MAX = 46 };
-void peer_print(const struct peer *peer, char text[PEER_TEXT_MAX]);
+/* The address of a request's client: the other end of the connection or, if that is a trusted proxy, the
+ * last address in X-Forwarded-For that is no trusted proxy. Text that is no address ends the search. */
+struct ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req);
 
 #endif

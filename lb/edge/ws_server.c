@@ -1,6 +1,6 @@
-/* WebSocket ends on libh2o and wslay. Everything is sent from a timer of zero length, never from within a
- * call that queues it: a send can fail and end a link, and that must not happen under the feet of a caller
- * who is walking through slots and jobs. */
+/* WebSocket connections on libh2o and wslay. Everything is sent from a timer of zero length, never inside the
+ * call that queues it. A send can fail and end the connection, and that must not happen to a caller that is
+ * walking over slots and jobs. */
 #include "lb/edge/ws_server.h"
 
 #include "base/io.h"
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-    QUEUE_FULL = 8,         /* messages; of 64 KiB at most, but for a job's first */
-    WRITE_MAX = 128 * 1024, /* bytes collected for one write */
+    QUEUE_FULL = 8,         /* messages; each has at most 64 KiB, except the first one of a job */
+    WRITE_MAX = 128 * 1024, /* bytes that are collected for one write */
     SILENCE_MS = 3 * PE_SLOT_PING_MS,
     CLOSE_US = 5 * 1000 * 1000,
     REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
@@ -25,7 +25,7 @@ enum {
 static void schedule_flush(struct ws_server *ws)
 {
     if (!h2o_timeout_is_linked(&ws->flush))
-        h2o_timeout_link(ws->server->ctx.loop, &ws->server->ctx.zero_timeout, &ws->flush);
+        h2o_timeout_link(ws->context->ctx->loop, &ws->context->ctx->zero_timeout, &ws->flush);
 }
 
 static void end_ws(struct ws_server *ws);
@@ -43,7 +43,7 @@ static void on_written(h2o_socket_t *sock, const char *error)
     on_flush(&ws->flush);
 }
 
-/* Everything that came together since the last write goes out in one. */
+/* Write everything that was queued since the last write. */
 static void start_writing(struct ws_server *ws)
 {
     struct pe_buf spare = ws->sending;
@@ -60,11 +60,11 @@ static void on_flush(h2o_timeout_entry_t *entry)
     struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, flush, entry);
     bool ended = false;
     if (!ws->conn->sock)
-        return; /* libh2o proceeds by itself once the upgrade's response is out */
+        return; /* libh2o proceeds by itself when the response to the upgrade was sent */
     if (!ws->closing && ws_server_has_room(ws))
         ws->events->on_room(ws);
     ws->ended = &ended;
-    h2o_websocket_proceed(ws->conn); /* may end the link */
+    h2o_websocket_proceed(ws->conn); /* may end the connection */
     if (ended)
         return;
     ws->ended = NULL;
@@ -73,13 +73,13 @@ static void on_flush(h2o_timeout_entry_t *entry)
 
 /* ---- callbacks of libh2o and wslay ---- */
 
-/* libh2o closes as soon as wslay is done with its closing handshake; what that wrote is still here. */
+/* libh2o closes the socket when wslay has finished the closing handshake. The close frame is still here. */
 static void send_close_frame(struct ws_server *ws)
 {
     h2o_socket_t *sock = ws->conn->sock;
     if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && ws->out.size &&
         send(h2o_socket_get_fd(sock), ws->out.data, ws->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        pe_log(PE_LOG_DEBUG, "a worker's connection ended before it heard why");
+        pe_log(PE_LOG_DEBUG, "a worker's connection ended before the close frame was sent");
 }
 
 static void end_ws(struct ws_server *ws)
@@ -114,14 +114,14 @@ static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_m
         ws->events->on_bytes(ws, message->msg, message->msg_length);
 }
 
-/* Every piece of a frame proves that the other side lives, long before a large message is complete. */
+/* Each piece of a frame shows that the other side is alive, long before a large message is complete. */
 static void on_frame_piece(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_chunk_arg *piece, void *user_data)
 {
     (void)context;
     (void)piece;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
-    ws->heard_ms = h2o_now(ws->server->ctx.loop);
+    ws->heard_ms = h2o_now(ws->context->ctx->loop);
 }
 
 static void on_frame_start(wslay_event_context_ptr context,
@@ -130,11 +130,11 @@ static void on_frame_start(wslay_event_context_ptr context,
     (void)context;
     (void)frame;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
-    ws->heard_ms = h2o_now(ws->server->ctx.loop);
+    ws->heard_ms = h2o_now(ws->context->ctx->loop);
 }
 
-/* libh2o's own callback writes each piece of a frame by itself, and waits for it: small messages would take a
- * turn of the loop each. This one collects what the loop's next write then takes at once. */
+/* The callback of libh2o writes each piece of a frame separately and waits for it, so a small message would
+ * take one iteration of the loop for each piece. This one collects what is then written at once. */
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, size_t size, int flags,
                        void *user_data)
 {
@@ -169,8 +169,8 @@ static void on_tick(h2o_timeout_entry_t *entry)
 {
     struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, tick, entry);
     uint64_t now = pe_now_us();
-    h2o_timeout_link(ws->server->ctx.loop, &ws->server->tick, &ws->tick);
-    if (ws->closing ? now >= ws->close_by_us : h2o_now(ws->server->ctx.loop) - ws->heard_ms >= SILENCE_MS) {
+    h2o_timeout_link(ws->context->ctx->loop, &ws->context->tick, &ws->tick);
+    if (ws->closing ? now >= ws->close_by_us : h2o_now(ws->context->ctx->loop) - ws->heard_ms >= SILENCE_MS) {
         if (!ws->closing)
             pe_log(PE_LOG_WARN, "a worker's connection was silent for %d s: closing it", SILENCE_MS / 1000);
         ws_server_kill(ws);
@@ -182,67 +182,47 @@ static void on_tick(h2o_timeout_entry_t *entry)
     ws->events->on_tick(ws);
 }
 
-/* ---- admission ---- */
+/* ---- opening ---- */
 
 static bool has_header_value(h2o_req_t *req, const char *name, const char *value)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
     if (at < 0)
         return false;
-    h2o_iovec_t have = req->headers.entries[at].value;
-    return h2o_contains_token(have.base, have.len, value, strlen(value), ',') != 0;
+    h2o_iovec_t found = req->headers.entries[at].value;
+    return h2o_contains_token(found.base, found.len, value, strlen(value), ',') != 0;
 }
 
-static bool token_fits(const struct server *server, h2o_req_t *req)
-{
-    static const char scheme[] = "Bearer ";
-    size_t prefix = sizeof scheme - 1;
-    ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, -1);
-    h2o_iovec_t value = at < 0 ? h2o_iovec_init("", 0) : req->headers.entries[at].value;
-    if (value.len >= prefix && !strncasecmp(value.base, scheme, prefix))
-        value = h2o_iovec_init(value.base + prefix, value.len - prefix);
-    else
-        value.len = 0;
-    return tokens_accept(&server->tokens, value.base, value.len);
-}
-
-bool ws_server_authorize(struct server *server, h2o_req_t *req)
-{
-    if (token_fits(server, req))
-        return true;
-    struct pe_problem problem = problem_make("unauthorized", "this takes the workers' token");
-    http_reply_header(req, "www-authenticate", "Bearer");
-    http_reply_problem(req, &problem);
-    return false;
-}
-
-bool ws_server_admit(struct server *server, h2o_req_t *req, const char **client_key)
+bool ws_server_check_handshake(h2o_req_t *req, const char **client_key)
 {
     struct pe_problem problem = {0};
-    if (!ws_server_authorize(server, req)) {
-        pe_log(PE_LOG_WARN, "a worker without the right token was refused");
-        return false;
-    }
     if (h2o_is_websocket_handshake(req, client_key) != 0 || !*client_key ||
-        !has_header_value(req, "sec-websocket-version", "13")) {
-        problem = problem_make("malformed-request", "workers connect here by WebSocket, version 13");
-    } else if (!has_header_value(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL)) {
-        problem = problem_make("malformed-request", "workers speak the subprotocol %s", PE_SLOT_SUBPROTOCOL);
-    }
+        !has_header_value(req, "sec-websocket-version", "13"))
+        problem = problem_make("malformed-request", "this path needs a WebSocket handshake, version 13");
+    else if (!has_header_value(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL))
+        problem = problem_make("malformed-request", "this path needs the WebSocket subprotocol %s",
+                               PE_SLOT_SUBPROTOCOL);
     if (!problem.status)
         return true;
     http_reply_problem(req, &problem);
     return false;
 }
 
-void ws_server_open(struct ws_server *ws, struct server *server, h2o_req_t *req, const char *client_key,
+void ws_context_init(struct ws_context *context, h2o_context_t *ctx)
+{
+    *context = (struct ws_context){.ctx = ctx};
+    h2o_timeout_init(ctx->loop, &context->tick, PE_SLOT_PING_MS);
+}
+
+void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t *req, const char *client_key,
                     const struct ws_server_events *events)
 {
-    *ws = (struct ws_server){.server = server, .events = events, .heard_ms = h2o_now(server->ctx.loop)};
+    h2o_loop_t *loop = context->ctx->loop;
+    *ws = (struct ws_server){.context = context, .events = events, .heard_ms = h2o_now(loop)};
     ws->flush.cb = on_flush;
     ws->tick.cb = on_tick;
     http_reply_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);
-    connection_busy(connection_of(req->conn->callbacks->get_socket(req->conn)));
+    connection_busy(connection_of_request(req));
     ws->conn = h2o_upgrade_to_websocket(req, client_key, ws, on_message);
     struct wslay_event_callbacks callbacks = ws->conn->ws_callbacks;
     callbacks.send_callback = on_send;
@@ -250,7 +230,7 @@ void ws_server_open(struct ws_server *ws, struct server *server, h2o_req_t *req,
     callbacks.on_frame_recv_chunk_callback = on_frame_piece;
     wslay_event_config_set_callbacks(ws->conn->ws_ctx, &callbacks);
     wslay_event_config_set_max_recv_msg_length(ws->conn->ws_ctx, PE_SLOT_TEXT_MAX);
-    h2o_timeout_link(server->ctx.loop, &server->tick, &ws->tick);
+    h2o_timeout_link(loop, &context->tick, &ws->tick);
 }
 
 /* ---- sending ---- */
@@ -261,7 +241,7 @@ static void queue_message(struct ws_server *ws, uint8_t opcode, const void *byte
         return;
     struct wslay_event_msg message = {.opcode = opcode, .msg = bytes, .msg_length = size};
     if (wslay_event_queue_msg(ws->conn->ws_ctx, &message) != 0)
-        ws_server_kill(ws); /* no memory, or the other side is closing */
+        ws_server_kill(ws); /* there is no memory, or the other side is closing */
     else
         schedule_flush(ws);
 }
@@ -296,8 +276,8 @@ void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)
 
 void ws_server_kill(struct ws_server *ws)
 {
-    /* libh2o sees the end of the stream and reports it; without a socket the upgrade is about to fail or to
-     * complete, and the next tick comes back here. */
+    /* libh2o sees the end of the stream and reports it. Without a socket, the upgrade is still under way, and
+     * the next tick calls this function again. */
     ws->closing = true;
     if (ws->conn->sock)
         shutdown(h2o_socket_get_fd(ws->conn->sock), SHUT_RDWR);

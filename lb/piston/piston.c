@@ -1,21 +1,19 @@
-/* Paths, methods and errors as Piston has them. A job of POST /execute goes the way of all jobs
- * (lb/api/exchange.c).
- */
+/* The paths, methods and errors of Piston's API, and its dialect of an exchange. Everything between the
+ * request and the result of a job is the same for all APIs (lb/api/exchange.h). */
 #include "lb/piston/piston.h"
 
 #include "base/cleanup.h"
 #include "codec/utf8_text.h"
-#include "lb/api/exchange.h"
 #include "lb/edge/cors.h"
 #include "lb/edge/http_reply.h"
+#include "lb/piston/reply.h"
+#include "lb/piston/request.h"
 #include "lb/piston/runtimes.h"
-#include "lb/server.h"
-#include "proto/job_spec.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* ---- answers ---- */
+/* ---- messages ---- */
 
 static void send_message(h2o_req_t *req, int status, const char *message)
 {
@@ -28,19 +26,19 @@ static void send_message(h2o_req_t *req, int status, const char *message)
     http_reply_json_status(req, status, pe_steal_ptr(&json));
 }
 
-/* Piston knows no 422, and a runtime that it does not have is a bad request. */
+/* Piston does not use 422, and to it an unknown runtime is a bad request. */
 static int status_of(const struct pe_problem *problem)
 {
     return problem->status == 422 || problem->status == 404 ? 400 : problem->status;
 }
 
-void piston_send_problem(h2o_req_t *req, const struct pe_problem *problem)
+static void send_problem(h2o_req_t *req, const struct pe_problem *problem)
 {
     http_reply_retry_after(req, problem->retry_after_s);
     send_message(req, status_of(problem), problem->detail);
 }
 
-bool piston_accepts_type(h2o_iovec_t type)
+static bool accepts_type(h2o_iovec_t type)
 {
     static const char *const types[] = {"application/json", "text/plain"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -51,51 +49,112 @@ bool piston_accepts_type(h2o_iovec_t type)
     return false;
 }
 
+/* ---- the dialect ---- */
+
+struct piston_exchange {
+    struct exchange exchange;
+    struct piston_request request;
+};
+
+static struct piston_request *request_of(const struct exchange *exchange)
+{
+    return &list_entry(exchange, struct piston_exchange, exchange)->request;
+}
+
+static int read_body(struct exchange *exchange, struct pe_error *err)
+{
+    h2o_iovec_t body = exchange->req->entity;
+    return piston_request_read(body.base, body.len, request_of(exchange), err);
+}
+
+static bool is_known(const struct exchange *exchange)
+{
+    return piston_request_fits(request_of(exchange), exchange->exchanges->jobs->scheduler);
+}
+
+/* The request becomes a job when a runtime is found for it. */
+static int resolve(struct exchange *exchange, struct pe_error *err)
+{
+    const struct piston *piston = list_entry(exchange->dialect, struct piston, dialect);
+    struct piston_request *request = request_of(exchange);
+    if (piston_request_resolve(request, exchange->exchanges->jobs->scheduler, piston->limits,
+                               &exchange->submission, err) < 0)
+        return -1;
+    exchange->waiting_bytes += request->contents.capacity;
+    return 0;
+}
+
+static int append_json(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,
+                       struct pe_error *err)
+{
+    return piston_reply_encode(request_of(exchange), result, out, err);
+}
+
+static void dispose(struct exchange *exchange)
+{
+    piston_request_free(request_of(exchange));
+}
+
+void piston_init(struct piston *piston, struct exchanges *exchanges,
+                 const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits)
+{
+    *piston = (struct piston){.dialect = {.exchange_size = sizeof(struct piston_exchange),
+                                          .read_body = read_body,
+                                          .is_known = is_known,
+                                          .resolve = resolve,
+                                          .send_problem = send_problem,
+                                          .append_json = append_json,
+                                          .vm_error_is_problem = true,
+                                          .dispose = dispose},
+                              .exchanges = exchanges,
+                              .cors_origins = cors_origins,
+                              .limits = limits};
+}
+
 /* ---- requests ---- */
 
-static void handle_execute(struct server *server, h2o_req_t *req)
+static void handle_execute(const struct piston *piston, h2o_req_t *req)
 {
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
-    if (at < 0 || !piston_accepts_type(req->headers.entries[at].value))
+    if (at < 0 || !accepts_type(req->headers.entries[at].value))
         send_message(req, 415, "requests must be of type application/json");
     else
-        exchange_accept_piston(server, req);
+        exchange_accept(piston->exchanges, &piston->dialect, req);
 }
 
-static void handle_runtimes(struct server *server, h2o_req_t *req)
+static void handle_runtimes(const struct piston *piston, h2o_req_t *req)
 {
-    http_reply_json(req, piston_list_runtimes(&server->scheduler));
+    http_reply_json(req, piston_list_runtimes(piston->exchanges->jobs->scheduler));
 }
 
-static void handle_packages(struct server *server, h2o_req_t *req)
+static void handle_packages(const struct piston *piston, h2o_req_t *req)
 {
-    http_reply_json(req, piston_list_packages(&server->scheduler));
+    http_reply_json(req, piston_list_packages(piston->exchanges->jobs->scheduler));
 }
 
-static void handle_package_change(struct server *server, h2o_req_t *req)
+static void handle_package_change(const struct piston *piston, h2o_req_t *req)
 {
-    (void)server;
-    send_message(req, 403,
-                 "packages are the images of the worker hosts here: pe-image takes them in and out");
+    (void)piston;
+    send_message(req, 403, "packages are the images of the workers: pe-image adds and removes them");
 }
 
-/* A result comes when it is complete, and input all at once: there is nothing to connect to. */
-static void handle_connect(struct server *server, h2o_req_t *req)
+/* Input and results are sent completely, so there is nothing to connect to. */
+static void handle_connect(const struct piston *piston, h2o_req_t *req)
 {
-    (void)server;
-    send_message(req, 501, "there are no interactive jobs here: use POST /api/v2/execute");
+    (void)piston;
+    send_message(req, 501, "interactive jobs are not supported: use POST /api/v2/execute");
 }
 
 static const struct {
     const char *method, *path;
-    void (*handle)(struct server *server, h2o_req_t *req);
+    void (*handle)(const struct piston *piston, h2o_req_t *req);
 } routes[] = {
     {"POST", "execute", handle_execute},           {"GET", "runtimes", handle_runtimes},
     {"GET", "packages", handle_packages},          {"POST", "packages", handle_package_change},
     {"DELETE", "packages", handle_package_change}, {"GET", "connect", handle_connect},
 };
 
-/* What follows /api/v2/, or the public instance's /api/v2/piston/. */
+/* The part of a path after /api/v2/, or after /api/v2/piston/ as on Piston's public instance. */
 static h2o_iovec_t name_of(h2o_iovec_t path)
 {
     static const char *const bases[] = {"/api/v2/piston/", "/api/v2/"};
@@ -114,7 +173,7 @@ static bool is_method(const h2o_req_t *req, const char *method)
            (head && !strcmp(method, "GET"));
 }
 
-void piston_handle(struct server *server, h2o_req_t *req)
+void piston_handle(const struct piston *piston, h2o_req_t *req)
 {
     h2o_iovec_t name = name_of(req->path_normalized);
     bool preflight = is_method(req, "OPTIONS");
@@ -122,11 +181,11 @@ void piston_handle(struct server *server, h2o_req_t *req)
         if (!h2o_memis(name.base, name.len, routes[i].path, strlen(routes[i].path)))
             continue;
         if (preflight) {
-            cors_send_preflight(&server->settings->cors_origins, req, routes[i].method);
+            cors_send_preflight(piston->cors_origins, req, routes[i].method);
             return;
         }
         if (is_method(req, routes[i].method)) {
-            routes[i].handle(server, req);
+            routes[i].handle(piston, req);
             return;
         }
     }

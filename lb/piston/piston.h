@@ -1,21 +1,25 @@
-/* Piston's API (docs/piston.md): /api/v2/ and what is below it. */
+/* Piston's API (docs/piston.md): all requests below /api/v2/. */
 #ifndef PE_LB_PISTON_PISTON_H
 #define PE_LB_PISTON_PISTON_H
 
+#include "base/options.h"
+#include "lb/api/dialect.h"
+#include "lb/api/exchange.h"
 #include "lb/edge/h2o.h"
-#include "proto/problem.h"
+#include "proto/runtimes.h"
 
-#include <stdbool.h>
+struct piston {
+    struct dialect dialect;
+    struct exchanges *exchanges;
+    const struct pe_option_list *cors_origins;
+    const struct pe_runtime_limits *limits; /* of the service */
+};
 
-struct server;
+/* The pointers must outlive `piston`, which must stay where it is and outlive all exchanges. */
+void piston_init(struct piston *piston, struct exchanges *exchanges,
+                 const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits);
 
-/* Whatever comes to these paths, by any method. */
-void piston_handle(struct server *server, h2o_req_t *req);
-
-/* Whether a request's Content-Type is one that a Piston client's JSON comes with. */
-bool piston_accepts_type(h2o_iovec_t type);
-
-/* A problem in Piston's form: {"message"} and the status that Piston would give. */
-void piston_send_problem(h2o_req_t *req, const struct pe_problem *problem);
+/* Handle a request of any method. */
+void piston_handle(const struct piston *piston, h2o_req_t *req);
 
 #endif

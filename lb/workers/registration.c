@@ -1,15 +1,17 @@
-/* Control connections: only `hello` comes, nothing goes. While one is open, its host's slots get jobs. */
+/* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a registration is open,
+ * the slots of its worker get jobs. */
 #include "lb/workers/registration.h"
 
 #include "base/log.h"
-#include "lb/edge/ws_server.h"
 #include "proto/slot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct registration {
     struct ws_server ws;
-    char host[256]; /* as the last `hello` said, for the log */
+    struct worker_context *context;
+    char worker_name[256]; /* from the last `hello`, for the log */
 };
 
 static struct registration *from_ws(struct ws_server *ws)
@@ -17,40 +19,44 @@ static struct registration *from_ws(struct ws_server *ws)
     return H2O_STRUCT_FROM_MEMBER(struct registration, ws, ws);
 }
 
+static void refuse(struct registration *registration, uint16_t close_code, const char *why)
+{
+    pe_log(PE_LOG_WARN, "registration of worker '%s': %s: closing it", registration->worker_name, why);
+    scheduler_worker_gone(registration->context->scheduler, registration);
+    ws_server_close(&registration->ws, close_code, why);
+}
+
 static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
 {
     struct registration *registration = from_ws(ws);
+    struct worker_context *context = registration->context;
     pe_automessage struct pe_message message;
     struct pe_error err;
     int failed = pe_message_decode(text, size, &message, &err);
     if (!failed && message.kind != PE_MESSAGE_HELLO)
-        failed = pe_fail(&err, PE_ERR_MALFORMED, "only 'hello' is said on a control connection");
-    if (!failed)
-        failed = scheduler_worker_hello(&ws->server->scheduler, ws, &message.hello, &err);
-    if (failed) {
-        pe_log(PE_LOG_WARN, "control connection of host '%s': %s", registration->host, err.message);
-        scheduler_worker_gone(&ws->server->scheduler, ws);
-        ws_server_close(
-            ws, message.protocol == PE_SLOT_PROTOCOL ? WSLAY_CODE_POLICY_VIOLATION : PE_SLOT_CLOSE_VERSION,
-            err.message);
+        failed = pe_fail(&err, PE_ERR_MALFORMED, "a registration takes no message but 'hello'");
+    const struct pe_hello *hello = &message.hello;
+    if (failed || scheduler_worker_hello(context->scheduler, registration, hello, &err) < 0) {
+        bool is_version = message.protocol != PE_SLOT_PROTOCOL;
+        refuse(registration, is_version ? PE_SLOT_CLOSE_VERSION : WSLAY_CODE_POLICY_VIOLATION, err.message);
         return;
     }
-    snprintf(registration->host, sizeof registration->host, "%s", message.hello.host);
-    pe_log(PE_LOG_INFO, "host '%s' (%s, %s; %s) has %u slots and %zu images%s", message.hello.host,
-           message.hello.arch, message.hello.cpu, message.hello.vmm, message.hello.slots,
-           json_array_size(message.hello.images), message.hello.draining ? ", and takes no more jobs" : "");
-    server_worker_changed(ws->server);
+    snprintf(registration->worker_name, sizeof registration->worker_name, "%s", hello->host);
+    pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; %s) has %u slots and %zu images%s", hello->host, hello->arch,
+           hello->cpu, hello->vmm, hello->slots, json_array_size(hello->images),
+           hello->draining ? ", and takes no more jobs" : "");
+    context->on_worker_changed(context->data);
+    dispatch_soon(context->dispatch);
 }
 
 static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     (void)bytes;
     (void)size;
-    scheduler_worker_gone(&ws->server->scheduler, ws);
-    ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, "binary messages have no place on a control connection");
+    refuse(from_ws(ws), WSLAY_CODE_POLICY_VIOLATION, "a registration takes no binary messages");
 }
 
-static void nothing_to_do(struct ws_server *ws)
+static void do_nothing(struct ws_server *ws)
 {
     (void)ws;
 }
@@ -58,19 +64,19 @@ static void nothing_to_do(struct ws_server *ws)
 static void on_closed(struct ws_server *ws)
 {
     struct registration *registration = from_ws(ws);
-    scheduler_worker_gone(&ws->server->scheduler, ws);
-    pe_log(PE_LOG_INFO, "control connection of host '%s' is closed", registration->host);
+    scheduler_worker_gone(registration->context->scheduler, registration);
+    pe_log(PE_LOG_INFO, "registration of worker '%s' is closed", registration->worker_name);
     free(registration);
 }
 
-void registration_accept(struct server *server, h2o_req_t *req)
+void registration_accept(struct worker_context *context, h2o_req_t *req)
 {
-    static const struct ws_server_events events = {on_text, on_bytes, nothing_to_do, nothing_to_do,
-                                                   on_closed};
+    static const struct ws_server_events events = {on_text, on_bytes, do_nothing, do_nothing, on_closed};
     const char *client_key = NULL;
-    if (!ws_server_admit(server, req, &client_key))
+    if (!worker_admit(context, req, &client_key))
         return;
     struct registration *registration = h2o_mem_alloc(sizeof *registration);
-    registration->host[0] = '\0';
-    ws_server_open(&registration->ws, server, req, client_key, &events);
+    registration->context = context;
+    registration->worker_name[0] = '\0';
+    ws_server_open(&registration->ws, &context->ws, req, client_key, &events);
 }

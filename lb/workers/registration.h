@@ -1,12 +1,11 @@
-/* GET /v1/control: a worker host's control connection, which says what the host is and has. */
+/* GET /v1/control: the registration of a worker. It says what the worker is and has. */
 #ifndef PE_LB_WORKERS_REGISTRATION_H
 #define PE_LB_WORKERS_REGISTRATION_H
 
-#include "lb/edge/h2o.h"
+#include "lb/workers/worker_context.h"
 
-struct server;
-
-/* Handle the request: upgrade it, or answer with a problem. */
-void registration_accept(struct server *server, h2o_req_t *req);
+/* Handle the request: upgrade it to a WebSocket, or answer with a problem. `context` must outlive the
+ * connection. */
+void registration_accept(struct worker_context *context, h2o_req_t *req);
 
 #endif

@@ -1,13 +1,11 @@
 /* The balancer's side of one slot: a small state machine over its messages. What a worker sends is checked
- * here for order, id and size; a violation closes the connection, and the job counts as lost with its slot.
+ * here for order, id and size. A violation closes the connection, and the job counts as lost with its slot.
  */
 #include "lb/workers/slot_conn.h"
 
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/api/exchange.h"
 #include "lb/core/job.h"
-#include "lb/edge/ws_server.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
 
@@ -15,29 +13,31 @@
 #include <string.h>
 
 enum slot_state {
-    SLOT_IDLE,      /* `ready` is awaited */
-    SLOT_READY,     /* a job may be given */
-    SLOT_RUNNING,   /* the job is being sent, or its `result` awaited */
-    SLOT_RESULT,    /* the result's bytes are coming */
-    SLOT_CANCELING, /* `cancel` was sent: all is ignored until `error` or `end` */
+    SLOT_IDLE,      /* waiting for `ready` */
+    SLOT_READY,     /* may be given a job */
+    SLOT_RUNNING,   /* the job is being sent, or its `result` is awaited */
+    SLOT_RESULT,    /* the bytes of the result are arriving */
+    SLOT_CANCELING, /* `cancel` was sent: everything is ignored until `error` or `end` */
 };
 
-/* A job may take its own time and this much more: making a VM where nothing is accelerated, and transfers. */
+/* Beyond its own timeout, a job may take this long: it includes making a VM where nothing is accelerated, and
+ * transfers. */
 #define RUN_GRACE_US (120ull * 1000 * 1000)
 #define CANCEL_US (30ull * 1000 * 1000)
 
-/* A result's parts may exceed the limit of what a job gives back by this much: the limit is the worker's to
- * keep exactly, ours only guards memory. */
+/* The parts of a result may exceed the output limit of a job by this much. The worker enforces the exact
+ * limit; this check only guards memory. */
 #define RESULT_SLACK (1u * PE_MIB)
 
 struct slot_conn {
     struct ws_server ws;
+    struct worker_context *context;
     struct slot slot;
     enum slot_state state;
     struct job *job;        /* RUNNING and RESULT */
     char id[PE_ID_MAX + 1]; /* of the current or last job */
-    size_t part;            /* of the input: which part is sent next, */
-    uint64_t part_offset;   /* from which byte on */
+    size_t part;            /* part of the input that is sent next */
+    uint64_t part_offset;   /* first byte of it that was not sent */
     bool input_sent;
     uint64_t expected, received; /* bytes of the result */
     uint64_t deadline_us;        /* RUNNING, RESULT, CANCELING */
@@ -48,38 +48,38 @@ static struct slot_conn *from_ws(struct ws_server *ws)
     return H2O_STRUCT_FROM_MEMBER(struct slot_conn, ws, ws);
 }
 
-/* Part from the task, if there is one. The caller says to the task why. */
-static struct job *let_go(struct slot_conn *conn)
+/* Forget the job, if there is one. The caller reports to the job why. */
+static struct job *forget_job(struct slot_conn *conn)
 {
     struct job *job = conn->job;
     conn->job = NULL;
     if (job)
-        scheduler_entry_remove(&conn->ws.server->scheduler, &job->entry);
+        scheduler_entry_remove(conn->context->scheduler, &job->entry);
     return job;
 }
 
-/* The slot is of no use any more, and its task goes elsewhere. */
+/* The slot cannot be used any more. Its job is given to another one. */
 static void leave(struct slot_conn *conn, const char *why)
 {
-    struct scheduler *scheduler = &conn->ws.server->scheduler;
+    struct scheduler *scheduler = conn->context->scheduler;
     uint64_t worker = conn->slot.worker ? conn->slot.worker->serial : 0;
-    struct job *job = let_go(conn);
+    struct job *job = forget_job(conn);
     conn->state = SLOT_IDLE;
     scheduler_slot_remove(scheduler, &conn->slot);
     if (job)
         job_on_lost(job, worker, why);
 }
 
+/* Close the connection, and give its job to another slot. */
 static void refuse(struct slot_conn *conn, uint16_t close_code, const char *why)
 {
-    struct server *server = conn->ws.server;
-    pe_log(PE_LOG_WARN, "slot of host '%s': %s: closing it", conn->slot.worker_name, why);
+    pe_log(PE_LOG_WARN, "slot of worker '%s': %s: closing it", conn->slot.worker_name, why);
     ws_server_close(&conn->ws, close_code, why);
     leave(conn, why);
-    server_dispatch(server);
+    dispatch_soon(conn->context->dispatch);
 }
 
-/* The worker broke the protocol. Close the connection. */
+/* The worker has broken the protocol. */
 static void violate(struct slot_conn *conn, const char *why)
 {
     refuse(conn, WSLAY_CODE_POLICY_VIOLATION, why);
@@ -106,10 +106,10 @@ static void send_signal(struct slot_conn *conn, enum pe_message_kind kind)
 
 /* ---- the job's input ---- */
 
-/* Fill one binary message from the parts; small files share it. */
+/* Fill one binary message with bytes of the input. Small files share a message. */
 static size_t next_input(struct slot_conn *conn, uint8_t *to, size_t room)
 {
-    const struct submission *submission = &conn->job->source->submission;
+    const struct submission *submission = conn->job->source->submission;
     size_t filled = 0;
     while (filled < room && conn->part < submission->files.count) {
         uint64_t left = submission->files.items[conn->part].size - conn->part_offset;
@@ -126,7 +126,7 @@ static size_t next_input(struct slot_conn *conn, uint8_t *to, size_t room)
     return filled;
 }
 
-/* Queue as much input as there is room for; the rest follows when the connection has taken some. */
+/* Queue as much input as there is room for. The rest follows when the connection has sent some. */
 static void on_room(struct ws_server *ws)
 {
     struct slot_conn *conn = from_ws(ws);
@@ -142,16 +142,23 @@ static void on_room(struct ws_server *ws)
     }
 }
 
-void slot_conn_start(struct slot *slot, struct job *job)
+/* ---- what the scheduler's side asks for (struct slot_ops) ---- */
+
+static struct slot_conn *from_slot(struct slot *slot)
 {
-    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
-    const struct exchange *exchange = job->source;
-    /* A view of the request's own job and parts, which stay its: not to be freed. */
+    return H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+}
+
+static void start(struct slot *slot, struct job *job)
+{
+    struct slot_conn *conn = from_slot(slot);
+    const struct submission *submission = job->source->submission;
+    /* This message borrows the job and the parts of the submission, so it must not be freed. */
     struct pe_message message = {.kind = PE_MESSAGE_JOB,
-                                 .job = exchange->submission.spec,
-                                 .job_text = exchange->submission.spec_text,
-                                 .queue_us = job->started_us - exchange->arrived_us,
-                                 .parts = exchange->submission.files};
+                                 .job = submission->spec,
+                                 .job_text = submission->spec_text,
+                                 .queue_us = job->started_us - job->source->arrived_us,
+                                 .parts = submission->files};
     memcpy(message.id, job->id, sizeof job->id);
     memcpy(conn->id, message.id, sizeof conn->id);
     conn->job = job;
@@ -159,22 +166,22 @@ void slot_conn_start(struct slot *slot, struct job *job)
     conn->part = 0;
     conn->part_offset = conn->expected = conn->received = 0;
     conn->input_sent = false;
-    conn->deadline_us = pe_now_us() + exchange->submission.spec.timeout_ms * 1000ull + RUN_GRACE_US;
+    conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US;
     send_message(conn, &message);
 }
 
-void slot_conn_cancel(struct slot *slot)
+static void cancel(struct slot *slot)
 {
-    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
-    let_go(conn);
+    struct slot_conn *conn = from_slot(slot);
+    forget_job(conn);
     conn->state = SLOT_CANCELING;
     conn->deadline_us = pe_now_us() + CANCEL_US;
     send_signal(conn, PE_MESSAGE_CANCEL);
 }
 
-void slot_conn_dismiss(struct slot *slot)
+static void dismiss(struct slot *slot)
 {
-    struct slot_conn *conn = H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+    struct slot_conn *conn = from_slot(slot);
     ws_server_close(&conn->ws, WSLAY_CODE_GOING_AWAY, "the balancer is shutting down");
 }
 
@@ -182,7 +189,7 @@ void slot_conn_dismiss(struct slot *slot)
 
 static void on_ready(struct slot_conn *conn, const struct pe_message *message)
 {
-    /* The VM became warm while the job was on its way: the two crossed, and the job is what counts. */
+    /* The VM became warm while a job was on its way. The two messages crossed, and the job counts. */
     if (conn->state == SLOT_RUNNING || conn->state == SLOT_CANCELING)
         return;
     if (conn->state == SLOT_RESULT) {
@@ -190,23 +197,23 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
         return;
     }
     conn->state = SLOT_READY;
-    scheduler_slot_ready(&conn->ws.server->scheduler, &conn->slot, message->host, message->warm);
-    server_dispatch(conn->ws.server);
+    scheduler_slot_ready(conn->context->scheduler, &conn->slot, message->host, message->warm);
+    dispatch_soon(conn->context->dispatch);
 }
 
-/* stdout, stderr, then files: the order the protocol prescribes, and no more bytes than a job may give back.
- */
+/* The protocol prescribes stdout, stderr, then files, and no more bytes than the output limit of a job.
+ * Returns what is wrong, or NULL. */
 static const char *parts_fault(const struct pe_parts *parts)
 {
     if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)
-        return "a result's parts do not start with stdout and stderr";
+        return "the parts of a result do not start with stdout and stderr";
     if (parts->count > PE_OUTPUT_FILES_MAX + 2)
         return "a result has too many parts";
     for (size_t i = 2; i < parts->count; i++)
         if (parts->items[i].kind != PE_PART_FILE)
             return "a result has stdout or stderr twice";
     if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + RESULT_SLACK)
-        return "a result is larger than a job's output may be";
+        return "a result is larger than the output limit of a job";
     return NULL;
 }
 
@@ -237,11 +244,11 @@ static void on_end(struct slot_conn *conn)
         return;
     }
     if (conn->state != SLOT_RESULT || conn->received != conn->expected) {
-        violate(conn, "'end' before the result's bytes");
+        violate(conn, "'end' before all bytes of the result");
         return;
     }
     conn->state = SLOT_IDLE;
-    job_on_end(let_go(conn));
+    job_on_end(forget_job(conn));
 }
 
 static void on_error(struct slot_conn *conn, const struct pe_message *message)
@@ -251,7 +258,7 @@ static void on_error(struct slot_conn *conn, const struct pe_message *message)
         conn->state = SLOT_IDLE;
         return;
     case SLOT_IDLE:
-    case SLOT_READY: /* the answer to a `cancel` that crossed the end of its job */
+    case SLOT_READY: /* answers a `cancel` that crossed the end of its job */
         return;
     case SLOT_RESULT:
         violate(conn, "'error' in the middle of a result");
@@ -259,11 +266,11 @@ static void on_error(struct slot_conn *conn, const struct pe_message *message)
     case SLOT_RUNNING:
         break;
     }
-    /* An error before all input was sent leaves the two sides with different ideas of what comes next. */
+    /* If not all input was sent, the two sides do not agree on what the next bytes are. */
     if (!conn->input_sent)
         ws_server_close(&conn->ws, WSLAY_CODE_NORMAL_CLOSURE, "the job was refused before it was sent");
     conn->state = SLOT_IDLE;
-    job_on_problem(let_go(conn), &message->problem);
+    job_on_problem(forget_job(conn), &message->problem);
 }
 
 static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
@@ -281,7 +288,7 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         return;
     }
     if (strcmp(message.id, conn->id) != 0 || !conn->id[0]) {
-        violate(conn, "a message for a job that is not this slot's");
+        violate(conn, "a message for a job of another slot");
         return;
     }
     if (message.kind == PE_MESSAGE_RESULT)
@@ -321,20 +328,21 @@ static void on_tick(struct ws_server *ws)
 static void on_closed(struct ws_server *ws)
 {
     struct slot_conn *conn = from_ws(ws);
-    struct server *server = ws->server;
+    struct dispatch *dispatch = conn->context->dispatch;
     leave(conn, "the slot's connection was closed");
     free(conn);
-    server_dispatch(server);
+    dispatch_soon(dispatch);
 }
 
-void slot_conn_accept(struct server *server, h2o_req_t *req)
+void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
 {
     static const struct ws_server_events events = {on_text, on_bytes, on_room, on_tick, on_closed};
+    static const struct slot_ops ops = {start, cancel, dismiss};
     const char *client_key = NULL;
-    if (!ws_server_admit(server, req, &client_key))
+    if (!worker_admit(context, req, &client_key))
         return;
     struct slot_conn *conn = h2o_mem_alloc(sizeof *conn);
-    *conn = (struct slot_conn){.state = SLOT_IDLE};
-    scheduler_slot_add(&server->scheduler, &conn->slot);
-    ws_server_open(&conn->ws, server, req, client_key, &events);
+    *conn = (struct slot_conn){.context = context, .slot = {.ops = &ops}, .state = SLOT_IDLE};
+    scheduler_slot_add(context->scheduler, &conn->slot);
+    ws_server_open(&conn->ws, &context->ws, req, client_key, &events);
 }

@@ -198,7 +198,7 @@ def test_a_client_that_left_before_its_second_job_was_read_leaves_no_job(balance
     sock.close()
     balancer.process.send_signal(signal.SIGCONT)
     eventually(
-        lambda: 'pe_requests_total{outcome="canceled"} 1'
+        lambda: 'pe_requests_total{status="canceled"} 1'
         in balancer.request("GET", "/metrics").body.decode(),
         "it counts as canceled",
     )

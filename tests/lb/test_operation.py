@@ -77,7 +77,7 @@ def test_metrics_is_prometheus_text_with_a_histogram_of_every_phase(balancer):
     for phase in "queue", "vm", "input", "run", "output":
         assert f'pe_phase_seconds_count{{phase="{phase}"}} 1' in lines, phase
     assert 'pe_phase_seconds_bucket{phase="run",le="0.005"} 1' in lines
-    assert 'pe_requests_total{outcome="exited"} 2' in lines
+    assert 'pe_requests_total{status="exited"} 2' in lines
     assert balancer.metric("pe_request_seconds_count") == 2
     assert balancer.metric("pe_cache_hits_total") == 1
 

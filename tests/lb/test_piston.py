@@ -79,7 +79,7 @@ def test_a_piston_client_has_the_same_rate_limit_and_gets_a_piston_error(start_b
 def test_without_a_worker_or_a_free_slot_a_piston_request_is_503_with_retry_after(start_balancer):
     balancer = start_balancer("--queue-wait-ms", "300")
     response = execute(balancer)
-    assert_refused_with_message(response, 503, "no worker host")
+    assert_refused_with_message(response, 503, "no worker is connected")
     assert response.headers["Retry-After"] == "5"
     balancer.register(images=[IMAGE])
     eventually(lambda: balancer.request("GET", "/api/v2/runtimes").json(), "the runtimes")

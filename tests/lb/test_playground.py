@@ -154,7 +154,7 @@ def test_a_new_playground_is_read_on_sighup_and_a_broken_one_changes_nothing(
 def test_a_named_playground_must_exist_but_the_default_one_may_be_missing(
     start_balancer, tmp_path, monkeypatch
 ):
-    with pytest.raises(AssertionError, match="none: make playground makes it"):
+    with pytest.raises(AssertionError, match="none: run .make playground."):
         start_balancer("--playground", f"{tmp_path}/none")
     monkeypatch.setenv("PE_HOME", str(tmp_path))
     balancer = start_balancer()

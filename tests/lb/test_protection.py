@@ -51,7 +51,7 @@ def test_a_client_that_sends_too_many_jobs_a_minute_gets_429_and_others_do_not(s
     for _ in range(3):
         assert_refused(post_from(balancer, "192.0.2.1"), 503, "no-worker")
     response = post_from(balancer, "192.0.2.1")
-    assert_refused(response, 429, "too-many-requests", "6 jobs a minute")
+    assert_refused(response, 429, "too-many-requests", "6 jobs per minute")
     assert 1 <= int(response.headers["Retry-After"]) <= 10
     assert_refused(post_from(balancer, "192.0.2.2"), 503, "no-worker")
 

@@ -51,18 +51,14 @@ static void submit(struct scheduler *scheduler, struct queue_entry *job, const c
 
 static void assert_next(struct scheduler *scheduler, const struct slot *slot, const struct queue_entry *job)
 {
-    struct slot *got_slot = NULL;
-    struct queue_entry *got_job = NULL;
-    assert_true(scheduler_match(scheduler, &got_slot, &got_job));
-    assert_ptr_equal(got_slot, slot);
-    assert_ptr_equal(got_job, job);
+    const struct queue_entry *matched = scheduler_match(scheduler);
+    assert_ptr_equal(matched, job);
+    assert_ptr_equal(matched->slot, slot);
 }
 
 static void assert_nothing(struct scheduler *scheduler)
 {
-    struct slot *slot = NULL;
-    struct queue_entry *job = NULL;
-    assert_false(scheduler_match(scheduler, &slot, &job));
+    assert_null(scheduler_match(scheduler));
 }
 
 static void a_slot_that_is_warm_for_the_image_comes_first(void **state)
@@ -210,9 +206,9 @@ static void a_warm_vm_lets_a_job_overtake_but_not_for_ever(void **state)
     scheduler_slot_add(&s, &slot);
     int before = 0;
     for (struct queue_entry *job = NULL; job != &cold; before += job != &cold) {
-        struct slot *got = NULL;
         scheduler_slot_ready(&s, &slot, "h", "b:1");
-        assert_true(scheduler_match(&s, &got, &job));
+        job = scheduler_match(&s);
+        assert_non_null(job);
         scheduler_entry_remove(&s, job);
     }
     assert_int_equal(before, 8);

@@ -1,0 +1,24 @@
+/* IP addresses as plain values that can be compared with memcmp. */
+#ifndef PE_BASE_IP_ADDRESS_H
+#define PE_BASE_IP_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An address in network byte order. IPv4 is stored as an IPv4-mapped IPv6 address (RFC 4291 section
+ * 2.5.5.2). All zeros stands for the other end of a UNIX socket. */
+struct ip_address {
+    uint8_t bytes[16];
+};
+
+/* Read an IPv4 or IPv6 address without brackets, zone or port. Returns false if `text` is neither; the
+ * content of `address` is then undefined. */
+bool ip_address_parse(const char *text, struct ip_address *address);
+
+/* Store the four bytes of an IPv4 address, given in network byte order. */
+struct ip_address ip_address_from_v4(const void *bytes);
+
+bool ip_address_is_v4(const struct ip_address *address);
+bool ip_address_is_unix(const struct ip_address *address);
+
+#endif

@@ -1,0 +1,53 @@
+/* How an HTTP API words an exchange. The service's own API and Piston's share everything else: admission,
+ * jobs, streaming. */
+#ifndef PE_LB_API_DIALECT_H
+#define PE_LB_API_DIALECT_H
+
+#include "base/error.h"
+#include "lb/core/job_result.h"
+#include "lb/edge/h2o.h"
+#include "proto/problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct exchange;
+
+struct dialect {
+    size_t exchange_size; /* bytes of the struct that begins with a struct exchange; zero-initialised */
+
+    /* Whether results may come from the cache, and be shared and kept. */
+    bool shares_results;
+
+    /* Choose exchange->format from the request's headers; PE_ERR_INVALID if no form is acceptable, with a
+     * problem of the type "not-acceptable". NULL: the form is RESULT_JSON. */
+    int (*choose_format)(struct exchange *exchange, struct pe_error *err);
+
+    /* Parse the request's body. */
+    int (*read_body)(struct exchange *exchange, struct pe_error *err);
+
+    /* Whether a worker has what the request needs. */
+    bool (*is_known)(const struct exchange *exchange);
+
+    /* Complete exchange->submission when the workers are known. At least one worker is connected. NULL: it is
+     * complete already. */
+    int (*resolve)(struct exchange *exchange, struct pe_error *err);
+
+    /* Send a problem as the whole reply. */
+    void (*send_problem)(h2o_req_t *req, const struct pe_problem *problem);
+
+    /* Append the JSON form of a complete result. NULL: the service's own form. */
+    int (*append_json)(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,
+                       struct pe_error *err);
+
+    /* Whether a result with the status vm_error is sent as a problem. */
+    bool vm_error_is_problem;
+
+    /* Free what the dialect has added to the exchange. NULL: nothing. */
+    void (*dispose)(struct exchange *exchange);
+};
+
+/* The service's own API: POST /v1/run. */
+extern const struct dialect native_dialect;
+
+#endif

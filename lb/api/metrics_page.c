@@ -1,0 +1,114 @@
+/* The names and the order of the metrics. What is counted where stands in lb/core/metrics.h and in the
+ * modules that the values are read from. */
+#include "lb/api/metrics_page.h"
+
+#include "lb/edge/http_reply.h"
+
+static void append_requests(struct pe_metrics_page *page, const struct metrics *metrics)
+{
+    pe_metrics_append_head(page, "pe_requests_total", "counter",
+                           "Requests to run a job, by the status of the result or the type of the problem");
+    for (int i = 0; i < METRICS_STATUSES && metrics->statuses[i].name[0]; i++)
+        pe_metrics_append_sample(page, "pe_requests_total", "status", metrics->statuses[i].name,
+                                 (double)metrics->statuses[i].count);
+    pe_metrics_append_head(page, "pe_request_seconds", "histogram",
+                           "Time from a request's complete body to the end of its response");
+    pe_metrics_append_histogram(page, "pe_request_seconds", NULL, NULL, &metrics->request, &metrics_bounds);
+}
+
+static void append_phases(struct pe_metrics_page *page, const struct metrics *metrics)
+{
+    pe_metrics_append_head(page, "pe_phase_seconds", "histogram", "Phases of jobs that ran");
+    for (int phase = 0; phase < PE_PHASES; phase++)
+        pe_metrics_append_histogram(page, "pe_phase_seconds", "phase", pe_phase_names[phase],
+                                    &metrics->phases[phase], &metrics_bounds);
+}
+
+static void append_queue(struct pe_metrics_page *page, const struct metrics_sources *sources)
+{
+    const struct scheduler *scheduler = sources->jobs->scheduler;
+    pe_metrics_append_value(page, "pe_workers", "gauge", "Workers connected",
+                            (double)scheduler->worker_count);
+    pe_metrics_append_value(page, "pe_slots", "gauge", "Slots connected", (double)scheduler->slot_count);
+    pe_metrics_append_value(page, "pe_slots_ready", "gauge", "Slots that wait for a job",
+                            (double)scheduler->ready_count);
+    pe_metrics_append_value(page, "pe_jobs_running", "gauge", "Jobs on slots",
+                            (double)scheduler->running_count);
+    pe_metrics_append_value(page, "pe_requests_open", "gauge",
+                            "Requests to run a job that are not answered completely",
+                            (double)*sources->exchanges);
+    pe_metrics_append_value(page, "pe_queue_jobs", "gauge", "Jobs that wait for a slot",
+                            (double)scheduler->queued_count);
+    pe_metrics_append_value(page, "pe_queue_bytes", "gauge", "Bytes of the jobs that wait",
+                            (double)scheduler->queued_bytes);
+    pe_metrics_append_value(page, "pe_queue_position", "gauge",
+                            "Jobs that would start before a job of a new client",
+                            (double)scheduler_jobs_ahead(scheduler, NULL));
+    pe_metrics_append_value(page, "pe_queue_expected_wait_seconds", "gauge",
+                            "How long a job of a new client would wait",
+                            (double)job_expected_wait_us(sources->jobs, NULL) / 1e6);
+}
+
+static void append_results(struct pe_metrics_page *page, const struct jobs *jobs)
+{
+    const struct cache *cache = jobs->cache;
+    const struct result_store *store = jobs->store;
+    pe_metrics_append_value(page, "pe_cache_bytes", "gauge", "Bytes of results in the memory cache",
+                            (double)cache->bytes);
+    pe_metrics_append_value(page, "pe_cache_results", "gauge", "Results in the memory cache",
+                            (double)cache->count);
+    pe_metrics_append_value(page, "pe_cache_hits_total", "counter", "Jobs answered from the memory cache",
+                            (double)cache->hits);
+    pe_metrics_append_value(page, "pe_cache_misses_total", "counter", "Jobs not found in the memory cache",
+                            (double)cache->misses);
+    pe_metrics_append_value(page, "pe_cache_evicted_total", "counter",
+                            "Results evicted from the memory cache", (double)cache->evicted);
+    pe_metrics_append_value(page, "pe_store_hits_total", "counter", "Jobs found on disk or in memcached",
+                            (double)store->hits);
+    pe_metrics_append_value(page, "pe_store_misses_total", "counter",
+                            "Jobs found neither on disk nor in memcached", (double)store->misses);
+    pe_metrics_append_value(page, "pe_store_timeouts_total", "counter",
+                            "Lookups on disk and in memcached that took too long", (double)store->timeouts);
+    pe_metrics_append_value(page, "pe_store_dropped_total", "counter",
+                            "Results that were not stored because the store was too slow",
+                            (double)store->dropped);
+    pe_metrics_append_value(page, "pe_result_bytes", "gauge", "Bytes of all results, cached ones included",
+                            (double)jobs->budget->used);
+    pe_metrics_append_value(page, "pe_responses_shed_total", "counter",
+                            "Slow readers that were cut off to bound memory", (double)jobs->budget->shed);
+}
+
+static void append_faults(struct pe_metrics_page *page, const struct metrics *metrics)
+{
+    pe_metrics_append_value(page, "pe_jobs_lost_total", "counter", "Slots that were lost with a job",
+                            (double)metrics->lost);
+    pe_metrics_append_value(page, "pe_jobs_retried_total", "counter", "Jobs that were given to another slot",
+                            (double)metrics->retried);
+    pe_metrics_append_value(page, "pe_jobs_poisoned_total", "counter",
+                            "Jobs that were held back because they killed slots", (double)metrics->poisoned);
+}
+
+static void append_connections(struct pe_metrics_page *page, const struct connections *connections)
+{
+    pe_metrics_append_value(page, "pe_connections", "gauge", "Open connections", (double)connections->count);
+    pe_metrics_append_value(page, "pe_connections_slow_total", "counter",
+                            "Connections that were closed because they were slow or idle",
+                            (double)connections->slow);
+}
+
+void api_metrics(const struct metrics_sources *sources, h2o_req_t *req)
+{
+    struct pe_metrics_page page = {0};
+    struct pe_error err;
+    append_requests(&page, sources->jobs->metrics);
+    append_phases(&page, sources->jobs->metrics);
+    append_queue(&page, sources);
+    append_results(&page, sources->jobs);
+    append_faults(&page, sources->jobs->metrics);
+    append_connections(&page, sources->connections);
+    if (pe_metrics_page_finish(&page, &err) < 0)
+        http_reply_error(req, &err);
+    else
+        http_reply_bytes(req, PE_PROMETHEUS_CONTENT_TYPE, page.text.data, page.text.size);
+    pe_buf_free(&page.text);
+}

@@ -1,0 +1,18 @@
+/* GET /metrics: counters and gauges of the balancer in Prometheus' text format. */
+#ifndef PE_LB_API_METRICS_PAGE_H
+#define PE_LB_API_METRICS_PAGE_H
+
+#include "lb/core/job.h"
+#include "lb/edge/connection.h"
+#include "lb/edge/h2o.h"
+
+/* Where the values come from; nothing is owned. */
+struct metrics_sources {
+    const struct jobs *jobs;
+    const struct connections *connections;
+    const size_t *exchanges; /* requests to run a job that are not answered completely */
+};
+
+void api_metrics(const struct metrics_sources *sources, h2o_req_t *req);
+
+#endif

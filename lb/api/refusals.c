@@ -1,0 +1,47 @@
+/* The texts of refusals, with figures from the queue and suggestions from the catalogs. */
+#include "lb/api/refusals.h"
+
+#include "lb/edge/problems.h"
+
+/* The maximum of Retry-After: a queue can empty faster than expected. */
+enum { RETRY_AFTER_MAX_S = 60 };
+
+static unsigned retry_after_s(uint64_t wait_us)
+{
+    uint64_t seconds = wait_us / 1000000 + 1;
+    return seconds < RETRY_AFTER_MAX_S ? (unsigned)seconds : RETRY_AFTER_MAX_S;
+}
+
+struct pe_problem refusal_no_worker(void)
+{
+    return problem_make("no-worker", "no worker is connected; start one with pe-worker --server URL");
+}
+
+struct pe_problem refusal_no_capacity(const struct jobs *jobs, const struct client_queue *client,
+                                      const char *what)
+{
+    uint64_t wait_us = job_expected_wait_us(jobs, client);
+    struct pe_problem problem =
+        problem_make("no-capacity",
+                     "%s; %zu jobs are waiting, %zu of them before a new job of yours, which would wait "
+                     "about %.1f s",
+                     what, jobs->scheduler->queued_count, scheduler_jobs_ahead(jobs->scheduler, client),
+                     (double)wait_us / 1e6);
+    problem.retry_after_s = retry_after_s(wait_us);
+    return problem;
+}
+
+struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const char *image)
+{
+    struct pe_image_suggestions suggestions = {.reference = image};
+    list_for_each(node, &scheduler->workers)
+    {
+        catalog_suggest(&list_entry(node, struct worker, in_workers)->catalog, &suggestions);
+    }
+    if (suggestions.count == 0)
+        return problem_make("unknown-image", "no worker has an image '%s'; GET /v1/images lists the images",
+                            image);
+    struct pe_problem problem = problem_make("unknown-image", "no worker has an image '%s'", image);
+    pe_image_suggestions_append(&suggestions, problem.detail, sizeof problem.detail);
+    return problem;
+}

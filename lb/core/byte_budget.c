@@ -1,0 +1,33 @@
+/* Counting, and the choice of the readers that are cut off. How one is cut off is the caller's part. */
+#include "lb/core/byte_budget.h"
+
+void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache,
+                      size_t (*cut_off)(struct budget_reader *reader))
+{
+    *budget = (struct byte_budget){.max = max, .in_cache = in_cache, .cut_off = cut_off};
+    list_init(&budget->readers);
+}
+
+void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader)
+{
+    list_append(&budget->readers, &reader->in_readers);
+}
+
+void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader)
+{
+    list_remove(&reader->in_readers);
+    budget->releasing -= reader->releasing;
+    reader->releasing = 0;
+}
+
+void byte_budget_enforce(struct byte_budget *budget)
+{
+    while (budget->used > *budget->in_cache + budget->max + budget->releasing &&
+           budget->readers.next != &budget->readers) {
+        struct budget_reader *reader = list_entry(budget->readers.next, struct budget_reader, in_readers);
+        list_remove(&reader->in_readers);
+        budget->shed++;
+        reader->releasing = budget->cut_off(reader);
+        budget->releasing += reader->releasing;
+    }
+}

@@ -1,0 +1,45 @@
+/* The list of deadlines and the timer that looks at it while it is not empty. */
+#include "lb/core/deadlines.h"
+
+#include "base/io.h"
+
+enum { PRECISION_MS = 100 };
+
+static void start_timer(struct deadlines *deadlines)
+{
+    if (deadlines->running || deadlines->watched.next == &deadlines->watched)
+        return;
+    deadlines->running = true;
+    deadlines->loop->ops->start_timer(deadlines->loop, &deadlines->timer, PRECISION_MS);
+}
+
+static void on_expire(struct loop_timer *timer)
+{
+    struct deadlines *deadlines = list_entry(timer, struct deadlines, timer);
+    uint64_t now = pe_now_us();
+    deadlines->running = false;
+    for (struct list *node = deadlines->watched.next, *next; node != &deadlines->watched; node = next) {
+        struct deadline *deadline = list_entry(node, struct deadline, in_watched);
+        next = node->next;
+        if (now >= deadline->at_us)
+            deadline->on_passed(deadline);
+    }
+    start_timer(deadlines);
+}
+
+void deadlines_init(struct deadlines *deadlines, struct loop *loop)
+{
+    *deadlines = (struct deadlines){.loop = loop, .timer = {.on_expire = on_expire}};
+    list_init(&deadlines->watched);
+}
+
+void deadline_watch(struct deadlines *deadlines, struct deadline *deadline)
+{
+    list_append(&deadlines->watched, &deadline->in_watched);
+    start_timer(deadlines);
+}
+
+void deadline_forget(struct deadline *deadline)
+{
+    list_remove(&deadline->in_watched);
+}

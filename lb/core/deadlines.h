@@ -1,0 +1,35 @@
+/* Deadlines of requests that wait, with a precision of 100 ms. One timer serves all of them. */
+#ifndef PE_LB_CORE_DEADLINES_H
+#define PE_LB_CORE_DEADLINES_H
+
+#include "base/list.h"
+#include "lb/core/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Embedded in its owner's struct; zero-initialised it is not watched. */
+struct deadline {
+    struct list in_watched;
+    uint64_t at_us; /* on the clock of pe_now_us() */
+    void (*on_passed)(struct deadline *deadline);
+};
+
+struct deadlines {
+    struct loop *loop;
+    struct loop_timer timer;
+    bool running; /* the timer is */
+    struct list watched;
+};
+
+/* `loop` must outlive `deadlines`, which must stay where it is. */
+void deadlines_init(struct deadlines *deadlines, struct loop *loop);
+
+/* Call deadline->on_passed once `at_us` has passed, and again every 100 ms until the deadline is
+ * forgotten: the callback is expected to do so. `at_us` and `on_passed` must be set. */
+void deadline_watch(struct deadlines *deadlines, struct deadline *deadline);
+
+/* Stop watching. A deadline that is not watched stays as it is. */
+void deadline_forget(struct deadline *deadline);
+
+#endif

@@ -1,0 +1,53 @@
+/* The zero timer behind dispatch_soon(). Which job goes to which slot is decided in scheduler.c. */
+#include "lb/core/dispatch.h"
+
+static void dismiss_slots(struct scheduler *scheduler)
+{
+    size_t ready = 0;
+    if (scheduler->queued_count)
+        return;
+    list_for_each(node, &scheduler->slots)
+    {
+        struct slot *slot = list_entry(node, struct slot, in_slots);
+        if (list_linked(&slot->in_ready) && ready++)
+            slot->ops->dismiss(slot);
+    }
+}
+
+void dispatch_now(struct dispatch *dispatch)
+{
+    struct queue_entry *entry = NULL;
+    if (dispatch->pending)
+        dispatch->loop->ops->stop_timer(dispatch->loop, &dispatch->timer);
+    dispatch->pending = false;
+    while ((entry = scheduler_match(dispatch->scheduler)))
+        entry->on_match(entry);
+    if (dispatch->draining)
+        dismiss_slots(dispatch->scheduler);
+}
+
+static void on_expire(struct loop_timer *timer)
+{
+    struct dispatch *dispatch = list_entry(timer, struct dispatch, timer);
+    dispatch->pending = false;
+    dispatch_now(dispatch);
+}
+
+void dispatch_init(struct dispatch *dispatch, struct scheduler *scheduler, struct loop *loop)
+{
+    *dispatch = (struct dispatch){.scheduler = scheduler, .loop = loop, .timer = {.on_expire = on_expire}};
+}
+
+void dispatch_soon(struct dispatch *dispatch)
+{
+    if (dispatch->pending)
+        return;
+    dispatch->pending = true;
+    dispatch->loop->ops->start_timer(dispatch->loop, &dispatch->timer, 0);
+}
+
+void dispatch_drain(struct dispatch *dispatch)
+{
+    dispatch->draining = true;
+    dispatch_soon(dispatch);
+}

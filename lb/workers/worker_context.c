@@ -1,0 +1,13 @@
+/* Admission of workers. */
+#include "lb/workers/worker_context.h"
+
+#include "base/log.h"
+
+bool worker_admit(const struct worker_context *context, h2o_req_t *req, const char **client_key)
+{
+    if (!tokens_authorize(context->tokens, req)) {
+        pe_log(PE_LOG_WARN, "a worker without a valid token was refused");
+        return false;
+    }
+    return ws_server_check_handshake(req, client_key);
+}

@@ -1,0 +1,27 @@
+/* What the connections of workers share, and how a worker is admitted. */
+#ifndef PE_LB_WORKERS_WORKER_CONTEXT_H
+#define PE_LB_WORKERS_WORKER_CONTEXT_H
+
+#include "lb/core/dispatch.h"
+#include "lb/core/scheduler.h"
+#include "lb/edge/tokens.h"
+#include "lb/edge/ws_server.h"
+
+#include <stdbool.h>
+
+struct worker_context {
+    struct ws_context ws;
+    const struct tokens *tokens;
+    struct scheduler *scheduler;
+    struct dispatch *dispatch;
+
+    /* A worker has said what it is and has. Requests may have waited for it. */
+    void (*on_worker_changed)(void *data);
+    void *data;
+};
+
+/* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow. Otherwise the
+ * request has been answered with a problem. */
+bool worker_admit(const struct worker_context *context, h2o_req_t *req, const char **client_key);
+
+#endif

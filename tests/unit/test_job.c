@@ -1,0 +1,548 @@
+/* The life of a job, with a fake event loop and fake slots: lb/core without libh2o and without sockets. */
+#include "lb/core/job.h"
+#include "tests/unit/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* ---- a loop whose time the tests decide ---- */
+
+enum { TIMERS_MAX = 8, RETRY_MS = 100 };
+
+struct fake_loop {
+    struct loop loop;
+    struct {
+        struct loop_timer *timer; /* NULL: unused */
+        unsigned delay_ms;
+    } timers[TIMERS_MAX];
+};
+
+static void start_timer(struct loop *self, struct loop_timer *timer, unsigned delay_ms)
+{
+    struct fake_loop *loop = list_entry(self, struct fake_loop, loop);
+    int at = 0;
+    while (at < TIMERS_MAX && loop->timers[at].timer) {
+        assert_ptr_not_equal(loop->timers[at].timer, timer);
+        at++;
+    }
+    assert_in_range(at, 0, TIMERS_MAX - 1);
+    loop->timers[at].timer = timer;
+    loop->timers[at].delay_ms = delay_ms;
+}
+
+static void stop_timer(struct loop *self, struct loop_timer *timer)
+{
+    struct fake_loop *loop = list_entry(self, struct fake_loop, loop);
+    for (int i = 0; i < TIMERS_MAX; i++)
+        if (loop->timers[i].timer == timer)
+            loop->timers[i].timer = NULL;
+}
+
+/* Let `delay_ms` pass: 0 is the end of an iteration. Returns how many timers expired. */
+static int expire(struct fake_loop *loop, unsigned delay_ms)
+{
+    int expired = 0;
+    for (int i = 0; i < TIMERS_MAX; i++) {
+        struct loop_timer *timer = loop->timers[i].timer;
+        if (!timer || loop->timers[i].delay_ms != delay_ms)
+            continue;
+        loop->timers[i].timer = NULL;
+        expired++;
+        timer->on_expire(timer);
+    }
+    return expired;
+}
+
+static const struct loop_ops loop_ops = {.start_timer = start_timer, .stop_timer = stop_timer};
+
+/* ---- slots that note what they are told ---- */
+
+struct fake_slot {
+    struct slot slot;
+    struct scheduler *scheduler;
+    struct job *job;
+    int started, canceled, dismissed;
+};
+
+static struct fake_slot *from_slot(struct slot *slot)
+{
+    return list_entry(slot, struct fake_slot, slot);
+}
+
+static void on_slot_start(struct slot *slot, struct job *job)
+{
+    from_slot(slot)->job = job;
+    from_slot(slot)->started++;
+}
+
+static void on_slot_cancel(struct slot *slot)
+{
+    struct fake_slot *self = from_slot(slot);
+    scheduler_entry_remove(self->scheduler, &self->job->entry);
+    self->job = NULL;
+    self->canceled++;
+}
+
+static void on_slot_dismiss(struct slot *slot)
+{
+    from_slot(slot)->dismissed++;
+}
+
+static const struct slot_ops slot_ops = {on_slot_start, on_slot_cancel, on_slot_dismiss};
+
+/* ---- waiters that note what they are told, and leave when a test wants it ---- */
+
+struct fake_waiter {
+    struct job_waiter waiter;
+    struct submission submission;
+    struct client_queue client;
+    struct fake_waiter *leaves; /* who leaves when this one is told of a result: itself, another one, NULL */
+    int starts, results, progresses, losses, problems, full;
+    unsigned given_up_after;
+    int status; /* of the last result */
+};
+
+static struct fake_waiter *from_waiter(struct job_waiter *waiter)
+{
+    return list_entry(waiter, struct fake_waiter, waiter);
+}
+
+static void on_start(struct job_waiter *waiter)
+{
+    from_waiter(waiter)->starts++;
+}
+
+static void on_result(struct job_waiter *waiter, struct job_result *result, bool stored)
+{
+    struct fake_waiter *self = from_waiter(waiter);
+    assert_false(stored);
+    self->results++;
+    self->status = result->fields.status;
+    if (self->leaves)
+        job_leave(&self->leaves->waiter);
+}
+
+static void on_progress(struct job_waiter *waiter)
+{
+    struct job_result *result = waiter->job->result;
+    from_waiter(waiter)->progresses++;
+    if (result->complete)
+        job_leave(waiter);
+}
+
+static void on_lost(struct job_waiter *waiter)
+{
+    from_waiter(waiter)->losses++;
+}
+
+static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
+{
+    assert_int_equal(problem->status, 422);
+    from_waiter(waiter)->problems++;
+    job_leave(waiter);
+}
+
+static void on_queue_full(struct job_waiter *waiter)
+{
+    from_waiter(waiter)->full++;
+    job_leave(waiter);
+}
+
+static void on_given_up(struct job_waiter *waiter, unsigned slots)
+{
+    from_waiter(waiter)->given_up_after = slots;
+    job_leave(waiter);
+}
+
+static const struct job_waiter_ops waiter_ops = {.on_start = on_start,
+                                                 .on_result = on_result,
+                                                 .on_progress = on_progress,
+                                                 .on_lost = on_lost,
+                                                 .on_problem = on_problem,
+                                                 .on_queue_full = on_queue_full,
+                                                 .on_given_up = on_given_up};
+
+/* ---- one balancer without edges ---- */
+
+struct core {
+    struct fake_loop loop;
+    struct scheduler scheduler;
+    struct dispatch dispatch;
+    struct cache cache;
+    struct result_store store;
+    struct result_store_settings store_settings;
+    struct poison poison;
+    struct metrics metrics;
+    struct byte_budget budget;
+    struct jobs jobs;
+    struct fake_slot slots[3];
+};
+
+static const int registrations[3]; /* their addresses stand for connections */
+static const struct job_key key = {{1}};
+static char image[] = "gcc:14";
+
+static size_t cut_off(struct budget_reader *reader)
+{
+    (void)reader;
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    struct pe_error err;
+    struct core *core = calloc(1, sizeof *core);
+    const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
+    core->loop.loop.ops = &loop_ops;
+    scheduler_init(&core->scheduler, &limits);
+    dispatch_init(&core->dispatch, &core->scheduler, &core->loop.loop);
+    cache_init(&core->cache, 1 << 20);
+    byte_budget_init(&core->budget, 1 << 20, &core->cache.bytes, cut_off);
+    assert_int_equal(
+        result_store_init(&core->store, &core->loop.loop, &core->store_settings, &core->budget.used, &err),
+        0);
+    core->jobs = (struct jobs){.scheduler = &core->scheduler,
+                               .dispatch = &core->dispatch,
+                               .cache = &core->cache,
+                               .store = &core->store,
+                               .poison = &core->poison,
+                               .metrics = &core->metrics,
+                               .budget = &core->budget,
+                               .loop = &core->loop.loop,
+                               .poison_us = 1000000};
+    *state = core;
+    return 0;
+}
+
+/* Every test ends with all jobs freed, so nothing may be left. */
+static int tear_down(void **state)
+{
+    struct core *core = *state;
+    for (int i = 0; i < 3; i++)
+        scheduler_slot_remove(&core->scheduler, &core->slots[i].slot);
+    assert_int_equal(core->scheduler.queued_count, 0);
+    assert_int_equal(core->scheduler.running_count, 0);
+    assert_null(core->jobs.shared);
+    for (int i = 0; i < 3; i++)
+        scheduler_worker_gone(&core->scheduler, &registrations[i]);
+    free(core);
+    return 0;
+}
+
+static void register_worker(struct core *core, int number)
+{
+    struct pe_error err;
+    struct pe_hello hello = {.slots = 4};
+    snprintf(hello.host, sizeof hello.host, "worker-%d", number);
+    hello.images = json_pack("[{s:s, s:s}]", "name", image, "digest", DIGEST);
+    assert_int_equal(scheduler_worker_hello(&core->scheduler, &registrations[number], &hello, &err), 0);
+    json_decref(hello.images);
+}
+
+static void add_ready_slot(struct core *core, struct fake_slot *slot, int worker)
+{
+    char name[32];
+    snprintf(name, sizeof name, "worker-%d", worker);
+    *slot = (struct fake_slot){.slot = {.ops = &slot_ops}, .scheduler = &core->scheduler};
+    scheduler_slot_add(&core->scheduler, &slot->slot);
+    scheduler_slot_ready(&core->scheduler, &slot->slot, name, "");
+    dispatch_soon(&core->dispatch);
+}
+
+static void init_waiter(struct fake_waiter *waiter)
+{
+    *waiter = (struct fake_waiter){.submission = {.spec = {.image = image}}};
+    waiter->waiter =
+        (struct job_waiter){.ops = &waiter_ops, .submission = &waiter->submission, .client = &waiter->client};
+}
+
+static int begin(struct core *core, struct fake_waiter *waiter, bool share)
+{
+    struct pe_error err;
+    const struct job_request request = {.waiter = &waiter->waiter,
+                                        .id = "0123456789abcdef0123456789abcdef",
+                                        .key = &key,
+                                        .image_digest = DIGEST,
+                                        .bytes = 1,
+                                        .share = share};
+    init_waiter(waiter);
+    int failed = job_begin(&core->jobs, &request, &err);
+    if (failed)
+        assert_int_equal(err.kind, PE_ERR_BUSY);
+    return failed;
+}
+
+/* What a slot does when its worker goes away, or only the slot. */
+static void lose(struct core *core, struct fake_slot *slot)
+{
+    uint64_t serial = slot->slot.worker ? slot->slot.worker->serial : 0;
+    struct job *job = slot->job;
+    slot->job = NULL;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    scheduler_slot_remove(&core->scheduler, &slot->slot);
+    job_on_lost(job, serial, "a test");
+}
+
+static void send_result(struct job *job)
+{
+    struct pe_error err;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_RESULT,
+                                                .result = {.status = PE_STATUS_EXITED}};
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, 2, 0, &err), 0);
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDERR, NULL, 0, 0, &err), 0);
+    assert_int_equal(job_on_result(job, &message, &err), 0);
+}
+
+static void finish(struct core *core, struct fake_slot *slot)
+{
+    struct pe_error err;
+    struct job *job = slot->job;
+    send_result(job);
+    assert_int_equal(job_on_bytes(job, "ok", 2, &err), 0);
+    slot->job = NULL;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    job_on_end(job);
+}
+
+/* ---- tests ---- */
+
+static void a_job_starts_at_the_end_of_the_iteration_and_reports_its_result(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    assert_int_equal(slot->started, 0);
+    assert_int_equal(expire(&core->loop, 0), 1); /* once for the slot and the job */
+    assert_int_equal(slot->started, 1);
+    assert_int_equal(waiter.starts, 1);
+    finish(core, slot);
+    assert_int_equal(waiter.results, 1);
+    assert_int_equal(waiter.progresses, 2);
+    assert_null(waiter.waiter.job);
+    assert_int_equal(slot->canceled, 0);
+    assert_int_equal(core->budget.used, 0);
+}
+
+static void a_job_that_lost_its_slot_is_given_to_another_one(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *first = &core->slots[0], *second = &core->slots[1];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, first, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    expire(&core->loop, 0);
+    lose(core, first);
+    assert_int_equal(waiter.losses, 1);
+    add_ready_slot(core, second, 0);
+    expire(&core->loop, 0);
+    assert_int_equal(second->started, 0); /* other slots may be lost for the same reason */
+    assert_int_equal(expire(&core->loop, RETRY_MS), 1);
+    expire(&core->loop, 0);
+    assert_int_equal(second->started, 1);
+    assert_int_equal(core->metrics.retried, 1);
+    finish(core, second);
+    assert_int_equal(waiter.results, 1);
+}
+
+static void a_job_that_killed_two_slots_is_poison(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slots = core->slots;
+    struct fake_waiter waiter;
+    struct job_key poisoned;
+    struct pe_error err;
+    register_worker(core, 0);
+    for (int i = 0; i < 2; i++)
+        add_ready_slot(core, &slots[i], 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    expire(&core->loop, 0);
+    for (int i = 0; i < 2; i++) {
+        lose(core, slots[0].job ? &slots[0] : &slots[1]);
+        assert_int_equal(expire(&core->loop, RETRY_MS), 1);
+        expire(&core->loop, 0);
+    }
+    assert_int_equal(waiter.results, 1);
+    assert_int_equal(waiter.status, PE_STATUS_VM_ERROR);
+    assert_null(waiter.waiter.job);
+    const struct catalog_entry *entry = scheduler_find_image(&core->scheduler, image);
+    assert_int_equal(job_key_make(&waiter.submission, entry->identity, &poisoned, &err), 0);
+    assert_true(poison_holds(&core->poison, &poisoned, 0));
+    assert_int_equal(core->metrics.poisoned, 1);
+}
+
+static void a_job_is_given_up_when_three_workers_have_gone_with_it(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slots = core->slots;
+    struct fake_waiter waiter;
+    init_waiter(&waiter);
+    for (int i = 0; i < 3; i++) {
+        register_worker(core, i);
+        add_ready_slot(core, &slots[i], i);
+        if (i == 0)
+            assert_int_equal(begin(core, &waiter, false), 0);
+        expire(&core->loop, 0);
+        assert_int_equal(slots[i].started, 1);
+        lose(core, &slots[i]);
+        scheduler_worker_gone(&core->scheduler, &registrations[i]);
+        assert_int_equal(expire(&core->loop, RETRY_MS), 1);
+    }
+    assert_int_equal(waiter.given_up_after, 3);
+    assert_int_equal(waiter.results, 0);
+    assert_int_equal(core->metrics.poisoned, 0);
+}
+
+static void requests_share_a_job_and_the_last_one_that_leaves_cancels_it(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, second;
+    register_worker(core, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    struct job *job = job_find(&core->jobs, &key);
+    assert_non_null(job);
+    init_waiter(&second);
+    job_join(job, &second.waiter);
+    job_leave(&first.waiter); /* the job goes on with the submission of the other */
+    assert_ptr_equal(job->source, &second.waiter);
+    assert_int_equal(core->scheduler.queued_count, 1);
+    add_ready_slot(core, slot, 0);
+    expire(&core->loop, 0);
+    assert_int_equal(slot->started, 1);
+    assert_int_equal(second.starts, 1);
+    job_leave(&second.waiter);
+    assert_int_equal(slot->canceled, 1);
+}
+
+static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, late;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    expire(&core->loop, 0);
+    struct job *job = slot->job;
+    send_result(job);
+    init_waiter(&late);
+    job_join(job_find(&core->jobs, &key), &late.waiter);
+    assert_int_equal(late.results, 1);
+    struct pe_error err;
+    assert_int_equal(job_on_bytes(job, "ok", 2, &err), 0);
+    slot->job = NULL;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    job_on_end(job);
+    assert_null(first.waiter.job);
+    assert_null(late.waiter.job);
+}
+
+/* `leaver` says, for each of three waiters, which one leaves when it is told of the result; -1: none. */
+static void check_leaving(struct core *core, const int leaver[3], const int results[3])
+{
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiters[3];
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &waiters[0], true), 0);
+    for (int i = 1; i < 3; i++) {
+        init_waiter(&waiters[i]);
+        job_join(job_find(&core->jobs, &key), &waiters[i].waiter);
+    }
+    for (int i = 0; i < 3; i++)
+        waiters[i].leaves = leaver[i] < 0 ? NULL : &waiters[leaver[i]];
+    expire(&core->loop, 0);
+    struct job *job = slot->job;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    send_result(job); /* frees the job if all have left */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(waiters[i].results, results[i]);
+        waiters[i].leaves = NULL;
+        job_leave(&waiters[i].waiter);
+    }
+    scheduler_slot_remove(&core->scheduler, &slot->slot);
+    assert_int_equal(core->budget.used, 0);
+}
+
+static void waiters_may_leave_inside_a_callback(void **state)
+{
+    struct core *core = *state;
+    register_worker(core, 0);
+    check_leaving(core, (const int[]){0, 1, 2}, (const int[]){1, 1, 1});    /* each leaves */
+    check_leaving(core, (const int[]){1, -1, -1}, (const int[]){1, 0, 1});  /* the next one leaves */
+    check_leaving(core, (const int[]){2, 1, -1}, (const int[]){1, 1, 0});   /* a later one, and itself */
+    check_leaving(core, (const int[]){-1, 0, 2}, (const int[]){1, 1, 1});   /* an earlier one, and itself */
+    check_leaving(core, (const int[]){-1, -1, -1}, (const int[]){1, 1, 1}); /* none */
+}
+
+static void a_refused_job_reports_the_problem_to_all(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, second;
+    const struct pe_problem problem = {.status = 422};
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    init_waiter(&second);
+    job_join(job_find(&core->jobs, &key), &second.waiter);
+    expire(&core->loop, 0);
+    struct job *job = slot->job;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    job_on_problem(job, &problem);
+    assert_int_equal(first.problems, 1);
+    assert_int_equal(second.problems, 1);
+}
+
+static void jobs_with_a_ready_slot_do_not_fill_the_queue(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiters[3];
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &waiters[0], false), 0); /* for the slot */
+    assert_int_equal(begin(core, &waiters[1], false), 0); /* the one job that may wait */
+    assert_int_equal(slot->started, 1);
+    assert_int_equal(begin(core, &waiters[2], false), -1);
+    assert_null(waiters[2].waiter.job);
+    finish(core, slot);
+    job_leave(&waiters[1].waiter);
+    expire(&core->loop, 0);
+}
+
+static void ready_slots_are_dismissed_while_draining_except_one(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slots = core->slots;
+    register_worker(core, 0);
+    for (int i = 0; i < 3; i++)
+        add_ready_slot(core, &slots[i], 0);
+    dispatch_drain(&core->dispatch);
+    expire(&core->loop, 0);
+    assert_int_equal(slots[0].dismissed + slots[1].dismissed + slots[2].dismissed, 2);
+}
+
+#define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_CORE(a_job_starts_at_the_end_of_the_iteration_and_reports_its_result),
+        WITH_CORE(a_job_that_lost_its_slot_is_given_to_another_one),
+        WITH_CORE(a_job_that_killed_two_slots_is_poison),
+        WITH_CORE(a_job_is_given_up_when_three_workers_have_gone_with_it),
+        WITH_CORE(requests_share_a_job_and_the_last_one_that_leaves_cancels_it),
+        WITH_CORE(a_waiter_that_joins_late_gets_the_result_at_once),
+        WITH_CORE(waiters_may_leave_inside_a_callback),
+        WITH_CORE(a_refused_job_reports_the_problem_to_all),
+        WITH_CORE(jobs_with_a_ready_slot_do_not_fill_the_queue),
+        WITH_CORE(ready_slots_are_dismissed_while_draining_except_one),
+    };
+    return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}
