@@ -26,7 +26,7 @@
 struct images_options {
     const char *server, *profile, *file;
     bool json, quiet;
-    const char *pattern; /* or NULL */
+    const char *pattern; /* NULL: list all images */
 };
 
 static int parse(int argc, char **argv, struct images_options *options, struct pe_error *err)

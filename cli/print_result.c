@@ -36,7 +36,8 @@ static void print_reason(const struct pe_result *result)
         break;
     case PE_STATUS_TIMEOUT:
         fprintf(stderr,
-                "pe-run: the program was killed after %.1f s, its time limit; --timeout sets another\n",
+                "pe-run: the program was killed after %.1f s because it exceeded its time limit; use "
+                "--timeout to change the limit\n",
                 (double)result->wall_us / 1e6);
         break;
     case PE_STATUS_OOM:

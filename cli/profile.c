@@ -23,7 +23,7 @@ static int use_url(const char *url, const char *from, struct profile *profile, s
     if (http_server_check(url, err) < 0)
         return pe_fail_context(err, "%s", from);
     profile->server = strdup(url);
-    return profile->server ? 0 : pe_fail_errno(err, "%s", from);
+    return profile->server ? 0 : pe_fail_errno(err, "out of memory for the argument of %s", from);
 }
 
 static int use_name(const char *name, const char *from, struct profile *profile, struct pe_error *err)

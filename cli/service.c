@@ -64,7 +64,10 @@ static int wait_for_balancer(struct service *service, int ready_fd, struct progr
         /* It is exiting. Its exit status makes a better message than the end of file, so wait for
          * it. */
         interrupt_sleep_ms(POLL_EVERY_MS);
-        return service_check(service, err) < 0 ? -1 : pe_fail(err, PE_ERR_LOST, "pe-lb did not start");
+        return service_check(service, err) < 0
+                   ? -1
+                   : pe_fail(err, PE_ERR_LOST,
+                             "pe-lb closed its ready descriptor without starting to listen");
     }
     return pe_fail(err, PE_ERR_LOST, "pe-lb was not ready within %u s", BALANCER_TIMEOUT_US / 1000000);
 }

@@ -24,7 +24,7 @@ static int no_memory(struct pe_error *err)
 static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct transfer *transfer = context;
-    (void)one; /* always 1 */
+    (void)one; /* libcurl documents that it is always 1 */
     if (pe_buf_append(&transfer->reply->body, bytes, size, &transfer->rejection) == 0)
         return size;
     transfer->rejection.kind = PE_ERR_MALFORMED;

@@ -40,8 +40,8 @@ int command_parse(const struct pe_program *program, int argc, char **argv, struc
  * a value that could not be made because memory ran out, and is an error, as is a failed write. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
-/* The entry functions. command_build replaces this process by the build script and returns only when
- * that fails. */
+/* The entry functions. command_build replaces this process by the build script and returns only
+ * when that fails. */
 int command_pull(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_import(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_build(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;

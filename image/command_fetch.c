@@ -42,6 +42,6 @@ int command_fetch(int argc, char **argv, struct pe_error *err)
         return command_print_json(json_pack("{s:I, s:I}", "fetched", (json_int_t)result.fetched, "present",
                                             (json_int_t)result.present),
                                   err);
-    printf("fetched %zu images; %zu were already in the store\n", result.fetched, result.present);
+    printf("images fetched: %zu, already in the store: %zu\n", result.fetched, result.present);
     return 0;
 }

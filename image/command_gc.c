@@ -22,7 +22,7 @@ int command_gc(int argc, char **argv, struct pe_error *err)
     if (json)
         return command_print_json(
             json_pack("{s:I, s:I}", "removed", (json_int_t)removed, "bytes", (json_int_t)bytes), err);
-    printf("deleted %llu images without a name, %.1f MiB\n", (unsigned long long)removed,
+    printf("images without a name deleted: %llu, %.1f MiB\n", (unsigned long long)removed,
            (double)bytes / 1048576);
     return 0;
 }

@@ -27,7 +27,7 @@ struct download {
     int fd;                /* where they go otherwise */
     uint64_t bytes, bytes_max;
     struct progress *progress;
-    struct pe_error *err; /* set by on_bytes when it refuses */
+    struct pe_error *err; /* where on_bytes reports its errors */
     bool refused;
 };
 

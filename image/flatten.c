@@ -49,7 +49,7 @@ struct flattening {
     size_t count;
     const struct flatten_options *options;
     struct progress *progress;
-    struct layer_plan *plans; /* one per layer */
+    struct layer_plan *plans; /* array with one plan per layer; owned */
     struct tree tree;
 };
 

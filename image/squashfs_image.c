@@ -100,7 +100,7 @@ struct squashfs_image *squashfs_image_create(const char *path, struct pe_error *
 {
     pe_autosquashfs struct squashfs_image *squashfs = calloc(1, sizeof *squashfs);
     if (!squashfs) {
-        pe_fail_errno(err, "%s", path);
+        pe_fail_errno(err, "out of memory for %s", path);
         return NULL;
     }
     squashfs->path = path;

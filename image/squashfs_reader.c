@@ -86,7 +86,7 @@ struct squashfs_reader *squashfs_reader_open(const char *path, struct pe_error *
 {
     pe_autosquashfsreader struct squashfs_reader *reader = calloc(1, sizeof *reader);
     if (!reader || !(reader->path = strdup(path))) {
-        pe_fail_errno(err, "%s", path);
+        pe_fail_errno(err, "out of memory for %s", path);
         return NULL;
     }
     return open_image(reader, err) < 0 ? NULL : pe_steal_ptr(&reader);
@@ -136,7 +136,7 @@ static int copy_content(const sqfs_inode_generic_t *node, struct tree_inode *ino
     size_t size = sizeof *node + node->payload_bytes_available;
     inode->content = malloc(size);
     if (!inode->content)
-        return pe_fail_errno(err, "file tree");
+        return pe_fail_errno(err, "out of memory for the file tree");
     memcpy(inode->content, node, size);
     (void)sqfs_inode_set_xattr_index(inode->content, UINT32_MAX);
     return 0;
@@ -150,7 +150,7 @@ static int fill_inode(struct walk *walk, const sqfs_tree_node_t *node, struct tr
         free(inode->target);
         inode->target = strndup((const char *)from->extra, from->data.slink.target_size);
         if (!inode->target)
-            return pe_fail_errno(err, "file tree");
+            return pe_fail_errno(err, "out of memory for the file tree");
     }
     if (S_ISREG(from->base.mode) && copy_content(from, inode, err) < 0)
         return -1;
@@ -217,7 +217,7 @@ int squashfs_reader_read_tree(struct squashfs_reader *reader, const char *from, 
     struct walk walk = {.reader = reader, .tree = tree};
     walk.known = calloc((size_t)reader->super.inode_count + 1, sizeof *walk.known);
     if (!walk.known)
-        return pe_fail_errno(err, "%s: %u inodes", reader->path, reader->super.inode_count);
+        return pe_fail_errno(err, "%s: out of memory for %u inodes", reader->path, reader->super.inode_count);
     snprintf(walk.path, sizeof walk.path, "%s", to);
     int failed = add_node(&walk, root, err) < 0 || add_below(&walk, root, err) < 0;
     free(walk.known);

@@ -158,7 +158,8 @@ static int write_listing(struct streams *streams, const struct tree_inode *direc
     return code == 0 ? 0 : squashfs_fail(streams->squashfs->path, code, "write a directory", err);
 }
 
-/* Every non-directory of a directory, but what was already written under another name. */
+/* Write all inodes of a directory that are not directories and have not been written under another
+ * name. */
 static int write_files(struct streams *streams, const struct tree_inode *directory, struct pe_error *err)
 {
     for (size_t i = 0; i < directory->entry_count; i++) {

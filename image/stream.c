@@ -18,7 +18,7 @@ struct stream {
     struct progress *progress;
     struct archive *archive;
     struct pe_sha256 *packed, *unpacked; /* NULL when there is no digest to compare with */
-    uint64_t position;                   /* bytes of the file read so far */
+    uint64_t position;                   /* bytes that have been read from the file */
     bool begun, ended;                   /* the raw archive has been opened; it has been read to its end */
     bool failed; /* `failure` is the error of a callback, which libarchive cannot pass on */
     struct pe_error failure;
