@@ -32,8 +32,8 @@ struct ws_client {
     size_t waiting;
     uint64_t heard_us, pinged_us;
     bool ended;
-    uint16_t close_code;    /* of the balancer's Close frame; 0: none arrived */
-    char close_reason[124]; /* what it says */
+    uint16_t close_code;    /* code of the balancer's Close frame; 0: none has arrived */
+    char close_reason[124]; /* reason in that frame */
 };
 
 /* ---- wslay's callbacks ---- */
@@ -304,7 +304,6 @@ static int pump(struct ws_client *client, struct pe_error *err)
         return pe_fail(err, PE_ERR_INVALID, "the balancer refuses this worker: %s", client->close_reason);
     return pe_fail(err, PE_ERR_LOST, "the balancer closed the connection%s%s",
                    client->close_reason[0] ? ": " : "", client->close_reason);
-    return 0;
 }
 
 static int keep_alive(struct ws_client *client, uint64_t now, struct pe_error *err)

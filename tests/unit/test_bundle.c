@@ -1,4 +1,4 @@
-/* Container and program of a job: what of an image's catalog entry decides how its programs run. */
+/* The container and the program of a job, and how the image's catalog entry determines them. */
 #include "tests/unit/check.h"
 #include "worker/bundle.h"
 
@@ -15,7 +15,7 @@ static void read_image(const char *fields, struct pe_image *image)
     assert_int_equal(pe_image_from_json(json, image, &err), 0);
 }
 
-/* The configuration of a container for an image of these fields. */
+/* Returns the configuration of a container for an image with these fields. */
 static json_t *configuration(const char *fields)
 {
     struct pe_error err;
@@ -26,7 +26,7 @@ static json_t *configuration(const char *fields)
     return json_loadb((const char *)out.data, out.size, 0, NULL);
 }
 
-/* The program of a job without files, with | for every NUL. */
+/* Returns `program` for a job without files, with | in place of every NUL. */
 static const char *program(const char *fields, const char *job_text)
 {
     static char text[4096];

@@ -1,4 +1,4 @@
-/* The input device: what is written is read back with libsquashfs's own reader. */
+/* The input device of a job. What is written is read back with the reader of libsquashfs. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"
 #include "worker/input.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A mounted image, as libsquashfs reads it. */
+/* A file system as libsquashfs reads it. */
 struct image {
     sqfs_file_t *file;
     sqfs_super_t super;

@@ -1,4 +1,4 @@
-/* Reading what a guest left: a lying guest gets a refusal, never more. */
+/* Reading the output device of a guest. Invalid output is refused. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"
 #include "worker/output.h"
@@ -48,7 +48,7 @@ static void refused(struct pe_buf *cpio, const char *word)
     assert_error(err, PE_ERR_MALFORMED, word);
 }
 
-static void a_whole_output_is_read(void **state)
+static void a_complete_output_is_read(void **state)
 {
     (void)state;
     struct pe_error err;
@@ -99,7 +99,7 @@ static void entries_that_are_no_plain_file_below_dir_are_refused(void **state)
     refused_entry("dir/x", S_IFIFO, "neither a file nor a directory");
 }
 
-static void a_name_that_comes_twice_is_refused(void **state)
+static void a_name_that_occurs_twice_is_refused(void **state)
 {
     (void)state;
     pe_autobuf struct pe_buf cpio = {0};
@@ -109,7 +109,7 @@ static void a_name_that_comes_twice_is_refused(void **state)
     refused(&cpio, "not in order");
 }
 
-static void limits_hold_whatever_the_headers_say(void **state)
+static void limits_hold_for_any_header(void **state)
 {
     (void)state;
     pe_autobuf struct pe_buf huge = {0};
@@ -143,7 +143,7 @@ static void a_header_that_promises_gigabytes_gets_no_memory(void **state)
     }
 }
 
-static void a_result_out_of_form_is_refused(void **state)
+static void a_malformed_result_is_refused(void **state)
 {
     (void)state;
     static const char *const results[] = {"",
@@ -187,13 +187,13 @@ static void every_cut_is_refused_and_no_flipped_byte_is_a_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_output_is_read),
+        cmocka_unit_test(a_complete_output_is_read),
         cmocka_unit_test(the_first_entries_must_be_result_stdout_and_stderr),
         cmocka_unit_test(entries_that_are_no_plain_file_below_dir_are_refused),
-        cmocka_unit_test(a_name_that_comes_twice_is_refused),
-        cmocka_unit_test(limits_hold_whatever_the_headers_say),
+        cmocka_unit_test(a_name_that_occurs_twice_is_refused),
+        cmocka_unit_test(limits_hold_for_any_header),
         cmocka_unit_test(a_header_that_promises_gigabytes_gets_no_memory),
-        cmocka_unit_test(a_result_out_of_form_is_refused),
+        cmocka_unit_test(a_malformed_result_is_refused),
         cmocka_unit_test(every_cut_is_refused_and_no_flipped_byte_is_a_fault),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);

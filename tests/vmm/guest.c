@@ -1,6 +1,6 @@
-/* The init of a guest that tests the VMM drivers: it does what a line on its serial port says, and
- * answers with a line. Static; the tests start it as /vmm-test of an initramfs made of ours and
- * this. */
+/* The init of a guest for testing VMM drivers. It executes the commands that it reads from its
+ * serial port, one per line, and answers each with a line. It is a static program, which the tests
+ * append to the initramfs as /vmm-test. */
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "guest-init/layout.h"
@@ -33,7 +33,8 @@ static void give_up(int serial, const char *why)
         pause();
 }
 
-/* The first block of a device, past the page cache, which a clone inherits from its template. */
+/* Read the first block of a device. O_DIRECT avoids the page cache, which a clone inherits from its
+ * template. */
 static void read_device(int serial, const char *device)
 {
     pe_autoclose int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -50,8 +51,8 @@ static void write_device(int serial, const char *device, const char *text)
         give_up(serial, device);
 }
 
-/* Not reboot(2), which flushes pmem devices first: QEMU (7.2) does not migrate the queue for that,
- * so in a clone it waits for ever. */
+/* Reset without reboot(2), which flushes pmem devices first. QEMU (7.2) does not migrate the queue
+ * that a flush uses, so in a clone reboot(2) would never return. */
 static void reset(int serial)
 {
     pe_autoclose int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
@@ -59,7 +60,7 @@ static void reset(int serial)
         give_up(serial, "/proc/sysrq-trigger");
 }
 
-static void obey(int serial, const char *line)
+static void execute(int serial, const char *line)
 {
     static unsigned count;
     char answer[200] = "ready";
@@ -78,7 +79,7 @@ static void obey(int serial, const char *line)
     else if (!strcmp(line, "poweroff"))
         reboot(RB_POWER_OFF);
     else if (!strcmp(line, "panic"))
-        _exit(1); /* of PID 1 */
+        _exit(1); /* the kernel panics when PID 1 exits */
     else if (strcmp(line, "wake") != 0)
         snprintf(answer, sizeof answer, "fail unknown command");
     if (serial_send(serial, answer, &err) < 0)
@@ -87,11 +88,11 @@ static void obey(int serial, const char *line)
 
 static void await_devices(int serial)
 {
-    static const struct timespec moment = {.tv_nsec = 10000000};
+    static const struct timespec pause_10ms = {.tv_nsec = 10000000};
     for (int i = 0; access(GUEST_OUTPUT_DEVICE, F_OK) < 0; i++) {
         if (i == 1000)
             give_up(serial, GUEST_OUTPUT_DEVICE);
-        nanosleep(&moment, NULL);
+        nanosleep(&pause_10ms, NULL);
     }
 }
 
@@ -120,7 +121,7 @@ int main(void)
         }
         line[used] = '\0';
         used = 0;
-        obey(serial, line);
+        execute(serial, line);
     }
-    give_up(serial, "reading the control channel");
+    give_up(serial, "cannot read the serial port");
 }
