@@ -61,7 +61,7 @@ static void append_series(struct pe_metrics_page *page, const char *name, const 
 {
     append_text(page, name);
     append_text(page, suffix);
-    if (label) {
+    if (label && label_value) {
         append_text(page, "{");
         append_label(page, label, label_value);
         append_text(page, "}");
@@ -103,7 +103,7 @@ static void append_bucket(struct pe_metrics_page *page, const char *name, const 
 {
     append_text(page, name);
     append_text(page, "_bucket{");
-    if (label) {
+    if (label && label_value) {
         append_label(page, label, label_value);
         append_text(page, ",");
     }

@@ -49,8 +49,8 @@ struct pe_metrics_page {
 void pe_metrics_append_head(struct pe_metrics_page *page, const char *name, const char *type,
                             const char *help);
 
-/* Append one sample. `label` NULL means that the sample has no label; otherwise `label_value` is
- * any UTF-8 text and is escaped. */
+/* Append one sample. If `label` and `label_value` are NULL, the sample has no label. Otherwise
+ * `label_value` is any UTF-8 text, which is escaped here. */
 void pe_metrics_append_sample(struct pe_metrics_page *page, const char *name, const char *label,
                               const char *label_value, double value);
 
