@@ -47,7 +47,7 @@ PACKAGES := gcc libc6-dev binutils make \
 	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libjemalloc-dev \
 	libinih-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring zstd xz-utils cpio python3 \
 	ca-certificates skopeo
-TEST_PACKAGES := libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl curl \
+TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
 	memcached docker-registry umoci squashfs-tools squashfs-tools-ng kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.

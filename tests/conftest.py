@@ -1,11 +1,27 @@
-"""Fixtures of all suites, the selection of tests by PE_TEST, and logs in the report of a failure."""
+"""Fixtures of all suites, selection of tests by PE_TEST, and logs in the report of a failure."""
 import os
+import pathlib
 import re
+import tempfile
 
 import pytest
 
+from fixtures import processes
 from fixtures.balancer import Balancer
+from fixtures.piston import Piston
 from fixtures.processes import Log
+from fixtures.registry import Registry
+from fixtures.service import Service
+from fixtures.vm import GuestBench
+from fixtures.vmm import VmmBench
+
+
+@pytest.fixture
+def tmp_path():
+    """An empty folder that is removed after the test. Its path is short, since the path of a UNIX socket
+    may have only 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="pe-test-", ignore_cleanup_errors=True) as folder:
+        yield pathlib.Path(folder)
 
 
 # ---- selection and reports ----
@@ -37,6 +53,32 @@ def pytest_runtest_makereport(item, call):
         report.sections += [(f"log of {name}", text) for name, text in Log.reports()]
 
 
+def end_all(started):
+    """End everything, the latest first, also when one of them fails."""
+    errors = []
+    for one in reversed(started):
+        try:
+            one.end()
+        except BaseException as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left():
+    """Nothing that a test started runs on when the tests have ended. Orphans count, too: they become
+    children of this process. The other fixtures of a session ask for this one, so that they end first.
+    """
+    processes.adopt_orphans()
+    yield
+    left = processes.descendants(os.getpid())
+    names = [processes.command_line(pid) for pid in left if processes.is_running(pid)]
+    for pid in left:
+        processes.kill_hard(pid)
+    assert not names, "processes that a test left behind"
+
+
 # ---- the balancer ----
 
 
@@ -50,17 +92,83 @@ def start_balancer():
         return started[-1]
 
     yield start
-    errors = []
-    for balancer in reversed(started):
-        try:
-            balancer.end()
-        except BaseException as error:  # the others have to end, too
-            errors.append(error)
-    if errors:
-        raise errors[0]
+    end_all(started)
 
 
 @pytest.fixture
 def balancer(start_balancer):
     """A balancer without workers."""
     return start_balancer()
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """A registry of container images."""
+    registry = Registry(f"{tmp_path}/registry")
+    yield registry
+    registry.end()
+
+
+# ---- the service: balancer, worker and VMs ----
+
+
+@pytest.fixture(scope="session")
+def shared_service(no_process_is_left):
+    """The service that most tests share; see `service`."""
+    service = Service()
+    yield service
+    service.end()
+
+
+@pytest.fixture(scope="session")
+def small_service(no_process_is_left):
+    """A service whose jobs may use only 256 MiB of memory, so that a test uses it up quickly."""
+    service = Service("--memory", "256", slots=1)
+    yield service
+    service.end()
+
+
+@pytest.fixture
+def service(shared_service):
+    """A balancer and a worker with two slots, shared by many tests. A test may end or kill their
+    processes, if it starts them again."""
+    return shared_service
+
+
+@pytest.fixture(scope="session")
+def piston(no_process_is_left):
+    """A service with longer limits for Piston's API."""
+    service = Piston()
+    yield service
+    service.end()
+
+
+@pytest.fixture
+def start_service():
+    """A function that starts a service of the test's own, with these options of pe-worker."""
+    started = []
+
+    def start(*worker_options, **named):
+        started.append(Service(*worker_options, **named))
+        return started[-1]
+
+    yield start
+    end_all(started)
+
+
+# ---- a single VM ----
+
+
+@pytest.fixture(scope="session")
+def guest(no_process_is_left):
+    """Boots VMs with a busybox image, each for one job of a test; see GuestBench."""
+    with tempfile.TemporaryDirectory(prefix="pe-test-guest-") as folder:
+        yield GuestBench(folder)
+
+
+@pytest.fixture(scope="session")
+def vmm(no_process_is_left):
+    """Walks through the VMM drivers; see VmmBench."""
+    bench = VmmBench()
+    yield bench
+    bench.close()

@@ -5,18 +5,25 @@ import subprocess
 import threading
 import time
 
-from support import PE_RUN, Server, answer, contains, environment, equal, eventually, run, write
-from test_local import left_behind, make_home
+from fixtures.pe_run import PE_RUN, environment, left_behind, make_home, run, write
+from fixtures.stub_server import Server, answer
+from fixtures.waiting import PATIENCE, eventually
 
 
 class Watching:
     """pe-run --watch, in a process group of its own, its output in files."""
 
-    def __init__(self, work, *arguments, server=None, program=PE_RUN, **more):
-        self.out, self.err = f"{work}/.stdout", f"{work}/.stderr"
+    def __init__(self, tmp_path, *arguments, server=None, program=PE_RUN, **more):
+        self.out, self.err = f"{tmp_path}/.stdout", f"{tmp_path}/.stderr"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen([program, "--watch", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                            env=environment(server, **more), cwd=work)
+            self.process = subprocess.Popen(
+                [program, "--watch", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment(server, **more),
+                cwd=tmp_path,
+            )
 
     def stdout(self):
         with open(self.out, "rb") as file:
@@ -27,11 +34,14 @@ class Watching:
             return file.read()
 
     def waits(self, runs):
-        eventually(lambda: self.stderr().count(b"waiting for a change") == runs, f"{runs} runs, have {self.stderr()}")
+        eventually(
+            lambda: self.stderr().count(b"waiting for a change") == runs,
+            f"{runs} runs, have {self.stderr()}",
+        )
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE)
 
     def __del__(self):
         """Also after a test that failed."""
@@ -51,176 +61,204 @@ def quiet_for(server, seconds=0.6):
     return server.count == before
 
 
-def test_a_change_runs_it_again_with_a_line_in_between(work):
-    main = write(f"{work}/main.c", b"one\n")
+def test_a_change_runs_it_again_with_a_line_in_between(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"one\n")
     with Server(echo) as server:
-        watching = Watching(work, "gcc:14", "main.c", server=server)
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
         watching.waits(1)
         write(main, b"two\n")
         watching.waits(2)
-        equal(quiet_for(server), True, "without a change nothing runs")
+        assert quiet_for(server), "without a change nothing runs"
         out, err = watching.stdout(), watching.stderr()
-        equal(watching.end(), 130, "exit code")
-    equal(out, b"one\ntwo\n", "stdout has the programs' bytes only")
-    contains(err, b"main.c has changed ----\n")
-    contains(err, b"pe-run: exit code 0; waiting for a change (Ctrl-C to stop)\n")
+        assert watching.end() == 130, "exit code"
+    assert out == b"one\ntwo\n", "stdout has the programs' bytes only"
+    assert b"main.c has changed ----\n" in err
+    assert b"pe-run: exit code 0; waiting for a change (Ctrl-C to stop)\n" in err
 
 
-def test_editors_that_replace_the_file_are_followed(work):
-    main = write(f"{work}/main.c", b"1\n")
+def test_editors_that_replace_the_file_are_followed(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(echo) as server:
-        watching = Watching(work, "gcc:14", "main.c", server=server)
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
         watching.waits(1)
         for n in range(2, 5):
-            write(f"{work}/.main.c.swp", b"%d\n" % n)
-            os.rename(main, f"{work}/main.c~")
+            write(f"{tmp_path}/.main.c.swp", b"%d\n" % n)
+            os.rename(main, f"{tmp_path}/main.c~")
             time.sleep(0.02)
-            os.rename(f"{work}/.main.c.swp", main)
+            os.rename(f"{tmp_path}/.main.c.swp", main)
             watching.waits(n)
-        equal((watching.stdout(), watching.end()), (b"1\n2\n3\n4\n", 130), "result")
+        assert watching.stdout() == b"1\n2\n3\n4\n", "result"
+        assert watching.end() == 130, "result"
 
 
-def test_a_file_that_is_gone_is_said_and_waited_for(work):
-    main = write(f"{work}/main.c", b"1\n")
+def test_a_file_that_is_gone_is_said_and_waited_for(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(echo) as server:
-        watching = Watching(work, "gcc:14", "main.c", server=server)
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
         watching.waits(1)
         os.unlink(main)
         eventually(lambda: b"main.c: No such file" in watching.stderr(), "the file is missed")
         write(main, b"2\n")
         watching.waits(2)
-        equal((watching.stdout(), watching.end()), (b"1\n2\n", 130), "result")
+        assert watching.stdout() == b"1\n2\n", "result"
+        assert watching.end() == 130, "result"
 
 
-def test_directories_are_watched_with_everything_below_also_what_comes_later(work):
-    write(f"{work}/src/a.c", b"a\n")
+def test_directories_are_watched_with_everything_below_also_what_comes_later(tmp_path):
+    write(f"{tmp_path}/src/a.c", b"a\n")
     with Server(answer()) as server:
-        watching = Watching(work, "gcc:14", "src", server=server)
+        watching = Watching(tmp_path, "gcc:14", "src", server=server)
         watching.waits(1)
-        os.makedirs(f"{work}/src/deep/er")
+        os.makedirs(f"{tmp_path}/src/deep/er")
         time.sleep(0.4)
-        write(f"{work}/src/deep/er/b.c", b"b\n")
+        write(f"{tmp_path}/src/deep/er/b.c", b"b\n")
         watching.waits(2)
-        equal([part[1] for part in server.seen["parts"][1:]], [b"src/a.c", b"src/deep/er/b.c"], "files")
-        os.unlink(f"{work}/src/a.c")
+        assert [part[1] for part in server.seen["parts"][1:]] == [
+            b"src/a.c",
+            b"src/deep/er/b.c",
+        ], "files"
+        os.unlink(f"{tmp_path}/src/a.c")
         watching.waits(3)
-        equal([part[1] for part in server.seen["parts"][1:]], [b"src/deep/er/b.c"], "files")
-        equal(watching.end(), 130, "exit code")
+        assert [part[1] for part in server.seen["parts"][1:]] == [b"src/deep/er/b.c"], "files"
+        assert watching.end() == 130, "exit code"
 
 
-def test_many_changes_at_once_are_one_and_what_is_no_change_is_none(work):
+def test_many_changes_at_once_are_one_and_what_is_no_change_is_none(tmp_path):
     for n in range(20):
-        write(f"{work}/src/{n}.c", b"x")
-    write(f"{work}/beside", b"x")
+        write(f"{tmp_path}/src/{n}.c", b"x")
+    write(f"{tmp_path}/beside", b"x")
     with Server(answer()) as server:
-        watching = Watching(work, "gcc:14", "src", "beside", server=server)
+        watching = Watching(tmp_path, "gcc:14", "src", "beside", server=server)
         watching.waits(1)
+        watching.process.send_signal(signal.SIGSTOP)  # so that it finds all changes at once
         for n in range(20):
-            write(f"{work}/src/{n}.c", b"changed")
+            write(f"{tmp_path}/src/{n}.c", b"changed")
+        watching.process.send_signal(signal.SIGCONT)
         watching.waits(2)
-        equal((quiet_for(server), server.count), (True, 2), "runs")
-        write(f"{work}/another", b"not named on the command line")
-        open(f"{work}/src/1.c", "rb").close()
-        equal((quiet_for(server), server.count), (True, 2), "runs")
-        equal(watching.end(), 130, "exit code")
+        assert quiet_for(server), "runs"
+        assert server.count == 2, "runs"
+        write(f"{tmp_path}/another", b"not named on the command line")
+        open(f"{tmp_path}/src/1.c", "rb").close()
+        assert quiet_for(server), "runs"
+        assert server.count == 2, "runs"
+        assert watching.end() == 130, "exit code"
 
 
-def test_a_change_during_a_run_breaks_it_off_and_begins_anew(work):
-    main = write(f"{work}/main.c", b"1\n")
+def test_a_change_during_a_run_breaks_it_off_and_begins_anew(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
     gone = threading.Event()
 
     def hold(handler):
         if handler.server.count > 1:
             return echo(handler)
-        handler.connection.settimeout(20)
+        handler.connection.settimeout(PATIENCE)
         if handler.connection.recv(1) == b"":
             gone.set()
         raise ConnectionAbortedError
+
     with Server(hold) as server:
-        watching = Watching(work, "gcc:14", "main.c", server=server)
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
         eventually(lambda: server.count == 1, "the first job")
         write(main, b"2\n")
         watching.waits(1)
-        equal(gone.wait(5), True, "the first job's connection was closed")
-        contains(watching.stderr(), b"main.c has changed; starting again")
-        equal((watching.stdout(), watching.end()), (b"2\n", 130), "result")
+        assert gone.wait(PATIENCE), "the first job's connection was closed"
+        assert b"main.c has changed; starting again" in watching.stderr()
+        assert watching.stdout() == b"2\n", "result"
+        assert watching.end() == 130, "result"
 
 
-def test_ctrl_c_during_a_run_cancels_its_job(work):
-    write(f"{work}/main.c", b"1\n")
+def test_ctrl_c_during_a_run_cancels_its_job(tmp_path):
+    write(f"{tmp_path}/main.c", b"1\n")
     gone = threading.Event()
 
     def hold(handler):
-        handler.connection.settimeout(20)
+        handler.connection.settimeout(PATIENCE)
         if handler.connection.recv(1) == b"":
             gone.set()
         raise ConnectionAbortedError
+
     with Server(hold) as server:
-        watching = Watching(work, "gcc:14", "main.c", server=server)
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
         eventually(lambda: server.count == 1, "the first job")
-        equal((watching.end(), gone.wait(5)), (130, True), "exit code, connection closed")
+        assert watching.end() == 130, "exit code, connection closed"
+        assert gone.wait(PATIENCE), "exit code, connection closed"
 
 
-def test_a_server_that_is_away_does_not_end_the_watch(work):
-    main = write(f"{work}/main.c", b"1\n")
-    watching = Watching(work, "--server", "http://127.0.0.1:9", "gcc:14", "main.c")
+def test_a_server_that_is_away_does_not_end_the_watch(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
+    watching = Watching(tmp_path, "--server", "http://127.0.0.1:9", "gcc:14", "main.c")
     watching.waits(1)
-    contains(watching.stderr(), b"no answer from")
-    contains(watching.stderr(), b"exit code 69")
+    assert b"no answer from" in watching.stderr()
+    assert b"exit code 69" in watching.stderr()
     write(main, b"2\n")
     watching.waits(2)
-    equal(watching.end(signal.SIGTERM), 143, "exit code")
+    assert watching.end(signal.SIGTERM) == 143, "exit code"
 
 
-def test_what_would_never_end_or_never_begin_is_refused(work):
-    write(f"{work}/src/a.c")
+def test_what_would_never_end_or_never_begin_is_refused(tmp_path):
+    write(f"{tmp_path}/src/a.c")
     with Server(answer()) as server:
-        for arguments, why in ((("gcc:14",), b"needs at least one FILE"), (("-i", "-", "gcc:14"), b"needs at least one FILE"),
-                               (("-o", "src/out", "gcc:14", "src"), b"is watched"), (("-o", ".", "gcc:14", "src/.."), b"is watched"),
-                               (("gcc:14", "none.c"), b"No such file")):
-            done = run("--watch", *arguments, server=server, cwd=work)
-            equal(done.returncode, 64, arguments)
-            contains(done.stderr, why)
-        equal(server.count, 0, "jobs")
+        for arguments, why in (
+            (("gcc:14",), b"needs at least one FILE"),
+            (("-i", "-", "gcc:14"), b"needs at least one FILE"),
+            (("-o", "src/out", "gcc:14", "src"), b"is watched"),
+            (("-o", ".", "gcc:14", "src/.."), b"is watched"),
+            (("gcc:14", "none.c"), b"No such file"),
+        ):
+            done = run("--watch", *arguments, server=server, cwd=tmp_path)
+            assert done.returncode == 64, arguments
+            assert why in done.stderr
+        assert server.count == 0, "jobs"
 
 
-def test_what_it_writes_itself_is_no_change(work):
-    write(f"{work}/a.c", b"1\n")
-    with Server(echo) as server, open(f"{work}/log", "wb") as log:
-        process = subprocess.Popen([PE_RUN, "--watch", "gcc:14", "."], stdout=log, stderr=log, env=environment(server), cwd=work)
+def test_what_it_writes_itself_is_no_change(tmp_path):
+    write(f"{tmp_path}/a.c", b"1\n")
+    with Server(echo) as server, open(f"{tmp_path}/log", "wb") as log:
+        process = subprocess.Popen(
+            [PE_RUN, "--watch", "gcc:14", "."],
+            stdout=log,
+            stderr=log,
+            env=environment(server),
+            cwd=tmp_path,
+        )
         eventually(lambda: server.count == 1, "the first run")
-        equal(quiet_for(server, 1), True, "its own log starts no run")
+        assert quiet_for(server, 1), "its own log starts no run"
         process.send_signal(signal.SIGINT)
-        equal(process.wait(10), 130, "exit code")
+        assert process.wait(PATIENCE) == 130, "exit code"
 
 
-def test_standard_input_is_read_once_and_sent_each_time(work):
-    main = write(f"{work}/main.c", b"1\n")
+def test_standard_input_is_read_once_and_sent_each_time(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(answer()) as server:
-        process = subprocess.Popen([PE_RUN, "--watch", "-i", "-", "gcc:14", "main.c"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=environment(server), cwd=work)
+        process = subprocess.Popen(
+            [PE_RUN, "--watch", "-i", "-", "gcc:14", "main.c"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(server),
+            cwd=tmp_path,
+        )
         process.stdin.write(b"typed")
         process.stdin.close()
         eventually(lambda: server.count == 1, "the first run")
         time.sleep(0.3)
         write(main, b"2\n")
         eventually(lambda: server.count == 2, "the second run")
-        equal(server.seen["parts"][2], ("file", b".stdin", b"typed"), "standard input")
+        assert server.seen["parts"][2] == ("file", b".stdin", b"typed"), "standard input"
         process.send_signal(signal.SIGINT)
-        equal(process.wait(10), 130, "exit code")
+        assert process.wait(PATIENCE) == 130, "exit code"
         process.stderr.close()
 
 
-def test_without_a_server_one_service_serves_every_run(work):
-    home = make_home(work, answer(stdout=b"hi\n"))
-    main = write(f"{work}/main.c", b"1\n")
+def test_without_a_server_one_service_serves_every_run(tmp_path):
+    home = make_home(tmp_path, answer(stdout=b"hi\n"))
+    main = write(f"{tmp_path}/main.c", b"1\n")
     program = home.pop("program")
-    watching = Watching(work, "busybox:1.35", "main.c", program=program, **home)
+    watching = Watching(tmp_path, "busybox:1.35", "main.c", program=program, **home)
     watching.waits(1)
-    worker = left_behind(work)
+    worker = left_behind(tmp_path)
     write(main, b"2\n")
     watching.waits(2)
-    equal(set(worker) <= set(left_behind(work)), True, "the same processes")
-    equal(watching.stderr().count(b"starting a balancer"), 1, "starts")
-    equal(watching.end(), 130, "exit code")
-    eventually(lambda: left_behind(work) == [], "all has ended")
+    assert set(worker) <= set(left_behind(tmp_path)), "the same processes"
+    assert watching.stderr().count(b"starting a balancer") == 1, "starts"
+    assert watching.end() == 130, "exit code"
+    eventually(lambda: left_behind(tmp_path) == [], "all has ended")

@@ -35,17 +35,26 @@ def check_equal(got, wanted, what=""):
 
 # ---- requests ----
 
+
 def part(name, content, filename=None, content_type=None):
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
     head = head.encode()
     if filename is not None:
-        head += b'; filename="' + (filename if isinstance(filename, bytes) else filename.encode()) + b'"'
+        head += (
+            b'; filename="'
+            + (filename if isinstance(filename, bytes) else filename.encode())
+            + b'"'
+        )
     head += f'\r\nContent-Type: {content_type or "application/octet-stream"}\r\n\r\n'.encode()
     return head + (content if isinstance(content, bytes) else content.encode()) + b"\r\n"
 
 
 def form(job, files=()):
-    body = part("job", json.dumps(job) if not isinstance(job, (str, bytes)) else job, content_type="application/json")
+    body = part(
+        "job",
+        json.dumps(job) if not isinstance(job, (str, bytes)) else job,
+        content_type="application/json",
+    )
     for name, content in files:
         body += part("file", content, name)
     return body + f"--{BOUNDARY}--\r\n".encode()
@@ -59,7 +68,9 @@ class Answer:
         return json.loads(self.body)
 
     def problem(self):
-        check_equal(self.headers.get("content-type"), "application/problem+json", "content type of an error")
+        check_equal(
+            self.headers.get("content-type"), "application/problem+json", "content type of an error"
+        )
         return self.json()
 
 
@@ -69,7 +80,9 @@ class Outcome:
     def __init__(self, answer):
         if answer.status != 200:
             raise Failure(f"status {answer.status}: {answer.body[:400]!r}")
-        boundary = re.search(r'boundary="?([^";]+)', answer.headers["content-type"]).group(1).encode()
+        boundary = (
+            re.search(r'boundary="?([^";]+)', answer.headers["content-type"]).group(1).encode()
+        )
         self.files, self.stdout, self.stderr, self.result = {}, None, None, None
         pieces = (b"\r\n" + answer.body).split(b"\r\n--" + boundary)
         check_equal(pieces[-1], b"--\r\n", "end of the multipart answer")
@@ -96,7 +109,12 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.slots, self.images, self.worker_args, self.warm = slots, images, list(worker_args), warm
+        self.slots, self.images, self.worker_args, self.warm = (
+            slots,
+            images,
+            list(worker_args),
+            warm,
+        )
         self.log_path = os.path.join(self.directory.name, "log")
         self.log = open(self.log_path, "wb")
         self.balancer = self.worker = None
@@ -121,13 +139,28 @@ class Service:
         raise Failure("the balancer does not listen")
 
     def start_worker(self):
-        argv = [program("pe-worker"), "--server", f"http://127.0.0.1:{self.port}", "--slots", str(self.slots),
-                "--warm", self.warm, "--state", os.path.join(self.directory.name, "state"), *self.worker_args]
+        argv = [
+            program("pe-worker"),
+            "--server",
+            f"http://127.0.0.1:{self.port}",
+            "--slots",
+            str(self.slots),
+            "--warm",
+            self.warm,
+            "--state",
+            os.path.join(self.directory.name, "state"),
+            *self.worker_args,
+        ]
         if self.images:
             argv += ["--store", self.images]
         if VARIANT:
             folder = os.path.join(TOP, "build", "guest", VARIANT)
-            argv += ["--kernel", os.path.join(folder, "vmlinux"), "--initramfs", os.path.join(folder, "initramfs.cpio")]
+            argv += [
+                "--kernel",
+                os.path.join(folder, "vmlinux"),
+                "--initramfs",
+                os.path.join(folder, "initramfs.cpio"),
+            ]
         self.worker = self.spawn(*argv)
         self.wait_for(lambda h: h["hosts"] >= 1 and h["slots"] >= self.slots, 30, "the worker")
 
@@ -157,11 +190,19 @@ class Service:
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            return Answer(
+                response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+            )
         finally:
             connection.close()
 
-    def post(self, body, content_type=f"multipart/form-data; boundary={BOUNDARY}", accept=None, timeout=120):
+    def post(
+        self,
+        body,
+        content_type=f"multipart/form-data; boundary={BOUNDARY}",
+        accept=None,
+        timeout=120,
+    ):
         headers = {"Content-Type": content_type}
         if accept:
             headers["Accept"] = accept
@@ -189,7 +230,11 @@ class Service:
 
     def vmm_pids(self):
         """QEMU processes below this service's worker."""
-        return [pid for pid in descendants(self.worker.pid) if command_name(pid).startswith("qemu-system")]
+        return [
+            pid
+            for pid in descendants(self.worker.pid)
+            if command_name(pid).startswith("qemu-system")
+        ]
 
 
 def command_name(pid):
@@ -229,8 +274,12 @@ def qemu_pids():
 def shared_places():
     """Names in the places where a program could forget files."""
     places = ["/dev/shm", "/tmp", "/var/tmp", "/run"]
-    return {os.path.join(place, name) for place in places for name in os.listdir(place)
-            if name.startswith(("pe-", "qemu", "vl."))}
+    return {
+        os.path.join(place, name)
+        for place in places
+        for name in os.listdir(place)
+        if name.startswith(("pe-", "qemu", "vl."))
+    }
 
 
 def gone(pids, seconds=10):

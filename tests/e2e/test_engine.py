@@ -1,0 +1,272 @@
+"""The VM engine as its user sees it: clones differ, a prepared container confines like any other,
+templates are kept, rebuilt and evicted."""
+import concurrent.futures
+import glob
+import hashlib
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+from fixtures.paths import IMAGES
+from fixtures.waiting import PATIENCE, eventually
+
+# enum template_message_kind of worker/template_channel.h
+KINDS = {"request": 0, "request now": 1, "release": 3, "clone": 5}
+MESSAGE = "=I256s65s3x"  # struct template_message there
+INITIAL_NAMESPACES = (
+    0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
+)
+
+
+def fixed_columns(mountinfo):
+    """Lines of /proc/self/mountinfo without what is counted: mount, parent and device numbers."""
+    return [" ".join(line.split()[3:]) for line in mountinfo.splitlines()]
+
+
+def confinement(service):
+    script = """cd /proc/self; cat status | grep -E '^(Cap|NoNewPrivs|Seccomp|Uid|Gid|Groups|Umask)'; echo %; cat limits
+        echo %; cat mountinfo; echo %; ls -l ns | sed -n 's/.*-> //p'; echo %; cat cgroup oom_score_adj; hostname; pwd; env | sort
+        ls -l /dev /dev/pts | sed 's/ [A-Z].*[0-9] / /'; ls /proc/1/fd 2>&1; echo %; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max 2>&1"""
+    job = service.run(script)
+    assert job.status == "exited"
+    parts = job.stdout.decode().split("%\n")
+    names = dict(line.rstrip("]").split(":[") for line in parts[3].split())
+    own = {name: int(number) > INITIAL_NAMESPACES for name, number in names.items()}
+    return {
+        "status": parts[0],
+        "limits": parts[1],
+        "mounts": fixed_columns(parts[2]),
+        "namespaces": own,
+        "other": parts[4],
+        "cgroup": parts[5],
+    }
+
+
+def test_a_prepared_container_confines_a_job_like_a_new_one(service, start_service):
+    prepared = confinement(service)
+    other = start_service("--new-containers", slots=1)
+    made = confinement(other)
+    other.end()
+    for what, value in prepared.items():
+        assert value == made[what], what
+    assert "Seccomp:\t2" in prepared["status"] and "NoNewPrivs:\t1" in prepared["status"], prepared[
+        "status"
+    ]
+    own = prepared["namespaces"]
+    assert all(own[name] for name in ("pid", "mnt", "net", "ipc", "uts", "cgroup")), (
+        "shared with the guest:",
+        own,
+    )
+
+
+def clock_program(folder):
+    """A static program that prints the time in nanoseconds."""
+    source, binary = os.path.join(folder, "clock.c"), os.path.join(folder, "clock")
+    with open(source, "w") as file:
+        file.write(
+            """#include <stdio.h>
+            #include <time.h>
+            int main(void) { struct timespec t; clock_gettime(CLOCK_REALTIME, &t);
+                return printf("%lld%09ld\\n", (long long)t.tv_sec, t.tv_nsec) < 0; }"""
+        )
+    subprocess.run(["gcc", "-O1", "-static", "-s", "-o", binary, source], check=True)
+    with open(binary, "rb") as file:
+        return file.read()
+
+
+def one_clone(service, clock):
+    script = """./clock; cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1
+        mktemp -u"""
+    before = time.time()
+    job = service.run(script, files=[("clock", clock)])
+    after = time.time()
+    assert job.status == "exited", job.stderr
+    nanoseconds, boot_id, uuid, random, name = [
+        line.strip() for line in job.stdout.decode().splitlines()
+    ]
+    steps = job.fields["phases_us"]
+    earliest = before + steps["exec"] / 1e6
+    latest = after - steps["output"] / 1e6
+    seconds = int(nanoseconds) / 1e9
+    return {"boot id": boot_id, "uuid": uuid, "urandom": random, "mktemp": name}, max(
+        earliest - seconds, seconds - latest, 0
+    )
+
+
+def test_50_clones_of_one_template_share_no_random_data_and_know_the_time_to_50_ms(
+    service, tmp_path
+):
+    clock = clock_program(str(tmp_path))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        clones = list(pool.map(lambda _: one_clone(service, clock), range(50)))
+    for what in clones[0][0]:
+        values = [clone[0][what] for clone in clones]
+        assert all(values), ("empty:", what)
+        assert len(set(values)) == 50, "different values of " + what
+    wrong = max(clone[1] for clone in clones)
+    assert wrong <= 0.05, f"a clock is at least {wrong * 1000:.0f} ms wrong"
+
+
+def store_with(folder, warmup):
+    """A store with the busybox image alone, warmed up by `warmup`."""
+    store = IMAGES
+    with open(os.path.join(store, "names", "busybox:1.35.json")) as file:
+        entry = json.load(file)
+    digest = entry["digest"].split(":")[1]
+    shutil.copytree(os.path.join(store, digest), os.path.join(folder, digest))
+    os.makedirs(os.path.join(folder, "names"))
+    with open(os.path.join(folder, "names", "busybox:1.35.json"), "w") as file:
+        json.dump({**entry, "warmup": warmup}, file)
+    return folder
+
+
+def test_a_job_sees_nothing_of_the_warm_up_or_the_prewarming(start_service, tmp_path):
+    warmup = [
+        "sh",
+        "-c",
+        "for d in /output /work /root /tmp /dev/shm; do echo spoilt > $d/spoilt; done; sleep 1000 & sleep 1000",
+    ]
+    other = start_service(
+        "--warm", "busybox:1.35", store=store_with(str(tmp_path / "spoilt"), warmup), slots=1
+    )
+    other.worker.wait_for_log("is warm")
+    time.sleep(0.5)  # prewarming has begun, and is interrupted
+    job = other.run(
+        "find / -name spoilt -not -path '/proc/*'; ps -o comm | grep -cx sleep; ls -A /work /output | wc -l"
+    )
+    other.end()
+    assert job.stdout.decode().split() == ["0", "3"], "files and processes of the warm-up"
+    assert job.files == {}
+
+
+def test_a_template_outlives_its_worker_and_is_made_again_when_its_inputs_change(
+    start_service, tmp_path
+):
+    state = str(tmp_path / "kept")
+    first = start_service("--state", state, slots=1)
+    first.worker.wait_for_log("template for busybox:1.35 made")
+    first.worker.wait_for_log("is warm")
+    eventually(lambda: glob.glob(state + "/templates/?*/state"), "the template is on disk")
+    first.end()
+    again = start_service("--state", state, slots=1)
+    again.worker.wait_for_log("template for busybox:1.35 loaded")
+    assert again.run("echo from a kept template").stdout == b"from a kept template\n"
+    again.end()
+    other = start_service("--memory", "512", "--state", state, slots=1)
+    other.worker.wait_for_log("template for busybox:1.35 made")
+    assert other.run("echo smaller").stdout == b"smaller\n"
+    other.end()
+    for path in glob.glob(state + "/templates/*/state"):
+        os.truncate(path, 100)
+    damaged = start_service("--state", state, slots=1)
+    damaged.worker.wait_for_log("template for busybox:1.35 loaded")
+    damaged.worker.wait_for_log("will be made again")
+    damaged.worker.wait_for_log("template for busybox:1.35 made")
+    assert damaged.run("echo all the same").stdout == b"all the same\n"
+    damaged.end()
+
+
+def test_the_least_recently_used_templates_are_removed_from_disk(start_service, tmp_path):
+    state = str(tmp_path / "small")
+    other = start_service("--templates", "150", "--state", state, slots=1)
+    other.worker.wait_for_log("template for busybox:1.35 made")
+    assert other.run(["gcc", "--version"], image="gcc:14").status == "exited"
+    other.worker.wait_for_log("makes room")
+    eventually(lambda: len(os.listdir(state + "/templates")) == 1, "one template is left on disk")
+    assert other.run("echo hi").stdout == b"hi\n", "a job of the image whose template is gone"
+    other.end()
+
+
+def test_refills_limits_the_vms_made_at_a_time_but_a_waiting_job_gets_one_at_once(
+    start_service, tmp_path
+):
+    run_dir = str(tmp_path / "run")
+    with open(os.path.join(IMAGES, "names", "busybox:1.35.json"), "rb") as file:
+        entry = hashlib.sha256(file.read()).hexdigest().encode() + b"\0"
+    other = start_service("--refills", "1", "--run-dir", run_dir, slots=1)
+    other.worker.wait_for_log("is warm")
+    links = []
+    for _ in range(3):
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        link.settimeout(PATIENCE)
+        link.connect(glob.glob(run_dir + "/worker-*/templates")[0])
+        links.append(link)
+
+    def send(link, kind):
+        link.send(struct.pack(MESSAGE, KINDS[kind], b"busybox:1.35", b""))
+
+    def answer(link, seconds=PATIENCE):
+        link.settimeout(seconds)
+        try:
+            kind, _, identity = struct.unpack(MESSAGE, link.recv(struct.calcsize(MESSAGE)))
+        except TimeoutError:
+            return None
+        assert kind == KINDS["clone"], "the answer, with the identity of its image"
+        assert identity == entry, "the answer, with the identity of its image"
+        return "clone"
+
+    send(links[0], "request")
+    assert answer(links[0]) == "clone", "the first"
+    send(links[1], "request")
+    assert answer(links[1], 0.5) is None, "the second, while the first is at it"
+    send(links[2], "request now")
+    assert answer(links[2]) == "clone", "one for a job"
+    send(links[2], "release")
+    send(links[0], "release")
+    assert answer(links[1]) == "clone", "the second, then"
+    links[1].close()  # dies with the permission
+    send(links[0], "request")
+    assert answer(links[0]) == "clone", "after the death of one that had the permission"
+    for link in links:
+        link.close()
+    other.end()
+
+
+def test_the_worker_logs_which_engine_it_uses_and_why_not_a_better_one(service, start_service):
+    log = service.log()
+    assert "qemu+" in log and "not cloud-hypervisor+kvm+snapshot" in log, log[:2000]
+    other = start_service("--vmm", "qemu+tcg+boot", slots=1)
+    other.worker.wait_for_log("qemu+tcg+boot (asked for)")
+    assert other.run("echo booted").stdout == b"booted\n"
+    assert not os.listdir(other.worker.state + "/templates"), "templates of an engine that boots"
+    other.end()
+
+
+def test_every_job_reports_its_steps_and_the_worker_keeps_histograms_of_them(
+    start_service, tmp_path
+):
+    path = str(tmp_path / "metrics.prom")
+    other = start_service("--metrics-file", path, slots=1)
+    other.worker.wait_for_log("is warm")
+    steps = other.run("sleep 0.2").fields["phases_us"]
+    assert list(steps) == "spawn restore ready input go exec program output parse".split()
+    assert all(steps[step] > 0 for step in steps), ("a step took no time at all:", steps)
+    assert 200000 <= steps["program"] < 60e6, ("program", steps)
+    other.run("exit 3")
+    other.end()
+    with open(path) as file:
+        text = file.read()
+    assert 'pe_worker_jobs_total{status="exited"} 2\n' in text, text[:400]
+    assert 'pe_worker_step_seconds_count{step="program"} 2\n' in text, text[-400:]
+    buckets = [
+        f'pe_worker_step_seconds_bucket{{step="program",le="{le}"}} {count}\n'
+        for le, count in (("0.1", 1), ("0.25", 1), ("+Inf", 2))
+    ]
+    assert any(bucket in text for bucket in buckets), text[-3000:]
+
+
+def test_each_slots_vmm_runs_as_a_user_of_its_own_with_no_privileges(service):
+    service.run("echo hi")
+    eventually(lambda: len(service.worker.vmms()) >= 2, "two VMMs")
+    users, pids = set(), service.worker.vmms()
+    for pid in pids:
+        with open(f"/proc/{pid}/status") as status:
+            fields = dict(line.split(":", 1) for line in status.read().splitlines())
+        assert int(fields["CapEff"], 16) == 0, "capabilities of a VMM"
+        assert fields["NoNewPrivs"].strip() == "1"
+        users.add(fields["Uid"].split()[0])
+    assert "0" not in users and len(users) == len(pids) >= 2, (users, pids)

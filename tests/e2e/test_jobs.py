@@ -1,0 +1,168 @@
+"""What ordinary jobs get."""
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from fixtures.http_client import job_body
+
+
+def test_stdout_stderr_and_the_exit_code_of_a_program_are_returned(service):
+    job = service.run("printf out; printf err >&2; exit 7")
+    assert job.status == "exited"
+    assert job.exit_code == 7
+    assert job.signal is None
+    assert job.stdout == b"out"
+    assert job.stderr == b"err"
+
+
+def test_the_result_names_image_digest_usage_and_the_time_of_every_phase(service):
+    result = service.run("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done").fields
+    assert result["image"] == "busybox:1.35"
+    assert result["image_digest"].startswith("sha256:"), result
+    assert result["usage"]["user_ms"] > 0 and result["usage"]["max_rss_kib"] > 100, result["usage"]
+    assert result["usage"]["wall_ms"] >= result["usage"]["user_ms"] * 0.5, result["usage"]
+    assert set(result["timing_ms"]) >= {"queue", "vm", "input", "run", "output"}, result[
+        "timing_ms"
+    ]
+
+
+def test_bytes_pass_through_unchanged_including_nul_and_non_utf_8(service):
+    data = bytes(range(256)) * 300
+    job = service.run(["cat", "data.bin"], files=[("data.bin", data)])
+    assert job.stdout == data, "stdout"
+
+
+def test_input_files_are_writable_in_work_and_read_only_in_input(service):
+    job = service.run(
+        "cat a.txt sub/b.txt; echo more >> a.txt; cat a.txt; touch /input/x; pwd",
+        files=[("a.txt", "A\n"), ("sub/b.txt", "B\n")],
+    )
+    assert job.stdout == b"A\nB\nA\nmore\n/work\n"
+    assert b"Read-only" in job.stderr, job.stderr
+
+
+def test_files_in_output_are_returned_all_or_by_globs(service):
+    script = "mkdir -p /output/plots; echo 1 > /output/a.o; echo 2 > /output/plots/x.png; echo 3 > /output/b.txt"
+    assert service.run(script).files == {"a.o": b"1\n", "plots/x.png": b"2\n", "b.txt": b"3\n"}
+    assert set(service.run(script, outputs=["*.o", "plots/**"]).files) == {"a.o", "plots/x.png"}
+
+
+def test_standard_input_is_the_named_file_or_empty(service):
+    assert service.run(["wc", "-c"], files=[("in.txt", "12345")], stdin="in.txt").stdout == b"5\n"
+    assert service.run(["wc", "-c"]).stdout == b"0\n"
+
+
+def test_the_environment_has_the_jobs_variables(service):
+    assert service.run('echo "$GREETING"', env={"GREETING": "hi there"}).stdout == b"hi there\n"
+
+
+# Maps every file named on stdin and prints those that have anything behind their end in their last page.
+TAILS = r"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+count = 0
+for path in sys.stdin.read().split("\n"):
+    if not path:
+        continue
+    fd = os.open(path, os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    whole = (size + 4095) // 4096 * 4096
+    at = libc.mmap(None, whole, 1, 2, fd, 0)
+    for page in range(0, whole, 4096):
+        ctypes.string_at(at + page, 1)
+    if ctypes.string_at(at, size) != open(path, "rb").read() or ctypes.string_at(at + size, whole - size).strip(b"\0"):
+        print("wrong:", path, size)
+    libc.munmap(at, whole)
+    os.close(fd)
+    count += 1
+print(count > int(sys.argv[1]), "files")
+"""
+
+
+def test_a_mapped_file_has_its_bytes_and_zeros_after_its_end(service):
+    script = "find /usr -xdev -type f -size +128k | python3 tails.py 50; find /work /input -type f -name '*.bin' | python3 tails.py 15"
+    sizes = [1, 4095, 4097, 100000, 131071, 131073, 200001, 300000, 1000001]
+    files = [(f"{size}.bin", b"x" * size) for size in sizes] + [("tails.py", TAILS)]
+    job = service.run(script, image="python:3", timeout_ms=60000, files=files)
+    assert job.stdout == b"True files\n" * 2, job.fields
+    assert job.stderr == b"", job.fields
+
+
+def test_a_script_or_program_that_was_sent_can_be_run_by_its_name(service):
+    assert (
+        service.run(["./hello"], files=[("hello", "#!/bin/sh\necho from a script\n")]).stdout
+        == b"from a script\n"
+    )
+
+
+def test_a_command_that_does_not_exist_exits_with_127_and_a_message(service):
+    job = service.run(["no-such-program"])
+    assert job.status == "exited"
+    assert job.exit_code == 127
+    assert b"no-such-program" in job.stderr, job.stderr
+
+
+def test_gcc_14_compiles_and_runs_a_program_by_the_images_default_command(service):
+    source = '#include <stdio.h>\nint main(void) { printf("%d\\n", __GNUC__); return 5; }\n'
+    job = service.run(image="gcc:14", files=[("main.c", source)])
+    assert job.stdout == b"14\n", job.stderr
+    assert job.exit_code == 5, job.stderr
+    broken = service.run(image="gcc:14", files=[("main.c", "int main(void) { return x; }\n")])
+    assert broken.exit_code == 1
+    assert b"undeclared" in broken.stderr, broken.stderr
+
+
+def test_the_response_is_json_or_cpio_on_request(service):
+    body = job_body(
+        {
+            "image": "busybox:1.35",
+            "timeout_ms": 60000,
+            "cmd": ["sh", "-c", "echo hi; echo f > /output/f; printf '\\377' >&2"],
+        }
+    )
+    answer = service.post(body, accept="application/json")
+    result = json.loads(answer.body)
+    assert result["status"] == "exited"
+    assert result["stdout"] == "hi\n"
+    assert result["stderr"] == {"base64": "/w=="}
+    cpio = service.post(body, accept="application/x-cpio")
+    assert cpio.status == 200
+    assert cpio.body[:6] == b"070701"
+    assert b"TRAILER!!!" in cpio.body, "no trailer"
+
+
+def test_a_job_sees_no_network_no_host_and_the_right_time(service):
+    before = int(time.time())
+    job = service.run("ls /sys/class/net; cat /proc/net/route | wc -l; hostname; date +%s")
+    interfaces, routes, host, now = job.stdout.decode().rsplit("\n", 4)[:4]
+    assert interfaces == "lo"
+    assert routes == "1"
+    assert host == "pe"
+    assert before - 1 <= int(now) <= time.time() + 1
+
+
+def test_two_jobs_on_the_same_slot_do_not_see_each_other(service):
+    service.run("echo secret > /tmp/secret; echo secret > /work/secret")
+    for _ in range(3):
+        assert service.run("cat /tmp/secret /work/secret 2>/dev/null | wc -c").stdout == b"0\n"
+
+
+def test_parallel_jobs_each_get_their_own_result(service):
+    with ThreadPoolExecutor(6) as pool:
+        jobs = list(pool.map(lambda i: service.run(f"sleep 0.2; echo job {i}"), range(6)))
+    assert [job.stdout for job in jobs] == [f"job {i}\n".encode() for i in range(6)]
+
+
+def test_the_catalog_lists_images_with_digests_default_commands_and_the_limits(service):
+    catalog = service.request("GET", "/v1/images").json()
+    names = {image["name"]: image for image in catalog["images"]}
+    assert {"gcc:14", "busybox:1.35"} <= set(names), names
+    assert (
+        names["gcc:14"]["digest"].startswith("sha256:") and names["gcc:14"]["default_cmd"]
+    ), names["gcc:14"]
+    assert catalog["defaults"]["timeout_ms"] == 10000
+    digest = names["busybox:1.35"]["digest"]
+    assert service.run("echo pinned", image=f"busybox@{digest}").stdout == b"pinned\n"

@@ -1,0 +1,288 @@
+"""pe-init, pe-shim and the initramfs, each test in a VM of its own."""
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+
+from fixtures.paths import TOP, VARIANT
+from fixtures.vm import BOOT_TIMEOUT_S, Guest, INPUT_BYTES, MIB, OUTPUT_BYTES, make_job
+
+
+def build_initramfs(guest, folder):
+    """What initramfs/build makes of the programs in folder, for the kernel under test."""
+    command, result = [os.path.join(TOP, "initramfs/build"), folder], os.path.join(folder, VARIANT)
+    left = ["VERSION", "initramfs.cpio", "vmlinux"]
+    if VARIANT:
+        command.append(VARIANT)
+        shutil.copytree(os.path.join(guest.build, VARIANT), result)
+        os.unlink(os.path.join(result, "initramfs.cpio"))
+        left.append("modules.builtin")
+    else:
+        left += ["cache", "pe-init", "pe-shim", "vmlinuz"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert sorted(os.listdir(result)) == sorted(left)
+    with open(os.path.join(result, "initramfs.cpio"), "rb") as file:
+        return file.read()
+
+
+def test_the_initramfs_is_the_same_byte_for_byte_wherever_and_whenever_it_is_built(guest):
+    archives = []
+    for name in "first", "second":
+        folder = os.path.join(guest.folder, name)
+        os.makedirs(folder)
+        for program in "pe-init", "pe-shim":
+            shutil.copyfile(os.path.join(guest.build, program), os.path.join(folder, program))
+            os.chmod(os.path.join(folder, program), 0o755)
+        os.symlink(os.path.join(guest.build, "cache"), os.path.join(folder, "cache"))
+        archives.append(build_initramfs(guest, folder))
+        shutil.rmtree(folder)
+    assert archives[0] == archives[1]
+
+
+def test_a_job_gets_its_files_stdin_directory_clock_and_devices_and_gives_back_what_it_wrote(guest):
+    script = """
+        pwd; cat; cat src/a.txt; cat /input/src/a.txt; date +%s
+        echo changed > src/a.txt && echo new > /usr.txt && cat src/a.txt /usr.txt
+        (echo x > /input/no) 2>/dev/null || echo input is read-only
+        cat /sys/block/pmem0/size /sys/block/pmem1/size /sys/block/pmem2/size
+        mkdir -p /output/a && echo one > /output/a.txt && echo two > /output/a/b && chmod 750 /output/a/b
+        ln -s /etc/passwd /output/link && mkfifo /output/fifo
+        echo problem >&2; exit 3"""
+    with guest.boot() as vm:
+        result = vm.run(["sh", "-c", script], files={"src/a.txt": b"text\n"}, stdin=b"typed\n")
+        lines = result.stdout.decode().splitlines()
+    assert lines[:4] == ["/work", "typed", "text", "text"], result
+    assert 1700000000 <= int(lines[4]) <= 1700000300, result
+    sectors = [str(size // 512) for size in (guest.rootfs_size, INPUT_BYTES, OUTPUT_BYTES)]
+    assert lines[5:] == ["changed", "new", "input is read-only"] + sectors, result
+    assert result.status == "exited", result
+    assert result.exit_code == 3, result
+    assert result.stderr == b"problem\n", result
+    assert list(result.files) == [b"a", b"a.txt", b"a/b"], result
+    assert result.files[b"a"].mode == stat.S_IFDIR | 0o755, result
+    assert result.files[b"a/b"].mode == stat.S_IFREG | 0o750, result
+    assert result.files[b"a/b"].content == b"two\n", result
+    assert 1700000000 <= result.files[b"a/b"].mtime <= 1700000300, result
+    assert result.dropped == 2, result
+    assert result.seconds("wall_us") >= 0.001, result
+    assert result.seconds("exec_us") >= 0.001, result
+    assert result.seconds("output_us") >= 0.0001, result
+    assert 100 <= int(result.fields["max_rss_kib"]) <= 100000, result
+
+
+def test_only_outputs_that_match_a_glob_are_sent_or_counted(guest):
+    script = """cd /output; mkdir -p plots/deep other; for f in a.o b.c plots/p.png plots/deep/q.png other/r.png
+        do echo $f > $f; done; ln -s a.o b.o; ln -s b.c c.c"""
+    result = guest.shell(script, outputs=["*.o", "plots/**"])
+    assert list(result.files) == [
+        b"a.o",
+        b"plots/deep",
+        b"plots/deep/q.png",
+        b"plots/p.png",
+    ], result
+    assert result.status == "exited", result
+    assert result.dropped == 1, result
+
+
+def test_a_job_without_stdin_reads_from_dev_null_and_a_program_that_is_not_there_exits_with_127(
+    guest,
+):
+    result = guest.shell(
+        "cat; nosuch; echo $?; echo > plain; ./plain; echo $?; exec nosuch", stdin=None
+    )
+    assert result.stdout == b"127\n126\n", result
+    with guest.boot() as vm:
+        result = vm.run(["nosuch", "word"])
+    assert result.status == "exited", result
+    assert result.exit_code == 127, result
+    assert result.stderr == b"pe: cannot run 'nosuch': No such file or directory\n", result
+
+
+def test_a_file_that_may_not_be_executed_exits_with_126(guest):
+    with guest.boot() as vm:
+        result = vm.run(["/proc/self/status"])
+    assert result.status == "exited", result
+    assert result.exit_code == 126, result
+    assert result.stderr.startswith(
+        b"pe: cannot run '/proc/self/status': Permission denied"
+    ), result
+
+
+def test_a_program_that_dies_of_a_signal_is_reported_with_the_signal(guest):
+    result = guest.hostile("crash")
+    assert result.status == "signaled", result
+    assert result.signal == 11, result
+    assert result.exit_code == -1, result
+
+
+def test_a_job_that_outlives_its_limit_keeps_what_it_printed_whatever_it_does_to_stay_alive(guest):
+    result = guest.hostile("stubborn", timeout_ms=5000)
+    assert result.status == "timeout", result
+    assert result.stdout == b"parent ends\n", result
+    assert result.seconds("wall_us") >= 5, result
+
+
+def test_a_fork_bomb_ends_at_the_time_limit(guest):
+    with guest.boot() as vm:
+        result = vm.run(
+            ["/work/hostile", "fork-bomb"],
+            files={"hostile": guest.hostile_program},
+            timeout_ms=5000,
+        )
+    assert result.status == "timeout", result
+    assert result.stdout == b"before\n", result
+    assert vm.job_s >= 5, result
+
+
+def test_a_job_is_over_when_its_program_is_whatever_it_left_running_on_its_pipes(guest):
+    result = guest.hostile("daemonise")
+    assert result.status == "exited", result
+    assert result.exit_code == 0, result
+    assert result.stdout == b"parent ends\n", result
+
+
+def test_a_program_that_takes_too_much_memory_is_reported_as_oom(guest):
+    result = guest.hostile("eat-memory", memory_mib=128)
+    assert result.status == "oom", result
+    assert result.signal == 9, result
+
+
+def test_a_program_that_outlives_the_oom_kill_of_a_child_and_exits_with_0_has_exited(guest):
+    result = guest.hostile("eat-memory-in-child", memory_mib=128)
+    assert result.status == "exited", result
+    assert result.exit_code == 0, result
+
+
+def test_a_memory_limit_above_what_the_guest_has_still_ends_in_oom_not_in_thrashing(guest):
+    result = guest.hostile("eat-memory-in-child", memory_mib=4096)
+    assert result.status == "exited", result
+    assert result.exit_code == 0, result
+
+
+def test_more_output_than_may_be_kept_is_cut_and_marked_and_the_program_can_finish(guest):
+    result = guest.hostile("flood", stdout_limit=100000)
+    assert result.status == "exited", result
+    assert result.exit_code == 4, result
+    assert result.stdout == b"x" * 100000, result
+    assert result.fields["stdout_truncated"] == "1", result
+    assert result.stderr == b"stdout closed\n", result
+    assert result.fields["stderr_truncated"] == "0", result
+
+
+def test_scratch_has_the_size_of_the_job_and_a_full_one_is_still_delivered(guest):
+    script = """dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; echo $?; echo more > /work/more; echo $?
+        echo more > /output/more; echo $?; stat -c %s /tmp/fill"""
+    result = guest.shell(script, scratch_bytes=32 * MIB)
+    lines = result.stdout.split()
+    assert result.status == "exited", result
+    assert lines[:3] == [b"1", b"1", b"1"], result
+    assert 30 * MIB <= int(lines[3]) <= 32 * MIB, result
+
+
+def test_outputs_that_do_not_fit_are_left_out_whole_and_counted_the_others_are_sent(guest):
+    script = """cd /output; truncate -s 900G a-sparse; dd if=/dev/urandom of=b bs=1M count=9 2>/dev/null
+        dd if=/dev/zero of=c bs=1M count=9 2>/dev/null; truncate -s 1M d; ln -s . e-loop; mkdir f; ln -s .. f/up
+        echo x > 'g
+h'; printf i > "$(printf 'i\\377')"; n=$(printf '%0250d' 7); mkdir -p $n/$n/$n/$n; echo deep > $n/$n/$n/$n/$n
+        sha256sum b"""
+    result = guest.shell(script)
+    long_name = b"0" * 249 + b"7"
+    names = [b"/".join([long_name] * n) for n in (1, 2, 3, 4)]
+    assert list(result.files) == names + [b"b", b"d", b"f", b"g\nh", b"i\xff"], result
+    assert result.status == "output_limit", result
+    assert result.exit_code == 0, result
+    assert result.dropped == 5, result
+    assert (
+        hashlib.sha256(result.files[b"b"].content).hexdigest() == result.stdout.decode().split()[0]
+    ), result
+    assert result.files[b"d"].content == bytes(MIB), result
+
+
+def test_a_failing_program_keeps_its_exit_code_when_its_outputs_do_not_fit_a_killed_one_its_status(
+    guest,
+):
+    result = guest.shell("echo 1 > /output/a; echo 2 > /output/b; kill -9 $$", output_files=1)
+    assert result.status == "signaled", result
+    assert result.signal == 9, result
+    assert result.dropped == 1, result
+    assert list(result.files) == [b"a"], result
+
+
+def test_of_100_000_output_files_the_first_are_sent_in_order(guest):
+    result = guest.hostile("100000-files")
+    assert result.status == "output_limit", result
+    assert result.dropped == 100000 - 4096, result
+    assert list(result.files) == [b"%06d" % i for i in range(4096)], result
+
+
+def test_outputs_nested_deeper_than_a_path_may_be_are_cut_off(guest):
+    result = guest.hostile("nest")
+    assert result.status == "output_limit", result
+    assert result.dropped == 1, result
+    assert list(result.files)[-1] == b"/".join([b"d"] * 32), result
+
+
+def test_the_program_cannot_touch_the_shim_its_reports_or_its_descriptor(guest):
+    result = guest.hostile("attack-shim")
+    assert result.status == "exited", result
+    assert result.exit_code == 0, result
+    assert result.stdout == b"held\n", result
+
+
+def test_the_program_cannot_mount_make_devices_reach_the_guests_or_see_a_network(guest):
+    result = guest.hostile("attack-container")
+    assert result.status == "exited", result
+    assert result.stdout == b"held\n", result
+    result = guest.shell(
+        "ls /sys/class/net; ls /dev; ls /proc | grep -c '^[0-9]'; cat /proc/self/cgroup"
+    )
+    lines = result.stdout.decode().split()
+    assert lines[0] == "lo", result
+    assert not [name for name in lines if name.startswith(("pmem", "ttyS"))], result
+
+
+def vm_error(guest, write_input):
+    """The reason of a job that must come back as vm_error; `write_input` gets the VM when it is ready."""
+    with guest.boot() as vm:
+        vm.wait_ready()
+        write_input(vm)
+        result = vm.go()
+    assert result.status == "vm_error", result
+    assert result.files == {}, result
+    assert result.stdout == b"", result
+    return result.fields["reason"]
+
+
+def test_what_crun_complains_about_is_the_reason_of_a_vm_error(guest):
+    reason = vm_error(guest, lambda vm: vm.write_input(b'{"ociVersion": "1.0.0"', None, make_job()))
+    assert reason.startswith("crun: "), reason
+    assert "config" in reason or "parse" in reason, reason
+
+
+def test_an_input_that_is_no_squashfs_or_has_a_malformed_job_is_a_vm_error_that_says_so(guest):
+    reason = vm_error(guest, lambda vm: None)
+    assert reason.startswith("mounting /dev/pmem1 at"), reason
+    reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, make_job(timeout_ms="soon")))
+    assert reason == "the job: 'timeout_ms' is not a number"
+    reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, b"version=1\n"))
+    assert reason == "the job: no 'now_ns'"
+
+
+def test_a_guest_that_hears_something_other_than_wake_or_go_says_fail(guest):
+    with guest.boot() as vm:
+        vm.wait_ready()
+        vm.control.sendall(b"gone\n")
+        assert (
+            vm.hear(BOOT_TIMEOUT_S)
+            == "fail the host said something other than 'wake', 'prewarm' or 'go'"
+        )
+
+
+def test_a_guest_whose_image_is_no_squashfs_says_fail_instead_of_ready(guest):
+    image = os.path.join(guest.folder, "empty")
+    with open(image, "wb") as file:
+        file.truncate(2 * MIB)
+    with Guest(guest.build, image) as vm:
+        line = vm.hear(BOOT_TIMEOUT_S)
+    assert line.startswith("fail mounting /dev/pmem0 at /run/pe/image: "), line

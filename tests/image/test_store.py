@@ -1,0 +1,243 @@
+"""The store: names, what is replaced and removed, writers that die or meet."""
+import fcntl
+import glob
+import json
+import os
+import subprocess
+import threading
+import time
+
+from fixtures.pe_image import ALIGN, PE_IMAGE, checked, imported, make_tar, member, run
+
+# ---- the store ----
+
+
+def test_an_image_of_the_same_name_is_replaced(tmp_path):
+    old = imported(tmp_path, make_tar([member("usr/old", b"x")]))
+    new = imported(tmp_path, make_tar([member("usr/new", b"x")]))
+    assert not os.path.exists(old), "entries"
+    assert os.path.exists(new), "entries"
+    assert len(glob.glob(f"{tmp_path}/store/*/rootfs.squashfs")) == 1, "entries"
+
+
+def test_an_image_may_have_several_names(tmp_path):
+    tar = make_tar([member("usr/f", b"x")])
+    path = imported(tmp_path, tar)
+    assert imported(tmp_path, tar, "other:1", "--description", "another") == path, "rootfs"
+    assert run("tag", "--store", f"{tmp_path}/store", "other:1", "a/third:1").returncode == 0, "tag"
+    listed = json.loads(run("ls", "--json", "--store", f"{tmp_path}/store").stdout)
+    assert [(image["name"], image["description"]) for image in listed] == [
+        ("a/third:1", "another"),
+        ("other:1", "another"),
+        ("test:1", ""),
+    ], "images"
+    assert len(glob.glob(f"{tmp_path}/store/*/rootfs.squashfs")) == 1, "files"
+    assert run("rm", "--store", f"{tmp_path}/store", "test:1", "a/third:1").returncode == 0, "rm"
+    assert os.path.exists(path), "is kept for the last name"
+    assert run("rm", "--store", f"{tmp_path}/store", "other:1").returncode == 0, "rm"
+    assert not os.path.exists(path), "goes with the last name"
+
+
+def test_leftovers_of_dead_imports_are_swept_and_of_live_ones_not(tmp_path):
+    os.makedirs(f"{tmp_path}/store/.new-dead")
+    open(f"{tmp_path}/store/.new-dead/rootfs.squashfs", "w").close()
+    os.makedirs(f"{tmp_path}/store/.new-live")
+    live = os.open(f"{tmp_path}/store/.new-live", os.O_RDONLY)
+    fcntl.flock(live, fcntl.LOCK_EX)
+    imported(tmp_path, make_tar([member("usr/f", b"x")]))
+    hidden = sorted(name for name in os.listdir(f"{tmp_path}/store") if name.startswith(".new"))
+    os.close(live)
+    assert hidden == [".new-live"], "unfinished entries"
+
+
+def test_the_catalog_entry_has_what_was_said(tmp_path):
+    command = ["sh", "-c", 'x "$@"', "sh", "{files:**.c}"]
+    imported(
+        tmp_path,
+        make_tar([member("usr/f", b"x")]),
+        "a/b:1",
+        "--description",
+        "d \u65e5",
+        "--cmd",
+        json.dumps(command),
+        "--env",
+        "A=b=c",
+        "--env",
+        "B=",
+        "--workdir",
+        "/w",
+    )
+    entry = json.loads(run("ls", "--json", "--store", f"{tmp_path}/store").stdout)[0]
+    assert entry["description"] == "d \u65e5", "entry"
+    assert entry["default_cmd"] == command, "entry"
+    assert entry["env"] == ["A=b=c", "B="], "entry"
+    assert entry["working_dir"] == "/w", "entry"
+
+
+def test_names_near_an_unknown_one_are_said(tmp_path):
+    for n, name in enumerate(("gcc:14", "gcc:13", "busybox:1.35")):
+        imported(tmp_path, make_tar([member("usr/f", str(n).encode())]), name)
+    assert (
+        b"did you mean gcc:13 or gcc:14?\n"
+        in run("rm", "--store", f"{tmp_path}/store", "gcc:15").stderr
+    )
+    assert (
+        b"did you mean busybox:1.35?\n"
+        in run("rm", "--store", f"{tmp_path}/store", "bosybox:1.35").stderr
+    )
+    assert (
+        b"no image 'zz:9' in the store\n"
+        in run("rm", "--store", f"{tmp_path}/store", "zz:9").stderr
+    )
+    assert run("rm", "--store", f"{tmp_path}/store", "gcc:13", "busybox:1.35").returncode == 0, "rm"
+    assert len(glob.glob(f"{tmp_path}/store/*/rootfs.squashfs")) == 1, "entries"
+
+
+def test_a_broken_entry_is_named(tmp_path):
+    os.makedirs(f"{tmp_path}/store/names")
+    with open(f"{tmp_path}/store/names/gcc:14.json", "w") as file:
+        file.write("{")
+    assert b"catalog entry names/gcc:14.json" in run("ls", "--store", f"{tmp_path}/store").stderr
+    assert b"make images" in run("ls", "--store", f"{tmp_path}/none").stderr
+
+
+def test_verify_finds_what_is_damaged(tmp_path):
+    good = imported(tmp_path, make_tar([member("usr/f", b"x")]), "good:1")
+    bad = imported(tmp_path, make_tar([member("usr/f", os.urandom(100000))]), "bad:1")
+    assert run("verify", "--store", f"{tmp_path}/store").returncode == 0, "all is good"
+    with open(bad, "r+b") as file:
+        file.seek(4000)
+        file.write(b"damage")
+    done = run("verify", "--store", f"{tmp_path}/store", "--json")
+    assert done.returncode == 1, "status"
+    assert [(one["name"], one["good"]) for one in json.loads(done.stdout)] == [
+        ("bad:1", False),
+        ("good:1", True),
+    ], "result"
+    assert (
+        run("verify", "--store", f"{tmp_path}/store", "good:1").returncode == 0
+    ), "only the good one"
+    os.truncate(good, 4096)
+    assert b"2 MiB" in run("verify", "--store", f"{tmp_path}/store", "good:1").stdout
+
+
+def test_gc_removes_what_no_name_needs(tmp_path):
+    path = imported(tmp_path, make_tar([member("usr/f", b"x")]), "lost:1")
+    kept = imported(tmp_path, make_tar([member("usr/g", b"x")]), "kept:1")
+    os.unlink(f"{tmp_path}/store/names/lost:1.json")
+    open(f"{tmp_path}/store/.new-file-dead", "w").close()
+    done = run("gc", "--json", "--store", f"{tmp_path}/store")
+    assert json.loads(done.stdout) == {"removed": 1, "bytes": ALIGN}, "result"
+    assert not os.path.exists(path), "files"
+    assert os.path.exists(kept), "files"
+    assert glob.glob(f"{tmp_path}/store/.new*") == [], "leftovers"
+
+
+def test_two_writers_at_once_do_not_clash(tmp_path):
+    tars = [make_tar([member(f"usr/{n}", os.urandom(300000)) for n in range(3)]) for _ in range(4)]
+    for number, tar in enumerate(tars):
+        with open(f"{tmp_path}/{number}.tar", "wb") as file:
+            file.write(tar)
+    processes = [
+        subprocess.Popen(
+            [
+                PE_IMAGE,
+                "import",
+                "--name",
+                f"a:{number % 2}",
+                "--store",
+                f"{tmp_path}/store",
+                f"{tmp_path}/{number}.tar",
+            ],
+            stderr=subprocess.PIPE,
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        assert (process.communicate()[1], process.returncode)[1] == 0, "status"
+    assert run("verify", "--store", f"{tmp_path}/store").returncode == 0, "verify"
+    assert len(glob.glob(f"{tmp_path}/store/*/rootfs.squashfs")) == 2, "files"
+    assert glob.glob(f"{tmp_path}/store/.new*") == [], "leftovers"
+
+
+def test_a_killed_writer_leaves_the_store_whole(tmp_path):
+    old = imported(tmp_path, make_tar([member("usr/f", b"old")]), "a:1")
+    tar = make_tar([member(f"usr/{n}", os.urandom(1000000)) for n in range(40)])
+    for delay in (0.05, 0.2, 0.5):
+        process = subprocess.Popen(
+            [PE_IMAGE, "import", "--name", "a:1", "--store", f"{tmp_path}/store", "-"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        threading.Thread(target=feed, args=(process, tar)).start()
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        assert json.loads(run("ls", "--json", "--store", f"{tmp_path}/store").stdout)[0]["digest"][
+            7:
+        ] == os.path.basename(os.path.dirname(old)), "the old image is there"
+        assert run("verify", "--store", f"{tmp_path}/store").returncode == 0, "verify"
+    assert run("gc", "--store", f"{tmp_path}/store").returncode == 0, "gc"
+    assert glob.glob(f"{tmp_path}/store/.new*") == [], "leftovers"
+
+
+def feed(process, data):
+    try:
+        process.stdin.write(data[: len(data) // 2])
+        process.stdin.flush()
+    except OSError:
+        pass
+
+
+def test_json_is_all_that_is_printed_with_json(tmp_path):
+    done = run(
+        "import",
+        "--json",
+        "--name",
+        "a",
+        "--store",
+        f"{tmp_path}/store",
+        "-",
+        stdin=make_tar([member("usr/f", b"x")]),
+    )
+    assert json.loads(done.stdout)["name"] == "a:latest", "output"
+    assert done.stderr == b"", "output"
+    shown = json.loads(run("inspect", "--json", "--store", f"{tmp_path}/store", "a:latest").stdout)
+    assert shown == json.loads(done.stdout), "inspect"
+    assert b"user         0:0" in run("inspect", "--store", f"{tmp_path}/store", "a:latest").stdout
+
+
+def test_a_bar_shows_progress_on_a_terminal(tmp_path):
+    with open(f"{tmp_path}/a.tar", "wb") as file:
+        file.write(make_tar([member(f"usr/{n}", os.urandom(1000000)) for n in range(20)]))
+    done = checked(
+        "script",
+        "-qec",
+        f"{PE_IMAGE} import --name a:1 --store {tmp_path}/store {tmp_path}/a.tar",
+        "/dev/null",
+    )
+    assert b"writing    [##" in done
+
+
+def test_wrong_usage_is_said(tmp_path):
+    cases = [
+        (("import", "-"), b"--name is missing"),
+        (("import", "--name", "x:1"), b"expected one file or directory"),
+        (("import", "--name", "X Y:1", "-"), b"'name' must be name:tag"),
+        (("import", "--name", "x:1", "--cmd", "sh", "-"), b"--cmd takes a JSON array"),
+        (("import", "--name", "x:1", "--cmd", "[1]", "-"), b"not a string"),
+        (("import", "--name", "x:1", "--env", "A", "-"), b"KEY=value"),
+        (("import", "--name", "x:1", "/nonexistent.tar"), b"cannot open /nonexistent.tar"),
+        (("build", "gcc:99"), b"no recipe 'gcc-99'; recipes:"),
+        (("build", "../x"), b"expected one recipe"),
+        (("frob",), b"no command 'frob'"),
+        (("rm",), b"expected the names"),
+    ]
+    for arguments, message in cases:
+        extra = ("--store", f"{tmp_path}/store") if arguments[0] in ("import", "rm") else ()
+        done = run(arguments[0], *extra, *arguments[1:])
+        assert done.returncode != 0, str(arguments)
+        assert message in done.stderr
+    assert not os.path.exists(f"{tmp_path}/store"), "store"
+    assert run("--help").returncode == 0, "--help"
+    assert run("import", "--help").returncode == 0, "import --help"
