@@ -2,8 +2,6 @@
  * time. */
 #include "codec/glob.h"
 
-#include "proto/limits.h"
-
 #include <stddef.h>
 #include <string.h>
 
@@ -89,12 +87,12 @@ static void reach(bool *states, const char *pattern, size_t at)
 bool pe_glob_match(const char *pattern, const char *path)
 {
     size_t length = strlen(pattern);
-    if (length > PE_PATH_MAX)
+    if (length > PE_GLOB_MAX)
         return false;
-    bool now[PE_PATH_MAX + 1] = {false};
+    bool now[PE_GLOB_MAX + 1] = {false};
     reach(now, pattern, 0);
     for (const char *c = path; *c; c++) {
-        bool then[PE_PATH_MAX + 1] = {false};
+        bool then[PE_GLOB_MAX + 1] = {false};
         for (size_t at = 0; at < length; at++) {
             const char *next = NULL;
             enum element kind = now[at] ? element_at(pattern + at, &next) : END;

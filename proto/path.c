@@ -1,7 +1,12 @@
 /* The one place that decides which relative paths are allowed. */
 #include "proto/path.h"
 
+#include "codec/glob.h"
+
 #include <string.h>
+
+/* Every path and every glob for paths fits into the matcher. */
+_Static_assert(PE_PATH_MAX <= PE_GLOB_MAX, "a glob may be as long as a path");
 
 const char *pe_path_printable(const char *bytes, size_t length, char *text, size_t size)
 {
