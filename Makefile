@@ -215,7 +215,7 @@ test_output_SRC := worker/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
 	$(addprefix lb/core/,submission.c scheduler.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
-test_scheduler_SRC := lb/core/scheduler.c lb/core/catalog.c
+test_scheduler_SRC := $(LB_CORE)
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c
 
 define unit_test
@@ -297,7 +297,7 @@ test: all guest images nested systemd playground $(TEST_TOOLS) $(if $(PE_GUEST),
 unit: $(UNIT_PROGRAMS) ## only the unit tests, which need no VM
 	PE_HOME=$(abspath build) tests/run $(B) unit/
 
-test-lb: all $(B)/.test-deps ## only the tests of the balancer, which need no VM
+test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, which need no VM
 	tests/run $(B) lb
 
 test-long: all $(B)/.test-deps ## tests that take too long for `make test`: a build on Debian 13

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 
 from fixtures.paths import HOME, TOP
 
@@ -120,6 +121,7 @@ class Chroot:
             text=True,
             errors="replace",
         )
-        print(process.stdout)
+        # Indented: tests/run counts only the tests outside of the chroot.
+        print(textwrap.indent(process.stdout, "    "))
         assert process.returncode == 0, f"{command}: exit status {process.returncode}"
         return process.stdout
