@@ -8,7 +8,8 @@
 _Static_assert(sizeof(h2o_timeout_entry_t) <= sizeof((struct loop_timer){0}.implementation),
                "struct loop_timer must have room for a timer of libh2o");
 
-/* libh2o's view of a timer. Nobody else accesses this memory, except to clear it before its first use. */
+/* libh2o's view of a timer. Nobody else accesses this memory, except to clear it before its
+ * first use. */
 static h2o_timeout_entry_t *entry_of(struct loop_timer *timer)
 {
     return (void *)timer->implementation;

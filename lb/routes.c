@@ -164,8 +164,9 @@ void server_configure(struct server *server)
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(H2O_STRLIT("program-explorer"));
     config->http1.req_timeout = REQUEST_MS;
-    /* HTTP/2 is offered only with ALPN, and only with --http2. Neither Upgrade: h2c nor prior knowledge are
-     * accepted: this version of libh2o is older than the fixes for rapid reset (CVE-2023-44487). */
+    /* HTTP/2 is offered only with ALPN, and only with --http2. Neither Upgrade: h2c nor prior
+     * knowledge are accepted: this version of libh2o is older than the fixes for rapid reset
+     * (CVE-2023-44487). */
     config->http1.upgrade_to_http2 = 0;
     config->max_request_entity_size = PE_BODY_BYTES_MAX;
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);

@@ -24,8 +24,8 @@ enum {
 
 /* ---- files and limits ---- */
 
-/* The number of connections that the limit on file descriptors allows: each needs a socket, and perhaps a
- * file for a large body. */
+/* The number of connections that the limit on file descriptors allows: each needs a socket, and
+ * perhaps a file for a large body. */
 static size_t connections_max(void)
 {
     struct rlimit limit = {0};
@@ -38,8 +38,9 @@ static size_t connections_max(void)
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
-/* libh2o collects a request body in memory. From SPOOL_OVER bytes on, it uses an unlinked file that it maps.
- */
+/* libh2o collects a request body in memory. From SPOOL_OVER bytes on, it uses an unlinked file that
+ * it maps.
+ * */
 static int set_spool_folder(const struct settings *settings, struct pe_error *err)
 {
     h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
@@ -100,8 +101,8 @@ static void on_worker_changed(void *data)
 
 /* ---- the end ---- */
 
-/* End the loop if all requests are answered, and no accepted connection is still to send its first one.
- * Called whenever an exchange or a connection has ended. */
+/* End the loop if all requests are answered, and no accepted connection is still to send its
+ * first one. Called whenever an exchange or a connection has ended. */
 static void stop_if_done(void *data)
 {
     struct server *server = data;
@@ -127,9 +128,10 @@ static void on_handed_over(h2o_timeout_entry_t *entry)
     stop_if_done(server);
 }
 
-/* First, new connections are steered to a second process on the same port, if there is one, while connections
- * that the kernel has already given to this process are still accepted. Then the listeners are closed.
- * Connections that wait at sockets of systemd stay there for the next process. */
+/* First, new connections are steered to a second process on the same port, if there is one,
+ * while connections that the kernel has already given to this process are still accepted. Then
+ * the listeners are closed. Connections that wait at sockets of systemd stay there for the next
+ * process. */
 static void begin_end(struct server *server)
 {
     pe_log(PE_LOG_INFO, "shutting down: waiting for %zu jobs", server->exchanges.count);

@@ -1,6 +1,6 @@
-/* The balancer as one process: libh2o's event loop, and the objects of all layers. There is one thread, and
- * all code runs in callbacks of the loop. Only the files directly in lb/ see this struct; each layer below
- * has a context of its own. */
+/* The balancer as one process: libh2o's event loop, and the objects of all layers. There is one
+ * thread, and all code runs in callbacks of the loop. Only the files directly in lb/ see this
+ * struct; each layer below has a context of its own. */
 #ifndef PE_LB_SERVER_H
 #define PE_LB_SERVER_H
 
@@ -72,7 +72,8 @@ struct server {
     bool stopped;     /* the loop ends */
 };
 
-/* Set up everything except the listeners. `server` must stay where it is, and `settings` must outlive it. */
+/* Set up everything except the listeners. `server` must stay where it is, and `settings` must
+ * outlive it. */
 int server_init(struct server *server, const struct settings *settings, struct pe_error *err) PE_MUST_CHECK;
 
 /* Serve until a signal arrives, and then until the running jobs have finished. */

@@ -1,4 +1,4 @@
-/* The table of options, and what must fit together. */
+/* The table of options, their defaults, and checks of combinations. */
 #include "lb/settings.h"
 
 #include "lb/piston/request.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIB_MAX (1u << 24) /* what still is a sensible number of MiB, and of a few other things */
+#define MIB_MAX (1u << 24) /* upper bound of sizes in MiB, and of counts */
 
 static const struct settings defaults = {
     .queue_jobs = 1000,
@@ -27,7 +27,7 @@ static const struct settings defaults = {
     .ready_fd = SETTINGS_NO_FD,
 };
 
-/* NAME=N each. */
+/* Parse each NAME=N of --piston-limit. */
 static int parse_piston_limits(struct settings *settings, struct pe_error *err)
 {
     settings->piston = piston_default_limits;
@@ -36,7 +36,7 @@ static int parse_piston_limits(struct settings *settings, struct pe_error *err)
         char name[32] = "", *end = NULL;
         long long value = equals ? strtoll(equals + 1, &end, 10) : 0;
         if (!equals || equals - text >= (ptrdiff_t)sizeof name || end == equals + 1 || *end)
-            return pe_fail(err, PE_ERR_INVALID, "--piston-limit takes NAME=N, not '%s'", text);
+            return pe_fail(err, PE_ERR_INVALID, "--piston-limit expects NAME=N, not '%s'", text);
         memcpy(name, text, (size_t)(equals - text));
         if (pe_runtime_limit_set(&settings->piston, name, value, err) < 0)
             return pe_fail_context(err, "--piston-limit");
@@ -64,7 +64,7 @@ static int check(struct settings *settings, struct pe_error *err)
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
-        return pe_fail(err, PE_ERR_INVALID, "--log-format is logfmt or json");
+        return pe_fail(err, PE_ERR_INVALID, "--log-format expects logfmt or json");
     if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
     if (!settings->client.burst)
@@ -76,72 +76,80 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
 {
     *s = defaults;
     const struct pe_option options[] = {
-        {"listen", 'l', "WHERE", "HOST:PORT or unix:PATH; may be repeated (default 127.0.0.1:8080)",
+        {"listen", 'l', "ADDRESS", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8080)",
          PE_OPTION_LIST, &s->listen},
-        {"listen-tls", 0, "WHERE", "the same, with TLS", PE_OPTION_LIST, &s->listen_tls},
+        {"listen-tls", 0, "ADDRESS", "HOST:PORT or unix:PATH, with TLS; repeatable", PE_OPTION_LIST,
+         &s->listen_tls},
         {"tls-cert", 0, "FILE", "certificate chain, PEM; read again on SIGHUP", PE_OPTION_TEXT,
          &s->tls_certificate},
-        {"tls-key", 0, "FILE", "its private key, PEM", PE_OPTION_TEXT, &s->tls_key},
-        {"http2", 0, NULL, "offer HTTP/2 over TLS (libh2o 2.2 predates the fixes for rapid reset)",
+        {"tls-key", 0, "FILE", "private key of the certificate, PEM; read again on SIGHUP", PE_OPTION_TEXT,
+         &s->tls_key},
+        {"http2", 0, NULL, "offer HTTP/2 over TLS (libh2o 2.2 lacks the fixes for rapid reset)",
          PE_OPTION_FLAG, &s->http2},
-        {"token-file", 't', "FILE", "workers' tokens, one a line; read again on SIGHUP", PE_OPTION_TEXT,
+        {"token-file", 't', "FILE", "tokens of workers, one per line; read again on SIGHUP", PE_OPTION_TEXT,
          &s->token_file},
-        {"queue-jobs", 0, "N", "jobs that may wait for a slot (default 1000)", PE_OPTION_NUMBER,
+        {"queue-jobs", 0, "N", "maximum number of jobs that wait for a slot (default 1000)", PE_OPTION_NUMBER,
          &s->queue_jobs},
-        {"queue-mib", 0, "N", "MiB that they may need together (default 512)", PE_OPTION_NUMBER,
+        {"queue-mib", 0, "N", "maximum size of all jobs that wait, in MiB (default 512)", PE_OPTION_NUMBER,
          &s->queue_mib},
-        {"queue-wait-ms", 0, "N", "how long a job may wait for a slot (default 30000)", PE_OPTION_NUMBER,
-         &s->queue_wait_ms},
-        {"rate", 0, "N", "jobs a minute from one client address (default: no limit)", PE_OPTION_NUMBER,
-         &s->client.rate},
-        {"burst", 0, "N", "of them at once (default: as --rate)", PE_OPTION_NUMBER, &s->client.burst},
-        {"client-jobs", 0, "N", "jobs at a time from one client address (default: no limit)",
+        {"queue-wait-ms", 0, "N", "maximum time that a job waits for a slot (default 30000)",
+         PE_OPTION_NUMBER, &s->queue_wait_ms},
+        {"rate", 0, "N", "maximum number of jobs per minute from one address (default: no limit)",
+         PE_OPTION_NUMBER, &s->client.rate},
+        {"burst", 0, "N", "how many of them may arrive at once (default: as --rate)", PE_OPTION_NUMBER,
+         &s->client.burst},
+        {"client-jobs", 0, "N", "maximum number of jobs at a time from one address (default: no limit)",
          PE_OPTION_NUMBER, &s->client.jobs},
-        {"trusted-proxy", 0, "NET", "address, network or 'unix' whose X-Forwarded-For is believed",
+        {"trusted-proxy", 0, "NET", "address, network or 'unix' of a proxy that is trusted; repeatable",
          PE_OPTION_LIST, &s->trusted_proxies},
-        {"cors-origin", 0, "ORIGIN", "page that may use the service, or '*'; may be repeated", PE_OPTION_LIST,
-         &s->cors_origins},
-        {"header-timeout-ms", 0, "N", "for a request's head (default 10000)", PE_OPTION_NUMBER, &s->head_ms},
-        {"idle-timeout-ms", 0, "N", "between two requests (default 75000)", PE_OPTION_NUMBER, &s->idle_ms},
-        {"cache-mib", 0, "N", "MiB of results kept in memory (default 256)", PE_OPTION_NUMBER, &s->cache_mib},
-        {"cache-dir", 0, "DIR", "keep results there, too, across restarts", PE_OPTION_TEXT, &s->store.folder},
-        {"cache-disk-mib", 0, "N", "MiB of them (default 1024)", PE_OPTION_NUMBER, &s->store.disk_mib},
-        {"memcached", 0, "HOST:PORT", "share results with other balancers; may be repeated", PE_OPTION_LIST,
-         &s->store.memcached},
-        {"results-mib", 0, "N", "MiB of results held for clients that read slowly (default 512)",
+        {"cors-origin", 0, "ORIGIN", "origin whose pages may use the service, or '*'; repeatable",
+         PE_OPTION_LIST, &s->cors_origins},
+        {"header-timeout-ms", 0, "N", "time to send the head of a request (default 10000)", PE_OPTION_NUMBER,
+         &s->head_ms},
+        {"idle-timeout-ms", 0, "N", "time between two requests of a connection (default 75000)",
+         PE_OPTION_NUMBER, &s->idle_ms},
+        {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
+         &s->cache_mib},
+        {"cache-dir", 0, "DIR", "directory for results that survive a restart (default: none)",
+         PE_OPTION_TEXT, &s->store.folder},
+        {"cache-disk-mib", 0, "N", "size of the results in that directory, in MiB (default 1024)",
+         PE_OPTION_NUMBER, &s->store.disk_mib},
+        {"memcached", 0, "HOST:PORT", "memcached server that shares results between balancers; repeatable",
+         PE_OPTION_LIST, &s->store.memcached},
+        {"results-mib", 0, "N", "size of results that slow clients have not read, in MiB (default 512)",
          PE_OPTION_NUMBER, &s->results_mib},
         {"poison-ms", 0, "N", "how long a job that killed two slots is held back (default 300000)",
          PE_OPTION_NUMBER, &s->poison_ms},
-        {"spool-dir", 0, "DIR", "for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
+        {"spool-dir", 0, "DIR", "directory for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
          &s->spool_folder},
-        {"playground", 0, "DIR", "the page to serve at / (default: the installation's); read again on SIGHUP",
+        {"playground", 0, "DIR", "page to serve at / (default: the installed one); read again on SIGHUP",
          PE_OPTION_TEXT, &s->playground_folder},
-        {"gather-ms", 0, "N", "after the start, jobs wait so long for workers to join (default 3000)",
+        {"gather-ms", 0, "N", "how long jobs wait for workers after the start (default 3000)",
          PE_OPTION_NUMBER, &s->gather_ms},
-        {"handover-ms", 0, "N", "after SIGTERM, connections already made are still taken (default 500)",
+        {"handover-ms", 0, "N", "how long connections are accepted after SIGTERM (default 500)",
          PE_OPTION_NUMBER, &s->handover_ms},
-        {"drain-ms", 0, "N", "then, jobs may take so long to end (default 200000)", PE_OPTION_NUMBER,
+        {"drain-ms", 0, "N", "how long running jobs may take after that (default 200000)", PE_OPTION_NUMBER,
          &s->drain_ms},
-        {"piston-limit", 0, "NAME=N",
-         "a limit of /api/v2 by Piston's name, as run_timeout=5000; may be repeated", PE_OPTION_LIST,
-         &s->piston_overrides},
+        {"piston-limit", 0, "NAME=N", "limit of /api/v2 by Piston's name, as run_timeout=5000; repeatable",
+         PE_OPTION_LIST, &s->piston_overrides},
         {"log-format", 0, "FORMAT", "logfmt (default) or json", PE_OPTION_TEXT, &s->log_format},
-        {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor once listening, and close it",
+        {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor after the start, and close it",
          PE_OPTION_NUMBER, &s->ready_fd},
-        {"die-with-parent", 0, NULL, "end when the process that started this one ends", PE_OPTION_FLAG,
+        {"die-with-parent", 0, NULL, "exit when the process that started this one exits", PE_OPTION_FLAG,
          &s->die_with_parent},
         {0},
     };
     const struct pe_program program = {
         .name = "pe-lb",
         .usage = "[OPTION]...",
-        .about = "Takes jobs over HTTP, gives them to the slots of connected worker hosts, and sends the "
-                 "results back.",
+        .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
+                 "results.",
         .options = options,
-        .epilogue = "SIGTERM and SIGINT finish the running jobs first; a second one does not. SIGHUP reads\n"
-                    "tokens, certificates and the page again. Sockets from systemd are listened on, too; "
-                    "those named\n"
-                    "'tls' with TLS.",
+        .epilogue =
+            "On SIGTERM and SIGINT, pe-lb finishes the running jobs and exits. A second signal ends it at "
+            "once.\n"
+            "On SIGHUP, it reads tokens, certificates and the playground again. Sockets from systemd are\n"
+            "listened on as well, with TLS if their name is 'tls'.",
     };
     int rest = argc;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)

@@ -1,4 +1,4 @@
-/* What pe-lb can be told on its command line. */
+/* The command line of pe-lb. */
 #ifndef PE_LB_SETTINGS_H
 #define PE_LB_SETTINGS_H
 
@@ -17,28 +17,30 @@ struct settings {
     struct pe_option_list listen, listen_tls;
     const char *tls_certificate, *tls_key; /* PEM files */
     bool http2;
-    const char *token_file; /* workers' tokens; NULL: any worker may join */
+    const char *token_file; /* tokens of workers; NULL: any worker may join */
 
     uint64_t queue_jobs, queue_mib, queue_wait_ms;
     struct client_limits client;
     struct pe_option_list trusted_proxies, cors_origins;
-    uint64_t head_ms, idle_ms; /* to send a request's head; between requests */
+    uint64_t head_ms, idle_ms; /* time to send a request's head; time between two requests */
 
     uint64_t cache_mib, results_mib, poison_ms;
     struct result_store_settings store;
-    const char *playground_folder; /* NULL: that of the installation, if it is there */
+    const char *playground_folder; /* NULL: that of the installation, if it exists */
     const char *spool_folder;      /* for large request bodies */
 
     uint64_t gather_ms, handover_ms, drain_ms;
     struct pe_option_list piston_overrides;
-    struct pe_runtime_limits piston; /* the defaults with those */
+    struct pe_runtime_limits piston; /* the default limits with these overrides */
     const char *log_format;
     uint64_t ready_fd;
     bool die_with_parent;
 };
 
-/* Fill with defaults and then from argv. PE_ERR_INVALID says what is wrong. */
+/* Set the defaults, then parse the arguments. PE_ERR_INVALID names the argument that is wrong.
+ * The strings belong to `argv`. */
 int settings_parse(struct settings *settings, int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+/* Free the lists. */
 void settings_free(struct settings *settings);
 
 #endif

@@ -12,7 +12,7 @@ static const struct {
 } types[] = {
     {PE_ERR_INTERNAL, 500, "internal", "The service failed", 0},
     {PE_ERR_MALFORMED, 400, "malformed-request", "The request is malformed", 0},
-    {PE_ERR_NOT_FOUND, 404, "not-found", "There is no such thing", 0},
+    {PE_ERR_NOT_FOUND, 404, "not-found", "Not found", 0},
     {PE_ERR_TOO_LARGE, 413, "too-large", "A limit is exceeded", 0},
     {PE_ERR_INVALID, 422, "invalid-job", "The job is not valid", 0},
     {PE_ERR_BUSY, 503, "no-capacity", "There is no capacity now", 1},

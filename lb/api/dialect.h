@@ -1,5 +1,5 @@
-/* How an HTTP API words an exchange. The service's own API and Piston's share everything else: admission,
- * jobs, streaming. */
+/* How an HTTP API words an exchange. The service's own API and Piston's share everything else:
+ * admission, jobs, streaming. */
 #ifndef PE_LB_API_DIALECT_H
 #define PE_LB_API_DIALECT_H
 
@@ -19,8 +19,8 @@ struct dialect {
     /* Whether results may come from the cache, and be shared and kept. */
     bool shares_results;
 
-    /* Choose exchange->format from the request's headers; PE_ERR_INVALID if no form is acceptable, with a
-     * problem of the type "not-acceptable". NULL: the form is RESULT_JSON. */
+    /* Choose exchange->format from the request's headers; PE_ERR_INVALID if no form is
+     * acceptable, with a problem of the type "not-acceptable". NULL: the form is RESULT_JSON. */
     int (*choose_format)(struct exchange *exchange, struct pe_error *err);
 
     /* Parse the request's body. */
@@ -29,8 +29,8 @@ struct dialect {
     /* Whether a worker has what the request needs. */
     bool (*is_known)(const struct exchange *exchange);
 
-    /* Complete exchange->submission when the workers are known. At least one worker is connected. NULL: it is
-     * complete already. */
+    /* Complete exchange->submission when the workers are known. At least one worker is
+     * connected. NULL: it is complete already. */
     int (*resolve)(struct exchange *exchange, struct pe_error *err);
 
     /* Send a problem as the whole reply. */

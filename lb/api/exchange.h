@@ -1,6 +1,7 @@
-/* One request to run a job and its response (an exchange in the words of RFC 9110), from the complete body to
- * the last byte of the response. It belongs to libh2o's request: it ends when the memory pool of the request
- * is freed, for whatever reason. Its job only points to it, and is left before.
+/* One request to run a job and its response (an exchange in the words of RFC 9110), from the
+ * complete body to the last byte of the response. It belongs to libh2o's request: it ends when the
+ * memory pool of the request is freed, for whatever reason. Its job only points to it, and is left
+ * before.
  *
  * exchange.c            its life: it begins, leaves its job, is refused, ends
  * exchange_admission.c  the request: it is let in, answered from the cache, or waits for a job
@@ -93,8 +94,8 @@ struct exchange {
     char log_status[48];         /* a result's status or a problem's type */
 };
 
-/* `ctx` and the objects that `exchanges` points to must outlive it; it must stay where it is. The caller sets
- * the members from `jobs` to `queue_wait_us`, and `on_ended`. */
+/* `ctx` and the objects that `exchanges` points to must outlive it; it must stay where it is.
+ * The caller sets the members from `jobs` to `queue_wait_us`, and `on_ended`. */
 void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx);
 
 /* ---- exchange_admission.c ---- */
@@ -116,8 +117,9 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialec
 /* Leave the job, and wait for nothing any more. */
 void exchange_leave(struct exchange *exchange);
 
-/* Leave the job and reply with a problem, in the form of the dialect. The exchange may end inside the call.
- */
+/* Leave the job and reply with a problem, in the form of the dialect. The exchange may end inside
+ * the call.
+ * */
 void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem);
 
 /* ---- exchange_response.c ---- */

@@ -1,5 +1,5 @@
-/* The way of a request to a result: it is let in or refused, answered from the cache, or waits for a job. How
- * the response is sent is exchange_response.c's part. */
+/* The way of a request to a result: it is let in or refused, answered from the cache, or waits
+ * for a job. How the response is sent is exchange_response.c's part. */
 #include "lb/api/exchange.h"
 
 #include "base/io.h"
@@ -104,8 +104,8 @@ static void on_deadline(struct deadline *deadline)
     refuse_for_capacity(exchange, what);
 }
 
-/* From now on the exchange waits: for workers, or for a job. The client is watched only here, because the
- * most frequent response comes from the cache and does not wait. */
+/* From now on the exchange waits: for workers, or for a job. The client is watched only here,
+ * because the most frequent response comes from the cache and does not wait. */
 static int begin_waiting(struct exchange *exchange, struct pe_error *err)
 {
     deadline_watch(exchange->exchanges->deadlines, &exchange->deadline);
@@ -132,7 +132,8 @@ static bool header_has(const h2o_req_t *req, const h2o_token_t *token, const cha
     return found.len && h2o_contains_token(found.base, found.len, value, strlen(value), ',');
 }
 
-/* How long the job may wait: the limit of the service or, if it is less, the client's (RFC 7240, `wait`). */
+/* How long the job may wait: the limit of the service or, if it is less, the client's (RFC 7240,
+ * `wait`). */
 static uint64_t allowed_wait_us(const struct exchange *exchange)
 {
     uint64_t limit_us = exchange->exchanges->queue_wait_us;
@@ -227,8 +228,8 @@ static bool hash_body(struct exchange *exchange)
     return exchange->has_body_hash;
 }
 
-/* Answer a request whose body is identical to one that was answered from the cache. It need not be parsed,
- * but its image reference must still mean the same image. */
+/* Answer a request whose body is identical to one that was answered from the cache. It need not
+ * be parsed, but its image reference must still mean the same image. */
 static bool answer_repeated(struct exchange *exchange)
 {
     struct jobs *jobs = exchange->exchanges->jobs;
@@ -327,8 +328,8 @@ static struct pe_problem resolve(struct exchange *exchange, const struct catalog
     return *entry ? no_problem : refusal_unknown_image(scheduler, exchange->submission.spec.image);
 }
 
-/* Hashing all files of a job costs as much as everything else about it. Only jobs that may be shared, kept or
- * held back need a key. */
+/* Hashing all files of a job costs as much as everything else about it. Only jobs that may be
+ * shared, kept or held back need a key. */
 static struct pe_problem make_key(struct exchange *exchange, const struct catalog_entry *entry)
 {
     struct pe_error err;

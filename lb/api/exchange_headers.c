@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* RFC 9211. `stored` is sent before the last byte of the result has arrived. If the slot is lost, the
- * response is broken off as well. */
+/* RFC 9211. `stored` is sent before the last byte of the result has arrived. If the slot is
+ * lost, the response is broken off as well. */
 static void add_cache_status(struct exchange *exchange)
 {
     static const char *const sources[] = {"", "; fwd=uri-miss; collapsed", "; hit", "; hit; detail=store"};
@@ -25,7 +25,8 @@ static void add_cache_status(struct exchange *exchange)
     http_reply_header(exchange->req, "cache-status", text);
 }
 
-/* A weak tag (RFC 9110 section 8.8.3): equal results differ in boundaries and in the field `cached`. */
+/* A weak tag (RFC 9110 section 8.8.3): equal results differ in boundaries and in the field
+ * `cached`. */
 static void add_validators(struct exchange *exchange)
 {
     const struct job_result *result = exchange->encoder.result;
@@ -61,8 +62,9 @@ static int append_lookup(struct pe_buf *text, const struct exchange *exchange, s
     return pe_buf_append(text, "", 1, err);
 }
 
-/* Server-Timing (W3C) in milliseconds: the phases of the job or, for a stored result, what this request took.
- */
+/* Server-Timing (W3C) in milliseconds: the phases of the job or, for a stored result, what this
+ * request took.
+ * */
 static void add_timing(struct exchange *exchange)
 {
     pe_autobuf struct pe_buf text = {0};

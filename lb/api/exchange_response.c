@@ -1,6 +1,6 @@
-/* The response of an exchange: headers when the fields of the result are known, then pieces of the body as
- * fast as the client reads them. Only one piece is copied ahead of the client. What it has not read yet lies
- * in the result, once for all readers. */
+/* The response of an exchange: headers when the fields of the result are known, then pieces of
+ * the body as fast as the client reads them. Only one piece is copied ahead of the client. What
+ * it has not read yet lies in the result, once for all readers. */
 #include "lb/api/exchange.h"
 
 #include "base/log.h"
@@ -147,7 +147,8 @@ static void on_tick(h2o_timeout_entry_t *entry)
     send_piece(H2O_STRUCT_FROM_MEMBER(struct exchange, tick_entry, entry));
 }
 
-/* What arrives in one iteration of the loop is sent in one piece. A small result is complete by then. */
+/* What arrives in one iteration of the loop is sent in one piece. A small result is complete by
+ * then. */
 static void send_soon(struct exchange *exchange)
 {
     h2o_context_t *ctx = exchange->exchanges->ctx;

@@ -1,5 +1,5 @@
-/* GET /v1/images: the catalogs of all workers as one list, optionally only the images that can run a certain
- * file, and the limits of a job. */
+/* GET /v1/images: the catalogs of all workers as one list, optionally only the images that can
+ * run a certain file, and the limits of a job. */
 #include "lb/api/info.h"
 
 #include "base/cleanup.h"
@@ -48,8 +48,8 @@ static int hex_value(char digit)
     return at ? (int)(at - digits) : -1;
 }
 
-/* Percent-decoding (RFC 3986 section 2.1). '+' is a space, as in HTML forms. Text that is too long is
- * truncated. */
+/* Percent-decoding (RFC 3986 section 2.1). '+' is a space, as in HTML forms. Text that is too
+ * long is truncated. */
 static void decode(const char *text, size_t size, char out[PE_PATH_MAX + 1])
 {
     size_t used = 0;

@@ -1,5 +1,5 @@
-/* The small resources: what the service is, how it is doing, what a problem means, which images and workers
- * there are. Each function handles the request completely. */
+/* The small resources: what the service is, how it is doing, what a problem means, which images
+ * and workers there are. Each function handles the request completely. */
 #ifndef PE_LB_API_INFO_H
 #define PE_LB_API_INFO_H
 
@@ -25,8 +25,8 @@ void api_images(const struct scheduler *scheduler, h2o_req_t *req);
 /* GET /v1/hosts: the workers. For operators, who have a worker token (hosts.c). */
 void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h2o_req_t *req);
 
-/* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c). Replies with 405
- * to other methods. */
+/* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c).
+ * Replies with 405 to other methods. */
 void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *tokens,
                     h2o_req_t *req);
 

@@ -48,8 +48,8 @@ void job_status_leave(struct exchange *exchange)
 
 /* ---- reporting ---- */
 
-/* A job that has a place in the queue reports it. Before that, a request waits for a worker or for the result
- * store; and a job that lost its slot is about to return to the queue. */
+/* A job that has a place in the queue reports it. Before that, a request waits for a worker or
+ * for the result store; and a job that lost its slot is about to return to the queue. */
 static json_t *describe_waiting(const struct exchange *exchange)
 {
     const struct jobs *jobs = exchange->exchanges->jobs;

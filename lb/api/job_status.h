@@ -1,6 +1,7 @@
-/* The status of a job, for the client that waits for it. POST /v1/run answers only when there is a result;
- * until then GET /v1/jobs/ID reports the job's place in the queue. The id is the secret: 128 random bits that
- * the client chooses and sends as X-Request-Id, so that it knows them before any reply. */
+/* The status of a job, for the client that waits for it. POST /v1/run answers only when there is
+ * a result; until then GET /v1/jobs/ID reports the job's place in the queue. The id is the
+ * secret: 128 random bits that the client chooses and sends as X-Request-Id, so that it knows
+ * them before any reply. */
 #ifndef PE_LB_API_JOB_STATUS_H
 #define PE_LB_API_JOB_STATUS_H
 
@@ -11,8 +12,8 @@ struct exchanges;
 
 #define JOB_STATUS_PATH "/v1/jobs/"
 
-/* Give an exchange its id: the client's X-Request-Id if it consists of 32 lower-case hexadecimal digits and
- * no other exchange has it. Otherwise a random id, by which nobody can ask. */
+/* Give an exchange its id: the client's X-Request-Id if it consists of 32 lower-case hexadecimal
+ * digits and no other exchange has it. Otherwise a random id, by which nobody can ask. */
 void job_status_enter(struct exchange *exchange);
 
 /* The exchange ends: its id is unknown from now on. */

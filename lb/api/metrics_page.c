@@ -1,5 +1,5 @@
-/* The names and the order of the metrics. What is counted where stands in lb/core/metrics.h and in the
- * modules that the values are read from. */
+/* The names and the order of the metrics. What is counted where stands in lb/core/metrics.h and
+ * in the modules that the values are read from. */
 #include "lb/api/metrics_page.h"
 
 #include "lb/edge/http_reply.h"

@@ -13,6 +13,7 @@ struct metrics_sources {
     const size_t *exchanges; /* requests to run a job that are not answered completely */
 };
 
+/* Handle GET /metrics. */
 void api_metrics(const struct metrics_sources *sources, h2o_req_t *req);
 
 #endif

@@ -1,6 +1,6 @@
-/* Replies with the files of the playground, and with the headers that isolate it: scripts and styles are
- * loaded from this server only, the output of a program cannot become either, and only /embed may be shown in
- * a frame of another page. */
+/* Replies with the files of the playground, and with the headers that isolate it: scripts and
+ * styles are loaded from this server only, the output of a program cannot become either, and
+ * only /embed may be shown in a frame of another page. */
 #include "lb/api/playground.h"
 
 #include "lb/api/info.h"
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Content Security Policy Level 3. Files that a job wrote are shown from blob: URLs. The buffers and textures
- * of a 3D model are fetched from blob: or data: URLs. */
+/* Content Security Policy Level 3. Files that a job wrote are shown from blob: URLs. The buffers
+ * and textures of a 3D model are fetched from blob: or data: URLs. */
 #define POLICY                                                                              \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " \
     "connect-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors "

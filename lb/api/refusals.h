@@ -8,7 +8,8 @@
 /* No worker is connected. */
 struct pe_problem refusal_no_worker(void);
 
-/* The queue is full, or was too slow for this job. `what` begins the detail. `client` may be NULL. */
+/* The queue is full, or was too slow for this job. `what` begins the detail. `client` may be
+ * NULL. */
 struct pe_problem refusal_no_capacity(const struct jobs *jobs, const struct client_queue *client,
                                       const char *what);
 

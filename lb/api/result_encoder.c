@@ -1,5 +1,5 @@
-/* The streaming encoders. Each part has a head, bytes and a tail; the forms differ in head and tail. JSON is
- * not streamed: it is made in result_json.c. */
+/* The streaming encoders. Each part has a head, bytes and a tail; the forms differ in head and
+ * tail. JSON is not streamed: it is made in result_json.c. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"
@@ -17,7 +17,8 @@ const char *const result_media_types[RESULT_FORMATS] = {
     "application/x-cpio",
 };
 
-/* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4 ---- */
+/* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4
+ * ---- */
 
 enum { CPIO_HEADER = 110 };
 
@@ -124,7 +125,8 @@ static int append_result(struct result_encoder *encoder, struct pe_error *err)
     return append_tail(encoder, text.size, err);
 }
 
-/* Room that is reserved at once for a small response: for heads and tails, and for the bytes at most. */
+/* Room that is reserved at once for a small response: for heads and tails, and for the bytes at
+ * most. */
 enum { HEADS_SIZE = 2048, ROOM_MAX = 64 * 1024 };
 
 static void set_content_type(struct result_encoder *encoder)

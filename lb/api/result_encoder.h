@@ -1,6 +1,6 @@
-/* A job's result as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or JSON. The body is
- * produced piece by piece, as the bytes of the result arrive and the client reads. There is no HTTP in here:
- * the sender takes the bytes from `out`. */
+/* A job's result as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or
+ * JSON. The body is produced piece by piece, as the bytes of the result arrive and the client
+ * reads. There is no HTTP in here: the sender takes the bytes from `out`. */
 #ifndef PE_LB_API_RESULT_ENCODER_H
 #define PE_LB_API_RESULT_ENCODER_H
 
@@ -39,14 +39,15 @@ struct result_encoder {
 int result_encoder_begin(struct result_encoder *encoder, enum result_format format, struct job_result *result,
                          const struct pe_result *fields, struct pe_error *err) PE_MUST_CHECK;
 
-/* Produce bytes until `out` holds about `room` bytes, or the result has no more for now. Sets `ended` at the
- * end of the body. JSON needs the complete result and is then produced at once. */
+/* Produce bytes until `out` holds about `room` bytes, or the result has no more for now. Sets
+ * `ended` at the end of the body. JSON needs the complete result and is then produced at once. */
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
-/* The whole body for a small complete result, as a cached result: `cached` is true. It is made once and kept
- * with the result. NULL if the result is too large, or without memory. */
+/* The whole body for a small complete result, as a cached result: `cached` is true. It is made
+ * once and kept with the result. NULL if the result is too large, or without memory. */
 const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format);
 
+/* Drop the reference and free the bytes; `encoder` is zeroed. */
 void result_encoder_free(struct result_encoder *encoder);
 
 /* result_json.c: append the whole JSON body for a complete result to `out`. */

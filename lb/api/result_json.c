@@ -1,5 +1,6 @@
-/* The JSON form of a response: the fields of the result, stdout, stderr and the files. Bytes that are UTF-8
- * are sent as text, others as base64. JSON needs every byte of the result, so it cannot be streamed. */
+/* The JSON form of a response: the fields of the result, stdout, stderr and the files. Bytes
+ * that are UTF-8 are sent as text, others as base64. JSON needs every byte of the result, so it
+ * cannot be streamed. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"

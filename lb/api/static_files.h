@@ -30,9 +30,9 @@ struct static_files {
 };
 
 /* Read FOLDER/index.html and FOLDER/assets/NAME, each with NAME.gz and NAME.br if they exist.
- * PE_ERR_NOT_FOUND if the folder does not exist. PE_ERR_INVALID for a name with other bytes than letters,
- * digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE beyond the bounds above. On failure
- * `files` stays as it was. */
+ * PE_ERR_NOT_FOUND if the folder does not exist. PE_ERR_INVALID for a name with other bytes than
+ * letters, digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE beyond the
+ * bounds above. On failure `files` stays as it was. */
 int static_files_read(struct static_files *files, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 void static_files_free(struct static_files *files);
 

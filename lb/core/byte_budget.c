@@ -1,4 +1,5 @@
-/* Counting, and the choice of the readers that are cut off. How one is cut off is the caller's part. */
+/* Counting, and the choice of the readers that are cut off. How one is cut off is the caller's
+ * part. */
 #include "lb/core/byte_budget.h"
 
 void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache,

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A response that is sent from a result. Embedded in its owner's struct; zero-initialised it counts as
- * no reader. */
+/* A response that is sent from a result. Embedded in its owner's struct; zero-initialised it
+ * counts as no reader. */
 struct budget_reader {
     struct list in_readers;
     size_t releasing; /* bytes that will be freed with this reader, once it was cut off */
@@ -23,14 +23,16 @@ struct byte_budget {
     struct list readers;    /* the first one began first */
     uint64_t shed;          /* readers that were cut off */
 
-    /* Cut a reader off. It must end from the event loop, not inside this call. Returns the number of
-     * bytes that will be freed with it. */
+    /* Cut a reader off. It must end from the event loop, not inside this call. Returns the
+     * number of bytes that will be freed with it. */
     size_t (*cut_off)(struct budget_reader *reader);
 };
 
+/* `in_cache` must outlive `budget`, which must stay where it is. */
 void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache,
                       size_t (*cut_off)(struct budget_reader *reader));
 
+/* A response has started to send a result. */
 void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader);
 
 /* The reader has ended. Does nothing for one that was never added. */

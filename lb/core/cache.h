@@ -1,6 +1,6 @@
-/* Results in memory, by the key of their job. The number of bytes is bounded; the result that was not used
- * for longest is evicted first. A result is also found by the hash of the last request body that asked for
- * it, so that an identical request is answered without being parsed. */
+/* Results in memory, by the key of their job. The number of bytes is bounded; the result that
+ * was not used for longest is evicted first. A result is also found by the hash of the last
+ * request body that asked for it, so that an identical request is answered without being parsed. */
 #ifndef PE_LB_CORE_CACHE_H
 #define PE_LB_CORE_CACHE_H
 
@@ -23,12 +23,13 @@ struct cache {
 /* With `bytes_max` 0 nothing is kept. */
 void cache_init(struct cache *cache, size_t bytes_max);
 
-/* The result of a job, or NULL. The reference stays the cache's: take another one to keep the result. */
+/* The result of a job, or NULL. The reference stays the cache's: take another one to keep the
+ * result. */
 struct job_result *cache_find(struct cache *cache, const struct job_key *key);
 
-/* The result that a request with this body hash received before, or NULL. `key` is set to the key of its job,
- * `image` to the image reference in the request. The caller must check that the reference still means the
- * same image. */
+/* The result that a request with this body hash received before, or NULL. `key` is set to the
+ * key of its job, `image` to the image reference in the request. The caller must check that the
+ * reference still means the same image. */
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
                                       struct job_key *key, const char **image);
 
@@ -39,8 +40,8 @@ void cache_note_body(struct cache *cache, const struct job_key *key, const struc
 /* Whether a result of `size` bytes may be kept. One result must not evict all others. */
 bool cache_accepts(const struct cache *cache, size_t size);
 
-/* Keep a complete result, and take a reference. An older result of the job is replaced. Without memory,
- * nothing is kept. */
+/* Keep a complete result, and take a reference. An older result of the job is replaced. Without
+ * memory, nothing is kept. */
 void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
 
 #endif

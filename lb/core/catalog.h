@@ -1,4 +1,4 @@
-/* The images one worker host has, as its `hello` listed them, and which of them a job's reference means. */
+/* The images of one worker, from its `hello`, and which of them an image reference means. */
 #ifndef PE_LB_CORE_CATALOG_H
 #define PE_LB_CORE_CATALOG_H
 
@@ -10,25 +10,25 @@
 #include <stddef.h>
 
 struct catalog_entry {
-    const char *name;   /* "gcc:14"; belongs to the catalog's JSON */
-    const char *digest; /* "sha256:…", likewise */
-    const json_t *json; /* the whole entry, likewise */
-    char identity[65];  /* SHA-256 of the entry, hex: images may share a rootfs and differ in user, root or
-                           command */
+    const char *name;   /* "gcc:14"; owned by the JSON of the catalog, like the next two */
+    const char *digest; /* "sha256:…" */
+    const json_t *json; /* the whole entry */
+    char identity[65];  /* SHA-256 of the entry, hex: two images may share a root file system and differ in
+                           user,  root directory or command */
 };
 
 struct catalog {
     struct catalog_entry *entries; /* owned, sorted by name */
     size_t count;
-    json_t *json; /* the array the entries live in; a reference */
+    json_t *json; /* the array of entries; a reference */
 };
 
-/* Make a catalog from a `hello`'s array, every element of which pe_image_from_json accepted. */
+/* Make a catalog from the array of a `hello`, whose elements pe_image_from_json() has accepted.
+ * Takes a reference to `images`. PE_ERR_INTERNAL without memory. */
 int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err) PE_MUST_CHECK;
 void catalog_free(struct catalog *catalog);
 
-/* The entry a reference means: by name for "name:tag", by repository and digest for "name@sha256:…". NULL
- * when there is none. */
+/* The entry that a reference means (proto/image_reference.h), or NULL. */
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const char *reference);
 
 /* Consider all names of this catalog as suggestions. They belong to the catalog. */

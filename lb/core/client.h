@@ -1,5 +1,6 @@
-/* Clients, told apart by their address: their queues, how many jobs they have here, and their rate limits.
- * The table is bounded: clients without a job may be forgotten, the one that was silent for longest first. */
+/* Clients, told apart by their address: their queues, how many jobs they have here, and their
+ * rate limits. The table is bounded: clients without a job may be forgotten, the one that was
+ * silent for longest first. */
 #ifndef PE_LB_CORE_CLIENT_H
 #define PE_LB_CORE_CLIENT_H
 
@@ -35,11 +36,12 @@ struct clients {
     struct client_limits limits;
 };
 
+/* Begin with no clients. `limits` is copied. */
 void clients_init(struct clients *clients, const struct client_limits *limits);
 
-/* Count one more job of the client with this address; client_leave() ends it. All addresses of an IPv6 /64
- * network are one client. NULL if a limit forbids it (PE_ERR_BUSY, and `retry_after_s` says in how many
- * seconds to try again) or without memory (PE_ERR_INTERNAL). */
+/* Count one more job of the client with this address; client_leave() ends it. All addresses of
+ * an IPv6 /64 network are one client. NULL if a limit forbids it (PE_ERR_BUSY, and
+ * `retry_after_s` says in how many seconds to try again) or without memory (PE_ERR_INTERNAL). */
 struct client *client_enter(struct clients *clients, const struct ip_address *address, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err);
 

@@ -1,6 +1,6 @@
-/* The life of a job. Whoever calls waiters holds the job meanwhile: a waiter may leave inside the call, and
- * the job must not be freed before the caller is done with it. What waiters and slots do with what they are
- * told is not known here. */
+/* The life of a job. Whoever calls waiters holds the job meanwhile: a waiter may leave inside
+ * the call, and the job must not be freed before the caller is done with it. What waiters and
+ * slots do with what they are told is not known here. */
 #include "lb/core/job.h"
 
 #include "base/io.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Between the loss of a slot and the next try. By then it is known whether the slot's worker died as a whole,
- * and slots that are lost for the same reason are not given the job. */
+/* Between the loss of a slot and the next try. By then it is known whether the slot's worker
+ * died as a whole, and slots that are lost for the same reason are not given the job. */
 enum { RETRY_MS = 100 };
 
 /* ---- jobs that can be joined ---- */
@@ -72,7 +72,8 @@ static void release(struct job *job)
 
 /* ---- walking over the waiters ---- */
 
-/* A walk that is under way. It remembers the next waiter; job_leave() moves it on when that one leaves. */
+/* A walk that is under way. It remembers the next waiter; job_leave() moves it on when that one
+ * leaves. */
 struct job_walk {
     struct job_walk *outer;
     struct list *next;
@@ -245,8 +246,8 @@ void job_join(struct job *job, struct job_waiter *waiter)
         waiter->ops->on_result(waiter, job->result, false);
 }
 
-/* Continue with the submission of another waiter: the keys are equal, so it is the same byte for byte. A
- * queued job moves to that waiter's client. */
+/* Continue with the submission of another waiter: the keys are equal, so it is the same byte for
+ * byte. A queued job moves to that waiter's client. */
 static void change_source(struct job *job)
 {
     struct pe_error err;
@@ -349,8 +350,8 @@ static unsigned count_kills(const struct job *job)
     return kills;
 }
 
-/* Hold the job back for a while. Its key may not have been computed before: hashing all files is not worth it
- * for a job whose result is not kept. */
+/* Hold the job back for a while. Its key may not have been computed before: hashing all files is
+ * not worth it for a job whose result is not kept. */
 static void remember_poison(struct job *job)
 {
     struct pe_error err;

@@ -1,6 +1,6 @@
-/* One job that is to be done: in the queue, on a slot and, should the slot be lost, on another one.
- * Requests for the same job share one job. Each of them is a waiter. The job ends early when its last
- * waiter leaves. */
+/* One job that is to be done: in the queue, on a slot and, should the slot be lost, on another
+ * one. Requests for the same job share one job. Each of them is a waiter. The job ends early
+ * when its last waiter leaves. */
 #ifndef PE_LB_CORE_JOB_H
 #define PE_LB_CORE_JOB_H
 
@@ -44,21 +44,21 @@ struct jobs {
 
 struct job_waiter;
 
-/* What a job reports to a waiter. The waiter may leave the job, and be freed, inside each of these calls
- * except on_start. */
+/* What a job reports to a waiter. The waiter may leave the job, and be freed, inside each of
+ * these calls except on_start. */
 struct job_waiter_ops {
     /* The job starts on a slot. */
     void (*on_start)(struct job_waiter *waiter);
 
-    /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the result was
-     * found in the result store. The waiter takes a reference if it needs one. */
+    /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the
+     * result was found in the result store. The waiter takes a reference if it needs one. */
     void (*on_result)(struct job_waiter *waiter, struct job_result *result, bool stored);
 
     /* More bytes of the result have arrived, or it is complete. */
     void (*on_progress)(struct job_waiter *waiter);
 
-    /* The slot was lost. The result, if there was one, will not be completed. The job is tried again if
-     * the waiter stays. */
+    /* The slot was lost. The result, if there was one, will not be completed. The job is tried
+     * again if the waiter stays. */
     void (*on_lost)(struct job_waiter *waiter);
 
     /* The last call: there is no result. Why is in `problem`. */
@@ -71,8 +71,8 @@ struct job_waiter_ops {
     void (*on_given_up)(struct job_waiter *waiter, unsigned slots);
 };
 
-/* A request that waits for a job. Embedded in its owner's struct, and zero-initialised except for the members
- * of the first group, which must be set before it waits for a job. */
+/* A request that waits for a job. Embedded in its owner's struct, and zero-initialised except
+ * for the members of the first group, which must be set before it waits for a job. */
 struct job_waiter {
     const struct job_waiter_ops *ops;
     const struct submission *submission; /* must stay where it is while the waiter waits */
@@ -118,28 +118,29 @@ struct job {
 /* The job with this key that others may join, or NULL. */
 struct job *job_find(struct jobs *jobs, const struct job_key *key);
 
-/* Start a new job for a waiter. PE_ERR_BUSY if the queue is full, PE_ERR_INTERNAL without memory; the waiter
- * then waits for nothing. */
+/* Start a new job for a waiter. PE_ERR_BUSY if the queue is full, PE_ERR_INTERNAL without
+ * memory; the waiter then waits for nothing. */
 int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_error *err) PE_MUST_CHECK;
 
-/* Let a waiter wait for a job that exists. If its result is known already, on_result is called at once. */
+/* Let a waiter wait for a job that exists. If its result is known already, on_result is called
+ * at once. */
 void job_join(struct job *job, struct job_waiter *waiter);
 
-/* Stop waiting. Allowed at any time, also inside a callback, and if the waiter waits for nothing. The last
- * waiter that leaves ends the job: a job that runs is cancelled. */
+/* Stop waiting. Allowed at any time, also inside a callback, and if the waiter waits for
+ * nothing. The last waiter that leaves ends the job: a job that runs is cancelled. */
 void job_leave(struct job_waiter *waiter);
 
 /* ---- called by the slot that runs the job, in this order ---- */
 
-/* The result's fields and the sizes of its parts; `message->parts` is taken over. If it fails, the worker has
- * broken the protocol: the slot gives up and calls job_on_lost(). */
+/* The result's fields and the sizes of its parts; `message->parts` is taken over. If it fails,
+ * the worker has broken the protocol: the slot gives up and calls job_on_lost(). */
 int job_on_result(struct job *job, struct pe_message *message, struct pe_error *err) PE_MUST_CHECK;
 
 /* The next bytes of the result; fails like job_on_result(). */
 int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* The slot's last call is one of the following three. The slot must have forgotten the job before, because
- * the job may be freed inside the call. */
+/* The slot's last call is one of the following three. The slot must have forgotten the job
+ * before, because the job may be freed inside the call. */
 
 /* The result is complete. */
 void job_on_end(struct job *job);
@@ -152,7 +153,8 @@ void job_on_lost(struct job *job, uint64_t worker_serial, const char *why);
 
 /* ---- estimates ---- */
 
-/* How long a job waits that has `before` others in front of it, judged by recent jobs; microseconds. */
+/* How long a job waits that has `before` others in front of it, judged by recent jobs;
+ * microseconds. */
 uint64_t job_wait_us(const struct jobs *jobs, size_t before);
 
 /* How long one more job of this client would wait, microseconds. `client` may be NULL. */

@@ -1,14 +1,15 @@
-/* Hashing jobs. Everything of variable length goes in behind its length, so that no two jobs look alike. */
+/* Hashing. Everything of variable length is preceded by its length, so that different jobs never
+ * produce the same bytes. */
 #include "lb/core/job_key.h"
 
 #include <endian.h>
 #include <openssl/evp.h>
 #include <string.h>
 
-/* Changes when results of the same job are no longer comparable. */
+/* Must change when stored results of the same job are no longer valid. */
 #define KEY_VERSION "pe-job-1"
 
-/* Looked up once: EVP_sha256() is looked up anew by every hash (crypto(7), "Implicit fetching"). */
+/* Fetched once: EVP_sha256() is fetched again by each hash (crypto(7), "Implicit fetching"). */
 static const EVP_MD *sha256(void)
 {
     static EVP_MD *found;
@@ -35,7 +36,7 @@ static bool add_text(EVP_MD_CTX *hash, const char *text)
 
 static bool add_texts(EVP_MD_CTX *hash, char *const *texts, size_t count)
 {
-    bool ok = add_number(hash, texts ? count + 1 : 0); /* none is not the same as an empty list */
+    bool ok = add_number(hash, texts ? count + 1 : 0); /* no list is not the same as an empty list */
     for (size_t i = 0; texts && i < count && ok; i++)
         ok = add_text(hash, texts[i]);
     return ok;
@@ -72,7 +73,7 @@ int job_key_make(const struct submission *submission, const char *image_identity
         add_text(hash, image_identity) && add_job(hash, &submission->spec) && add_files(hash, submission) &&
         EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
-    return pe_fail(err, PE_ERR_INTERNAL, "hashing a job");
+    return pe_fail(err, PE_ERR_INTERNAL, "cannot hash a job");
 }
 
 int job_key_of_body(const void *content_type, size_t content_type_size, const void *body, size_t size,
@@ -82,7 +83,7 @@ int job_key_of_body(const void *content_type, size_t content_type_size, const vo
     if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_bytes(hash, content_type, content_type_size) &&
         add_bytes(hash, body, size) && EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
-    return pe_fail(err, PE_ERR_INTERNAL, "hashing a request");
+    return pe_fail(err, PE_ERR_INTERNAL, "cannot hash a request");
 }
 
 int job_key_compare(const struct job_key *a, const struct job_key *b)

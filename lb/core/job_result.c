@@ -1,5 +1,5 @@
-/* Results: their bytes, their references and their stored form. How a result is shown to a client is decided
- * in lb/api/result_encoder.c. */
+/* Results: their bytes, their references and their stored form. How a result is shown to a
+ * client is decided in lb/api/result_encoder.c. */
 #include "lb/core/job_result.h"
 
 #include <endian.h>

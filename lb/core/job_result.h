@@ -1,5 +1,6 @@
-/* The result of one job: its fields and the bytes of its parts, as they arrive and for as long as somebody
- * needs them. References are counted: the cache and all responses that are sent from a result share it. */
+/* The result of one job: its fields and the bytes of its parts, as they arrive and for as long
+ * as somebody needs them. References are counted: the cache and all responses that are sent from
+ * a result share it. */
 #ifndef PE_LB_CORE_JOB_RESULT_H
 #define PE_LB_CORE_JOB_RESULT_H
 
@@ -34,7 +35,8 @@ struct job_result {
     size_t held;                              /* bytes of it that are this result's */
 };
 
-/* A new result with one reference. Takes over `parts` and leaves them empty. Returns NULL without memory. */
+/* A new result with one reference. Takes over `parts` and leaves them empty. Returns NULL
+ * without memory. */
 struct job_result *job_result_new(size_t *account, const struct pe_result *fields, struct pe_parts *parts,
                                   struct pe_error *err);
 
@@ -62,8 +64,8 @@ struct job_result *job_result_vm_error(size_t *account, const char *image, const
 int job_result_encode(const struct job_result *result, struct pe_buf *out,
                       struct pe_error *err) PE_MUST_CHECK;
 
-/* Decode a stored result. It is checked like a message of a worker, because a store may be shared, damaged or
- * of another version. Returns NULL with PE_ERR_MALFORMED if it is not valid. */
+/* Decode a stored result. It is checked like a message of a worker, because a store may be
+ * shared, damaged or of another version. Returns NULL with PE_ERR_MALFORMED if it is not valid. */
 struct job_result *job_result_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err);
 
 #endif

@@ -30,8 +30,8 @@ struct loop_ops {
      * without blocking. */
     struct loop_watch *(*watch)(struct loop *loop, int fd, void (*on_readable)(void *data), void *data);
 
-    /* Call `on_writable` once, with the data of the watch, when the descriptor can be written to. Must
-     * not be called again before that. */
+    /* Call `on_writable` once, with the data of the watch, when the descriptor can be written
+     * to. Must not be called again before that. */
     void (*await_writable)(struct loop_watch *watch, void (*on_writable)(void *data));
 
     /* Stop watching and close the descriptor. */

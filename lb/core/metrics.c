@@ -16,8 +16,8 @@ void metrics_result(struct metrics *metrics, const struct pe_result *result)
         pe_histogram_observe(&metrics->phases[phase], &metrics_bounds, result->phase_us[phase]);
 }
 
-/* The counter of a status. The balancer's own names are few; a worker may invent problem types, and those
- * that do not fit into the table are counted together. */
+/* The counter of a status. The balancer's own names are few; a worker may invent problem types,
+ * and those that do not fit into the table are counted together. */
 static uint64_t *status_count(struct metrics *metrics, const char *name)
 {
     int i = 0;

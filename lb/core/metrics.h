@@ -28,8 +28,8 @@ struct metrics {
 /* Count the phases of a job that ran. */
 void metrics_result(struct metrics *metrics, const struct pe_result *result);
 
-/* Count a request that has ended after `took_us` microseconds. `status` may come from a worker: only names
- * that are valid in a label are used. */
+/* Count a request that has ended after `took_us` microseconds. `status` may come from a worker:
+ * only names that are valid in a label are used. */
 void metrics_request(struct metrics *metrics, const char *status, uint64_t took_us);
 
 #endif

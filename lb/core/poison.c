@@ -1,4 +1,4 @@
-/* A ring of the latest few: poison is rare, and looking through all of it is cheap. */
+/* A ring of the most recent entries. Poison is rare, so a linear search is cheap enough. */
 #include "lb/core/poison.h"
 
 void poison_remember(struct poison *poison, const struct job_key *key, uint64_t until_us)

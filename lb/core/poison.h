@@ -1,4 +1,4 @@
-/* Jobs that killed slots, held back for a while. */
+/* Jobs that killed slots. They are held back for a while. */
 #ifndef PE_LB_CORE_POISON_H
 #define PE_LB_CORE_POISON_H
 
@@ -8,17 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POISON_MAX = 256 }; /* jobs remembered; the oldest goes first */
+enum { POISON_MAX = 256 }; /* jobs that are remembered; the oldest one is overwritten first */
 
 struct poison {
     struct {
         struct job_key key;
-        uint64_t until_us; /* on pe_now_us()'s clock */
+        uint64_t until_us; /* on the clock of pe_now_us() */
     } jobs[POISON_MAX];
-    size_t count; /* ever remembered; jobs[count % POISON_MAX] is the next place */
+    size_t count; /* jobs remembered so far; the next one is written to jobs[count % POISON_MAX] */
 };
 
+/* Hold a job back until `until_us`. */
 void poison_remember(struct poison *poison, const struct job_key *key, uint64_t until_us);
+/* Whether a job is held back at `now_us`. */
 bool poison_holds(const struct poison *poison, const struct job_key *key, uint64_t now_us);
 
 #endif

@@ -1,5 +1,5 @@
-/* The event loop's side of the result store: messages to the helper and back, its life, and timeouts. The
- * helper's side is store_keeper.c. */
+/* The event loop's side of the result store: messages to the helper and back, its life, and
+ * timeouts. The helper's side is store_keeper.c. */
 #include "lb/core/result_store.h"
 
 #include "base/cleanup.h"
@@ -83,7 +83,8 @@ void result_store_forget(struct result_store *store, const void *data)
 
 static void flush(void *data);
 
-/* Write what is in `sending`. Returns false if the rest has to wait. An error is seen by the reader, too. */
+/* Write what is in `sending`. Returns false if the rest has to wait. An error is seen by the
+ * reader, too. */
 static bool write_some(struct result_store *store)
 {
     while (store->sent < store->sending.size) {
@@ -183,8 +184,8 @@ static void on_readable(void *data)
 
 /* ---- the life of the helper ---- */
 
-/* In the child. Of all open descriptors it keeps the socket and stderr: others may belong to somebody who
- * waits for this process to close them. */
+/* In the child. Of all open descriptors it keeps the socket and stderr: others may belong to
+ * somebody who waits for this process to close them. */
 static void become_keeper(const struct result_store_settings *settings, int fd)
 {
     char size_text[24];

@@ -1,7 +1,8 @@
-/* Results outside of this process's memory: on disk (LMDB), so that they survive a restart, and in memcached,
- * which several balancers share. Both may block, so a helper process does the work (store_keeper.h) and the
- * event loop only exchanges messages with it. The store can never fail a job: if it is slow, full or gone, a
- * lookup finds nothing. Not to be confused with the image store of the workers (store/). */
+/* Results outside of this process's memory: on disk (LMDB), so that they survive a restart, and
+ * in memcached, which several balancers share. Both may block, so a helper process does the work
+ * (store_keeper.h) and the event loop only exchanges messages with it. The store can never fail
+ * a job: if it is slow, full or gone, a lookup finds nothing. Not to be confused with the image
+ * store of the workers (store/). */
 #ifndef PE_LB_CORE_RESULT_STORE_H
 #define PE_LB_CORE_RESULT_STORE_H
 
@@ -42,16 +43,16 @@ struct result_store {
 /* The answer to a lookup: a result that is borrowed for the call, or NULL. */
 typedef void result_store_callback(void *data, struct job_result *result);
 
-/* Start the helper if a folder or servers are configured. `loop`, `settings` and `account` must outlive the
- * store, which must stay where it is. PE_ERR_INVALID for more than 64 servers; otherwise the error of
- * socketpair(2) or fork(2). */
+/* Start the helper if a folder or servers are configured. `loop`, `settings` and `account` must
+ * outlive the store, which must stay where it is. PE_ERR_INVALID for more than 64 servers;
+ * otherwise the error of socketpair(2) or fork(2). */
 int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account,
                       struct pe_error *err) PE_MUST_CHECK;
 
-/* Look up the result of a job. Returns true if `callback` will be called from the event loop, once, unless
- * result_store_forget() is called first. A lookup that takes longer than 400 ms counts as a miss. Returns
- * false if there is no store to ask. */
+/* Look up the result of a job. Returns true if `callback` will be called from the event loop,
+ * once, unless result_store_forget() is called first. A lookup that takes longer than 400 ms
+ * counts as a miss. Returns false if there is no store to ask. */
 bool result_store_lookup(struct result_store *store, const struct job_key *key,
                          result_store_callback *callback, void *data);
 
@@ -61,8 +62,8 @@ void result_store_forget(struct result_store *store, const void *data);
 /* Store a complete result. It is dropped if the helper does not keep up. */
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result);
 
-/* Send all that is still queued, which may block, then end the helper and wait for it. After that, everything
- * is on disk. */
+/* Send all that is still queued, which may block, then end the helper and wait for it. After
+ * that, everything is on disk. */
 void result_store_close(struct result_store *store);
 
 #endif

@@ -1,5 +1,5 @@
-/* The queue, the ready slots and the workers, and how jobs are matched with slots. When matching happens is
- * decided in dispatch.c. */
+/* The queue, the ready slots and the workers, and how jobs are matched with slots. When matching
+ * happens is decided in dispatch.c. */
 #include "lb/core/scheduler.h"
 
 #include <stdio.h>
@@ -74,7 +74,8 @@ static struct worker *find_worker(const struct scheduler *scheduler, const char 
     return NULL;
 }
 
-/* Assign a slot to a worker, or to none. A ready slot moves to the list of ready slots of that worker. */
+/* Assign a slot to a worker, or to none. A ready slot moves to the list of ready slots of that
+ * worker. */
 static void assign_slot(struct scheduler *scheduler, struct slot *slot, struct worker *worker)
 {
     if (slot->worker) {
@@ -261,8 +262,8 @@ static bool is_warm(enum fit fit)
     return fit == FIT_WARM || fit == FIT_BUSY_WARM;
 }
 
-/* The best slot of one worker: the one that was used last among those that are warm for the image, otherwise
- * the one that was used last. */
+/* The best slot of one worker: the one that was used last among those that are warm for the
+ * image, otherwise the one that was used last. */
 static enum fit best_of_worker(const struct worker *worker, const char *image, struct slot **best)
 {
     const struct catalog_entry *entry = accepts_jobs(worker) && worker->ready.next != &worker->ready
@@ -420,8 +421,8 @@ size_t scheduler_capacity(const struct scheduler *scheduler)
 
 /* ---- matching ---- */
 
-/* The next job of a client and its slot: the first job that a ready slot can run, unless a VM is warm for a
- * job soon behind it. */
+/* The next job of a client and its slot: the first job that a ready slot can run, unless a VM is
+ * warm for a job soon behind it. */
 static struct queue_entry *next_entry(const struct scheduler *scheduler, struct client_queue *client,
                                       struct slot **slot)
 {

@@ -1,12 +1,13 @@
-/* Which job goes to which slot: the workers and their images, the slots that are ready, and the queue of
- * jobs. This is a pure data structure without sockets, HTTP or a clock. Workers are allocated here; slots,
- * queue entries and client queues are embedded in their owners' structs, and the owner removes them before
- * it frees them.
+/* Which job goes to which slot: the workers and their images, the slots that are ready, and the
+ * queue of jobs. This is a pure data structure without sockets, HTTP or a clock. Workers are
+ * allocated here; slots, queue entries and client queues are embedded in their owners' structs, and
+ * the owner removes them before it frees them.
  *
- * Clients take turns. Each client has a queue of its own, and the next job comes from the client whose
- * last turn was longest ago. Within one client, jobs start in the order of arrival, with two exceptions: a
- * job that no ready slot can run does not block the jobs behind it, and a job for which a warm VM is ready
- * may overtake one that would need a new VM, a bounded number of times. */
+ * Clients take turns. Each client has a queue of its own, and the next job comes from the client
+ * whose last turn was longest ago. Within one client, jobs start in the order of arrival, with
+ * two exceptions: a job that no ready slot can run does not block the jobs behind it, and a job
+ * for which a warm VM is ready may overtake one that would need a new VM, a bounded number of
+ * times. */
 #ifndef PE_LB_CORE_SCHEDULER_H
 #define PE_LB_CORE_SCHEDULER_H
 
@@ -38,16 +39,17 @@ struct worker {
 
 /* How a job reaches the machine that runs it. */
 struct slot_ops {
-    /* Send a job to a slot that it was matched with. From then on, the slot reports to the job with
-     * job_on_...() (lb/core/job.h) until it has made one of the calls that end a job, or until cancel() was
-     * called. */
+    /* Send a job to a slot that it was matched with. From then on, the slot reports to the job
+     * with job_on_...() (lb/core/job.h) until it has made one of the calls that end a job, or
+     * until cancel() was called. */
     void (*start)(struct slot *slot, struct job *job);
 
-    /* Nobody wants the job any more. The slot forgets the job at once and does not read its input again. */
+    /* Nobody wants the job any more. The slot forgets the job at once and does not read its
+     * input again. */
     void (*cancel)(struct slot *slot);
 
-    /* Close the connection of a slot that runs nothing. Its worker connects again, to the process that
-     * listens then. */
+    /* Close the connection of a slot that runs nothing. Its worker connects again, to the
+     * process that listens then. */
     void (*dismiss)(struct slot *slot);
 };
 
@@ -61,8 +63,8 @@ struct slot {
     struct queue_entry *entry; /* the job that runs on it */
 };
 
-/* The queue of one client. Zero-initialise it before the first job. It may be freed when it holds no
- * job. */
+/* The queue of one client. Zero-initialise it before the first job. It may be freed when it
+ * holds no job. */
 struct client_queue {
     struct list in_turns; /* while it holds jobs */
     struct list queue;
@@ -97,20 +99,22 @@ struct scheduler {
     uint64_t serials;
 };
 
+/* Begin with no workers, slots and jobs. `limits` is copied. */
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits);
 
-/* Record what the worker behind the registration `owner` says about itself. If another registration
- * spoke for the same name, this one replaces it: the worker came back before its old connection was
- * found dead. `hello->images` is borrowed; the catalog takes a reference. Without memory PE_ERR_INTERNAL. */
+/* Record what the worker behind the registration `owner` says about itself. If another
+ * registration spoke for the same name, this one replaces it: the worker came back before its
+ * old connection was found dead. `hello->images` is borrowed; the catalog takes a reference.
+ * Without memory PE_ERR_INTERNAL. */
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                            struct pe_error *err) PE_MUST_CHECK;
 
 /* The registration `owner` was closed. Its worker's slots stay, but get no jobs. */
 void scheduler_worker_gone(struct scheduler *scheduler, const void *owner);
 
-/* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept while the
- * worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was drained before;
- * PE_ERR_BUSY if too many workers are drained. */
+/* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept
+ * while the worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was
+ * drained before; PE_ERR_BUSY if too many workers are drained. */
 int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
                     struct pe_error *err) PE_MUST_CHECK;
 
@@ -124,39 +128,40 @@ void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot);
 void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const char *worker,
                           const char *warm);
 
-/* Remove a slot. If a job runs on it, the two are separated; the owner of the job submits it again. */
+/* Remove a slot. If a job runs on it, the two are separated; the owner of the job submits it
+ * again. */
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot);
 
-/* The entry of the first worker that has the image; NULL if no worker has it. Valid until that worker says
- * something new. */
+/* The entry of the first worker that has the image; NULL if no worker has it. Valid until that
+ * worker says something new. */
 const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image);
 
 /* Whether the queue has room for one more entry. */
 bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry);
 
-/* Put a job at the end of its client's queue. With `front`, put it before all other jobs: it waited before
- * and lost its slot. PE_ERR_BUSY if the queue is full and no ready slot could run this job; with `front`
- * there is always room. */
+/* Put a job at the end of its client's queue. With `front`, put it before all other jobs: it
+ * waited before and lost its slot. PE_ERR_BUSY if the queue is full and no ready slot could run
+ * this job; with `front` there is always room. */
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front,
                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove a job from the queue, or from its slot. */
 void scheduler_entry_remove(struct scheduler *scheduler, struct queue_entry *entry);
 
-/* How many jobs would start before a new job of this client, at most: the client's own jobs, and as many of
- * each other client. `client` NULL stands for a client without jobs. */
+/* How many jobs would start before a new job of this client, at most: the client's own jobs, and
+ * as many of each other client. `client` NULL stands for a client without jobs. */
 size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct client_queue *client);
 
-/* How many jobs would start before this job, which waits. This is a snapshot: clients whose turn comes first
- * may still send jobs, and jobs with a warm VM may overtake. */
+/* How many jobs would start before this job, which waits. This is a snapshot: clients whose turn
+ * comes first may still send jobs, and jobs with a warm VM may overtake. */
 size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct queue_entry *entry);
 
 /* How many jobs the registered workers run at a time. */
 size_t scheduler_capacity(const struct scheduler *scheduler);
 
-/* Find the next job that a ready slot can run, and take it out of the queue; its `slot` is set. A slot whose
- * worker has a VM free is preferred to one whose worker is busy, then a slot that is warm for the image,
- * then a slot of the worker that was used last. NULL if no job can start. */
+/* Find the next job that a ready slot can run, and take it out of the queue; its `slot` is set.
+ * A slot whose worker has a VM free is preferred to one whose worker is busy, then a slot that
+ * is warm for the image, then a slot of the worker that was used last. NULL if no job can start. */
 struct queue_entry *scheduler_match(struct scheduler *scheduler);
 
 #endif

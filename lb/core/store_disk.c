@@ -1,5 +1,6 @@
-/* The LMDB tables. Commits are not synced one by one: a crash of the process loses nothing, one of the
- * machine at most the last seconds; an outcome's own checksum finds what such a crash may garble. */
+/* The LMDB tables. Commits are not synced one by one. A crash of the process loses nothing; a
+ * crash of the machine loses at most the last seconds. The checksum of each result detects data
+ * that such a crash has damaged. */
 #include "lb/core/store_disk.h"
 
 #include <endian.h>
@@ -12,18 +13,18 @@
 enum {
     TABLES = 4,
     PAGE = 4096,
-    OVERHEAD = 512,          /* of a result in the small tables, bytes, roughly */
-    SLACK = 32 * 1024 * 1024 /* of the map: pages freed and not yet used again */
+    OVERHEAD = 512,          /* bytes that a result needs in the small tables, roughly */
+    SLACK = 32 * 1024 * 1024 /* bytes in the map for pages that were freed and not reused yet */
 };
 
 struct use {
-    uint64_t number; /* big endian: the table is in its order */
+    uint64_t number; /* big endian, so that the table is sorted by it */
     uint64_t bytes;
 };
 
 static int fail(int code, const char *what, struct pe_error *err)
 {
-    return pe_fail(err, PE_ERR_INTERNAL, "the cache on disk: %s: %s", what, mdb_strerror(code));
+    return pe_fail(err, PE_ERR_INTERNAL, "the result store on disk failed: %s: %s", what, mdb_strerror(code));
 }
 
 static MDB_val value_of(const void *bytes, size_t size)
@@ -80,7 +81,7 @@ int store_disk_open(struct store_disk *disk, const char *folder, uint64_t bytes_
 {
     *disk = (struct store_disk){.bytes_max = bytes_max};
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making %s", folder);
+        return pe_fail_errno(err, "cannot make the folder %s", folder);
     int code = open_environment(disk, folder);
     if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH || code == MDB_PANIC) {
         empty_folder(folder);
@@ -131,7 +132,7 @@ static int find_use(MDB_txn *txn, const struct store_disk *disk, const struct jo
     return 0;
 }
 
-/* Make `key` the one used last. */
+/* Record that `key` was used just now. */
 static int note_use(MDB_txn *txn, const struct store_disk *disk, const struct job_key *key, uint64_t bytes)
 {
     struct use old;
@@ -168,7 +169,7 @@ static int remove_key(MDB_txn *txn, const struct store_disk *disk, const struct 
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-/* Remove what was unused for longest until `room` more bytes fit. */
+/* Remove the results that were not used for longest until `room` more bytes fit. */
 static int make_room(MDB_txn *txn, const struct store_disk *disk, uint64_t room, uint64_t *bytes)
 {
     while (*bytes && *bytes + room > disk->bytes_max) {
@@ -188,7 +189,7 @@ static int make_room(MDB_txn *txn, const struct store_disk *disk, uint64_t room,
     return 0;
 }
 
-/* ---- getting and putting ---- */
+/* ---- reading and storing ---- */
 
 int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe_buf *out,
                    struct pe_error *err)
@@ -230,7 +231,7 @@ int store_disk_put(struct store_disk *disk, const struct job_key *key, const voi
 {
     MDB_txn *txn = NULL;
     if (size + OVERHEAD + PAGE > disk->bytes_max / 8)
-        return 0; /* one result must not push out everything else */
+        return 0; /* one result must not evict all others */
     int code = mdb_txn_begin(disk->env, NULL, 0, &txn);
     if (code)
         return fail(code, "beginning to write", err);

@@ -1,5 +1,5 @@
-/* Results on disk: an LMDB environment with a bound on its bytes, the result unused for longest goes first.
- * Several processes may use one folder. */
+/* Results on disk: an LMDB environment with a bound on its size. The result that was not used
+ * for longest is removed first. Several processes may use one folder. */
 #ifndef PE_LB_CORE_STORE_DISK_H
 #define PE_LB_CORE_STORE_DISK_H
 
@@ -11,27 +11,31 @@
 #include <stdint.h>
 
 struct store_disk {
-    MDB_env *env;    /* NULL: there is none */
+    MDB_env *env;    /* NULL: it is not open */
     MDB_dbi results; /* key -> stored form */
-    MDB_dbi uses;    /* number of the last use, big endian -> key */
-    MDB_dbi numbers; /* key -> that number and the bytes it counts */
+    MDB_dbi uses;    /* number of the last use (big endian) -> key */
+    MDB_dbi numbers; /* key -> number of the last use, and bytes that count */
     MDB_dbi totals;  /* "bytes" and "uses" -> uint64_t */
     uint64_t bytes_max;
 };
 
-/* Open or make the environment in `folder`. One that is damaged is emptied. */
+/* Open the environment in `folder`, or make it. A damaged one is emptied. PE_ERR_INTERNAL says what
+ * failed.
+ * */
 int store_disk_open(struct store_disk *disk, const char *folder, uint64_t bytes_max,
                     struct pe_error *err) PE_MUST_CHECK;
 void store_disk_close(struct store_disk *disk);
 
-/* 1 and the stored form appended to `out`, 0 when there is none. */
+/* Append the stored form of a result to `out` and return 1. Return 0 if there is none. */
 int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe_buf *out,
                    struct pe_error *err) PE_MUST_CHECK;
 
+/* Store a result in place of an older one. One that is larger than an eighth of the bound is
+ * ignored. */
 int store_disk_put(struct store_disk *disk, const struct job_key *key, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Write what the system still holds in memory. */
+/* Sync to disk what the system holds in memory. */
 void store_disk_sync(struct store_disk *disk);
 
 #endif

@@ -1,5 +1,6 @@
-/* The keeper's loop: one message after the other. Disk first, since it is nearer; what memcached had is kept
- * on disk as well. It ends with its parent. */
+/* The loop of the helper: one message after the other. The disk is asked first, because it is
+ * nearer. What is found in memcached is stored on disk as well. The helper exits with its
+ * parent. */
 #include "lb/core/store_keeper.h"
 
 #include "base/buffer.h"
@@ -20,8 +21,8 @@
 enum {
     MEMCACHED_PORT = 11211,
     MEMCACHED_MS = 100,                /* for connecting, and for each answer */
-    MEMCACHED_RETRY_S = 2,             /* a server that failed is left alone for as long */
-    MEMCACHED_KEEP_S = 7 * 24 * 3600,  /* how long results stay there */
+    MEMCACHED_RETRY_S = 2,             /* a server that failed is not asked for this long */
+    MEMCACHED_KEEP_S = 7 * 24 * 3600,  /* how long results are kept there */
     MEMCACHED_VALUE_MAX = 1000 * 1000, /* just below the 1 MiB of its default configuration */
     SYNC_MS = 2000,
 };
@@ -55,7 +56,8 @@ static int open_shared(struct keeper *keeper, char **servers, int count, struct 
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MEMCACHED_MS);
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, MEMCACHED_RETRY_S);
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
-    /* The same server for the same key in every balancer, and few changes when one is added. */
+    /* Every balancer chooses the same server for a key, and few keys move when a server is
+     * added. */
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_KETAMA, 1);
     for (int i = 0; i < count; i++)
         if (add_server(keeper->shared, servers[i]) < 0)
@@ -112,7 +114,7 @@ static int find(struct keeper *keeper, const struct job_key *key, struct pe_buf 
     return found;
 }
 
-static int answer(struct keeper *keeper, const struct store_frame *asked, struct pe_error *err)
+static int send_answer(struct keeper *keeper, const struct store_frame *asked, struct pe_error *err)
 {
     pe_autobuf struct pe_buf found = {0};
     struct store_frame frame = *asked;
@@ -134,7 +136,7 @@ static void keep(struct keeper *keeper, const struct job_key *key, const struct 
     keeper->unsynced = true;
 }
 
-/* Fill `bytes` from the socket; 0 at its end. */
+/* Fill `bytes` from the socket. Returns 0 at the end of the stream. */
 static int read_exactly(int fd, void *bytes, size_t size)
 {
     for (size_t got = 0; got < size;) {
@@ -148,7 +150,8 @@ static int read_exactly(int fd, void *bytes, size_t size)
     return 1;
 }
 
-/* What the system holds is written while nothing is to be done. */
+/* Wait for the next message. While there is nothing to do, sync to disk what the system holds in
+ * memory. */
 static void wait_for_message(struct keeper *keeper)
 {
     struct pollfd poll_fd = {.fd = keeper->fd, .events = POLLIN};
@@ -168,13 +171,13 @@ static int serve(struct keeper *keeper, struct pe_error *err)
             return 0;
         payload.size = 0;
         if (frame.size > STORE_PAYLOAD_MAX || pe_buf_reserve(&payload, frame.size + 1, err) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "a message of %u bytes", frame.size);
+            return pe_fail(err, PE_ERR_INTERNAL, "cannot receive a message of %u bytes", frame.size);
         if (!read_exactly(keeper->fd, payload.data, frame.size))
             return 0;
         payload.size = frame.size;
         if (frame.kind == STORE_PUT)
             keep(keeper, &frame.key, &payload);
-        else if (answer(keeper, &frame, err) < 0)
+        else if (send_answer(keeper, &frame, err) < 0)
             return -1;
     }
 }
@@ -186,7 +189,7 @@ int store_keeper_main(int argc, char **argv)
     pe_log_init("pe-lb-store");
     if (argc < 5)
         return 2;
-    /* The balancer's own end of a signal is what ends us: Ctrl-C is for it. */
+    /* Ctrl-C is meant for the balancer. The helper exits when the balancer closes its socket. */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     prctl(PR_SET_NAME, "pe-lb-store");

@@ -1,12 +1,14 @@
-/* The helper process behind lb/core/result_store.h: blocking code on LMDB and libmemcached. */
+/* The store helper: a process with blocking code for LMDB and memcached, behind
+ * lb/core/result_store.h. */
 #ifndef PE_LB_CORE_STORE_KEEPER_H
 #define PE_LB_CORE_STORE_KEEPER_H
 
-/* pe-lb runs itself with this as the first argument to become the helper; then come the socket's file
- * descriptor, the size on disk in MiB, the folder ("" for none) and memcached servers. */
+/* pe-lb executes itself with this as the first argument to become the helper. The other
+ * arguments are the file descriptor of the socket, the size limit on disk in MiB, the folder (""
+ * for none), and the memcached servers. */
 #define STORE_KEEPER_ARGUMENT "--store-keeper"
 
-/* The helper's main function; returns its exit status. */
+/* The main function of the helper. Returns its exit status. */
 int store_keeper_main(int argc, char **argv);
 
 #endif

@@ -1,4 +1,6 @@
-/* From multipart bytes to a checked request. No I/O, no HTTP beyond the Content-Type. */
+/* From multipart bytes to a checked submission. There is no I/O in here, and no HTTP beyond the
+ * Content-Type.
+ * */
 #include "lb/core/submission.h"
 
 #include "base/cleanup.h"
@@ -12,7 +14,9 @@
 
 /* ---- the job part ---- */
 
-/* Browsers say application/json, `curl -F job=@file` says octet-stream, `curl -F 'job={…}'` says nothing. */
+/* Browsers send application/json, `curl -F job=@file` sends octet-stream, `curl -F 'job={…}'` sends
+ * nothing.
+ * */
 static bool is_json_type(const char *content_type)
 {
     size_t size = strcspn(content_type, "; \t");
@@ -44,7 +48,7 @@ static int check_totals(const struct submission *submission, struct pe_error *er
     if (submission->files.count > PE_INPUT_FILES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE, "more than %u input files", PE_INPUT_FILES_MAX);
     if (submission->names > SUBMISSION_NAMES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "the input files' names have more than %u bytes together",
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the names of the input files have more than %u bytes together",
                        SUBMISSION_NAMES_MAX);
     if (submission->total > PE_INPUT_BYTES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE,
@@ -58,16 +62,16 @@ static int check_part_name(const struct pe_form_part *part, struct pe_error *err
 {
     char shown[64];
     if (!strcmp(part->name, "job"))
-        return pe_fail(err, PE_ERR_INVALID, "part 'job' may come only once");
+        return pe_fail(err, PE_ERR_INVALID, "part 'job' may be sent only once");
     if (strcmp(part->name, "file") != 0)
-        return pe_fail(err, PE_ERR_INVALID, "unknown part '%s'; after 'job' there are only 'file' parts",
+        return pe_fail(err, PE_ERR_INVALID, "unknown part '%s'; only 'file' parts may follow 'job'",
                        pe_path_printable(part->name, strlen(part->name), shown, sizeof shown));
     if (!part->has_filename)
         return pe_fail(err, PE_ERR_INVALID, "a part 'file' has no filename");
     return 0;
 }
 
-/* As many pointers as parts; they grow at powers of two, as the parts do. */
+/* Keep a pointer for each part. The array grows at powers of two, like that of the parts. */
 static int keep_bytes(struct submission *submission, const uint8_t *bytes, struct pe_error *err)
 {
     size_t at = submission->files.count - 1;
@@ -109,9 +113,11 @@ static int parse_files(struct pe_form *form, struct submission *submission, stru
     return got;
 }
 
-/* ---- what the files must be to one another ---- */
+/* ---- rules between files ---- */
 
-/* Order in which a folder's content follows right after a file of the folder's name: '/' before all else. */
+/* Sort '/' before all other bytes, so that the content of a folder directly follows a file of the
+ * same name.
+ * */
 static int compare_paths(const void *left, const void *right)
 {
     const unsigned char *a = (const unsigned char *)(*(const struct pe_path *const *)left)->text;
@@ -148,8 +154,8 @@ static int check_stdin(const struct submission *submission, const struct pe_path
         return pe_fail_context(err, "field 'stdin'");
     const struct pe_path *key = &wanted;
     if (!bsearch(&key, sorted, submission->files.count, sizeof *sorted, compare_paths))
-        return pe_fail(err, PE_ERR_INVALID, "field 'stdin' names '%.200s', which is none of the files sent",
-                       name);
+        return pe_fail(err, PE_ERR_INVALID,
+                       "field 'stdin' names '%.200s', which is not among the files that were sent", name);
     return 0;
 }
 

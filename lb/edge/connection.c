@@ -1,5 +1,5 @@
-/* Counting connections, closing slow ones, and closing those whose client still sends. Accepting them is
- * listener.c's part. */
+/* Counting connections, closing slow ones, and closing those whose client still sends. Accepting
+ * them is listener.c's part. */
 #include "lb/edge/connection.h"
 
 #include "base/cleanup.h"
@@ -150,8 +150,8 @@ void connection_idle(struct connection *connection)
 
 /* ---- hang-ups ---- */
 
-/* Nothing is read here. What has arrived is the next request or the end of the stream, and hangup.c reports
- * the latter. */
+/* Nothing is read here. What has arrived is the next request or the end of the stream, and
+ * hangup.c reports the latter. */
 static void on_readable(h2o_socket_t *sock, const char *error)
 {
     (void)error;
@@ -161,9 +161,9 @@ static void on_readable(h2o_socket_t *sock, const char *error)
 int connection_watch_hangup(struct connection *connection, void (*on_hangup)(void *data), void *data,
                             struct pe_error *err)
 {
-    /* libh2o removes a socket from its epoll set when it has read a request, and adds it again after the
-     * response. This keeps it in the set. Nothing is read, because the texts of the request are in the buffer
-     * that would be read into. */
+    /* libh2o removes a socket from its epoll set when it has read a request, and adds it again
+     * after the response. This keeps it in the set. Nothing is read, because the texts of the
+     * request are in the buffer that would be read into. */
     connection->left_polled = true;
     h2o_socket_dont_read(connection->client, 1);
     h2o_socket_read_start(connection->client, on_readable);
@@ -178,7 +178,8 @@ void connection_unwatch_hangup(struct connection *connection)
 
 void connection_shut_down(const h2o_req_t *req)
 {
-    /* libh2o has no call for this. It notices the end of the stream wherever it polls, and a write fails. */
+    /* libh2o has no call for this. It notices the end of the stream wherever it polls, and a
+     * write fails. */
     shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
 }
 

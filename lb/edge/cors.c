@@ -1,13 +1,13 @@
-/* Origins are compared as they are sent: scheme, host and port in their one serialized form. There are no
- * cookies or other credentials here, so allowing an origin gives its pages nothing that curl does not have.
- */
+/* Origins are compared byte by byte: scheme, host and port have one serialized form. There are
+ * no cookies or other credentials, so an allowed origin gives its pages nothing that curl does
+ * not have. */
 #include "lb/edge/cors.h"
 
 #include "lb/edge/http_reply.h"
 
 #include <string.h>
 
-/* The allowed origin that a request names, or NULL. */
+/* The allowed origin that the request comes from, or NULL. */
 static const char *allowed_origin(const struct pe_option_list *origins, const h2o_req_t *req)
 {
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* Add the headers that let a page of an allowed origin read this response. Other origins get none. */
+/* Add the headers that let a page of an allowed origin read this response. Other origins get
+ * none. */
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);
 
 /* Reply to an OPTIONS request for a path that accepts `methods`, a comma-separated list. */

@@ -1,5 +1,5 @@
-/* libh2o's headers, the one place that includes them: they do not compile cleanly under our warnings, and
- * they must be told that the library was built on its own event loop, not on libuv. */
+/* The headers of libh2o. No other file includes them: they do not compile without warnings, and
+ * they must be told that the library was built with its own event loop instead of libuv. */
 #ifndef PE_LB_EDGE_H2O_H
 #define PE_LB_EDGE_H2O_H
 

@@ -1,12 +1,13 @@
-/* The nested epoll set. A closed socket leaves the set only when the last duplicate of its descriptor is
- * closed. So the kernel does not hold a pointer for each socket, but its descriptor and a serial number.
- * Events for a closed connection are ignored. */
+/* The nested epoll set. A closed socket leaves the set only when the last duplicate of its
+ * descriptor is closed. So the kernel does not hold a pointer for each socket, but its
+ * descriptor and a serial number. Events for a closed connection are ignored. */
 #include "lb/edge/hangup.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-/* Hang-ups handled per iteration of the loop. The set stays readable, so the rest follows in the next one. */
+/* Hang-ups handled per iteration of the loop. The set stays readable, so the rest follows in the
+ * next one. */
 enum { PER_ITERATION = 64 };
 
 static struct hangup_watch *find_watch(const struct hangup *hangup, uint64_t event)
@@ -62,8 +63,8 @@ static int make_room(struct hangup *hangup, size_t fd, struct pe_error *err)
     return 0;
 }
 
-/* Edge-triggered, so each hang-up is reported once. Modifying an entry makes the kernel check and report it
- * again. */
+/* Edge-triggered, so each hang-up is reported once. Modifying an entry makes the kernel check
+ * and report it again. */
 static int update_epoll(const struct hangup *hangup, int operation, const struct hangup_watch *watch,
                         struct pe_error *err)
 {

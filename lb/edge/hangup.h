@@ -1,8 +1,8 @@
-/* Notices that a client has gone away while its job waits or runs. libh2o does not read a connection while
- * its request is being handled, so it would not see the end of the stream before it writes. A second epoll
- * set, which the event loop watches, holds the sockets of the clients for just this event. A socket is added
- * with the first job of its connection and leaves the set when it is closed, so a further job costs no system
- * call. */
+/* Notices that a client has gone away while its job waits or runs. libh2o does not read a
+ * connection while its request is being handled, so it would not see the end of the stream
+ * before it writes. A second epoll set, which the event loop watches, holds the sockets of the
+ * clients for just this event. A socket is added with the first job of its connection and leaves
+ * the set when it is closed, so a further job costs no system call. */
 #ifndef PE_LB_EDGE_HANGUP_H
 #define PE_LB_EDGE_HANGUP_H
 
@@ -35,9 +35,9 @@ struct hangup_watch {
 /* Make the epoll set and watch it in `loop`. Fails with the error of epoll_create1(2). */
 int hangup_init(struct hangup *hangup, h2o_loop_t *loop, struct pe_error *err) PE_MUST_CHECK;
 
-/* Call `on_hangup` from the event loop, once, when the client of the connection `fd` goes away, or if it has
- * gone away already. The call may end the connection. A client that closes only its sending side counts as
- * gone, as it does for most proxies. */
+/* Call `on_hangup` from the event loop, once, when the client of the connection `fd` goes away,
+ * or if it has gone away already. The call may end the connection. A client that closes only its
+ * sending side counts as gone, as it does for most proxies. */
 int hangup_watch(struct hangup *hangup, struct hangup_watch *watch, int fd, void (*on_hangup)(void *data),
                  void *data, struct pe_error *err) PE_MUST_CHECK;
 

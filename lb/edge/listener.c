@@ -42,7 +42,8 @@ static void on_pause_over(h2o_timeout_entry_t *entry)
     }
 }
 
-/* Accept nothing for a moment: there are no file descriptors left, or as many connections as are allowed. */
+/* Accept nothing for a moment: there are no file descriptors left, or as many connections as are
+ * allowed. */
 static void pause_accepting(struct listeners *listeners)
 {
     if (h2o_timeout_is_linked(&listeners->pause_entry))
@@ -264,9 +265,9 @@ static void close_listener(struct listener *listener)
     free(listener);
 }
 
-/* Sockets of one port are numbered in the order in which they were bound (socket(7), SO_REUSEPORT). The
- * process that is to be replaced has number 0, and its successor number 1. If there is no number 1, the
- * kernel ignores the filter. */
+/* Sockets of one port are numbered in the order in which they were bound (socket(7),
+ * SO_REUSEPORT). The process that is to be replaced has number 0, and its successor number 1. If
+ * there is no number 1, the kernel ignores the filter. */
 void listeners_yield(struct listeners *listeners)
 {
     struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);

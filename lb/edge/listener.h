@@ -1,4 +1,5 @@
-/* Listening sockets: TCP and UNIX. What happens to accepted connections is lb/edge/connection.h's part. */
+/* Listening sockets: TCP and UNIX. What happens to accepted connections is
+ * lb/edge/connection.h's part. */
 #ifndef PE_LB_EDGE_LISTENER_H
 #define PE_LB_EDGE_LISTENER_H
 
@@ -19,28 +20,29 @@ struct listeners {
     h2o_timeout_entry_t pause_entry;
 };
 
-/* `ctx`, `hosts` (of libh2o's configuration) and `connections` must outlive `listeners`, which must stay
- * where it is. */
+/* `ctx`, `hosts` (of libh2o's configuration) and `connections` must outlive `listeners`, which
+ * must stay where it is. */
 void listeners_init(struct listeners *listeners, h2o_context_t *ctx, h2o_hostconf_t **hosts,
                     struct connections *connections, size_t connections_max);
 
 /* Use a TLS context for connections that are accepted from now on. Takes over the reference. */
 void listeners_set_tls(struct listeners *listeners, SSL_CTX *context);
 
-/* Listen on "HOST:PORT" ("*:PORT" for every address, "[::1]:PORT" for IPv6) or "unix:PATH", with or without
- * TLS. Another pe-lb may listen on the same port; the kernel then spreads connections over both. A socket
- * file on which nobody listens is replaced, one in use is PE_ERR_BUSY. PE_ERR_INVALID if `where` is
- * malformed. */
+/* Listen on "HOST:PORT" ("*:PORT" for every address, "[::1]:PORT" for IPv6) or "unix:PATH", with
+ * or without TLS. Another pe-lb may listen on the same port; the kernel then spreads connections
+ * over both. A socket file on which nobody listens is replaced, one in use is PE_ERR_BUSY.
+ * PE_ERR_INVALID if `where` is malformed. */
 int listeners_open(struct listeners *listeners, const char *where, bool tls,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Listen on the sockets that systemd passes (sd_listen_fds(3)), with TLS on sockets named "tls". Returns
- * their number, or a negative number. */
+/* Listen on the sockets that systemd passes (sd_listen_fds(3)), with TLS on sockets named "tls".
+ * Returns their number, or a negative number. */
 int listeners_adopt(struct listeners *listeners, struct pe_error *err) PE_MUST_CHECK;
 
-/* Ask the kernel to give new connections to another process that listens on the same port, if there is one.
- * Connections that the kernel has already given to this process are still accepted. Sockets from systemd are
- * closed at once: systemd keeps the connections that wait there for the next process. */
+/* Ask the kernel to give new connections to another process that listens on the same port, if
+ * there is one. Connections that the kernel has already given to this process are still
+ * accepted. Sockets from systemd are closed at once: systemd keeps the connections that wait
+ * there for the next process. */
 void listeners_yield(struct listeners *listeners);
 
 /* Stop listening everywhere, and remove our own socket files. Accepted connections stay. */

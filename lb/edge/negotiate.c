@@ -1,12 +1,13 @@
-/* Parsing the Accept header. A malformed range is ignored, as most servers do, so that it does not break a
- * client. */
+/* Parsing the Accept header. A malformed range is ignored, as most servers do, so that it does
+ * not break a client. */
 #include "lb/edge/negotiate.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* How well the ranges describe each type: 0 not at all, 1 as any type, 2 as its main type with any subtype, 3
- * exactly. The most specific range decides, so that a type can be excluded: "a/b;q=0, *". */
+/* How well the ranges describe each type: 0 not at all, 1 as any type, 2 as its main type with
+ * any subtype, 3 exactly. The most specific range decides, so that a type can be excluded:
+ * "a/b;q=0, *". */
 struct choice {
     const char *const *types;
     size_t count;

@@ -77,8 +77,8 @@ static struct ip_address peer_of_connection(h2o_req_t *req)
     return peer;
 }
 
-/* Read the last address of a list and shorten `size` to the part before it. Returns false if it is no
- * address. */
+/* Read the last address of a list and shorten `size` to the part before it. Returns false if it
+ * is no address. */
 static bool read_last_address(const char *text, size_t *size, struct ip_address *peer)
 {
     char address[ADDRESS_TEXT_MAX];

@@ -22,13 +22,14 @@ struct peer_networks {
     bool local; /* "unix" is listed: proxies that connect over a UNIX socket */
 };
 
-/* Parse a list of "ADDRESS", "ADDRESS/BITS" and "unix". PE_ERR_INVALID names an item that is none of
- * them. `networks` must be zero-initialised. */
+/* Parse a list of "ADDRESS", "ADDRESS/BITS" and "unix". PE_ERR_INVALID names an item that is
+ * none of them. `networks` must be zero-initialised. */
 int peer_networks_parse(const struct pe_option_list *list, struct peer_networks *networks,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* The address of a request's client: the other end of the connection or, if that is a trusted proxy, the
- * last address in X-Forwarded-For that is no trusted proxy. Text that is no address ends the search. */
+/* The address of a request's client: the other end of the connection or, if that is a trusted
+ * proxy, the last address in X-Forwarded-For that is no trusted proxy. Text that is no address
+ * ends the search. */
 struct ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req);
 
 #endif

@@ -1,4 +1,5 @@
-/* A libh2o filter. Each response passes through it; those of handlers pass unchanged but for CORS headers. */
+/* A libh2o filter. Each response passes through it; those of handlers pass unchanged but for
+ * CORS headers. */
 #include "lb/edge/problem_filter.h"
 
 #include "lb/edge/connection.h"

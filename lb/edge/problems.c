@@ -1,4 +1,4 @@
-/* The table of problem types and their texts. */
+/* The table of problem types, and their texts. */
 #include "lb/edge/problems.h"
 
 #include "proto/limits.h"
@@ -15,43 +15,45 @@ static const struct problem_type {
     const char *explanation;
 } types[] = {
     {"malformed-request", 400, 0, "The request is malformed",
-     "The request is not what it claims to be: a broken multipart body, text that is not JSON, a missing "
-     "part. The detail says where."},
-    {"unauthorized", 401, 0, "The worker is not known here",
-     "Workers connect with the balancer's token, as Authorization: Bearer. Give pe-worker the same token "
+     "The body cannot be parsed: a broken multipart body, text that is not JSON, or a missing part. The "
+     "detail says where."},
+    {"unauthorized", 401, 0, "The token is missing or wrong",
+     "Workers and operators send a token as Authorization: Bearer. Give pe-worker the same token "
      "file as pe-lb."},
-    {"not-found", 404, 0, "There is no such thing", "Nothing is served at this path. GET / lists what is."},
+    {"not-found", 404, 0, "Not found",
+     "There is nothing at this path, or no object of this name. GET / lists the paths."},
     {"unknown-image", 404, 0, "There is no such image",
-     "No worker host has the image the job names. GET /v1/images lists those there are; the detail names "
-     "similar ones."},
+     "No worker has the image that the job names. The detail suggests similar names. GET /v1/images lists "
+     "all images."},
     {"method-not-allowed", 405, 0, "The method is not allowed here",
-     "The path exists, but not with this method. The response's Allow header lists the methods it takes."},
-    {"not-acceptable", 406, 0, "No such form of response",
+     "The path exists, but does not accept this method. The Allow header lists the methods it accepts."},
+    {"not-acceptable", 406, 0, "No acceptable form of response",
      "A result is sent as multipart/form-data, application/json or application/x-cpio; the Accept header "
      "allows none of them."},
     {"too-large", 413, 0, "A limit is exceeded",
-     "The request is larger than a limit; the detail says which. GET /v1/images shows the limits of a job."},
+     "The request is larger than a limit. The detail says which one. GET /v1/images lists the limits of a "
+     "job."},
     {"expectation-failed", 417, 0, "The expectation cannot be met",
-     "The only expectation this server knows is Expect: 100-continue."},
+     "This server only supports Expect: 100-continue."},
     {"invalid-job", 422, 0, "The job is not valid",
-     "The request is well formed, but a value in the job or a file's name is not allowed. The detail names "
-     "it."},
+     "The request is well formed, but a value in the job or the name of a file is not allowed. The detail "
+     "names it."},
     {"canceled", 499, 0, "The job was canceled",
      "The client went away before the result was ready, and the job was stopped."},
-    {"too-many-requests", 429, 1, "This address asks for too much",
-     "One address may have so many jobs at a time and send so many a minute; the detail says which of the "
-     "two "
-     "it was. Try again after the time Retry-After says."},
+    {"too-many-requests", 429, 1, "Too many requests from this address",
+     "The number of jobs at a time and per minute is limited for each address. The detail says which limit "
+     "was reached. Try again after the time that Retry-After says."},
     {"internal", 500, 0, "The service failed",
-     "Something failed that is not the request's fault. The X-Request-Id finds it in the service's log."},
-    {"no-worker", 503, 5, "No worker host is connected",
-     "The balancer runs nothing itself: start at least one worker host with pe-worker --server URL."},
+     "Something failed that is not caused by the request. Search the log of the service for the "
+     "X-Request-Id."},
+    {"no-worker", 503, 5, "No worker is connected",
+     "The balancer does not run jobs itself. Start at least one worker with pe-worker --server URL."},
     {"no-capacity", 503, 1, "There is no capacity now",
-     "More jobs are waiting than the service allows, or this one waited too long. Try again after the time "
+     "The queue is full, or the job has waited for as long as it may. Try again after the time that "
      "Retry-After says."},
     {"job-lost", 504, 0, "The job was lost",
-     "The worker that ran the job went away or stayed silent, more than once. The job may be too much for "
-     "a VM, or the service may be in trouble; trying once more is safe."},
+     "The workers that ran the job went away or did not answer, more than once. The job may need more than "
+     "a VM has, or the service may be in trouble. It is safe to try again."},
 };
 
 enum { TYPE_COUNT = sizeof types / sizeof *types };
@@ -88,12 +90,12 @@ struct pe_problem problem_from_status(int status)
     if (status == 413)
         return problem_make("too-large", "the request body has more than %u bytes", PE_BODY_BYTES_MAX);
     if (status == 417)
-        return problem_make("expectation-failed", "the only known expectation is 100-continue");
+        return problem_make("expectation-failed", "only the expectation 100-continue is supported");
     if (status == 404)
         return problem_make("not-found", "there is nothing at this path");
     if (status >= 500)
         return problem_make("internal", "the request could not be handled");
-    return problem_make("malformed-request", "the request's Content-Length or Transfer-Encoding is broken");
+    return problem_make("malformed-request", "Content-Length or Transfer-Encoding is not valid");
 }
 
 const char *problem_explanation(const char *type)

@@ -1,4 +1,4 @@
-/* OpenSSL's part of a TLS listener. */
+/* Calls of OpenSSL for a TLS listener. */
 #include "lb/edge/tls.h"
 
 #include <openssl/err.h>

@@ -1,4 +1,4 @@
-/* TLS for listeners: a context from certificate and key files, made anew whenever they change. */
+/* TLS for listeners: a context made from certificate and key files, again whenever they change. */
 #ifndef PE_LB_EDGE_TLS_H
 #define PE_LB_EDGE_TLS_H
 
@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 
-/* A context: TLS 1.2 and up, ALPN http/1.1 and, with `http2`, h2 before it. NULL: `err` says which file is
- * wrong. Connections keep the context they began with; SSL_CTX_free ends the caller's reference. */
+/* Make a context: TLS 1.2 and later, ALPN http/1.1 and, with `http2`, h2 before it. NULL with
+ * PE_ERR_INVALID, which names the file that cannot be used. The caller owns a reference
+ * (SSL_CTX_free); each connection keeps one of its own. */
 SSL_CTX *tls_context(const char *certificate, const char *key, bool http2, struct pe_error *err);
 
 #endif

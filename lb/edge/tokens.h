@@ -11,20 +11,20 @@
 
 enum { TOKENS_MAX = 64 };
 
-/* Only digests of the tokens are kept. Comparing digests takes the same time for every guess, whatever its
- * length. */
+/* Only digests of the tokens are kept. Comparing digests takes the same time for every guess,
+ * whatever its length. */
 struct tokens {
     uint8_t digests[TOKENS_MAX][32];
     size_t count;
     bool required; /* false: no token is needed */
 };
 
-/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file without a token, or
- * with more than TOKENS_MAX. On failure `tokens` stays as it was. */
+/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file
+ * without a token, or with more than TOKENS_MAX. On failure `tokens` stays as it was. */
 int tokens_read(struct tokens *tokens, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether a request carries one of the tokens in its Authorization header. Otherwise the request has been
- * answered with the problem "unauthorized". */
+/* Whether a request carries one of the tokens in its Authorization header. Otherwise the request
+ * has been answered with the problem "unauthorized". */
 bool tokens_authorize(const struct tokens *tokens, h2o_req_t *req);
 
 #endif

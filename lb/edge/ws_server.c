@@ -1,6 +1,6 @@
-/* WebSocket connections on libh2o and wslay. Everything is sent from a timer of zero length, never inside the
- * call that queues it. A send can fail and end the connection, and that must not happen to a caller that is
- * walking over slots and jobs. */
+/* WebSocket connections on libh2o and wslay. Everything is sent from a timer of zero length,
+ * never inside the call that queues it. A send can fail and end the connection, and that must
+ * not happen to a caller that is walking over slots and jobs. */
 #include "lb/edge/ws_server.h"
 
 #include "base/io.h"
@@ -73,7 +73,8 @@ static void on_flush(h2o_timeout_entry_t *entry)
 
 /* ---- callbacks of libh2o and wslay ---- */
 
-/* libh2o closes the socket when wslay has finished the closing handshake. The close frame is still here. */
+/* libh2o closes the socket when wslay has finished the closing handshake. The close frame is
+ * still here. */
 static void send_close_frame(struct ws_server *ws)
 {
     h2o_socket_t *sock = ws->conn->sock;
@@ -114,7 +115,8 @@ static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_m
         ws->events->on_bytes(ws, message->msg, message->msg_length);
 }
 
-/* Each piece of a frame shows that the other side is alive, long before a large message is complete. */
+/* Each piece of a frame shows that the other side is alive, long before a large message is
+ * complete. */
 static void on_frame_piece(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_chunk_arg *piece, void *user_data)
 {
@@ -133,8 +135,9 @@ static void on_frame_start(wslay_event_context_ptr context,
     ws->heard_ms = h2o_now(ws->context->ctx->loop);
 }
 
-/* The callback of libh2o writes each piece of a frame separately and waits for it, so a small message would
- * take one iteration of the loop for each piece. This one collects what is then written at once. */
+/* The callback of libh2o writes each piece of a frame separately and waits for it, so a small
+ * message would take one iteration of the loop for each piece. This one collects what is then
+ * written at once. */
 static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, size_t size, int flags,
                        void *user_data)
 {
@@ -276,8 +279,8 @@ void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)
 
 void ws_server_kill(struct ws_server *ws)
 {
-    /* libh2o sees the end of the stream and reports it. Without a socket, the upgrade is still under way, and
-     * the next tick calls this function again. */
+    /* libh2o sees the end of the stream and reports it. Without a socket, the upgrade is still
+     * under way, and the next tick calls this function again. */
     ws->closing = true;
     if (ws->conn->sock)
         shutdown(h2o_socket_get_fd(ws->conn->sock), SHUT_RDWR);

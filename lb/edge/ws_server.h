@@ -1,5 +1,5 @@
-/* The server's end of one WebSocket connection (RFC 6455): the handshake, messages in both directions, pings,
- * timeouts, closing. What the messages mean is the owner's part (lb/workers). */
+/* The server's end of one WebSocket connection (RFC 6455): the handshake, messages in both
+ * directions, pings, timeouts, closing. What the messages mean is the owner's part (lb/workers). */
 #ifndef PE_LB_EDGE_WS_SERVER_H
 #define PE_LB_EDGE_WS_SERVER_H
 
@@ -42,21 +42,21 @@ struct ws_server {
 /* `ctx` must outlive `context`, which must stay where it is. */
 void ws_context_init(struct ws_context *context, h2o_context_t *ctx);
 
-/* Check a handshake. Returns true if ws_server_open() can follow; it needs `client_key`. Otherwise the
- * request has been answered with a problem. */
+/* Check a handshake. Returns true if ws_server_open() can follow; it needs `client_key`.
+ * Otherwise the request has been answered with a problem. */
 bool ws_server_check_handshake(h2o_req_t *req, const char **client_key);
 
 /* Upgrade the connection of a request. From now on `ws` must live until on_closed. */
 void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t *req, const char *client_key,
                     const struct ws_server_events *events);
 
-/* Queue a message. The bytes are copied, and sent from the event loop, never inside the call. On a connection
- * that is closing, nothing happens. */
+/* Queue a message. The bytes are copied, and sent from the event loop, never inside the call. On
+ * a connection that is closing, nothing happens. */
 void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text);
 void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size);
 
-/* Whether more should be queued now. A few messages are, so that the connection always has something to
- * send. */
+/* Whether more should be queued now. A few messages are, so that the connection always has
+ * something to send. */
 bool ws_server_has_room(const struct ws_server *ws);
 
 /* Start closing, with a WebSocket status code and a reason for the log of the other side. */

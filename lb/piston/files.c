@@ -1,5 +1,5 @@
-/* Files of a Piston request: names made safe, contents decoded as Node's Buffer.from does, which ignores what
- * does not belong there. */
+/* Files of a Piston request: names are made safe, and contents are decoded as Buffer.from of
+ * Node does, which ignores invalid characters. */
 #include "lb/piston/request.h"
 
 #include "base/cleanup.h"
@@ -10,19 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STDIN_NAME ".stdin" /* and underscores, when a file of the client's is called that */
+#define STDIN_NAME ".stdin" /* followed by underscores if the client has sent a file of this name */
 
 struct file_decoder {
     struct pe_buf *contents;
     struct submission *submission;
     struct pe_arguments *texts;
-    json_t *seen;    /* names, and their places among the job's files */
+    json_t *seen;    /* name -> index in the files of the submission */
     size_t *offsets; /* of each file in `contents` */
 };
 
 /* ---- names ---- */
 
-/* JavaScript's idea of false, for values that JSON can have. */
+/* Whether JavaScript treats a JSON value as false. */
 static bool is_falsy(const json_t *value)
 {
     return !value || json_is_null(value) || json_is_false(value) ||
@@ -37,10 +37,10 @@ static int escapes(const char *name, size_t size, struct pe_error *err)
                    pe_path_printable(name, size, shown, sizeof shown));
 }
 
-/* As path.join does: "./a", "/a" and "b/../a" are "a". */
+/* Normalise a name as path.join of Node does: "./a", "/a" and "b/../a" become "a". */
 static int normalize(const char *name, size_t size, struct pe_path *path, struct pe_error *err)
 {
-    char kept[PE_PATH_MAX + 2]; /* components with a '/' in front of each */
+    char kept[PE_PATH_MAX + 2]; /* components, each with a '/' before it */
     size_t used = 0;
     for (size_t at = 0, length = 0; at <= size; at += length + 1) {
         const char *slash = at < size ? memchr(name + at, '/', size - at) : NULL;
@@ -62,7 +62,7 @@ static int normalize(const char *name, size_t size, struct pe_path *path, struct
         used += length + 1;
     }
     if (used == 0)
-        return pe_fail(err, PE_ERR_INVALID, "the name of a file is the folder's");
+        return pe_fail(err, PE_ERR_INVALID, "the name of a file means the folder itself");
     return pe_path_parse(kept + 1, used - 1, 1, path, err);
 }
 
@@ -87,7 +87,7 @@ static bool is_encoding(const json_t *file, const char *encoding)
     return value && !strcmp(value, encoding);
 }
 
-bool piston_file_says_text(const json_t *file)
+bool piston_file_is_text(const json_t *file)
 {
     return is_falsy(json_object_get(file, "encoding")) || is_encoding(file, "utf8");
 }
@@ -99,7 +99,7 @@ static int hex_value(char digit)
     return at ? (int)(at - digits) : -1;
 }
 
-/* Pairs of digits up to the first that is none. */
+/* Decode pairs of digits, up to the first pair that is not one. */
 static int append_hex(struct pe_buf *out, const char *text, size_t size, struct pe_error *err)
 {
     if (pe_buf_reserve(out, size / 2 + 1, err) < 0)
@@ -113,9 +113,8 @@ static int append_hex(struct pe_buf *out, const char *text, size_t size, struct 
     return 0;
 }
 
-/* The base64 alphabet's characters, the URL-safe one's translated, everything else left out; up to the
- * padding.
- */
+/* Copy the characters of the base64 alphabet up to the padding, and translate the URL-safe
+ * alphabet. Other characters are left out. */
 static size_t clean_base64(const char *text, size_t size, char *clean)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -125,7 +124,7 @@ static size_t clean_base64(const char *text, size_t size, char *clean)
         if (c && strchr(alphabet, c))
             clean[used++] = c;
     }
-    return used - (used % 4 == 1); /* six bits are no byte */
+    return used - (used % 4 == 1); /* a single character has only six bits of a byte */
 }
 
 static int append_base64(struct pe_buf *out, const char *text, size_t size, struct pe_error *err)
@@ -158,7 +157,8 @@ static int append_content(struct pe_buf *out, const json_t *file, struct pe_erro
 
 /* ---- files ---- */
 
-/* The place of a name among the job's files. One that comes again replaces what came before. */
+/* The index of a name in the files of the submission. A file that is sent twice replaces the
+ * first one. */
 static int place_of(struct file_decoder *decoder, const struct pe_path *path, size_t *place,
                     struct pe_error *err)
 {
@@ -186,7 +186,7 @@ static int add_file(struct file_decoder *decoder, const json_t *file, size_t ind
     return is_text && place == known ? pe_arguments_add(decoder->texts, path.text, err) : 0;
 }
 
-/* Standard input is a file of the job; the stages remove it from the folder. */
+/* Standard input is a file of the job. The stages remove it from the folder. */
 static int add_stdin(struct file_decoder *decoder, const json_t *input, struct pe_error *err)
 {
     struct pe_path path = {.text = STDIN_NAME, .length = strlen(STDIN_NAME)};
@@ -228,7 +228,7 @@ int piston_files_decode(const json_t *body, struct pe_buf *contents, struct subm
             return -1;
     if (add_stdin(&decoder, json_object_get(body, "stdin"), err) < 0)
         return -1;
-    /* Only now do the contents stay where they are. */
+    /* The contents do not move any more, so pointers to them stay valid. */
     for (size_t i = 0; i < submission->files.count; i++) {
         submission->bytes[i] = contents->data + offsets[i];
         submission->total += submission->files.items[i].size;

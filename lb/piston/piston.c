@@ -1,5 +1,5 @@
-/* The paths, methods and errors of Piston's API, and its dialect of an exchange. Everything between the
- * request and the result of a job is the same for all APIs (lb/api/exchange.h). */
+/* The paths, methods and errors of Piston's API, and its dialect of an exchange. Everything
+ * between the request and the result of a job is the same for all APIs (lb/api/exchange.h). */
 #include "lb/piston/piston.h"
 
 #include "base/cleanup.h"

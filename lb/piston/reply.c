@@ -1,5 +1,6 @@
-/* The report of the stages (proto/stages.h) in Piston's words. What the guest says is hostile: a report that
- * makes no sense is a stage with status XX, Piston's word for a sandbox that failed. */
+/* The report of the stages (proto/stages.h) in Piston's terms. The guest is not trusted: an
+ * invalid report counts as a stage with the status XX, which is Piston's status for a sandbox
+ * that failed. */
 #include "lb/piston/reply.h"
 
 #include "codec/utf8_text.h"
@@ -12,7 +13,7 @@
 
 /* ---- values ---- */
 
-/* Linux's names; those of the real-time signals count from both ends (signal(7)). */
+/* The names that Linux uses. Real-time signals are counted from both ends (signal(7)). */
 static json_t *signal_name(int number)
 {
     static const char *const names[] = {
@@ -48,7 +49,7 @@ static json_t *milliseconds(uint64_t us)
 
 struct ending {
     json_t *code, *signal, *message; /* new references */
-    const char *status;              /* NULL: all is well */
+    const char *status;              /* NULL: success */
 };
 
 static struct ending killed(const char *status, const char *message)
@@ -97,7 +98,8 @@ static struct ending ending_of(const struct pe_stage_report *stage)
     return failed("the stage could not be started");
 }
 
-/* The job ended before its stage did: with a limit of the job, or the program killed whoever watched it. */
+/* The job ended before its stage: it reached a limit of the job, or the program killed the
+ * process that watched it. */
 static struct ending ending_of_job(const struct pe_result *fields)
 {
     switch (fields->status) {
@@ -119,8 +121,8 @@ static uint64_t less(uint64_t from, uint64_t amount)
     return from > amount ? from - amount : 0;
 }
 
-/* What a stage that did not end used: what the job used, as far as the guest's init could still count it,
- * less the stages before. */
+/* The usage of a stage that did not end: that of the job, as far as the init process of the
+ * guest could measure it, minus the usage of the stages before. */
 static int set_rest(json_t *json, const struct pe_result *fields, const struct pe_stages *before)
 {
     uint64_t wall_us = fields->wall_us, cpu_us = fields->user_us + fields->system_us;
@@ -159,7 +161,7 @@ static json_t *stage_to_json(const struct pe_stage_report *stage, const struct p
     return json;
 }
 
-/* A report whose stages are not those that were asked for counts as none: the job's end is all there is. */
+/* A report with other stages than requested is ignored. Then only the end of the job is known. */
 static bool fits(const struct piston_request *request, const struct pe_stages *stages)
 {
     const char *const names[] = {request->compiled ? "compile" : "run", "run"};
@@ -175,7 +177,7 @@ static int append_chunk(const char *text, size_t size, void *out)
     return pe_buf_append(out, text, size, &ignored);
 }
 
-/* As in Piston, the result of a compilation that failed is the run's, too. */
+/* As in Piston, the result of a failed compilation is also reported as that of the run. */
 static json_t *body_of(const struct piston_request *request, const struct pe_result *fields,
                        const struct pe_stages *stages)
 {
@@ -200,14 +202,14 @@ int piston_reply_encode(const struct piston_request *request, const struct job_r
     pe_autostages struct pe_stages stages = {0};
     const struct pe_part *report = result->parts.count ? &result->parts.items[0] : NULL;
     if (!report || report->kind != PE_PART_STDOUT || report->size > result->bytes.size)
-        return pe_fail(err, PE_ERR_MALFORMED, "a result without stdout");
+        return pe_fail(err, PE_ERR_MALFORMED, "a result has no stdout");
     if (pe_stages_read(result->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
         !fits(request, &stages)) {
         pe_stages_free(&stages);
-        stages.count = 1; /* one that is empty and has not ended */
+        stages.count = 1; /* an empty stage that has not ended */
     }
     pe_autojson json_t *body = body_of(request, &result->fields, &stages);
     if (!body || json_dump_callback(body, append_chunk, out, PE_RESULT_JSON_FLAGS) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "encoding an answer as JSON");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode a reply as JSON");
     return 0;
 }

@@ -1,4 +1,4 @@
-/* A job's outcome as Piston's answer to POST /execute. */
+/* A job's result as Piston's reply to POST /execute. */
 #ifndef PE_LB_PISTON_REPLY_H
 #define PE_LB_PISTON_REPLY_H
 
@@ -7,7 +7,8 @@
 #include "lb/core/job_result.h"
 #include "lb/piston/request.h"
 
-/* Append the whole body for a complete outcome. */
+/* Append the whole body for a complete result. PE_ERR_MALFORMED if the result has no stdout,
+ * PE_ERR_INTERNAL without memory. */
 int piston_reply_encode(const struct piston_request *request, const struct job_result *result,
                         struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 

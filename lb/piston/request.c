@@ -1,4 +1,4 @@
-/* From Piston's JSON to a job of one or two stages. */
+/* From Piston's JSON to a job of one or two stages. Its files are decoded in files.c. */
 #include "lb/piston/request.h"
 
 #include "base/cleanup.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOB_SLACK_MS = 5000 }; /* beside what its stages may take: ending one, beginning the next */
+enum { JOB_SLACK_MS = 5000 }; /* beyond the limits of its stages: to end one and start the next */
 
 const struct pe_runtime_limits piston_default_limits = {
     .value = {[PE_LIMIT_COMPILE_MEMORY] = -1,
@@ -53,7 +53,7 @@ int piston_request_read(const void *body, size_t size, struct piston_request *re
         return pe_fail(err, PE_ERR_TOO_LARGE,
                        "the request has %zu bytes; at most %u are allowed here, more with POST /v1/run", size,
                        PISTON_BODY_MAX);
-    /* Numbers as JavaScript has them: none is too large. An empty body is an empty object, as in Piston. */
+    /* As in JavaScript, no number is too large. As in Piston, an empty body is an empty object. */
     request->body =
         size ? json_loadb(body, size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &where) : json_object();
     if (!request->body)
@@ -71,14 +71,14 @@ void piston_request_free(struct piston_request *request)
 
 /* ---- limits ---- */
 
-/* What JavaScript makes of a value that is to be a number; the texts of Piston. */
-static int parse_limit(const json_t *body, enum pe_runtime_limit limit, int64_t configured, int64_t *taken,
+/* Read a number as JavaScript does. The error texts are those of Piston. */
+static int parse_limit(const json_t *body, enum pe_runtime_limit limit, int64_t configured, int64_t *chosen,
                        struct pe_error *err)
 {
     const char *name = pe_runtime_limit_names[limit];
     const json_t *value = json_object_get(body, name);
     double number = json_number_value(value);
-    *taken = configured;
+    *chosen = configured;
     if (!value || json_is_null(value))
         return 0;
     bool is_nothing = json_is_false(value) || (json_is_string(value) && json_string_length(value) == 0);
@@ -91,16 +91,16 @@ static int parse_limit(const json_t *body, enum pe_runtime_limit limit, int64_t 
         return pe_fail(err, PE_ERR_INVALID, "%s must be non-negative", name);
     double most = (double)PE_GUEST_MEMORY_MIB * PE_MIB;
     number = number < -1 ? -1 : number > most ? most : number;
-    *taken = (int64_t)number + ((double)(int64_t)number < number); /* part of a unit counts as one */
+    *chosen = (int64_t)number + ((double)(int64_t)number < number); /* rounded up */
     return 0;
 }
 
 static int parse_limits(const json_t *body, const struct pe_runtime_limits *configured,
-                        struct pe_runtime_limits *taken, struct pe_error *err)
+                        struct pe_runtime_limits *chosen, struct pe_error *err)
 {
-    *taken = *configured;
+    *chosen = *configured;
     for (int i = 0; i < PE_LIMIT_OUTPUT; i++)
-        if (parse_limit(body, (enum pe_runtime_limit)i, configured->value[i], &taken->value[i], err) < 0)
+        if (parse_limit(body, (enum pe_runtime_limit)i, configured->value[i], &chosen->value[i], err) < 0)
             return -1;
     return 0;
 }
@@ -120,9 +120,9 @@ static struct pe_stage_limits stage_limits(const struct pe_runtime_limits *limit
     };
 }
 
-/* ---- words ---- */
+/* ---- arguments ---- */
 
-/* Node gives a program numbers and the like as text. */
+/* Node passes numbers, booleans and null to a program as text. */
 static int add_argument(struct pe_arguments *arguments, const json_t *value, size_t index,
                         struct pe_error *err)
 {
@@ -167,7 +167,7 @@ static int add_all(struct pe_arguments *arguments, const struct pe_arguments *mo
     return 0;
 }
 
-/* A stage's words out of the runtime's template. */
+/* Expand the template of a runtime to the arguments of a stage. */
 static int expand(const json_t *template, const struct pe_arguments *texts, const struct pe_arguments *args,
                   struct pe_arguments *arguments, struct pe_error *err)
 {
@@ -175,13 +175,13 @@ static int expand(const json_t *template, const struct pe_arguments *texts, cons
     const json_t *item = NULL;
     json_array_foreach(template, i, item)
     {
-        const char *word = json_string_value(item);
+        const char *text = json_string_value(item);
         const struct pe_arguments first = {.items = texts->items, .count = texts->count ? 1 : 0};
-        const struct pe_arguments *many = !strcmp(word, "{files}")  ? texts
-                                          : !strcmp(word, "{main}") ? &first
-                                          : !strcmp(word, "{args}") ? args
+        const struct pe_arguments *many = !strcmp(text, "{files}")  ? texts
+                                          : !strcmp(text, "{main}") ? &first
+                                          : !strcmp(text, "{args}") ? args
                                                                     : NULL;
-        if ((many ? add_all(arguments, many, err) : pe_arguments_add(arguments, word, err)) < 0)
+        if ((many ? add_all(arguments, many, err) : pe_arguments_add(arguments, text, err)) < 0)
             return -1;
     }
     return 0;
@@ -197,13 +197,13 @@ static int add_stage(struct pe_arguments *plan, const struct piston_runtime *run
     return pe_stages_add(plan, name, limits, &arguments, err);
 }
 
-/* The bounds that a job's words have on their way (proto/job_spec.c). */
+/* Check the limits that the decoder of jobs checks for others (proto/job_spec.c). */
 static int check_arguments(const struct pe_arguments *plan, struct pe_error *err)
 {
     size_t total = 0;
     if (plan->count > PE_ARGS_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "files and args are more than the %u words of a command",
-                       PE_ARGS_MAX);
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "files and args are more than the %u arguments that a command may have", PE_ARGS_MAX);
     for (size_t i = 0; i < plan->count; i++) {
         size_t size = strlen(plan->items[i]);
         if (size > PE_TEXT_MAX)
@@ -245,8 +245,8 @@ static int plan_stages(const struct piston_runtime *runtime, const struct pe_run
     return 0;
 }
 
-/* No result is stored: Piston's clients expect every call to run. Nothing below /output is sent back: "." is
- * no path there. */
+/* Results are not cached, because clients of Piston expect each call to run. No output file is
+ * sent back: "." matches no path below /output. */
 static int describe(const struct piston_runtime *runtime, struct pe_job_spec *spec, struct pe_error *err)
 {
     spec->cache = false;
@@ -254,12 +254,12 @@ static int describe(const struct piston_runtime *runtime, struct pe_job_spec *sp
     spec->env = calloc(2, sizeof *spec->env);
     spec->outputs = calloc(2, sizeof *spec->outputs);
     if (!spec->image || !spec->env || !spec->outputs)
-        return pe_fail_errno(err, "a job");
+        return pe_fail_errno(err, "cannot make a job");
     if (!(spec->outputs[0] = strdup(".")))
-        return pe_fail_errno(err, "a job");
+        return pe_fail_errno(err, "cannot make a job");
     spec->output_count = 1;
     if (asprintf(&spec->env[0], "PISTON_LANGUAGE=%s", runtime->language) < 0)
-        return pe_fail_errno(err, "a job");
+        return pe_fail_errno(err, "cannot make a job");
     spec->env_count = 1;
     return 0;
 }
@@ -269,9 +269,9 @@ static bool find(const struct piston_request *request, const struct scheduler *s
 {
     const json_t *language = json_object_get(request->body, "language");
     const json_t *version = json_object_get(request->body, "version");
-    bool body_hash = strlen(json_string_value(language)) == json_string_length(language) &&
-                     strlen(json_string_value(version)) == json_string_length(version);
-    return body_hash &&
+    bool without_nul = strlen(json_string_value(language)) == json_string_length(language) &&
+                       strlen(json_string_value(version)) == json_string_length(version);
+    return without_nul &&
            piston_find_runtime(scheduler, json_string_value(language), json_string_value(version), runtime);
 }
 
@@ -294,7 +294,7 @@ static int check_has_text(const json_t *body, const struct piston_runtime *runti
     const json_t *file = NULL;
     json_array_foreach(json_object_get(body, "files"), i, file)
     {
-        if (piston_file_says_text(file))
+        if (piston_file_is_text(file))
             return 0;
     }
     return strcmp(runtime->language, "file") == 0
@@ -307,16 +307,16 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
                            struct pe_error *err)
 {
     struct piston_runtime runtime;
-    struct pe_runtime_limits taken;
+    struct pe_runtime_limits chosen;
     pe_autoarguments struct pe_arguments texts = {0};
     if (!find(request, scheduler, &runtime))
         return unknown_runtime(request->body, err);
     if (check_has_text(request->body, &runtime, err) < 0)
         return -1;
     const struct pe_runtime_limits configured = piston_limits_of(&runtime, limits);
-    if (parse_limits(request->body, &configured, &taken, err) < 0 ||
+    if (parse_limits(request->body, &configured, &chosen, err) < 0 ||
         piston_files_decode(request->body, &request->contents, submission, &texts, err) < 0 ||
-        plan_stages(&runtime, &taken, request->body, &texts, &submission->spec, err) < 0 ||
+        plan_stages(&runtime, &chosen, request->body, &texts, &submission->spec, err) < 0 ||
         describe(&runtime, &submission->spec, err) < 0 || submission_check(submission, err) < 0)
         return -1;
     snprintf(request->language, sizeof request->language, "%s", runtime.language);

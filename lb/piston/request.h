@@ -1,6 +1,7 @@
-/* The body of Piston's POST /execute as a job. First the body is read, then a runtime is found for it: right
- * after the start the hosts may not be there yet. Checks come in Piston's order and with its texts, so that
- * its clients see what they know; docs/piston.md has what differs. */
+/* The body of Piston's POST /execute as a job. First the body is read. Then a runtime is found
+ * for it: just after the start of the balancer, the workers may not have connected yet. Checks
+ * have Piston's order and texts, because its clients know them. Differences are listed in
+ * docs/piston.md. */
 #ifndef PE_LB_PISTON_REQUEST_H
 #define PE_LB_PISTON_REQUEST_H
 
@@ -16,42 +17,45 @@
 #include <stddef.h>
 
 #define PISTON_BODY_MAX \
-    (4u * 1024u * 1024u) /* bytes of a request: JSON is read at once, and grows in memory */
+    (4u * 1024u * 1024u) /* bytes of a request, which is parsed as a whole and needs more memory then */
 
 struct piston_request {
-    json_t *body; /* NULL once it has become a job */
-    char language[PE_RUNTIME_NAME_MAX + 1], version[PE_RUNTIME_NAME_MAX + 1]; /* the runtime's own */
+    json_t *body; /* NULL once it was made into a job */
+    char language[PE_RUNTIME_NAME_MAX + 1],
+        version[PE_RUNTIME_NAME_MAX + 1]; /* of the runtime that was found */
     bool compiled;
-    struct pe_buf contents; /* of the files and of stdin; the job's files point here */
+    struct pe_buf contents; /* of the files and of stdin; the files of the submission point here */
 };
 
-/* What a service allows that was told nothing else: Piston's limits, but for a larger output_max_size. */
+/* The default limits: those of Piston, except for a larger output_max_size. */
 extern const struct pe_runtime_limits piston_default_limits;
 
-/* Read a body. PE_ERR_MALFORMED and PE_ERR_INVALID have Piston's text, PE_ERR_TOO_LARGE says which limit.
- * `request` is zeroed first and the caller's to free in either case. */
+/* Read a body. PE_ERR_MALFORMED and PE_ERR_INVALID have Piston's texts; PE_ERR_TOO_LARGE says
+ * which limit is exceeded. `request` is zero-initialised first, and must be freed by the caller
+ * even after a failure. */
 int piston_request_read(const void *body, size_t size, struct piston_request *request,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether a runtime is as the request wants it. */
+/* Whether a worker has a runtime that the request selects. */
 bool piston_request_fits(const struct piston_request *request, const struct scheduler *scheduler);
 
-/* Make the job that runs it: `job` has to be zeroed, is the caller's to free in either case, and must not
- * outlive `request`. PE_ERR_INVALID also says that no runtime is as the request wants it. */
+/* Make the job. `submission` must be zero-initialised, must be freed by the caller even after a
+ * failure, and must not outlive `request`. PE_ERR_INVALID also if no runtime is found. */
 int piston_request_resolve(struct piston_request *request, const struct scheduler *scheduler,
                            const struct pe_runtime_limits *limits, struct submission *submission,
                            struct pe_error *err) PE_MUST_CHECK;
 
+/* Free what `request` owns, and zero it. */
 void piston_request_free(struct piston_request *request);
 
-/* ---- piston_files.c ---- */
+/* ---- files.c ---- */
 
-/* Take the files, decoded, and stdin as one more of them, into `job`; `texts` gets the names of those that
- * are text, in order. */
+/* Decode the files of a body into `submission`, and stdin as one more file. `texts` receives the
+ * names of the files that are text, in order. Fails like piston_request_read(). */
 int piston_files_decode(const json_t *body, struct pe_buf *contents, struct submission *submission,
                         struct pe_arguments *texts, struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether a file is text by what was asked for, before anything is made of it. */
-bool piston_file_says_text(const json_t *file);
+/* Whether a file is declared to be text. */
+bool piston_file_is_text(const json_t *file);
 
 #endif

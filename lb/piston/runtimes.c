@@ -1,5 +1,6 @@
-/* Walking through the catalogs. Several hosts have the same images, and several images may offer the same
- * language in the same version: each is listed once, and the image whose name comes first stands for it. */
+/* Searching and listing runtimes. Several workers have the same images, and several images may
+ * offer the same language in the same version: each is listed once, with the image whose name
+ * sorts first. */
 #include "lb/piston/runtimes.h"
 
 #include "base/cleanup.h"
@@ -14,7 +15,7 @@ static const char *text_of(const struct piston_runtime *runtime, const char *key
     return text ? text : "";
 }
 
-/* What runs it: the package's name in Piston. */
+/* The name of the package in Piston: the program that runs the language. */
 static const char *package_of(const struct piston_runtime *runtime)
 {
     const char *name = text_of(runtime, "runtime");
@@ -35,7 +36,8 @@ static bool is_called(const struct piston_runtime *runtime, const char *language
     return false;
 }
 
-/* `language` (NULL: any) is compared before the version is read: most runtimes are of another. */
+/* `language` (NULL: any) is compared before the version is parsed, because most runtimes are of
+ * another language. */
 static bool read_runtime(const struct catalog_entry *entry, const json_t *json, const char *language,
                          struct piston_runtime *runtime)
 {
@@ -62,7 +64,7 @@ static void visit_entry(const struct catalog_entry *entry, const char *language,
     }
 }
 
-/* Call `visit` for every runtime of the language, or for every one, of every host. */
+/* Call `visit` for each runtime of the language (NULL: any) of each worker. */
 static void for_each_runtime(const struct scheduler *scheduler, const char *language, visitor *visit,
                              void *context)
 {
@@ -209,7 +211,7 @@ static bool has_package(const json_t *packages, const json_t *package)
     return false;
 }
 
-/* A package may bring several languages. */
+/* A package may provide several languages, so duplicates are removed. */
 json_t *piston_list_packages(const struct scheduler *scheduler)
 {
     pe_autojson json_t *each = list(scheduler, package_entry);

@@ -1,4 +1,4 @@
-/* What Piston's clients call runtimes, out of the catalogs of the connected hosts (proto/runtimes.h). */
+/* What Piston calls runtimes, from the catalogs of the registered workers (proto/runtimes.h). */
 #ifndef PE_LB_PISTON_RUNTIMES_H
 #define PE_LB_PISTON_RUNTIMES_H
 
@@ -9,23 +9,24 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Borrowed from a host's catalog: good until the host says something new. */
+/* Borrowed from the catalog of a worker: valid until the worker sends a new one. */
 struct piston_runtime {
-    const char *image; /* name:tag */
+    const char *image; /* "name:tag" */
     const char *language;
     const json_t *json; /* checked by pe_runtimes_check */
     struct pe_semver version;
 };
 
-/* The runtime with the highest version that the selector takes, of the language by its name or an alias. */
+/* Find the runtime of a language, by its name or an alias, with the highest version that
+ * `selector` allows. Returns false if there is none. */
 bool piston_find_runtime(const struct scheduler *scheduler, const char *language, const char *selector,
                          struct piston_runtime *found);
 
-/* The service's limits with what the runtime overrides. */
+/* The limits of the service, with the overrides of the runtime. */
 struct pe_runtime_limits piston_limits_of(const struct piston_runtime *runtime,
                                           const struct pe_runtime_limits *service);
 
-/* The answers to GET /runtimes and GET /packages, for the caller; NULL without memory. */
+/* The replies to GET /runtimes and GET /packages: new references, or NULL without memory. */
 json_t *piston_list_runtimes(const struct scheduler *scheduler);
 json_t *piston_list_packages(const struct scheduler *scheduler);
 

@@ -1,5 +1,5 @@
-/* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a registration is open,
- * the slots of its worker get jobs. */
+/* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a
+ * registration is open, the slots of its worker get jobs. */
 #include "lb/workers/registration.h"
 
 #include "base/log.h"

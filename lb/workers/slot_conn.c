@@ -1,6 +1,7 @@
-/* The balancer's side of one slot: a small state machine over its messages. What a worker sends is checked
- * here for order, id and size. A violation closes the connection, and the job counts as lost with its slot.
- */
+/* The balancer's side of one slot: a small state machine over its messages. What a worker sends is
+ * checked here for order, id and size. A violation closes the connection, and the job counts as
+ * lost with its slot.
+ * */
 #include "lb/workers/slot_conn.h"
 
 #include "base/io.h"
@@ -20,13 +21,13 @@ enum slot_state {
     SLOT_CANCELING, /* `cancel` was sent: everything is ignored until `error` or `end` */
 };
 
-/* Beyond its own timeout, a job may take this long: it includes making a VM where nothing is accelerated, and
- * transfers. */
+/* Beyond its own timeout, a job may take this long: it includes making a VM where nothing is
+ * accelerated, and transfers. */
 #define RUN_GRACE_US (120ull * 1000 * 1000)
 #define CANCEL_US (30ull * 1000 * 1000)
 
-/* The parts of a result may exceed the output limit of a job by this much. The worker enforces the exact
- * limit; this check only guards memory. */
+/* The parts of a result may exceed the output limit of a job by this much. The worker enforces
+ * the exact limit; this check only guards memory. */
 #define RESULT_SLACK (1u * PE_MIB)
 
 struct slot_conn {
@@ -189,7 +190,8 @@ static void dismiss(struct slot *slot)
 
 static void on_ready(struct slot_conn *conn, const struct pe_message *message)
 {
-    /* The VM became warm while a job was on its way. The two messages crossed, and the job counts. */
+    /* The VM became warm while a job was on its way. The two messages crossed, and the job
+     * counts. */
     if (conn->state == SLOT_RUNNING || conn->state == SLOT_CANCELING)
         return;
     if (conn->state == SLOT_RESULT) {
@@ -201,8 +203,8 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     dispatch_soon(conn->context->dispatch);
 }
 
-/* The protocol prescribes stdout, stderr, then files, and no more bytes than the output limit of a job.
- * Returns what is wrong, or NULL. */
+/* The protocol prescribes stdout, stderr, then files, and no more bytes than the output limit of
+ * a job. Returns what is wrong, or NULL. */
 static const char *parts_fault(const struct pe_parts *parts)
 {
     if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)

@@ -4,8 +4,8 @@
 
 #include "lb/workers/worker_context.h"
 
-/* Handle the request: upgrade it to a WebSocket, or answer with a problem. `context` must outlive the
- * connection. */
+/* Handle the request: upgrade it to a WebSocket, or answer with a problem. `context` must
+ * outlive the connection. */
 void slot_conn_accept(struct worker_context *context, h2o_req_t *req);
 
 #endif

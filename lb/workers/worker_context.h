@@ -20,8 +20,8 @@ struct worker_context {
     void *data;
 };
 
-/* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow. Otherwise the
- * request has been answered with a problem. */
+/* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow.
+ * Otherwise the request has been answered with a problem. */
 bool worker_admit(const struct worker_context *context, h2o_req_t *req, const char **client_key);
 
 #endif

@@ -1,4 +1,5 @@
-/* The life of a job, with a fake event loop and fake slots: lb/core without libh2o and without sockets. */
+/* The life of a job, with a fake event loop and fake slots: lb/core without libh2o and without
+ * sockets. */
 #include "lb/core/job.h"
 #include "tests/unit/check.h"
 
@@ -443,7 +444,8 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     assert_null(late.waiter.job);
 }
 
-/* `leaver` says, for each of three waiters, which one leaves when it is told of the result; -1: none. */
+/* `leaver` says, for each of three waiters, which one leaves when it is told of the result; -1:
+ * none. */
 static void check_leaving(struct core *core, const int leaver[3], const int results[3])
 {
     struct fake_slot *slot = &core->slots[0];

@@ -9,7 +9,7 @@
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static const int owner; /* its address stands for a control connection */
+static const int owner; /* its address stands for a registration */
 
 static const char images_text[] =
     "[{'name': 'gcc:14', 'digest': '" DIGEST "', 'piston': [{'language': 'c', 'version': '14.2.0', 'aliases':"
@@ -245,9 +245,15 @@ static void what_is_wrong_is_said_as_piston_says_it(void **state)
 static void a_name_that_is_no_place_in_the_folder_is_refused(void **state)
 {
     static const char *const names[][2] = {
-        {"'../x'", "*tries to escape"}, {"'a/../../x'", "*tries to escape"}, {"'..'", "*tries to escape"},
-        {"'.'", "*is the folder's"},    {"'/'", "*is the folder's"},         {"'a\\u0000b'", "*NUL"},
-        {"'a\\nb'", "*control"},        {"7", "*name must be a string"},     {"{}", "*name must be a string"},
+        {"'../x'", "*tries to escape"},
+        {"'a/../../x'", "*tries to escape"},
+        {"'..'", "*tries to escape"},
+        {"'.'", "*means the folder itself"},
+        {"'/'", "*means the folder itself"},
+        {"'a\\u0000b'", "*NUL"},
+        {"'a\\nb'", "*control"},
+        {"7", "*name must be a string"},
+        {"{}", "*name must be a string"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[256];
@@ -292,7 +298,8 @@ static void bodies_that_are_too_much_or_no_json_are_refused(void **state)
     } large[] = {
         {repeat("\"", "x", PISTON_BODY_MAX, "\""), PE_ERR_TOO_LARGE, "at most"},
         {repeat(head, ",{\"content\":\"\"}", 5000, "]}"), PE_ERR_TOO_LARGE, "input files"},
-        {repeat(other, ",{\"content\":\"\"}", 1100, "]}"), PE_ERR_TOO_LARGE, "words of a command"},
+        {repeat(other, ",{\"content\":\"\"}", 1100, "]}"), PE_ERR_TOO_LARGE,
+         "arguments that a command may have"},
         {repeat(head, "", 0, "],\"args\":["), PE_ERR_MALFORMED, "not JSON"},
         {repeat("[", "[", 100000, ""), PE_ERR_MALFORMED, "not JSON"},
         {repeat(head, " ", 1, "],\"args\":[\"\xff\"]}"), PE_ERR_MALFORMED, "not JSON"},

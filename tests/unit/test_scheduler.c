@@ -6,23 +6,24 @@
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static const int owners[2]; /* addresses that stand for control connections */
+static const int owners[2]; /* addresses that stand for registrations */
 
-static void say_hello(struct scheduler *scheduler, const void *owner, const char *host, const char *image)
+static void register_worker(struct scheduler *scheduler, const void *owner, const char *worker,
+                            const char *image)
 {
     struct pe_error err;
     struct pe_hello hello = {.slots = 1};
-    snprintf(hello.host, sizeof hello.host, "%s", host);
+    snprintf(hello.host, sizeof hello.host, "%s", worker);
     hello.images = json_pack("[{s:s, s:s}]", "name", image, "digest", DIGEST);
     assert_int_equal(scheduler_worker_hello(scheduler, owner, &hello, &err), 0);
     json_decref(hello.images);
 }
 
-static void add_slot(struct scheduler *scheduler, struct slot *slot, const char *host, const char *warm)
+static void add_slot(struct scheduler *scheduler, struct slot *slot, const char *worker, const char *warm)
 {
     *slot = (struct slot){0};
     scheduler_slot_add(scheduler, slot);
-    scheduler_slot_ready(scheduler, slot, host, warm);
+    scheduler_slot_ready(scheduler, slot, worker, warm);
 }
 
 static struct client_queue nobody; /* whose jobs they are where that does not matter */
@@ -68,7 +69,7 @@ static void a_slot_that_is_warm_for_the_image_comes_first(void **state)
     struct slot cold, warm;
     struct queue_entry job;
     init(&s, 10);
-    say_hello(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &cold, "h", "");
     add_slot(&s, &warm, "h", "gcc:14");
     submit(&s, &job, "gcc:14", false);
@@ -79,14 +80,14 @@ static void a_slot_that_is_warm_for_the_image_comes_first(void **state)
     scheduler_worker_gone(&s, &owners[0]);
 }
 
-static void a_job_waits_for_a_host_that_has_its_image_and_blocks_no_other(void **state)
+static void a_job_waits_for_a_worker_that_has_its_image_and_blocks_no_other(void **state)
 {
     (void)state;
     struct scheduler s;
     struct slot slot;
     struct queue_entry first, second;
     init(&s, 10);
-    say_hello(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &slot, "h", "");
     submit(&s, &first, "clang:19", false);
     submit(&s, &second, "gcc:14", false);
@@ -107,7 +108,7 @@ static void a_job_that_lost_its_slot_goes_before_those_that_came_later(void **st
     struct slot slot;
     struct queue_entry waiting, lost;
     init(&s, 1);
-    say_hello(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[0], "h", "gcc:14");
     submit(&s, &waiting, "gcc:14", false);
     submit(&s, &lost, "gcc:14", true); /* finds room in a queue that is full */
     add_slot(&s, &slot, "h", "");
@@ -131,19 +132,19 @@ static void a_full_queue_says_so(void **state)
     scheduler_entry_remove(&s, &first);
 }
 
-static void slots_of_a_host_that_is_gone_get_no_job(void **state)
+static void slots_of_a_worker_that_is_gone_get_no_job(void **state)
 {
     (void)state;
     struct scheduler s;
     struct slot slot;
     struct queue_entry job;
     init(&s, 10);
-    say_hello(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[0], "h", "gcc:14");
     add_slot(&s, &slot, "h", "gcc:14");
     scheduler_worker_gone(&s, &owners[0]);
     submit(&s, &job, "gcc:14", false);
     assert_nothing(&s);
-    say_hello(&s, &owners[1], "h", "gcc:14");
+    register_worker(&s, &owners[1], "h", "gcc:14");
     assert_next(&s, &slot, &job);
     scheduler_entry_remove(&s, &job);
     scheduler_slot_remove(&s, &slot);
@@ -169,7 +170,7 @@ static void clients_take_turns(void **state)
     struct client_queue greedy = {0}, modest = {0}, late = {0};
     struct queue_entry g[4], m, l;
     init(&s, 100);
-    say_hello(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[0], "h", "gcc:14");
     for (int i = 0; i < 4; i++)
         submit_for(&s, &greedy, &g[i], "gcc:14");
     submit_for(&s, &modest, &m, "gcc:14");
@@ -218,19 +219,19 @@ static void a_warm_vm_lets_a_job_overtake_but_not_for_ever(void **state)
     scheduler_worker_gone(&s, &owners[0]);
 }
 
-static void a_host_whose_vms_are_busy_comes_after_one_with_a_vm_free(void **state)
+static void a_worker_whose_vms_are_busy_comes_after_one_with_a_vm_free(void **state)
 {
     (void)state;
     struct scheduler s;
     struct slot busy[2], free_slot;
     struct queue_entry first, second, third;
     init(&s, 10);
-    say_hello(&s, &owners[0], "one", "gcc:14"); /* one VM, two slots: N + k */
+    register_worker(&s, &owners[0], "one", "gcc:14"); /* one VM, two slots: N + k */
     add_slot(&s, &busy[0], "one", "gcc:14");
     submit(&s, &first, "gcc:14", false);
     assert_next(&s, &busy[0], &first);
     add_slot(&s, &busy[1], "one", "gcc:14");
-    say_hello(&s, &owners[1], "two", "gcc:14");
+    register_worker(&s, &owners[1], "two", "gcc:14");
     add_slot(&s, &free_slot, "two", "");
     assert_int_equal(scheduler_capacity(&s), 2);
     submit(&s, &second, "gcc:14", false);
@@ -244,7 +245,7 @@ static void a_host_whose_vms_are_busy_comes_after_one_with_a_vm_free(void **stat
     scheduler_worker_gone(&s, &owners[1]);
 }
 
-static void a_host_that_drains_gets_no_job(void **state)
+static void a_worker_that_drains_gets_no_job(void **state)
 {
     (void)state;
     struct scheduler s;
@@ -259,7 +260,7 @@ static void a_host_that_drains_gets_no_job(void **state)
     add_slot(&s, &slot, "h", "gcc:14");
     submit(&s, &job, "gcc:14", false);
     assert_nothing(&s);
-    say_hello(&s, &owners[0], "h", "gcc:14"); /* it thought better of it */
+    register_worker(&s, &owners[0], "h", "gcc:14"); /* it thought better of it */
     assert_next(&s, &slot, &job);
     scheduler_entry_remove(&s, &job);
     scheduler_slot_remove(&s, &slot);
@@ -287,14 +288,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_that_is_warm_for_the_image_comes_first),
-        cmocka_unit_test(a_job_waits_for_a_host_that_has_its_image_and_blocks_no_other),
+        cmocka_unit_test(a_job_waits_for_a_worker_that_has_its_image_and_blocks_no_other),
         cmocka_unit_test(a_job_that_lost_its_slot_goes_before_those_that_came_later),
         cmocka_unit_test(a_full_queue_says_so),
-        cmocka_unit_test(slots_of_a_host_that_is_gone_get_no_job),
+        cmocka_unit_test(slots_of_a_worker_that_is_gone_get_no_job),
         cmocka_unit_test(clients_take_turns),
         cmocka_unit_test(a_warm_vm_lets_a_job_overtake_but_not_for_ever),
-        cmocka_unit_test(a_host_whose_vms_are_busy_comes_after_one_with_a_vm_free),
-        cmocka_unit_test(a_host_that_drains_gets_no_job),
+        cmocka_unit_test(a_worker_whose_vms_are_busy_comes_after_one_with_a_vm_free),
+        cmocka_unit_test(a_worker_that_drains_gets_no_job),
         cmocka_unit_test(the_queue_is_bounded_in_bytes_as_well),
     };
     return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);
