@@ -292,7 +292,7 @@ TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(CLIENTS) $(BROW
 	$(B)/.browser
 test: ## every test; T=NAME: only some, SAN=1: with ASan and UBSan, PE_GUEST=small: that kernel
 test: all guest images nested systemd playground $(TEST_TOOLS) $(if $(PE_GUEST),kernel)
-	PE_HOME=$(abspath build) tests/run $(B) $(T)
+	PE_HOME=$(abspath build) tests/run $(B) "$$T"
 
 unit: $(UNIT_PROGRAMS) ## only the unit tests, which need no VM
 	PE_HOME=$(abspath build) tests/run $(B) unit/
@@ -305,7 +305,7 @@ test-long: all $(B)/.test-deps ## tests that take too long for `make test`: a bu
 
 FUZZ_SECONDS := 60
 fuzz: $(FUZZ) ## run each fuzzer for FUZZ_SECONDS (60)
-	PE_BUILD=$(abspath $(B)) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+	PE_FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(B) fuzz
 
 ##@ Check and format
 

@@ -1,114 +1,94 @@
-"""What a scenario has in the outer VM: a balancer and a worker of its own, and a /dev/kvm that it may spoil."""
+"""What a scenario has in the outer VM: a service of its own, and a /dev/kvm that it may spoil."""
 import os
 import re
 import stat
 import subprocess
-import sys
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(os.path.join(os.path.dirname(HERE), "e2e"))
+from fixtures import processes
+from fixtures.paths import program
+from fixtures.service import Service
+from fixtures.waiting import PATIENCE, eventually
 
-import service as s  # noqa: E402
-
-HELLO_SECONDS = 420  # the worker may first try out VMs that are given up
-JOB_SECONDS = 400  # twice emulated and on a busy host; an idle one takes a fifth
+LONG = 30 * PATIENCE  # everything is emulated twice, and the machine may be busy
 KVM, KVM_GROUP, KVM_NUMBER = "/dev/kvm", 104, (10, 232)
 
-SCENARIOS = []  # (sentence, lane, function)
-NOTHING_LEFT = {lane: f"when the {lane.upper()} workers have ended, no VMM, file or shared memory of them remains"
-                for lane in ("kvm", "tcg")}
 
+def lane(name):
+    """Run a scenario in this lane instead of "kvm". Each lane has an outer VM of its own, in which its
+    scenarios run one after another."""
 
-def scenario(sentence, lane="kvm"):
-    """Each lane has an outer VM, in which its scenarios run one after another: what is emulated twice takes a minute."""
-    def add(function):
-        SCENARIOS.append((sentence, lane, function))
+    def mark(function):
+        function.lane = name
         return function
-    return add
+
+    return mark
 
 
-class Host(s.Service):
-    """A balancer and a worker with these arguments; a `with` block says how long."""
+def lane_of(function):
+    return getattr(function, "lane", "kvm")
 
-    def __init__(self, *worker_args, slots=1):
-        super().__init__(slots=slots, worker_args=worker_args)
-        self.worker_args.append("--warm=busybox:1.35")
-        if not any(arg.startswith("--state") for arg in worker_args):
-            self.worker_args += ["--state", os.path.join(self.directory.name, "state")]
+
+class Host(Service):
+    """A service whose worker has these options; ends with its `with` block."""
+
+    request_seconds = LONG
+
+    def __init__(self, *worker_options, slots=1):
         if "PE_CLOUD_HYPERVISOR" in os.environ:
-            self.worker_args += ["--cloud-hypervisor", os.environ["PE_CLOUD_HYPERVISOR"]]
+            cloud_hypervisor = os.environ["PE_CLOUD_HYPERVISOR"]
+            worker_options = (*worker_options, "--cloud-hypervisor", cloud_hypervisor)
+        super().__init__(*worker_options, slots=slots)
 
     def __enter__(self):
-        try:
-            self.start()
-        except BaseException as error:
-            self.fail(error)
         return self
 
     def __exit__(self, kind, error, _):
-        if error:
-            self.fail(error)
-        vmms = self.vmm_pids()
-        self.stop()
-        s.check(s.gone(vmms), "VMMs outlive their worker:", vmms)
+        if not error:
+            self.end()
+            return
+        log = self.log()
+        self.close()
+        end = "\n".join(log.splitlines()[-20:])
+        raise AssertionError(f"{type(error).__name__}: {error}\n{end}") from error
 
-    def fail(self, error):
-        """End, and add the log's end to what went wrong."""
-        log = self.read_log()
-        self.stop()
-        raise s.Failure(f"{type(error).__name__}: {error}\n" + "\n".join(log.splitlines()[-20:])) from error
+    # ---- what the worker logs and does ----
 
-    def start_worker(self):
-        self.worker = self.spawn(s.program("pe-worker"), "--server", f"http://127.0.0.1:{self.port}", "--slots", str(self.slots),
-                                 *self.worker_args)
-        deadline = time.monotonic() + HELLO_SECONDS
-        while (health := self.health())["hosts"] < 1 or health["slots"] < self.slots:
-            s.check(self.worker.poll() is None, "the worker ended with status", self.worker.returncode)
-            s.check(time.monotonic() < deadline, f"the worker did not say hello in {HELLO_SECONDS} s")
-            time.sleep(0.1)
+    def wait_for_log(self, program_name, pattern, seconds=LONG):
+        """Wait for a message of this program in which the regular expression is found."""
 
-    def post(self, *args, timeout=JOB_SECONDS, **options):
-        return super().post(*args, timeout=timeout, **options)
-
-    # ---- what it says and does ----
-
-    def wait_for_log(self, program, pattern, seconds=10):
-        """A message of this program in which `pattern` (a regular expression) is found."""
-        deadline = time.monotonic() + seconds
-        while True:
-            for line in self.read_log().splitlines():
-                if f" prog={program} " in line and re.search(pattern, line.split(' msg="')[-1]):
+        def found():
+            for line in self.log().splitlines():
+                message = line.split(' msg="')[-1]
+                if f" prog={program_name} " in line and re.search(pattern, message):
                     return line
-            s.check(time.monotonic() < deadline, f"{program} never says {pattern!r}")
-            time.sleep(0.1)
+
+        return eventually(found, f"{program_name} logs {pattern!r}", seconds)
 
     def expect_choice(self, pattern):
-        """The worker says so in its log, and the balancer heard it in `hello`."""
+        """The worker logs its choice, and the balancer was told of it in `hello`."""
         self.wait_for_log("pe-worker", pattern)
-        self.wait_for_log("pe-lb", "^host .*" + pattern)
+        self.wait_for_log("pe-lb", "^worker .*" + pattern)
 
     def expect_accel(self, name):
-        """The VMs that wait for jobs truly run that way."""
-        deadline = time.monotonic() + 60
-        while not (self.vmm_pids() and all(uses_accel(pid, name) for pid in self.vmm_pids())):
-            s.check(time.monotonic() < deadline, f"VMMs that do not use {name}:", *map(command_line, self.vmm_pids()))
-            time.sleep(0.1)
+        """The VMs that wait for jobs really run that way."""
+
+        def all_use_it():
+            vmms = self.worker.vmms()
+            return vmms and all(uses_accel(pid, name) for pid in vmms)
+
+        eventually(
+            all_use_it,
+            lambda: f"VMMs use {name}: {list(map(processes.command_line, self.worker.vmms()))}",
+            LONG,
+        )
 
     def expect_job(self):
         """Files in, files out, both streams and the exit code."""
-        outcome = self.run("cat in/name; echo trouble >&2; echo done >/output/made; exit 7", files=[("in/name", "hello\n")])
-        got = (outcome.status, outcome.exit_code, outcome.stdout, outcome.stderr, outcome.files)
-        s.check_equal(got, ("exited", 7, b"hello\n", b"trouble\n", {"made": b"done\n"}), "the job's outcome")
-        return outcome
-
-
-def command_line(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline") as file:
-            return file.read().replace("\0", " ").strip()
-    except OSError:
-        return ""
+        script = "cat in/name; echo trouble >&2; echo done >/output/made; exit 7"
+        job = self.run(script, files=[("in/name", "hello\n")])
+        got = (job.status, job.exit_code, job.stdout, job.stderr, job.files)
+        assert got == ("exited", 7, b"hello\n", b"trouble\n", {"made": b"done\n"}), got
+        return job
 
 
 def uses_accel(pid, name):
@@ -118,15 +98,21 @@ def uses_accel(pid, name):
     except OSError:
         return False
     has_vcpu = any("kvm-vcpu" in link for link in links)
-    return has_vcpu if name == "kvm" else not has_vcpu and f" -accel {name}" in command_line(pid)
+    return (
+        has_vcpu
+        if name == "kvm"
+        else not has_vcpu and f" -accel {name}" in processes.command_line(pid)
+    )
 
 
-def worker_refuses(*args):
-    """A worker that cannot start with these arguments: what it says."""
-    done = subprocess.run([s.program("pe-worker"), "--server", "unix:/tmp/nobody", *args], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=HELLO_SECONDS)
-    s.check(done.returncode != 0, "the worker started:", done.stdout)
-    return done.stdout
+def worker_refuses(*options):
+    """Start a worker that cannot run with these options, and return what it prints."""
+    argv = [program("pe-worker"), "--server", "unix:/tmp/nobody", *options]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG
+    )
+    assert done.returncode != 0, f"the worker started: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
 
 
 class kvm_device:

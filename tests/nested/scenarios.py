@@ -1,15 +1,16 @@
-"""Engine selection on a host with a working /dev/kvm and on one where /dev/kvm is useless: each engine is used, and given up for the next one."""
+"""Engine selection on a host with a working /dev/kvm, and on one where /dev/kvm is useless: each engine
+is used, and given up for the next one."""
 import os
 
-import service as s
-from outer import Host, kvm_device, scenario, worker_refuses
+from outer import Host, kvm_device, lane, worker_refuses
 
-NO_CLOUD_HYPERVISOR = r"not cloud-hypervisor\+kvm\+snapshot, cloud-hypervisor\+kvm\+boot: there is no "
+NO_CLOUD_HYPERVISOR = (
+    r"not cloud-hypervisor\+kvm\+snapshot, cloud-hypervisor\+kvm\+boot: there is no "
+)
 REAL = os.environ.get("PE_CLOUD_HYPERVISOR")
 
 
-@scenario("a true /dev/kvm without cloud-hypervisor puts the worker on qemu+kvm+snapshot, and it says why in its log and in hello")
-def _():
+def a_real_kvm_makes_the_worker_use_it_and_report_why():
     with Host() as host:
         if REAL:
             host.expect_choice(r"cloud-hypervisor\+kvm\+snapshot")
@@ -18,63 +19,69 @@ def _():
         host.expect_accel("kvm")
 
 
-@scenario("clones of a snapshot run jobs under KVM: files in and out, both streams, exit code; no two share random bytes")
-def _():
+def clones_of_a_snapshot_run_jobs_under_kvm_and_share_no_random_bytes():
     with Host("--vmm", "qemu+kvm+snapshot") as host:
         host.expect_choice(r"qemu\+kvm\+snapshot \(asked for\)")
-        host.wait_for_log("pe-worker", "template for busybox:1.35 made", 200)
+        host.wait_for_log("pe-worker", "template for busybox:1.35 made")
         seen = set()
         for _ in range(3):
             host.expect_job()
-            host.wait_for_log("pe-worker", "is warm", 60)
-            seen.add(host.run("cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | od -An -tx1").stdout)
-        s.check_equal(len(seen), 3, "different random bytes")
-        outcome = host.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource")
-        s.check_equal(outcome.stdout, b"kvm-clock\n", "the guest's clock")
-        s.check(outcome.result["phases_us"]["restore"] > 0, "it was no clone:", outcome.result)
+            host.wait_for_log("pe-worker", "is warm")
+            seen.add(
+                host.run(
+                    "cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | od -An -tx1"
+                ).stdout
+            )
+        assert len(seen) == 3, "different random bytes"
+        job = host.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource")
+        assert job.stdout == b"kvm-clock\n", "the guest's clock"
+        assert job.fields["phases_us"]["restore"] > 0, ("it was no clone:", job.fields)
 
 
-@scenario("the engine below, qemu+kvm+boot, runs jobs as well")
-def _():
+def vms_that_boot_run_jobs_under_kvm():
     with Host("--vmm", "qemu+kvm+boot") as host:
         host.expect_choice(r"qemu\+kvm\+boot \(asked for\)")
         host.expect_accel("kvm")
         host.expect_job()
 
 
-@scenario("where VMMs may not open /dev/kvm the worker leaves every KVM engine, says why, and refuses one that is asked for", lane="tcg")
-def _():
+@lane("tcg")
+def without_access_to_kvm_the_worker_uses_emulation_and_reports_why():
     with kvm_device(mode=0):
         said = worker_refuses("--vmm", "qemu+kvm+snapshot")
-        s.check("no engine works on this host" in said and "Permission denied" in said, said)
+        assert "no engine works on this host" in said and "Permission denied" in said, said
         with Host() as host:
-            host.expect_choice(r"qemu\+tcg\+(snapshot|boot); .*not qemu\+kvm\+snapshot, qemu\+kvm\+boot: .*Permission denied")
+            host.expect_choice(
+                r"qemu\+tcg\+(snapshot|boot); .*not qemu\+kvm\+snapshot, qemu\+kvm\+boot: .*Permission denied"
+            )
 
 
-@scenario("where /dev/kvm is gone the worker says so")
-def _():
+def without_a_kvm_device_the_worker_reports_that():
     with kvm_device(present=False):
         said = worker_refuses("--vmm", "qemu+kvm+boot")
-        s.check("there is no /dev/kvm" in said, said)
+        assert "there is no /dev/kvm" in said, said
 
 
-@scenario("what was found is remembered, until it changes or --probe-again asks")
-def _():
+def the_engine_that_works_is_remembered_until_probe_again():
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
         host.expect_choice(r"kvm\+snapshot")
     with open("/tmp/remembered/engines") as file:
         remembered = file.read()
     with open("/tmp/remembered/engines", "w") as file:
-        file.write(remembered.replace("engine=qemu+kvm+snapshot", "engine=qemu+kvm+boot").replace("reason=", "reason=remembered: "))
+        file.write(
+            remembered.replace("engine=qemu+kvm+snapshot", "engine=qemu+kvm+boot").replace(
+                "reason=", "reason=remembered: "
+            )
+        )
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
         host.expect_choice("remembered: ")
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1", "--probe-again") as host:
         host.expect_choice(r"qemu\+kvm\+snapshot")
-        s.check("remembered" not in host.read_log(), host.read_log())
+        assert "remembered" not in host.log(), host.log()
 
 
-@scenario("the last engines, qemu+tcg+snapshot and qemu+tcg+boot, are obeyed where KVM works", lane="tcg")
-def _():
+@lane("tcg")
+def emulation_is_used_on_request_where_kvm_works():
     with Host("--vmm", "qemu+tcg+boot") as host:
         host.expect_choice(r"qemu\+tcg\+boot \(asked for\)")
         host.expect_accel("tcg")

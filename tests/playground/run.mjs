@@ -10,7 +10,7 @@ import { tests as links } from "./links_test.mjs";
 import { tests as results } from "./results_test.mjs";
 import { tests as units } from "./units_test.mjs";
 
-const TEST_MS = 120_000;
+const TEST_MS = 600_000;
 
 /** @param {Promise<any>} work */
 function limited(work) {
@@ -19,8 +19,11 @@ function limited(work) {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-const wanted = process.env.PE_TEST ?? "";
-const chosen = [...units, ...editing, ...results, ...links, ...failures, ...appearance].filter(([sentence]) => sentence.includes(wanted) || "playground".includes(wanted));
+/** A name without case, punctuation and the kind of its spaces. @param {string} name */
+const searchable = (name) => name.toLowerCase().replaceAll("'", "").replace(/[^a-z0-9]+/g, "_");
+const wanted = searchable(process.env.PE_TEST ?? "");
+const chosen = [...units, ...editing, ...results, ...links, ...failures, ...appearance].filter(([sentence]) => searchable(sentence).includes(wanted));
+if (chosen.length === 0) process.exit(0);
 const started = Date.now();
 const service = new Service();
 let passed = 0;

@@ -16,7 +16,7 @@ export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setT
 
 /** Until `attempt` returns something true; its last error or value is what the failure says.
  * @template T @param {() => Promise<T>|T} attempt @param {string} what @param {number} [ms] @returns {Promise<T>} */
-export async function eventually(attempt, what, ms = 20_000) {
+export async function eventually(attempt, what, ms = 60_000) {
   let last;
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
     try {
@@ -48,7 +48,7 @@ export class Service {
     await this.startBalancer();
     this.worker = this.spawn("pe-worker", "--server", this.url, "--slots", "2", "--warm", "gcc:14", "--state", join(this.folder, "state"),
       "--store", await this.store(), ...this.guest());
-    await eventually(async () => (await this.health()).slots === 2, "the worker joins", 60_000);
+    await eventually(async () => (await this.health()).slots === 2, "the worker joins", 600_000);
   }
 
   /** The images that these tests are about, whatever else there may be on this machine. */
