@@ -99,10 +99,10 @@ const uint8_t *pe_cursor_read(struct pe_cursor *cursor, size_t size)
 {
     if (size > cursor->left)
         return NULL;
-    const uint8_t *taken = cursor->at;
+    const uint8_t *bytes = cursor->at;
     cursor->at += size;
     cursor->left -= size;
-    return taken;
+    return bytes;
 }
 
 const uint8_t *pe_cursor_read_until(struct pe_cursor *cursor, uint8_t delimiter, size_t *size)

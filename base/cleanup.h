@@ -1,5 +1,6 @@
-/* Cleanup attributes: a resource ends with the scope that owns it; early return is the normal way out.
- * Ownership leaves a scope by an explicit steal. Every variable is initialised where it is declared. */
+/* Cleanup attributes. A resource is released at the end of the scope that owns it, so early return
+ * is the normal way out of a function. Ownership leaves a scope only by an explicit steal. A
+ * variable with a cleanup attribute must be initialised where it is declared. */
 #ifndef PE_BASE_CLEANUP_H
 #define PE_BASE_CLEANUP_H
 
@@ -8,23 +9,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Free the memory that a pointer variable points to. */
 static inline void pe_cleanup_free(void *pointer)
 {
     free(*(void **)pointer);
 }
 
+/* Close a descriptor, unless it is -1. */
 static inline void pe_cleanup_close(const int *fd)
 {
     if (*fd >= 0)
         close(*fd);
 }
 
+/* Close a stream, unless it is NULL. */
 static inline void pe_cleanup_file(FILE **file)
 {
     if (*file)
         fclose(*file);
 }
 
+/* Close a directory, unless it is NULL. */
 static inline void pe_cleanup_dir(DIR **dir)
 {
     if (*dir)
@@ -36,7 +41,8 @@ static inline void pe_cleanup_dir(DIR **dir)
 #define pe_autofile __attribute__((cleanup(pe_cleanup_file)))   /* FILE *f = NULL */
 #define pe_autodir __attribute__((cleanup(pe_cleanup_dir)))     /* DIR *d = NULL */
 
-/* Take the value out of an owning variable, leaving it empty. */
+/* Return the value of an owning variable and leave the variable empty. The caller owns the value
+ * then. */
 static inline int pe_steal_fd(int *fd)
 {
     int value = *fd;

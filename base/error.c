@@ -1,4 +1,4 @@
-/* Error objects: formatting only. Nothing here logs; pe_die is for the main of a one-shot program. */
+/* Formatting of errors. Nothing here writes to the log. */
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
-/* Where an installation keeps its parts:
+/* Where an installation has its files:
  *   HOME/bin/pe-*              the programs
  *   HOME/guest/vmlinux         the guest's kernel, HOME/guest/initramfs.cpio its initramfs
  *   HOME/images/               the image store (store/store.h)
- * HOME is the environment's PE_HOME, else the directory above the running program's own when it holds `guest`
- * or `images` (a source tree's build/), else /var/lib/program-explorer. */
+ * HOME is the value of PE_HOME in the environment. If it is not set, HOME is the directory above
+ * the running program's own directory, provided that it contains `guest` or `images`, as build/ of
+ * a source tree does. Otherwise HOME is /var/lib/program-explorer. */
 #ifndef PE_BASE_HOME_H
 #define PE_BASE_HOME_H
 
@@ -11,10 +12,11 @@
 
 #include <stddef.h>
 
-/* Write HOME/`below` into `path` of `size` bytes. PE_ERR_TOO_LARGE when it does not fit. */
+/* Write HOME/`below` into `path`, a buffer of `size` bytes. PE_ERR_TOO_LARGE if it does not fit. */
 int pe_home_path(const char *below, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* Write the path of program `name`: beside the running one when it is there, else HOME/bin. */
+/* Write the path of the program `name`: in the directory of the running program if it is there,
+ * otherwise in HOME/bin. PE_ERR_TOO_LARGE if it does not fit. */
 int pe_home_program(const char *name, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* Blocking I/O helpers over file descriptors. */
+/* Blocking reads and writes on file descriptors, the clock and random bytes. */
 #include "base/io.h"
 
 #include "base/cleanup.h"

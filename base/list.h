@@ -1,5 +1,5 @@
-/* Intrusive doubly linked lists with a head: a member of this type puts a struct into one list. A zeroed node
- * is in no list. */
+/* Intrusive doubly linked lists with a head. A struct can be in one list for each member of type
+ * `struct list` that it has. A zero-initialised node is in no list. */
 #ifndef PE_BASE_LIST_H
 #define PE_BASE_LIST_H
 
@@ -10,16 +10,19 @@ struct list {
     struct list *next, *prev;
 };
 
+/* Make an empty list of a head. */
 static inline void list_init(struct list *head)
 {
     head->next = head->prev = head;
 }
 
+/* True if the node is in a list. */
 static inline bool list_linked(const struct list *node)
 {
     return node->next != NULL;
 }
 
+/* Insert a node, which is in no list, before `at`, which is a node or the head. */
 static inline void list_insert_before(struct list *at, struct list *node)
 {
     node->prev = at->prev;
@@ -28,17 +31,19 @@ static inline void list_insert_before(struct list *at, struct list *node)
     at->prev = node;
 }
 
+/* Insert a node at the end of the list. */
 static inline void list_append(struct list *head, struct list *node)
 {
     list_insert_before(head, node);
 }
 
+/* Insert a node at the front of the list. */
 static inline void list_prepend(struct list *head, struct list *node)
 {
     list_insert_before(head->next, node);
 }
 
-/* Take a node out of its list; nothing happens when it is in none. */
+/* Remove a node from its list. Does nothing if it is in none. */
 static inline void list_remove(struct list *node)
 {
     if (!node->next)

@@ -1,4 +1,5 @@
-/* The log of the servers. Whole lines in a write(2), so that lines of several processes never mix. */
+/* The log of the servers. Each write(2) has complete lines, so that lines of several processes
+ * never mix. */
 #include "base/log.h"
 
 #include <limits.h>
@@ -16,17 +17,17 @@ static const char *log_program = "pe";
 static enum pe_log_level log_least = PE_LOG_INFO;
 
 static bool log_json;
-static char log_pid[16]; /* "": not asked for since the last fork */
+static char log_pid[16]; /* empty until the first line after a fork */
 
-/* Lines that wait for pe_log_flush. */
+/* Lines that pe_log_batch keeps for pe_log_flush. */
 static struct {
     bool wanted;
     size_t size;
-    char text[PIPE_BUF]; /* as much as no other process's lines get into, pipe(7) */
+    char text[PIPE_BUF]; /* the most that write(2) writes to a pipe in one piece, pipe(7) */
 } batch;
 
-/* A child has a number of its own, and its parent writes what waits. */
-static void begin_anew(void)
+/* In a forked child: it has its own process id, and its parent writes the lines that were kept. */
+static void forget_parent(void)
 {
     log_pid[0] = '\0';
     batch.size = 0;
@@ -37,7 +38,7 @@ void pe_log_flush(void)
     size_t size = batch.size;
     batch.size = 0;
     if (size && write(STDERR_FILENO, batch.text, size) < 0)
-        return; /* a log that cannot be written has nowhere to say so */
+        return; /* there is no place to report this */
 }
 
 void pe_log_batch(void)
@@ -54,7 +55,7 @@ void pe_log_use_json(void)
 void pe_log_init(const char *program)
 {
     log_program = program;
-    pthread_atfork(NULL, NULL, begin_anew);
+    pthread_atfork(NULL, NULL, forget_parent);
     const char *wanted = getenv("PE_LOG"), *format = getenv("PE_LOG_FORMAT");
     log_json = format && !strcmp(format, "json");
     for (int level = PE_LOG_DEBUG; wanted && level <= PE_LOG_ERROR; level++)
@@ -62,8 +63,8 @@ void pe_log_init(const char *program)
             log_least = (enum pe_log_level)level;
 }
 
-/* What of untrusted text must not break the line's form: control characters, quotes, backslashes and, since
- * JSON is UTF-8, bytes beyond ASCII that nobody has checked. */
+/* Replace what could break the form of a line: control characters, quotes and backslashes. JSON
+ * must be UTF-8, so bytes beyond ASCII are replaced as well, because nobody has checked them. */
 static void make_quotable(char *text)
 {
     for (; *text; text++)
@@ -77,7 +78,8 @@ static void make_quotable(char *text)
             *text = '?';
 }
 
-/* RFC 3339, with milliseconds. Many lines share a second. */
+/* The time as in RFC 3339, with milliseconds. The part up to the second is kept, because many lines
+ * have the same. */
 static const char *time_text(const struct timespec *now)
 {
     static char text[32];
@@ -98,13 +100,13 @@ static const char *time_text(const struct timespec *now)
 
 enum { MESSAGE_MAX = 2048 };
 
-/* A line under construction; what does not fit is left out. */
+/* A line under construction. Text that does not fit is left out. */
 struct line {
     char text[MESSAGE_MAX + 512];
     size_t size;
 };
 
-static void put(struct line *line, const char *text)
+static void append(struct line *line, const char *text)
 {
     size_t room = sizeof line->text - line->size, size = strlen(text);
     size = size < room ? size : room;
@@ -112,11 +114,11 @@ static void put(struct line *line, const char *text)
     line->size += size;
 }
 
-/* `before` is what a logfmt line has before the value, `before_json` a line of JSON. */
-static void put_member(struct line *line, const char *before, const char *before_json, const char *value)
+/* Append a value after `before`, or after `before_json` if the log is JSON. */
+static void append_member(struct line *line, const char *before, const char *before_json, const char *value)
 {
-    put(line, log_json ? before_json : before);
-    put(line, value);
+    append(line, log_json ? before_json : before);
+    append(line, value);
 }
 
 static void write_out(enum pe_log_level level, const char *text, size_t size)
@@ -137,14 +139,14 @@ static void write_line(enum pe_log_level level, const char *request, const char 
     clock_gettime(CLOCK_REALTIME, &now);
     if (!log_pid[0])
         snprintf(log_pid, sizeof log_pid, "%d", (int)getpid());
-    put_member(&line, "time=", "{\"time\":\"", time_text(&now));
-    put_member(&line, " level=", "\",\"level\":\"", level_names[level]);
-    put_member(&line, " prog=", "\",\"prog\":\"", log_program);
-    put_member(&line, " pid=", "\",\"pid\":", log_pid);
+    append_member(&line, "time=", "{\"time\":\"", time_text(&now));
+    append_member(&line, " level=", "\",\"level\":\"", level_names[level]);
+    append_member(&line, " prog=", "\",\"prog\":\"", log_program);
+    append_member(&line, " pid=", "\",\"pid\":", log_pid);
     if (request)
-        put_member(&line, " request=", ",\"request\":\"", request);
-    put_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
-    put(&line, log_json ? "\"}\n" : "\"\n");
+        append_member(&line, " request=", ",\"request\":\"", request);
+    append_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
+    append(&line, log_json ? "\"}\n" : "\"\n");
     write_out(level, line.text, line.size);
 }
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the valid sequence at `at`, of which `left` (at least 1) are there; 0 when there is none (RFC 3629
- * section 4). */
+/* The length in bytes of the valid sequence at `at`, where `left` bytes are readable, at least 1. 0
+ * if there is no valid sequence (RFC 3629 section 4). */
 size_t pe_utf8_sequence_size(const uint8_t *at, size_t left);
 
 #endif

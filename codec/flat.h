@@ -1,6 +1,6 @@
-/* Flat text: one `key=value` a line, keys of [a-z0-9_.]+, values without NUL. In a value, `\n` stands for a
- * newline and `\\` for a backslash. A key may occur several times. The form is simple enough for a static
- * program that runs as PID 1. */
+/* Flat text: one `key=value` a line, keys of [a-z0-9_.]+, values without NUL. In a value, `\n`
+ * stands for a newline and `\\` for a backslash. A key may occur several times. The form is simple
+ * enough for a static program that runs as PID 1. */
 #ifndef PE_CODEC_FLAT_H
 #define PE_CODEC_FLAT_H
 
@@ -25,8 +25,8 @@ int pe_flat_append(struct pe_buf *out, const char *key, const char *value,
 int pe_flat_append_u64(struct pe_buf *out, const char *key, uint64_t value,
                        struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the next entry. Returns 1 if there is one and 0 at the end; PE_ERR_MALFORMED if the text is not flat
- * text or a value does not fit. */
+/* Read the next entry. Returns 1 if there is one and 0 at the end; PE_ERR_MALFORMED if the text is
+ * not flat text or a value does not fit. */
 int pe_flat_next(struct pe_cursor *cursor, struct pe_flat_entry *entry, struct pe_error *err) PE_MUST_CHECK;
 
 /* A key whose value is a number: its greatest value, and where the number goes. */
@@ -37,8 +37,8 @@ struct pe_flat_number {
     bool found; /* set by pe_flat_parse_number */
 };
 
-/* If the entry's key is one of `count` numbers, parse its value. Returns 1 if it is and 0 if it is not;
- * PE_ERR_MALFORMED if the value is not a decimal number or greater than the key's maximum. */
+/* If the entry's key is one of `count` numbers, parse its value. Returns 1 if it is and 0 if it is
+ * not; PE_ERR_MALFORMED if the value is not a decimal number or greater than the key's maximum. */
 int pe_flat_parse_number(const struct pe_flat_entry *entry, struct pe_flat_number *numbers, size_t count,
                          struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,11 +1,11 @@
-/* Glob matching by dynamic programming over the pattern's positions, so that no pattern takes exponential
- * time. */
+/* Glob matching by dynamic programming over the positions in the pattern, so that no pattern needs
+ * exponential time. */
 #include "codec/glob.h"
 
 #include <stddef.h>
 #include <string.h>
 
-/* One element of a pattern: what it matches and where the next one starts. */
+/* The elements of a pattern. GLOBSTAR_SLASH is "**" and the slash behind it. */
 enum element { END, LITERAL, ANY, SET, STAR, GLOBSTAR, GLOBSTAR_SLASH };
 
 static enum element element_at(const char *pattern, const char **next)
@@ -50,7 +50,7 @@ static bool set_has(const char *set, const char *end, unsigned char c)
     return found != negated;
 }
 
-static bool element_takes(enum element kind, const char *at, const char *next, char c)
+static bool element_matches(enum element kind, const char *at, const char *next, char c)
 {
     switch (kind) {
     case LITERAL:
@@ -69,7 +69,8 @@ static bool element_takes(enum element kind, const char *at, const char *next, c
     return false;
 }
 
-/* Mark position `at` as reachable, and every position reachable from it without taking a character. */
+/* Mark position `at` as reachable, and every position that can be reached from it without a
+ * character. */
 static void reach(bool *states, const char *pattern, size_t at)
 {
     for (;;) {
@@ -96,12 +97,12 @@ bool pe_glob_match(const char *pattern, const char *path)
         for (size_t at = 0; at < length; at++) {
             const char *next = NULL;
             enum element kind = now[at] ? element_at(pattern + at, &next) : END;
-            if (kind == END || !element_takes(kind, pattern + at, next, *c))
+            if (kind == END || !element_matches(kind, pattern + at, next, *c))
                 continue;
             size_t after = (size_t)(next - pattern);
             if (kind == STAR || kind == GLOBSTAR)
                 reach(then, pattern, at);
-            else if (kind == GLOBSTAR_SLASH) /* stays inside; a '/' may end it */
+            else if (kind == GLOBSTAR_SLASH) /* it matches more, or a '/' ends it */
                 then[at] = true, *c == '/' ? reach(then, pattern, after) : (void)0;
             else
                 reach(then, pattern, after);

@@ -1,16 +1,16 @@
-/* Globs of a job's `outputs`, matched against paths below /output: `*` and `?` stay within one component,
- * `**` crosses components, `[abc]`, `[a-z]` and `[!x]` are sets, `\` takes the next character as it is. A
- * leading "**" followed by '/' also matches nothing. Bounded work: no recursion deeper than the number of
- * stars. */
+/* Globs, matched against relative paths. "*" and "?" match within one component of a path, and "**"
+ * matches across components. "[abc]" and "[a-z]" are sets of characters, and "[!x]" is the
+ * complement of one. A backslash makes the next character literal. A "**" before a slash also
+ * matches the empty path, so that "**" followed by "/x.c" matches "x.c". */
 #ifndef PE_CODEC_GLOB_H
 #define PE_CODEC_GLOB_H
 
 #include <stdbool.h>
 
-/* Bytes of a pattern, without the NUL. A longer one matches nothing. */
-#define PE_GLOB_MAX 1024u
+#define PE_GLOB_MAX 1024u /* bytes of a pattern, without the NUL */
 
-/* True if the whole path matches the pattern. */
+/* True if the pattern matches the whole path. The time is at most proportional to the product of
+ * both lengths. A pattern longer than PE_GLOB_MAX matches nothing. */
 bool pe_glob_match(const char *pattern, const char *path);
 
 #endif

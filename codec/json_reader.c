@@ -1,4 +1,4 @@
-/* Reading JSON text. Everything looks at most at the next byte, through the cursor. */
+/* Reading JSON text. All access to the text goes through the cursor. */
 #include "codec/json_reader.h"
 
 #include "base/utf8.h"
@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    DEPTH_MAX = 64,  /* of a value that is skipped */
-    NUMBER_MAX = 40, /* characters of a number; no sender of ours needs more */
+    DEPTH_MAX = 64,  /* nesting of a value that is skipped */
+    NUMBER_MAX = 40, /* characters of a number, enough for every 64-bit integer and double */
 };
 
 struct pe_json_reader pe_json_read(const void *text, size_t size)
@@ -23,7 +23,7 @@ void pe_json_fault(struct pe_json_reader *reader, const char *what)
     reader->rest.left = 0;
 }
 
-/* The next byte, not taken; -1 at the end. */
+/* The next byte, which stays; -1 at the end. */
 static int peek(const struct pe_json_reader *reader)
 {
     return reader->rest.left ? *reader->rest.at : -1;
@@ -45,7 +45,7 @@ static int peek_token(struct pe_json_reader *reader)
     return byte;
 }
 
-static bool take_token(struct pe_json_reader *reader, char token)
+static bool skip_token(struct pe_json_reader *reader, char token)
 {
     if (peek_token(reader) != token)
         return false;
@@ -53,13 +53,13 @@ static bool take_token(struct pe_json_reader *reader, char token)
     return true;
 }
 
-static void want_token(struct pe_json_reader *reader, char token, const char *otherwise)
+static void expect_token(struct pe_json_reader *reader, char token, const char *otherwise)
 {
-    if (!take_token(reader, token))
+    if (!skip_token(reader, token))
         pe_json_fault(reader, otherwise);
 }
 
-static bool take_word(struct pe_json_reader *reader, const char *word, size_t size)
+static bool skip_literal(struct pe_json_reader *reader, const char *word, size_t size)
 {
     if (peek_token(reader) < 0 || reader->rest.left < size || memcmp(reader->rest.at, word, size) != 0)
         return false;
@@ -71,7 +71,7 @@ static bool take_word(struct pe_json_reader *reader, const char *word, size_t si
 
 void pe_json_enter(struct pe_json_reader *reader, char bracket)
 {
-    want_token(reader, bracket, bracket == '{' ? "an object is expected" : "an array is expected");
+    expect_token(reader, bracket, bracket == '{' ? "an object is expected" : "an array is expected");
     reader->first = true;
 }
 
@@ -79,10 +79,10 @@ static bool next(struct pe_json_reader *reader, char closing)
 {
     bool first = reader->first;
     reader->first = false;
-    if (take_token(reader, closing))
+    if (skip_token(reader, closing))
         return false;
     if (!first)
-        want_token(reader, ',', "',' or an end is expected");
+        expect_token(reader, ',', "',' or the end of the object or array is expected");
     return !reader->fault;
 }
 
@@ -93,11 +93,11 @@ bool pe_json_next_element(struct pe_json_reader *reader)
 
 /* ---- strings ---- */
 
-/* Where a string goes: as much of it as there is room for, or nowhere. */
+/* Where the characters of a string go, as far as there is room. */
 struct target {
     char *text;
-    size_t room, size; /* `size`: also what did not fit */
-    bool takes_nul;
+    size_t room, size; /* `size` counts the bytes that did not fit as well */
+    bool allows_nul;
 };
 
 static void store(struct target *target, const uint8_t *bytes, size_t size)
@@ -108,7 +108,7 @@ static void store(struct target *target, const uint8_t *bytes, size_t size)
     target->size += size;
 }
 
-static unsigned take_hex4(struct pe_json_reader *reader)
+static unsigned parse_hex4(struct pe_json_reader *reader)
 {
     const uint8_t *digits = pe_cursor_read(&reader->rest, 4);
     unsigned value = 0;
@@ -119,7 +119,7 @@ static unsigned take_hex4(struct pe_json_reader *reader)
         value = value * 16 + (digit <= 9 ? digit : letter + 10);
     }
     if (!digits)
-        pe_json_fault(reader, "a broken escape");
+        pe_json_fault(reader, "an invalid escape");
     return digits ? value : 0;
 }
 
@@ -131,26 +131,27 @@ static void store_character(struct pe_json_reader *reader, struct target *target
     for (size_t i = size; i-- > 1; code >>= 6)
         bytes[i] = (uint8_t)(0x80 | (code & 0x3f));
     bytes[0] = (uint8_t)(leads[size] | code);
-    if (bytes[0] == 0 && !target->takes_nul)
-        pe_json_fault(reader, "a NUL character");
+    if (bytes[0] == 0 && !target->allows_nul)
+        pe_json_fault(reader, "a string has a NUL character");
     store(target, bytes, size);
 }
 
-/* Behind "\u"; a character beyond U+FFFF comes as two (RFC 8259 section 7). */
-static void take_unicode(struct pe_json_reader *reader, struct target *target)
+/* Parse what follows "\u". A character beyond U+FFFF is written as two escapes (RFC 8259 section
+ * 7). */
+static void parse_unicode(struct pe_json_reader *reader, struct target *target)
 {
-    unsigned code = take_hex4(reader);
-    if (code >= 0xd800 && code < 0xdc00 && take_word(reader, "\\u", 2)) {
-        unsigned low = take_hex4(reader);
+    unsigned code = parse_hex4(reader);
+    if (code >= 0xd800 && code < 0xdc00 && skip_literal(reader, "\\u", 2)) {
+        unsigned low = parse_hex4(reader);
         code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : 0xd800;
     }
     if (code >= 0xd800 && code < 0xe000)
-        pe_json_fault(reader, "half a character");
+        pe_json_fault(reader, "an unpaired surrogate");
     else
         store_character(reader, target, code);
 }
 
-static void take_escape(struct pe_json_reader *reader, struct target *target)
+static void parse_escape(struct pe_json_reader *reader, struct target *target)
 {
     static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
     const uint8_t *name = pe_cursor_read(&reader->rest, 1);
@@ -158,17 +159,17 @@ static void take_escape(struct pe_json_reader *reader, struct target *target)
     if (at)
         store(target, (const uint8_t *)&means[at - names], 1);
     else if (name && *name == 'u')
-        take_unicode(reader, target);
+        parse_unicode(reader, target);
     else
-        pe_json_fault(reader, "a broken escape");
+        pe_json_fault(reader, "an invalid escape");
 }
 
-/* ASCII that stands for itself in a string. */
+/* True for the ASCII characters that need no escape in a string. */
 static const bool plain[256] = {
     [0x20 ... '"' - 1] = true, ['"' + 1 ... '\\' - 1] = true, ['\\' + 1 ... 0x7f] = true};
 
-/* Bytes up to the next quote or backslash. */
-static void take_run(struct pe_json_reader *reader, struct target *target)
+/* Parse the bytes up to the next quote, backslash or invalid byte. */
+static void parse_plain_run(struct pe_json_reader *reader, struct target *target)
 {
     const uint8_t *run = reader->rest.at, *end = run + reader->rest.left, *at = run;
     for (;;) {
@@ -183,57 +184,57 @@ static void take_run(struct pe_json_reader *reader, struct target *target)
     reader->rest = (struct pe_cursor){.at = at, .left = (size_t)(end - at)};
 }
 
-static void take_string(struct pe_json_reader *reader, struct target *target)
+static void parse_string(struct pe_json_reader *reader, struct target *target)
 {
-    want_token(reader, '"', "a string is expected");
+    expect_token(reader, '"', "a string is expected");
     for (;;) {
-        take_run(reader, target);
+        parse_plain_run(reader, target);
         int stop = peek(reader);
         if (stop < 0) {
-            pe_json_fault(reader, "a string without an end");
+            pe_json_fault(reader, "a string is not terminated");
             return;
         }
         advance(reader);
         if (stop == '"')
             return;
         if (stop == '\\')
-            take_escape(reader, target);
+            parse_escape(reader, target);
         else
-            pe_json_fault(reader, "a string with a control character, or without UTF-8");
+            pe_json_fault(reader, "a string has a control character or invalid UTF-8");
     }
 }
 
-/* Returns whether all of it fitted. */
-static bool take_text(struct pe_json_reader *reader, char *text, size_t size)
+/* Returns true if the string fits. */
+static bool parse_text(struct pe_json_reader *reader, char *text, size_t size)
 {
     struct target target = {.text = text, .room = size - 1};
-    take_string(reader, &target);
+    parse_string(reader, &target);
     text[reader->fault ? 0 : target.size < size ? target.size : size - 1] = '\0';
     return target.size < size;
 }
 
 void pe_json_parse_text(struct pe_json_reader *reader, char *text, size_t size)
 {
-    if (!take_text(reader, text, size))
-        pe_json_fault(reader, "a string that is too long");
+    if (!parse_text(reader, text, size))
+        pe_json_fault(reader, "a string is too long");
 }
 
 void pe_json_parse_text_cut(struct pe_json_reader *reader, char *text, size_t size)
 {
-    (void)take_text(reader, text, size);
+    (void)parse_text(reader, text, size);
 }
 
 char *pe_json_parse_new_text(struct pe_json_reader *reader, size_t *length)
 {
-    struct target nowhere = {.takes_nul = true};
+    struct target nowhere = {.allows_nul = true};
     struct pe_json_reader before = *reader;
-    take_string(reader, &nowhere);
-    struct target target = {.room = nowhere.size, .takes_nul = true};
+    parse_string(reader, &nowhere);
+    struct target target = {.room = nowhere.size, .allows_nul = true};
     if (!reader->fault && !(target.text = malloc(nowhere.size + 1)))
-        pe_json_fault(reader, "a string that there is no memory for");
+        pe_json_fault(reader, "no memory for a string");
     if (reader->fault)
         return NULL;
-    take_string(&before, &target);
+    parse_string(&before, &target);
     target.text[target.size] = '\0';
     *length = target.size;
     return target.text;
@@ -243,15 +244,15 @@ bool pe_json_next_member(struct pe_json_reader *reader, char *key, size_t size)
 {
     if (!next(reader, '}'))
         return false;
-    if (!take_text(reader, key, size))
+    if (!parse_text(reader, key, size))
         key[0] = '\0';
-    want_token(reader, ':', "':' is expected");
+    expect_token(reader, ':', "':' is expected");
     return !reader->fault;
 }
 
-/* ---- numbers and words ---- */
+/* ---- numbers and literals ---- */
 
-static bool take_digits(struct pe_json_reader *reader)
+static bool skip_digits(struct pe_json_reader *reader)
 {
     bool any = false;
     for (int byte = peek(reader); byte >= '0' && byte <= '9'; byte = peek(reader)) {
@@ -261,11 +262,11 @@ static bool take_digits(struct pe_json_reader *reader)
     return any;
 }
 
-static bool take_fraction_and_exponent(struct pe_json_reader *reader)
+static bool skip_fraction_and_exponent(struct pe_json_reader *reader)
 {
     if (peek(reader) == '.') {
         advance(reader);
-        if (!take_digits(reader))
+        if (!skip_digits(reader))
             return false;
     }
     if (peek(reader) != 'e' && peek(reader) != 'E')
@@ -273,11 +274,11 @@ static bool take_fraction_and_exponent(struct pe_json_reader *reader)
     advance(reader);
     if (peek(reader) == '+' || peek(reader) == '-')
         advance(reader);
-    return take_digits(reader);
+    return skip_digits(reader);
 }
 
-/* The characters of a number, as RFC 8259 section 6 has them. */
-static struct pe_cursor take_number(struct pe_json_reader *reader)
+/* Skip a number (RFC 8259 section 6) and return its characters. */
+static struct pe_cursor scan_number(struct pe_json_reader *reader)
 {
     peek_token(reader);
     struct pe_cursor number = reader->rest;
@@ -286,31 +287,31 @@ static struct pe_cursor take_number(struct pe_json_reader *reader)
     bool zero = peek(reader) == '0';
     if (zero)
         advance(reader);
-    bool whole = zero || take_digits(reader);
-    if (!whole || !take_fraction_and_exponent(reader))
+    bool has_integer = zero || skip_digits(reader);
+    if (!has_integer || !skip_fraction_and_exponent(reader))
         pe_json_fault(reader, "a number is expected");
     number.left = reader->fault ? 0 : (size_t)(reader->rest.at - number.at);
     if (number.left > NUMBER_MAX)
-        pe_json_fault(reader, "a number that is too long");
+        pe_json_fault(reader, "a number is too long");
     return number;
 }
 
 uint64_t pe_json_parse_number(struct pe_json_reader *reader, uint64_t most)
 {
-    struct pe_cursor number = take_number(reader);
+    struct pe_cursor number = scan_number(reader);
     uint64_t value = 0;
     for (; number.left && !reader->fault; pe_cursor_read(&number, 1)) {
         unsigned digit = *number.at - (unsigned)'0';
         if (digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, digit, &value) || value > most)
-            pe_json_fault(reader, "a number out of range");
+            pe_json_fault(reader, "a number is out of range");
     }
     return reader->fault ? 0 : value;
 }
 
 uint64_t pe_json_parse_ms(struct pe_json_reader *reader, uint64_t most_us)
 {
-    struct pe_cursor number = take_number(reader);
+    struct pe_cursor number = scan_number(reader);
     char text[NUMBER_MAX + 1];
     if (reader->fault || (number.left == 1 && *number.at == '0'))
         return 0;
@@ -322,15 +323,15 @@ uint64_t pe_json_parse_ms(struct pe_json_reader *reader, uint64_t most_us)
 
 bool pe_json_parse_bool(struct pe_json_reader *reader)
 {
-    bool value = take_word(reader, "true", 4);
-    if (!value && !take_word(reader, "false", 5))
+    bool value = skip_literal(reader, "true", 4);
+    if (!value && !skip_literal(reader, "false", 5))
         pe_json_fault(reader, "true or false is expected");
     return value;
 }
 
 bool pe_json_parse_null(struct pe_json_reader *reader)
 {
-    return take_word(reader, "null", 4);
+    return skip_literal(reader, "null", 4);
 }
 
 /* ---- any value ---- */
@@ -340,11 +341,11 @@ static void skip_scalar(struct pe_json_reader *reader)
     struct target nowhere = {0};
     int byte = peek_token(reader);
     if (byte == '"')
-        take_string(reader, &nowhere);
+        parse_string(reader, &nowhere);
     else if (byte == 't' || byte == 'f')
         pe_json_parse_bool(reader);
     else if (!pe_json_parse_null(reader))
-        take_number(reader);
+        scan_number(reader);
 }
 
 void pe_json_skip(struct pe_json_reader *reader)
@@ -361,7 +362,7 @@ void pe_json_skip(struct pe_json_reader *reader)
         if (byte != '{' && byte != '[') {
             skip_scalar(reader);
         } else if (depth == DEPTH_MAX) {
-            pe_json_fault(reader, "too deep");
+            pe_json_fault(reader, "the nesting is too deep");
         } else {
             pe_json_enter(reader, (char)byte);
             closing[depth++] = byte == '{' ? '}' : ']';
@@ -386,6 +387,6 @@ struct pe_cursor pe_json_parse_raw(struct pe_json_reader *reader)
 int pe_json_ended(struct pe_json_reader *reader, struct pe_error *err)
 {
     if (!reader->fault && peek_token(reader) >= 0)
-        pe_json_fault(reader, "more text behind the end");
+        pe_json_fault(reader, "there is text after the end");
     return reader->fault ? pe_fail(err, PE_ERR_MALFORMED, "JSON: %s", reader->fault) : 0;
 }

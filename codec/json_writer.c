@@ -15,14 +15,14 @@ int pe_json_finish(const struct pe_json_writer *writer)
     return writer->failed ? -1 : 0;
 }
 
-static void put(struct pe_json_writer *writer, const void *bytes, size_t size)
+static void append(struct pe_json_writer *writer, const void *bytes, size_t size)
 {
     if (!writer->failed)
         writer->failed = pe_buf_append(writer->out, bytes, size, writer->err) < 0;
 }
 
-/* What stands before every value. */
-static void put_name(struct pe_json_writer *writer, const char *name)
+/* Append what precedes a value: a comma and the name. */
+static void append_name(struct pe_json_writer *writer, const char *name)
 {
     size_t size = name ? strlen(name) : 0;
     bool comma = writer->comma;
@@ -46,21 +46,21 @@ static void put_name(struct pe_json_writer *writer, const char *name)
 
 void pe_json_open(struct pe_json_writer *writer, const char *name, char bracket)
 {
-    put_name(writer, name);
-    put(writer, &bracket, 1);
+    append_name(writer, name);
+    append(writer, &bracket, 1);
     writer->comma = false;
 }
 
 void pe_json_close(struct pe_json_writer *writer, char bracket)
 {
-    put(writer, &bracket, 1);
+    append(writer, &bracket, 1);
     writer->comma = true;
 }
 
 void pe_json_append_raw(struct pe_json_writer *writer, const char *name, const void *text, size_t size)
 {
-    put_name(writer, name);
-    put(writer, text, size);
+    append_name(writer, name);
+    append(writer, text, size);
 }
 
 void pe_json_append_bool(struct pe_json_writer *writer, const char *name, bool value)
@@ -80,53 +80,54 @@ static bool is_plain(uint8_t byte)
     return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
-/* What needs an escape, and bytes beyond ASCII; returns how many were taken. */
-static size_t put_special(struct pe_json_writer *writer, const uint8_t *at, size_t left)
+/* Append a character that needs an escape, or bytes beyond ASCII. Returns how many bytes of the
+ * text that were. */
+static size_t append_special(struct pe_json_writer *writer, const uint8_t *at, size_t left)
 {
     static const char digits[] = "0123456789abcdef";
     if (*at == '"' || *at == '\\') {
         const char escape[2] = {'\\', (char)*at};
-        put(writer, escape, sizeof escape);
+        append(writer, escape, sizeof escape);
         return 1;
     }
     if (*at < 0x80) {
         const char escape[6] = {'\\', 'u', '0', '0', digits[*at >> 4], digits[*at & 15]};
-        put(writer, escape, sizeof escape);
+        append(writer, escape, sizeof escape);
         return 1;
     }
     size_t size = pe_utf8_sequence_size(at, left);
-    put(writer, size ? (const void *)at : "\xef\xbf\xbd", size ? size : 3);
+    append(writer, size ? (const void *)at : "\xef\xbf\xbd", size ? size : 3);
     return size ? size : 1;
 }
 
 void pe_json_append_text(struct pe_json_writer *writer, const char *name, const char *text)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
-    put_name(writer, name);
-    put(writer, "\"", 1);
+    append_name(writer, name);
+    append(writer, "\"", 1);
     while (at < end) {
         const uint8_t *run = at;
         while (at < end && is_plain(*at))
             at++;
-        put(writer, run, (size_t)(at - run));
+        append(writer, run, (size_t)(at - run));
         if (at < end)
-            at += put_special(writer, at, (size_t)(end - at));
+            at += append_special(writer, at, (size_t)(end - at));
     }
-    put(writer, "\"", 1);
+    append(writer, "\"", 1);
 }
 
 /* ---- numbers ---- */
 
 void pe_json_append_number(struct pe_json_writer *writer, const char *name, uint64_t number)
 {
-    put_name(writer, name);
+    append_name(writer, name);
     if (!writer->failed)
         writer->failed = pe_buf_append_number(writer->out, number, writer->err) < 0;
 }
 
 void pe_json_append_ms(struct pe_json_writer *writer, const char *name, uint64_t us)
 {
-    put_name(writer, name);
+    append_name(writer, name);
     if (!writer->failed)
         writer->failed = pe_buf_append_ms(writer->out, us, writer->err) < 0;
 }

@@ -1,7 +1,7 @@
-/* JSON text (RFC 8259) written member by member straight into a buffer: for the messages and results that
- * come with every job, where a tree of values would cost more than everything else. The writer puts the
- * commas; names of members are ours and go out as they are, texts are escaped, and bytes that are no UTF-8
- * become U+FFFD. The first failure (no memory, the buffer's limit) is kept until pe_json_finish. */
+/* JSON text (RFC 8259) written member by member into a buffer, for messages that are too frequent
+ * for a JSON library. The writer inserts commas and escapes texts. Bytes that are not UTF-8 become
+ * U+FFFD. Names of members are constants of the program and are not escaped. The first failure is
+ * kept, and pe_json_finish reports it. */
 #ifndef PE_CODEC_JSON_WRITER_H
 #define PE_CODEC_JSON_WRITER_H
 
@@ -13,30 +13,40 @@
 #include <stdint.h>
 
 struct pe_json_writer {
-    struct pe_buf *out; /* appended to, borrowed */
+    struct pe_buf *out; /* borrowed */
     struct pe_error *err;
-    bool failed; /* as `err` says */
+    bool failed; /* `err` says why */
     bool comma;  /* the next value is not the first of its object or array */
 };
 
+/* Begin to write. The text is appended to `out`; `err` is set by the first failure. Both outlive
+ * the writer. */
 struct pe_json_writer pe_json_write(struct pe_buf *out, struct pe_error *err);
 
-/* `name` is NULL for what is an array's element or the whole text. `bracket`: '{' or '[', '}' or ']'. */
+/* Open an object ('{') or an array ('['). In all functions, `name` is the name of the member, or
+ * NULL for an element of an array and for the outermost value. */
 void pe_json_open(struct pe_json_writer *writer, const char *name, char bracket);
+
+/* Close it with '}' or ']'. */
 void pe_json_close(struct pe_json_writer *writer, char bracket);
 
+/* Append a string. */
 void pe_json_append_text(struct pe_json_writer *writer, const char *name, const char *text);
+
+/* Append a number, true or false, or null. */
 void pe_json_append_number(struct pe_json_writer *writer, const char *name, uint64_t number);
 void pe_json_append_bool(struct pe_json_writer *writer, const char *name, bool value);
 void pe_json_append_null(struct pe_json_writer *writer, const char *name);
 
-/* Microseconds, as milliseconds with three decimals. */
+/* Append microseconds as milliseconds with three decimals. */
 void pe_json_append_ms(struct pe_json_writer *writer, const char *name, uint64_t us);
 
-/* Text that is a JSON value already. */
+/* Append a text that is a JSON value. It is not checked. */
 void pe_json_append_raw(struct pe_json_writer *writer, const char *name, const void *text, size_t size);
 
-/* Negative: a call failed, `err` of pe_json_write says why, and the buffer holds a part of the text. */
+/* Returns 0 if everything was written. Returns -1 if a call failed; the `err` of pe_json_write says
+ * why, and the buffer has a part of the text. PE_ERR_INTERNAL without memory, PE_ERR_TOO_LARGE
+ * beyond the limit of the buffer. */
 int pe_json_finish(const struct pe_json_writer *writer) PE_MUST_CHECK;
 
 #endif

@@ -1,11 +1,13 @@
-/* The multipart reader and writer. One pass, no allocation in the reader. */
+/* The parser and the writer of multipart/form-data. The parser needs one pass and does not allocate
+ * memory. */
 #include "codec/multipart.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* A part's header lines together; a browser needs under 1.5 KiB for the longest name. */
+/* The most bytes of the header lines of a part. A browser needs less than 1.5 KiB for the longest
+ * name. */
 #define HEADERS_MAX 8192u
 
 static int malformed(struct pe_error *err, const char *what)
@@ -13,7 +15,7 @@ static int malformed(struct pe_error *err, const char *what)
     return pe_fail(err, PE_ERR_MALFORMED, "multipart body: %s", what);
 }
 
-/* ---- parameters of a header: ; name=value or name="value" ---- */
+/* ---- parameters of a header: "; name=value" or "; name="value"" ---- */
 
 static void skip_blanks(struct pe_cursor *cursor)
 {
@@ -34,7 +36,7 @@ struct parameter {
     size_t name_size, value_size;
 };
 
-/* The next parameter: 1, 0 at the end, -1 when it is none. */
+/* Parse the next parameter. Returns 1, 0 at the end, and -1 if the text is not a parameter. */
 static int next_parameter(struct pe_cursor *cursor, struct parameter *parameter)
 {
     skip_blanks(cursor);
@@ -96,12 +98,12 @@ static int set_boundary(struct pe_form *form, const char *content_type, size_t s
     return pe_fail(err, PE_ERR_MALFORMED, "Content-Type has no valid boundary parameter");
 }
 
-/* After a delimiter: "--" ends the form, CRLF starts a part. */
+/* Parse what follows a delimiter: "--" ends the form, and CRLF starts a part. */
 static int after_delimiter(struct pe_form *form, struct pe_error *err)
 {
     const uint8_t *two = pe_cursor_read(&form->rest, 2);
     if (two && two[0] == '-' && two[1] == '-') {
-        form->ended = true; /* what follows is an epilogue, to be ignored: RFC 2046 section 5.1.1 */
+        form->ended = true; /* the rest is an epilogue, which is ignored: RFC 2046 section 5.1.1 */
         return 0;
     }
     if (two && two[0] == '\r' && two[1] == '\n')
@@ -115,7 +117,7 @@ int pe_form_init(struct pe_form *form, const char *content_type, size_t content_
     *form = (struct pe_form){.rest = {.at = body, .left = size}};
     if (set_boundary(form, content_type, content_type_size, err) < 0)
         return -1;
-    /* The first delimiter stands at the start of the body, without the CRLF in front. */
+    /* The first delimiter is at the start of the body, without a CRLF in front. */
     const uint8_t *first = pe_cursor_read(&form->rest, form->delimiter_size - 2);
     if (!first || memcmp(first, form->delimiter + 2, form->delimiter_size - 2) != 0)
         return malformed(err, "does not start with the boundary");
@@ -194,7 +196,7 @@ static int read_header(const uint8_t *line, size_t size, struct pe_form_part *pa
         memcpy(part->content_type, cursor.at, n);
         part->content_type[n] = '\0';
     }
-    return 0; /* others are allowed and mean nothing: RFC 7578 section 4.8 */
+    return 0; /* other headers are allowed and ignored: RFC 7578 section 4.8 */
 }
 
 static int read_headers(struct pe_form *form, struct pe_form_part *part, struct pe_error *err)
@@ -233,7 +235,7 @@ int pe_form_next(struct pe_form *form, struct pe_form_part *part, struct pe_erro
 
 /* ---- writing ---- */
 
-static int put_filename(struct pe_buf *out, const char *filename, size_t length, struct pe_error *err)
+static int append_filename(struct pe_buf *out, const char *filename, size_t length, struct pe_error *err)
 {
     for (size_t i = 0; i < length; i++) {
         char c = filename[i];
@@ -253,7 +255,7 @@ int pe_form_append_head(struct pe_buf *out, const char *boundary, const char *na
         return -1;
     if (filename &&
         (pe_buf_append_text(out, "; filename=\"", err) < 0 ||
-         put_filename(out, filename, filename_length, err) < 0 || pe_buf_append_text(out, "\"", err) < 0))
+         append_filename(out, filename, filename_length, err) < 0 || pe_buf_append_text(out, "\"", err) < 0))
         return -1;
     if (pe_buf_append_text(out, "\r\nContent-Type: ", err) < 0 ||
         pe_buf_append_text(out, content_type, err) < 0)

@@ -1,5 +1,5 @@
-/* multipart/form-data (RFC 7578, RFC 2046 section 5.1) over bytes already in memory: pe-lb reads requests
- * with it, pe-run reads responses. Parsing copies nothing and trusts nothing. */
+/* multipart/form-data (RFC 7578, RFC 2046 section 5.1) in memory: a parser for untrusted bodies,
+ * which does not copy the content, and the parts of a writer. */
 #ifndef PE_CODEC_MULTIPART_H
 #define PE_CODEC_MULTIPART_H
 
@@ -14,12 +14,12 @@
 
 struct pe_form_part {
     char name[64]; /* of Content-Disposition */
-    char
-        filename[1200]; /* decoded (%22, %0D, %0A as browsers send them); may hold any byte but is NUL-free */
-    size_t filename_length; /* bytes; 0 with has_filename false when there was none */
+    /* With %22, %0D and %0A decoded, which is how browsers send these bytes. Any byte but NUL. */
+    char filename[1200];
+    size_t filename_length; /* bytes; 0 if has_filename is false */
     bool has_filename;
-    char content_type[128]; /* empty when there was none */
-    const uint8_t *data;    /* into the body given to pe_form_init */
+    char content_type[128]; /* empty if the part has none */
+    const uint8_t *data;    /* in the body given to pe_form_init */
     size_t size;            /* bytes */
 };
 
@@ -30,22 +30,25 @@ struct pe_form {
     bool ended;
 };
 
-/* Begin with a Content-Type header's value and a body that outlives the form. PE_ERR_MALFORMED when the type
- * is not multipart/form-data with a boundary, or the body does not start with it. */
+/* Begin with the value of a Content-Type header and a body, which must outlive the form.
+ * PE_ERR_MALFORMED if the type is not multipart/form-data with a boundary or if the body does not
+ * start with the boundary. */
 int pe_form_init(struct pe_form *form, const char *content_type, size_t content_type_size, const void *body,
                  size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* The next part: 1, or 0 after the closing delimiter. PE_ERR_MALFORMED otherwise (a body cut short included).
- * A filename with a NUL byte or of over 1,199 bytes is PE_ERR_INVALID. */
+/* Read the next part. Returns 1 if there is one and 0 after the closing delimiter. PE_ERR_MALFORMED
+ * if the body is cut or does not have the right form. PE_ERR_INVALID if a file name has a NUL byte
+ * or more than 1,199 bytes. */
 int pe_form_next(struct pe_form *form, struct pe_form_part *part, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the head of a part, up to where its bytes start: delimiter line, Content-Disposition, Content-Type.
- * `filename` (NULL for none) is escaped as WHATWG HTML's multipart encoding does. */
+/* Append the head of a part: delimiter line, Content-Disposition, Content-Type and the empty line.
+ * The bytes of the part follow. `filename` may be NULL; it is escaped as the multipart encoding of
+ * WHATWG HTML does. */
 int pe_form_append_head(struct pe_buf *out, const char *boundary, const char *name, const char *filename,
                         size_t filename_length, const char *content_type, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the closing delimiter line. The caller has put CRLF after the bytes of every part, the last
- * included. */
+/* Append the closing delimiter line. The caller appends CRLF after the bytes of every part, also
+ * the last one. */
 int pe_form_append_end(struct pe_buf *out, const char *boundary, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,16 +1,17 @@
-/* Reading versions and ranges. A range is a choice ("||") of sets of bounds that all have to hold; what
- * stands for several bounds ("^1.2") is made two of them. */
+/* Parsing versions and ranges. A range is a list of sets of bounds, divided by "||". A version is
+ * in the range if it keeps all bounds of one set. Abbreviations such as "^1.2" are expanded to two
+ * bounds. */
 #include "codec/semver.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS_MAX = 15 }; /* of a number: fits a double exactly, as in npm's */
+enum { DIGITS_MAX = 15 }; /* of a number. npm keeps numbers in doubles, which hold 15 digits exactly. */
 
 enum relation { LESS, AT_MOST, EQUAL, AT_LEAST, GREATER };
 
-/* A version of which the last numbers may be missing or 'x'. */
+/* A version whose last numbers may be missing or 'x'. */
 struct partial {
     struct pe_semver version;
     int given; /* 0..3 numbers */
@@ -23,7 +24,7 @@ static bool is_identifier(char c)
     return isalnum((unsigned char)c) || c == '-' || c == '.';
 }
 
-static bool take_number(const char **at, uint64_t *number)
+static bool parse_number(const char **at, uint64_t *number)
 {
     size_t digits = strspn(*at, "0123456789");
     if (digits == 0 || digits > DIGITS_MAX || (digits > 1 && **at == '0'))
@@ -33,8 +34,8 @@ static bool take_number(const char **at, uint64_t *number)
     return true;
 }
 
-/* "-alpha.1" of a version, or "+build", which says nothing about order. */
-static bool take_identifiers(const char **at, char *kept)
+/* Parse "-alpha.1", the prerelease, or "+build", which does not affect the order. */
+static bool parse_identifiers(const char **at, char *kept)
 {
     size_t size = 0;
     ++*at;
@@ -50,7 +51,7 @@ static bool take_identifiers(const char **at, char *kept)
     return true;
 }
 
-static bool take_partial(const char **at, struct partial *partial)
+static bool parse_partial(const char **at, struct partial *partial)
 {
     *partial = (struct partial){0};
     bool wild = false;
@@ -61,7 +62,7 @@ static bool take_partial(const char **at, struct partial *partial)
         if (**at == 'x' || **at == 'X' || **at == '*') {
             wild = true;
             ++*at;
-        } else if (!take_number(at, &partial->version.part[i])) {
+        } else if (!parse_number(at, &partial->version.part[i])) {
             return false;
         } else if (!wild) {
             partial->given = i + 1;
@@ -71,21 +72,22 @@ static bool take_partial(const char **at, struct partial *partial)
     }
     for (int i = partial->given; i < 3; i++)
         partial->version.part[i] = 0;
-    if (**at == '-' && (partial->given < 3 || !take_identifiers(at, partial->version.prerelease)))
+    if (**at == '-' && (partial->given < 3 || !parse_identifiers(at, partial->version.prerelease)))
         return false;
-    return **at != '+' || (partial->given == 3 && take_identifiers(at, NULL));
+    return **at != '+' || (partial->given == 3 && parse_identifiers(at, NULL));
 }
 
 bool pe_semver_parse(const char *text, struct pe_semver *version)
 {
     struct partial partial;
-    if (strlen(text) >= PE_SEMVER_TEXT_MAX || !take_partial(&text, &partial) || *text || partial.given < 3)
+    if (strlen(text) >= PE_SEMVER_TEXT_MAX || !parse_partial(&text, &partial) || *text || partial.given < 3)
         return false;
     *version = partial.version;
     return true;
 }
 
-/* One identifier of a prerelease: numbers by value and before words, words by their bytes. */
+/* Compare one identifier of two prereleases. Numbers are compared by value and are lower than
+ * names; names are compared by their bytes. */
 static int compare_identifiers(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     bool a_number = strspn(a, "0123456789") >= a_size, b_number = strspn(b, "0123456789") >= b_size;
@@ -122,11 +124,11 @@ int pe_semver_compare(const struct pe_semver *a, const struct pe_semver *b)
 
 /* ---- bounds ---- */
 
-/* What a set of bounds makes of a version. */
+/* The result of comparing a version with a set of bounds. */
 struct verdict {
     const struct pe_semver *version;
     bool holds;
-    bool names_prerelease; /* of the version's own three numbers */
+    bool names_prerelease; /* of the same three numbers as the version */
 };
 
 static void bound(struct verdict *verdict, enum relation relation, const struct pe_semver *limit)
@@ -140,7 +142,7 @@ static void bound(struct verdict *verdict, enum relation relation, const struct 
         *limit->prerelease && !memcmp(limit->part, verdict->version->part, sizeof limit->part);
 }
 
-/* The first version behind all that agree with `version` in its first numbers. */
+/* The lowest version above all that have the same first `numbers` numbers as `version`. */
 static struct pe_semver next_after(const struct pe_semver *version, int numbers)
 {
     struct pe_semver next = {0};
@@ -156,7 +158,7 @@ static void bound_below(struct verdict *verdict, const struct pe_semver *version
     bound(verdict, LESS, &next);
 }
 
-/* All that agree with it in the numbers that are given. */
+/* Bound to the versions that have the same numbers, as far as they are given. */
 static void bound_alike(struct verdict *verdict, const struct partial *partial)
 {
     if (partial->given == 3) {
@@ -169,7 +171,7 @@ static void bound_alike(struct verdict *verdict, const struct partial *partial)
 
 static void bound_caret(struct verdict *verdict, const struct partial *partial)
 {
-    int fixed = 1; /* up to the first that is not 0 */
+    int fixed = 1; /* the numbers up to the first one that is not 0 */
     while (fixed < partial->given && partial->version.part[fixed - 1] == 0)
         fixed++;
     if (partial->given == 0)
@@ -241,7 +243,7 @@ static bool ends_word(char c)
     return c == '\0' || c == ' ' || c == '\t' || c == '|';
 }
 
-static bool take_comparator(const char **at, struct verdict *verdict)
+static bool parse_comparator(const char **at, struct verdict *verdict)
 {
     const struct prefix *prefix = prefixes;
     struct partial partial;
@@ -249,24 +251,25 @@ static bool take_comparator(const char **at, struct verdict *verdict)
         prefix++;
     *at += strlen(prefix->text);
     skip_spaces(at);
-    if (!take_partial(at, &partial) || !ends_word(**at))
+    if (!parse_partial(at, &partial) || !ends_word(**at))
         return false;
     prefix->bound(verdict, &partial);
     return true;
 }
 
-/* "1.2 - 1.4"; the two may be partial. False, and nothing taken, when there is none. */
-static bool take_hyphen(const char **at, struct verdict *verdict)
+/* Parse "1.2 - 1.4", whose versions may be partial. False if the text is something else; `*at` then
+ * stays. */
+static bool parse_hyphen(const char **at, struct verdict *verdict)
 {
     const char *here = *at;
     struct partial from, to;
-    if (!take_partial(&here, &from) || (*here != ' ' && *here != '\t'))
+    if (!parse_partial(&here, &from) || (*here != ' ' && *here != '\t'))
         return false;
     skip_spaces(&here);
     if (*here++ != '-' || (*here != ' ' && *here != '\t'))
         return false;
     skip_spaces(&here);
-    if (!take_partial(&here, &to) || !ends_word(*here))
+    if (!parse_partial(&here, &to) || !ends_word(*here))
         return false;
     bound_at_least(verdict, &from);
     bound_at_most(verdict, &to);
@@ -274,12 +277,12 @@ static bool take_hyphen(const char **at, struct verdict *verdict)
     return true;
 }
 
-/* One set of bounds up to "||" or the end; false when it is none. */
-static bool take_set(const char **at, struct verdict *verdict)
+/* Parse one set of bounds, up to "||" or the end. False if it is not valid. */
+static bool parse_set(const char **at, struct verdict *verdict)
 {
     skip_spaces(at);
     while (**at && **at != '|') {
-        if (!take_hyphen(at, verdict) && !take_comparator(at, verdict))
+        if (!parse_hyphen(at, verdict) && !parse_comparator(at, verdict))
             return false;
         skip_spaces(at);
     }
@@ -293,7 +296,7 @@ bool pe_semver_satisfies(const struct pe_semver *version, const char *range)
         return false;
     for (;;) {
         struct verdict verdict = {.version = version, .holds = true};
-        if (!take_set(&range, &verdict))
+        if (!parse_set(&range, &verdict))
             return false;
         satisfied |= verdict.holds && (!*version->prerelease || verdict.names_prerelease);
         if (!*range)

@@ -1,4 +1,5 @@
-/* SHA-256 with OpenSSL's EVP interface. The guest's programs do not link this file, nor libcrypto. */
+/* SHA-256 with OpenSSL's EVP interface. The guest's programs do not link this file, nor libcrypto.
+ */
 #include "codec/sha256.h"
 
 #include "base/cleanup.h"

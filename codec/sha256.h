@@ -1,5 +1,6 @@
-/* SHA-256 (FIPS 180-4) by OpenSSL, and its two textual forms: 64 lower-case hex digits, and the "digest" of
- * the OCI image specification (descriptor.md#digests), which is "sha256:" in front of these digits. */
+/* SHA-256 (FIPS 180-4) by OpenSSL, and its two textual forms: 64 lower-case hex digits, and the
+ * "digest" of the OCI image specification (descriptor.md#digests), which is "sha256:" in front of
+ * these digits. */
 #ifndef PE_CODEC_SHA256_H
 #define PE_CODEC_SHA256_H
 
@@ -16,10 +17,12 @@
 /* True if `text` is exactly 64 lower-case hex digits. */
 bool pe_sha256_hex_valid(const char *text);
 
-/* True if `text` is exactly "sha256:" and 64 lower-case hex digits. Other algorithms are not supported. */
+/* True if `text` is exactly "sha256:" and 64 lower-case hex digits. Other algorithms are not
+ * supported. */
 bool pe_sha256_digest_valid(const char *text);
 
-/* The hash of `size` bytes in memory, as hex digits or as an OCI digest. PE_ERR_INTERNAL if OpenSSL fails. */
+/* The hash of `size` bytes in memory, as hex digits or as an OCI digest. PE_ERR_INTERNAL if OpenSSL
+ * fails. */
 int pe_sha256_hex(const void *bytes, size_t size, char hex[PE_SHA256_HEX_SIZE],
                   struct pe_error *err) PE_MUST_CHECK;
 int pe_sha256_digest(const void *bytes, size_t size, char digest[PE_SHA256_DIGEST_SIZE],
@@ -34,6 +37,8 @@ struct pe_sha256;
 
 /* Begin a hash. NULL (PE_ERR_INTERNAL) without memory. The caller frees it. */
 struct pe_sha256 *pe_sha256_new(struct pe_error *err) PE_MUST_CHECK;
+
+/* Free a hash. NULL is allowed. */
 void pe_sha256_free(struct pe_sha256 *hash);
 
 /* Add bytes. A failure of OpenSSL is remembered and reported by the function that ends the hash. */
@@ -51,6 +56,7 @@ int pe_sha256_end_hex(struct pe_sha256 *hash, char hex[PE_SHA256_HEX_SIZE],
 int pe_sha256_end_digest(struct pe_sha256 *hash, char digest[PE_SHA256_DIGEST_SIZE],
                          struct pe_error *err) PE_MUST_CHECK;
 
+/* For pe_autosha256. */
 static inline void pe_sha256_cleanup(struct pe_sha256 **hash)
 {
     pe_sha256_free(*hash);

@@ -1,4 +1,4 @@
-/* UTF-8 as RFC 3629 defines it: shortest forms only, no surrogates, nothing above U+10FFFF. */
+/* Checking and repairing texts that should be UTF-8 (RFC 3629, base/utf8.h). */
 #ifndef PE_CODEC_UTF8_TEXT_H
 #define PE_CODEC_UTF8_TEXT_H
 
@@ -8,9 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* True if all bytes are valid UTF-8. */
 bool utf8_valid(const void *bytes, size_t size);
 
-/* Append the text with U+FFFD in place of every byte that belongs to no valid sequence. */
+/* Append the text, with U+FFFD in place of every byte that is not part of a valid sequence.
+ * PE_ERR_INTERNAL without memory, PE_ERR_TOO_LARGE beyond the limit of `out`. */
 int utf8_append_repaired(struct pe_buf *out, const void *bytes, size_t size,
                          struct pe_error *err) PE_MUST_CHECK;
 

@@ -18,7 +18,7 @@ void pe_strings_free(char **strings, size_t count)
     free(strings);
 }
 
-static int take_text(const json_t *json, const char *field, bool required, char **out, struct pe_error *err)
+static int parse_text(const json_t *json, const char *field, bool required, char **out, struct pe_error *err)
 {
     const json_t *value = json_object_get(json, field);
     if (!json_is_string(value) && (required || value))
@@ -30,7 +30,7 @@ static int take_text(const json_t *json, const char *field, bool required, char 
     return *out ? 0 : pe_fail_errno(err, "catalog field '%s'", field);
 }
 
-static int take_texts(const json_t *json, const char *field, size_t most, char ***out, size_t *count,
+static int parse_texts(const json_t *json, const char *field, size_t most, char ***out, size_t *count,
                       struct pe_error *err)
 {
     const json_t *array = json_object_get(json, field);
@@ -61,7 +61,7 @@ static bool is_assignment(const char *entry)
 
 /* ---- decoding ---- */
 
-static int take_id(const json_t *value, const char *field, uint32_t *out, struct pe_error *err)
+static int parse_id(const json_t *value, const char *field, uint32_t *out, struct pe_error *err)
 {
     json_int_t number = value ? json_integer_value(value) : 0;
     if ((value && !json_is_integer(value)) || number < 0 || number >= UINT32_MAX)
@@ -70,7 +70,7 @@ static int take_id(const json_t *value, const char *field, uint32_t *out, struct
     return 0;
 }
 
-static int take_user(const json_t *json, struct pe_image_user *user, struct pe_error *err)
+static int parse_user(const json_t *json, struct pe_image_user *user, struct pe_error *err)
 {
     const json_t *object = json_object_get(json, "user");
     const json_t *groups = json_object_get(object, "groups");
@@ -78,18 +78,18 @@ static int take_user(const json_t *json, struct pe_image_user *user, struct pe_e
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'user' must be an object");
     if (json_array_size(groups) > PE_IMAGE_GROUPS_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'user' has over %u groups", PE_IMAGE_GROUPS_MAX);
-    if (take_text(object, "name", false, &user->name, err) < 0 ||
-        take_id(json_object_get(object, "uid"), "user.uid", &user->uid, err) < 0 ||
-        take_id(json_object_get(object, "gid"), "user.gid", &user->gid, err) < 0)
+    if (parse_text(object, "name", false, &user->name, err) < 0 ||
+        parse_id(json_object_get(object, "uid"), "user.uid", &user->uid, err) < 0 ||
+        parse_id(json_object_get(object, "gid"), "user.gid", &user->gid, err) < 0)
         return -1;
     for (; user->group_count < json_array_size(groups); user->group_count++)
-        if (take_id(json_array_get(groups, user->group_count), "user.groups",
+        if (parse_id(json_array_get(groups, user->group_count), "user.groups",
                     &user->groups[user->group_count], err) < 0)
             return -1;
     return 0;
 }
 
-static int take_commands(const json_t *json, struct pe_image *image, struct pe_error *err)
+static int parse_commands(const json_t *json, struct pe_image *image, struct pe_error *err)
 {
     const json_t *array = json_object_get(json, "commands");
     if (array && (!json_is_array(array) || json_array_size(array) > PE_IMAGE_COMMANDS_MAX))
@@ -101,8 +101,8 @@ static int take_commands(const json_t *json, struct pe_image *image, struct pe_e
     while (image->command_count < json_array_size(array)) {
         const json_t *object = json_array_get(array, image->command_count);
         struct pe_image_command *command = &image->commands[image->command_count++];
-        if (take_text(object, "files", true, &command->files, err) < 0 ||
-            take_texts(object, "cmd", PE_ARGS_MAX, &command->cmd, &command->cmd_count, err) < 0)
+        if (parse_text(object, "files", true, &command->files, err) < 0 ||
+            parse_texts(object, "cmd", PE_ARGS_MAX, &command->cmd, &command->cmd_count, err) < 0)
             return pe_fail_context(err, "catalog field 'commands'");
         if (command->cmd_count == 0)
             return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'commands' has an entry without 'cmd'");
@@ -135,20 +135,20 @@ static int check(const struct pe_image *image, struct pe_error *err)
 int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_error *err)
 {
     *image = (struct pe_image){0};
-    if (take_text(json, "name", true, &image->name, err) < 0 ||
-        take_text(json, "digest", true, &image->digest, err) < 0 ||
-        take_text(json, "description", false, &image->description, err) < 0 ||
-        take_text(json, "working_dir", false, &image->working_dir, err) < 0 ||
-        take_text(json, "root", false, &image->root, err) < 0 ||
-        take_text(json, "architecture", false, &image->architecture, err) < 0 ||
-        take_text(json, "stop_signal", false, &image->stop_signal, err) < 0 ||
-        take_texts(json, "default_cmd", PE_ARGS_MAX, &image->default_cmd, &image->default_cmd_count, err) <
+    if (parse_text(json, "name", true, &image->name, err) < 0 ||
+        parse_text(json, "digest", true, &image->digest, err) < 0 ||
+        parse_text(json, "description", false, &image->description, err) < 0 ||
+        parse_text(json, "working_dir", false, &image->working_dir, err) < 0 ||
+        parse_text(json, "root", false, &image->root, err) < 0 ||
+        parse_text(json, "architecture", false, &image->architecture, err) < 0 ||
+        parse_text(json, "stop_signal", false, &image->stop_signal, err) < 0 ||
+        parse_texts(json, "default_cmd", PE_ARGS_MAX, &image->default_cmd, &image->default_cmd_count, err) <
             0 ||
-        take_texts(json, "entrypoint", PE_ARGS_MAX, &image->entrypoint, &image->entrypoint_count, err) < 0 ||
-        take_texts(json, "cmd", PE_ARGS_MAX, &image->cmd, &image->cmd_count, err) < 0 ||
-        take_texts(json, "warmup", PE_ARGS_MAX, &image->warmup, &image->warmup_count, err) < 0 ||
-        take_texts(json, "env", PE_ENV_MAX, &image->env, &image->env_count, err) < 0 ||
-        take_user(json, &image->user, err) < 0 || take_commands(json, image, err) < 0 ||
+        parse_texts(json, "entrypoint", PE_ARGS_MAX, &image->entrypoint, &image->entrypoint_count, err) < 0 ||
+        parse_texts(json, "cmd", PE_ARGS_MAX, &image->cmd, &image->cmd_count, err) < 0 ||
+        parse_texts(json, "warmup", PE_ARGS_MAX, &image->warmup, &image->warmup_count, err) < 0 ||
+        parse_texts(json, "env", PE_ENV_MAX, &image->env, &image->env_count, err) < 0 ||
+        parse_user(json, &image->user, err) < 0 || parse_commands(json, image, err) < 0 ||
         check(image, err) < 0)
         return -1;
     image->rootfs_bytes = (uint64_t)json_integer_value(json_object_get(json, "rootfs_bytes"));

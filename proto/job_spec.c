@@ -28,7 +28,7 @@ static bool is_other(struct pe_json_reader *json, const char *first_bytes)
 
 /* ---- strings ---- */
 
-static int take_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
+static int parse_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
                        struct pe_error *err)
 {
     size_t length = 0;
@@ -61,7 +61,7 @@ static int grow(char ***strings, size_t count, const char *field, struct pe_erro
     return 0;
 }
 
-static int take_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
+static int parse_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
                         size_t *count, struct pe_error *err)
 {
     if (is_other(json, "["))
@@ -72,7 +72,7 @@ static int take_strings(struct pe_json_reader *json, const char *field, size_t m
     while (pe_json_next_element(json)) {
         if (*count == most)
             return invalid(err, field, "has too many entries");
-        if (grow(out, *count, field, err) < 0 || take_string(json, field, max, &(*out)[*count], err) < 0)
+        if (grow(out, *count, field, err) < 0 || parse_string(json, field, max, &(*out)[*count], err) < 0)
             return -1;
         *count += (*out)[*count] != NULL;
     }
@@ -88,9 +88,9 @@ static void free_strings(char **strings, size_t count)
 
 /* ---- the image's name ---- */
 
-static int take_image(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_image(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (take_string(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
+    if (parse_string(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
         return -1;
     char *name = job->image;
     if (!name)
@@ -109,11 +109,11 @@ static int take_image(struct pe_json_reader *json, struct pe_job_spec *job, stru
 
 /* ---- the other fields ---- */
 
-static int take_cmd(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_cmd(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     if (pe_json_parse_null(json))
         return 0;
-    if (take_strings(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
+    if (parse_strings(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
         return -1;
     if (!json->fault && (job->cmd_count == 0 || !job->cmd[0][0]))
         return invalid(err, "cmd", "is empty; leave it out for the image's default command");
@@ -129,7 +129,7 @@ static bool has_variable(const struct pe_job_spec *job, const char *name)
     return false;
 }
 
-static int take_variable(struct pe_json_reader *json, const char *name, struct pe_job_spec *job,
+static int parse_variable(struct pe_json_reader *json, const char *name, struct pe_job_spec *job,
                          struct pe_error *err)
 {
     pe_autofree char *value = NULL;
@@ -139,7 +139,7 @@ static int take_variable(struct pe_json_reader *json, const char *name, struct p
         pe_json_fault(json, TWICE);
     if (json->fault)
         return 0;
-    if (take_string(json, "env", PE_TEXT_MAX, &value, err) < 0 ||
+    if (parse_string(json, "env", PE_TEXT_MAX, &value, err) < 0 ||
         grow(&job->env, job->env_count, "env", err) < 0)
         return -1;
     if (value && asprintf(&job->env[job->env_count], "%s=%s", name, value) < 0)
@@ -148,7 +148,7 @@ static int take_variable(struct pe_json_reader *json, const char *name, struct p
     return 0;
 }
 
-static int take_env(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_env(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     char name[PE_PATH_COMPONENT_MAX + 1];
     if (is_other(json, "{"))
@@ -157,18 +157,18 @@ static int take_env(struct pe_json_reader *json, struct pe_job_spec *job, struct
     while (pe_json_next_member(json, name, sizeof name)) {
         if (job->env_count == PE_ENV_MAX)
             return invalid(err, "env", "has too many entries");
-        if (take_variable(json, name, job, err) < 0)
+        if (parse_variable(json, name, job, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int take_stdin(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_stdin(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     struct pe_path path;
     if (pe_json_parse_null(json))
         return 0;
-    if (take_string(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
+    if (parse_string(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
         return -1;
     const char *name = job->stdin_name;
     if (name && pe_path_parse(name, strlen(name), 1, &path, err) < 0)
@@ -176,7 +176,7 @@ static int take_stdin(struct pe_json_reader *json, struct pe_job_spec *job, stru
     return 0;
 }
 
-static int take_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     bool is_number = !is_other(json, "-0123456789");
     struct pe_cursor number = pe_json_parse_raw(json);
@@ -197,9 +197,9 @@ static bool is_empty(const char *text)
     return !text || !*text;
 }
 
-static int take_outputs(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_outputs(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (take_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
+    if (parse_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (is_empty(job->outputs[i]))
@@ -207,7 +207,7 @@ static int take_outputs(struct pe_json_reader *json, struct pe_job_spec *job, st
     return 0;
 }
 
-static int take_cache(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+static int parse_cache(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     if (is_other(json, "tf"))
         return invalid(err, "cache", "must be true or false");
@@ -219,14 +219,14 @@ static const struct field {
     const char *name;
     int (*take)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
 } fields[] = {
-    {"image", take_image},        {"cmd", take_cmd},         {"env", take_env},     {"stdin", take_stdin},
-    {"timeout_ms", take_timeout}, {"outputs", take_outputs}, {"cache", take_cache},
+    {"image", parse_image},        {"cmd", parse_cmd},         {"env", parse_env},     {"stdin", parse_stdin},
+    {"timeout_ms", parse_timeout}, {"outputs", parse_outputs}, {"cache", parse_cache},
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* `taken` has a bit for each field that came before. */
-static int take_field(struct pe_json_reader *json, const char *name, unsigned *taken, struct pe_job_spec *job,
+/* `seen` has a bit for each field that came before. */
+static int parse_field(struct pe_json_reader *json, const char *name, unsigned *seen, struct pe_job_spec *job,
                       struct pe_error *err)
 {
     unsigned i = 0;
@@ -237,9 +237,9 @@ static int take_field(struct pe_json_reader *json, const char *name, unsigned *t
         return pe_fail(err, PE_ERR_INVALID, "unknown field '%s'",
                        pe_path_printable(name, strlen(name), shown, sizeof shown));
     }
-    if (*taken & 1u << i)
+    if (*seen & 1u << i)
         pe_json_fault(json, TWICE);
-    *taken |= 1u << i;
+    *seen |= 1u << i;
     return json->fault ? 0 : fields[i].take(json, job, err);
 }
 
@@ -259,13 +259,13 @@ int pe_job_spec_decode(const char *text, size_t size, struct pe_job_spec *job, s
 {
     struct pe_json_reader json = pe_json_read(text, size);
     char name[64];
-    unsigned taken = 0;
+    unsigned seen = 0;
     *job = (struct pe_job_spec){.timeout_ms = PE_TIMEOUT_MS_DEFAULT, .cache = true};
     if (is_other(&json, "{"))
         return pe_fail(err, PE_ERR_INVALID, "the job must be a JSON object");
     pe_json_enter(&json, '{');
     while (pe_json_next_member(&json, name, sizeof name))
-        if (take_field(&json, name, &taken, job, err) < 0)
+        if (parse_field(&json, name, &seen, job, err) < 0)
             return -1;
     if (pe_json_ended(&json, err) < 0)
         return malformed(text, size, json.fault, err);

@@ -82,7 +82,7 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
 
 /* ---- JSON: out ---- */
 
-static void put_or_null(struct pe_json_writer *writer, const char *name, bool there, int value)
+static void append_number_or_null(struct pe_json_writer *writer, const char *name, bool there, int value)
 {
     if (there)
         pe_json_append_number(writer, name, (uint64_t)value);
@@ -90,7 +90,7 @@ static void put_or_null(struct pe_json_writer *writer, const char *name, bool th
         pe_json_append_null(writer, name);
 }
 
-static void put_times(const struct pe_result *result, struct pe_json_writer *writer)
+static void append_times(const struct pe_result *result, struct pe_json_writer *writer)
 {
     pe_json_open(writer, "timing_ms", '{');
     for (int phase = 0; phase < PE_PHASES; phase++)
@@ -105,8 +105,8 @@ static void put_times(const struct pe_result *result, struct pe_json_writer *wri
 void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer)
 {
     pe_json_append_text(writer, "status", pe_status_name(result->status));
-    put_or_null(writer, "exit_code", result->exit_code >= 0, result->exit_code);
-    put_or_null(writer, "signal", result->signal != 0, result->signal);
+    append_number_or_null(writer, "exit_code", result->exit_code >= 0, result->exit_code);
+    append_number_or_null(writer, "signal", result->signal != 0, result->signal);
     pe_json_append_text(writer, "image", result->image);
     pe_json_append_text(writer, "image_digest", result->image_digest);
     pe_json_open(writer, "usage", '{');
@@ -119,7 +119,7 @@ void pe_result_append_members(const struct pe_result *result, struct pe_json_wri
     pe_json_append_bool(writer, "stderr_truncated", result->stderr_truncated);
     pe_json_append_number(writer, "outputs_dropped", result->outputs_dropped);
     pe_json_append_bool(writer, "cached", result->cached);
-    put_times(result, writer);
+    append_times(result, writer);
     if (result->reason[0])
         pe_json_append_text(writer, "reason", result->reason);
 }
@@ -144,12 +144,12 @@ json_t *pe_result_to_json(const struct pe_result *result)
 
 /* ---- JSON: in ---- */
 
-static int take_or_null(struct pe_json_reader *reader, int null, uint64_t most)
+static int parse_number_or_null(struct pe_json_reader *reader, int null, uint64_t most)
 {
     return pe_json_parse_null(reader) ? null : (int)pe_json_parse_number(reader, most);
 }
 
-static void take_usage(struct pe_json_reader *reader, struct pe_result *result)
+static void parse_usage(struct pe_json_reader *reader, struct pe_result *result)
 {
     char key[16];
     pe_json_enter(reader, '{');
@@ -167,7 +167,7 @@ static void take_usage(struct pe_json_reader *reader, struct pe_result *result)
 }
 
 /* Times under their names; `take` reads one. */
-static void take_times(struct pe_json_reader *reader, const char *const *names, size_t count,
+static void parse_times(struct pe_json_reader *reader, const char *const *names, size_t count,
                        uint64_t (*take)(struct pe_json_reader *reader, uint64_t most), uint64_t *times_us)
 {
     char key[16];
@@ -183,7 +183,7 @@ static void take_times(struct pe_json_reader *reader, const char *const *names, 
     }
 }
 
-static void take_status(struct pe_json_reader *reader, struct pe_result *result)
+static void parse_status_text(struct pe_json_reader *reader, struct pe_result *result)
 {
     char name[16];
     struct pe_error ignored;
@@ -192,18 +192,18 @@ static void take_status(struct pe_json_reader *reader, struct pe_result *result)
         pe_json_fault(reader, "an unknown status");
 }
 
-static void take_member(struct pe_json_reader *reader, const char *key, struct pe_result *result)
+static void parse_member(struct pe_json_reader *reader, const char *key, struct pe_result *result)
 {
     if (!strcmp(key, "exit_code"))
-        result->exit_code = take_or_null(reader, -1, 255);
+        result->exit_code = parse_number_or_null(reader, -1, 255);
     else if (!strcmp(key, "signal"))
-        result->signal = take_or_null(reader, 0, 127);
+        result->signal = parse_number_or_null(reader, 0, 127);
     else if (!strcmp(key, "image"))
         pe_json_parse_text(reader, result->image, sizeof result->image);
     else if (!strcmp(key, "image_digest"))
         pe_json_parse_text(reader, result->image_digest, sizeof result->image_digest);
     else if (!strcmp(key, "usage"))
-        take_usage(reader, result);
+        parse_usage(reader, result);
     else if (!strcmp(key, "stdout_truncated"))
         result->stdout_truncated = pe_json_parse_bool(reader);
     else if (!strcmp(key, "stderr_truncated"))
@@ -213,9 +213,9 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct p
     else if (!strcmp(key, "cached"))
         result->cached = pe_json_parse_bool(reader);
     else if (!strcmp(key, "timing_ms"))
-        take_times(reader, pe_phase_names, PE_PHASES, pe_json_parse_ms, result->phase_us);
+        parse_times(reader, pe_phase_names, PE_PHASES, pe_json_parse_ms, result->phase_us);
     else if (!strcmp(key, "phases_us"))
-        take_times(reader, pe_step_names, PE_STEPS, pe_json_parse_number, result->step_us);
+        parse_times(reader, pe_step_names, PE_STEPS, pe_json_parse_number, result->step_us);
     else if (!strcmp(key, "reason"))
         pe_json_parse_text_cut(reader, result->reason, sizeof result->reason);
     else
@@ -230,10 +230,10 @@ void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *resul
     pe_json_enter(reader, '{');
     while (pe_json_next_member(reader, key, sizeof key))
         if (!strcmp(key, "status")) {
-            take_status(reader, result);
+            parse_status_text(reader, result);
             has_status = true;
         } else {
-            take_member(reader, key, result);
+            parse_member(reader, key, result);
         }
     if (!has_status)
         pe_json_fault(reader, "a result without a status");

@@ -104,7 +104,7 @@ static int percent_decode(const char *text, struct pe_path *path, struct pe_erro
     return pe_path_parse(bytes, n, 0, path, err);
 }
 
-static void put_parts(struct pe_json_writer *writer, const struct pe_parts *parts)
+static void append_parts(struct pe_json_writer *writer, const struct pe_parts *parts)
 {
     pe_json_open(writer, "parts", '[');
     for (size_t i = 0; i < parts->count; i++) {
@@ -122,7 +122,7 @@ static void put_parts(struct pe_json_writer *writer, const struct pe_parts *part
     pe_json_close(writer, ']');
 }
 
-static enum pe_part_kind take_part_kind(struct pe_json_reader *reader)
+static enum pe_part_kind parse_part_kind(struct pe_json_reader *reader)
 {
     char name[8];
     int kind = 0;
@@ -134,7 +134,7 @@ static enum pe_part_kind take_part_kind(struct pe_json_reader *reader)
     return kind < PART_KINDS ? (enum pe_part_kind)kind : PE_PART_FILE;
 }
 
-static void take_part_name(struct pe_json_reader *reader, struct pe_path *path)
+static void parse_part_name(struct pe_json_reader *reader, struct pe_path *path)
 {
     char name[3 * PE_PATH_MAX + 1];
     struct pe_error ignored;
@@ -143,7 +143,7 @@ static void take_part_name(struct pe_json_reader *reader, struct pe_path *path)
         pe_json_fault(reader, "a part without a valid name");
 }
 
-static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
+static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
 {
     enum { HAS_KIND = 1, HAS_SIZE = 2, HAS_NAME = 4 };
     struct pe_part part = {0};
@@ -153,13 +153,13 @@ static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
     pe_json_enter(reader, '{');
     while (pe_json_next_member(reader, key, sizeof key))
         if (!strcmp(key, "kind")) {
-            part.kind = take_part_kind(reader);
+            part.kind = parse_part_kind(reader);
             has |= HAS_KIND;
         } else if (!strcmp(key, "size")) {
             part.size = pe_json_parse_number(reader, PE_INPUT_BYTES_MAX);
             has |= HAS_SIZE;
         } else if (!strcmp(key, "name")) {
-            take_part_name(reader, &part.path);
+            parse_part_name(reader, &part.path);
             has |= HAS_NAME;
         } else if (!strcmp(key, "mode")) {
             part.mode = (uint32_t)pe_json_parse_number(reader, 07777);
@@ -172,13 +172,13 @@ static void take_part(struct pe_json_reader *reader, struct pe_parts *parts)
         pe_json_fault(reader, "more parts than there is memory for");
 }
 
-static void take_parts(struct pe_json_reader *reader, struct pe_parts *parts)
+static void parse_parts(struct pe_json_reader *reader, struct pe_parts *parts)
 {
     if (parts->count)
         pe_json_fault(reader, "'parts' comes twice");
     pe_json_enter(reader, '[');
     while (pe_json_next_element(reader)) {
-        take_part(reader, parts);
+        parse_part(reader, parts);
         if (parts->count > PARTS_MAX)
             pe_json_fault(reader, "too many parts");
     }
@@ -188,7 +188,7 @@ static void take_parts(struct pe_json_reader *reader, struct pe_parts *parts)
 
 /* ---- decoding ---- */
 
-static int take_text(const json_t *json, const char *key, char *text, size_t size, struct pe_error *err)
+static int copy_text(const json_t *json, const char *key, char *text, size_t size, struct pe_error *err)
 {
     const char *value = json_string_value(json_object_get(json, key));
     if (!value || strlen(value) >= size)
@@ -199,10 +199,10 @@ static int take_text(const json_t *json, const char *key, char *text, size_t siz
 
 static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe_error *err)
 {
-    if (take_text(json, "host", hello->host, sizeof hello->host, err) < 0 ||
-        take_text(json, "arch", hello->arch, sizeof hello->arch, err) < 0 ||
-        take_text(json, "cpu", hello->cpu, sizeof hello->cpu, err) < 0 ||
-        take_text(json, "vmm", hello->vmm, sizeof hello->vmm, err) < 0)
+    if (copy_text(json, "host", hello->host, sizeof hello->host, err) < 0 ||
+        copy_text(json, "arch", hello->arch, sizeof hello->arch, err) < 0 ||
+        copy_text(json, "cpu", hello->cpu, sizeof hello->cpu, err) < 0 ||
+        copy_text(json, "vmm", hello->vmm, sizeof hello->vmm, err) < 0)
         return -1;
     json_int_t slots = json_integer_value(json_object_get(json, "slots"));
     if (slots < 0 || slots > 4096)
@@ -247,7 +247,7 @@ struct members {
     struct pe_cursor job, problem; /* text; empty: none */
 };
 
-static void take_id(struct pe_json_reader *reader, struct pe_message *message)
+static void parse_id(struct pe_json_reader *reader, struct pe_message *message)
 {
     pe_json_parse_text(reader, message->id, sizeof message->id);
     for (const char *at = message->id; *at; at++)
@@ -256,7 +256,7 @@ static void take_id(struct pe_json_reader *reader, struct pe_message *message)
             pe_json_fault(reader, "'id' has characters that are not allowed");
 }
 
-static void take_member(struct pe_json_reader *reader, const char *key, struct members *members,
+static void parse_member(struct pe_json_reader *reader, const char *key, struct members *members,
                         struct pe_message *message)
 {
     if (!strcmp(key, "type")) {
@@ -265,7 +265,7 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct m
         message->protocol = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
         members->has_protocol = true;
     } else if (!strcmp(key, "id")) {
-        take_id(reader, message);
+        parse_id(reader, message);
     } else if (!strcmp(key, "host")) {
         pe_json_parse_text(reader, message->host, sizeof message->host);
         members->has_host = true;
@@ -280,7 +280,7 @@ static void take_member(struct pe_json_reader *reader, const char *key, struct m
         pe_result_parse_json(reader, &message->result);
         members->has_result = true;
     } else if (!strcmp(key, "parts")) {
-        take_parts(reader, &message->parts);
+        parse_parts(reader, &message->parts);
         members->has_parts = true;
     } else if (!strcmp(key, "problem")) {
         members->problem = pe_json_parse_raw(reader);
@@ -301,7 +301,7 @@ static int find_kind(const char *name, enum pe_message_kind *kind, struct pe_err
     return pe_fail(err, PE_ERR_MALFORMED, "slot message of an unknown type");
 }
 
-static int want(bool there, const char *member, struct pe_error *err)
+static int require(bool there, const char *member, struct pe_error *err)
 {
     return there ? 0 : pe_fail(err, PE_ERR_MALFORMED, "'%s' is missing", member);
 }
@@ -314,22 +314,22 @@ static int check_members(const struct members *members, const void *text, size_t
     case PE_MESSAGE_HELLO:
         return decode_hello(text, size, &message->hello, err);
     case PE_MESSAGE_READY:
-        return want(members->has_host, "host", err);
+        return require(members->has_host, "host", err);
     case PE_MESSAGE_JOB:
-        if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
+        if (require(message->id[0], "id", err) < 0 || require(members->has_parts, "parts", err) < 0)
             return -1;
         return pe_job_spec_decode((const char *)members->job.at, members->job.left, &message->job, err);
     case PE_MESSAGE_RESULT:
-        if (want(message->id[0], "id", err) < 0 || want(members->has_parts, "parts", err) < 0)
+        if (require(message->id[0], "id", err) < 0 || require(members->has_parts, "parts", err) < 0)
             return -1;
-        return want(members->has_result, "result", err);
+        return require(members->has_result, "result", err);
     case PE_MESSAGE_ERROR:
-        if (want(message->id[0], "id", err) < 0)
+        if (require(message->id[0], "id", err) < 0)
             return -1;
         return decode_problem(members->problem, &message->problem, err);
     case PE_MESSAGE_END:
     case PE_MESSAGE_CANCEL:
-        return want(message->id[0], "id", err);
+        return require(message->id[0], "id", err);
     }
     return -1;
 }
@@ -371,7 +371,7 @@ int pe_message_decode(const void *text, size_t size, struct pe_message *message,
         return pe_fail(err, PE_ERR_MALFORMED, "slot message of %zu bytes", size);
     pe_json_enter(&reader, '{');
     while (pe_json_next_member(&reader, key, sizeof key))
-        take_member(&reader, key, &members, message);
+        parse_member(&reader, key, &members, message);
     /* The version comes first: the members of another version may look different. */
     if (check_version(&members, message, err) < 0)
         return -1;
@@ -386,7 +386,7 @@ int pe_message_decode(const void *text, size_t size, struct pe_message *message,
 
 /* ---- encoding ---- */
 
-static void put_json(struct pe_json_writer *writer, const char *name, json_t *json)
+static void append_json(struct pe_json_writer *writer, const char *name, json_t *json)
 {
     pe_autojson json_t *owned = json;
     pe_autofree char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
@@ -396,7 +396,7 @@ static void put_json(struct pe_json_writer *writer, const char *name, json_t *js
         writer->failed = pe_fail(writer->err, PE_ERR_INTERNAL, "encoding '%s' of a slot message", name) < 0;
 }
 
-static void put_hello(struct pe_json_writer *writer, const struct pe_hello *hello)
+static void append_hello(struct pe_json_writer *writer, const struct pe_hello *hello)
 {
     pe_json_append_text(writer, "host", hello->host);
     pe_json_append_text(writer, "arch", hello->arch);
@@ -405,25 +405,25 @@ static void put_hello(struct pe_json_writer *writer, const struct pe_hello *hell
     pe_json_append_number(writer, "slots", hello->slots);
     pe_json_append_number(writer, "vms", hello->vms);
     pe_json_append_bool(writer, "draining", hello->draining);
-    put_json(writer, "images", json_incref(hello->images));
+    append_json(writer, "images", json_incref(hello->images));
 }
 
-static void put_job(struct pe_json_writer *writer, const struct pe_message *message)
+static void append_job(struct pe_json_writer *writer, const struct pe_message *message)
 {
     if (message->job_text.left)
         pe_json_append_raw(writer, "job", message->job_text.at, message->job_text.left);
     else
-        put_json(writer, "job", pe_job_to_json(&message->job));
+        append_json(writer, "job", pe_job_to_json(&message->job));
     pe_json_append_number(writer, "queue_us", message->queue_us);
-    put_parts(writer, &message->parts);
+    append_parts(writer, &message->parts);
 }
 
-static void put_result(struct pe_json_writer *writer, const struct pe_message *message)
+static void append_result(struct pe_json_writer *writer, const struct pe_message *message)
 {
     pe_json_open(writer, "result", '{');
     pe_result_append_members(&message->result, writer);
     pe_json_close(writer, '}');
-    put_parts(writer, &message->parts);
+    append_parts(writer, &message->parts);
 }
 
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out, struct pe_error *err)
@@ -436,17 +436,17 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out, stru
     if (message->kind == PE_MESSAGE_HELLO || message->kind == PE_MESSAGE_READY)
         pe_json_append_number(&writer, "protocol", PE_SLOT_PROTOCOL);
     if (message->kind == PE_MESSAGE_HELLO)
-        put_hello(&writer, &message->hello);
+        append_hello(&writer, &message->hello);
     if (message->kind == PE_MESSAGE_READY)
         pe_json_append_text(&writer, "host", message->host);
     if (message->kind == PE_MESSAGE_READY && message->warm[0])
         pe_json_append_text(&writer, "warm", message->warm);
     if (message->kind == PE_MESSAGE_JOB)
-        put_job(&writer, message);
+        append_job(&writer, message);
     if (message->kind == PE_MESSAGE_RESULT)
-        put_result(&writer, message);
+        append_result(&writer, message);
     if (message->kind == PE_MESSAGE_ERROR)
-        put_json(&writer, "problem", pe_problem_to_json(&message->problem));
+        append_json(&writer, "problem", pe_problem_to_json(&message->problem));
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
 }

@@ -103,14 +103,14 @@ static void what_is_not_as_asked_for_is_a_fault(void **state)
     (void)state;
     fault_of("\"four\"", "too long");
     fault_of("\"\\u0000\"", "NUL");
-    fault_of("\"\\ud800x\"", "half a character");
+    fault_of("\"\\ud800x\"", "unpaired surrogate");
     fault_of("\"\\x\"", "escape");
-    fault_of("\"a", "without an end");
+    fault_of("\"a", "not terminated");
     fault_of("\"\xc3\"", "UTF-8");
     fault_of("\"\n\"", "control character");
     fault_of("100", "out of range");
     fault_of("1.5", "out of range");
-    fault_of("01", "behind the end");
+    fault_of("01", "after the end");
     fault_of("{\"a\":1,}", "string is expected");
     fault_of("[1 2]", "','");
     fault_of("", "number is expected");
