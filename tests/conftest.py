@@ -18,8 +18,8 @@ from fixtures.vmm import VmmBench
 
 @pytest.fixture
 def tmp_path():
-    """An empty folder that is removed after the test. Its path is short, since the path of a UNIX socket
-    may have only 107 bytes."""
+    """An empty folder that is removed after the test. Its path is short, since the path of a UNIX
+    socket may have only 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="pe-test-", ignore_cleanup_errors=True) as folder:
         yield pathlib.Path(folder)
 
@@ -67,9 +67,9 @@ def end_all(started):
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left():
-    """Nothing that a test started runs on when the tests have ended. Orphans count, too: they become
-    children of this process. The other fixtures of a session ask for this one, so that they end first.
-    """
+    """Nothing that a test started runs on when the tests have ended. Orphans count, too: they
+    become children of this process. The other fixtures of a session ask for this one, so that they
+    end first."""
     processes.adopt_orphans()
     yield
     left = processes.descendants(os.getpid())

@@ -35,7 +35,7 @@ def test_refusals_have_exit_codes_of_their_own(tmp_path):
                 assert done.stderr.startswith(b"pe-run: "), done.stderr
 
 
-def test_what_the_program_exits_with_is_passed_through(tmp_path):
+def test_the_exit_code_of_the_program_is_passed_through(tmp_path):
     for code in (0, 1, 64, 66, 69, 124, 125, 126, 127, 137, 255):
         with Server(answer(exit_code=code)) as server:
             done = run("gcc:14", server=server)
@@ -43,7 +43,7 @@ def test_what_the_program_exits_with_is_passed_through(tmp_path):
             assert done.stderr == b"", "exit code, and nothing is said about it"
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
+def test_a_missing_file_is_a_usage_error(tmp_path):
     with Server(answer()) as server:
         for arguments in (
             ("gcc:14", f"{tmp_path}/none.c"),

@@ -43,7 +43,7 @@ def test_images_are_chosen_by_a_part_of_the_name_a_pattern_or_a_category(tmp_pat
         assert b"there is no such image" in run("images", "rust", server=server).stderr
 
 
-def test_the_file_that_an_image_shall_take_is_asked_for(tmp_path):
+def test_images_can_be_chosen_by_a_file_that_they_accept(tmp_path):
     with Server(answer(), catalog_pages) as server:
         run("images", "--file", "a b&c.ü", server=server)
         assert server.asked == ["/v1/images?file=a%20b%26c.%C3%BC"], "question"
@@ -65,7 +65,7 @@ def test_without_a_server_the_images_are_those_of_this_machine(tmp_path):
     assert b"pe-image" in none.stderr
 
 
-def test_failures_of_images_are_said(tmp_path):
+def test_failures_of_pe_run_images_are_reported(tmp_path):
     with Server(answer(), lambda path: problem(503, "No capacity", "later")) as server:
         assert run("images", server=server).returncode == 75, "busy"
     with Server(

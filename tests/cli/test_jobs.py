@@ -36,14 +36,14 @@ def test_exit_codes_follow_the_status(tmp_path):
         assert b"pe-run: " in done.stderr
 
 
-def test_truncated_output_is_said(tmp_path):
+def test_truncated_output_is_reported(tmp_path):
     with Server(answer(stdout=b"x", stdout_truncated=True, stderr_truncated=True)) as server:
         done = run("gcc:14", server=server)
     assert done.stdout == b"x", "stdout"
     assert done.stderr.count(b"pe-run: output truncated") == 2, "notices"
 
 
-def test_json_is_printed_as_it_came(tmp_path):
+def test_json_is_printed_unchanged(tmp_path):
     body = json.dumps({**RESULT, "exit_code": 4, "stdout": "hi", "files": []}).encode() + b"\n"
     with Server((200, {"Content-Type": "application/json"}, body)) as server:
         done = run("--json", "gcc:14", server=server)
@@ -52,7 +52,7 @@ def test_json_is_printed_as_it_came(tmp_path):
     assert done.returncode == 4, "result"
 
 
-def test_verbose_says_the_timing(tmp_path):
+def test_verbose_prints_the_timing(tmp_path):
     with Server(answer(cached=True)) as server:
         assert b"from the cache" in run("-v", "gcc:14", server=server).stderr
 
@@ -60,7 +60,7 @@ def test_verbose_says_the_timing(tmp_path):
 # ---- requests ----
 
 
-def test_files_and_job_arrive(tmp_path):
+def test_the_server_receives_the_job_and_its_files(tmp_path):
     main = write(f"{tmp_path}/main.c", b"int main;")
     write(f"{tmp_path}/src/b/deep.h", b"deep")
     write(f"{tmp_path}/src/a.h", b"")
@@ -99,7 +99,7 @@ def test_files_and_job_arrive(tmp_path):
     assert b"leak is a symbolic link and was not sent" in done.stderr
 
 
-def test_odd_names_survive(tmp_path):
+def test_odd_file_names_are_sent_unchanged(tmp_path):
     name = b'a "b" c%41;\xc3\xa9\\.c'
     path = write(os.fsdecode(os.fsencode(tmp_path) + b"/" + name), b"x")
     with Server(answer()) as server:
@@ -107,14 +107,14 @@ def test_odd_names_survive(tmp_path):
         assert server.seen["parts"][1][1] == name.replace(b'"', b"%22"), "name"
 
 
-def test_dot_sends_what_is_in_it(tmp_path):
+def test_a_dot_sends_the_content_of_the_folder(tmp_path):
     write(f"{tmp_path}/one.c", b"1")
     with Server(answer()) as server:
         run("gcc:14", f"{tmp_path}/.", server=server)
         assert [part[1] for part in server.seen["parts"][1:]] == [b"one.c"], "names"
 
 
-def test_own_stdin_gets_a_name_of_its_own(tmp_path):
+def test_standard_input_is_sent_as_a_file_with_an_unused_name(tmp_path):
     clash = write(f"{tmp_path}/.stdin", b"other")
     with Server(answer()) as server:
         run("--stdin", "-", "gcc:14", clash, server=server, stdin=b"hello")
@@ -123,7 +123,7 @@ def test_own_stdin_gets_a_name_of_its_own(tmp_path):
     assert parts[2] == ("file", b".stdin-2", b"hello"), "part"
 
 
-def test_stdin_file_is_sent_once(tmp_path):
+def test_a_file_that_is_also_standard_input_is_sent_once(tmp_path):
     data = write(f"{tmp_path}/data.txt", b"d")
     with Server(answer()) as server:
         run("--stdin", data, "gcc:14", data, server=server)
@@ -133,7 +133,7 @@ def test_stdin_file_is_sent_once(tmp_path):
         assert server.seen["parts"][1] == ("file", b"data.txt", b"d"), "part"
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
+def test_two_files_with_one_name_are_refused(tmp_path):
     with Server(answer()) as server:
         done = run("gcc:14", write(f"{tmp_path}/x/a.c"), write(f"{tmp_path}/y/a.c"), server=server)
         assert server.seen is None, "request"
@@ -141,7 +141,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     assert b"would both be called 'a.c'" in done.stderr
 
 
-def test_wrong_usage_is_said_before_anything_is_sent(tmp_path):
+def test_wrong_usage_is_reported_before_anything_is_sent(tmp_path):
     big = f"{tmp_path}/big"
     with open(big, "wb") as file:
         file.truncate(33 << 20)
@@ -247,7 +247,7 @@ def test_escape_sequences_of_a_problem_stay_out_of_the_terminal(tmp_path):
         assert run("gcc:14", server=server).stderr == b"pe-run: t?[2J: d?\n", "stderr"
 
 
-def test_broken_answers_are_refused_whole(tmp_path):
+def test_broken_responses_are_refused_completely(tmp_path):
     good = answer(stdout=b"secret", files=[(b"f", b"x")])
     form = good[1]["Content-Type"]
     no_result = multipart([("stdout", None, b"secret")])
@@ -271,7 +271,7 @@ def test_broken_answers_are_refused_whole(tmp_path):
         assert b"pe-run: " in done.stderr
 
 
-def test_an_answer_cut_short_shows_nothing(tmp_path):
+def test_a_truncated_response_prints_nothing(tmp_path):
     _, headers, body = answer(stdout=b"secret")
     with Server((200, {**headers, "Content-Length": str(len(body) + 9)}, body)) as server:
         done = run("gcc:14", server=server)
@@ -279,7 +279,7 @@ def test_an_answer_cut_short_shows_nothing(tmp_path):
     assert done.stdout == b"", "result"
 
 
-def test_an_answer_without_end_is_cut_off(tmp_path):
+def test_an_endless_response_is_cut_off(tmp_path):
     def endless(handler):
         handler.send_response(200)
         handler.send_header("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
@@ -297,7 +297,7 @@ def test_an_answer_without_end_is_cut_off(tmp_path):
     assert b"bytes" in done.stderr
 
 
-def test_no_server_there_is_said(tmp_path):
+def test_an_unreachable_server_is_reported(tmp_path):
     done = run("--server", "http://127.0.0.1:9", "gcc:14")
     assert done.returncode == 69, "exit code"
     assert b"no answer from http://127.0.0.1:9" in done.stderr

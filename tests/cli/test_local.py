@@ -25,7 +25,7 @@ def test_without_a_server_it_starts_its_own(tmp_path):
     assert b"--slots 1 --warm busybox:latest --die-with-parent" in verbose.stderr
 
 
-def test_programs_that_fail_to_start_are_quoted(tmp_path):
+def test_the_output_of_programs_that_fail_to_start_is_shown(tmp_path):
     home = make_home(tmp_path, answer())
     write(f"{tmp_path}/worker-fails")
     done = run("busybox:1.35", **home)
@@ -44,7 +44,7 @@ def test_programs_that_fail_to_start_are_quoted(tmp_path):
     assert left_behind(tmp_path) == [], "left behind"
 
 
-def test_an_unknown_image_says_how_to_make_one(tmp_path):
+def test_an_unknown_image_is_reported_with_the_way_to_make_one(tmp_path):
     home = make_home(tmp_path, problem(404, "There is no such thing", "no image", "unknown-image"))
     done = run("busybox:1.35", **home)
     assert done.returncode == 66, "exit code"
@@ -95,7 +95,7 @@ def test_a_worker_that_dies_ends_the_wait(tmp_path):
     assert left_behind(tmp_path) == [], "left behind"
 
 
-def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path):
+def test_files_of_a_killed_run_are_removed_by_the_next(tmp_path):
     process, home = start_held(tmp_path)
     process.kill()
     process.communicate(timeout=4 * PATIENCE)
@@ -105,7 +105,7 @@ def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path):
     assert left_behind(tmp_path) == [], "left behind"
 
 
-def test_two_runs_at_once_do_not_sweep_each_other(tmp_path):
+def test_two_runs_at_once_do_not_remove_each_others_files(tmp_path):
     first, home = start_held(tmp_path)
     write(f"{tmp_path}/other", repr((200, answer()[1]["Content-Type"], answer()[2])).encode())
     os.rename(f"{tmp_path}/other", f"{tmp_path}/reply")

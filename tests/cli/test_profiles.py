@@ -41,7 +41,7 @@ def test_a_profile_is_chosen_by_option_environment_or_default(tmp_path):
             assert image_of(done, a, b) == (0, [wanted]), (arguments, more, done.stderr)
 
 
-def test_a_url_goes_before_the_file_and_local_starts_a_service(tmp_path):
+def test_a_url_overrides_the_configuration_file_and_local_starts_a_service(tmp_path):
     with Server(answer()) as a, Server(answer()) as b:
         settings = configure(tmp_path, f"default = a\n[profile a]\nserver = {a.url}\n")
         assert image_of(run("gcc:14", server=b, **settings), a, b) == (0, [1]), "PE_SERVER"
@@ -51,7 +51,7 @@ def test_a_url_goes_before_the_file_and_local_starts_a_service(tmp_path):
         assert a.count == 0, "jobs"
 
 
-def test_the_file_is_looked_for_where_xdg_says(tmp_path):
+def test_the_configuration_file_is_found_by_the_xdg_rules(tmp_path):
     with Server(answer()) as server:
         text = f"default=a\n[profile a]\nserver={server.url}\n"
         assert (
@@ -67,7 +67,7 @@ def test_the_file_is_looked_for_where_xdg_says(tmp_path):
         assert server.count == 2, "jobs"
 
 
-def test_mistakes_in_the_file_are_said_with_file_and_line(tmp_path):
+def test_errors_in_the_configuration_file_are_reported_with_file_and_line(tmp_path):
     good = "[profile a]\nserver=http://127.0.0.1:9\n"
     cases = [
         ("nonsense\n", 1, "neither [profile NAME] nor"),
@@ -95,7 +95,7 @@ def test_mistakes_in_the_file_are_said_with_file_and_line(tmp_path):
         assert why in done.stderr.decode()
 
 
-def test_a_profile_that_is_not_there_is_said(tmp_path):
+def test_a_missing_profile_is_reported(tmp_path):
     for arguments, more in (
         (("--profile", "b"), {}),
         (("--server", "b"), {}),

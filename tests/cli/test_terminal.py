@@ -33,7 +33,7 @@ def test_a_fast_job_draws_nothing(tmp_path):
         assert server.asked == [], "questions"
 
 
-def test_a_job_that_waits_tells_its_place_in_the_queue_and_that_it_runs(tmp_path):
+def test_a_waiting_job_shows_its_queue_position_and_then_that_it_runs(tmp_path):
     event = threading.Event()
     states = [
         told("queued", position=3, wait_ms=4200),
@@ -53,10 +53,10 @@ def test_a_job_that_waits_tells_its_place_in_the_queue_and_that_it_runs(tmp_path
         assert set(server.asked) == {"/v1/jobs/" + server.seen["id"]}, "questions"
     assert re.fullmatch("[0-9a-f]{32}", server.seen["id"]) is not None, server.seen["id"]
     assert ERASE + b"done\r\n" in terminal.seen
-    assert terminal.seen.count(b"\n") == 1, "lines: the progress is one that is drawn anew"
+    assert terminal.seen.count(b"\n") == 1, "the progress is one line that is drawn again"
 
 
-def test_an_upload_and_an_answer_show_how_much_has_gone(tmp_path):
+def test_uploads_and_downloads_show_their_progress(tmp_path):
     big = write(f"{tmp_path}/big", os.urandom(12 << 20))
     event = threading.Event()
 
@@ -89,7 +89,7 @@ def test_an_upload_and_an_answer_show_how_much_has_gone(tmp_path):
     assert ERASE in terminal.seen
 
 
-def test_a_server_that_knows_no_places_is_asked_three_times(tmp_path):
+def test_a_server_without_queue_positions_is_asked_only_three_times(tmp_path):
     event = threading.Event()
     with Server(held(event)) as server:
         terminal = Terminal("gcc:14", server=server)
@@ -99,7 +99,7 @@ def test_a_server_that_knows_no_places_is_asked_three_times(tmp_path):
         assert len(server.asked) == 3, "exit code, questions"
 
 
-def test_nothing_is_drawn_where_nobody_looks(tmp_path):
+def test_no_progress_is_drawn_without_a_terminal(tmp_path):
     def slow(handler):
         time.sleep(0.8)
         return answer(stdout=b"done\n")
@@ -124,7 +124,7 @@ def test_stdout_in_a_pipe_has_the_programs_bytes_only(tmp_path):
         assert ERASE + b"warning\r\n" in terminal.seen
 
 
-def test_a_line_is_cut_to_the_terminals_width(tmp_path):
+def test_the_progress_line_is_cut_to_the_width_of_the_terminal(tmp_path):
     event = threading.Event()
     with Server(
         held(event), pages=lambda path: told("queued", position=123456, wait_ms=7000000)
@@ -148,7 +148,7 @@ def test_ctrl_c_at_the_terminal_clears_the_line_and_ends(tmp_path):
     assert ERASE + b"pe-run: interrupted by a signal: Interrupt" in terminal.seen
 
 
-def test_without_a_server_the_line_tells_what_is_started(tmp_path):
+def test_without_a_server_the_progress_line_shows_what_is_started(tmp_path):
     home = make_home(tmp_path, answer(stdout=b"hi\n"))
     write(f"{tmp_path}/worker-slow")
     terminal = Terminal("busybox:1.35", **home)
@@ -174,7 +174,7 @@ def test_a_job_in_the_background_does_not_draw(tmp_path):
     assert not (b"waiting" in shell.seen), shell.seen
 
 
-def test_a_terminal_that_goes_away_ends_the_job(tmp_path):
+def test_closing_the_terminal_ends_the_job(tmp_path):
     event, gone = threading.Event(), threading.Event()
 
     def hold(handler):

@@ -61,7 +61,7 @@ def quiet_for(server, seconds=0.6):
     return server.count == before
 
 
-def test_a_change_runs_it_again_with_a_line_in_between(tmp_path):
+def test_a_change_runs_the_job_again_after_a_separator(tmp_path):
     main = write(f"{tmp_path}/main.c", b"one\n")
     with Server(echo) as server:
         watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
@@ -76,7 +76,7 @@ def test_a_change_runs_it_again_with_a_line_in_between(tmp_path):
     assert b"pe-run: exit code 0; waiting for a change (Ctrl-C to stop)\n" in err
 
 
-def test_editors_that_replace_the_file_are_followed(tmp_path):
+def test_files_that_an_editor_replaces_are_still_watched(tmp_path):
     main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(echo) as server:
         watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
@@ -91,7 +91,7 @@ def test_editors_that_replace_the_file_are_followed(tmp_path):
         assert watching.end() == 130, "result"
 
 
-def test_a_file_that_is_gone_is_said_and_waited_for(tmp_path):
+def test_a_removed_file_is_reported_and_awaited(tmp_path):
     main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(echo) as server:
         watching = Watching(tmp_path, "gcc:14", "main.c", server=server)
@@ -104,7 +104,7 @@ def test_a_file_that_is_gone_is_said_and_waited_for(tmp_path):
         assert watching.end() == 130, "result"
 
 
-def test_directories_are_watched_with_everything_below_also_what_comes_later(tmp_path):
+def test_directories_are_watched_with_new_files_below_them(tmp_path):
     write(f"{tmp_path}/src/a.c", b"a\n")
     with Server(answer()) as server:
         watching = Watching(tmp_path, "gcc:14", "src", server=server)
@@ -123,7 +123,7 @@ def test_directories_are_watched_with_everything_below_also_what_comes_later(tmp
         assert watching.end() == 130, "exit code"
 
 
-def test_many_changes_at_once_are_one_and_what_is_no_change_is_none(tmp_path):
+def test_many_changes_at_once_cause_one_run(tmp_path):
     for n in range(20):
         write(f"{tmp_path}/src/{n}.c", b"x")
     write(f"{tmp_path}/beside", b"x")
@@ -144,7 +144,7 @@ def test_many_changes_at_once_are_one_and_what_is_no_change_is_none(tmp_path):
         assert watching.end() == 130, "exit code"
 
 
-def test_a_change_during_a_run_breaks_it_off_and_begins_anew(tmp_path):
+def test_a_change_during_a_run_cancels_it_and_starts_again(tmp_path):
     main = write(f"{tmp_path}/main.c", b"1\n")
     gone = threading.Event()
 
@@ -184,7 +184,7 @@ def test_ctrl_c_during_a_run_cancels_its_job(tmp_path):
         assert gone.wait(PATIENCE), "exit code, connection closed"
 
 
-def test_a_server_that_is_away_does_not_end_the_watch(tmp_path):
+def test_an_unreachable_server_does_not_end_the_watch(tmp_path):
     main = write(f"{tmp_path}/main.c", b"1\n")
     watching = Watching(tmp_path, "--server", "http://127.0.0.1:9", "gcc:14", "main.c")
     watching.waits(1)
@@ -195,7 +195,7 @@ def test_a_server_that_is_away_does_not_end_the_watch(tmp_path):
     assert watching.end(signal.SIGTERM) == 143, "exit code"
 
 
-def test_what_would_never_end_or_never_begin_is_refused(tmp_path):
+def test_a_watch_that_could_never_start_or_never_stop_is_refused(tmp_path):
     write(f"{tmp_path}/src/a.c")
     with Server(answer()) as server:
         for arguments, why in (
@@ -211,7 +211,7 @@ def test_what_would_never_end_or_never_begin_is_refused(tmp_path):
         assert server.count == 0, "jobs"
 
 
-def test_what_it_writes_itself_is_no_change(tmp_path):
+def test_output_of_the_watch_itself_is_not_a_change(tmp_path):
     write(f"{tmp_path}/a.c", b"1\n")
     with Server(echo) as server, open(f"{tmp_path}/log", "wb") as log:
         process = subprocess.Popen(

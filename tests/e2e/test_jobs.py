@@ -56,7 +56,7 @@ def test_the_environment_has_the_jobs_variables(service):
     assert service.run('echo "$GREETING"', env={"GREETING": "hi there"}).stdout == b"hi there\n"
 
 
-# Maps every file named on stdin and prints those that have anything behind their end in their last page.
+# Maps every file named on stdin and prints those whose last page is not zero after their end.
 TAILS = r"""
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)

@@ -14,7 +14,8 @@ from fixtures.waiting import PATIENCE
 
 
 def environment(service, runtime):
-    """Variables of a pe-run that knows nothing of this machine's user and keeps its files in `runtime`."""
+    """Variables of a pe-run that knows nothing of this machine's user and keeps its files in
+    `runtime`."""
     env = {key: value for key, value in os.environ.items() if key != "PE_SERVER"}
     env.update(XDG_CONFIG_HOME="/nonexistent", XDG_RUNTIME_DIR=str(runtime))
     if service:

@@ -1,7 +1,8 @@
 """Every fuzzer on its small corpus.
 
-Each reads a fixed number of inputs from a fixed seed, which takes seconds. PE_FUZZ_SECONDS runs each of
-them for that long instead (`make fuzz`). An input that breaks a fuzzer is kept in BUILD/fuzz."""
+Each reads a fixed number of inputs from a fixed seed, which takes seconds. PE_FUZZ_SECONDS runs
+each of them for that long instead (`make fuzz`). An input that breaks a fuzzer is kept in
+BUILD/fuzz."""
 import glob
 import os
 import re

@@ -26,7 +26,7 @@ def build_initramfs(guest, folder):
         return file.read()
 
 
-def test_the_initramfs_is_the_same_byte_for_byte_wherever_and_whenever_it_is_built(guest):
+def test_the_initramfs_is_built_reproducibly(guest):
     archives = []
     for name in "first", "second":
         folder = os.path.join(guest.folder, name)
@@ -40,7 +40,7 @@ def test_the_initramfs_is_the_same_byte_for_byte_wherever_and_whenever_it_is_bui
     assert archives[0] == archives[1]
 
 
-def test_a_job_gets_its_files_stdin_directory_clock_and_devices_and_gives_back_what_it_wrote(guest):
+def test_a_job_gets_its_inputs_and_returns_its_outputs(guest):
     script = """
         pwd; cat; cat src/a.txt; cat /input/src/a.txt; date +%s
         echo changed > src/a.txt && echo new > /usr.txt && cat src/a.txt /usr.txt
@@ -85,9 +85,7 @@ def test_only_outputs_that_match_a_glob_are_sent_or_counted(guest):
     assert result.dropped == 1, result
 
 
-def test_a_job_without_stdin_reads_from_dev_null_and_a_program_that_is_not_there_exits_with_127(
-    guest,
-):
+def test_a_job_without_stdin_reads_nothing_and_a_missing_program_exits_with_127(guest):
     result = guest.shell(
         "cat; nosuch; echo $?; echo > plain; ./plain; echo $?; exec nosuch", stdin=None
     )
@@ -116,7 +114,7 @@ def test_a_program_that_dies_of_a_signal_is_reported_with_the_signal(guest):
     assert result.exit_code == -1, result
 
 
-def test_a_job_that_outlives_its_limit_keeps_what_it_printed_whatever_it_does_to_stay_alive(guest):
+def test_a_job_that_outlives_its_limit_keeps_what_it_printed(guest):
     result = guest.hostile("stubborn", timeout_ms=5000)
     assert result.status == "timeout", result
     assert result.stdout == b"parent ends\n", result
@@ -135,7 +133,7 @@ def test_a_fork_bomb_ends_at_the_time_limit(guest):
     assert vm.job_s >= 5, result
 
 
-def test_a_job_is_over_when_its_program_is_whatever_it_left_running_on_its_pipes(guest):
+def test_a_job_ends_with_its_program_even_if_others_hold_its_pipes(guest):
     result = guest.hostile("daemonise")
     assert result.status == "exited", result
     assert result.exit_code == 0, result
@@ -160,7 +158,7 @@ def test_a_memory_limit_above_what_the_guest_has_still_ends_in_oom_not_in_thrash
     assert result.exit_code == 0, result
 
 
-def test_more_output_than_may_be_kept_is_cut_and_marked_and_the_program_can_finish(guest):
+def test_output_over_the_limit_is_cut_and_marked_and_the_program_can_finish(guest):
     result = guest.hostile("flood", stdout_limit=100000)
     assert result.status == "exited", result
     assert result.exit_code == 4, result
@@ -170,7 +168,7 @@ def test_more_output_than_may_be_kept_is_cut_and_marked_and_the_program_can_fini
     assert result.fields["stderr_truncated"] == "0", result
 
 
-def test_scratch_has_the_size_of_the_job_and_a_full_one_is_still_delivered(guest):
+def test_scratch_space_has_the_given_size_and_a_full_one_is_still_delivered(guest):
     script = """dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; echo $?; echo more > /work/more; echo $?
         echo more > /output/more; echo $?; stat -c %s /tmp/fill"""
     result = guest.shell(script, scratch_bytes=32 * MIB)
@@ -180,7 +178,7 @@ def test_scratch_has_the_size_of_the_job_and_a_full_one_is_still_delivered(guest
     assert 30 * MIB <= int(lines[3]) <= 32 * MIB, result
 
 
-def test_outputs_that_do_not_fit_are_left_out_whole_and_counted_the_others_are_sent(guest):
+def test_outputs_that_do_not_fit_are_dropped_and_counted_and_others_are_sent(guest):
     script = """cd /output; truncate -s 900G a-sparse; dd if=/dev/urandom of=b bs=1M count=9 2>/dev/null
         dd if=/dev/zero of=c bs=1M count=9 2>/dev/null; truncate -s 1M d; ln -s . e-loop; mkdir f; ln -s .. f/up
         echo x > 'g
@@ -199,9 +197,7 @@ h'; printf i > "$(printf 'i\\377')"; n=$(printf '%0250d' 7); mkdir -p $n/$n/$n/$
     assert result.files[b"d"].content == bytes(MIB), result
 
 
-def test_a_failing_program_keeps_its_exit_code_when_its_outputs_do_not_fit_a_killed_one_its_status(
-    guest,
-):
+def test_a_killed_program_keeps_its_status_when_its_outputs_do_not_fit(guest):
     result = guest.shell("echo 1 > /output/a; echo 2 > /output/b; kill -9 $$", output_files=1)
     assert result.status == "signaled", result
     assert result.signal == 9, result
@@ -230,7 +226,7 @@ def test_the_program_cannot_touch_the_shim_its_reports_or_its_descriptor(guest):
     assert result.stdout == b"held\n", result
 
 
-def test_the_program_cannot_mount_make_devices_reach_the_guests_or_see_a_network(guest):
+def test_the_program_cannot_mount_make_devices_or_see_a_network(guest):
     result = guest.hostile("attack-container")
     assert result.status == "exited", result
     assert result.stdout == b"held\n", result
@@ -243,7 +239,8 @@ def test_the_program_cannot_mount_make_devices_reach_the_guests_or_see_a_network
 
 
 def vm_error(guest, write_input):
-    """The reason of a job that must come back as vm_error; `write_input` gets the VM when it is ready."""
+    """The reason of a job that must come back as vm_error; `write_input` gets the VM when it is
+    ready."""
     with guest.boot() as vm:
         vm.wait_ready()
         write_input(vm)
@@ -254,13 +251,13 @@ def vm_error(guest, write_input):
     return result.fields["reason"]
 
 
-def test_what_crun_complains_about_is_the_reason_of_a_vm_error(guest):
+def test_an_error_of_crun_is_the_reason_of_a_vm_error(guest):
     reason = vm_error(guest, lambda vm: vm.write_input(b'{"ociVersion": "1.0.0"', None, make_job()))
     assert reason.startswith("crun: "), reason
     assert "config" in reason or "parse" in reason, reason
 
 
-def test_an_input_that_is_no_squashfs_or_has_a_malformed_job_is_a_vm_error_that_says_so(guest):
+def test_a_malformed_input_is_a_vm_error_with_a_reason(guest):
     reason = vm_error(guest, lambda vm: None)
     assert reason.startswith("mounting /dev/pmem1 at"), reason
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, make_job(timeout_ms="soon")))
@@ -269,7 +266,7 @@ def test_an_input_that_is_no_squashfs_or_has_a_malformed_job_is_a_vm_error_that_
     assert reason == "the job: no 'now_ns'"
 
 
-def test_a_guest_that_hears_something_other_than_wake_or_go_says_fail(guest):
+def test_a_guest_reports_an_unknown_message_with_fail(guest):
     with guest.boot() as vm:
         vm.wait_ready()
         vm.control.sendall(b"gone\n")
@@ -279,7 +276,7 @@ def test_a_guest_that_hears_something_other_than_wake_or_go_says_fail(guest):
         )
 
 
-def test_a_guest_whose_image_is_no_squashfs_says_fail_instead_of_ready(guest):
+def test_a_guest_whose_image_is_not_a_squashfs_reports_fail_instead_of_ready(guest):
     image = os.path.join(guest.folder, "empty")
     with open(image, "wb") as file:
         file.truncate(2 * MIB)

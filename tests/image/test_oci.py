@@ -1,4 +1,5 @@
-"""OCI layouts and archives of images: layers, documents, what becomes of the configuration; hostile ones."""
+"""OCI layouts and archives of images: layers, documents, what becomes of the configuration; hostile
+ones."""
 import gzip
 import io
 import json
@@ -34,7 +35,7 @@ from fixtures.pe_image import (
 # ---- the same trees as umoci's ----
 
 
-def test_layers_become_what_umoci_makes_of_them(tmp_path):
+def test_layers_are_unpacked_as_umoci_does(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add([make_tar(BASE), make_tar(SECOND), make_tar(THIRD)])
     entry, root = imported_tree(tmp_path, layout.path)
     assert compare_with_umoci(tmp_path, layout.path, "latest", root) > 10, "files are compared"
@@ -56,7 +57,7 @@ def test_layers_become_what_umoci_makes_of_them(tmp_path):
     assert entry["rootfs_bytes"] == ALIGN, "size"
 
 
-def test_odd_names_owners_attributes_and_holes_are_as_umoci_keeps_them(tmp_path):
+def test_odd_names_owners_attributes_and_holes_match_umoci(tmp_path):
     tree = f"{tmp_path}/bundle"
     checked("umoci", "init", "--layout", f"{tmp_path}/layout")
     checked("umoci", "new", "--image", f"{tmp_path}/layout:odd")
@@ -99,7 +100,7 @@ def test_odd_names_owners_attributes_and_holes_are_as_umoci_keeps_them(tmp_path)
     assert kept["tool"]["user.note"] == b"\x00\xffbinary", "attributes"
 
 
-def test_attributes_that_would_speak_to_the_kernel_are_dropped(tmp_path):
+def test_attributes_that_the_kernel_would_interpret_are_dropped(tmp_path):
     pax = {
         "SCHILY.xattr.trusted.overlay.opaque": "y",
         "SCHILY.xattr.user.overlay.redirect": "/etc",
@@ -292,7 +293,7 @@ def test_users_are_found_in_the_images_own_files(tmp_path):
         assert message in done.stderr
 
 
-def test_metadata_beside_an_image_and_on_the_command_line(tmp_path):
+def test_metadata_is_read_from_pe_json_and_from_options(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add(
         [make_tar(BASE)], {"Labels": {"pe.description": "from the label"}}
     )
@@ -397,7 +398,7 @@ def test_layers_with_hostile_members_are_refused(tmp_path):
         refused_layout(tmp_path, layout, message)
 
 
-def test_symlinks_below_what_the_runtime_mounts_are_not_there(tmp_path):
+def test_symlinks_below_mount_points_are_dropped(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add(
         [
             make_tar(
@@ -420,7 +421,7 @@ def test_symlinks_below_what_the_runtime_mounts_are_not_there(tmp_path):
     ], "what is below"
 
 
-def test_blobs_that_are_not_what_they_claim_are_refused(tmp_path):
+def test_blobs_with_a_wrong_size_digest_or_type_are_refused(tmp_path):
     tar = make_tar([member("usr/f", os.urandom(5000))])
 
     def set_size(manifest, document):
@@ -475,7 +476,7 @@ def test_blobs_that_are_not_what_they_claim_are_refused(tmp_path):
         refused_layout(tmp_path, layout, message)
 
 
-def test_a_layer_with_bytes_behind_its_end_is_read_whole(tmp_path):
+def test_a_layer_with_bytes_after_its_end_is_read_to_the_last_byte(tmp_path):
     tar = make_tar([member("usr/f", b"x")])
     layout = Layout(f"{tmp_path}/layout").add(
         [tar], compress=lambda content: gzip.compress(content) + b"\0" * 512
@@ -485,7 +486,7 @@ def test_a_layer_with_bytes_behind_its_end_is_read_whole(tmp_path):
     imported_tree(tmp_path, layout.path)
 
 
-def test_bombs_are_refused(tmp_path):
+def test_decompression_bombs_are_refused(tmp_path):
     zeroes = make_tar([member("usr/f", b"\0" * (40 << 20))])
     refused_layout(
         tmp_path,
@@ -541,7 +542,7 @@ def test_millions_of_entries_are_refused(tmp_path):
     )
 
 
-def test_documents_that_are_no_images_are_refused(tmp_path):
+def test_documents_that_are_not_images_are_refused(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add([make_tar([member("f", b"x")])])
     for content, message in (
         (b"{", b"not valid JSON"),

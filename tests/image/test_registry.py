@@ -7,7 +7,7 @@ from fixtures.pe_image import compare_with_umoci, imported_tree, make_tar, membe
 from fixtures.registry import busybox_layout, push
 
 
-def test_images_from_a_registry_are_what_umoci_unpacks(registry, tmp_path):
+def test_images_from_a_registry_are_unpacked_as_umoci_does(registry, tmp_path):
     tars = [make_tar(BASE), make_tar(SECOND), make_tar(THIRD)]
     layers = Layout(f"{tmp_path}/layers").add(tars).path
     many = (
@@ -45,13 +45,14 @@ def test_images_from_a_registry_are_what_umoci_unpacks(registry, tmp_path):
     assert entry["default_cmd"] == ["/bin/sh", "-c", "echo pulled"], "command of busybox"
 
 
-def test_a_registry_image_with_zstd_layers_and_several_architectures(registry, tmp_path):
+def test_a_registry_image_may_have_zstd_layers_and_several_architectures(registry, tmp_path):
     layout = Layout(f"{tmp_path}/layout")
     for arch in ("amd64", "arm64"):
         layout.add(
             [make_tar([member("arch", arch.encode())])], arch=arch, compress=zstd, kind="zstd"
         )
-    # skopeo copies a multi-arch index only whole, and a layout's outermost index is no image: one more around it.
+    # skopeo copies a multi-arch index only completely, and the outermost index of a layout is not an
+    # image, so there is one more index around it.
     index = json.load(open(f"{layout.path}/index.json"))
     for descriptor in index["manifests"]:
         del descriptor["annotations"]
@@ -77,7 +78,7 @@ def test_a_registry_image_with_zstd_layers_and_several_architectures(registry, t
     ), "architecture of the layout"
 
 
-def test_what_skopeo_cannot_fetch_is_said_and_leaves_nothing(registry, tmp_path):
+def test_a_failed_fetch_is_reported_and_leaves_nothing(registry, tmp_path):
     done = run(
         "pull",
         "--plain-http",

@@ -32,7 +32,7 @@ def with_version(tar, version):
     return out.getvalue()
 
 
-def test_a_running_worker_takes_up_pulled_combined_and_removed_images(
+def test_a_running_worker_notices_pulled_combined_and_removed_images(
     start_service, registry, tmp_path
 ):
     store = f"{tmp_path}/store"
@@ -107,9 +107,7 @@ def test_a_running_worker_takes_up_pulled_combined_and_removed_images(
     wait_for_images(service, ["busybox:1.35"])
 
 
-def test_jobs_meet_one_image_or_the_other_while_an_image_is_replaced_under_its_name(
-    start_service, tmp_path
-):
+def test_jobs_see_one_of_two_images_while_a_name_is_replaced(start_service, tmp_path):
     store = f"{tmp_path}/store"
     rootfs = run("export", "--store", IMAGES, "busybox:1.35", "-").stdout
     tars = {version: with_version(rootfs, version) for version in ("1", "2")}

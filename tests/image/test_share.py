@@ -36,7 +36,7 @@ def entries(tmp_path):
     }
 
 
-def test_an_exported_image_comes_back_the_same(tmp_path):
+def test_an_exported_image_can_be_imported_unchanged(tmp_path):
     pax = {
         "SCHILY.xattr.user.note": "kept",
         "SCHILY.xattr.security.capability": CAPABILITY.decode(),
@@ -128,7 +128,7 @@ def test_combined_images_store_equal_files_once_and_keep_their_names(tmp_path):
         store_bytes(tmp_path) < apart - 5500000
     ), f"{store_bytes(tmp_path)} bytes instead of {apart}"
 
-    # One more version: the old data is not written anew but lies where it lay.
+    # One more version: the old data keeps its place and is not written again.
     old = open(f"{tmp_path}/store/{images['tool:1']['digest'][7:]}/rootfs.squashfs", "rb").read()
     done = run("combine", "--json", "--store", f"{tmp_path}/store", "tool:1", "tool:2", "tool:3")
     assert done.returncode == 0, done.stderr.decode()
@@ -152,7 +152,7 @@ def test_combined_images_store_equal_files_once_and_keep_their_names(tmp_path):
     assert run("verify", "--store", f"{tmp_path}/store").returncode == 0, "verify"
 
 
-def test_what_cannot_be_combined_is_said(tmp_path):
+def test_images_that_cannot_be_combined_are_reported(tmp_path):
     imported(tmp_path, make_tar([member("f", b"x")]), "a:1")
     imported(tmp_path, make_tar([member("g", b"x")]), "a/b:1")
     imported(tmp_path, make_tar([member("h", b"x")]), "a-b:1")
@@ -193,7 +193,7 @@ def fetch(tmp_path, url, *names):
     return run("fetch", "--json", "--store", f"{tmp_path}/mine", url + "/", *names)
 
 
-def test_a_new_host_fetches_what_another_has(tmp_path):
+def test_a_new_host_fetches_the_images_of_another(tmp_path):
     tar = make_tar([member("usr/f", os.urandom(3000000))])
     imported(tmp_path, tar, "a:1", "--description", "first")
     imported(tmp_path, tar, "also/a:1")
@@ -215,7 +215,7 @@ def test_a_new_host_fetches_what_another_has(tmp_path):
     assert b"index.json: " in fetch(tmp_path, url).stderr
 
 
-def test_what_another_host_says_is_not_believed(tmp_path):
+def test_images_of_another_host_are_verified(tmp_path):
     path = imported(tmp_path, make_tar([member("usr/f", os.urandom(100000))]), "a:1")
     index = json.load(open(f"{tmp_path}/store/index.json"))
     good = open(path, "rb").read()

@@ -38,7 +38,7 @@ def test_an_image_may_have_several_names(tmp_path):
     assert not os.path.exists(path), "goes with the last name"
 
 
-def test_leftovers_of_dead_imports_are_swept_and_of_live_ones_not(tmp_path):
+def test_leftovers_of_dead_imports_are_removed_but_not_those_of_running_ones(tmp_path):
     os.makedirs(f"{tmp_path}/store/.new-dead")
     open(f"{tmp_path}/store/.new-dead/rootfs.squashfs", "w").close()
     os.makedirs(f"{tmp_path}/store/.new-live")
@@ -50,7 +50,7 @@ def test_leftovers_of_dead_imports_are_swept_and_of_live_ones_not(tmp_path):
     assert hidden == [".new-live"], "unfinished entries"
 
 
-def test_the_catalog_entry_has_what_was_said(tmp_path):
+def test_the_catalog_entry_has_the_given_options(tmp_path):
     command = ["sh", "-c", 'x "$@"', "sh", "{files:**.c}"]
     imported(
         tmp_path,
@@ -74,7 +74,7 @@ def test_the_catalog_entry_has_what_was_said(tmp_path):
     assert entry["working_dir"] == "/w", "entry"
 
 
-def test_names_near_an_unknown_one_are_said(tmp_path):
+def test_an_unknown_name_is_reported_with_suggestions(tmp_path):
     for n, name in enumerate(("gcc:14", "gcc:13", "busybox:1.35")):
         imported(tmp_path, make_tar([member("usr/f", str(n).encode())]), name)
     assert (
@@ -101,7 +101,7 @@ def test_a_broken_entry_is_named(tmp_path):
     assert b"make images" in run("ls", "--store", f"{tmp_path}/none").stderr
 
 
-def test_verify_finds_what_is_damaged(tmp_path):
+def test_verify_finds_damaged_images(tmp_path):
     good = imported(tmp_path, make_tar([member("usr/f", b"x")]), "good:1")
     bad = imported(tmp_path, make_tar([member("usr/f", os.urandom(100000))]), "bad:1")
     assert run("verify", "--store", f"{tmp_path}/store").returncode == 0, "all is good"
@@ -121,7 +121,7 @@ def test_verify_finds_what_is_damaged(tmp_path):
     assert b"2 MiB" in run("verify", "--store", f"{tmp_path}/store", "good:1").stdout
 
 
-def test_gc_removes_what_no_name_needs(tmp_path):
+def test_gc_removes_images_without_a_name(tmp_path):
     path = imported(tmp_path, make_tar([member("usr/f", b"x")]), "lost:1")
     kept = imported(tmp_path, make_tar([member("usr/g", b"x")]), "kept:1")
     os.unlink(f"{tmp_path}/store/names/lost:1.json")
@@ -160,7 +160,7 @@ def test_two_writers_at_once_do_not_clash(tmp_path):
     assert glob.glob(f"{tmp_path}/store/.new*") == [], "leftovers"
 
 
-def test_a_killed_writer_leaves_the_store_whole(tmp_path):
+def test_a_killed_writer_leaves_the_store_intact(tmp_path):
     old = imported(tmp_path, make_tar([member("usr/f", b"old")]), "a:1")
     tar = make_tar([member(f"usr/{n}", os.urandom(1000000)) for n in range(40)])
     for delay in (0.05, 0.2, 0.5):
@@ -189,7 +189,7 @@ def feed(process, data):
         pass
 
 
-def test_json_is_all_that_is_printed_with_json(tmp_path):
+def test_with_json_only_json_is_printed(tmp_path):
     done = run(
         "import",
         "--json",
@@ -207,7 +207,7 @@ def test_json_is_all_that_is_printed_with_json(tmp_path):
     assert b"user         0:0" in run("inspect", "--store", f"{tmp_path}/store", "a:latest").stdout
 
 
-def test_a_bar_shows_progress_on_a_terminal(tmp_path):
+def test_a_terminal_shows_a_progress_bar(tmp_path):
     with open(f"{tmp_path}/a.tar", "wb") as file:
         file.write(make_tar([member(f"usr/{n}", os.urandom(1000000)) for n in range(20)]))
     done = checked(
@@ -219,7 +219,7 @@ def test_a_bar_shows_progress_on_a_terminal(tmp_path):
     assert b"writing    [##" in done
 
 
-def test_wrong_usage_is_said(tmp_path):
+def test_wrong_usage_is_reported(tmp_path):
     cases = [
         (("import", "-"), b"--name is missing"),
         (("import", "--name", "x:1"), b"expected one file or directory"),

@@ -20,7 +20,7 @@ from fixtures.pe_image import (
 # ---- fidelity ----
 
 
-def test_a_tree_comes_out_as_it_went_in(tmp_path):
+def test_a_tree_is_stored_unchanged(tmp_path):
     big = bytes(range(256)) * 3000
     os.umask(0)
     members = [
@@ -61,7 +61,7 @@ def test_a_tree_comes_out_as_it_went_in(tmp_path):
     assert open(f"{out}/var/" + "d/" * 60 + "deep").read() == "deep", "deep file"
 
 
-def test_many_files_in_one_directory(tmp_path):
+def test_a_directory_may_have_many_files(tmp_path):
     members = [member(f"d/{n:05}", str(n).encode()) for n in range(6000, 0, -1)]
     members += [member(f"d/sub{n}/f", b"x") for n in range(300)]
     out = unpacked(tmp_path, imported(tmp_path, make_tar(members)))
@@ -69,7 +69,7 @@ def test_many_files_in_one_directory(tmp_path):
     assert open(f"{out}/d/04321").read() == "4321", "content"
 
 
-def test_the_kernel_reads_it(tmp_path):
+def test_the_kernel_reads_the_image(tmp_path):
     members = [member(f"d/{n}", os.urandom(n * 37)) for n in range(400)]
     path = imported(tmp_path, make_tar(members))
     os.makedirs(f"{tmp_path}/mnt")
@@ -192,7 +192,7 @@ def test_hostile_names_are_refused(tmp_path):
         assert_import_refused(tmp_path, make_tar(members), message)
 
 
-def test_what_is_no_root_filesystem_is_refused(tmp_path):
+def test_archives_that_are_not_a_root_filesystem_are_refused(tmp_path):
     tar = make_tar([member("usr/f", os.urandom(100000))])
     assert_import_refused(tmp_path, b"", b"standard input")
     assert_import_refused(tmp_path, b"not a tar at all" * 100, b"standard input")

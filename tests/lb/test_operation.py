@@ -131,7 +131,7 @@ def test_a_job_waits_for_workers_only_right_after_the_start(start_balancer):
     balancer = start_balancer("--gather-ms", "600000")
     pending = Background(balancer.post)
     eventually(lambda: balancer.metric("pe_requests_open") == 1, "the job waits")
-    registration = balancer.register()
+    balancer.register()
     slot = Slot(balancer.address)
     slot.answer(slot.take_job()[0], b"the worker joined in time")
     assert pending.done().form()[1][2] == b"the worker joined in time"

@@ -19,10 +19,16 @@ def test_without_a_worker_a_job_is_refused_with_503_and_retry_after(balancer):
 def test_an_unknown_image_is_404_at_once_with_suggestions(balancer):
     balancer.worker(images=("gcc:14", "python:3.12", "busybox:1.35"))
     assert_refused(
-        balancer.post(job={"image": "gcc"}), 404, "unknown-image", "'gcc:latest'; did you mean gcc:14?"
+        balancer.post(job={"image": "gcc"}),
+        404,
+        "unknown-image",
+        "'gcc:latest'; did you mean gcc:14?",
     )
     assert_refused(
-        balancer.post(job={"image": "pyhton:3.12"}), 404, "unknown-image", "did you mean python:3.12?"
+        balancer.post(job={"image": "pyhton:3.12"}),
+        404,
+        "unknown-image",
+        "did you mean python:3.12?",
     )
     assert_refused(
         balancer.post(job={"image": "nothing-like-it:1"}), 404, "unknown-image", "/v1/images"

@@ -14,8 +14,8 @@ KVM, KVM_GROUP, KVM_NUMBER = "/dev/kvm", 104, (10, 232)
 
 
 def lane(name):
-    """Run a scenario in this lane instead of "kvm". Each lane has an outer VM of its own, in which its
-    scenarios run one after another."""
+    """Run a scenario in this lane instead of "kvm". Each lane has an outer VM of its own, in which
+    its scenarios run one after another."""
 
     def mark(function):
         function.lane = name
@@ -116,7 +116,8 @@ def worker_refuses(*options):
 
 
 class kvm_device:
-    """/dev/kvm as Debian's udev makes it, and as a scenario changes it: no node, or other rights."""
+    """/dev/kvm as Debian's udev makes it, and as a scenario changes it: no node, or other
+    rights."""
 
     def __init__(self, mode=None, present=True):
         self.mode, self.present = mode, present

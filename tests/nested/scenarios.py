@@ -1,5 +1,5 @@
-"""Engine selection on a host with a working /dev/kvm, and on one where /dev/kvm is useless: each engine
-is used, and given up for the next one."""
+"""Engine selection on a host with a working /dev/kvm, and on one where /dev/kvm is useless: each
+engine is used, and given up for the next one."""
 import os
 
 from outer import Host, kvm_device, lane, worker_refuses

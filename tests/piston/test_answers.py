@@ -1,4 +1,5 @@
-"""Responses field by field, as Piston documents them, and what clients in other languages may send."""
+"""Responses field by field, as Piston documents them, and what clients in other languages may
+send."""
 import base64
 import json
 
@@ -71,12 +72,12 @@ def test_output_has_both_streams_in_the_order_of_arrival(piston):
 
 def test_a_program_over_its_memory_limit_is_killed_and_one_below_it_is_not(piston):
     code = "import sys\nx = b'1' * (int(sys.argv[1]) << 20)\nprint(len(x) >> 20)"
-    run = piston.ran("python", code, args=["300"], run_memory_limit=100_000_000)["run"]
+    run = piston.ran("python", code, args=["150"], run_memory_limit=100_000_000)["run"]
     assert run["signal"] == "SIGKILL", run
     assert run["code"] is None, run
     assert run["status"] == "SG", run
-    run = piston.ran("python", code, args=["300"], run_memory_limit=-1)["run"]
-    assert run["stdout"] == "300\n", run
+    run = piston.ran("python", code, args=["150"], run_memory_limit=-1)["run"]
+    assert run["stdout"] == "150\n", run
     assert run["code"] == 0, run
 
 

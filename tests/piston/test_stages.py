@@ -78,16 +78,16 @@ def test_a_report_stays_valid_whatever_a_stage_prints(piston):
 
 
 def test_a_limit_of_memory_ends_with_its_stage(piston):
-    eat = ["sh", "-c", "x=$(head -c $1 /dev/zero | tr '\\0' x); echo ${#x}", "sh", "60000000"]
+    eat = ["sh", "-c", "x=$(head -c $1 /dev/zero | tr '\\0' x); echo ${#x}", "sh", "20000000"]
     stages = run(
         piston,
-        ("true", {"memory": 20_000_000}),
+        ("true", {"memory": 10_000_000}),
         (eat, {}),
-        (eat, {"memory": 20_000_000}),
+        (eat, {"memory": 10_000_000}),
         timeout_ms=60000,
     )
-    assert stages[1][1] == b"60000000\n", stages[1]
-    assert stages[2][1] != b"60000000\n" and (stages[2][3]["end"], stages[2][3]["code"]) != (
+    assert stages[1][1] == b"20000000\n", stages[1]
+    assert stages[2][1] != b"20000000\n" and (stages[2][3]["end"], stages[2][3]["code"]) != (
         "exited",
         "0",
     ), stages[2]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""In the VM: do what docs/operations.md says, word for word, and check what it promises. Prints "ok NAME"
-or "not ok NAME" for each scenario."""
+"""In the VM: do what docs/operations.md says, word for word, and check what it promises. Prints "ok
+NAME" or "not ok NAME" for each scenario."""
 import http.client
 import json
 import re

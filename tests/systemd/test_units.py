@@ -1,7 +1,7 @@
 """The units of deploy/systemd under a real systemd.
 
-They run in a VM with Debian 12, whose emulated CPU has AMD's SVM, so that the worker in it has a real
-/dev/kvm. The scenarios of inside.py depend on each other and always run together."""
+They run in a VM with Debian 12, whose emulated CPU has AMD's SVM, so that the worker in it has a
+real /dev/kvm. The scenarios of inside.py depend on each other and always run together."""
 import importlib.util
 import os
 

@@ -1,6 +1,7 @@
 """The same walk through every VMM driver.
 
-PE_CLOUD_HYPERVISOR names a real cloud-hypervisor, which needs KVM. Without it a stand-in is used."""
+PE_CLOUD_HYPERVISOR names a real cloud-hypervisor, which needs KVM. Without it a stand-in is
+used."""
 import pytest
 
 from fixtures.vmm import assert_all_ok

@@ -1,5 +1,5 @@
-"""Faults of cloud-hypervisor, played by the stand-in. Each becomes an error that names it, and leaves
-nothing behind."""
+"""Faults of cloud-hypervisor, played by the stand-in. Each becomes an error that names it, and
+leaves nothing behind."""
 import ctypes
 import os
 import signal

@@ -1,5 +1,5 @@
-"""The stand-in itself: it refuses what cloud-hypervisor's API description does not allow and has the
-program's habits. Otherwise the other tests would prove nothing."""
+"""The stand-in itself: it refuses what cloud-hypervisor's API description does not allow and has
+the program's habits. Otherwise the other tests would prove nothing."""
 import contextlib
 import json
 import os
