@@ -1,4 +1,4 @@
-/* Catalog entries: their JSON form and what a default command becomes for given files. */
+/* Catalog entries: their JSON form, and the default command for given files. */
 #include "proto/image.h"
 
 #include "codec/glob.h"
@@ -31,7 +31,7 @@ static int parse_text(const json_t *json, const char *field, bool required, char
 }
 
 static int parse_texts(const json_t *json, const char *field, size_t most, char ***out, size_t *count,
-                      struct pe_error *err)
+                       struct pe_error *err)
 {
     const json_t *array = json_object_get(json, field);
     if (!array)
@@ -84,7 +84,7 @@ static int parse_user(const json_t *json, struct pe_image_user *user, struct pe_
         return -1;
     for (; user->group_count < json_array_size(groups); user->group_count++)
         if (parse_id(json_array_get(groups, user->group_count), "user.groups",
-                    &user->groups[user->group_count], err) < 0)
+                     &user->groups[user->group_count], err) < 0)
             return -1;
     return 0;
 }
@@ -110,7 +110,7 @@ static int parse_commands(const json_t *json, struct pe_image *image, struct pe_
     return 0;
 }
 
-/* One name: it becomes part of a path below the guest's rootfs. */
+/* A single name, since it becomes part of a path below the guest's rootfs. */
 static bool is_root(const char *root)
 {
     return !*root || (strlen(root) <= 128 && root[0] != '.' && root[0] != '-' &&
@@ -232,18 +232,19 @@ void pe_image_free(struct pe_image *image)
 
 /* ---- default commands ---- */
 
-/* The glob of a "{files}" or "{files:GLOB}" word in `glob` (at most PE_PATH_MAX bytes), or false for any
- * other word. */
-static bool placeholder_glob(const char *word, char glob[PE_PATH_MAX + 1])
+/* The glob of a "{files}" or "{files:GLOB}" argument in `glob` (at most PE_PATH_MAX bytes), or
+ * false for any other argument. */
+static bool placeholder_glob(const char *argument, char glob[PE_PATH_MAX + 1])
 {
-    size_t length = strlen(word);
-    if (!strcmp(word, "{files}")) {
+    size_t length = strlen(argument);
+    if (!strcmp(argument, "{files}")) {
         strcpy(glob, "**");
         return true;
     }
-    if (length < 9 || strncmp(word, "{files:", 7) != 0 || word[length - 1] != '}' || length - 8 > PE_PATH_MAX)
+    if (length < 9 || strncmp(argument, "{files:", 7) != 0 || argument[length - 1] != '}' ||
+        length - 8 > PE_PATH_MAX)
         return false;
-    memcpy(glob, word + 7, length - 8);
+    memcpy(glob, argument + 7, length - 8);
     glob[length - 8] = '\0';
     return true;
 }
@@ -252,36 +253,37 @@ struct expansion {
     const struct pe_image *image;
     const char *const *files;
     size_t file_count;
-    char **words; /* room for all */
+    char **arguments; /* room for all */
     size_t count;
 };
 
-static int push_word(struct expansion *expansion, const char *word, struct pe_error *err)
+static int append_argument(struct expansion *expansion, const char *argument, struct pe_error *err)
 {
-    expansion->words[expansion->count] = strdup(word);
-    return expansion->words[expansion->count] ? (++expansion->count, 0)
-                                              : pe_fail_errno(err, "default command");
+    expansion->arguments[expansion->count] = strdup(argument);
+    return expansion->arguments[expansion->count] ? (++expansion->count, 0)
+                                                  : pe_fail_errno(err, "default command");
 }
 
-static int push_options(struct expansion *expansion, struct pe_error *err)
+static int append_options(struct expansion *expansion, struct pe_error *err)
 {
     pe_autojson json_t *argv = pe_metadata_default_argv(expansion->image->metadata);
     for (size_t i = 0; i < json_array_size(argv); i++)
-        if (push_word(expansion, json_string_value(json_array_get(argv, i)), err) < 0)
+        if (append_argument(expansion, json_string_value(json_array_get(argv, i)), err) < 0)
             return -1;
     return 0;
 }
 
-static int expand_word(struct expansion *expansion, const char *word, struct pe_error *err)
+static int expand_word(struct expansion *expansion, const char *argument, struct pe_error *err)
 {
     char glob[PE_PATH_MAX + 1];
-    if (!strcmp(word, "{options}"))
-        return push_options(expansion, err);
-    if (!placeholder_glob(word, glob))
-        return push_word(expansion, word, err);
+    if (!strcmp(argument, "{options}"))
+        return append_options(expansion, err);
+    if (!placeholder_glob(argument, glob))
+        return append_argument(expansion, argument, err);
     size_t before = expansion->count;
     for (size_t i = 0; i < expansion->file_count; i++)
-        if (pe_glob_match(glob, expansion->files[i]) && push_word(expansion, expansion->files[i], err) < 0)
+        if (pe_glob_match(glob, expansion->files[i]) &&
+            append_argument(expansion, expansion->files[i], err) < 0)
             return -1;
     if (expansion->count == before)
         return pe_fail(err, PE_ERR_INVALID,
@@ -290,7 +292,7 @@ static int expand_word(struct expansion *expansion, const char *word, struct pe_
     return 0;
 }
 
-/* The first command that one of the files is for, else the default one. */
+/* The first command that matches one of the files, otherwise the default one. */
 static char *const *choose_command(const struct pe_image *image, const char *const *files, size_t file_count,
                                    size_t *count)
 {
@@ -312,18 +314,19 @@ int pe_image_default_command(const struct pe_image *image, const char *const *fi
     if (word_count == 0)
         return pe_fail(err, PE_ERR_INVALID, "image %s has no default command%s: say one", image->name,
                        image->command_count ? " for these files" : "");
-    /* Each word is itself, all files or all options: an upper bound on the number of words. */
+    /* Each argument remains itself, or becomes all files or all options: an upper bound for the
+     * list. */
     size_t most = file_count > PE_METADATA_ARGV_MAX ? file_count : PE_METADATA_ARGV_MAX;
     struct expansion expansion = {image, files, file_count,
                                   calloc(word_count * (most + 1) + 1, sizeof(char *)), 0};
-    if (!expansion.words)
+    if (!expansion.arguments)
         return pe_fail_errno(err, "default command");
     for (size_t i = 0; i < word_count; i++)
         if (expand_word(&expansion, chosen[i], err) < 0) {
-            pe_strings_free(expansion.words, expansion.count);
+            pe_strings_free(expansion.arguments, expansion.count);
             return -1;
         }
-    *cmd = expansion.words;
+    *cmd = expansion.arguments;
     *cmd_count = expansion.count;
     return 0;
 }

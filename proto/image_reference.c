@@ -70,8 +70,8 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return smaller < c ? smaller : c;
 }
 
-/* Levenshtein's distance: how many bytes must be changed, added or removed to make `a` equal to `b`. Bytes
- * beyond PE_IMAGE_NAME_MAX are ignored. */
+/* Levenshtein's distance: how many bytes must be changed, added or removed to make `a` equal to
+ * `b`. Bytes beyond PE_IMAGE_NAME_MAX are ignored. */
 static unsigned edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     unsigned row[PE_IMAGE_NAME_MAX + 1];
@@ -90,7 +90,8 @@ static unsigned edit_distance(const char *a, size_t a_length, const char *b, siz
     return row[b_length];
 }
 
-/* The greatest number of edits with which a name of this length still counts as a misspelt other name. */
+/* The greatest number of edits with which a name of this length still counts as a misspelt other
+ * name. */
 static unsigned edits_allowed(size_t length)
 {
     unsigned half = length < 2 ? 1 : (unsigned)(length / 2);
@@ -104,8 +105,8 @@ static const char *tag_of(const char *reference)
     return reference[length] == ':' ? reference + length + 1 : "";
 }
 
-/* True if `a` is a better suggestion than `b`. Equally similar names are ordered by name, so that the result
- * does not depend on the order in which they were added. */
+/* True if `a` is a better suggestion than `b`. Equally similar names are ordered by name, so that
+ * the result does not depend on the order in which they were added. */
 static bool is_better(const struct pe_image_suggestion *a, const struct pe_image_suggestion *b)
 {
     if (a->name_edits != b->name_edits)

@@ -1,5 +1,6 @@
-/* Image references: how a user names an image, "name:tag" or "name@sha256:<64 hex digits>", which image of a
- * catalog a reference means, and which images the user may have meant when there is none. */
+/* Image references: how a user names an image, "name:tag" or "name@sha256:<64 hex digits>", which
+ * image of a catalog a reference means, and which images the user may have meant when there is
+ * none. */
 #ifndef PE_PROTO_IMAGE_REFERENCE_H
 #define PE_PROTO_IMAGE_REFERENCE_H
 
@@ -8,19 +9,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True if `text` is a well-formed reference: lower-case letters, digits and "._/-" that begin with a letter
- * or digit, then ":" and a tag, "@sha256:" and 64 hex digits, or neither (after the OCI distribution
- * specification's grammars of names and tags). At most PE_IMAGE_NAME_MAX bytes. */
+/* True if `text` is a well-formed reference: lower-case letters, digits and "._/-" that begin with
+ * a letter or digit, then ":" and a tag, "@sha256:" and 64 hex digits, or neither (after the OCI
+ * distribution specification's grammars of names and tags). At most PE_IMAGE_NAME_MAX bytes. */
 bool pe_image_reference_valid(const char *text);
 
-/* True if a valid reference means the image called `name` ("gcc:14") with this digest ("sha256:…"). A
- * reference with a tag must equal the name. For one with a digest, the digests and the names without their
- * tags must be equal: "gcc@sha256:…" means "gcc:14" if the digest is that of "gcc:14". */
+/* True if a valid reference means the image called `name` ("gcc:14") with this digest ("sha256:…").
+ * A reference with a tag must equal the name. For one with a digest, the digests and the names
+ * without their tags must be equal: "gcc@sha256:…" means "gcc:14" if the digest is that of
+ * "gcc:14". */
 bool pe_image_reference_matches(const char *reference, const char *name, const char *digest);
 
-/* The few known images most similar to a reference that no image matches, most similar first: other tags of
- * the same name, then names that differ by a few edits. The result does not depend on the order in which
- * names are added. */
+/* The few known images most similar to a reference that no image matches, most similar first: other
+ * tags of the same name, then names that differ by a few edits. The result does not depend on the
+ * order in which names are added. */
 #define PE_IMAGE_SUGGESTIONS_MAX 3u
 
 struct pe_image_suggestion {
@@ -34,11 +36,12 @@ struct pe_image_suggestions {
     size_t count;
 };
 
-/* Consider one known image's name. It must outlive `suggestions`. A name may be added several times. */
+/* Consider one known image's name. It must outlive `suggestions`. A name may be added several
+ * times. */
 void pe_image_suggestions_add(struct pe_image_suggestions *suggestions, const char *name);
 
-/* Append "; did you mean gcc:13 or gcc:14?" to the text in `message`, a buffer of `size` bytes. Appends
- * nothing when there is no suggestion; a text that does not fit is cut. */
+/* Append "; did you mean gcc:13 or gcc:14?" to the text in `message`, a buffer of `size` bytes.
+ * Appends nothing when there is no suggestion; a text that does not fit is cut. */
 void pe_image_suggestions_append(const struct pe_image_suggestions *suggestions, char *message, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* Decoding, checking and encoding of the job description. Every field's bounds are here and nowhere else. */
+/* Decoding, checking and encoding of job descriptions. The bounds of every field are checked only
+ * here. */
 #include "proto/job_spec.h"
 
 #include "base/cleanup.h"
@@ -10,16 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the JSON library says of it as well. */
-#define TWICE "a name comes twice"
+#define TWICE "a member occurs twice"
 
 static int invalid(struct pe_error *err, const char *field, const char *what)
 {
     return pe_fail(err, PE_ERR_INVALID, "field '%s' %s", field, what);
 }
 
-/* Whether there is a value, of another kind than those that begin so. What is no value at all is the reader's
- * to say. */
+/* True if the next value exists but has the wrong type: its first byte is none of `first_bytes`.
+ * Invalid JSON is reported by the reader. */
 static bool is_other(struct pe_json_reader *json, const char *first_bytes)
 {
     int first = pe_json_peek(json);
@@ -29,7 +29,7 @@ static bool is_other(struct pe_json_reader *json, const char *first_bytes)
 /* ---- strings ---- */
 
 static int parse_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
-                       struct pe_error *err)
+                        struct pe_error *err)
 {
     size_t length = 0;
     if (is_other(json, "\""))
@@ -37,7 +37,7 @@ static int parse_string(struct pe_json_reader *json, const char *field, size_t m
     char *text = pe_json_parse_new_text(json, &length);
     *out = text;
     if (!text)
-        return 0; /* the reader's fault, which is looked at in the end */
+        return 0; /* the reader keeps its fault until the end */
     if (length > max)
         return invalid(err, field, "is too long");
     if (strlen(text) != length)
@@ -45,7 +45,7 @@ static int parse_string(struct pe_json_reader *json, const char *field, size_t m
     return 0;
 }
 
-/* Room for one more entry and the NULL behind it; it grows at powers of two. */
+/* Make room for one more entry and the final NULL. The list grows at powers of two. */
 static int grow(char ***strings, size_t count, const char *field, struct pe_error *err)
 {
     if (*strings && (count & (count - 1)) != 0)
@@ -62,7 +62,7 @@ static int grow(char ***strings, size_t count, const char *field, struct pe_erro
 }
 
 static int parse_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
-                        size_t *count, struct pe_error *err)
+                         size_t *count, struct pe_error *err)
 {
     if (is_other(json, "["))
         return invalid(err, field, "must be an array of strings");
@@ -130,7 +130,7 @@ static bool has_variable(const struct pe_job_spec *job, const char *name)
 }
 
 static int parse_variable(struct pe_json_reader *json, const char *name, struct pe_job_spec *job,
-                         struct pe_error *err)
+                          struct pe_error *err)
 {
     pe_autofree char *value = NULL;
     if (!*name || strchr(name, '='))
@@ -180,14 +180,14 @@ static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, s
 {
     bool is_number = !is_other(json, "-0123456789");
     struct pe_cursor number = pe_json_parse_raw(json);
-    struct pe_json_reader whole = pe_json_read(number.at, number.left);
+    struct pe_json_reader digits = pe_json_read(number.at, number.left);
     if (json->fault)
         return 0;
     if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
         memchr(number.at, 'E', number.left))
         return invalid(err, "timeout_ms", "must be a whole number of milliseconds");
-    job->timeout_ms = (uint32_t)pe_json_parse_number(&whole, PE_TIMEOUT_MS_MAX);
-    if (whole.fault || job->timeout_ms < 1)
+    job->timeout_ms = (uint32_t)pe_json_parse_number(&digits, PE_TIMEOUT_MS_MAX);
+    if (digits.fault || job->timeout_ms < 1)
         return pe_fail(err, PE_ERR_INVALID, "field 'timeout_ms' must be from 1 to %u", PE_TIMEOUT_MS_MAX);
     return 0;
 }
@@ -217,7 +217,7 @@ static int parse_cache(struct pe_json_reader *json, struct pe_job_spec *job, str
 
 static const struct field {
     const char *name;
-    int (*take)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
+    int (*parse)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
 } fields[] = {
     {"image", parse_image},        {"cmd", parse_cmd},         {"env", parse_env},     {"stdin", parse_stdin},
     {"timeout_ms", parse_timeout}, {"outputs", parse_outputs}, {"cache", parse_cache},
@@ -225,9 +225,9 @@ static const struct field {
 
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* `seen` has a bit for each field that came before. */
+/* `seen` has a bit for each field that occurred before. */
 static int parse_field(struct pe_json_reader *json, const char *name, unsigned *seen, struct pe_job_spec *job,
-                      struct pe_error *err)
+                       struct pe_error *err)
 {
     unsigned i = 0;
     while (i < FIELDS && strcmp(fields[i].name, name) != 0)
@@ -240,11 +240,11 @@ static int parse_field(struct pe_json_reader *json, const char *name, unsigned *
     if (*seen & 1u << i)
         pe_json_fault(json, TWICE);
     *seen |= 1u << i;
-    return json->fault ? 0 : fields[i].take(json, job, err);
+    return json->fault ? 0 : fields[i].parse(json, job, err);
 }
 
-/* The reader says what is wrong, but not where; the JSON library says both, to a client that made a mistake.
- */
+/* The reader says what is wrong, but not where; the JSON library says both, to a client that made a
+ * mistake. */
 static int malformed(const char *text, size_t size, const char *fault, struct pe_error *err)
 {
     json_error_t where;

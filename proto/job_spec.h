@@ -1,4 +1,4 @@
-/* A job as the client asks for it: the `job` part of POST /v1/run (docs/api.md). */
+/* The description of a job: the part `job` of POST /v1/run (docs/api.md). */
 #ifndef PE_PROTO_JOB_SPEC_H
 #define PE_PROTO_JOB_SPEC_H
 
@@ -10,31 +10,35 @@
 #include <stdint.h>
 
 struct pe_job_spec {
-    char *image;      /* "name:tag" (tag filled in: latest) or "name@sha256:<64 hex>" */
+    char *image;      /* "name:tag", where a missing tag is "latest", or "name@sha256:<64 hex>" */
     char **cmd;       /* NULL: the image's default command */
-    size_t cmd_count; /* at least 1 when cmd is set */
+    size_t cmd_count; /* at least 1 if cmd is set */
     char **env;       /* "KEY=value" each */
     size_t env_count;
-    char *stdin_name;    /* which uploaded file is standard input, or NULL: /dev/null */
-    uint32_t timeout_ms; /* 1..PE_TIMEOUT_MS_MAX; the default when the client named none */
-    char **outputs;      /* globs below /output; none: everything */
+    char *stdin_name;    /* the uploaded file that is standard input; NULL: /dev/null */
+    uint32_t timeout_ms; /* 1..PE_TIMEOUT_MS_MAX */
+    char **outputs;      /* globs (codec/glob.h) below /output; none: everything */
     size_t output_count;
-    bool cache;
+    bool cache; /* the result may come from the cache */
 };
 
-/* Decode and validate. PE_ERR_MALFORMED: not JSON; PE_ERR_INVALID: names the field. `job` is zeroed first and
- * owned by the caller in either case. Unknown fields are refused by name: a typo must not be ignored
- * silently. */
+/* Decode and check a job. PE_ERR_MALFORMED if the text is not JSON; PE_ERR_INVALID names the wrong
+ * field. Unknown fields are refused, because a misspelt field must not be ignored. The caller frees
+ * `job`, which is zeroed first, also after a failure. */
 int pe_job_spec_decode(const char *json, size_t size, struct pe_job_spec *job,
                        struct pe_error *err) PE_MUST_CHECK;
+
+/* The same for a parsed JSON value. */
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
 
-/* The same job as a new JSON object (reference owned by the caller); NULL without memory. */
+/* The job as a new JSON object, whose reference is the caller's; NULL without memory. */
 json_t *pe_job_to_json(const struct pe_job_spec *job);
 
+/* Free the members. The struct is zero then. */
 void pe_job_spec_free(struct pe_job_spec *job);
 #define pe_autojobspec __attribute__((cleanup(pe_job_spec_free)))
 
+/* For pe_autojson: drop a reference to a JSON value, unless it is NULL. */
 static inline void pe_cleanup_json(json_t **json)
 {
     json_decref(*json);

@@ -1,4 +1,5 @@
-/* Limits every part of the service holds to; DESIGN and docs/architecture.md name them. Sizes in bytes. */
+/* The limits that all parts of the service keep; docs/api.md has those that a client meets. Sizes
+ * are in bytes. */
 #ifndef PE_PROTO_LIMITS_H
 #define PE_PROTO_LIMITS_H
 
@@ -14,14 +15,14 @@
 #define PE_PATH_MAX 1024u                   /* a relative path, without the NUL */
 #define PE_PATH_COMPONENT_MAX 255u          /* one name in it (NAME_MAX of Linux) */
 #define PE_PATH_DEPTH_MAX 32u               /* names in it */
-#define PE_ARGS_MAX 1024u                   /* words in `cmd` */
+#define PE_ARGS_MAX 1024u                   /* arguments in `cmd` */
 #define PE_ENV_MAX 256u                     /* entries in `env` */
-#define PE_PROGRAM_BYTES_MAX (512u * 1024u) /* words and environment of a program, the image's included */
+#define PE_PROGRAM_BYTES_MAX (512u * 1024u) /* arguments and environment of a program, also the image's */
 #define PE_GLOBS_MAX 64u                    /* entries in `outputs` */
-#define PE_TEXT_MAX (64u * 1024u)           /* one word of cmd, one value of env */
+#define PE_TEXT_MAX (64u * 1024u)           /* one argument of cmd, one value of env */
 #define PE_IMAGE_NAME_MAX 255u
 
-/* What a job may use: defaults, and the most that can be asked for. */
+/* What a job may use: defaults and maxima. */
 #define PE_TIMEOUT_MS_DEFAULT 10000u
 #define PE_TIMEOUT_MS_MAX 60000u
 #define PE_GUEST_MEMORY_MIB 1024u
@@ -29,13 +30,14 @@
 #define PE_PIDS_MAX 512u
 #define PE_SCRATCH_BYTES_MAX (512u * PE_MIB)
 
-/* What a job may give back. */
+/* What a result may contain. */
 #define PE_STDOUT_BYTES_MAX (1u * PE_MIB)
 #define PE_STDERR_BYTES_MAX (1u * PE_MIB)
 #define PE_OUTPUT_BYTES_MAX (16u * PE_MIB) /* stdout, stderr and output files together */
 #define PE_OUTPUT_FILES_MAX 4096u
 
-/* The guest's devices. A pmem device is a multiple of 2 MiB (one huge page, what virtio-pmem wants). */
+/* The guest's devices. virtio-pmem needs sizes that are multiples of 2 MiB, which is one huge page.
+ */
 #define PE_PMEM_ALIGN (2u * PE_MIB)
 #define PE_INPUT_DEVICE_BYTES (48u * PE_MIB)
 #define PE_OUTPUT_DEVICE_BYTES (24u * PE_MIB)
@@ -43,6 +45,6 @@
 /* The slot protocol. */
 #define PE_SLOT_TEXT_MAX (4u * PE_MIB)   /* one JSON message */
 #define PE_SLOT_BINARY_MAX (64u * 1024u) /* one binary message */
-#define PE_SLOT_PING_MS 5000u            /* between pings; three without an answer are death */
+#define PE_SLOT_PING_MS 5000u /* between two pings; silence for three times as long closes the connection */
 
 #endif

@@ -1,4 +1,4 @@
-/* Checking metadata, and the two questions that the service asks it. */
+/* Checking metadata, and what the service looks up in it: default arguments and accepted files. */
 #include "proto/metadata.h"
 
 #include "codec/glob.h"
@@ -53,7 +53,7 @@ static int check_kinds(const char *field, const json_t *value, struct pe_error *
     return 0;
 }
 
-/* A file's name goes where a job's names go. */
+/* Names of files must be paths that a job may have. */
 static bool is_example(const json_t *example)
 {
     const json_t *file = json_object_get(example, "file"), *text = json_object_get(example, "text");
@@ -159,7 +159,7 @@ static int check_options(const char *field, const json_t *value, struct pe_error
     return 0;
 }
 
-/* ---- the whole ---- */
+/* ---- all fields ---- */
 
 int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *err)
 {
@@ -170,22 +170,22 @@ int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *er
                   {"outputs", check_kinds},         {"examples", check_examples},
                   {"options", check_options},       {"piston", pe_runtimes_check}};
     *metadata = NULL;
-    pe_autojson json_t *taken = json_object();
+    pe_autojson json_t *known = json_object();
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(json, fields[i].name);
         if (value && (fields[i].check(fields[i].name, value, err) < 0 ||
-                      json_object_set(taken, fields[i].name, value) < 0))
+                      json_object_set(known, fields[i].name, value) < 0))
             return -1;
     }
-    if (json_object_size(taken) == 0)
+    if (json_object_size(known) == 0)
         return 0;
-    if (json_dumpb(taken, NULL, 0, JSON_COMPACT) > PE_METADATA_BYTES_MAX)
+    if (json_dumpb(known, NULL, 0, JSON_COMPACT) > PE_METADATA_BYTES_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "the metadata has over %u bytes", PE_METADATA_BYTES_MAX);
-    *metadata = json_incref(taken);
+    *metadata = json_incref(known);
     return 0;
 }
 
-/* ---- questions ---- */
+/* ---- lookups ---- */
 
 static void value_text(const json_t *value, char text[PE_TEXT_MAX])
 {

@@ -1,14 +1,14 @@
-/* What a catalog entry says for people and pages; docs/images.md has the whole form. An image brings it as
- * `pe.json` or as OCI labels `pe.*`.
+/* The part of a catalog entry that is for people and web pages; docs/images.md describes its form.
+ * An image has it in a file `pe.json` or in OCI labels `pe.*`.
  *
  *   categories   strings
- *   inputs       what it takes: {"type": media type, "patterns": [globs of names]}, any number
- *   outputs      what it makes, the same
- *   examples     {"title", "file", "text", "stdin", "cmd"}: small files to try it with
- *   options      a subset of JSON Schema: an object whose properties are boolean, string (with or without
- *                enum), number or integer; each with `argv`, the words it adds, "{}" standing for its value
- *   piston       what it offers to Piston's clients (proto/runtimes.h)
- */
+ *   inputs       files that it reads: an array of {"type": media type, "patterns": [globs of names]}
+ *   outputs      files that it writes, in the same form
+ *   examples     {"title", "file", "text", "stdin", "cmd"}: examples to try
+ *   options      a subset of JSON Schema: an object whose properties are booleans, strings (perhaps with
+ *                enum), numbers or integers. Each has `argv`, the arguments that it adds; "{}" stands
+ *                for its value.
+ *   piston       what the image offers to clients of Piston (proto/runtimes.h) */
 #ifndef PE_PROTO_METADATA_H
 #define PE_PROTO_METADATA_H
 
@@ -18,18 +18,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PE_METADATA_BYTES_MAX 65536u /* as JSON text: all images of a host travel in one message */
-#define PE_METADATA_ARGV_MAX 256u    /* words that all options of an image can add */
+#define PE_METADATA_BYTES_MAX 65536u /* as JSON text: one message has all images of a worker */
+#define PE_METADATA_ARGV_MAX 256u    /* arguments that all options of an image can add */
 
-/* Copy the fields above out of an object that may have others, each checked: PE_ERR_MALFORMED names the one
- * that is wrong. `*metadata` is the caller's; NULL when there are none. */
+/* Copy these fields out of an object that may have others, and check them. PE_ERR_MALFORMED names
+ * the wrong field. The caller owns the reference in `*metadata`, which is NULL if the object has
+ * none of the fields. */
 int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *err) PE_MUST_CHECK;
 
-/* The words that the defaults of the options add, an array of strings for the caller. */
+/* The arguments that the options add with their default values: a new array of strings, whose
+ * reference is the caller's. */
 json_t *pe_metadata_default_argv(const json_t *metadata);
 
-/* Whether an image, as its catalog entry, says that it takes a file of this name: by the patterns of its
- * inputs and of its commands, matched against the path and against its last name. */
+/* True if a pattern of the image's inputs or commands matches the file's path or its last
+ * component. `image` is a catalog entry. */
 bool pe_metadata_accepts_file(const json_t *image, const char *file);
 
 #endif

@@ -1,4 +1,4 @@
-/* The one place that decides which relative paths are allowed. */
+/* Checking relative paths. No other code decides which paths are allowed. */
 #include "proto/path.h"
 
 #include "codec/glob.h"
@@ -17,7 +17,7 @@ const char *pe_path_printable(const char *bytes, size_t length, char *text, size
     return text;
 }
 
-/* What is wrong with one component, or NULL. */
+/* Returns what is wrong with a component, or NULL. */
 static const char *component_fault(const char *name, size_t length)
 {
     if (length == 0)

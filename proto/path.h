@@ -1,7 +1,8 @@
-/* Relative paths that came from somebody else. A path is checked once, at the door; what takes a `struct
- * pe_path` may rely on it: 1 to PE_PATH_MAX bytes, no NUL, not absolute, no empty, "." or ".." component, no
- * component over PE_PATH_COMPONENT_MAX bytes, at most PE_PATH_DEPTH_MAX of them. Bytes above 0x7f are kept as
- * they are: Linux names are bytes. No libc beyond string.h, so that the guest uses it too. */
+/* Relative paths from untrusted sources. A path is checked once, when it arrives. Every `struct
+ * pe_path` has 1 to PE_PATH_MAX bytes, no NUL, no slash in front, no component that is empty, "."
+ * or "..", no component longer than PE_PATH_COMPONENT_MAX bytes and at most PE_PATH_DEPTH_MAX
+ * components. Bytes above 0x7f are not changed, because file names in Linux are bytes. The guest
+ * uses this file as well. */
 #ifndef PE_PROTO_PATH_H
 #define PE_PROTO_PATH_H
 
@@ -15,12 +16,14 @@ struct pe_path {
     size_t length; /* bytes, without the NUL */
 };
 
-/* Check `length` bytes and copy them. PE_ERR_INVALID says what is wrong with the name. Control characters are
- * refused as well when `from_client`: a client has no use for them and they would travel into headers. */
+/* Check `length` bytes and copy them. PE_ERR_INVALID says what is wrong with the path. If
+ * `from_client` is not 0, control characters are refused as well, because the name may be copied
+ * into HTTP headers. */
 int pe_path_parse(const char *bytes, size_t length, int from_client, struct pe_path *path,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Make untrusted bytes printable for an error message: at most size-1 bytes, control characters as '?'. */
+/* Copy untrusted bytes into `text`, a buffer of `size` bytes, for an error message. Control
+ * characters become '?', and the rest is cut. Returns `text`. */
 const char *pe_path_printable(const char *bytes, size_t length, char *text, size_t size);
 
 #endif

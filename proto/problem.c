@@ -32,7 +32,7 @@ struct pe_problem pe_problem_from_error(const struct pe_error *err)
     return problem;
 }
 
-/* A detail may quote a client's bytes; JSON wants UTF-8. */
+/* A detail may quote bytes of a client, but JSON must be UTF-8. */
 static json_t *detail_to_json(const char *detail)
 {
     json_t *text = json_string(detail);
@@ -65,7 +65,7 @@ int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct 
     *problem = (struct pe_problem){0};
     json_int_t status = json_integer_value(json_object_get(json, "status"));
     if (status < 400 || status > 599)
-        return pe_fail(err, PE_ERR_MALFORMED, "problem without a valid status");
+        return pe_fail(err, PE_ERR_MALFORMED, "a problem has no valid status");
     problem->status = (int)status;
     const char *type = json_string_value(json_object_get(json, "type"));
     const char *slash = type ? strrchr(type, '/') : NULL;

@@ -1,4 +1,4 @@
-/* Errors as the client sees them: RFC 9457 application/problem+json. */
+/* Problems: errors as a client sees them, in the form application/problem+json (RFC 9457). */
 #ifndef PE_PROTO_PROBLEM_H
 #define PE_PROTO_PROBLEM_H
 
@@ -8,21 +8,23 @@
 
 struct pe_problem {
     int status;                        /* HTTP status */
-    char type[48];                     /* stable name; sent as the URI reference "/problems/<type>" */
+    char type[48];                     /* stable name; the URI reference "/problems/<type>" in JSON */
     char title[96];                    /* the same for every problem of a type */
-    char detail[PE_ERROR_MESSAGE_MAX]; /* this one, for a person; says what to do where that helps */
+    char detail[PE_ERROR_MESSAGE_MAX]; /* what happened, and what the client can do about it */
     unsigned retry_after_s;            /* 0: no Retry-After */
 };
 
-/* The problem a pe_error stands for: PE_ERR_MALFORMED 400 malformed-request, NOT_FOUND 404 not-found,
- * TOO_LARGE 413 too-large, INVALID 422 invalid-job, BUSY 503 no-capacity (Retry-After 1), LOST 504 job-lost,
- * else 500 internal. */
+/* The problem for an error: PE_ERR_MALFORMED is 400 malformed-request, PE_ERR_NOT_FOUND 404
+ * not-found, PE_ERR_TOO_LARGE 413 too-large, PE_ERR_INVALID 422 invalid-job, PE_ERR_BUSY 503
+ * no-capacity with Retry-After 1, PE_ERR_LOST 504 job-lost, and everything else 500 internal. */
 struct pe_problem pe_problem_from_error(const struct pe_error *err);
 
-/* {"type","title","status","detail"}; NULL without memory. */
+/* A new JSON object with type, title, status and detail, whose reference is the caller's; NULL
+ * without memory. */
 json_t *pe_problem_to_json(const struct pe_problem *problem);
 
-/* Of a worker's message or a server's answer: status must be 400..599. */
+/* Decode the problem in a worker's message or a server's response. PE_ERR_MALFORMED if `status` is
+ * not from 400 to 599. */
 int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* The forms of a result: flat text from a guest that may lie, and JSON between our own programs and to the
- * client. */
+/* The forms of a result: flat text from an untrusted guest, and JSON in the slot protocol and for
+ * the client. */
 #include "proto/result.h"
 
 #include "codec/flat.h"
@@ -17,7 +17,7 @@ const char *const pe_step_names[PE_STEPS] = {"spawn", "restore", "ready",  "inpu
 
 enum { STATUS_COUNT = sizeof status_names / sizeof *status_names };
 
-/* A week: no duration of a job is longer, whatever a guest says. */
+/* A week. A longer duration is not believed. */
 #define DURATION_US_MAX (7ull * 24 * 3600 * 1000000)
 
 const char *pe_status_name(enum pe_status status)
@@ -32,7 +32,7 @@ static int parse_status(const char *name, enum pe_status *status, struct pe_erro
             *status = (enum pe_status)i;
             return 0;
         }
-    return pe_fail(err, PE_ERR_MALFORMED, "unknown status");
+    return pe_fail(err, PE_ERR_MALFORMED, "the status is unknown");
 }
 
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result, struct pe_error *err)
@@ -72,7 +72,7 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
     if (got < 0)
         return -1;
     if (!has_status)
-        return pe_fail(err, PE_ERR_MALFORMED, "no status");
+        return pe_fail(err, PE_ERR_MALFORMED, "the status is missing");
     result->exit_code = exit_code == UINT64_MAX ? -1 : (int)exit_code;
     result->signal = (int)signal;
     result->stdout_truncated = out_cut;
@@ -80,7 +80,7 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
     return 0;
 }
 
-/* ---- JSON: out ---- */
+/* ---- encoding JSON ---- */
 
 static void append_number_or_null(struct pe_json_writer *writer, const char *name, bool there, int value)
 {
@@ -142,7 +142,7 @@ json_t *pe_result_to_json(const struct pe_result *result)
     return json_loadb((const char *)text.data, text.size, 0, NULL);
 }
 
-/* ---- JSON: in ---- */
+/* ---- decoding JSON ---- */
 
 static int parse_number_or_null(struct pe_json_reader *reader, int null, uint64_t most)
 {
@@ -166,9 +166,9 @@ static void parse_usage(struct pe_json_reader *reader, struct pe_result *result)
             pe_json_skip(reader);
 }
 
-/* Times under their names; `take` reads one. */
+/* Read an object of times. `parse` reads one of them. */
 static void parse_times(struct pe_json_reader *reader, const char *const *names, size_t count,
-                       uint64_t (*take)(struct pe_json_reader *reader, uint64_t most), uint64_t *times_us)
+                        uint64_t (*parse)(struct pe_json_reader *reader, uint64_t most), uint64_t *times_us)
 {
     char key[16];
     pe_json_enter(reader, '{');
@@ -177,7 +177,7 @@ static void parse_times(struct pe_json_reader *reader, const char *const *names,
         while (i < count && strcmp(names[i], key) != 0)
             i++;
         if (i < count)
-            times_us[i] = take(reader, DURATION_US_MAX);
+            times_us[i] = parse(reader, DURATION_US_MAX);
         else
             pe_json_skip(reader);
     }

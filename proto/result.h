@@ -1,5 +1,5 @@
-/* What became of a job: the guest's flat `result` (worker side), the slot protocol's and the client's JSON.
- */
+/* The result of a job: decoded from the guest's flat text by the worker, and sent as JSON in the
+ * slot protocol and to the client. */
 #ifndef PE_PROTO_RESULT_H
 #define PE_PROTO_RESULT_H
 
@@ -14,23 +14,24 @@
 #include <stdint.h>
 
 enum pe_status {
-    PE_STATUS_EXITED,   /* ended by itself; exit_code says how */
-    PE_STATUS_SIGNALED, /* ended by a signal; signal says which */
-    PE_STATUS_TIMEOUT,  /* outlived timeout_ms and was killed with everything it started */
-    PE_STATUS_OOM,      /* the kernel killed it, or a part of it that it could not do without, for memory */
-    PE_STATUS_OUTPUT_LIMIT, /* ended by itself, but left more in /output than may be sent; what fits is sent
-                             */
-    PE_STATUS_VM_ERROR,     /* the VM or its init failed; reason says why */
+    PE_STATUS_EXITED,       /* the program exited; exit_code is set */
+    PE_STATUS_SIGNALED,     /* a signal ended it; signal is set */
+    PE_STATUS_TIMEOUT,      /* it exceeded timeout_ms and was killed with all its processes */
+    PE_STATUS_OOM,          /* the OOM killer struck, and the program did not exit with 0 */
+    PE_STATUS_OUTPUT_LIMIT, /* it exited, but /output has more than may be sent */
+    PE_STATUS_VM_ERROR,     /* the VM or pe-init failed; reason is set */
 };
 
-/* Phases of a job, microseconds. Names as in timing_ms. */
+/* The phases of a job, in microseconds. Their names are those of timing_ms in JSON. */
 enum pe_phase { PE_PHASE_QUEUE, PE_PHASE_VM, PE_PHASE_INPUT, PE_PHASE_RUN, PE_PHASE_OUTPUT, PE_PHASES };
+/* The names of the phases in JSON. */
 extern const char *const pe_phase_names[PE_PHASES];
 
-/* The same in finer steps, as the worker sees them: making the VM (`spawn` its VMM, `restore` a snapshot,
- * until the guest is `ready`; this is done before the job comes), the `input` device, and from `go` to
- * `done`: the guest's `exec` (until the program starts), `program` and `output` (writing it), with what is
- * left for the way there and back in `go`; then `parse`, reading and checking the output. */
+/* The steps of a job as the worker measures them. Before the job arrives, the VM is made: `spawn`
+ * starts the VMM, `restore` loads a snapshot, and `ready` is the time until the guest is ready.
+ * `input` writes the input device. Between `go` and `done` the guest reports `exec`, until the
+ * program starts, `program`, and `output`, writing the output device; `go` is the rest of that
+ * time. `parse` reads and checks the output. */
 enum pe_step {
     PE_STEP_SPAWN,
     PE_STEP_RESTORE,
@@ -43,11 +44,12 @@ enum pe_step {
     PE_STEP_PARSE,
     PE_STEPS
 };
+/* The names of the steps in JSON. */
 extern const char *const pe_step_names[PE_STEPS];
 
 struct pe_result {
     enum pe_status status;
-    int exit_code; /* -1: it did not exit */
+    int exit_code; /* -1: the program did not exit */
     int signal;    /* 0: none */
     uint64_t wall_us, user_us, system_us;
     uint64_t max_rss_kib;
@@ -56,36 +58,39 @@ struct pe_result {
     char reason[256];         /* of vm_error, else empty */
     uint64_t phase_us[PE_PHASES];
     uint64_t step_us[PE_STEPS];
-    /* Filled in by the worker, not by the guest. */
+    /* Set by the worker, not by the guest. */
     char image[256];
     char image_digest[80]; /* "sha256:<64 hex>" */
-    bool cached;           /* filled in by the balancer */
+    bool cached;           /* set by the balancer */
 };
 
+/* The name of a status in JSON and flat text. */
 const char *pe_status_name(enum pe_status status);
 
-/* Decode the guest's flat text. Unknown keys are ignored (an older worker, a newer guest); values out of
- * range are PE_ERR_MALFORMED. Keys: status, exit_code, signal, wall_us, user_us, system_us, max_rss_kib,
- * stdout_truncated, stderr_truncated, outputs_dropped, reason, exec_us, program_us, output_us. */
+/* Decode the guest's flat text, whose keys are in proto/guest-contract.md. Unknown keys are
+ * ignored, since the guest may be newer than the worker. PE_ERR_MALFORMED if a value is out of
+ * range or there is no status. */
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the client's `result` object (docs/api.md), or with the writer only its members, so that a caller
- * may add others. */
+/* Append the result as a JSON object (docs/api.md). The second function writes only its members, so
+ * that the caller can add others. */
 int pe_result_append_json(const struct pe_result *result, struct pe_buf *out,
                           struct pe_error *err) PE_MUST_CHECK;
 void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer);
 
-/* Take that object: a worker's word to the balancer, or the balancer's to a client. Members that are not
- * known are left out; a value that is not as it should be is the reader's fault. */
+/* Read such an object. Unknown members are ignored. A value of the wrong form is a fault of the
+ * reader. */
 void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *result);
 
-/* How to dump an object that a result is part of: doubles hold microseconds as milliseconds, and ten digits
- * show them without noise. */
+/* The flags with which jansson encodes an object that contains a result. Its doubles are
+ * milliseconds with three decimals, which ten digits show without rounding noise. */
 #define PE_RESULT_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(10))
 
-/* The same for callers with a JSON library at hand. */
-json_t *pe_result_to_json(const struct pe_result *result); /* NULL without memory; a new reference */
+/* The result as a new JSON object, whose reference is the caller's; NULL without memory. */
+json_t *pe_result_to_json(const struct pe_result *result);
+
+/* Decode a JSON object. PE_ERR_MALFORMED if a value has the wrong form. */
 int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* Checking runtimes: what pe-image takes in and what a worker host says are held to the same. */
+/* Checking runtimes. The same rules apply when pe-image imports an image and when a worker lists
+ * its images. */
 #include "proto/runtimes.h"
 
 #include "codec/semver.h"
@@ -13,7 +14,7 @@ const char *const pe_runtime_limit_names[PE_RUNTIME_LIMITS] = {
     "compile_cpu_time",     "run_cpu_time",     "output_max_size",
 };
 
-/* A stage that has no limit of its own still has the job's. */
+/* A stage without a limit of its own is limited by the job. */
 static bool fits(enum pe_runtime_limit limit, int64_t value)
 {
     if (limit == PE_LIMIT_COMPILE_MEMORY || limit == PE_LIMIT_RUN_MEMORY)
@@ -40,7 +41,7 @@ static int wrong(struct pe_error *err, const char *field, const char *what)
     return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s': %s", field, what);
 }
 
-/* Languages, versions and their like: they travel into messages and answers. */
+/* Languages, versions and similar names, which are copied into messages and responses. */
 static bool is_name(const json_t *value)
 {
     size_t size = json_string_length(value);

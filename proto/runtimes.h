@@ -1,13 +1,15 @@
-/* What an image offers to Piston's clients: the metadata field `piston`, an array of runtimes.
+/* What an image offers to clients of Piston: the metadata field `piston`, an array of runtimes.
  *
- *   language         "c", required
- *   version          a semantic version, required
+ *   language         "c"; required
+ *   version          a semantic version; required
  *   aliases          other names of the language
- *   runtime          what runs it, when that is not the language: "gcc"
- *   compile          words of the compile stage; none: there is none. "{files}" stands for the names of the
- * text files that were sent run              words of the run stage, required; "{main}" is the first text
- * file, "{args}" the request's arguments limit_overrides  limits of this runtime (PE_RUNTIME_LIMITS) that
- * differ from the service's */
+ *   runtime          the program behind the language, if its name differs: "gcc"
+ *   compile          arguments of the compile stage, if there is one. "{files}" stands for the names of
+ *                    the text files that the client sent.
+ *   run              arguments of the run stage; required. "{main}" is the first text file, and "{args}"
+ *                    the arguments of the request.
+ *   limit_overrides  limits of this runtime (PE_RUNTIME_LIMITS) that differ from those of the service
+ */
 #ifndef PE_PROTO_RUNTIMES_H
 #define PE_PROTO_RUNTIMES_H
 
@@ -20,9 +22,9 @@
 #define PE_RUNTIMES_MAX 32u
 #define PE_RUNTIME_NAME_MAX 64u
 
-/* Limits by their names in Piston, in the order in which it checks them. */
+/* Limits, in the order in which Piston checks them. */
 enum pe_runtime_limit {
-    PE_LIMIT_COMPILE_MEMORY, /* bytes; the two not above 0: no limit */
+    PE_LIMIT_COMPILE_MEMORY, /* bytes; a memory limit of 0 or below is none */
     PE_LIMIT_RUN_MEMORY,
     PE_LIMIT_COMPILE_TIMEOUT, /* ms of wall clock */
     PE_LIMIT_RUN_TIMEOUT,
@@ -31,17 +33,20 @@ enum pe_runtime_limit {
     PE_LIMIT_OUTPUT, /* bytes of stdout, and of stderr, of each stage */
     PE_RUNTIME_LIMITS
 };
+/* Their names in Piston. */
 extern const char *const pe_runtime_limit_names[PE_RUNTIME_LIMITS];
 
 struct pe_runtime_limits {
     int64_t value[PE_RUNTIME_LIMITS];
 };
 
-/* Set one limit by name. PE_ERR_INVALID: no such limit, or a value that it cannot have. */
+/* Set a limit by its name. PE_ERR_INVALID if there is no such limit, or if it cannot have the
+ * value. */
 int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int64_t value,
                          struct pe_error *err) PE_MUST_CHECK;
 
-/* Check the field `piston`: PE_ERR_MALFORMED says what is wrong. */
+/* Check the value of the metadata field, which is called `field` in messages. PE_ERR_MALFORMED says
+ * what is wrong. */
 int pe_runtimes_check(const char *field, const json_t *value, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

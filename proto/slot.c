@@ -1,5 +1,5 @@
-/* Encoding and decoding of the slot protocol's text messages. Names of files are percent-encoded in JSON,
- * since a Linux file name is bytes and JSON text is UTF-8. */
+/* Encoding and decoding of the slot protocol's text messages. Names of files are percent-encoded in
+ * JSON, because file names in Linux are bytes and JSON is UTF-8. */
 #include "proto/slot.h"
 
 #include "base/cleanup.h"
@@ -18,10 +18,11 @@ enum {
     PART_KINDS = sizeof part_names / sizeof *part_names
 };
 
-/* A result's parts are its files, stdout and stderr; a job's are its files. */
+/* The parts of a job are its files. The parts of a result are stdout, stderr and its files. */
 #define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 2)
 
-/* Parts that there is room for from the start: every result has stdout and stderr. */
+/* The first allocation of a list has room for this many parts: every result has stdout and stderr.
+ */
 enum { PARTS_FIRST = 2 };
 
 /* ---- parts ---- */
@@ -95,7 +96,7 @@ static int percent_decode(const char *text, struct pe_path *path, struct pe_erro
             int high = hex_value(text[1]);
             int low = high < 0 ? -1 : hex_value(text[2]);
             if (low < 0)
-                return pe_fail(err, PE_ERR_MALFORMED, "file name with a broken percent escape");
+                return pe_fail(err, PE_ERR_MALFORMED, "a file name has an invalid percent escape");
             value = high * 16 + low;
             text += 2;
         }
@@ -130,7 +131,7 @@ static enum pe_part_kind parse_part_kind(struct pe_json_reader *reader)
     while (kind < PART_KINDS && strcmp(part_names[kind], name) != 0)
         kind++;
     if (kind == PART_KINDS)
-        pe_json_fault(reader, "a part of an unknown kind");
+        pe_json_fault(reader, "a part has an unknown kind");
     return kind < PART_KINDS ? (enum pe_part_kind)kind : PE_PART_FILE;
 }
 
@@ -140,7 +141,7 @@ static void parse_part_name(struct pe_json_reader *reader, struct pe_path *path)
     struct pe_error ignored;
     pe_json_parse_text(reader, name, sizeof name);
     if (percent_decode(name, path, &ignored) < 0)
-        pe_json_fault(reader, "a part without a valid name");
+        pe_json_fault(reader, "a part has no valid name");
 }
 
 static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
@@ -167,23 +168,23 @@ static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
             pe_json_skip(reader);
         }
     if (!(has & HAS_KIND) || !(has & HAS_SIZE) || (part.kind == PE_PART_FILE && !(has & HAS_NAME)))
-        pe_json_fault(reader, "a part without its kind, size or name");
+        pe_json_fault(reader, "a part has no kind, size or name");
     if (!reader->fault && pe_parts_add(parts, part.kind, &part.path, part.size, part.mode, &ignored) < 0)
-        pe_json_fault(reader, "more parts than there is memory for");
+        pe_json_fault(reader, "no memory for the parts");
 }
 
 static void parse_parts(struct pe_json_reader *reader, struct pe_parts *parts)
 {
     if (parts->count)
-        pe_json_fault(reader, "'parts' comes twice");
+        pe_json_fault(reader, "'parts' occurs twice");
     pe_json_enter(reader, '[');
     while (pe_json_next_element(reader)) {
         parse_part(reader, parts);
         if (parts->count > PARTS_MAX)
-            pe_json_fault(reader, "too many parts");
+            pe_json_fault(reader, "there are too many parts");
     }
     if (pe_parts_size(parts) > PE_INPUT_BYTES_MAX)
-        pe_json_fault(reader, "too many bytes in the parts");
+        pe_json_fault(reader, "the parts have too many bytes");
 }
 
 /* ---- decoding ---- */
@@ -206,11 +207,11 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
         return -1;
     json_int_t slots = json_integer_value(json_object_get(json, "slots"));
     if (slots < 0 || slots > 4096)
-        return pe_fail(err, PE_ERR_MALFORMED, "'slots' out of range");
+        return pe_fail(err, PE_ERR_MALFORMED, "'slots' is out of range");
     hello->slots = (uint32_t)slots;
     json_int_t vms = json_integer_value(json_object_get(json, "vms"));
     if (vms < 0 || vms > 4096)
-        return pe_fail(err, PE_ERR_MALFORMED, "'vms' out of range");
+        return pe_fail(err, PE_ERR_MALFORMED, "'vms' is out of range");
     hello->vms = (uint32_t)vms;
     hello->draining = json_is_true(json_object_get(json, "draining"));
     json_t *images = json_object_get(json, "images");
@@ -225,7 +226,7 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
     return 0;
 }
 
-/* A control connection's message is rare, and large: it goes through the JSON library. */
+/* `hello` is rare and large, so it is decoded with the JSON library. */
 static int decode_hello(const void *text, size_t size, struct pe_hello *hello, struct pe_error *err)
 {
     pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
@@ -240,11 +241,11 @@ static int decode_problem(struct pe_cursor text, struct pe_problem *problem, str
     return pe_problem_from_json(json, problem, err);
 }
 
-/* What a message has, as far as that decides anything. */
+/* Which members a message has, as far as they are required. */
 struct members {
     char kind[16];
     bool has_protocol, has_host, has_result, has_parts;
-    struct pe_cursor job, problem; /* text; empty: none */
+    struct pe_cursor job, problem; /* their text; empty: missing */
 };
 
 static void parse_id(struct pe_json_reader *reader, struct pe_message *message)
@@ -257,7 +258,7 @@ static void parse_id(struct pe_json_reader *reader, struct pe_message *message)
 }
 
 static void parse_member(struct pe_json_reader *reader, const char *key, struct members *members,
-                        struct pe_message *message)
+                         struct pe_message *message)
 {
     if (!strcmp(key, "type")) {
         pe_json_parse_text(reader, members->kind, sizeof members->kind);
@@ -292,13 +293,13 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
 static int find_kind(const char *name, enum pe_message_kind *kind, struct pe_error *err)
 {
     if (!name[0])
-        return pe_fail(err, PE_ERR_MALFORMED, "slot message is not an object with a 'type'");
+        return pe_fail(err, PE_ERR_MALFORMED, "a slot message is not an object with a 'type'");
     for (int i = 0; i < KIND_COUNT; i++)
         if (!strcmp(kind_names[i], name)) {
             *kind = (enum pe_message_kind)i;
             return 0;
         }
-    return pe_fail(err, PE_ERR_MALFORMED, "slot message of an unknown type");
+    return pe_fail(err, PE_ERR_MALFORMED, "a slot message has an unknown type");
 }
 
 static int require(bool there, const char *member, struct pe_error *err)
@@ -306,7 +307,8 @@ static int require(bool there, const char *member, struct pe_error *err)
     return there ? 0 : pe_fail(err, PE_ERR_MALFORMED, "'%s' is missing", member);
 }
 
-/* Whether the message has what its kind needs. */
+/* Check that the message has the members that its kind requires, and decode those that are objects.
+ */
 static int check_members(const struct members *members, const void *text, size_t size,
                          struct pe_message *message, struct pe_error *err)
 {
@@ -334,8 +336,8 @@ static int check_members(const struct members *members, const void *text, size_t
     return -1;
 }
 
-/* What the caller may look at and has to free, whatever comes; not all of these kilobytes, several times a
- * job. */
+/* Clear only the members that the caller may read or free. Clearing the whole struct for every
+ * message is measurable. */
 static void clear(struct pe_message *message)
 {
     message->protocol = PE_SLOT_PROTOCOL;
@@ -368,11 +370,11 @@ int pe_message_decode(const void *text, size_t size, struct pe_message *message,
     char key[16];
     clear(message);
     if (size > PE_SLOT_TEXT_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "slot message of %zu bytes", size);
+        return pe_fail(err, PE_ERR_MALFORMED, "a slot message has %zu bytes", size);
     pe_json_enter(&reader, '{');
     while (pe_json_next_member(&reader, key, sizeof key))
         parse_member(&reader, key, &members, message);
-    /* The version comes first: the members of another version may look different. */
+    /* The version is checked first, because the members of another version may have other forms. */
     if (check_version(&members, message, err) < 0)
         return -1;
     if (pe_json_ended(&reader, err) < 0)

@@ -1,4 +1,4 @@
-/* The host's side of stages: writing a plan, reading a report. The guest's is guest-init/stages.c. */
+/* Writing the plan of stages and reading their report. The guest's side is guest-init/stages.c. */
 #include "proto/stages.h"
 
 #include "codec/flat.h"
@@ -12,7 +12,7 @@
 
 int pe_arguments_add(struct pe_arguments *arguments, const char *argument, struct pe_error *err)
 {
-    /* Room for the arguments at powers of two, and always for the NULL. */
+    /* The list grows at powers of two, and always has room for the NULL. */
     if ((arguments->count & (arguments->count + 1)) == 0) {
         char **grown = realloc(arguments->items, (arguments->count * 2 + 2) * sizeof *grown);
         if (!grown)
@@ -21,7 +21,7 @@ int pe_arguments_add(struct pe_arguments *arguments, const char *argument, struc
     }
     arguments->items[arguments->count] = strdup(argument);
     if (!arguments->items[arguments->count])
-        return pe_fail_errno(err, "a argument");
+        return pe_fail_errno(err, "an argument");
     arguments->items[++arguments->count] = NULL;
     return 0;
 }
@@ -76,7 +76,7 @@ static int begin_stage(struct pe_stages *stages, struct pe_cursor name, struct p
 {
     if (stages->count == PE_STAGES_MAX || name.left == 0 || name.left > PE_STAGE_NAME_MAX ||
         memchr(name.at, '\0', name.left))
-        return malformed(err, "begins a stage that cannot be");
+        return malformed(err, "begins an invalid stage");
     struct pe_stage_report *stage = &stages->items[stages->count++];
     memcpy(stage->name, name.at, name.left);
     return 0;
@@ -91,7 +91,7 @@ static int parse_end(struct pe_stage_report *stage, const char *value, struct pe
             stage->ended = true;
             return 0;
         }
-    return malformed(err, "says an end that is not known");
+    return malformed(err, "has an unknown end of a stage");
 }
 
 static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struct pe_error *err)
@@ -124,11 +124,11 @@ static int read_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor b
         return begin_stage(stages, bytes, err);
     struct pe_stage_report *stage = stages->count ? &stages->items[stages->count - 1] : NULL;
     if (!stage || stage->ended)
-        return malformed(err, "has bytes of no stage");
+        return malformed(err, "has output outside of a stage");
     if (kind == PE_STAGE_END)
         return end_stage(stage, bytes, err);
     if (kind != PE_STAGE_OUT && kind != PE_STAGE_ERR)
-        return malformed(err, "has a frame of a kind that is not known");
+        return malformed(err, "has a frame of an unknown kind");
     if (pe_buf_append(kind == PE_STAGE_OUT ? &stage->out : &stage->error, bytes.at, bytes.left, err) < 0)
         return -1;
     return pe_buf_append(&stage->both, bytes.at, bytes.left, err);

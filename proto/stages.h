@@ -1,15 +1,15 @@
-/* Stages: several programs one after another in one job, as compile and run are, each with limits and a
- * result of its own. The job's command is pe-shim itself, which stands in every container, with arguments
- * that say the plan; what the stages print and how they ended comes back as one report on the job's stdout.
- * The first stage that does not exit with 0 is the last.
+/* Stages: several programs that run one after another in one job, such as compile and run, each
+ * with its own limits and its own result. The command of the job is pe-shim itself, which is in
+ * every container, with a plan as its arguments. What the stages print and how they end is written
+ * to the job's stdout as one report. If a stage does not exit with 0, the later stages do not run.
  *
- * Words: PE_STAGES_PROGRAM, PE_STAGES_ARGUMENT, the name of the file in /work that is only there to be
- * standard input (it is removed first; empty: none), and for each stage its name, the four limits and the
- * number of its arguments in decimal, and its arguments. Every stage reads standard input from its start.
- * Nothing of a stage lives on in the next one but its files.
+ * Plan: PE_STAGES_PROGRAM; PE_STAGES_ARGUMENT; the name of the file in /work that is standard
+ * input, or an empty argument; and for each stage its name, its four limits and the number of its
+ * arguments in decimal, and its arguments. The file is removed before the first stage, and every
+ * stage reads it from the start. Only the files of a stage remain for the next one.
  *
- * Report: frames of a kind, a size of three bytes (big endian) and that many bytes. What is printed comes in
- * the order in which it arrived. A report that breaks off is a job that was killed as a whole. */
+ * Report: frames, each a kind, a size of three bytes (big endian) and that many bytes. Output is in
+ * the order in which it arrived. If the job is killed as a whole, the report ends early. */
 #ifndef PE_PROTO_STAGES_H
 #define PE_PROTO_STAGES_H
 
@@ -28,9 +28,9 @@
 #define PE_STAGE_FRAME_HEAD 4u
 
 enum pe_stage_frame {
-    PE_STAGE_BEGIN = 'B', /* the stage's name */
+    PE_STAGE_BEGIN = 'B', /* name of the stage that begins */
     PE_STAGE_OUT = 'o',   /* bytes of its stdout */
-    PE_STAGE_ERR = 'e',   /* of its stderr */
+    PE_STAGE_ERR = 'e',   /* bytes of its stderr */
     PE_STAGE_END = 'E',   /* flat text (codec/flat.h): end (pe_stage_end_names), code, signal, wall_us,
                              user_us, system_us, max_rss_kib */
 };
@@ -39,53 +39,60 @@ enum pe_stage_frame {
 enum pe_stage_end {
     PE_STAGE_EXITED,   /* code */
     PE_STAGE_SIGNALED, /* signal */
-    PE_STAGE_WALL,     /* over wall_ms; killed, as in the next three */
-    PE_STAGE_CPU,      /* over cpu_ms */
-    PE_STAGE_STDOUT,   /* over output_bytes; what fits is there */
-    PE_STAGE_STDERR,   /* the same of stderr */
+    PE_STAGE_WALL,     /* killed because it exceeded wall_ms */
+    PE_STAGE_CPU,      /* killed because it exceeded cpu_ms */
+    PE_STAGE_STDOUT,   /* killed because its stdout exceeded output_bytes, which are kept */
+    PE_STAGE_STDERR,   /* the same for stderr */
     PE_STAGE_FAILED,   /* it could not be started */
     PE_STAGE_ENDS
 };
 
+/* The values of the key `end` in a frame PE_STAGE_END. */
 #define PE_STAGE_END_NAMES                                                \
     {                                                                     \
         "exited", "signaled", "wall", "cpu", "stdout", "stderr", "failed" \
     }
 
-/* 0: no limit but the job's. */
+/* A value of 0 means that only the limits of the job apply. */
 struct pe_stage_limits {
     uint64_t wall_ms;
     uint64_t cpu_ms;       /* user and system time of all its processes */
-    uint64_t memory_bytes; /* of the container's cgroup; a stage over it meets the OOM killer */
-    uint64_t output_bytes; /* of stdout, and as many of stderr */
+    uint64_t memory_bytes; /* of the container's cgroup; beyond it the OOM killer strikes */
+    uint64_t output_bytes; /* of stdout, and the same number of stderr */
 };
 
 /* ---- the host's side (proto/stages.c) ---- */
 
-/* A growing list of arguments, NULL-terminated once it has one. */
+/* A growing list of arguments. It ends with NULL, unless it is empty. */
 struct pe_arguments {
     char **items; /* owned, as each argument is */
     size_t count;
 };
 
+/* Append a copy of a text. PE_ERR_INTERNAL without memory. */
 int pe_arguments_add(struct pe_arguments *arguments, const char *argument,
                      struct pe_error *err) PE_MUST_CHECK;
+
+/* Free the list and its texts. */
 void pe_arguments_free(struct pe_arguments *arguments);
 #define pe_autoarguments __attribute__((cleanup(pe_arguments_free)))
 
-/* Begin a plan. `stdin_name` may be NULL. */
+/* Begin a plan. `stdin_name` is the file that is standard input, or NULL. PE_ERR_INTERNAL without
+ * memory. */
 int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
+
+/* Add a stage to a plan. PE_ERR_INTERNAL without memory. */
 int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
                   const struct pe_arguments *arguments, struct pe_error *err) PE_MUST_CHECK;
 
 struct pe_stage_report {
     char name[PE_STAGE_NAME_MAX + 1];
-    bool ended; /* false: the report broke off; the fields up to max_rss_kib are not set */
+    bool ended; /* false: the report ended early, and the members up to max_rss_kib are not set */
     enum pe_stage_end end;
     int code, signal;
     uint64_t wall_us, user_us, system_us;
-    uint64_t max_rss_kib;           /* of its largest process */
-    struct pe_buf out, error, both; /* `both`: in the order of arrival */
+    uint64_t max_rss_kib;           /* of the largest process */
+    struct pe_buf out, error, both; /* stdout, stderr, and both in the order of arrival */
 };
 
 struct pe_stages {
@@ -93,10 +100,13 @@ struct pe_stages {
     size_t count;
 };
 
-/* Read a report, which comes from the guest. A last frame that is cut is left out; what is no report is
- * PE_ERR_MALFORMED. `stages` is zeroed first and the caller's to free in either case. */
+/* Read a report, which comes from the guest and is untrusted. A last frame that is cut is ignored.
+ * PE_ERR_MALFORMED if the bytes are not a report. The caller frees `stages`, which is zeroed first,
+ * also after a failure. */
 int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages,
                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Free the output of all stages. */
 void pe_stages_free(struct pe_stages *stages);
 #define pe_autostages __attribute__((cleanup(pe_stages_free)))
 
