@@ -167,7 +167,8 @@ build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/
 	@touch $@
 
 IMAGE := busybox:1.35
-debug-guest: all guest $(call stamps,busybox:1.35) ## a root shell in the guest, beside IMAGE=busybox:1.35
+debug-guest: ## a root shell and the kernel log of a guest; IMAGE=NAME: with that image
+debug-guest: $(B)/.test-deps all guest $(call stamps,busybox:1.35)
 	initramfs/debug-guest $(GUEST) build/images $(BIN)/pe-image $(IMAGE)
 
 # ---- playground, bundled with npm's packages ----
@@ -298,7 +299,7 @@ unit: $(UNIT_PROGRAMS) ## only the unit tests, which need no VM
 	PE_HOME=$(abspath build) tests/run $(B) unit/
 
 test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, which need no VM
-	tests/run $(B) lb
+	PE_TEST="$(T)" tests/run $(B) lb
 
 test-long: all $(B)/.test-deps ## tests that take too long for `make test`: a build on Debian 13
 	PE_HOME=$(abspath build) tests/run --long $(B) $(T)

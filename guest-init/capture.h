@@ -23,6 +23,7 @@ int capture_open(struct capture *capture, const char *name, size_t limit, int *w
 /* Read once what is there, without blocking: 1 when more may be there, 0 when nothing is or ever will be. */
 int capture_read(struct capture *capture, struct pe_error *err) PE_MUST_CHECK;
 
+/* Close the pipe and free the bytes that were kept. */
 void capture_free(struct capture *capture);
 
 #endif

@@ -52,7 +52,7 @@ static int select_outputs(const struct guest_job *job, struct exit_report *repor
 }
 
 static int append_text(struct archive *archive, const char *name, const struct pe_buf *text,
-                    struct pe_error *err)
+                       struct pe_error *err)
 {
     const struct archive_entry entry = {.name = name, .mode = S_IFREG | 0644, .size = text->size};
     return archive_append(archive, &entry, text->data, err);
@@ -74,7 +74,8 @@ static int append_output(struct archive *archive, const struct outputs *outputs,
 static int append_all(struct archive *archive, const struct exit_report *report, const struct pe_buf *result,
                       const struct outputs *outputs, struct pe_error *err)
 {
-    if (append_text(archive, RESULT, result, err) < 0 || append_text(archive, STDOUT, &report->out, err) < 0 ||
+    if (append_text(archive, RESULT, result, err) < 0 ||
+        append_text(archive, STDOUT, &report->out, err) < 0 ||
         append_text(archive, STDERR, &report->err, err) < 0)
         return -1;
     for (size_t i = 0; i < outputs->count; i++)

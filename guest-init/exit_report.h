@@ -40,6 +40,7 @@ int exit_report_encode(const struct exit_report *report, struct pe_buf *text,
                        struct pe_error *err) PE_MUST_CHECK;
 #define EXIT_REPORT_OUTPUT_US_DIGITS 10u
 
+/* Free the buffers of the report. */
 void exit_report_free(struct exit_report *report);
 
 #endif

@@ -29,6 +29,7 @@ struct guest_job {
  * unknown keys are ignored. The caller frees `job` in either case. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
+/* Free the globs and zero the struct. */
 void guest_job_free(struct guest_job *job);
 #define pe_autoguestjob __attribute__((cleanup(guest_job_free)))
 

@@ -45,6 +45,7 @@ int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits
 int outputs_open(const struct outputs *outputs, const struct output *output,
                  struct pe_error *err) PE_MUST_CHECK;
 
+/* Free the list and close the directory. outputs_open() must not be called afterwards. */
 void outputs_free(struct outputs *outputs);
 #define pe_autooutputs __attribute__((cleanup(outputs_free)))
 
