@@ -32,12 +32,25 @@ class Host(Service):
     """A service whose worker has these options; ends with its `with` block."""
 
     request_seconds = LONG
+    start_attempts = 5
 
     def __init__(self, *worker_options, slots=1):
         if "PE_CLOUD_HYPERVISOR" in os.environ:
             cloud_hypervisor = os.environ["PE_CLOUD_HYPERVISOR"]
             worker_options = (*worker_options, "--cloud-hypervisor", cloud_hypervisor)
         super().__init__(*worker_options, slots=slots)
+
+    def start_worker(self):
+        """On a busy machine, a VM that is emulated twice may be too slow for the worker, which tries
+        out its engines. Then start the worker again."""
+        for attempt in range(1, self.start_attempts + 1):
+            try:
+                return super().start_worker()
+            except AssertionError as error:
+                if attempt == self.start_attempts or "did not reach its init within" not in str(
+                    error
+                ):
+                    raise
 
     def __enter__(self):
         return self
