@@ -1,6 +1,6 @@
 /* Folders of a worker: those that survive it, and the run directory, which is removed with it. */
-#ifndef PE_WORKER_HOST_DIR_H
-#define PE_WORKER_HOST_DIR_H
+#ifndef PE_WORKER_WORKER_DIR_H
+#define PE_WORKER_WORKER_DIR_H
 
 #include "base/error.h"
 

@@ -263,7 +263,7 @@ def test_a_malformed_input_is_a_vm_error_with_a_reason(guest):
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, make_job(timeout_ms="soon")))
     assert reason == "the job: 'timeout_ms' is not a number"
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, b"version=1\n"))
-    assert reason == "the job: no 'now_ns'"
+    assert reason == "the job: key 'now_ns' is missing"
 
 
 def test_a_guest_reports_an_unknown_message_with_fail(guest):
