@@ -251,7 +251,7 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/shared.a
 # ---- stand-ins, helpers and outer VMs of the tests ----
 # Slots and clients that measure and test the balancer.
 LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
-$(B)/bench/lb-%: bench/lb-tools/%.c $(FLAGS) | $(B)/.deps
+$(B)/bench/lb-%: bench/lb-tools/%.c bench/lb-tools/connection.h $(FLAGS) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  bench $@"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay

@@ -2,13 +2,12 @@
  *
  *   lb-load HOST:PORT CONNECTIONS SECONDS RATE REQUEST_FILE
  *
- * RATE is the number of requests per second. 0 means that a connection sends its next request as soon as it
- * has a response. With a rate, latency is measured from the time at which the request was due, so that a late
- * sender does not hide a slow server. Prints one line of JSON. */
+ * RATE is the number of requests per second. 0 means that a connection sends its next request as
+ * soon as it has a response. With a rate, latency is measured from the time at which the request
+ * was due, so that a late sender does not hide a slow server. Prints one line of JSON. */
+#include "bench/lb-tools/connection.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONNECTIONS_MAX = 4096, BUFFER = 32768, REQUEST_MAX = 65536, SAMPLES_MAX = 8 * 1024 * 1024 };
@@ -35,27 +33,12 @@ static size_t request_size;
 static uint32_t *samples;
 static size_t sample_count, failures;
 
-static uint64_t now_us(void)
+static void open_connection(struct connection *connection, const char *where)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static void open_connection(struct connection *connection, const struct addrinfo *address)
-{
-    int on = 1;
-    connection->fd = socket(address->ai_family, SOCK_STREAM, 0);
-    if (connect(connection->fd, address->ai_addr, address->ai_addrlen) < 0)
-        fail("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    connection->fd = connect_to(where);
+    if (connection->fd < 0)
+        fail(where);
+    make_nonblocking(connection->fd);
 }
 
 static void send_request(struct connection *connection, uint64_t due_us)
@@ -156,26 +139,21 @@ static int compare(const void *left, const void *right)
 
 int main(int argc, char **argv)
 {
-    char host[256];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL;
-    const char *colon = argc == 6 ? strrchr(argv[1], ':') : NULL;
     int count = argc == 6 ? atoi(argv[2]) : 0;
-    if (!colon || count < 1 || count > CONNECTIONS_MAX)
+    if (count < 1 || count > CONNECTIONS_MAX) {
+        fprintf(stderr, "usage: lb-load HOST:PORT CONNECTIONS SECONDS RATE REQUEST_FILE\n");
         return 2;
+    }
     FILE *file = fopen(argv[5], "rb");
     if (!file || !(request_size = fread(request, 1, sizeof request, file)))
         fail(argv[5]);
     fclose(file);
-    snprintf(host, sizeof host, "%.*s", (int)(colon - argv[1]), argv[1]);
-    if (getaddrinfo(host, colon + 1, &hints, &addresses) != 0)
-        return 2;
     connections = calloc((size_t)count, sizeof *connections);
     samples = malloc(SAMPLES_MAX * sizeof *samples);
     if (!connections || !samples)
         fail("memory");
     for (int i = 0; i < count; i++)
-        open_connection(&connections[i], addresses);
-    freeaddrinfo(addresses);
+        open_connection(&connections[i], argv[1]);
     uint64_t took_us = run(count, strtod(argv[3], NULL), strtod(argv[4], NULL));
     qsort(samples, sample_count, sizeof *samples, compare);
     uint32_t p50_us = sample_count ? samples[sample_count / 2] : 0;

@@ -1,15 +1,15 @@
-/* A stand-in for a worker, without VMs. It has a registration and slots that answer every job after a fixed
- * time. It is one process. With --fork each slot is a process of its own, which is replaced when it is
- * killed.
+/* A stand-in for a worker, without VMs. It has a registration and slots that answer every job after
+ * a fixed time. It is one process. With --fork each slot is a process of its own, which is replaced
+ * when it is killed.
  *
  *   lb-slots HOST:PORT NAME SLOTS WORK_MS STDOUT_BYTES [--fork LOG]
  *
- * If STDOUT_BYTES is 0, stdout is the input of the job. LOG gets a line "T PID INPUT" for each job that a
- * slot takes, and a line "D PID INPUT" for each one that it answers. */
+ * If STDOUT_BYTES is 0, stdout is the input of the job. LOG gets a line "T PID INPUT" for each job
+ * that a slot takes, and a line "D PID INPUT" for each one that it answers. */
+#include "bench/lb-tools/connection.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <wslay/wslay.h>
 
@@ -53,15 +52,7 @@ static int log_fd = -1;
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
+    return now_us() / 1000;
 }
 
 static void note(char what, const struct slot *slot)
@@ -75,26 +66,8 @@ static void note(char what, const struct slot *slot)
 
 /* ---- the connection ---- */
 
-static int connect_to(const char *where)
-{
-    char host[256];
-    const char *colon = strrchr(where, ':');
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses = NULL;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
-    if (getaddrinfo(host, colon + 1, &hints, &addresses) != 0)
-        return -1;
-    int fd = socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int failed = connect(fd, addresses->ai_addr, addresses->ai_addrlen);
-    freeaddrinfo(addresses);
-    if (failed) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 /* Upgrade to WebSocket. The response's head is read byte by byte, so that no frame is lost. */
-static int open_link(const char *where, const char *path)
+static int open_websocket(const char *where, const char *path)
 {
     char text[512], head[2048] = "";
     int fd = connect_to(where);
@@ -116,9 +89,7 @@ static int open_link(const char *where, const char *path)
         close(fd);
         return -1;
     }
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
+    make_nonblocking(fd);
     return fd;
 }
 
@@ -171,26 +142,26 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, 
     return 0;
 }
 
-static void say(struct slot *slot, uint8_t opcode, const void *bytes, size_t size)
+static void send_message(struct slot *slot, uint8_t opcode, const void *bytes, size_t size)
 {
     const struct wslay_event_msg message = {.opcode = opcode, .msg = bytes, .msg_length = size};
     wslay_event_queue_msg(slot->frames, &message);
 }
 
-static void say_text(struct slot *slot, const char *text)
+static void send_text(struct slot *slot, const char *text)
 {
-    say(slot, WSLAY_TEXT_FRAME, text, strlen(text));
+    send_message(slot, WSLAY_TEXT_FRAME, text, strlen(text));
 }
 
 /* ---- a job ---- */
 
-static void say_ready(struct slot *slot)
+static void send_ready(struct slot *slot)
 {
     char text[512];
     snprintf(text, sizeof text,
              "{\"type\":\"ready\",\"protocol\":2,\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
              slot->options->name);
-    say_text(slot, text);
+    send_text(slot, text);
 }
 
 static void answer(struct slot *slot)
@@ -206,11 +177,12 @@ static void answer(struct slot *slot)
         "\"system_ms\":1,\"max_rss_kib\":1},\"timing_ms\":{\"queue\":0,\"vm\":0,\"input\":0,\"run\":1,"
         "\"output\":0}},\"parts\":[{\"kind\":\"stdout\",\"size\":%zu},{\"kind\":\"stderr\",\"size\":0}]}",
         slot->id, size);
-    say_text(slot, text);
+    send_text(slot, text);
     if (size)
-        say(slot, WSLAY_BINARY_FRAME, slot->options->stdout_bytes ? (char *)zeros : slot->input, size);
+        send_message(slot, WSLAY_BINARY_FRAME, slot->options->stdout_bytes ? (char *)zeros : slot->input,
+                     size);
     snprintf(text, sizeof text, "{\"type\":\"end\",\"id\":\"%s\"}", slot->id);
-    say_text(slot, text);
+    send_text(slot, text);
     note('D', slot);
 }
 
@@ -222,15 +194,15 @@ static void finish(struct slot *slot)
             text, sizeof text,
             "{\"type\":\"error\",\"id\":\"%s\",\"problem\":{\"type\":\"/problems/canceled\",\"status\":499}}",
             slot->id);
-        say_text(slot, text);
+        send_text(slot, text);
     } else {
         answer(slot);
     }
     slot->due_ms = 0;
-    say_ready(slot);
+    send_ready(slot);
 }
 
-static void take_id(struct slot *slot, const char *text, size_t size)
+static void read_id(struct slot *slot, const char *text, size_t size)
 {
     const char *id = memmem(text, size, "\"id\":\"", 6);
     const char *end = id ? memchr(id + 6, '"', size - (size_t)(id + 6 - text)) : NULL;
@@ -253,7 +225,7 @@ static void on_message(wslay_event_context_ptr frames, const struct wslay_event_
     if (arg->opcode != WSLAY_TEXT_FRAME)
         return;
     if (memmem(text, arg->msg_length, "\"type\":\"job\"", 12)) {
-        take_id(slot, text, arg->msg_length);
+        read_id(slot, text, arg->msg_length);
     } else if (memmem(text, arg->msg_length, "\"type\":\"end\"", 12)) {
         note('T', slot);
         slot->due_ms = now_ms() + (uint64_t)slot->options->work_ms;
@@ -274,7 +246,7 @@ static void begin(struct slot *slot, const struct options *options, const char *
                                                            .genmask_callback = on_mask,
                                                            .on_msg_recv_callback = on_message};
     *slot = (struct slot){.options = options};
-    while ((slot->fd = open_link(options->where, path)) < 0) {
+    while ((slot->fd = open_websocket(options->where, path)) < 0) {
         const struct timespec pause = {.tv_nsec = 20000000};
         nanosleep(&pause, NULL);
     }
@@ -282,7 +254,7 @@ static void begin(struct slot *slot, const struct options *options, const char *
         fail("wslay");
 }
 
-static void say_hello(struct slot *control)
+static void send_hello(struct slot *registration)
 {
     char text[1024];
     snprintf(text, sizeof text,
@@ -292,8 +264,8 @@ static void say_hello(struct slot *control)
              "\"images\":[{\"name\":\"bench:1\",\"digest\":\"" DIGEST
              "\",\"description\":\"\",\"working_dir\":\"/\","
              "\"default_cmd\":[\"true\"],\"env\":[],\"rootfs_bytes\":1}]}",
-             control->options->name, control->options->slots);
-    say_text(control, text);
+             registration->options->name, registration->options->slots);
+    send_text(registration, text);
 }
 
 /* Read and write frames, and answer the job if it is due. -1: the connection is closed. */
@@ -353,10 +325,10 @@ static void run_all(const struct options *options)
 {
     static struct slot slots[SLOTS_MAX + 1];
     begin(&slots[0], options, "/v1/control");
-    say_hello(&slots[0]);
+    send_hello(&slots[0]);
     for (int i = 1; i <= options->slots; i++) {
         begin(&slots[i], options, "/v1/slot");
-        say_ready(&slots[i]);
+        send_ready(&slots[i]);
     }
     run(slots, options->slots + 1);
 }
@@ -369,7 +341,7 @@ static pid_t start_slot(const struct options *options)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct slot slot;
     begin(&slot, options, "/v1/slot");
-    say_ready(&slot);
+    send_ready(&slot);
     run(&slot, 1);
     _exit(0);
 }
@@ -377,13 +349,13 @@ static pid_t start_slot(const struct options *options)
 /* One process per slot. The poll loop of the registration replaces those that end. */
 static void run_forked(const struct options *options)
 {
-    static struct slot control;
-    begin(&control, options, "/v1/control");
-    say_hello(&control);
+    static struct slot registration;
+    begin(&registration, options, "/v1/control");
+    send_hello(&registration);
     for (int i = 0; i < options->slots; i++)
         start_slot(options);
-    while (serve(&control, now_ms()) == 0) {
-        struct pollfd fd = {.fd = control.fd, .events = POLLIN};
+    while (serve(&registration, now_ms()) == 0) {
+        struct pollfd fd = {.fd = registration.fd, .events = POLLIN};
         poll(&fd, 1, 20);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             start_slot(options);
