@@ -31,42 +31,42 @@ export function checkOption(option, value) {
 
 /** The arguments that the options add, in the order of the schema.
  * @param {Image} image @param {Record<string, any>} chosen */
-export function optionWords(image, chosen) {
-  const words = [];
+export function optionArguments(image, chosen) {
+  const argv = [];
   for (const [name, option] of Object.entries(image.options?.properties ?? {})) {
     const value = Object.hasOwn(chosen, name) ? chosen[name] : defaultValue(option);
     const set = option.type === "boolean" ? value === true : value !== "" && checkOption(option, value) === "";
-    if (set) words.push(...(option.argv ?? []).map((word) => word.replaceAll("{}", String(value))));
+    if (set) argv.push(...(option.argv ?? []).map((argument) => argument.replaceAll("{}", String(value))));
   }
-  return words;
+  return argv;
 }
 
 /**
  * @param {Image} image
  * @param {string[]} files paths, in the order they are sent
  * @param {Record<string, any>} chosen values of options that differ from their defaults
- * @returns {{words: string[]} | {error: string}}
+ * @returns {{argv: string[]} | {error: string}}
  */
 export function buildCommand(image, files, chosen) {
   const special = image.commands?.find((command) => files.some((file) => globMatches(command.files, file)));
   const template = special?.cmd ?? image.default_cmd;
   if (!template?.length) return { error: `${image.name} has no default command for these files. Enter a command.` };
-  const words = [];
-  for (const word of template) {
-    const placeholder = /^\{files(?::(.+))?\}$/s.exec(word);
-    if (word === "{options}") words.push(...optionWords(image, chosen));
+  const argv = [];
+  for (const argument of template) {
+    const placeholder = /^\{files(?::(.+))?\}$/s.exec(argument);
+    if (argument === "{options}") argv.push(...optionArguments(image, chosen));
     else if (placeholder) {
       const glob = placeholder[1] ?? "**";
       const matching = files.filter((file) => globMatches(glob, file));
       if (!matching.length) return { error: `${image.name} needs a file that matches ${glob.replace(/^\*\*(?!\/)/, "*")}. Rename a file, or enter a command.` };
-      words.push(...matching);
-    } else words.push(word);
+      argv.push(...matching);
+    } else argv.push(argument);
   }
-  return { words };
+  return { argv };
 }
 
 /** Whether the image's metadata says that it accepts a file of this name. @param {Image} image @param {string} path */
-export function takesFile(image, path) {
+export function acceptsFile(image, path) {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const takes = (/** @type {string} */ glob) => globMatches(glob, path) || globMatches(glob, name);
   return Boolean(image.inputs?.some((input) => input.patterns.some(takes)) || image.commands?.some((command) => takes(command.files)));

@@ -4,7 +4,7 @@ import { MergeView } from "@codemirror/merge";
 import { decodeText } from "./artefacts.js";
 import { codeRoot, readOnly, shown } from "./code.js";
 import { h } from "./dom.js";
-import { joinWords } from "./words.js";
+import { joinArguments } from "./argv.js";
 
 /** @typedef {import("./service.js").Run & {source: {name: string, text: string}[], number: number}} KeptRun */
 
@@ -23,7 +23,7 @@ function subjects(a, b) {
       return file ? decodeText(new Uint8Array(await file.arrayBuffer())) ?? `(${file.size} bytes that are no text)` : "";
     },
   }));
-  const command = { title: "command", of: async (/** @type {KeptRun} */ run) => `${run.image}\n${joinWords(run.command)}\n` };
+  const command = { title: "command", of: async (/** @type {KeptRun} */ run) => `${run.image}\n${joinArguments(run.command)}\n` };
   return [...streams, ...outputs, ...sources, command];
 }
 

@@ -12,7 +12,7 @@ import { loadLanguage } from "./languages.js";
 export class Editor {
   /**
    * @param {import("./project.js").Project} project
-   * @param {{run: () => void, say: (text: string) => void, readOnly: boolean}} actions
+   * @param {{run: () => void, notify: (text: string) => void, readOnly: boolean}} actions
    */
   constructor(project, actions) {
     this.project = project;
@@ -128,7 +128,7 @@ export class Editor {
     this.states.delete(file);
     if (this.shownFile === file) this.shownFile = undefined;
     this.project.remove(index);
-    this.actions.say(`${file.name} was removed.`);
+    this.actions.notify(`${file.name} was removed.`);
     /** @type {HTMLElement|null} */ (this.tabs.querySelector('[aria-selected="true"]'))?.focus();
   }
 
@@ -141,7 +141,7 @@ export class Editor {
     const finish = (/** @type {boolean} */ take) => {
       if (over) return;
       const problem = take && field.value !== file.name ? this.project.rename(index, field.value.trim()) : "";
-      if (problem) this.actions.say(problem);
+      if (problem) this.actions.notify(problem);
       over = true;
       this.show();
     };

@@ -1,6 +1,6 @@
 /** The entry point: creates the parts of the page and connects them. */
 
-import { takesFile } from "./command.js";
+import { acceptsFile } from "./command.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { decodeLink } from "./link.js";
@@ -33,16 +33,16 @@ let example = "";
 
 const project = new Project();
 const currentImage = () => images.find((image) => image.name === project.image);
-const editor = new Editor(project, { run: () => runner.run(), say, readOnly });
+const editor = new Editor(project, { run: () => runner.run(), notify, readOnly });
 const setup = new Setup(project, currentImage, () => listHasCome);
 const results = new Results(project, editor);
 const runner = new Runner(project, setup, results, limits);
-const share = new Share(project, say);
+const share = new Share(project, notify);
 const picker = new Picker(project, chooseImage);
-if (!readOnly) new Upload(project, say, limits);
+if (!readOnly) new Upload(project, notify, limits);
 
 /** @param {string} text a short sentence, shown for some seconds */
-function say(text) {
+function notify(text) {
   const notice = byId("notice");
   notice.textContent = text;
   notice.hidden = false;
@@ -128,7 +128,7 @@ async function loadCatalog() {
 
 function chooseFirst() {
   const file = project.activeFile?.name;
-  const image = (file && images.find((each) => takesFile(each, file))) || firstImage();
+  const image = (file && images.find((each) => acceptsFile(each, file))) || firstImage();
   project.setDefaultImage(image.name);
   if (!project.files.length) loadExample(image);
 }

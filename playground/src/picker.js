@@ -1,6 +1,6 @@
 /** The image picker: a dialog with a search field and categories. Images that accept the open file come first. */
 
-import { takesFile } from "./command.js";
+import { acceptsFile } from "./command.js";
 import { byId, h } from "./dom.js";
 
 export class Picker {
@@ -49,7 +49,7 @@ export class Picker {
   draw() {
     const file = this.project.activeFile?.name ?? "";
     const matching = this.images.filter((image) => this.matches(image));
-    const fitting = matching.filter((image) => file && takesFile(image, file));
+    const fitting = matching.filter((image) => file && acceptsFile(image, file));
     const others = matching.filter((image) => !fitting.includes(image));
     const parts = [];
     if (fitting.length) parts.push(this.heading(`For ${file}`), ...fitting.map((image) => this.item(image)));

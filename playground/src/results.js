@@ -2,7 +2,7 @@
 
 import { Artefacts, download } from "./artefacts.js";
 import { byId, formatTime, h, walkTabs } from "./dom.js";
-import { describeNotes, describeStatus, drawTimes } from "./outcome.js";
+import { describeNotes, describeStatus, drawTimes } from "./result_summary.js";
 import { drawStream, findFindings } from "./terminal.js";
 
 const KEPT_RUNS = 10;
@@ -120,14 +120,14 @@ export class Results {
     const status = describeStatus(run.result, timeoutMs);
     const notes = describeNotes(run.result);
     this.setStatus(status.short, status.good ? "good" : "bad");
-    byId("status").title = status.words;
-    const spoken = [...(status.good ? [] : [status.words]), ...notes];
+    byId("status").title = status.text;
+    const spoken = [...(status.good ? [] : [status.text]), ...notes];
     byId("notes").hidden = spoken.length === 0;
     byId("notes").replaceChildren(...spoken.map((note) => h("p", {}, note)));
     const times = drawTimes(run);
     if (run.result.cached) times.querySelector("summary")?.append(h("span", { class: "stored", title: "The same job ran before, and this is its stored result. Hold Shift and click Run to run it again." }, "stored"));
     byId("times").replaceChildren(times);
-    this.speak(`${status.words} ${notes.join(" ")} It took ${formatTime(Math.round(run.elapsed * 1000))}.`);
+    this.speak(`${status.text} ${notes.join(" ")} It took ${formatTime(Math.round(run.elapsed * 1000))}.`);
   }
 
   /** @param {import("./service.js").Run} run */

@@ -43,7 +43,7 @@ export class Runner {
     clearTimeout(this.settling);
     if (!this.project.auto) return;
     this.settling = setTimeout(() => {
-      if ("words" in this.setup.currentCommand()) this.run({ automatic: true });
+      if ("argv" in this.setup.currentCommand()) this.run({ automatic: true });
     }, SETTLE_MS);
   }
 
@@ -60,14 +60,14 @@ export class Runner {
   showIdle() {
     document.body.classList.remove("running");
     this.button.setAttribute("aria-label", "Run");
-    byId("run-word").textContent = "Run";
+    byId("run-label").textContent = "Run";
     this.results.setBusy(false);
   }
 
   showBusy() {
     document.body.classList.add("running");
     this.button.setAttribute("aria-label", "Stop");
-    byId("run-word").textContent = "Stop";
+    byId("run-label").textContent = "Stop";
     this.results.setBusy(true);
   }
 
@@ -90,16 +90,16 @@ export class Runner {
     const files = this.project.files.map((file) => ({ ...file }));
     const timeout = this.project.timeout ?? this.limits.timeout_ms ?? 10_000;
     const id = createJobId();
-    const stopTelling = this.tellProgress(id, controller.signal);
+    const stopShowing = this.showProgress(id, controller.signal);
     const started = performance.now();
     try {
-      const answer = await runJob(createForm(this.project, command.words, { fresh }), { id, signal: controller.signal });
+      const answer = await runJob(createForm(this.project, command.argv, { fresh }), { id, signal: controller.signal });
       if (this.running === controller)
-        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.words, image }, { files, timeout, stale: revision !== this.project.revision });
+        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.argv, image }, { files, timeout, stale: revision !== this.project.revision });
     } catch (error) {
       if (this.running === controller) this.explain(error);
     } finally {
-      stopTelling();
+      stopShowing();
       if (this.running === controller) {
         this.running = null;
         this.showIdle();
@@ -115,17 +115,17 @@ export class Runner {
 
   /** Show the state of the job in the status bar, until the returned function is called.
    * @param {string} id @param {AbortSignal} signal @returns {() => void} */
-  tellProgress(id, signal) {
+  showProgress(id, signal) {
     const started = performance.now();
-    let words = "running";
+    let shown = "running";
     let over = false;
-    const draw = () => this.results.setStatus(`${words} · ${formatTime(Math.round((performance.now() - started) / 100) * 100_000)}`);
+    const draw = () => this.results.setStatus(`${shown} · ${formatTime(Math.round((performance.now() - started) / 100) * 100_000)}`);
     const ask = async () => {
       const state = await fetchJobState(id);
       if (over || !state) return;
-      const said = state.state === "queued" ? `waiting${state.position ? `, number ${state.position}` : ""}` : state.state === "answering" ? "receiving" : "running";
-      if (said !== words) this.results.speak(said);
-      words = said;
+      const stateText = state.state === "queued" ? `waiting${state.position ? `, number ${state.position}` : ""}` : state.state === "answering" ? "receiving" : "running";
+      if (stateText !== shown) this.results.speak(stateText);
+      shown = stateText;
     };
     const drawing = setInterval(draw, 100);
     const asking = setInterval(ask, ASK_AFTER_MS);

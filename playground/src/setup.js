@@ -3,7 +3,7 @@
 import { buildCommand, checkOption, defaultValue } from "./command.js";
 import { byId, h } from "./dom.js";
 import { parseEnvironment } from "./project.js";
-import { joinWords, splitWords } from "./words.js";
+import { joinArguments, splitArguments } from "./argv.js";
 
 export class Setup {
   /**
@@ -50,11 +50,11 @@ export class Setup {
     });
   }
 
-  /** The arguments to run, or what is wrong. @returns {{words: string[]} | {error: string}} */
+  /** The arguments to run, or what is wrong. @returns {{argv: string[]} | {error: string}} */
   currentCommand() {
     const { project } = this;
     if (this.commandError) return { error: this.commandError };
-    if (project.cmd) return project.cmd.length ? { words: project.cmd } : { error: "The command is empty. Enter a command, or reset it to the image's." };
+    if (project.cmd) return project.cmd.length ? { argv: project.cmd } : { error: "The command is empty. Enter a command, or reset it to the image's." };
     const image = this.currentImage();
     if (!image && !this.listHasCome()) return { error: "The list of images is still loading. The command depends on it." };
     if (!image) return { error: project.image ? `${project.image} is not on this server. Choose another image.` : "Choose an image first." };
@@ -62,9 +62,9 @@ export class Setup {
   }
 
   takeCommand() {
-    const split = splitWords(this.command.value);
+    const split = splitArguments(this.command.value);
     this.commandError = "error" in split ? split.error : "";
-    if ("words" in split) this.project.cmd = split.words;
+    if ("argv" in split) this.project.cmd = split.argv;
     this.reset.hidden = false;
     this.showProblem();
     this.fitCommand();
@@ -86,7 +86,7 @@ export class Setup {
   drawCommand() {
     this.commandError = "";
     const command = this.currentCommand();
-    this.command.value = "words" in command ? joinWords(command.words) : this.project.cmd ? joinWords(this.project.cmd) : "";
+    this.command.value = "argv" in command ? joinArguments(command.argv) : this.project.cmd ? joinArguments(this.project.cmd) : "";
     this.reset.hidden = this.project.cmd === null;
     this.showProblem();
     this.fitCommand();

@@ -6,10 +6,10 @@ import { encodeLink } from "./link.js";
 const SETTLE_MS = 400;
 
 export class Share {
-  /** @param {import("./project.js").Project} project @param {(text: string) => void} say */
-  constructor(project, say) {
+  /** @param {import("./project.js").Project} project @param {(text: string) => void} notify */
+  constructor(project, notify) {
     this.project = project;
-    this.say = say;
+    this.notify = notify;
     this.timer = 0;
     /** @type {string|null} the fragment that this page wrote last; null while the fragment is that of a link */
     this.own = "";
@@ -50,7 +50,7 @@ export class Share {
 
   /** @param {string} hash */
   write(hash) {
-    if (hash === "" && this.own !== "") this.say("This program is now too large for a link. The address bar does not contain it, and it is lost when the page is closed.");
+    if (hash === "" && this.own !== "") this.notify("This program is now too large for a link. The address bar does not contain it, and it is lost when the page is closed.");
     this.own = hash;
     byId("open-full").href = `/${hash}`;
     try {

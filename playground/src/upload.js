@@ -29,10 +29,10 @@ async function readTransfer(transfer) {
 }
 
 export class Upload {
-  /** @param {import("./project.js").Project} project @param {(text: string) => void} say @param {{input_bytes?: number}} limits */
-  constructor(project, say, limits) {
+  /** @param {import("./project.js").Project} project @param {(text: string) => void} notify @param {{input_bytes?: number}} limits */
+  constructor(project, notify, limits) {
     this.project = project;
-    this.say = say;
+    this.notify = notify;
     this.limits = limits;
     const chooser = byId("upload-files");
     byId("upload").addEventListener("click", () => chooser.click());
@@ -78,8 +78,8 @@ export class Upload {
       if (bytes.length > LINKED_FILE_BYTES_MAX) large++;
       this.project.put(text === null ? { name, bytes } : { name, text });
     }
-    if (problems.length) this.say(problems.slice(0, 3).join(" "));
-    else if (large) this.say(`${large === 1 ? "One file is" : `${large} files are`} too large for a link. A shared link will not contain ${large === 1 ? "it" : "them"}.`);
+    if (problems.length) this.notify(problems.slice(0, 3).join(" "));
+    else if (large) this.notify(`${large === 1 ? "One file is" : `${large} files are`} too large for a link. A shared link will not contain ${large === 1 ? "it" : "them"}.`);
   }
 
   /** @param {string} name @param {number} size */

@@ -4,11 +4,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { createDeflateRaw, createInflateRaw } from "node:zlib";
-import { buildCommand, checkOption, optionWords, takesFile } from "../../playground/src/command.js";
+import { buildCommand, checkOption, optionArguments, acceptsFile } from "../../playground/src/command.js";
 import { globMatches } from "../../playground/src/glob.js";
 import { decodeLink, encodeLink } from "../../playground/src/link.js";
 import { checkPath, parseEnvironment, Project } from "../../playground/src/project.js";
-import { joinWords, splitWords } from "../../playground/src/words.js";
+import { joinArguments, splitArguments } from "../../playground/src/argv.js";
 import { TOP } from "./service.mjs";
 
 // Browsers have "deflate-raw"; Debian's node has it in zlib only.
@@ -30,9 +30,9 @@ test("the page's globs match what the balancer's do: tests/unit/test_glob.c", as
 
 test("a command line is what it was after it was written and read", () => {
   for (const words of [["sh", "-c", "echo 'it''s' \"$X\" > /output/a"], ["", " ", "\t\n"], ["a\\b", "-DX=\"y z\"", "ünïcode", "*"]])
-    assert.deepEqual(splitWords(joinWords(words)), { words });
-  assert.deepEqual(splitWords(`a "b \\"c\\" $d" 'e f'g\\ h ''`), { words: ["a", 'b "c" $d', "e fg h", ""] });
-  for (const line of ["'", 'a "b', "a\\"]) assert.ok("error" in splitWords(line), line);
+    assert.deepEqual(splitArguments(joinArguments(words)), { argv: words });
+  assert.deepEqual(splitArguments(`a "b \\"c\\" $d" 'e f'g\\ h ''`), { argv: ["a", 'b "c" $d', "e fg h", ""] });
+  for (const line of ["'", 'a "b', "a\\"]) assert.ok("error" in splitArguments(line), line);
 });
 
 const image = {
@@ -42,20 +42,20 @@ const image = {
 };
 
 test("an image's command is built for the files and options", () => {
-  assert.deepEqual(buildCommand(image, ["a.c", "sub/b.c", "x.h"], {}), { words: ["cc", "-O1", "a.c", "sub/b.c"] });
-  assert.deepEqual(buildCommand(image, ["Makefile", "a.c"], {}), { words: ["make"] });
-  assert.deepEqual(optionWords(image, { all: true, jobs: 3, level: "0", strange: "x" }), ["-O0", "-Wall", "-j", "3"]);
+  assert.deepEqual(buildCommand(image, ["a.c", "sub/b.c", "x.h"], {}), { argv: ["cc", "-O1", "a.c", "sub/b.c"] });
+  assert.deepEqual(buildCommand(image, ["Makefile", "a.c"], {}), { argv: ["make"] });
+  assert.deepEqual(optionArguments(image, { all: true, jobs: 3, level: "0", strange: "x" }), ["-O0", "-Wall", "-j", "3"]);
   assert.match(JSON.stringify(buildCommand(image, ["a.txt"], {})), /needs a file that matches \*\.c/);
   assert.match(JSON.stringify(buildCommand({ ...image, default_cmd: [] }, ["a.c"], {})), /has no default command/);
-  assert.equal(takesFile(image, "deep/main.c"), true);
-  assert.equal(takesFile(image, "main.py"), false);
+  assert.equal(acceptsFile(image, "deep/main.c"), true);
+  assert.equal(acceptsFile(image, "main.py"), false);
 });
 
 test("an option takes no value that its schema does not allow, wherever it comes from", () => {
   const { level, jobs } = image.options.properties;
   assert.equal(checkOption(level, "2"), "one of 0, 1");
   for (const value of ["0", "9", "1.5", "x"]) assert.notEqual(checkOption(jobs, value), "", value);
-  assert.deepEqual(optionWords(image, { level: "2", jobs: 99, all: "yes", __proto__: { all: true } }), []);
+  assert.deepEqual(optionArguments(image, { level: "2", jobs: 99, all: "yes", __proto__: { all: true } }), []);
 });
 
 test("a link holds the whole state, and what is wrong in one is refused in words", async () => {

@@ -11,25 +11,25 @@ const SIGNALS = /** @type {Record<number, [string, string]>} */ ({
 });
 
 /** @param {import("./service.js").Result} result @param {number} timeoutMs
- *  @returns {{good: boolean, short: string, words: string}} */
+ *  @returns {{good: boolean, short: string, text: string}} */
 export function describeStatus(result, timeoutMs) {
   switch (result.status) {
     case "exited":
-      return { good: result.exit_code === 0, short: `exit ${result.exit_code}`, words: result.exit_code === 0 ? "The program ended successfully." : `The program ended with exit status ${result.exit_code}.` };
+      return { good: result.exit_code === 0, short: `exit ${result.exit_code}`, text: result.exit_code === 0 ? "The program ended successfully." : `The program ended with exit status ${result.exit_code}.` };
     case "signaled": {
       const [name, meaning] = SIGNALS[result.signal ?? 0] ?? [`signal ${result.signal}`, ""];
-      return { good: false, short: name, words: `A signal ended the program: ${name}${meaning ? `, ${meaning}` : ""}.` };
+      return { good: false, short: name, text: `A signal ended the program: ${name}${meaning ? `, ${meaning}` : ""}.` };
     }
     case "timeout":
-      return { good: false, short: "timeout", words: `The program ran longer than ${formatTime(timeoutMs * 1000)} and was stopped. Its output until then is shown. The limit is in “Setup”.` };
+      return { good: false, short: "timeout", text: `The program ran longer than ${formatTime(timeoutMs * 1000)} and was stopped. Its output until then is shown. The limit is in “Setup”.` };
     case "oom":
-      return { good: false, short: "out of memory", words: "The program used more memory than a job may use, and was stopped." };
+      return { good: false, short: "out of memory", text: "The program used more memory than a job may use, and was stopped." };
     case "output_limit":
-      return { good: result.exit_code === 0, short: `exit ${result.exit_code}, too many files`, words: `The program wrote more than can be sent back: ${result.outputs_dropped} of its files are missing.` };
+      return { good: result.exit_code === 0, short: `exit ${result.exit_code}, too many files`, text: `The program wrote more than can be sent back: ${result.outputs_dropped} of its files are missing.` };
     case "vm_error":
-      return { good: false, short: "VM failed", words: `The virtual machine failed${result.reason ? `: ${result.reason}` : ""}. This is not a fault of your program. Run it again.` };
+      return { good: false, short: "VM failed", text: `The virtual machine failed${result.reason ? `: ${result.reason}` : ""}. This is not a fault of your program. Run it again.` };
     default:
-      return { good: false, short: result.status, words: `The server reports the status "${result.status}".` };
+      return { good: false, short: result.status, text: `The server reports the status "${result.status}".` };
   }
 }
 

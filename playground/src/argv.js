@@ -2,26 +2,26 @@
 
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
-/** @param {string} word */
-function quote(word) {
-  if (PLAIN.test(word)) return word;
-  return `'${word.replaceAll("'", "'\\''")}'`;
+/** @param {string} argument */
+function quote(argument) {
+  if (PLAIN.test(argument)) return argument;
+  return `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-/** @param {string[]} words */
-export function joinWords(words) {
-  return words.map(quote).join(" ");
+/** @param {string[]} argv */
+export function joinArguments(argv) {
+  return argv.map(quote).join(" ");
 }
 
 /**
  * Quotes work as in sh. '...' is literal. In "..." and outside of quotes, a backslash makes the next character
  * literal.
  * @param {string} line
- * @returns {{words: string[]} | {error: string}}
+ * @returns {{argv: string[]} | {error: string}}
  */
-export function splitWords(line) {
-  const words = [];
-  let word = "";
+export function splitArguments(line) {
+  const argv = [];
+  let argument = "";
   let begun = false;
   for (let at = 0; at < line.length; at++) {
     const c = line[at];
@@ -29,24 +29,24 @@ export function splitWords(line) {
       const end = findQuoteEnd(line, at);
       if (end < 0) return { error: `The command has an unclosed ${c}.` };
       const inside = line.slice(at + 1, end);
-      word += c === "'" ? inside : inside.replace(/\\(["\\$`\n])/g, (_, taken) => (taken === "\n" ? "" : taken));
+      argument += c === "'" ? inside : inside.replace(/\\(["\\$`\n])/g, (_, taken) => (taken === "\n" ? "" : taken));
       begun = true;
       at = end;
     } else if (c === "\\") {
       if (at + 1 === line.length) return { error: "The command ends with a backslash." };
-      word += line[++at];
+      argument += line[++at];
       begun = true;
     } else if (/\s/.test(c)) {
-      if (begun) words.push(word);
-      word = "";
+      if (begun) argv.push(argument);
+      argument = "";
       begun = false;
     } else {
-      word += c;
+      argument += c;
       begun = true;
     }
   }
-  if (begun) words.push(word);
-  return { words };
+  if (begun) argv.push(argument);
+  return { argv };
 }
 
 /** @param {string} line @param {number} start the position of the quote */
