@@ -1,6 +1,7 @@
-/* Writing cpio newc (cpio(5), "New ASCII Format") with O_DIRECT: one copy, from the chunk to the device's
- * memory, past the guest's page cache. Nothing is left to flush after such a write, and an fsync(2) would
- * make the host write the shared file to its disk. */
+/* Writing cpio archives in the format newc (cpio(5), "New ASCII Format") with O_DIRECT. Bytes are
+ * copied once, from the chunk to the memory of the device, without the guest's page cache. Nothing
+ * needs a flush after such a write, and an fsync(2) would make the host write the shared file to
+ * its disk. */
 #include "guest-init/archive.h"
 
 #include "base/cleanup.h"
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 
 #define HEADER_SIZE 110u
-#define ALIGN 4u /* of names with their header, and of contents */
+#define ALIGN 4u /* of headers with their names, and of contents */
 #define CHUNK_SIZE (256u * 1024u)
 #define TRAILER "TRAILER!!!"
 
@@ -35,7 +36,7 @@ uint64_t archive_cost(size_t name_length, uint64_t size)
 
 uint64_t archive_trailer_cost(void)
 {
-    return archive_cost(sizeof TRAILER - 1, 0) + ARCHIVE_BLOCK; /* the last block is filled up */
+    return archive_cost(sizeof TRAILER - 1, 0) + ARCHIVE_BLOCK; /* the last block is padded */
 }
 
 int archive_open(struct archive *archive, const char *device, struct pe_error *err)
@@ -71,7 +72,7 @@ static int write_blocks(struct archive *archive, const uint8_t *bytes, size_t si
     return 0;
 }
 
-/* Write the chunk, which is full or filled up to whole blocks. */
+/* Write the chunk, which consists of whole blocks. */
 static int flush_chunk(struct archive *archive, struct pe_error *err)
 {
     if (archive->used > archive->capacity - archive->flushed)
@@ -101,7 +102,7 @@ static int append(struct archive *archive, const void *bytes, size_t size, struc
     return 0;
 }
 
-/* Zeroes up to the next multiple of `unit` in the archive. */
+/* Append zeros up to the next multiple of `unit` in the archive. */
 static int pad(struct archive *archive, uint64_t unit, struct pe_error *err)
 {
     static const uint8_t zeroes[ARCHIVE_BLOCK];
@@ -116,8 +117,8 @@ static int append_header(struct archive *archive, const struct archive_entry *en
     if (entry->size > archive->capacity)
         return pe_fail(err, PE_ERR_TOO_LARGE, "an output of %llu bytes", (unsigned long long)entry->size);
     unsigned links = S_ISDIR(entry->mode) ? 2 : 1;
-    /* magic, inode, mode, uid, gid, links, mtime, size, 2 x device, 2 x special device, name size, checksum
-     */
+    /* magic, inode, mode, uid, gid, links, mtime, size, device (2), special device (2), name size,
+     * checksum */
     snprintf(header, sizeof header, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
              ++archive->entries, entry->mode, 0u, 0u, links, entry->mtime, (unsigned)entry->size, 0u, 0u, 0u,
              0u, (unsigned)name_size, 0u);
@@ -134,7 +135,8 @@ int archive_append(struct archive *archive, const struct archive_entry *entry, c
     return pad(archive, ALIGN, err);
 }
 
-/* Read up to `size` bytes of a file into the chunk's free part; zeroes once the file has no more. */
+/* Read up to `size` bytes of a file into the free part of the chunk. After the end of the file,
+ * write zeros. */
 static ssize_t fill_from_file(struct archive *archive, int file, size_t size, struct pe_error *err)
 {
     uint8_t *free_part = archive->chunk + archive->used;
@@ -182,6 +184,6 @@ int archive_patch(struct archive *archive, size_t offset, const void *bytes, siz
     if (offset > ARCHIVE_BLOCK || size > ARCHIVE_BLOCK - offset)
         return pe_fail(err, PE_ERR_INVALID, "patching the archive past its first block");
     memcpy(archive->head + offset, bytes, size);
-    memcpy(archive->chunk, archive->head, ARCHIVE_BLOCK); /* the aligned place */
+    memcpy(archive->chunk, archive->head, ARCHIVE_BLOCK); /* the chunk is aligned, as O_DIRECT requires */
     return write_blocks(archive, archive->chunk, ARCHIVE_BLOCK, 0, err);
 }

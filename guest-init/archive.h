@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One block of the device, the unit of every write; also how far archive_patch() reaches. */
+/* Bytes of a block of the device. Every write has whole blocks, and archive_patch() reaches the
+ * first one. */
 #define ARCHIVE_BLOCK 4096u
 
 struct archive_entry {
@@ -20,41 +21,44 @@ struct archive_entry {
 struct archive {
     int device;                  /* owned */
     uint64_t capacity;           /* bytes of the device */
-    uint64_t flushed;            /* bytes written to the device; a multiple of ARCHIVE_BLOCK */
-    uint8_t *chunk;              /* owned, aligned; what comes after them */
+    uint64_t flushed;            /* bytes written to the device, a multiple of ARCHIVE_BLOCK */
+    uint8_t *chunk;              /* owned, aligned; the bytes that follow them */
     size_t used;                 /* bytes of chunk in use */
-    uint32_t entries;            /* so far; inode numbers */
-    uint8_t head[ARCHIVE_BLOCK]; /* copy of the first block, once it is flushed */
+    uint32_t entries;            /* number of entries, which are their inode numbers */
+    uint8_t head[ARCHIVE_BLOCK]; /* copy of the first block after it was written */
 };
 
-/* Begin at byte 0 of a device. The caller closes the archive in either case. */
+/* Begin an archive at byte 0 of a device. The caller closes the archive, also after a failure.
+ * PE_ERR_INTERNAL names the device. */
 int archive_open(struct archive *archive, const char *device, struct pe_error *err) PE_MUST_CHECK;
+
+/* Close the device and free the memory. What was not written by archive_finish() is lost. */
 void archive_close(struct archive *archive);
 #define pe_autoarchive __attribute__((cleanup(archive_close)))
 
-/* How much of the device an entry takes, header and padding included. */
+/* Bytes of the device that an entry needs, with header and padding. */
 uint64_t archive_cost(size_t name_length, uint64_t size);
 
-/* What the archive takes at its end. */
+/* Bytes of the device that the end of the archive needs. */
 uint64_t archive_trailer_cost(void);
 
-/* Append an entry with `entry->size` bytes of content. PE_ERR_TOO_LARGE when the device is full. */
+/* Append an entry with `entry->size` bytes of content. PE_ERR_TOO_LARGE if the device is full. */
 int archive_append(struct archive *archive, const struct archive_entry *entry, const void *bytes,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* The same with the content of an open file; one that is shorter than `entry->size` is filled up with zeroes.
- */
+/* The same with the content of an open file. If the file is shorter than `entry->size`, zeros
+ * follow. */
 int archive_append_file(struct archive *archive, const struct archive_entry *entry, int file,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Write the trailer and everything that is not on the device yet. */
+/* Append the trailer and write everything that is not on the device yet. */
 int archive_finish(struct archive *archive, struct pe_error *err) PE_MUST_CHECK;
 
-/* After archive_finish(): overwrite bytes within the first ARCHIVE_BLOCK. */
+/* Overwrite bytes of the first block, after archive_finish(). PE_ERR_INVALID beyond it. */
 int archive_patch(struct archive *archive, size_t offset, const void *bytes, size_t size,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Where the content of the first entry starts, when its name has that length. */
+/* The offset of the first entry's content, whose name has this length. */
 size_t archive_first_content(size_t name_length);
 
 #endif

@@ -1,4 +1,5 @@
-/* Reading a pipe that a hostile program writes: bounded memory, and never waiting for it. */
+/* Reading a pipe that a hostile program writes to. Memory is bounded, and no call waits for the
+ * program. */
 #include "guest-init/capture.h"
 
 #include <errno.h>
@@ -7,7 +8,8 @@
 
 #define READ_SIZE (64u * 1024u)
 
-/* Larger than the default 64 KiB: fewer switches between the program and its reader. */
+/* More than the default of 64 KiB, so that there are fewer switches between the program and its
+ * reader. */
 #define PIPE_SIZE (256 * 1024)
 
 int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
@@ -19,7 +21,8 @@ int capture_open(struct capture *capture, const char *name, size_t limit, int *w
     *capture = (struct capture){.name = name, .fd = ends[0], .limit = limit};
     *write_end = ends[1];
     fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller pipe works as well */
-    /* Only this end: O_NONBLOCK on the other would be the program's, and many do not expect it. */
+    /* Only this end. The other one belongs to the program, and many programs do not expect
+     * O_NONBLOCK. */
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
         return pe_fail_errno(err, "setting the pipe for %s non-blocking", name);
     return 0;

@@ -1,4 +1,4 @@
-/* One output stream of the program: what comes through a pipe, kept up to a limit. */
+/* One output stream of the program, read from a pipe and kept up to a limit. */
 #ifndef PE_GUEST_CAPTURE_H
 #define PE_GUEST_CAPTURE_H
 
@@ -11,16 +11,17 @@
 struct capture {
     const char *name; /* for error messages */
     int fd;           /* read end, owned; -1 once every writer has closed */
-    size_t limit;     /* bytes to keep; what comes after is read and dropped */
+    size_t limit;     /* bytes to keep; later ones are read and dropped */
     struct pe_buf kept;
-    bool truncated; /* something was dropped */
+    bool truncated; /* bytes were dropped */
 };
 
-/* Make the pipe; the caller owns `*write_end`. */
+/* Make the pipe. The caller owns `*write_end`, and frees the capture, also after a failure. */
 int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Read once what is there, without blocking: 1 when more may be there, 0 when nothing is or ever will be. */
+/* Read once, without blocking. Returns 1 if there may be more to read, and 0 if the pipe is empty
+ * or closed. */
 int capture_read(struct capture *capture, struct pe_error *err) PE_MUST_CHECK;
 
 /* Close the pipe and free the bytes that were kept. */

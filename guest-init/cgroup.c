@@ -1,4 +1,4 @@
-/* Cgroup v2 files of the job: one write or one read each. */
+/* Reading and writing the files of cgroups, version 2. */
 #include "guest-init/cgroup.h"
 
 #include "base/cleanup.h"
@@ -15,7 +15,7 @@
 
 #define CGROUP_FILE_MAX 4096u
 
-/* For pe-init and crun: both streams, the paths of the outputs, crun itself. */
+/* Memory for pe-init and crun: both streams, the paths of the outputs, and crun itself. */
 #define RESERVE_KIB (32u * 1024u)
 
 #define CGROUP_PATH_MAX 128u
@@ -44,7 +44,7 @@ int cgroup_prepare(const char *cgroup, struct pe_error *err)
     if (write_file(GUEST_CGROUP_ROOT, switches, "+memory +pids", err) < 0 ||
         write_file(cgroup, switches, "+memory +pids", err) < 0)
         return -1;
-    /* A kernel without the cpu controller will do: cpu.stat has the times all the same. */
+    /* The kernel may lack the cpu controller. cpu.stat has the times without it as well. */
     return write_file(GUEST_CGROUP_ROOT, switches, "+cpu", &ignored) < 0
                ? 0
                : write_file(cgroup, switches, "+cpu", err);
@@ -59,7 +59,7 @@ int cgroup_renew(const char *cgroup, struct pe_error *err)
     return cgroup_prepare(cgroup, err);
 }
 
-/* The number behind `key` and a space at the start of a line of `text`; 0 when there is none. */
+/* The number after `key` and a space at the start of a line; 0 if there is no such line. */
 static uint64_t number_after(const char *text, const char *key)
 {
     size_t length = strlen(key);
@@ -71,7 +71,7 @@ static uint64_t number_after(const char *text, const char *key)
     return 0;
 }
 
-/* The content of a small file as text, empty when it cannot be read. */
+/* The content of a small file; an empty text if it cannot be read. */
 static const char *read_text(const char *path, struct pe_buf *buf)
 {
     struct pe_error ignored;
@@ -99,7 +99,7 @@ int cgroup_limit_container(const char *cgroup, uint64_t bytes, uint64_t *before,
     char container[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX], limit[32];
     pe_autobuf struct pe_buf buf = {0};
     file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
-    if (!*before) /* "max" is no number, and no limit */
+    if (!*before) /* "max" is not a number; it means that there is no limit */
         *before = strtoull(read_text(file_of(container, "memory.max", path), &buf), NULL, 10);
     if (!*before)
         *before = INT64_MAX;
@@ -120,6 +120,6 @@ void cgroup_read_usage(const char *cgroup, struct cgroup_usage *usage)
     usage->user_us = number_after(text, "user_usec");
     usage->system_us = number_after(text, "system_usec");
     usage->peak_kib = strtoull(read_text(file_of(cgroup, "memory.peak", path), &buf), NULL, 10) / 1024;
-    /* Hierarchical: counts kills in the container's cgroup below. */
+    /* memory.events is hierarchical, so it counts kills in the container's cgroup as well. */
     usage->oom_kills = number_after(read_text(file_of(cgroup, "memory.events", path), &buf), "oom_kill");
 }

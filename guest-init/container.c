@@ -1,6 +1,5 @@
-/* crun from its start to its end, and the hand-over to the shim. How a program is watched is run.c's
- * business.
- */
+/* Making containers with crun, and handing programs to the shim. guest-init/supervise.c watches the
+ * programs. */
 #include "guest-init/container.h"
 
 #include "base/cleanup.h"
@@ -22,11 +21,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* How long crun may take, and a killed container. Generous: a guest may be emulated on a loaded host. */
+/* Time limits for crun, and for a container that was killed. They are long because a guest may be
+ * emulated on a busy machine. */
 #define START_TIMEOUT_US (30 * 1000000ull)
 #define END_TIMEOUT_MS 10000
 
-/* What crun may say before it is cut. */
+/* Bytes of crun's output that are kept. */
 #define CRUN_TEXT_MAX 4096u
 
 const struct container_kind container_of_job = {GUEST_JOB "/config.json", GUEST_CGROUP_JOB};
@@ -47,7 +47,8 @@ static void forget(struct container *container)
     *container = CONTAINER_NONE;
 }
 
-/* The write ends close with this scope: the container's copies are then the only ones. */
+/* The write ends of the pipes are closed at the end of this function, so that only the container
+ * has them. */
 static int spawn_crun(struct container *container, pid_t *crun, struct pe_error *err)
 {
     pe_autoclose int out = -1;
@@ -67,7 +68,7 @@ static int spawn_crun(struct container *container, pid_t *crun, struct pe_error 
     return crun_spawn(container->kind->config, &fds, crun, err);
 }
 
-/* The first line of what is on stderr says what is wrong. */
+/* The first line on stderr says what is wrong. */
 static int crun_failed(struct container *container, struct pe_error *err)
 {
     struct pe_error ignored;
@@ -77,11 +78,11 @@ static int crun_failed(struct container *container, struct pe_error *err)
     size_t length = 0;
     const uint8_t *line = pe_cursor_read_until(&text, '\n', &length);
     if (!line || length == 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "crun ended without making a container or saying why");
+        return pe_fail(err, PE_ERR_INTERNAL, "crun ended without a container and without a message");
     return pe_fail(err, PE_ERR_INTERNAL, "crun: %.*s", (int)length, (const char *)line);
 }
 
-/* crun runs detached: it ends when the container stands. */
+/* crun runs with --detach, so it ends when the container is complete. */
 static int await_crun(struct container *container, pid_t crun, struct pe_error *err)
 {
     pe_autoclose int crun_fd = pidfd_of(crun, err);
@@ -106,7 +107,7 @@ static int await_shim(struct container *container, struct pe_error *err)
     struct shim_record record = {0};
     struct pollfd wait = {.fd = container->channel, .events = POLLIN};
     if (poll(&wait, 1, START_TIMEOUT_US / 1000) <= 0)
-        return pe_fail(err, PE_ERR_LOST, "the shim does not report");
+        return pe_fail(err, PE_ERR_LOST, "pe-shim does not report that it waits for a program");
     if (recv(container->channel, &record, sizeof record, 0) != (ssize_t)sizeof record ||
         record.kind != SHIM_WAITING)
         return crun_failed(container, err);
@@ -123,7 +124,7 @@ static int find_shim(struct container *container, struct pe_error *err)
     return container->shim_fd < 0 ? -1 : 0;
 }
 
-/* What crun had to say about a container that stands is not the program's. */
+/* Drop what crun printed about a complete container: it is not output of the program. */
 static int forget_crun_text(struct container *container, struct pe_error *err)
 {
     struct capture *captures[] = {&container->out, &container->err};
@@ -152,7 +153,7 @@ int container_start(struct container *container, const struct container_kind *ki
         pe_fail_errno(err, "the channel to the shim");
     }
     int discarded = container_discard(container, &ignored);
-    (void)discarded; /* the first fault is the one to report */
+    (void)discarded; /* the first error is the one to report */
     return -1;
 }
 
@@ -181,8 +182,9 @@ static int send_descriptors(int channel, const int fds[SHIM_GIVEN_COUNT], struct
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int));
     memcpy(CMSG_DATA(header), fds, SHIM_GIVEN_COUNT * sizeof(int));
-    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1 ? 0
-                                                         : pe_fail_errno(err, "giving the shim its program");
+    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1
+               ? 0
+               : pe_fail_errno(err, "sending the program to pe-shim");
 }
 
 int container_give_program(struct container *container, struct pe_error *err)

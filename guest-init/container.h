@@ -1,5 +1,5 @@
-/* The container: made by crun, with pe-shim in it waiting for a program. It can be made long before there is
- * a job. */
+/* The container. crun makes it, and pe-shim waits in it for a program. It can be made long before
+ * there is a job. */
 #ifndef PE_GUEST_CONTAINER_H
 #define PE_GUEST_CONTAINER_H
 
@@ -8,10 +8,10 @@
 
 #include <sys/types.h>
 
-/* Which of the input's configurations it is made of, and where its processes are. */
+/* The configuration that a container is made of, and its cgroup. */
 struct container_kind {
     const char *config; /* path below GUEST_JOB */
-    const char *cgroup; /* parent of the cgroup that the configuration names */
+    const char *cgroup; /* path of the parent of the cgroup that the configuration names */
 };
 
 extern const struct container_kind container_of_job, container_of_prewarm;
@@ -20,24 +20,25 @@ struct container {
     const struct container_kind *kind;
     pid_t shim;
     int shim_fd;             /* pidfd of the shim; -1: there is no container */
-    int channel;             /* to the shim, nonblocking (shim_record.h) */
-    struct capture out, err; /* what the container prints */
+    int channel;             /* socket to the shim, nonblocking (shim_record.h) */
+    struct capture out, err; /* stdout and stderr of the container */
 };
 
 #define CONTAINER_NONE \
     ((struct container){.shim_fd = -1, .channel = -1, .out = {.fd = -1}, .err = {.fd = -1}})
 
-/* Have crun make a container of the bundle at GUEST_JOB, whose configuration names pe-shim as the process,
- * and wait until the shim waits. All of the configuration's confinement is then in force. Afterwards the
- * bundle is not needed any more, and no crun runs. The error is crun's own first line. */
+/* Have crun make a container of the bundle at GUEST_JOB, and wait until the shim in it waits for a
+ * program. The confinement of the configuration is then complete, crun has ended, and the bundle is
+ * not needed any more. If crun fails, the error is the first line that it printed. */
 int container_start(struct container *container, const struct container_kind *kind,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Mount the job's tree (job_mounts.h) and have the program of GUEST_JOB executed. */
+/* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
+ * executes. */
 int container_give_program(struct container *container, struct pe_error *err) PE_MUST_CHECK;
 
-/* Kill everything in it, wait until it is gone and close what we hold. Harmless on CONTAINER_NONE, which it
- * leaves behind. */
+/* Kill all processes of the container, wait until it is gone and close its descriptors. `container`
+ * is CONTAINER_NONE then, which is allowed as the argument, too. */
 int container_discard(struct container *container, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* fork and exec of crun. What becomes of the container is container.c's business. */
+/* Starting crun. guest-init/container.c waits for it and for the container. */
 #include "guest-init/crun.h"
 
 #include "guest-init/layout.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* In the child: nothing but system calls until exec. */
+/* In the child, which may only make system calls until exec. */
 static void become_crun(const char *config, const struct crun_descriptors *fds, const char *name)
 {
     const char *const argv[] = {
@@ -27,12 +27,12 @@ static void become_crun(const char *config, const struct crun_descriptors *fds, 
         NULL,
     };
     static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
-    /* All four are above SHIM_CHANNEL_FD (pe-init opened 0 to 2, then the control channel), so that no dup2
-     * overwrites one that is still needed; the copies are not close-on-exec. */
+    /* All four are above SHIM_CHANNEL_FD, since pe-init has opened 0 to 2 and then the serial port.
+     * So no dup2 overwrites a descriptor that is still needed. The copies are not close-on-exec. */
     if (dup2(fds->in, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
         dup2(fds->err, STDERR_FILENO) < 0 || dup2(fds->channel, SHIM_CHANNEL_FD) < 0)
         _exit(126);
-    /* pe-init's -1000 would make the program immune to the OOM killer. */
+    /* Inherited from pe-init, -1000 would protect the program from the OOM killer. */
     int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (oom < 0 || write(oom, "0", 1) != 1)
         _exit(126);

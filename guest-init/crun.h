@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* Where crun leaves the PID of the container's first process, decimal. */
+/* The file in which crun writes the PID of the container's first process, in decimal. */
 #define CRUN_PID_FILE "/run/pe/shim.pid"
 
 struct crun_descriptors {
@@ -14,8 +14,9 @@ struct crun_descriptors {
     int channel;      /* becomes SHIM_CHANNEL_FD, for pe-shim */
 };
 
-/* Start `crun run --detach` on the bundle at GUEST_JOB with `config`, a file name in it, as a container with
- * a name of its own. The descriptors stay the caller's. */
+/* Start `crun run --detach` on the bundle at GUEST_JOB. `config` is the path of the configuration.
+ * The container gets a name of its own. The descriptors remain the caller's. `*crun` is the process
+ * to wait for. */
 int crun_spawn(const char *config, const struct crun_descriptors *fds, pid_t *pid,
                struct pe_error *err) PE_MUST_CHECK;
 

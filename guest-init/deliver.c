@@ -1,5 +1,5 @@
-/* The order of the output archive: result, stdout, stderr, dir/... How an archive is written and which files
- * are wanted is decided elsewhere. */
+/* The content of the output archive: result, stdout, stderr, dir/... guest-init/archive.c writes
+ * it, and guest-init/outputs.c finds the files. */
 #include "guest-init/deliver.h"
 
 #include "base/cleanup.h"
@@ -23,7 +23,7 @@ static uint64_t less(uint64_t from, uint64_t amount)
     return from > amount ? from - amount : 0;
 }
 
-/* What is left for the files when everything else is in the archive. */
+/* The limits for files: what the other entries leave. */
 static struct outputs_limits files_limits(const struct guest_job *job, const struct exit_report *report,
                                           uint64_t capacity)
 {
@@ -84,7 +84,8 @@ static int append_all(struct archive *archive, const struct exit_report *report,
     return archive_finish(archive, err);
 }
 
-/* `result` comes first, but says how long everything after it took. */
+/* The first entry, `result`, says how long the rest of the archive took. It is written at the end.
+ */
 static int patch_output_us(struct archive *archive, const struct pe_buf *result, uint64_t output_us,
                            struct pe_error *err)
 {
@@ -92,7 +93,7 @@ static int patch_output_us(struct archive *archive, const struct pe_buf *result,
     int length = snprintf(digits, sizeof digits, "%0*llu", (int)EXIT_REPORT_OUTPUT_US_DIGITS,
                           (unsigned long long)output_us);
     if (length != (int)EXIT_REPORT_OUTPUT_US_DIGITS)
-        return 0; /* hours: leave it out */
+        return 0; /* more than two hours; the value stays 0 */
     size_t place = archive_first_content(sizeof RESULT - 1) + result->size - 1 - EXIT_REPORT_OUTPUT_US_DIGITS;
     return archive_patch(archive, place, digits, EXIT_REPORT_OUTPUT_US_DIGITS, err);
 }

@@ -1,4 +1,4 @@
-/* Writing the report and the outputs to the output device. */
+/* Writing the report and the output files to the output device. */
 #ifndef PE_GUEST_DELIVER_H
 #define PE_GUEST_DELIVER_H
 
@@ -6,8 +6,8 @@
 #include "guest-init/exit_report.h"
 #include "guest-init/job.h"
 
-/* Write the whole archive of proto/guest-contract.md. Counts outputs that cannot be sent into `report`. Of
- * an report that is a vm_error no output files are sent. */
+/* Write the archive that proto/guest-contract.md defines. Files that cannot be sent are counted in
+ * `report`. If the status is EXIT_REPORT_VM_ERROR, no files are sent. */
 int deliver(const struct guest_job *job, struct exit_report *report, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* What became of the job: filled in by run.c, written as the archive's `result` entry. */
+/* The report on a program: how it ended and what it used. guest-init/supervise.c fills it in, and
+ * it becomes the entry `result` of the output archive. */
 #ifndef PE_GUEST_INIT_EXIT_REPORT_H
 #define PE_GUEST_INIT_EXIT_REPORT_H
 
@@ -19,23 +20,23 @@ enum exit_report_status {
 
 struct exit_report {
     enum exit_report_status status;
-    int exit_code;               /* -1: it did not exit */
+    int exit_code;               /* -1: the program did not exit */
     int signal;                  /* 0: none */
-    uint64_t exec_us;            /* from `go` to the program's start */
-    uint64_t wall_us;            /* from there to its end */
+    uint64_t exec_us;            /* from `go` to the start of the program */
+    uint64_t wall_us;            /* from its start to its end */
     uint64_t user_us, system_us; /* CPU time */
     uint64_t max_rss_kib;
     bool stdout_truncated, stderr_truncated;
     uint64_t outputs_dropped;
-    char reason[256];       /* of EXIT_REPORT_VM_ERROR, else empty */
+    char reason[256];       /* only of EXIT_REPORT_VM_ERROR */
     struct pe_buf out, err; /* stdout and stderr, owned */
 };
 
-/* The VM or its init failed: status and reason, with everything else left as it is. */
+/* Set status and reason after a failure of pe-init or the VM. The other members stay. */
 void exit_report_set_vm_error(struct exit_report *report, const struct pe_error *err);
 
-/* Append the flat text of `result`. The last line is `output_us=` and EXIT_REPORT_OUTPUT_US_DIGITS digits, so
- * that the time can be put in when it is known. */
+/* Append the flat text of `result`. The last line is `output_us=` and EXIT_REPORT_OUTPUT_US_DIGITS
+ * zeros, which are overwritten when the time is known. */
 int exit_report_encode(const struct exit_report *report, struct pe_buf *text,
                        struct pe_error *err) PE_MUST_CHECK;
 #define EXIT_REPORT_OUTPUT_US_DIGITS 10u

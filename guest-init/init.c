@@ -1,6 +1,6 @@
-/* pe-init: PID 1 of the guest. One VM, one job: get ready, wait for the job, run it, deliver, wait to be
- * killed. What the host relies on is written in proto/guest-contract.md. It never exits: that would be a
- * kernel panic. */
+/* pe-init: PID 1 of the guest. A VM has one job: pe-init gets ready, waits for the job, runs it,
+ * writes the output and waits until the VM is killed. proto/guest-contract.md says what the host
+ * relies on. pe-init never exits, because that would be a kernel panic. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/cgroup.h"
@@ -28,7 +28,7 @@ static void wait_to_be_killed(void)
         pause();
 }
 
-/* The control channel is the last that may work; if it does not, the host notices the silence. */
+/* If the serial port does not work either, the host notices that nothing arrives. */
 static void fail(int serial, const struct pe_error *why) __attribute__((noreturn));
 static void fail(int serial, const struct pe_error *why)
 {
@@ -40,7 +40,7 @@ static void fail(int serial, const struct pe_error *why)
     wait_to_be_killed();
 }
 
-/* The OOM killer must not take PID 1, whatever the container's memory limit is. */
+/* The OOM killer must never choose PID 1. */
 static int survive_oom(struct pe_error *err)
 {
     pe_autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -49,14 +49,14 @@ static int survive_oom(struct pe_error *err)
     return pe_write_all(fd, "-1000", 5, "/proc/self/oom_score_adj", err);
 }
 
-/* The host only asks whether guests run at all: pe_probe=1 on the kernel's command line, which init gets as
- * environment. */
+/* True if the host only tests whether guests run at all. The kernel puts pe_probe=1 of its command
+ * line into the environment of PID 1. */
 static int is_probe(void)
 {
     return getenv("pe_probe") != NULL;
 }
 
-/* As far as it goes without knowing the job. */
+/* Do everything that does not depend on the job. */
 static int get_ready(struct prepared *prepared, struct pe_error *err)
 {
     if (is_probe())
@@ -64,10 +64,10 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
         prepare(prepared, err) < 0)
         return -1;
-    return cgroup_limit_memory(GUEST_CGROUP_JOB, err); /* last: everything that stays is in memory by now */
+    return cgroup_limit_memory(GUEST_CGROUP_JOB, err); /* last, when everything that stays is in memory */
 }
 
-/* The container that is prepared, or one made now: the job brings a config.json of its own. */
+/* Use the prepared container, or make one of the job's own config.json. */
 static int have_container(struct container *container, const struct guest_job *job, struct pe_error *err)
 {
     if (container->shim_fd >= 0 && !job->new_container)
@@ -88,7 +88,7 @@ static int perform(struct container *container, struct guest_job *job, uint64_t 
     return supervise_program(container, job, go_us, -1, report, err);
 }
 
-/* Until the host says `go`. */
+/* Handle the host's commands until it sends `go`. */
 static int wait_for_job(int serial, struct prepared *prepared, struct pe_error *err)
 {
     enum serial_command command = SERIAL_WAKE;

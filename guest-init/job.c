@@ -1,4 +1,4 @@
-/* Decoding `job`. Pure parsing: reads bytes, touches nothing. */
+/* Decoding the file `job`. This file only parses text. */
 #include "guest-init/job.h"
 
 #include "codec/flat.h"
@@ -97,7 +97,7 @@ int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct
     if (version != JOB_VERSION)
         return pe_fail(err, PE_ERR_MALFORMED, "the job has version %llu, this guest knows %u",
                        (unsigned long long)version, JOB_VERSION);
-    if (job->scratch_bytes == 0) /* a tmpfs of size 0 has no limit */
+    if (job->scratch_bytes == 0) /* for tmpfs, a size of 0 means no limit */
         return pe_fail(err, PE_ERR_MALFORMED, "the job: 'scratch_bytes' is 0");
     return 0;
 }

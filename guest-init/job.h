@@ -1,4 +1,4 @@
-/* The job as the guest sees it: the decoded `job` file of the input (proto/guest-contract.md). */
+/* The file `job` of the input (proto/guest-contract.md), decoded. */
 #ifndef PE_GUEST_JOB_H
 #define PE_GUEST_JOB_H
 
@@ -13,20 +13,21 @@
 struct guest_job {
     uint64_t now_ns; /* CLOCK_REALTIME */
     uint8_t entropy[GUEST_ENTROPY_BYTES];
-    uint64_t timeout_ms;    /* for the program, from its start */
+    uint64_t timeout_ms;    /* of the program, from its start */
     uint64_t stdout_limit;  /* bytes */
     uint64_t stderr_limit;  /* bytes */
     uint64_t output_limit;  /* bytes of stdout, stderr and files together */
     uint64_t output_files;  /* entries below the output folder */
     uint64_t scratch_bytes; /* size of the tmpfs behind everything writable */
-    bool new_container;     /* the one that is prepared does not fit this job */
-    bool prewarm;           /* of a preparation: make a second container, for prewarming */
-    char **globs;           /* owned; which outputs are wanted */
-    size_t glob_count;      /* 0: all of them */
+    bool new_container;     /* the prepared container does not fit this job */
+    bool prewarm;           /* in a preparation: make a second container for prewarming */
+    char **globs;           /* owned; globs of the files to send */
+    size_t glob_count;      /* 0: send all files */
 };
 
-/* Decode the text of a `job` file. Every key but `output`, `new_container` and `prewarm` has to be there;
- * unknown keys are ignored. The caller frees `job` in either case. */
+/* Decode the text of a file `job`. All keys are required except `output`, `new_container` and
+ * `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is wrong. The caller frees `job`,
+ * also after a failure. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free the globs and zero the struct. */

@@ -1,8 +1,7 @@
-/* Mounting into a container from outside: detached mounts (open_tree(2), fsmount(2)) are made here, then
- * moved to their places from within the container's mount namespace. Nothing of the user's has run at that
- * time, but the container's root is an image that nobody vouches for: its paths are resolved without
- * following symlinks.
- */
+/* Mounting into a container from outside. Detached mounts (open_tree(2), fsmount(2)) are made here
+ * and then moved to their places from inside the container's mount namespace. No user's program has
+ * run at that time, but the root of the container is an untrusted image, so its paths are resolved
+ * without following symlinks. */
 #include "guest-init/job_mounts.h"
 
 #include "base/cleanup.h"
@@ -37,8 +36,8 @@ static int set(int context, const char *key, const char *value, struct pe_error 
 static int make_work(uint64_t attributes, struct pe_error *err)
 {
     pe_autoclose int context = fsopen("overlay", FSOPEN_CLOEXEC);
-    /* Whoever the image's user is: /work and /output are the job's. The overlay's root has the mode of its
-     * upper directory. */
+    /* Every user of the image may write to /work and /output. The root of an overlay has the mode
+     * of its upper directory. */
     if (context < 0 || mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || chmod(SCRATCH_WORK_UPPER, 0777) < 0 ||
         mkdir(SCRATCH_WORK_WORK, 0755) < 0)
         return pe_fail_errno(err, "overlay for /work");
@@ -59,7 +58,7 @@ static int make_output(uint64_t attributes, struct pe_error *err)
     return clone_tree(SCRATCH_OUTPUT, attributes, err);
 }
 
-/* Where a mount goes, made if the image does not have it. */
+/* Open the folder that is the mount point, and make it if the image does not have it. */
 static int open_place(int root, const char *name, struct pe_error *err)
 {
     const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -80,7 +79,8 @@ static int attach(int root, const char *name, int mount, struct pe_error *err)
     return 0;
 }
 
-/* Entering a mount namespace changes the caller's root and working directory to that namespace's root. */
+/* Enter a mount namespace. setns(2) changes the root and the working directory of the caller to the
+ * root of that namespace; `root` undoes this if it is not -1. */
 static int enter(int namespace, int root, struct pe_error *err)
 {
     if (setns(namespace, CLONE_NEWNS) < 0)

@@ -1,4 +1,4 @@
-/* Where things lie in the guest: devices, mount points, programs (proto/guest-contract.md). */
+/* Paths in the guest: devices, mount points and programs (proto/guest-contract.md). */
 #ifndef PE_GUEST_LAYOUT_H
 #define PE_GUEST_LAYOUT_H
 
@@ -14,7 +14,7 @@
 #define GUEST_JOB "/run/pe/job"     /* the input device, read-only: crun's bundle, the user's files in dir/ */
 #define GUEST_SCRATCH "/run/pe/scratch" /* tmpfs behind everything writable */
 #define GUEST_ROOTFS "/run/pe/rootfs"   /* overlay of image and scratch */
-#define GUEST_BOOT_ID "/run/pe/boot_id" /* what the container sees as /proc/sys/kernel/random/boot_id */
+#define GUEST_BOOT_ID "/run/pe/boot_id" /* bound over /proc/sys/kernel/random/boot_id */
 
 /* In scratch: upper and work directories of the overlays, and the output folder. */
 #define SCRATCH_ROOT_UPPER GUEST_SCRATCH "/root"
@@ -25,7 +25,8 @@
 
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
 
-/* Parents of the containers' own cgroups: config.json names /job/container, prewarm.json the other. */
+/* The cgroups above those of the containers: config.json names /job/container, and prewarm.json
+ * /prewarm/container. */
 #define GUEST_CGROUP_JOB "/sys/fs/cgroup/job"
 #define GUEST_CGROUP_PREWARM "/sys/fs/cgroup/prewarm"
 #define GUEST_CGROUP_CONTAINER "container"

@@ -1,5 +1,5 @@
-/* Kernel modules: one finit_module(2) each, in the order that initramfs/build checked against their
- * dependencies. No modprobe, no dependency solving here. */
+/* Loading kernel modules with finit_module(2), in the order of a list. initramfs/build has checked
+ * that every module comes after those that it depends on. */
 #include "guest-init/modules.h"
 
 #include "base/cleanup.h"

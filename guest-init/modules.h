@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 
-/* Load every module named in GUEST_MODULES/order, in that order. One that is loaded already is fine. */
+/* Load the modules named in GUEST_MODULES/order, in that order. It is not an error if one is loaded
+ * already. PE_ERR_INTERNAL names the module that the kernel refuses. */
 int modules_load(struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
-/* The guest's mounts, in the order in which they happen. What a job gets is never unmounted: its VM is thrown
- * away. What a warm-up got is, so that nothing of it is left. */
+/* The mounts of the guest, in the order in which they happen. The mounts of a job are never
+ * unmounted, because its VM is thrown away. Those of a warm-up are, so that nothing of it remains.
+ */
 #include "guest-init/mounts.h"
 
 #include "base/cleanup.h"
@@ -16,18 +17,19 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* How long the devices may take to show up; the kernel attaches them asynchronously. */
+/* Time limit for the devices to appear. The kernel attaches them asynchronously. */
 #define DEVICES_TIMEOUT_US 20000000ull
 
 #define RELEASE_TIMEOUT_US 10000000ull
 
-/* Names in scratch: each costs about 1 KiB of kernel memory, which the container's cgroup pays for. */
+/* The greatest number of names in scratch. Each needs about 1 KiB of kernel memory, which is
+ * charged to the container's cgroup. */
 #define SCRATCH_INODES "131072"
 
-/* Bytes of scratch before a job has said how many. */
+/* The size of scratch until a job sets its own limit. */
 #define SCRATCH_SIZE_DEFAULT PE_SCRATCH_BYTES_MAX
 
-/* The first bytes of a squashfs (its superblock's magic number, little endian). */
+/* The first bytes of a squashfs: the magic number of its superblock, little endian. */
 #define SQUASHFS_MAGIC "hsqs"
 
 struct mount_point {
@@ -60,13 +62,13 @@ static int mount_all(const struct mount_point *points, size_t count, struct pe_e
     return 0;
 }
 
-/* pivot_root(2) refuses to leave the initramfs, since that root has no parent mount. A bind mount of it,
- * moved on top of it, has one. */
+/* pivot_root(2) cannot leave the initramfs, because that root has no parent mount. So a bind mount
+ * of the initramfs is moved on top of it. */
 static int cover_initramfs(struct pe_error *err)
 {
     static const struct mount_point cover = {"/", "/mnt", NULL, MS_BIND, NULL};
-    /* The first process shares its root and working directory with the kernel's threads, and setns(2) would
-     * refuse to change those of others. */
+    /* PID 1 shares its root and working directory with kernel threads. setns(2) into a mount
+     * namespace fails for a process that shares them. */
     if (unshare(CLONE_FS) < 0)
         return pe_fail_errno(err, "unsharing the root directory");
     if (mount_at(&cover, err) < 0)
@@ -108,14 +110,15 @@ int mounts_machine(struct pe_error *err)
     return make_directory("/run/pe", err);
 }
 
-/* Asynchronous attachment offers nothing to block on without netlink; this happens once, before `ready`. */
+/* Polling is acceptable here: it happens once, before `ready`, and only netlink would tell of new
+ * devices. */
 static int wait_for_device(const char *path, struct pe_error *err)
 {
     static const struct timespec pause = {.tv_nsec = 2000000};
     uint64_t deadline = pe_now_us() + DEVICES_TIMEOUT_US;
     while (access(path, F_OK) < 0) {
         if (pe_now_us() > deadline)
-            return pe_fail(err, PE_ERR_NOT_FOUND, "device %s did not show up", path);
+            return pe_fail(err, PE_ERR_NOT_FOUND, "device %s did not appear", path);
         nanosleep(&pause, NULL);
     }
     return 0;
@@ -147,8 +150,8 @@ int mounts_input(const char *device, struct pe_error *err)
     return mount_at(&input, err);
 }
 
-/* Whether `failed` with EBUSY and may be tried again: the kernel lets go of what the last process of a
- * container had open, and of its mounts, a moment after it is gone. */
+/* True, after a pause, if a call has failed with EBUSY and should be repeated. The kernel releases
+ * the open files and the mounts of a container shortly after its last process has ended. */
 static int busy(int failed, uint64_t deadline_us)
 {
     static const struct timespec pause = {.tv_nsec = 1000000};
@@ -168,8 +171,8 @@ static int unmount(const char *path, struct pe_error *err)
     return failed ? pe_fail_errno(err, "unmounting %s", path) : 0;
 }
 
-/* An exclusive open fails as long as a file system holds the device. Closing the last descriptor drops the
- * device's page cache. */
+/* Opening a device with O_EXCL fails as long as a file system uses it. Closing the last descriptor
+ * drops the page cache of the device. */
 int mounts_input_drop(const char *path, struct pe_error *err)
 {
     uint64_t deadline_us = pe_now_us() + RELEASE_TIMEOUT_US;
@@ -179,7 +182,7 @@ int mounts_input_drop(const char *path, struct pe_error *err)
     do
         device = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
     while (busy(device < 0, deadline_us));
-    return device < 0 ? pe_fail_errno(err, "letting go of %s", path) : 0;
+    return device < 0 ? pe_fail_errno(err, "releasing %s", path) : 0;
 }
 
 static void scratch_options(char *options, size_t size, uint64_t bytes)

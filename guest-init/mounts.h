@@ -1,5 +1,5 @@
-/* Everything the guest mounts: the machine's own file systems, the image, the job's input, scratch. What a
- * running container gets mounted is job_mounts.h. */
+/* The mounts of the guest: the file systems of the machine, the image, the input and scratch.
+ * guest-init/job_mounts.h mounts into containers. */
 #ifndef PE_GUEST_MOUNTS_H
 #define PE_GUEST_MOUNTS_H
 
@@ -7,37 +7,40 @@
 
 #include <stdint.h>
 
-/* Make / a mount that crun can pivot_root(2) out of, and mount proc, sysfs, devtmpfs, cgroup2 and tmpfs. Also
- * makes sure that descriptors 0 to 2 are open, since the kernel starts init without them. */
+/* Make / a mount that crun can leave with pivot_root(2), and mount proc, sysfs, devtmpfs, cgroup2
+ * and tmpfs. Open the descriptors 0 to 2, which the kernel does not give to PID 1 when there is no
+ * console. */
 int mounts_machine(struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until the three pmem devices are there, and mount the image. */
+/* Wait for the three pmem devices, and mount the image. PE_ERR_NOT_FOUND if a device does not
+ * appear. */
 int mounts_image(struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether the host has put a file system on `device`: 1 or 0. */
+/* Returns 1 if the device has a squashfs, and 0 if not. */
 int mounts_has_squashfs(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
-/* Mount the squashfs of `device` at GUEST_JOB. */
+/* Mount the squashfs on a device at GUEST_JOB. */
 int mounts_input(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
-/* Unmount it and forget every byte of `device`, which gets another use. */
+/* Unmount it, and drop the page cache of the device, because the host or pe-init will write to it.
+ */
 int mounts_input_drop(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
-/* Make scratch, limited to `bytes` (0: as large as a job's may be), and lay the container's writable root
- * over the image. */
+/* Mount scratch, a tmpfs of at most `bytes` (0: PE_SCRATCH_BYTES_MAX), and the overlay of image and
+ * scratch at GUEST_ROOTFS. */
 int mounts_scratch(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
-/* Unmount both again, with everything that was written there. A container that uses them keeps them until it
- * ends.
- */
+/* Unmount both. What was written there is lost, but a container keeps its mounts until it ends. */
 int mounts_scratch_drop(struct pe_error *err) PE_MUST_CHECK;
 
-/* Lay a second scratch over the first, and take it away again with all that is in it: what prewarming writes
- * is not the job's. */
+/* Mount a second scratch over the first one, so that the job does not see what prewarming writes.
+ */
 int mounts_scratch_cover(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
+
+/* Unmount the second scratch. Its content is lost. */
 int mounts_scratch_uncover(struct pe_error *err) PE_MUST_CHECK;
 
-/* Change the limit. */
+/* Change the size limit of scratch; 0 is PE_SCRATCH_BYTES_MAX. */
 int mounts_scratch_limit(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
-/* Walking a tree that a hostile program made. Nothing runs in it any more, so that it does not change under
- * the walk; but it may be deep, wide, full of strange names, links and sparse files. Memory and time are
- * bounded: paths by twice the number that may be sent, the walk by a deadline. */
+/* Walking a tree that a hostile program has made. No process of the program is left, so the tree
+ * does not change. But it may be deep and wide, and have strange names, links and sparse files.
+ * Memory is bounded by twice the number of paths that may be sent, and time by a deadline. */
 #include "guest-init/outputs.h"
 
 #include "base/cleanup.h"
@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* A tree of 100,000 names is walked in a fraction of this, unless every name is matched against many globs.
- */
+/* The time limit of a walk. A tree of 100,000 names takes a fraction of it, unless there are many
+ * globs. */
 #define WALK_TIMEOUT_US (10 * 1000000ull)
 
 struct walk {
@@ -36,7 +36,7 @@ static int compare_paths(const void *left, const void *right)
     return strcmp(((const struct output *)left)->path, ((const struct output *)right)->path);
 }
 
-/* Sort, and keep the first `most`. */
+/* Sort the list and keep the first `most` entries. */
 static void keep_first(struct outputs *outputs, size_t most)
 {
     if (outputs->count)
@@ -68,7 +68,7 @@ static bool is_wanted(const struct outputs_limits *limits, const char *path)
     return limits->glob_count == 0;
 }
 
-/* S_IFMT bits of an entry; 0 when it cannot be told. */
+/* The S_IFMT bits of an entry; 0 if they are unknown. */
 static mode_t entry_type(int folder, const struct dirent *entry)
 {
     struct stat st;
@@ -80,7 +80,7 @@ static mode_t entry_type(int folder, const struct dirent *entry)
 static int walk_folder(struct walk *walk, int at, const char *name, const struct pe_path *path,
                        struct pe_error *err);
 
-/* `parent` is NULL at the top. */
+/* Handle one entry of a folder. `parent` is NULL in the output folder itself. */
 static int visit(struct walk *walk, int folder, const struct pe_path *parent, const struct dirent *entry,
                  struct pe_error *err)
 {
@@ -108,7 +108,7 @@ static bool is_dots(const char *name)
     return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-/* Recursion ends where pe_path_parse refuses a path: PE_PATH_DEPTH_MAX deep. */
+/* The recursion is at most PE_PATH_DEPTH_MAX deep, because pe_path_parse refuses deeper paths. */
 static int walk_folder(struct walk *walk, int at, const char *name, const struct pe_path *path,
                        struct pe_error *err)
 {
@@ -151,7 +151,7 @@ static int measure(const struct outputs *outputs, struct output *output, struct 
     struct stat st;
     if (fstatat(outputs->folder, output->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return pe_fail_errno(err, "reading the attributes of an output");
-    output->mode = st.st_mode & (S_IFMT | 0777); /* set-user-ID bits mean nothing to whoever receives it */
+    output->mode = st.st_mode & (S_IFMT | 0777); /* set-user-ID bits have no meaning for the receiver */
     output->mtime = st.st_mtime < 0 ? 0 : st.st_mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)st.st_mtime;
     output->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     return 0;
@@ -166,7 +166,7 @@ int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits
         struct output *output = &outputs->items[i];
         if (measure(outputs, output, err) < 0)
             return -1;
-        /* The size first: the cost of an absurdly sparse file would overflow. */
+        /* The size is checked first, because the cost of a huge sparse file would overflow. */
         uint64_t cost = output->size > bytes ? 0 : archive_cost(prefix + strlen(output->path), output->size);
         if (output->size > bytes || cost > archive) {
             drop_for_limit(outputs, 1);

@@ -1,4 +1,4 @@
-/* What the program left in its output folder, and which of it may be sent. */
+/* The files in the output folder of the program, and which of them can be sent. */
 #ifndef PE_GUEST_OUTPUTS_H
 #define PE_GUEST_OUTPUTS_H
 
@@ -10,7 +10,7 @@
 
 struct output {
     char *path;     /* owned; relative to the folder */
-    uint32_t mode;  /* type and permission bits; outputs_measure() fills in these three */
+    uint32_t mode;  /* type and permission bits; outputs_measure() sets these three */
     uint32_t mtime; /* seconds since 1970 */
     uint64_t size;  /* bytes; 0 for a directory */
 };
@@ -19,29 +19,30 @@ struct outputs {
     int folder;           /* owned; -1: none */
     struct output *items; /* owned; in byte order of their paths */
     size_t count, capacity;
-    uint64_t dropped; /* matched, but cannot be sent */
-    bool over_limit;  /* some of those for their size, number, path or depth */
+    uint64_t dropped; /* files that match, but cannot be sent */
+    bool over_limit;  /* some of them because of their size, number, path or depth */
 };
 
 struct outputs_limits {
-    char *const *globs; /* a path is wanted when one matches */
+    char *const *globs; /* a path is wanted if one of them matches */
     size_t glob_count;  /* 0: everything is wanted */
     size_t entries;     /* directories and files together */
-    uint64_t bytes;     /* of files */
+    uint64_t bytes;     /* of all files together */
     uint64_t archive;   /* bytes that the entries may take in the archive */
 };
 
-/* Find the wanted directories and regular files below `folder`: of more than `limits->entries` the first in
- * byte order. Follows no symlink. The caller frees `outputs` in either case. */
+/* Find the wanted directories and regular files below `folder`. If there are more than
+ * `limits->entries`, the first ones in byte order are kept. Symlinks are not followed. The caller
+ * frees `outputs`, also after a failure. */
 int outputs_find(struct outputs *outputs, const char *folder, const struct outputs_limits *limits,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Stat each and drop those, in order, that no longer fit. `prefix` bytes are added to each name in the
- * archive. */
+/* Call stat(2) for each file, in order, and drop the files that do not fit any more. Names in the
+ * archive are `prefix` bytes longer. */
 int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits, size_t prefix,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Open the file of one entry for reading. The caller owns the descriptor. */
+/* Open a file for reading. The caller owns the descriptor. */
 int outputs_open(const struct outputs *outputs, const struct output *output,
                  struct pe_error *err) PE_MUST_CHECK;
 

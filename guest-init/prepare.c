@@ -1,4 +1,4 @@
-/* From a booted kernel to a container that waits for its program. */
+/* Preparing containers, and running the preparation in them. */
 #include "guest-init/prepare.h"
 
 #include "base/cleanup.h"
@@ -13,7 +13,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define JOB_TEXT_MAX (512u * 1024u) /* bytes of `job`: PE_GLOBS_MAX globs and some numbers fit well */
+#define JOB_TEXT_MAX \
+    (512u * 1024u) /* bytes of the file `job`, enough for PE_GLOBS_MAX globs and the numbers */
 
 int prepare_input(const char *device, struct guest_job *job, struct pe_error *err)
 {
@@ -25,7 +26,7 @@ int prepare_input(const char *device, struct guest_job *job, struct pe_error *er
     return guest_job_parse(text.data, text.size, job, err);
 }
 
-/* How the program ends does not matter: that of an image whose warm-up fails is run all the same. */
+/* It does not matter how the program ends: an image whose warm-up fails is used as well. */
 static int run_and_discard(struct container *container, const struct guest_job *job, int interrupt_fd,
                            struct exit_report *report, struct pe_error *err)
 {

@@ -1,4 +1,4 @@
-/* What is done before there is a job, so that a snapshot taken then has it behind it; and prewarming. */
+/* What can be done before there is a job, so that it is part of the snapshot; and prewarming. */
 #ifndef PE_GUEST_PREPARE_H
 #define PE_GUEST_PREPARE_H
 
@@ -8,21 +8,22 @@
 
 struct prepared {
     struct container job;     /* for the job */
-    struct container prewarm; /* for prewarming; CONTAINER_NONE: there is none, or it is over */
+    struct container prewarm; /* for prewarming; CONTAINER_NONE if there is none or it has been used */
 };
 
-/* Mount the input on `device` and read its `job`, which the caller frees in either case. */
+/* Mount the input on a device and read its file `job`. The caller frees `job`, also after a
+ * failure. */
 int prepare_input(const char *device, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
-/* Mount the image and scratch. If the output device holds a preparation (an input like a job's), run its
- * program, when it has one, in a container of its own that leaves nothing behind but a warm page cache; then
- * make the containers. Without a preparation both are CONTAINER_NONE. */
+/* Mount the image and scratch. If the output device has a preparation (proto/guest-contract.md),
+ * run its program, if there is one, in a container of its own, of which only a warm page cache
+ * remains, and make the containers. Without a preparation both are CONTAINER_NONE. */
 int prepare(struct prepared *prepared, struct pe_error *err) PE_MUST_CHECK;
 
-/* Run the preparation on the output device as if it were the job, from its mount to its delivery, in the
- * container that is there for it. Nothing of it stays. An emulated guest does everything much faster the
- * second time, as its instructions have been translated. When `interrupt_fd` becomes readable, it ends early.
- */
+/* Run the preparation on the output device as if it were the job, from mounting to writing the
+ * output, in the container for prewarming. Nothing of it remains. An emulated guest is much faster
+ * when it does something for the second time, because the instructions have been translated. The
+ * run ends early if `interrupt_fd` becomes readable. */
 int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* Decoding `program`: the number of arguments and a newline, then every argument and every environment entry
- * with a NUL behind it. */
+/* Decoding the file `program`: the number of arguments and a newline, then all arguments and all
+ * entries of the environment, each with a NUL behind it. */
 #include "guest-init/program.h"
 
 #include "proto/limits.h"
@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-/* The file as private memory that strings may point into; it ends with a NUL. */
+/* Map the file as private memory, which strings point into. It ends with a NUL. */
 static char *map(int fd, size_t *size)
 {
     struct stat status;

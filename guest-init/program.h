@@ -1,15 +1,15 @@
-/* The `program` file of an input (proto/guest-contract.md): what to execute. */
+/* The file `program` of an input (proto/guest-contract.md): what to execute. */
 #ifndef PE_GUEST_PROGRAM_H
 #define PE_GUEST_PROGRAM_H
 
-/* Both NULL-terminated; at least one argument. */
+/* Both lists end with NULL. There is at least one argument. */
 struct program {
     char **arguments;
     char **environment;
 };
 
-/* Read the whole file from `fd`. What it allocates stays until the process becomes the program. Returns -1
- * with errno set; EBADMSG for a file that is not of this form. */
+/* Read the file. Its memory is never freed, since the process becomes the program. Returns -1 with
+ * errno set on failure; EBADMSG if the file does not have the right form. */
 int program_read(int fd, struct program *program);
 
 #endif

@@ -1,4 +1,4 @@
-/* Clock, random state and boot id of a VM that may be one of many clones. */
+/* Clock, random number generator and boot id of a VM that may be one of many clones. */
 #include "guest-init/reseed.h"
 
 #include "base/cleanup.h"
@@ -26,7 +26,7 @@ static int set_clock(uint64_t now_ns, struct pe_error *err)
 
 static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error *err)
 {
-    /* struct rand_pool_info ends in an array without a size: two ints, then the bytes. */
+    /* struct rand_pool_info of the kernel has two ints and an array without a size, random(4). */
     struct {
         int entropy_bits;
         int size;
@@ -38,14 +38,15 @@ static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error
         return pe_fail_errno(err, "opening /dev/urandom");
     if (ioctl(random, RNDADDENTROPY, &pool) < 0)
         return pe_fail_errno(err, "adding entropy");
-    /* Without this the generator goes on with the state that every clone shares, for up to a minute. */
+    /* Otherwise the generator would use the state that all clones share for up to a minute more. */
     if (ioctl(random, RNDRESEEDCRNG) < 0)
         return pe_fail_errno(err, "reseeding the random number generator");
     return 0;
 }
 
-/* A random UUID (RFC 9562, version 4) in place of the kernel's boot id, which a template may have fixed for
- * all of its clones. The file is bound into the container: it is written, not replaced. */
+/* Write a random UUID (RFC 9562, version 4). It takes the place of the kernel's boot id, which is
+ * the same in all clones of a template. The file is bound into the container, so it is written, not
+ * replaced. */
 static int renew_boot_id(struct pe_error *err)
 {
     uint8_t b[16];

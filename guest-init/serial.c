@@ -1,4 +1,4 @@
-/* The serial port as a channel for lines. What they mean is init.c's business. */
+/* Reading and writing lines on the serial port. guest-init/init.c handles the commands. */
 #include "guest-init/serial.h"
 
 #include "base/cleanup.h"
@@ -21,8 +21,8 @@ int serial_open(struct pe_error *err)
         return pe_fail_errno(err, "reading the settings of " GUEST_SERIAL_DEVICE);
     cfmakeraw(&raw);
     raw.c_cflag |= CLOCAL | CREAD;
-    /* The port tells of a command shorter than its FIFO's trigger after four characters' time without
-     * another, also where it is emulated: 4 ms at the default of 9600 baud. */
+    /* The UART raises its interrupt for a short message only after four idle character times, which
+     * are 4 ms at the default of 9600 baud. Emulated ports do the same. */
     if (cfsetspeed(&raw, B115200) < 0)
         return pe_fail_errno(err, "speed of " GUEST_SERIAL_DEVICE);
     if (tcsetattr(fd, TCSANOW, &raw) < 0)
@@ -35,12 +35,12 @@ int serial_send(int serial, const char *line, struct pe_error *err)
     char text[PE_ERROR_MESSAGE_MAX + 16];
     int length = snprintf(text, sizeof text, "%s\n", line);
     if (length < 0 || (size_t)length >= sizeof text)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "line for the control channel is too long");
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the line for the serial port is too long");
     return pe_write_all(serial, text, (size_t)length, GUEST_SERIAL_DEVICE, err);
 }
 
-/* One line of at most `size` - 1 bytes, without its newline. A byte at a time, since the line discipline is
- * off and no line is long. */
+/* Read one line of at most `size` - 1 bytes, without its newline. It is read byte by byte, because
+ * the port is in raw mode; lines are short. */
 static int read_line(int serial, char *line, size_t size, struct pe_error *err)
 {
     for (size_t got = 0; got < size; got++) {
@@ -54,7 +54,7 @@ static int read_line(int serial, char *line, size_t size, struct pe_error *err)
             return 0;
         }
     }
-    return pe_fail(err, PE_ERR_MALFORMED, "the host talks without end");
+    return pe_fail(err, PE_ERR_MALFORMED, "the host sent a line that is too long");
 }
 
 int serial_receive(int serial, enum serial_command *command, struct pe_error *err)

@@ -1,23 +1,24 @@
-/* The control channel: lines over the first serial port. */
+/* The serial port, over which host and guest exchange lines (proto/guest-contract.md). */
 #ifndef PE_GUEST_INIT_SERIAL_H
 #define PE_GUEST_INIT_SERIAL_H
 
 #include "base/error.h"
 
-/* Open the port raw; the caller owns the descriptor. */
+/* Open the port in raw mode. The caller owns the descriptor. */
 int serial_open(struct pe_error *err) PE_MUST_CHECK;
 
-/* Write one line. It leaves the machine soon; nothing waits for that, as the host reacts to its end. */
+/* Write one line. The call does not wait until the line has been transmitted. PE_ERR_TOO_LARGE if
+ * it is too long. */
 int serial_send(int serial, const char *line, struct pe_error *err) PE_MUST_CHECK;
 
-/* What the host may say. */
+/* The lines that the host may send. */
 enum serial_command {
-    SERIAL_WAKE,    /* it is a clone: answer `ready` */
-    SERIAL_PREWARM, /* use the time until there is a job; no answer */
+    SERIAL_WAKE,    /* the guest may be a clone: answer `ready` */
+    SERIAL_PREWARM, /* run the preparation until there is a job; no answer */
     SERIAL_GO,      /* the job is on the input device */
 };
 
-/* Block until the host says something. Anything else is PE_ERR_MALFORMED. */
+/* Wait for a line of the host. PE_ERR_MALFORMED if it is not one of the commands. */
 int serial_receive(int serial, enum serial_command *command, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

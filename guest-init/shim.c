@@ -1,7 +1,8 @@
-/* pe-shim: PID 1 of the container. Made long before the job is known: it waits in the container with the
- * process that will be the program, which then is one execve away. It reaps orphans, and says through
- * descriptor 3 when the program started and how it ended. The program runs as the same user and is hostile:
- * it must neither inherit the descriptor nor get at it through /proc or ptrace(2). */
+/* pe-shim: PID 1 of the container. It is started long before the job is known, and forks the
+ * process that will become the program, so that a job costs one execve. It reaps orphans, and
+ * reports through descriptor 3 when the program started and how it ended. The program runs as the
+ * same user and is hostile. It must neither inherit the descriptor nor reach it through /proc or
+ * ptrace(2). */
 #include "guest-init/program.h"
 #include "guest-init/shim_record.h"
 #include "guest-init/stages.h"
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Exit codes for a program that cannot be run, as of POSIX sh. */
+/* Exit codes for a program that cannot be run, as in POSIX sh. */
 enum { EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127 };
 
 static uint64_t microseconds(struct timeval time)
@@ -26,7 +27,7 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
 }
 
-/* Nobody is left to tell when this fails; pe-init notices a missing record. */
+/* A failure cannot be reported. pe-init notices that a record is missing. */
 static void report(struct shim_record record)
 {
     struct timespec now;
@@ -45,7 +46,7 @@ static void give_up(const char *what)
     _exit(EXIT_CANNOT_EXECUTE);
 }
 
-/* Blocks for as long as the VM waits for its job. */
+/* Wait for the program, as long as the VM waits for its job. */
 static void receive(int given[SHIM_GIVEN_COUNT])
 {
     union {
@@ -64,7 +65,8 @@ static void receive(int given[SHIM_GIVEN_COUNT])
     while (n < 0 && errno == EINTR);
     const struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     if (!header || header->cmsg_len != CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int)))
-        _exit(EXIT_CANNOT_EXECUTE); /* pe-init has no program for this container */
+        _exit(
+            EXIT_CANNOT_EXECUTE); /* pe-init has closed the socket: there is no program for this container */
     memcpy(given, CMSG_DATA(header), SHIM_GIVEN_COUNT * sizeof(int));
 }
 
@@ -75,8 +77,9 @@ static void become_program(void)
     struct program program;
     receive(given);
     if (program_read(given[SHIM_GIVEN_PROGRAM], &program) < 0)
-        give_up("reading the program's arguments");
-    /* Mounted there after the container was made: the directory that is this process's is the one below. */
+        give_up("reading the program");
+    /* /work was mounted after this process was started, so its working directory is the folder
+     * below the mount. */
     if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir("/work") < 0)
         give_up("entering /work");
     environ = program.environment;
@@ -91,7 +94,7 @@ static void become_program(void)
 
 /* ---- in PID 1 ---- */
 
-/* Reap whatever ends until `program` does; its wait status. */
+/* Reap all children until the program has ended, and return its wait status. */
 static int await_program(pid_t program)
 {
     for (;;) {
@@ -106,8 +109,8 @@ static int await_program(pid_t program)
 
 int main(void)
 {
-    /* Not dumpable: root in the container, without CAP_SYS_PTRACE, gets neither /proc/1/fd nor /proc/1/mem.
-     */
+    /* Without CAP_SYS_PTRACE, not even root can read /proc/1/fd and /proc/1/mem of a process that
+     * is not dumpable. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || fcntl(SHIM_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0) {
         dprintf(STDERR_FILENO, "pe-shim: descriptor %d is not open\n", SHIM_CHANNEL_FD);
         return EXIT_CANNOT_EXECUTE;
@@ -119,7 +122,7 @@ int main(void)
         dprintf(STDERR_FILENO, "pe-shim: fork: %s\n", strerror(errno));
         return EXIT_CANNOT_EXECUTE;
     }
-    /* Holding on to these would keep a pipe open that a program closed on purpose. */
+    /* Otherwise this process would keep a pipe open that the program closes on purpose. */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         close(fd);
     report((struct shim_record){.kind = SHIM_WAITING});

@@ -1,4 +1,4 @@
-/* CPU time and memory of a stage: rusage of what ended, /proc of what lives. */
+/* Usage of a stage: rusage of the processes that have ended, and /proc of those that are alive. */
 #include "guest-init/stage_usage.h"
 
 #include <ctype.h>
@@ -24,7 +24,8 @@ void stage_usage_add(struct stage_usage *usage, const struct rusage *reaped)
         usage->max_rss_kib = (uint64_t)reaped->ru_maxrss;
 }
 
-/* utime, stime, cutime and cstime together. The name in front may hold anything, a ')' as well. */
+/* The sum of utime, stime, cutime and cstime. The name of the program, in front of them, may have a
+ * ')'. */
 static uint64_t ticks_in(const char *stat)
 {
     const char *at = strrchr(stat, ')');

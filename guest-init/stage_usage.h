@@ -1,4 +1,4 @@
-/* What a stage's processes used, seen from their ancestor. */
+/* CPU time and memory that the processes of a stage used, measured by their ancestor. */
 #ifndef PE_GUEST_STAGE_USAGE_H
 #define PE_GUEST_STAGE_USAGE_H
 
@@ -10,11 +10,11 @@ struct stage_usage {
     uint64_t max_rss_kib; /* of the largest process */
 };
 
-/* Count a process that was reaped, and with it those that it had waited for. */
+/* Add a process that was reaped, and those that it had waited for. */
 void stage_usage_add(struct stage_usage *usage, const struct rusage *reaped);
 
-/* CPU time of every process in the PID namespace but PID 1 and the caller, microseconds: those that live, and
- * what they waited for. To the clock tick, as /proc/[pid]/stat has it. */
+/* CPU time, in microseconds, of all processes in the PID namespace except PID 1 and the caller, and
+ * of those that they waited for. The resolution is a clock tick (/proc/[pid]/stat). */
 uint64_t stage_usage_of_live_processes(void);
 
 #endif

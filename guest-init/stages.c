@@ -1,7 +1,7 @@
-/* Running stages: one process that starts each program, reads what it prints, watches its limits and reports.
- * The programs run as the same user and are hostile. They can kill this process, which ends the job with the
- * report as far as it got; they cannot write into the report, since this process is not dumpable and its
- * descriptors close when they are executed. */
+/* Running stages. One process starts each program, reads its output, watches its limits and writes
+ * the report. The programs run as the same user and are hostile. They can kill this process, which
+ * ends the job with an incomplete report. They cannot write into the report, because this process
+ * is not dumpable and its descriptors are close-on-exec. */
 #include "guest-init/stages.h"
 
 #include "guest-init/shim_record.h"
@@ -28,12 +28,12 @@ enum {
     EXIT_CANNOT_EXECUTE = 126,
     EXIT_NOT_FOUND = 127,
     CHUNK = 32 * 1024,
-    END_ROOM = 512,           /* of the report, for an end */
-    CPU_CHECK_US = 10 * 1000, /* least time between two looks at the CPU time */
+    END_ROOM = 512,           /* bytes of the report that are reserved for the end of a stage */
+    CPU_CHECK_US = 10 * 1000, /* least time between two readings of the CPU time */
     LIMIT_TIMEOUT_MS = 10 * 1000,
 };
 
-/* pe-init cuts stdout there: a report that stays below is whole. */
+/* pe-init cuts stdout at PE_STDOUT_BYTES_MAX. A report that stays below is never cut. */
 #define REPORT_MAX (PE_STDOUT_BYTES_MAX - 16u * 1024u)
 
 struct stage {
@@ -46,23 +46,23 @@ struct stage {
 struct stream {
     int fd; /* -1 once it ended */
     enum pe_stage_frame frame;
-    enum pe_stage_end over; /* how the stage ends that writes too much of it */
-    uint64_t taken;
+    enum pe_stage_end over; /* how the stage ends if it writes too much */
+    uint64_t reported;      /* bytes in the report */
 };
 
 struct stage_run {
     const struct stage *stage;
     sigset_t outside; /* the signal mask that programs get */
     int children;     /* signalfd of SIGCHLD */
-    size_t room;      /* left in the report */
-    bool limited;     /* the container's memory was limited for a stage before */
+    size_t room;      /* bytes left in the report */
+    bool limited;     /* an earlier stage has changed the memory limit */
 
     pid_t program;
     bool reaped;
     int wait_status;
-    enum pe_stage_end end; /* PE_STAGE_ENDS: not known yet */
+    enum pe_stage_end end; /* PE_STAGE_ENDS: unknown yet */
     uint64_t start_us, end_us;
-    uint64_t cpu_check_us; /* when to look next */
+    uint64_t cpu_check_us; /* when to read the CPU time next */
     struct stage_usage usage;
     struct stream out, error;
 };
@@ -81,7 +81,7 @@ static size_t least(uint64_t a, uint64_t b)
 
 /* ---- the report ---- */
 
-static void write_whole(const void *bytes, size_t size)
+static void write_all(const void *bytes, size_t size)
 {
     const char *at = bytes;
     while (size) {
@@ -89,7 +89,7 @@ static void write_whole(const void *bytes, size_t size)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            _exit(EXIT_CANNOT_EXECUTE); /* pe-init is gone, or the pipe */
+            _exit(EXIT_CANNOT_EXECUTE); /* pe-init or the pipe is gone */
         at += n;
         size -= (size_t)n;
     }
@@ -99,8 +99,8 @@ static void append_frame(struct stage_run *run, enum pe_stage_frame kind, const 
 {
     const uint8_t head[PE_STAGE_FRAME_HEAD] = {(uint8_t)kind, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
                                                (uint8_t)size};
-    write_whole(head, sizeof head);
-    write_whole(bytes, size);
+    write_all(head, sizeof head);
+    write_all(bytes, size);
     run->room -= least(run->room, sizeof head + size);
 }
 
@@ -120,16 +120,16 @@ static void append_end(struct stage_run *run)
     append_frame(run, PE_STAGE_END, text, (size_t)size);
 }
 
-/* ---- what it prints ---- */
+/* ---- output of a stage ---- */
 
-/* How much more of a stream may be kept. The report's own bound makes frames of one byte end the stage, too.
- */
+/* How many more bytes of a stream may be kept. The limit of the report counts the heads of frames
+ * as well, so that output in many small pieces also ends. */
 static size_t room_of(const struct stage_run *run, const struct stream *stream)
 {
     size_t report = run->room - PE_STAGE_FRAME_HEAD - END_ROOM;
     if (run->room < PE_STAGE_FRAME_HEAD + END_ROOM)
         report = 0;
-    return run->stage->output_bytes ? least(run->stage->output_bytes - stream->taken, report) : report;
+    return run->stage->output_bytes ? least(run->stage->output_bytes - stream->reported, report) : report;
 }
 
 static void close_stream(struct stream *stream)
@@ -139,7 +139,7 @@ static void close_stream(struct stream *stream)
     stream->fd = -1;
 }
 
-/* Take what is there now. False when there was nothing. */
+/* Read once, without blocking, and report it. False if there is nothing to read. */
 static bool read_stream(struct stage_run *run, struct stream *stream)
 {
     static char bytes[CHUNK];
@@ -153,7 +153,7 @@ static bool read_stream(struct stage_run *run, struct stream *stream)
     size_t kept = least((uint64_t)n, room_of(run, stream));
     if (kept)
         append_frame(run, stream->frame, bytes, kept);
-    stream->taken += kept;
+    stream->reported += kept;
     if (kept == (size_t)n)
         return true;
     if (run->end == PE_STAGE_ENDS || run->end == PE_STAGE_EXITED || run->end == PE_STAGE_SIGNALED)
@@ -162,7 +162,7 @@ static bool read_stream(struct stage_run *run, struct stream *stream)
     return false;
 }
 
-/* ---- its processes ---- */
+/* ---- processes of a stage ---- */
 
 static void become(const struct stage_run *run, const int out[2], const int error[2])
     __attribute__((noreturn));
@@ -178,7 +178,7 @@ static void become(const struct stage_run *run, const int out[2], const int erro
     _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
 }
 
-/* Orphans come here, too: this process is their subreaper. */
+/* Reap one child. This process is a subreaper, so its children include orphans. */
 static bool reap(struct stage_run *run, int options)
 {
     int status = 0;
@@ -194,7 +194,8 @@ static bool reap(struct stage_run *run, int options)
     return true;
 }
 
-/* Nothing of a stage outlives it. kill(2) reaches everything in the PID namespace but its PID 1 and us. */
+/* Kill all processes of a stage. kill(2) with -1 reaches all processes in the PID namespace except
+ * PID 1 and the caller. */
 static void kill_all(struct stage_run *run)
 {
     kill(-1, SIGKILL);
@@ -217,7 +218,7 @@ static void close_pair(const int ends[2])
 static bool start(struct stage_run *run)
 {
     int out[2] = {-1, -1}, error[2] = {-1, -1};
-    lseek(STDIN_FILENO, 0, SEEK_SET); /* a file of the input; anything else has no start to go to */
+    lseek(STDIN_FILENO, 0, SEEK_SET); /* fails harmlessly if standard input is not a file */
     run->program = make_pipe(out) && make_pipe(error) ? fork() : -1;
     if (run->program == 0)
         become(run, out, error);
@@ -233,9 +234,9 @@ static bool start(struct stage_run *run)
     return true;
 }
 
-/* ---- its limits ---- */
+/* ---- limits of a stage ---- */
 
-/* pe-init sets the limit; it answers with a byte that is 0 when it could. */
+/* Ask pe-init to set the limit. It answers with a byte, which is 0 on success. */
 static bool limit_memory(struct stage_run *run)
 {
     const struct shim_record record = {.kind = SHIM_LIMIT, .memory_bytes = run->stage->memory_bytes};
@@ -253,8 +254,8 @@ static uint64_t cpu_used(const struct stage_run *run)
     return run->usage.user_us + run->usage.system_us + stage_usage_of_live_processes();
 }
 
-/* CPUs give no more CPU time than wall clock: as long as a stage cannot have used up its CPU time, nobody
- * looks. */
+/* CPU time cannot grow faster than the wall clock times the number of CPUs. So /proc is read only
+ * when the stage may have used up its limit. */
 static void check_cpu(struct stage_run *run, uint64_t now)
 {
     uint64_t limit = run->stage->cpu_us;
@@ -288,7 +289,7 @@ static int milliseconds_to_wait(const struct stage_run *run)
 
 /* ---- a stage ---- */
 
-/* Until its program ends or a limit is reached. */
+/* Wait until the program of the stage has ended or a limit is reached. */
 static void watch(struct stage_run *run)
 {
     struct signalfd_siginfo ignored;
@@ -312,7 +313,7 @@ static void watch(struct stage_run *run)
     run->end_us = now_us();
 }
 
-/* What is still in the pipes counts; nobody is left who could write more. */
+/* Kill what is left and read the rest of the pipes, to which no process can write any more. */
 static void settle(struct stage_run *run)
 {
     kill_all(run);
@@ -327,7 +328,7 @@ static void settle(struct stage_run *run)
         run->end = PE_STAGE_CPU;
 }
 
-/* Whether the next one may follow. */
+/* Run one stage. True if the next one may run. */
 static bool run_stage(struct stage_run *run, const struct stage *stage)
 {
     run->stage = stage;
@@ -380,7 +381,7 @@ static bool parse_stage(char *const **at, struct stage *stage)
     return stage->arguments != NULL;
 }
 
-/* How many there are; 0 when the arguments are no plan. */
+/* Returns the number of stages; 0 if the arguments are not a valid plan. */
 static size_t read_plan(char *const *at, struct stage stages[PE_STAGES_MAX])
 {
     size_t count = 0;
@@ -413,7 +414,7 @@ int stages_run(char *const *arguments)
     struct stage_run run = {.room = REPORT_MAX};
     size_t count = arguments[2] ? read_plan(arguments + 3, stages) : 0;
     if (count == 0) {
-        dprintf(STDERR_FILENO, "pe-shim: the arguments are no plan of stages\n");
+        dprintf(STDERR_FILENO, "pe-shim: the arguments are not a valid plan of stages\n");
         return EXIT_CANNOT_EXECUTE;
     }
     if (!prepare(&run) || (*arguments[2] && unlink(arguments[2]) < 0)) {

@@ -1,5 +1,5 @@
-/* One run of the program in a container: a poll loop over the shim and the two output pipes, with a deadline.
- * It trusts nothing in the container to end, to close its pipes or to obey a signal. */
+/* Supervising a program: a poll loop over the shim and the two output pipes, with a deadline. It
+ * does not rely on processes in the container to end, to close their pipes or to obey a signal. */
 #include "guest-init/supervise.h"
 
 #include "base/cleanup.h"
@@ -14,29 +14,29 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-/* How long the program may take to be executed, and a killed container to come to an end. Generous: a guest
- * may be emulated on a loaded host. */
+/* Time limits until the program is executed, and until a killed container has ended. They are long
+ * because a guest may be emulated on a busy machine. */
 #define START_TIMEOUT_US (30 * 1000000ull)
 #define KILL_TIMEOUT_US (10 * 1000000ull)
 
 enum stage {
     STARTING, /* the shim has been given the program */
-    RUNNING,  /* the program runs; the deadline is its own */
-    ENDING,   /* the program has ended by itself, the kernel takes the container's other processes */
+    RUNNING,  /* the program runs; the deadline is its time limit */
+    ENDING,   /* the program has ended, and the kernel kills the other processes */
     KILLED,   /* the cgroup was killed */
-    ENDED,    /* the shim has ended, and with it every process of the container */
+    ENDED,    /* the shim has ended, and with it all processes of the container */
 };
 
 struct supervision {
     struct container *container;
     enum stage stage;
     uint64_t deadline_us;  /* end of the stage */
-    uint64_t timeout_us;   /* the program's */
-    uint64_t timed_out_us; /* when the program, or its start, had used up its time; 0: it did not */
+    uint64_t timeout_us;   /* time limit of the program */
+    uint64_t timed_out_us; /* when the program, or its start, exceeded its time; 0: it did not */
     bool channel_open;
-    int interrupt_fd;                  /* readable: the run is of no use any more; -1: nobody interrupts */
-    struct shim_record started, ended; /* kind 0: not heard of */
-    uint64_t memory_before;            /* the container's limit, once a stage had another */
+    int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
+    struct shim_record started, ended; /* kind 0: not received */
+    uint64_t memory_before;            /* the container's original limit (cgroup_limit_container) */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
@@ -45,14 +45,14 @@ static void enter_stage(struct supervision *supervision, enum stage stage, uint6
     supervision->deadline_us = deadline_us;
 }
 
-/* The stage waits for the answer: a program must not start before its limit holds. */
+/* The stage waits for the answer, because its program must not start before the limit is set. */
 static void limit_memory(struct supervision *supervision, uint64_t bytes)
 {
     struct pe_error ignored;
     uint8_t failed = cgroup_limit_container(supervision->container->kind->cgroup, bytes,
                                             &supervision->memory_before, &ignored) < 0;
     ssize_t sent = send(supervision->container->channel, &failed, 1, MSG_NOSIGNAL);
-    (void)sent; /* without an answer the stage is not started, and says so */
+    (void)sent; /* without an answer the stage does not start, and reports this */
 }
 
 static void handle_record(struct supervision *supervision, const struct shim_record *record)
@@ -78,11 +78,11 @@ static void read_records(struct supervision *supervision)
            (n = recv(supervision->container->channel, &record, sizeof record, 0)) > 0)
         if (n == (ssize_t)sizeof record)
             handle_record(supervision, &record);
-    if (n == 0) /* the other end is gone; polling on would wake us for ever */
+    if (n == 0) /* the other end is closed; poll(2) would return at once from now on */
         supervision->channel_open = false;
 }
 
-/* The stage's deadline has passed: take the next harder measure. */
+/* The deadline of the stage has passed. Take the next harder measure. */
 static int escalate(struct supervision *supervision, struct pe_error *err)
 {
     uint64_t now = pe_now_us();
@@ -107,7 +107,8 @@ static int milliseconds_until(uint64_t deadline_us)
     return now >= deadline_us ? 0 : (int)((deadline_us - now + 999) / 1000);
 }
 
-/* Wait for something to happen and deal with it. poll(2) ignores negative descriptors: closed streams. */
+/* Wait for the next event and handle it. poll(2) ignores negative descriptors, which are closed
+ * streams. */
 static int step(struct supervision *supervision, struct pe_error *err)
 {
     enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, COUNT };
@@ -133,7 +134,7 @@ static int step(struct supervision *supervision, struct pe_error *err)
     return 0;
 }
 
-/* What is still in the pipes. Every writer is dead, but a pipe is read no longer than it has something. */
+/* Read the rest of a pipe. All writers are dead, so this ends. */
 static int drain(struct capture *capture, struct pe_error *err)
 {
     int more = 1;
@@ -185,7 +186,7 @@ static int settle_status(const struct supervision *supervision, const struct cgr
     else if (usage->oom_kills && report->exit_code != 0)
         report->status = EXIT_REPORT_OOM;
     else if (!supervision->ended.kind)
-        return pe_fail(err, PE_ERR_INTERNAL, "the container ended without saying how");
+        return pe_fail(err, PE_ERR_INTERNAL, "the container ended without a report of the program's end");
     else
         report->status = report->signal ? EXIT_REPORT_SIGNALED : EXIT_REPORT_EXITED;
     return 0;

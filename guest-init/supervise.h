@@ -1,4 +1,4 @@
-/* Running the job's program in a container that waits for it: its pipes, the clock, its end. */
+/* Supervising a program in a container: its output, its time limit and its end. */
 #ifndef PE_GUEST_INIT_SUPERVISE_H
 #define PE_GUEST_INIT_SUPERVISE_H
 
@@ -9,11 +9,12 @@
 
 #include <stdint.h>
 
-/* Run the program of the input at GUEST_JOB and wait until nothing of it is left, or until it has to be given
- * up. `go_us` is when the host said so. Fills in `report` but for the dropped outputs; what the program
- * printed is there in any case. Fails when the program could not be started or the container broke. The
- * container is used up; its owner discards it. When `interrupt_fd` (-1: none) becomes readable, the program
- * is killed as if its time were over. */
+/* Run the program of the input at GUEST_JOB in the container, and wait until no process of it is
+ * left. `go_us` is the time when the host sent `go`. Fills in `report` except for
+ * `outputs_dropped`; stdout and stderr are there also after a failure. PE_ERR_INTERNAL if the
+ * program cannot be started or the container does not end. The container cannot be used again, and
+ * its owner discards it. When `interrupt_fd` (-1: none) becomes readable, the program is killed as
+ * after a timeout. */
 int supervise_program(struct container *container, const struct guest_job *job, uint64_t go_us,
                       int interrupt_fd, struct exit_report *report, struct pe_error *err) PE_MUST_CHECK;
 
