@@ -1,4 +1,5 @@
-/* What every harness has: one function that libFuzzer calls, and a check that does not go away. */
+/* For every harness: the function that libFuzzer calls, and a check that no build option removes.
+ */
 #ifndef PE_FUZZ_H
 #define PE_FUZZ_H
 

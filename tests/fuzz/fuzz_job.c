@@ -1,4 +1,4 @@
-/* The job of a request. One that is accepted is the same after another encoding. */
+/* Job descriptions. A job that is accepted is the same after it was encoded and decoded again. */
 #include "base/cleanup.h"
 #include "proto/job_spec.h"
 #include "tests/fuzz/fuzz.h"

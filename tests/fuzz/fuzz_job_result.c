@@ -1,5 +1,6 @@
-/* A stored result, from a store that is shared, damaged or of another version. The checksum is made right, or
- * nothing behind it would ever be reached. */
+/* Stored results, from a store that may be shared, damaged or written by another version. The
+ * harness corrects the checksum, because the code behind the check would never be reached
+ * otherwise. */
 #include "lb/core/job_result.h"
 #include "tests/fuzz/fuzz.h"
 

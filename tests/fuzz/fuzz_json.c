@@ -1,17 +1,17 @@
-/* The JSON reader against the JSON library: they accept the same texts. */
+/* The JSON reader and the JSON library accept the same texts. */
 #include "codec/json_reader.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>
 #include <string.h>
 
-/* What only the reader refuses: values as deep, numbers as long, or texts with NULs as nobody sends. */
+/* Faults that only the reader reports: its limits of nesting and length, and NUL characters. */
 static bool is_own_limit(const char *fault)
 {
     return strstr(fault, "too deep") || strstr(fault, "too long") || strstr(fault, "NUL");
 }
 
-/* What only the library refuses. */
+/* Errors that only the library reports. */
 static bool is_librarys_limit(const json_error_t *where)
 {
     enum json_error_code code = json_error_code(where);
@@ -21,7 +21,7 @@ static bool is_librarys_limit(const json_error_t *where)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    if (size && memchr(bytes, 0, size)) /* to the library, the end */
+    if (size && memchr(bytes, 0, size)) /* for the library, a NUL ends the text */
         return 0;
     struct pe_json_reader reader = pe_json_read(bytes, size);
     struct pe_error err;

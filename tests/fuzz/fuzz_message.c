@@ -1,5 +1,5 @@
-/* Messages of the slot protocol. One that is accepted is JSON to the JSON library as well, and comes out of
- * an encoding and another decoding as it was. */
+/* Messages of the slot protocol. A message that is accepted is JSON for the JSON library as well,
+ * and it is the same after it was encoded and decoded again. */
 #include "proto/slot.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     HOLDS(message.kind == again.kind);
     encode(&again, &text_again);
-    /* What was cut in the middle of a character is repaired once. */
+    /* A reason that was cut within a character is repaired by the first encoding. */
     if (!message.result.reason[0] || message.kind != PE_MESSAGE_RESULT)
         HOLDS(text.size == text_again.size && !memcmp(text.data, text_again.data, text.size));
     return 0;

@@ -1,5 +1,5 @@
-/* The output device of a guest that lies: a cpio archive read with libarchive. What is accepted is within the
- * limits. */
+/* The output device of a hostile guest: a cpio archive that is read with libarchive. An archive
+ * that is accepted keeps the limits. */
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/output.h"

@@ -1,5 +1,5 @@
-/* The body of POST /v1/run: the first line is the Content-Type, the rest the body. What is accepted keeps the
- * promises of lb/core/submission.h. */
+/* Bodies of POST /v1/run. The first line of the input is the Content-Type, and the rest is the
+ * body. A request that is accepted has the properties that lb/core/submission.h promises. */
 #include "codec/multipart.h"
 #include "lb/core/submission.h"
 #include "proto/image_reference.h"
