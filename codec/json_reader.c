@@ -59,9 +59,9 @@ static void expect_token(struct pe_json_reader *reader, char token, const char *
         pe_json_fault(reader, otherwise);
 }
 
-static bool skip_literal(struct pe_json_reader *reader, const char *word, size_t size)
+static bool skip_literal(struct pe_json_reader *reader, const char *literal, size_t size)
 {
-    if (peek_token(reader) < 0 || reader->rest.left < size || memcmp(reader->rest.at, word, size) != 0)
+    if (peek_token(reader) < 0 || reader->rest.left < size || memcmp(reader->rest.at, literal, size) != 0)
         return false;
     pe_cursor_read(&reader->rest, size);
     return true;

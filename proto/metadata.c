@@ -200,14 +200,14 @@ static void value_text(const json_t *value, char text[PE_TEXT_MAX])
 static void append_argv(json_t *argv, const json_t *option, const json_t *value)
 {
     size_t i = 0;
-    const json_t *word = NULL;
+    const json_t *argument = NULL;
     char *text = malloc(PE_TEXT_MAX);
     if (!text)
         return;
     value_text(value, text);
-    json_array_foreach(json_object_get(option, "argv"), i, word)
+    json_array_foreach(json_object_get(option, "argv"), i, argument)
     {
-        const char *form = json_string_value(word), *mark = strstr(form, "{}");
+        const char *form = json_string_value(argument), *mark = strstr(form, "{}");
         if (mark)
             json_array_append_new(argv, json_sprintf("%.*s%s%s", (int)(mark - form), form, text, mark + 2));
         else

@@ -74,10 +74,10 @@ static bool are_names(const json_t *value)
 static bool are_words(const json_t *value)
 {
     size_t i = 0;
-    const json_t *word = NULL;
-    json_array_foreach(value, i, word)
+    const json_t *argument = NULL;
+    json_array_foreach(value, i, argument)
     {
-        if (!json_is_string(word) || strlen(json_string_value(word)) != json_string_length(word))
+        if (!json_is_string(argument) || strlen(json_string_value(argument)) != json_string_length(argument))
             return false;
     }
     return json_array_size(value) > 0 && json_array_size(value) <= WORDS_MAX &&

@@ -10,13 +10,13 @@
 
 #include <cmocka.h>
 
-/* The error's kind and a word of its message. */
-#define assert_error(err, wanted_kind, word)                                  \
+/* The error's kind and a part of its message. */
+#define assert_error(err, wanted_kind, part)                                  \
     do {                                                                      \
-        if ((err).kind != (wanted_kind) || !strstr((err).message, (word)))    \
+        if ((err).kind != (wanted_kind) || !strstr((err).message, (part)))    \
             print_error("kind %d, message: %s\n", (err).kind, (err).message); \
         assert_int_equal((err).kind, (wanted_kind));                          \
-        assert_non_null(strstr((err).message, (word)));                       \
+        assert_non_null(strstr((err).message, (part)));                       \
     } while (0)
 
 #endif

@@ -53,7 +53,7 @@ static void entries_out_of_form_name_the_field(void **state)
 {
     (void)state;
     static const struct {
-        const char *json, *word;
+        const char *json, *text_part;
     } cases[] = {
         {"[]", "'name'"},
         {"{\"name\":\"a:1\"}", "'digest'"},
@@ -74,7 +74,7 @@ static void entries_out_of_form_name_the_field(void **state)
         struct pe_error err;
         pe_autoimage struct pe_image image;
         assert_int_equal(load(cases[i].json, &image, &err), -1);
-        assert_error(err, PE_ERR_MALFORMED, cases[i].word);
+        assert_error(err, PE_ERR_MALFORMED, cases[i].text_part);
     }
 }
 

@@ -3,12 +3,12 @@
 #include "proto/limits.h"
 #include "tests/unit/check.h"
 
-static void refused(const char *json, enum pe_error_kind kind, const char *word)
+static void refused(const char *json, enum pe_error_kind kind, const char *text_part)
 {
     struct pe_error err;
     pe_autojobspec struct pe_job_spec job;
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), -1);
-    assert_error(err, kind, word);
+    assert_error(err, kind, text_part);
 }
 
 static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)

@@ -83,7 +83,7 @@ static void values_are_read_by_their_kind(void **state)
     assert_true(null);
 }
 
-static void fault_of(const char *text, const char *word)
+static void fault_of(const char *text, const char *text_part)
 {
     struct pe_json_reader in = pe_json_read(text, strlen(text));
     struct pe_error err;
@@ -95,7 +95,7 @@ static void fault_of(const char *text, const char *word)
     else
         pe_json_skip(&in);
     assert_int_equal(pe_json_ended(&in, &err), -1);
-    assert_error(err, PE_ERR_MALFORMED, word);
+    assert_error(err, PE_ERR_MALFORMED, text_part);
 }
 
 static void what_is_not_as_asked_for_is_a_fault(void **state)

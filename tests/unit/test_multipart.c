@@ -19,12 +19,12 @@ static int read_all(const char *type, const char *body, size_t size, struct pe_f
     }
 }
 
-static void refused(const char *type, const char *body, enum pe_error_kind kind, const char *word)
+static void refused(const char *type, const char *body, enum pe_error_kind kind, const char *text_part)
 {
     struct pe_error err;
     struct pe_form_part part;
     assert_int_equal(read_all(type, body, strlen(body), &part, &err), -1);
-    assert_error(err, kind, word);
+    assert_error(err, kind, text_part);
 }
 
 static void what_the_writer_writes_the_reader_reads(void **state)

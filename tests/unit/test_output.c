@@ -39,13 +39,13 @@ static void put_trailer(struct pe_buf *out)
     put(out, "TRAILER!!!", 0, NULL, 0);
 }
 
-static void refused(struct pe_buf *cpio, const char *word)
+static void refused(struct pe_buf *cpio, const char *text_part)
 {
     struct pe_error err;
     autooutput struct output output;
     put_trailer(cpio);
     assert_int_equal(output_read(cpio->data, cpio->size, &output, &err), -1);
-    assert_error(err, PE_ERR_MALFORMED, word);
+    assert_error(err, PE_ERR_MALFORMED, text_part);
 }
 
 static void a_complete_output_is_read(void **state)
@@ -79,12 +79,12 @@ static void the_first_entries_must_be_result_stdout_and_stderr(void **state)
     refused(&linked, "no 'result'");
 }
 
-static void refused_entry(const char *name, unsigned mode, const char *word)
+static void refused_entry(const char *name, unsigned mode, const char *text_part)
 {
     pe_autobuf struct pe_buf cpio = {0};
     put_head(&cpio);
     put(&cpio, name, mode, "x", 1);
-    refused(&cpio, word);
+    refused(&cpio, text_part);
 }
 
 static void entries_that_are_no_plain_file_below_dir_are_refused(void **state)

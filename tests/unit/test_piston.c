@@ -266,13 +266,13 @@ static void a_name_that_is_no_place_in_the_folder_is_refused(void **state)
 
 /* Bodies that are too much, or no text, must only be refused. */
 static void refused_bytes(void **state, const void *body, size_t size, enum pe_error_kind kind,
-                          const char *word)
+                          const char *text_part)
 {
     struct piston_request request;
     struct submission submission;
     struct pe_error err;
     assert_int_equal(make(state, body, size, &request, &submission, &err), -1);
-    assert_error(err, kind, word);
+    assert_error(err, kind, text_part);
     submission_free(&submission);
     piston_request_free(&request);
 }
@@ -294,7 +294,7 @@ static void bodies_that_are_too_much_or_no_json_are_refused(void **state)
     struct {
         char *text;
         enum pe_error_kind kind;
-        const char *word;
+        const char *text_part;
     } large[] = {
         {repeat("\"", "x", PISTON_BODY_MAX, "\""), PE_ERR_TOO_LARGE, "at most"},
         {repeat(head, ",{\"content\":\"\"}", 5000, "]}"), PE_ERR_TOO_LARGE, "input files"},
@@ -310,7 +310,7 @@ static void bodies_that_are_too_much_or_no_json_are_refused(void **state)
          PE_ERR_INVALID, "bytes"},
     };
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
-        refused_bytes(state, large[i].text, strlen(large[i].text), large[i].kind, large[i].word);
+        refused_bytes(state, large[i].text, strlen(large[i].text), large[i].kind, large[i].text_part);
         free(large[i].text);
     }
     char *args = repeat("", "\"a\",", 1100, "\"a\"]}"), *long_arg = repeat("\"", "y", 70000, "\"]}");

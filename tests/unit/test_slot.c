@@ -2,12 +2,12 @@
 #include "proto/slot.h"
 #include "tests/unit/check.h"
 
-static void refused(const char *text, const char *word)
+static void refused(const char *text, const char *text_part)
 {
     struct pe_error err;
     pe_automessage struct pe_message message;
     assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), -1);
-    assert_error(err, err.kind, word);
+    assert_error(err, err.kind, text_part);
 }
 
 static void round_trip(const struct pe_message *message, struct pe_message *again)
@@ -91,12 +91,12 @@ static void messages_out_of_form_are_refused(void **state)
     refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
 }
 
-static void other_version(const char *text, uint32_t version, const char *word)
+static void other_version(const char *text, uint32_t version, const char *text_part)
 {
     struct pe_error err;
     pe_automessage struct pe_message message;
     assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), -1);
-    assert_error(err, PE_ERR_INVALID, word);
+    assert_error(err, PE_ERR_INVALID, text_part);
     assert_non_null(strstr(err.message, "the balancer version 2"));
     assert_true(strlen(err.message) <= 123); /* it fits in a Close frame, RFC 6455 section 5.5 */
     assert_int_equal(message.protocol, version);
