@@ -41,7 +41,7 @@ def documented(chapter):
     return [command for command in commands if command and not command.startswith("cp -r build")]
 
 
-def until(condition, what, seconds=1800):
+def until(condition, what, seconds=900):
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
