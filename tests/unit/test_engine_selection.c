@@ -118,7 +118,7 @@ static void check_walk_down(const char *machine, size_t broken)
     }
 }
 
-static void a_broken_rung_leads_to_the_next_and_the_reason_says_why(void **state)
+static void a_broken_engine_leads_to_the_next_and_the_reason_explains_it(void **state)
 {
     (void)state;
     for (size_t broken = 0; broken < 6; broken++)
@@ -200,7 +200,7 @@ int main(void)
         cmocka_unit_test(the_order_on_x86_64_is_the_documented_one),
         cmocka_unit_test(arm64_tries_snapshots_without_pmu_and_then_without_sve_too),
         cmocka_unit_test(an_engine_says_what_its_name_does),
-        cmocka_unit_test(a_broken_rung_leads_to_the_next_and_the_reason_says_why),
+        cmocka_unit_test(a_broken_engine_leads_to_the_next_and_the_reason_explains_it),
         cmocka_unit_test(engines_that_fail_alike_share_one_reason),
         cmocka_unit_test(an_engine_that_is_asked_for_is_the_only_one_tried),
         cmocka_unit_test(an_unknown_engine_is_refused_with_the_names_of_others),

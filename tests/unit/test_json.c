@@ -34,7 +34,7 @@ static void what_is_written_has_its_commas_and_escapes(void **state)
                    "\"a\":[1002.003,0.007,true,null],\"o\":{}}");
 }
 
-static void a_full_buffer_is_said_in_the_end(void **state)
+static void a_full_buffer_is_reported_at_the_end(void **state)
 {
     (void)state;
     struct pe_error err;
@@ -124,7 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_has_its_commas_and_escapes),
-        cmocka_unit_test(a_full_buffer_is_said_in_the_end),
+        cmocka_unit_test(a_full_buffer_is_reported_at_the_end),
         cmocka_unit_test(values_are_read_by_their_kind),
         cmocka_unit_test(what_is_not_as_asked_for_is_a_fault),
     };

@@ -1,4 +1,4 @@
-/* multipart/form-data, read from strangers and written to them. */
+/* multipart/form-data: reading it from untrusted peers, and writing it. */
 #include "codec/multipart.h"
 #include "tests/unit/check.h"
 

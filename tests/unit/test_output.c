@@ -22,19 +22,19 @@ static void put(struct pe_buf *out, const char *name, unsigned mode, const void 
     assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
 }
 
-static void put_file(struct pe_buf *out, const char *name, const char *text)
+static void append_file(struct pe_buf *out, const char *name, const char *text)
 {
     put(out, name, S_IFREG | 0644, text, strlen(text));
 }
 
-static void put_head(struct pe_buf *out)
+static void append_head(struct pe_buf *out)
 {
-    put_file(out, "result", RESULT);
-    put_file(out, "stdout", "out");
-    put_file(out, "stderr", "");
+    append_file(out, "result", RESULT);
+    append_file(out, "stdout", "out");
+    append_file(out, "stderr", "");
 }
 
-static void put_trailer(struct pe_buf *out)
+static void append_trailer(struct pe_buf *out)
 {
     put(out, "TRAILER!!!", 0, NULL, 0);
 }
@@ -43,7 +43,7 @@ static void refused(struct pe_buf *cpio, const char *text_part)
 {
     struct pe_error err;
     autooutput struct output output;
-    put_trailer(cpio);
+    append_trailer(cpio);
     assert_int_equal(output_read(cpio->data, cpio->size, &output, &err), -1);
     assert_error(err, PE_ERR_MALFORMED, text_part);
 }
@@ -54,10 +54,10 @@ static void a_complete_output_is_read(void **state)
     struct pe_error err;
     pe_autobuf struct pe_buf cpio = {0};
     autooutput struct output output;
-    put_head(&cpio);
+    append_head(&cpio);
     put(&cpio, "dir/sub", S_IFDIR | 0755, NULL, 0);
-    put_file(&cpio, "dir/sub/\xff\n", "bytes");
-    put_trailer(&cpio);
+    append_file(&cpio, "dir/sub/\xff\n", "bytes");
+    append_trailer(&cpio);
     assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
     assert_int_equal(output.result.status, PE_STATUS_EXITED);
     assert_int_equal(output.parts.count, 3);
@@ -73,7 +73,7 @@ static void the_first_entries_must_be_result_stdout_and_stderr(void **state)
     pe_autobuf struct pe_buf swapped = {0};
     pe_autobuf struct pe_buf linked = {0};
     refused(&empty, "no 'result'");
-    put_file(&swapped, "stdout", "x");
+    append_file(&swapped, "stdout", "x");
     refused(&swapped, "no 'result'");
     put(&linked, "result", S_IFLNK | 0777, "/etc/passwd", 11);
     refused(&linked, "no 'result'");
@@ -82,7 +82,7 @@ static void the_first_entries_must_be_result_stdout_and_stderr(void **state)
 static void refused_entry(const char *name, unsigned mode, const char *text_part)
 {
     pe_autobuf struct pe_buf cpio = {0};
-    put_head(&cpio);
+    append_head(&cpio);
     put(&cpio, name, mode, "x", 1);
     refused(&cpio, text_part);
 }
@@ -103,9 +103,9 @@ static void a_name_that_occurs_twice_is_refused(void **state)
 {
     (void)state;
     pe_autobuf struct pe_buf cpio = {0};
-    put_head(&cpio);
-    put_file(&cpio, "dir/a", "1");
-    put_file(&cpio, "dir/a", "2");
+    append_head(&cpio);
+    append_file(&cpio, "dir/a", "1");
+    append_file(&cpio, "dir/a", "2");
     refused(&cpio, "not in order");
 }
 
@@ -114,16 +114,16 @@ static void limits_hold_for_any_header(void **state)
     (void)state;
     pe_autobuf struct pe_buf huge = {0};
     pe_autobuf struct pe_buf many = {0};
-    put_head(&huge);
-    put_file(&huge, "dir/a", "x");
+    append_head(&huge);
+    append_file(&huge, "dir/a", "x");
     char *size = memmem(huge.data, huge.size, "dir/a", 5);
     memcpy(size - 110 + 54, "FFFFFFFF", 8);
     refused(&huge, "impossible size");
-    put_head(&many);
+    append_head(&many);
     for (int i = 0; i <= (int)PE_OUTPUT_FILES_MAX; i++) {
         char name[16];
         snprintf(name, sizeof name, "dir/%05d", i);
-        put_file(&many, name, "");
+        append_file(&many, name, "");
     }
     refused(&many, "more files");
 }
@@ -136,7 +136,7 @@ static void a_header_that_promises_gigabytes_gets_no_memory(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         pe_autobuf struct pe_buf cpio = {0};
         autooutput struct output output;
-        put_file(&cpio, "result", RESULT);
+        append_file(&cpio, "result", RESULT);
         memcpy(cpio.data + 94, sizes[i], 8); /* c_namesize */
         assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), -1);
         assert_error(err, PE_ERR_MALFORMED, "impossible size");
@@ -154,7 +154,7 @@ static void a_malformed_result_is_refused(void **state)
                                           "status=exited"};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         pe_autobuf struct pe_buf cpio = {0};
-        put_file(&cpio, "result", results[i]);
+        append_file(&cpio, "result", results[i]);
         refused(&cpio, "result");
     }
 }
@@ -163,9 +163,9 @@ static void every_cut_is_refused_and_no_flipped_byte_is_a_fault(void **state)
 {
     (void)state;
     pe_autobuf struct pe_buf cpio = {0};
-    put_head(&cpio);
-    put_file(&cpio, "dir/a", "content");
-    put_trailer(&cpio);
+    append_head(&cpio);
+    append_file(&cpio, "dir/a", "content");
+    append_trailer(&cpio);
     for (size_t size = 0; size < cpio.size; size++) {
         struct pe_error err;
         autooutput struct output output;

@@ -1,4 +1,4 @@
-/* Which relative paths get past the door. */
+/* Which relative paths are accepted as names of files. */
 #include "proto/path.h"
 #include "tests/unit/check.h"
 

@@ -92,7 +92,7 @@ static void is_file(const struct submission *submission, size_t at, const char *
     assert_memory_equal(submission->bytes[at], content, size);
 }
 
-static void are_words(const struct pe_job_spec *job, const char *const *wanted, size_t count)
+static void are_arguments(const struct pe_job_spec *job, const char *const *wanted, size_t count)
 {
     for (size_t i = 0; i < count && i < job->cmd_count; i++)
         assert_string_equal(job->cmd[i], wanted[i]);
@@ -122,7 +122,7 @@ static void a_request_becomes_a_job_of_stages(void **state)
     assert_false(submission.spec.cache);
     assert_int_equal(submission.spec.timeout_ms, 10000 + 1500 + 5000);
     assert_string_equal(submission.spec.env[0], "PISTON_LANGUAGE=c");
-    are_words(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    are_arguments(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
     assert_int_equal(submission.files.count, 5);
     is_file(&submission, 0, "a.c", "int x;", 6);
     is_file(&submission, 1, "x/b.h", "h", 1);
@@ -152,7 +152,7 @@ static void what_is_left_out_has_pistons_defaults(void **state)
                   " 'run_timeout': null, 'run_cpu_time': null, 'compile_timeout': 9}",
                   &request, &submission, &err),
         0);
-    are_words(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    are_arguments(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
     is_file(&submission, 1, "file1.code", "one\0", 4);
     is_file(&submission, 3, ".stdin_", "\n", 1);
     assert_int_equal(submission.spec.timeout_ms, 8000);
@@ -201,7 +201,7 @@ static void a_limit_of_0_is_none_but_the_jobs(void **state)
 #define HEAD "'language': 'c', 'version': '13', "
 #define FILES "'files': [{'content': 'x'}]"
 
-static void what_is_wrong_is_said_as_piston_says_it(void **state)
+static void errors_have_the_messages_of_piston(void **state)
 {
     static const char *const cases[][2] = {
         {"{}", "language is required as a string"},
@@ -432,7 +432,7 @@ int main(void)
         WITH_CATALOG(what_is_left_out_has_pistons_defaults),
         WITH_CATALOG(a_name_that_comes_again_replaces_the_file),
         WITH_CATALOG(a_limit_of_0_is_none_but_the_jobs),
-        WITH_CATALOG(what_is_wrong_is_said_as_piston_says_it),
+        WITH_CATALOG(errors_have_the_messages_of_piston),
         WITH_CATALOG(a_name_that_is_no_place_in_the_folder_is_refused),
         WITH_CATALOG(bodies_that_are_too_much_or_no_json_are_refused),
         WITH_CATALOG(damaged_requests_are_taken_or_refused),

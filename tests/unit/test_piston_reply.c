@@ -1,4 +1,4 @@
-/* Outcomes as Piston's answers. */
+/* Results in the form of the Piston API. */
 #include "lb/piston/reply.h"
 #include "tests/unit/check.h"
 #include "tests/unit/quoted.h"

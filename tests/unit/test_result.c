@@ -1,4 +1,4 @@
-/* A result's two ways to JSON say the same. */
+/* A result is the same JSON from both of its encoders. */
 #include "proto/job_spec.h"
 #include "proto/result.h"
 #include "tests/unit/check.h"

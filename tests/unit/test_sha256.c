@@ -24,13 +24,13 @@ static void pieces_make_the_same_hash(void **state)
 {
     (void)state;
     struct pe_error err;
-    char hex[PE_SHA256_HEX_SIZE], whole[PE_SHA256_HEX_SIZE];
+    char hex[PE_SHA256_HEX_SIZE], at_once[PE_SHA256_HEX_SIZE];
     pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(&err);
     pe_sha256_add(hash, "a", 1);
     pe_sha256_add_text(hash, "bc");
     assert_int_equal(pe_sha256_end_hex(hash, hex, &err), 0);
-    assert_int_equal(pe_sha256_hex("abc", 4, whole, &err), 0);
-    assert_string_equal(hex, whole);
+    assert_int_equal(pe_sha256_hex("abc", 4, at_once, &err), 0);
+    assert_string_equal(hex, at_once);
 }
 
 static void a_file_is_hashed(void **state)

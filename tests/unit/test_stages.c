@@ -1,4 +1,4 @@
-/* Stages: the plan that goes to the guest, and its report, which may say anything. */
+/* Stages: the plan that the guest gets, and its report, which is not trusted. */
 #include "proto/stages.h"
 #include "tests/unit/check.h"
 
@@ -17,7 +17,7 @@ static void put(struct pe_buf *report, char kind, const char *text)
 #define END(what, code) \
     "end=" what "\ncode=" code "\nsignal=0\nwall_us=5\nuser_us=3\nsystem_us=1\nmax_rss_kib=9\n"
 
-static void a_plan_is_words(void **state)
+static void a_plan_is_a_list_of_arguments(void **state)
 {
     (void)state;
     struct pe_error err;
@@ -65,7 +65,7 @@ static void a_report_that_breaks_off_keeps_what_it_had(void **state)
     pe_autobuf struct pe_buf report = {0};
     put(&report, 'B', "run");
     put(&report, 'o', "all of it");
-    size_t whole = report.size;
+    size_t complete = report.size;
     put(&report, 'E', END("exited", "0"));
     for (size_t size = 0; size < report.size; size++) {
         /* In memory of its own, so that a sanitizer sees a byte read too many. */
@@ -75,7 +75,7 @@ static void a_report_that_breaks_off_keeps_what_it_had(void **state)
         pe_autostages struct pe_stages stages = {0};
         assert_int_equal(pe_stages_read(copy, size, &stages, &err), 0);
         assert_true(stages.count <= 1 && !stages.items[0].ended);
-        assert_int_equal(stages.items[0].both.size, size >= whole ? 9 : 0);
+        assert_int_equal(stages.items[0].both.size, size >= complete ? 9 : 0);
         free(copy);
     }
 }
@@ -129,7 +129,7 @@ static void what_is_no_report_is_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_plan_is_words),
+        cmocka_unit_test(a_plan_is_a_list_of_arguments),
         cmocka_unit_test(a_report_has_each_stage_and_what_it_printed_in_order),
         cmocka_unit_test(a_report_that_breaks_off_keeps_what_it_had),
         cmocka_unit_test(what_is_no_report_is_malformed),
