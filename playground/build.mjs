@@ -1,6 +1,6 @@
-// Bundle the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html, assets/
-// with hashes of the content in the file names, and a .gz and a .br of every file. Prints the size of a
-// first visit.
+// Bundle the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html,
+// assets/ with hashes of the content in the file names, and a .gz and a .br of every file. Prints
+// the size of a first visit.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";

@@ -2,12 +2,12 @@
  * An image has it in a file `pe.json` or in OCI labels `pe.*`.
  *
  *   categories   strings
- *   inputs       files that it reads: an array of {"type": media type, "patterns": [globs of names]}
+ *   inputs       files that it reads: an array of {"type": media type, "patterns": [globs]}
  *   outputs      files that it writes, in the same form
  *   examples     {"title", "file", "text", "stdin", "cmd"}: examples to try
- *   options      a subset of JSON Schema: an object whose properties are booleans, strings (perhaps with
- *                enum), numbers or integers. Each has `argv`, the arguments that it adds; "{}" stands
- *                for its value.
+ *   options      a subset of JSON Schema: an object whose properties are booleans, strings (perhaps
+ *                with enum), numbers or integers. Each has `argv`, the arguments that it adds; "{}"
+ *                stands for its value.
  *   piston       what the image offers to clients of Piston (proto/runtimes.h) */
 #ifndef PE_PROTO_METADATA_H
 #define PE_PROTO_METADATA_H

@@ -1,6 +1,6 @@
 /* Reading the image store of a host. image/store_writer.h writes it. The layout is:
  *
- *   STORE/<digest hex>/rootfs.squashfs   padded to a multiple of 2 MiB (PE_PMEM_ALIGN); never changes
+ *   STORE/<digest hex>/rootfs.squashfs   a multiple of 2 MiB (PE_PMEM_ALIGN) long; never changes
  *   STORE/names/<name>.json              a catalog entry (proto/image.h); '+' replaces '/'
  *   STORE/index.json                     all catalog entries, for hosts that fetch them over HTTP
  *

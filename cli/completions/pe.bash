@@ -89,7 +89,8 @@ _pe_positions()
     done
 }
 
-# Offer completions for arguments that are not options. Only pe-run and pe-image have such arguments.
+# Offer completions for arguments that are not options. Only pe-run and pe-image have such
+# arguments.
 _pe_position()
 {
     case ${program##*/}:$first in

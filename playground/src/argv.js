@@ -1,4 +1,5 @@
-/** Convert between a command line and its arguments. Arguments are quoted where necessary. Nothing is expanded. */
+/** Convert between a command line and its arguments. Arguments are quoted where necessary. Nothing
+ * is expanded. */
 
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
@@ -14,8 +15,8 @@ export function joinArguments(argv) {
 }
 
 /**
- * Quotes work as in sh. '...' is literal. In "..." and outside of quotes, a backslash makes the next character
- * literal.
+ * Quotes work as in sh. '...' is literal. In "..." and outside of quotes, a backslash makes the
+ * next character literal.
  * @param {string} line
  * @returns {{argv: string[]} | {error: string}}
  */

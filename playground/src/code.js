@@ -1,5 +1,5 @@
-/** The configuration of CodeMirror, for editors and for read-only text. Views are in a shadow root, because
- * CodeMirror then uses constructed style sheets instead of <style> elements. A strict
+/** The configuration of CodeMirror, for editors and for read-only text. Views are in a shadow root,
+ * because CodeMirror then uses constructed style sheets instead of <style> elements. A strict
  * Content-Security-Policy allows only the former. */
 
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";

@@ -65,7 +65,11 @@ export function buildCommand(image, files, chosen) {
   return { argv };
 }
 
-/** Whether the image's metadata says that it accepts a file of this name. @param {Image} image @param {string} path */
+/**
+ * Whether the image's metadata says that it accepts a file of this name.
+ * @param {Image} image
+ * @param {string} path
+ */
 export function acceptsFile(image, path) {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const takes = (/** @type {string} */ glob) => globMatches(glob, path) || globMatches(glob, name);

@@ -6,10 +6,17 @@ import { codeRoot, readOnly, shown } from "./code.js";
 import { h } from "./dom.js";
 import { joinArguments } from "./argv.js";
 
-/** @typedef {import("./service.js").Run & {source: {name: string, text: string}[], number: number}} KeptRun */
+/**
+ * @typedef {import("./service.js").Run & {source: {name: string, text: string}[], number: number}}
+ *   KeptRun
+ */
 
-/** What can be compared of two runs: a title, and a function that returns the text. @param {KeptRun} a @param {KeptRun} b
- *  @returns {{title: string, of: (run: KeptRun) => Promise<string>}[]} */
+/**
+ * What can be compared of two runs: a title, and a function that returns the text.
+ * @param {KeptRun} a
+ * @param {KeptRun} b
+ * @returns {{title: string, of: (run: KeptRun) => Promise<string>}[]}
+ */
 function subjects(a, b) {
   const names = (/** @type {(run: KeptRun) => {name: string}[]} */ list) => [...new Set([...list(a), ...list(b)].map((each) => each.name))].sort();
   const streams = /** @type {const} */ (["stdout", "stderr"]).map((name) => ({ title: name, of: async (/** @type {KeptRun} */ run) => new TextDecoder().decode(run[name]) }));

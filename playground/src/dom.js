@@ -1,9 +1,9 @@
 /** Create and find elements. Text is inserted as text, never as HTML. */
 
 /**
- * Create an element with attributes and children. Keys that begin with "on" are listeners. All other keys
- * are attributes. The values false, null and undefined leave an attribute out, except for ARIA attributes,
- * which become "true" or "false".
+ * Create an element with attributes and children. Keys that begin with "on" are listeners. All
+ * other keys are attributes. The values false, null and undefined leave an attribute out, except
+ * for ARIA attributes, which become "true" or "false".
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node|string|null|undefined|false)} children
@@ -31,7 +31,8 @@ export function byId(id) {
 }
 
 /**
- * Let arrow keys, Home and End move between the tabs of a tab list (ARIA Authoring Practices Guide).
+ * Let arrow keys, Home and End move between the tabs of a tab list (ARIA Authoring Practices
+ * Guide).
  * @param {HTMLElement} list
  */
 export function walkTabs(list) {

@@ -5,7 +5,10 @@ const KEYWORDS = /^(strict|graph|digraph|subgraph|node|edge)\b/i;
 export const dot = {
   name: "dot",
   startState: () => ({ comment: false }),
-  /** @param {import("@codemirror/language").StringStream} stream @param {{comment: boolean}} state */
+  /**
+   * @param {import("@codemirror/language").StringStream} stream
+   * @param {{comment: boolean}} state
+   */
   token(stream, state) {
     if (state.comment || stream.match("/*")) {
       state.comment = !stream.match(/^.*?\*\//);

@@ -1,4 +1,5 @@
-/** The editor of the project's files. Each file has a tab, and one CodeMirror view shows the active file. */
+/** The editor of the project's files. Each file has a tab, and one CodeMirror view shows the active
+ * file. */
 
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState } from "@codemirror/state";
@@ -7,7 +8,10 @@ import { codeView, edited, shown } from "./code.js";
 import { byId, formatBytes, h, walkTabs } from "./dom.js";
 import { loadLanguage } from "./languages.js";
 
-/** @typedef {{file: string, line: number, column: number, severity: "error"|"warning"|"info", message: string}} Finding */
+/**
+ * @typedef {{file: string, line: number, column: number, severity: "error"|"warning"|"info",
+ *   message: string}} Finding
+ */
 
 export class Editor {
   /**

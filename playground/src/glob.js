@@ -1,5 +1,5 @@
-/** Globs with the semantics of codec/glob.h, for the paths of a job's files. All possible matches are followed
- * at the same time, so the time is bounded. */
+/** Globs with the semantics of codec/glob.h, for the paths of a job's files. All possible matches
+ * are followed at the same time, so the time is bounded. */
 
 /** @typedef {{kind: "one"|"star"|"globstar"|"globstar/", takes: (c: string) => boolean}} Element */
 
@@ -33,7 +33,12 @@ function parse(glob) {
   return elements;
 }
 
-/** Add a position, and all that are reached from it without consuming a character. @param {Set<number>} places @param {Element[]} elements @param {number} at */
+/**
+ * Add a position, and all that are reached from it without consuming a character.
+ * @param {Set<number>} places
+ * @param {Element[]} elements
+ * @param {number} at
+ */
 function reach(places, elements, at) {
   while (!places.has(at)) {
     places.add(at);

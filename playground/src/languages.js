@@ -4,7 +4,10 @@ import { StreamLanguage } from "@codemirror/language";
 
 const legacy = (/** @type {any} */ mode) => StreamLanguage.define(mode);
 
-/** By the end of the file name. @type {[RegExp, () => Promise<import("@codemirror/state").Extension>][]} */
+/**
+ * By the end of the file name.
+ * @type {[RegExp, () => Promise<import("@codemirror/state").Extension>][]}
+ */
 const LANGUAGES = [
   [/\.([ch]|cc|cpp|cxx|hpp|hh|ino|cu)$/i, async () => (await import("@codemirror/lang-cpp")).cpp()],
   [/\.(py|pyi)$/, async () => (await import("@codemirror/lang-python")).python()],
@@ -42,7 +45,8 @@ const LANGUAGES = [
 
 /**
  * @param {string} name of a file
- * @returns {Promise<import("@codemirror/state").Extension>} empty if there is no language for the file, or it cannot be loaded
+ * @returns {Promise<import("@codemirror/state").Extension>} empty if there is no language for the
+ *   file, or it cannot be loaded
  */
 export async function loadLanguage(name) {
   const entry = LANGUAGES.find(([pattern]) => pattern.test(name));

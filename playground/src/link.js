@@ -1,13 +1,13 @@
-/** Encode the state of the page as a URL fragment, and decode it: "#1" and base64url of deflated JSON. Browsers
- * do not send the fragment to the server. */
+/** Encode the state of the page as a URL fragment, and decode it: "#1" and base64url of deflated
+ * JSON. Browsers do not send the fragment to the server. */
 
 import { fromBase64, toBase64 } from "./base64.js";
 import { FILE_COUNT_MAX, checkPath } from "./project.js";
 
 const VERSION = "1";
 const LINK_BYTES_MAX = 512 * 1024;
-/** The size of a slice of compressed data. Deflate can expand a slice by a factor of 1032, and the browser keeps
- * the whole expansion in memory. */
+/** The size of a slice of compressed data. Deflate can expand a slice by a factor of 1032, and the
+ * browser keeps the whole expansion in memory. */
 const SLICE_BYTES = 1024;
 const STATE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -53,7 +53,8 @@ export async function encodeLink(state) {
 
 /**
  * @param {string} fragment without '#'
- * @returns {Promise<import("./project.js").Saved>} the checked state; throws an error with a message for the user
+ * @returns {Promise<import("./project.js").Saved>} the checked state; throws an error with a
+ *   message for the user
  */
 export async function decodeLink(fragment) {
   if (fragment[0] !== VERSION) throw new Error("This link was made by another version of this page.");

@@ -24,7 +24,8 @@ const readOnly = embedded && query.has("readonly");
 /** @type {import("./command.js").Image[]} */
 let images = [];
 let listHasCome = false;
-/** The number of links that were opened. A link that is still being decoded is dropped if a later one was opened. */
+/** The number of links that were opened. A link that is still being decoded is dropped if a later
+ * one was opened. */
 let linksOpened = 0;
 /** @type {Record<string, number>} */
 const limits = {};
@@ -60,7 +61,10 @@ function loadExample(image) {
   example = first.text;
 }
 
-/** Switch to an image. The user's files stay, an unchanged example is replaced. @param {import("./command.js").Image} image */
+/**
+ * Switch to an image. The user's files stay, an unchanged example is replaced.
+ * @param {import("./command.js").Image} image
+ */
 function chooseImage(image) {
   const untouched = project.files.length === 0 || (project.files.length === 1 && example !== "" && project.files[0].text === example);
   project.setImage(image.name);

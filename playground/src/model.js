@@ -1,5 +1,5 @@
-/** The viewer for 3-D models (three.js), loaded when a job wrote one. The mouse, touch and the arrow keys move the
- * camera. */
+/** The viewer for 3-D models (three.js), loaded when a job wrote one. The mouse, touch and the
+ * arrow keys move the camera. */
 
 import {
   AmbientLight, Box3, Color, DirectionalLight, GridHelper, Group, Mesh, MeshStandardMaterial, PerspectiveCamera, Scene, Vector3, WebGLRenderer,

@@ -1,4 +1,5 @@
-/** The image picker: a dialog with a search field and categories. Images that accept the open file come first. */
+/** The image picker: a dialog with a search field and categories. Images that accept the open file
+ * come first. */
 
 import { acceptsFile } from "./command.js";
 import { byId, h } from "./dom.js";

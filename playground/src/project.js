@@ -1,5 +1,5 @@
-/** What the user works on: files, image, options, command, environment and input. It reports changes as events,
- * and has no elements of the page. */
+/** What the user works on: files, image, options, command, environment and input. It reports
+ * changes as events, and has no elements of the page. */
 
 import { fromBase64, toBase64 } from "./base64.js";
 
@@ -18,7 +18,10 @@ export const LINKED_FILE_BYTES_MAX = 256 * 1024;
 
 const countBytes = (/** @type {string} */ text) => new TextEncoder().encode(text).length;
 
-/** Why a path is not allowed for a file of a job, or "" (the rules of proto/path.h). @param {string} path */
+/**
+ * Why a path is not allowed for a file of a job, or "" (the rules of proto/path.h).
+ * @param {string} path
+ */
 export function checkPath(path) {
   if (path === "") return "A file needs a name.";
   if (countBytes(path) > PATH_BYTES_MAX) return "This name is too long.";
@@ -61,7 +64,10 @@ export class Project extends EventTarget {
     this.revision = 0;
   }
 
-  /** @param {string} what files, active, text, setup: a change by the user; auto: the check box; all, default: a change by a link or by the page */
+  /**
+   * @param {string} what files, active, text, setup: a change by the user; auto: the check box;
+   *   all, default: a change by a link or by the page
+   */
   changed(what) {
     if (what !== "active" && what !== "auto") this.revision++;
     this.dispatchEvent(new Change(what));

@@ -1,4 +1,6 @@
-/** The right half of the page: output, written files, the comparison of runs, and the status bar. */
+/**
+ * The right half of the page: output, written files, the comparison of runs, and the status bar.
+ */
 
 import { Artefacts, download } from "./artefacts.js";
 import { byId, formatTime, h, walkTabs } from "./dom.js";
@@ -9,7 +11,10 @@ const KEPT_RUNS = 10;
 const TABS = ["output", "files", "compare"];
 
 export class Results {
-  /** @param {import("./project.js").Project} project @param {import("./editor.js").Editor} editor */
+  /**
+   * @param {import("./project.js").Project} project
+   * @param {import("./editor.js").Editor} editor
+   */
   constructor(project, editor) {
     this.project = project;
     this.editor = editor;
@@ -82,8 +87,11 @@ export class Results {
     this.select("output");
   }
 
-  /** @param {import("./service.js").Run} run
-   * @param {{files: import("./project.js").SourceFile[], timeout: number, stale: boolean}} job what ran, in ms, and whether the program is another by now */
+  /**
+   * @param {import("./service.js").Run} run
+   * @param {{files: import("./project.js").SourceFile[], timeout: number, stale: boolean}} job what
+   *   ran, in ms, and whether the program is another by now
+   */
   show(run, { files, timeout, stale }) {
     const source = files.filter((file) => file.text !== undefined).map(({ name, text }) => ({ name, text: text ?? "" }));
     this.runs.push({ ...run, source, number: ++this.number });

@@ -1,5 +1,5 @@
-/** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error message says
- * what failed and what the user can do. */
+/** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error
+ * message says what failed and what the user can do. */
 
 import { parseEnvironment } from "./project.js";
 
@@ -46,7 +46,9 @@ async function explain(response) {
   return new ServiceError(sentence + (/[.!?]$/.test(sentence) ? "" : ".") + hint, retryAfter);
 }
 
-/** @returns {Promise<{images: import("./command.js").Image[], defaults: Record<string, number>}>} */
+/**
+ * @returns {Promise<{images: import("./command.js").Image[], defaults: Record<string, number>}>}
+ */
 export async function fetchCatalog() {
   const response = await request("/v1/images", { headers: { Accept: "application/json" } });
   if (!response.ok) throw await explain(response);
@@ -63,7 +65,11 @@ export function createJobId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The state of a job, or null if the server does not report it. @param {string} id @returns {Promise<JobState|null>} */
+/**
+ * The state of a job, or null if the server does not report it.
+ * @param {string} id
+ * @returns {Promise<JobState|null>}
+ */
 export async function fetchJobState(id) {
   try {
     const response = await fetch(`/v1/jobs/${id}`, { credentials: "omit" });
@@ -73,7 +79,10 @@ export async function fetchJobState(id) {
   }
 }
 
-/** A name for the file with standard input that no file of the project has. @param {import("./project.js").Project} project */
+/**
+ * A name for the file with standard input that no file of the project has.
+ * @param {import("./project.js").Project} project
+ */
 function stdinName(project) {
   let name = ".stdin";
   while (project.files.some((file) => file.name === name)) name += "_";
@@ -82,7 +91,9 @@ function stdinName(project) {
 
 /**
  * The body of the request. Throws a ServiceError if the project is not a valid job.
- * @param {import("./project.js").Project} project @param {string[]} command @param {{fresh: boolean}} options
+ * @param {import("./project.js").Project} project
+ * @param {string[]} command
+ * @param {{fresh: boolean}} options
  */
 export function createForm(project, command, { fresh }) {
   const { env, error } = parseEnvironment(project.env);

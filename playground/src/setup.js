@@ -1,4 +1,5 @@
-/** How the program is run: options of the image, command line, environment, standard input and time limit. */
+/** How the program is run: options of the image, command line, environment, standard input and time
+ * limit. */
 
 import { buildCommand, checkOption, defaultValue } from "./command.js";
 import { byId, h } from "./dom.js";

@@ -11,7 +11,10 @@ export class Share {
     this.project = project;
     this.notify = notify;
     this.timer = 0;
-    /** @type {string|null} the fragment that this page wrote last; null while the fragment is that of a link */
+    /**
+     * @type {string|null} the fragment that this page wrote last; null while the fragment is that
+     *   of a link
+     */
     this.own = "";
     /** the fragment at the last check; a different one means that a link is being opened */
     this.known = location.hash;
@@ -37,8 +40,12 @@ export class Share {
     this.known = location.hash;
   }
 
-  /** Write the state into the address bar. If the state does not fit into a link, the fragment is removed.
-   * @returns {Promise<{hash: string, left: string[]}>} the fragment, or "" if the state is too large, and the files that were left out */
+  /**
+   * Write the state into the address bar. If the state does not fit into a link, the fragment is
+   * removed.
+   * @returns {Promise<{hash: string, left: string[]}>} the fragment, or "" if the state is too
+   *   large, and the files that were left out
+   */
   async update() {
     clearTimeout(this.timer);
     const update = ++this.updates;

@@ -1,5 +1,5 @@
-/** Show the output of a program. ANSI colours become CSS classes, and positions in files become links. Everything
- * else is text, never HTML. */
+/** Show the output of a program. ANSI colours become CSS classes, and positions in files become
+ * links. Everything else is text, never HTML. */
 
 import Anser from "anser";
 import { formatBytes, h } from "./dom.js";
@@ -14,7 +14,10 @@ const ESCAPE_LENGTH = 64;
 const COLOURS = /** @type {Record<string, number>} */ ({ black: 0, red: 1, green: 2, yellow: 3, blue: 4, magenta: 5, cyan: 6, white: 7 });
 const DECORATIONS = new Set(["bold", "dim", "italic", "underline", "strikethrough", "reverse", "hidden"]);
 
-/** @param {string} name a name as Anser reports it: ansi-red, ansi-bright-red, ansi-palette-N, ansi-truecolor */
+/**
+ * @param {string} name a name as Anser reports it: ansi-red, ansi-bright-red, ansi-palette-N,
+ *   ansi-truecolor
+ */
 function colourNumber(name) {
   const match = /^ansi-(bright-)?([a-z]+)$/.exec(name ?? "");
   return match && match[2] in COLOURS ? COLOURS[match[2]] + (match[1] ? 8 : 0) : -1;
@@ -28,7 +31,12 @@ function paletteColour(n) {
   return `rgb(${level(Math.floor(at / 36))} ${level(Math.floor(at / 6) % 6)} ${level(at % 6)})`;
 }
 
-/** @param {HTMLElement} span @param {"color"|"backgroundColor"} property @param {string} name @param {string|null} truecolor */
+/**
+ * @param {HTMLElement} span
+ * @param {"color"|"backgroundColor"} property
+ * @param {string} name
+ * @param {string|null} truecolor
+ */
 function paint(span, property, name, truecolor) {
   const number = colourNumber(name);
   const palette = /^ansi-palette-(\d{1,3})$/.exec(name ?? "");
@@ -47,7 +55,10 @@ function drawPiece(piece) {
   return span;
 }
 
-/** The visible text of a line that the program overwrote with carriage returns. @param {string} text */
+/**
+ * The visible text of a line that the program overwrote with carriage returns.
+ * @param {string} text
+ */
 function applyReturns(text) {
   return text.includes("\r") ? text.replaceAll("\r\n", "\n").replace(/^.*\r(?!$)/gm, "") : text;
 }
@@ -79,12 +90,16 @@ export function findFindings(text, names) {
   return stripAnsi(text).split("\n").slice(0, 5000).map((line) => findPlace(line, names)).filter((place) => place?.isFinding).slice(0, 200);
 }
 
-/** Sequences that move the cursor, set the window title or make links. They are removed. Anser handles CSI (ECMA-48,
- * xterm's ctlseqs). */
+/** Sequences that move the cursor, set the window title or make links. They are removed. Anser
+ * handles CSI (ECMA-48, xterm's ctlseqs). */
 const INVISIBLE = /\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][\w<>=]|[=>78cDEHMZ])/g;
 
-/** The end of the portion that begins at `start`. A portion is small enough to be drawn at once, and ends with a line if possible.
- * @param {string} text @param {number} start */
+/**
+ * The end of the portion that begins at `start`. A portion is small enough to be drawn at once, and
+ * ends with a line if possible.
+ * @param {string} text
+ * @param {number} start
+ */
 function endOfPortion(text, start) {
   const most = Math.min(text.length, start + PORTION.length);
   const breaks = /\n|\x1b\[/g;
@@ -135,8 +150,8 @@ function drawPieces(target, pieces, names, reveal) {
 }
 
 /**
- * Draw a stream into a <pre>, one portion at a time, so that the page keeps responding. After DRAWN_PORTIONS,
- * further portions are drawn only when the user asks.
+ * Draw a stream into a <pre>, one portion at a time, so that the page keeps responding. After
+ * DRAWN_PORTIONS, further portions are drawn only when the user asks.
  * @param {HTMLElement} pre
  * @param {Uint8Array} bytes
  * @param {{names: Set<string>, reveal: (place: any) => void}} options

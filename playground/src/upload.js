@@ -1,4 +1,6 @@
-/** Upload files: selected in a dialog, or dropped anywhere on the page. Directories are included. */
+/**
+ * Upload files: selected in a dialog, or dropped anywhere on the page. Directories are included.
+ */
 
 import { decodeText } from "./artefacts.js";
 import { byId, formatBytes } from "./dom.js";
@@ -6,7 +8,11 @@ import { checkPath, FILE_COUNT_MAX, LINKED_FILE_BYTES_MAX } from "./project.js";
 
 const EDITED_BYTES_MAX = 2 * 1024 * 1024;
 
-/** @param {any} entry an entry of the File and Directory Entries API @param {string} folder @returns {Promise<{name: string, file: File}[]>} */
+/**
+ * @param {any} entry an entry of the File and Directory Entries API
+ * @param {string} folder
+ * @returns {Promise<{name: string, file: File}[]>}
+ */
 async function readEntry(entry, folder) {
   if (entry.isFile) {
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -29,7 +35,11 @@ async function readTransfer(transfer) {
 }
 
 export class Upload {
-  /** @param {import("./project.js").Project} project @param {(text: string) => void} notify @param {{input_bytes?: number}} limits */
+  /**
+   * @param {import("./project.js").Project} project
+   * @param {(text: string) => void} notify
+   * @param {{input_bytes?: number}} limits
+   */
   constructor(project, notify, limits) {
     this.project = project;
     this.notify = notify;

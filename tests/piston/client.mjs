@@ -1,4 +1,5 @@
-// One call through a published client: client.mjs CLIENT SERVER METHOD [REQUEST as JSON]. Prints what the client returns.
+// One call through a published client: client.mjs CLIENT SERVER METHOD [REQUEST as JSON]. Prints
+// what the client returns.
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";

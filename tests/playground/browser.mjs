@@ -1,5 +1,6 @@
-// The page in Debian's chromium, and what a test does with it. Whatever a test does, the page asks nobody but its own server, breaks
-// no rule of its Content-Security-Policy, opens no dialog and throws no error.
+// The page in Debian's chromium, and what a test does with it. In every test the page must send
+// requests to its own server only, obey its Content-Security-Policy, open no dialog and throw no
+// error.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -8,8 +9,9 @@ import { BUILD, eventually } from "./service.mjs";
 
 export const SHOTS = join(BUILD, "artefacts/playground");
 const RUN_MS = 60_000;
-// Chromium notes every answer that is an error. And when text replaces a selection, it wants to keep the old text's colour with a style
-// attribute; the policy forbids it, and CodeMirror draws the text itself.
+// Chromium logs every response that is an error. When text replaces a selection, Chromium also tries
+// to keep the colour of the old text with a style attribute. The policy forbids that, and CodeMirror
+// draws the text itself.
 const TOLERATED = /^Failed to load resource|^Applying inline style violates|^policy violated: style-src-attr inline/;
 
 export function launch() {
@@ -26,7 +28,10 @@ export function fragment(state) {
 }
 
 export class Explorer {
-  /** @param {import("playwright-core").Browser} browser @param {import("./service.mjs").Service} service */
+  /**
+   * @param {import("playwright-core").Browser} browser
+   * @param {import("./service.mjs").Service} service
+   */
   constructor(browser, service) {
     this.browser = browser;
     this.service = service;

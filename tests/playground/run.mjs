@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The playground in a real browser, with the real service behind it. Each test is a sentence about the page; PE_TEST chooses among
-// them. Screenshots stay in build/artefacts/playground.
+// The playground in a real browser, with the real service behind it. Each test is a sentence about
+// the page; PE_TEST chooses among them. Screenshots stay in build/artefacts/playground.
 import { Explorer, launch } from "./browser.mjs";
 import { Service } from "./service.mjs";
 import { tests as appearance } from "./appearance_test.mjs";

@@ -1,4 +1,5 @@
-// The real service: pe-lb with the page as it was built, pe-worker, VMs. Everything it makes ends with it.
+// The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends with
+// it.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -14,8 +15,14 @@ const IMAGES = ["busybox:1.35", "gcc:14", "python:3"];
 
 export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Until `attempt` returns something true; its last error or value is what the failure says.
- * @template T @param {() => Promise<T>|T} attempt @param {string} what @param {number} [ms] @returns {Promise<T>} */
+/**
+ * Wait until `attempt` returns something true. The failure shows its last error or value.
+ * @template T
+ * @param {() => Promise<T>|T} attempt
+ * @param {string} what
+ * @param {number} [ms]
+ * @returns {Promise<T>}
+ */
 export async function eventually(attempt, what, ms = 60_000) {
   let last;
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
@@ -102,7 +109,10 @@ export class Service {
   }
 }
 
-/** @param {import("node:child_process").ChildProcess|undefined} process @param {NodeJS.Signals} signal */
+/**
+ * @param {import("node:child_process").ChildProcess|undefined} process
+ * @param {NodeJS.Signals} signal
+ */
 async function end(process, signal) {
   if (!process || process.exitCode !== null || process.signalCode !== null) return;
   const gone = new Promise((resolve) => process.once("exit", resolve));

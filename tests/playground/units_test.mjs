@@ -1,4 +1,5 @@
-// What of the page needs no browser: globs as the balancer has them, command lines, commands of images, links.
+// The parts of the page that need no browser: globs with the rules of the balancer, command lines,
+// commands of images, and links.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-"""Cloud Hypervisor's API description as a judge: bodies against its schemas, stricter than the real program, which ignores
-keys that it does not know and so turns a typing error into a missing device."""
+"""Checks the bodies of requests against the schemas of Cloud Hypervisor's API description. This is
+stricter than the real program, which ignores unknown keys: a typing error in a key would become a
+missing device there."""
 
 import os
 

@@ -1,6 +1,7 @@
-"""The API socket, with the habits of Cloud Hypervisor's HTTP server (micro_http): one request at a time, on the thread that does
-everything else; ten connections; header lines of 1024 bytes; bodies of 51200; an empty reason phrase; no Content-Length on 204;
-a client that closes its sending side is dropped before it has its answer."""
+"""The API socket. It behaves like Cloud Hypervisor's HTTP server (micro_http): it serves one request
+at a time, on the thread that does everything else; it accepts ten connections, header lines of 1024
+bytes and bodies of 51200; the reason phrase is empty; 204 has no Content-Length; a client that
+closes its sending side is dropped before it has its answer."""
 
 import fcntl
 import json
@@ -32,16 +33,16 @@ def encode(status, body):
     return (head + f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n").encode() + text
 
 
-def take_request(received):
-    """A whole request out of `received` (consumed), or None."""
+def read_request(received):
+    """Remove a complete request from `received` and return it. None: there is none yet."""
     end = received.find(b"\r\n\r\n")
     lines = bytes(received if end < 0 else received[:end]).split(b"\r\n")
     if any(len(line) > HEADER_LINE_MAX for line in lines):
         raise BadRequest("header line is too long")
     if end < 0:
         return None
-    words = lines[0].decode("latin-1").split(" ")
-    if len(words) != 3 or words[2] not in ("HTTP/1.0", "HTTP/1.1"):
+    fields = lines[0].decode("latin-1").split(" ")
+    if len(fields) != 3 or fields[2] not in ("HTTP/1.0", "HTTP/1.1"):
         raise BadRequest("Invalid request line")
     length = 0
     for line in lines[1:]:
@@ -60,7 +61,7 @@ def take_request(received):
         return None
     body = bytes(received[end + 4:end + 4 + length])
     del received[:end + 4 + length]
-    return Request(words[0], words[1], body)
+    return Request(fields[0], fields[1], body)
 
 
 def listen(where):
@@ -117,7 +118,7 @@ class Server:
             return
         received += bytes_read
         try:
-            while (request := take_request(received)) is not None:
+            while (request := read_request(received)) is not None:
                 answer, last = self.handle(request)
                 connection.sendall(answer)
                 if last:

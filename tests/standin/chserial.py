@@ -1,5 +1,6 @@
-"""A serial port on a UNIX socket with Cloud Hypervisor's habits: one client, a new one kicks the old; a path that exists is an
-error; a lone newline that a client sends becomes a carriage return; before the first client output is kept (v53) or lost."""
+"""A serial port on a UNIX socket that behaves like Cloud Hypervisor's. It has one client, and a new
+client replaces the old one. A path that exists is an error. A lone newline from a client becomes a
+carriage return. Output before the first client is kept (v53) or lost."""
 
 import selectors
 import socket

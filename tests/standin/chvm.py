@@ -1,5 +1,6 @@
-"""The VM under the stand-in: QEMU with software emulation, made from a VmConfig, with Cloud Hypervisor's rules for files: RAM in
-zone files, pmem devices of whole 2 MiB, a snapshot that has the content of neither, files opened anew at a restore."""
+"""The VM of the stand-in: QEMU with software emulation, made from a VmConfig. Files follow the rules
+of Cloud Hypervisor: RAM is in zone files; a pmem device is a multiple of 2 MiB; a snapshot contains
+neither of them; a restore opens the files again."""
 
 import base64
 import ctypes
@@ -19,7 +20,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class VmError(Exception):
-    """What Cloud Hypervisor would say, outermost first."""
+    """The messages of an error of Cloud Hypervisor, outermost first."""
 
     def __init__(self, *sentences):
         super().__init__(": ".join(sentences))
@@ -49,7 +50,7 @@ class Memory:
         zone = zones[0] if zones else config
         self.size, self.shared, self.named = zone["size"], zone.get("shared", False), False
         if not self.size or self.size % MIB:
-            raise VmError("Error creating memory manager", "memory size must be whole MiB and not 0")
+            raise VmError("Error creating memory manager", "memory size must be a multiple of 1 MiB and not 0")
         if "file" in zone:
             self.fd = open_as(zone["file"], os.O_RDWR if self.shared else os.O_RDONLY, "Failed to create shared file")
             if os.fstat(self.fd).st_size < self.size:
@@ -58,7 +59,8 @@ class Memory:
         else:
             self.fd = os.memfd_create("ch_ram")
             os.ftruncate(self.fd, self.size)
-        # Kept out of a snapshot: shared, and its file has a name still (is_hardlink in memory_manager.rs).
+        # A snapshot does not contain a shared zone whose file still has a name (is_hardlink in
+        # memory_manager.rs).
         self.skipped = self.named and self.shared and os.fstat(self.fd).st_nlink > 0
 
     def write_ranges(self, path):
@@ -78,7 +80,7 @@ class Memory:
 
 
 class Vm:
-    """Paused after start(); QEMU's events are read by take_event()."""
+    """Paused after start(); QEMU's events are read by next_event()."""
 
     def __init__(self, config, log):
         self.config, self.log = config, log
@@ -98,9 +100,9 @@ class Vm:
         payload = self.config["payload"]
         if not payload.get("kernel"):
             raise VmError("Invalid VM config", "kernel or firmware is missing")
-        words = ["-kernel", self._open(payload["kernel"], os.O_RDONLY, "Cannot open kernel file"),
+        argv = ["-kernel", self._open(payload["kernel"], os.O_RDONLY, "Cannot open kernel file"),
                  "-append", payload.get("cmdline", "")]
-        return words + self._initramfs()
+        return argv + self._initramfs()
 
     def _restored_payload(self):
         """Of kernel and initramfs the latter is opened, for nothing."""
@@ -112,7 +114,7 @@ class Vm:
         return ["-initrd", self._open(path, os.O_RDONLY, "Cannot open initramfs file")] if path else []
 
     def _pmem(self):
-        words, total = [], 0
+        argv, total = [], 0
         for index, device in enumerate(self.config.get("pmem", [])):
             keep = not device.get("discard_writes", False)
             path = self._open(device["file"], os.O_RDWR if keep else os.O_RDONLY, "Cannot open persistent memory file")
@@ -121,11 +123,12 @@ class Vm:
                 raise VmError("Error from device manager", "PmemSizeNotAligned", f"{device['file']}: {size}")
             device["size"] = size
             total += size // MIB + 1024
-            # Writes that are discarded end the VM here, where they would stay in private pages there.
-            words += ["-object", f"memory-backend-file,id=pmem{index},share=on,readonly={'off' if keep else 'on'},"
+            # With discarded writes, a write ends the VM here. Cloud Hypervisor would keep the bytes in
+            # private pages.
+            argv += ["-object", f"memory-backend-file,id=pmem{index},share=on,readonly={'off' if keep else 'on'},"
                       f"mem-path={path},size={size}",
                       "-device", f"virtio-pmem-pci,memdev=pmem{index},id=vp{index}"]
-        return words, total
+        return argv, total
 
     def _command_line(self, fresh, serial, manage):
         cpus = self.config.get("cpus", {"boot_vcpus": 1, "max_vcpus": 1})
@@ -134,7 +137,7 @@ class Vm:
         pmem, pmem_mib = self._pmem()
         mib = self.memory.size // MIB
         share = "off" if self.memory.named and not self.memory.shared else "on"
-        words = [QEMU, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        argv = [QEMU, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-machine", "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off,memory-backend=ram",
                  "-bios", "qboot.rom", "-accel", "tcg,thread=single", "-cpu", "max,la57=off",
                  "-smp", str(cpus["boot_vcpus"]),
@@ -143,8 +146,8 @@ class Vm:
                  "-chardev", f"socket,id=serial,fd={serial}", "-serial", "chardev:serial",
                  "-chardev", f"socket,id=qmp,fd={manage}", "-mon", "chardev=qmp,mode=control",
                  "-global", "migration.store-global-state=off"]
-        words += self._payload() if fresh else self._restored_payload()
-        return words + pmem
+        argv += self._payload() if fresh else self._restored_payload()
+        return argv + pmem
 
     def start(self, fresh):
         """Start QEMU with the VM stopped; returns our end of its serial port."""
@@ -152,9 +155,9 @@ class Vm:
         manage, manage_far = socket.socketpair()
         with serial_far, manage_far:
             try:
-                words = self._command_line(fresh, serial_far.fileno(), manage_far.fileno())
+                argv = self._command_line(fresh, serial_far.fileno(), manage_far.fileno())
                 self.process = subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent,
+                    argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent,
                     pass_fds=[*self.files, serial_far.fileno(), manage_far.fileno()])
             finally:
                 for fd in self.files:
@@ -193,8 +196,9 @@ class Vm:
             else:
                 return answer["return"]
 
-    def take_event(self, wait):
-        """The next event, or None: there is none yet, or (with `wait`, when the socket is readable) QEMU ended."""
+    def next_event(self, wait):
+        """Return the next event. None: there is none yet, or QEMU has ended (with `wait`, when the
+        socket is readable)."""
         if not self.events and (wait or b"\n" in self.received):
             self.events.append(self._receive())
         return self.events.pop(0) if self.events else None

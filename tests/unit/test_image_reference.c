@@ -1,4 +1,5 @@
-/* Image references: grammar, matching and suggestions, and that all callers make the same suggestions. */
+/* Image references: grammar, matching and suggestions, and that all callers make the same
+ * suggestions. */
 #include "lb/core/catalog.h"
 #include "proto/image_reference.h"
 #include "proto/job_spec.h"

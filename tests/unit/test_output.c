@@ -7,8 +7,8 @@
 
 #define RESULT "status=exited\nexit_code=0\n"
 
-/* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded to 4
- * bytes. */
+/* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded
+ * to 4 bytes. */
 static void put(struct pe_buf *out, const char *name, unsigned mode, const void *data, size_t size)
 {
     struct pe_error err;

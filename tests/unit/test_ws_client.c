@@ -64,7 +64,8 @@ static void balance(int listener, unsigned code, const char *reason)
     _exit(0);
 }
 
-/* The error of a client whose connection is closed with this code and reason, and when it is to try again. */
+/* The error of a client whose connection is closed with this code and reason, and when it is to try
+ * again. */
 static void closed_with(unsigned code, const char *reason, struct pe_error *err, unsigned *retry_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
