@@ -226,7 +226,7 @@ endef
 $(foreach test,$(UNIT),$(eval $(call unit_test,$(test))))
 $(call obj,$(wildcard tests/unit/*.c)): | $(B)/.test-deps
 
-# ---- fuzzers of what reads untrusted bytes: libFuzzer with ASan and UBSan, whatever SAN says ----
+# ---- fuzzers of code that reads untrusted bytes: libFuzzer, always with ASan and UBSan ----
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz_obj = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
 FUZZ_SRC := $(foreach folder,base codec proto,$(call src,$(folder))) \
@@ -268,7 +268,7 @@ $(GUEST)/vmm-test: $(call guest_obj,$(VMM_GUEST_SRC))
 # Both builders look themselves whether anything that goes in has changed.
 nested: $(B)/.test-deps all guest images ## the outer VM with real KVM, in which tests/nested runs
 	@tests/nested/build build $(B)
-systemd: nested playground ## the outer VM with systemd (the plain programs, whatever SAN says)
+systemd: nested playground ## the outer VM with systemd (always without SAN)
 	@$(if $(SAN),$(MAKE) --no-print-directory SAN= all)
 	@tests/systemd/build build
 

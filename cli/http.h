@@ -8,7 +8,7 @@
 #include "cli/http_server.h"
 
 /* Send GET `path` and wait for the reply for at most `timeout_ms` milliseconds. Every reply is a
- * success, whatever its status. PE_ERR_LOST when the server does not reply, PE_ERR_CANCELED after a
+ * success, with any status. PE_ERR_LOST when the server does not reply, PE_ERR_CANCELED after a
  * signal, PE_ERR_MALFORMED when the reply is larger than any that the service sends, or the error
  * of `server->check`. The caller frees `reply` in every case. */
 int http_get(const struct http_server *server, const char *path, long timeout_ms, struct http_reply *reply,

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
     struct pe_error err;
     int images = cli_options_find_images(argc, argv);
     if (images) {
-        /* Options may precede the word `images`; move it to the front. */
+        /* Options may precede the argument `images`; move it to the front. */
         for (int i = images; i > 0; i--)
             argv[i] = argv[i - 1];
         return images_command(argc - 1, argv + 1);

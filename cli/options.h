@@ -22,7 +22,7 @@ struct cli_options {
     size_t command_count; /* 0: run the image's default command */
 };
 
-/* The index in argv of the word `images` if it is the first argument that is not an option; it
+/* The index in argv of the argument `images` if it is the first argument that is not an option; it
  * selects the command of cli/images.h. 0 if it is not. */
 int cli_options_find_images(int argc, char **argv);
 

@@ -6,8 +6,8 @@
 #include "cli/response.h"
 
 /* Write the output files of `response` below `directory`, which is created if necessary. Existing
- * files are replaced. Nothing outside of `directory` is written, whatever the names are and
- * whatever symbolic links exist there: a file whose path leads outside is an error. */
+ * files are replaced. Nothing outside of `directory` is ever written. A file whose name or whose
+ * symbolic links lead outside of it is an error. */
 int outputs_write(const char *directory, const struct response *response, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -26,7 +26,7 @@ static const struct {
 
 static void print_usage(FILE *out)
 {
-    fprintf(out, "Usage: pe-image COMMAND [options]\nManage the image store of a worker host.\n\n");
+    fprintf(out, "Usage: pe-image COMMAND [options]\nManage the image store of a worker.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].about);
     fprintf(out, "\n`pe-image COMMAND --help` shows the options of a command.\n");

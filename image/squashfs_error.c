@@ -21,7 +21,7 @@ static const char *describe(int code)
     case SFQS_ERROR_SUPER_VERSION:
     case SQFS_ERROR_SUPER_BLOCK_SIZE:
     case SQFS_ERROR_OUT_OF_BOUNDS:
-        return "the squashfs file is damaged; `pe-image verify` checks a whole store";
+        return "the squashfs file is damaged; `pe-image verify` checks all images of a store";
     default:
         return "libsquashfs failed";
     }

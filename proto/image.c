@@ -273,7 +273,7 @@ static int append_options(struct expansion *expansion, struct pe_error *err)
     return 0;
 }
 
-static int expand_word(struct expansion *expansion, const char *argument, struct pe_error *err)
+static int expand_argument(struct expansion *expansion, const char *argument, struct pe_error *err)
 {
     char glob[PE_PATH_MAX + 1];
     if (!strcmp(argument, "{options}"))
@@ -287,7 +287,7 @@ static int expand_word(struct expansion *expansion, const char *argument, struct
             return -1;
     if (expansion->count == before)
         return pe_fail(err, PE_ERR_INVALID,
-                       "the image's default command needs a file matching '%s': send one, or say a command",
+                       "the image's default command needs a file matching '%s': send one, or give a command",
                        glob);
     return 0;
 }
@@ -309,20 +309,20 @@ static char *const *choose_command(const struct pe_image *image, const char *con
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,
                              char ***cmd, size_t *cmd_count, struct pe_error *err)
 {
-    size_t word_count = 0;
-    char *const *chosen = choose_command(image, files, file_count, &word_count);
-    if (word_count == 0)
-        return pe_fail(err, PE_ERR_INVALID, "image %s has no default command%s: say one", image->name,
+    size_t argument_count = 0;
+    char *const *chosen = choose_command(image, files, file_count, &argument_count);
+    if (argument_count == 0)
+        return pe_fail(err, PE_ERR_INVALID, "image %s has no default command%s: give one", image->name,
                        image->command_count ? " for these files" : "");
     /* Each argument remains itself, or becomes all files or all options: an upper bound for the
      * list. */
     size_t most = file_count > PE_METADATA_ARGV_MAX ? file_count : PE_METADATA_ARGV_MAX;
     struct expansion expansion = {image, files, file_count,
-                                  calloc(word_count * (most + 1) + 1, sizeof(char *)), 0};
+                                  calloc(argument_count * (most + 1) + 1, sizeof(char *)), 0};
     if (!expansion.arguments)
         return pe_fail_errno(err, "default command");
-    for (size_t i = 0; i < word_count; i++)
-        if (expand_word(&expansion, chosen[i], err) < 0) {
+    for (size_t i = 0; i < argument_count; i++)
+        if (expand_argument(&expansion, chosen[i], err) < 0) {
             pe_strings_free(expansion.arguments, expansion.count);
             return -1;
         }

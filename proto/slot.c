@@ -349,11 +349,11 @@ static void clear(struct pe_message *message)
     message->parts = (struct pe_parts){0};
 }
 
-/* Workers of version 1 did not say a version. */
+/* Workers of version 1 do not send a version. */
 static int check_version(const struct members *members, struct pe_message *message, struct pe_error *err)
 {
-    bool says_version = !strcmp(members->kind, "hello") || !strcmp(members->kind, "ready");
-    if (says_version && !members->has_protocol)
+    bool has_version = !strcmp(members->kind, "hello") || !strcmp(members->kind, "ready");
+    if (has_version && !members->has_protocol)
         message->protocol = 1;
     if (message->protocol == PE_SLOT_PROTOCOL)
         return 0;

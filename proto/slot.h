@@ -19,10 +19,10 @@
 #define PE_CONTROL_PATH "/v1/control" /* path of a worker's registration */
 #define PE_SLOT_SUBPROTOCOL "pe.slot.v1"
 
-/* The version of the messages and their meaning. `hello` and `ready` say it, and the balancer
+/* The version of the messages and their meaning. `hello` and `ready` carry it, and the balancer
  * refuses every other version by closing the connection with the code PE_SLOT_CLOSE_VERSION (of the
- * range that RFC 6455 section 7.4.2 leaves to applications). Workers that do not say a version are
- * of version 1. */
+ * range that RFC 6455 section 7.4.2 leaves to applications). A worker that sends no version has
+ * version 1. */
 #define PE_SLOT_PROTOCOL 2u
 #define PE_SLOT_CLOSE_VERSION 4001u
 

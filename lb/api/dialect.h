@@ -1,4 +1,4 @@
-/* How an HTTP API words an exchange. The service's own API and Piston's share everything else:
+/* The form that an HTTP API gives to an exchange. The service's own API and Piston's share the rest:
  * admission, jobs, streaming. */
 #ifndef PE_LB_API_DIALECT_H
 #define PE_LB_API_DIALECT_H
@@ -33,7 +33,7 @@ struct dialect {
      * connected. NULL: it is complete already. */
     int (*resolve)(struct exchange *exchange, struct pe_error *err);
 
-    /* Send a problem as the whole reply. */
+    /* Send a problem as the complete reply. */
     void (*send_problem)(h2o_req_t *req, const struct pe_problem *problem);
 
     /* Append the JSON form of a complete result. NULL: the service's own form. */

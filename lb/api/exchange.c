@@ -44,7 +44,7 @@ static void report(const struct exchange *exchange)
                  (unsigned long long)took_us / 1000);
 }
 
-/* The request of libh2o ends, for whatever reason. */
+/* The request of libh2o ends, for any reason. */
 static void on_dispose(void *memory)
 {
     struct exchange *exchange = memory;

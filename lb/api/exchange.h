@@ -1,7 +1,7 @@
-/* One request to run a job and its response (an exchange in the words of RFC 9110), from the
+/* One request to run a job and its response (RFC 9110 calls both together an exchange), from the
  * complete body to the last byte of the response. It belongs to libh2o's request: it ends when the
- * memory pool of the request is freed, for whatever reason. Its job only points to it, and is left
- * before.
+ * memory pool of the request is freed, for any reason. Its job only points to it. The exchange
+ * leaves the job before it ends.
  *
  * exchange.c            its life: it begins, leaves its job, is refused, ends
  * exchange_admission.c  the request: it is let in, answered from the cache, or waits for a job

@@ -12,7 +12,7 @@
 struct catalog_entry {
     const char *name;   /* "gcc:14"; owned by the JSON of the catalog, like the next two */
     const char *digest; /* "sha256:…" */
-    const json_t *json; /* the whole entry */
+    const json_t *json; /* the complete entry */
     char identity[65];  /* SHA-256 of the entry, hex: two images may share a root file system and differ in
                            user,  root directory or command */
 };

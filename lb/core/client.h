@@ -48,7 +48,7 @@ struct client *client_enter(struct clients *clients, const struct ip_address *ad
 /* One of the client's jobs has ended. */
 void client_leave(struct clients *clients, struct client *client);
 
-/* Rate limit of questions about jobs, per second; and how many may come at once after a pause. */
+/* How many questions about jobs a client may ask per second, and how many at once after a pause. */
 enum { CLIENT_STATUS_RATE = 5, CLIENT_STATUS_BURST = 20 };
 
 /* Count one question about a job. PE_ERR_BUSY if the client asks too often. */

@@ -1,5 +1,6 @@
-/* Matching jobs with slots, once per iteration of the event loop. Whatever makes a match
- * possible (a new job, a ready slot, a worker's new catalog) calls dispatch_soon(). */
+/* Matching jobs with slots, once per iteration of the event loop. Each event that
+ * makes a match possible (a new job, a ready slot, a new catalog of a worker) calls
+ * dispatch_soon(). */
 #ifndef PE_LB_CORE_DISPATCH_H
 #define PE_LB_CORE_DISPATCH_H
 

@@ -1,6 +1,6 @@
-/* The life of a job. Whoever calls waiters holds the job meanwhile: a waiter may leave inside
- * the call, and the job must not be freed before the caller is done with it. What waiters and
- * slots do with what they are told is not known here. */
+/* The life of a job. A function that calls waiters holds a reference to the job meanwhile: a waiter
+ * may leave inside the call, and the job must not be freed before the function is done with it. What
+ * waiters and slots do with their calls is not known here. */
 #include "lb/core/job.h"
 
 #include "base/io.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Between the loss of a slot and the next try. By then it is known whether the slot's worker
- * died as a whole, and slots that are lost for the same reason are not given the job. */
+/* The time between the loss of a slot and the next try. After it, the balancer knows whether the
+ * worker of the slot died too, and slots that are lost for the same reason do not get the job. */
 enum { RETRY_MS = 100 };
 
 /* ---- jobs that can be joined ---- */

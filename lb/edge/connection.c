@@ -12,7 +12,7 @@
 
 enum {
     SILENT_US = 1000 * 1000,          /* how long a new connection may be silent while draining */
-    BODY_GRACE_US = 10 * 1000 * 1000, /* how long a body may take whatever its speed */
+    BODY_GRACE_US = 10 * 1000 * 1000, /* how long a body may take at any speed */
     BODY_BYTES_PER_S = 4 * 1024,      /* minimum average speed after that */
     LINGER_MS = 10 * 1000,
     HEAD_MAX = 64 * 1024, /* bytes; libh2o accepts no longer head */

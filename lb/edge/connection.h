@@ -62,8 +62,8 @@ int connection_watch_hangup(struct connection *connection, void (*on_hangup)(voi
                             struct pe_error *err) PE_MUST_CHECK;
 void connection_unwatch_hangup(struct connection *connection);
 
-/* End a request's connection, whatever libh2o is doing with it. Its requests are disposed of
- * from the event loop. */
+/* End a request's connection in any state of libh2o. Its requests are disposed of from the event
+ * loop. */
 void connection_shut_down(const h2o_req_t *req);
 
 /* When this connection is closed, keep reading for a while and drop what the client sends.

@@ -11,8 +11,8 @@
 
 enum { TOKENS_MAX = 64 };
 
-/* Only digests of the tokens are kept. Comparing digests takes the same time for every guess,
- * whatever its length. */
+/* Only digests of the tokens are kept. Comparing digests takes the same time for guesses of
+ * every length. */
 struct tokens {
     uint8_t digests[TOKENS_MAX][32];
     size_t count;
