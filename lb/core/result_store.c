@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 enum {
     TIMEOUT_MS = 400, /* of a lookup */
     RESTART_MS = 1000,
+    DRAIN_MS = 10000,              /* how long the helper may read nothing at the end */
     QUEUED_MAX = 32 * 1024 * 1024, /* bytes on their way to the helper; results beyond that are dropped */
     READ_SIZE = 64 * 1024,
     IN_KEPT_MAX = 1024 * 1024, /* a larger empty buffer is freed */
@@ -81,36 +83,40 @@ void result_store_forget(struct result_store *store, const void *data)
 
 /* ---- sending ---- */
 
-static void flush(void *data);
-
-/* Write what is in `sending`. Returns false if the rest has to wait. An error is seen by the
- * reader, too. */
-static bool write_some(struct result_store *store)
+/* Send what is queued. Returns 1 if everything was sent, 0 if the socket is full, and -1 if the
+ * helper is gone. */
+static int send_queued(struct result_store *store)
 {
-    while (store->sent < store->sending.size) {
+    for (;;) {
+        if (store->sent == store->sending.size) {
+            struct pe_buf spare = store->sending;
+            store->sending = store->out;
+            store->out = spare;
+            store->out.size = store->sent = 0;
+        }
+        if (!store->sending.size)
+            return 1;
         ssize_t n = send(store->fd, store->sending.data + store->sent, store->sending.size - store->sent,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            store->loop->ops->await_writable(store->watch, flush);
-        if (n < 0)
-            return false;
-        store->sent += (size_t)n;
+        if (n >= 0)
+            store->sent += (size_t)n;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return 0;
+        else if (errno != EINTR)
+            return -1;
     }
-    store->sending.size = store->sent = 0;
-    return true;
 }
 
-/* Called when the socket can be written to. */
+/* Called when the socket can be written to. After an error, the reader is made to see the end of
+ * the stream: it stops the helper and starts another one. */
 static void flush(void *data)
 {
     struct result_store *store = data;
-    while (write_some(store) && store->out.size) {
-        struct pe_buf spare = store->sending;
-        store->sending = store->out;
-        store->out = spare;
-    }
+    int sent = send_queued(store);
+    if (sent == 0)
+        store->loop->ops->await_writable(store->watch, flush);
+    else if (sent < 0)
+        shutdown(store->fd, SHUT_RDWR);
 }
 
 static void flush_if_idle(struct result_store *store)
@@ -262,23 +268,28 @@ int result_store_init(struct result_store *store, struct loop *loop,
     return settings->folder || settings->memcached.count ? start_keeper(store, err) : 0;
 }
 
-/* Write everything that is queued. */
-static void drain_queue(struct result_store *store)
+/* Send everything that is queued. Answers are read and dropped, because a helper that cannot send
+ * its answer does not read, either. Returns -1 if the helper is gone or does not read. */
+static int drain_queue(struct result_store *store)
 {
-    struct pe_error err;
-    int flags = fcntl(store->fd, F_GETFL);
-    if (flags < 0 || fcntl(store->fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
-        pe_write_all(store->fd, store->sending.data + store->sent, store->sending.size - store->sent,
-                     "the store helper", &err) < 0 ||
-        pe_write_all(store->fd, store->out.data, store->out.size, "the store helper", &err) < 0)
-        pe_log(PE_LOG_WARN, "the last results were not stored: the store helper does not read");
+    struct pollfd poll_fd = {.fd = store->fd, .events = POLLIN | POLLOUT};
+    int sent = 0;
+    while ((sent = send_queued(store)) == 0) {
+        int ready = poll(&poll_fd, 1, DRAIN_MS);
+        if (ready == 0 || (ready < 0 && errno != EINTR))
+            return -1;
+        if (ready > 0 && (poll_fd.revents & ~POLLOUT) && receive(store) < 0)
+            return -1;
+        store->in.size = 0;
+    }
+    return sent;
 }
 
 void result_store_close(struct result_store *store)
 {
     store->loop->ops->stop_timer(store->loop, &store->restart);
-    if (store->watch)
-        drain_queue(store);
+    if (store->watch && drain_queue(store) < 0)
+        pe_log(PE_LOG_WARN, "the last results were not stored: the store helper does not read");
     stop_keeper(store);
     pe_buf_free(&store->out);
     pe_buf_free(&store->sending);

@@ -63,7 +63,7 @@ void result_store_forget(struct result_store *store, const void *data);
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result);
 
 /* Send all that is still queued, which may block, then end the helper and wait for it. After
- * that, everything is on disk. */
+ * that, everything is on disk. A helper that reads nothing for ten seconds loses what is queued. */
 void result_store_close(struct result_store *store);
 
 #endif

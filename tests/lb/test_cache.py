@@ -9,7 +9,7 @@ import pytest
 from fixtures import processes
 from fixtures.http_client import SAME, FORM, job_body
 from fixtures.stand_in_worker import Registration, image
-from fixtures.waiting import Background, eventually
+from fixtures.waiting import PATIENCE, Background, eventually
 
 
 MIB = 1 << 20
@@ -282,3 +282,24 @@ def test_a_store_keeper_that_is_killed_is_restarted_and_jobs_continue(start_bala
     eventually(lambda: processes.descendants(balancer.process.pid) - {keeper}, "a new store keeper")
     balancer.run_on(slot, b"again", {**SAME, "cmd": ["again"]})
     stored(balancer, slot)
+
+
+def test_a_balancer_exits_while_its_store_keeper_answers_and_stores(start_balancer, tmp_path):
+    large = os.urandom(2 * MIB)  # more than the socket between the two holds
+    balancer = start_balancer("--cache-dir", str(tmp_path))
+    registration, slot = balancer.worker()
+    balancer.run_on(slot, large)
+    stored(balancer, slot)
+    balancer.end()
+    balancer = start_balancer("--cache-dir", str(tmp_path))
+    registration, slot = balancer.worker()
+    (keeper,) = processes.descendants(balancer.process.pid)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        balancer.run_on(slot, large)  # the lookup takes too long, and the result is queued behind it
+        balancer.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not os.path.exists(balancer.path), "the balancer is ending")
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert balancer.process.wait(PATIENCE) == 0
+    assert "were not stored" not in balancer.log()
