@@ -47,11 +47,11 @@ int peer_networks_parse(const struct pe_option_list *list, struct peer_networks 
 
 static bool is_inside(const struct ip_address *peer, const struct peer_network *network)
 {
-    unsigned body_hash = network->prefix / 8, rest = network->prefix % 8;
-    if (memcmp(peer->bytes, network->base.bytes, body_hash) != 0)
+    unsigned full_bytes = network->prefix / 8, rest = network->prefix % 8;
+    if (memcmp(peer->bytes, network->base.bytes, full_bytes) != 0)
         return false;
     uint8_t mask = (uint8_t)(0xff << (8 - rest));
-    return rest == 0 || ((peer->bytes[body_hash] ^ network->base.bytes[body_hash]) & mask) == 0;
+    return rest == 0 || ((peer->bytes[full_bytes] ^ network->base.bytes[full_bytes]) & mask) == 0;
 }
 
 static bool is_trusted(const struct peer_networks *trusted, const struct ip_address *peer)
