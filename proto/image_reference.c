@@ -140,14 +140,16 @@ void pe_image_suggestions_add(struct pe_image_suggestions *suggestions, const ch
     unsigned allowed = edits_allowed(wanted);
     if ((wanted > length ? wanted - length : length - wanted) > allowed)
         return; /* the lengths alone differ by too many edits */
+    unsigned name_edits = edit_distance(reference, wanted, name, length);
+    if (name_edits > allowed)
+        return; /* before the tags, which may be long, are compared */
     const char *wanted_tag = tag_of(reference), *tag = tag_of(name);
-    struct pe_image_suggestion added = {
+    const struct pe_image_suggestion added = {
         .name = name,
-        .name_edits = edit_distance(reference, wanted, name, length),
+        .name_edits = name_edits,
         .tag_edits = edit_distance(wanted_tag, strlen(wanted_tag), tag, strlen(tag)),
     };
-    if (added.name_edits <= allowed)
-        insert(suggestions, &added);
+    insert(suggestions, &added);
 }
 
 void pe_image_suggestions_append(const struct pe_image_suggestions *suggestions, char *message, size_t size)
