@@ -458,6 +458,7 @@ def test_a_worker_that_answers_no_pings_is_closed_and_its_job_given_to_another(b
     slot.take_job()
     closed_with(slot, None)
     assert time.monotonic() - started >= 14
+    assert slot.pings <= 5, "one each 5 s, so the balancer did not wait for twice as long"
     other = Slot(balancer.address)
     other.answer(other.take_job()[0])
     assert pending.done().status == 200
