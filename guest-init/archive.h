@@ -1,6 +1,6 @@
 /* A cpio archive (newc) written straight to the output device. */
-#ifndef PE_GUEST_ARCHIVE_H
-#define PE_GUEST_ARCHIVE_H
+#ifndef PE_GUEST_INIT_ARCHIVE_H
+#define PE_GUEST_INIT_ARCHIVE_H
 
 #include "base/error.h"
 

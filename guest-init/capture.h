@@ -1,6 +1,6 @@
 /* One output stream of the program, read from a pipe and kept up to a limit. */
-#ifndef PE_GUEST_CAPTURE_H
-#define PE_GUEST_CAPTURE_H
+#ifndef PE_GUEST_INIT_CAPTURE_H
+#define PE_GUEST_INIT_CAPTURE_H
 
 #include "base/buffer.h"
 #include "base/error.h"

@@ -1,8 +1,8 @@
 /* The cgroup above a container's own cgroup, named by its path. It outlives the container, so that
  * its counters can be read and all processes below it can be killed. crun sets the limits of
  * config.json on the container's cgroup. */
-#ifndef PE_GUEST_CGROUP_H
-#define PE_GUEST_CGROUP_H
+#ifndef PE_GUEST_INIT_CGROUP_H
+#define PE_GUEST_INIT_CGROUP_H
 
 #include "base/error.h"
 

@@ -1,7 +1,7 @@
 /* The container. crun makes it, and pe-shim waits in it for a program. It can be made long before
  * there is a job. */
-#ifndef PE_GUEST_CONTAINER_H
-#define PE_GUEST_CONTAINER_H
+#ifndef PE_GUEST_INIT_CONTAINER_H
+#define PE_GUEST_INIT_CONTAINER_H
 
 #include "base/error.h"
 #include "guest-init/capture.h"

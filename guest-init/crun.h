@@ -1,6 +1,6 @@
 /* Starting the crun process. */
-#ifndef PE_GUEST_CRUN_H
-#define PE_GUEST_CRUN_H
+#ifndef PE_GUEST_INIT_CRUN_H
+#define PE_GUEST_INIT_CRUN_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* Writing the report and the output files to the output device. */
-#ifndef PE_GUEST_DELIVER_H
-#define PE_GUEST_DELIVER_H
+#ifndef PE_GUEST_INIT_DELIVER_H
+#define PE_GUEST_INIT_DELIVER_H
 
 #include "base/error.h"
 #include "guest-init/exit_report.h"

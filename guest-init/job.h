@@ -1,6 +1,6 @@
 /* The file `job` of the input (proto/guest-contract.md), decoded. */
-#ifndef PE_GUEST_JOB_H
-#define PE_GUEST_JOB_H
+#ifndef PE_GUEST_INIT_JOB_H
+#define PE_GUEST_INIT_JOB_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* Mounting the folders of a job into a container that exists already: /input, /work and /output. */
-#ifndef PE_GUEST_JOB_MOUNTS_H
-#define PE_GUEST_JOB_MOUNTS_H
+#ifndef PE_GUEST_INIT_JOB_MOUNTS_H
+#define PE_GUEST_INIT_JOB_MOUNTS_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* Paths in the guest: devices, mount points and programs (proto/guest-contract.md). */
-#ifndef PE_GUEST_LAYOUT_H
-#define PE_GUEST_LAYOUT_H
+#ifndef PE_GUEST_INIT_LAYOUT_H
+#define PE_GUEST_INIT_LAYOUT_H
 
 #define GUEST_ROOTFS_DEVICE "/dev/pmem0"
 #define GUEST_INPUT_DEVICE "/dev/pmem1"

@@ -1,6 +1,6 @@
 /* Loading the kernel modules that the initramfs carries. */
-#ifndef PE_GUEST_MODULES_H
-#define PE_GUEST_MODULES_H
+#ifndef PE_GUEST_INIT_MODULES_H
+#define PE_GUEST_INIT_MODULES_H
 
 #include "base/error.h"
 

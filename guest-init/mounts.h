@@ -1,7 +1,7 @@
 /* The mounts of the guest: the file systems of the machine, the image, the input and scratch.
  * guest-init/job_mounts.h mounts into containers. */
-#ifndef PE_GUEST_MOUNTS_H
-#define PE_GUEST_MOUNTS_H
+#ifndef PE_GUEST_INIT_MOUNTS_H
+#define PE_GUEST_INIT_MOUNTS_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* The files in the output folder of the program, and which of them can be sent. */
-#ifndef PE_GUEST_OUTPUTS_H
-#define PE_GUEST_OUTPUTS_H
+#ifndef PE_GUEST_INIT_OUTPUTS_H
+#define PE_GUEST_INIT_OUTPUTS_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* What can be done before there is a job, so that it is part of the snapshot; and prewarming. */
-#ifndef PE_GUEST_PREPARE_H
-#define PE_GUEST_PREPARE_H
+#ifndef PE_GUEST_INIT_PREPARE_H
+#define PE_GUEST_INIT_PREPARE_H
 
 #include "base/error.h"
 #include "guest-init/container.h"

@@ -1,6 +1,6 @@
 /* The file `program` of an input (proto/guest-contract.md): what to execute. */
-#ifndef PE_GUEST_PROGRAM_H
-#define PE_GUEST_PROGRAM_H
+#ifndef PE_GUEST_INIT_PROGRAM_H
+#define PE_GUEST_INIT_PROGRAM_H
 
 /* Both lists end with NULL. There is at least one argument. */
 struct program {

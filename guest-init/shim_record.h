@@ -2,8 +2,8 @@
  * which keeps the bounds of messages. The shim sends records. pe-init sends one message of a byte
  * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file `program`
  * of the input. */
-#ifndef PE_GUEST_SHIM_RECORD_H
-#define PE_GUEST_SHIM_RECORD_H
+#ifndef PE_GUEST_INIT_SHIM_RECORD_H
+#define PE_GUEST_INIT_SHIM_RECORD_H
 
 #include <stdint.h>
 

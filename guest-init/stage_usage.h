@@ -1,6 +1,6 @@
 /* CPU time and memory that the processes of a stage used, measured by their ancestor. */
-#ifndef PE_GUEST_STAGE_USAGE_H
-#define PE_GUEST_STAGE_USAGE_H
+#ifndef PE_GUEST_INIT_STAGE_USAGE_H
+#define PE_GUEST_INIT_STAGE_USAGE_H
 
 #include <stdint.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* Stages of a job (proto/stages.h): the process that would become the program runs several programs
  * instead. */
-#ifndef PE_GUEST_STAGES_H
-#define PE_GUEST_STAGES_H
+#ifndef PE_GUEST_INIT_STAGES_H
+#define PE_GUEST_INIT_STAGES_H
 
 #include <stdbool.h>
 

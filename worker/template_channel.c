@@ -3,6 +3,7 @@
 #include "worker/template_channel.h"
 
 #include "base/cleanup.h"
+#include "base/fd_message.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,20 +68,8 @@ int template_channel_connect(const struct worker_config *config, struct pe_error
 int template_channel_send(int fd, const struct template_message *message, const struct vm_snapshot *snapshot,
                           struct pe_error *err)
 {
-    union control control = {0};
-    struct iovec vector = {.iov_base = (void *)(uintptr_t)message, .iov_len = sizeof *message};
-    struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (snapshot) {
-        const int fds[DESCRIPTORS] = {snapshot->memory_fd, snapshot->state_fd};
-        header.msg_control = control.bytes;
-        header.msg_controllen = sizeof control.bytes;
-        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof fds);
-        memcpy(CMSG_DATA(rights), fds, sizeof fds);
-    }
-    if (sendmsg(fd, &header, MSG_NOSIGNAL) >= 0)
+    const int fds[DESCRIPTORS] = {snapshot ? snapshot->memory_fd : -1, snapshot ? snapshot->state_fd : -1};
+    if (pe_fd_message_send(fd, message, sizeof *message, fds, snapshot ? DESCRIPTORS : 0) >= 0)
         return 0;
     return pe_fail_errno(err, "cannot send a message between slot and template server");
 }

@@ -1,7 +1,7 @@
 """Servers with names: the configuration file."""
 import os
-import subprocess
 
+from fixtures.certificates import make_certificate
 from fixtures.pe_run import make_home, run, write
 from fixtures.stub_server import Server, answer
 
@@ -185,30 +185,7 @@ def test_certificates_of_a_profile_are_used(tmp_path):
     import ssl
 
     for name in ("ca", "me"):
-        subprocess.run(
-            [
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-days",
-                "2",
-                "-keyout",
-                f"{tmp_path}/{name}.key",
-                "-out",
-                f"{tmp_path}/{name}.pem",
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=DNS:localhost",
-            ],
-            check=True,
-            capture_output=True,
-        )
+        make_certificate("localhost", f"{tmp_path}/{name}.pem", f"{tmp_path}/{name}.key")
     with Server(answer()) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(f"{tmp_path}/ca.pem", f"{tmp_path}/ca.key")

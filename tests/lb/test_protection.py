@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from fixtures.balancer import Port
+from fixtures.certificates import make_certificate
 from fixtures.http_client import FORM, JOB, Response, assert_refused, job_body, job_request
 from fixtures.stand_in_worker import Slot, WebSocket, connect
 from fixtures.waiting import PATIENCE, Background, eventually
@@ -218,33 +219,6 @@ def test_pages_of_allowed_origins_may_use_the_service_others_may_not(start_balan
 # ---- TLS ----
 
 
-def make_certificate(folder, name):
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={name}",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            os.path.join(folder, "key.pem"),
-            "-out",
-            os.path.join(folder, "cert.pem"),
-        ],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def tls_connect(where, protocols=("http/1.1",)):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -264,7 +238,7 @@ def start_tls_balancer(start_balancer, tmp_path):
     ports = []
 
     def start(*options):
-        make_certificate(tmp_path, "first.example")
+        make_certificate("first.example", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
         ports.append(Port())
         tls = f"127.0.0.1:{ports[-1].number}"
         files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
@@ -295,7 +269,7 @@ def test_jobs_run_over_tls_certificates_are_renewed_and_a_hang_up_cancels(
     assert pending.done().form()[3][2] == b"x" * MIB
     assert certificate_names(balancer.tls, "first.example")
     old = tls_connect(balancer.tls)
-    make_certificate(tmp_path, "second.example")
+    make_certificate("second.example", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
     balancer.process.send_signal(signal.SIGHUP)
     eventually(lambda: certificate_names(balancer.tls, "second.example"), "the new certificate")
     old.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -3,6 +3,7 @@
 #include "worker/vmm/qmp.h"
 
 #include "base/cleanup.h"
+#include "base/fd_message.h"
 #include "base/io.h"
 #include "proto/job_spec.h"
 
@@ -58,25 +59,11 @@ static json_t *receive(struct qmp *qmp, struct pe_error *err)
 
 static int send_all(const struct qmp *qmp, const char *text, int fd, struct pe_error *err)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec vector = {.iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text)};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
-    ssize_t n = sendmsg(qmp->fd, &message, MSG_NOSIGNAL);
+    const size_t size = strlen(text);
+    ssize_t n = pe_fd_message_send(qmp->fd, text, size, &fd, fd >= 0 ? 1 : 0);
     if (n < 0)
         return pe_fail_errno(err, "cannot write to QEMU");
-    return n == (ssize_t)vector.iov_len ? 0 : pe_fail(err, PE_ERR_LOST, "QEMU does not read");
+    return n == (ssize_t)size ? 0 : pe_fail(err, PE_ERR_LOST, "QEMU does not read");
 }
 
 static int read_reply(const char *command, json_t *message, json_t **value, struct pe_error *err)
