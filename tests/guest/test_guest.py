@@ -269,9 +269,9 @@ def test_a_malformed_input_is_a_vm_error_with_a_reason(guest):
 def test_a_guest_reports_an_unknown_message_with_fail(guest):
     with guest.boot() as vm:
         vm.wait_ready()
-        vm.control.sendall(b"gone\n")
+        vm.serial.sendall(b"gone\n")
         assert (
-            vm.hear(BOOT_TIMEOUT_S)
+            vm.receive(BOOT_TIMEOUT_S)
             == "fail the host said something other than 'wake', 'prewarm' or 'go'"
         )
 
@@ -281,5 +281,5 @@ def test_a_guest_whose_image_is_not_a_squashfs_reports_fail_instead_of_ready(gue
     with open(image, "wb") as file:
         file.truncate(2 * MIB)
     with Guest(guest.build, image) as vm:
-        line = vm.hear(BOOT_TIMEOUT_S)
+        line = vm.receive(BOOT_TIMEOUT_S)
     assert line.startswith("fail mounting /dev/pmem0 at /run/pe/image: "), line
