@@ -308,7 +308,7 @@ static json_t *env_to_json(const struct pe_job_spec *job)
     return env;
 }
 
-json_t *pe_job_to_json(const struct pe_job_spec *job)
+json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
 {
     json_t *json = json_pack("{s:s, s:o, s:i, s:b}", "image", job->image, "env", env_to_json(job),
                              "timeout_ms", (int)job->timeout_ms, "cache", job->cache);

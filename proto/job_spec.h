@@ -32,7 +32,7 @@ int pe_job_spec_decode(const char *json, size_t size, struct pe_job_spec *job,
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* The job as a new JSON object, whose reference is the caller's; NULL without memory. */
-json_t *pe_job_to_json(const struct pe_job_spec *job);
+json_t *pe_job_spec_to_json(const struct pe_job_spec *job);
 
 /* Free the members. The struct is zero then. */
 void pe_job_spec_free(struct pe_job_spec *job);

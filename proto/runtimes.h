@@ -4,8 +4,8 @@
  *   version          a semantic version; required
  *   aliases          other names of the language
  *   runtime          the program behind the language, if its name differs: "gcc"
- *   compile          arguments of the compile stage, if there is one. "{files}" stands for the names
- *                    of the text files that the client sent.
+ *   compile          arguments of the compile stage, if there is one. "{files}" stands for the
+ *                    names of the text files that the client sent.
  *   run              arguments of the run stage; required. "{main}" is the first text file, and
  *                    "{args}" the arguments of the request.
  *   limit_overrides  limits of this runtime (PE_RUNTIME_LIMITS) that differ from the service's

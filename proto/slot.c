@@ -415,7 +415,7 @@ static void append_job(struct pe_json_writer *writer, const struct pe_message *m
     if (message->job_text.left)
         pe_json_append_raw(writer, "job", message->job_text.at, message->job_text.left);
     else
-        append_json(writer, "job", pe_job_to_json(&message->job));
+        append_json(writer, "job", pe_job_spec_to_json(&message->job));
     pe_json_append_number(writer, "queue_us", message->queue_us);
     append_parts(writer, &message->parts);
 }

@@ -20,8 +20,8 @@ struct job_run {
     char *warm_image;                 /* PE_IMAGE_NAME_MAX + 1 bytes: set to the job's image */
 };
 
-/* Run the job and send the balancer a result or an `error`. Returns 0 once that is sent,
- * also if the guest failed; the VM is killed before the result is sent. Fails with PE_ERR_LOST if the
+/* Run the job and send the balancer a result or an `error`. Returns 0 once that is sent, also if
+ * the guest failed; the VM is killed before the result is sent. Fails with PE_ERR_LOST if the
  * connection to the balancer is lost, and with PE_ERR_MALFORMED if the balancer breaks the
  * protocol. `run->machine` then needs to be discarded. */
 int job_run(struct job_run *run, struct pe_error *err) PE_MUST_CHECK;

@@ -1,5 +1,5 @@
-/* The form that an HTTP API gives to an exchange. The service's own API and Piston's share the rest:
- * admission, jobs, streaming. */
+/* The form that an HTTP API gives to an exchange. The service's own API and Piston's share the
+ * rest: admission, jobs, streaming. */
 #ifndef PE_LB_API_DIALECT_H
 #define PE_LB_API_DIALECT_H
 

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct pe_error err;
     if (pe_job_spec_decode((const char *)bytes, size, &job, &err) < 0)
         return 0;
-    pe_autojson json_t *json = pe_job_to_json(&job);
+    pe_autojson json_t *json = pe_job_spec_to_json(&job);
     HOLDS(json && pe_job_spec_from_json(json, &again, &err) == 0);
-    pe_autojson json_t *json_again = pe_job_to_json(&again);
+    pe_autojson json_t *json_again = pe_job_spec_to_json(&again);
     HOLDS(json_equal(json, json_again));
     json_error_t where;
     pe_autojson json_t *library =

@@ -1,5 +1,5 @@
-/* What a hostile program might do in a guest: hostile NAME, with one NAME for each behaviour. Used by
- * tests only. It is linked statically, so that it runs in any image. */
+/* What a hostile program might do in a guest: hostile NAME, with one NAME for each behaviour. Used
+ * by tests only. It is linked statically, so that it runs in any image. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -51,8 +51,8 @@ def test_a_registry_image_may_have_zstd_layers_and_several_architectures(registr
         layout.add(
             [make_tar([member("arch", arch.encode())])], arch=arch, compress=zstd, kind="zstd"
         )
-    # skopeo copies a multi-arch index only completely, and the outermost index of a layout is not an
-    # image, so there is one more index around it.
+    # skopeo copies a multi-arch index only completely, and the outermost index of a layout is not
+    # an image, so there is one more index around it.
     index = json.load(open(f"{layout.path}/index.json"))
     for descriptor in index["manifests"]:
         del descriptor["annotations"]

@@ -41,8 +41,8 @@ class Host(Service):
         super().__init__(*worker_options, slots=slots)
 
     def start_worker(self):
-        """On a busy machine, a VM that is emulated twice may be too slow for the worker, which tries
-        out its engines. Then start the worker again."""
+        """On a busy machine, a VM that is emulated twice may be too slow for the worker, which
+        tries out its engines. Then start the worker again."""
         for attempt in range(1, self.start_attempts + 1):
             try:
                 return super().start_worker()
@@ -105,7 +105,7 @@ class Host(Service):
 
 
 def uses_accel(pid, name):
-    """Under KVM a VMM holds a virtual CPU of the kernel, whatever its command line says."""
+    """Under KVM a VMM holds a virtual CPU of the kernel, independent of its command line."""
     try:
         links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     except OSError:

@@ -9,9 +9,9 @@ import { BUILD, eventually } from "./service.mjs";
 
 export const SHOTS = join(BUILD, "artefacts/playground");
 const RUN_MS = 60_000;
-// Chromium logs every response that is an error. When text replaces a selection, Chromium also tries
-// to keep the colour of the old text with a style attribute. The policy forbids that, and CodeMirror
-// draws the text itself.
+// Chromium logs every response that is an error. When text replaces a selection, Chromium also
+// tries to keep the colour of the old text with a style attribute. The policy forbids that, and
+// CodeMirror draws the text itself.
 const TOLERATED = /^Failed to load resource|^Applying inline style violates|^policy violated: style-src-attr inline/;
 
 export function launch() {

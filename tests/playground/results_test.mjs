@@ -117,7 +117,7 @@ test("the times of a run are told by phase, and a stored result says that it is 
   await explorer.run();
   await explorer.shows("times", "stored");
   await page.keyboard.press("Control+Shift+Enter");
-  await eventually(async () => !(await explorer.read("times")).includes("stored"), "with Shift it runs anew");
+  await eventually(async () => !(await explorer.read("times")).includes("stored"), "with Shift it runs again");
 });
 
 test("output that wants to be a script stays output", async (explorer) => {

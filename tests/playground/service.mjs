@@ -1,5 +1,5 @@
-// The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends with
-// it.
+// The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends
+// with it.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -58,7 +58,7 @@ export class Service {
     await eventually(async () => (await this.health()).slots === 2, "the worker joins", 600_000);
   }
 
-  /** The images that these tests are about, whatever else there may be on this machine. */
+  /** The images that these tests use, without the other images of this machine. */
   async store() {
     const whole = join(process.env.PE_HOME ?? join(TOP, "build"), "images");
     const store = join(this.folder, "store");

@@ -1,5 +1,5 @@
-"""The VM of the stand-in: QEMU with software emulation, made from a VmConfig. Files follow the rules
-of Cloud Hypervisor: RAM is in zone files; a pmem device is a multiple of 2 MiB; a snapshot contains
+"""The VM of the stand-in: QEMU with software emulation, made from a VmConfig. Files follow the
+rules of Cloud Hypervisor: RAM is in zone files; a pmem device is a multiple of 2 MiB; a snapshot contains
 neither of them; a restore opens the files again."""
 
 import base64
@@ -123,8 +123,8 @@ class Vm:
                 raise VmError("Error from device manager", "PmemSizeNotAligned", f"{device['file']}: {size}")
             device["size"] = size
             total += size // MIB + 1024
-            # With discarded writes, a write ends the VM here. Cloud Hypervisor would keep the bytes in
-            # private pages.
+            # With discarded writes, a write ends the VM here. Cloud Hypervisor would keep the bytes
+            # in private pages.
             argv += ["-object", f"memory-backend-file,id=pmem{index},share=on,readonly={'off' if keep else 'on'},"
                       f"mem-path={path},size={size}",
                       "-device", f"virtio-pmem-pci,memdev=pmem{index},id=vp{index}"]

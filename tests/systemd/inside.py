@@ -149,7 +149,7 @@ def three_restarts_of_pe_lb_under_load_lose_no_request():
                 status, result = run_job("stand:1", word)
                 if (status, result.get("stdout")) != (200, word):
                     wrong.append((status, result))
-            except Exception as error:  # noqa: BLE001: whatever it is, an answer is missing
+            except Exception as error:  # noqa: BLE001: any error means that an answer is missing
                 wrong.append(repr(error))
             counts[number] += 1
 

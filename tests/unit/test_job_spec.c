@@ -20,7 +20,7 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     const char *json = "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
                        "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
-    pe_autojson json_t *encoded = pe_job_to_json(&job);
+    pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
     assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
     assert_string_equal(again.image, "gcc:14");
     assert_int_equal(again.cmd_count, 3);
