@@ -72,6 +72,28 @@ static int check(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+static int parse_arguments(const struct pe_option *options, int argc, char **argv, struct pe_error *err)
+{
+    const struct pe_program program = {
+        .name = "pe-lb",
+        .usage = "[OPTION]...",
+        .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
+                 "results.",
+        .options = options,
+        .epilogue =
+            "On SIGTERM and SIGINT, pe-lb finishes the running jobs and exits. A second signal ends it at "
+            "once.\n"
+            "On SIGHUP, it reads tokens, certificates and the playground again. Sockets from systemd are\n"
+            "listened on as well, with TLS if their name is 'tls'.",
+    };
+    int rest = argc;
+    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
+        return -1;
+    if (rest < argc)
+        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'", argv[rest]);
+    return 0;
+}
+
 int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *err)
 {
     *s = defaults;
@@ -139,24 +161,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          &s->die_with_parent},
         {0},
     };
-    const struct pe_program program = {
-        .name = "pe-lb",
-        .usage = "[OPTION]...",
-        .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
-                 "results.",
-        .options = options,
-        .epilogue =
-            "On SIGTERM and SIGINT, pe-lb finishes the running jobs and exits. A second signal ends it at "
-            "once.\n"
-            "On SIGHUP, it reads tokens, certificates and the playground again. Sockets from systemd are\n"
-            "listened on as well, with TLS if their name is 'tls'.",
-    };
-    int rest = argc;
-    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
-        return -1;
-    if (rest < argc)
-        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'", argv[rest]);
-    return check(s, err);
+    return parse_arguments(options, argc, argv, err) < 0 ? -1 : check(s, err);
 }
 
 void settings_free(struct settings *settings)

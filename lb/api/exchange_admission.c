@@ -347,7 +347,7 @@ static void on_workers_known(struct exchange *exchange)
     const struct catalog_entry *entry = NULL;
     stop_waiting(exchange);
     struct pe_problem problem = resolve(exchange, &entry);
-    if (!problem.status) {
+    if (entry) {
         exchange->caching = choose_caching(exchange);
         snprintf(exchange->digest, sizeof exchange->digest, "%s", entry->digest);
         problem = make_key(exchange, entry);

@@ -23,14 +23,15 @@ struct fake_loop {
 static void start_timer(struct loop *self, struct loop_timer *timer, unsigned delay_ms)
 {
     struct fake_loop *loop = list_entry(self, struct fake_loop, loop);
-    int at = 0;
-    while (at < TIMERS_MAX && loop->timers[at].timer) {
-        assert_ptr_not_equal(loop->timers[at].timer, timer);
-        at++;
+    for (int i = 0; i < TIMERS_MAX; i++) {
+        assert_ptr_not_equal(loop->timers[i].timer, timer);
+        if (loop->timers[i].timer)
+            continue;
+        loop->timers[i].timer = timer;
+        loop->timers[i].delay_ms = delay_ms;
+        return;
     }
-    assert_in_range(at, 0, TIMERS_MAX - 1);
-    loop->timers[at].timer = timer;
-    loop->timers[at].delay_ms = delay_ms;
+    fail_msg("more than %d timers", TIMERS_MAX);
 }
 
 static void stop_timer(struct loop *self, struct loop_timer *timer)
