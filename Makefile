@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Program Explorer. `make run` and `make test` do everything from nothing; `make help` lists all
 # targets: what stands behind ## in this file.
 SHELL := /bin/bash

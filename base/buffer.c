@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Growable buffers and bounded cursors. No I/O. */
 #include "base/buffer.h"
 

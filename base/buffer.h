@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Byte buffers that know their bounds. pe_buf grows up to a limit; pe_cursor reads untrusted bytes.
  */
 #ifndef PE_BASE_BUFFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cleanup attributes. A resource is released at the end of the scope that owns it, so early return
  * is the normal way out of a function. Ownership leaves a scope only by an explicit steal. A
  * variable with a cleanup attribute must be initialised where it is declared. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Formatting of errors. Nothing here writes to the log. */
 #include "base/error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How a failure travels. A function that can fail takes a `struct pe_error *` as its last argument
  * and returns a negative number or NULL on failure. The function that knows most writes the
  * message, with the name of the object. Callers put context in front of it, and exactly one of them

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages with file descriptors. */
 #include "base/fd_message.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sending file descriptors over a UNIX socket (SCM_RIGHTS, unix(7)). */
 #ifndef PE_BASE_FD_MESSAGE_H
 #define PE_BASE_FD_MESSAGE_H

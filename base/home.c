@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Finding the parts of an installation. */
 #include "base/home.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where an installation has its files:
  *   HOME/bin/pe-*              the programs
  *   HOME/guest/vmlinux         the guest's kernel, HOME/guest/initramfs.cpio its initramfs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocking reads and writes on file descriptors, the clock and random bytes. */
 #include "base/io.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Complete reads and writes, a clock and random bytes. Interrupted calls are repeated, and short
  * reads and writes are continued. */
 #ifndef PE_BASE_IO_H

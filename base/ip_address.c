@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing and classifying IP addresses. Networks and HTTP headers are not handled here. */
 #include "base/ip_address.h"
 

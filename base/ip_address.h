@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IP addresses as plain values that can be compared with memcmp. */
 #ifndef PE_BASE_IP_ADDRESS_H
 #define PE_BASE_IP_ADDRESS_H

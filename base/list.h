@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Intrusive doubly linked lists with a head. A struct can be in one list for each member of type
  * `struct list` that it has. A zero-initialised node is in no list. */
 #ifndef PE_BASE_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The log of the servers. Each write(2) has complete lines, so that lines of several processes
  * never mix. */
 #include "base/log.h"

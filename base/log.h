@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The log of the servers: one line per event on stderr, as logfmt or JSON, with time, level,
  * program, pid, the request if there is one, and a message. Functions that can fail do not log.
  * They return an error (base/error.h), which a server logs and a one-shot program prints. */

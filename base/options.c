@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Table-driven command lines on top of getopt_long(3). */
 #include "base/options.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Command line options. Each program has one table, which parses its arguments and prints its
  * --help. */
 #ifndef PE_BASE_OPTIONS_H

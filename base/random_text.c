@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A pool of random bytes, each used once. */
 #include "base/random_text.h"
 

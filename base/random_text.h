@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Random text for ids and boundaries that are needed many times a second. One call of getrandom(2)
  * serves many texts. */
 #ifndef PE_BASE_RANDOM_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fork, exec and wait. What the programs do is cli/service.c's concern. */
 #include "cli/child.h"
 

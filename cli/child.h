@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes: the balancer and the worker that pe-run starts when no server is named. */
 #ifndef PE_CLI_CHILD_H
 #define PE_CLI_CHILD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the configuration file with libinih. libinih silently splits long lines and truncates
  * long section names; this file detects both. Every error names the file and the line. */
 #include "cli/config.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration file, an INI file. cli/profile.h describes its contents. */
 #ifndef PE_CLI_CONFIG_H
 #define PE_CLI_CONFIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From a failure, or a result, to an exit code. */
 #include "cli/exit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Exit codes of pe-run. The program's own exit code is passed through, so pe-run uses numbers that
  * programs rarely use themselves: those of sysexits.h(3head), timeout(1), `docker run` and shells.
  * pe-run(1) lists them. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Collecting the files of a job. Only standard input is read here; cli/http.c reads the other files
  * when it sends them. */
 #include "cli/files.h"

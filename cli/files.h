@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The input files of a job: where they are on this machine, and their names in the job. */
 #ifndef PE_CLI_FILES_H
 #define PE_CLI_FILES_H

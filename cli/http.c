@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sending requests and waiting for the replies. transfer.c sets up one request, job_poll.c asks
  * about the state of a job, response.c interprets a reply. */
 #include "cli/http.h"

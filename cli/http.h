@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTP requests that pe-run makes. libcurl performs them. */
 #ifndef PE_CLI_HTTP_H
 #define PE_CLI_HTTP_H

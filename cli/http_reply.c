@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of a reply. transfer.c fills it in. */
 #include "cli/http_reply.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a server replied to a request, before anybody looks at its meaning (cli/response.h does). */
 #ifndef PE_CLI_HTTP_REPLY_H
 #define PE_CLI_HTTP_REPLY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* URLs of servers. The requests to them are in http.c. */
 #include "cli/http_server.h"
 

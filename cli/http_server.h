@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A server, as this program reaches it. */
 #ifndef PE_CLI_HTTP_SERVER_H
 #define PE_CLI_HTTP_SERVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-run images: get the catalog, filter it, and print it. */
 #include "cli/images.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `pe-run images`: list the images of a server or of this machine. */
 #ifndef PE_CLI_IMAGES_H
 #define PE_CLI_IMAGES_H

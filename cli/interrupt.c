@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One variable, set by the signal handler. */
 #include "cli/interrupt.h"
 

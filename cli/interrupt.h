@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Signals that end this program, such as Ctrl-C. The handler only records them. The program checks
  * for them wherever it waits, so that everything it started is also stopped. */
 #ifndef PE_CLI_INTERRUPT_H

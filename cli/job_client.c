@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of one job, in order: collect, send, show. */
 #include "cli/job_client.h"
 

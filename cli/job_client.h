@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A job from this program's side: collect its files, send it, and show the result. With --watch the
  * same client sends one job after another. */
 #ifndef PE_CLI_JOB_CLIENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Polling the state of a job. No failure here affects the job: without a reply only the waiting
  * time is shown. */
 #include "cli/job_poll.h"

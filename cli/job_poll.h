@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The state of a job while its reply is awaited: queued at a position, or running. It is polled
  * once a second with GET /v1/jobs/ID (docs/api.md), beside the job's own request and on the same
  * libcurl multi handle. Polling stops after three failures in a row, because the server may not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-run: choose between `images`, --watch and a single job. */
 #include "base/cleanup.h"
 #include "base/io.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From argv to options, and from options to the JSON text of a job. */
 #include "cli/options.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line of pe-run, and the job that it describes. */
 #ifndef PE_CLI_OPTIONS_H
 #define PE_CLI_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing output files whose names a hostile program chose. The kernel resolves every path beneath
  * the output directory and follows no symbolic link: openat2(2), Linux 5.6. */
 #include "cli/outputs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Saving a job's output files. */
 #ifndef PE_CLI_OUTPUTS_H
 #define PE_CLI_OUTPUTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The texts that a user sees about a result. exit.c chooses the exit code. */
 #include "cli/print_result.h"
 

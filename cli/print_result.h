@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Printing a result: the program's output as pe-run's own output, and notices on stderr. */
 #ifndef PE_CLI_PRINT_RESULT_H
 #define PE_CLI_PRINT_RESULT_H

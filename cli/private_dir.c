@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Creating, locking and removing private directories. The parent may be /tmp, where other users
  * create names, too. Only directories of this user are touched, and no symbolic link is
  * followed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A private directory of this process for the balancer's socket. It is locked while the process
  * lives. The next run removes a directory whose owner was killed. */
 #ifndef PE_CLI_PRIVATE_DIR_H

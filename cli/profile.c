@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The order in which places are searched for a server. config.c reads the configuration file. */
 #include "cli/profile.h"
 

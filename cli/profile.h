@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Choosing the server that a job is sent to. A configuration file gives servers names, called
  * profiles:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Drawing the line. Each drawing is a single write(2), so that output of other processes cannot
  * split it. */
 #include "cli/progress.h"

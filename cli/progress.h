@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A line on the terminal that shows what pe-run is waiting for. It is redrawn in place and cleared
  * before anything else is written. It is shown only if stderr is a terminal and this process is in
  * its foreground, and only after PROGRESS_AFTER_US. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From an HTTP reply to a result, output and files, or to the reason why there are none. The server
  * is not trusted: it may be operated by others, and what it forwards was written by a program in a
  * VM. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The meaning of a reply to a job. The whole reply is checked before any part of it is used. */
 #ifndef PE_CLI_RESPONSE_H
 #define PE_CLI_RESPONSE_H

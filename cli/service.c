@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting the balancer and the worker, waiting until they are ready, and stopping them. */
 #include "cli/service.h"
 

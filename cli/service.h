@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A local service, started when the user named no server: a balancer and a worker, connected by a
  * socket that no other user can reach. */
 #ifndef PE_CLI_SERVICE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Setting up libcurl's easy handles, and reading their results. */
 #include "cli/transfer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One HTTP request as a libcurl easy handle: its target, its credentials and its reply. http.c and
  * job_poll.c add it to a multi handle, which performs it. */
 #ifndef PE_CLI_TRANSFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Scanning the watched files, and comparing the scan with the baseline. */
 #include "cli/watch.h"
 

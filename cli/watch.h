@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Watching files for changes. The directories are scanned again after every event, so that files
  * which editors replace by renaming and new directories are found. inotify(7) only tells when to
  * scan. It does not report changes that other machines make on a shared file system. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of --watch. watch.c detects the changes, job_client.c runs the jobs. */
 #include "cli/watch_loop.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `--watch`: run the job again whenever a file changes. */
 #ifndef PE_CLI_WATCH_LOOP_H
 #define PE_CLI_WATCH_LOOP_H

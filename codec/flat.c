@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of flat text. The decoder assumes hostile bytes. */
 #include "codec/flat.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Flat text: one `key=value` a line, keys of [a-z0-9_.]+, values without NUL. In a value, `\n`
  * stands for a newline and `\\` for a backslash. A key may occur several times. The form is simple
  * enough for a static program that runs as PID 1. */

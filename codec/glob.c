@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Glob matching by dynamic programming over the positions in the pattern, so that no pattern needs
  * exponential time. */
 #include "codec/glob.h"

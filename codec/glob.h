@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Globs, matched against relative paths. "*" and "?" match within one component of a path, and "**"
  * matches across components. "[abc]" and "[a-z]" are sets of characters, and "[!x]" is the
  * complement of one. A backslash makes the next character literal. A "**" before a slash also

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading JSON text. All access to the text goes through the cursor. */
 #include "codec/json_reader.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON text (RFC 8259) read in one pass, without a tree and without allocation, for messages that
  * are too frequent for a JSON library. The caller knows the form and asks for each value by its
  * kind:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing JSON text: commas, names, escapes, numbers. */
 #include "codec/json_writer.h"
 

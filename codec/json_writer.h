@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON text (RFC 8259) written member by member into a buffer, for messages that are too frequent
  * for a JSON library. The writer inserts commas and escapes texts. Bytes that are not UTF-8 become
  * U+FFFD. Names of members are constants of the program and are not escaped. The first failure is

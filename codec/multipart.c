@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The parser and the writer of multipart/form-data. The parser needs one pass and does not allocate
  * memory. */
 #include "codec/multipart.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* multipart/form-data (RFC 7578, RFC 2046 section 5.1) in memory: a parser for untrusted bodies,
  * which does not copy the content, and the parts of a writer. */
 #ifndef PE_CODEC_MULTIPART_H

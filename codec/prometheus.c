@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Prometheus' text format. Counting takes no locks: every number is an atomic of its own, and a
  * page that is written while jobs end may be one observation behind in one of its lines. */
 #include "codec/prometheus.h"

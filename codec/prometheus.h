@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics in Prometheus' text exposition format, version 0.0.4
  * (https://prometheus.io/docs/instrumenting/exposition_formats/): a histogram of durations, and a
  * writer for the page that a metrics endpoint or a textfile collector serves. What is counted, and

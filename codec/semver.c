@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing versions and ranges. A range is a list of sets of bounds, divided by "||". A version is
  * in the range if it keeps all bounds of one set. Abbreviations such as "^1.2" are expanded to two
  * bounds. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Semantic versions (semver.org 2.0.0) and the version ranges of npm's package "semver": "*", "3",
  * "3.10.x", "^1.2", "~1.2.3", ">=1.2 <2", "1.2 - 1.4", "1 || 2". */
 #ifndef PE_CODEC_SEMVER_H

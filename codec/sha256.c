@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 with OpenSSL's EVP interface. The guest's programs do not link this file, nor libcrypto.
  */
 #include "codec/sha256.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 (FIPS 180-4) by OpenSSL, and its two textual forms: 64 lower-case hex digits, and the
  * "digest" of the OCI image specification (descriptor.md#digests), which is "sha256:" in front of
  * these digits. */

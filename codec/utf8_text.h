@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Checking and repairing texts that should be UTF-8 (RFC 3629, base/utf8.h). */
 #ifndef PE_CODEC_UTF8_TEXT_H
 #define PE_CODEC_UTF8_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing cpio archives in the format newc (cpio(5), "New ASCII Format") with O_DIRECT. Bytes are
  * copied once, from the chunk to the memory of the device, without the guest's page cache. Nothing
  * needs a flush after such a write, and an fsync(2) would make the host write the shared file to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A cpio archive (newc) written straight to the output device. */
 #ifndef PE_GUEST_INIT_ARCHIVE_H
 #define PE_GUEST_INIT_ARCHIVE_H

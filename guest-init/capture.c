@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a pipe that a hostile program writes to. Memory is bounded, and no call waits for the
  * program. */
 #include "guest-init/capture.h"

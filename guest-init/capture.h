@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One output stream of the program, read from a pipe and kept up to a limit. */
 #ifndef PE_GUEST_INIT_CAPTURE_H
 #define PE_GUEST_INIT_CAPTURE_H

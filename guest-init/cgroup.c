@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and writing the files of cgroups, version 2. */
 #include "guest-init/cgroup.h"
 

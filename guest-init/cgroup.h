@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The cgroup above a container's own cgroup, named by its path. It outlives the container, so that
  * its counters can be read and all processes below it can be killed. crun sets the limits of
  * config.json on the container's cgroup. */

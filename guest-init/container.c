@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Making containers with crun, and handing programs to the shim. guest-init/supervise.c watches the
  * programs. */
 #include "guest-init/container.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The container. crun makes it, and pe-shim waits in it for a program. It can be made long before
  * there is a job. */
 #ifndef PE_GUEST_INIT_CONTAINER_H

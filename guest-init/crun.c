@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting crun. guest-init/container.c waits for it and for the container. */
 #include "guest-init/crun.h"
 

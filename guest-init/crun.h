@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting the crun process. */
 #ifndef PE_GUEST_INIT_CRUN_H
 #define PE_GUEST_INIT_CRUN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The content of the output archive: result, stdout, stderr, dir/... guest-init/archive.c writes
  * it, and guest-init/outputs.c finds the files. */
 #include "guest-init/deliver.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the report and the output files to the output device. */
 #ifndef PE_GUEST_INIT_DELIVER_H
 #define PE_GUEST_INIT_DELIVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The report as flat text (proto/guest-contract.md, Output). */
 #include "guest-init/exit_report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The report on a program: how it ended and what it used. guest-init/supervise.c fills it in, and
  * it becomes the entry `result` of the output archive. */
 #ifndef PE_GUEST_INIT_EXIT_REPORT_H

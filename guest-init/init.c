@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-init: PID 1 of the guest. A VM has one job: pe-init gets ready, waits for the job, runs it,
  * writes the output and waits until the VM is killed. proto/guest-contract.md says what the host
  * relies on. pe-init never exits, because that would be a kernel panic. */

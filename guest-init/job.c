@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decoding the file `job`. This file only parses text. */
 #include "guest-init/job.h"
 

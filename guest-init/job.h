@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The file `job` of the input (proto/guest-contract.md), decoded. */
 #ifndef PE_GUEST_INIT_JOB_H
 #define PE_GUEST_INIT_JOB_H

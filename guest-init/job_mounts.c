@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mounting into a container from outside. Detached mounts (open_tree(2), fsmount(2)) are made here
  * and then moved to their places from inside the container's mount namespace. No user's program has
  * run at that time, but the root of the container is an untrusted image, so its paths are resolved

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mounting the folders of a job into a container that exists already: /input, /work and /output. */
 #ifndef PE_GUEST_INIT_JOB_MOUNTS_H
 #define PE_GUEST_INIT_JOB_MOUNTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Paths in the guest: devices, mount points and programs (proto/guest-contract.md). */
 #ifndef PE_GUEST_INIT_LAYOUT_H
 #define PE_GUEST_INIT_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Loading kernel modules with finit_module(2), in the order of a list. initramfs/build has checked
  * that every module comes after those that it depends on. */
 #include "guest-init/modules.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Loading the kernel modules that the initramfs carries. */
 #ifndef PE_GUEST_INIT_MODULES_H
 #define PE_GUEST_INIT_MODULES_H

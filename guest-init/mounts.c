@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The mounts of the guest, in the order in which they happen. The mounts of a job are never
  * unmounted, because its VM is thrown away. Those of a warm-up are, so that nothing of it remains.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The mounts of the guest: the file systems of the machine, the image, the input and scratch.
  * guest-init/job_mounts.h mounts into containers. */
 #ifndef PE_GUEST_INIT_MOUNTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Walking a tree that a hostile program has made. No process of the program is left, so the tree
  * does not change. But it may be deep and wide, and have strange names, links and sparse files.
  * Memory is bounded by twice the number of paths that may be sent, and time by a deadline. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The files in the output folder of the program, and which of them can be sent. */
 #ifndef PE_GUEST_INIT_OUTPUTS_H
 #define PE_GUEST_INIT_OUTPUTS_H

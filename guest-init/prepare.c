@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Preparing containers, and running the preparation in them. */
 #include "guest-init/prepare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What can be done before there is a job, so that it is part of the snapshot; and prewarming. */
 #ifndef PE_GUEST_INIT_PREPARE_H
 #define PE_GUEST_INIT_PREPARE_H

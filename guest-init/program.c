@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decoding the file `program`: the number of arguments and a newline, then all arguments and all
  * entries of the environment, each with a NUL behind it. */
 #include "guest-init/program.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The file `program` of an input (proto/guest-contract.md): what to execute. */
 #ifndef PE_GUEST_INIT_PROGRAM_H
 #define PE_GUEST_INIT_PROGRAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Clock, random number generator and boot id of a VM that may be one of many clones. */
 #include "guest-init/reseed.h"
 

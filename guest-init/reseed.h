@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Time, random state and identity of a VM, which may be one of many clones of a snapshot. They are
  * set before any of the user's code runs. */
 #ifndef PE_GUEST_INIT_RESEED_H

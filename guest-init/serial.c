@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and writing lines on the serial port. guest-init/init.c handles the commands. */
 #include "guest-init/serial.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The serial port, over which host and guest exchange lines (proto/guest-contract.md). */
 #ifndef PE_GUEST_INIT_SERIAL_H
 #define PE_GUEST_INIT_SERIAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-shim: PID 1 of the container. It is started long before the job is known, and forks the
  * process that will become the program, so that a job costs one execve. It reaps orphans, and
  * reports through descriptor 3 when the program started and how it ended. The program runs as the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
  * which keeps the bounds of messages. The shim sends records. pe-init sends one message of a byte
  * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file `program`

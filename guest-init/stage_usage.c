@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Usage of a stage: rusage of the processes that have ended, and /proc of those that are alive. */
 #include "guest-init/stage_usage.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CPU time and memory that the processes of a stage used, measured by their ancestor. */
 #ifndef PE_GUEST_INIT_STAGE_USAGE_H
 #define PE_GUEST_INIT_STAGE_USAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Running stages. One process starts each program, reads its output, watches its limits and writes
  * the report. The programs run as the same user and are hostile. They can kill this process, which
  * ends the job with an incomplete report. They cannot write into the report, because this process

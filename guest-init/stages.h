@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stages of a job (proto/stages.h): the process that would become the program runs several programs
  * instead. */
 #ifndef PE_GUEST_INIT_STAGES_H

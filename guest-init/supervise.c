@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Supervising a program: a poll loop over the shim and the two output pipes, with a deadline. It
  * does not rely on processes in the container to end, to close their pipes or to obey a signal. */
 #include "guest-init/supervise.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Supervising a program in a container: its output, its time limit and its end. */
 #ifndef PE_GUEST_INIT_SUPERVISE_H
 #define PE_GUEST_INIT_SUPERVISE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Building a catalog entry. proto/image.c decides in the end whether it is valid. */
 #include "image/catalog_entry.h"
 

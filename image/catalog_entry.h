@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Building the catalog entry of an image from its OCI configuration, its labels `pe.*`, a pe.json
  * file and the command line, in this order. A later source overrides an earlier one. The entry is
  * built as `fields`, a JSON object with the fields of proto/image.h. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Combining images. Files are considered equal when their SHA-256 digests are equal. */
 #include "image/combine.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Combining images: one squashfs image with the root filesystem of each image in a directory of its
  * own. Files with equal contents are stored once. The data of the first image is copied without
  * compressing it again, so adding an image to a combined one is cheap. */

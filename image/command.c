@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the subcommands of pe-image share: the default store and JSON output. */
 #include "image/command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The subcommands of pe-image. Each has a file of its own, command_NAME.c, with its table of
  * options and one entry function. Entry functions get argv[0] as the subcommand's name. They return
  * 0, or a negative number with the error set. A wrong command line is PE_ERR_INVALID, which main

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image build: run image/build, the script that makes images from Debian packages. */
 #include "base/cleanup.h"
 #include "base/home.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image combine: several images in one file. */
 #include "image/combine.h"
 #include "image/command.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image export: the root filesystem of an image as a tar. */
 #include "base/cleanup.h"
 #include "image/command.h"

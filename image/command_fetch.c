@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image fetch: images from another host's store. */
 #include "image/command.h"
 #include "image/fetch.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image gc: delete what no name refers to. */
 #include "image/command.h"
 #include "image/store_writer.h"

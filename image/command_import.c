@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image import: an image from files of this machine. */
 #include "image/command.h"
 #include "image/import_arguments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image inspect: the catalog entry of one image. */
 #include "base/cleanup.h"
 #include "image/command.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image ls: the images of a store. */
 #include "base/cleanup.h"
 #include "image/command.h"

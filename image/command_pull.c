@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image pull: an image from a registry, or from any other source that skopeo(1) reads. */
 #include "image/command.h"
 #include "image/import_arguments.h"

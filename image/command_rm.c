@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image rm: remove names, and images with their last one. */
 #include "image/command.h"
 #include "image/store_writer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image tag: an additional name for an image. */
 #include "image/command.h"
 #include "image/store_writer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image verify: compare the files of a store with the digests in the catalog. */
 #include "base/cleanup.h"
 #include "codec/sha256.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing tars with libarchive. */
 #include "image/export.h"
 

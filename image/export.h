@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the root filesystem of an image as a tar, like `docker export`. */
 #ifndef PE_IMAGE_EXPORT_H
 #define PE_IMAGE_EXPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fetching images with libcurl. The other host is not trusted: sizes, names and digests are
  * checked. */
 #include "image/fetch.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fetching images from another host's store over HTTP. A store consists of plain files, and
  * index.json lists its images, so any web server can serve it. */
 #ifndef PE_IMAGE_FETCH_H

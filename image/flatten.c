@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of flattening: scan every layer and write the files of the last one; complete the tree;
  * write the files of the other layers that are left; compute the digest. */
 #include "image/flatten.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Turning the layers of an image into one squashfs root filesystem. */
 #ifndef PE_IMAGE_FLATTEN_H
 #define PE_IMAGE_FLATTEN_H

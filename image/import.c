@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of an import: open the source, read its documents, flatten its layers, publish the
  * result. */
 #include "image/import.h"

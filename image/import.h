@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Importing an image: from any supported form to a rootfs and a catalog entry in the store. */
 #ifndef PE_IMAGE_IMPORT_H
 #define PE_IMAGE_IMPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Options of `import` and `pull`. The subcommands themselves are in command_import.c and
  * command_pull.c, the work is done in import.c. */
 #include "image/import_arguments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line that `pe-image import` and `pe-image pull` have in common: its options, and what
  * they mean for the catalog entry and for the import itself. */
 #ifndef PE_IMAGE_IMPORT_ARGUMENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the tar of a layer with libarchive. The tar may be hostile. No name is used before
  * tree_clean_path has checked it. */
 #include "image/layer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The layers of an image, applied in order (OCI image-spec layer.md). Every layer but the last is
  * read twice. The first pass reads the headers into the tree, which then knows the files that no
  * later layer replaces. The second pass writes the contents of these files to the squashfs image.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image: choose the subcommand and report its error. */
 #include "image/command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Index, manifest and configuration of an image. image/layer.c reads the layers. */
 #include "image/oci.h"
 

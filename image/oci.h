@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the documents that describe an image: those of the OCI image-spec (image-layout.md,
  * image-index.md, manifest.md, config.md), and the manifest.json of `docker save`. They are not
  * trusted; everything is checked. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Drawing progress bars. */
 #include "image/progress.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Progress of a command on stderr: a bar on a terminal, otherwise a line every five seconds. */
 #ifndef PE_IMAGE_PROGRESS_H
 #define PE_IMAGE_PROGRESS_H

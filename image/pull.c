@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Running skopeo as a child process. */
 #include "image/pull.h"
 

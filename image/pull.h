@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fetching an image with skopeo(1), which supports registries and several other transports. */
 #ifndef PE_IMAGE_PULL_H
 #define PE_IMAGE_PULL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Directories and archives. image/oci.c interprets their files. */
 #include "image/source.h"
 

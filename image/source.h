@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The source of an image: named files in a directory (an OCI image layout) or in an archive
  * (oci-archive, docker-archive). This file knows nothing about their meaning. A tar of a root
  * filesystem is not a source in this sense; image/layer.h reads it directly. */

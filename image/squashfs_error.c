@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From libsquashfs' error numbers to messages. */
 #include "image/squashfs_error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Errors of libsquashfs. */
 #ifndef PE_IMAGE_SQUASHFS_ERROR_H
 #define PE_IMAGE_SQUASHFS_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The file of a squashfs image: superblock, file data and tables. squashfs_tree.c writes inodes and
  * directories, squashfs_reader.c reads an image. */
 #include "image/squashfs_image.h"

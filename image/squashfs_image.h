@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing a squashfs image: first the contents of all files, then the tree that names them.
  *
  *   squashfs_image_create

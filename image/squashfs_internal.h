@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What squashfs_image.c (the file) and squashfs_tree.c (inodes and directories) share. No other
  * file includes this. */
 #ifndef PE_IMAGE_SQUASHFS_INTERNAL_H

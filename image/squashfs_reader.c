@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a squashfs image with libsquashfs: its tree, and the contents of its files. */
 #include "image/squashfs_reader.h"
 

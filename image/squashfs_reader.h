@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a squashfs image of the store: its tree, and the contents of its files. */
 #ifndef PE_IMAGE_SQUASHFS_READER_H
 #define PE_IMAGE_SQUASHFS_READER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes and directories of a squashfs image. A directory entry holds the position of its inode, so
  * inodes are written before the directory that names them: depth first, with the root last. */
 #include "base/cleanup.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the image store. store/store.c reads it. */
 #include "image/store_writer.h"
 

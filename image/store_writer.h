@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the image store, whose layout store/store.h describes. A rootfs is made in a hidden
  * directory and appears under its digest by one rename(2). Whenever a writer begins, it deletes
  * directories that dead processes left unfinished. */

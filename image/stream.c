@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Unpacking and digesting. libarchive decompresses the file as a "raw" archive. image/layer.c reads
  * the tar. */
 #include "image/stream.h"

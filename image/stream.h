@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A layer as a stream of tar bytes: reading, decompressing and checking a file in one pass.
  *
  *   stream_open -> stream_next... -> stream_finish -> stream_free

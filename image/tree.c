@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tree of names and inodes. It knows neither tar nor squashfs. */
 #include "image/tree.h"
 

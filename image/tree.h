@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A file tree in memory: what the layers of an image describe, without the contents of files. Names
  * and inodes are separate, so a hard link is a second name of an inode. image/layer.c fills the
  * tree, and image/squashfs_image.c writes it. */

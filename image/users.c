@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading passwd(5) and group(5) of an image. They are not trusted. */
 #include "image/users.h"
 

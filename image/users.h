@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The user that programs of an image run as: `User` of its configuration (OCI image-spec
  * config.md), looked up in the image's own /etc/passwd and /etc/group. */
 #ifndef PE_IMAGE_USERS_H

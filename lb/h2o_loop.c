@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Timers and descriptors of lb/core on libh2o's event loop. */
 #include "lb/h2o_loop.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop of libh2o as the table of functions that lb/core needs (lb/core/loop.h). */
 #ifndef PE_LB_H2O_LOOP_H
 #define PE_LB_H2O_LOOP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-lb, the load balancer: its main function. The server is lb/server.c. */
 #include "base/io.h"
 #include "base/log.h"

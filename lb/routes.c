@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration of libh2o, and the table of paths. */
 #include "lb/server.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Setting everything up, signals, the phases of start and end, and the loop. */
 #include "lb/server.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The balancer as one process: libh2o's event loop, and the objects of all layers. There is one
  * thread, and all code runs in callbacks of the loop. Only the files directly in lb/ see this
  * struct; each layer below has a context of its own. */

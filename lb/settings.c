@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The table of options, their defaults, and checks of combinations. */
 #include "lb/settings.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line of pe-lb. */
 #ifndef PE_LB_SETTINGS_H
 #define PE_LB_SETTINGS_H

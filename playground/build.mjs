@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bundle the page: node build.mjs [TARGET]. TARGET (default ../build/playground) gets index.html,
 // assets/ with hashes of the content in the file names, and a .gz and a .br of every file. Prints
 // the size of a first visit.

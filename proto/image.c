@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Catalog entries: their JSON form, and the default command for given files. */
 #include "proto/image.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Catalog entries: what is known of an image besides its rootfs. The image store has one file for
  * each entry, and `hello` and GET /v1/images have arrays of them. */
 #ifndef PE_PROTO_IMAGE_H

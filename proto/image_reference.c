@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Image references: their grammar, matching, and suggestions for one that matches nothing. */
 #include "proto/image_reference.h"
 

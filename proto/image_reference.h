@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Image references: how a user names an image, "name:tag" or "name@sha256:<64 hex digits>", which
  * image of a catalog a reference means, and which images the user may have meant when there is
  * none. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decoding, checking and encoding of job descriptions. The bounds of every field are checked only
  * here. */
 #include "proto/job_spec.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The description of a job: the part `job` of POST /v1/run (docs/api.md). */
 #ifndef PE_PROTO_JOB_SPEC_H
 #define PE_PROTO_JOB_SPEC_H

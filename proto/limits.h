@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limits that all parts of the service keep; docs/api.md has those that a client meets. Sizes
  * are in bytes. */
 #ifndef PE_PROTO_LIMITS_H

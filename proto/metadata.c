@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Checking metadata, and what the service looks up in it: default arguments and accepted files. */
 #include "proto/metadata.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The part of a catalog entry that is for people and web pages; docs/images.md describes its form.
  * An image has it in a file `pe.json` or in OCI labels `pe.*`.
  *

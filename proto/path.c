@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Checking relative paths. No other code decides which paths are allowed. */
 #include "proto/path.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Relative paths from untrusted sources. A path is checked once, when it arrives. Every `struct
  * pe_path` has 1 to PE_PATH_MAX bytes, no NUL, no slash in front, no component that is empty, "."
  * or "..", no component longer than PE_PATH_COMPONENT_MAX bytes and at most PE_PATH_DEPTH_MAX

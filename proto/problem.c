@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The table of problem types, and their JSON form. */
 #include "proto/problem.h"
 

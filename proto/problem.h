@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Problems: errors as a client sees them, in the form application/problem+json (RFC 9457). */
 #ifndef PE_PROTO_PROBLEM_H
 #define PE_PROTO_PROBLEM_H

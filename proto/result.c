@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The forms of a result: flat text from an untrusted guest, and JSON in the slot protocol and for
  * the client. */
 #include "proto/result.h"

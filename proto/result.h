@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The result of a job: decoded from the guest's flat text by the worker, and sent as JSON in the
  * slot protocol and to the client. */
 #ifndef PE_PROTO_RESULT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Checking runtimes. The same rules apply when pe-image imports an image and when a worker lists
  * its images. */
 #include "proto/runtimes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What an image offers to clients of Piston: the metadata field `piston`, an array of runtimes.
  *
  *   language         "c"; required

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of the slot protocol's text messages. Names of files are percent-encoded in
  * JSON, because file names in Linux are bytes and JSON is UTF-8. */
 #include "proto/slot.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The typed form of the text messages of the slot protocol (proto/slot-protocol.md), which workers
  * and the balancer speak over WebSockets. */
 #ifndef PE_PROTO_SLOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the plan of stages and reading their report. The guest's side is guest-init/stages.c. */
 #include "proto/stages.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stages: several programs that run one after another in one job, such as compile and run, each
  * with its own limits and its own result. The command of the job is pe-shim itself, which is in
  * every container, with a plan as its arguments. What the stages print and how they end is written

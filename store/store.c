@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the image store. pe-worker, pe-image and pe-run use it. image/store_writer.c writes the
  * store. */
 #include "store/store.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the image store of a host. image/store_writer.h writes it. The layout is:
  *
  *   STORE/<digest hex>/rootfs.squashfs   a multiple of 2 MiB (PE_PMEM_ALIGN) long; never changes

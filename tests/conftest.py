@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of all suites, selection of tests by PE_TEST, and logs in the report of a failure."""
 import os
 import pathlib

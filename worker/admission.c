@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests, grants and releases of permits. Nothing here starts a VM or makes a template, so a job
  * that waits for a VM always gets an answer at once. */
 #include "worker/admission.h"

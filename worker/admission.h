@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Permits: how many VMs are started at the same time (--refills), and how many jobs run at the same
  * time
  * (--slots). The slots request and release them over connections of worker/template_channel.h, one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding of config.json, `program` and `job`. This file and worker/seccomp_profile.c define how a
  * job is confined inside its VM. */
 #include "worker/bundle.h"

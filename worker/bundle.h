@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the guest gets in addition to the files of a job (proto/guest-contract.md): the OCI runtime
  * configuration of the container (config.json; OCI runtime-spec, config.md and config-linux.md),
  * the program, and the flat text `job`. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What every process of a worker knows. main fills it in once; all others only read it. */
 #ifndef PE_WORKER_CONFIG_H
 #define PE_WORKER_CONFIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The layout of the input device and the list of its entries. The file system's format is in
  * worker/squashfs_input.c. */
 #include "worker/input.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The input device of a job: a squashfs in the memory behind the VM's second pmem device. The sizes
  * of all files are known before their first byte arrives, so each byte is copied once, to its final
  * place. The metadata follow the file data. Nothing is compressed, because decompressing would cost

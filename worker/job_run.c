@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of a job, in order: choose a VM, receive the input, wait for the VM and for the permit
  * to run, `go`, `done`, read the output, send the result. If the guest or the job is at fault, the
  * balancer gets an answer. Only a fault of the connection to the balancer ends the slot's session.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One job on a slot, from the balancer's `job` message to the last byte of its result. */
 #ifndef PE_WORKER_JOB_RUN_H
 #define PE_WORKER_JOB_RUN_H

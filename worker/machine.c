@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a VM and its devices, and the lines on the serial port. What the devices contain is
  * written in worker/input.c and worker/bundle.c, and read in worker/output.c. */
 #include "worker/machine.h"

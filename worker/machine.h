@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The VM of a slot together with the memory behind its devices, from its start until its output has
  * been read. The lines that guest and worker exchange are described in proto/guest-contract.md. */
 #ifndef PE_WORKER_MACHINE_H

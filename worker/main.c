@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pe-worker: parses the command line, checks what a worker needs and selects an engine. Then the
  * supervisor (worker/supervisor.c) takes over. */
 #include "base/cleanup.h"

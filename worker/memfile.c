@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and mapping memfds. The size is sealed, because a VMM that truncated the file would kill
  * the worker with SIGBUS. */
 #include "worker/memfile.h"

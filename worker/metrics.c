@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The worker's counters: which there are, and the file for node_exporter. codec/prometheus.c counts
  * durations and writes the text format. */
 #include "worker/metrics.h"

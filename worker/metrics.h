@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counters of a worker: how its jobs ended, and a histogram for each step of a job. They lie in
  * memory that all processes of the worker share, so they survive the process of a slot. */
 #ifndef PE_WORKER_METRICS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing of a guest's cpio, which is hostile input: it becomes a result and a list of parts, or is
  * refused.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a guest's output device: a cpio archive (newc) from a machine that an attacker may
  * control completely. Nothing is written to a file system and no path is resolved: the entries
  * become bytes in memory. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The process that registers the worker. It watches the image store with inotify(7). */
 #include "worker/registration.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The registration of a worker with the balancer: a connection that says what the worker is and
  * which images it has, and repeats that when it changes. */
 #ifndef PE_WORKER_REGISTRATION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The seccomp profile of every job. System calls that change the kernel, its clocks, its devices or
  * other namespaces fail with EPERM; all others are allowed. The VM is the security boundary. This
  * profile makes it harder for a job to take over the guest's kernel. */

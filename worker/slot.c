@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a slot: connect, keep a VM warm, send `ready`, receive a job, run it, and begin
  * again. What happens between a job's arrival and its result is in worker/job_run.c. */
 #include "worker/slot.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A slot: one process with one warm VM and one connection to the balancer, which runs one job at a
  * time. */
 #ifndef PE_WORKER_SLOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes, directories and superblock of the input device. The file data are written before, in
  * worker/input.c. pe-image writes images with compression instead (image/squashfs_image.c). */
 #include "worker/squashfs_input.h"

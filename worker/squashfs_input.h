@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the metadata of a squashfs with libsquashfs. The file data are in memory already,
  * uncompressed. */
 #ifndef PE_WORKER_SQUASHFS_INPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The handler of SIGTERM and SIGINT in the worker's child processes. The supervisor takes its
  * signals with sigtimedwait(2) instead (worker/supervisor.c). */
 #include "worker/stop_signal.h"

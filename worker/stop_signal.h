@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SIGTERM and SIGINT as a request to stop. A process of the worker blocks both signals and unblocks
  * them only while it waits, so that a request is never missed and never interrupts other work. */
 #ifndef PE_WORKER_STOP_SIGNAL_H

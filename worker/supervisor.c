@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting and reaping children. This process does no other work and has no connections, so that
  * there is little in it that could fail. */
 #include "worker/supervisor.h"

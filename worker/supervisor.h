@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The first process of a worker. Its children are one process for each slot, the template server
  * and the registration. A child that dies is started again. */
 #ifndef PE_WORKER_SUPERVISOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lookup, making and eviction of templates. */
 #include "worker/template_cache.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The templates of this worker: which there are in memory, which are being made, and which have to
  * make room for others. Every template is made in a process of its own (worker/template_maker.c),
  * so nothing here blocks. Who may clone a template, and when, is decided in worker/admission.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The socket between slots and template server, and how a message with two descriptors travels over
  * it (unix(7), SCM_RIGHTS). Both ends are the same program, so a message is a plain struct. */
 #include "worker/template_channel.h"

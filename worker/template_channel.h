@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The channel between the slots and the template server (worker/template_server.c): a UNIX socket
  * in the worker's run directory, with one SOCK_SEQPACKET connection for each permit.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How a slot talks to the template server. The messages are described in worker/template_channel.h.
  */
 #include "worker/template_client.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A slot's end of one connection to the template server: it requests a permit, receives the grant
  * and releases the permit. A slot has two of these, one for starting VMs and one for running jobs.
  */

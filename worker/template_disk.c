@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Templates as files: loading, storing and eviction. When a template is made is decided in
  * worker/template_cache.c. */
 #include "worker/template_disk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Templates on disk, which survive a restart of the worker:
  *
  *   DIR/<key>/memory   RAM, a sparse file

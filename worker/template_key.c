@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 over what a template depends on. The files of templates are worker/template_disk.c. */
 #include "worker/template_key.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The key of a template: a digest of everything that its snapshot depends on. If anything changes,
  * the key changes, and an old template is never used again. */
 #ifndef PE_WORKER_TEMPLATE_KEY_H

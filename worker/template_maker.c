@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The process that makes a template. Which templates are made, and when, is decided in
  * worker/template_cache.c. */
 #include "worker/template_maker.h"

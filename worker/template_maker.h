@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Making one template in a process of its own: it loads the template from the disk, or boots a VM
  * and saves it. */
 #ifndef PE_WORKER_TEMPLATE_MAKER_H

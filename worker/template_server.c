@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop around the template cache (worker/template_cache.c) and the permits
  * (worker/admission.c). */
 #include "worker/template_server.h"

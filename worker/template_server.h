@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The process that owns the templates and grants the permits. */
 #ifndef PE_WORKER_TEMPLATE_SERVER_H
 #define PE_WORKER_TEMPLATE_SERVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and removing folders. What is in them is the business of those who use them. */
 #include "worker/worker_dir.h"
 

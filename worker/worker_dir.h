@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Folders of a worker: those that survive it, and the run directory, which is removed with it. */
 #ifndef PE_WORKER_WORKER_DIR_H
 #define PE_WORKER_WORKER_DIR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The client's end of a WebSocket. The messages that travel over it are encoded in proto/slot.c. */
 #include "worker/ws_client.h"
 

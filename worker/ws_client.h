@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers
  * pings and notices when the balancer falls silent. libcurl makes the connection (TCP, TLS, UNIX
  * socket, proxies), and wslay reads and writes the frames. */

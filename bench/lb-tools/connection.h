@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What both tools need of a TCP connection to the balancer, and of the clock. */
 #ifndef PE_BENCH_LB_TOOLS_CONNECTION_H
 #define PE_BENCH_LB_TOOLS_CONNECTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sends one HTTP/1.1 request repeatedly over kept-alive connections, and measures the responses.
  *
  *   lb-load HOST:PORT CONNECTIONS SECONDS RATE REQUEST_FILE

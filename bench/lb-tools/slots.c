@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A stand-in for a worker, without VMs. It has a registration and slots that answer every job after
  * a fixed time. It is one process. With --fork each slot is a process of its own, which is replaced
  * when it is killed.

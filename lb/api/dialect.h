@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The form that an HTTP API gives to an exchange. The service's own API and Piston's share the
  * rest: admission, jobs, streaming. */
 #ifndef PE_LB_API_DIALECT_H

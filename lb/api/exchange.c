@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of an exchange: how it begins, leaves its job, is refused and ends. */
 #include "lb/api/exchange.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One request to run a job and its response (RFC 9110 calls both together an exchange), from the
  * complete body to the last byte of the response. It belongs to libh2o's request: it ends when the
  * memory pool of the request is freed, for any reason. Its job only points to it. The exchange

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The way of a request to a result: it is let in or refused, answered from the cache, or waits
  * for a job. How the response is sent is exchange_response.c's part. */
 #include "lb/api/exchange.h"

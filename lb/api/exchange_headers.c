@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The headers of a response that say where the result came from and how long it took. */
 #include "lb/api/exchange.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The response of an exchange: headers when the fields of the result are known, then pieces of
  * the body as fast as the client reads them. Only one piece is copied ahead of the client. What
  * it has not read yet lies in the result, once for all readers. */

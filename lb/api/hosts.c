@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v1/hosts, and POST and DELETE of /v1/hosts/NAME/drain: what an operator sees of the
  * workers, and how one is taken out of service and back. The paths and JSON fields call a worker
  * a host. */

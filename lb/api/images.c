@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v1/images: the catalogs of all workers as one list, optionally only the images that can
  * run a certain file, and the limits of a job. */
 #include "lb/api/info.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET / as text, GET /healthz and GET /problems/NAME. */
 #include "lb/api/info.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The small resources: what the service is, how it is doing, what a problem means, which images
  * and workers there are. Each function handles the request completely. */
 #ifndef PE_LB_API_INFO_H

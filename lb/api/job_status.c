@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The exchanges that can be asked for by id, and what is reported about them. */
 #include "lb/api/job_status.h"
 

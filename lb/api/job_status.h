@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The status of a job, for the client that waits for it. POST /v1/run answers only when there is
  * a result; until then GET /v1/jobs/ID reports the job's place in the queue. The id is the
  * secret: 128 random bits that the client chooses and sends as X-Request-Id, so that it knows

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The names and the order of the metrics. What is counted where stands in lb/core/metrics.h and
  * in the modules that the values are read from. */
 #include "lb/api/metrics_page.h"

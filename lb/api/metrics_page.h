@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /metrics: counters and gauges of the balancer in Prometheus' text format. */
 #ifndef PE_LB_API_METRICS_PAGE_H
 #define PE_LB_API_METRICS_PAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The dialect of POST /v1/run. */
 #include "lb/api/exchange.h"
 #include "lb/edge/http_reply.h"

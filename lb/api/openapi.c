@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /openapi.json: proto/openapi.json, included when this file is assembled. */
 #include "lb/api/info.h"
 #include "lb/edge/http_reply.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Replies with the files of the playground, and with the headers that isolate it: scripts and
  * styles are loaded from this server only, the output of a program cannot become either, and
  * only /embed may be shown in a frame of another page. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The playground: the page at "/" and "/embed", and the files that it loads
  * (lb/api/static_files.h). */
 #ifndef PE_LB_API_PLAYGROUND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The texts of refusals, with figures from the queue and suggestions from the catalogs. */
 #include "lb/api/refusals.h"
 

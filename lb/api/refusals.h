@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Problems that say why a request to run a job is refused. */
 #ifndef PE_LB_API_REFUSALS_H
 #define PE_LB_API_REFUSALS_H

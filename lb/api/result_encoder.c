@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The streaming encoders. Each part has a head, bytes and a tail; the forms differ in head and
  * tail. JSON is not streamed: it is made in result_json.c. */
 #include "lb/api/result_encoder.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A job's result as the bytes of an HTTP response body: multipart/form-data, cpio (newc) or
  * JSON. The body is produced piece by piece, as the bytes of the result arrive and the client
  * reads. There is no HTTP in here: the sender takes the bytes from `out`. */

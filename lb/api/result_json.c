@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON form of a response: the fields of the result, stdout, stderr and the files. Bytes
  * that are UTF-8 are sent as text, others as base64. JSON needs every byte of the result, so it
  * cannot be streamed. */

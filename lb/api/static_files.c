@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads the folder of the playground. How it is served is decided in playground.c. */
 #include "lb/api/static_files.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The files of the playground in memory: a folder that `make playground` wrote, read completely. */
 #ifndef PE_LB_API_STATIC_FILES_H
 #define PE_LB_API_STATIC_FILES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counting, and the choice of the readers that are cut off. How one is cut off is the caller's
  * part. */
 #include "lb/core/byte_budget.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A bound on the memory of results that are held only because clients read them slowly. When it is
  * exceeded, the readers that began first are cut off until enough memory is about to be freed. */
 #ifndef PE_LB_CORE_BYTE_BUDGET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The least-recently-used list and its two indexes. */
 #include "lb/core/cache.h"
 

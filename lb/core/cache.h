@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Results in memory, by the key of their job. The number of bytes is bounded; the result that
  * was not used for longest is evicted first. A result is also found by the hash of the last
  * request body that asked for it, so that an identical request is answered without being parsed. */

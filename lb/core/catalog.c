@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Looking up images by reference. */
 #include "lb/core/catalog.h"
 

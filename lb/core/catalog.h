@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The images of one worker, from its `hello`, and which of them an image reference means. */
 #ifndef PE_LB_CORE_CATALOG_H
 #define PE_LB_CORE_CATALOG_H

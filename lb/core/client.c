@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The table of clients and their token buckets. How an address is found out is not known here. */
 #include "lb/core/client.h"
 

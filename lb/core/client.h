@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Clients, told apart by their address: their queues, how many jobs they have here, and their
  * rate limits. The table is bounded: clients without a job may be forgotten, the one that was
  * silent for longest first. */

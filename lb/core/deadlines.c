@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The list of deadlines and the timer that looks at it while it is not empty. */
 #include "lb/core/deadlines.h"
 

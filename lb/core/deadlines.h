@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Deadlines of requests that wait, with a precision of 100 ms. One timer serves all of them. */
 #ifndef PE_LB_CORE_DEADLINES_H
 #define PE_LB_CORE_DEADLINES_H

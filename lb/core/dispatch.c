@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The zero timer behind dispatch_soon(). Which job goes to which slot is decided in scheduler.c. */
 #include "lb/core/dispatch.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Matching jobs with slots, once per iteration of the event loop. Each event that
  * makes a match possible (a new job, a ready slot, a new catalog of a worker) calls
  * dispatch_soon(). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a job. A function that calls waiters holds a reference to the job meanwhile: a waiter
  * may leave inside the call, and the job must not be freed before the function is done with it.
  * What waiters and slots do with their calls is not known here. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One job that is to be done: in the queue, on a slot and, should the slot be lost, on another
  * one. Requests for the same job share one job. Each of them is a waiter. The job ends early
  * when its last waiter leaves. */

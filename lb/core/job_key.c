@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Hashing. Everything of variable length is preceded by its length, so that different jobs never
  * produce the same bytes. */
 #include "lb/core/job_key.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What makes two jobs the same: SHA-256 over the catalog entry of the image (which contains its
  * digest), the fields of the job, and the name and content of each file, in order. */
 #ifndef PE_LB_CORE_JOB_KEY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Results: their bytes, their references and their stored form. How a result is shown to a
  * client is decided in lb/api/result_encoder.c. */
 #include "lb/core/job_result.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The result of one job: its fields and the bytes of its parts, as they arrive and for as long
  * as somebody needs them. References are counted: the cache and all responses that are sent from
  * a result share it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What lb/core needs from an event loop, as a table of functions: timers, and file descriptors to
  * watch. pe-lb implements it with libh2o (lb/h2o_loop.c), and unit tests with a fake. All calls and
  * all callbacks happen in one thread. */

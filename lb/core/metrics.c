@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counting. Nothing here formats text. */
 #include "lb/core/metrics.h"
 

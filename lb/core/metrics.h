@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What pe-lb counts. The page that shows it is lb/api/metrics_page.c. */
 #ifndef PE_LB_CORE_METRICS_H
 #define PE_LB_CORE_METRICS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A ring of the most recent entries. Poison is rare, so a linear search is cheap enough. */
 #include "lb/core/poison.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs that killed slots. They are held back for a while. */
 #ifndef PE_LB_CORE_POISON_H
 #define PE_LB_CORE_POISON_H

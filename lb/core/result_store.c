@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop's side of the result store: messages to the helper and back, its life, and
  * timeouts. The helper's side is store_keeper.c. */
 #include "lb/core/result_store.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Results outside of this process's memory: on disk (LMDB), so that they survive a restart, and
  * in memcached, which several balancers share. Both may block, so a helper process does the work
  * (store_keeper.h) and the event loop only exchanges messages with it. The store can never fail

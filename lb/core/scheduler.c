@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The queue, the ready slots and the workers, and how jobs are matched with slots. When matching
  * happens is decided in dispatch.c. */
 #include "lb/core/scheduler.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which job goes to which slot: the workers and their images, the slots that are ready, and the
  * queue of jobs. This is a pure data structure without sockets, HTTP or a clock. Workers are
  * allocated here; slots, queue entries and client queues are embedded in their owners' structs, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The LMDB tables. Commits are not synced one by one. A crash of the process loses nothing; a
  * crash of the machine loses at most the last seconds. The checksum of each result detects data
  * that such a crash has damaged. */

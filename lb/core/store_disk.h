@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Results on disk: an LMDB environment with a bound on its size. The result that was not used
  * for longest is removed first. Several processes may use one folder. */
 #ifndef PE_LB_CORE_STORE_DISK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of the helper: one message after the other. The disk is asked first, because it is
  * nearer. What is found in memcached is stored on disk as well. The helper exits with its
  * parent. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store helper: a process with blocking code for LMDB and memcached, behind
  * lb/core/result_store.h. */
 #ifndef PE_LB_CORE_STORE_KEEPER_H

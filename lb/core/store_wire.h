@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between pe-lb and its store helper, over a socket pair. Both are the same program on
  * the same machine, so a struct is the format. */
 #ifndef PE_LB_CORE_STORE_WIRE_H

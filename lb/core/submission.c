@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From multipart bytes to a checked submission. There is no I/O in here, and no HTTP beyond the
  * Content-Type.
  * */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The decoded body of POST /v1/run. Everything that can be checked without knowing the workers
  * is checked here. */
 #ifndef PE_LB_CORE_SUBMISSION_H

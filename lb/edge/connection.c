@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counting connections, closing slow ones, and closing those whose client still sends. Accepting
  * them is listener.c's part. */
 #include "lb/edge/connection.h"

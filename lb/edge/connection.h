@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is known about accepted connections beyond what libh2o knows: how many there are, whether
  * one is slow, whether its client has hung up, and how it ends. */
 #ifndef PE_LB_EDGE_CONNECTION_H

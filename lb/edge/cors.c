@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Origins are compared byte by byte: scheme, host and port have one serialized form. There are
  * no cookies or other credentials, so an allowed origin gives its pages nothing that curl does
  * not have. */

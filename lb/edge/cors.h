@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cross-origin requests (Fetch standard): which pages of other origins may use the service. */
 #ifndef PE_LB_EDGE_CORS_H
 #define PE_LB_EDGE_CORS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The headers of libh2o. No other file includes them: they do not compile without warnings, and
  * they must be told that the library was built with its own event loop instead of libuv. */
 #ifndef PE_LB_EDGE_H2O_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The nested epoll set. A closed socket leaves the set only when the last duplicate of its
  * descriptor is closed. So the kernel does not hold a pointer for each socket, but its
  * descriptor and a serial number. Events for a closed connection are ignored. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Notices that a client has gone away while its job waits or runs. libh2o does not read a
  * connection while its request is being handled, so it would not see the end of the stream
  * before it writes. A second epoll set, which the event loop watches, holds the sockets of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Building and sending complete replies. Replies that are streamed are not sent here. */
 #include "lb/edge/http_reply.h"
 

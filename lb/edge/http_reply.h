@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Complete replies to a request: problems, JSON, text, bytes. */
 #ifndef PE_LB_EDGE_HTTP_REPLY_H
 #define PE_LB_EDGE_HTTP_REPLY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Opening listeners and accepting connections on them. */
 #include "lb/edge/listener.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Listening sockets: TCP and UNIX. What happens to accepted connections is
  * lb/edge/connection.h's part. */
 #ifndef PE_LB_EDGE_LISTENER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing the Accept header. A malformed range is ignored, as most servers do, so that it does
  * not break a client. */
 #include "lb/edge/negotiate.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Content negotiation: the Accept header (RFC 9110 section 12.5.1) compared with the media types on
  * offer. */
 #ifndef PE_LB_EDGE_NEGOTIATE_H

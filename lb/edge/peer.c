@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Networks of trusted proxies, and the search through X-Forwarded-For. */
 #include "lb/edge/peer.h"
 

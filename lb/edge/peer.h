@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The address of a request's client, which limits and fairness count by. */
 #ifndef PE_LB_EDGE_PEER_H
 #define PE_LB_EDGE_PEER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A libh2o filter. Each response passes through it; those of handlers pass unchanged but for
  * CORS headers. */
 #include "lb/edge/problem_filter.h"

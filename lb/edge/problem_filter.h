@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Turns the plain-text errors that libh2o sends by itself into problems, and adds CORS headers. */
 #ifndef PE_LB_EDGE_PROBLEM_FILTER_H
 #define PE_LB_EDGE_PROBLEM_FILTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The types of problems that the balancer reports (RFC 9457): those that errors are mapped to
  * (proto/problem.h), and those that only exist in HTTP. The name of a type is stable. GET
  * /problems/NAME explains it. */

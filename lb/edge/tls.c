@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of OpenSSL for a TLS listener. */
 #include "lb/edge/tls.h"
 

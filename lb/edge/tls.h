@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS for listeners: a context made from certificate and key files, again whenever they change. */
 #ifndef PE_LB_EDGE_TLS_H
 #define PE_LB_EDGE_TLS_H

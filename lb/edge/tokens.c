@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and comparing tokens. */
 #include "lb/edge/tokens.h"
 

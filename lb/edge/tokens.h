@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bearer tokens (RFC 6750) that workers and operators present. */
 #ifndef PE_LB_EDGE_TOKENS_H
 #define PE_LB_EDGE_TOKENS_H

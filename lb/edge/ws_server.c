@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* WebSocket connections on libh2o and wslay. Everything is sent from a timer of zero length,
  * never inside the call that queues it. A send can fail and end the connection, and that must
  * not happen to a caller that is walking over slots and jobs. */

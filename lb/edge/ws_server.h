@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The server's end of one WebSocket connection (RFC 6455): the handshake, messages in both
  * directions, pings, timeouts, closing. What the messages mean is the owner's part (lb/workers). */
 #ifndef PE_LB_EDGE_WS_SERVER_H

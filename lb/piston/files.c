@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files of a Piston request: names are made safe, and contents are decoded as Buffer.from of
  * Node does, which ignores invalid characters. */
 #include "lb/piston/request.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The paths, methods and errors of Piston's API, and its dialect of an exchange. Everything
  * between the request and the result of a job is the same for all APIs (lb/api/exchange.h). */
 #include "lb/piston/piston.h"

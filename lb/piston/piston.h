@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Piston's API (docs/piston.md): all requests below /api/v2/. */
 #ifndef PE_LB_PISTON_PISTON_H
 #define PE_LB_PISTON_PISTON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The report of the stages (proto/stages.h) in Piston's terms. The guest is not trusted: an
  * invalid report counts as a stage with the status XX, which is Piston's status for a sandbox
  * that failed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A job's result as Piston's reply to POST /execute. */
 #ifndef PE_LB_PISTON_REPLY_H
 #define PE_LB_PISTON_REPLY_H

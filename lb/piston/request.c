@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From Piston's JSON to a job of one or two stages. Its files are decoded in files.c. */
 #include "lb/piston/request.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The body of Piston's POST /execute as a job. First the body is read. Then a runtime is found
  * for it: just after the start of the balancer, the workers may not have connected yet. Checks
  * have Piston's order and texts, because its clients know them. Differences are listed in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Searching and listing runtimes. Several workers have the same images, and several images may
  * offer the same language in the same version: each is listed once, with the image whose name
  * sorts first. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What Piston calls runtimes, from the catalogs of the registered workers (proto/runtimes.h). */
 #ifndef PE_LB_PISTON_RUNTIMES_H
 #define PE_LB_PISTON_RUNTIMES_H

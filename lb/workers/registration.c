@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a
  * registration is open, the slots of its worker get jobs. */
 #include "lb/workers/registration.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v1/control: the registration of a worker. It says what the worker is and has. */
 #ifndef PE_LB_WORKERS_REGISTRATION_H
 #define PE_LB_WORKERS_REGISTRATION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The balancer's side of one slot: a small state machine over its messages. What a worker sends is
  * checked here for order, id and size. A violation closes the connection, and the job counts as
  * lost with its slot.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v1/slot: the connection of a slot, which runs one job at a time (proto/slot-protocol.md). */
 #ifndef PE_LB_WORKERS_SLOT_CONN_H
 #define PE_LB_WORKERS_SLOT_CONN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Admission of workers. */
 #include "lb/workers/worker_context.h"
 

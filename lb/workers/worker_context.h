@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the connections of workers share, and how a worker is admitted. */
 #ifndef PE_LB_WORKERS_WORKER_CONTEXT_H
 #define PE_LB_WORKERS_WORKER_CONTEXT_H

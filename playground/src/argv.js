@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Convert between a command line and its arguments. Arguments are quoted where necessary. Nothing
  * is expanded. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The files that a job wrote: a list, and a viewer for the selected one. Pictures are <img>
  * elements of blobs, in which the scripts of an SVG do not run. Text is shown as text. Models have
  * a viewer of their own. Other files can only be downloaded. */

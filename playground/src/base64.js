@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Encode bytes as base64 text, and decode them. */
 
 /** @param {Uint8Array} bytes */

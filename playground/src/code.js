@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The configuration of CodeMirror, for editors and for read-only text. Views are in a shadow root,
  * because CodeMirror then uses constructed style sheets instead of <style> elements. A strict
  * Content-Security-Policy allows only the former. */

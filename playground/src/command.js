@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Build the command of a job from the image's catalog entry, the files and the options. */
 
 import { globMatches } from "./glob.js";

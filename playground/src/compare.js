@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Compare two runs side by side: output, written files and source. Loaded when it is needed. */
 
 import { MergeView } from "@codemirror/merge";

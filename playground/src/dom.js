@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Create and find elements. Text is inserted as text, never as HTML. */
 
 /**

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The DOT language of Graphviz, for CodeMirror's stream parser. */
 
 const KEYWORDS = /^(strict|graph|digraph|subgraph|node|edge)\b/i;

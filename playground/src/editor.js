@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The editor of the project's files. Each file has a tab, and one CodeMirror view shows the active
  * file. */
 

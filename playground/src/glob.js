@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Globs with the semantics of codec/glob.h, for the paths of a job's files. All possible matches
  * are followed at the same time, so the time is bounded. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The languages of the editor. Each is loaded when a file in it is opened. */
 
 import { StreamLanguage } from "@codemirror/language";

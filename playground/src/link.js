@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Encode the state of the page as a URL fragment, and decode it: "#1" and base64url of deflated
  * JSON. Browsers do not send the fragment to the server. */
 

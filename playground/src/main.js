@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The entry point: creates the parts of the page and connects them. */
 
 import { acceptsFile } from "./command.js";

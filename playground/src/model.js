@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The viewer for 3-D models (three.js), loaded when a job wrote one. The mouse, touch and the
  * arrow keys move the camera. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The image picker: a dialog with a search field and categories. Images that accept the open file
  * come first. */
 

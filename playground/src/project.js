@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the user works on: files, image, options, command, environment and input. It reports
  * changes as events, and has no elements of the page. */
 

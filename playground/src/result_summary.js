@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Describe the result of a job in a sentence, and its time by phase. */
 
 import { formatBytes, formatTime, h } from "./dom.js";

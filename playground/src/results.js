@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The right half of the page: output, written files, the comparison of runs, and the status bar.
  */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Runs the job of the project. A new run cancels the previous one. */
 
 import { byId, formatTime } from "./dom.js";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error
  * message says what failed and what the user can do. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How the program is run: options of the image, command line, environment, standard input and time
  * limit. */
 

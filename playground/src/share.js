@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Keeps the link with the whole state in the address bar, and shows it in the Share dialog. */
 
 import { byId } from "./dom.js";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The bar between program and result. It is dragged, or moved with the arrow keys. */
 
 import { byId } from "./dom.js";

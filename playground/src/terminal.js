@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Show the output of a program. ANSI colours become CSS classes, and positions in files become
  * links. Everything else is text, never HTML. */
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The theme: dark, light, or that of the system. */
 
 import { byId } from "./dom.js";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Upload files: selected in a dialog, or dropped anywhere on the page. Directories are included.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Completions, in the shells themselves: what a user who presses the tab key gets."""
 import os
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exit codes: each is told apart, and documented."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pe-run images: of a server, and of this machine's store."""
 import json
 import os

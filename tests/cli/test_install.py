@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """make install: everything is where a user and systemd look for it."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs: what is sent, what is shown, what is refused."""
 import json
 import os

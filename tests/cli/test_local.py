@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Without a server: stand-ins for pe-lb and pe-worker, started and ended by pe-run."""
 import glob
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Manual pages: well-formed, installed for every program, and with exactly the options that --help
 has."""
 import os

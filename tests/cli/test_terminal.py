@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person at a terminal sees while a job is under way."""
 import json
 import os

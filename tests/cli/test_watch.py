@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """--watch: a run for every change of the files."""
 import os
 import signal

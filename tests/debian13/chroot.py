@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Debian 13 system in a directory, in which commands run with namespaces of their own."""
 import hashlib
 import os

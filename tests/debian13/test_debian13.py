@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The project installs its packages, builds, and works on Debian 13.
 
 Everything runs in a chroot below build/debian13, which is made when the lists of packages in the

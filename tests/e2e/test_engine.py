@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The VM engine as its user sees it: clones differ, a prepared container confines like any other,
 templates are kept, rebuilt and evicted."""
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A worker as a whole: what it reports, how it ends, how many jobs it takes."""
 from fixtures import processes
 from fixtures.http_client import job_body

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ordinary jobs get."""
 import json
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pe-run against the real service, and with a service of its own."""
 import concurrent.futures
 import os

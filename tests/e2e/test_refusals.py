@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that are refused with a clear error, after which the service goes on."""
 import hashlib
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* For every harness: the function that libFuzzer calls, and a check that no build option removes.
  */
 #ifndef PE_FUZZ_H

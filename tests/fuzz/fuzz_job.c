@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Job descriptions. A job that is accepted is the same after it was encoded and decoded again. */
 #include "base/cleanup.h"
 #include "proto/job_spec.h"

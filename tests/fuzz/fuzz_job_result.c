@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stored results, from a store that may be shared, damaged or written by another version. The
  * harness corrects the checksum, because the code behind the check would never be reached
  * otherwise. */

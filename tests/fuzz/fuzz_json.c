@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON reader and the JSON library accept the same texts. */
 #include "codec/json_reader.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages of the slot protocol. A message that is accepted is JSON for the JSON library as well,
  * and it is the same after it was encoded and decoded again. */
 #include "proto/slot.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The output device of a hostile guest: a cpio archive that is read with libarchive. An archive
  * that is accepted keeps the limits. */
 #include "proto/limits.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies of POST /v1/run. The first line of the input is the Content-Type, and the rest is the
  * body. A request that is accepted has the properties that lb/core/submission.h promises. */
 #include "codec/multipart.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every fuzzer on its small corpus.
 
 Each reads a fixed number of inputs from a fixed seed, which takes seconds. PE_FUZZ_SECONDS runs

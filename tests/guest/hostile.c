@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a hostile program might do in a guest: hostile NAME, with one NAME for each behaviour. Used
  * by tests only. It is linked statically, so that it runs in any image. */
 #include <errno.h>

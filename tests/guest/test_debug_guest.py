@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make debug-guest`: a root shell in a guest, driven through a pseudo terminal."""
 import os
 import pty

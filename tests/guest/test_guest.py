@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pe-init, pe-shim and the initramfs, each test in a VM of its own."""
 import hashlib
 import os

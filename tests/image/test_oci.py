@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OCI layouts and archives of images: layers, documents, what becomes of the configuration; hostile
 ones."""
 import gzip

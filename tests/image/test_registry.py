@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real registry on loopback: images pushed to it with skopeo, pulled from it."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of every kind, run by the real service: balancer, worker, VMs."""
 import io
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images leaving the store, coming together in one, and coming over from another host."""
 import functools
 import glob

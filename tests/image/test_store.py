@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The store: names, what is replaced and removed, writers that die or meet."""
 import fcntl
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Root filesystem tars in, what unsquashfs and the kernel read out; hostile ones."""
 import hashlib
 import os

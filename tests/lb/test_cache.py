@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results that are kept and shared: in memory, on disk, in memcached, and while they are made."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What deploy/ contains is understood by systemd and by the programs."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients, workers or the service itself go away, and workers break the protocol."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Workers as an operator sees them, and how one is taken out of service."""
 
 from fixtures.stand_in_worker import Closed

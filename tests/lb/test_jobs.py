@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs that work: every form of response, streaming, scheduling, large bodies, both kinds of
 socket."""
 import base64

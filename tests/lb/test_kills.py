@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs while slots and workers are killed, and a crowd of clients: smaller runs of bench/lb."""
 import importlib.machinery
 import importlib.util

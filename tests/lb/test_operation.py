@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operation: logs, metrics, the API's description, bounds of memory, restarts without loss."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections on which the next request arrives while the previous one is handled."""
 
 from fixtures.http_client import job_body, job_request

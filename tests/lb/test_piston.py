@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Piston's API at the balancer: limits, workers that join and leave, and invalid reports."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The playground's files: which are served, in which coding, and with which policy."""
 import gzip
 import os

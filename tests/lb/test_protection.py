@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits for each client, tokens, slow clients, TLS, and pages of other origins."""
 import http.client
 import json

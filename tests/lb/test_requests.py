@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests that are refused, and the classes of errors of the client API."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GET /v1/jobs/ID: what a waiting client can know about its job."""
 import secrets
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check for circles of calls finds one, and accepts calls in one direction."""
 import os
 import subprocess

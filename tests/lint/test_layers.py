@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check of the layers finds a forbidden include, and accepts the tree as it is."""
 import os
 import shutil

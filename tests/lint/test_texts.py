@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check of texts finds what it is meant to find, and nothing else."""
 import importlib.machinery
 import importlib.util

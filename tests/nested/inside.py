@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run scenarios in the outer VM: those that the kernel's command line names in pe.scenarios. Prints
 "ok NAME" or "not ok NAME" for each; tests/nested/test_kvm.py waits for these lines."""
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a scenario has in the outer VM: a service of its own, and a /dev/kvm that it may spoil."""
 import os
 import re

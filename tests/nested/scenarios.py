@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engine selection on a host with a working /dev/kvm, and on one where /dev/kvm is useless: each
 engine is used, and given up for the next one."""
 import os

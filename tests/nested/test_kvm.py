@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worker on a real /dev/kvm, in outer VMs whose CPU QEMU emulates with AMD's SVM.
 
 PE_CLOUD_HYPERVISOR may name a static cloud-hypervisor that is to be used in there."""

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call through a published client: client.mjs CLIENT SERVER METHOD [REQUEST as JSON]. Prints
 // what the client returns.
 import { createRequire } from "node:module";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Responses field by field, as Piston documents them, and what clients in other languages may
 send."""
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages in the guest (proto/stages.h) against programs that do not want to be watched."""
 
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a first visit loads, how the page looks, and whether everyone can use it.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page in Debian's chromium, and what a test does with it. In every test the page must send
 // requests to its own server only, obey its Content-Security-Policy, open no dialog and throw no
 // error.

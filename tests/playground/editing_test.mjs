@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writing a program, saying how it is run, and running it.
 import assert from "node:assert/strict";
 import { eventually } from "./service.mjs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes wrong is said in words, with what to do.
 import assert from "node:assert/strict";
 import { eventually } from "./service.mjs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The link that holds everything, and the page in other pages.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run printed, wrote and took.
 import assert from "node:assert/strict";
 import { eventually } from "./service.mjs";

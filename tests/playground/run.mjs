@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 // The playground in a real browser, with the real service behind it. Each test is a sentence about
 // the page; PE_TEST chooses among them. Screenshots stay in build/artefacts/playground.
 import { Explorer, launch } from "./browser.mjs";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends
 // with it.
 import { spawn } from "node:child_process";

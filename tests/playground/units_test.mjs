@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of the page that need no browser: globs with the rules of the balancer, command lines,
 // commands of images, and links.
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks the bodies of requests against the schemas of Cloud Hypervisor's API description. This is
 stricter than the real program, which ignores unknown keys: a typing error in a key would become a
 missing device there."""

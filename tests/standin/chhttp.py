@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The API socket. It behaves like Cloud Hypervisor's HTTP server (micro_http): it serves one
 request at a time, on the thread that does everything else; it accepts ten connections, header lines of 1024
 bytes and bodies of 51200; the reason phrase is empty; 204 has no Content-Length; a client that

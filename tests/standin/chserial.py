@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A serial port on a UNIX socket that behaves like Cloud Hypervisor's. It has one client, and a new
 client replaces the old one. A path that exists is an error. A lone newline from a client becomes a
 carriage return. Output before the first client is kept (v53) or lost."""

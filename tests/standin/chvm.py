@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The VM of the stand-in: QEMU with software emulation, made from a VmConfig. Files follow the
 rules of Cloud Hypervisor: RAM is in zone files; a pmem device is a multiple of 2 MiB; a snapshot contains
 neither of them; a restore opens the files again."""

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """In the VM: do what docs/operations.md says, word for word, and check what it promises. Prints "ok
 NAME" or "not ok NAME" for each scenario."""
 import http.client

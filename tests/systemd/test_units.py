@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The units of deploy/systemd under a real systemd.
 
 They run in a VM with Debian 12, whose emulated CPU has AMD's SVM, so that the worker in it has a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cmocka with what it wants included, and the few checks that every unit test uses. */
 #ifndef PE_TESTS_CHECK_H
 #define PE_TESTS_CHECK_H

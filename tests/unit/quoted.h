@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON in C text without a backslash at every quote. */
 #ifndef PE_TESTS_QUOTED_H
 #define PE_TESTS_QUOTED_H

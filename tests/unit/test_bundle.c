@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The container and the program of a job, and how the image's catalog entry determines them. */
 #include "tests/unit/check.h"
 #include "worker/bundle.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Engine selection: the order on each machine, and the way from one engine to the next. */
 #include "tests/unit/check.h"
 #include "worker/vmm/driver.h"

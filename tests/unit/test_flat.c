@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Flat key=value text. */
 #include "codec/flat.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Globs of outputs. */
 #include "codec/glob.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Catalog entries, and default commands for given files. */
 #include "proto/image.h"
 #include "tests/unit/check.h"

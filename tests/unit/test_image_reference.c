@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Image references: grammar, matching and suggestions, and that all callers make the same
  * suggestions. */
 #include "lb/core/catalog.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The input device of a job. What is written is read back with the reader of libsquashfs. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"

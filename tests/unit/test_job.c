@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a job, with a fake event loop and fake slots: lb/core without libh2o and without
  * sockets. */
 #include "lb/core/job.h"

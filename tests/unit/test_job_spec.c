@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The job part of a request: what is accepted, and what each refusal says. */
 #include "proto/job_spec.h"
 #include "proto/limits.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The reader and the writer of JSON text. That the reader accepts what the JSON library accepts is
  * tests/fuzz/fuzz_json.c's. */
 #include "codec/json_reader.h"

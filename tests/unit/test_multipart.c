@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* multipart/form-data: reading it from untrusted peers, and writing it. */
 #include "codec/multipart.h"
 #include "tests/unit/check.h"

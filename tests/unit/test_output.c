@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the output device of a guest. Invalid output is refused. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which relative paths are accepted as names of files. */
 #include "proto/path.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Piston's requests as jobs, and the runtimes that they choose from. */
 #include "lb/piston/request.h"
 #include "proto/metadata.h"

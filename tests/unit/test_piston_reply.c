@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Results in the form of the Piston API. */
 #include "lb/piston/reply.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The text format of metrics, and histograms of durations. */
 #include "codec/prometheus.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A result is the same JSON from both of its encoders. */
 #include "proto/job_spec.h"
 #include "proto/result.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which job goes to which slot. */
 #include "lb/core/scheduler.h"
 #include "tests/unit/check.h"

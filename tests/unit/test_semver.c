@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Versions, and the ranges in which Piston's clients choose one. */
 #include "codec/semver.h"
 #include "tests/unit/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 in its textual forms, with the test vectors of FIPS 180-4. */
 #include "codec/sha256.h"
 #include "tests/unit/check.h"

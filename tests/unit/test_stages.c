@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stages: the plan that the guest gets, and its report, which is not trusted. */
 #include "proto/stages.h"
 #include "tests/unit/check.h"

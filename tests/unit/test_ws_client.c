@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The worker's WebSocket client against a balancer that closes the connection at once. */
 #include "base/cleanup.h"
 #include "proto/slot.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Makes every call of worker/vmm/ch_api.h on a running cloud-hypervisor: calls PID API_SOCKET
  * KERNEL INITRAMFS DEVICE FOLDER. The size of the file DEVICE is a multiple of 2 MiB, and FOLDER is
  * empty. Prints "ok SENTENCE" lines and ends the VMM. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The init of a guest for testing VMM drivers. It executes the commands that it reads from its
  * serial port, one per line, and answers each with a line. It is a static program, which the tests
  * append to the initramfs as /vmm-test. */

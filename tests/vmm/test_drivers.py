@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same walk through every VMM driver.
 
 PE_CLOUD_HYPERVISOR names a real cloud-hypervisor, which needs KVM. Without it a stand-in is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults of cloud-hypervisor, played by the stand-in. Each becomes an error that names it, and
 leaves nothing behind."""
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stand-in itself: it refuses what cloud-hypervisor's API description does not allow and has
 the program's habits. Otherwise the other tests would prove nothing."""
 import contextlib

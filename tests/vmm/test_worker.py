@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real balancer and worker with cloud-hypervisor. The worker asks for KVM; when the stand-in
 takes the place of cloud-hypervisor, pretend-kvm makes the worker see a host with KVM."""
 import os

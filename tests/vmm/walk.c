@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Exercises worker/vmm/vmm.h with one driver: walk COMMAND DRIVER PROGRAM KERNEL INITRAMFS RUN_DIR
  * UID. DRIVER is qemu (under software emulation) or cloud-hypervisor. COMMAND is
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP to cloud-hypervisor with libcurl, JSON with jansson. It implements the calls;
  * cloud_hypervisor.c decides which ones are made. */
 #include "worker/vmm/ch_api.h"

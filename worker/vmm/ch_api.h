@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cloud-hypervisor's REST API over its UNIX socket, one function for each call. Names and types are
  * those of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its
  * guest has taken over may answer anything or nothing, so every answer is bounded and every call

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Building and changing VmConfigs. Sources: cloud-hypervisor's docs/memory.md,
  * docs/snapshot_restore.md and vmm/src/vm_config.rs. cloud-hypervisor silently ignores keys that it
  * does not know, so a misspelt key would cost a device; the stand-in in tests/standin refuses such

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration of a cloud-hypervisor VM: its VmConfig (API description,
  * #/components/schemas/VmConfig), and how the VmConfig of a snapshot is changed for a clone. These
  * functions open and send nothing. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Converting between the snapshot folder of cloud-hypervisor and the two files of a vm_snapshot. */
 #include "worker/vmm/ch_state.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The state file of a cloud-hypervisor snapshot, which holds both config.json and state.json:
  *
  *   "pe-cloud-hypervisor-1 " config bytes " " state bytes "\n" config state

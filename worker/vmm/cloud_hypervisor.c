@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The cloud-hypervisor driver: one VMM per VM, controlled over REST through a socket in the VM's
  * folder. ch_config.c has the configuration of a VM, and ch_api.c the calls.
  *

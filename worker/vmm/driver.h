@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a VMM driver provides to worker/vmm/vmm.c, which is its only caller. vmm.h describes what
  * the callers of vmm.c may expect; this file says which part of that a driver has to do.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the engines, and the choice of the first that works. How an engine is tried is in
  * worker/vmm/probe.c. */
 #include "worker/vmm/engine_selection.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Engines, and the choice among them. An engine is a way to make VMs: a VMM, an accelerator, and
  * whether VMs are cloned from snapshots or booted. A host uses the first engine of this list that
  * works there:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbering of inherited descriptors. worker/vmm/process.c gives them these numbers. */
 #include "worker/vmm/fd_list.h"
 

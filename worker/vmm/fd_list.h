@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The file descriptors that a VMM inherits. A VMM gets its files by descriptor, so no path has to
  * be readable by the user that it runs as. */
 #ifndef PE_WORKER_VMM_FD_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each VMM gets a Landlock domain of its own before exec, so that all of its threads are inside.
  *
  * cloud-hypervisor can use Landlock itself (landlock_enable), but it adds a rule for every file

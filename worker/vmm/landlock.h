@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Confining what a VMM can write to, with Landlock (landlock(7), since Linux 5.13). */
 #ifndef PE_WORKER_VMM_LANDLOCK_H
 #define PE_WORKER_VMM_LANDLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Trying engines on this host, and the file that remembers the result. A paravirtual KVM creates
  * VMs, but then emulates a stock kernel so slowly that it never reaches its init. An engine
  * therefore counts as working only when the init of a guest has answered. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Finding the best engine that works on this host, and remembering the result. */
 #ifndef PE_WORKER_VMM_PROBE_H
 #define PE_WORKER_VMM_PROBE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fork and exec of VMM processes, their confinement, and their end. The command lines of VMMs are
  * in the drivers. */
 #include "worker/vmm/process.h"

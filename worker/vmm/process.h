@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting a VMM process so that it has what it needs and nothing else. Every driver starts its VMM
  * here. */
 #ifndef PE_WORKER_VMM_PROCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The QEMU driver. A vm_spec becomes a command line, and a snapshot is a migration to a file.
  * docs/vms.md gives the reasons for each choice. */
 #include "base/cleanup.h"

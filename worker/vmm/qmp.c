@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A blocking QMP client with a deadline. It implements the protocol; qemu.c decides what to send.
  */
 #include "worker/vmm/qmp.h"

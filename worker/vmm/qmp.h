@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A client for QMP, QEMU's control protocol (QEMU's docs/interop/qmp-spec.txt): one JSON object per
  * line over a socket. It has what snapshots need. A QEMU that its guest has taken over may send
  * anything, so lines are bounded and deadlines are kept. */

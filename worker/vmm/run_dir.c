@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and removing the folders of VMs. Their names are vm-<pid of the owner>-<random>, so a
  * folder whose owner no longer exists can be recognised and removed. */
 #include "worker/vmm/run_dir.h"

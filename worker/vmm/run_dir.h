@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The folder of a VM whose VMM needs files by path: sockets, or the files of a snapshot. */
 #ifndef PE_WORKER_VMM_RUN_DIR_H
 #define PE_WORKER_VMM_RUN_DIR_H

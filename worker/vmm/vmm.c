@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What all VMMs have in common: the files that a VM owns, the end of a VM, and the sealing of a
  * snapshot. How a VMM is controlled is in its driver. */
 #include "worker/vmm/vmm.h"

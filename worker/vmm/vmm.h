@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Virtual machines, independent of the program that runs them. A driver (worker/vmm/driver.h) turns
  * a vm_spec into a running VM, a running VM into a snapshot, and a snapshot into any number of
  * clones. Everything above this header is the same for all drivers.
