@@ -262,7 +262,7 @@ VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
 VMM := $(call obj,$(call src,worker/vmm))
 $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(VMM) $(BASE) $(CODEC) $(PROTO)
 	$(call link,-lcurl -ljansson -lcrypto)
-VMM_GUEST_SRC := tests/vmm/guest.c guest-init/serial.c guest-init/modules.c $(GUEST_SHARED)
+VMM_GUEST_SRC := tests/vmm/guest.c $(addprefix guest-init/,devices.c modules.c serial.c) $(GUEST_SHARED)
 $(GUEST)/vmm-test: $(call guest_obj,$(VMM_GUEST_SRC))
 	$(link_static)
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/archive.h"
+#include "guest-init/devices.h"
 #include "guest-init/layout.h"
 #include "guest-init/outputs.h"
 #include "proto/path.h"
@@ -105,7 +106,7 @@ int deliver(const struct guest_job *job, struct exit_report *report, struct pe_e
     pe_autoarchive struct archive archive = {.device = -1};
     pe_autooutputs struct outputs outputs = {.folder = -1};
     pe_autobuf struct pe_buf result = {0};
-    if (archive_open(&archive, GUEST_OUTPUT_DEVICE, err) < 0)
+    if (archive_open(&archive, guest_devices()->output, err) < 0)
         return -1;
     if (report->status != EXIT_REPORT_VM_ERROR &&
         select_outputs(job, report, archive.capacity, &outputs, err) < 0) {

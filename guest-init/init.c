@@ -7,6 +7,7 @@
 #include "guest-init/cgroup.h"
 #include "guest-init/container.h"
 #include "guest-init/deliver.h"
+#include "guest-init/devices.h"
 #include "guest-init/exit_report.h"
 #include "guest-init/job.h"
 #include "guest-init/layout.h"
@@ -83,7 +84,7 @@ static int have_container(struct container *container, const struct guest_job *j
 static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
                    struct exit_report *report, struct pe_error *err)
 {
-    if (prepare_input(GUEST_INPUT_DEVICE, job, err) < 0 || reseed_guest(job, go_us, err) < 0 ||
+    if (prepare_input(guest_devices()->input, job, err) < 0 || reseed_guest(job, go_us, err) < 0 ||
         mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
     return supervise_program(container, job, go_us, -1, report, err);

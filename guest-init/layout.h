@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths in the guest: devices, mount points and programs (proto/guest-contract.md). */
+/* Paths in the guest: the serial port, mount points and programs (proto/guest-contract.md). The
+ * names of block devices are in guest-init/devices.h. */
 #ifndef PE_GUEST_INIT_LAYOUT_H
 #define PE_GUEST_INIT_LAYOUT_H
 
-#define GUEST_ROOTFS_DEVICE "/dev/pmem0"
-#define GUEST_INPUT_DEVICE "/dev/pmem1"
-#define GUEST_OUTPUT_DEVICE "/dev/pmem2"
 #define GUEST_SERIAL_DEVICE "/dev/ttyS0"
 
 #define GUEST_MODULES "/modules" /* *.ko, and `order` with their names in load order */

@@ -14,12 +14,13 @@
 
 #define ORDER_BYTES_MAX 4096u
 
+/* A kernel without loadable modules (ENOSYS) has everything built in. */
 static int load_one(int folder, const char *name, struct pe_error *err)
 {
     pe_autoclose int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return pe_fail_errno(err, "opening module %s", name);
-    if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+    if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENOSYS)
         return pe_fail_errno(err, "loading module %s", name);
     return 0;
 }

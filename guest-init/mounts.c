@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "guest-init/devices.h"
 #include "guest-init/layout.h"
 #include "proto/limits.h"
 
@@ -127,12 +128,12 @@ static int wait_for_device(const char *path, struct pe_error *err)
 
 int mounts_image(struct pe_error *err)
 {
-    static const char *const devices[] = {GUEST_ROOTFS_DEVICE, GUEST_INPUT_DEVICE, GUEST_OUTPUT_DEVICE};
+    const struct guest_devices *names = guest_devices();
+    const char *const devices[] = {names->rootfs, names->input, names->output};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (wait_for_device(devices[i], err) < 0)
             return -1;
-    static const struct mount_point image = {GUEST_ROOTFS_DEVICE, GUEST_IMAGE, "squashfs",
-                                             MS_RDONLY | MS_NODEV, NULL};
+    const struct mount_point image = {names->rootfs, GUEST_IMAGE, "squashfs", MS_RDONLY | MS_NODEV, NULL};
     return mount_at(&image, err);
 }
 

@@ -13,7 +13,7 @@
  * console. */
 int mounts_machine(struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait for the three pmem devices, and mount the image. PE_ERR_NOT_FOUND if a device does not
+/* Wait for the three devices, and mount the image. PE_ERR_NOT_FOUND if a device does not
  * appear. */
 int mounts_image(struct pe_error *err) PE_MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/deliver.h"
+#include "guest-init/devices.h"
 #include "guest-init/layout.h"
 #include "guest-init/mounts.h"
 #include "guest-init/reseed.h"
@@ -60,7 +61,7 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
+    if (prepare_input(guest_devices()->output, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
         cgroup_prepare(GUEST_CGROUP_PREWARM, err) < 0)
         return -1;
     if (access(GUEST_JOB "/program", F_OK) == 0 && warm_up(&job, err) < 0)
@@ -70,7 +71,7 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
     if (mounts_scratch(job.scratch_bytes, err) < 0 ||
         container_start(&prepared->job, &container_of_job, err) < 0)
         return -1;
-    return mounts_input_drop(GUEST_OUTPUT_DEVICE, err);
+    return mounts_input_drop(guest_devices()->output, err);
 }
 
 int prepare(struct prepared *prepared, struct pe_error *err)
@@ -78,7 +79,7 @@ int prepare(struct prepared *prepared, struct pe_error *err)
     *prepared = (struct prepared){.job = CONTAINER_NONE, .prewarm = CONTAINER_NONE};
     if (mounts_image(err) < 0)
         return -1;
-    int given = mounts_has_squashfs(GUEST_OUTPUT_DEVICE, err);
+    int given = mounts_has_squashfs(guest_devices()->output, err);
     if (given < 0)
         return -1;
     return given ? make_containers(prepared, err) : mounts_scratch(0, err);
@@ -91,10 +92,10 @@ int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error
     struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
     if (prepared->prewarm.shim_fd < 0)
         return 0;
-    if (prepare_input(GUEST_OUTPUT_DEVICE, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
+    if (prepare_input(guest_devices()->output, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
         mounts_scratch_cover(job.scratch_bytes, err) < 0 ||
         run_and_discard(&prepared->prewarm, &job, interrupt_fd, &report, err) < 0 ||
-        mounts_input_drop(GUEST_OUTPUT_DEVICE, err) < 0)
+        mounts_input_drop(guest_devices()->output, err) < 0)
         return -1;
     if (report.status != EXIT_REPORT_TIMEOUT && deliver(&job, &report, err) < 0)
         return -1;

@@ -4,6 +4,7 @@
  * append to the initramfs as /vmm-test. */
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "guest-init/devices.h"
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
 #include "guest-init/serial.h"
@@ -69,10 +70,10 @@ static void execute(int serial, const char *line)
     if (!strcmp(line, "count"))
         snprintf(answer, sizeof answer, "%u", ++count);
     else if (!strcmp(line, "rootfs") || !strcmp(line, "input")) {
-        read_device(serial, line[0] == 'r' ? GUEST_ROOTFS_DEVICE : GUEST_INPUT_DEVICE);
+        read_device(serial, line[0] == 'r' ? guest_devices()->rootfs : guest_devices()->input);
         snprintf(answer, sizeof answer, "%.*s", (int)sizeof answer - 1, block);
     } else if (!strncmp(line, "output ", 7))
-        write_device(serial, GUEST_OUTPUT_DEVICE, line + 7);
+        write_device(serial, guest_devices()->output, line + 7);
     else if (!strcmp(line, "sleep"))
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     else if (!strcmp(line, "reset"))
@@ -90,9 +91,9 @@ static void execute(int serial, const char *line)
 static void await_devices(int serial)
 {
     static const struct timespec pause_10ms = {.tv_nsec = 10000000};
-    for (int i = 0; access(GUEST_OUTPUT_DEVICE, F_OK) < 0; i++) {
+    for (int i = 0; access(guest_devices()->output, F_OK) < 0; i++) {
         if (i == 1000)
-            give_up(serial, GUEST_OUTPUT_DEVICE);
+            give_up(serial, guest_devices()->output);
         nanosleep(&pause_10ms, NULL);
     }
 }
