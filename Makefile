@@ -4,9 +4,9 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel images images-all \
-	playground install uninstall nested systemd test unit test-lb test-long fuzz lint lint-layers \
-	compile_commands format bench bench-vm bench-lb clean help
+.PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
+	images-all playground install uninstall nested systemd test unit test-lb test-long fuzz lint \
+	lint-layers compile_commands format bench bench-vm bench-lb clean help
 .DEFAULT_GOAL := all
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
@@ -154,6 +154,12 @@ $(SMALL)/vmlinux: initramfs/build-kernel initramfs/kernel.config | $(B)/.deps
 	initramfs/build-kernel $(GUEST) build/kernel
 $(SMALL)/initramfs.cpio: $(SMALL)/vmlinux $(INITRAMFS)
 	initramfs/build $(GUEST) small
+
+# build/uml-kernel keeps the source and the object files. The script itself finds out what has
+# changed.
+uml-kernel: | $(B)/.deps ## compile the User Mode Linux kernel, which the engine uml+boot needs
+	@deploy/install-packages $(KERNEL_PACKAGES) patch
+	initramfs/build-uml-kernel $(GUEST) build/uml-kernel
 
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones.

@@ -30,12 +30,13 @@
 
 struct settings {
     const char *server, *token_file, *store, *name, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
-        *user;
+        *uml_kernel, *user;
     const char *state, *run, *metrics;
     struct pe_option_list warm;
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool die_with_parent, probe_again, new_containers;
-    char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], state_path[PATH_MAX];
+    char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
+        state_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
 };
@@ -84,6 +85,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"qemu", 0, "FILE", "QEMU (default /usr/bin/qemu-system-x86_64)", PE_OPTION_TEXT, &settings->qemu},
         {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)",
          PE_OPTION_TEXT, &settings->cloud_hypervisor},
+        {"uml-kernel", 0, "FILE", "User Mode Linux kernel (default: guest/uml/linux of the installation)",
+         PE_OPTION_TEXT, &settings->uml_kernel},
         {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
          PE_OPTION_TEXT, &settings->user},
         {"die-with-parent", 0, NULL, "exit when the program that started this one exits", PE_OPTION_FLAG,
@@ -140,7 +143,9 @@ static int find_files(struct settings *settings, struct pe_error *err)
         use_default_path(&settings->kernel, "guest/vmlinux", settings->kernel_path,
                          sizeof settings->kernel_path, err) < 0 ||
         use_default_path(&settings->initramfs, "guest/initramfs.cpio", settings->initramfs_path,
-                         sizeof settings->initramfs_path, err) < 0)
+                         sizeof settings->initramfs_path, err) < 0 ||
+        use_default_path(&settings->uml_kernel, "guest/uml/linux", settings->uml_kernel_path,
+                         sizeof settings->uml_kernel_path, err) < 0)
         return -1;
     if (check_file(settings->kernel, "there is no guest kernel; build it with `make guest` or use --kernel",
                    err) < 0 ||
@@ -248,7 +253,8 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .vm = {.kernel = settings->kernel,
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
-                                            .cloud_hypervisor = settings->cloud_hypervisor}};
+                                            .cloud_hypervisor = settings->cloud_hypervisor,
+                                            .uml_kernel = settings->uml_kernel}};
     choose_name(settings, config);
     if (read_token(settings, config, err) < 0 || find_user(settings->user, config, err) < 0)
         return -1;

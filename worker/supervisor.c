@@ -44,7 +44,7 @@ struct supervisor {
 static int run_child(const struct supervisor *supervisor, const struct child *child)
 {
     struct worker_config config = *supervisor->config;
-    config.slot = child->number;
+    config.slot = config.vm.slot = child->number;
     if (config.own_users)
         config.vm.uid = config.vm.gid = config.vm.uid + child->number;
     return child->run(&config);

@@ -9,6 +9,7 @@
 /* Nobody calls the drivers here. */
 const struct vmm_driver vmm_qemu = {.name = "qemu"};
 const struct vmm_driver vmm_cloud_hypervisor = {.name = "cloud-hypervisor"};
+const struct vmm_driver vmm_uml = {.name = "uml"};
 
 static const char *const x86_64[] = {"cloud-hypervisor+kvm+snapshot",
                                      "cloud-hypervisor+kvm+boot",
@@ -16,6 +17,7 @@ static const char *const x86_64[] = {"cloud-hypervisor+kvm+snapshot",
                                      "qemu+kvm+boot",
                                      "qemu+tcg+snapshot",
                                      "qemu+tcg+boot",
+                                     "uml+boot",
                                      NULL};
 static const char *const aarch64[] = {"cloud-hypervisor+kvm+snapshot",
                                       "cloud-hypervisor+kvm+boot",
@@ -176,7 +178,24 @@ static void an_unknown_engine_is_refused_with_the_names_of_others(void **state)
     assert_int_equal(host.tried, 0);
     assert_error(err, PE_ERR_INVALID, "there is no engine 'qemu+kvm+snapshot,pmu=off'");
     assert_error(err, PE_ERR_INVALID, "cloud-hypervisor+kvm+snapshot");
-    assert_error(err, PE_ERR_INVALID, "qemu+tcg+boot");
+    assert_error(err, PE_ERR_INVALID, "uml+boot");
+}
+
+static void user_mode_linux_is_tried_only_if_it_is_asked_for(void **state)
+{
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
+    struct pe_error err;
+    struct host host = {.broken = 6, .why = different};
+    (void)state;
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_true(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err) < 0);
+    assert_null(strstr(err.message, "uml+boot"));
+    assert_int_equal(engine_select(engines, count, "uml+boot", try, &host, &chosen, reason, &err), 0);
+    assert_string_equal(reason, "uml+boot (asked for)");
+    assert_ptr_equal(chosen->driver, &vmm_uml);
+    assert_int_equal(chosen->accel, VM_ACCEL_NONE);
 }
 
 static void a_host_on_which_nothing_works_is_told_every_reason(void **state)
@@ -189,9 +208,9 @@ static void a_host_on_which_nothing_works_is_told_every_reason(void **state)
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
     assert_true(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err) < 0);
-    assert_int_equal(host.tried, count);
+    assert_int_equal(host.tried, count - 1); /* the last one is tried on request only */
     assert_null(chosen);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i + 1 < count; i++)
         assert_error(err, PE_ERR_INTERNAL, different(i));
 }
 
@@ -205,6 +224,7 @@ int main(void)
         cmocka_unit_test(engines_that_fail_alike_share_one_reason),
         cmocka_unit_test(an_engine_that_is_asked_for_is_the_only_one_tried),
         cmocka_unit_test(an_unknown_engine_is_refused_with_the_names_of_others),
+        cmocka_unit_test(user_mode_linux_is_tried_only_if_it_is_asked_for),
         cmocka_unit_test(a_host_on_which_nothing_works_is_told_every_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

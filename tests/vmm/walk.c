@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exercises worker/vmm/vmm.h with one driver: walk COMMAND DRIVER PROGRAM KERNEL INITRAMFS RUN_DIR
- * UID. DRIVER is qemu (under software emulation) or cloud-hypervisor. COMMAND is
+ * UID. DRIVER is qemu (under software emulation), cloud-hypervisor or uml; KERNEL is not used for
+ * uml. COMMAND is
  *
  *   version   print the version, or why the VMM cannot be used
- *   boot      boot a savable VM, wait for `ready`, kill it, and print `ready` or the error
- *   clone     boot a VM, save it, clone it, wake the clone, and print `ready` or the error
+ *   boot      boot a VM, a savable one if the driver has snapshots, wait for `ready`, kill it, and print
+ * `ready` or the error clone     boot a VM, save it, clone it, wake the clone, and print `ready` or the error
  *   hold      boot a VM, print `ready`, and wait to be killed
- *   walk      check everything that holds for every driver; prints "ok SENTENCE" lines
- *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines */
+ *   walk      check everything that holds for every driver with snapshots; prints "ok SENTENCE" lines
+ *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines
+ *   boots     both, for a driver without snapshots */
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -18,6 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,8 +94,11 @@ static int read_line(const struct subject *subject, char *line, size_t size, str
         if (poll(wait, 2, LINE_MS) == 0)
             return pe_fail(err, PE_ERR_LOST, "the guest sends nothing");
         ssize_t n = wait[0].revents ? read(subject->vm.serial_fd, line + used, 1) : 0;
-        if (n <= 0)
-            return pe_fail(err, PE_ERR_LOST, "the VM ended");
+        if (n <= 0) {
+            char last[160];
+            vm_last_log_line(&subject->vm, last, sizeof last);
+            return pe_fail(err, PE_ERR_LOST, "the VM ended: %s", last);
+        }
         if (line[used] == '\n') {
             line[used] = '\0';
             return 0;
@@ -218,7 +225,7 @@ static int boot_only(const struct vm_host *host, bool stay)
 {
     struct subject subject;
     struct pe_error err;
-    int failed = boot(host, &subject, true, &err);
+    int failed = boot(host, &subject, host->driver->save != NULL, &err);
     printf("%s%s\n", failed ? "error: " : "ready", failed ? err.message : "");
     fflush(stdout);
     if (stay && !failed)
@@ -253,10 +260,10 @@ static int print_version(const struct vm_host *host)
     return failed ? 1 : 0;
 }
 
-static void check_template(const struct vm_host *host, struct subject *template)
+static void check_booted(const struct vm_host *host, bool savable, struct subject *template)
 {
     struct pe_error err;
-    check_done(boot(host, template, true, &err), &err, "a VM boots and says ready on its serial port");
+    check_done(boot(host, template, savable, &err), &err, "a VM boots and says ready on its serial port");
     check(answers(template, "rootfs", "the rootfs") && answers(template, "input", "the template's input"),
           "a guest reads the files behind its devices");
     check(answers(template, "output from the template", "ready") && host_sees(template, "from the template"),
@@ -335,7 +342,7 @@ static int walk(const struct vm_host *host)
     struct subject template;
     struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
     size_t open_before = count_entries("/proc/self/fd");
-    check_template(host, &template);
+    check_booted(host, true, &template);
     check_save(host, &template, &snapshot);
     uint64_t before = digest(snapshot.memory_fd);
     check_clones(host, &snapshot);
@@ -394,30 +401,111 @@ static int endings(const struct vm_host *host)
     return failures ? 1 : 0;
 }
 
+/* ---- a driver without snapshots ---- */
+
+/* Whether no process that the VMM started is left: each is, or was, in its session. */
+static bool session_is_empty(pid_t leader)
+{
+    bool empty = true;
+    pe_autodir DIR *processes = opendir("/proc");
+    for (struct dirent *entry; processes && (entry = readdir(processes));) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        empty &= pid <= 0 || getsid(pid) != leader;
+    }
+    return empty;
+}
+
+static size_t cpus_of(pid_t pid)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(pid, sizeof cpus, &cpus) == 0 ? (size_t)CPU_COUNT(&cpus) : 0;
+}
+
+static void check_refused(const struct vm_host *host)
+{
+    struct subject subject;
+    struct pe_error err;
+    make_subject(&subject, "input", false);
+    subject.spec.cpus = 2;
+    check(vm_boot(host, &subject.spec, &subject.vm, &err) < 0 && err.kind == PE_ERR_INVALID,
+          "a VM with two CPUs is refused");
+    end_subject(&subject);
+    make_subject(&subject, "input", true);
+    check(vm_boot(host, &subject.spec, &subject.vm, &err) < 0 && err.kind == PE_ERR_INVALID,
+          "a VM that could be saved is refused");
+    end_subject(&subject);
+    make_subject(&subject, "input", false);
+    subject.spec.pmem[VM_PMEM_INPUT].bytes = 2 * DEVICE_BYTES;
+    check(vm_boot(host, &subject.spec, &subject.vm, &err) < 0 && err.kind == PE_ERR_INVALID,
+          "a device that is larger than its file is refused");
+    end_subject(&subject);
+}
+
+static int boots(const struct vm_host *host)
+{
+    struct subject first, second;
+    struct pe_error err;
+    size_t open_before = count_entries("/proc/self/fd");
+    check_booted(host, false, &first);
+    check_done(boot(host, &second, false, &err), &err, "a second VM runs at the same time");
+    check(answers(&second, "count", "1") && answers(&first, "count", "2"), "each has its own memory");
+    check(answers(&second, "sleep", "ready"), "the clock of a guest goes on");
+    check(cpus_of(first.vm.pid) == 1, "a VM stays on one CPU");
+    pid_t pid = first.vm.pid;
+    end_subject(&first);
+    check(is_gone(pid) && session_is_empty(pid), "nothing is left of a VM that was killed");
+    check(answers(&second, "count", "2"), "and the other one goes on");
+    end_subject(&second);
+    check_booted_ends(host, "poweroff");
+    check_booted_ends(host, "panic");
+    check_refused(host);
+    check(count_entries(host->run_dir) == 0, "no file is left");
+    check(count_entries("/proc/self/fd") == open_before, "every descriptor is closed");
+    return failures ? 1 : 0;
+}
+
+static const struct vmm_driver *driver_of(const char *name)
+{
+    if (!strcmp(name, "qemu"))
+        return &vmm_qemu;
+    return !strcmp(name, "uml") ? &vmm_uml : &vmm_cloud_hypervisor;
+}
+
+static enum vm_accel accel_of(const struct vmm_driver *driver)
+{
+    if (driver == &vmm_qemu)
+        return VM_ACCEL_TCG;
+    return driver == &vmm_uml ? VM_ACCEL_NONE : VM_ACCEL_KVM;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 8)
         return 2;
     const char *command = argv[1];
-    bool is_qemu = !strcmp(argv[2], "qemu");
+    const struct vmm_driver *driver = driver_of(argv[2]);
     unsigned long id = strtoul(argv[7], NULL, 10);
-    const struct vm_host host = {.driver = is_qemu ? &vmm_qemu : &vmm_cloud_hypervisor,
-                                 .accel = is_qemu ? VM_ACCEL_TCG : VM_ACCEL_KVM,
+    const struct vm_host host = {.driver = driver,
+                                 .accel = accel_of(driver),
                                  .cpu_flags = "",
                                  .kernel = argv[4],
                                  .initramfs = argv[5],
                                  .qemu = argv[3],
                                  .cloud_hypervisor = argv[3],
+                                 .uml_kernel = argv[3],
                                  .run_dir = argv[6],
                                  .uid = (uid_t)id,
                                  .gid = (gid_t)id};
     vm_sweep_run_dir(host.run_dir);
+    signal(SIGPIPE, SIG_IGN);
     if (!strcmp(command, "version"))
         return print_version(&host);
     if (!strcmp(command, "clone"))
         return clone_only(&host);
     if (!strcmp(command, "walk"))
         return walk(&host);
+    if (!strcmp(command, "boots"))
+        return boots(&host);
     if (!strcmp(command, "endings"))
         return endings(&host);
     return boot_only(&host, !strcmp(command, "hold"));

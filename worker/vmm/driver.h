@@ -28,7 +28,9 @@ struct vmm_driver {
      * end of `save`. On failure `vm` may be partly filled: vmm.c kills what there is. */
     int (*boot)(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err);
 
-    /* Pause `vm`, write registers and devices to `state_fd`, an empty memfd, and leave the RAM in
+    /* NULL, as is `clone`: the VMM has no snapshots, and `boot` refuses a savable VM.
+     *
+     * Pause `vm`, write registers and devices to `state_fd`, an empty memfd, and leave the RAM in
      * vm->memory_fd. Take at most VM_SAVE_MS. vmm.c kills the VM afterwards and seals both files.
      */
     int (*save)(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err);
@@ -54,5 +56,6 @@ int vmm_open_file(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 extern const struct vmm_driver vmm_qemu;             /* worker/vmm/qemu.c */
 extern const struct vmm_driver vmm_cloud_hypervisor; /* worker/vmm/cloud_hypervisor.c */
+extern const struct vmm_driver vmm_uml;              /* worker/vmm/uml.c */
 
 #endif

@@ -9,13 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *name_of(enum vm_accel accel)
+{
+    static const char *const names[] = {
+        [VM_ACCEL_TCG] = "tcg+", [VM_ACCEL_KVM] = "kvm+", [VM_ACCEL_NONE] = ""};
+    return names[accel];
+}
+
 static void add(struct engine *engines, size_t *count, const struct vmm_driver *driver, enum vm_accel accel,
                 bool snapshot, const char *cpu_flags)
 {
     struct engine *engine = &engines[(*count)++];
     *engine = (struct engine){.driver = driver, .accel = accel, .snapshot = snapshot, .cpu_flags = cpu_flags};
-    snprintf(engine->name, sizeof engine->name, "%s+%s+%s%s", driver->name,
-             accel == VM_ACCEL_KVM ? "kvm" : "tcg", snapshot ? "snapshot" : "boot", cpu_flags);
+    snprintf(engine->name, sizeof engine->name, "%s+%s%s%s", driver->name, name_of(accel),
+             snapshot ? "snapshot" : "boot", cpu_flags);
 }
 
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX])
@@ -31,6 +38,10 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
     add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, false, "");
     add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, true, "");
     add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, false, "");
+    if (!strcmp(machine, "x86_64")) {
+        add(engines, &count, &vmm_uml, VM_ACCEL_NONE, false, "");
+        engines[count - 1].on_request = true;
+    }
     return count;
 }
 
@@ -73,7 +84,7 @@ int engine_select(const struct engine *engines, size_t count, const char *wanted
     bool automatic = !strcmp(wanted, "auto"), known = automatic;
     for (size_t i = 0; i < count; i++) {
         struct pe_error why;
-        if (!automatic && strcmp(wanted, engines[i].name) != 0)
+        if (automatic ? engines[i].on_request : strcmp(wanted, engines[i].name) != 0)
             continue;
         known = true;
         if (try(context, &engines[i], &why) == 0) {

@@ -19,8 +19,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Under KVM a guest answers within about a second. An emulated guest needs several, on a busy host
- * many. */
+/* Under KVM, and as processes of the host, a guest answers within about a second. An emulated guest needs
+ * several, on a busy host many. */
 #define KVM_DEADLINE_MS 20000
 #define TCG_DEADLINE_MS 180000
 
@@ -51,7 +51,7 @@ static int check_kvm(struct pe_error *err)
 
 static int await_ready(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
 {
-    int deadline_ms = host->accel == VM_ACCEL_KVM ? KVM_DEADLINE_MS : TCG_DEADLINE_MS;
+    int deadline_ms = host->accel == VM_ACCEL_TCG ? TCG_DEADLINE_MS : KVM_DEADLINE_MS;
     static const char wanted[] = "ready\n";
     char heard[sizeof wanted] = "";
     for (size_t got = 0; got < sizeof wanted - 1;) {
@@ -134,6 +134,7 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);
+    add_file(text, host->uml_kernel);
     add_file(text, host->kernel);
     add_file(text, host->initramfs);
     added = pe_buf_append(text, "", 1, &ignored);

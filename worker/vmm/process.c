@@ -12,9 +12,11 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -36,23 +38,27 @@ static int move_above(int fd, int least)
     return fcntl(fd, F_DUPFD, least);
 }
 
-static int renumber_fds(const struct fd_list *list, int log_fd)
+/* `parent`, a pidfd, gets the number after those of the list, and is closed by exec. Returns that
+ * number. */
+static int renumber_fds(const struct fd_list *list, int log_fd, int parent)
 {
     const size_t count = list->count;
+    const int last = VMM_FD_FIRST + (int)count;
     int parked[VMM_FD_MAX];
     for (size_t i = 0; i < count; i++)
         if ((parked[i] = move_above(list->fds[i], 64)) < 0)
             return -1;
-    int log = move_above(log_fd, 64);
+    int log = move_above(log_fd, 64), parked_parent = move_above(parent, 64);
     int null = open("/dev/null", O_RDONLY);
-    if (log < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+    if (log < 0 || parked_parent < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         if (dup2(parked[i], VMM_FD_FIRST + (int)i) < 0)
             return -1;
-    if (close_range(3, VMM_FD_FIRST - 1, 0) < 0)
+    if (dup3(parked_parent, last, O_CLOEXEC) < 0 || close_range(3, VMM_FD_FIRST - 1, 0) < 0 ||
+        close_range((unsigned)last + 1, ~0u, 0) < 0)
         return -1;
-    return close_range(VMM_FD_FIRST + (unsigned)count, ~0u, 0);
+    return last;
 }
 
 /* A VMM keeps one group, that of /dev/kvm, so that it can open the device. */
@@ -69,19 +75,54 @@ static int drop_root(const struct vm_host *host)
     return setresuid(host->uid, host->uid, host->uid);
 }
 
-static int become_vmm(const struct vm_host *host, const struct fd_list *fds, const struct vm *vm,
-                      pid_t parent)
+/* Stay on one CPU of those that the caller may use. Slots are spread over them. */
+static int stay_on_one_cpu(uint32_t slot)
+{
+    cpu_set_t allowed, chosen;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return -1;
+    uint32_t left = slot % (uint32_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || left-- > 0)
+            continue;
+        CPU_ZERO(&chosen);
+        CPU_SET(cpu, &chosen);
+        return sched_setaffinity(0, sizeof chosen, &chosen);
+    }
+    return 0;
+}
+
+static int meet_needs(const struct vm_host *host, const struct vmm_process_needs *needs)
+{
+    if (needs->one_cpu && stay_on_one_cpu(host->slot) < 0)
+        return -1;
+    if (needs->fixed_addresses)
+        personality(ADDR_NO_RANDOMIZE); /* Docker does not allow it; the VMM has to work without */
+    return 0;
+}
+
+/* In a PID namespace of its own a process does not see its parent, so getppid(2) does not help. */
+static int has_ended(int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return poll(&ended, 1, 0) != 0;
+}
+
+static int become_vmm(const struct vm_host *host, const struct fd_list *fds,
+                      const struct vmm_process_needs *needs, const struct vm *vm, int parent)
 {
     sigset_t none;
     sigemptyset(&none);
     const struct rlimit no_core = {0, 0};
-    if (renumber_fds(fds, vm->log_fd) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0)
+    int renumbered_parent = renumber_fds(fds, vm->log_fd, parent);
+    if (renumbered_parent < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0 ||
+        meet_needs(host, needs) < 0)
         return -1;
     /* The death signal is set after the change of user, which clears it. */
     if (drop_root(host) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return -1;
     /* The parent may have died before the death signal was set. */
-    if (getppid() != parent)
+    if (has_ended(renumbered_parent))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine_writes(vm->run_dir) < 0)
         return -1;
@@ -90,16 +131,29 @@ static int become_vmm(const struct vm_host *host, const struct fd_list *fds, con
 
 /* ---- in the parent ---- */
 
-int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds, struct vm *vm,
-                      struct pe_error *err)
+/* fork(2), into a new PID namespace if that is wanted and allowed. */
+static pid_t fork_vmm(const struct vmm_process_needs *needs)
 {
-    pid_t parent = getpid();
-    pid_t pid = fork();
+    if (!needs->own_processes)
+        return fork();
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0);
+    return pid >= 0 ? pid : fork();
+}
+
+int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
+                      const struct vmm_process_needs *needs, struct vm *vm, struct pe_error *err)
+{
+    static const struct vmm_process_needs nothing;
+    if (!needs)
+        needs = &nothing;
+    pe_autoclose int parent = pidfd_open_of(getpid());
+    pid_t pid = parent < 0 ? -1 : fork_vmm(needs);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, vm, parent) == 0)
-            execv(argv[0], argv);
+        if (become_vmm(host, fds, needs, vm, parent) == 0)
+            execve(needs->program ? needs->program : argv[0], argv,
+                   needs->environment ? needs->environment : environ);
         dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }

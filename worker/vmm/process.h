@@ -8,6 +8,17 @@
 #include "worker/vmm/fd_list.h"
 #include "worker/vmm/vmm.h"
 
+#include <stdbool.h>
+
+/* What a VMM needs beyond the usual. Zero-initialised, or NULL: nothing. */
+struct vmm_process_needs {
+    bool one_cpu;             /* run on one CPU, which host->slot chooses among those of the caller */
+    bool own_processes;       /* it starts processes: put them into a PID namespace, if the caller may */
+    bool fixed_addresses;     /* no address space layout randomization, if the caller may */
+    const char *program;      /* execute this path, and use argv[0] as a name only; NULL: argv[0] */
+    char *const *environment; /* as for execve(2); NULL: the caller's */
+};
+
 /* Start `argv` (NULL-terminated, argv[0] is a path) and set vm->pid and vm->pidfd. The process
  *
  *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and
@@ -16,9 +27,14 @@
  *   - cannot gain privileges, writes no core file, and dies with the calling process
  *   - can write by name only to vm->run_dir, /dev/kvm and /dev/null (worker/vmm/landlock.h)
  *
+ * With needs->own_processes, all processes of the PID namespace have ended when vmm_process_kill
+ * returns. A caller without CAP_SYS_ADMIN cannot make a PID namespace. The VMM then has to take care
+ * that its processes die with it.
+ *
  * Fails with PE_ERR_INTERNAL if it cannot fork. If the program cannot be executed, the process ends
  * and vm->log_fd says why. */
-int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds, struct vm *vm,
+int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
+                      const struct vmm_process_needs *needs, struct vm *vm,
                       struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill and reap the process. vm->pid is -1 afterwards. Harmless if there is none. */

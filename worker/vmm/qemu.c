@@ -181,7 +181,7 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
         add_migration(&args, origin);
     if (args.overflow)
         return pe_fail(err, PE_ERR_INTERNAL, "the command line of QEMU is too long");
-    return vmm_process_start(host, args.argv, &list, vm, err);
+    return vmm_process_start(host, args.argv, &list, NULL, vm, err);
 }
 
 static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,

@@ -3,10 +3,10 @@
  * a vm_spec into a running VM, a running VM into a snapshot, and a snapshot into any number of
  * clones. Everything above this header is the same for all drivers.
  *
- * A VM is one process. Its only ties to the worker are inherited file descriptors: memory files
- * (memfd) behind its pmem devices and its RAM, and its first serial port. It dies with the process
- * that started it (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a folder of the
- * VM below vm_host.run_dir. vm_kill removes that folder, and vm_sweep_run_dir removes those of
+ * A VM is one process, or one with children (worker/vmm/uml.c). Its only ties to the worker are inherited
+ * file descriptors: memory files (memfd) behind its pmem devices and its RAM, and its first serial port. It
+ * dies with the process that started it (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a
+ * folder of the VM below vm_host.run_dir. vm_kill removes that folder, and vm_sweep_run_dir removes those of
  * killed owners. */
 #ifndef PE_WORKER_VMM_H
 #define PE_WORKER_VMM_H
@@ -19,8 +19,9 @@
 #include <sys/types.h>
 
 enum vm_accel {
-    VM_ACCEL_TCG, /* software emulation by QEMU */
-    VM_ACCEL_KVM, /* hardware virtualization */
+    VM_ACCEL_TCG,  /* software emulation by QEMU */
+    VM_ACCEL_KVM,  /* hardware virtualization */
+    VM_ACCEL_NONE, /* the guest's programs are processes of the host (User Mode Linux) */
 };
 
 /* What all VMs of a host have in common. The texts must outlive every VM. */
@@ -32,6 +33,8 @@ struct vm_host {
     const char *initramfs;        /* path */
     const char *qemu;             /* path of qemu-system-x86_64 */
     const char *cloud_hypervisor; /* path of cloud-hypervisor */
+    const char *uml_kernel;       /* path of our User Mode Linux kernel, a program of the host */
+    uint32_t slot;                /* the slot's number, from 0: spreads pinned VMs over the CPUs */
     const char *run_dir;          /* existing folder for what VMMs need by path */
     uid_t uid;                    /* user that a VMM runs as if we are root */
     gid_t gid;                    /* its group */
@@ -49,7 +52,7 @@ enum { VM_PMEM_ROOTFS, VM_PMEM_INPUT, VM_PMEM_OUTPUT, VM_PMEM_COUNT };
 struct vm_spec {
     uint32_t memory_mib;
     uint32_t cpus;
-    struct vm_pmem pmem[VM_PMEM_COUNT]; /* in the guest: /dev/pmem0, /dev/pmem1, /dev/pmem2 */
+    struct vm_pmem pmem[VM_PMEM_COUNT]; /* in the guest: /dev/pmem0 to 2, or /dev/ubda to c */
     const char *guest_options;          /* appended to the kernel's command line; "" for none */
     bool savable;                       /* vm_save shall be possible: the RAM is in a file */
 };

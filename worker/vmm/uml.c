@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The User Mode Linux driver. The guest's kernel is a program of the host: initramfs/build-uml-kernel
+ * compiles it, with our patches. Each process of the guest is a process of the host, and a child of
+ * the kernel, which catches all of its system calls with ptrace(2). There are no snapshots, because
+ * a boot is as quick as a clone of another VMM.
+ *
+ * It works around these properties of User Mode Linux:
+ * - Unpinned it is three times slower: each system call of the guest wakes another CPU.
+ * - It opens files by path, again and again. The paths are /proc/self/fd/N.
+ * - A block device that begins with the header of a copy-on-write file would make it open the file
+ *   that this header names. The flag `d` turns that off. Flag `c`: it does not lock the files.
+ * - It measures its delay loop for 0.1 s unless lpj= gives a number.
+ * - It executes itself again by path if its addresses are randomized. We start it without. */
+#include "base/cleanup.h"
+#include "proto/job_spec.h"
+#include "worker/vmm/driver.h"
+#include "worker/vmm/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ARGUMENT_MAX 128
+
+/* A command line under construction. The arguments are short, except for the guest's options. */
+struct arguments {
+    char text[8][ARGUMENT_MAX];
+    const char *argv[32];
+    size_t texts, count;
+};
+
+static void add(struct arguments *arguments, const char *argument)
+{
+    arguments->argv[arguments->count++] = argument;
+}
+
+__attribute__((format(printf, 2, 3))) static void add_text(struct arguments *arguments, const char *format,
+                                                           ...)
+{
+    char *text = arguments->text[arguments->texts++];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, ARGUMENT_MAX, format, list);
+    va_end(list);
+    add(arguments, text);
+}
+
+static int check(const struct vm_spec *spec, struct pe_error *err)
+{
+    if (spec->savable)
+        return pe_fail(err, PE_ERR_INVALID, "User Mode Linux cannot save a VM");
+    if (spec->cpus > 1)
+        return pe_fail(err, PE_ERR_INVALID, "User Mode Linux has one CPU for each VM, not %u", spec->cpus);
+    return 0;
+}
+
+/* The device is as large as the file, so the file has to have the size that is asked for. */
+static int add_device(struct arguments *arguments, struct fd_list *list, int index,
+                      const struct vm_pmem *device, struct pe_error *err)
+{
+    struct stat status;
+    if (device->fd < 0)
+        return 0;
+    if (fstat(device->fd, &status) < 0)
+        return pe_fail_errno(err, "cannot examine the file of block device %d", index);
+    if ((uint64_t)status.st_size != device->bytes)
+        return pe_fail(err, PE_ERR_INVALID, "block device %d needs %llu bytes, but its file has %lld", index,
+                       (unsigned long long)device->bytes, (long long)status.st_size);
+    add_text(arguments, "ubd%d%scd=/proc/self/fd/%d", index, device->writable ? "" : "r",
+             fd_list_add(list, device->fd));
+    return 0;
+}
+
+static int add_devices(struct arguments *arguments, struct fd_list *list, const struct vm_spec *spec,
+                       struct pe_error *err)
+{
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        if (add_device(arguments, list, i, &spec->pmem[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void add_machine(struct arguments *arguments, const struct vm_host *host, const struct vm_spec *spec)
+{
+    add(arguments, host->uml_kernel);
+    add_text(arguments, "mem=%uM", spec->memory_mib);
+    add(arguments, "con=null");
+    add(arguments, "ssl=null");
+    add(arguments, "panic=-1");
+    add(arguments, "noreboot");
+    add(arguments, "quiet");
+    add(arguments, "seccomp=off"); /* that is, ptrace: guest programs can make no system call of the host */
+    add(arguments, "lpj=40000000");
+    add(arguments, "pe_devices=ubd"); /* proto/guest-contract.md */
+    add(arguments, spec->guest_options + strspn(spec->guest_options, " "));
+}
+
+static int open_serial(struct vm *vm, int *theirs, struct pe_error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "cannot create a socket pair for a VM");
+    vm->serial_fd = pair[0];
+    *theirs = pair[1];
+    return fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) == 0
+               ? 0
+               : pe_fail_errno(err, "cannot make the serial port nonblocking");
+}
+
+static int open_kernel(const struct vm_host *host, struct pe_error *err)
+{
+    int fd = open(host->uml_kernel, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd
+                   : pe_fail_errno(err, "cannot open %s, which `make uml-kernel` compiles", host->uml_kernel);
+}
+
+static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
+                    struct pe_error *err)
+{
+    /* User Mode Linux takes the end of its address space from the address of a variable. PATH would
+     * not do, because it replaces that one. */
+    static char *const environment[] = {(char *)"LC_ALL=C", NULL};
+    struct arguments arguments = {0};
+    struct fd_list list = {0};
+    char program[32];
+    pe_autoclose int serial = -1;
+    pe_autoclose int initramfs = -1;
+    pe_autoclose int kernel = -1;
+    if (check(spec, err) < 0 || (kernel = open_kernel(host, err)) < 0 ||
+        (initramfs = vmm_open_file(host->initramfs, err)) < 0 || open_serial(vm, &serial, err) < 0)
+        return -1;
+    add_machine(&arguments, host, spec);
+    add_text(&arguments, "initrd=/proc/self/fd/%d", fd_list_add(&list, initramfs));
+    add_text(&arguments, "ssl0=fd:%d", fd_list_add(&list, serial));
+    if (add_devices(&arguments, &list, spec, err) < 0)
+        return -1;
+    snprintf(program, sizeof program, "/proc/self/fd/%d", fd_list_add(&list, kernel));
+    const struct vmm_process_needs needs = {.one_cpu = true,
+                                            .own_processes = true,
+                                            .fixed_addresses = true,
+                                            .environment = environment,
+                                            .program = program};
+    return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
+}
+
+static int uml_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
+{
+    char line[256];
+    if (vmm_process_query(host->uml_kernel, "--version", line, sizeof line, err) < 0)
+        return pe_fail_context(err, "User Mode Linux needs a kernel, which `make uml-kernel` compiles");
+    snprintf(text, size, "%s", line);
+    return 0;
+}
+
+const struct vmm_driver vmm_uml = {.name = "uml", .version = uml_version, .boot = uml_boot};
