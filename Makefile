@@ -308,7 +308,8 @@ unit: $(UNIT_PROGRAMS) ## only the unit tests, which need no VM
 test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, which need no VM
 	PE_TEST="$(T)" tests/run $(B) lb
 
-test-long: all $(B)/.test-deps ## tests that take too long for `make test`: a build on Debian 13
+test-long: ## tests that take too long for `make test`: a build on Debian 13, User Mode Linux
+test-long: all guest images uml-kernel $(VMM_TEST) $(B)/.test-deps
 	PE_HOME=$(abspath build) tests/run --long $(B) $(T)
 
 FUZZ_SECONDS := 60

@@ -7,7 +7,7 @@ import stat
 import subprocess
 
 from fixtures.paths import TOP, VARIANT
-from fixtures.vm import BOOT_TIMEOUT_S, Guest, INPUT_BYTES, MIB, OUTPUT_BYTES, make_job
+from fixtures.vm import BOOT_TIMEOUT_S, INPUT_BYTES, MIB, OUTPUT_BYTES, make_job
 
 
 def build_initramfs(guest, folder):
@@ -42,11 +42,12 @@ def test_the_initramfs_is_built_reproducibly(guest):
 
 
 def test_a_job_gets_its_inputs_and_returns_its_outputs(guest):
-    script = """
+    sizes = " ".join(f"/sys/block/{device}/size" for device in guest.guest.DEVICES)
+    script = f"""
         pwd; cat; cat src/a.txt; cat /input/src/a.txt; date +%s
         echo changed > src/a.txt && echo new > /usr.txt && cat src/a.txt /usr.txt
         (echo x > /input/no) 2>/dev/null || echo input is read-only
-        cat /sys/block/pmem0/size /sys/block/pmem1/size /sys/block/pmem2/size
+        cat {sizes}
         mkdir -p /output/a && echo one > /output/a.txt && echo two > /output/a/b && chmod 750 /output/a/b
         ln -s /etc/passwd /output/link && mkfifo /output/fifo
         echo problem >&2; exit 3"""
@@ -236,7 +237,7 @@ def test_the_program_cannot_mount_make_devices_or_see_a_network(guest):
     )
     lines = result.stdout.decode().split()
     assert lines[0] == "lo", result
-    assert not [name for name in lines if name.startswith(("pmem", "ttyS"))], result
+    assert not [name for name in lines if name.startswith(("pmem", "ubd", "ttyS"))], result
 
 
 def vm_error(guest, write_input):
@@ -260,7 +261,7 @@ def test_an_error_of_crun_is_the_reason_of_a_vm_error(guest):
 
 def test_a_malformed_input_is_a_vm_error_with_a_reason(guest):
     reason = vm_error(guest, lambda vm: None)
-    assert reason.startswith("mounting /dev/pmem1 at"), reason
+    assert reason.startswith(f"mounting /dev/{guest.guest.DEVICES[1]} at"), reason
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, make_job(timeout_ms="soon")))
     assert reason == "the job: 'timeout_ms' is not a number"
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, b"version=1\n"))
@@ -281,6 +282,6 @@ def test_a_guest_whose_image_is_not_a_squashfs_reports_fail_instead_of_ready(gue
     image = os.path.join(guest.folder, "empty")
     with open(image, "wb") as file:
         file.truncate(2 * MIB)
-    with Guest(guest.build, image) as vm:
+    with guest.guest(guest.build, image) as vm:
         line = vm.receive(BOOT_TIMEOUT_S)
-    assert line.startswith("fail mounting /dev/pmem0 at /run/pe/image: "), line
+    assert line.startswith(f"fail mounting /dev/{guest.guest.DEVICES[0]} at /run/pe/image: "), line
