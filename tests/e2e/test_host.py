@@ -40,8 +40,8 @@ def test_a_worker_that_an_operator_drains_gets_no_jobs_until_it_is_resumed(servi
 
 def test_a_slot_ahead_takes_its_job_early_and_runs_it_after_the_previous_one(start_service):
     one = start_service("--ahead", "1", slots=1)
-    assert [(host["slots"], host["vms"]) for host in hosts(one)] == [(2, 1)]
     one.wait_until(lambda h: h["ready"] == 2, "both slots ask for jobs")
+    assert [(host["slots"], host["vms"]) for host in hosts(one)] == [(2, 1)]
     command = "date +%s; sleep 5; date +%s"
     jobs = [Background(lambda: one.run(command)) for _ in range(2)]
     one.wait_until(lambda h: h["running"] == 2, "both jobs are with the host")
