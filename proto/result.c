@@ -91,6 +91,14 @@ static void append_number_or_null(struct pe_json_writer *writer, const char *nam
         pe_json_append_null(writer, name);
 }
 
+static void append_isolation(struct pe_json_writer *writer, enum pe_isolation isolation)
+{
+    if (isolation == PE_ISOLATION_UNKNOWN)
+        pe_json_append_null(writer, "isolation");
+    else
+        pe_json_append_text(writer, "isolation", pe_isolation_name(isolation));
+}
+
 static void append_times(const struct pe_result *result, struct pe_json_writer *writer)
 {
     pe_json_open(writer, "timing_ms", '{');
@@ -110,6 +118,7 @@ void pe_result_append_members(const struct pe_result *result, struct pe_json_wri
     append_number_or_null(writer, "signal", result->signal != 0, result->signal);
     pe_json_append_text(writer, "image", result->image);
     pe_json_append_text(writer, "image_digest", result->image_digest);
+    append_isolation(writer, result->isolation);
     pe_json_open(writer, "usage", '{');
     pe_json_append_ms(writer, "wall_ms", result->wall_us);
     pe_json_append_ms(writer, "user_ms", result->user_us);
@@ -193,6 +202,18 @@ static void parse_status_text(struct pe_json_reader *reader, struct pe_result *r
         pe_json_fault(reader, "an unknown status");
 }
 
+/* A name that a later version added is one that this version does not know. */
+static enum pe_isolation parse_isolation(struct pe_json_reader *reader)
+{
+    char name[16];
+    enum pe_isolation isolation = PE_ISOLATION_UNKNOWN;
+    struct pe_error ignored;
+    if (pe_json_parse_null(reader))
+        return isolation;
+    pe_json_parse_text_cut(reader, name, sizeof name);
+    return pe_isolation_parse(name, &isolation, &ignored) < 0 ? PE_ISOLATION_UNKNOWN : isolation;
+}
+
 static void parse_member(struct pe_json_reader *reader, const char *key, struct pe_result *result)
 {
     if (!strcmp(key, "exit_code"))
@@ -203,6 +224,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         pe_json_parse_text(reader, result->image, sizeof result->image);
     else if (!strcmp(key, "image_digest"))
         pe_json_parse_text(reader, result->image_digest, sizeof result->image_digest);
+    else if (!strcmp(key, "isolation"))
+        result->isolation = parse_isolation(reader);
     else if (!strcmp(key, "usage"))
         parse_usage(reader, result);
     else if (!strcmp(key, "stdout_truncated"))

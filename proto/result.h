@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
+#include "proto/isolation.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -61,8 +62,9 @@ struct pe_result {
     uint64_t step_us[PE_STEPS];
     /* Set by the worker, not by the guest. */
     char image[256];
-    char image_digest[80]; /* "sha256:<64 hex>" */
-    bool cached;           /* set by the balancer */
+    char image_digest[80];       /* "sha256:<64 hex>" */
+    enum pe_isolation isolation; /* null in JSON if it is not known */
+    bool cached;                 /* set by the balancer */
 };
 
 /* The name of a status in JSON and flat text. */

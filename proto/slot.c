@@ -199,12 +199,24 @@ static int copy_text(const json_t *json, const char *key, char *text, size_t siz
     return 0;
 }
 
+static int copy_isolation(const json_t *json, enum pe_isolation *isolation, struct pe_error *err)
+{
+    char name[16];
+    if (copy_text(json, "isolation", name, sizeof name, err) < 0)
+        return -1;
+    if (pe_isolation_parse(name, isolation, err) == 0)
+        return 0;
+    err->kind = PE_ERR_MALFORMED;
+    return pe_fail_context(err, "'isolation'");
+}
+
 static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe_error *err)
 {
     if (copy_text(json, "host", hello->host, sizeof hello->host, err) < 0 ||
         copy_text(json, "arch", hello->arch, sizeof hello->arch, err) < 0 ||
         copy_text(json, "cpu", hello->cpu, sizeof hello->cpu, err) < 0 ||
-        copy_text(json, "vmm", hello->vmm, sizeof hello->vmm, err) < 0)
+        copy_text(json, "vmm", hello->vmm, sizeof hello->vmm, err) < 0 ||
+        copy_isolation(json, &hello->isolation, err) < 0)
         return -1;
     json_int_t slots = json_integer_value(json_object_get(json, "slots"));
     if (slots < 0 || slots > 4096)
@@ -405,6 +417,7 @@ static void append_hello(struct pe_json_writer *writer, const struct pe_hello *h
     pe_json_append_text(writer, "arch", hello->arch);
     pe_json_append_text(writer, "cpu", hello->cpu);
     pe_json_append_text(writer, "vmm", hello->vmm);
+    pe_json_append_text(writer, "isolation", pe_isolation_name(hello->isolation));
     pe_json_append_number(writer, "slots", hello->slots);
     pe_json_append_number(writer, "vms", hello->vms);
     pe_json_append_bool(writer, "draining", hello->draining);

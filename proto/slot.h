@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "proto/image.h"
+#include "proto/isolation.h"
 #include "proto/job_spec.h"
 #include "proto/path.h"
 #include "proto/problem.h"
@@ -24,7 +25,7 @@
  * refuses every other version by closing the connection with the code PE_SLOT_CLOSE_VERSION (of the
  * range that RFC 6455 section 7.4.2 leaves to applications). A worker that sends no version has
  * version 1. */
-#define PE_SLOT_PROTOCOL 2u
+#define PE_SLOT_PROTOCOL 3u
 #define PE_SLOT_CLOSE_VERSION 4001u
 
 #define PE_ID_MAX 64
@@ -56,14 +57,15 @@ struct pe_parts {
 };
 
 struct pe_hello {
-    char host[256]; /* name, unique among the workers of a balancer */
-    char arch[32];  /* uname -m */
-    char cpu[128];  /* model name */
-    char vmm[1024]; /* the chosen engine, and why none of the better ones was chosen */
-    uint32_t slots; /* slot connections that the worker keeps open */
-    uint32_t vms;   /* jobs that it runs at a time; 0: as many as slots */
-    bool draining;  /* it takes no more jobs, because it is about to stop */
-    json_t *images; /* array of catalog entries, which pe_image_from_json accepted; owned */
+    char host[256];              /* name, unique among the workers of a balancer */
+    char arch[32];               /* uname -m */
+    char cpu[128];               /* model name */
+    char vmm[1024];              /* the chosen engine, and why none of the better ones was chosen */
+    enum pe_isolation isolation; /* of all its jobs; not PE_ISOLATION_UNKNOWN */
+    uint32_t slots;              /* slot connections that the worker keeps open */
+    uint32_t vms;                /* jobs that it runs at a time; 0: as many as slots */
+    bool draining;               /* it takes no more jobs, because it is about to stop */
+    json_t *images;              /* array of catalog entries, which pe_image_from_json accepted; owned */
 };
 
 struct pe_message {

@@ -44,8 +44,11 @@ void metrics_count(struct metrics *metrics, const struct pe_result *result)
         pe_histogram_observe(&metrics->steps[step], &step_bounds, result->step_us[step]);
 }
 
-static void append_metrics(const struct metrics *metrics, struct pe_metrics_page *page)
+static void append_metrics(const struct metrics *metrics, enum pe_isolation isolation,
+                           struct pe_metrics_page *page)
 {
+    pe_metrics_append_head(page, "pe_worker_info", "gauge", "1, with what isolates the jobs.");
+    pe_metrics_append_sample(page, "pe_worker_info", "isolation", pe_isolation_name(isolation), 1);
     pe_metrics_append_head(page, "pe_worker_jobs_total", "counter", "Jobs that got a result, by its status.");
     for (int status = 0; status < STATUSES; status++)
         pe_metrics_append_sample(page, "pe_worker_jobs_total", "status", pe_status_name(status),
@@ -56,11 +59,12 @@ static void append_metrics(const struct metrics *metrics, struct pe_metrics_page
                                     &metrics->steps[step], &step_bounds);
 }
 
-int metrics_write(const struct metrics *metrics, const char *path, struct pe_error *err)
+int metrics_write(const struct metrics *metrics, enum pe_isolation isolation, const char *path,
+                  struct pe_error *err)
 {
     char unfinished[512];
     struct pe_metrics_page page = {0};
-    append_metrics(metrics, &page);
+    append_metrics(metrics, isolation, &page);
     pe_autobuf struct pe_buf text = page.text;
     if (pe_metrics_page_finish(&page, err) < 0)
         return -1;

@@ -18,9 +18,10 @@ struct metrics *metrics_make(struct pe_error *err);
 void metrics_count(struct metrics *metrics, const struct pe_result *result);
 
 /* Write all metrics to the file `path` in Prometheus' text format, for node_exporter's textfile
- * collector: pe_worker_jobs_total{status=…} and pe_worker_step_seconds{step=…}. The file is written
- * as `path`.new and then renamed, so a reader sees either the old or the new one. Fails with
- * PE_ERR_INTERNAL. */
-int metrics_write(const struct metrics *metrics, const char *path, struct pe_error *err) PE_MUST_CHECK;
+ * collector: pe_worker_info{isolation=…}, pe_worker_jobs_total{status=…} and
+ * pe_worker_step_seconds{step=…}. The file is written as `path`.new and then renamed, so a reader sees
+ * either the old or the new one. Fails with PE_ERR_INTERNAL. */
+int metrics_write(const struct metrics *metrics, enum pe_isolation isolation, const char *path,
+                  struct pe_error *err) PE_MUST_CHECK;
 
 #endif

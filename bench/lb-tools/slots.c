@@ -160,7 +160,7 @@ static void send_ready(struct slot *slot)
 {
     char text[512];
     snprintf(text, sizeof text,
-             "{\"type\":\"ready\",\"protocol\":2,\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
+             "{\"type\":\"ready\",\"protocol\":3,\"host\":\"%.200s\",\"warm\":\"bench:1\"}",
              slot->options->name);
     send_text(slot, text);
 }
@@ -174,7 +174,8 @@ static void answer(struct slot *slot)
         text, sizeof text,
         "{\"type\":\"result\",\"id\":\"%s\",\"result\":{\"status\":\"exited\",\"exit_code\":0,\"signal\":"
         "null,"
-        "\"image\":\"bench:1\",\"image_digest\":\"" DIGEST "\",\"usage\":{\"wall_ms\":1,\"user_ms\":1,"
+        "\"image\":\"bench:1\",\"image_digest\":\"" DIGEST
+        "\",\"isolation\":\"emulation\",\"usage\":{\"wall_ms\":1,\"user_ms\":1,"
         "\"system_ms\":1,\"max_rss_kib\":1},\"timing_ms\":{\"queue\":0,\"vm\":0,\"input\":0,\"run\":1,"
         "\"output\":0}},\"parts\":[{\"kind\":\"stdout\",\"size\":%zu},{\"kind\":\"stderr\",\"size\":0}]}",
         slot->id, size);
@@ -259,8 +260,8 @@ static void send_hello(struct slot *registration)
 {
     char text[1024];
     snprintf(text, sizeof text,
-             "{\"type\":\"hello\",\"protocol\":2,\"host\":\"%.200s\",\"arch\":\"x86_64\",\"cpu\":\"none\","
-             "\"vmm\":\"none\","
+             "{\"type\":\"hello\",\"protocol\":3,\"host\":\"%.200s\",\"arch\":\"x86_64\",\"cpu\":\"none\","
+             "\"vmm\":\"none\",\"isolation\":\"emulation\","
              "\"slots\":%d,"
              "\"images\":[{\"name\":\"bench:1\",\"digest\":\"" DIGEST
              "\",\"description\":\"\",\"working_dir\":\"/\","

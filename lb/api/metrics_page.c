@@ -25,11 +25,26 @@ static void append_phases(struct pe_metrics_page *page, const struct metrics *me
                                     &metrics->phases[phase], &metrics_bounds);
 }
 
+static void append_isolation(struct pe_metrics_page *page, const struct scheduler *scheduler)
+{
+    size_t workers[PE_ISOLATIONS] = {0};
+    list_for_each(node, &scheduler->workers)
+    {
+        workers[list_entry(node, struct worker, in_workers)->isolation]++;
+    }
+    pe_metrics_append_head(page, "pe_isolation_workers", "gauge",
+                           "Workers connected, by what isolates their jobs");
+    for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
+        pe_metrics_append_sample(page, "pe_isolation_workers", "isolation",
+                                 pe_isolation_name((enum pe_isolation)i), (double)workers[i]);
+}
+
 static void append_queue(struct pe_metrics_page *page, const struct metrics_sources *sources)
 {
     const struct scheduler *scheduler = sources->jobs->scheduler;
     pe_metrics_append_value(page, "pe_workers", "gauge", "Workers connected",
                             (double)scheduler->worker_count);
+    append_isolation(page, scheduler);
     pe_metrics_append_value(page, "pe_slots", "gauge", "Slots connected", (double)scheduler->slot_count);
     pe_metrics_append_value(page, "pe_slots_ready", "gauge", "Slots that wait for a job",
                             (double)scheduler->ready_count);

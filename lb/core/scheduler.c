@@ -158,6 +158,7 @@ int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const
     catalog_free(&worker->catalog);
     worker->catalog = catalog;
     worker->owner = owner;
+    worker->isolation = hello->isolation;
     worker->vms = hello->vms ? hello->vms : hello->slots;
     worker->draining = hello->draining;
     return 0;

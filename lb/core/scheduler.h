@@ -30,6 +30,7 @@ struct worker {
     struct list ready;      /* its ready slots; the one that was used last comes first */
     char name[256];
     struct catalog catalog;
+    enum pe_isolation isolation;
     const void *owner;     /* the registration that spoke last for this name */
     uint64_t serial;       /* unique for the life of this process */
     size_t vms;            /* jobs that it runs at a time; further slots only prepare jobs */

@@ -43,9 +43,9 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         return;
     }
     snprintf(registration->worker_name, sizeof registration->worker_name, "%s", hello->host);
-    pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; %s) has %u slots and %zu images%s", hello->host, hello->arch,
-           hello->cpu, hello->vmm, hello->slots, json_array_size(hello->images),
-           hello->draining ? ", and takes no more jobs" : "");
+    pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; isolation: %s; %s) has %u slots and %zu images%s", hello->host,
+           hello->arch, hello->cpu, pe_isolation_name(hello->isolation), hello->vmm, hello->slots,
+           json_array_size(hello->images), hello->draining ? ", and takes no more jobs" : "");
     context->on_worker_changed(context->data);
     dispatch_soon(context->dispatch);
 }

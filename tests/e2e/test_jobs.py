@@ -27,6 +27,12 @@ def test_the_result_names_image_digest_usage_and_the_time_of_every_phase(service
     ]
 
 
+def test_the_result_says_what_isolates_the_jobs_of_its_worker(service):
+    (host,) = service.request("GET", "/v1/hosts").json()["hosts"]
+    assert host["isolation"] in ("hardware", "kernel", "emulation")
+    assert service.run("true").isolation == host["isolation"]
+
+
 def test_bytes_pass_through_unchanged_including_nul_and_non_utf_8(service):
     data = bytes(range(256)) * 300
     job = service.run(["cat", "data.bin"], files=[("data.bin", data)])

@@ -415,10 +415,10 @@ def test_a_worker_that_breaks_the_protocol_inside_a_result_cuts_off_the_response
         balancer.wait_for(slots=0, running=0)
 
 
-@pytest.mark.parametrize("version", [1, 3, None])
+@pytest.mark.parametrize("version", [2, 4, None])
 def test_a_worker_of_another_protocol_version_is_refused(balancer, version):
     said = {} if version is None else {"protocol": version}
-    text = f"the worker speaks version {version or 1} of the slot protocol, the balancer version 2"
+    text = f"the worker speaks version {version or 1} of the slot protocol, the balancer version 3"
     for path, kind in ("/v1/control", "hello"), ("/v1/slot", "ready"):
         connection = WebSocket(balancer.address, path)
         connection.send(TEXT, json.dumps({"type": kind, **said, "host": 7}).encode())

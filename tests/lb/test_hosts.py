@@ -25,6 +25,7 @@ def test_a_worker_that_an_operator_drains_gets_no_job_until_it_is_resumed(balanc
     registration, slot = balancer.worker()
     assert hosts(balancer)["h1"] == {
         "name": "h1",
+        "isolation": "emulation",
         "slots": 1,
         "vms": 1,
         "ready": 1,
@@ -74,6 +75,7 @@ def test_a_worker_that_says_it_stops_is_shown_as_stopping(balancer):
         arch="x86_64",
         cpu="test",
         vmm="none",
+        isolation="emulation",
         slots=1,
         vms=1,
         draining=True,
@@ -95,3 +97,19 @@ def test_listing_and_draining_workers_needs_the_token_and_an_existing_worker(
     assert drain(balancer, "h1", token="secret") == 204
     assert drain(balancer, "none", token="secret") == 404
     assert drain(balancer, "h1", method="PUT", token="secret") == 405
+
+
+def test_hosts_and_metrics_say_what_isolates_the_jobs_of_each_worker(balancer):
+    connections = [
+        *balancer.worker(host="h1", isolation="hardware"),
+        *balancer.worker(host="h2", isolation="kernel"),
+        *balancer.worker(host="h3", isolation="kernel"),
+    ]
+    said = {name: host["isolation"] for name, host in hosts(balancer).items()}
+    assert said == {"h1": "hardware", "h2": "kernel", "h3": "kernel"}
+    counts = {
+        kind: balancer.metric(f'pe_isolation_workers{{isolation="{kind}"}}')
+        for kind in ("hardware", "kernel", "emulation")
+    }
+    assert counts == {"hardware": 1, "kernel": 2, "emulation": 0}
+    assert len(connections) == 6

@@ -153,6 +153,7 @@ def test_a_worker_that_drains_gets_no_more_jobs_and_finishes_what_it_has(balance
         arch="x",
         cpu="x",
         vmm="x",
+        isolation="emulation",
         slots=1,
         draining=True,
         images=[image("gcc:14")],

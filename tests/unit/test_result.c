@@ -32,6 +32,29 @@ static void text_and_object_are_equal(void **state)
     result.stdout_truncated = true;
     result.outputs_dropped = 3;
     assert_same(&result);
+    result.isolation = PE_ISOLATION_KERNEL;
+    assert_same(&result);
+}
+
+static enum pe_isolation isolation_of(const char *json)
+{
+    struct pe_json_reader reader = pe_json_read(json, strlen(json));
+    struct pe_result result;
+    struct pe_error err;
+    pe_result_parse_json(&reader, &result);
+    assert_int_equal(pe_json_ended(&reader, &err), 0);
+    return result.isolation;
+}
+
+static void a_result_without_a_known_isolation_can_be_read(void **state)
+{
+    (void)state;
+    assert_int_equal(isolation_of("{\"status\":\"exited\"}"), PE_ISOLATION_UNKNOWN);
+    assert_int_equal(isolation_of("{\"status\":\"exited\",\"isolation\":null}"), PE_ISOLATION_UNKNOWN);
+    assert_int_equal(isolation_of("{\"status\":\"exited\",\"isolation\":\"a kind of the future\"}"),
+                     PE_ISOLATION_UNKNOWN);
+    assert_int_equal(isolation_of("{\"status\":\"exited\",\"isolation\":\"hardware\"}"),
+                     PE_ISOLATION_HARDWARE);
 }
 
 static void what_needs_escapes_gets_them(void **state)
@@ -49,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_object_are_equal),
+        cmocka_unit_test(a_result_without_a_known_isolation_can_be_read),
         cmocka_unit_test(what_needs_escapes_gets_them),
     };
     return cmocka_run_group_tests_name("result", tests, NULL, NULL);

@@ -58,13 +58,15 @@ static void a_result_survives_the_wire(void **state)
                                         .max_rss_kib = 2048,
                                         .stderr_truncated = true,
                                         .outputs_dropped = 3,
-                                        .image = "gcc:14"};
+                                        .image = "gcc:14",
+                                        .isolation = PE_ISOLATION_HARDWARE};
     message.result.phase_us[PE_PHASE_RUN] = 98765;
     assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, 5, 0, &err), 0);
     round_trip(&message, &again);
     assert_int_equal(again.result.status, PE_STATUS_SIGNALED);
     assert_int_equal(again.result.exit_code, -1);
     assert_int_equal(again.result.signal, 11);
+    assert_int_equal(again.result.isolation, PE_ISOLATION_HARDWARE);
     assert_int_equal(again.result.wall_us, 1234567);
     assert_int_equal(again.result.phase_us[PE_PHASE_RUN], 98765);
     assert_true(again.result.stderr_truncated);
@@ -85,9 +87,15 @@ static void messages_out_of_form_are_refused(void **state)
     refused("{\"type\":\"end\",\"id\":\"a b\"}", "'id'");
     refused("{\"type\":\"end\",\"id\":\"\"}", "'id'");
     refused("{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"}}", "'parts'");
-    refused("{\"type\":\"hello\",\"protocol\":2,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\","
-            "\"images\":[{}]}",
+    refused("{\"type\":\"hello\",\"protocol\":3,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\","
+            "\"isolation\":\"kernel\",\"images\":[{}]}",
             "'name'");
+    refused("{\"type\":\"hello\",\"protocol\":3,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\","
+            "\"images\":[]}",
+            "'isolation' must be");
+    refused("{\"type\":\"hello\",\"protocol\":3,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\","
+            "\"isolation\":\"unknown\",\"images\":[]}",
+            "'hardware', 'kernel' or 'emulation', not 'unknown'");
     refused("{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":200}}", "status");
     refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
 }
@@ -98,7 +106,7 @@ static void other_version(const char *text, uint32_t version, const char *text_p
     pe_automessage struct pe_message message;
     assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), -1);
     assert_error(err, PE_ERR_INVALID, text_part);
-    assert_non_null(strstr(err.message, "the balancer version 2"));
+    assert_non_null(strstr(err.message, "the balancer version 3"));
     assert_true(strlen(err.message) <= 123); /* it fits in a Close frame, RFC 6455 section 5.5 */
     assert_int_equal(message.protocol, version);
 }
@@ -108,7 +116,7 @@ static void another_version_is_refused_whatever_else_the_message_has(void **stat
     (void)state;
     other_version("{\"type\":\"ready\",\"host\":\"h\"}", 1, "the worker speaks version 1");
     other_version("{\"type\":\"hello\",\"host\":\"h\"}", 1, "the worker speaks version 1");
-    other_version("{\"protocol\":3,\"type\":\"hello\",\"host\":{}}", 3, "the worker speaks version 3");
+    other_version("{\"protocol\":4,\"type\":\"hello\",\"host\":{}}", 4, "the worker speaks version 4");
     other_version("{\"type\":\"ready\",\"protocol\":4294967295}", UINT32_MAX, "version 4294967295");
 }
 
@@ -116,12 +124,14 @@ static void hello_and_ready_say_the_version(void **state)
 {
     (void)state;
     pe_automessage struct pe_message ready = {.kind = PE_MESSAGE_READY, .host = "h"};
-    pe_automessage struct pe_message hello = {.kind = PE_MESSAGE_HELLO, .hello.images = json_array()};
+    pe_automessage struct pe_message hello = {
+        .kind = PE_MESSAGE_HELLO, .hello.images = json_array(), .hello.isolation = PE_ISOLATION_KERNEL};
     pe_automessage struct pe_message again;
     round_trip(&ready, &again);
     assert_int_equal(again.protocol, PE_SLOT_PROTOCOL);
     round_trip(&hello, &again);
     assert_int_equal(again.protocol, PE_SLOT_PROTOCOL);
+    assert_int_equal(again.hello.isolation, PE_ISOLATION_KERNEL);
     json_decref(again.hello.images);
     again.hello.images = NULL;
 }

@@ -12,6 +12,7 @@
 #define PE_WORKER_VMM_H
 
 #include "base/error.h"
+#include "proto/isolation.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -117,6 +118,9 @@ void vm_last_log_line(const struct vm *vm, char *text, size_t size);
  * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something
  * that we need, and with PE_ERR_INTERNAL if the program does not work. */
 int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err) PE_MUST_CHECK;
+
+/* What isolates the VMs of this host. */
+enum pe_isolation vm_isolation(const struct vm_host *host);
 
 /* Remove the folders of VMs whose owner was killed. Call it at the start, before there is a VM. */
 void vm_sweep_run_dir(const char *run_dir);
