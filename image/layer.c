@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the tar of a layer with libarchive. The tar may be hostile. No name is used before
- * tree_clean_path has checked it. */
+ * tree_clean_path has checked it and tree_resolve has placed it. */
 #include "image/layer.h"
 
 #include "base/cleanup.h"
@@ -328,9 +328,34 @@ static bool is_file(struct archive_entry *entry)
     return !archive_entry_hardlink(entry) && archive_entry_filetype(entry) == S_IFREG;
 }
 
+/* The place of a member or of a hard link's target in the tree. As in umoci and containerd, symbolic
+ * links among the parents are followed inside the image, for example /lib of a Debian system, which
+ * leads to usr/lib. The last component is what the member itself creates or replaces. */
+static int place_of(const struct tree *tree, const char *name, char place[PATH_MAX], struct pe_error *err)
+{
+    char path[PATH_MAX];
+    return tree_clean_path(name, path, err) < 0 ? -1 : tree_resolve(tree, path, false, place, err);
+}
+
+static int apply_member(struct reading *reading, struct archive_entry *entry, char *path,
+                        struct pe_error *err)
+{
+    char target[PATH_MAX];
+    bool whiteout = false;
+    const char *link = archive_entry_hardlink(entry);
+    if (is_below_api_mount(path))
+        return 0;
+    int failed = read_whiteout(reading, path, &whiteout, err);
+    if (failed || whiteout)
+        return failed;
+    if (!link)
+        return add_member(reading, entry, path, err);
+    return place_of(reading->tree, link, target, err) < 0 ? -1 : tree_link(reading->tree, path, target, err);
+}
+
 static int scan_member(struct reading *reading, struct archive_entry *entry, struct pe_error *err)
 {
-    char path[PATH_MAX], target[PATH_MAX];
+    char path[PATH_MAX];
     const char *name = archive_entry_pathname(entry);
     if (!name)
         return pe_fail(err, PE_ERR_INVALID, "%s: the name of a member cannot be read", reading->name);
@@ -338,20 +363,7 @@ static int scan_member(struct reading *reading, struct archive_entry *entry, str
         return pe_fail(err, PE_ERR_TOO_LARGE, "%s: the image has more than %u members", reading->name,
                        LAYER_MEMBERS_MAX);
     size_t planned = reading->plan->count;
-    bool whiteout = false;
-    if (tree_clean_path(name, path, err) < 0)
-        return pe_fail_context(err, "%s", reading->name);
-    const char *link = archive_entry_hardlink(entry);
-    int failed = 0;
-    if (is_below_api_mount(path))
-        failed = 0;
-    else if ((failed = read_whiteout(reading, path, &whiteout, err)) < 0 || whiteout)
-        ;
-    else if (link)
-        failed = tree_clean_path(link, target, err) < 0 || tree_link(reading->tree, path, target, err) < 0;
-    else
-        failed = add_member(reading, entry, path, err);
-    if (failed)
+    if (place_of(reading->tree, name, path, err) < 0 || apply_member(reading, entry, path, err) < 0)
         return pe_fail_context(err, "%s", reading->name);
     bool unplanned = !reading->rules->squashfs && is_file(entry) && reading->plan->count == planned;
     return unplanned ? plan_file(reading, NULL, err) : 0;

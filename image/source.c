@@ -159,7 +159,7 @@ static int resolve_target(const char *path, const char *target, char clean[PATH_
 {
     char joined[2 * PATH_MAX];
     const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) : 0;
+    int folder = slash && target[0] != '/' ? (int)(slash - path) : 0;
     while (!strncmp(target, "../", 3) && folder > 0) {
         target += 3;
         while (folder > 0 && path[--folder] != '/')
@@ -234,9 +234,14 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
 /* ---- files ---- */
 
 /* The number of a member after following links, or -1. Of several members with one name the last
- * one counts. */
-static ssize_t find_member(const struct source *source, const char *name)
+ * one counts. `wanted` may be written as the archive writes its names, as in "/layer.tar". */
+static ssize_t find_member(const struct source *source, const char *wanted)
 {
+    char name_buffer[PATH_MAX];
+    const char *name = name_buffer;
+    struct pe_error ignored;
+    if (tree_clean_path(wanted, name_buffer, &ignored) < 0)
+        return -1;
     for (int links = 0; links < LINKS_MAX; links++) {
         ssize_t at = (ssize_t)source->count - 1;
         while (at >= 0 && strcmp(source->members[at].name, name) != 0)

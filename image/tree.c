@@ -8,9 +8,13 @@
 #include <limits.h>
 #include <sqfs/predef.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Linux follows as many links in one path; see path_resolution(7). */
+#define LINKS_MAX 40
 
 static struct tree_inode *new_inode(struct tree *tree, const struct tree_attributes *attributes,
                                     struct pe_error *err)
@@ -66,8 +70,6 @@ static int refuse(const char *path, const char *why, struct pe_error *err)
 
 int tree_clean_path(const char *path, char *clean, struct pe_error *err)
 {
-    if (path[0] == '/')
-        return refuse(path, "has an absolute path", err);
     size_t used = 0;
     for (const char *at = path; *at;) {
         size_t size = strcspn(at, "/");
@@ -180,6 +182,107 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
     }
     return at;
 }
+
+/* ---- symbolic links ---- */
+
+/* Where the resolution of a path stands. */
+struct walk {
+    const struct tree *tree;
+    const char *path;                            /* as given; for messages */
+    char *resolved;                              /* PATH_MAX bytes: the walked part, without symbolic links */
+    size_t length;                               /* of `resolved` */
+    struct tree_inode *inodes[PATH_MAX / 2 + 1]; /* at each depth of `resolved`; NULL: missing */
+    size_t depth;
+};
+
+static void walk_to_root(struct walk *walk)
+{
+    walk->depth = walk->length = 0;
+    walk->inodes[0] = walk->tree->root;
+    walk->resolved[0] = '\0';
+}
+
+/* Go up one level, but not above the root. */
+static void walk_up(struct walk *walk)
+{
+    if (walk->depth == 0)
+        return;
+    walk->depth--;
+    while (walk->length > 0 && walk->resolved[--walk->length] != '/')
+        ;
+    walk->resolved[walk->length] = '\0';
+}
+
+static int walk_down(struct walk *walk, const char *name, struct tree_inode *inode, struct pe_error *err)
+{
+    size_t size = strlen(name), slash = walk->length > 0;
+    if (walk->length + slash + size >= PATH_MAX)
+        return refuse(walk->path, "leads through symbolic links to a path of more than 4095 bytes", err);
+    if (slash)
+        walk->resolved[walk->length++] = '/';
+    memcpy(walk->resolved + walk->length, name, size + 1);
+    walk->length += size;
+    walk->inodes[++walk->depth] = inode;
+    return 0;
+}
+
+/* Replace a symbolic link, which was the next component, by its target: `rest` becomes the target
+ * followed by what `left` points to in it. */
+static int follow(struct walk *walk, const struct tree_inode *link, char rest[2 * PATH_MAX], const char *left,
+                  struct pe_error *err)
+{
+    char joined[2 * PATH_MAX];
+    int n = snprintf(joined, sizeof joined, "%s/%s", link->target, left);
+    if (n < 0 || (size_t)n >= sizeof joined)
+        return refuse(walk->path, "leads through symbolic links that are too long", err);
+    memcpy(rest, joined, (size_t)n + 1);
+    if (rest[0] == '/')
+        walk_to_root(walk);
+    return 0;
+}
+
+int tree_resolve(const struct tree *tree, const char *path, bool follow_last, char *resolved,
+                 struct pe_error *err)
+{
+    struct walk walk = {.tree = tree, .path = path, .resolved = resolved};
+    char rest[2 * PATH_MAX], name[PE_PATH_COMPONENT_MAX + 1];
+    unsigned links = 0;
+    snprintf(rest, sizeof rest, "%s", path);
+    walk_to_root(&walk);
+    for (const char *at = rest + strspn(rest, "/"); *at; at += strspn(at, "/")) {
+        if (strcspn(at, "/") > PE_PATH_COMPONENT_MAX)
+            return refuse(path, "leads through a symbolic link with a name of more than 255 bytes", err);
+        at = first_name(at, name);
+        if (!strcmp(name, "."))
+            continue;
+        if (!strcmp(name, "..")) {
+            walk_up(&walk);
+            continue;
+        }
+        struct tree_inode *above = walk.inodes[walk.depth], *inode = above ? child(above, name) : NULL;
+        bool last = !at[strspn(at, "/")];
+        if (!inode || !S_ISLNK(inode->attributes.mode) || (last && !follow_last)) {
+            if (walk_down(&walk, name, inode, err) < 0)
+                return -1;
+            continue;
+        }
+        if (++links > LINKS_MAX)
+            return refuse(path, "leads through more than 40 symbolic links", err);
+        if (follow(&walk, inode, rest, at, err) < 0)
+            return -1;
+        at = rest;
+    }
+    return 0;
+}
+
+struct tree_inode *tree_find_target(const struct tree *tree, const char *path)
+{
+    char resolved[PATH_MAX];
+    struct pe_error ignored;
+    return tree_resolve(tree, path, true, resolved, &ignored) < 0 ? NULL : tree_find(tree, resolved);
+}
+
+/* ---- parents ---- */
 
 static int refuse_parent(const char *path, const struct tree_inode *inode, struct pe_error *err)
 {

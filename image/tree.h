@@ -73,18 +73,30 @@ int tree_init(struct tree *tree, struct pe_error *err) PE_MUST_CHECK;
 void tree_free(struct tree *tree);
 #define pe_autotree __attribute__((cleanup(tree_free)))
 
-/* Write the path of an archive member to `clean` (PATH_MAX bytes) without "./", doubled slashes and
- * trailing slashes; the root becomes "". PE_ERR_INVALID for an absolute path, a ".." component, a
- * name of more than 255 bytes and a path of more than 4095 bytes. */
+/* Write the path of an archive member to `clean` (PATH_MAX bytes) without "./", doubled slashes,
+ * leading and trailing slashes; the root becomes "". An absolute path is relative to the root of the
+ * image. PE_ERR_INVALID for a ".." component, a name of more than 255 bytes and a path of more than
+ * 4095 bytes. */
 int tree_clean_path(const char *path, char *clean, struct pe_error *err) PE_MUST_CHECK;
 
 /* The inode at a clean path, or NULL. Symbolic links are not followed. */
 struct tree_inode *tree_find(const struct tree *tree, const char *path);
 
+/* Write the path at which Linux would find a clean path, if the tree were its root, to `resolved`
+ * (PATH_MAX bytes): symbolic links among its parents are followed, and with `follow_last` one in the
+ * last component, too. Absolute targets begin at the root of the tree, and ".." does not leave it.
+ * What is missing is taken for a directory without links. PE_ERR_INVALID for more than 40 links, as
+ * in Linux, and for a path that becomes too long. */
+int tree_resolve(const struct tree *tree, const char *path, bool follow_last, char *resolved,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+/* The inode at a clean path after following all symbolic links, or NULL. */
+struct tree_inode *tree_find_target(const struct tree *tree, const char *path);
+
 /* Add an inode at a clean path. Missing parents are created as 0755 root:root. An existing inode at
  * the path is replaced, but a directory that replaces a directory only changes its attributes.
- * `*inode` is owned by the tree. PE_ERR_INVALID when a parent is not a directory: following a
- * symbolic link would let an archive write elsewhere than it says. */
+ * `*inode` is owned by the tree. PE_ERR_INVALID when a parent is not a directory; tree_resolve
+ * follows symbolic links first. */
 int tree_add(struct tree *tree, const char *path, const struct tree_attributes *attributes,
              struct tree_inode **inode, struct pe_error *err) PE_MUST_CHECK;
 

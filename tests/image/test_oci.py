@@ -58,6 +58,104 @@ def test_layers_are_unpacked_as_umoci_does(tmp_path):
     assert entry["rootfs_bytes"] == ALIGN, "size"
 
 
+def test_members_below_symbolic_links_are_unpacked_inside_the_root_as_umoci_does(tmp_path):
+    merged = [
+        member("usr", mode=0o755),
+        member("usr/lib", mode=0o755),
+        member("usr/lib/kept", b"kept"),
+        member("usr/lib/gone", b"gone"),
+        member("usr/lib/sub", mode=0o755),
+        member("usr/lib/sub/old", b"old"),
+        member("usr/lib/replaced", b"old"),
+        symlink("lib", "usr/lib"),
+        symlink("lib64", "/usr/lib"),
+        symlink("usr/up", "../../../../usr/lib"),
+        symlink("chain", "usr/up"),
+        symlink("dangling", "srv/made/here"),
+        symlink("usr/lib/out", "../../.."),
+        symlink("usr/link", "nowhere"),
+        symlink("was-a-link", "usr/lib"),
+    ]
+    above = [
+        member("lib/b", b"b", mode=0o640),
+        member("lib64/c", b"c"),
+        member("usr/up/d", b"d"),
+        member("chain/sub", mode=0o700, mtime=77),
+        member("chain/e", b"e"),
+        member("dangling/f", b"f"),
+        # umoci gives directories that no member names the current time.
+        *(member(name, mode=0o755) for name in ("srv", "srv/made", "srv/made/here")),
+        member("lib/out/g", b"g"),
+        member("lib/replaced", b"new"),
+        member("lib/" + WHITEOUT + "gone", b""),
+        member("lib/sub/" + OPAQUE, b""),
+        member("usr/link", b"a file replaces the link itself"),
+        link("hard", "lib/kept"),
+        link("lib/hard", "lib64/kept"),
+        member("was-a-link", mode=0o755),
+        member("was-a-link/h", b"h"),
+    ]
+    layout = Layout(f"{tmp_path}/layout").add([make_tar(merged), make_tar(above)])
+    _, root = imported_tree(tmp_path, layout.path)
+    assert compare_with_umoci(tmp_path, layout.path, "latest", root) > 10, "files are compared"
+    assert sorted(os.listdir(f"{root}/usr/lib")) == [
+        "b",
+        "c",
+        "d",
+        "e",
+        "hard",
+        "kept",
+        "out",
+        "replaced",
+        "sub",
+    ], "what /usr/lib has"
+    assert open(f"{root}/g").read() == "g", "a link above the root leads to the root"
+    assert open(f"{root}/srv/made/here/f").read() == "f", "a dangling link"
+    assert os.path.islink(f"{root}/lib"), "the link stays"
+
+
+def test_absolute_names_are_relative_to_the_root_of_the_image(tmp_path):
+    rooted = [
+        member("/", mode=0o711, mtime=5),
+        member("/var/" + WHITEOUT + "gone", b""),
+        member("/app", mode=0o755),
+        member("/app/x", b"x"),
+        link("/app/y", "/app/x"),
+        member("//app//z", b"z"),
+    ]
+    layout = Layout(f"{tmp_path}/layout").add([make_tar(BASE), make_tar(rooted)])
+    _, root = imported_tree(tmp_path, layout.path)
+    assert compare_with_umoci(tmp_path, layout.path, "latest", root) > 10, "files are compared"
+    assert sorted(os.listdir(f"{root}/app")) == ["x", "y", "z"], "what /app has"
+    assert not os.path.exists(f"{root}/var/gone"), "whiteout"
+
+
+def test_an_archive_of_docker_save_may_have_absolute_names(tmp_path):
+    layer = make_tar([member("usr/f", b"content")])
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [sha256(layer)]},
+        }
+    ).encode()
+    names = {"config": sha256(config)[7:] + ".json", "layer": "/" + sha256(layer)[7:] + ".tar"}
+    manifest = [{"Config": names["config"], "RepoTags": ["x:1"], "Layers": [names["layer"]]}]
+    with open(f"{tmp_path}/pack.tar", "wb") as file:
+        file.write(
+            make_tar(
+                [
+                    member("/" + names["config"], config),
+                    member(names["layer"], layer),
+                    member("manifest.json", json.dumps(manifest).encode()),
+                ]
+            )
+        )
+    _, root = imported_tree(tmp_path, f"{tmp_path}/pack.tar")
+    assert open(f"{root}/usr/f").read() == "content"
+
+
 def test_odd_names_owners_attributes_and_holes_match_umoci(tmp_path):
     tree = f"{tmp_path}/bundle"
     checked("umoci", "init", "--layout", f"{tmp_path}/layout")
@@ -375,15 +473,17 @@ def refused_layout(tmp_path, layout, message, *arguments):
 def test_layers_with_hostile_members_are_refused(tmp_path):
     cases = [
         ([member("../evil", b"x")], b"'..'"),
-        ([member("/etc/passwd", b"x")], b"absolute"),
-        ([symlink("lib", "/etc"), member("lib/passwd", b"x")], b"symbolic link"),
+        ([symlink("a", "b"), symlink("b", "a"), member("a/f", b"x")], b"40 symbolic links"),
         (
-            [symlink("lib", "../../etc"), member("lib/" + WHITEOUT + "passwd", b"")],
-            b"symbolic link",
+            [symlink("a", "b"), symlink("b", "/a/.."), member("a/" + WHITEOUT + "f", b"")],
+            b"40 symbolic links",
         ),
+        ([symlink("a", "x/" * 2000), member("a/" + "y/" * 100 + "f", b"")], b"4095 bytes"),
+        ([symlink("a", "n" * 256), member("a/f", b"")], b"255 bytes"),
+        ([symlink("a", "usr/f"), member("a/f", b"")], b"has a file among its parent"),
         ([member("d/" + WHITEOUT, b"")], b"whiteout without a name"),
         ([member("d/" + WHITEOUT + "..", b"")], b"without a name"),
-        ([symlink("d", "/etc"), member("d/" + OPAQUE, b"")], b"symbolic link"),
+        ([symlink("d", "/d"), member("d/" + OPAQUE, b"")], b"40 symbolic links"),
         ([link("a", "b"), link("b", "a")], b"hard link"),
         ([link("a", "a")], b"hard link"),
         ([link("a", "../../etc/passwd")], b"'..'"),
@@ -410,6 +510,8 @@ def test_symlinks_below_mount_points_are_dropped(tmp_path):
                     symlink("dev/shm", "/etc"),
                     symlink("sys/fs", "/etc"),
                     member("dev/pe-shim", b"evil"),
+                    symlink("also", "/dev"),
+                    member("also/pe-shim", b"evil"),
                 ]
             )
         ]

@@ -132,6 +132,19 @@ def test_mount_points_are_made_and_api_mounts_emptied(tmp_path):
     assert os.listdir(f"{out}/usr") == ["f"], "device nodes are dropped"
 
 
+def test_names_that_begin_with_a_slash_are_relative_to_the_root(tmp_path):
+    members = [
+        member("/", mode=0o755),
+        member("/usr/lib", mode=0o755),
+        member("/lib", kind=tarfile.SYMTYPE, target="/usr/lib"),
+        member("/lib/f", b"f"),
+        member("/hard", kind=tarfile.LNKTYPE, target="/lib/f"),
+    ]
+    out = unpacked(tmp_path, imported(tmp_path, make_tar(members)))
+    assert open(f"{out}/usr/lib/f").read() == "f", "content"
+    assert os.stat(f"{out}/hard").st_nlink == 2, "links"
+
+
 def test_later_members_replace_earlier_ones(tmp_path):
     out = unpacked(
         tmp_path,
@@ -172,12 +185,11 @@ def test_hostile_names_are_refused(tmp_path):
     cases = [
         ([member("../evil", b"x")], b"'..'"),
         ([member("usr/../../evil", b"x")], b"'..'"),
-        ([member("/etc/passwd", b"x")], b"absolute"),
         ([member("n" * 256, b"x")], b"more than 255 bytes"),
         ([member("a/" * 2100 + "f", b"x")], b"more than 4095 bytes"),
         (
-            [member("link", kind=tarfile.SYMTYPE, target="/etc"), member("link/passwd", b"x")],
-            b"symbolic link",
+            [member("link", kind=tarfile.SYMTYPE, target="/link"), member("link/passwd", b"x")],
+            b"symbolic links",
         ),
         ([ok, member("usr/f/below", b"x")], b"has a file among its parent"),
         ([ok, member("hard", kind=tarfile.LNKTYPE, target="../../etc/passwd")], b"'..'"),
