@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of flattening: scan every layer and write the files of the last one; complete the tree;
- * write the files of the other layers that are left; compute the digest. */
+ * write the files of the other layers that are left; read its users; compute the digest. */
 #include "image/flatten.h"
 
 #include "base/cleanup.h"
 #include "image/squashfs_image.h"
+#include "image/squashfs_reader.h"
 #include "image/tree.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+/* /etc/passwd of a machine with a hundred thousand users has about 8 MiB. */
+#define ACCOUNT_FILE_MAX (16u << 20)
 
 void flatten_result_free(struct flatten_result *result)
 {
@@ -78,14 +82,6 @@ static int scan(struct flattening *state, size_t from, size_t to, struct layer_r
     return 0;
 }
 
-/* Have the contents of a file in a lower layer copied to `copy`. */
-static void request_copy(const struct tree *tree, const char *path, struct pe_buf *copy)
-{
-    struct tree_inode *inode = tree_find(tree, path);
-    if (inode && S_ISREG(inode->attributes.mode))
-        inode->copy = copy;
-}
-
 /* Write the files of all layers but the last. The first pass checked the diff id. When the digest
  * of the file is checked again, the diff id need not be. */
 static int write_layers(struct flattening *state, struct squashfs_image *squashfs,
@@ -111,17 +107,42 @@ static uint64_t total_size(const struct flattening *state, size_t count)
     return total;
 }
 
+/* Read a file of /etc from the image that was just written. It may be anywhere, because symbolic
+ * links lead to it, as in images of NixOS. What is not a regular file counts as missing. */
+static int read_account_file(struct squashfs_reader *reader, const struct tree *tree, const char *path,
+                             struct pe_buf *out, struct pe_error *err)
+{
+    const struct tree_inode *inode = tree_find_target(tree, path);
+    if (!inode || !S_ISREG(inode->attributes.mode))
+        return 0;
+    uint64_t size = squashfs_reader_file_size(inode);
+    if (size > ACCOUNT_FILE_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "/%s of the image has %llu bytes; at most %u are read", path,
+                       (unsigned long long)size, ACCOUNT_FILE_MAX);
+    if (pe_buf_reserve(out, (size_t)size, err) < 0)
+        return -1;
+    int64_t n = squashfs_reader_read_file(reader, inode, 0, out->data, (size_t)size, err);
+    out->size = n < 0 ? 0 : (size_t)n;
+    return n < 0 ? -1 : 0;
+}
+
+static int read_accounts(const struct tree *tree, const char *path, struct flatten_result *result,
+                         struct pe_error *err)
+{
+    pe_autosquashfsreader struct squashfs_reader *reader = squashfs_reader_open(path, err);
+    return !reader || read_account_file(reader, tree, "etc/passwd", &result->passwd, err) < 0
+               ? -1
+               : read_account_file(reader, tree, "etc/group", &result->group, err);
+}
+
 static int write_rootfs(struct flattening *state, const char *path, struct flatten_result *result,
                         struct pe_error *err)
 {
-    const struct layer_copy copies[] = {{"etc/passwd", &result->passwd}, {"etc/group", &result->group}};
-    const size_t copy_count = sizeof copies / sizeof *copies, last = state->count - 1;
+    const size_t last = state->count - 1;
     struct layer_rules rules = {.whiteouts = state->options->whiteouts,
                                 .keep_devices = state->options->keep_devices,
                                 .bytes_left = state->options->bytes_max,
-                                .members_left = LAYER_MEMBERS_MAX,
-                                .copies = copies,
-                                .copy_count = copy_count};
+                                .members_left = LAYER_MEMBERS_MAX};
     uint64_t unpacked_left = state->options->bytes_max;
     pe_autosquashfs struct squashfs_image *squashfs = NULL;
     progress_begin(state->progress, "checking", total_size(state, last));
@@ -134,11 +155,10 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
         return -1;
     if (state->tree.root->entry_count == 0)
         return pe_fail(err, PE_ERR_MALFORMED, "%s is an empty archive", state->layers[last].name);
-    for (size_t i = 0; i < copy_count; i++)
-        request_copy(&state->tree, copies[i].path, copies[i].to);
     if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
         write_layers(state, squashfs, &result->counts, err) < 0 ||
-        squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0)
+        squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0 ||
+        read_accounts(&state->tree, path, result, err) < 0)
         return -1;
     progress_end(state->progress);
     return pe_sha256_file_digest(path, result->digest, err);

@@ -24,7 +24,8 @@ struct flatten_result {
     uint64_t rootfs_bytes;              /* of the squashfs file */
     char digest[PE_SHA256_DIGEST_SIZE]; /* of the squashfs file */
     struct layer_counts counts;
-    struct pe_buf passwd, group; /* contents of these files in /etc; empty when there is none */
+    struct pe_buf passwd, group; /* contents of these files in /etc, where links lead to inside the image;
+                                    empty when there is no such file */
 };
 /* Free what a result owns. */
 void flatten_result_free(struct flatten_result *result);

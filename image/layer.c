@@ -21,7 +21,6 @@
 /* XATTR_SIZE_MAX of linux/limits.h, and a number of attributes that no real image reaches. */
 #define XATTR_BYTES_MAX 65536u
 #define XATTRS_MAX 64u
-#define COPY_BYTES_MAX (1u << 20)
 
 struct reading {
     struct archive *archive;
@@ -96,23 +95,20 @@ static int next_member(struct reading *reading, struct archive_entry **entry, st
 
 /* ---- files ---- */
 
-static int append(struct reading *reading, struct squashfs_image *squashfs, const struct tree_inode *inode,
-                  const void *bytes, size_t size, struct pe_error *err)
+static int append(struct reading *reading, struct squashfs_image *squashfs, const void *bytes, size_t size,
+                  struct pe_error *err)
 {
     reading->counts->bytes += size;
-    if (inode->copy && inode->copy->size + size <= COPY_BYTES_MAX &&
-        pe_buf_append(inode->copy, bytes, size, err) < 0)
-        return -1;
     return squashfs_image_append(squashfs, bytes, size, err);
 }
 
-static int append_hole(struct reading *reading, struct squashfs_image *squashfs,
-                       const struct tree_inode *inode, uint64_t size, struct pe_error *err)
+static int append_hole(struct reading *reading, struct squashfs_image *squashfs, uint64_t size,
+                       struct pe_error *err)
 {
     static const uint8_t zeroes[128 * 1024];
     while (size > 0) {
         size_t part = size < sizeof zeroes ? (size_t)size : sizeof zeroes;
-        if (append(reading, squashfs, inode, zeroes, part, err) < 0)
+        if (append(reading, squashfs, zeroes, part, err) < 0)
             return -1;
         size -= part;
     }
@@ -136,11 +132,11 @@ static int write_content(struct reading *reading, struct squashfs_image *squashf
         uint64_t begin = got == ARCHIVE_EOF ? size : (uint64_t)offset;
         if (begin < written || begin > size || count > size - begin)
             return pe_fail(err, PE_ERR_MALFORMED, "%s: a file has data beyond its size", reading->name);
-        if (append_hole(reading, squashfs, inode, begin - written, err) < 0)
+        if (append_hole(reading, squashfs, begin - written, err) < 0)
             return -1;
         if (got == ARCHIVE_EOF)
             break;
-        if (append(reading, squashfs, inode, bytes, count, err) < 0)
+        if (append(reading, squashfs, bytes, count, err) < 0)
             return -1;
         written = begin + count;
     }
@@ -290,11 +286,6 @@ static int add_file(struct reading *reading, struct archive_entry *entry, const 
         return -1;
     if (!rules->squashfs)
         return plan_file(reading, inode, err);
-    for (size_t i = 0; i < rules->copy_count; i++)
-        if (!strcmp(rules->copies[i].path, path)) {
-            inode->copy = rules->copies[i].to;
-            inode->copy->size = 0; /* drop the contents of an earlier member with this name */
-        }
     return write_content(reading, rules->squashfs, inode, (uint64_t)archive_entry_size(entry), err);
 }
 

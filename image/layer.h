@@ -20,20 +20,12 @@
  * filesystem has as many. */
 #define LAYER_MEMBERS_MAX 1000000u
 
-/* A file whose contents are also copied to memory. */
-struct layer_copy {
-    const char *path; /* clean, see tree_clean_path */
-    struct pe_buf *to;
-};
-
 struct layer_rules {
     bool whiteouts;        /* names with ".wh." remove files of lower layers; otherwise they are ordinary */
     bool keep_devices;     /* keep device nodes, FIFOs and sockets; otherwise skip them */
     uint64_t bytes_left;   /* remaining limit for the size of all files, holes included */
     uint64_t members_left; /* remaining limit for the number of members */
     struct squashfs_image *squashfs; /* for the last layer: where its files are written; NULL for others */
-    const struct layer_copy *copies; /* files of the last layer to copy to memory */
-    size_t copy_count;
 };
 
 struct layer_counts {
@@ -58,8 +50,8 @@ void layer_plan_free(struct layer_plan *plan);
 int layer_scan(struct stream *stream, const char *name, struct tree *tree, struct layer_rules *rules,
                struct layer_plan *plan, struct layer_counts *counts, struct pe_error *err) PE_MUST_CHECK;
 
-/* Second pass: write the files that are still in the tree to `squashfs`, and also to `copy` of
- * their inodes. PE_ERR_INVALID when the layer has changed since the first pass. */
+/* Second pass: write the files that are still in the tree to `squashfs`. PE_ERR_INVALID when the layer has
+ * changed since the first pass. */
 int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
                 struct squashfs_image *squashfs, struct layer_counts *counts,
                 struct pe_error *err) PE_MUST_CHECK;

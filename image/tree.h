@@ -5,7 +5,6 @@
 #ifndef PE_IMAGE_TREE_H
 #define PE_IMAGE_TREE_H
 
-#include "base/buffer.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -42,9 +41,6 @@ struct tree_inode {
 
     struct tree_xattr *xattrs; /* owned */
     size_t xattr_count;
-
-    /* Regular files: a buffer to which the contents are copied as well, or NULL. Not owned. */
-    struct pe_buf *copy;
 
     /* Directories: the entries, sorted with strcmp as squashfs requires. */
     struct tree_entry *entries;

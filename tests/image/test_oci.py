@@ -392,6 +392,45 @@ def test_users_are_found_in_the_images_own_files(tmp_path):
         assert message in done.stderr
 
 
+def test_users_are_found_where_links_of_the_image_lead(tmp_path):
+    passwd = member("nix/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
+    group = member("nix/group", b"app:x:1001:\nmore:x:7:app\n")
+    lower = [member("nix", mode=0o755), passwd, group]
+    etc = member("etc", mode=0o755)
+    cases = {
+        "absolute": [etc, symlink("etc/passwd", "/nix/passwd"), symlink("etc/group", "/nix/group")],
+        "relative": [etc, symlink("etc/passwd", "../nix/passwd"), symlink("etc/group", "../nix/group")],
+        "directory": [symlink("etc", "/nix")],
+        "chain": [
+            symlink("etc", "a/b"),
+            symlink("a", "/"),
+            member("b", mode=0o755),
+            symlink("b/passwd", "/etc/../../nix/passwd"),
+            link("b/group", "nix/group"),
+        ],
+    }
+    for name, members in cases.items():
+        for number, tars in enumerate(
+            ([make_tar(lower), make_tar(members)], [make_tar(members + lower)])
+        ):
+            if name == "chain" and number == 1:
+                continue  # its hard link needs a file that exists
+            layout = Layout(f"{tmp_path}/{name}{number}").add(tars, {"User": "app"})
+            entry, _ = imported_tree(tmp_path, layout.path)
+            assert entry["user"] == {"name": "app", "uid": 1000, "gid": 1000, "groups": [7]}, name
+            assert "HOME=/home/app" in entry["env"], name
+    layout = Layout(f"{tmp_path}/group").add([make_tar(lower + cases["relative"])], {"User": "0:app"})
+    assert imported_tree(tmp_path, layout.path)[0]["user"]["gid"] == 1001, "group"
+    for name, members in {
+        "loop": [etc, symlink("etc/passwd", "passwd")],
+        "dangling": [etc, symlink("etc/passwd", "/nowhere")],
+        "folder": [member("etc/passwd", mode=0o755)],
+        "outside": [etc, symlink("etc/passwd", "../../../../../../etc/passwd")],
+    }.items():
+        layout = Layout(f"{tmp_path}/{name}").add([make_tar(members)], {"User": "daemon"})
+        refused_layout(tmp_path, layout, b"its /etc/passwd has no such user")
+
+
 def test_metadata_is_read_from_pe_json_and_from_options(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add(
         [make_tar(BASE)], {"Labels": {"pe.description": "from the label"}}
