@@ -36,7 +36,7 @@ static int add(struct pe_isolation_set *set, const char *name, size_t size, stru
         return -1;
     if (pe_isolation_set_has(*set, isolation))
         return pe_fail(err, PE_ERR_INVALID, "the isolation '%s' is named twice", names[isolation]);
-    set->bits |= 1u << isolation;
+    set->bits |= pe_isolation_set_of(isolation).bits;
     return 0;
 }
 
@@ -56,6 +56,11 @@ int pe_isolation_set_parse(const char *list, struct pe_isolation_set *set, struc
             return 0;
         list += size + 1;
     }
+}
+
+struct pe_isolation_set pe_isolation_set_of(enum pe_isolation isolation)
+{
+    return (struct pe_isolation_set){isolation == PE_ISOLATION_UNKNOWN ? 0 : 1u << isolation};
 }
 
 bool pe_isolation_set_has(struct pe_isolation_set set, enum pe_isolation isolation)

@@ -39,6 +39,9 @@ int pe_isolation_set_add(struct pe_isolation_set *set, const char *name, struct 
 int pe_isolation_set_parse(const char *names, struct pe_isolation_set *set,
                            struct pe_error *err) PE_MUST_CHECK;
 
+/* The set with this isolation only; empty for PE_ISOLATION_UNKNOWN. */
+struct pe_isolation_set pe_isolation_set_of(enum pe_isolation isolation);
+
 /* Whether the set has this isolation. */
 bool pe_isolation_set_has(struct pe_isolation_set set, enum pe_isolation isolation);
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "codec/json_reader.h"
 #include "proto/image_reference.h"
+#include "proto/isolation.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 
@@ -216,12 +217,46 @@ static int parse_cache(struct pe_json_reader *json, struct pe_job_spec *job, str
     return 0;
 }
 
+static int parse_isolation_name(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    pe_autofree char *name = NULL;
+    if (parse_string(json, "isolation", PE_TEXT_MAX, &name, err) < 0)
+        return -1;
+    if (name && pe_isolation_set_add(&job->isolation, name, err) < 0)
+        return pe_fail_context(err, "field 'isolation'");
+    return 0;
+}
+
+/* One name, or an array of those that are accepted. */
+static int parse_isolation(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (pe_json_parse_null(json))
+        return 0;
+    if (is_other(json, "[\""))
+        return invalid(err, "isolation", "must be a string or an array of strings");
+    if (pe_json_peek(json) == '"')
+        return parse_isolation_name(json, job, err);
+    pe_json_enter(json, '[');
+    while (pe_json_next_element(json))
+        if (parse_isolation_name(json, job, err) < 0)
+            return -1;
+    if (!json->fault && job->isolation.bits == 0)
+        return invalid(err, "isolation", "is empty; leave it out to accept any isolation");
+    return 0;
+}
+
 static const struct field {
     const char *name;
     int (*parse)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
 } fields[] = {
-    {"image", parse_image},        {"cmd", parse_cmd},         {"env", parse_env},     {"stdin", parse_stdin},
-    {"timeout_ms", parse_timeout}, {"outputs", parse_outputs}, {"cache", parse_cache},
+    {"image", parse_image},
+    {"cmd", parse_cmd},
+    {"env", parse_env},
+    {"stdin", parse_stdin},
+    {"timeout_ms", parse_timeout},
+    {"outputs", parse_outputs},
+    {"cache", parse_cache},
+    {"isolation", parse_isolation},
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -293,6 +328,16 @@ static json_t *strings_to_json(char *const *strings, size_t count)
     return array;
 }
 
+static json_t *isolation_to_json(struct pe_isolation_set set)
+{
+    char *names[PE_ISOLATIONS];
+    size_t count = 0;
+    for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
+        if (pe_isolation_set_has(set, (enum pe_isolation)i))
+            names[count++] = (char *)(uintptr_t)pe_isolation_name((enum pe_isolation)i);
+    return strings_to_json(names, count);
+}
+
 static json_t *env_to_json(const struct pe_job_spec *job)
 {
     json_t *env = json_object();
@@ -320,6 +365,8 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
         failed |= json_object_set_new(json, "stdin", json_string(job->stdin_name));
     if (!failed && job->output_count)
         failed |= json_object_set_new(json, "outputs", strings_to_json(job->outputs, job->output_count));
+    if (!failed && job->isolation.bits)
+        failed |= json_object_set_new(json, "isolation", isolation_to_json(job->isolation));
     if (!failed)
         return json;
     json_decref(json);

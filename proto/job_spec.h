@@ -4,6 +4,7 @@
 #define PE_PROTO_JOB_SPEC_H
 
 #include "base/error.h"
+#include "proto/isolation.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,7 +21,8 @@ struct pe_job_spec {
     uint32_t timeout_ms; /* 1..PE_TIMEOUT_MS_MAX */
     char **outputs;      /* globs (codec/glob.h) below /output; none: everything */
     size_t output_count;
-    bool cache; /* the result may come from the cache */
+    bool cache;                        /* the result may come from the cache */
+    struct pe_isolation_set isolation; /* what the job demands; empty: any isolation will do */
 };
 
 /* Decode and check a job. PE_ERR_MALFORMED if the text is not JSON; PE_ERR_INVALID names the wrong

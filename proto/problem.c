@@ -47,12 +47,22 @@ static json_t *detail_to_json(const char *detail)
     return json_string(ascii);
 }
 
+static json_t *isolations_to_json(struct pe_isolation_set set)
+{
+    json_t *names = json_array();
+    for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
+        if (pe_isolation_set_has(set, (enum pe_isolation)i))
+            json_array_append_new(names, json_string(pe_isolation_name((enum pe_isolation)i)));
+    return names;
+}
+
 json_t *pe_problem_to_json(const struct pe_problem *problem)
 {
     char type[64];
     snprintf(type, sizeof type, "/problems/%s", problem->type);
-    return json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", problem->title, "status", problem->status,
-                     "detail", detail_to_json(problem->detail));
+    json_t *available = problem->available.bits ? isolations_to_json(problem->available) : NULL;
+    return json_pack("{s:s, s:s, s:i, s:o, s:o*}", "type", type, "title", problem->title, "status",
+                     problem->status, "detail", detail_to_json(problem->detail), "available", available);
 }
 
 static void copy_text(const json_t *json, const char *key, char *text, size_t size)

@@ -4,6 +4,7 @@
 #define PE_PROTO_PROBLEM_H
 
 #include "base/error.h"
+#include "proto/isolation.h"
 
 #include <jansson.h>
 
@@ -13,6 +14,7 @@ struct pe_problem {
     char title[96];                    /* the same for every problem of a type */
     char detail[PE_ERROR_MESSAGE_MAX]; /* what happened, and what the client can do about it */
     unsigned retry_after_s;            /* 0: no Retry-After */
+    struct pe_isolation_set available; /* of isolation-unavailable: the member `available`; else empty */
 };
 
 /* The problem for an error: PE_ERR_MALFORMED is 400 malformed-request, PE_ERR_NOT_FOUND 404
@@ -20,8 +22,8 @@ struct pe_problem {
  * no-capacity with Retry-After 1, PE_ERR_LOST 504 job-lost, and everything else 500 internal. */
 struct pe_problem pe_problem_from_error(const struct pe_error *err);
 
-/* A new JSON object with type, title, status and detail, whose reference is the caller's; NULL
- * without memory. */
+/* A new JSON object with type, title, status, detail and, unless it is empty, available, whose reference is
+ * the caller's; NULL without memory. */
 json_t *pe_problem_to_json(const struct pe_problem *problem);
 
 /* Decode the problem in a worker's message or a server's response. PE_ERR_MALFORMED if `status` is

@@ -91,11 +91,24 @@ static void on_hangup(void *data)
     exchange_send_problem(exchange, &problem);
 }
 
+/* Why no worker that is connected now can run the job, or a problem with the status 0: the workers
+ * may have gone while it waited. A dialect may not have chosen the image yet. */
+static struct pe_problem missing_worker(const struct exchange *exchange)
+{
+    const struct scheduler *scheduler = exchange->exchanges->jobs->scheduler;
+    const struct pe_job_spec *spec = &exchange->submission.spec;
+    if (scheduler->worker_count == 0)
+        return refusal_no_worker();
+    if (!spec->image || scheduler_find_image(scheduler, spec->image, spec->isolation))
+        return no_problem;
+    return refusal_no_suitable_worker(scheduler, spec);
+}
+
 static void on_deadline(struct deadline *deadline)
 {
     struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
-    if (exchange->exchanges->jobs->scheduler->worker_count == 0) {
-        struct pe_problem problem = refusal_no_worker();
+    struct pe_problem problem = missing_worker(exchange);
+    if (problem.status) {
         exchange_send_problem(exchange, &problem);
         return;
     }
@@ -235,10 +248,12 @@ static bool answer_repeated(struct exchange *exchange)
 {
     struct jobs *jobs = exchange->exchanges->jobs;
     const char *image = NULL;
+    struct pe_isolation_set demand;
     if (!jobs->cache->by_body || !hash_body(exchange))
         return false;
-    struct job_result *result = cache_find_by_body(jobs->cache, &exchange->body_hash, &exchange->key, &image);
-    const struct catalog_entry *entry = result ? scheduler_find_image(jobs->scheduler, image) : NULL;
+    struct job_result *result =
+        cache_find_by_body(jobs->cache, &exchange->body_hash, &exchange->key, &image, &demand);
+    const struct catalog_entry *entry = result ? scheduler_find_image(jobs->scheduler, image, demand) : NULL;
     if (!entry || strcmp(entry->digest, result->fields.image_digest) != 0)
         return false;
     send_hit(exchange, result);
@@ -248,13 +263,14 @@ static bool answer_repeated(struct exchange *exchange)
 static bool answer_cached(struct exchange *exchange)
 {
     struct cache *cache = exchange->exchanges->jobs->cache;
+    const struct pe_job_spec *spec = &exchange->submission.spec;
     if (exchange->caching != CACHING_USE)
         return false;
-    struct job_result *result = cache_find(cache, &exchange->key);
+    struct job_result *result = cache_find(cache, &exchange->key, spec->isolation);
     if (!result)
         return false;
     if (hash_body(exchange))
-        cache_note_body(cache, &exchange->key, &exchange->body_hash, exchange->submission.spec.image);
+        cache_note_body(cache, &exchange->key, &exchange->body_hash, spec->image, spec->isolation);
     send_hit(exchange, result);
     return true;
 }
@@ -292,7 +308,7 @@ static void wait_for_job(struct exchange *exchange)
     struct jobs *jobs = exchange->exchanges->jobs;
     struct pe_error err;
     bool share = exchange->caching == CACHING_USE && exchange->digest[0];
-    struct job *job = share ? job_find(jobs, &exchange->key) : NULL;
+    struct job *job = share ? job_find(jobs, &exchange->key, exchange->submission.spec.isolation) : NULL;
     if (begin_waiting(exchange, &err) == 0 && job) {
         exchange->source = SOURCE_COLLAPSED;
         job_join(job, &exchange->waiter);
@@ -325,8 +341,9 @@ static struct pe_problem resolve(struct exchange *exchange, const struct catalog
         return refusal_no_worker();
     if (dialect->resolve && dialect->resolve(exchange, &err) < 0)
         return pe_problem_from_error(&err);
-    *entry = scheduler_find_image(scheduler, exchange->submission.spec.image);
-    return *entry ? no_problem : refusal_unknown_image(scheduler, exchange->submission.spec.image);
+    const struct pe_job_spec *spec = &exchange->submission.spec;
+    *entry = scheduler_find_image(scheduler, spec->image, spec->isolation);
+    return *entry ? no_problem : missing_worker(exchange);
 }
 
 /* Hashing all files of a job costs as much as everything else about it. Only jobs that may be

@@ -28,8 +28,8 @@ static int read_body(struct exchange *exchange, struct pe_error *err)
 
 static bool is_known(const struct exchange *exchange)
 {
-    return scheduler_find_image(exchange->exchanges->jobs->scheduler, exchange->submission.spec.image) !=
-           NULL;
+    const struct pe_job_spec *spec = &exchange->submission.spec;
+    return scheduler_find_image(exchange->exchanges->jobs->scheduler, spec->image, spec->isolation) != NULL;
 }
 
 const struct dialect native_dialect = {

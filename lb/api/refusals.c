@@ -32,7 +32,7 @@ struct pe_problem refusal_no_capacity(const struct jobs *jobs, const struct clie
     return problem;
 }
 
-struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const char *image)
+static struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const char *image)
 {
     struct pe_image_suggestions suggestions = {.reference = image};
     list_for_each(node, &scheduler->workers)
@@ -44,5 +44,21 @@ struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const
                             image);
     struct pe_problem problem = problem_make("unknown-image", "no worker has an image '%s'", image);
     pe_image_suggestions_append(&suggestions, problem.detail, sizeof problem.detail);
+    return problem;
+}
+
+struct pe_problem refusal_no_suitable_worker(const struct scheduler *scheduler,
+                                             const struct pe_job_spec *spec)
+{
+    char demanded[PE_ISOLATION_TEXT_MAX], available[PE_ISOLATION_TEXT_MAX];
+    struct pe_isolation_set there = scheduler_isolations(scheduler, spec->image);
+    if (there.bits == 0)
+        return refusal_unknown_image(scheduler, spec->image);
+    struct pe_problem problem = problem_make(
+        "isolation-unavailable",
+        "no worker that has the image '%s' has the isolation %s, which the job demands; available: %s",
+        spec->image, pe_isolation_set_print(spec->isolation, " or ", demanded),
+        pe_isolation_set_print(there, ", ", available));
+    problem.available = there;
     return problem;
 }

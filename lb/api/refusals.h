@@ -14,7 +14,9 @@ struct pe_problem refusal_no_worker(void);
 struct pe_problem refusal_no_capacity(const struct jobs *jobs, const struct client_queue *client,
                                       const char *what);
 
-/* No worker has the image. The detail names similar images. */
-struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const char *image);
+/* Why no worker can run the job: no worker has the image, and the detail names similar images, or
+ * none of those that have it has the isolation that the job demands. */
+struct pe_problem refusal_no_suitable_worker(const struct scheduler *scheduler,
+                                             const struct pe_job_spec *spec);
 
 #endif

@@ -13,8 +13,9 @@ struct cache_entry {
     struct list in_use;
     struct job_result *result;
     size_t bytes;
-    struct job_key body_hash; /* while `image` is set */
-    char *image;              /* owned */
+    struct job_key body_hash;       /* while `image` is set */
+    char *image;                    /* owned */
+    struct pe_isolation_set demand; /* of that request */
 };
 
 void cache_init(struct cache *cache, size_t bytes_max)
@@ -88,17 +89,18 @@ static struct job_result *use(struct cache *cache, struct cache_entry *entry)
     return entry->result;
 }
 
-struct job_result *cache_find(struct cache *cache, const struct job_key *key)
+struct job_result *cache_find(struct cache *cache, const struct job_key *key, struct pe_isolation_set demand)
 {
     struct cache_entry *entry = find_entry(cache, key);
-    if (entry)
+    if (entry && pe_isolation_accepted(demand, entry->result->fields.isolation))
         return use(cache, entry);
     cache->misses++;
     return NULL;
 }
 
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
-                                      struct job_key *key, const char **image)
+                                      struct job_key *key, const char **image,
+                                      struct pe_isolation_set *demand)
 {
     const struct cache_entry wanted = {.body_hash = *body_hash};
     struct cache_entry *const *found = tfind(&wanted, &cache->by_body, compare_bodies);
@@ -106,17 +108,19 @@ struct job_result *cache_find_by_body(struct cache *cache, const struct job_key 
         return NULL;
     *key = (*found)->key;
     *image = (*found)->image;
+    *demand = (*found)->demand;
     return use(cache, *found);
 }
 
 void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
-                     const char *image)
+                     const char *image, struct pe_isolation_set demand)
 {
     struct cache_entry *entry = find_entry(cache, key);
     if (!entry)
         return;
     forget_body(cache, entry);
     entry->body_hash = *body_hash;
+    entry->demand = demand;
     const struct cache_entry *const *other = tfind(entry, &cache->by_body, compare_bodies);
     if (other) /* the same body belonged to another job, because its image reference meant another image */
         forget_body(cache, *(struct cache_entry *const *)other);

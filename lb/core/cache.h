@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
+#include "proto/isolation.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,19 +25,22 @@ struct cache {
 /* With `bytes_max` 0 nothing is kept. */
 void cache_init(struct cache *cache, size_t bytes_max);
 
-/* The result of a job, or NULL. The reference stays the cache's: take another one to keep the
- * result. */
-struct job_result *cache_find(struct cache *cache, const struct job_key *key);
+/* The result of a job, or NULL if there is none, or one that was made with another isolation than
+ * the job demands. The reference stays the cache's: take another one to keep the result. */
+struct job_result *cache_find(struct cache *cache, const struct job_key *key, struct pe_isolation_set demand);
 
 /* The result that a request with this body hash received before, or NULL. `key` is set to the
- * key of its job, `image` to the image reference in the request. The caller must check that the
- * reference still means the same image. */
+ * key of its job, `image` to the image reference in the request, and `demand` to the isolation that
+ * it demands, which is that of the result. The caller must check that the reference still means the
+ * same image. */
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
-                                      struct job_key *key, const char **image);
+                                      struct job_key *key, const char **image,
+                                      struct pe_isolation_set *demand);
 
-/* Remember the body hash of a request for a job whose result is in the cache. */
+/* Remember the body hash of a request for a job whose result is in the cache and was an answer to
+ * it. A result that replaces this one is not found by the hash. */
 void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
-                     const char *image);
+                     const char *image, struct pe_isolation_set demand);
 
 /* Whether a result of `size` bytes may be kept. One result must not evict all others. */
 bool cache_accepts(const struct cache *cache, size_t size);

@@ -22,12 +22,14 @@ enum { RETRY_MS = 100 };
 static int compare_jobs(const void *left, const void *right)
 {
     const struct job *a = left, *b = right;
-    return job_key_compare(&a->key, &b->key);
+    int order = job_key_compare(&a->key, &b->key);
+    unsigned x = a->entry.isolation.bits, y = b->entry.isolation.bits;
+    return order ? order : (x > y) - (x < y);
 }
 
-struct job *job_find(struct jobs *jobs, const struct job_key *key)
+struct job *job_find(struct jobs *jobs, const struct job_key *key, struct pe_isolation_set demand)
 {
-    const struct job wanted = {.key = *key};
+    const struct job wanted = {.key = *key, .entry.isolation = demand};
     struct job *const *found = tfind(&wanted, &jobs->shared, compare_jobs);
     return found ? *found : NULL;
 }
@@ -182,7 +184,7 @@ static void on_lookup(void *data, struct job_result *result)
     struct job *job = data;
     job->looking = false;
     hold(job);
-    if (result) {
+    if (result && pe_isolation_accepted(job->entry.isolation, result->fields.isolation)) {
         stop_sharing(job);
         job->result = job_result_ref(result);
         cache_put(job->jobs->cache, &job->key, result);
@@ -217,6 +219,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     job->retry_timer.on_expire = on_retry;
     job->entry = (struct queue_entry){.client = waiter->client,
                                       .image = waiter->submission->spec.image,
+                                      .isolation = waiter->submission->spec.isolation,
                                       .bytes = request->bytes,
                                       .on_match = on_match};
     list_init(&job->waiters);
@@ -286,6 +289,9 @@ static bool is_kept(const struct job *job, const struct pe_result *fields, size_
 int job_on_result(struct job *job, struct pe_message *message, struct pe_error *err)
 {
     size_t size = (size_t)pe_parts_size(&message->parts);
+    if (!pe_isolation_accepted(job->entry.isolation, message->result.isolation))
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "a result was made with another isolation than its job demands");
     bool kept = is_kept(job, &message->result, size);
     job->result = job_result_new(&job->jobs->budget->used, &message->result, &message->parts, err);
     if (!job->result)
@@ -358,7 +364,8 @@ static void remember_poison(struct job *job)
     struct pe_error err;
     struct jobs *jobs = job->jobs;
     struct job_key key;
-    const struct catalog_entry *image = scheduler_find_image(jobs->scheduler, job->entry.image);
+    const struct catalog_entry *image =
+        scheduler_find_image(jobs->scheduler, job->entry.image, job->entry.isolation);
     if (job->digest[0] && image && job_key_make(job->source->submission, image->identity, &key, &err) == 0)
         poison_remember(jobs->poison, &key, pe_now_us() + jobs->poison_us);
 }

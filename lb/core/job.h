@@ -40,7 +40,7 @@ struct jobs {
     struct loop *loop;
     uint64_t poison_us;  /* how long a job that killed slots is held back */
     uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
-    void *shared;        /* jobs that others may join: tsearch(3), by key */
+    void *shared;        /* jobs that others may join: tsearch(3), by key and demanded isolation */
 };
 
 struct job_waiter;
@@ -116,8 +116,9 @@ struct job {
     struct job_walk *walks;               /* walks over `waiters` that are under way */
 };
 
-/* The job with this key that others may join, or NULL. */
-struct job *job_find(struct jobs *jobs, const struct job_key *key);
+/* The job with this key that others may join and that demands the same isolation, or NULL. A job
+ * with another demand may run, now or after the loss of a slot, where this one must not. */
+struct job *job_find(struct jobs *jobs, const struct job_key *key, struct pe_isolation_set demand);
 
 /* Start a new job for a waiter. PE_ERR_BUSY if the queue is full, PE_ERR_INTERNAL without
  * memory; the waiter then waits for nothing. */

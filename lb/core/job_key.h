@@ -14,8 +14,8 @@ struct job_key {
 };
 
 /* Compute the key of a submission. `image_identity` is that of struct catalog_entry. The field
- * `cache` is not part of the key, nor is the form of the image reference. PE_ERR_INTERNAL if
- * hashing fails. */
+ * `cache` is not part of the key, nor is the form of the image reference, nor `isolation`: it says
+ * which results are accepted, but not what the job does. PE_ERR_INTERNAL if hashing fails. */
 int job_key_make(const struct submission *submission, const char *image_identity, struct job_key *key,
                  struct pe_error *err) PE_MUST_CHECK;
 

@@ -256,6 +256,13 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 
 /* ---- choosing a slot ---- */
 
+/* The worker's entry of an image, if it has it and its isolation is accepted; else NULL. */
+static const struct catalog_entry *find_image_of(const struct worker *worker, const char *image,
+                                                 struct pe_isolation_set demand)
+{
+    return pe_isolation_accepted(demand, worker->isolation) ? catalog_find(&worker->catalog, image) : NULL;
+}
+
 /* How well a slot fits a job; a greater value is better. BUSY: all VMs of its worker run jobs. */
 enum fit { FIT_NONE, FIT_BUSY, FIT_BUSY_WARM, FIT_COLD, FIT_WARM };
 
@@ -266,10 +273,10 @@ static bool is_warm(enum fit fit)
 
 /* The best slot of one worker: the one that was used last among those that are warm for the
  * image, otherwise the one that was used last. */
-static enum fit best_of_worker(const struct worker *worker, const char *image, struct slot **best)
+static enum fit best_of_worker(const struct worker *worker, const struct queue_entry *job, struct slot **best)
 {
     const struct catalog_entry *entry = accepts_jobs(worker) && worker->ready.next != &worker->ready
-                                            ? catalog_find(&worker->catalog, image)
+                                            ? find_image_of(worker, job->image, job->isolation)
                                             : NULL;
     if (!entry)
         return FIT_NONE;
@@ -284,13 +291,14 @@ static enum fit best_of_worker(const struct worker *worker, const char *image, s
     return busy ? FIT_BUSY : FIT_COLD;
 }
 
-static enum fit best_slot(const struct scheduler *scheduler, const char *image, struct slot **best)
+static enum fit best_slot(const struct scheduler *scheduler, const struct queue_entry *job,
+                          struct slot **best)
 {
     enum fit best_fit = FIT_NONE;
     list_for_each(node, &scheduler->workers)
     {
         struct slot *slot = NULL;
-        enum fit fit = best_of_worker(list_entry(node, struct worker, in_workers), image, &slot);
+        enum fit fit = best_of_worker(list_entry(node, struct worker, in_workers), job, &slot);
         if (fit > best_fit) {
             best_fit = fit;
             *best = slot;
@@ -303,16 +311,29 @@ static enum fit best_slot(const struct scheduler *scheduler, const char *image, 
 
 /* ---- jobs ---- */
 
-const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image)
+const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image,
+                                                 struct pe_isolation_set demand)
 {
     list_for_each(node, &scheduler->workers)
     {
         const struct catalog_entry *entry =
-            catalog_find(&list_entry(node, struct worker, in_workers)->catalog, image);
+            find_image_of(list_entry(node, struct worker, in_workers), image, demand);
         if (entry)
             return entry;
     }
     return NULL;
+}
+
+struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image)
+{
+    struct pe_isolation_set set = {0};
+    list_for_each(node, &scheduler->workers)
+    {
+        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        if (catalog_find(&worker->catalog, image))
+            set.bits |= pe_isolation_set_of(worker->isolation).bits;
+    }
+    return set;
 }
 
 bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry)
@@ -326,7 +347,7 @@ static int check_room(const struct scheduler *scheduler, const struct queue_entr
                       struct pe_error *err)
 {
     struct slot *slot = NULL;
-    if (scheduler_has_room(scheduler, entry) || best_slot(scheduler, entry->image, &slot) != FIT_NONE)
+    if (scheduler_has_room(scheduler, entry) || best_slot(scheduler, entry, &slot) != FIT_NONE)
         return 0;
     bool full = scheduler->queued_count >= scheduler->limits.jobs;
     return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, which is the limit%s",
@@ -433,7 +454,7 @@ static struct queue_entry *next_entry(const struct scheduler *scheduler, struct 
     for (struct list *node = client->queue.next; node && node != &client->queue; node = node->next) {
         struct queue_entry *entry = list_entry(node, struct queue_entry, in_queue);
         struct slot *best = NULL;
-        enum fit fit = best_slot(scheduler, entry->image, &best);
+        enum fit fit = best_slot(scheduler, entry, &best);
         if (fit == FIT_NONE)
             continue;
         if (!first || is_warm(fit)) {

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "lb/core/catalog.h"
+#include "proto/isolation.h"
 #include "proto/slot.h"
 
 #include <stdbool.h>
@@ -79,6 +80,7 @@ struct queue_entry {
     struct list in_queue; /* of its client, while it waits */
     struct client_queue *client;
     const char *image;                           /* reference; borrowed */
+    struct pe_isolation_set isolation;           /* what the job demands; empty: any */
     size_t bytes;                                /* memory that the job needs while it waits */
     struct slot *slot;                           /* where it runs */
     void (*on_match)(struct queue_entry *entry); /* called by lb/core/dispatch.c when `slot` was found */
@@ -134,9 +136,13 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
  * again. */
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot);
 
-/* The entry of the first worker that has the image; NULL if no worker has it. Valid until that
- * worker says something new. */
-const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image);
+/* The entry of the first worker that has the image and an isolation that `demand` accepts; NULL if
+ * there is no such worker. Valid until that worker says something new. */
+const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image,
+                                                 struct pe_isolation_set demand);
+
+/* The kinds of isolation of the workers that have the image; empty if no worker has it. */
+struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image);
 
 /* Whether the queue has room for one more entry. */
 bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry);
@@ -161,7 +167,8 @@ size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct que
 /* How many jobs the registered workers run at a time. */
 size_t scheduler_capacity(const struct scheduler *scheduler);
 
-/* Find the next job that a ready slot can run, and take it out of the queue; its `slot` is set.
+/* Find the next job that a ready slot can run, whose worker has the image and an isolation that the
+ * job accepts, and take it out of the queue; its `slot` is set.
  * A slot whose worker has a VM free is preferred to one whose worker is busy, then a slot that
  * is warm for the image, then a slot of the worker that was used last. NULL if no job can start. */
 struct queue_entry *scheduler_match(struct scheduler *scheduler);

@@ -39,6 +39,10 @@ static const struct problem_type {
     {"invalid-job", 422, 0, "The job is not valid",
      "The request is well formed, but a value in the job or the name of a file is not allowed. The detail "
      "names it."},
+    {"isolation-unavailable", 422, 0, "No worker has the isolation that the job demands",
+     "The job demands a kind of isolation, and no worker that has the job's image has one of these. The "
+     "member `available` lists the kinds that such workers have. Change the field `isolation` of the job, or "
+     "leave it out to accept any."},
     {"canceled", 499, 0, "The job was canceled",
      "The client went away before the result was ready, and the job was stopped."},
     {"too-many-requests", 429, 1, "Too many requests from this address",

@@ -189,6 +189,27 @@ def test_results_on_disk_survive_kill_9_and_a_damaged_file_loses_only_its_result
     balancer.run_on(slot, b"made again", files=[("f", b"x")])
 
 
+def test_a_result_on_disk_is_no_answer_to_a_job_that_demands_another_isolation(
+    start_balancer, tmp_path
+):
+    balancer = start_balancer("--cache-dir", str(tmp_path))
+    registration, slot = balancer.worker(isolation="kernel")
+    balancer.run_on(slot, b"weak")
+    stored(balancer, slot)
+    balancer.end()
+    balancer = start_balancer("--cache-dir", str(tmp_path))
+    balancer.register(host="weak", isolation="kernel")
+    registration, slot = balancer.worker(host="strong", isolation="hardware")
+    strong = {**SAME, "isolation": "hardware"}
+    assert balancer.run_on(slot, b"strong", strong).form()[1][2] == b"strong"
+    stored(balancer, slot)
+    balancer.end()
+    balancer = start_balancer("--cache-dir", str(tmp_path), "--queue-wait-ms", "1000")
+    balancer.register(isolation="hardware")
+    balancer.wait_for(hosts=1)
+    assert from_store(balancer, strong).form()[1][2] == b"strong"
+
+
 def stored(balancer, slot):
     """Wait until the store keeper has what it was given: it has answered a later question then."""
     before = balancer.metric("pe_store_misses_total")

@@ -186,6 +186,7 @@ struct core {
 static const int registrations[3]; /* their addresses stand for connections */
 static const struct job_key key = {{1}};
 static char image[] = "gcc:14";
+static const struct pe_isolation_set anything; /* no demand */
 
 static size_t cut_off(struct budget_reader *reader)
 {
@@ -237,7 +238,7 @@ static int tear_down(void **state)
 static void register_worker(struct core *core, int number)
 {
     struct pe_error err;
-    struct pe_hello hello = {.slots = 4};
+    struct pe_hello hello = {.slots = 4, .isolation = PE_ISOLATION_KERNEL};
     snprintf(hello.host, sizeof hello.host, "worker-%d", number);
     hello.images = json_pack("[{s:s, s:s}]", "name", image, "digest", DIGEST);
     assert_int_equal(scheduler_worker_hello(&core->scheduler, &registrations[number], &hello, &err), 0);
@@ -261,7 +262,8 @@ static void init_waiter(struct fake_waiter *waiter)
         (struct job_waiter){.ops = &waiter_ops, .submission = &waiter->submission, .client = &waiter->client};
 }
 
-static int begin(struct core *core, struct fake_waiter *waiter, bool share)
+static int begin_demanding(struct core *core, struct fake_waiter *waiter, bool share,
+                           struct pe_isolation_set demand)
 {
     struct pe_error err;
     const struct job_request request = {.waiter = &waiter->waiter,
@@ -271,10 +273,16 @@ static int begin(struct core *core, struct fake_waiter *waiter, bool share)
                                         .bytes = 1,
                                         .share = share};
     init_waiter(waiter);
+    waiter->submission.spec.isolation = demand;
     int failed = job_begin(&core->jobs, &request, &err);
     if (failed)
         assert_int_equal(err.kind, PE_ERR_BUSY);
     return failed;
+}
+
+static int begin(struct core *core, struct fake_waiter *waiter, bool share)
+{
+    return begin_demanding(core, waiter, share, anything);
 }
 
 /* What a slot does when its worker goes away, or only the slot. */
@@ -373,7 +381,7 @@ static void a_job_that_killed_two_slots_is_poison(void **state)
     assert_int_equal(waiter.results, 1);
     assert_int_equal(waiter.status, PE_STATUS_VM_ERROR);
     assert_null(waiter.waiter.job);
-    const struct catalog_entry *entry = scheduler_find_image(&core->scheduler, image);
+    const struct catalog_entry *entry = scheduler_find_image(&core->scheduler, image, anything);
     assert_int_equal(job_key_make(&waiter.submission, entry->identity, &poisoned, &err), 0);
     assert_true(poison_holds(&core->poison, &poisoned, 0));
     assert_int_equal(core->metrics.poisoned, 1);
@@ -408,7 +416,7 @@ static void requests_share_a_job_and_the_last_one_that_leaves_cancels_it(void **
     struct fake_waiter first, second;
     register_worker(core, 0);
     assert_int_equal(begin(core, &first, true), 0);
-    struct job *job = job_find(&core->jobs, &key);
+    struct job *job = job_find(&core->jobs, &key, anything);
     assert_non_null(job);
     init_waiter(&second);
     job_join(job, &second.waiter);
@@ -435,7 +443,7 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     struct job *job = slot->job;
     send_result(job);
     init_waiter(&late);
-    job_join(job_find(&core->jobs, &key), &late.waiter);
+    job_join(job_find(&core->jobs, &key, anything), &late.waiter);
     assert_int_equal(late.results, 1);
     struct pe_error err;
     assert_int_equal(job_on_bytes(job, "ok", 2, &err), 0);
@@ -444,6 +452,42 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     job_on_end(job);
     assert_null(first.waiter.job);
     assert_null(late.waiter.job);
+}
+
+static void only_requests_with_the_same_demand_for_isolation_share_a_job(void **state)
+{
+    struct core *core = *state;
+    const struct pe_isolation_set kernel = pe_isolation_set_of(PE_ISOLATION_KERNEL);
+    struct fake_waiter any, demanding;
+    register_worker(core, 0);
+    add_ready_slot(core, &core->slots[0], 0);
+    assert_int_equal(begin(core, &any, true), 0);
+    assert_null(job_find(&core->jobs, &key, kernel));
+    assert_int_equal(begin_demanding(core, &demanding, true, kernel), 0);
+    assert_ptr_equal(job_find(&core->jobs, &key, anything), any.waiter.job);
+    assert_ptr_equal(job_find(&core->jobs, &key, kernel), demanding.waiter.job);
+    assert_ptr_not_equal(any.waiter.job, demanding.waiter.job);
+    job_leave(&any.waiter);
+    job_leave(&demanding.waiter);
+}
+
+static void a_result_with_another_isolation_than_demanded_is_refused(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiter;
+    struct pe_error err;
+    pe_automessage struct pe_message message = {
+        .kind = PE_MESSAGE_RESULT,
+        .result = {.status = PE_STATUS_EXITED, .isolation = PE_ISOLATION_EMULATION}};
+    register_worker(core, 0); /* says that it isolates with a kernel */
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin_demanding(core, &waiter, false, pe_isolation_set_of(PE_ISOLATION_KERNEL)), 0);
+    expire(&core->loop, 0);
+    assert_int_equal(job_on_result(slot->job, &message, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, "another isolation");
+    assert_int_equal(waiter.results, 0);
+    job_leave(&waiter.waiter);
 }
 
 /* `leaver` says, for each of three waiters, which one leaves when it is told of the result; -1:
@@ -456,7 +500,7 @@ static void check_leaving(struct core *core, const int leaver[3], const int resu
     assert_int_equal(begin(core, &waiters[0], true), 0);
     for (int i = 1; i < 3; i++) {
         init_waiter(&waiters[i]);
-        job_join(job_find(&core->jobs, &key), &waiters[i].waiter);
+        job_join(job_find(&core->jobs, &key, anything), &waiters[i].waiter);
     }
     for (int i = 0; i < 3; i++)
         waiters[i].leaves = leaver[i] < 0 ? NULL : &waiters[leaver[i]];
@@ -494,7 +538,7 @@ static void a_refused_job_reports_the_problem_to_all(void **state)
     add_ready_slot(core, slot, 0);
     assert_int_equal(begin(core, &first, true), 0);
     init_waiter(&second);
-    job_join(job_find(&core->jobs, &key), &second.waiter);
+    job_join(job_find(&core->jobs, &key, anything), &second.waiter);
     expire(&core->loop, 0);
     struct job *job = slot->job;
     scheduler_entry_remove(&core->scheduler, &job->entry);
@@ -543,6 +587,8 @@ int main(void)
         WITH_CORE(a_job_is_given_up_when_three_workers_have_gone_with_it),
         WITH_CORE(requests_share_a_job_and_the_last_one_that_leaves_cancels_it),
         WITH_CORE(a_waiter_that_joins_late_gets_the_result_at_once),
+        WITH_CORE(only_requests_with_the_same_demand_for_isolation_share_a_job),
+        WITH_CORE(a_result_with_another_isolation_than_demanded_is_refused),
         WITH_CORE(waiters_may_leave_inside_a_callback),
         WITH_CORE(a_refused_job_reports_the_problem_to_all),
         WITH_CORE(jobs_with_a_ready_slot_do_not_fill_the_queue),

@@ -4,6 +4,8 @@
 #include "proto/limits.h"
 #include "tests/unit/check.h"
 
+#include <stdio.h>
+
 static void refused(const char *json, enum pe_error_kind kind, const char *text_part)
 {
     struct pe_error err;
@@ -19,7 +21,8 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     pe_autojobspec struct pe_job_spec job;
     pe_autojobspec struct pe_job_spec again;
     const char *json = "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
-                       "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false}";
+                       "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false,"
+                       "\"isolation\":[\"kernel\",\"hardware\"]}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
     pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
     assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
@@ -31,6 +34,9 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_int_equal(again.timeout_ms, 2500);
     assert_string_equal(again.outputs[0], "*.o");
     assert_false(again.cache);
+    assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_HARDWARE));
+    assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_KERNEL));
+    assert_false(pe_isolation_accepted(again.isolation, PE_ISOLATION_EMULATION));
 }
 
 static void the_least_job_gets_the_defaults(void **state)
@@ -43,6 +49,26 @@ static void the_least_job_gets_the_defaults(void **state)
     assert_null(job.cmd);
     assert_int_equal(job.timeout_ms, PE_TIMEOUT_MS_DEFAULT);
     assert_true(job.cache);
+    assert_true(pe_isolation_accepted(job.isolation, PE_ISOLATION_UNKNOWN));
+}
+
+static void a_demand_for_one_isolation_is_a_string_or_an_array_and_null_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        unsigned bits;
+    } cases[] = {{"\"hardware\"", 1u << PE_ISOLATION_HARDWARE},
+                 {"[\"hardware\"]", 1u << PE_ISOLATION_HARDWARE},
+                 {"null", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        struct pe_error err;
+        pe_autojobspec struct pe_job_spec job;
+        int n = snprintf(text, sizeof text, "{\"image\":\"a\",\"isolation\":%s}", cases[i].json);
+        assert_int_equal(pe_job_spec_decode(text, (size_t)n, &job, &err), 0);
+        assert_int_equal(job.isolation.bits, cases[i].bits);
+    }
 }
 
 static void what_is_not_json_is_malformed(void **state)
@@ -72,6 +98,14 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"timeout_ms\":60001}", PE_ERR_INVALID, "60000");
     refused("{\"image\":\"a\",\"stdin\":\"../x\"}", PE_ERR_INVALID, "'stdin'");
     refused("{\"image\":\"a\",\"cache\":1}", PE_ERR_INVALID, "'cache'");
+    refused("{\"image\":\"a\",\"isolation\":7}", PE_ERR_INVALID, "'isolation' must be a string or");
+    refused("{\"image\":\"a\",\"isolation\":[7]}", PE_ERR_INVALID, "'isolation' must be a string");
+    refused("{\"image\":\"a\",\"isolation\":[]}", PE_ERR_INVALID, "'isolation' is empty; leave it out");
+    refused("{\"image\":\"a\",\"isolation\":\"vm\"}", PE_ERR_INVALID,
+            "'isolation': an isolation is 'hardware', 'kernel' or 'emulation', not 'vm'");
+    refused("{\"image\":\"a\",\"isolation\":[\"kernel\",\"kernel\"]}", PE_ERR_INVALID,
+            "'kernel' is named twice");
+    refused("{\"image\":\"a\",\"isolation\":[\"kernel\"}", PE_ERR_MALFORMED, "not JSON");
     refused("{\"image\":\"a\",\"comand\":[]}", PE_ERR_INVALID, "unknown field 'comand'");
 }
 
@@ -80,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_with_every_field_is_decoded_and_encoded_again),
         cmocka_unit_test(the_least_job_gets_the_defaults),
+        cmocka_unit_test(a_demand_for_one_isolation_is_a_string_or_an_array_and_null_is_none),
         cmocka_unit_test(what_is_not_json_is_malformed),
         cmocka_unit_test(wrong_types_and_values_name_the_field),
     };

@@ -9,15 +9,23 @@
 
 static const int owners[2]; /* addresses that stand for registrations */
 
-static void register_worker(struct scheduler *scheduler, const void *owner, const char *worker,
-                            const char *image)
+static const struct pe_isolation_set anything; /* no demand */
+
+static void register_isolated(struct scheduler *scheduler, const void *owner, const char *worker,
+                              const char *image, enum pe_isolation isolation)
 {
     struct pe_error err;
-    struct pe_hello hello = {.slots = 1};
+    struct pe_hello hello = {.slots = 1, .isolation = isolation};
     snprintf(hello.host, sizeof hello.host, "%s", worker);
     hello.images = json_pack("[{s:s, s:s}]", "name", image, "digest", DIGEST);
     assert_int_equal(scheduler_worker_hello(scheduler, owner, &hello, &err), 0);
     json_decref(hello.images);
+}
+
+static void register_worker(struct scheduler *scheduler, const void *owner, const char *worker,
+                            const char *image)
+{
+    register_isolated(scheduler, owner, worker, image, PE_ISOLATION_EMULATION);
 }
 
 static void add_slot(struct scheduler *scheduler, struct slot *slot, const char *worker, const char *warm)
@@ -92,14 +100,14 @@ static void a_job_waits_for_a_worker_that_has_its_image_and_blocks_no_other(void
     add_slot(&s, &slot, "h", "");
     submit(&s, &first, "clang:19", false);
     submit(&s, &second, "gcc:14", false);
-    assert_null(scheduler_find_image(&s, "clang:19"));
+    assert_null(scheduler_find_image(&s, "clang:19", anything));
     assert_next(&s, &slot, &second);
     assert_nothing(&s);
     scheduler_entry_remove(&s, &first);
     scheduler_entry_remove(&s, &second);
     scheduler_slot_remove(&s, &slot);
     scheduler_worker_gone(&s, &owners[0]);
-    assert_null(scheduler_find_image(&s, "gcc:14"));
+    assert_null(scheduler_find_image(&s, "gcc:14", anything));
 }
 
 static void a_job_that_lost_its_slot_goes_before_those_that_came_later(void **state)
@@ -285,6 +293,68 @@ static void the_queue_is_bounded_in_bytes_as_well(void **state)
     scheduler_entry_remove(&s, &small);
 }
 
+static void a_job_goes_only_to_a_worker_whose_isolation_it_accepts(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    struct pe_error err;
+    struct slot weak, strong;
+    struct queue_entry demanding = {
+        .client = &nobody, .image = "gcc:14", .isolation = pe_isolation_set_of(PE_ISOLATION_HARDWARE)};
+    struct queue_entry other;
+    init(&s, 10);
+    register_isolated(&s, &owners[0], "weak", "gcc:14", PE_ISOLATION_KERNEL);
+    add_slot(&s, &weak, "weak", "gcc:14");
+    assert_int_equal(scheduler_submit(&s, &demanding, false, &err), 0);
+    submit(&s, &other, "gcc:14", false);
+    assert_null(scheduler_find_image(&s, "gcc:14", demanding.isolation));
+    assert_next(&s, &weak, &other); /* it does not wait behind the job that no worker can run */
+    assert_nothing(&s);
+    register_isolated(&s, &owners[1], "strong", "gcc:14", PE_ISOLATION_HARDWARE);
+    assert_non_null(scheduler_find_image(&s, "gcc:14", demanding.isolation));
+    add_slot(&s, &strong, "strong", "");
+    assert_next(&s, &strong, &demanding);
+    scheduler_entry_remove(&s, &demanding);
+    scheduler_entry_remove(&s, &other);
+    scheduler_slot_remove(&s, &weak);
+    scheduler_slot_remove(&s, &strong);
+    scheduler_worker_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[1]);
+}
+
+static void a_job_accepts_every_isolation_that_it_lists(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    struct pe_error err;
+    struct slot slot;
+    struct queue_entry job = {.client = &nobody, .image = "gcc:14"};
+    assert_int_equal(pe_isolation_set_parse("hardware,kernel", &job.isolation, &err), 0);
+    init(&s, 10);
+    register_isolated(&s, &owners[0], "h", "gcc:14", PE_ISOLATION_KERNEL);
+    add_slot(&s, &slot, "h", "");
+    assert_int_equal(scheduler_submit(&s, &job, false, &err), 0);
+    assert_next(&s, &slot, &job);
+    scheduler_entry_remove(&s, &job);
+    scheduler_slot_remove(&s, &slot);
+    scheduler_worker_gone(&s, &owners[0]);
+}
+
+static void the_isolations_of_an_image_are_those_of_the_workers_that_have_it(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    char text[PE_ISOLATION_TEXT_MAX];
+    init(&s, 10);
+    register_isolated(&s, &owners[0], "a", "gcc:14", PE_ISOLATION_EMULATION);
+    register_isolated(&s, &owners[1], "b", "clang:19", PE_ISOLATION_HARDWARE);
+    assert_string_equal(pe_isolation_set_print(scheduler_isolations(&s, "gcc:14"), ",", text), "emulation");
+    assert_string_equal(pe_isolation_set_print(scheduler_isolations(&s, "clang:19"), ",", text), "hardware");
+    assert_string_equal(pe_isolation_set_print(scheduler_isolations(&s, "none:1"), ",", text), "");
+    scheduler_worker_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +367,9 @@ int main(void)
         cmocka_unit_test(a_warm_vm_lets_a_job_overtake_but_not_for_ever),
         cmocka_unit_test(a_worker_whose_vms_are_busy_comes_after_one_with_a_vm_free),
         cmocka_unit_test(a_worker_that_drains_gets_no_job),
+        cmocka_unit_test(a_job_goes_only_to_a_worker_whose_isolation_it_accepts),
+        cmocka_unit_test(a_job_accepts_every_isolation_that_it_lists),
+        cmocka_unit_test(the_isolations_of_an_image_are_those_of_the_workers_that_have_it),
         cmocka_unit_test(the_queue_is_bounded_in_bytes_as_well),
     };
     return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);

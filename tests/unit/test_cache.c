@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results in memory, and the isolation with which they were made. */
+#include "lb/core/cache.h"
+#include "tests/unit/check.h"
+
+#include <string.h>
+
+#define ENTRY "sha256 of a catalog entry"
+
+static size_t account;
+
+static struct job_key key_of(const char *json)
+{
+    struct submission submission = {0};
+    struct job_key key;
+    struct pe_error err;
+    assert_int_equal(pe_job_spec_decode(json, strlen(json), &submission.spec, &err), 0);
+    assert_int_equal(job_key_make(&submission, ENTRY, &key, &err), 0);
+    submission_free(&submission);
+    return key;
+}
+
+static const struct job_key key = {{1}}, body = {{2}};
+
+static void put(struct cache *cache, enum pe_isolation isolation)
+{
+    struct pe_error err;
+    struct pe_parts parts = {0};
+    const struct pe_result fields = {.status = PE_STATUS_EXITED, .isolation = isolation};
+    assert_int_equal(pe_parts_add(&parts, PE_PART_STDOUT, NULL, 0, 0, &err), 0);
+    struct job_result *result = job_result_new(&account, &fields, &parts, &err);
+    assert_non_null(result);
+    cache_put(cache, &key, result);
+    job_result_unref(result);
+}
+
+static void check_found(struct cache *cache, const char *demand, bool found)
+{
+    struct pe_isolation_set set = {0};
+    struct pe_error err;
+    if (*demand)
+        assert_int_equal(pe_isolation_set_parse(demand, &set, &err), 0);
+    struct job_result *result = cache_find(cache, &key, set);
+    if (found != (result != NULL))
+        fail_msg("demand '%s': %s", demand, found ? "nothing was found" : "a result was found");
+}
+
+static void end(struct cache *cache)
+{
+    cache->bytes_max = 0;
+    put(cache, PE_ISOLATION_UNKNOWN); /* it does not fit, and replaces the last one */
+    assert_int_equal(cache->count, 0);
+    assert_int_equal(account, 0);
+}
+
+static void a_job_has_the_same_key_whatever_isolation_it_demands(void **state)
+{
+    (void)state;
+    struct job_key plain = key_of("{\"image\":\"a\"}");
+    struct job_key demanding = key_of("{\"image\":\"a\",\"isolation\":\"hardware\"}");
+    struct job_key other = key_of("{\"image\":\"a\",\"cmd\":[\"ls\"],\"isolation\":\"hardware\"}");
+    assert_int_equal(job_key_compare(&plain, &demanding), 0);
+    assert_int_not_equal(job_key_compare(&plain, &other), 0);
+}
+
+static void a_result_answers_a_job_if_the_job_accepts_its_isolation(void **state)
+{
+    (void)state;
+    struct cache cache;
+    cache_init(&cache, 1 << 20);
+    put(&cache, PE_ISOLATION_KERNEL);
+    check_found(&cache, "", true);
+    check_found(&cache, "kernel", true);
+    check_found(&cache, "hardware,kernel", true);
+    check_found(&cache, "hardware", false);
+    check_found(&cache, "hardware,emulation", false);
+    assert_int_equal(cache.hits, 3);
+    assert_int_equal(cache.misses, 2);
+    put(&cache, PE_ISOLATION_HARDWARE); /* of the job that was not answered */
+    check_found(&cache, "hardware", true);
+    check_found(&cache, "", true);
+    end(&cache);
+}
+
+static void a_result_of_unknown_isolation_answers_only_jobs_without_a_demand(void **state)
+{
+    (void)state;
+    struct cache cache;
+    cache_init(&cache, 1 << 20);
+    put(&cache, PE_ISOLATION_UNKNOWN);
+    check_found(&cache, "", true);
+    check_found(&cache, "hardware,kernel,emulation", false);
+    end(&cache);
+}
+
+static void a_body_finds_only_the_result_that_has_answered_it(void **state)
+{
+    (void)state;
+    struct cache cache;
+    struct job_key found_key;
+    const char *image = NULL;
+    struct pe_isolation_set demand;
+    cache_init(&cache, 1 << 20);
+    put(&cache, PE_ISOLATION_HARDWARE);
+    cache_note_body(&cache, &key, &body, "a:latest", pe_isolation_set_of(PE_ISOLATION_HARDWARE));
+    assert_non_null(cache_find_by_body(&cache, &body, &found_key, &image, &demand));
+    assert_string_equal(image, "a:latest");
+    assert_true(pe_isolation_set_has(demand, PE_ISOLATION_HARDWARE));
+    put(&cache, PE_ISOLATION_EMULATION);
+    assert_null(cache_find_by_body(&cache, &body, &found_key, &image, &demand));
+    end(&cache);
+}
+
+static void the_stored_form_of_a_result_keeps_its_isolation(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autobuf struct pe_buf bytes = {0};
+    struct job_result *made = job_result_vm_error(&account, "a:latest", "", "a test", &err);
+    assert_non_null(made);
+    made->fields.isolation = PE_ISOLATION_KERNEL;
+    assert_int_equal(job_result_encode(made, &bytes, &err), 0);
+    struct job_result *read = job_result_decode(&account, bytes.data, bytes.size, &err);
+    assert_non_null(read);
+    assert_int_equal(read->fields.isolation, PE_ISOLATION_KERNEL);
+    job_result_unref(made);
+    job_result_unref(read);
+    assert_int_equal(account, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_has_the_same_key_whatever_isolation_it_demands),
+        cmocka_unit_test(a_result_answers_a_job_if_the_job_accepts_its_isolation),
+        cmocka_unit_test(a_result_of_unknown_isolation_answers_only_jobs_without_a_demand),
+        cmocka_unit_test(a_body_finds_only_the_result_that_has_answered_it),
+        cmocka_unit_test(the_stored_form_of_a_result_keeps_its_isolation),
+    };
+    return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
+}
