@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define METADATA_FILE_MAX (256u * 1024u)
-
 static json_t *array_or_empty(json_t *value)
 {
     return json_is_array(value) ? json_incref(value) : json_array();
@@ -120,24 +118,21 @@ int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe
     return failed;
 }
 
-static json_t *read_json(int at, const char *path, struct pe_error *err)
+static json_t *parse_json(const struct pe_buf *text, const char *name, struct pe_error *err)
 {
     json_error_t where;
-    pe_autobuf struct pe_buf text = {0};
-    if (pe_read_file(at, path, METADATA_FILE_MAX, &text, err) < 0)
-        return NULL;
-    json_t *json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &where);
     if (!json)
-        pe_fail(err, PE_ERR_MALFORMED, "%s is not valid JSON: line %d: %s", path, where.line, where.text);
+        pe_fail(err, PE_ERR_MALFORMED, "%s is not valid JSON: line %d: %s", name, where.line, where.text);
     return json;
 }
 
-int catalog_entry_add_file(json_t *fields, int at, const char *path, struct pe_error *err)
+int catalog_entry_add_text(json_t *fields, const struct pe_buf *text, const char *name, struct pe_error *err)
 {
-    pe_autojson json_t *json = read_json(at, path, err);
+    pe_autojson json_t *json = parse_json(text, name, err);
     if (!json)
         return -1;
-    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
+    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", name) : 0;
 }
 
 static int inline_example_file(json_t *example, const char *beside, struct pe_error *err)
@@ -151,7 +146,7 @@ static int inline_example_file(json_t *example, const char *beside, struct pe_er
     if (n < 0 || (size_t)n >= sizeof path)
         return pe_fail(err, PE_ERR_INVALID, "the path of the example file %s is too long", relative);
     pe_autobuf struct pe_buf text = {0};
-    if (pe_read_file(AT_FDCWD, path, METADATA_FILE_MAX, &text, err) < 0)
+    if (pe_read_file(AT_FDCWD, path, CATALOG_ENTRY_FILE_MAX, &text, err) < 0)
         return -1;
     if (json_object_set_new(example, "text", json_stringn((const char *)text.data, text.size)) < 0 ||
         json_object_del(example, "path") < 0)
@@ -163,7 +158,10 @@ int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_erro
 {
     size_t i = 0;
     json_t *example = NULL;
-    pe_autojson json_t *json = read_json(AT_FDCWD, path, err);
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_read_file(AT_FDCWD, path, CATALOG_ENTRY_FILE_MAX, &text, err) < 0)
+        return -1;
+    pe_autojson json_t *json = parse_json(&text, path, err);
     if (!json)
         return -1;
     json_array_foreach(json_object_get(json, "examples"), i, example)

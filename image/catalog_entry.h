@@ -12,6 +12,9 @@
 
 #include <jansson.h>
 
+/* Limit for the bytes of a pe.json file. */
+#define CATALOG_ENTRY_FILE_MAX (256u * 1024u)
+
 /* Add entrypoint, command, environment, working directory, user, stop signal and labels of an OCI
  * configuration (image-spec config.md). PE_ERR_MALFORMED when a field has the wrong type. */
 int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_error *err) PE_MUST_CHECK;
@@ -20,12 +23,14 @@ int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_err
  * and for a wrong value; PE_ERR_MALFORMED when `metadata` is not an object. */
 int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add the fields of the pe.json file at `path`, relative to the directory descriptor `at` or
- * AT_FDCWD. It may have 256 KiB. Errors as above, with the file's name. */
-int catalog_entry_add_file(json_t *fields, int at, const char *path, struct pe_error *err) PE_MUST_CHECK;
+/* Add the fields of a pe.json that has been read from an image. `name` is the file's name for
+ * messages. Errors as above, with that name. */
+int catalog_entry_add_text(json_t *fields, const struct pe_buf *text, const char *name,
+                           struct pe_error *err) PE_MUST_CHECK;
 
 /* Add the fields of the pe.json file at `path`, which the user named on the command line. Its
- * examples may have a "path", relative to the file, in place of "text". Errors as above. */
+ * examples may have a "path", relative to the file, in place of "text". PE_ERR_TOO_LARGE for more
+ * than CATALOG_ENTRY_FILE_MAX bytes; other errors as above. */
 int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Make the catalog entry: `fields`, plus digest and size of the rootfs, plus the ids of the user,

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "image/archive_kind.h"
 #include "image/catalog_entry.h"
 #include "image/source.h"
 #include "image/store_writer.h"
@@ -86,6 +87,17 @@ static int open_layers(const struct source *source, const struct oci_image *oci,
     return 0;
 }
 
+/* Add the metadata that a layout or an archive has in a file pe.json beside its index. */
+static int add_own_metadata(json_t *fields, const struct source *source, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    if (!source_has_file(source, "pe.json"))
+        return 0;
+    return source_read_file(source, "pe.json", CATALOG_ENTRY_FILE_MAX, &text, err) < 0
+               ? -1
+               : catalog_entry_add_text(fields, &text, "pe.json", err);
+}
+
 static int import_layers(const struct import_options *options, const struct source *source,
                          struct store_writer *writer, struct pe_image *image, struct pe_error *err)
 {
@@ -97,9 +109,7 @@ static int import_layers(const struct import_options *options, const struct sour
     struct flatten_options flattening = options->flatten;
     flattening.whiteouts = true;
     if (oci_read(source, &options->choice, &oci, err) < 0 ||
-        catalog_entry_add_config(fields, oci.config, err) < 0 ||
-        (!source->spooled && source_has_file(source, "pe.json") &&
-         catalog_entry_add_file(fields, source->directory, "pe.json", err) < 0) ||
+        catalog_entry_add_config(fields, oci.config, err) < 0 || add_own_metadata(fields, source, err) < 0 ||
         open_layers(source, &oci, &layers, err) < 0 ||
         flatten(layers.sources, layers.count, &flattening, writer->rootfs, options->progress, &made, err) <
             0 ||
@@ -187,11 +197,11 @@ static int import_file(const struct import_options *options, const char *path, s
 {
     const char *name = !strcmp(path, "-") ? "standard input" : path;
     pe_autoclose int fd = open_input(options, path, writer, err);
-    int is_image = fd >= 0 ? source_is_image_archive(fd, name, err) : -1;
-    if (is_image < 0)
+    enum archive_kind kind = ARCHIVE_OF_ROOTFS;
+    if (fd < 0 || archive_find_kind(fd, name, &kind, err) < 0)
         return -1;
     progress_report(options->progress, "reading %s", name);
-    if (!is_image)
+    if (kind == ARCHIVE_OF_ROOTFS)
         return import_tar(options, fd, name, writer, image, err);
     pe_autosource struct source source = {.directory = -1};
     if (source_spool_archive(fd, name, writer->spool, options->flatten.bytes_max, &source, err) < 0)

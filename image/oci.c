@@ -312,8 +312,21 @@ static int choose_saved(const json_t *list, const struct oci_choice *choice, con
                    choice->reference ? choice->reference : "");
 }
 
-/* Read the configuration. Its digest is part of its name, and the layers are checked against its
- * diff ids. */
+/* True if a name has a part of 64 hexadecimal digits that is not the digest. docker save, skopeo,
+ * crane and kaniko name the configuration after its digest, each with something else around it. jib
+ * calls it config.json. */
+static bool has_other_digest(const char *name, const char *digest)
+{
+    size_t size = 0;
+    for (const char *at = name; *at; at += size + !size) {
+        size = strspn(at, "0123456789abcdef");
+        if (size == 64 && memcmp(at, digest + strlen("sha256:"), size) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Read the configuration. The layers are checked against its diff ids. */
 static int read_saved_config(const struct source *source, const char *name, struct oci_image *image,
                              struct pe_error *err)
 {
@@ -321,7 +334,7 @@ static int read_saved_config(const struct source *source, const char *name, stru
     if (source_read_file(source, name, DOCUMENT_BYTES_MAX, &text, err) < 0 ||
         pe_sha256_digest(text.data, text.size, image->config_digest, err) < 0)
         return -1;
-    if (!strstr(name, image->config_digest + strlen("sha256:")))
+    if (has_other_digest(name, image->config_digest))
         return pe_fail(err, PE_ERR_INVALID, "%s has the digest %s, which is not the one in its name", name,
                        image->config_digest);
     image->config = parse(&text, name, err);

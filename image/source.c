@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "image/packed_tar.h"
 #include "image/tree.h"
 
 #include <archive.h>
@@ -36,90 +37,7 @@ int source_open_directory(const char *path, struct source *source, struct pe_err
     return source->directory >= 0 ? 0 : pe_fail_errno(err, "cannot open %s", path);
 }
 
-/* ---- archives ---- */
-
-static void cleanup_archive(struct archive **archive)
-{
-    if (*archive)
-        archive_read_free(*archive);
-}
-#define autoarchive __attribute__((cleanup(cleanup_archive)))
-
-static int fail_archive(struct archive *archive, const char *name, struct pe_error *err)
-{
-    const char *why = archive_error_string(archive);
-    return pe_fail(err, PE_ERR_MALFORMED, "%s: %s", name, why ? why : "not a tar archive");
-}
-
-static struct archive *open_archive(int fd, const char *name, struct pe_error *err)
-{
-    autoarchive struct archive *archive = archive_read_new();
-    if (!archive || lseek(fd, 0, SEEK_SET) < 0) {
-        pe_fail_errno(err, "cannot read %s", name);
-        return NULL;
-    }
-    int worst = archive_read_support_format_tar(archive);
-    worst |= archive_read_support_format_empty(archive);
-    worst |= archive_read_support_filter_gzip(archive);
-    worst |= archive_read_support_filter_zstd(archive);
-    worst |= archive_read_support_filter_bzip2(archive);
-    worst |= archive_read_support_filter_xz(archive);
-    worst |= archive_read_support_filter_lzma(archive);
-    worst |= archive_read_support_filter_lz4(archive);
-    worst |= archive_read_support_filter_compress(archive);
-    if (worst != ARCHIVE_OK || archive_read_open_fd(archive, fd, READ_BYTES) != ARCHIVE_OK) {
-        (void)fail_archive(archive, name, err);
-        return NULL;
-    }
-    return pe_steal_ptr(&archive);
-}
-
-static bool is_hex(const char *text, size_t size)
-{
-    return size == 64 && strspn(text, "0123456789abcdef") >= 64;
-}
-
-/* True if the first component of a path is one that only archives of images have. */
-static bool belongs_to_image(const char *path)
-{
-    static const char *const names[] = {"oci-layout", "index.json", "manifest.json", "repositories", "blobs"};
-    size_t size = strcspn(path, "/");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (size == strlen(names[i]) && !memcmp(path, names[i], size))
-            return true;
-    /* docker save writes a directory per layer and the configuration as <hex>.json; skopeo writes
-     * <hex>.tar. */
-    const char *dot = memchr(path, '.', size);
-    return is_hex(path, dot ? (size_t)(dot - path) : size) &&
-           (!dot || !strcmp(dot, ".json") || !strcmp(dot, ".tar"));
-}
-
-int source_is_image_archive(int fd, const char *name, struct pe_error *err)
-{
-    autoarchive struct archive *archive = open_archive(fd, name, err);
-    if (!archive)
-        return -1;
-    struct archive_entry *entry = NULL;
-    bool found = false;
-    for (size_t i = 0; i < MEMBERS_MAX; i++) {
-        char path[PATH_MAX];
-        int got = archive_read_next_header(archive, &entry);
-        if (got == ARCHIVE_EOF)
-            return found;
-        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return fail_archive(archive, name, err);
-        struct pe_error ignored;
-        const char *name_in_tar = archive_entry_pathname(entry);
-        if (!name_in_tar || tree_clean_path(name_in_tar, path, &ignored) < 0)
-            return 0;
-        if (*path && !belongs_to_image(path))
-            return 0;
-        found |= !strcmp(path, "manifest.json") || !strcmp(path, "oci-layout") || !strcmp(path, "index.json");
-    }
-    return 0;
-}
-
-/* ---- spooling ---- */
+/* ---- spooling archives ---- */
 
 struct spooling {
     struct archive *archive;
@@ -140,7 +58,7 @@ static int copy_content(struct spooling *spooling, size_t number, struct pe_erro
     for (;;) {
         la_ssize_t n = archive_read_data(spooling->archive, chunk, sizeof chunk);
         if (n < 0)
-            return fail_archive(spooling->archive, spooling->name, err);
+            return packed_tar_fail(spooling->archive, spooling->name, err);
         if (n == 0)
             return 0;
         if ((uint64_t)n > spooling->bytes_left)
@@ -215,7 +133,7 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
     source->directory = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (source->directory < 0)
         return pe_fail_errno(err, "cannot open %s", spool);
-    autoarchive struct archive *archive = open_archive(fd, name, err);
+    pe_autotar struct archive *archive = packed_tar_open(fd, name, err);
     if (!archive)
         return -1;
     struct spooling spooling = {archive, name, source, bytes_max};
@@ -225,7 +143,7 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
         if (got == ARCHIVE_EOF)
             return 0;
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return fail_archive(archive, name, err);
+            return packed_tar_fail(archive, name, err);
         if (spool_member(&spooling, entry, err) < 0)
             return pe_fail_context(err, "%s", name);
     }
@@ -234,14 +152,9 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
 /* ---- files ---- */
 
 /* The number of a member after following links, or -1. Of several members with one name the last
- * one counts. `wanted` may be written as the archive writes its names, as in "/layer.tar". */
-static ssize_t find_member(const struct source *source, const char *wanted)
+ * one counts. */
+static ssize_t find_member(const struct source *source, const char *name)
 {
-    char name_buffer[PATH_MAX];
-    const char *name = name_buffer;
-    struct pe_error ignored;
-    if (tree_clean_path(wanted, name_buffer, &ignored) < 0)
-        return -1;
     for (int links = 0; links < LINKS_MAX; links++) {
         ssize_t at = (ssize_t)source->count - 1;
         while (at >= 0 && strcmp(source->members[at].name, name) != 0)
@@ -255,16 +168,18 @@ static ssize_t find_member(const struct source *source, const char *wanted)
 
 int source_open_file(const struct source *source, const char *name, uint64_t *size, struct pe_error *err)
 {
-    char number[32];
-    const char *file = name;
+    char number[32], clean[PATH_MAX];
+    const char *file = clean;
+    /* Documents may write a name in another way than the archive, as in "/layer.tar". */
+    if (tree_clean_path(name, clean, err) < 0)
+        return -1;
     if (source->spooled) {
-        ssize_t at = find_member(source, name);
+        ssize_t at = find_member(source, clean);
         if (at < 0)
             return pe_fail(err, PE_ERR_NOT_FOUND, "the image has no file %s", name);
         snprintf(number, sizeof number, "%zd", at);
         file = number;
-    } else if (name[0] == '/' || strstr(name, ".."))
-        return pe_fail(err, PE_ERR_INVALID, "the file name %s is not allowed in an image", name);
+    }
     struct stat info;
     /* O_NONBLOCK, because opening a FIFO would block otherwise. */
     pe_autoclose int fd =

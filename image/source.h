@@ -30,11 +30,6 @@ void source_close(struct source *source);
 /* Open the directory at `path`. */
 int source_open_directory(const char *path, struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
-/* Find out from the member names whether the archive in the seekable file `fd` is an archive of an
- * image. Returns 1 if it is, and 0 if it is something else, such as a root filesystem. `name` is
- * used in messages. PE_ERR_MALFORMED when it is no tar archive. */
-int source_is_image_archive(int fd, const char *name, struct pe_error *err) PE_MUST_CHECK;
-
 /* Copy the files of an image's archive to the new directory `spool`. The caller closes `source`,
  * also after a failure. PE_ERR_TOO_LARGE when they have more than `bytes_max` bytes, PE_ERR_INVALID
  * for a name that is not allowed. */
@@ -42,6 +37,7 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
                          struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
 /* Open a file of the source and set `*size` to its size in bytes. The caller closes the descriptor.
+ * A name that begins with "/" is relative to the source's root.
  * Links in an archive are followed inside the archive. PE_ERR_NOT_FOUND when there is no such file,
  * PE_ERR_INVALID when it is not a regular file. */
 int source_open_file(const struct source *source, const char *name, uint64_t *size,

@@ -393,13 +393,19 @@ def test_users_are_found_in_the_images_own_files(tmp_path):
 
 
 def test_users_are_found_where_links_of_the_image_lead(tmp_path):
-    passwd = member("nix/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
+    passwd = member(
+        "nix/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"
+    )
     group = member("nix/group", b"app:x:1001:\nmore:x:7:app\n")
     lower = [member("nix", mode=0o755), passwd, group]
     etc = member("etc", mode=0o755)
     cases = {
         "absolute": [etc, symlink("etc/passwd", "/nix/passwd"), symlink("etc/group", "/nix/group")],
-        "relative": [etc, symlink("etc/passwd", "../nix/passwd"), symlink("etc/group", "../nix/group")],
+        "relative": [
+            etc,
+            symlink("etc/passwd", "../nix/passwd"),
+            symlink("etc/group", "../nix/group"),
+        ],
         "directory": [symlink("etc", "/nix")],
         "chain": [
             symlink("etc", "a/b"),
@@ -419,7 +425,9 @@ def test_users_are_found_where_links_of_the_image_lead(tmp_path):
             entry, _ = imported_tree(tmp_path, layout.path)
             assert entry["user"] == {"name": "app", "uid": 1000, "gid": 1000, "groups": [7]}, name
             assert "HOME=/home/app" in entry["env"], name
-    layout = Layout(f"{tmp_path}/group").add([make_tar(lower + cases["relative"])], {"User": "0:app"})
+    layout = Layout(f"{tmp_path}/group").add(
+        [make_tar(lower + cases["relative"])], {"User": "0:app"}
+    )
     assert imported_tree(tmp_path, layout.path)[0]["user"]["gid"] == 1001, "group"
     for name, members in {
         "loop": [etc, symlink("etc/passwd", "passwd")],
