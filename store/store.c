@@ -187,6 +187,8 @@ int pe_store_open_rootfs(const char *store, const struct pe_image *image, struct
     }
     struct stat info;
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "the image %s has been removed or replaced", image->name);
     if (fd < 0 || fstat(fd, &info) < 0)
         return pe_fail_errno(err, "cannot open %s", path);
     if (!S_ISREG(info.st_mode) || info.st_size == 0 || info.st_size % PE_PMEM_ALIGN)

@@ -41,8 +41,9 @@ const struct pe_image *pe_store_find(const struct pe_store_images *images, const
                                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Open an image's rootfs read-only, with O_CLOEXEC. The caller closes the descriptor.
- * PE_ERR_INTERNAL when the file cannot be opened, or when its size is not a positive multiple of 2
- * MiB. */
+ * PE_ERR_NOT_FOUND when the image has been removed or replaced since `image` was read,
+ * PE_ERR_INTERNAL when the file cannot be opened otherwise, or when its size is not a positive
+ * multiple of 2 MiB. */
 int pe_store_open_rootfs(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -24,6 +24,9 @@
  * idle. */
 #define GO_DOUBT_US 200000u
 
+/* How often a job looks up its image if the image is replaced all the time. */
+#define IMAGE_LOOKUPS 5
+
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
@@ -216,21 +219,36 @@ static int start_machine(struct job_state *state, struct pe_error *err)
     return failed;
 }
 
-/* Use the slot's VM if it has the rootfs of the job's image, and start another one if it has not.
- */
-static enum step choose_machine(struct job_state *state, struct pe_error *err)
+static enum step find_image(struct job_state *state, struct pe_error *err)
 {
     struct job_run *run = state->run;
+    pe_store_images_free(&state->images);
     if (pe_store_list(run->config->store, &state->images, err) < 0)
         return STEP_REFUSED;
     state->image = pe_store_find(&state->images, run->message->job.image, err);
     if (!state->image)
         return STEP_REFUSED;
     strcpy(run->warm_image, state->image->name);
-    if (machine_is_for(run->machine, state->image))
-        return STEP_OK;
-    machine_discard(run->machine);
-    return start_machine(state, err) < 0 ? STEP_REFUSED : STEP_OK;
+    return STEP_OK;
+}
+
+/* Use the slot's VM if it has the rootfs of the job's image, and start another one if it has not.
+ * An image can be replaced after its catalog entry was read and before its rootfs is opened. The
+ * name is then looked up again. */
+static enum step choose_machine(struct job_state *state, struct pe_error *err)
+{
+    struct job_run *run = state->run;
+    for (int lookup = 1;; lookup++) {
+        if (find_image(state, err) != STEP_OK)
+            return STEP_REFUSED;
+        if (machine_is_for(run->machine, state->image))
+            return STEP_OK;
+        machine_discard(run->machine);
+        if (start_machine(state, err) == 0)
+            return STEP_OK;
+        if (err->kind != PE_ERR_NOT_FOUND || lookup == IMAGE_LOOKUPS)
+            return STEP_REFUSED;
+    }
 }
 
 static enum step await_ready_line(const struct job_run *run, struct pe_error *err)
