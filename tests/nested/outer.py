@@ -10,7 +10,7 @@ from fixtures.paths import program
 from fixtures.service import Service
 from fixtures.waiting import PATIENCE, eventually
 
-LONG = 30 * PATIENCE  # everything is emulated twice, and the machine may be busy
+LONG = 10 * PATIENCE  # everything is emulated twice, and the machine may be busy
 KVM, KVM_GROUP, KVM_NUMBER = "/dev/kvm", 104, (10, 232)
 
 
