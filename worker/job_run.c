@@ -362,7 +362,7 @@ static void complete_result(struct job_state *state)
     struct pe_result *result = &state->output.result;
     snprintf(result->image, sizeof result->image, "%s", state->image->name);
     snprintf(result->image_digest, sizeof result->image_digest, "%s", state->image->digest);
-    result->isolation = vm_isolation(&state->run->config->vm);
+    result->isolation = vm_isolation(state->run->config->vm.accel);
     settle_steps(state, result->step_us);
     /* The guest writes its output before `done`, but that time belongs to the output phase. */
     uint64_t writing_us = result->step_us[PE_STEP_OUTPUT];

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* The value of --ahead if it was not given. */
@@ -30,9 +31,10 @@
 
 struct settings {
     const char *server, *token_file, *store, *name, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
-        *uml_kernel, *user;
+        *uml_kernel, *user, *isolation;
     const char *state, *run, *metrics;
     struct pe_option_list warm;
+    struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
@@ -66,8 +68,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->run},
         {"metrics-file", 0, "FILE", "write metrics to FILE every 10 s, in Prometheus' text format",
          PE_OPTION_TEXT, &settings->metrics},
-        {"vmm", 0, "ENGINE", "auto (the default: the best that works) or an engine, as qemu+tcg+snapshot",
+        {"vmm", 0, "ENGINE", "auto (the default: the best that works), kvm, uml, tcg or an engine's name",
          PE_OPTION_TEXT, &settings->vmm},
+        {"isolation", 0, "KINDS", "use only engines with these: hardware, kernel, emulation", PE_OPTION_TEXT,
+         &settings->isolation},
         {"probe-again", 0, NULL, "try every engine again, instead of using the remembered result",
          PE_OPTION_FLAG, &settings->probe_again},
         {"templates", 0, "MIB", "bound on templates on disk, and in memory (default 4096)", PE_OPTION_NUMBER,
@@ -111,6 +115,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         settings->ahead = settings->slots / 4;
     if (settings->ahead > settings->slots)
         return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
+    if (settings->isolation && pe_isolation_set_parse(settings->isolation, &settings->isolation_set, err) < 0)
+        return pe_fail_context(err, "--isolation");
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
         return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
@@ -211,11 +217,15 @@ static const char *default_run_dir(char *path, size_t size)
 static int make_folders(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     static char base[256], run_dir[PATH_MAX];
+    char kinds[PE_ISOLATION_TEXT_MAX];
     if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) <
         0)
         return -1;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
-    snprintf(settings->engine_path, sizeof settings->engine_path, "%s/engines", settings->state);
+    /* A worker with --isolation remembers its engine apart from one without, so that pe-run, which
+     * passes on that option of its own, does not try the engines again each time. */
+    snprintf(settings->engine_path, sizeof settings->engine_path, "%s/engines%s%s", settings->state,
+             settings->isolation ? "-" : "", pe_isolation_set_print(settings->isolation_set, "+", kinds));
     if (!settings->run)
         settings->run = default_run_dir(base, sizeof base);
     config->template_dir = settings->template_path;
@@ -261,15 +271,25 @@ static int make_config(struct settings *settings, struct worker_config *config, 
     return make_folders(settings, config, err);
 }
 
+static enum engine_uml uml_state(const struct settings *settings)
+{
+    struct utsname system;
+    if (uname(&system) < 0 || strcmp(system.machine, "x86_64") != 0)
+        return ENGINE_UML_NONE;
+    return access(settings->uml_kernel, X_OK) == 0 ? ENGINE_UML_HAS_KERNEL : ENGINE_UML_NO_KERNEL;
+}
+
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    const struct probe probe = {
-        .wanted = settings->vmm, .result_file = settings->engine_path, .again = settings->probe_again};
+    const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
+                                .result_file = settings->engine_path,
+                                .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
         return -1;
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
            config->engine_reason, config->server);
+    pe_log(PE_LOG_INFO, "%s", engine_explain(config->vm.accel, uml_state(settings)));
     config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
     return config->metrics ? supervisor_run(config, err) : -1;

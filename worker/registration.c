@@ -56,7 +56,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
     read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
     snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine_reason);
-    message.hello.isolation = vm_isolation(&config->vm);
+    message.hello.isolation = vm_isolation(config->vm.accel);
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;
     message.hello.draining = draining;

@@ -183,7 +183,7 @@ static void write_metrics(const struct supervisor *supervisor)
     struct pe_error err;
     const struct worker_config *config = supervisor->config;
     if (!config->metrics_file ||
-        metrics_write(config->metrics, vm_isolation(&config->vm), config->metrics_file, &err) == 0 ||
+        metrics_write(config->metrics, vm_isolation(config->vm.accel), config->metrics_file, &err) == 0 ||
         complained)
         return;
     pe_log(PE_LOG_WARN, "cannot write the metrics: %s", err.message);

@@ -56,6 +56,13 @@ static int try(void *context, const struct engine *engine, struct pe_error *err)
     return number < host->broken ? pe_fail(err, PE_ERR_INTERNAL, "%s", host->why(number)) : 0;
 }
 
+static int choose(const struct engine *engines, size_t count, const char *name, struct host *host,
+                  const struct engine **chosen, char reason[ENGINE_REASON_MAX], struct pe_error *err)
+{
+    const struct engine_wish wish = {.name = name};
+    return engine_select(engines, count, &wish, try, host, chosen, reason, err);
+}
+
 static void check_order(const char *machine, const char *const *wanted)
 {
     struct engine engines[ENGINES_MAX];
@@ -110,7 +117,7 @@ static void check_walk_down(const char *machine, size_t broken)
     struct pe_error err;
     size_t count = engines_for_machine(machine, engines);
     struct host host = {.broken = broken, .why = different};
-    assert_int_equal(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err), 0);
+    assert_int_equal(choose(engines, count, "auto", &host, &chosen, reason, &err), 0);
     assert_ptr_equal(chosen, &engines[broken]);
     assert_int_equal(host.tried, broken + 1);
     assert_int_equal(strncmp(reason, engines[broken].name, strlen(engines[broken].name)), 0);
@@ -139,7 +146,7 @@ static void engines_that_fail_alike_share_one_reason(void **state)
     struct host host = {.broken = 4, .why = same};
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
-    assert_int_equal(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err), 0);
+    assert_int_equal(choose(engines, count, "auto", &host, &chosen, reason, &err), 0);
     assert_string_equal(reason,
                         "qemu+tcg+snapshot; not cloud-hypervisor+kvm+snapshot, cloud-hypervisor+kvm+boot, "
                         "qemu+kvm+snapshot, qemu+kvm+boot: there is no /dev/kvm");
@@ -154,12 +161,12 @@ static void an_engine_that_is_asked_for_is_the_only_one_tried(void **state)
     struct host host = {0};
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
-    assert_int_equal(engine_select(engines, count, "qemu+tcg+boot", try, &host, &chosen, reason, &err), 0);
+    assert_int_equal(choose(engines, count, "qemu+tcg+boot", &host, &chosen, reason, &err), 0);
     assert_string_equal(chosen->name, "qemu+tcg+boot");
     assert_string_equal(reason, "qemu+tcg+boot (asked for)");
     assert_int_equal(host.tried, 1);
     host = (struct host){.broken = 1, .why = same};
-    assert_true(engine_select(engines, count, "qemu+kvm+boot", try, &host, &chosen, reason, &err) < 0);
+    assert_true(choose(engines, count, "qemu+kvm+boot", &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, 1);
     assert_error(err, PE_ERR_INTERNAL, "not qemu+kvm+boot: there is no /dev/kvm");
 }
@@ -173,12 +180,69 @@ static void an_unknown_engine_is_refused_with_the_names_of_others(void **state)
     struct host host = {0};
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
-    assert_true(
-        engine_select(engines, count, "qemu+kvm+snapshot,pmu=off", try, &host, &chosen, reason, &err) < 0);
+    assert_true(choose(engines, count, "qemu+kvm+snapshot,pmu=off", &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, 0);
     assert_error(err, PE_ERR_INVALID, "there is no engine 'qemu+kvm+snapshot,pmu=off'");
     assert_error(err, PE_ERR_INVALID, "cloud-hypervisor+kvm+snapshot");
     assert_error(err, PE_ERR_INVALID, "uml+boot");
+}
+
+static void check_family(const char *name, struct pe_isolation_set isolation, size_t broken,
+                         const char *chosen_name)
+{
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
+    struct pe_error err;
+    struct host host = {.broken = broken, .why = different};
+    const struct engine_wish wish = {.name = name, .isolation = isolation};
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_int_equal(engine_select(engines, count, &wish, try, &host, &chosen, reason, &err), 0);
+    assert_string_equal(chosen->name, chosen_name);
+}
+
+static void a_family_stands_for_its_best_engine_that_works(void **state)
+{
+    const struct pe_isolation_set any = {0};
+    (void)state;
+    check_family("kvm", any, 0, "cloud-hypervisor+kvm+snapshot");
+    check_family("kvm", any, 2, "qemu+kvm+snapshot");
+    check_family("tcg", any, 0, "qemu+tcg+snapshot");
+    check_family("tcg", any, 1, "qemu+tcg+boot");
+    check_family("qemu", any, 2, "qemu+tcg+snapshot");
+    check_family("cloud-hypervisor", any, 1, "cloud-hypervisor+kvm+boot");
+    check_family("uml", any, 0, "uml+boot");
+}
+
+static void only_engines_with_the_isolation_that_is_asked_for_are_tried(void **state)
+{
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
+    struct pe_error err;
+    struct host host = {.broken = ENGINES_MAX, .why = different};
+    struct engine_wish wish = {.name = "auto", .isolation = pe_isolation_set_of(PE_ISOLATION_HARDWARE)};
+    (void)state;
+    check_family("auto", pe_isolation_set_of(PE_ISOLATION_EMULATION), 0, "qemu+tcg+snapshot");
+    check_family("qemu", pe_isolation_set_of(PE_ISOLATION_EMULATION), 0, "qemu+tcg+snapshot");
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_true(engine_select(engines, count, &wish, try, &host, &chosen, reason, &err) < 0);
+    assert_int_equal(host.tried, 4);
+    assert_error(err, PE_ERR_INTERNAL,
+                 "no engine with the isolation hardware works on this host: not cloud-");
+    wish.name = "tcg";
+    assert_true(engine_select(engines, count, &wish, try, &host, &chosen, reason, &err) < 0);
+    assert_error(err, PE_ERR_INVALID, "no engine 'tcg' of this machine has the isolation hardware");
+}
+
+static void every_engine_is_explained_with_what_would_be_better(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(engine_explain(VM_ACCEL_KVM, ENGINE_UML_HAS_KERNEL), "hardware virtualization"));
+    assert_non_null(strstr(engine_explain(VM_ACCEL_NONE, ENGINE_UML_HAS_KERNEL), "/dev/kvm that works"));
+    assert_non_null(strstr(engine_explain(VM_ACCEL_TCG, ENGINE_UML_NO_KERNEL), "make uml-kernel"));
+    assert_null(strstr(engine_explain(VM_ACCEL_TCG, ENGINE_UML_HAS_KERNEL), "make uml-kernel"));
+    assert_null(strstr(engine_explain(VM_ACCEL_TCG, ENGINE_UML_NONE), "User Mode Linux"));
 }
 
 static void user_mode_linux_is_tried_only_if_it_is_asked_for(void **state)
@@ -190,9 +254,9 @@ static void user_mode_linux_is_tried_only_if_it_is_asked_for(void **state)
     struct host host = {.broken = 6, .why = different};
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
-    assert_true(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err) < 0);
+    assert_true(choose(engines, count, "auto", &host, &chosen, reason, &err) < 0);
     assert_null(strstr(err.message, "uml+boot"));
-    assert_int_equal(engine_select(engines, count, "uml+boot", try, &host, &chosen, reason, &err), 0);
+    assert_int_equal(choose(engines, count, "uml+boot", &host, &chosen, reason, &err), 0);
     assert_string_equal(reason, "uml+boot (asked for)");
     assert_ptr_equal(chosen->driver, &vmm_uml);
     assert_int_equal(chosen->accel, VM_ACCEL_NONE);
@@ -207,7 +271,7 @@ static void a_host_on_which_nothing_works_is_told_every_reason(void **state)
     struct host host = {.broken = ENGINES_MAX, .why = different};
     (void)state;
     size_t count = engines_for_machine("x86_64", engines);
-    assert_true(engine_select(engines, count, "auto", try, &host, &chosen, reason, &err) < 0);
+    assert_true(choose(engines, count, "auto", &host, &chosen, reason, &err) < 0);
     assert_int_equal(host.tried, count - 1); /* the last one is tried on request only */
     assert_null(chosen);
     for (size_t i = 0; i + 1 < count; i++)
@@ -224,6 +288,9 @@ int main(void)
         cmocka_unit_test(engines_that_fail_alike_share_one_reason),
         cmocka_unit_test(an_engine_that_is_asked_for_is_the_only_one_tried),
         cmocka_unit_test(an_unknown_engine_is_refused_with_the_names_of_others),
+        cmocka_unit_test(a_family_stands_for_its_best_engine_that_works),
+        cmocka_unit_test(only_engines_with_the_isolation_that_is_asked_for_are_tried),
+        cmocka_unit_test(every_engine_is_explained_with_what_would_be_better),
         cmocka_unit_test(user_mode_linux_is_tried_only_if_it_is_asked_for),
         cmocka_unit_test(a_host_on_which_nothing_works_is_told_every_reason),
     };

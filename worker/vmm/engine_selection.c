@@ -45,6 +45,11 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
     return count;
 }
 
+static bool is_automatic(const struct engine_wish *wish)
+{
+    return !strcmp(wish->name, "auto");
+}
+
 /* A text under construction. It is cut when it is full. */
 struct text {
     char *bytes;
@@ -75,22 +80,53 @@ static void append_failure(struct text *text, const char *name, const char *why,
     }
 }
 
-int engine_select(const struct engine *engines, size_t count, const char *wanted, engine_try try,
+/* Whether `name` is that of the engine, or of one of its families: the first part of the name is the
+ * VMM, and the second one can be the accelerator. */
+static bool is_called(const struct engine *engine, const char *name)
+{
+    char accel[8];
+    snprintf(accel, sizeof accel, "%s+", name);
+    return !strcmp(name, engine->name) || !strcmp(name, engine->driver->name) ||
+           (engine->accel != VM_ACCEL_NONE && !strcmp(accel, name_of(engine->accel)));
+}
+
+static bool is_wanted(const struct engine *engine, const struct engine_wish *wish)
+{
+    if (!pe_isolation_accepted(wish->isolation, vm_isolation(engine->accel)))
+        return false;
+    return is_automatic(wish) ? !engine->on_request : is_called(engine, wish->name);
+}
+
+static int fail_without_engine(const struct engine *engines, size_t count, const struct engine_wish *wish,
+                               struct pe_error *err)
+{
+    char kinds[PE_ISOLATION_TEXT_MAX];
+    if (wish->isolation.bits)
+        return pe_fail(err, PE_ERR_INVALID, "no engine '%s' of this machine has the isolation %s", wish->name,
+                       pe_isolation_set_print(wish->isolation, " or ", kinds));
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "there is no engine '%s'; there are auto, kvm, uml, tcg, qemu, cloud-hypervisor, and names "
+        "from %s to %s",
+        wish->name, engines[0].name, engines[count - 1].name);
+}
+
+int engine_select(const struct engine *engines, size_t count, const struct engine_wish *wish, engine_try try,
                   void *context, const struct engine **chosen, char reason[ENGINE_REASON_MAX],
                   struct pe_error *err)
 {
     char failures[ENGINE_REASON_MAX - ENGINE_NAME_MAX - 8] = "", before[256] = "";
     struct text text = {.bytes = failures, .size = sizeof failures};
-    bool automatic = !strcmp(wanted, "auto"), known = automatic;
+    bool known = false;
     for (size_t i = 0; i < count; i++) {
         struct pe_error why;
-        if (automatic ? engines[i].on_request : strcmp(wanted, engines[i].name) != 0)
+        if (!is_wanted(&engines[i], wish))
             continue;
         known = true;
         if (try(context, &engines[i], &why) == 0) {
             *chosen = &engines[i];
-            snprintf(reason, ENGINE_REASON_MAX, "%s%s%s%s", engines[i].name, automatic ? "" : " (asked for)",
-                     failures[0] ? "; " : "", failures);
+            snprintf(reason, ENGINE_REASON_MAX, "%s%s%s%s", engines[i].name,
+                     is_automatic(wish) ? "" : " (asked for)", failures[0] ? "; " : "", failures);
             return 0;
         }
         char cut[sizeof before];
@@ -99,10 +135,40 @@ int engine_select(const struct engine *engines, size_t count, const char *wanted
         memcpy(before, cut, sizeof before);
     }
     if (!known)
-        return pe_fail(err, PE_ERR_INVALID,
-                       "there is no engine '%s'; the first engine is %s, and the last %s", wanted,
-                       engines[0].name, engines[count - 1].name);
-    return pe_fail(err, PE_ERR_INTERNAL, "no engine works on this host: %s", failures);
+        return fail_without_engine(engines, count, wish, err);
+    char kinds[PE_ISOLATION_TEXT_MAX];
+    return pe_fail(err, PE_ERR_INTERNAL, "no engine%s%s works on this host: %s",
+                   wish->isolation.bits ? " with the isolation " : "",
+                   pe_isolation_set_print(wish->isolation, " or ", kinds), failures);
+}
+
+const char *engine_explain(enum vm_accel accel, enum engine_uml uml)
+{
+    static const char *const emulation[] = {
+        [ENGINE_UML_NONE] =
+            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
+            "would give hardware isolation and native speed.",
+        [ENGINE_UML_NO_KERNEL] =
+            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
+            "would give hardware isolation, and User Mode Linux (`make uml-kernel`, then pe-worker --vmm "
+            "uml) "
+            "runs programs at native speed on any host.",
+        [ENGINE_UML_HAS_KERNEL] =
+            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
+            "would give hardware isolation, and User Mode Linux (pe-worker --vmm uml) runs programs at "
+            "native "
+            "speed on any host.",
+    };
+    switch (accel) {
+    case VM_ACCEL_KVM:
+        return "Jobs are isolated by hardware virtualization (KVM), the strongest isolation that there is.";
+    case VM_ACCEL_NONE:
+        return "Jobs are isolated by a guest kernel in an ordinary process (User Mode Linux); a host with a "
+               "/dev/kvm that works would give hardware isolation.";
+    case VM_ACCEL_TCG:
+        break;
+    }
+    return emulation[uml];
 }
 
 void engine_apply(const struct engine *engine, struct vm_host *host)

@@ -46,13 +46,31 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
 /* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */
 typedef int (*engine_try)(void *context, const struct engine *engine, struct pe_error *err);
 
-/* Try the engines in order until one works, and set `*chosen` to it. `wanted` is "auto", or the
- * name of the only engine to try. `reason`, which is meant for people, names the chosen engine and
- * says why each better one does not work. Fails with PE_ERR_INVALID if no engine is called
- * `wanted`, and with PE_ERR_INTERNAL and all reasons if none works. */
-int engine_select(const struct engine *engines, size_t count, const char *wanted, engine_try try,
+/* Which engines may be used. */
+struct engine_wish {
+    const char *name;                  /* "auto", the name of an engine, or of a family of engines: a VMM
+                                          ("qemu", "cloud-hypervisor", "uml") or "kvm" or "tcg" */
+    struct pe_isolation_set isolation; /* empty: any */
+};
+
+/* Try the engines of the wish in order until one works, and set `*chosen` to it. `reason`, which is
+ * meant for people, names the chosen engine and says why each better one does not work. Fails with
+ * PE_ERR_INVALID if no engine of this machine fits the wish, and with PE_ERR_INTERNAL and all
+ * reasons if none works. */
+int engine_select(const struct engine *engines, size_t count, const struct engine_wish *wish, engine_try try,
                   void *context, const struct engine **chosen, char reason[ENGINE_REASON_MAX],
                   struct pe_error *err) PE_MUST_CHECK;
+
+/* What is known about User Mode Linux on a host that does not use it. */
+enum engine_uml {
+    ENGINE_UML_NONE,       /* there is none for this machine */
+    ENGINE_UML_NO_KERNEL,  /* its kernel has not been compiled */
+    ENGINE_UML_HAS_KERNEL, /* its kernel is there */
+};
+
+/* One sentence about what isolates the jobs of a host with this accelerator, and what would be
+ * stronger or faster and how to get it. */
+const char *engine_explain(enum vm_accel accel, enum engine_uml uml);
 
 /* Make `host` use the engine, which must outlive it. */
 void engine_apply(const struct engine *engine, struct vm_host *host);

@@ -128,9 +128,9 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added =
-        pe_buf_printf(text, &ignored, "1 %s %s %s uid=%d kvm=%d,%d", probe->wanted, system.machine,
-                      system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
+    int added = pe_buf_printf(text, &ignored, "2 %s,%u %s %s uid=%d kvm=%d,%d", probe->wish.name,
+                              probe->wish.isolation.bits, system.machine, system.release, (int)geteuid(),
+                              access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);
@@ -211,7 +211,7 @@ int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
         (engine = find_engine(engines, count, remembered.engine))) {
         snprintf(reason, ENGINE_REASON_MAX, "%s", remembered.reason);
     } else {
-        if (engine_select(engines, count, probe->wanted, try_engine, host, &engine, reason, err) < 0)
+        if (engine_select(engines, count, &probe->wish, try_engine, host, &engine, reason, err) < 0)
             return -1;
         if (remember(probe->result_file, (const char *)now.data, engine, reason, &fault) < 0)
             pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);

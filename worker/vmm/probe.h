@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct probe {
-    const char *wanted;      /* "auto", or the name of an engine */
+    struct engine_wish wish;
     const char *result_file; /* keeps the result between two starts */
     bool again;              /* ignore the result of an earlier start */
 };

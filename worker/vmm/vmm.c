@@ -53,14 +53,6 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
     return 0;
 }
 
-enum pe_isolation vm_isolation(const struct vm_host *host)
-{
-    static const enum pe_isolation of[] = {[VM_ACCEL_TCG] = PE_ISOLATION_EMULATION,
-                                           [VM_ACCEL_KVM] = PE_ISOLATION_HARDWARE,
-                                           [VM_ACCEL_NONE] = PE_ISOLATION_KERNEL};
-    return of[host->accel];
-}
-
 /* The seal allows private mappings, which clones use. A VMM that was taken over cannot write to the
  * file. */
 static int seal(int fd, struct pe_error *err)

@@ -25,6 +25,20 @@ enum vm_accel {
     VM_ACCEL_NONE, /* the guest's programs are processes of the host (User Mode Linux) */
 };
 
+/* What isolates the VMs of a host with this accelerator. */
+static inline enum pe_isolation vm_isolation(enum vm_accel accel)
+{
+    switch (accel) {
+    case VM_ACCEL_KVM:
+        return PE_ISOLATION_HARDWARE;
+    case VM_ACCEL_NONE:
+        return PE_ISOLATION_KERNEL;
+    case VM_ACCEL_TCG:
+        break;
+    }
+    return PE_ISOLATION_EMULATION;
+}
+
 /* What all VMs of a host have in common. The texts must outlive every VM. */
 struct vm_host {
     const struct vmm_driver *driver;
@@ -118,9 +132,6 @@ void vm_last_log_line(const struct vm *vm, char *text, size_t size);
  * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something
  * that we need, and with PE_ERR_INTERNAL if the program does not work. */
 int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err) PE_MUST_CHECK;
-
-/* What isolates the VMs of this host. */
-enum pe_isolation vm_isolation(const struct vm_host *host);
 
 /* Remove the folders of VMs whose owner was killed. Call it at the start, before there is a VM. */
 void vm_sweep_run_dir(const char *run_dir);
