@@ -59,7 +59,7 @@ static int start_service(struct job_client *client, struct pe_error *err)
                                         .progress = &client->progress};
     if (client->profile.server || client->has_service)
         return 0;
-    if (service_start(&client->service, client->image, &style, err) < 0)
+    if (service_start(&client->service, client->image, client->options.isolation, &style, err) < 0)
         return -1;
     client->has_service = true;
     return 0;

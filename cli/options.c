@@ -65,6 +65,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->timeout},
         {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
          &options->output},
+        {"isolation", 0, "KINDS", "accept only these: hardware, kernel, emulation", PE_OPTION_TEXT,
+         &options->isolation},
         {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
         {"json", 0, NULL, "print the complete result as JSON", PE_OPTION_FLAG, &options->json},
         {"no-cache", 0, NULL, "run even if the result is cached", PE_OPTION_FLAG, &options->no_cache},
@@ -167,6 +169,18 @@ static int set_timeout(json_t *job, const char *text, struct pe_error *err)
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
+static int set_isolation(json_t *job, const char *names, struct pe_error *err)
+{
+    struct pe_isolation_set set;
+    pe_autojson json_t *kinds = json_array();
+    if (pe_isolation_set_parse(names, &set, err) < 0)
+        return pe_fail_context(err, "--isolation");
+    for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
+        if (pe_isolation_set_has(set, (enum pe_isolation)i))
+            json_array_append_new(kinds, json_string(pe_isolation_name((enum pe_isolation)i)));
+    return json_object_set(job, "isolation", kinds) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
 static int fill_job(json_t *job, const struct cli_options *options, const struct input_files *files,
                     struct pe_error *err)
 {
@@ -177,6 +191,8 @@ static int fill_job(json_t *job, const struct cli_options *options, const struct
     if (files->stdin_name && set_text(job, "stdin", files->stdin_name, err) < 0)
         return -1;
     if (options->timeout && set_timeout(job, options->timeout, err) < 0)
+        return -1;
+    if (options->isolation && set_isolation(job, options->isolation, err) < 0)
         return -1;
     return json_object_set_new(job, "cache", json_boolean(!options->no_cache)) == 0
                ? 0

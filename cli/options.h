@@ -12,7 +12,7 @@
 
 struct cli_options {
     const char *server, *profile; /* arguments of --server and --profile, see cli/profile.h */
-    const char *standard_input, *timeout, *output;
+    const char *standard_input, *timeout, *output, *isolation;
     struct pe_option_list env;
     bool json, verbose, no_cache, quiet, watch;
 

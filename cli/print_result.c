@@ -60,6 +60,8 @@ static void print_timing(const struct pe_result *result)
             pe_status_name(result->status), result->cached ? " (from the cache)" : "",
             (double)result->wall_us / 1e6, (double)result->user_us / 1e6, (double)result->system_us / 1e6,
             (unsigned long long)(result->max_rss_kib / 1024));
+    if (result->isolation != PE_ISOLATION_UNKNOWN)
+        fprintf(stderr, " isolation %s;", pe_isolation_name(result->isolation));
     for (int phase = 0; phase < PE_PHASES; phase++)
         fprintf(stderr, " %s %.0f ms", pe_phase_names[phase], (double)result->phase_us[phase] / 1e3);
     fputc('\n', stderr);

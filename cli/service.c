@@ -131,15 +131,25 @@ static int wait_for_worker(struct service *service, const struct service_style *
     return 0;
 }
 
-static int start_worker(struct service *service, const char *image, bool is_verbose, struct pe_error *err)
+static int start_worker(struct service *service, const char *image, const char *isolation, bool is_verbose,
+                        struct pe_error *err)
 {
-    const char *argv[] = {NULL,     "--server", service->url,        "--slots", "1",
-                          "--warm", image,      "--die-with-parent", NULL};
+    const char *argv[] = {NULL,
+                          "--server",
+                          service->url,
+                          "--slots",
+                          "1",
+                          "--warm",
+                          image,
+                          "--die-with-parent",
+                          isolation ? "--isolation" : NULL,
+                          isolation,
+                          NULL};
     return child_start(&service->children[SERVICE_WORKER], "pe-worker", argv, -1, is_verbose, err);
 }
 
-int service_start(struct service *service, const char *image, const struct service_style *style,
-                  struct pe_error *err)
+int service_start(struct service *service, const char *image, const char *isolation,
+                  const struct service_style *style, struct pe_error *err)
 {
     *service = (struct service){.children = {{.log_fd = -1}, {.log_fd = -1}}};
     if (!style->is_quiet)
@@ -149,7 +159,7 @@ int service_start(struct service *service, const char *image, const struct servi
         return -1;
     snprintf(service->url, sizeof service->url, "unix:%s/lb.sock", service->directory.path);
     if (start_balancer(service, style, err) == 0 &&
-        start_worker(service, image, style->is_verbose, err) == 0 &&
+        start_worker(service, image, isolation, style->is_verbose, err) == 0 &&
         wait_for_worker(service, style, err) == 0)
         return 0;
     progress_clear(style->progress);

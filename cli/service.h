@@ -26,12 +26,13 @@ struct service {
     struct child children[SERVICE_CHILDREN];
 };
 
-/* Start the balancer and the worker, and wait until the worker is registered. Progress is reported
+/* Start the balancer and the worker, and wait until the worker is registered. `isolation` is the
+ * worker's option --isolation, or NULL. Progress is reported
  * on `style->progress`, or as a line on stderr every few seconds if that is off and `is_quiet` is
  * not set. On failure both programs are stopped again and their last log lines are shown.
  * PE_ERR_LOST when one of them exited or took too long, PE_ERR_CANCELED after a signal. */
-int service_start(struct service *service, const char *image, const struct service_style *style,
-                  struct pe_error *err) PE_MUST_CHECK;
+int service_start(struct service *service, const char *image, const char *isolation,
+                  const struct service_style *style, struct pe_error *err) PE_MUST_CHECK;
 
 /* PE_ERR_LOST when one of the programs has exited. Has the type of http_server.check. */
 int service_check(void *service, struct pe_error *err) PE_MUST_CHECK;

@@ -62,6 +62,9 @@ export function phasesOf(run) {
   return PHASES.map(([name, title]) => ({ name, title, us: Math.round(values[name]) })).filter((phase) => phase.us > 0);
 }
 
+/** @type {Record<string, string>} */
+const ISOLATIONS = { hardware: "hardware", kernel: "a guest kernel", emulation: "emulation" };
+
 /** A bar of the phases, with a table in its details. @param {import("./service.js").Run} run */
 export function drawTimes(run) {
   const phases = phasesOf(run);
@@ -78,6 +81,8 @@ export function drawTimes(run) {
     ["processor time of the program", formatTime((usage.user_ms + usage.system_ms) * 1000)],
     ["its most memory", formatBytes(usage.max_rss_kib * 1024)],
   ] : [];
+  const isolation = ISOLATIONS[run.result.isolation ?? ""];
+  if (isolation) facts.push(["what isolated it from the host", isolation]);
   const factRows = facts.map(([title, value]) => h("tr", {}, h("td", {}, title), h("td", { class: "number" }, value)));
   return h("details", { class: "times" },
     h("summary", { title: "Where the time went" }, h("span", { class: "total" }, formatTime(Math.round(run.elapsed * 1000))), bar),

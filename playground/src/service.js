@@ -5,7 +5,7 @@
 import { parseEnvironment } from "./project.js";
 
 /**
- * @typedef {{status: string, exit_code: number|null, signal: number|null, reason?: string, image: string, image_digest: string,
+ * @typedef {{status: string, exit_code: number|null, signal: number|null, reason?: string, image: string, image_digest: string, isolation?: string|null,
  *            usage: {wall_ms: number, user_ms: number, system_ms: number, max_rss_kib: number}, stdout_truncated: boolean,
  *            stderr_truncated: boolean, outputs_dropped: number, cached: boolean, timing_ms: Record<string, number>,
  *            phases_us?: Record<string, number>}} Result

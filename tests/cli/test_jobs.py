@@ -58,6 +58,14 @@ def test_verbose_prints_the_timing(tmp_path):
         assert b"from the cache" in run("-v", "gcc:14", server=server).stderr
 
 
+def test_verbose_says_what_isolated_the_program_if_the_server_says_it(tmp_path):
+    with Server(answer(isolation="kernel")) as server:
+        assert b"; isolation kernel; queue" in run("-v", "gcc:14", server=server).stderr
+    for unknown in ({}, {"isolation": None}, {"isolation": "a kind of the future"}):
+        with Server(answer(**unknown)) as server:
+            assert b"isolation" not in run("-v", "gcc:14", server=server).stderr
+
+
 # ---- requests ----
 
 
@@ -98,6 +106,16 @@ def test_the_server_receives_the_job_and_its_files(tmp_path):
         ("file", b"src/b/deep.h", b"deep"),
     ], "files"
     assert b"leak is a symbolic link and was not sent" in done.stderr
+
+
+def test_the_server_receives_the_isolation_that_is_demanded(tmp_path):
+    with Server(answer()) as server:
+        run("--isolation", "kernel,hardware", "gcc:14", server=server)
+        assert json.loads(server.seen["parts"][0][2])["isolation"] == ["hardware", "kernel"]
+        for wrong in ("", "vm", "kernel,", "kernel,kernel"):
+            done = run("--isolation", wrong, "gcc:14", server=server)
+            assert done.returncode == 64, wrong
+            assert b"pe-run: --isolation: " in done.stderr, wrong
 
 
 def test_odd_file_names_are_sent_unchanged(tmp_path):

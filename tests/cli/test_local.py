@@ -24,6 +24,14 @@ def test_without_a_server_it_starts_its_own(tmp_path):
     verbose = run("-v", "busybox", **home)
     assert b"worker speaks --server unix:" in verbose.stderr
     assert b"--slots 1 --warm busybox:latest --die-with-parent" in verbose.stderr
+    assert b"--isolation" not in verbose.stderr
+
+
+def test_the_worker_of_a_local_service_gets_the_isolation_that_the_job_demands(tmp_path):
+    home = make_home(tmp_path, answer(stdout=b"hi"))
+    done = run("-v", "--isolation", "hardware,kernel", "busybox", **home)
+    assert done.stdout == b"hi", "result"
+    assert b"--die-with-parent --isolation hardware,kernel" in done.stderr
 
 
 def test_the_output_of_programs_that_fail_to_start_is_shown(tmp_path):

@@ -4,7 +4,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from fixtures.http_client import job_body
+from fixtures.http_client import assert_refused, job_body
 
 
 def test_stdout_stderr_and_the_exit_code_of_a_program_are_returned(service):
@@ -31,6 +31,15 @@ def test_the_result_says_what_isolates_the_jobs_of_its_worker(service):
     (host,) = service.request("GET", "/v1/hosts").json()["hosts"]
     assert host["isolation"] in ("hardware", "kernel", "emulation")
     assert service.run("true").isolation == host["isolation"]
+
+
+def test_a_job_that_demands_the_isolation_of_the_worker_runs_and_another_one_is_refused(service):
+    (host,) = service.request("GET", "/v1/hosts").json()["hosts"]
+    others = {"hardware", "kernel", "emulation"} - {host["isolation"]}
+    assert service.run("echo in", isolation=host["isolation"]).stdout == b"in\n"
+    job = {"image": "busybox:1.35", "cmd": ["true"], "isolation": sorted(others)}
+    problem = assert_refused(service.post(job=job), 422, "isolation-unavailable")
+    assert problem["available"] == [host["isolation"]]
 
 
 def test_bytes_pass_through_unchanged_including_nul_and_non_utf_8(service):

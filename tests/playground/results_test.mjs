@@ -114,6 +114,7 @@ test("the times of a run are told by phase, and a stored result says that it is 
   await explorer.run();
   await page.click(".times summary");
   await explorer.shows("times", "the program");
+  await explorer.shows("times", "what isolated it from the host");
   assert.ok((await page.locator(".phase").count()) >= 3);
   await explorer.run();
   await explorer.shows("times", "stored");
