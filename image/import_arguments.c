@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define OWN_OPTIONS_MAX 4
 #define COMMON_OPTIONS 11
@@ -22,7 +21,7 @@ int import_arguments_parse(struct import_arguments *arguments, const struct pe_p
     *arguments = (struct import_arguments){0};
     struct pe_option table[COMMON_OPTIONS + OWN_OPTIONS_MAX + 1] = {
         {"name", 'n', "NAME:TAG", "name of the image in the catalog", PE_OPTION_TEXT, &arguments->name},
-        {"arch", 0, "ARCH", "which image of a multi-architecture one (default: this machine's)",
+        {"arch", 0, "ARCH", "which image of several, as in arm64 or amd64/v2 (default: this machine's best)",
          PE_OPTION_TEXT, &arguments->architecture},
         {"meta", 0, "FILE", "metadata for the catalog, a pe.json file", PE_OPTION_TEXT, &arguments->metadata},
         {"description", 0, "TEXT", "one sentence for the catalog", PE_OPTION_TEXT, &arguments->description},
@@ -116,15 +115,6 @@ static int fill_fields(const struct import_arguments *arguments, const char *nam
 
 /* ---- resolving ---- */
 
-static void set_choice(struct import_arguments *arguments)
-{
-    static struct utsname machine; /* static: `import` keeps a pointer into it */
-    uname(&machine);
-    arguments->import.choice.architecture =
-        oci_architecture(arguments->architecture ? arguments->architecture : machine.machine);
-    arguments->import.choice.reference = arguments->reference;
-}
-
 int import_arguments_resolve(struct import_arguments *arguments, const char *name, struct pe_error *err)
 {
     char full_name[FULL_NAME_MAX];
@@ -137,7 +127,9 @@ int import_arguments_resolve(struct import_arguments *arguments, const char *nam
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (fill_fields(arguments, full_name, arguments->import.overrides, err) < 0)
         return -1;
-    set_choice(arguments);
+    if (platform_parse(arguments->architecture, &arguments->import.choice.machine, err) < 0)
+        return -1;
+    arguments->import.choice.reference = arguments->reference;
     progress_init(&arguments->progress, arguments->json);
     arguments->import.progress = &arguments->progress;
     arguments->import.store = arguments->store.path;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "codec/sha256.h"
+#include "image/oci_index.h"
 #include "image/source.h"
 
 #include <jansson.h>
@@ -32,20 +33,10 @@ struct oci_image {
 void oci_image_free(struct oci_image *image);
 #define pe_autooci __attribute__((cleanup(oci_image_free)))
 
-struct oci_choice {
-    const char *architecture; /* OCI name, as in "amd64" or "arm/v7" */
-    const char *reference;    /* which of several images: its annotation org.opencontainers.image.ref.name, or
-                                 one of Docker's RepoTags; NULL when there is only one */
-};
-
-/* The OCI name of an architecture that uname(2) calls `name`; `name` itself when there is no
- * other. */
-const char *oci_architecture(const char *name);
-
 /* Find the chosen image in `source` and read its documents. All digests are checked. `image` is
  * zeroed first; the caller frees it, also after a failure. PE_ERR_NOT_FOUND, listing the images
- * that exist, when none or several match the choice; PE_ERR_MALFORMED or PE_ERR_INVALID for wrong
- * documents. */
+ * that exist, when none or several match the choice; PE_ERR_INVALID when it is for another platform;
+ * PE_ERR_MALFORMED or PE_ERR_INVALID for wrong documents. */
 int oci_read(const struct source *source, const struct oci_choice *choice, struct oci_image *image,
              struct pe_error *err) PE_MUST_CHECK;
 

@@ -5,7 +5,9 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "image/oci_document.h"
 #include "proto/image_reference.h"
+#include "proto/job_spec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,35 +50,27 @@ int pull_name(const char *source, char *name, size_t size, struct pe_error *err)
 
 /* ---- skopeo ---- */
 
-static void run_child(const struct pull_options *options, const char *destination, int log)
+#define ARGUMENTS_MAX 16
+
+/* A command line of skopeo. */
+struct command {
+    const char *arguments[ARGUMENTS_MAX + 1];
+    size_t count;
+};
+
+static void add(struct command *command, const char *argument)
 {
-    const char *arguments[16];
-    size_t count = 0;
-    arguments[count++] = "skopeo";
-    arguments[count++] = "copy";
-    if (log >= 0)
-        arguments[count++] = "--quiet";
-    arguments[count++] = "--override-os=linux";
-    char architecture[128], variant[64];
-    const char *slash = strchr(options->architecture, '/');
-    snprintf(architecture, sizeof architecture, "--override-arch=%.*s",
-             slash ? (int)(slash - options->architecture) : 64, options->architecture);
-    arguments[count++] = architecture;
-    if (slash) {
-        snprintf(variant, sizeof variant, "--override-variant=%.40s", slash + 1);
-        arguments[count++] = variant;
-    }
-    if (options->plain_http)
-        arguments[count++] = "--src-tls-verify=false";
-    arguments[count++] = "--";
-    arguments[count++] = options->source;
-    arguments[count++] = destination;
-    arguments[count] = NULL;
+    if (command->count < ARGUMENTS_MAX)
+        command->arguments[command->count++] = argument;
+}
+
+static void run_child(const struct command *command, int out, int log)
+{
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (log >= 0)
         dup2(log, STDERR_FILENO);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-    execvp("skopeo", (char *const *)arguments);
+    dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
+    execvp("skopeo", (char *const *)command->arguments);
     dprintf(STDERR_FILENO, "cannot start skopeo: %s; is the package skopeo installed?\n", strerror(errno));
     _exit(127);
 }
@@ -107,32 +101,90 @@ static int wait_for(pid_t child, struct pe_buf *log, const char *source, struct 
                    log ? last_line(log) : "");
 }
 
+/* Run skopeo. What it prints on stdout is appended to `out`, which is NULL if it prints nothing.
+ * With `visible` its messages go to the terminal; otherwise the last one becomes part of the
+ * error. */
+static int run(const struct command *command, const char *source, bool visible, struct pe_buf *out,
+               struct pe_error *err)
+{
+    int log_ends[2] = {-1, -1}, out_ends[2] = {-1, -1};
+    bool piped = (visible || pipe2(log_ends, O_CLOEXEC) == 0) && (!out || pipe2(out_ends, O_CLOEXEC) == 0);
+    pe_autoclose int log_fd = log_ends[0], out_fd = out_ends[0];
+    if (!piped) {
+        pe_cleanup_close(&log_ends[1]);
+        return pe_fail_errno(err, "cannot create a pipe for skopeo");
+    }
+    pid_t child = fork();
+    if (child == 0)
+        run_child(command, out_ends[1], log_ends[1]);
+    pe_cleanup_close(&log_ends[1]);
+    pe_cleanup_close(&out_ends[1]);
+    if (child < 0)
+        return pe_fail_errno(err, "cannot start skopeo");
+    pe_autobuf struct pe_buf log = {0};
+    struct pe_error ignored;
+    /* skopeo is stopped when it prints more than is read here. */
+    if ((out && pe_read_all(out_fd, OCI_DOCUMENT_BYTES_MAX, out, "skopeo", &ignored) < 0) ||
+        (!visible && pe_read_all(log_fd, LOG_BYTES_MAX, &log, "skopeo", &ignored) < 0))
+        kill(child, SIGTERM);
+    int reserved = pe_buf_reserve(&log, 1, err);
+    int result = wait_for(child, visible || reserved < 0 ? NULL : &log, source, err);
+    return reserved < 0 ? -1 : result;
+}
+
+/* Find out which platform of a source to ask for. `*platform` is that of the choice if the source
+ * has only one. */
+static int find_platform(const struct pull_options *options, struct platform *platform, struct pe_error *err)
+{
+    struct command command = {0};
+    pe_autobuf struct pe_buf text = {0};
+    add(&command, "skopeo");
+    add(&command, "inspect");
+    add(&command, "--raw");
+    if (options->plain_http)
+        add(&command, "--tls-verify=false");
+    add(&command, "--");
+    add(&command, options->source);
+    if (run(&command, options->source, false, &text, err) < 0)
+        return -1;
+    pe_autojson json_t *document = oci_parse_document(&text, options->source, err);
+    if (!document)
+        return -1;
+    const struct oci_choice choice = {.machine = options->choice->machine};
+    *platform = choice.machine;
+    platform->variant[0] = '\0';
+    if (!json_object_get(document, "manifests"))
+        return 0;
+    return oci_index_choose_platform(document, &choice, platform, err) < 0
+               ? pe_fail_context(err, "%s", options->source)
+               : 0;
+}
+
 int pull_layout(const struct pull_options *options, const char *layout, struct progress *progress,
                 struct pe_error *err)
 {
-    char destination[PATH_MAX + 32];
-    snprintf(destination, sizeof destination, "oci:%s:image", layout);
+    struct platform platform;
+    struct command command = {0};
+    char destination[PATH_MAX + 32], architecture[80], variant[80];
     bool visible = progress->terminal && !progress->quiet;
-    int ends[2] = {-1, -1};
     progress_report(progress, "fetching %s", options->source);
-    if (!visible && pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "cannot create a pipe for skopeo");
-    pe_autoclose int reading = ends[0];
-    pid_t child = fork();
-    if (child == 0)
-        run_child(options, destination, ends[1]);
-    if (ends[1] >= 0)
-        close(ends[1]);
-    if (child < 0)
-        return pe_fail_errno(err, "cannot start skopeo");
-    if (visible)
-        return wait_for(child, NULL, options->source, err);
-    pe_autobuf struct pe_buf log = {0};
-    struct pe_error ignored;
-    /* A longer log is not read, and skopeo is stopped. */
-    if (pe_read_all(reading, LOG_BYTES_MAX, &log, "skopeo", &ignored) < 0)
-        kill(child, SIGTERM);
-    if (pe_buf_reserve(&log, 1, err) < 0)
+    if (find_platform(options, &platform, err) < 0)
         return -1;
-    return wait_for(child, &log, options->source, err);
+    snprintf(destination, sizeof destination, "oci:%s:image", layout);
+    snprintf(architecture, sizeof architecture, "--override-arch=%s", platform.architecture);
+    snprintf(variant, sizeof variant, "--override-variant=%s", platform.variant);
+    add(&command, "skopeo");
+    add(&command, "copy");
+    if (!visible)
+        add(&command, "--quiet");
+    add(&command, "--override-os=linux");
+    add(&command, architecture);
+    if (*platform.variant)
+        add(&command, variant);
+    if (options->plain_http)
+        add(&command, "--src-tls-verify=false");
+    add(&command, "--");
+    add(&command, options->source);
+    add(&command, destination);
+    return run(&command, options->source, visible, NULL, err);
 }

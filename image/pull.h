@@ -4,18 +4,21 @@
 #define PE_IMAGE_PULL_H
 
 #include "base/error.h"
+#include "image/oci_index.h"
 #include "image/progress.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct pull_options {
-    const char *source;       /* as in "docker://gcc:14" */
-    const char *architecture; /* OCI name */
-    bool plain_http;          /* allow HTTP, and HTTPS with an untrusted certificate */
+    const char *source;              /* as in "docker://gcc:14" */
+    const struct oci_choice *choice; /* its reference is not used: the source names the image */
+    bool plain_http;                 /* allow HTTP, and HTTPS with an untrusted certificate */
 };
 
-/* Copy an image into a new OCI layout in the directory `layout`. skopeo's output goes to the
+/* Copy an image into a new OCI layout in the directory `layout`. If the source has images for several
+ * platforms, the index is fetched first and image/oci_index.h chooses, because skopeo takes only an
+ * image whose variant is named exactly. PE_ERR_NOT_FOUND when none can run. skopeo's output goes to the
  * terminal; when stderr is not a terminal, its last line becomes part of the error. */
 int pull_layout(const struct pull_options *options, const char *layout, struct progress *progress,
                 struct pe_error *err) PE_MUST_CHECK;
