@@ -15,8 +15,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Under KVM, and as processes of the host, a guest answers within about a second. An emulated guest needs
@@ -47,6 +49,35 @@ static int check_kvm(struct pe_error *err)
     if (!cpu_may_virtualize())
         return pe_fail(err, PE_ERR_INVALID, "/proc/cpuinfo has neither vmx nor svm");
     return 0;
+}
+
+/* The value of kernel.yama.ptrace_scope; 0 if the host's kernel does not have it. */
+static int ptrace_scope(void)
+{
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error ignored;
+    if (pe_read_file(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", 16, &text, &ignored) < 0 || !text.size)
+        return 0;
+    return text.data[0] - '0';
+}
+
+/* User Mode Linux traces its own children. Without permission it ends with a message that does not
+ * say how to get it, so find out beforehand. A worker that is root may trace although its VMMs,
+ * which are not, may not: therefore the scope is looked at as well. */
+static int check_ptrace(struct pe_error *err)
+{
+    int scope = ptrace_scope(), status = 0;
+    if (scope > 1)
+        return pe_fail(err, PE_ERR_INVALID, "kernel.yama.ptrace_scope is %d; it has to be 0 or 1", scope);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : errno);
+    if (child < 0 || waitpid(child, &status, 0) < 0)
+        return pe_fail_errno(err, "cannot try ptrace(2)");
+    if (status == 0)
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID, "ptrace(2) is not allowed here: %s",
+                   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "the process was killed");
 }
 
 static int await_ready(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
@@ -101,7 +132,8 @@ static int try_engine(void *context, const struct engine *engine, struct pe_erro
         spec.pmem[i].fd = -1;
     engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
-        (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
+        (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) ||
+        (engine->accel == VM_ACCEL_NONE && check_ptrace(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
         return -1;
     int failed = await_ready(&host, &vm, err);
     if (!failed && engine->snapshot)
@@ -128,9 +160,9 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "2 %s,%u %s %s uid=%d kvm=%d,%d", probe->wish.name,
+    int added = pe_buf_printf(text, &ignored, "2 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
                               probe->wish.isolation.bits, system.machine, system.release, (int)geteuid(),
-                              access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize());
+                              access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize(), ptrace_scope());
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);
