@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "proto/image.h"
 
-/* Write a tar in pax format of an image of the store at `store` to `fd`. The same image gives the
- * same bytes. */
+/* Write a tar of an image of the store at `store` to `fd`. Sockets are left out. The same image gives
+ * the same bytes. */
 int export_tar(const char *store, const struct pe_image *image, int fd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -88,6 +88,41 @@ def test_an_exported_image_can_be_imported_unchanged(tmp_path):
     )
 
 
+def test_gnu_tar_reads_an_exported_image_without_a_warning(tmp_path):
+    deep = "usr/" + "d" * 60 + "/" + "e" * 60
+    pax = {"SCHILY.xattr.user.note": "kept\n1=2", "SCHILY.xattr.user.a%25b%3Dc": "odd name"}
+    members = [
+        member("usr", mode=0o755, mtime=5),
+        member("usr/f", b"x" * 3000, mode=0o4755, uid=7, gid=2097151, pax=pax),
+        member("usr/big", b"x" * 512, uid=2097152, gid=4294967294),
+        member("usr/\u65e5", b"2"),
+        member("usr/bad\udcff\udcfename", b"1"),
+        member("usr/" + "\udcff" * 200, b"long and not UTF-8"),
+        member("usr/" + "n" * 96, b"100 bytes"),
+        member("usr/" + "m" * 97, b"101 bytes"),
+        member(deep, mode=0o700),
+        member(deep + "/" + "f" * 100, b"split"),
+        member(deep + "/" + "g" * 101, b"too long to split"),
+        member(deep + "/h/" + "i" * 97 + "/", mode=0o750),
+        member("usr/hard", kind=tarfile.LNKTYPE, target=deep + "/" + "f" * 100),
+        member("usr/l", kind=tarfile.SYMTYPE, target="t" * 100, mode=0o777),
+        member("usr/ll", kind=tarfile.SYMTYPE, target="t" * 4000, mode=0o777),
+        member("usr/empty", b""),
+    ]
+    rootfs = imported(tmp_path, make_tar(members), "a:1")
+    run("export", "--store", f"{tmp_path}/store", "a:1", f"{tmp_path}/a.tar")
+    os.mkdir(f"{tmp_path}/out")
+    for arguments in (["-t"], ["-x", "--xattrs", "--xattrs-include=*", "-C", f"{tmp_path}/out"]):
+        done = subprocess.run(["tar", "-f", f"{tmp_path}/a.tar", *arguments], capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b""), arguments
+    before = unpacked(tmp_path, rootfs)
+    assert listing(f"{tmp_path}/out") == listing(before), "trees"
+    assert xattrs(f"{tmp_path}/out") == xattrs(before), "attributes"
+    assert xattrs(before)["usr/f"]["user.note"] == b"kept\n1=2", "attributes"
+    again = unpacked(tmp_path, imported(tmp_path, open(f"{tmp_path}/a.tar", "rb").read(), "b:1"))
+    assert listing(again) == listing(before), "importing it gives the same tree"
+
+
 def version(number, common):
     return make_tar(
         [
