@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of all suites, selection of tests by PE_TEST, and logs in the report of a failure."""
+"""Fixtures of all suites, selection of tests by name and engine, and logs in the report of a failure."""
 import os
 import pathlib
 import re
@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from fixtures import processes
+from fixtures import engine, processes
 from fixtures.balancer import Balancer
 from fixtures.piston import Piston
 from fixtures.processes import Log
@@ -33,10 +33,20 @@ def searchable(text):
     return re.sub(r"[^a-z0-9]+", "_", text.lower().replace("'", ""))
 
 
+def runs_with_the_engine(item):
+    """Whether a test runs in this pass: its markers only_with and each_engine decide."""
+    demands = [marker.args for marker in item.iter_markers("only_with")]
+    assert all(reason for _, reason in demands), f"{item.name}: only_with(PROPERTY, REASON)"
+    return engine.runs([what for what, _ in demands], item.get_closest_marker("each_engine"))
+
+
 def pytest_collection_modifyitems(config, items):
-    """PE_TEST is part of the name of the tests to run."""
+    """PE_TEST is part of the name of the tests to run. A test that does not run with the engine of
+    this pass is left out here, and counted as deselected."""
     wanted = searchable(os.environ.get("PE_TEST", ""))
-    chosen = [item for item in items if wanted in searchable(item.name)]
+    chosen = [
+        item for item in items if wanted in searchable(item.name) and runs_with_the_engine(item)
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 
@@ -116,7 +126,7 @@ def registry(tmp_path):
 @pytest.fixture(scope="session")
 def shared_service(no_process_is_left):
     """The service that most tests share; see `service`."""
-    service = Service()
+    service = Service(*engine.OPTIONS)
     yield service
     service.end()
 
@@ -124,7 +134,7 @@ def shared_service(no_process_is_left):
 @pytest.fixture(scope="session")
 def small_service(no_process_is_left):
     """A service whose jobs may use only 256 MiB of memory, so that a test uses it up quickly."""
-    service = Service("--memory", "256", slots=1)
+    service = Service(*engine.OPTIONS, "--memory", "256", slots=1)
     yield service
     service.end()
 
@@ -139,7 +149,7 @@ def service(shared_service):
 @pytest.fixture(scope="session")
 def piston(no_process_is_left):
     """A service with longer limits for Piston's API."""
-    service = Piston()
+    service = Piston(*engine.OPTIONS)
     yield service
     service.end()
 
@@ -150,7 +160,7 @@ def start_service():
     started = []
 
     def start(*worker_options, **named):
-        started.append(Service(*worker_options, **named))
+        started.append(Service(*engine.OPTIONS, *worker_options, **named))
         return started[-1]
 
     yield start

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker as a whole: what it reports, how it ends, how many jobs it takes."""
+import pytest
+
 from fixtures import processes
 from fixtures.http_client import job_body
 from fixtures.waiting import PATIENCE, Background
+
+
+pytestmark = pytest.mark.each_engine
 
 
 def hosts(service):
@@ -50,6 +55,7 @@ def test_a_slot_ahead_takes_its_job_early_and_runs_it_after_the_previous_one(sta
     one.end()
 
 
+@pytest.mark.only_with("qemu", "other boots are over before they can be disturbed")
 def test_a_vm_that_dies_before_it_is_ready_costs_its_waiting_job_only_time(start_service):
     one = start_service("--vmm", "qemu+tcg+boot", slots=1)
     for _ in range(20):

@@ -4,7 +4,11 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from fixtures.http_client import assert_refused, job_body
+
+pytestmark = pytest.mark.each_engine
 
 
 def test_stdout_stderr_and_the_exit_code_of_a_program_are_returned(service):

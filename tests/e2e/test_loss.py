@@ -2,8 +2,12 @@
 """Parts of the service that die, or are missing."""
 import time
 
+import pytest
+
 from fixtures import processes
 from fixtures.waiting import PATIENCE, Background
+
+pytestmark = pytest.mark.each_engine
 
 LONG_JOB = "sleep 3; echo done"
 

@@ -6,8 +6,12 @@ import select
 import subprocess
 import time
 
+import pytest
+
 from fixtures.paths import GUEST, IMAGES, TOP, VARIANT, program
 from fixtures.waiting import PATIENCE
+
+pytestmark = pytest.mark.only_with("qemu", "initramfs/debug-guest starts QEMU")
 
 PROMPT = b"guest# "
 

@@ -6,8 +6,12 @@ import shutil
 import stat
 import subprocess
 
+import pytest
+
 from fixtures.paths import TOP, VARIANT
 from fixtures.vm import BOOT_TIMEOUT_S, INPUT_BYTES, MIB, OUTPUT_BYTES, make_job
+
+pytestmark = pytest.mark.each_engine
 
 
 def build_initramfs(guest, folder):

@@ -5,6 +5,8 @@ import json
 import tarfile
 import threading
 
+import pytest
+
 from fixtures.paths import IMAGES
 from fixtures.pe_image import checked, member, run
 from fixtures.registry import busybox_layout, push
@@ -108,6 +110,7 @@ def test_a_running_worker_notices_pulled_combined_and_removed_images(
     wait_for_images(service, ["busybox:1.35"])
 
 
+@pytest.mark.each_engine
 def test_jobs_see_one_of_two_images_while_a_name_is_replaced(start_service, tmp_path):
     store = f"{tmp_path}/store"
     rootfs = run("export", "--store", IMAGES, "busybox:1.35", "-").stdout

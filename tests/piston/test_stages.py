@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages in the guest (proto/stages.h) against programs that do not want to be watched."""
+import pytest
+
+pytestmark = pytest.mark.each_engine
 
 
 def plan(*stages):

@@ -12,6 +12,10 @@ export const TOP = fileURLToPath(new URL("../..", import.meta.url));
 export const BUILD = process.env.PE_BUILD ?? join(TOP, "build");
 export const PAGE = join(TOP, "build/playground");
 
+// As tests/fixtures/engine.py.
+const SHORT = { uml: "uml+boot", qemu: "qemu+tcg+snapshot" };
+const ENGINE = SHORT[process.env.PE_ENGINE || "uml"] ?? process.env.PE_ENGINE;
+
 const IMAGES = ["busybox:1.35", "gcc:14", "python:3"];
 
 export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -55,7 +59,7 @@ export class Service {
     this.url = `http://127.0.0.1:${this.port}`;
     await this.startBalancer();
     this.worker = this.spawn("pe-worker", "--server", this.url, "--slots", "2", "--warm", "gcc:14", "--state", join(this.folder, "state"),
-      "--store", await this.store(), ...this.guest());
+      "--store", await this.store(), "--vmm", ENGINE, ...this.guest());
     await eventually(async () => (await this.health()).slots === 2, "the worker joins", 600_000);
   }
 
