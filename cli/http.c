@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/job_poll.h"
 #include "cli/transfer.h"
+#include "codec/multipart.h"
 #include "proto/limits.h"
 
 #include <curl/curl.h>
@@ -123,20 +124,32 @@ int http_get(const struct http_server *server, const char *path, long timeout_ms
     return perform(&transfer, NULL, err);
 }
 
+/* Give a part its own Content-Disposition, because that of libcurl is not exact for every file
+ * name. */
+static int set_disposition(curl_mimepart *part, const char *name, const char *filename, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf header = {0};
+    if (pe_form_append_disposition(&header, name, filename, filename ? strlen(filename) : 0, err) < 0 ||
+        pe_buf_append(&header, "", 1, err) < 0)
+        return -1;
+    struct curl_slist *headers = curl_slist_append(NULL, (const char *)header.data);
+    if (headers && curl_mime_headers(part, headers, 1) == CURLE_OK)
+        return 0;
+    curl_slist_free_all(headers);
+    return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
 static int add_part(struct transfer *transfer, const char *name, const char *filename, const char *type,
                     const struct input_file *file, const struct pe_buf *bytes, struct pe_error *err)
 {
     curl_mimepart *part = curl_mime_addpart(transfer->mime);
     if (!part)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
-    CURLcode code = curl_mime_name(part, name);
-    if (code == CURLE_OK && file && file->path)
-        code = curl_mime_filedata(part, file->path);
-    else if (code == CURLE_OK)
-        code = curl_mime_data(part, bytes->size ? (const char *)bytes->data : "", bytes->size);
-    /* This follows curl_mime_filedata, which sets the file name to the base name. */
-    if (code == CURLE_OK && filename)
-        code = curl_mime_filename(part, filename);
+    if (set_disposition(part, name, filename, err) < 0)
+        return -1;
+    CURLcode code = file && file->path
+                        ? curl_mime_filedata(part, file->path)
+                        : curl_mime_data(part, bytes->size ? (const char *)bytes->data : "", bytes->size);
     if (code == CURLE_OK)
         code = curl_mime_type(part, type);
     return code == CURLE_OK

@@ -3,6 +3,8 @@
  * memory. */
 #include "codec/multipart.h"
 
+#include "codec/header_parameters.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -14,56 +16,6 @@
 static int malformed(struct pe_error *err, const char *what)
 {
     return pe_fail(err, PE_ERR_MALFORMED, "multipart body: %s", what);
-}
-
-/* ---- parameters of a header: "; name=value" or "; name="value"" ---- */
-
-static void skip_blanks(struct pe_cursor *cursor)
-{
-    while (cursor->left && (*cursor->at == ' ' || *cursor->at == '\t'))
-        pe_cursor_read(cursor, 1);
-}
-
-static size_t span_until(const struct pe_cursor *cursor, const char *stops)
-{
-    size_t n = 0;
-    while (n < cursor->left && !(cursor->at[n] && strchr(stops, cursor->at[n])))
-        n++;
-    return n;
-}
-
-struct parameter {
-    const char *name, *value;
-    size_t name_size, value_size;
-};
-
-/* Parse the next parameter. Returns 1, 0 at the end, and -1 if the text is not a parameter. */
-static int next_parameter(struct pe_cursor *cursor, struct parameter *parameter)
-{
-    skip_blanks(cursor);
-    if (!cursor->left)
-        return 0;
-    if (*pe_cursor_read(cursor, 1) != ';')
-        return -1;
-    skip_blanks(cursor);
-    parameter->name_size = span_until(cursor, "=; \t");
-    parameter->name = (const char *)pe_cursor_read(cursor, parameter->name_size);
-    if (!cursor->left || *cursor->at != '=' || parameter->name_size == 0)
-        return -1;
-    pe_cursor_read(cursor, 1);
-    if (cursor->left && *cursor->at == '"') {
-        pe_cursor_read(cursor, 1);
-        parameter->value = (const char *)cursor->at;
-        return pe_cursor_read_until(cursor, '"', &parameter->value_size) ? 1 : -1;
-    }
-    parameter->value_size = span_until(cursor, "; \t");
-    parameter->value = (const char *)pe_cursor_read(cursor, parameter->value_size);
-    return 1;
-}
-
-static bool parameter_is(const struct parameter *parameter, const char *name)
-{
-    return parameter->name_size == strlen(name) && !strncasecmp(parameter->name, name, parameter->name_size);
 }
 
 /* ---- reading ---- */
@@ -82,13 +34,12 @@ static bool boundary_valid(const char *boundary, size_t size)
 static int set_boundary(struct pe_form *form, const char *content_type, size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = (const uint8_t *)content_type, .left = size};
-    size_t type_size = span_until(&cursor, "; \t");
+    size_t type_size = pe_parameters_begin(&cursor);
     if (type_size != 19 || strncasecmp(content_type, "multipart/form-data", 19) != 0)
         return pe_fail(err, PE_ERR_MALFORMED, "Content-Type must be multipart/form-data");
-    pe_cursor_read(&cursor, type_size);
-    struct parameter parameter;
-    while (next_parameter(&cursor, &parameter) > 0) {
-        if (!parameter_is(&parameter, "boundary"))
+    struct pe_parameter parameter;
+    while (pe_parameter_next(&cursor, &parameter) > 0) {
+        if (!pe_parameter_is(&parameter, "boundary"))
             continue;
         if (!boundary_valid(parameter.value, parameter.value_size))
             break;
@@ -99,17 +50,34 @@ static int set_boundary(struct pe_form *form, const char *content_type, size_t s
     return pe_fail(err, PE_ERR_MALFORMED, "Content-Type has no valid boundary parameter");
 }
 
-/* Parse what follows a delimiter: "--" ends the form, and CRLF starts a part. */
+/* Parse what follows a delimiter: "--" ends the form, and CRLF starts a part. Blanks in front of
+ * CRLF are padding, which transports may add: RFC 2046 section 5.1.1. */
 static int after_delimiter(struct pe_form *form, struct pe_error *err)
 {
-    const uint8_t *two = pe_cursor_read(&form->rest, 2);
-    if (two && two[0] == '-' && two[1] == '-') {
+    struct pe_cursor *rest = &form->rest;
+    if (rest->left >= 2 && !memcmp(rest->at, "--", 2)) {
         form->ended = true; /* the rest is an epilogue, which is ignored: RFC 2046 section 5.1.1 */
         return 0;
     }
-    if (two && two[0] == '\r' && two[1] == '\n')
-        return 0;
-    return malformed(err, "a boundary is not followed by a line end");
+    while (rest->left && (*rest->at == ' ' || *rest->at == '\t'))
+        pe_cursor_read(rest, 1);
+    const uint8_t *two = pe_cursor_read(rest, 2);
+    return two && !memcmp(two, "\r\n", 2) ? 0 : malformed(err, "a boundary is not followed by a line end");
+}
+
+/* Read up to the next delimiter and skip it. Returns the bytes before it, whose number is in
+ * `*size`, or NULL if there is none. */
+static const uint8_t *read_to_delimiter(struct pe_form *form, size_t *size)
+{
+    struct pe_cursor *rest = &form->rest;
+    const uint8_t *start = rest->at;
+    const uint8_t *end =
+        rest->left ? memmem(rest->at, rest->left, form->delimiter, form->delimiter_size) : NULL;
+    if (!end)
+        return NULL;
+    *size = (size_t)(end - start);
+    pe_cursor_read(rest, *size + form->delimiter_size);
+    return start;
 }
 
 int pe_form_init(struct pe_form *form, const char *content_type, size_t content_type_size, const void *body,
@@ -118,68 +86,118 @@ int pe_form_init(struct pe_form *form, const char *content_type, size_t content_
     *form = (struct pe_form){.rest = {.at = body, .left = size}};
     if (set_boundary(form, content_type, content_type_size, err) < 0)
         return -1;
-    /* The first delimiter is at the start of the body, without a CRLF in front. */
-    const uint8_t *first = pe_cursor_read(&form->rest, form->delimiter_size - 2);
-    if (!first || memcmp(first, form->delimiter + 2, form->delimiter_size - 2) != 0)
-        return malformed(err, "does not start with the boundary");
+    /* The first delimiter is at the start of the body, without a CRLF in front, or behind a
+     * preamble, which is ignored: RFC 2046 section 5.1.1. */
+    size_t first_size = form->delimiter_size - 2, preamble_size = 0;
+    if (size >= first_size && !memcmp(body, form->delimiter + 2, first_size))
+        pe_cursor_read(&form->rest, first_size);
+    else if (!read_to_delimiter(form, &preamble_size))
+        return malformed(err, "has no line with the boundary of its Content-Type");
     return after_delimiter(form, err);
 }
 
-static bool hex_pair(const char *at, size_t left, unsigned value)
+/* ---- names of files ---- */
+
+static int add_to_filename(struct pe_form_part *part, char c, struct pe_error *err)
 {
-    unsigned got = 0;
-    return left >= 3 && sscanf(at, "%%%2x", &got) == 1 && got == value;
+    if (c == '\0')
+        return pe_fail(err, PE_ERR_INVALID, "a file name has a NUL byte");
+    if (part->filename_length + 1 >= sizeof part->filename)
+        return pe_fail(err, PE_ERR_INVALID, "a file name is longer than %zu bytes",
+                       sizeof part->filename - 1);
+    part->filename[part->filename_length++] = c;
+    return 0;
 }
 
-static int set_filename(struct pe_form_part *part, const char *value, size_t size, struct pe_error *err)
+/* The parameter `filename`. Browsers and curl write a quote as %22, but a percent sign as itself, so
+ * %22 in a name cannot be told from a quote. They write line ends as %0D and %0A. These are not
+ * decoded, because a name with a line end is not allowed in requests, but one with %0A is. */
+static int set_filename(struct pe_form_part *part, const struct pe_parameter *parameter, struct pe_error *err)
 {
-    part->has_filename = true;
-    for (size_t i = 0; i < size; i++) {
-        char c = value[i];
-        if (c == '\0')
-            return pe_fail(err, PE_ERR_INVALID, "a file name has a NUL byte");
-        if (c == '%' && size - i >= 3) {
-            char pair[4] = {value[i], value[i + 1], value[i + 2], '\0'};
-            char decoded = hex_pair(pair, 3, '"')    ? '"'
-                           : hex_pair(pair, 3, '\r') ? '\r'
-                           : hex_pair(pair, 3, '\n') ? '\n'
-                                                     : '\0';
-            if (decoded) {
-                c = decoded;
-                i += 2;
-            }
-        }
-        if (part->filename_length + 1 >= sizeof part->filename)
-            return pe_fail(err, PE_ERR_INVALID, "a file name is longer than %zu bytes",
-                           sizeof part->filename - 1);
-        part->filename[part->filename_length++] = c;
+    for (size_t at = 0; at < parameter->value_size;) {
+        bool is_quote = parameter->value_size - at >= 3 && !memcmp(parameter->value + at, "%22", 3);
+        char c = is_quote ? '"' : pe_parameter_read(parameter, &at);
+        at += is_quote ? 3 : 0;
+        if (add_to_filename(part, c, err) < 0)
+            return -1;
     }
-    part->filename[part->filename_length] = '\0';
+    return 0;
+}
+
+/* The parameter `filename*`, which can express every name. */
+static int set_exact_filename(struct pe_form_part *part, const struct pe_parameter *parameter,
+                              struct pe_error *err)
+{
+    if (pe_parameter_decode_extended(parameter, part->filename, sizeof part->filename - 1,
+                                     &part->filename_length, err) < 0)
+        return pe_fail_context(err, "multipart body: the parameter filename* of a part");
+    return memchr(part->filename, '\0', part->filename_length)
+               ? pe_fail(err, PE_ERR_INVALID, "a file name has a NUL byte")
+               : 0;
+}
+
+/* ---- headers of a part ---- */
+
+static int set_name(struct pe_form_part *part, const struct pe_parameter *parameter, struct pe_error *err)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < parameter->value_size;) {
+        char c = pe_parameter_read(parameter, &at);
+        if (c == '\0' || length + 1 >= sizeof part->name)
+            return malformed(err, "a part's name is too long or has a NUL byte");
+        part->name[length++] = c;
+    }
+    part->name[length] = '\0';
+    return 0;
+}
+
+/* The parameters that give a part its file name. */
+struct filenames {
+    struct pe_parameter plain, exact; /* name NULL: the part does not have it */
+};
+
+static int keep_filename(struct pe_parameter *kept, const struct pe_parameter *parameter,
+                         struct pe_error *err)
+{
+    if (kept->name)
+        return malformed(err, "a part has two file names");
+    *kept = *parameter;
+    return 0;
+}
+
+static int read_parameter(const struct pe_parameter *parameter, struct pe_form_part *part,
+                          struct filenames *filenames, struct pe_error *err)
+{
+    if (pe_parameter_is(parameter, "name"))
+        return set_name(part, parameter, err);
+    if (pe_parameter_is(parameter, "filename"))
+        return keep_filename(&filenames->plain, parameter, err);
+    if (pe_parameter_is(parameter, "filename*"))
+        return keep_filename(&filenames->exact, parameter, err);
     return 0;
 }
 
 static int read_disposition(struct pe_cursor value, struct pe_form_part *part, struct pe_error *err)
 {
-    size_t type_size = span_until(&value, "; \t");
-    if (type_size != 9 || strncasecmp((const char *)value.at, "form-data", 9) != 0)
+    const char *type = (const char *)value.at;
+    if (pe_parameters_begin(&value) != 9 || strncasecmp(type, "form-data", 9) != 0)
         return malformed(err, "a part's Content-Disposition is not form-data");
-    pe_cursor_read(&value, type_size);
-    struct parameter parameter;
+    struct pe_parameter parameter;
+    struct filenames filenames = {0};
     int got = 0;
-    while ((got = next_parameter(&value, &parameter)) > 0) {
-        if (parameter_is(&parameter, "name")) {
-            if (parameter.value_size >= sizeof part->name || memchr(parameter.value, 0, parameter.value_size))
-                return malformed(err, "a part's name is too long");
-            memcpy(part->name, parameter.value, parameter.value_size);
-            part->name[parameter.value_size] = '\0';
-        } else if (parameter_is(&parameter, "filename")) {
-            if (part->has_filename)
-                return malformed(err, "a part has two file names");
-            if (set_filename(part, parameter.value, parameter.value_size, err) < 0)
-                return -1;
-        }
-    }
-    return got < 0 || !part->name[0] ? malformed(err, "a part's Content-Disposition is malformed") : 0;
+    while ((got = pe_parameter_next(&value, &parameter)) > 0)
+        if (read_parameter(&parameter, part, &filenames, err) < 0)
+            return -1;
+    if (got < 0 || !part->name[0])
+        return malformed(err, "a part's Content-Disposition is malformed");
+    if (part->has_filename && (filenames.plain.name || filenames.exact.name))
+        return malformed(err, "a part has two file names");
+    part->has_filename |= filenames.plain.name || filenames.exact.name;
+    int failed = filenames.exact.name   ? set_exact_filename(part, &filenames.exact, err)
+                 : filenames.plain.name ? set_filename(part, &filenames.plain, err)
+                                        : 0;
+    part->filename[part->filename_length] = '\0';
+    return failed;
 }
 
 static int read_header(const uint8_t *line, size_t size, struct pe_form_part *part, struct pe_error *err)
@@ -189,7 +207,8 @@ static int read_header(const uint8_t *line, size_t size, struct pe_form_part *pa
     const char *name = (const char *)pe_cursor_read_until(&cursor, ':', &name_size);
     if (!name || name_size == 0)
         return malformed(err, "a part has a malformed header line");
-    skip_blanks(&cursor);
+    while (cursor.left && (*cursor.at == ' ' || *cursor.at == '\t'))
+        pe_cursor_read(&cursor, 1);
     if (name_size == 19 && !strncasecmp(name, "Content-Disposition", 19))
         return read_disposition(cursor, part, err);
     if (name_size == 12 && !strncasecmp(name, "Content-Type", 12)) {
@@ -223,14 +242,9 @@ int pe_form_next(struct pe_form *form, struct pe_form_part *part, struct pe_erro
     *part = (struct pe_form_part){0};
     if (read_headers(form, part, err) < 0)
         return -1;
-    const uint8_t *end = form->rest.left
-                             ? memmem(form->rest.at, form->rest.left, form->delimiter, form->delimiter_size)
-                             : NULL;
-    if (!end)
+    part->data = read_to_delimiter(form, &part->size);
+    if (!part->data)
         return malformed(err, "ends before the closing boundary");
-    part->size = (size_t)(end - form->rest.at);
-    part->data = pe_cursor_read(&form->rest, part->size);
-    pe_cursor_read(&form->rest, form->delimiter_size);
     return after_delimiter(form, err) < 0 ? -1 : 1;
 }
 
@@ -247,18 +261,41 @@ static int append_filename(struct pe_buf *out, const char *filename, size_t leng
     return 0;
 }
 
+/* Whether readers take the parameter `filename` for different names. Some decode %22, %0D and %0A,
+ * and some decode a backslash with the character behind it. */
+static bool is_ambiguous(const char *filename, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)filename[i] < 0x20 || strchr("\"%\\\x7f", filename[i]))
+            return true;
+    return false;
+}
+
+int pe_form_append_disposition(struct pe_buf *out, const char *name, const char *filename,
+                               size_t filename_length, struct pe_error *err)
+{
+    if (pe_buf_append_text(out, "Content-Disposition: form-data; name=\"", err) < 0 ||
+        pe_buf_append_text(out, name, err) < 0 || pe_buf_append_text(out, "\"", err) < 0)
+        return -1;
+    if (!filename)
+        return 0;
+    if (pe_buf_append_text(out, "; filename=\"", err) < 0 ||
+        append_filename(out, filename, filename_length, err) < 0 || pe_buf_append_text(out, "\"", err) < 0)
+        return -1;
+    if (!is_ambiguous(filename, filename_length))
+        return 0;
+    return pe_buf_append_text(out, "; filename*=", err) < 0
+               ? -1
+               : pe_parameter_append_extended(out, filename, filename_length, err);
+}
+
 int pe_form_append_head(struct pe_buf *out, const char *boundary, const char *name, const char *filename,
                         size_t filename_length, const char *content_type, struct pe_error *err)
 {
     if (pe_buf_append_text(out, "--", err) < 0 || pe_buf_append_text(out, boundary, err) < 0 ||
-        pe_buf_append_text(out, "\r\nContent-Disposition: form-data; name=\"", err) < 0 ||
-        pe_buf_append_text(out, name, err) < 0 || pe_buf_append_text(out, "\"", err) < 0)
-        return -1;
-    if (filename &&
-        (pe_buf_append_text(out, "; filename=\"", err) < 0 ||
-         append_filename(out, filename, filename_length, err) < 0 || pe_buf_append_text(out, "\"", err) < 0))
-        return -1;
-    if (pe_buf_append_text(out, "\r\nContent-Type: ", err) < 0 ||
+        pe_buf_append_text(out, "\r\n", err) < 0 ||
+        pe_form_append_disposition(out, name, filename, filename_length, err) < 0 ||
+        pe_buf_append_text(out, "\r\nContent-Type: ", err) < 0 ||
         pe_buf_append_text(out, content_type, err) < 0)
         return -1;
     return pe_buf_append_text(out, "\r\n\r\n", err);

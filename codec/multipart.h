@@ -15,7 +15,8 @@
 
 struct pe_form_part {
     char name[64]; /* of Content-Disposition */
-    /* With %22, %0D and %0A decoded, which is how browsers send these bytes. Any byte but NUL. */
+    /* Of the parameter `filename*`, which is exact; if there is none, of `filename`, with `\"`, `\\`
+     * and %22 decoded. Any byte but NUL. */
     char filename[1200];
     size_t filename_length; /* bytes; 0 if has_filename is false */
     bool has_filename;
@@ -32,8 +33,8 @@ struct pe_form {
 };
 
 /* Begin with the value of a Content-Type header and a body, which must outlive the form.
- * PE_ERR_MALFORMED if the type is not multipart/form-data with a boundary or if the body does not
- * start with the boundary. */
+ * PE_ERR_MALFORMED if the type is not multipart/form-data with a boundary, or if no line of the body
+ * begins with the boundary. */
 int pe_form_init(struct pe_form *form, const char *content_type, size_t content_type_size, const void *body,
                  size_t size, struct pe_error *err) PE_MUST_CHECK;
 
@@ -42,9 +43,16 @@ int pe_form_init(struct pe_form *form, const char *content_type, size_t content_
  * or more than 1,199 bytes. */
 int pe_form_next(struct pe_form *form, struct pe_form_part *part, struct pe_error *err) PE_MUST_CHECK;
 
+/* Append the header Content-Disposition of a part, without a line end. `filename` may be NULL. It is
+ * written as browsers write it (WHATWG HTML, "multipart/form-data encoding algorithm"), which is not
+ * exact for a name with `"`, `\`, `%` or a control character. Such a name is also written as
+ * `filename*` (RFC 8187). RFC 7578 section 4.2 advises against this parameter, because readers may
+ * ignore it; but no other form is exact, and such readers still have `filename`. */
+int pe_form_append_disposition(struct pe_buf *out, const char *name, const char *filename,
+                               size_t filename_length, struct pe_error *err) PE_MUST_CHECK;
+
 /* Append the head of a part: delimiter line, Content-Disposition, Content-Type and the empty line.
- * The bytes of the part follow. `filename` may be NULL; it is escaped as the multipart encoding of
- * WHATWG HTML does. */
+ * The bytes of the part follow. */
 int pe_form_append_head(struct pe_buf *out, const char *boundary, const char *name, const char *filename,
                         size_t filename_length, const char *content_type, struct pe_error *err) PE_MUST_CHECK;
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from fixtures.http_client import BOUNDARY, JOB, job_body
+from fixtures.http_client import BOUNDARY, JOB, job_body, read_cpio
 from fixtures.stand_in_worker import Closed, Slot, connect
 from fixtures.waiting import Background, eventually
 
@@ -30,21 +30,6 @@ def echo_job(balancer, slot, files, output, accept=None):
     got = slot.take_job()
     slot.answer(got[0], files=output)
     return pending.done(), got
-
-
-def read_cpio(data):
-    entries, at = [], 0
-    while True:
-        assert data[at : at + 6] == b"070701", f"magic at {at}"
-        fields = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
-        size, name_size = fields[6], fields[11]
-        name = data[at + 110 : at + 110 + name_size - 1]
-        at = (at + 110 + name_size + 3) // 4 * 4
-        if name == b"TRAILER!!!":
-            assert at == len(data), "end"
-            return entries
-        entries.append((name, fields[1], data[at : at + size]))
-        at = (at + size + 3) // 4 * 4
 
 
 def test_a_job_reaches_the_slot_as_the_client_sent_it(balancer):

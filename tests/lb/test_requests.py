@@ -105,7 +105,6 @@ def test_a_file_name_that_is_not_a_safe_relative_path_is_422(balancer):
         ("a\x01b", "control"),
         ("x" * 256, "255"),
         ("/".join("a" * 40), "32"),
-        ("a%0Ab", "control"),
         ("\udcff\udcfe", "UTF-8"),
         ("\udced\udca0\udc80", "UTF-8"),
     ]:
