@@ -147,7 +147,8 @@ static int start(const struct vm_host *host, const struct fd_list *list, uint64_
         return -1;
     snprintf(where, sizeof where, "path=%s", socket);
     const char *const argv[] = {host->cloud_hypervisor, "--api-socket", where, "--seccomp", "true", NULL};
-    if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list, NULL, vm, err) < 0 ||
+    const struct vmm_process_needs needs = {.syscalls = &syscalls_cloud_hypervisor};
+    if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list, &needs, vm, err) < 0 ||
         ch_api_begin(api, socket, vm->pidfd, deadline_us, err) < 0)
         return -1;
     return ch_api_await_socket(api, err);

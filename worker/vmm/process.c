@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "worker/vmm/landlock.h"
 
 #include <errno.h>
@@ -146,12 +147,16 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
     static const struct vmm_process_needs nothing;
     if (!needs)
         needs = &nothing;
+    struct syscall_filter filter = {.count = 0};
+    if (needs->syscalls &&
+        syscall_filter_make(syscalls_for_program(argv[0], needs->syscalls), &filter, err) < 0)
+        return -1;
     pe_autoclose int parent = pidfd_open_of(getpid());
     pid_t pid = parent < 0 ? -1 : fork_vmm(needs);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, needs, vm, parent) == 0)
+        if (become_vmm(host, fds, needs, vm, parent) == 0 && syscall_filter_install(&filter) == 0)
             execve(needs->program ? needs->program : argv[0], argv,
                    needs->environment ? needs->environment : environ);
         dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
@@ -166,11 +171,17 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
 
 void vmm_process_kill(struct vm *vm)
 {
+    int status = 0;
     if (vm->pid > 0) {
         kill(vm->pid, SIGKILL);
-        while (waitpid(vm->pid, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(vm->pid, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        pe_log(PE_LOG_WARN,
+               "the kernel ended the VMM with process %d, because it made a system call that "
+               "VMMs of its kind do not need; its guest has taken it over, or the list of calls is wrong",
+               (int)vm->pid);
     vm->pid = -1;
 }
 

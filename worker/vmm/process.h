@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "worker/vmm/fd_list.h"
+#include "worker/vmm/syscalls.h"
 #include "worker/vmm/vmm.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct vmm_process_needs {
     bool fixed_addresses;     /* no address space layout randomization, if the caller may */
     const char *program;      /* execute this path, and use argv[0] as a name only; NULL: argv[0] */
     char *const *environment; /* as for execve(2); NULL: the caller's */
+    const struct syscall_list *syscalls; /* what it may call (worker/vmm/syscalls.h); NULL: everything */
 };
 
 /* Start `argv` (NULL-terminated, argv[0] is a path) and set vm->pid and vm->pidfd. The process
@@ -26,6 +28,7 @@ struct vmm_process_needs {
  *   - runs as host->uid and host->gid, with the group of /dev/kvm, if the caller is root
  *   - cannot gain privileges, writes no core file, and dies with the calling process
  *   - can write by name only to vm->run_dir, /dev/kvm and /dev/null (worker/vmm/landlock.h)
+ *   - makes no system calls but those of needs->syscalls; one that is a script, those of syscalls_script
  *
  * With needs->own_processes, all processes of the PID namespace have ended when vmm_process_kill
  * returns. A caller without CAP_SYS_ADMIN cannot make a PID namespace. The VMM then has to take care

@@ -143,6 +143,7 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
                                             .own_processes = true,
                                             .fixed_addresses = true,
                                             .environment = environment,
+                                            .syscalls = &syscalls_uml,
                                             .program = program};
     return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
 }
