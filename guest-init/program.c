@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding the file `program`: the number of arguments and a newline, then all arguments and all
- * entries of the environment, each with a NUL behind it. */
+/* Decoding the file `program`: the number of arguments, a space and the directory if that is not
+ * /work, and a newline; then all arguments and all entries of the environment, each with a NUL behind
+ * it. */
 #include "guest-init/program.h"
 
 #include "proto/limits.h"
@@ -36,6 +37,20 @@ static size_t count_strings(const char *text, size_t size)
     return count;
 }
 
+/* Read what follows the number, up to the newline. Returns what is behind it, or NULL if it has not
+ * the right form. */
+static char *read_directory(char *at, struct program *program)
+{
+    program->directory = "/work";
+    char *newline = strchr(at, '\n');
+    if (newline && at[0] == ' ' && at[1] == '/') {
+        program->directory = at + 1;
+        *newline = '\0';
+    } else if (*at != '\n')
+        return NULL;
+    return newline + 1;
+}
+
 int program_read(int fd, struct program *program)
 {
     size_t size = 0;
@@ -45,7 +60,8 @@ int program_read(int fd, struct program *program)
     if (!text)
         return -1;
     errno = EBADMSG;
-    if (*at++ != '\n')
+    at = read_directory(at, program);
+    if (!at)
         return -1;
     size_t strings = count_strings(at, size - (size_t)(at - text));
     if (arguments == 0 || arguments > strings)

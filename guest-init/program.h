@@ -5,6 +5,7 @@
 
 /* Both lists end with NULL. There is at least one argument. */
 struct program {
+    const char *directory; /* in which it runs, absolute */
     char **arguments;
     char **environment;
 };

@@ -81,8 +81,8 @@ static void become_program(void)
         give_up("reading the program");
     /* /work was mounted after this process was started, so its working directory is the folder
      * below the mount. */
-    if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir("/work") < 0)
-        give_up("entering /work");
+    if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir(program.directory) < 0)
+        give_up(program.directory);
     environ = program.environment;
     report((struct shim_record){.kind = SHIM_STARTED});
     if (stages_are_requested(program.arguments))

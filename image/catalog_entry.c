@@ -34,8 +34,8 @@ static int set_text(json_t *fields, const char *field, const json_t *config, con
 
 /* ---- labels ---- */
 
-/* Add a label. Its text is JSON; only a description may be plain text. */
-static int add_label(json_t *fields, const char *field, const char *text, struct pe_error *err)
+/* Add a label to the metadata `all`. Its text is JSON; only a description may be plain text. */
+static int add_label(json_t *all, const char *field, const char *text, struct pe_error *err)
 {
     json_error_t where;
     pe_autojson json_t *value = json_loads(text, JSON_DECODE_ANY, &where);
@@ -43,10 +43,11 @@ static int add_label(json_t *fields, const char *field, const char *text, struct
         value = json_string(text);
     if (!value)
         return pe_fail(err, PE_ERR_MALFORMED, "the image's label pe.%s is not JSON: %s", field, where.text);
-    if (!strcmp(field, "json"))
-        return catalog_entry_add_metadata(fields, value, err);
-    pe_autojson json_t *one = json_pack("{s:O}", field, value);
-    return catalog_entry_add_metadata(fields, one, err);
+    bool whole = !strcmp(field, "json");
+    if (whole && !json_is_object(value))
+        return pe_fail(err, PE_ERR_MALFORMED, "the image's label pe.json is not a JSON object");
+    int failed = whole ? json_object_update(all, value) : json_object_set(all, field, value);
+    return failed ? pe_fail(err, PE_ERR_INTERNAL, "out of memory for the image's labels") : 0;
 }
 
 static int add_labels(json_t *fields, json_t *labels, struct pe_error *err)
@@ -56,13 +57,14 @@ static int add_labels(json_t *fields, json_t *labels, struct pe_error *err)
     json_t *described = json_object_get(labels, "org.opencontainers.image.description");
     if (json_is_string(described) && json_object_set(fields, "description", described) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+    pe_autojson json_t *all = json_object();
     json_object_foreach(labels, key, value)
     {
         if (!strncmp(key, "pe.", 3) && json_is_string(value) &&
-            add_label(fields, key + 3, json_string_value(value), err) < 0)
+            add_label(all, key + 3, json_string_value(value), err) < 0)
             return -1;
     }
-    return 0;
+    return catalog_entry_add_metadata(fields, all, err);
 }
 
 /* ---- configuration ---- */
@@ -99,6 +101,9 @@ int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe
     json_t *value = NULL;
     if (!json_is_object(metadata))
         return pe_fail(err, PE_ERR_MALFORMED, "the metadata is not a JSON object");
+    /* The working directory of the image belongs to the image's own command. */
+    if (json_object_get(metadata, "default_cmd"))
+        json_object_del(fields, "working_dir");
     json_object_foreach((json_t *)metadata, key, value)
     {
         bool found = false;

@@ -135,6 +135,16 @@ static int read_accounts(const struct tree *tree, const char *path, struct flatt
                : read_account_file(reader, tree, "etc/group", &result->group, err);
 }
 
+static enum flatten_found look_up(const struct tree *tree, const char *path)
+{
+    const struct tree_inode *inode = path ? tree_find_target(tree, path) : NULL;
+    if (!inode)
+        return FLATTEN_NOTHING;
+    if (!S_ISDIR(inode->attributes.mode))
+        return FLATTEN_FILE;
+    return inode->entry_count ? FLATTEN_FULL_DIRECTORY : FLATTEN_EMPTY_DIRECTORY;
+}
+
 static int write_rootfs(struct flattening *state, const char *path, struct flatten_result *result,
                         struct pe_error *err)
 {
@@ -160,6 +170,8 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
         squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0 ||
         read_accounts(&state->tree, path, result, err) < 0)
         return -1;
+    for (size_t i = 0; i < FLATTEN_PATHS_MAX; i++)
+        result->found[i] = look_up(&state->tree, state->options->paths[i]);
     progress_end(state->progress);
     return pe_sha256_file_digest(path, result->digest, err);
 }

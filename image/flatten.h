@@ -14,16 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What an image has at a path, after following symbolic links inside it. */
+enum flatten_found { FLATTEN_NOTHING, FLATTEN_FILE, FLATTEN_EMPTY_DIRECTORY, FLATTEN_FULL_DIRECTORY };
+
+#define FLATTEN_PATHS_MAX 2
+
 struct flatten_options {
     bool whiteouts;     /* the tars are layers, in which names with ".wh." are whiteouts */
     bool keep_devices;  /* keep device nodes, FIFOs and sockets, except below /dev */
     uint64_t bytes_max; /* limit for the size of the unpacked tars, and for that of their files */
+    const char *paths[FLATTEN_PATHS_MAX]; /* paths to look up in the result; NULL: none */
 };
 
 struct flatten_result {
     uint64_t rootfs_bytes;              /* of the squashfs file */
     char digest[PE_SHA256_DIGEST_SIZE]; /* of the squashfs file */
     struct layer_counts counts;
+    enum flatten_found found[FLATTEN_PATHS_MAX]; /* what is at the paths of the options */
     struct pe_buf passwd, group; /* contents of these files in /etc, where links lead to inside the image;
                                     empty when there is no such file */
 };

@@ -9,6 +9,7 @@
 #include "image/catalog_entry.h"
 #include "image/source.h"
 #include "image/store_writer.h"
+#include "image/working_dir.h"
 #include "proto/job_spec.h"
 
 #include <errno.h>
@@ -35,13 +36,21 @@ static void report_done(const struct import_options *options, const struct pe_im
         (double)image->rootfs_bytes / 1048576, image->digest, (double)(pe_now_us() - started_us) / 1e6);
 }
 
-/* Complete the catalog entry and publish the image. The command line overrides the image's own
- * fields. */
+/* The options of the command line override the image's own fields. A command that does not come from
+ * the image's configuration has nothing to do with the image's working directory. */
+static int override(json_t *fields, json_t *overrides, struct pe_error *err)
+{
+    if (json_object_get(overrides, "default_cmd"))
+        json_object_del(fields, "working_dir");
+    return json_object_update(fields, overrides) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+}
+
+/* Complete the catalog entry and publish the image. */
 static int publish(const struct import_options *options, struct store_writer *writer, json_t *fields,
                    const struct flatten_result *made, struct pe_image *image, struct pe_error *err)
 {
-    if (json_object_update(fields, options->overrides) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+    if (override(fields, options->overrides, err) < 0)
+        return -1;
     if (catalog_entry_to_image(fields, made, image, err) < 0)
         return -1;
     return store_writer_publish(writer, image, 1, err);
@@ -110,9 +119,15 @@ static int import_layers(const struct import_options *options, const struct sour
     flattening.whiteouts = true;
     if (oci_read(source, &options->choice, &oci, err) < 0 ||
         catalog_entry_add_config(fields, oci.config, err) < 0 || add_own_metadata(fields, source, err) < 0 ||
-        open_layers(source, &oci, &layers, err) < 0 ||
-        flatten(layers.sources, layers.count, &flattening, writer->rootfs, options->progress, &made, err) <
+        open_layers(source, &oci, &layers, err) < 0)
+        return -1;
+    struct working_dir directory;
+    working_dir_read(fields, &directory);
+    flattening.paths[0] = directory.path;
+    flattening.paths[1] = directory.program;
+    if (flatten(layers.sources, layers.count, &flattening, writer->rootfs, options->progress, &made, err) <
             0 ||
+        working_dir_apply(&directory, made.found[0], made.found[1], fields, err) < 0 ||
         publish(options, writer, fields, &made, image, err) < 0)
         return -1;
     report_done(options, image, &made, started_us);

@@ -29,7 +29,7 @@ int import_arguments_parse(struct import_arguments *arguments, const struct pe_p
          PE_OPTION_TEXT, &arguments->command},
         {"env", 'e', "KEY=VALUE", "variable in the environment of every job; may be repeated", PE_OPTION_LIST,
          &arguments->env},
-        {"workdir", 0, "DIR", "working directory for the catalog; jobs run in /work", PE_OPTION_TEXT,
+        {"workdir", 0, "DIR", "directory in which the default command runs (default: /work)", PE_OPTION_TEXT,
          &arguments->working_dir},
         {"devices", 0, NULL, "keep device nodes, FIFOs and sockets outside of /dev", PE_OPTION_FLAG,
          &arguments->devices},

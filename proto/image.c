@@ -112,6 +112,11 @@ static int parse_commands(const json_t *json, struct pe_image *image, struct pe_
 }
 
 /* A single name, since it becomes part of a path below the guest's rootfs. */
+static bool is_directory(const char *path)
+{
+    return !path || !*path || (path[0] == '/' && strlen(path) <= PE_PATH_MAX && !strchr(path, '\n'));
+}
+
 static bool is_root(const char *root)
 {
     return !*root || (strlen(root) <= 128 && root[0] != '.' && root[0] != '-' &&
@@ -125,6 +130,11 @@ static int check(const struct pe_image *image, struct pe_error *err)
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag");
     if (!pe_sha256_digest_valid(image->digest))
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
+    if (!is_directory(image->working_dir))
+        return pe_fail(
+            err, PE_ERR_MALFORMED,
+            "catalog field 'working_dir' must be an absolute path without a line break, not '%.200s'",
+            image->working_dir);
     if (!is_root(image->root))
         return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'root' must be one name");
     for (size_t i = 0; i < image->env_count; i++)
@@ -305,6 +315,18 @@ static char *const *choose_command(const struct pe_image *image, const char *con
             }
     *count = image->default_cmd_count;
     return image->default_cmd;
+}
+
+const char *pe_image_default_directory(const struct pe_image *image, const char *const *files,
+                                       size_t file_count)
+{
+    char glob[PE_PATH_MAX + 1];
+    size_t count = 0;
+    char *const *chosen = choose_command(image, files, file_count, &count);
+    bool fits = chosen == image->default_cmd && image->working_dir && *image->working_dir;
+    for (size_t i = 0; fits && i < count; i++)
+        fits = !placeholder_glob(chosen[i], glob);
+    return fits ? image->working_dir : "/work";
 }
 
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,

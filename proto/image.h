@@ -42,7 +42,7 @@ struct pe_image {
     size_t default_cmd_count;
     char **env; /* "KEY=value" */
     size_t env_count;
-    char *working_dir; /* absolute, for information only: jobs always run in /work */
+    char *working_dir; /* absolute; see pe_image_default_directory; empty: /work */
     uint64_t rootfs_bytes;
 
     char *root; /* folder of the rootfs that is the image's root; empty unless the image is a combined one */
@@ -79,6 +79,12 @@ void pe_image_free(struct pe_image *image);
  * matches a placeholder. */
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,
                              char ***cmd, size_t *cmd_count, struct pe_error *err) PE_MUST_CHECK;
+
+/* The directory in which the default command for these files runs. It is working_dir only for
+ * default_cmd, and only if that has no placeholder for files, whose names are relative to /work.
+ * Commands of jobs always run in /work. The result belongs to `image` or is static. */
+const char *pe_image_default_directory(const struct pe_image *image, const char *const *files,
+                                       size_t file_count);
 
 /* Free an array of texts and the texts. */
 void pe_strings_free(char **strings, size_t count);

@@ -9,6 +9,7 @@
 #include "proto/limits.h"
 #include "worker/seccomp_profile.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,9 +148,12 @@ static int append_environment(const struct pe_job_spec *job, const struct pe_ima
     return 0;
 }
 
-static int append_arguments(char *const *arguments, size_t count, struct pe_buf *out, struct pe_error *err)
+/* Append the number of arguments, the directory in which the program runs, and the arguments. */
+static int append_arguments(char *const *arguments, size_t count, const char *directory, struct pe_buf *out,
+                            struct pe_error *err)
 {
-    if (pe_buf_printf(out, err, "%zu\n", count) < 0)
+    bool elsewhere = strcmp(directory, "/work") != 0;
+    if (pe_buf_printf(out, err, "%zu%s%s\n", count, elsewhere ? " " : "", elsewhere ? directory : "") < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         if (pe_buf_append(out, arguments[i], strlen(arguments[i]) + 1, err) < 0)
@@ -172,7 +176,8 @@ static int append_default_command(const struct pe_job_spec *job, const struct pe
     size_t argument_count = 0;
     if (pe_image_default_command(image, names, count, &arguments, &argument_count, err) < 0)
         return -1;
-    int failed = append_arguments(arguments, argument_count, out, err);
+    int failed = append_arguments(arguments, argument_count, pe_image_default_directory(image, names, count),
+                                  out, err);
     pe_strings_free(arguments, argument_count);
     return failed;
 }
@@ -180,7 +185,7 @@ static int append_default_command(const struct pe_job_spec *job, const struct pe
 int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
                    struct pe_buf *out, struct pe_error *err)
 {
-    int failed = job->cmd ? append_arguments(job->cmd, job->cmd_count, out, err)
+    int failed = job->cmd ? append_arguments(job->cmd, job->cmd_count, "/work", out, err)
                           : append_default_command(job, image, files, out, err);
     if (failed || append_environment(job, image, out, err) < 0)
         return -1;

@@ -347,7 +347,8 @@ def test_the_configuration_becomes_the_catalog_entry(tmp_path):
         },
     }
     entry, _ = imported_tree(
-        tmp_path, Layout(f"{tmp_path}/layout").add([make_tar(BASE)], config).path
+        tmp_path,
+        Layout(f"{tmp_path}/layout").add([make_tar([*BASE, member("srv/f", b"x")])], config).path,
     )
     wanted = {
         "entrypoint": ["/usr/bin/tool", "--run"],
@@ -364,6 +365,53 @@ def test_the_configuration_becomes_the_catalog_entry(tmp_path):
         "inputs": [{"type": "text/x-tool", "patterns": ["*.tool"]}],
     }
     assert {key: entry.get(key) for key in wanted} == wanted, "entry"
+
+
+def test_the_images_command_runs_in_its_working_directory_if_that_has_files(tmp_path):
+    members = [
+        member("app", mode=0o755),
+        member("app/run", b"#!/bin/sh", mode=0o755),
+        member("app/empty", mode=0o755),
+        symlink("link", "/app"),
+        member("work/f", b"hidden by the job's files"),
+    ]
+    layers = [make_tar(members)]
+    cases = [
+        # (WorkingDir, Entrypoint, other fields) -> (working_dir, first word of the command)
+        ("/app", "./run", {}, "/app", "./run"),
+        ("/link", "tool", {}, "/link", "tool"),
+        ("app", "./run", {}, "/app", "./run"),
+        ("/app/empty", "tool", {}, "", "tool"),
+        ("/app/empty", "../run", {}, "", "/app/empty/../run"),
+        ("/app/empty", "./of-the-user", {}, "", "./of-the-user"),
+        ("/none", "tool", {}, "", "tool"),
+        ("/app/run", "tool", {}, "", "tool"),
+        ("/work", "tool", {}, "", "tool"),
+        ("/", "tool", {}, "", "tool"),
+        ("/", "./app/run", {}, "", "/app/run"),
+        ("", "app/run", {}, "", "/app/run"),
+        ("/", "/app/run", {}, "", "/app/run"),
+        ("/app", "./run", {"Labels": {"pe.default_cmd": '["cc", "{files}"]'}}, "", "cc"),
+        (
+            "/",
+            "./run",
+            {"Labels": {"pe.working_dir": '"/app"', "pe.default_cmd": '["./run"]'}},
+            "/app",
+            "./run",
+        ),
+    ]
+    for number, (directory, entrypoint, fields, wanted, program) in enumerate(cases):
+        config = {"WorkingDir": directory, "Entrypoint": [entrypoint], **fields}
+        layout = Layout(f"{tmp_path}/{number}").add(layers, config)
+        entry, _ = imported_tree(tmp_path, layout.path)
+        assert (entry["working_dir"], entry["default_cmd"][0]) == (wanted, program), cases[number]
+    layout = Layout(f"{tmp_path}/options").add(layers, {"WorkingDir": "/app", "Cmd": ["./run"]})
+    entry, _ = imported_tree(tmp_path, layout.path, "--cmd", '["cc", "{files}"]')
+    assert entry["working_dir"] == "", "--cmd"
+    entry, _ = imported_tree(tmp_path, layout.path, "--workdir", "/etc")
+    assert entry["working_dir"] == "/etc", "--workdir"
+    done = run("import", "--name", "a:1", "--workdir", "etc", layout.path)
+    assert b"'working_dir' must be an absolute path" in done.stderr, "a relative --workdir"
 
 
 def test_users_are_found_in_the_images_own_files(tmp_path):

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from fixtures.oci_layout import Layout
 from fixtures.paths import IMAGES
 from fixtures.pe_image import checked, member, run
 from fixtures.registry import busybox_layout, push
@@ -152,3 +153,26 @@ def test_jobs_see_one_of_two_images_while_a_name_is_replaced(start_service, tmp_
 def digest_of(store, name):
     with open(f"{store}/names/{name}.json", encoding="utf-8") as file:
         return json.load(file)["digest"]
+
+
+def test_the_images_own_command_runs_in_its_working_directory(start_service, tmp_path):
+    store = f"{tmp_path}/store"
+    rootfs = run("export", "--store", IMAGES, "busybox:1.35", "-").stdout
+    script = b"#!/bin/sh\npwd; cat data; ls /work\n"
+    out = io.BytesIO(rootfs)
+    with tarfile.open(fileobj=out, mode="a") as archive:
+        for info, content in (
+            member("app/run", script, mode=0o755),
+            member("app/data", b"of the image\n"),
+        ):
+            archive.addfile(info, io.BytesIO(content))
+    layout = Layout(f"{tmp_path}/layout")
+    layout.add([out.getvalue()], {"WorkingDir": "/app", "Entrypoint": ["./run"]})
+    arguments = ("--store", store, "--name", "app:1", layout.path)
+    assert run("import", *arguments).returncode == 0, "import"
+    service = start_service(slots=1, store=store, warm="app:1")
+    files = [("notes.txt", "hello")]
+    own = service.run(None, image="app:1", files=files)
+    assert own.stdout == b"/app\nof the image\nnotes.txt\n", own.fields
+    given = service.run("pwd; cat notes.txt", image="app:1", files=files)
+    assert given.stdout == b"/work\nhello", given.fields

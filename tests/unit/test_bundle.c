@@ -86,6 +86,21 @@ static void entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_bot
     assert_ptr_equal(strstr(mine, "1\nmine|PATH="), mine);
 }
 
+static void only_the_images_own_command_runs_in_its_working_directory(void **state)
+{
+    (void)state;
+    static const char own[] = ",\"working_dir\":\"/app\",\"default_cmd\":[\"./e\"]";
+    static const char files[] = ",\"working_dir\":\"/app\",\"default_cmd\":[\"cc\",\"{files}\"]";
+    pe_autoimage struct pe_image image;
+    const char *const names[] = {"a.c"};
+    const char *made = program(own, "{\"image\":\"a:1\"}");
+    assert_ptr_equal(strstr(made, "1 /app\n./e|PATH="), made);
+    made = program(own, "{\"image\":\"a:1\",\"cmd\":[\"./mine\"]}");
+    assert_ptr_equal(strstr(made, "1\n./mine|PATH="), made);
+    read_image(files, &image);
+    assert_string_equal(pe_image_default_directory(&image, names, 1), "/work");
+}
+
 static void the_jobs_environment_overrides_the_images_and_that_the_defaults(void **state)
 {
     (void)state;
@@ -118,6 +133,7 @@ int main(void)
         cmocka_unit_test(the_images_user_and_its_groups_run_the_program),
         cmocka_unit_test(a_combined_images_name_is_its_part_of_the_rootfs),
         cmocka_unit_test(entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_both),
+        cmocka_unit_test(only_the_images_own_command_runs_in_its_working_directory),
         cmocka_unit_test(the_jobs_environment_overrides_the_images_and_that_the_defaults),
         cmocka_unit_test(a_prewarm_container_differs_in_its_cgroup_alone),
     };
