@@ -11,6 +11,7 @@
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
+#include "worker/vmm/jail.h"
 #include "worker/vmm/probe.h"
 #include "worker/worker_dir.h"
 
@@ -33,7 +34,7 @@ struct settings {
     const char *server, *token_file, *store, *name, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
         *uml_kernel, *user, *isolation;
     const char *state, *run, *metrics;
-    struct pe_option_list warm;
+    struct pe_option_list warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool die_with_parent, probe_again, new_containers;
@@ -91,6 +92,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          PE_OPTION_TEXT, &settings->cloud_hypervisor},
         {"uml-kernel", 0, "FILE", "User Mode Linux kernel (default: guest/uml/linux of the installation)",
          PE_OPTION_TEXT, &settings->uml_kernel},
+        {"vmm-path", 0, "PATH", "let VMMs read PATH, too, a file or a folder; may be given several times",
+         PE_OPTION_LIST, &settings->vmm_paths},
         {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
          PE_OPTION_TEXT, &settings->user},
         {"die-with-parent", 0, NULL, "exit when the program that started this one exits", PE_OPTION_FLAG,
@@ -119,6 +122,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         return pe_fail_context(err, "--isolation");
     if (settings->memory_mib < 256 || settings->memory_mib > 65536)
         return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
+    for (size_t i = 0; i < settings->vmm_paths.count; i++)
+        if (settings->vmm_paths.items[i][0] != '/')
+            return pe_fail(err, PE_ERR_INVALID, "--vmm-path %s: the path must begin with /",
+                           settings->vmm_paths.items[i]);
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
         return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
                        1u << 24);
@@ -264,7 +271,9 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
                                             .cloud_hypervisor = settings->cloud_hypervisor,
-                                            .uml_kernel = settings->uml_kernel}};
+                                            .uml_kernel = settings->uml_kernel,
+                                            .vmm_paths = settings->vmm_paths.items,
+                                            .vmm_path_count = settings->vmm_paths.count}};
     choose_name(settings, config);
     if (read_token(settings, config, err) < 0 || find_user(settings->user, config, err) < 0)
         return -1;
@@ -286,10 +295,13 @@ static int work(const struct settings *settings, struct worker_config *config, s
                                 .again = settings->probe_again};
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
         return -1;
+    if (vm_host_confine(&config->vm, err) < 0)
+        return -1;
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
            config->engine_reason, config->server);
     pe_log(PE_LOG_INFO, "%s", engine_explain(config->vm.accel, uml_state(settings)));
+    jail_report_log(&config->vm.jail->report);
     config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
     return config->metrics ? supervisor_run(config, err) : -1;
@@ -332,6 +344,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "pe-worker: %s\n", err.message);
     pe_buf_free(&settings.token);
     pe_option_list_free(&settings.warm);
+    pe_option_list_free(&settings.vmm_paths);
     curl_global_cleanup();
     return failed ? 1 : 0;
 }

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of cloud-hypervisor, played by the stand-in. Each becomes an error that names it, and
 leaves nothing behind."""
-import ctypes
 import os
 import signal
 import subprocess
@@ -79,7 +78,7 @@ def test_a_vm_dies_with_its_killed_owner_and_the_next_start_removes_its_folder(v
     run_dir = vmm.run_dir()
     holder = subprocess.Popen(
         vmm.command("hold", "cloud-hypervisor", run_dir),
-        env={**os.environ, "PE_VMM_RUN": run_dir},
+        env={**os.environ, "WALK_VMM_PATHS": ":".join(vmm.standin_paths())},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -109,20 +108,14 @@ def test_a_release_that_is_too_old_or_cannot_clone_is_refused_by_its_version(vmm
 
 
 def test_a_vmm_cannot_write_outside_its_folder_even_if_its_user_may(vmm):
-    landlock_create_ruleset = 444
-    kernel_has_it = (
-        ctypes.CDLL(None).syscall(landlock_create_ruleset, None, ctypes.c_size_t(0), 1) > 0
-    )
     target = os.path.join(vmm.folder, "target")
     with open(target, "wb"):
         os.chmod(target, 0o666)
     said = vmm.walk(
         "boot", "cloud-hypervisor", vmm.standin, STANDIN_FAULT="write:start", STANDIN_TARGET=target
     )
-    if kernel_has_it:
-        assert "PermissionError: [Errno 13] Permission denied: '" + target in said
-    else:
-        assert said == "ready", "without Landlock the file can be written to"
+    assert "Error: " in said and target in said
+    assert os.path.getsize(target) == 0
 
 
 def test_a_missing_or_different_program_is_not_accepted_as_cloud_hypervisor(vmm):

@@ -18,7 +18,9 @@ def cloud_hypervisor_service(vmm):
     if vmm.program == vmm.standin:
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n", "-E"]
         wrapper = [*sudo, os.path.join(TOP, "tests/vmm/pretend-kvm")]
-    options = ("--vmm", ENGINE, "--cloud-hypervisor", vmm.program)
+    options = ["--vmm", ENGINE, "--cloud-hypervisor", vmm.program]
+    for path in vmm.standin_paths():
+        options += ["--vmm-path", path]
     service = Service(*options, slots=1, wrapper=wrapper)
     yield service
     service.end()

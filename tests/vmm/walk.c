@@ -9,7 +9,9 @@
  *   hold      boot a VM, print `ready`, and wait to be killed
  *   walk      check everything that holds for every driver with snapshots; prints "ok SENTENCE" lines
  *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines
- *   boots     both, for a driver without snapshots */
+ *   boots     both, for a driver without snapshots
+ *
+ * The environment variable WALK_VMM_PATHS has more paths that VMMs may read, separated by colons. */
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -478,6 +480,19 @@ static enum vm_accel accel_of(const struct vmm_driver *driver)
     return driver == &vmm_uml ? VM_ACCEL_NONE : VM_ACCEL_KVM;
 }
 
+static int run(const char *command, const struct vm_host *host)
+{
+    if (!strcmp(command, "clone"))
+        return clone_only(host);
+    if (!strcmp(command, "walk"))
+        return walk(host);
+    if (!strcmp(command, "boots"))
+        return boots(host);
+    if (!strcmp(command, "endings"))
+        return endings(host);
+    return boot_only(host, !strcmp(command, "hold"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 8)
@@ -485,28 +500,33 @@ int main(int argc, char **argv)
     const char *command = argv[1];
     const struct vmm_driver *driver = driver_of(argv[2]);
     unsigned long id = strtoul(argv[7], NULL, 10);
-    const struct vm_host host = {.driver = driver,
-                                 .accel = accel_of(driver),
-                                 .cpu_flags = "",
-                                 .kernel = argv[4],
-                                 .initramfs = argv[5],
-                                 .qemu = argv[3],
-                                 .cloud_hypervisor = argv[3],
-                                 .uml_kernel = argv[3],
-                                 .run_dir = argv[6],
-                                 .uid = (uid_t)id,
-                                 .gid = (gid_t)id};
+    struct vm_host host = {.driver = driver,
+                           .accel = accel_of(driver),
+                           .cpu_flags = "",
+                           .kernel = argv[4],
+                           .initramfs = argv[5],
+                           .qemu = argv[3],
+                           .cloud_hypervisor = argv[3],
+                           .uml_kernel = argv[3],
+                           .run_dir = argv[6],
+                           .uid = (uid_t)id,
+                           .gid = (gid_t)id};
+    const char *more[8];
+    char *rest = NULL, *paths = getenv("WALK_VMM_PATHS");
+    for (char *path = paths ? strtok_r(paths, ":", &rest) : NULL; path && host.vmm_path_count < 8;
+         path = strtok_r(NULL, ":", &rest))
+        more[host.vmm_path_count++] = path;
+    host.vmm_paths = more;
     vm_sweep_run_dir(host.run_dir);
     signal(SIGPIPE, SIG_IGN);
     if (!strcmp(command, "version"))
         return print_version(&host);
-    if (!strcmp(command, "clone"))
-        return clone_only(&host);
-    if (!strcmp(command, "walk"))
-        return walk(&host);
-    if (!strcmp(command, "boots"))
-        return boots(&host);
-    if (!strcmp(command, "endings"))
-        return endings(&host);
-    return boot_only(&host, !strcmp(command, "hold"));
+    struct pe_error err;
+    if (vm_host_confine(&host, &err) < 0) {
+        printf("error: %s\n", err.message);
+        return 1;
+    }
+    int status = run(command, &host);
+    vm_host_release(&host);
+    return status;
 }

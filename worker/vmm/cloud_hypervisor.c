@@ -299,5 +299,17 @@ static int ch_version(const struct vm_host *host, char *text, size_t size, struc
     return 0;
 }
 
-const struct vmm_driver vmm_cloud_hypervisor = {
-    .name = "cloud-hypervisor", .version = ch_version, .boot = ch_boot, .save = ch_save, .clone = ch_clone};
+/* The guest gets its first entropy from /dev/urandom. */
+static int ch_files(const struct vm_host *host, struct jail_files *files, struct pe_error *err)
+{
+    if (jail_files_add_program(files, host->cloud_hypervisor, err) < 0)
+        return -1;
+    return jail_files_add(files, JAIL_FILE_DEVICE, "/dev/urandom", err);
+}
+
+const struct vmm_driver vmm_cloud_hypervisor = {.name = "cloud-hypervisor",
+                                                .version = ch_version,
+                                                .files = ch_files,
+                                                .boot = ch_boot,
+                                                .save = ch_save,
+                                                .clone = ch_clone};

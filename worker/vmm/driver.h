@@ -2,13 +2,14 @@
 /* What a VMM driver provides to worker/vmm/vmm.c, which is its only caller. vmm.h describes what
  * the callers of vmm.c may expect; this file says which part of that a driver has to do.
  *
- * To add a driver: write the four functions, define a `struct vmm_driver`, declare it below, and
+ * To add a driver: write the five functions, define a `struct vmm_driver`, declare it below, and
  * list its engines in worker/vmm/engine_selection.c. tests/vmm/walk.c checks everything that holds
  * for every driver. A driver starts its VMM with vmm_process_start (worker/vmm/process.h) and, if
  * it needs files by path, keeps them in the folder of run_dir_make (worker/vmm/run_dir.h). */
 #ifndef PE_WORKER_VMM_DRIVER_H
 #define PE_WORKER_VMM_DRIVER_H
 
+#include "worker/vmm/jail_files.h"
 #include "worker/vmm/vmm.h"
 
 /* Size of the text of a version, with its NUL. */
@@ -20,6 +21,10 @@ struct vmm_driver {
     /* Write the VMM's version to `text`. Fail if the program is missing or its version is too old.
      * Called before anything else; it must not start a VM. */
     int (*version)(const struct vm_host *host, char *text, size_t size, struct pe_error *err);
+
+    /* Add what the VMM opens by path to `files`, apart from /dev/null, /dev/kvm and the VM's folder: its
+     * program with libraries and firmware. Fail if the program is missing. */
+    int (*files)(const struct vm_host *host, struct jail_files *files, struct pe_error *err);
 
     /* Start a VM from host->kernel and host->initramfs and return without waiting for the guest.
      * The driver sets vm->pid and vm->pidfd (vmm_process_start does) and vm->serial_fd,

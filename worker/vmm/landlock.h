@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Confining what a VMM can write to, with Landlock (landlock(7), since Linux 5.13). */
+/* Confining what a VMM can open and reach, with Landlock (landlock(7), since Linux 5.13). */
 #ifndef PE_WORKER_VMM_LANDLOCK_H
 #define PE_WORKER_VMM_LANDLOCK_H
 
-/* From now on this process and its children can create, change, remove and open for writing only
- * what is in `folder` ("" for no folder), /dev/kvm and /dev/null, even if their user may do more.
- * Files that have no name, such as memfds, stay writable through a descriptor. no_new_privs must be
- * set before. Uses system calls only, so it may be called between fork and exec. Returns 0, also if
- * the kernel has no Landlock, or -1 with errno if the kernel refuses. */
-int landlock_confine_writes(const char *folder);
+#include "worker/vmm/fd_list.h"
+#include "worker/vmm/jail_files.h"
+
+#include <stdbool.h>
+
+/* The version of Landlock that the kernel has, 0 if it has none. Each newer one can deny more. */
+int landlock_version(void);
+#define LANDLOCK_FILES 1   /* from this version on: opening, executing, creating and removing files */
+#define LANDLOCK_TCP 4     /* bind(2) and connect(2) of TCP sockets */
+#define LANDLOCK_DEVICES 5 /* ioctl(2) on devices */
+#define LANDLOCK_SCOPE 6   /* signals to, and abstract UNIX sockets of, processes that are not confined */
+
+/* What a process may still do. */
+struct landlock_grants {
+    const struct jail_files *files; /* these, as they are meant to be used */
+    bool own_root;                  /* the root directory has only these: allow to read all of it */
+    const char *folder;             /* everything in it; "" for none */
+    int first, last;                /* the files behind these descriptors: read, execute and, if the
+                                       descriptor can write, write */
+};
+
+/* From now on this process and its children can open, execute, create and remove only what `grants`
+ * lists, even if their user may do more. Files that have no name, such as memfds, can be opened through
+ * a descriptor in any case. As far as the kernel's version goes, they cannot use TCP, control other
+ * devices, or reach processes that are not confined in the same way.
+ *
+ * no_new_privs must be set before. Uses system calls only, so it may be called between fork and exec.
+ * Returns 0, also if the kernel has no Landlock, or -1 with errno if the kernel refuses. */
+int landlock_confine(const struct landlock_grants *grants);
 
 #endif

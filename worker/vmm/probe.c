@@ -133,12 +133,13 @@ static int try_engine(void *context, const struct engine *engine, struct pe_erro
     engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
         (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) ||
-        (engine->accel == VM_ACCEL_NONE && check_ptrace(err) < 0) || vm_boot(&host, &spec, &vm, err) < 0)
+        (engine->accel == VM_ACCEL_NONE && check_ptrace(err) < 0) || vm_host_confine(&host, err) < 0)
         return -1;
-    int failed = await_ready(&host, &vm, err);
+    int failed = vm_boot(&host, &spec, &vm, err) < 0 || await_ready(&host, &vm, err) < 0 ? -1 : 0;
     if (!failed && engine->snapshot)
         failed = try_clone(&host, &spec, &vm, err);
     vm_kill(&vm);
+    vm_host_release(&host);
     return failed;
 }
 

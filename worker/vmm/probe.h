@@ -19,8 +19,8 @@ struct probe {
  * clones VMs.
  *
  * Cheap checks come first: the VMM and its version, vmx or svm in /proc/cpuinfo, access to
- * /dev/kvm, permission for ptrace(2). Then a VM must reach its init and, if the engine clones, a clone of it must answer. A
- * /dev/kvm that can be opened proves nothing: a paravirtual KVM may emulate a stock kernel too
+ * /dev/kvm, permission for ptrace(2). Then a VM must reach its init and, if the engine clones, a clone of it
+ * must answer. A /dev/kvm that can be opened proves nothing: a paravirtual KVM may emulate a stock kernel too
  * slowly to be of use. The result is reused as long as kernel, guest, CPU and VMMs stay the same.
  * `reason` is that of engine_select, and so are the errors. */
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,

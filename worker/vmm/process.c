@@ -6,6 +6,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "worker/vmm/jail.h"
+#include "worker/vmm/jail_root.h"
 #include "worker/vmm/landlock.h"
 
 #include <errno.h>
@@ -62,18 +64,40 @@ static int renumber_fds(const struct fd_list *list, int log_fd, int parent)
     return last;
 }
 
-/* A VMM keeps one group, that of /dev/kvm, so that it can open the device. */
+/* A VMM that uses KVM keeps one group, that of /dev/kvm, so that it can open the device. */
 static int drop_root(const struct vm_host *host)
 {
     struct stat kvm;
     gid_t group = host->gid;
-    if (stat("/dev/kvm", &kvm) == 0)
+    if (host->accel == VM_ACCEL_KVM && stat("/dev/kvm", &kvm) == 0)
         group = kvm.st_gid;
     if (geteuid() != 0)
         return 0;
     if (setgroups(group ? 1 : 0, &group) < 0 || setresgid(host->gid, host->gid, host->gid) < 0)
         return -1;
     return setresuid(host->uid, host->uid, host->uid);
+}
+
+/* A limit that the caller has already lowered further stays. */
+static int lower_limit(int resource, rlim_t value)
+{
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return -1;
+    if (limit.rlim_max > value)
+        limit.rlim_max = value;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+/* Memory, processes and CPU time are limited by the cgroup: a limit of setrlimit(2) counts address
+ * space instead of memory, and processes per user instead of per VM. */
+static int lower_limits(const struct vmm_process_needs *needs)
+{
+    if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_MSGQUEUE, 0) < 0 ||
+        lower_limit(RLIMIT_MEMLOCK, 65536) < 0)
+        return -1;
+    return lower_limit(RLIMIT_NOFILE, needs->descriptors ? needs->descriptors : 1024);
 }
 
 /* Stay on one CPU of those that the caller may use. Slots are spread over them. */
@@ -109,56 +133,88 @@ static int has_ended(int pidfd)
     return poll(&ended, 1, 0) != 0;
 }
 
+/* What a VMM inherits in addition to the descriptors of its driver, until it is executed. */
+struct belongings {
+    int parent; /* pidfd of the process that starts it */
+    int folder; /* from jail_root_take; -1: it has none, or keeps the host's root directory */
+};
+
+/* Move to the root directory and the namespaces of the jail. */
+static int enter_jail(const struct vm_host *host, const struct vm *vm, const struct belongings *belongings)
+{
+    static const char name[] = "vmm";
+    if (host->jail->root >= 0 &&
+        jail_root_enter(host->jail->root, host->run_dir, belongings->folder, vm->run_dir) < 0)
+        return -1;
+    if ((host->jail->namespaces & CLONE_NEWUTS) && sethostname(name, sizeof name - 1) < 0)
+        return -1;
+    umask(077);
+    return chdir("/");
+}
+
 static int become_vmm(const struct vm_host *host, const struct fd_list *fds,
-                      const struct vmm_process_needs *needs, const struct vm *vm, int parent)
+                      const struct vmm_process_needs *needs, const struct vm *vm,
+                      const struct belongings *belongings)
 {
     sigset_t none;
     sigemptyset(&none);
-    const struct rlimit no_core = {0, 0};
-    int renumbered_parent = renumber_fds(fds, vm->log_fd, parent);
-    if (renumbered_parent < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 || setsid() < 0 ||
-        meet_needs(host, needs) < 0)
+    if (enter_jail(host, vm, belongings) < 0)
+        return -1;
+    int parent = renumber_fds(fds, vm->log_fd, belongings->parent);
+    if (parent < 0 || lower_limits(needs) < 0 || setsid() < 0 || meet_needs(host, needs) < 0)
         return -1;
     /* The death signal is set after the change of user, which clears it. */
     if (drop_root(host) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return -1;
     /* The parent may have died before the death signal was set. */
-    if (has_ended(renumbered_parent))
+    if (has_ended(parent))
         return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine_writes(vm->run_dir) < 0)
+    const struct landlock_grants grants = {.files = &host->jail->files,
+                                           .own_root = host->jail->root >= 0,
+                                           .folder = vm->run_dir,
+                                           .first = VMM_FD_FIRST,
+                                           .last = VMM_FD_FIRST + (int)fds->count - 1};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine(&grants) < 0)
         return -1;
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* ---- in the parent ---- */
 
-/* fork(2), into a new PID namespace if that is wanted and allowed. */
-static pid_t fork_vmm(const struct vmm_process_needs *needs)
+/* fork(2), into new namespaces. The mount namespace is made by jail_root_enter if the jail has a root
+ * directory. */
+static pid_t fork_vmm(const struct jail *jail)
 {
-    if (!needs->own_processes)
-        return fork();
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0);
-    return pid >= 0 ? pid : fork();
+    int flags = jail->root >= 0 ? jail->namespaces & ~CLONE_NEWNS : jail->namespaces;
+    return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0);
 }
 
 int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
                       const struct vmm_process_needs *needs, struct vm *vm, struct pe_error *err)
 {
     static const struct vmm_process_needs nothing;
+    static char *const empty[] = {NULL};
     if (!needs)
         needs = &nothing;
+    if (!host->jail)
+        return pe_fail(err, PE_ERR_INTERNAL, "there is no jail for %s; vm_host_confine makes it", argv[0]);
     struct syscall_filter filter = {.count = 0};
     if (needs->syscalls &&
         syscall_filter_make(syscalls_for_program(argv[0], needs->syscalls), &filter, err) < 0)
         return -1;
+    const bool takes_folder = host->jail->root >= 0 && vm->run_dir[0];
     pe_autoclose int parent = pidfd_open_of(getpid());
-    pid_t pid = parent < 0 ? -1 : fork_vmm(needs);
+    pe_autoclose int folder = takes_folder ? jail_root_take(vm->run_dir) : -1;
+    if (takes_folder && folder < 0)
+        return pe_fail_errno(err, "cannot take %s into the root of a VMM", vm->run_dir);
+    const struct belongings belongings = {.parent = parent, .folder = folder};
+    pid_t pid = parent < 0 ? -1 : fork_vmm(host->jail);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, needs, vm, parent) == 0 && syscall_filter_install(&filter) == 0)
+        if (become_vmm(host, fds, needs, vm, &belongings) == 0 && syscall_filter_install(&filter) == 0)
             execve(needs->program ? needs->program : argv[0], argv,
-                   needs->environment ? needs->environment : environ);
+                   needs->environment ? needs->environment : empty);
         dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }

@@ -14,28 +14,31 @@
 /* What a VMM needs beyond the usual. Zero-initialised, or NULL: nothing. */
 struct vmm_process_needs {
     bool one_cpu;             /* run on one CPU, which host->slot chooses among those of the caller */
-    bool own_processes;       /* it starts processes: put them into a PID namespace, if the caller may */
     bool fixed_addresses;     /* no address space layout randomization, if the caller may */
+    unsigned descriptors;     /* the most that it opens; 0: 1024 */
     const char *program;      /* execute this path, and use argv[0] as a name only; NULL: argv[0] */
-    char *const *environment; /* as for execve(2); NULL: the caller's */
+    char *const *environment; /* as for execve(2); NULL: empty */
     const struct syscall_list *syscalls; /* what it may call (worker/vmm/syscalls.h); NULL: everything */
 };
 
-/* Start `argv` (NULL-terminated, argv[0] is a path) and set vm->pid and vm->pidfd. The process
+/* Start `argv` (NULL-terminated, argv[0] is a path) in host->jail and set vm->pid and vm->pidfd. The
+ * process
  *
  *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and
  * stderr to vm->log_fd, and no others
- *   - runs as host->uid and host->gid, with the group of /dev/kvm, if the caller is root
+ *   - runs as host->uid and host->gid, with the group of /dev/kvm if it uses KVM, if the caller is root
+ *   - has the namespaces and the root directory of the jail, with vm->run_dir at its own path
+ *   - can open by name only the files of the jail and those in vm->run_dir, and can write only to the
+ * latter (worker/vmm/landlock.h)
+ *   - has no environment, / as its working directory, and limits for what a cgroup does not limit
  *   - cannot gain privileges, writes no core file, and dies with the calling process
- *   - can write by name only to vm->run_dir, /dev/kvm and /dev/null (worker/vmm/landlock.h)
  *   - makes no system calls but those of needs->syscalls; one that is a script, those of syscalls_script
  *
- * With needs->own_processes, all processes of the PID namespace have ended when vmm_process_kill
- * returns. A caller without CAP_SYS_ADMIN cannot make a PID namespace. The VMM then has to take care
- * that its processes die with it.
+ * What host->jail->report lists as missing does not hold. With a PID namespace, all processes in it have
+ * ended when vmm_process_kill returns. Without one the VMM has to take care that its processes die with it.
  *
- * Fails with PE_ERR_INTERNAL if it cannot fork. If the program cannot be executed, the process ends
- * and vm->log_fd says why. */
+ * Fails with PE_ERR_INTERNAL if it cannot fork. If the jail cannot be entered or the program cannot be
+ * executed, the process ends and vm->log_fd says why. */
 int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
                       const struct vmm_process_needs *needs, struct vm *vm,
                       struct pe_error *err) PE_MUST_CHECK;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -285,5 +286,36 @@ static int qemu_version(const struct vm_host *host, char *text, size_t size, str
     return 0;
 }
 
-const struct vmm_driver vmm_qemu = {
-    .name = "qemu", .version = qemu_version, .boot = qemu_boot, .save = qemu_save, .clone = qemu_clone};
+/* ---- files ---- */
+
+/* The firmware that reaches the kernel, and the module with the software emulation, which some
+ * distributions build as a file of its own. QEMU looks for them below the folder above that of its
+ * program. */
+static int qemu_files(const struct vm_host *host, struct jail_files *files, struct pe_error *err)
+{
+    static const char *const names[] = {"share/qemu/qboot.rom",
+                                        "share/qemu/pvh.bin",
+                                        "share/qemu/linuxboot_dma.bin",
+                                        "share/qemu/kvmvapic.bin",
+                                        "lib/qemu/accel-tcg-x86_64.so",
+                                        "lib64/qemu/accel-tcg-x86_64.so",
+                                        "lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"};
+    char path[PATH_MAX];
+    const char *slash = strrchr(host->qemu, '/');
+    int folder = slash ? (int)(slash - host->qemu) : 0;
+    if (jail_files_add_program(files, host->qemu, err) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%.*s/../%s", folder, host->qemu, names[i]);
+        if (jail_files_add(files, JAIL_FILE_READ, path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+const struct vmm_driver vmm_qemu = {.name = "qemu",
+                                    .version = qemu_version,
+                                    .files = qemu_files,
+                                    .boot = qemu_boot,
+                                    .save = qemu_save,
+                                    .clone = qemu_clone};

@@ -118,6 +118,9 @@ static int open_kernel(const struct vm_host *host, struct pe_error *err)
                    : pe_fail_errno(err, "cannot open %s, which `make uml-kernel` compiles", host->uml_kernel);
 }
 
+/* Each process of the guest needs a few descriptors of the kernel. */
+#define DESCRIPTORS 65536
+
 static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
                     struct pe_error *err)
 {
@@ -140,8 +143,8 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
         return -1;
     snprintf(program, sizeof program, "/proc/self/fd/%d", fd_list_add(&list, kernel));
     const struct vmm_process_needs needs = {.one_cpu = true,
-                                            .own_processes = true,
                                             .fixed_addresses = true,
+                                            .descriptors = DESCRIPTORS,
                                             .environment = environment,
                                             .syscalls = &syscalls_uml,
                                             .program = program};
@@ -157,4 +160,12 @@ static int uml_version(const struct vm_host *host, char *text, size_t size, stru
     return 0;
 }
 
-const struct vmm_driver vmm_uml = {.name = "uml", .version = uml_version, .boot = uml_boot};
+/* The kernel is a static program, and executed through a descriptor. */
+static int uml_files(const struct vm_host *host, struct jail_files *files, struct pe_error *err)
+{
+    (void)host, (void)files, (void)err;
+    return 0;
+}
+
+const struct vmm_driver vmm_uml = {
+    .name = "uml", .version = uml_version, .files = uml_files, .boot = uml_boot};

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "worker/vmm/driver.h"
+#include "worker/vmm/jail.h"
 #include "worker/vmm/process.h"
 #include "worker/vmm/run_dir.h"
 
@@ -104,6 +105,18 @@ void vm_kill(struct vm *vm)
 int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
 {
     return host->driver->version(host, text, size, err);
+}
+
+int vm_host_confine(struct vm_host *host, struct pe_error *err)
+{
+    host->jail = jail_make(host, err);
+    return host->jail ? 0 : -1;
+}
+
+void vm_host_release(struct vm_host *host)
+{
+    jail_free(host->jail);
+    host->jail = NULL;
 }
 
 void vm_last_log_line(const struct vm *vm, char *text, size_t size)

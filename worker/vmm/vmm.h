@@ -53,6 +53,9 @@ struct vm_host {
     const char *run_dir;          /* existing folder for what VMMs need by path */
     uid_t uid;                    /* user that a VMM runs as if we are root */
     gid_t gid;                    /* its group */
+    const char **vmm_paths;       /* more files and folders that VMMs may read; absolute */
+    size_t vmm_path_count;
+    struct jail *jail; /* from vm_host_confine; NULL: VMMs cannot be started yet */
 };
 
 /* One pmem device: the file behind it, and its length. */
@@ -132,6 +135,15 @@ void vm_last_log_line(const struct vm *vm, char *text, size_t size);
  * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something
  * that we need, and with PE_ERR_INTERNAL if the program does not work. */
 int vm_host_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err) PE_MUST_CHECK;
+
+/* Find out how this host can confine the VMMs of host->driver, and set host->jail
+ * (worker/vmm/jail.h). Call it once, when all other members are set, before there is a VM and before
+ * the processes are forked that start VMs. Takes some milliseconds. Fails with PE_ERR_NOT_FOUND if the
+ * VMM is missing, else with PE_ERR_INTERNAL. */
+int vm_host_confine(struct vm_host *host, struct pe_error *err) PE_MUST_CHECK;
+
+/* Free host->jail. Harmless if there is none. */
+void vm_host_release(struct vm_host *host);
 
 /* Remove the folders of VMs whose owner was killed. Call it at the start, before there is a VM. */
 void vm_sweep_run_dir(const char *run_dir);
