@@ -8,6 +8,7 @@
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
+#include "proto/path.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -286,7 +287,7 @@ static int append_options(struct expansion *expansion, struct pe_error *err)
 
 static int expand_argument(struct expansion *expansion, const char *argument, struct pe_error *err)
 {
-    char glob[PE_PATH_MAX + 1];
+    char glob[PE_PATH_MAX + 1], text[PE_PATH_ARGUMENT_SIZE];
     if (!strcmp(argument, "{options}"))
         return append_options(expansion, err);
     if (!placeholder_glob(argument, glob))
@@ -294,7 +295,7 @@ static int expand_argument(struct expansion *expansion, const char *argument, st
     size_t before = expansion->count;
     for (size_t i = 0; i < expansion->file_count; i++)
         if (pe_glob_match(glob, expansion->files[i]) &&
-            append_argument(expansion, expansion->files[i], err) < 0)
+            append_argument(expansion, pe_path_as_argument(expansion->files[i], text), err) < 0)
             return -1;
     if (expansion->count == before)
         return pe_fail(err, PE_ERR_INVALID,

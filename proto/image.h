@@ -73,10 +73,10 @@ void pe_image_free(struct pe_image *image);
 
 /* The command for the job's files: the first entry of `commands` that matches one of them,
  * otherwise default_cmd. Placeholders are replaced: "{files}" by the names of all files in the
- * order in which they were sent, "{files:*.c}" by those that match the glob, and "{options}" by the
- * arguments that the options of the metadata add by default. The caller owns `*cmd`, which ends
- * with NULL, and its texts. PE_ERR_INVALID if the image has no default command or if no file
- * matches a placeholder. */
+ * order in which they were sent (pe_path_as_argument), "{files:*.c}" by those that match the glob,
+ * and "{options}" by the arguments that the options of the metadata add by default. The caller owns
+ * `*cmd`, which ends with NULL, and its texts. PE_ERR_INVALID if the image has no default command or
+ * if no file matches a placeholder. */
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,
                              char ***cmd, size_t *cmd_count, struct pe_error *err) PE_MUST_CHECK;
 

@@ -4,6 +4,7 @@
 
 #include "codec/glob.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Every path and every glob for paths fits into the matcher. */
@@ -15,6 +16,14 @@ const char *pe_path_printable(const char *bytes, size_t length, char *text, size
     for (size_t i = 0; i < n; i++)
         text[i] = (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? '?' : bytes[i];
     text[n] = '\0';
+    return text;
+}
+
+const char *pe_path_as_argument(const char *path, char text[PE_PATH_ARGUMENT_SIZE])
+{
+    if (!*path || !strchr("-+@", *path))
+        return path;
+    snprintf(text, PE_PATH_ARGUMENT_SIZE, "./%s", path);
     return text;
 }
 

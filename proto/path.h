@@ -23,6 +23,13 @@ struct pe_path {
 int pe_path_parse(const char *bytes, size_t length, int from_client, struct pe_path *path,
                   struct pe_error *err) PE_MUST_CHECK;
 
+#define PE_PATH_ARGUMENT_SIZE (PE_PATH_MAX + 3) /* bytes: "./", a path, and the NUL */
+
+/* A path as an argument of a program: the path itself, or a copy in `text` with "./" in front if
+ * programs could take it for something else. "-v.c" and, for shells, "+x" look like options, and
+ * "@x" like a file of arguments (GCC, Java). */
+const char *pe_path_as_argument(const char *path, char text[PE_PATH_ARGUMENT_SIZE]);
+
 /* Copy untrusted bytes into `text`, a buffer of `size` bytes, for an error message. Control
  * characters become '?', and the rest is cut. Returns `text`. */
 const char *pe_path_printable(const char *bytes, size_t length, char *text, size_t size);

@@ -184,7 +184,10 @@ static int add_file(struct file_decoder *decoder, const json_t *file, size_t ind
     decoder->offsets[place] = start;
     decoder->submission->files.items[place].size = decoder->contents->size - start;
     bool is_text = !is_encoding(file, "base64") && !is_encoding(file, "hex");
-    return is_text && place == known ? pe_arguments_add(decoder->texts, path.text, err) : 0;
+    char text[PE_PATH_ARGUMENT_SIZE];
+    return is_text && place == known
+               ? pe_arguments_add(decoder->texts, pe_path_as_argument(path.text, text), err)
+               : 0;
 }
 
 /* Standard input is a file of the job. The stages remove it from the folder. */

@@ -52,7 +52,7 @@ void piston_request_free(struct piston_request *request);
 /* ---- files.c ---- */
 
 /* Decode the files of a body into `submission`, and stdin as one more file. `texts` receives the
- * names of the files that are text, in order. Fails like piston_request_read(). */
+ * names of the files that are text as arguments (pe_path_as_argument), in order. Fails like piston_request_read(). */
 int piston_files_decode(const json_t *body, struct pe_buf *contents, struct submission *submission,
                         struct pe_arguments *texts, struct pe_error *err) PE_MUST_CHECK;
 

@@ -42,6 +42,13 @@ export function optionArguments(image, chosen) {
   return argv;
 }
 
+/** A path as an argument, with the rules of the balancer (pe_path_as_argument in proto/path.h): "./"
+ * in front of names that programs could take for options or for files of arguments.
+ * @param {string} path */
+function asArgument(path) {
+  return /^[-+@]/.test(path) ? `./${path}` : path;
+}
+
 /**
  * @param {Image} image
  * @param {string[]} files paths, in the order they are sent
@@ -60,7 +67,7 @@ export function buildCommand(image, files, chosen) {
       const glob = placeholder[1] ?? "**";
       const matching = files.filter((file) => globMatches(glob, file));
       if (!matching.length) return { error: `${image.name} needs a file that matches ${glob.replace(/^\*\*(?!\/)/, "*")}. Rename a file, or enter a command.` };
-      argv.push(...matching);
+      argv.push(...matching.map(asArgument));
     } else argv.push(argument);
   }
   return { argv };

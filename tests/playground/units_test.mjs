@@ -46,6 +46,7 @@ const image = {
 test("an image's command is built for the files and options", () => {
   assert.deepEqual(buildCommand(image, ["a.c", "sub/b.c", "x.h"], {}), { argv: ["cc", "-O1", "a.c", "sub/b.c"] });
   assert.deepEqual(buildCommand(image, ["Makefile", "a.c"], {}), { argv: ["make"] });
+  assert.deepEqual(buildCommand(image, ["-v.c", "+x.c", "@a.c", "a-b.c"], {}), { argv: ["cc", "-O1", "./-v.c", "./+x.c", "./@a.c", "a-b.c"] });
   assert.deepEqual(optionArguments(image, { all: true, jobs: 3, level: "0", strange: "x" }), ["-O0", "-Wall", "-j", "3"]);
   assert.match(JSON.stringify(buildCommand(image, ["a.txt"], {})), /needs a file that matches \*\.c/);
   assert.match(JSON.stringify(buildCommand({ ...image, default_cmd: [] }, ["a.c"], {})), /has no default command/);

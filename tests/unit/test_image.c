@@ -124,6 +124,23 @@ static void the_first_command_for_one_of_the_files_is_taken(void **state)
     pe_strings_free(cmd, count);
 }
 
+static void a_name_that_looks_like_an_option_gets_a_folder_in_front(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"-v.c", "+x.c", "@args.c", "d/-v.c", "a-b.c"};
+    static const char *const wanted[] = {"./-v.c", "./+x.c", "./@args.c", "d/-v.c", "a-b.c"};
+    const size_t file_count = sizeof files / sizeof *files;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    char **cmd = NULL;
+    size_t count = 0;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    assert_int_equal(pe_image_default_command(&image, files, file_count, &cmd, &count, &err), 0);
+    for (size_t i = 0; i < file_count; i++)
+        assert_string_equal(cmd[count - file_count + i], wanted[i]);
+    pe_strings_free(cmd, count);
+}
+
 static void options_add_what_their_defaults_say(void **state)
 {
     (void)state;
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(entries_out_of_form_name_the_field),
         cmocka_unit_test(an_entry_comes_back_as_it_was_written),
         cmocka_unit_test(the_first_command_for_one_of_the_files_is_taken),
+        cmocka_unit_test(a_name_that_looks_like_an_option_gets_a_folder_in_front),
         cmocka_unit_test(options_add_what_their_defaults_say),
         cmocka_unit_test(an_image_takes_files_by_the_patterns_of_its_inputs_and_commands),
     };

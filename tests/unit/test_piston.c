@@ -137,6 +137,25 @@ static void a_request_becomes_a_job_of_stages(void **state)
     piston_request_free(&request);
 }
 
+static void a_name_that_looks_like_an_option_gets_a_folder_in_front(void **state)
+{
+    struct piston_request request;
+    struct submission submission;
+    struct pe_error err;
+    static const char *const wanted[] = {"/dev/pe-shim", "stages", ".stdin",  "run", "3000",
+                                         "3000",         "0",      "65536",   "4",   "python3",
+                                         "./-c.py",      "-x",     "{files}x"};
+    assert_int_equal(make_text(state,
+                               "{'language': 'py', 'version': '*', 'args': ['-x'],"
+                               " 'files': [{'name': '-c.py', 'content': ''}, {'name': '@b', 'content': ''}]}",
+                               &request, &submission, &err),
+                     0);
+    are_arguments(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    is_file(&submission, 0, "-c.py", "", 0);
+    submission_free(&submission);
+    piston_request_free(&request);
+}
+
 static void what_is_left_out_has_pistons_defaults(void **state)
 {
     struct piston_request request;
@@ -430,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_CATALOG(a_request_becomes_a_job_of_stages),
+        WITH_CATALOG(a_name_that_looks_like_an_option_gets_a_folder_in_front),
         WITH_CATALOG(what_is_left_out_has_pistons_defaults),
         WITH_CATALOG(a_name_that_comes_again_replaces_the_file),
         WITH_CATALOG(a_limit_of_0_is_none_but_the_jobs),
