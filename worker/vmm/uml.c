@@ -6,7 +6,8 @@
  *
  * It works around these properties of User Mode Linux:
  * - Unpinned it is three times slower: each system call of the guest wakes another CPU.
- * - It opens files by path, again and again. The paths are /proc/self/fd/N.
+ * - It opens files by path, again and again. Our patch makes `fd:N` a name of descriptor N, so it needs
+ *   no /proc.
  * - A block device that begins with the header of a copy-on-write file would make it open the file
  *   that this header names. The flag `d` turns that off. Flag `c`: it does not lock the files.
  * - It measures its delay loop for 0.1 s unless lpj= gives a number.
@@ -70,7 +71,7 @@ static int add_device(struct arguments *arguments, struct fd_list *list, int ind
     if ((uint64_t)status.st_size != device->bytes)
         return pe_fail(err, PE_ERR_INVALID, "block device %d needs %llu bytes, but its file has %lld", index,
                        (unsigned long long)device->bytes, (long long)status.st_size);
-    add_text(arguments, "ubd%d%scd=/proc/self/fd/%d", index, device->writable ? "" : "r",
+    add_text(arguments, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r",
              fd_list_add(list, device->fd));
     return 0;
 }
@@ -133,11 +134,15 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     pe_autoclose int serial = -1;
     pe_autoclose int initramfs = -1;
     pe_autoclose int kernel = -1;
+    /* What the guest's /proc/cpuinfo names; without it, the guest only lacks the names. */
+    pe_autoclose int cpuinfo = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
     if (check(spec, err) < 0 || (kernel = open_kernel(host, err)) < 0 ||
         (initramfs = vmm_open_file(host->initramfs, err)) < 0 || open_serial(vm, &serial, err) < 0)
         return -1;
     add_machine(&arguments, host, spec);
-    add_text(&arguments, "initrd=/proc/self/fd/%d", fd_list_add(&list, initramfs));
+    add_text(&arguments, "initrd=fd:%d", fd_list_add(&list, initramfs));
+    if (cpuinfo >= 0)
+        add_text(&arguments, "cpuinfo=fd:%d", fd_list_add(&list, cpuinfo));
     add_text(&arguments, "ssl0=fd:%d", fd_list_add(&list, serial));
     if (add_devices(&arguments, &list, spec, err) < 0)
         return -1;
