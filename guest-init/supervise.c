@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "guest-init/capture.h"
 #include "guest-init/cgroup.h"
+#include "guest-init/host_maps.h"
 #include "guest-init/shim_record.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ struct supervision {
     bool channel_open;
     int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
     struct shim_record started, ended; /* kind 0: not received */
+    uint64_t host_maps_refused;        /* before the program started */
     uint64_t memory_before;            /* the container's original limit (cgroup_limit_container) */
 };
 
@@ -184,6 +186,10 @@ static int settle_status(const struct supervision *supervision, const struct cgr
 
     if (supervision->timed_out_us)
         report->status = EXIT_REPORT_TIMEOUT;
+    else if (report->exit_code != 0 && host_maps_refused() > supervision->host_maps_refused)
+        return pe_fail(err, PE_ERR_INTERNAL,
+                       "the host refused memory to a process of the job, which was killed: its memory is too "
+                       "scattered for this host's vm.max_map_count, or the host has no memory left");
     else if (usage->oom_kills && report->exit_code != 0)
         report->status = EXIT_REPORT_OOM;
     else if (!supervision->ended.kind)
@@ -208,7 +214,8 @@ int supervise_program(struct container *container, const struct guest_job *job, 
     struct supervision supervision = {.container = container,
                                       .timeout_us = job->timeout_ms * 1000,
                                       .channel_open = true,
-                                      .interrupt_fd = interrupt_fd};
+                                      .interrupt_fd = interrupt_fd,
+                                      .host_maps_refused = host_maps_refused()};
     struct cgroup_usage usage;
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;

@@ -11,6 +11,7 @@
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
+#include "worker/vmm/host_mappings.h"
 #include "worker/vmm/jail.h"
 #include "worker/vmm/probe.h"
 #include "worker/worker_dir.h"
@@ -288,6 +289,19 @@ static enum engine_uml uml_state(const struct settings *settings)
     return access(settings->uml_kernel, X_OK) == 0 ? ENGINE_UML_HAS_KERNEL : ENGINE_UML_NO_KERNEL;
 }
 
+/* A guest of User Mode Linux needs many memory mappings of the host. */
+static void raise_host_mappings(void)
+{
+    uint64_t before = 0;
+    struct pe_error err;
+    int raised = host_mappings_raise(&before, &err);
+    if (raised > 0)
+        pe_log(PE_LOG_INFO, "raised vm.max_map_count of this host from %llu to %u", (unsigned long long)before,
+               HOST_MAPPINGS_WANTED);
+    else if (raised < 0)
+        pe_log(PE_LOG_WARN, "%s", err.message);
+}
+
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
@@ -297,6 +311,8 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return -1;
     if (vm_host_confine(&config->vm, err) < 0)
         return -1;
+    if (config->vm.accel == VM_ACCEL_NONE)
+        raise_host_mappings();
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
            config->engine_reason, config->server);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory under User Mode Linux: scattered pages, pages that are brought ahead, and limits. Each run of pages
+is a mapping of the host, and a host refuses more than vm.max_map_count of them."""
+import concurrent.futures
+import contextlib
+import resource
+
+from fixtures import processes
+from fixtures.service import Service
+from fixtures.waiting import eventually
+from fixtures.worker import UML
+from uml.programs import program
+
+
+def run(service, *arguments, **settings):
+    """A job that runs tests/uml/memory.c."""
+    # The files of a job are not executable.
+    script = 'cp memory /tmp/memory && chmod +x /tmp/memory && exec /tmp/memory "$@"'
+    return service.run(["sh", "-c", script, "sh", *arguments], files=[("memory", program("memory"))], **settings)
+
+
+def refuse_memory(service):
+    """Let the host refuse more memory to the processes of guests, not to the guests' kernels."""
+    for pid in processes.descendants(service.worker.process.pid):
+        if processes.command_name(pid).startswith("uml-userspace"):
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+
+
+def test_the_worker_says_how_many_mappings_the_host_allows(service):
+    with open("/proc/sys/vm/max_map_count", encoding="ascii") as file:
+        allowed = int(file.read())
+    assert allowed >= 1048576 or "sysctl -w vm.max_map_count" in service.worker.log()
+
+
+def test_900_MiB_in_random_order(service):
+    job = run(service, "random", "900")
+    assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.fields
+
+
+def test_pages_are_brought_ahead_only_behind_pages_in_order_and_only_in_private_memory(service):
+    job = run(service, "ahead")
+    assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.stdout
+
+
+def test_a_program_is_not_killed_for_pages_that_were_brought_ahead(small_service):
+    for action in ("pairs", "pairs-beside-another"):
+        job = run(small_service, action, "230")
+        assert (job.status, job.exit_code) == ("exited", 0), (action, job.fields)
+        job = run(small_service, action, "260")
+        assert job.status == "oom", (action, job.fields)
+
+
+def test_a_program_that_fills_its_memory_with_zeroes_is_reported_as_oom(small_service):
+    job = run(small_service, "zeroes")
+    assert job.status == "oom", job.fields
+
+
+def test_a_process_that_the_host_refuses_memory_is_reported_with_the_cause():
+    # Limits of processes of another user can only be changed with a capability that this test may not have.
+    service = Service(*UML, "--vmm-user", "root", slots=1)
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            running = pool.submit(run, service, "slowly")
+            service.wait_until_running()
+            eventually(lambda: refuse_memory(service) or running.done(), "the end of the job")
+            job = running.result()
+        assert (job.status, job.exit_code) == ("vm_error", None), job.fields
+        assert "vm.max_map_count" in job.fields["reason"]
+    finally:
+        service.end()
