@@ -4,6 +4,7 @@
  * reports through descriptor 3 when the program started and how it ended. The program runs as the
  * same user and is hostile. It must neither inherit the descriptor nor reach it through /proc or
  * ptrace(2). */
+#include "guest-init/foreign.h"
 #include "guest-init/program.h"
 #include "guest-init/shim_record.h"
 #include "guest-init/stages.h"
@@ -108,8 +109,17 @@ static int await_program(pid_t program)
     }
 }
 
-int main(void)
+/* The kernel starts this program in the place of one that it cannot run (guest-init/foreign.h). */
+static int refuse_foreign(const char *program)
 {
+    dprintf(STDERR_FILENO, "pe: '%s' is a 32-bit program, which the kernel of this VM cannot run\n", program);
+    return EXIT_CANNOT_EXECUTE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[0], GUEST_FOREIGN))
+        return refuse_foreign(argv[1]);
     /* Without CAP_SYS_PTRACE, not even root can read /proc/1/fd and /proc/1/mem of a process that
      * is not dumpable. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || fcntl(SHIM_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0) {
