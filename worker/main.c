@@ -296,8 +296,8 @@ static void raise_host_mappings(void)
     struct pe_error err;
     int raised = host_mappings_raise(&before, &err);
     if (raised > 0)
-        pe_log(PE_LOG_INFO, "raised vm.max_map_count of this host from %llu to %u", (unsigned long long)before,
-               HOST_MAPPINGS_WANTED);
+        pe_log(PE_LOG_INFO, "raised vm.max_map_count of this host from %llu to %u",
+               (unsigned long long)before, HOST_MAPPINGS_WANTED);
     else if (raised < 0)
         pe_log(PE_LOG_WARN, "%s", err.message);
 }

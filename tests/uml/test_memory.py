@@ -5,10 +5,9 @@ import concurrent.futures
 import contextlib
 import resource
 
-from fixtures import processes
+from fixtures import engine, processes
 from fixtures.service import Service
 from fixtures.waiting import eventually
-from fixtures.worker import UML
 from uml.programs import program
 
 
@@ -58,7 +57,7 @@ def test_a_program_that_fills_its_memory_with_zeroes_is_reported_as_oom(small_se
 
 def test_a_process_that_the_host_refuses_memory_is_reported_with_the_cause():
     # Limits of processes of another user can only be changed with a capability that this test may not have.
-    service = Service(*UML, "--vmm-user", "root", slots=1)
+    service = Service(*engine.OPTIONS, "--vmm-user", "root", slots=1)
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = pool.submit(run, service, "slowly")

@@ -71,8 +71,7 @@ static int add_device(struct arguments *arguments, struct fd_list *list, int ind
     if ((uint64_t)status.st_size != device->bytes)
         return pe_fail(err, PE_ERR_INVALID, "block device %d needs %llu bytes, but its file has %lld", index,
                        (unsigned long long)device->bytes, (long long)status.st_size);
-    add_text(arguments, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r",
-             fd_list_add(list, device->fd));
+    add_text(arguments, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r", fd_list_add(list, device->fd));
     return 0;
 }
 
