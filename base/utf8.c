@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 size_t pe_utf8_sequence_size(const uint8_t *at, size_t left)
 {
@@ -21,4 +22,22 @@ size_t pe_utf8_sequence_size(const uint8_t *at, size_t left)
     bool surrogate = first == 0xed && at[1] > 0x9f;
     bool beyond = first == 0xf4 && at[1] > 0x8f;
     return overlong || surrogate || beyond ? 0 : size;
+}
+
+/* Whether bytes can follow that complete a character. Which continuation bytes are allowed depends
+ * on the first byte only for the second one, and 0x80 or 0xbf always is. */
+static bool is_beginning(const uint8_t *bytes, size_t size)
+{
+    uint8_t low[4] = {0x80, 0x80, 0x80, 0x80}, high[4] = {0xbf, 0xbf, 0xbf, 0xbf};
+    memcpy(low, bytes, size);
+    memcpy(high, bytes, size);
+    return pe_utf8_sequence_size(low, sizeof low) > size || pe_utf8_sequence_size(high, sizeof high) > size;
+}
+
+size_t pe_utf8_unfinished_size(const uint8_t *bytes, size_t size)
+{
+    for (size_t n = 1; n <= 3 && n <= size; n++)
+        if ((bytes[size - n] & 0xc0) != 0x80) /* not a continuation byte */
+            return is_beginning(bytes + size - n, n) ? n : 0;
+    return 0;
 }

@@ -10,4 +10,8 @@
  * if there is no valid sequence (RFC 3629 section 4). */
 size_t pe_utf8_sequence_size(const uint8_t *at, size_t left);
 
+/* How many of the last bytes are the beginning of a character whose end is missing: 0 to 3. Text
+ * that was cut at a number of bytes ends with a character without them. */
+size_t pe_utf8_unfinished_size(const uint8_t *bytes, size_t size);
+
 #endif

@@ -3,6 +3,8 @@
  * program. */
 #include "guest-init/capture.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -36,6 +38,22 @@ static void close_pipe(struct capture *capture)
     capture->fd = -1;
 }
 
+/* Keep bytes up to the limit, or up to the last character before it. So text stays text when it is
+ * cut, and other bytes lose at most three more. */
+static int keep_bytes(struct capture *capture, const uint8_t *bytes, size_t size, struct pe_error *err)
+{
+    if (capture->truncated)
+        return 0;
+    size_t room = capture->limit - capture->kept.size;
+    if (pe_buf_append(&capture->kept, bytes, size < room ? size : room, err) < 0)
+        return -1;
+    if (size > room) {
+        capture->truncated = true;
+        capture->kept.size -= pe_utf8_unfinished_size(capture->kept.data, capture->kept.size);
+    }
+    return 0;
+}
+
 int capture_read(struct capture *capture, struct pe_error *err)
 {
     static uint8_t bytes[READ_SIZE];
@@ -46,10 +64,7 @@ int capture_read(struct capture *capture, struct pe_error *err)
         close_pipe(capture);
         return 0;
     }
-    size_t room = capture->limit - capture->kept.size;
-    size_t keep = (size_t)n < room ? (size_t)n : room;
-    capture->truncated |= keep < (size_t)n;
-    return pe_buf_append(&capture->kept, bytes, keep, err) < 0 ? -1 : 1;
+    return keep_bytes(capture, bytes, (size_t)n, err) < 0 ? -1 : 1;
 }
 
 void capture_free(struct capture *capture)

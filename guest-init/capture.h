@@ -12,7 +12,7 @@
 struct capture {
     const char *name; /* for error messages */
     int fd;           /* read end, owned; -1 once every writer has closed */
-    size_t limit;     /* bytes to keep; later ones are read and dropped */
+    size_t limit;     /* bytes to keep at most; later ones are read and dropped */
     struct pe_buf kept;
     bool truncated; /* bytes were dropped */
 };

@@ -2,6 +2,7 @@
 /* Writing the plan of stages and reading their report. The guest's side is guest-init/stages.c. */
 #include "proto/stages.h"
 
+#include "base/utf8.h"
 #include "codec/flat.h"
 
 #include <limits.h>
@@ -119,6 +120,42 @@ static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struc
     return stage->ended ? 0 : malformed(err, "does not say how a stage ended");
 }
 
+/* Add bytes to a stream, and to `both` up to the last character that is complete. Its rest may arrive
+ * after bytes of the other stream. */
+static int add_output(struct pe_stage_report *stage, struct pe_buf *stream, size_t *held,
+                      struct pe_cursor bytes, struct pe_error *err)
+{
+    if (pe_buf_append(stream, bytes.at, bytes.left, err) < 0)
+        return -1;
+    size_t waiting = *held + bytes.left;
+    *held = pe_utf8_unfinished_size(stream->data, stream->size);
+    return pe_buf_append(&stage->both, stream->data + stream->size - waiting, waiting - *held, err);
+}
+
+/* The end of a stage's stream. What the program wrote is kept as it is, unless it was killed. */
+static int end_output(struct pe_stage_report *stage, struct pe_buf *stream, size_t *held,
+                      struct pe_error *err)
+{
+    bool is_whole = stage->ended && (stage->end == PE_STAGE_EXITED || stage->end == PE_STAGE_SIGNALED);
+    size_t size = *held;
+    *held = 0;
+    if (is_whole)
+        return pe_buf_append(&stage->both, stream->data + stream->size - size, size, err);
+    stream->size -= size;
+    return 0;
+}
+
+static int end_outputs(struct pe_stages *stages, struct pe_error *err)
+{
+    for (size_t i = 0; i < stages->count; i++) {
+        struct pe_stage_report *stage = &stages->items[i];
+        if (end_output(stage, &stage->out, &stage->out_held, err) < 0 ||
+            end_output(stage, &stage->error, &stage->error_held, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int read_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor bytes, struct pe_error *err)
 {
     if (kind == PE_STAGE_BEGIN)
@@ -130,9 +167,8 @@ static int read_frame(struct pe_stages *stages, uint8_t kind, struct pe_cursor b
         return end_stage(stage, bytes, err);
     if (kind != PE_STAGE_OUT && kind != PE_STAGE_ERR)
         return malformed(err, "has a frame of an unknown kind");
-    if (pe_buf_append(kind == PE_STAGE_OUT ? &stage->out : &stage->error, bytes.at, bytes.left, err) < 0)
-        return -1;
-    return pe_buf_append(&stage->both, bytes.at, bytes.left, err);
+    return kind == PE_STAGE_OUT ? add_output(stage, &stage->out, &stage->out_held, bytes, err)
+                                : add_output(stage, &stage->error, &stage->error_held, bytes, err);
 }
 
 int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages, struct pe_error *err)
@@ -144,11 +180,11 @@ int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages, str
         struct pe_cursor frame = {.left = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3]};
         frame.at = pe_cursor_read(&rest, frame.left);
         if (!frame.at)
-            return 0;
+            break;
         if (read_frame(stages, head[0], frame, err) < 0)
             return -1;
     }
-    return 0;
+    return end_outputs(stages, err);
 }
 
 void pe_stages_free(struct pe_stages *stages)

@@ -92,8 +92,12 @@ struct pe_stage_report {
     enum pe_stage_end end;
     int code, signal;
     uint64_t wall_us, user_us, system_us;
-    uint64_t max_rss_kib;           /* of the largest process */
-    struct pe_buf out, error, both; /* stdout, stderr, and both in the order of arrival */
+    uint64_t max_rss_kib; /* of the largest process */
+    /* stdout, stderr, and both in the order of arrival. No character is cut: `both` has the bytes of
+     * a character together, and at the end of a stage that was killed, the beginning of one is left
+     * out. */
+    struct pe_buf out, error, both;
+    size_t out_held, error_held; /* bytes at the end of `out` and `error` that are not in `both` yet */
 };
 
 struct pe_stages {

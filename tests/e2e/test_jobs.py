@@ -154,6 +154,16 @@ def test_the_response_is_json_or_cpio_on_request(service):
     assert b"TRAILER!!!" in cpio.body, "no trailer"
 
 
+def test_text_over_the_limit_stays_text_in_json(service):
+    for prefix in "", "x":
+        script = f"printf '{prefix}'; yes \u00e9 | tr -d '\\n' | head -c 1200000"
+        job = {"image": "busybox:1.35", "timeout_ms": 60000, "cmd": ["sh", "-c", script]}
+        result = service.post(job=job, accept="application/json").json()
+        assert result["stdout_truncated"]
+        assert set(result["stdout"]) <= {"x", "\u00e9"}
+        assert len(result["stdout"].encode()) == (1 << 20) - len(prefix)
+
+
 def test_a_job_sees_no_network_no_host_and_the_right_time(service):
     before = int(time.time())
     job = service.run("ls /sys/class/net; cat /proc/net/route | wc -l; hostname; date +%s")

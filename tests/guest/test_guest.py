@@ -174,6 +174,13 @@ def test_output_over_the_limit_is_cut_and_marked_and_the_program_can_finish(gues
     assert result.fields["stderr_truncated"] == "0", result
 
 
+def test_text_over_the_limit_is_cut_at_a_character(guest):
+    result = guest.shell("yes \u00e9 | head -n 9000; yes \u00e9 | head -n 9000 >&2", stdout_limit=10000)
+    assert result.stdout == "\u00e9\n".encode() * 3333, result
+    assert result.fields["stdout_truncated"] == "1", result
+    assert result.stderr == "\u00e9\n".encode() * 9000, result
+
+
 def test_scratch_space_has_the_given_size_and_a_full_one_is_still_delivered(guest):
     script = """dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; echo $?; echo more > /work/more; echo $?
         echo more > /output/more; echo $?; stat -c %s /tmp/fill"""

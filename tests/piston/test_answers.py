@@ -113,6 +113,14 @@ def test_a_program_that_prints_too_much_is_ended_and_the_output_cut(piston):
         assert len(run[stream]) == 65536
 
 
+def test_text_is_cut_at_a_character(piston):
+    for prefix in "", "x":
+        run = piston.ran("python", f"print('{prefix}' + '\u00e9' * 40000, end='')")["run"]
+        assert run["status"] == "OL", run["status"]
+        assert set(run["stdout"]) <= {"x", "\u00e9"} and run["output"] == run["stdout"]
+        assert len(run["stdout"].encode()) == 65536 - len(prefix)
+
+
 def test_a_program_that_kills_every_process_it_can_is_reported_as_killed(piston):
     run = piston.ran("python", "import os\nprint('on', flush=True)\nos.kill(-1, 9)")["run"]
     assert run["stdout"] == "on\n", run

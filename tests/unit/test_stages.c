@@ -81,6 +81,52 @@ static void a_report_that_breaks_off_keeps_what_it_had(void **state)
     }
 }
 
+static bool is_text(const struct pe_buf *bytes, const char *text)
+{
+    return bytes->size == strlen(text) &&
+           !memcmp(bytes->size ? (const char *)bytes->data : "", text, bytes->size);
+}
+
+static void a_character_in_two_pieces_is_whole_in_the_combined_output(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autobuf struct pe_buf report = {0};
+    pe_autostages struct pe_stages stages = {0};
+    put(&report, 'B', "run");
+    put(&report, 'o', "a\xc3");
+    put(&report, 'e', "x\xe2\x82");
+    put(&report, 'o', "\xa9\xf0\x9f");
+    put(&report, 'o', "\x98");
+    put(&report, 'e', "\xac!");
+    put(&report, 'o', "\x80\xff\xc3");
+    put(&report, 'E', END("exited", "0"));
+    assert_int_equal(pe_stages_read(report.data, report.size, &stages, &err), 0);
+    assert_true(is_text(&stages.items[0].both, "ax\u00e9\u20ac!\U0001f600\xff\xc3"));
+    assert_true(is_text(&stages.items[0].out, "a\u00e9\U0001f600\xff\xc3"));
+    assert_true(is_text(&stages.items[0].error, "x\u20ac!"));
+}
+
+static void output_that_is_cut_ends_with_a_whole_character(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {END("stdout", "0"), END("stderr", "0"), END("wall", "0"), NULL};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct pe_error err;
+        pe_autobuf struct pe_buf report = {0};
+        pe_autostages struct pe_stages stages = {0};
+        put(&report, 'B', "run");
+        put(&report, 'e', "e\xc3");
+        put(&report, 'o', "ab\xe2\x82");
+        if (ends[i])
+            put(&report, 'E', ends[i]);
+        assert_int_equal(pe_stages_read(report.data, report.size, &stages, &err), 0);
+        assert_true(is_text(&stages.items[0].both, "eab"));
+        assert_true(is_text(&stages.items[0].out, "ab"));
+        assert_true(is_text(&stages.items[0].error, "e"));
+    }
+}
+
 static void refused(const struct pe_buf *report)
 {
     struct pe_error err;
@@ -133,6 +179,8 @@ int main(void)
         cmocka_unit_test(a_plan_is_a_list_of_arguments),
         cmocka_unit_test(a_report_has_each_stage_and_what_it_printed_in_order),
         cmocka_unit_test(a_report_that_breaks_off_keeps_what_it_had),
+        cmocka_unit_test(a_character_in_two_pieces_is_whole_in_the_combined_output),
+        cmocka_unit_test(output_that_is_cut_ends_with_a_whole_character),
         cmocka_unit_test(what_is_no_report_is_malformed),
     };
     return cmocka_run_group_tests_name("stages", tests, NULL, NULL);
