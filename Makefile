@@ -226,6 +226,7 @@ test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
+test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c
 
 define unit_test

@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "proto/limits.h"
 #include "worker/config.h"
+#include "worker/doctor.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
@@ -38,7 +39,7 @@ struct settings {
     struct pe_option_list warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
-    bool die_with_parent, probe_again, new_containers;
+    bool doctor, die_with_parent, probe_again, new_containers;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
@@ -102,15 +103,20 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {0}};
     const struct pe_program program = {
         .name = "pe-worker",
-        .usage = "--server URL [options]",
+        .usage = "--server URL [options], or pe-worker doctor [options]",
         .about = "Connects to a Program Explorer balancer and runs its jobs, each in a fresh VM.",
-        .options = options};
+        .options = options,
+        .epilogue = "`pe-worker doctor` says what this host offers for running jobs, and what is missing."};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
+    if (rest < argc && !strcmp(argv[rest], "doctor")) {
+        settings->doctor = true;
+        rest++;
+    }
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
-    if (!settings->server)
+    if (!settings->server && !settings->doctor)
         return pe_fail(err, PE_ERR_INVALID,
                        "--server URL is missing: it names the balancer; see pe-worker --help");
     if (settings->slots < 1 || settings->slots > 1024)
@@ -304,9 +310,11 @@ static void raise_host_mappings(void)
 
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
-                                .result_file = settings->engine_path,
-                                .again = settings->probe_again};
+    struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
+                          .result_file = settings->engine_path,
+                          .again = settings->probe_again};
+    if (settings->doctor)
+        return doctor_run(config, &probe, err);
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
         return -1;
     if (vm_host_confine(&config->vm, err) < 0)

@@ -89,8 +89,7 @@ _pe_positions()
     done
 }
 
-# Offer completions for arguments that are not options. Only pe-run and pe-image have such
-# arguments.
+# Offer completions for arguments that are not options.
 _pe_position()
 {
     case ${program##*/}:$first in
@@ -99,6 +98,7 @@ _pe_position()
             ;;
         pe-run:images) ((positions == 1)) && _pe_words "$(_pe_images)" ;;
         pe-run:*) _filedir ;;
+        pe-worker:) _pe_words doctor ;;
         pe-image:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" ;;
         pe-image:import) _filedir ;;
         pe-image:export) if ((positions == 1)); then _pe_words "$(_pe_images)"; else _filedir; fi ;;

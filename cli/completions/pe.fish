@@ -59,6 +59,8 @@ function __pe_position -a program first count
         case pe-run:
             printf '%s\t%s\n' images 'list the images'
             __pe_images $program
+        case pe-worker:
+            printf '%s\t%s\n' doctor 'say what this host offers'
         case pe-run:images
             test $count -eq 1; and __pe_images $program
         case 'pe-run:*' pe-image:import

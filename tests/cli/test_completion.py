@@ -35,6 +35,8 @@ UNIQUE = [
     ("pe-lb --memc", "pe-lb --memcached"),
     ("pe-lb --tls-key ma", "pe-lb --tls-key main.c"),
     ("pe-worker --warm busy", "pe-worker --warm busybox:1.35"),
+    ("pe-worker doc", "pe-worker doctor"),
+    ("pe-worker doctor --probe", "pe-worker doctor --probe-again"),
 ]
 
 

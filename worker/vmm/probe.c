@@ -40,7 +40,7 @@ static int cpu_may_virtualize(void)
            !memmem(info.data, info.size, "\nflags", 6);
 }
 
-static int check_kvm(struct pe_error *err)
+int probe_check_kvm(struct pe_error *err)
 {
     if (access("/dev/kvm", F_OK) < 0)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no /dev/kvm");
@@ -64,7 +64,7 @@ static int ptrace_scope(void)
 /* User Mode Linux traces its own children. Without permission it ends with a message that does not
  * say how to get it, so find out beforehand. A worker that is root may trace although its VMMs,
  * which are not, may not: therefore the scope is looked at as well. */
-static int check_ptrace(struct pe_error *err)
+int probe_check_ptrace(struct pe_error *err)
 {
     int scope = ptrace_scope(), status = 0;
     if (scope > 1)
@@ -119,9 +119,9 @@ static int try_clone(const struct vm_host *host, const struct vm_spec *spec, str
     return await_ready(host, vm, err) < 0 ? pe_fail_context(err, "cloning failed") : 0;
 }
 
-static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
+static int start_vms(const struct vm_host *base, const struct engine *engine, struct pe_error *err)
 {
-    struct vm_host host = *(const struct vm_host *)context;
+    struct vm_host host = *base;
     struct vm_spec spec = {.memory_mib = PROBE_MEMORY_MIB,
                            .cpus = 1,
                            .guest_options = " pe_probe=1",
@@ -132,14 +132,46 @@ static int try_engine(void *context, const struct engine *engine, struct pe_erro
         spec.pmem[i].fd = -1;
     engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
-        (engine->accel == VM_ACCEL_KVM && check_kvm(err) < 0) ||
-        (engine->accel == VM_ACCEL_NONE && check_ptrace(err) < 0) || vm_host_confine(&host, err) < 0)
+        (engine->accel == VM_ACCEL_KVM && probe_check_kvm(err) < 0) ||
+        (engine->accel == VM_ACCEL_NONE && probe_check_ptrace(err) < 0) || vm_host_confine(&host, err) < 0)
         return -1;
     int failed = vm_boot(&host, &spec, &vm, err) < 0 || await_ready(&host, &vm, err) < 0 ? -1 : 0;
     if (!failed && engine->snapshot)
         failed = try_clone(&host, &spec, &vm, err);
     vm_kill(&vm);
     vm_host_release(&host);
+    return failed;
+}
+
+static struct probe_finding *find(struct probe_findings *findings, const char *engine)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (!strcmp(findings->items[i].engine, engine))
+            return &findings->items[i];
+    return NULL;
+}
+
+/* An empty reason: it works. */
+static void add_finding(struct probe_findings *findings, const char *engine, const char *why)
+{
+    if (findings->count == ENGINES_MAX || find(findings, engine))
+        return;
+    struct probe_finding *finding = &findings->items[findings->count++];
+    finding->works = !why[0];
+    snprintf(finding->engine, sizeof finding->engine, "%s", engine);
+    snprintf(finding->why, sizeof finding->why, "%s", why);
+}
+
+struct attempt {
+    const struct vm_host *host;
+    struct probe_findings *findings;
+};
+
+static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
+{
+    const struct attempt *attempt = context;
+    int failed = start_vms(attempt->host, engine, err);
+    add_finding(attempt->findings, engine->name, failed ? err->message : "");
     return failed;
 }
 
@@ -161,7 +193,7 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "2 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
+    int added = pe_buf_printf(text, &ignored, "3 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
                               probe->wish.isolation.bits, system.machine, system.release, (int)geteuid(),
                               access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize(), ptrace_scope());
     (void)added;
@@ -179,9 +211,19 @@ struct remembered {
     char reason[ENGINE_REASON_MAX];
 };
 
+/* The text is the name of an engine, a space, and why it does not work. */
+static void recall_finding(const char *text, struct probe_findings *findings)
+{
+    char name[ENGINE_NAME_MAX];
+    size_t length = strcspn(text, " ");
+    snprintf(name, sizeof name, "%.*s", (int)length, text);
+    add_finding(findings, name, text + length + (text[length] == ' '));
+}
+
 /* Read the result of an earlier start. Returns 1 if it was made under the conditions of `now`, else
  * 0. */
-static int recall(const char *path, const char *now, struct remembered *remembered)
+static int recall(const char *path, const char *now, struct remembered *remembered,
+                  struct probe_findings *findings)
 {
     pe_autobuf struct pe_buf text = {0};
     struct pe_flat_entry entry;
@@ -198,12 +240,14 @@ static int recall(const char *path, const char *now, struct remembered *remember
             snprintf(remembered->engine, sizeof remembered->engine, "%s", entry.value);
         else if (!strcmp(entry.key, "reason"))
             snprintf(remembered->reason, sizeof remembered->reason, "%s", entry.value);
+        else if (same && !strcmp(entry.key, "tried"))
+            recall_finding(entry.value, findings);
     }
     return same;
 }
 
 static int remember(const char *path, const char *now, const struct engine *engine, const char *reason,
-                    struct pe_error *err)
+                    const struct probe_findings *findings, struct pe_error *err)
 {
     char unfinished[512];
     pe_autobuf struct pe_buf text = {0};
@@ -212,6 +256,12 @@ static int remember(const char *path, const char *now, const struct engine *engi
         pe_flat_append(&text, "engine", engine->name, err) < 0 ||
         pe_flat_append(&text, "reason", reason, err) < 0)
         return -1;
+    for (size_t i = 0; i < findings->count; i++) {
+        char line[sizeof findings->items[i]];
+        snprintf(line, sizeof line, "%s %s", findings->items[i].engine, findings->items[i].why);
+        if (pe_flat_append(&text, "tried", line, err) < 0)
+            return -1;
+    }
     pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return pe_fail_errno(err, "cannot create %s", unfinished);
@@ -228,27 +278,51 @@ static const struct engine *find_engine(const struct engine *engines, size_t cou
     return NULL;
 }
 
+static void try_the_rest(const struct engine *engines, size_t count, struct attempt *attempt)
+{
+    struct pe_error ignored;
+    for (size_t i = 0; i < count; i++)
+        if (!find(attempt->findings, engines[i].name)) {
+            int failed = try_engine(attempt, &engines[i], &ignored);
+            (void)failed; /* it is in the findings */
+        }
+}
+
+/* Try the engines, and remember the result if one works. */
+static int choose(const struct probe *probe, struct attempt *attempt, const struct engine *engines,
+                  size_t count, const char *now, const struct engine **engine, char *reason,
+                  struct pe_error *err)
+{
+    struct pe_error fault;
+    attempt->findings->count = 0;
+    int failed = engine_select(engines, count, &probe->wish, try_engine, attempt, engine, reason, err);
+    if (probe->every)
+        try_the_rest(engines, count, attempt);
+    if (!failed && remember(probe->result_file, now, *engine, reason, attempt->findings, &fault) < 0)
+        pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);
+    return failed;
+}
+
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct pe_error *err)
 {
     static struct engine engines[ENGINES_MAX]; /* `host` points into it */
     struct remembered remembered;
     struct utsname system;
+    struct probe_findings unwanted = {.count = 0};
+    struct attempt attempt = {.host = host, .findings = probe->findings ? probe->findings : &unwanted};
     pe_autobuf struct pe_buf now = {0};
-    struct pe_error fault;
     uname(&system);
     size_t count = engines_for_machine(system.machine, engines);
     fingerprint(host, probe, &now);
+    const char *conditions = (const char *)now.data;
     const struct engine *engine = NULL;
-    if (!probe->again && recall(probe->result_file, (const char *)now.data, &remembered) &&
-        (engine = find_engine(engines, count, remembered.engine))) {
+    if (!probe->again && recall(probe->result_file, conditions, &remembered, attempt.findings))
+        engine = find_engine(engines, count, remembered.engine);
+    if (engine)
         snprintf(reason, ENGINE_REASON_MAX, "%s", remembered.reason);
-    } else {
-        if (engine_select(engines, count, &probe->wish, try_engine, host, &engine, reason, err) < 0)
-            return -1;
-        if (remember(probe->result_file, (const char *)now.data, engine, reason, &fault) < 0)
-            pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);
-    }
+    else if (choose(probe, &attempt, engines, count, conditions, &engine, reason, err) < 0)
+        return -1;
     engine_apply(engine, host);
     *snapshots = engine->snapshot;
     return 0;

@@ -9,10 +9,25 @@
 
 #include <stdbool.h>
 
+/* What came out when an engine was tried. */
+struct probe_finding {
+    char engine[ENGINE_NAME_MAX];
+    bool works;
+    char why[256]; /* if it does not */
+};
+
+struct probe_findings {
+    struct probe_finding items[ENGINES_MAX];
+    size_t count;
+};
+
 struct probe {
     struct engine_wish wish;
-    const char *result_file; /* keeps the result between two starts */
-    bool again;              /* ignore the result of an earlier start */
+    const char *result_file;         /* keeps the result between two starts */
+    bool again;                      /* ignore the result of an earlier start */
+    bool every;                      /* with `again`: also try the engines after the best one that works */
+    struct probe_findings *findings; /* is set to the engines that were tried, now or earlier, also if
+                                        probe_host fails; NULL: not wanted */
 };
 
 /* Make `host` use the best engine that works here, and set `*snapshots` to whether that engine
@@ -25,5 +40,13 @@ struct probe {
  * `reason` is that of engine_select, and so are the errors. */
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether /dev/kvm can be used, as far as that can be seen without starting a VM. Fails with
+ * PE_ERR_NOT_FOUND or PE_ERR_INVALID, and says why not. */
+int probe_check_kvm(struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether this host lets a process trace its children, which User Mode Linux needs. Fails with
+ * PE_ERR_INVALID, and says what to do. */
+int probe_check_ptrace(struct pe_error *err) PE_MUST_CHECK;
 
 #endif

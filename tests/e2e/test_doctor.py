@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pe-worker doctor`: what it says about a host, as root, as another user, and where nothing works."""
+import os
+import subprocess
+
+import pytest
+
+from fixtures.paths import program
+
+PROTECTIONS = (
+    "own user",
+    "mount namespace",
+    "PID namespace",
+    "IPC namespace",
+    "UTS namespace",
+    "network namespace",
+    "root directory",
+    "Landlock for files",
+    "seccomp filter",
+    "memory limit",
+)
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@pytest.fixture
+def doctor(tmp_path):
+    """A function that runs the doctor with options. All runs of a test share what is remembered."""
+    os.chmod(tmp_path, 0o777)
+
+    def run(*options, wrapper=()):
+        folders = ["--state", f"{tmp_path}/state", "--run-dir", f"{tmp_path}/run"]
+        done = subprocess.run(
+            [*wrapper, program("pe-worker"), "doctor", *folders, *options],
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def lines(report, word):
+    """The findings that begin with a word, without it."""
+    return [line[11:] for line in report.splitlines() if line.startswith(f"  {word:8} ")]
+
+
+def word_of(report, finding):
+    """The words that lines about a finding begin with."""
+    return [line.split()[0] for line in report.splitlines() if line[11:].startswith(finding)]
+
+
+def test_the_doctor_says_what_works_and_what_confines_vmms(doctor):
+    code, said, errors = doctor("--vmm", "qemu+tcg+boot")
+    assert code == 0, errors
+    assert "qemu+tcg+boot (emulation)" in lines(said, "ok")
+    for protection in PROTECTIONS:
+        assert word_of(said, protection) in (["ok"], ["missing"]), protection
+    for subject in ("KVM: ", "User Mode Linux kernel: ", "ptrace: ", "memory mappings: ", "Landlock: "):
+        assert len(word_of(said, subject)) == 1, subject
+    assert "Jobs can run here, with emulation isolation." in said
+
+
+def test_the_doctor_tries_engines_again_only_if_it_is_asked_to(doctor, tmp_path):
+    options = ("--vmm", "qemu+tcg+boot", "--cloud-hypervisor", "/nowhere/ch")
+    assert "uml+boot (kernel): --probe-again tries it" in lines(doctor(*options)[1], "untried")
+    remembered = os.stat(tmp_path / "state" / "engines").st_mtime_ns
+    doctor(*options)
+    assert os.stat(tmp_path / "state" / "engines").st_mtime_ns == remembered
+    said = doctor(*options, "--probe-again")[1]
+    assert lines(said, "untried") == []
+    assert "cloud-hypervisor+kvm+boot (hardware): there is no /nowhere/ch" in lines(said, "missing")
+
+
+def test_without_root_jobs_can_run_and_the_doctor_says_what_is_missing(doctor):
+    code, said, errors = doctor("--vmm", "qemu+tcg+boot", wrapper=AS_NOBODY)
+    assert code == 0, errors
+    assert any("runs as user 65534" in line for line in lines(said, "warning"))
+    assert [line for line in lines(said, "missing") if line.startswith("own user: ")]
+    assert "seccomp filter" in lines(said, "ok")
+
+
+def test_where_no_engine_works_the_doctor_fails_and_says_why(doctor):
+    code, said, errors = doctor(
+        *("--qemu", "/nowhere/qemu"),
+        *("--uml-kernel", "/nowhere/linux"),
+        *("--cloud-hypervisor", "/nowhere/ch"),
+    )
+    assert code == 1
+    assert "no engine works on this host" in errors and "/nowhere/qemu" in errors
+    assert "qemu+tcg+boot (emulation): there is no /nowhere/qemu" in lines(said, "missing")
+    assert [line for line in lines(said, "missing") if "/nowhere/linux" in line and "make uml-kernel" in line]

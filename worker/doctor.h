@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `pe-worker doctor`: what this host offers for running jobs, what is missing, and what to do about it. */
+#ifndef PE_WORKER_DOCTOR_H
+#define PE_WORKER_DOCTOR_H
+
+#include "base/error.h"
+#include "worker/config.h"
+#include "worker/vmm/probe.h"
+
+/* Print the report to stdout. Each finding begins with "ok", "missing",
+ * "warning" or "untried". `config` is that of a
+ * worker that is about to choose its engine, and `probe` how it would choose. Engines are tried only if
+ * there is no remembered result or if probe->again is set, and then all of them. Returns 0 if jobs can run
+ * here, even if something is missing. Fails with PE_ERR_INTERNAL if no engine works. */
+int doctor_run(struct worker_config *config, struct probe *probe, struct pe_error *err) PE_MUST_CHECK;
+
+#endif
