@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "image/placeholders.h"
 #include "image/users.h"
 #include "proto/job_spec.h"
 #include "proto/metadata.h"
@@ -120,7 +121,7 @@ int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe
     json_t *checked = NULL;
     int failed = pe_metadata_parse(metadata, &checked, err);
     json_decref(checked);
-    return failed;
+    return failed < 0 ? -1 : placeholders_check(metadata, err);
 }
 
 static json_t *parse_json(const struct pe_buf *text, const char *name, struct pe_error *err)

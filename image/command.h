@@ -48,6 +48,7 @@ int command_import(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_build(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_ls(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_inspect(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_update(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_tag(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_rm(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_verify(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;

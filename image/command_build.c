@@ -40,6 +40,28 @@ static int fail_recipe(const char *recipe, const char *folder, struct pe_error *
     return -1;
 }
 
+/* Find the file of a recipe: an argument with a slash is its path, any other one the name of a file
+ * beside the script, in which ':' is written as '-'. */
+static int find_recipe(const char *argument, const char *script, char *path, size_t size,
+                       struct pe_error *err)
+{
+    char folder[PATH_MAX + 16], recipe[256];
+    if (strchr(argument, '/')) {
+        int n = snprintf(path, size, "%s", argument);
+        return n >= 0 && (size_t)n < size && access(path, R_OK) == 0
+                   ? 0
+                   : pe_fail_errno(err, "cannot read the recipe %s", argument);
+    }
+    snprintf(recipe, sizeof recipe, "%s", argument);
+    for (char *at = recipe; *at; at++)
+        *at = *at == ':' ? '-' : *at;
+    snprintf(folder, sizeof folder, "%.*s/recipes", (int)(strrchr(script, '/') - script), script);
+    int n = snprintf(path, size, "%s/%s", folder, recipe);
+    return n >= 0 && (size_t)n < size && recipe[0] != '.' && access(path, R_OK) == 0
+               ? 0
+               : fail_recipe(recipe, folder, err);
+}
+
 int command_build(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
@@ -48,23 +70,17 @@ int command_build(int argc, char **argv, struct pe_error *err)
         .name = "pe-image build",
         .usage = "[options] RECIPE",
         .about = "Build an image from Debian packages. RECIPE is the name of a file in image/recipes, as in\n"
-                 "gcc-14; gcc:14 means the same.",
+                 "gcc-14; gcc:14 means the same. With a slash it is the path of a recipe anywhere, as in\n"
+                 "./nim-2. docs/recipes.md explains how to write one.",
         .options = options};
-    char script[PATH_MAX], folder[PATH_MAX + 16], path[PATH_MAX + 300], recipe[256];
+    char script[PATH_MAX], recipe[PATH_MAX + 300];
     int rest = 0;
     if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
         return -1;
-    if (rest + 1 != argc || strlen(argv[rest]) >= sizeof recipe || strchr(argv[rest], '/'))
+    if (rest + 1 != argc)
         return pe_fail(err, PE_ERR_INVALID, "expected one recipe, as in gcc-14; see %s --help", program.name);
-    snprintf(recipe, sizeof recipe, "%s", argv[rest]);
-    for (char *at = recipe; *at; at++)
-        *at = *at == ':' ? '-' : *at;
-    if (find_script(script, err) < 0)
+    if (find_script(script, err) < 0 || find_recipe(argv[rest], script, recipe, sizeof recipe, err) < 0)
         return -1;
-    snprintf(folder, sizeof folder, "%.*s/recipes", (int)(strrchr(script, '/') - script), script);
-    snprintf(path, sizeof path, "%s/%s", folder, recipe);
-    if (recipe[0] == '.' || access(path, R_OK) < 0)
-        return fail_recipe(recipe, folder, err);
     char self[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
     if (size < 0)

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "image/catalog_entry.h"
+#include "image/placeholders.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
@@ -24,13 +25,7 @@ int import_arguments_parse(struct import_arguments *arguments, const struct pe_p
         {"arch", 0, "ARCH", "which image of several, as in arm64 or amd64/v2 (default: this machine's best)",
          PE_OPTION_TEXT, &arguments->architecture},
         {"meta", 0, "FILE", "metadata for the catalog, a pe.json file", PE_OPTION_TEXT, &arguments->metadata},
-        {"description", 0, "TEXT", "one sentence for the catalog", PE_OPTION_TEXT, &arguments->description},
-        {"cmd", 0, "JSON", "default command, an array; {files:GLOB} stands for the job's files",
-         PE_OPTION_TEXT, &arguments->command},
-        {"env", 'e', "KEY=VALUE", "variable in the environment of every job; may be repeated", PE_OPTION_LIST,
-         &arguments->env},
-        {"workdir", 0, "DIR", "directory in which the default command runs (default: /work)", PE_OPTION_TEXT,
-         &arguments->working_dir},
+        IMPORT_FIELD_OPTIONS(*arguments),
         {"devices", 0, NULL, "keep device nodes, FIFOs and sockets outside of /dev", PE_OPTION_FLAG,
          &arguments->devices},
         {"max-mib", 0, "MIB", "refuse an image that unpacks to more (default: 32768)", PE_OPTION_NUMBER,
@@ -92,8 +87,8 @@ static int check_fields(const json_t *fields, const char *name, struct pe_error 
     return -1;
 }
 
-static int fill_fields(const struct import_arguments *arguments, const char *name, json_t *fields,
-                       struct pe_error *err)
+int import_arguments_fields(const struct import_arguments *arguments, const char *name, json_t *fields,
+                            struct pe_error *err)
 {
     if (arguments->metadata && catalog_entry_add_user_file(fields, arguments->metadata, err) < 0)
         return -1;
@@ -110,7 +105,7 @@ static int fill_fields(const struct import_arguments *arguments, const char *nam
         set_text(fields, "description", arguments->description, err) < 0 ||
         set_text(fields, "working_dir", arguments->working_dir, err) < 0)
         return -1;
-    return check_fields(fields, name, err);
+    return placeholders_check(fields, err) < 0 ? -1 : check_fields(fields, name, err);
 }
 
 /* ---- resolving ---- */
@@ -125,7 +120,7 @@ int import_arguments_resolve(struct import_arguments *arguments, const char *nam
     arguments->import.overrides = json_object();
     if (!arguments->import.overrides)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
-    if (fill_fields(arguments, full_name, arguments->import.overrides, err) < 0)
+    if (import_arguments_fields(arguments, full_name, arguments->import.overrides, err) < 0)
         return -1;
     if (platform_parse(arguments->architecture, &arguments->import.choice.machine, err) < 0)
         return -1;

@@ -14,6 +14,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Options for the fields of a catalog entry, for a subcommand's table. */
+#define IMPORT_FIELD_OPTIONS(arguments)                                                                      \
+    {"description", 0, "TEXT", "one sentence for the catalog", PE_OPTION_TEXT, &(arguments).description},    \
+        {"cmd",          0,                                                                                  \
+         "JSON",         "default command, an array; {files:GLOB} stands for the job's files",               \
+         PE_OPTION_TEXT, &(arguments).command},                                                              \
+        {"env",          'e',                                                                                \
+         "KEY=VALUE",    "variable in the environment of every job; may be repeated",                        \
+         PE_OPTION_LIST, &(arguments).env},                                                                  \
+    {                                                                                                        \
+        "workdir", 0, "DIR", "directory in which the default command runs (default: /work)", PE_OPTION_TEXT, \
+            &(arguments).working_dir                                                                         \
+    }
+
 struct import_arguments {
     /* As given on the command line; NULL, false or 0 when not given. */
     const char *name, *architecture, *metadata, *description, *command, *working_dir, *reference;
@@ -32,6 +46,11 @@ struct import_arguments {
  * be moved afterwards. PE_ERR_INVALID for a wrong command line. */
 int import_arguments_parse(struct import_arguments *arguments, const struct pe_program *program, int argc,
                            char **argv, int *rest, struct pe_error *err) PE_MUST_CHECK;
+
+/* Add the fields of the catalog entry that the options set, and the name, to `fields`, and check them.
+ * PE_ERR_INVALID names the wrong part. */
+int import_arguments_fields(const struct import_arguments *arguments, const char *name, json_t *fields,
+                            struct pe_error *err) PE_MUST_CHECK;
 
 /* Set `arguments->import` for an image that gets the catalog name `name` (":latest" is appended
  * when it has no tag). The parts of the catalog entry that come from the command line are checked

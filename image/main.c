@@ -16,6 +16,7 @@ static const struct {
     {"build", "build an image from Debian packages", command_build},
     {"ls", "list the images of a store", command_ls},
     {"inspect", "show the catalog entry of an image", command_inspect},
+    {"update", "change the catalog entry of an image", command_update},
     {"tag", "give an image an additional name", command_tag},
     {"rm", "remove names; an image is deleted together with its last name", command_rm},
     {"verify", "compare images with their digests", command_verify},

@@ -128,19 +128,24 @@ static bool is_root(const char *root)
 static int check(const struct pe_image *image, struct pe_error *err)
 {
     if (!pe_image_reference_valid(image->name) || !strchr(image->name, ':') || strchr(image->name, '@'))
-        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag");
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'name' must be name:tag, not '%.200s'",
+                       image->name);
     if (!pe_sha256_digest_valid(image->digest))
-        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'digest' must be sha256:<64 hex digits>");
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "catalog field 'digest' must be sha256:<64 hex digits>, not '%.200s'", image->digest);
     if (!is_directory(image->working_dir))
         return pe_fail(
             err, PE_ERR_MALFORMED,
             "catalog field 'working_dir' must be an absolute path without a line break, not '%.200s'",
             image->working_dir);
     if (!is_root(image->root))
-        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'root' must be one name");
+        return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'root' must be one name, not '%.200s'",
+                       image->root);
     for (size_t i = 0; i < image->env_count; i++)
         if (!is_assignment(image->env[i]))
-            return pe_fail(err, PE_ERR_MALFORMED, "catalog field 'env' has an entry that is not KEY=value");
+            return pe_fail(err, PE_ERR_MALFORMED,
+                           "catalog field 'env' has the entry '%.200s', which is not KEY=value",
+                           image->env[i]);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "codec/glob.h"
 #include "proto/job_spec.h"
+#include "proto/json_excerpt.h"
 #include "proto/limits.h"
 #include "proto/runtimes.h"
 
@@ -15,9 +16,11 @@
 #define OPTIONS_MAX 64u
 #define WORDS_PER_OPTION_MAX 4u
 
-static int wrong(struct pe_error *err, const char *field, const char *what)
+static int wrong(struct pe_error *err, const char *field, const char *what, const json_t *value)
 {
-    return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s' %s", field, what);
+    char text[PE_JSON_EXCERPT_SIZE];
+    return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s' %s, not %s", field, what,
+                   pe_json_excerpt(value, text));
 }
 
 /* ---- lists ---- */
@@ -36,7 +39,7 @@ static bool is_text_list(const json_t *array)
 
 static int check_categories(const char *field, const json_t *value, struct pe_error *err)
 {
-    return is_text_list(value) ? 0 : wrong(err, field, "must be an array of strings");
+    return is_text_list(value) ? 0 : wrong(err, field, "must be an array of at most 64 strings", value);
 }
 
 static int check_kinds(const char *field, const json_t *value, struct pe_error *err)
@@ -44,12 +47,14 @@ static int check_kinds(const char *field, const json_t *value, struct pe_error *
     size_t i = 0;
     const json_t *kind = NULL;
     if (!json_is_array(value) || json_array_size(value) > LIST_MAX)
-        return wrong(err, field, "must be an array of objects");
+        return wrong(err, field, "must be an array of at most 64 objects", value);
     json_array_foreach(value, i, kind)
     {
         const json_t *type = json_object_get(kind, "type"), *patterns = json_object_get(kind, "patterns");
         if (!json_is_string(type) || !strchr(json_string_value(type), '/') || !is_text_list(patterns))
-            return wrong(err, field, "must have a media 'type' and an array 'patterns' in each entry");
+            return wrong(err, field,
+                         "must have a media 'type', as in text/plain, and an array 'patterns' in each entry",
+                         kind);
     }
     return 0;
 }
@@ -70,13 +75,14 @@ static int check_examples(const char *field, const json_t *value, struct pe_erro
     size_t i = 0;
     const json_t *example = NULL;
     if (!json_is_array(value) || json_array_size(value) > LIST_MAX)
-        return wrong(err, field, "must be an array of objects");
+        return wrong(err, field, "must be an array of at most 64 objects", value);
     json_array_foreach(value, i, example)
     {
         if (!is_example(example))
             return wrong(err, field,
                          "must have strings 'file' and 'text' in each entry; 'title' is a string, "
-                         "'stdin' true or false, 'cmd' an array of strings");
+                         "'stdin' true or false, 'cmd' an array of strings",
+                         example);
     }
     return 0;
 }
@@ -122,6 +128,7 @@ static int check_option(const char *name, const json_t *option, struct pe_error 
     const json_t *value = json_object_get(option, "default"), *argv = json_object_get(option, "argv");
     const char *key = NULL;
     json_t *ignored = NULL;
+    char text[PE_JSON_EXCERPT_SIZE];
     json_object_foreach((json_t *)option, key, ignored)
     {
         bool found = false;
@@ -133,17 +140,23 @@ static int check_option(const char *name, const json_t *option, struct pe_error 
     if (!type || (strcmp(type, "boolean") != 0 && strcmp(type, "string") != 0 &&
                   strcmp(type, "integer") != 0 && strcmp(type, "number") != 0))
         return pe_fail(err, PE_ERR_MALFORMED,
-                       "option '%s': its type must be boolean, string, integer or number", name);
+                       "option '%s': its type must be boolean, string, integer or number, not %s", name,
+                       pe_json_excerpt(json_object_get(option, "type"), text));
     if (json_object_get(option, "enum") &&
         (!is_text_list(json_object_get(option, "enum")) || strcmp(type, "string") != 0))
-        return pe_fail(err, PE_ERR_MALFORMED, "option '%s': 'enum' is an array of strings, for a string",
-                       name);
+        return pe_fail(
+            err, PE_ERR_MALFORMED,
+            "option '%s': 'enum' must be an array of at most 64 strings, and its type string, not %s", name,
+            pe_json_excerpt(json_object_get(option, "enum"), text));
     if (!is_text_list(argv) || json_array_size(argv) > WORDS_PER_OPTION_MAX)
-        return pe_fail(err, PE_ERR_MALFORMED, "option '%s': 'argv' must be an array of at most %u strings",
-                       name, WORDS_PER_OPTION_MAX);
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "option '%s': 'argv' must be an array of at most %u strings, not %s", name,
+                       WORDS_PER_OPTION_MAX, pe_json_excerpt(argv, text));
     return !value || fits_type(option, type, value)
                ? 0
-               : pe_fail(err, PE_ERR_MALFORMED, "option '%s': its default is not of its type", name);
+               : pe_fail(err, PE_ERR_MALFORMED,
+                         "option '%s': its default is not of its type %s, or not in its enum or range: %s",
+                         name, type, pe_json_excerpt(value, text));
 }
 
 static int check_options(const char *field, const json_t *value, struct pe_error *err)
@@ -151,7 +164,7 @@ static int check_options(const char *field, const json_t *value, struct pe_error
     json_t *properties = json_object_get(value, "properties"), *option = NULL;
     const char *name = NULL;
     if (!json_is_object(properties) || json_object_size(properties) > OPTIONS_MAX)
-        return wrong(err, field, "must have an object 'properties'");
+        return wrong(err, field, "must have an object 'properties' with at most 64 options", value);
     json_object_foreach(properties, name, option)
     {
         if (check_option(name, option, err) < 0)

@@ -4,6 +4,7 @@
 #include "proto/runtimes.h"
 
 #include "codec/semver.h"
+#include "proto/json_excerpt.h"
 #include "proto/limits.h"
 
 #include <string.h>
@@ -85,46 +86,74 @@ static bool are_words(const json_t *value)
            json_string_length(json_array_get(value, 0)) > 0;
 }
 
-static bool are_limits(const json_t *value)
+static bool is_object(const json_t *value)
+{
+    return json_is_object(value);
+}
+
+static int check_limits(const json_t *value, struct pe_error *err)
 {
     struct pe_runtime_limits limits;
-    struct pe_error ignored;
     const char *name = NULL;
     json_t *limit = NULL;
+    char text[PE_JSON_EXCERPT_SIZE];
     json_object_foreach((json_t *)value, name, limit)
     {
-        if (!json_is_integer(limit) ||
-            pe_runtime_limit_set(&limits, name, json_integer_value(limit), &ignored) < 0)
-            return false;
+        if (!json_is_integer(limit))
+            return pe_fail(err, PE_ERR_MALFORMED, "%.64s must be an integer, not %s", name,
+                           pe_json_excerpt(limit, text));
+        if (pe_runtime_limit_set(&limits, name, json_integer_value(limit), err) < 0)
+            return -1;
     }
-    return json_is_object(value);
+    return 0;
 }
 
 static const struct key {
     const char *name;
     bool required;
     bool (*is_valid)(const json_t *value);
+    const char *rule; /* completes "must be ..." */
 } keys[] = {
-    {"language", true, is_name},
-    {"version", true, is_version},
-    {"run", true, are_words},
-    {"compile", false, are_words},
-    {"aliases", false, are_names},
-    {"runtime", false, is_name},
-    {"limit_overrides", false, are_limits},
+    {"language", true, is_name, "a name of 1 to 64 printable ASCII characters without spaces"},
+    {"version", true, is_version, "a complete semantic version such as \"14.2.0\""},
+    {"run", true, are_words, "an array of 1 to 64 strings, the first of which is not empty"},
+    {"compile", false, are_words, "an array of 1 to 64 strings, the first of which is not empty"},
+    {"aliases", false, are_names,
+     "an array of at most 64 names, each of 1 to 64 printable ASCII characters without spaces"},
+    {"runtime", false, is_name, "a name of 1 to 64 printable ASCII characters without spaces"},
+    {"limit_overrides", false, is_object, "an object with limits"},
 };
 
-static int check_runtime(const char *field, const json_t *runtime, struct pe_error *err)
+static int check_keys(const json_t *runtime, struct pe_error *err)
 {
-    size_t known = 0;
+    const char *name = NULL;
+    json_t *ignored = NULL;
+    json_object_foreach((json_t *)runtime, name, ignored)
+    {
+        bool known = false;
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+            known |= !strcmp(name, keys[i].name);
+        if (!known)
+            return pe_fail(err, PE_ERR_MALFORMED, "a runtime has an unknown key '%.64s'", name);
+    }
+    return 0;
+}
+
+static int check_runtime(const json_t *runtime, struct pe_error *err)
+{
+    char text[PE_JSON_EXCERPT_SIZE];
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(runtime, keys[i].name);
-        if ((!value && keys[i].required) || (value && !keys[i].is_valid(value)))
-            return pe_fail(err, PE_ERR_MALFORMED, "metadata field '%s': '%s' is %s", field, keys[i].name,
-                           value ? "not what it must be" : "missing");
-        known += value != NULL;
+        if (!value && keys[i].required)
+            return pe_fail(err, PE_ERR_MALFORMED, "'%s' is missing; it must be %s", keys[i].name,
+                           keys[i].rule);
+        if (value && !keys[i].is_valid(value))
+            return pe_fail(err, PE_ERR_MALFORMED, "'%s' must be %s, not %s", keys[i].name, keys[i].rule,
+                           pe_json_excerpt(value, text));
     }
-    return known == json_object_size(runtime) ? 0 : wrong(err, field, "a runtime has an unknown key");
+    if (check_limits(json_object_get(runtime, "limit_overrides"), err) < 0)
+        return pe_fail_context(err, "'limit_overrides'");
+    return check_keys(runtime, err);
 }
 
 int pe_runtimes_check(const char *field, const json_t *value, struct pe_error *err)
@@ -137,8 +166,11 @@ int pe_runtimes_check(const char *field, const json_t *value, struct pe_error *e
     {
         if (!json_is_object(runtime))
             return wrong(err, field, "it must be an array of objects");
-        if (check_runtime(field, runtime, err) < 0)
+        if (check_runtime(runtime, err) < 0) {
+            pe_fail_context(err, "metadata field '%s', entry %zu", field, i + 1);
+            err->kind = PE_ERR_MALFORMED;
             return -1;
+        }
     }
     return 0;
 }

@@ -102,7 +102,7 @@ _pe_position()
         pe-image:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" ;;
         pe-image:import) _filedir ;;
         pe-image:export) if ((positions == 1)); then _pe_words "$(_pe_images)"; else _filedir; fi ;;
-        pe-image:inspect | pe-image:tag | pe-image:rm | pe-image:verify | pe-image:combine) _pe_words "$(_pe_images)" ;;
+        pe-image:inspect | pe-image:update | pe-image:tag | pe-image:rm | pe-image:verify | pe-image:combine) _pe_words "$(_pe_images)" ;;
     esac
 }
 

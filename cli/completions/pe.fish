@@ -69,7 +69,7 @@ function __pe_position -a program first count
             $program --help 2>/dev/null | string replace -rf '^  ([a-z]+) +(.*)$' '$1\t$2'
         case pe-image:export
             test $count -eq 1; and __pe_images $program; or __fish_complete_path (commandline -ct)
-        case pe-image:inspect pe-image:tag pe-image:rm pe-image:verify pe-image:combine
+        case pe-image:inspect pe-image:update pe-image:tag pe-image:rm pe-image:verify pe-image:combine
             __pe_images $program
     end
 end

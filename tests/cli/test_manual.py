@@ -20,6 +20,7 @@ IMAGE_COMMANDS = (
     "build",
     "ls",
     "inspect",
+    "update",
     "tag",
     "rm",
     "verify",

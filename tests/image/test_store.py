@@ -75,6 +75,96 @@ def test_the_catalog_entry_has_the_given_options(tmp_path):
     assert entry["working_dir"] == "/w", "entry"
 
 
+def test_metadata_is_changed_without_importing_again(tmp_path):
+    store = f"{tmp_path}/store"
+
+    def write(content):
+        with open(f"{tmp_path}/meta.json", "w") as file:
+            json.dump(content, file)
+
+    def update(*arguments):
+        done = run("update", "--json", "--store", store, "a:1", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        entry = json.loads(run("ls", "--json", "--store", store).stdout)[0]
+        assert entry == json.loads(done.stdout), "what is printed is what is stored"
+        return entry
+
+    write({"description": "old", "categories": ["a"], "warmup": ["true"], "default_cmd": ["x"]})
+    options = ("--meta", f"{tmp_path}/meta.json", "--env", "A=1")
+    rootfs = imported(tmp_path, make_tar([member("usr/f", b"x")]), "a:1", *options)
+    before = json.loads(run("inspect", "--json", "--store", store, "a:1").stdout)
+    entry = update("--description", "new")
+    assert entry == {**before, "description": "new"}, "one field"
+    write({"description": "newer", "inputs": [{"type": "text/plain", "patterns": ["*.txt"]}]})
+    entry = update("--meta", f"{tmp_path}/meta.json")
+    assert (entry["description"], entry.get("categories")) == ("newer", None), "metadata"
+    assert entry["inputs"][0]["patterns"] == ["*.txt"], "metadata"
+    assert (entry["env"], entry["default_cmd"]) == (["A=1"], ["x"]), "what the file does not have"
+    assert not entry.get("warmup"), "metadata"
+    entry = update("--cmd", '["y", "{files}"]', "--env", "B=2", "--workdir", "/usr")
+    assert (entry["env"], entry["working_dir"]) == (["B=2"], "/usr"), "options"
+    assert entry["digest"] == before["digest"] and os.path.exists(rootfs), "the rootfs stays"
+    assert update("--cmd", '["z"]')["working_dir"] == "", "the directory belonged to the command"
+    for arguments, message in (
+        (("b:1",), b"there is no image 'b:1'"),
+        (("a:1", "--cmd", '["x", "{mian}"]'), b"there is no placeholder '{mian}'"),
+        (("a:1", "--workdir", "x"), b"'working_dir' must be an absolute path"),
+        ((), b"expected one image"),
+    ):
+        done = run("update", "--store", store, *arguments)
+        assert done.returncode != 0 and message in done.stderr, done.stderr
+
+
+def test_misspelt_and_misplaced_placeholders_are_refused_with_a_reason(tmp_path):
+    stage = {"language": "x", "version": "1.2.3", "run": ["x"]}
+    commands = [
+        # The field with a command, and what the message says; None: it is allowed.
+        ({"default_cmd": ["x", "{mian}"]}, b"there is no placeholder '{mian}'"),
+        ({"default_cmd": ["x", "{args}"]}, b"here: {files}, {files:GLOB} and {options}"),
+        ({"default_cmd": ["x", "-o{files}"]}, b"must be an argument of its own"),
+        ({"default_cmd": ["x", "{file:*.c}"]}, b"there is no placeholder '{file:*.c}'"),
+        ({"default_cmd": ["x", "{files:*.c}", "{options}", "{files}"]}, None),
+        ({"default_cmd": ["sh", "-c", "f() { x; }; echo ${1%.c}", "{}", "{print $1}"]}, None),
+        ({"commands": [{"files": "*.c", "cmd": ["x", "{main}"]}]}, b"field 'commands'"),
+        ({"warmup": ["x", "{files}"]}, b"placeholders here: none"),
+        (
+            {"piston": [{**stage, "run": ["./{main}"]}]},
+            b"entry 1: metadata field 'run': './{main}'",
+        ),
+        ({"piston": [stage, {**stage, "compile": ["{mian}"]}]}, b"'piston', entry 2"),
+        ({"piston": [{**stage, "run": ["{main}", "{args}"], "compile": ["{files}"]}]}, None),
+    ]
+    for metadata, message in commands:
+        with open(f"{tmp_path}/meta.json", "w") as file:
+            json.dump(metadata, file)
+        done = run("import", "--check", "--name", "a:1", "--meta", f"{tmp_path}/meta.json")
+        assert (done.returncode == 0) == (message is None), (metadata, done.stderr)
+        assert message is None or message in done.stderr, done.stderr
+
+
+def test_messages_about_metadata_name_the_rule_and_the_value(tmp_path):
+    stage = {"language": "x", "version": "1.2.3", "run": ["x"]}
+    cases = [
+        ({"categories": "a"}, 'must be an array of at most 64 strings, not "a"'),
+        ({"inputs": [{"type": "x"}]}, "as in text/plain, and an array 'patterns'"),
+        ({"inputs": [{"type": "x"}]}, 'not {"type":"x"}'),
+        ({"piston": [{**stage, "version": "14"}]}, 'semantic version such as "14.2.0", not "14"'),
+        ({"piston": [{"language": "x", "run": ["x"]}]}, "'version' is missing; it must be"),
+        ({"piston": [{**stage, "run": []}]}, "strings, the first of which is not empty, not []"),
+        ({"piston": [{**stage, "runs": []}]}, "unknown key 'runs'"),
+        ({"piston": [{**stage, "limit_overrides": {"run_timeout": 0}}]}, "run_timeout"),
+        ({"piston": [{**stage, "limit_overrides": {"run_timeout": "5"}}]}, 'integer, not "5"'),
+        ({"options": {"properties": {"o": {"type": "int", "argv": []}}}}, 'or number, not "int"'),
+        ({"categories": ["x" * 200, 1]}, "xxx..."),
+    ]
+    for metadata, message in cases:
+        with open(f"{tmp_path}/meta.json", "w") as file:
+            json.dump(metadata, file)
+        done = run("import", "--check", "--name", "a:1", "--meta", f"{tmp_path}/meta.json")
+        assert done.returncode != 0, metadata
+        assert message in done.stderr.decode(), done.stderr
+
+
 def test_an_unknown_name_is_reported_with_suggestions(tmp_path):
     for n, name in enumerate(("gcc:14", "gcc:13", "busybox:1.35")):
         imported(tmp_path, make_tar([member("usr/f", str(n).encode())]), name)
@@ -230,7 +320,8 @@ def test_wrong_usage_is_reported(tmp_path):
         (("import", "--name", "x:1", "--env", "A", "-"), b"KEY=value"),
         (("import", "--name", "x:1", "/nonexistent.tar"), b"cannot open /nonexistent.tar"),
         (("build", "gcc:99"), b"no recipe 'gcc-99'; recipes:"),
-        (("build", "../x"), b"expected one recipe"),
+        (("build", "../x"), b"cannot read the recipe ../x"),
+        (("build", "a", "b"), b"expected one recipe"),
         (("frob",), b"no command 'frob'"),
         (("rm",), b"expected the names"),
     ]
