@@ -58,9 +58,12 @@ static int append_form_head(struct result_encoder *encoder, const struct pe_part
 {
     static const char *const names[] = {
         [PE_PART_FILE] = "file", [PE_PART_STDOUT] = "stdout", [PE_PART_STDERR] = "stderr"};
-    const char *filename = part->kind == PE_PART_FILE ? part->path.text : NULL;
-    return pe_form_append_head(&encoder->out, encoder->boundary, names[part->kind], filename,
-                               part->path.length, "application/octet-stream", err);
+    const char *name = names[part->kind];
+    /* Browsers decode a part without a file name as UTF-8, and fail if it is not (Fetch, "multipart
+     * form-data parser"). So stdout and stderr have one, too. */
+    bool is_file = part->kind == PE_PART_FILE;
+    return pe_form_append_head(&encoder->out, encoder->boundary, name, is_file ? part->path.text : name,
+                               is_file ? part->path.length : strlen(name), "application/octet-stream", err);
 }
 
 static int append_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)

@@ -21,11 +21,12 @@ export function endOf(name) {
   return dot < 0 ? "" : name.slice(dot + 1).toLowerCase();
 }
 
-/** The bytes decoded as UTF-8, or null if they are not valid UTF-8. @param {Uint8Array} bytes */
+/** The bytes decoded as UTF-8, with their byte order mark, or null if they are not valid UTF-8.
+ * @param {Uint8Array} bytes */
 export function decodeText(bytes) {
   if (bytes.includes(0)) return null;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }

@@ -14,6 +14,11 @@ import { loadLanguage } from "./languages.js";
  *   message: string}} Finding
  */
 
+/** The line end of a text, which CodeMirror does not keep: CRLF if it has no other. @param {string} text */
+function lineEndOf(text) {
+  return text.includes("\r\n") && !/(^|[^\r])\n/.test(text) ? "\r\n" : "\n";
+}
+
 export class Editor {
   /**
    * @param {import("./project.js").Project} project
@@ -47,6 +52,7 @@ export class Editor {
 
   /** @param {import("./project.js").SourceFile} file */
   createState(file) {
+    const lineEnd = lineEndOf(file.text ?? "");
     return EditorState.create({
       doc: file.text ?? "",
       extensions: [
@@ -59,7 +65,7 @@ export class Editor {
         EditorView.contentAttributes.of({ "aria-label": `Text of ${file.name}` }),
         EditorView.updateListener.of((update) => {
           if (!update.docChanged || this.shownFile !== file) return;
-          file.text = update.state.doc.toString();
+          file.text = update.state.doc.sliceString(0, update.state.doc.length, lineEnd);
           this.project.changed("text");
         }),
       ],

@@ -29,7 +29,6 @@ export function checkPath(path) {
   if (path.startsWith("/")) return "A name must not begin with /.";
   if ([...path].some((c) => c < " " || c === "\x7f")) return "A name must not contain control characters.";
   if (/\p{Surrogate}/u.test(path)) return "A name must be valid Unicode.";
-  if (/%(22|0[ad])/i.test(path)) return "A name must not contain %22, %0A or %0D, because forms use these sequences for quotes and line ends.";
   const parts = path.split("/");
   if (parts.length > PATH_DEPTH_MAX) return `A name can have at most ${PATH_DEPTH_MAX} parts.`;
   const bad = parts.find((part) => part === "" || part === "." || part === ".." || countBytes(part) > PATH_PART_BYTES_MAX);

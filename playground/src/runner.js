@@ -2,7 +2,7 @@
 /** Runs the job of the project. A new run cancels the previous one. */
 
 import { byId, formatTime } from "./dom.js";
-import { createForm, createJobId, fetchJobState, runJob, ServiceError } from "./service.js";
+import { createJobId, createRequestBody, fetchJobState, runJob, ServiceError } from "./service.js";
 
 const SETTLE_MS = 700;
 const ASK_AFTER_MS = 1000;
@@ -94,7 +94,7 @@ export class Runner {
     const stopShowing = this.showProgress(id, controller.signal);
     const started = performance.now();
     try {
-      const answer = await runJob(createForm(this.project, command.argv, { fresh }), { id, signal: controller.signal });
+      const answer = await runJob(createRequestBody(this.project, command.argv, { fresh }), { id, signal: controller.signal });
       if (this.running === controller)
         this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.argv, image }, { files, timeout, stale: revision !== this.project.revision });
     } catch (error) {

@@ -2,6 +2,8 @@
 /** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error
  * message says what failed and what the user can do. */
 
+import { fromBase64 } from "./base64.js";
+import { createFormBody } from "./form.js";
 import { parseEnvironment } from "./project.js";
 
 /**
@@ -95,8 +97,9 @@ function stdinName(project) {
  * @param {import("./project.js").Project} project
  * @param {string[]} command
  * @param {{fresh: boolean}} options
+ * @returns {Blob}
  */
-export function createForm(project, command, { fresh }) {
+export function createRequestBody(project, command, { fresh }) {
   const { env, error } = parseEnvironment(project.env);
   if (error) throw new ServiceError(error);
   /** @type {Record<string, any>} */
@@ -109,47 +112,43 @@ export function createForm(project, command, { fresh }) {
     job.stdin = stdinName(project);
     files.push({ name: job.stdin, content: project.stdin });
   }
-  const form = new FormData();
-  form.append("job", new Blob([JSON.stringify(job)], { type: "application/json" }), "job");
-  for (const file of files) form.append("file", new Blob([/** @type {any} */ (file.content)], { type: "application/octet-stream" }), file.name);
-  return form;
+  return createFormBody(job, files);
 }
 
-/** @param {string} json @returns {any} null if it is not an object */
-function parseObject(json) {
-  try {
-    const value = JSON.parse(json);
-    return typeof value === "object" ? value : null;
-  } catch {
-    return null;
-  }
+/** @param {string|{base64: string}} value */
+function bytesOf(value) {
+  return typeof value === "string" ? new TextEncoder().encode(value) : fromBase64(value.base64);
+}
+
+/** @param {any} answer the JSON form of a result, in which text is text and other bytes are base64 */
+function readAnswer(answer) {
+  const { stdout, stderr, files, ...result } = answer;
+  return {
+    result,
+    stdout: bytesOf(stdout),
+    stderr: bytesOf(stderr),
+    files: files.map((/** @type {any} */ file) => new File([/** @type {any} */ (bytesOf(file.text ?? file))], file.name)),
+  };
 }
 
 /**
  * Run one job.
- * @param {FormData} form @param {{id: string, signal: AbortSignal}} options
+ * @param {Blob} body @param {{id: string, signal: AbortSignal}} options
  * @returns {Promise<{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[]}>}
  */
-export async function runJob(form, { id, signal }) {
-  const response = await request("/v1/run", { method: "POST", body: form, signal, headers: { Accept: "multipart/form-data", "X-Request-Id": id } });
+export async function runJob(body, { id, signal }) {
+  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: "application/json", "X-Request-Id": id } });
   if (!response.ok) throw await explain(response);
-  let answer;
+  let text;
   try {
-    answer = await response.formData();
+    text = await response.text();
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ServiceError("The connection was lost while the result was being received. Run the program again.");
   }
-  const bytes = async (/** @type {string} */ name) => {
-    const part = answer.get(name);
-    return part instanceof File ? new Uint8Array(await part.arrayBuffer()) : new TextEncoder().encode(part ?? "");
-  };
-  const result = parseObject(new TextDecoder().decode(await bytes("result")));
-  if (!result) throw new ServiceError("The response is not a valid result. A proxy may have changed it. Run the program again.");
-  return {
-    result,
-    stdout: await bytes("stdout"),
-    stderr: await bytes("stderr"),
-    files: answer.getAll("file").filter((part) => part instanceof File),
-  };
+  try {
+    return readAnswer(JSON.parse(text));
+  } catch {
+    throw new ServiceError("The response is not a valid result. A proxy may have changed it. Run the program again.");
+  }
 }

@@ -67,8 +67,8 @@ def test_a_result_is_multipart_form_data_by_default(balancer):
         assert response.status == 200
         parts = response.form()
         assert parts[1:] == [
-            ("stdout", None, b"out\r\n"),
-            ("stderr", None, b""),
+            ("stdout", "stdout", b"out\r\n"),
+            ("stderr", "stderr", b""),
             ("file", "plain.txt", b"text\n"),
             ("file", "plots/p q.bin", b"\xff\xfe\0"),
             ("file", "empty", b""),

@@ -147,6 +147,17 @@ test("a program that runs is stopped with Escape", async (explorer) => {
   await eventually(async () => (await explorer.service.health()).running === 0, "the job is cancelled");
 });
 
+test("a byte order mark and line ends of Windows are kept, also when the text is edited", async (explorer) => {
+  const page = await explorer.openState(sh("od -An -c words.txt"));
+  await page.setInputFiles("#upload-files", [{ name: "words.txt", mimeType: "text/plain", buffer: Buffer.from("\ufeffa\r\nb\r\n") }]);
+  await explorer.run();
+  assert.equal((await explorer.read("stdout")).trim().replace(/ +/g, " "), "357 273 277 a \\r \\n b \\r \\n");
+  await page.locator("#editor .cm-line").nth(1).click();
+  await page.keyboard.type("c");
+  await explorer.run();
+  assert.equal((await explorer.read("stdout")).trim().replace(/ +/g, " "), "357 273 277 a \\r \\n b c \\r \\n");
+});
+
 test("files are chosen from the machine or dropped on the page; what is no text is sent as it is", async (explorer) => {
   const page = await explorer.openState(sh("od -An -tx1 data.bin; cat words.txt"));
   await page.setInputFiles("#upload-files", [{ name: "data.bin", mimeType: "application/octet-stream", buffer: Buffer.from([0, 255, 16]) }]);

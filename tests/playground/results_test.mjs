@@ -31,6 +31,42 @@ test("colours of the terminal are shown, and what is over a line's end is text l
   assert.equal(await page.locator("#stdout b").count(), 0);
 });
 
+test("output that is not UTF-8 is shown with replacement characters, and so is the exit status", async (explorer) => {
+  await explorer.openState(sh("printf 'a\\377b\\303'; printf '\\300' >&2; exit 3"));
+  await explorer.run();
+  assert.equal(await explorer.status(), "exit 3");
+  assert.equal(await explorer.read("stdout"), "a\ufffdb\ufffd");
+  assert.equal(await explorer.read("stderr"), "\ufffd");
+});
+
+test("text that was cut at its limit is shown", async (explorer) => {
+  await explorer.openState(sh("printf x; yes \u00e9 | tr -d '\\n' | head -c 1200000"));
+  await explorer.run();
+  await explorer.shows("notes", "cut");
+  assert.match(await explorer.read("stdout"), /^x\u00e9+/);
+});
+
+test("other pages can read a result with formData(), whatever bytes the program printed", async (explorer) => {
+  const page = await explorer.openState(sh("true"));
+  const read = await page.evaluate(async () => {
+    const form = new FormData();
+    const job = { image: "busybox:1.35", cmd: ["sh", "-c", "printf '\\377'; echo 1 >/output/f; exit 4"] };
+    form.append("job", new Blob([JSON.stringify(job)], { type: "application/json" }));
+    const answer = await (await fetch("/v1/run", { method: "POST", body: form })).formData();
+    const stdout = /** @type {File} */ (answer.get("stdout"));
+    return { bytes: [...new Uint8Array(await stdout.arrayBuffer())], exit: JSON.parse(String(answer.get("result"))).exit_code, file: /** @type {File} */ (answer.get("file")).name };
+  });
+  assert.deepEqual(read, { bytes: [255], exit: 4, file: "f" });
+});
+
+test("every name of a file goes to the program and comes back unchanged", async (explorer) => {
+  const names = ['a"b.txt', "a%22b.txt", "x%0Ay", "b\\s", "-v.c", "\u00e9 '(*)';=", "100%"];
+  const page = await explorer.openState({ files: [{ name: "main.sh", text: "cp -r -- * /output/; rm /output/main.sh; printf 1 >\"$(printf '/output/n\\nl')\"" }, ...names.map((name) => ({ name, text: name }))] });
+  await explorer.run();
+  await page.click("#tab-files");
+  assert.deepEqual((await page.locator(".artefact").evaluateAll((items) => items.map((item) => item.dataset.name))).sort(), [...names, "n\nl"].sort());
+});
+
 test("a large output is drawn in portions, with its colours, and the rest when it is asked for", async (explorer) => {
   const page = await explorer.openState(sh("printf '\\033[32mgreen '; yes word | head -n 60000; yes \"$(printf '\\033[31mred\\033[0m')\" | head -n 20000; echo the end"));
   await explorer.run();

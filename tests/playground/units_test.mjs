@@ -80,9 +80,9 @@ test("a link holds the whole state, and what is wrong in one is refused in words
 
 test("names and variables that no job could have are told before they are sent", () => {
   for (const name of ["", "/a", "a//b", "..", "a/./b", "a\nb", "x".repeat(300)]) assert.notEqual(checkPath(name), "", name);
-  for (const name of ["ü".repeat(128), "a/".repeat(32) + "a", "a%22b", "a%0db", "\ud800"]) assert.notEqual(checkPath(name), "", name);
+  for (const name of ["ü".repeat(128), "a/".repeat(32) + "a", "\ud800"]) assert.notEqual(checkPath(name), "", name);
   assert.deepEqual(parseEnvironment("__proto__=1"), { env: Object.fromEntries([["__proto__", "1"]]) });
-  for (const name of ["main.c", "src/a b.c", "ünïcode", "-x", "..."]) assert.equal(checkPath(name), "", name);
+  for (const name of ["main.c", "src/a b.c", "ünïcode", "-x", "...", "a%22b", "a%0db"]) assert.equal(checkPath(name), "", name);
   assert.deepEqual(parseEnvironment("A=1\n\nB_2=x=y "), { env: { A: "1", B_2: "x=y " } });
   assert.ok(parseEnvironment("1A=2").error);
 });
