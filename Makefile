@@ -267,10 +267,17 @@ $(B)/bench/lb-%: bench/lb-tools/%.c bench/lb-tools/connection.h $(FLAGS) | $(B)/
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
-VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(GUEST)/vmm-test
+VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(B)/tests-vmm/confined $(GUEST)/vmm-test \
+	$(GUEST)/reach $(GUEST)/like-docker
 VMM := $(call obj,$(call src,worker/vmm))
 $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(VMM) $(BASE) $(CODEC) $(PROTO)
 	$(call link,-lcurl -ljansson -lcrypto)
+# What `confined` starts in the place of a VMM, and what takes rights away. They are static like the
+# programs of the guest.
+$(GUEST)/reach: $(call guest_obj,tests/vmm/reach.c)
+	$(link_static)
+$(GUEST)/like-docker: $(call guest_obj,tests/vmm/like-docker.c)
+	$(link_static)
 VMM_GUEST_SRC := tests/vmm/guest.c $(addprefix guest-init/,devices.c modules.c serial.c) $(GUEST_SHARED)
 $(GUEST)/vmm-test: $(call guest_obj,$(VMM_GUEST_SRC))
 	$(link_static)

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -191,6 +192,29 @@ static long unix_socket(void)
     return make_socket(AF_UNIX);
 }
 
+static long socket_pair(int type)
+{
+    int ends[2];
+    return result_of(socketpair(AF_UNIX, type, 0, ends));
+}
+
+static long stream_pair(void)
+{
+    return socket_pair(SOCK_STREAM | SOCK_CLOEXEC);
+}
+
+static long datagram_pair(void)
+{
+    return socket_pair(SOCK_DGRAM);
+}
+
+static long connect_to_name(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/nowhere"};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    return result_of(connect(fd, (const struct sockaddr *)&address, sizeof address));
+}
+
 static long map(int protection)
 {
     return mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -errno : 0;
@@ -345,11 +369,23 @@ static void no_vmm_makes_a_network_socket(void **state)
     (void)state;
     expect(&syscalls_qemu_tcg, internet_socket, -EACCES);
     expect(&syscalls_qemu_tcg, unix_socket, -EACCES);
-    expect(&syscalls_cloud_hypervisor, internet_socket, -EAFNOSUPPORT);
+    expect(&syscalls_cloud_hypervisor, internet_socket, -EACCES);
     expect(&syscalls_cloud_hypervisor, unix_socket, 0);
-    expect(&syscalls_uml, internet_socket, -EAFNOSUPPORT);
-    expect(&syscalls_uml, netlink_socket, -EAFNOSUPPORT);
+    expect(&syscalls_uml, internet_socket, -EACCES);
+    expect(&syscalls_uml, netlink_socket, -EACCES);
     expect(&syscalls_script, internet_socket, -EAFNOSUPPORT);
+}
+
+static void no_vmm_reaches_a_socket_that_has_a_name(void **state)
+{
+    (void)state;
+    expect(&syscalls_qemu_tcg, datagram_pair, ENDS);
+    expect(&syscalls_qemu_tcg, connect_to_name, ENDS);
+    expect(&syscalls_uml, stream_pair, 0);
+    expect(&syscalls_uml, datagram_pair, -EACCES);
+    expect(&syscalls_uml, connect_to_name, ENDS);
+    expect(&syscalls_cloud_hypervisor, datagram_pair, -EACCES);
+    expect(&syscalls_cloud_hypervisor, connect_to_name, -EACCES);
 }
 
 static void memory_is_writable_and_executable_only_where_programs_are_translated(void **state)
@@ -438,6 +474,7 @@ int main(void)
         cmocka_unit_test(only_user_mode_linux_and_scripts_start_processes),
         cmocka_unit_test(only_user_mode_linux_traces_processes_and_none_that_did_not_ask_for_it),
         cmocka_unit_test(no_vmm_makes_a_network_socket),
+        cmocka_unit_test(no_vmm_reaches_a_socket_that_has_a_name),
         cmocka_unit_test(memory_is_writable_and_executable_only_where_programs_are_translated),
         cmocka_unit_test(devices_are_controlled_only_with_kvms_requests),
         cmocka_unit_test(arguments_are_checked),

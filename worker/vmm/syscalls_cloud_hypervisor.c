@@ -12,12 +12,15 @@ static const struct syscall_rule cloud_hypervisor[] = {
     /* KVM, whose ioctls have 0xae in their second byte, and FIOCLEX and FIONBIO. */
     SYSCALL_ALLOW_IF(ioctl, SYSCALL_BITS(1, 0xff00, 0xae00)), SYSCALL_ALLOW_IF(ioctl, SYSCALL_INT(1, 0x5451)),
     SYSCALL_ALLOW_IF(ioctl, SYSCALL_INT(1, 0x5421)), SYSCALL_REFUSE(ioctl, ENOTTY),
-    /* The API and the serial port are sockets in the VM's folder. */
-    SYSCALL_ALLOW_IF(socket, SYSCALL_INT(0, AF_UNIX)), SYSCALL_REFUSE(socket, EAFNOSUPPORT),
-    SYSCALL_ALLOW_IF(socketpair, SYSCALL_INT(0, AF_UNIX)), SYSCALL_REFUSE(socketpair, EAFNOSUPPORT),
-    SYSCALL_ALLOW(bind), SYSCALL_ALLOW(listen), SYSCALL_ALLOW(accept4), SYSCALL_ALLOW(connect),
-    SYSCALL_ALLOW(sendmsg), SYSCALL_ALLOW(recvmsg), SYSCALL_ALLOW(sendto), SYSCALL_ALLOW(recvfrom),
-    SYSCALL_ALLOW(getsockopt), SYSCALL_ALLOW(setsockopt), SYSCALL_ALLOW(getsockname),
+    /* The API and the serial port are sockets in the VM's folder, to which others connect. It does not
+     * connect itself, nor has it datagram sockets: it could reach every socket of the host that has a
+     * name. */
+    SYSCALL_ALLOW_IF(socket, SYSCALL_INT(0, AF_UNIX), SYSCALL_BITS(1, 0xf, SOCK_STREAM)),
+    SYSCALL_REFUSE(socket, EACCES),
+    SYSCALL_ALLOW_IF(socketpair, SYSCALL_INT(0, AF_UNIX), SYSCALL_BITS(1, 0xf, SOCK_STREAM)),
+    SYSCALL_REFUSE(socketpair, EACCES), SYSCALL_ALLOW(bind), SYSCALL_ALLOW(listen), SYSCALL_ALLOW(accept4),
+    SYSCALL_REFUSE(connect, EACCES), SYSCALL_ALLOW(sendmsg), SYSCALL_ALLOW(recvmsg), SYSCALL_ALLOW(sendto),
+    SYSCALL_ALLOW(recvfrom), SYSCALL_ALLOW(getsockopt), SYSCALL_ALLOW(setsockopt), SYSCALL_ALLOW(getsockname),
     SYSCALL_ALLOW(getpeername), SYSCALL_ALLOW(shutdown),
     /* a snapshot's files, and the end of the sockets */
     SYSCALL_ALLOW(mkdirat), SYSCALL_ALLOW(unlinkat), SYSCALL_ALLOW(openat2), SYSCALL_ALLOW(setsid),

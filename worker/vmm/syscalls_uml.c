@@ -42,11 +42,12 @@ static const struct syscall_rule uml[] = {
     SYSCALL_ALLOW(sched_setaffinity), SYSCALL_ALLOW(timer_create), SYSCALL_ALLOW(timer_settime),
     SYSCALL_ALLOW(timer_gettime), SYSCALL_ALLOW(timer_delete), SYSCALL_ALLOW(timer_getoverrun),
     SYSCALL_ALLOW(getitimer), SYSCALL_ALLOW(setitimer),
-    /* Between the kernel and its threads; the management console of Debian's kernel, too. */
-    SYSCALL_ALLOW_IF(socket, SYSCALL_INT(0, AF_UNIX)), SYSCALL_REFUSE(socket, EAFNOSUPPORT),
-    SYSCALL_ALLOW_IF(socketpair, SYSCALL_INT(0, AF_UNIX)), SYSCALL_REFUSE(socketpair, EAFNOSUPPORT),
-    SYSCALL_ALLOW(bind), SYSCALL_ALLOW(connect), SYSCALL_ALLOW(sendmsg), SYSCALL_ALLOW(recvmsg),
-    SYSCALL_ALLOW(sendto), SYSCALL_ALLOW(recvfrom), SYSCALL_ALLOW(shutdown),
+    /* Between the kernel and its threads. A datagram socket could send to every socket of the host that
+     * has a name, also one of a pair. The management console of Debian's kernel would want one, and does
+     * without. */
+    SYSCALL_ALLOW_IF(socketpair, SYSCALL_INT(0, AF_UNIX), SYSCALL_BITS(1, 0xf, SOCK_STREAM)),
+    SYSCALL_REFUSE(socketpair, EACCES), SYSCALL_REFUSE(socket, EACCES), SYSCALL_ALLOW(sendmsg),
+    SYSCALL_ALLOW(recvmsg), SYSCALL_ALLOW(shutdown),
     /* The folder of --uml_dir. */
     SYSCALL_ALLOW(mkdirat), SYSCALL_ALLOW(unlinkat), SYSCALL_ALLOW(fchmod),
 #if defined(__x86_64__)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a VMM that was taken over can reach. A program that tries it runs in the VMM's place."""
+import pytest
+
+from fixtures.confined import AS_NOBODY, LIKE_DOCKER, Reach
+from fixtures.vmm import NOBODY
+
+DRIVERS = ("qemu+tcg", "qemu+kvm", "cloud-hypervisor", "uml")
+CGROUP = {"memory limit", "process limit", "CPU limit"}
+NAMESPACES = {
+    "mount namespace",
+    "PID namespace",
+    "IPC namespace",
+    "UTS namespace",
+    "network namespace",
+    "root directory",
+}
+NO_CAPABILITIES = ["0000000000000000"]
+
+# Without a root directory and a PID namespace of its own, a VMM can find out which files and processes
+# exist. To name a process as the receiver of a signal is allowed, but the signal is not sent.
+WITHOUT_NAMESPACES = {"see outside", "see process", "signal by descriptor"}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_vmm_reaches_only_its_own_files(vmm, driver):
+    reach = Reach(vmm, driver)
+    assert set(reach.answers["missing"]) <= CGROUP
+    assert reach.reached() == set()
+    devices = {f"/dev/{name}" for name in ("null", "kvm", "urandom")}
+    assert reach.files("write") <= {"OWN", *devices}
+    assert reach.files("create") <= {"OWN"}
+    assert reach.files("read") <= {
+        "OWN",
+        *devices,
+        "/proc/cpuinfo",
+        reach.program,
+        *(path for path in reach.files("read") if is_firmware(path) and driver.startswith("qemu")),
+    }
+    assert_confined_in_itself(reach)
+    assert reach.shared_namespaces() == set()
+    assert reach.answers["name"] == ["vmm"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_vmm_of_a_worker_without_root_reaches_no_file_or_process_of_others(vmm, driver):
+    reach = Reach(vmm, driver, AS_NOBODY)
+    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES | {"own user"}
+    assert_reaches_only_names(reach)
+    assert_confined_in_itself(reach)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_vmm_of_a_worker_in_docker_reaches_no_file_or_process_of_others(vmm, driver):
+    reach = Reach(vmm, driver, LIKE_DOCKER)
+    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES
+    assert_reaches_only_names(reach)
+    assert_confined_in_itself(reach)
+
+
+def test_the_log_says_that_a_system_call_ended_a_vmm(vmm):
+    assert "made a system call that VMMs of its kind do not need" in Reach(vmm, "uml").log
+
+
+def is_firmware(path):
+    return path.startswith(("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe", "/usr/lib/x86_64-linux-gnu"))
+
+
+def assert_reaches_only_names(reach):
+    assert reach.reached() <= WITHOUT_NAMESPACES
+    assert reach.files("read") | reach.files("write") | reach.files("create") <= {"OWN", "/dev/null"}
+
+
+def assert_confined_in_itself(reach):
+    """What does not depend on the host: rights, limits, and what is inherited."""
+    assert reach.field("Uid") == reach.field("Gid") == [str(NOBODY)] * 4
+    assert reach.field("CapEff") == reach.field("CapPrm") == reach.field("CapInh") == NO_CAPABILITIES
+    assert reach.field("NoNewPrivs") == ["1"]
+    assert reach.field("Seccomp") == ["2"]
+    assert reach.answers["environment"] in ([], ["LC_ALL=C"])
+    assert reach.answers["folder"] == ["/"]
+    assert {"core 0", "msgqueue 0"} <= set(reach.answers["limits"])
+    # Of what it inherits, only /dev/null, the guest's kernel and initramfs, and with User Mode Linux
+    # /proc/cpuinfo have names on the host.
+    named = [line for line in reach.answers["descriptors"] if line.endswith(" named")]
+    assert [line for line in named if line.startswith(("file write", "folder", "pipe"))] == []
+    assert len([line for line in named if line.startswith("file")]) <= 3
+    assert len([line for line in named if line.startswith("device")]) == 1
