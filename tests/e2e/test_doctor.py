@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from fixtures.confined import AS_NOBODY
 from fixtures.paths import program
 
 PROTECTIONS = (
@@ -19,7 +20,6 @@ PROTECTIONS = (
     "seccomp filter",
     "memory limit",
 )
-AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 @pytest.fixture
