@@ -46,10 +46,10 @@ GUEST_FLAGS := build/guest/flags
 PACKAGES := gcc libc6-dev binutils make \
 	libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
 	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libjemalloc-dev \
-	libinih-dev qemu-system-x86 crun mmdebstrap debian-archive-keyring zstd xz-utils cpio python3 \
+	libinih-dev qemu-system-x86 crun squashfs-tools-ng mmdebstrap debian-archive-keyring zstd xz-utils cpio python3 \
 	ca-certificates skopeo
 TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
-	memcached docker-registry umoci squashfs-tools squashfs-tools-ng kmod procps bsdutils systemd \
+	memcached docker-registry umoci squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core

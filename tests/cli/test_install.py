@@ -35,6 +35,7 @@ def test_an_installation_has_programs_pages_completions_units_and_guest(tmp_path
         "usr/local/share/doc/program-explorer/operations.md",
         "var/lib/program-explorer/guest/vmlinux",
         "var/lib/program-explorer/guest/initramfs.cpio",
+        "var/lib/program-explorer/guest/root.squashfs",
         "var/lib/program-explorer/image/build",
         "var/lib/program-explorer/image/recipes/gcc-14",
     }
