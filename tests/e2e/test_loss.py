@@ -43,8 +43,10 @@ def test_a_job_whose_vmm_was_killed_gets_vm_error_or_is_run_again(service):
 def test_a_warm_vm_that_was_killed_costs_the_next_job_only_time(service):
     for number in range(6):
         service.wait_until(lambda health: health["ready"] >= service.slots, "the slots are ready")
-        for pid in service.worker.vmms():
+        vmms = service.worker.vmms()
+        for pid in vmms:
             processes.kill_hard(pid)
+        processes.wait_until_gone(vmms, "VMMs that were killed")
         job = service.run(f"echo {number}")
         assert (job.status, job.stdout) == ("exited", f"{number}\n".encode())
     service.assert_nothing_is_left()
