@@ -8,6 +8,7 @@ import re
 import pytest
 
 from debian13.chroot import Chroot
+from fixtures import engine
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +58,14 @@ def test_the_tests_of_the_balancer_pass(debian):
 
 def test_a_job_runs_in_a_vm(debian):
     assert "Hello from gcc 14" in debian.run("make run IMAGES=gcc:14")
+
+
+def test_the_user_mode_linux_kernel_compiles(debian):
+    assert re.search(r"uml kernel: (linux: \d+ bytes|nothing changed)", debian.run("make uml-kernel"))
+
+
+@pytest.mark.parametrize("name", engine.SOFTWARE)
+def test_gcc_runs_in_a_vm_of_each_engine(debian, name):
+    debian.run("make images IMAGES='busybox:1.35 gcc:14'")
+    test = "PE_TEST=gcc_14 /usr/bin/python3 -B -m pytest -c tests/pytest.ini tests/e2e/test_jobs.py"
+    assert re.search(r"\b1 passed", debian.run(f"PE_ENGINE={name} {test}"))
