@@ -46,7 +46,8 @@ GUEST_FLAGS := build/guest/flags
 PACKAGES := gcc libc6-dev binutils make \
 	libh2o-evloop-dev libwslay-dev libjansson-dev libarchive-dev libsquashfs-dev \
 	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libjemalloc-dev \
-	libinih-dev qemu-system-x86 crun squashfs-tools-ng mmdebstrap debian-archive-keyring zstd xz-utils cpio python3 \
+	zlib1g-dev libinih-dev qemu-system-x86 crun squashfs-tools-ng mmdebstrap debian-archive-keyring \
+	zstd xz-utils cpio python3 \
 	ca-certificates skopeo
 TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
 	memcached docker-registry umoci squashfs-tools kmod procps bsdutils systemd \
@@ -88,7 +89,7 @@ PROGRAMS := pe-lb pe-worker pe-run pe-image
 pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
 # (docs/performance.md).
-pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd \
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
 pe-worker_SRC := $(foreach folder,worker worker/vmm store,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto

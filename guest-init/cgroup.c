@@ -95,17 +95,31 @@ int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
     return write_file(cgroup, "memory.max", limit, err);
 }
 
-int cgroup_limit_container(const char *cgroup, uint64_t bytes, uint64_t *before, struct pe_error *err)
+/* Write a limit, or the original one if `value` is 0 or above it. `*before` keeps the original. */
+static int set_limit(const char *cgroup, const char *name, uint64_t value, uint64_t *before,
+                     struct pe_error *err)
 {
-    char container[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX], limit[32];
+    char path[CGROUP_PATH_MAX], limit[32];
     pe_autobuf struct pe_buf buf = {0};
-    file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
     if (!*before) /* "max" is not a number; it means that there is no limit */
-        *before = strtoull(read_text(file_of(container, "memory.max", path), &buf), NULL, 10);
+        *before = strtoull(read_text(file_of(cgroup, name, path), &buf), NULL, 10);
     if (!*before)
         *before = INT64_MAX;
-    snprintf(limit, sizeof limit, "%llu", (unsigned long long)(bytes && bytes < *before ? bytes : *before));
-    return write_file(container, "memory.max", limit, err);
+    uint64_t chosen = value && value < *before ? value : *before;
+    if (chosen == INT64_MAX) /* pids.max does not take this number */
+        return write_file(cgroup, name, "max", err);
+    snprintf(limit, sizeof limit, "%llu", (unsigned long long)chosen);
+    return write_file(cgroup, name, limit, err);
+}
+
+int cgroup_limit_container(const char *cgroup, const struct cgroup_limits *limits,
+                           struct cgroup_limits *before, struct pe_error *err)
+{
+    char container[CGROUP_PATH_MAX];
+    file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
+    if (set_limit(container, "memory.max", limits->memory_bytes, &before->memory_bytes, err) < 0)
+        return -1;
+    return set_limit(container, "pids.max", limits->processes, &before->processes, err);
 }
 
 int cgroup_kill(const char *cgroup, struct pe_error *err)

@@ -26,11 +26,15 @@ int cgroup_renew(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
  * page cache instead of killing the process that uses the memory. */
 int cgroup_limit_memory(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
-/* Set memory.max of the container's cgroup to `bytes`. 0, or a value above the original limit,
- * restores the original limit. `*before` keeps the original limit between calls; it must be 0
- * before the first call. */
-int cgroup_limit_container(const char *cgroup, uint64_t bytes, uint64_t *before,
-                           struct pe_error *err) PE_MUST_CHECK;
+struct cgroup_limits {
+    uint64_t memory_bytes; /* memory.max */
+    uint64_t processes;    /* pids.max, which counts threads as well */
+};
+
+/* Set limits of the container's cgroup. 0, or a value above the original limit, restores the original
+ * limit. `*before` keeps the original limits between calls; it must be zero before the first call. */
+int cgroup_limit_container(const char *cgroup, const struct cgroup_limits *limits,
+                           struct cgroup_limits *before, struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes in the cgroup, also those that fork at this moment (cgroup.kill in
  * cgroup-v2.rst). */

@@ -16,8 +16,8 @@ enum shim_record_kind {
     SHIM_WAITING = 0x70653030, /* the container is complete and waits for its program */
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
-    SHIM_LIMIT = 0x70653033,   /* from stages: limit the container to memory_bytes. pe-init answers with a
-                                  byte, which is 0 on success */
+    SHIM_LIMIT = 0x70653033,   /* from stages: limit the container to memory_bytes and processes. pe-init
+                                  answers with a byte, which is 0 on success */
 };
 
 struct shim_record {
@@ -26,8 +26,8 @@ struct shim_record {
     uint64_t time_us;    /* CLOCK_MONOTONIC */
     uint64_t user_us;    /* of all processes that the shim has reaped, and of those that they waited for */
     uint64_t system_us;
-    uint64_t max_rss_kib;  /* of the largest process */
-    uint64_t memory_bytes; /* only of SHIM_LIMIT; 0: the limit of config.json */
+    uint64_t max_rss_kib;             /* of the largest process */
+    uint64_t memory_bytes, processes; /* only of SHIM_LIMIT; 0: the limit of config.json */
 };
 
 #endif

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,6 +33,7 @@ enum {
     END_ROOM = 512,           /* bytes of the report that are reserved for the end of a stage */
     CPU_CHECK_US = 10 * 1000, /* least time between two readings of the CPU time */
     LIMIT_TIMEOUT_MS = 10 * 1000,
+    OWN_PROCESSES = 2, /* of the container: pe-shim as PID 1, and this process */
 };
 
 /* pe-init cuts stdout at PE_STDOUT_BYTES_MAX. A report that stays below is never cut. */
@@ -40,6 +42,7 @@ enum {
 struct stage {
     const char *name;
     uint64_t wall_us, cpu_us, memory_bytes, output_bytes; /* 0: no limit */
+    uint64_t processes, file_bytes, open_files;           /* 0: no limit */
     char **arguments;                                     /* NULL-terminated */
 };
 
@@ -56,7 +59,7 @@ struct stage_run {
     sigset_t outside; /* the signal mask that programs get */
     int children;     /* signalfd of SIGCHLD */
     size_t room;      /* bytes left in the report */
-    bool limited;     /* an earlier stage has changed the memory limit */
+    bool limited;     /* an earlier stage has changed limits of the container */
 
     pid_t program;
     bool reaped;
@@ -165,13 +168,28 @@ static bool read_stream(struct stage_run *run, struct stream *stream)
 
 /* ---- processes of a stage ---- */
 
+/* Set a limit of the process that becomes the program. One that is higher than the job's is not set. */
+static bool lower_limit(int resource, uint64_t value)
+{
+    struct rlimit limit;
+    if (!value)
+        return true;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return false;
+    if (value < limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max = value;
+    return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
+}
+
 static void become(const struct stage_run *run, const int out[2], const int error[2])
     __attribute__((noreturn));
 static void become(const struct stage_run *run, const int out[2], const int error[2])
 {
     char **arguments = run->stage->arguments;
     if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
-        sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0)
+        sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0 ||
+        !lower_limit(RLIMIT_FSIZE, run->stage->file_bytes) ||
+        !lower_limit(RLIMIT_NOFILE, run->stage->open_files))
         _exit(EXIT_CANNOT_EXECUTE);
     execvp(arguments[0], arguments);
     int cause = errno;
@@ -237,13 +255,16 @@ static bool start(struct stage_run *run)
 
 /* ---- limits of a stage ---- */
 
-/* Ask pe-init to set the limit. It answers with a byte, which is 0 on success. */
-static bool limit_memory(struct stage_run *run)
+/* Ask pe-init to set the limits of the container. It answers with a byte, which is 0 on success. */
+static bool limit_container(struct stage_run *run)
 {
-    const struct shim_record record = {.kind = SHIM_LIMIT, .memory_bytes = run->stage->memory_bytes};
+    const struct stage *stage = run->stage;
+    const struct shim_record record = {.kind = SHIM_LIMIT,
+                                       .memory_bytes = stage->memory_bytes,
+                                       .processes = stage->processes ? stage->processes + OWN_PROCESSES : 0};
     struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
     uint8_t failed = 1;
-    if (!run->limited && !record.memory_bytes)
+    if (!run->limited && !record.memory_bytes && !record.processes)
         return true;
     run->limited = true;
     return send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) == (ssize_t)sizeof record &&
@@ -337,7 +358,7 @@ static bool run_stage(struct stage_run *run, const struct stage *stage)
     run->reaped = false;
     run->usage = (struct stage_usage){0};
     append_frame(run, PE_STAGE_BEGIN, stage->name, strlen(stage->name));
-    bool limited = limit_memory(run);
+    bool limited = limit_container(run);
     run->start_us = run->end_us = now_us();
     run->cpu_check_us = run->start_us + stage->cpu_us / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     if (limited && start(run)) {
@@ -370,8 +391,10 @@ static bool parse_stage(char *const **at, struct stage *stage)
     stage->name = *(*at)++;
     if (!*stage->name || strlen(stage->name) > PE_STAGE_NAME_MAX || !parse_number(at, &wall_ms) ||
         !parse_number(at, &cpu_ms) || !parse_number(at, &stage->memory_bytes) ||
-        !parse_number(at, &stage->output_bytes) || !parse_number(at, &count) || count == 0 ||
-        wall_ms > PE_TIMEOUT_MS_MAX || cpu_ms > PE_TIMEOUT_MS_MAX || count > PE_ARGS_MAX)
+        !parse_number(at, &stage->output_bytes) || !parse_number(at, &stage->processes) ||
+        !parse_number(at, &stage->file_bytes) || !parse_number(at, &stage->open_files) ||
+        !parse_number(at, &count) || count == 0 || wall_ms > PE_TIMEOUT_MS_MAX ||
+        cpu_ms > PE_TIMEOUT_MS_MAX || count > PE_ARGS_MAX)
         return false;
     stage->wall_us = wall_ms * 1000;
     stage->cpu_us = cpu_ms * 1000;

@@ -39,7 +39,7 @@ struct supervision {
     int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
     struct shim_record started, ended; /* kind 0: not received */
     uint64_t host_maps_refused;        /* before the program started */
-    uint64_t memory_before;            /* the container's original limit (cgroup_limit_container) */
+    struct cgroup_limits before;       /* the container's original limits (cgroup_limit_container) */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
@@ -48,12 +48,13 @@ static void enter_stage(struct supervision *supervision, enum stage stage, uint6
     supervision->deadline_us = deadline_us;
 }
 
-/* The stage waits for the answer, because its program must not start before the limit is set. */
-static void limit_memory(struct supervision *supervision, uint64_t bytes)
+/* The stage waits for the answer, because its program must not start before the limits are set. */
+static void limit_container(struct supervision *supervision, const struct shim_record *record)
 {
+    const struct cgroup_limits limits = {record->memory_bytes, record->processes};
     struct pe_error ignored;
-    uint8_t failed = cgroup_limit_container(supervision->container->kind->cgroup, bytes,
-                                            &supervision->memory_before, &ignored) < 0;
+    uint8_t failed = cgroup_limit_container(supervision->container->kind->cgroup, &limits,
+                                            &supervision->before, &ignored) < 0;
     ssize_t sent = send(supervision->container->channel, &failed, 1, MSG_NOSIGNAL);
     (void)sent; /* without an answer the stage does not start, and reports this */
 }
@@ -69,7 +70,7 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
         if (supervision->stage == RUNNING)
             enter_stage(supervision, ENDING, pe_now_us() + KILL_TIMEOUT_US);
     } else if (record->kind == SHIM_LIMIT && supervision->stage == RUNNING) {
-        limit_memory(supervision, record->memory_bytes);
+        limit_container(supervision, record);
     }
 }
 

@@ -234,7 +234,7 @@ static int init_edge(struct server *server, struct pe_error *err)
 static void init_workers(struct server *server)
 {
     struct worker_context *workers = &server->workers;
-    ws_context_init(&workers->ws, &server->ctx);
+    ws_context_init(&workers->ws, &server->ctx, PE_SLOT_SUBPROTOCOL);
     workers->tokens = &server->tokens;
     workers->scheduler = &server->scheduler;
     workers->dispatch = &server->dispatch;
@@ -257,7 +257,7 @@ static void init_api(struct server *server)
     exchanges->data = server;
     server->metrics_sources = (struct metrics_sources){
         .jobs = &server->jobs, .connections = &server->connections, .exchanges = &exchanges->count};
-    piston_init(&server->piston, exchanges, &settings->cors_origins, &settings->piston);
+    piston_init(&server->piston, &server->ctx, exchanges, &settings->cors_origins, &settings->piston);
 }
 
 static void init_phases(struct server *server)

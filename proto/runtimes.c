@@ -7,21 +7,39 @@
 #include "proto/json_excerpt.h"
 #include "proto/limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MAX = 64, OUTPUT_BYTES_MAX = PE_STDOUT_BYTES_MAX / 4 };
+enum { WORDS_MAX = 64, OUTPUT_BYTES_MAX = PE_STDOUT_BYTES_MAX / 4, OPEN_FILES_MAX = 4096 };
 
 const char *const pe_runtime_limit_names[PE_RUNTIME_LIMITS] = {
-    "compile_memory_limit", "run_memory_limit", "compile_timeout", "run_timeout",
-    "compile_cpu_time",     "run_cpu_time",     "output_max_size",
+    "compile_memory_limit", "run_memory_limit",  "compile_timeout", "run_timeout",    "compile_cpu_time",
+    "run_cpu_time",         "max_process_count", "max_file_size",   "max_open_files", "output_max_size",
 };
 
-/* A stage without a limit of its own is limited by the job. */
-static bool fits(enum pe_runtime_limit limit, int64_t value)
+/* What a limit can be. A stage without a limit of its own is limited by the job. */
+static const struct {
+    int64_t least, most;
+} ranges[PE_RUNTIME_LIMITS] = {
+    [PE_LIMIT_COMPILE_MEMORY] = {-1, (int64_t)PE_GUEST_MEMORY_MIB *PE_MIB},
+    [PE_LIMIT_RUN_MEMORY] = {-1, (int64_t)PE_GUEST_MEMORY_MIB *PE_MIB},
+    [PE_LIMIT_COMPILE_TIMEOUT] = {1, PE_TIMEOUT_MS_MAX},
+    [PE_LIMIT_RUN_TIMEOUT] = {1, PE_TIMEOUT_MS_MAX},
+    [PE_LIMIT_COMPILE_CPU] = {1, PE_TIMEOUT_MS_MAX},
+    [PE_LIMIT_RUN_CPU] = {1, PE_TIMEOUT_MS_MAX},
+    [PE_LIMIT_PROCESSES] = {1, PE_PIDS_MAX},
+    [PE_LIMIT_FILE_SIZE] = {1, PE_SCRATCH_BYTES_MAX},
+    [PE_LIMIT_OPEN_FILES] = {1, OPEN_FILES_MAX},
+    [PE_LIMIT_OUTPUT] = {1, OUTPUT_BYTES_MAX},
+};
+
+static int unknown_limit(const char *name, struct pe_error *err)
 {
-    if (limit == PE_LIMIT_COMPILE_MEMORY || limit == PE_LIMIT_RUN_MEMORY)
-        return value >= -1 && value <= (int64_t)PE_GUEST_MEMORY_MIB * PE_MIB;
-    return value >= 1 && value <= (limit == PE_LIMIT_OUTPUT ? OUTPUT_BYTES_MAX : (int64_t)PE_TIMEOUT_MS_MAX);
+    char names[256] = "";
+    for (size_t i = 0, used = 0; i < PE_RUNTIME_LIMITS; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                                 pe_runtime_limit_names[i]);
+    return pe_fail(err, PE_ERR_INVALID, "there is no limit '%.64s'; the limits are %s", name, names);
 }
 
 int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int64_t value,
@@ -30,12 +48,13 @@ int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int
     for (int i = 0; i < PE_RUNTIME_LIMITS; i++) {
         if (strcmp(name, pe_runtime_limit_names[i]) != 0)
             continue;
-        if (!fits((enum pe_runtime_limit)i, value))
-            return pe_fail(err, PE_ERR_INVALID, "%s cannot be %lld", name, (long long)value);
+        if (value < ranges[i].least || value > ranges[i].most)
+            return pe_fail(err, PE_ERR_INVALID, "%s must be from %lld to %lld, not %lld", name,
+                           (long long)ranges[i].least, (long long)ranges[i].most, (long long)value);
         limits->value[i] = value;
         return 0;
     }
-    return pe_fail(err, PE_ERR_INVALID, "there is no limit '%.64s'", name);
+    return unknown_limit(name, err);
 }
 
 static int wrong(struct pe_error *err, const char *field, const char *what)

@@ -31,7 +31,10 @@ enum pe_runtime_limit {
     PE_LIMIT_RUN_TIMEOUT,
     PE_LIMIT_COMPILE_CPU, /* ms */
     PE_LIMIT_RUN_CPU,
-    PE_LIMIT_OUTPUT, /* bytes of stdout, and of stderr, of each stage */
+    PE_LIMIT_PROCESSES,  /* processes and threads of a stage; those from here on have no names in requests */
+    PE_LIMIT_FILE_SIZE,  /* bytes of one file */
+    PE_LIMIT_OPEN_FILES, /* file descriptors of one process */
+    PE_LIMIT_OUTPUT,     /* bytes of stdout, and of stderr, of each stage */
     PE_RUNTIME_LIMITS
 };
 /* Their names in Piston. */

@@ -54,8 +54,9 @@ int pe_stages_begin(struct pe_arguments *plan, const char *stdin_name, struct pe
 int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_stage_limits *limits,
                   const struct pe_arguments *arguments, struct pe_error *err)
 {
-    const uint64_t numbers[PE_STAGE_PLAN_NUMBERS] = {limits->wall_ms, limits->cpu_ms, limits->memory_bytes,
-                                                     limits->output_bytes, arguments->count};
+    const uint64_t numbers[PE_STAGE_PLAN_NUMBERS] = {
+        limits->wall_ms,   limits->cpu_ms,     limits->memory_bytes, limits->output_bytes,
+        limits->processes, limits->file_bytes, limits->open_files,   arguments->count};
     if (pe_arguments_add(plan, name, err) < 0)
         return -1;
     for (size_t i = 0; i < PE_STAGE_PLAN_NUMBERS; i++)

@@ -5,7 +5,7 @@
  * to the job's stdout as one report. If a stage does not exit with 0, the later stages do not run.
  *
  * Plan: PE_STAGES_PROGRAM; PE_STAGES_ARGUMENT; the name of the file in /work that is standard
- * input, or an empty argument; and for each stage its name, its four limits and the number of its
+ * input, or an empty argument; and for each stage its name, its seven limits and the number of its
  * arguments in decimal, and its arguments. The file is removed before the first stage, and every
  * stage reads it from the start. Only the files of a stage remain for the next one.
  *
@@ -25,7 +25,7 @@
 #define PE_STAGES_ARGUMENT "stages"
 #define PE_STAGES_MAX 4u
 #define PE_STAGE_NAME_MAX 16u
-#define PE_STAGE_PLAN_NUMBERS 5u /* between a stage's name and its arguments */
+#define PE_STAGE_PLAN_NUMBERS 8u /* between a stage's name and its arguments */
 #define PE_STAGE_FRAME_HEAD 4u
 
 enum pe_stage_frame {
@@ -60,6 +60,9 @@ struct pe_stage_limits {
     uint64_t cpu_ms;       /* user and system time of all its processes */
     uint64_t memory_bytes; /* of the container's cgroup; beyond it the OOM killer strikes */
     uint64_t output_bytes; /* of stdout, and the same number of stderr */
+    uint64_t processes;    /* and threads, in the container's cgroup; beyond it fork(2) fails */
+    uint64_t file_bytes;   /* of one file; beyond it the kernel sends SIGXFSZ */
+    uint64_t open_files;   /* of one process; beyond it open(2) fails */
 };
 
 /* ---- the host's side (proto/stages.c) ---- */

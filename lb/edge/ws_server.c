@@ -212,9 +212,9 @@ bool ws_server_check_handshake(h2o_req_t *req, const char **client_key)
     return false;
 }
 
-void ws_context_init(struct ws_context *context, h2o_context_t *ctx)
+void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol)
 {
-    *context = (struct ws_context){.ctx = ctx};
+    *context = (struct ws_context){.ctx = ctx, .subprotocol = subprotocol};
     h2o_timeout_init(ctx->loop, &context->tick, PE_SLOT_PING_MS);
 }
 
@@ -225,7 +225,8 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
     *ws = (struct ws_server){.context = context, .events = events, .heard_ms = h2o_now(loop)};
     ws->flush.cb = on_flush;
     ws->tick.cb = on_tick;
-    http_reply_header(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL);
+    if (context->subprotocol)
+        http_reply_header(req, "sec-websocket-protocol", context->subprotocol);
     connection_busy(connection_of_request(req));
     ws->conn = h2o_upgrade_to_websocket(req, client_key, ws, on_message);
     struct wslay_event_callbacks callbacks = ws->conn->ws_callbacks;
@@ -263,6 +264,11 @@ void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size)
 bool ws_server_has_room(const struct ws_server *ws)
 {
     return !ws->closing && wslay_event_get_queued_msg_count(ws->conn->ws_ctx) < QUEUE_FULL;
+}
+
+bool ws_server_is_drained(const struct ws_server *ws)
+{
+    return wslay_event_get_queued_msg_count(ws->conn->ws_ctx) == 0;
 }
 
 void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)

@@ -24,7 +24,8 @@ struct ws_server_events {
 /* What all connections share. */
 struct ws_context {
     h2o_context_t *ctx;
-    h2o_timeout_t tick; /* PE_SLOT_PING_MS: pings, timeouts, and the owner's on_tick */
+    h2o_timeout_t tick;      /* PE_SLOT_PING_MS: pings, timeouts, and the owner's on_tick */
+    const char *subprotocol; /* that the server chooses, RFC 6455 section 1.9; NULL: none */
 };
 
 /* Embedded in its owner. */
@@ -40,10 +41,10 @@ struct ws_server {
     struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
 };
 
-/* `ctx` must outlive `context`, which must stay where it is. */
-void ws_context_init(struct ws_context *context, h2o_context_t *ctx);
+/* `ctx` and `subprotocol` must outlive `context`, which must stay where it is. */
+void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol);
 
-/* Check a handshake. Returns true if ws_server_open() can follow; it needs `client_key`.
+/* Check the handshake of a worker. Returns true if ws_server_open() can follow; it needs `client_key`.
  * Otherwise the request has been answered with a problem. */
 bool ws_server_check_handshake(h2o_req_t *req, const char **client_key);
 
@@ -59,6 +60,9 @@ void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size);
 /* Whether more should be queued now. A few messages are, so that the connection always has
  * something to send. */
 bool ws_server_has_room(const struct ws_server *ws);
+
+/* Whether all queued messages were framed. A close frame overtakes messages that were not. */
+bool ws_server_is_drained(const struct ws_server *ws);
 
 /* Start closing, with a WebSocket status code and a reason for the log of the other side. */
 void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason);

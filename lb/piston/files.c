@@ -17,6 +17,7 @@ struct file_decoder {
     struct pe_buf *contents;
     struct submission *submission;
     struct pe_arguments *texts;
+    bool takes_all;  /* `texts` receives all files */
     json_t *seen;    /* name -> index in the files of the submission */
     size_t *offsets; /* of each file in `contents` */
 };
@@ -185,7 +186,7 @@ static int add_file(struct file_decoder *decoder, const json_t *file, size_t ind
     decoder->submission->files.items[place].size = decoder->contents->size - start;
     bool is_text = !is_encoding(file, "base64") && !is_encoding(file, "hex");
     char text[PE_PATH_ARGUMENT_SIZE];
-    return is_text && place == known
+    return (is_text || decoder->takes_all) && place == known
                ? pe_arguments_add(decoder->texts, pe_path_as_argument(path.text, text), err)
                : 0;
 }
@@ -213,8 +214,8 @@ static int add_stdin(struct file_decoder *decoder, const json_t *input, struct p
     return decoder->submission->spec.stdin_name ? 0 : pe_fail_errno(err, "stdin");
 }
 
-int piston_files_decode(const json_t *body, struct pe_buf *contents, struct submission *submission,
-                        struct pe_arguments *texts, struct pe_error *err)
+int piston_files_decode(const json_t *body, bool takes_all, struct pe_buf *contents,
+                        struct submission *submission, struct pe_arguments *texts, struct pe_error *err)
 {
     const json_t *files = json_object_get(body, "files");
     size_t count = json_array_size(files);
@@ -225,8 +226,12 @@ int piston_files_decode(const json_t *body, struct pe_buf *contents, struct subm
     submission->bytes = calloc(count + 1, sizeof *submission->bytes);
     if (!seen || !offsets || !submission->bytes)
         return pe_fail_errno(err, "%zu input files", count);
-    struct file_decoder decoder = {
-        .contents = contents, .submission = submission, .texts = texts, .seen = seen, .offsets = offsets};
+    struct file_decoder decoder = {.contents = contents,
+                                   .submission = submission,
+                                   .texts = texts,
+                                   .takes_all = takes_all,
+                                   .seen = seen,
+                                   .offsets = offsets};
     for (size_t i = 0; i < count; i++)
         if (add_file(&decoder, json_array_get(files, i), i, err) < 0)
             return -1;

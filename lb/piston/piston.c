@@ -7,6 +7,8 @@
 #include "codec/utf8_text.h"
 #include "lb/edge/cors.h"
 #include "lb/edge/http_reply.h"
+#include "lb/piston/body.h"
+#include "lb/piston/connect.h"
 #include "lb/piston/reply.h"
 #include "lb/piston/request.h"
 #include "lb/piston/runtimes.h"
@@ -39,6 +41,12 @@ static void send_problem(h2o_req_t *req, const struct pe_problem *problem)
     send_message(req, status_of(problem), problem->detail);
 }
 
+static h2o_iovec_t encoding_of(const h2o_req_t *req)
+{
+    ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_ENCODING, -1);
+    return at < 0 ? h2o_iovec_init(NULL, 0) : req->headers.entries[at].value;
+}
+
 static bool accepts_type(h2o_iovec_t type)
 {
     static const char *const types[] = {"application/json", "text/plain"};
@@ -64,8 +72,14 @@ static struct piston_request *request_of(const struct exchange *exchange)
 
 static int read_body(struct exchange *exchange, struct pe_error *err)
 {
-    h2o_iovec_t body = exchange->req->entity;
-    return piston_request_read(body.base, body.len, request_of(exchange), err);
+    h2o_iovec_t body = exchange->req->entity, encoding = encoding_of(exchange->req);
+    const struct pe_cursor sent = {.at = (const uint8_t *)body.base, .left = body.len};
+    pe_autobuf struct pe_buf plain = {0};
+    if (encoding.len == 0)
+        return piston_request_read(body.base, body.len, request_of(exchange), err);
+    if (piston_body_decompress(encoding.base, encoding.len, sent, PISTON_BODY_MAX, &plain, err) < 0)
+        return -1;
+    return piston_request_read(plain.data, plain.size, request_of(exchange), err);
 }
 
 static bool is_known(const struct exchange *exchange)
@@ -96,7 +110,7 @@ static void dispose(struct exchange *exchange)
     piston_request_free(request_of(exchange));
 }
 
-void piston_init(struct piston *piston, struct exchanges *exchanges,
+void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *exchanges,
                  const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits)
 {
     *piston = (struct piston){.dialect = {.exchange_size = sizeof(struct piston_exchange),
@@ -110,59 +124,69 @@ void piston_init(struct piston *piston, struct exchanges *exchanges,
                               .exchanges = exchanges,
                               .cors_origins = cors_origins,
                               .limits = limits};
+    ws_context_init(&piston->connects, ctx, NULL);
 }
 
 /* ---- requests ---- */
 
-static void handle_execute(const struct piston *piston, h2o_req_t *req)
+static void handle_execute(struct piston *piston, h2o_req_t *req)
 {
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
+    h2o_iovec_t encoding = encoding_of(req);
     if (at < 0 || !accepts_type(req->headers.entries[at].value))
         send_message(req, 415, "requests must be of type application/json");
+    else if (!piston_body_is_supported(encoding.base, encoding.len))
+        send_message(req, 415, "the Content-Encoding of a request must be gzip or deflate");
     else
         exchange_accept(piston->exchanges, &piston->dialect, req);
 }
 
-static void handle_runtimes(const struct piston *piston, h2o_req_t *req)
+static void handle_runtimes(struct piston *piston, h2o_req_t *req)
 {
     http_reply_json(req, piston_list_runtimes(piston->exchanges->jobs->scheduler));
 }
 
-static void handle_packages(const struct piston *piston, h2o_req_t *req)
+static void handle_packages(struct piston *piston, h2o_req_t *req)
 {
     http_reply_json(req, piston_list_packages(piston->exchanges->jobs->scheduler));
 }
 
-static void handle_package_change(const struct piston *piston, h2o_req_t *req)
+static void handle_package_change(struct piston *piston, h2o_req_t *req)
 {
     (void)piston;
     send_message(req, 403, "packages are the images of the workers: pe-image adds and removes them");
 }
 
 /* Input and results are sent completely, so there is nothing to connect to. */
-static void handle_connect(const struct piston *piston, h2o_req_t *req)
+static void handle_connect(struct piston *piston, h2o_req_t *req)
 {
-    (void)piston;
-    send_message(req, 501, "interactive jobs are not supported: use POST /api/v2/execute");
+    const char *client_key = NULL;
+    if (h2o_is_websocket_handshake(req, &client_key) == 0 && client_key)
+        piston_connect_refuse(&piston->connects, req, client_key);
+    else
+        send_message(req, 501, "interactive jobs are not supported: use POST /api/v2/execute");
 }
 
 static const struct {
     const char *method, *path;
-    void (*handle)(const struct piston *piston, h2o_req_t *req);
+    void (*handle)(struct piston *piston, h2o_req_t *req);
 } routes[] = {
     {"POST", "execute", handle_execute},           {"GET", "runtimes", handle_runtimes},
     {"GET", "packages", handle_packages},          {"POST", "packages", handle_package_change},
     {"DELETE", "packages", handle_package_change}, {"GET", "connect", handle_connect},
 };
 
-/* The part of a path after /api/v2/, or after /api/v2/piston/ as on Piston's public instance. */
+/* The part of a path after /api/v2/, or after /api/v2/piston/ as on Piston's public instance. As in
+ * Piston, a slash may follow. */
 static h2o_iovec_t name_of(h2o_iovec_t path)
 {
     static const char *const bases[] = {"/api/v2/piston/", "/api/v2/"};
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
         size_t size = strlen(bases[i]);
-        if (path.len >= size && !memcmp(path.base, bases[i], size))
-            return h2o_iovec_init(path.base + size, path.len - size);
+        if (path.len < size || memcmp(path.base, bases[i], size) != 0)
+            continue;
+        bool has_slash = path.len > size && path.base[path.len - 1] == '/';
+        return h2o_iovec_init(path.base + size, path.len - size - has_slash);
     }
     return h2o_iovec_init(H2O_STRLIT(""));
 }
@@ -174,7 +198,7 @@ static bool is_method(const h2o_req_t *req, const char *method)
            (head && !strcmp(method, "GET"));
 }
 
-void piston_handle(const struct piston *piston, h2o_req_t *req)
+void piston_handle(struct piston *piston, h2o_req_t *req)
 {
     h2o_iovec_t name = name_of(req->path_normalized);
     bool preflight = is_method(req, "OPTIONS");

@@ -7,6 +7,7 @@
 #include "lb/api/dialect.h"
 #include "lb/api/exchange.h"
 #include "lb/edge/h2o.h"
+#include "lb/edge/ws_server.h"
 #include "proto/runtimes.h"
 
 struct piston {
@@ -14,13 +15,14 @@ struct piston {
     struct exchanges *exchanges;
     const struct pe_option_list *cors_origins;
     const struct pe_runtime_limits *limits; /* of the service */
+    struct ws_context connects;             /* connections of GET /connect */
 };
 
 /* The pointers must outlive `piston`, which must stay where it is and outlive all exchanges. */
-void piston_init(struct piston *piston, struct exchanges *exchanges,
+void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *exchanges,
                  const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits);
 
 /* Handle a request of any method. */
-void piston_handle(const struct piston *piston, h2o_req_t *req);
+void piston_handle(struct piston *piston, h2o_req_t *req);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "codec/utf8_text.h"
 #include "proto/job_spec.h"
+#include "proto/limits.h"
 #include "proto/stages.h"
 
 #include <signal.h>
@@ -47,6 +48,8 @@ static json_t *milliseconds(uint64_t us)
 }
 
 /* ---- how a stage ended ---- */
+
+_Static_assert(PE_TIMEOUT_MS_MAX == 60000, "a message names this limit");
 
 struct ending {
     json_t *code, *signal, *message; /* new references */
@@ -101,11 +104,13 @@ static struct ending ending_of(const struct pe_stage_report *stage)
 
 /* The job ended before its stage: it reached a limit of the job, or the program killed the
  * process that watched it. */
-static struct ending ending_of_job(const struct pe_result *fields)
+static struct ending ending_of_job(const struct piston_request *request, const struct pe_result *fields)
 {
     switch (fields->status) {
     case PE_STATUS_TIMEOUT:
-        return killed("TO", "Time limit exceeded (wall clock)");
+        return killed("TO", request->ends_with_job
+                                ? "Time limit exceeded (wall clock): all stages together can take 60 s"
+                                : "Time limit exceeded (wall clock)");
     case PE_STATUS_OOM:
         return signaled(SIGKILL);
     case PE_STATUS_SIGNALED:
@@ -148,10 +153,10 @@ static int set_usage(json_t *json, const struct pe_stage_report *stage)
     return json_object_set_new(json, "memory", json_integer((json_int_t)stage->max_rss_kib * 1024));
 }
 
-static json_t *stage_to_json(const struct pe_stage_report *stage, const struct pe_result *fields,
-                             const struct pe_stages *all)
+static json_t *stage_to_json(const struct piston_request *request, const struct pe_stage_report *stage,
+                             const struct pe_result *fields, const struct pe_stages *all)
 {
-    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(fields);
+    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(request, fields);
     json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "stdout", text_of(&stage->out), "stderr",
                              text_of(&stage->error), "output", text_of(&stage->both), "code", ending.code,
                              "signal", ending.signal, "message", ending.message, "status", ending.status);
@@ -183,12 +188,12 @@ static json_t *body_of(const struct piston_request *request, const struct pe_res
                        const struct pe_stages *stages)
 {
     const struct pe_stage_report *last = &stages->items[stages->count - 1];
-    pe_autojson json_t *run = stage_to_json(last, fields, stages);
+    pe_autojson json_t *run = stage_to_json(request, last, fields, stages);
     json_t *body = run ? json_pack("{s:O}", "run", run) : NULL;
     if (body && request->compiled)
         json_object_set_new(body, "compile",
                             stages->count == 1 ? json_incref(run)
-                                               : stage_to_json(&stages->items[0], fields, stages));
+                                               : stage_to_json(request, &stages->items[0], fields, stages));
     if (body && json_object_set_new(body, "language", json_string(request->language)) == 0 &&
         json_object_set_new(body, "version", json_string(request->version)) == 0)
         return body;

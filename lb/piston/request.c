@@ -54,6 +54,11 @@ int piston_request_read(const void *body, size_t size, struct piston_request *re
         return pe_fail(err, PE_ERR_TOO_LARGE,
                        "the request has %zu bytes; at most %u are allowed here, more with POST /v1/run", size,
                        PISTON_BODY_MAX);
+    /* As in Piston, a byte order mark may come first. */
+    if (size >= 3 && !memcmp(body, "\xef\xbb\xbf", 3)) {
+        body = (const char *)body + 3;
+        size -= 3;
+    }
     /* As in JavaScript, no number is too large. As in Piston, an empty body is an empty object. */
     request->body =
         size ? json_loadb(body, size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &where) : json_object();
@@ -100,7 +105,7 @@ static int parse_limits(const json_t *body, const struct pe_runtime_limits *conf
                         struct pe_runtime_limits *chosen, struct pe_error *err)
 {
     *chosen = *configured;
-    for (int i = 0; i < PE_LIMIT_OUTPUT; i++)
+    for (int i = 0; i < PE_LIMIT_PROCESSES; i++)
         if (parse_limit(body, (enum pe_runtime_limit)i, configured->value[i], &chosen->value[i], err) < 0)
             return -1;
     return 0;
@@ -118,6 +123,9 @@ static struct pe_stage_limits stage_limits(const struct pe_runtime_limits *limit
         .cpu_ms = positive(limits->value[compile ? PE_LIMIT_COMPILE_CPU : PE_LIMIT_RUN_CPU]),
         .memory_bytes = positive(limits->value[compile ? PE_LIMIT_COMPILE_MEMORY : PE_LIMIT_RUN_MEMORY]),
         .output_bytes = positive(limits->value[PE_LIMIT_OUTPUT]),
+        .processes = positive(limits->value[PE_LIMIT_PROCESSES]),
+        .file_bytes = positive(limits->value[PE_LIMIT_FILE_SIZE]),
+        .open_files = positive(limits->value[PE_LIMIT_OPEN_FILES]),
     };
 }
 
@@ -289,6 +297,12 @@ static int unknown_runtime(const json_t *body, struct pe_error *err)
                    json_string_value(json_object_get(body, "version")));
 }
 
+/* The language "file" runs a file that the client sends, which may be a binary. */
+static bool takes_binaries(const struct piston_runtime *runtime)
+{
+    return !strcmp(runtime->language, "file");
+}
+
 static int check_has_text(const json_t *body, const struct piston_runtime *runtime, struct pe_error *err)
 {
     size_t i = 0;
@@ -298,7 +312,7 @@ static int check_has_text(const json_t *body, const struct piston_runtime *runti
         if (piston_file_is_text(file))
             return 0;
     }
-    return strcmp(runtime->language, "file") == 0
+    return takes_binaries(runtime)
                ? 0
                : pe_fail(err, PE_ERR_INVALID, "files must include at least one utf8 encoded file");
 }
@@ -316,7 +330,8 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
         return -1;
     const struct pe_runtime_limits configured = piston_limits_of(&runtime, limits);
     if (parse_limits(request->body, &configured, &chosen, err) < 0 ||
-        piston_files_decode(request->body, &request->contents, submission, &texts, err) < 0 ||
+        piston_files_decode(request->body, takes_binaries(&runtime), &request->contents, submission, &texts,
+                            err) < 0 ||
         plan_stages(&runtime, &chosen, request->body, &texts, &submission->spec, err) < 0 ||
         describe(&runtime, &submission->spec, err) < 0 || submission_check(submission, err) < 0)
         return -1;
@@ -324,6 +339,7 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
     snprintf(request->version, sizeof request->version, "%s",
              json_string_value(json_object_get(runtime.json, "version")));
     request->compiled = json_object_get(runtime.json, "compile") != NULL;
+    request->ends_with_job = submission->spec.timeout_ms == PE_TIMEOUT_MS_MAX;
     json_decref(request->body);
     request->body = NULL;
     return 0;

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Piston's API at the balancer: limits, workers that join and leave, and invalid reports."""
+import gzip
 import json
+import pathlib
+import subprocess
+import zlib
 
-from fixtures.stand_in_worker import Closed, Slot, connect, image
+import pytest
+
+from fixtures.paths import TOP, program
+from fixtures.stand_in_worker import Closed, Slot, WebSocket, connect, image
 from fixtures.waiting import Background, eventually
 
 
@@ -190,3 +197,118 @@ def test_a_worker_whose_runtimes_are_not_valid_is_refused(balancer):
         except Closed:
             pass
     assert balancer.health()["hosts"] == 0
+
+
+@pytest.mark.parametrize(
+    "encoding, compress", [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_compressed_request_is_taken(balancer, encoding, compress):
+    _, slot = balancer.worker(images=[IMAGE])
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    body = compress(json.dumps(REQUEST).encode())
+    pending = Background(balancer.request, "POST", "/api/v2/execute", body, headers)
+    job, files = slot.take_job()
+    slot.answer(job, stage(b"compile") + stage(b"run"))
+    assert pending.done().status == 200
+    assert files[0] == ("a.c", b"int x;")
+    for damaged in body[:-9], body[:20] + b"x" + body[21:], b"", json.dumps(REQUEST).encode():
+        response = balancer.request("POST", "/api/v2/execute", damaged, headers)
+        assert response.status == 400, damaged
+
+
+def test_a_request_that_grows_over_the_limit_when_it_is_decompressed_is_413(balancer):
+    balancer.worker(images=[IMAGE])
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    bomb = gzip.compress(bytes(200 << 20))
+    response = balancer.request("POST", "/api/v2/execute", bomb, headers)
+    assert_refused_with_message(response, 413, "decompressed")
+    headers["Content-Encoding"] = "br"
+    response = balancer.request("POST", "/api/v2/execute", b"x", headers)
+    assert_refused_with_message(response, 415, "gzip or deflate")
+
+
+def test_a_slash_may_follow_every_path(balancer):
+    balancer.worker(images=[IMAGE])
+    for path in "runtimes", "packages", "piston/runtimes":
+        plain, slash = (balancer.request("GET", f"/api/v2/{path}{end}") for end in ("", "/"))
+        assert (plain.status, plain.body) == (slash.status, slash.body) and plain.status == 200
+    assert balancer.request("GET", "/api/v2/runtimes//").status == 404
+
+
+def test_connect_says_in_a_message_that_there_are_no_interactive_jobs(balancer):
+    for path in "/api/v2/connect", "/api/v2/piston/connect":
+        client = WebSocket(balancer.address, path, protocol=None)
+        assert client.status == 101
+        message = client.receive()
+        assert message["type"] == "error" and "POST /api/v2/execute" in message["message"]
+        with pytest.raises(Closed) as closed:
+            client.receive()
+        assert closed.value.code == 4002
+        client.close()
+    response = balancer.request("GET", "/api/v2/connect")
+    assert_refused_with_message(response, 501, "POST /api/v2/execute")
+
+
+def test_a_job_that_ends_before_the_limits_of_its_stages_says_why(balancer):
+    _, slot = balancer.worker(
+        images=[{**IMAGE, "piston": [{**RUNTIME, "limit_overrides": {"run_timeout": 60000}}]}]
+    )
+    pending = Background(execute, balancer)
+    job, _ = slot.take_job()
+    assert job["job"]["timeout_ms"] == 60000
+    slot.answer(job, stage(b"compile") + frame(b"B", b"run"), status="timeout", exit_code=None)
+    run = pending.done().json()["run"]
+    assert run["status"] == "TO"
+    assert run["message"] == "Time limit exceeded (wall clock): all stages together can take 60 s"
+
+
+def test_a_wrong_limit_is_refused_with_all_names_or_with_the_range(tmp_path):
+    for limit, words in [
+        (
+            "run_time=1",
+            [
+                "'run_time'",
+                "compile_memory_limit",
+                "max_process_count",
+                "max_file_size",
+                "max_open_files",
+                "output_max_size",
+            ],
+        ),
+        ("run_timeout=70000", ["run_timeout must be from 1 to 60000, not 70000"]),
+        ("max_process_count=0", ["max_process_count must be from 1 to 512, not 0"]),
+    ]:
+        done = subprocess.run(
+            [program("pe-lb"), "--listen", f"unix:{tmp_path}/s", "--piston-limit", limit],
+            capture_output=True,
+        )
+        assert done.returncode != 0
+        assert all(word in done.stderr.decode() for word in words), done.stderr
+
+
+def test_limits_of_processes_files_and_descriptors_reach_the_plan(start_balancer):
+    names = {"max_process_count": 64, "max_file_size": 10000000, "max_open_files": 2048}
+    options = [word for name in names for word in ("--piston-limit", f"{name}={names[name]}")]
+    balancer = start_balancer(*options)
+    _, slot = balancer.worker(images=[IMAGE])
+    pending = Background(execute, balancer)
+    job, _ = slot.take_job()
+    slot.answer(job, stage(b"compile") + stage(b"run"))
+    assert pending.done().status == 200
+    assert job["job"]["cmd"][3:12] == [
+        "compile",
+        "10000",
+        "10000",
+        "0",
+        "65536",
+        "64",
+        "10000000",
+        "2048",
+        "2",
+    ]
+
+
+def test_every_recipe_gives_the_arguments_of_a_request_to_its_program():
+    for path in pathlib.Path(TOP, "image/recipes").glob("*.json"):
+        for runtime in json.loads(path.read_text()).get("piston", []):
+            assert "{args}" in runtime["run"], (path.name, runtime["language"])

@@ -5,11 +5,14 @@ import pytest
 pytestmark = pytest.mark.each_engine
 
 
+LIMITS = ("wall", "cpu", "memory", "output", "processes", "file", "open")
+
+
 def plan(*stages):
     """Words for stages of (script, limits)."""
     words = ["/dev/pe-shim", "stages", ""]
     for i, (script, limits) in enumerate(stages):
-        numbers = [limits.get(name, 0) for name in ("wall", "cpu", "memory", "output")]
+        numbers = [limits.get(name, 0) for name in LIMITS]
         command = script if isinstance(script, list) else ["sh", "-c", script]
         words += [f"stage{i}", *map(str, numbers), str(len(command)), *command]
     return words
@@ -97,6 +100,19 @@ def test_a_limit_of_memory_ends_with_its_stage(piston):
     ), stages[2]
 
 
+def test_limits_of_processes_files_and_descriptors_end_with_their_stage(piston):
+    script = (
+        "for i in 1 2 3 4 5 6; do sleep 3 & done 2>/dev/null; wait; echo forked;"
+        " head -c 3000 /dev/zero >f; echo $? $(stat -c %s f); ulimit -n"
+    )
+    limits = {"processes": 4, "file": 1000, "open": 20}
+    stages = run(piston, (f"({script}); true", limits), (f"({script}); true", {}))
+    assert b"forked" not in stages[0][1], stages[0]
+    assert stages[1][1] == b"forked\n0 3000\n1024\n", stages[1]
+    stages = run(piston, ("head -c 3000 /dev/zero >f; echo $? $(stat -c %s f); ulimit -n", limits))
+    assert stages[0][1] == b"153 1000\n20\n", stages
+
+
 def test_a_missing_program_is_reported_as_a_shell_does(piston):
     stages = run(piston, (["./nothing"], {}))
     assert stages[0][3]["code"] == "127", stages
@@ -120,7 +136,7 @@ def test_arguments_that_are_not_a_plan_are_refused(piston):
         good * 2,
         good[:4] + ["x"] + good[5:],
         good[:4] + ["60001"] + good[5:],
-        good[:8] + ["0"] + good[9:],
+        good[:11] + ["0"] + good[12:],
         good[:2] + ["missing"] + good[3:],
         good[:3] + good[3:] * 5,
     ):

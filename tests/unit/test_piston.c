@@ -23,6 +23,8 @@ static const char images_text[] =
     " ['gcc', 'cc'], 'runtime': 'gcc', 'run': ['copy']}]},"
     " {'name': 'python:3', 'digest': '" DIGEST "', 'piston': [{'language': 'python', 'version': '3.13.5',"
     " 'aliases': ['py'], 'run': ['python3', '{main}', '{args}', '{files}x']}]},"
+    " {'name': 'any:1', 'digest': '" DIGEST "', 'piston': [{'language': 'file', 'version': '1.0.0',"
+    " 'run': ['./run', '{main}']}]},"
     " {'name': 'plain:1', 'digest': '" DIGEST "'}]";
 
 static int set_up(void **state)
@@ -108,8 +110,9 @@ static void a_request_becomes_a_job_of_stages(void **state)
     struct submission submission;
     struct pe_error err;
     static const char *const wanted[] = {
-        "/dev/pe-shim", "stages", ".stdin", "compile", "10000", "10000", "0", "65536",   "3",  "cc", "a.c",
-        "x/b.h",        "run",    "1500",   "3000",    "4096",  "65536", "4", "./a.out", "-v", "",   "7"};
+        "/dev/pe-shim", "stages", ".stdin", "compile", "10000", "10000", "0",    "65536", "0", "0", "0", "3",
+        "cc",           "a.c",    "x/b.h",  "run",     "1500",  "3000",  "4096", "65536", "0", "0", "0", "4",
+        "./a.out",      "-v",     "",       "7"};
     assert_int_equal(
         make_text(
             state,
@@ -142,9 +145,9 @@ static void a_name_that_looks_like_an_option_gets_a_folder_in_front(void **state
     struct piston_request request;
     struct submission submission;
     struct pe_error err;
-    static const char *const wanted[] = {"/dev/pe-shim", "stages", ".stdin",  "run", "3000",
-                                         "3000",         "0",      "65536",   "4",   "python3",
-                                         "./-c.py",      "-x",     "{files}x"};
+    static const char *const wanted[] = {
+        "/dev/pe-shim", "stages",  ".stdin", "run",     "3000", "3000", "0", "65536", "0", "0", "0", "4",
+        "python3",      "./-c.py", "-x",     "{files}x"};
     assert_int_equal(make_text(state,
                                "{'language': 'py', 'version': '*', 'args': ['-x'],"
                                " 'files': [{'name': '-c.py', 'content': ''}, {'name': '@b', 'content': ''}]}",
@@ -156,14 +159,48 @@ static void a_name_that_looks_like_an_option_gets_a_folder_in_front(void **state
     piston_request_free(&request);
 }
 
+static void a_byte_order_mark_in_front_of_a_request_is_ignored(void **state)
+{
+    struct piston_request request;
+    struct submission submission;
+    struct pe_error err;
+    assert_int_equal(make_text(state,
+                               "\xef\xbb\xbf{'language': 'py', 'version': '*', 'files': [{'content': ''}]}",
+                               &request, &submission, &err),
+                     0);
+    submission_free(&submission);
+    piston_request_free(&request);
+}
+
+static void the_language_file_runs_a_binary(void **state)
+{
+    struct piston_request request;
+    struct submission submission;
+    struct pe_error err;
+    static const char *const wanted[] = {"/dev/pe-shim", "stages", ".stdin", "run", "3000", "3000",  "0",
+                                         "65536",        "0",      "0",      "0",   "2",    "./run", "prog"};
+    assert_int_equal(make_text(state,
+                               "{'language': 'file', 'version': '*', 'files': [{'name': 'prog',"
+                               " 'content': 'f0VM', 'encoding': 'base64'}, {'content': ''}]}",
+                               &request, &submission, &err),
+                     0);
+    are_arguments(&submission.spec, wanted, sizeof wanted / sizeof *wanted);
+    is_file(&submission, 0, "prog",
+            "\x7f"
+            "EL",
+            3);
+    submission_free(&submission);
+    piston_request_free(&request);
+}
+
 static void what_is_left_out_has_pistons_defaults(void **state)
 {
     struct piston_request request;
     struct submission submission;
     struct pe_error err;
-    static const char *const wanted[] = {"/dev/pe-shim", "stages",  ".stdin_", "run", "3000",
-                                         "3000",         "0",       "65536",   "3",   "python3",
-                                         "file1.code",   "{files}x"};
+    static const char *const wanted[] = {
+        "/dev/pe-shim", "stages",     ".stdin_", "run", "3000", "3000", "0", "65536", "0", "0", "0", "3",
+        "python3",      "file1.code", "{files}x"};
     assert_int_equal(
         make_text(state,
                   "{'language': 'py', 'version': '*', 'files': [{'name': 'b', 'content': 'AA==',"
@@ -376,12 +413,14 @@ static void runtimes_are_listed_once_with_what_runs_them(void **state)
     json_t *wanted =
         parse_quoted("[{'language': 'c', 'version': '13.3.0', 'aliases': ['gcc'], 'runtime': 'gcc'},"
                      " {'language': 'c', 'version': '14.2.0', 'aliases': ['gcc', 'cc'], 'runtime': 'gcc'},"
+                     " {'language': 'file', 'version': '1.0.0', 'aliases': []},"
                      " {'language': 'python', 'version': '3.13.5', 'aliases': ['py']}]");
     assert_true(json_equal(listed, wanted));
     json_decref(wanted);
     wanted = parse_quoted(
         "[{'language': 'gcc', 'language_version': '13.3.0', 'installed': true}, {'language': 'gcc',"
-        " 'language_version': '14.2.0', 'installed': true}, {'language': 'python', 'language_version':"
+        " 'language_version': '14.2.0', 'installed': true}, {'language': 'file', 'language_version': '1.0.0',"
+        " 'installed': true}, {'language': 'python', 'language_version':"
         " '3.13.5', 'installed': true}]");
     assert_true(json_equal(packages, wanted));
     json_decref(wanted);
@@ -450,6 +489,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_CATALOG(a_request_becomes_a_job_of_stages),
         WITH_CATALOG(a_name_that_looks_like_an_option_gets_a_folder_in_front),
+        WITH_CATALOG(a_byte_order_mark_in_front_of_a_request_is_ignored),
+        WITH_CATALOG(the_language_file_runs_a_binary),
         WITH_CATALOG(what_is_left_out_has_pistons_defaults),
         WITH_CATALOG(a_name_that_comes_again_replaces_the_file),
         WITH_CATALOG(a_limit_of_0_is_none_but_the_jobs),

@@ -23,12 +23,18 @@ static void a_plan_is_a_list_of_arguments(void **state)
     (void)state;
     struct pe_error err;
     pe_autoarguments struct pe_arguments plan = {0}, arguments = {0};
-    const struct pe_stage_limits limits = {.wall_ms = 3000, .memory_bytes = 1u << 30, .output_bytes = 64};
+    const struct pe_stage_limits limits = {.wall_ms = 3000,
+                                           .memory_bytes = 1u << 30,
+                                           .output_bytes = 64,
+                                           .processes = 7,
+                                           .file_bytes = 8,
+                                           .open_files = 9};
     assert_int_equal(pe_arguments_add(&arguments, "gcc", &err) | pe_arguments_add(&arguments, "", &err), 0);
     assert_int_equal(pe_stages_begin(&plan, "in", &err), 0);
     assert_int_equal(pe_stages_add(&plan, "compile", &limits, &arguments, &err), 0);
     static const char *const wanted[] = {"/dev/pe-shim", "stages", "in", "compile", "3000", "0",
-                                         "1073741824",   "64",     "2",  "gcc",     ""};
+                                         "1073741824",   "64",     "7",  "8",       "9",    "2",
+                                         "gcc",          ""};
     assert_int_equal(plan.count, sizeof wanted / sizeof *wanted);
     for (size_t i = 0; i < plan.count; i++)
         assert_string_equal(plan.items[i], wanted[i]);
