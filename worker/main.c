@@ -46,6 +46,31 @@ struct settings {
     struct pe_buf token;
 };
 
+static int check_settings(struct settings *settings, struct pe_error *err)
+{
+    if (!settings->server && !settings->doctor)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--server URL is missing: it names the balancer; see pe-worker --help");
+    if (settings->slots < 1 || settings->slots > 1024)
+        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and 1024");
+    if (settings->ahead == AHEAD_DEFAULT)
+        settings->ahead = settings->slots / 4;
+    if (settings->ahead > settings->slots)
+        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
+    if (settings->isolation && pe_isolation_set_parse(settings->isolation, &settings->isolation_set, err) < 0)
+        return pe_fail_context(err, "--isolation");
+    if (settings->memory_mib < 256 || settings->memory_mib > 65536)
+        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
+    for (size_t i = 0; i < settings->vmm_paths.count; i++)
+        if (settings->vmm_paths.items[i][0] != '/')
+            return pe_fail(err, PE_ERR_INVALID, "--vmm-path %s: the path must begin with /",
+                           settings->vmm_paths.items[i]);
+    if (settings->refills < 1 || settings->templates_mib > 1u << 24)
+        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
+                       1u << 24);
+    return 0;
+}
+
 static int parse_command_line(int argc, char **argv, struct settings *settings, struct pe_error *err)
 {
     const struct pe_option options[] = {
@@ -116,27 +141,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
     }
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
-    if (!settings->server && !settings->doctor)
-        return pe_fail(err, PE_ERR_INVALID,
-                       "--server URL is missing: it names the balancer; see pe-worker --help");
-    if (settings->slots < 1 || settings->slots > 1024)
-        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and 1024");
-    if (settings->ahead == AHEAD_DEFAULT)
-        settings->ahead = settings->slots / 4;
-    if (settings->ahead > settings->slots)
-        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
-    if (settings->isolation && pe_isolation_set_parse(settings->isolation, &settings->isolation_set, err) < 0)
-        return pe_fail_context(err, "--isolation");
-    if (settings->memory_mib < 256 || settings->memory_mib > 65536)
-        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
-    for (size_t i = 0; i < settings->vmm_paths.count; i++)
-        if (settings->vmm_paths.items[i][0] != '/')
-            return pe_fail(err, PE_ERR_INVALID, "--vmm-path %s: the path must begin with /",
-                           settings->vmm_paths.items[i]);
-    if (settings->refills < 1 || settings->templates_mib > 1u << 24)
-        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
-                       1u << 24);
-    return 0;
+    return check_settings(settings, err);
 }
 
 static int use_default_path(const char **path, const char *below, char *text, size_t size,
