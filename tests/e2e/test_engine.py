@@ -244,6 +244,25 @@ def test_a_worker_that_may_choose_logs_which_engine_it_uses_and_why_not_a_better
     other.end()
 
 
+def test_where_kvm_may_not_be_used_a_guest_kernel_isolates_jobs(start_service):
+    other = start_service("--vmm", "auto", "--isolation", "kernel,emulation", slots=1)
+    assert "slots, uml+boot, balancer" in other.worker.log()
+    assert "Jobs are isolated by a guest kernel in an ordinary process" in other.worker.log()
+    assert other.run("true", isolation="kernel").isolation == "kernel"
+    other.end()
+
+
+def test_without_a_kernel_for_it_emulation_isolates_jobs_and_the_log_says_what_to_do(start_service):
+    options = ("--vmm", "auto", "--isolation", "kernel,emulation", "--uml-kernel", "/none/linux")
+    other = start_service(*options, slots=1)
+    log = other.worker.log()
+    assert "slots, qemu+tcg+snapshot; not uml+boot: User Mode Linux needs a kernel" in log
+    assert "Jobs are isolated by emulation" in log
+    assert "`make uml-kernel` and a restart of the worker give native speed" in log
+    assert other.run("true").isolation == "emulation"
+    other.end()
+
+
 def test_a_worker_logs_the_engine_that_it_was_told_to_use(service):
     assert f"{engine.NAME} (asked for)" in service.worker.log()
 

@@ -36,12 +36,10 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
         add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, true, ",pmu=off,sve=off");
     }
     add(engines, &count, &vmm_qemu, VM_ACCEL_KVM, false, "");
+    if (!strcmp(machine, "x86_64"))
+        add(engines, &count, &vmm_uml, VM_ACCEL_NONE, false, "");
     add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, true, "");
     add(engines, &count, &vmm_qemu, VM_ACCEL_TCG, false, "");
-    if (!strcmp(machine, "x86_64")) {
-        add(engines, &count, &vmm_uml, VM_ACCEL_NONE, false, "");
-        engines[count - 1].on_request = true;
-    }
     return count;
 }
 
@@ -94,7 +92,7 @@ static bool is_wanted(const struct engine *engine, const struct engine_wish *wis
 {
     if (!pe_isolation_accepted(wish->isolation, vm_isolation(engine->accel)))
         return false;
-    return is_automatic(wish) ? !engine->on_request : is_called(engine, wish->name);
+    return is_automatic(wish) || is_called(engine, wish->name);
 }
 
 static int fail_without_engine(const struct engine *engines, size_t count, const struct engine_wish *wish,
@@ -142,22 +140,19 @@ int engine_select(const struct engine *engines, size_t count, const struct engin
                    pe_isolation_set_print(wish->isolation, " or ", kinds), failures);
 }
 
+#define EMULATION "Jobs are isolated by emulation (QEMU's TCG), which is slow; "
+
 const char *engine_explain(enum vm_accel accel, enum engine_uml uml)
 {
     static const char *const emulation[] = {
-        [ENGINE_UML_NONE] =
-            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
-            "would give hardware isolation and native speed.",
-        [ENGINE_UML_NO_KERNEL] =
-            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
-            "would give hardware isolation, and User Mode Linux (`make uml-kernel`, then pe-worker --vmm "
-            "uml) "
-            "runs programs at native speed on any host.",
-        [ENGINE_UML_HAS_KERNEL] =
-            "Jobs are isolated by emulation (QEMU's TCG), which is slow; a host with a /dev/kvm that works "
-            "would give hardware isolation, and User Mode Linux (pe-worker --vmm uml) runs programs at "
-            "native "
-            "speed on any host.",
+        [ENGINE_UML_NONE] = EMULATION "a host with a /dev/kvm that works would give hardware isolation and "
+                                      "native speed.",
+        [ENGINE_UML_NO_KERNEL] = EMULATION "`make uml-kernel` and a restart of the worker give native speed "
+                                           "(User Mode Linux), and a host with a /dev/kvm that works "
+                                           "hardware isolation.",
+        [ENGINE_UML_HAS_KERNEL] = EMULATION "User Mode Linux would give native speed (the line before says "
+                                            "why it is not used), and a host with a /dev/kvm that works "
+                                            "hardware isolation.",
     };
     switch (accel) {
     case VM_ACCEL_KVM:

@@ -7,12 +7,9 @@
  *   cloud-hypervisor+kvm+boot
  *   qemu+kvm+snapshot
  *   qemu+kvm+boot
+ *   uml+boot (on x86-64)
  *   qemu+tcg+snapshot
  *   qemu+tcg+boot
- *
- * One more engine is tried only if its name is asked for, on x86-64:
- *
- *   uml+boot
  *
  * On arm64 the state of some CPUs cannot be restored from a snapshot. qemu+kvm+snapshot is
  * therefore tried three times there: as it is, without the PMU, and without PMU and SVE (QEMU's
@@ -35,12 +32,11 @@ struct engine {
     const struct vmm_driver *driver;
     enum vm_accel accel;
     bool snapshot;         /* VMs are cloned from a snapshot */
-    bool on_request;       /* never chosen by "auto" */
     const char *cpu_flags; /* as in struct vm_host */
 };
 
-/* Write the engines for a machine to `engines`, best first, then those on request. `machine` is the machine's
- * name from uname(2), "x86_64" or "aarch64". Returns how many there are. */
+/* Write the engines for a machine to `engines`, best first. `machine` is the machine's name from
+ * uname(2), "x86_64" or "aarch64". Returns how many there are. */
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX]);
 
 /* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */

@@ -187,7 +187,8 @@ static void add_file(struct pe_buf *text, const char *path)
     (void)added; /* a text that is cut equals no other one, so nothing is remembered then */
 }
 
-/* Write everything on which the result depends to one line. */
+/* Write everything on which the result depends to one line. The number at its beginning changes with
+ * the order of the engines. */
 static void fingerprint(const struct vm_host *host, const struct probe *probe, struct pe_buf *text)
 {
     struct pe_error ignored;
