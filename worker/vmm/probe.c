@@ -194,7 +194,7 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "3 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
+    int added = pe_buf_printf(text, &ignored, "4 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
                               probe->wish.isolation.bits, system.machine, system.release, (int)geteuid(),
                               access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize(), ptrace_scope());
     (void)added;
