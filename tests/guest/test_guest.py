@@ -15,9 +15,10 @@ pytestmark = pytest.mark.each_engine
 
 
 def build_initramfs(guest, folder):
-    """What initramfs/build makes of the programs in folder, for the kernel under test."""
+    """Both root file systems that initramfs/build makes of the programs in folder, for the kernel under
+    test."""
     command, result = [os.path.join(TOP, "initramfs/build"), folder], os.path.join(folder, VARIANT)
-    left = ["VERSION", "initramfs.cpio", "vmlinux"]
+    left = ["VERSION", "initramfs.cpio", "root.squashfs", "vmlinux"]
     if VARIANT:
         command.append(VARIANT)
         shutil.copytree(os.path.join(guest.build, VARIANT), result)
@@ -27,8 +28,11 @@ def build_initramfs(guest, folder):
         left += ["cache", "pe-init", "pe-shim", "vmlinuz"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert sorted(os.listdir(result)) == sorted(left)
-    with open(os.path.join(result, "initramfs.cpio"), "rb") as file:
-        return file.read()
+    made = []
+    for name in "initramfs.cpio", "root.squashfs":
+        with open(os.path.join(result, name), "rb") as file:
+            made.append(file.read())
+    return made
 
 
 def test_the_initramfs_is_built_reproducibly(guest):
