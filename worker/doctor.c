@@ -71,6 +71,8 @@ static int report_engines(struct report *report, struct worker_config *config, s
     int failed = probe_host(probe, &config->vm, &config->snapshots, config->engine_reason, err);
     printf("Engines, the best one first, with the isolation that they give:\n");
     size_t count = engines_for_machine(system.machine, engines);
+    if (probe->uml_seccomp)
+        engines_use_uml_seccomp(engines, count);
     for (size_t i = 0; i < count; i++)
         report_engine(report, &engines[i], &findings);
     return failed;

@@ -39,7 +39,7 @@ struct settings {
     struct pe_option_list warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
-    bool doctor, die_with_parent, probe_again, new_containers;
+    bool doctor, die_with_parent, probe_again, new_containers, uml_seccomp;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
@@ -119,6 +119,9 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          PE_OPTION_TEXT, &settings->cloud_hypervisor},
         {"uml-kernel", 0, "FILE", "User Mode Linux kernel (default: guest/uml/linux of the installation)",
          PE_OPTION_TEXT, &settings->uml_kernel},
+        {"uml-seccomp", 0, NULL,
+         "let User Mode Linux use seccomp instead of ptrace: only for trusted programs", PE_OPTION_FLAG,
+         &settings->uml_seccomp},
         {"vmm-path", 0, "PATH", "let VMMs read PATH, too, a file or a folder; may be given several times",
          PE_OPTION_LIST, &settings->vmm_paths},
         {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
@@ -141,6 +144,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
     }
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
+    if (!strcmp(settings->vmm, "uml+boot" ENGINE_UML_SECCOMP))
+        settings->uml_seccomp = true;
     return check_settings(settings, err);
 }
 
@@ -317,6 +322,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
 {
     struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
                           .result_file = settings->engine_path,
+                          .uml_seccomp = settings->uml_seccomp,
                           .again = settings->probe_again};
     if (settings->doctor)
         return doctor_run(config, &probe, err);
@@ -326,6 +332,10 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return -1;
     if (config->vm.accel == VM_ACCEL_NONE)
         raise_host_mappings();
+    if (config->vm.accel == VM_ACCEL_NONE && settings->uml_seccomp)
+        pe_log(PE_LOG_WARN,
+               "with --uml-seccomp, a program can take over its guest and make system calls of the "
+               "host; only the jail of its VM confines it");
     config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
     pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
            config->engine_reason, config->server);

@@ -3,6 +3,8 @@
 import os
 
 from fixtures.paths import UML_KERNEL
+from fixtures.service import Service
+from uml.programs import program
 
 
 def test_a_worker_says_that_it_uses_user_mode_linux(service):
@@ -13,3 +15,26 @@ def test_the_guests_kernel_is_the_one_that_was_compiled(service):
     release = service.run("uname -r").stdout.decode().strip()
     with open(os.path.join(os.path.dirname(UML_KERNEL), "VERSION"), encoding="ascii") as file:
         assert f"release={release}\n" in file.read()
+
+
+def test_seccomp_mode_is_an_engine_of_its_own_and_runs_the_same_programs():
+    service = Service("--vmm", "uml+boot", "--uml-seccomp", slots=1)
+    try:
+        assert "uml+boot,seccomp (asked for)" in service.worker.log()
+        assert "only the jail of its VM confines it" in service.worker.log()
+        for name, arguments, found in (
+            ("features", "avx512", b"42\n"),
+            ("features", "jit", b"0 wrong\n"),
+            ("features", "syscalls", b"1 stops, 200 at getppid, exit code 7\n"),
+            ("features", "threads 400", b"all threads ran\n"),
+            ("memory", "ahead", b"good\n"),
+            ("memory", "random 200", b"good\n"),
+        ):
+            script = f"cp {name} /tmp/program; chmod +x /tmp/program; exec /tmp/program {arguments}"
+            job = service.run(script, files=[(name, program(name))])
+            assert (job.exit_code, job.stdout) == (0, found), (name, arguments, job)
+            assert job.isolation == "kernel"
+        compiled = service.run("echo 'int main(void) { return 7; }' > /tmp/a.c; gcc /tmp/a.c -o /tmp/a; /tmp/a", image="gcc:14")
+        assert compiled.exit_code == 7, compiled
+    finally:
+        service.end()

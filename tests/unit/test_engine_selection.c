@@ -253,6 +253,27 @@ static void user_mode_linux_comes_after_kvm_and_before_emulation(void **state)
     check_family("auto", pe_isolation_set_of(PE_ISOLATION_KERNEL), 0, "uml+boot");
 }
 
+static void seccomp_mode_of_user_mode_linux_takes_the_place_of_the_other(void **state)
+{
+    struct engine engines[ENGINES_MAX];
+    const struct engine *chosen = NULL;
+    char reason[ENGINE_REASON_MAX];
+    struct pe_error err;
+    struct host host = {.broken = 0, .why = different};
+    (void)state;
+    size_t count = engines_for_machine("x86_64", engines);
+    assert_true(choose(engines, count, "uml+boot,seccomp", &host, &chosen, reason, &err) < 0);
+    engines_use_uml_seccomp(engines, count);
+    for (const char *const *name = (const char *const[]){"uml", "uml+boot", "uml+boot,seccomp", NULL}; *name;
+         name++) {
+        assert_int_equal(choose(engines, count, *name, &host, &chosen, reason, &err), 0);
+        assert_string_equal(reason, "uml+boot,seccomp (asked for)");
+        assert_string_equal(chosen->cpu_flags, ENGINE_UML_SECCOMP);
+    }
+    assert_int_equal(choose(engines, count, "qemu+tcg+boot", &host, &chosen, reason, &err), 0);
+    assert_string_equal(chosen->cpu_flags, "");
+}
+
 static void a_host_on_which_nothing_works_is_told_every_reason(void **state)
 {
     struct engine engines[ENGINES_MAX];
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test(only_engines_with_the_isolation_that_is_asked_for_are_tried),
         cmocka_unit_test(every_engine_is_explained_with_what_would_be_better),
         cmocka_unit_test(user_mode_linux_comes_after_kvm_and_before_emulation),
+        cmocka_unit_test(seccomp_mode_of_user_mode_linux_takes_the_place_of_the_other),
         cmocka_unit_test(a_host_on_which_nothing_works_is_told_every_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,17 @@ size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MA
     return count;
 }
 
+void engines_use_uml_seccomp(struct engine *engines, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (engines[i].accel != VM_ACCEL_NONE)
+            continue;
+        engines[i].cpu_flags = ENGINE_UML_SECCOMP;
+        snprintf(engines[i].name, sizeof engines[i].name, "%s+boot%s", engines[i].driver->name,
+                 engines[i].cpu_flags);
+    }
+}
+
 static bool is_automatic(const struct engine_wish *wish)
 {
     return !strcmp(wish->name, "auto");
@@ -84,6 +95,8 @@ static bool is_called(const struct engine *engine, const char *name)
 {
     char accel[8];
     snprintf(accel, sizeof accel, "%s+", name);
+    if (engine->accel == VM_ACCEL_NONE && !strcmp(name, "uml+boot"))
+        return true;
     return !strcmp(name, engine->name) || !strcmp(name, engine->driver->name) ||
            (engine->accel != VM_ACCEL_NONE && !strcmp(accel, name_of(engine->accel)));
 }

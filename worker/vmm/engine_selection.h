@@ -11,6 +11,8 @@
  *   qemu+tcg+snapshot
  *   qemu+tcg+boot
  *
+ * engines_use_uml_seccomp replaces uml+boot by uml+boot,seccomp, which is only for trusted programs.
+ *
  * On arm64 the state of some CPUs cannot be restored from a snapshot. qemu+kvm+snapshot is
  * therefore tried three times there: as it is, without the PMU, and without PMU and SVE (QEMU's
  * docs/system/arm/cpu-features.rst). cloud-hypervisor (up to v53) has no such switches. */
@@ -35,9 +37,16 @@ struct engine {
     const char *cpu_flags; /* as in struct vm_host */
 };
 
+/* The flag of User Mode Linux in its seccomp mode. */
+#define ENGINE_UML_SECCOMP ",seccomp"
+
 /* Write the engines for a machine to `engines`, best first. `machine` is the machine's name from
  * uname(2), "x86_64" or "aarch64". Returns how many there are. */
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX]);
+
+/* Let User Mode Linux use its seccomp mode: uml+boot becomes uml+boot,seccomp. A wish for "uml+boot" then
+ * means that one. */
+void engines_use_uml_seccomp(struct engine *engines, size_t count);
 
 /* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */
 typedef int (*engine_try)(void *context, const struct engine *engine, struct pe_error *err);

@@ -133,7 +133,8 @@ static int start_vms(const struct vm_host *base, const struct engine *engine, st
     engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
         (engine->accel == VM_ACCEL_KVM && probe_check_kvm(err) < 0) ||
-        (engine->accel == VM_ACCEL_NONE && probe_check_ptrace(err) < 0) || vm_host_confine(&host, err) < 0)
+        (engine->accel == VM_ACCEL_NONE && !engine->cpu_flags[0] && probe_check_ptrace(err) < 0) ||
+        vm_host_confine(&host, err) < 0)
         return -1;
     int failed = vm_boot(&host, &spec, &vm, err) < 0 || await_ready(&host, &vm, err) < 0 ? -1 : 0;
     if (!failed && engine->snapshot)
@@ -194,9 +195,10 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "4 %s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
-                              probe->wish.isolation.bits, system.machine, system.release, (int)geteuid(),
-                              access("/dev/kvm", R_OK | W_OK), cpu_may_virtualize(), ptrace_scope());
+    int added = pe_buf_printf(text, &ignored, "4 %s%s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
+                              probe->uml_seccomp ? ENGINE_UML_SECCOMP : "", probe->wish.isolation.bits,
+                              system.machine, system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK),
+                              cpu_may_virtualize(), ptrace_scope());
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);
@@ -315,6 +317,8 @@ int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
     pe_autobuf struct pe_buf now = {0};
     uname(&system);
     size_t count = engines_for_machine(system.machine, engines);
+    if (probe->uml_seccomp)
+        engines_use_uml_seccomp(engines, count);
     fingerprint(host, probe, &now);
     const char *conditions = (const char *)now.data;
     const struct engine *engine = NULL;

@@ -24,6 +24,7 @@ struct probe_findings {
 struct probe {
     struct engine_wish wish;
     const char *result_file;         /* keeps the result between two starts */
+    bool uml_seccomp;                /* User Mode Linux shall use its seccomp mode */
     bool again;                      /* ignore the result of an earlier start */
     bool every;                      /* with `again`: also try the engines after the best one that works */
     struct probe_findings *findings; /* is set to the engines that were tried, now or earlier, also if

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "proto/job_spec.h"
 #include "worker/vmm/driver.h"
+#include "worker/vmm/engine_selection.h"
 #include "worker/vmm/process.h"
 
 #include <errno.h>
@@ -89,6 +90,12 @@ static const char *const small_tables[] = {
     "dhash_entries=16384", "ihash_entries=8192",    "mhash_entries=256", "mphash_entries=256",
     "thash_entries=512",   "tcp_bhash_entries=512", "uhash_entries=256"};
 
+/* The operator's choice for trusted programs (pe-worker --uml-seccomp). */
+static bool uses_seccomp(const struct vm_host *host)
+{
+    return host->cpu_flags && strcmp(host->cpu_flags, ENGINE_UML_SECCOMP) == 0;
+}
+
 static void add_machine(struct arguments *arguments, const struct vm_host *host, const struct vm_spec *spec)
 {
     add(arguments, host->uml_kernel);
@@ -98,7 +105,8 @@ static void add_machine(struct arguments *arguments, const struct vm_host *host,
     add(arguments, "panic=-1");
     add(arguments, "noreboot");
     add(arguments, "quiet");
-    add(arguments, "seccomp=off"); /* that is, ptrace: guest programs can make no system call of the host */
+    /* With ptrace, that is without seccomp, guest programs can make no system call of the host. */
+    add(arguments, uses_seccomp(host) ? "seccomp=on" : "seccomp=off");
     add(arguments, "lpj=40000000");
     for (size_t i = 0; i < sizeof small_tables / sizeof *small_tables; i++)
         add(arguments, small_tables[i]);
@@ -184,7 +192,8 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
                                             .fixed_addresses = true,
                                             .descriptors = DESCRIPTORS,
                                             .environment = environment,
-                                            .syscalls = &syscalls_uml,
+                                            .syscalls =
+                                                uses_seccomp(host) ? &syscalls_uml_seccomp : &syscalls_uml,
                                             .program = program};
     return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
 }

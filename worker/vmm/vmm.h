@@ -43,7 +43,8 @@ static inline enum pe_isolation vm_isolation(enum vm_accel accel)
 struct vm_host {
     const struct vmm_driver *driver;
     enum vm_accel accel;
-    const char *cpu_flags;        /* appended to the CPU model, e.g. ",pmu=off"; "" for none */
+    const char *cpu_flags;        /* appended to the CPU model, e.g. ",pmu=off"; "" for none. Of User Mode
+                                     Linux: ",seccomp" or "" */
     const char *kernel;           /* path of a PVH vmlinux or a bzImage */
     const char *initramfs;        /* path */
     const char *qemu;             /* path of qemu-system-x86_64 */
