@@ -52,16 +52,18 @@ __attribute__((target("avx"))) static void fill_avx(const unsigned char *value)
 {
 #define FILL(N) __asm__ volatile("vmovdqu (%0), %%ymm" #N : : "r"(value) : "xmm" #N);
     FILL(0)
-    FILL(1) FILL(2) FILL(3) FILL(4) FILL(5) FILL(6) FILL(7) FILL(8) FILL(9) FILL(10) FILL(11) FILL(12)
-        FILL(13) FILL(14) FILL(15)
+    FILL(1)
+    FILL(2) FILL(3) FILL(4) FILL(5) FILL(6) FILL(7) FILL(8) FILL(9) FILL(10) FILL(11) FILL(12) FILL(13)
+        FILL(14) FILL(15)
 }
 
 __attribute__((target("avx"))) static void save_avx(unsigned char *to)
 {
 #define SAVE(N) __asm__ volatile("vmovdqu %%ymm" #N ", (%0)" : : "r"(to + N * 32) : "memory");
     SAVE(0)
-    SAVE(1) SAVE(2) SAVE(3) SAVE(4) SAVE(5) SAVE(6) SAVE(7) SAVE(8) SAVE(9) SAVE(10) SAVE(11) SAVE(12)
-        SAVE(13) SAVE(14) SAVE(15)
+    SAVE(1)
+    SAVE(2) SAVE(3) SAVE(4) SAVE(5) SAVE(6) SAVE(7) SAVE(8) SAVE(9) SAVE(10) SAVE(11) SAVE(12) SAVE(13)
+        SAVE(14) SAVE(15)
 }
 
 /* Before main, and before anything that uses these registers much. */
