@@ -15,6 +15,7 @@
 #include "worker/vmm/host_mappings.h"
 #include "worker/vmm/jail.h"
 #include "worker/vmm/probe.h"
+#include "worker/vmm_users.h"
 #include "worker/worker_dir.h"
 
 #include <curl/curl.h>
@@ -204,18 +205,26 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     return 0;
 }
 
-/* The VMMs of each slot run as a user that nothing else on the system uses, so they cannot reach
- * the files or processes of another slot. systemd leaves this range of UIDs alone (its
- * UIDS-GIDS.md). */
-#define VMM_UID_FIRST 2000000000u
+#define USERS_FOLDER "/run/program-explorer/vmm-users"
+
+/* Only a worker that runs as root can give its VMMs other users. The lock is held until the worker and
+ * all of its processes have ended. */
+static int lock_users(struct worker_config *config, struct pe_error *err)
+{
+    if (geteuid() != 0)
+        return 0;
+    config->users_lock = vmm_users_lock(USERS_FOLDER, &config->vm.uid, err);
+    if (config->users_lock < 0)
+        return -1;
+    config->vm.gid = config->vm.uid;
+    config->own_users = true;
+    return 0;
+}
 
 static int find_user(const char *name, struct worker_config *config, struct pe_error *err)
 {
-    if (!name) {
-        config->vm.uid = config->vm.gid = VMM_UID_FIRST;
-        config->own_users = true;
-        return 0;
-    }
+    if (!name)
+        return lock_users(config, err);
     const struct passwd *user = getpwnam(name);
     if (!user)
         return pe_fail(err, PE_ERR_NOT_FOUND,
@@ -284,6 +293,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .refills = (uint32_t)settings->refills,
                                      .prewarm_slots = (uint32_t)settings->prewarm_slots,
                                      .metrics_file = settings->metrics,
+                                     .users_lock = -1,
                                      .vm = {.kernel = settings->kernel,
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
