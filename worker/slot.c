@@ -231,7 +231,7 @@ int slot_main(const struct worker_config *config)
                         .run_permit = TEMPLATE_CLIENT_NONE};
     struct pe_error err;
     int stopped = 0;
-    vm_sweep_run_dir(config->vm.run_dir); /* an earlier process of this slot may have been killed */
+    vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
     while (!stopped && !stop_requested) {
         ensure_machine(&slot);
         slot.balancer = ws_client_open(config->server, PE_SLOT_PATH, config->token, &err);

@@ -2,6 +2,7 @@
 """Workers with few rights: jobs run, and the log says which protections of VMMs are missing."""
 import pytest
 
+from fixtures import engine
 from fixtures.confined import AS_NOBODY, LIKE_DOCKER
 from fixtures.vmm import NOBODY
 from fixtures.waiting import eventually
@@ -42,7 +43,8 @@ def test_jobs_run_with_the_rights_of_a_container_of_docker(start_service):
     service = start_service(wrapper=LIKE_DOCKER, slots=1)
     assert_jobs_run(service)
     for protection in NAMESPACES:
-        assert says_missing(service.worker, protection), protection
+        given = protection == "root directory" and engine.has("uml")  # an empty one, with chroot(2)
+        assert says_missing(service.worker, protection) != given, protection
     assert not says_missing(service.worker, "own user")
     assert not says_missing(service.worker, "seccomp filter")
     assert_nothing_is_left_after(service)

@@ -7,17 +7,17 @@ import subprocess
 import pytest
 
 from fixtures import processes
+from fixtures.confined import AS_NOBODY, LIKE_DOCKER
 from fixtures.paths import UML_KERNEL
 from fixtures.vmm import assert_all_ok, assert_nothing_left
 
-NO_NAMESPACES = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+
+@pytest.mark.parametrize("wrapper", [(), LIKE_DOCKER, AS_NOBODY], ids=["root", "docker", "user"])
+def test_vms_boot_and_end_and_leave_nothing(vmm, wrapper):
+    assert_all_ok(vmm.walk("boots", "uml", wrapper=wrapper))
 
 
-def test_vms_boot_and_end_and_leave_nothing(vmm):
-    assert_all_ok(vmm.walk("boots", "uml"))
-
-
-@pytest.mark.parametrize("wrapper", [[], NO_NAMESPACES], ids=["PID namespace", "no namespace"])
+@pytest.mark.parametrize("wrapper", [(), LIKE_DOCKER], ids=["PID namespace", "no namespace"])
 def test_the_processes_of_a_guest_end_with_an_owner_that_is_killed(vmm, wrapper):
     run_dir = vmm.run_dir()
     command = [*wrapper, *vmm.command("hold", "uml", run_dir)]

@@ -87,7 +87,7 @@ def test_a_vm_dies_with_its_killed_owner_and_the_next_start_removes_its_folder(v
         assert len(processes_of(run_dir)) > 1 and len(os.listdir(run_dir)) == 1
         holder.send_signal(signal.SIGKILL)
     subprocess.run(
-        vmm.command("version", "cloud-hypervisor", run_dir), check=True, stdout=subprocess.DEVNULL
+        vmm.command("jail", "cloud-hypervisor", run_dir), check=True, stdout=subprocess.DEVNULL
     )
     assert_nothing_left(run_dir)
 

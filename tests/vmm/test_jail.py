@@ -33,7 +33,6 @@ def test_a_vmm_reaches_only_its_own_files(vmm, driver):
     assert reach.files("read") <= {
         "OWN",
         *devices,
-        "/proc/cpuinfo",
         reach.program,
         *(path for path in reach.files("read") if is_firmware(path) and driver.startswith("qemu")),
     }
@@ -53,7 +52,9 @@ def test_a_vmm_of_a_worker_without_root_reaches_no_file_or_process_of_others(vmm
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_vmm_of_a_worker_in_docker_reaches_no_file_or_process_of_others(vmm, driver):
     reach = Reach(vmm, driver, LIKE_DOCKER)
-    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES
+    # User Mode Linux opens nothing by path, so chroot(2) gives it an empty root directory.
+    given = {"root directory"} if driver == "uml" else set()
+    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES - given
     assert_reaches_only_names(reach)
     assert_confined_in_itself(reach)
 
@@ -78,7 +79,7 @@ def assert_confined_in_itself(reach):
     assert reach.field("NoNewPrivs") == ["1"]
     assert reach.field("Seccomp") == ["2"]
     assert reach.answers["environment"] in ([], ["LC_ALL=C"])
-    assert reach.answers["folder"] == ["/"]
+    assert reach.answers["folder"] in (["/"], ["none"])  # the empty root directory has been removed
     assert {"core 0", "msgqueue 0"} <= set(reach.answers["limits"])
     # Of what it inherits, only /dev/null, the guest's kernel and initramfs, and with User Mode Linux
     # /proc/cpuinfo have names on the host.

@@ -10,6 +10,7 @@
  *   walk      check everything that holds for every driver with snapshots; prints "ok SENTENCE" lines
  *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines
  *   boots     both, for a driver without snapshots
+ *   jail      print what the jail reports, as lines of "PROTECTION: active" or "PROTECTION: REASON"
  *
  * The environment variable WALK_VMM_PATHS has more paths that VMMs may read, separated by colons. */
 #include "base/buffer.h"
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "worker/vmm/driver.h"
+#include "worker/vmm/jail.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -262,6 +264,73 @@ static int print_version(const struct vm_host *host)
     return failed ? 1 : 0;
 }
 
+/* ---- the jail, as the host sees it ---- */
+
+static bool is_active(const struct vm_host *host, enum jail_protection protection)
+{
+    return host->jail->report.findings[protection].active;
+}
+
+/* Whether a VMM and this process have different namespaces of a kind. */
+static bool has_own_namespace(pid_t pid, const char *kind)
+{
+    char path[64], ours[64] = "", theirs[64] = "";
+    snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
+    bool read = readlink(path, ours, sizeof ours - 1) > 0;
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, kind);
+    return read && readlink(path, theirs, sizeof theirs - 1) > 0 && strcmp(ours, theirs) != 0;
+}
+
+static void check_namespaces(const struct vm_host *host, pid_t pid)
+{
+    static const struct {
+        enum jail_protection protection;
+        const char *kind;
+    } kinds[] = {{JAIL_MOUNTS, "mnt"},
+                 {JAIL_PROCESSES, "pid"},
+                 {JAIL_IPC, "ipc"},
+                 {JAIL_HOST_NAME, "uts"},
+                 {JAIL_NETWORK, "net"}};
+    bool as_reported = true;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        as_reported &= has_own_namespace(pid, kinds[i].kind) == is_active(host, kinds[i].protection);
+    check(as_reported, "a VMM has the namespaces that the jail reports");
+}
+
+/* Whether a path of the host exists in the root directory of a process. */
+static bool sees(pid_t pid, const char *path)
+{
+    char inside[256];
+    snprintf(inside, sizeof inside, "/proc/%d/root%s", (int)pid, path);
+    return access(inside, F_OK) == 0;
+}
+
+/* Whether a file of /proc/PID has this text in it. */
+static bool proc_file_has(pid_t pid, const char *file, const char *text)
+{
+    char path[64];
+    pe_autobuf struct pe_buf content = {0};
+    struct pe_error err;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    return pe_read_file(AT_FDCWD, path, MIB, &content, &err) == 0 &&
+           memmem(content.data, content.size, text, strlen(text)) != NULL;
+}
+
+static void check_jail(const struct vm_host *host, const struct vm *vm)
+{
+    check_namespaces(host, vm->pid);
+    bool sees_host = sees(vm->pid, "/etc/passwd") || sees(vm->pid, "/sys") || sees(vm->pid, "/root");
+    check(!sees_host || !is_active(host, JAIL_ROOT),
+          "a VMM with a root of its own does not see the host's files");
+    check(proc_file_has(vm->pid, "status", "CapEff:\t0000000000000000") &&
+              proc_file_has(vm->pid, "status", "CapPrm:\t0000000000000000"),
+          "a VMM has no capability");
+    check(!proc_file_has(vm->pid, "environ", "PATH="), "a VMM has none of its owner's environment");
+    check(proc_file_has(vm->pid, "cgroup", "/pe-vm-") ==
+              (is_active(host, JAIL_MEMORY_LIMIT) || is_active(host, JAIL_PROCESS_LIMIT)),
+          "a VMM has a cgroup if the jail reports limits");
+}
+
 static void check_booted(const struct vm_host *host, bool savable, struct subject *template)
 {
     struct pe_error err;
@@ -274,6 +343,7 @@ static void check_booted(const struct vm_host *host, bool savable, struct subjec
     check(geteuid() != 0 || status_field(template->vm.pid, "\nUid:") == (long)host->uid,
           "a VMM does not run as root when it is started by root");
     check(status_field(template->vm.pid, "\nNoNewPrivs:") == 1, "a VMM cannot gain privileges");
+    check_jail(host, &template->vm);
 }
 
 static void check_save(const struct vm_host *host, struct subject *template, struct vm_snapshot *snapshot)
@@ -405,16 +475,27 @@ static int endings(const struct vm_host *host)
 
 /* ---- a driver without snapshots ---- */
 
-/* Whether no process that the VMM started is left: each is, or was, in its session. */
-static bool session_is_empty(pid_t leader)
+static bool session_is_empty_now(pid_t leader)
 {
     bool empty = true;
     pe_autodir DIR *processes = opendir("/proc");
     for (struct dirent *entry; processes && (entry = readdir(processes));) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        empty &= pid <= 0 || getsid(pid) != leader;
+        empty &= pid <= 0 || getsid(pid) != leader || proc_file_has(pid, "status", "State:\tZ");
     }
     return empty;
+}
+
+/* Whether no process that the VMM started is left: each is, or was, in its session. Without a PID namespace
+ * they end by themselves, some time after the VMM. */
+static bool session_is_empty(const struct vm_host *host, pid_t leader)
+{
+    for (int left = is_active(host, JAIL_PROCESSES) ? 1 : LINE_MS; left > 0; left--) {
+        if (session_is_empty_now(leader))
+            return true;
+        poll(NULL, 0, 1);
+    }
+    return false;
 }
 
 static size_t cpus_of(pid_t pid)
@@ -455,7 +536,7 @@ static int boots(const struct vm_host *host)
     check(cpus_of(first.vm.pid) == 1, "a VM stays on one CPU");
     pid_t pid = first.vm.pid;
     end_subject(&first);
-    check(is_gone(pid) && session_is_empty(pid), "nothing is left of a VM that was killed");
+    check(is_gone(pid) && session_is_empty(host, pid), "nothing is left of a VM that was killed");
     check(answers(&second, "count", "2"), "and the other one goes on");
     end_subject(&second);
     check_booted_ends(host, "poweroff");
@@ -478,6 +559,15 @@ static enum vm_accel accel_of(const struct vmm_driver *driver)
     if (driver == &vmm_qemu)
         return VM_ACCEL_TCG;
     return driver == &vmm_uml ? VM_ACCEL_NONE : VM_ACCEL_KVM;
+}
+
+static int print_jail(const struct vm_host *host)
+{
+    for (int i = 0; i < JAIL_PROTECTION_COUNT; i++) {
+        const struct jail_finding *finding = &host->jail->report.findings[i];
+        printf("%s: %s\n", jail_protection_name(i), finding->active ? "active" : finding->why);
+    }
+    return 0;
 }
 
 static int run(const char *command, const struct vm_host *host)
@@ -517,7 +607,6 @@ int main(int argc, char **argv)
          path = strtok_r(NULL, ":", &rest))
         more[host.vmm_path_count++] = path;
     host.vmm_paths = more;
-    vm_sweep_run_dir(host.run_dir);
     signal(SIGPIPE, SIG_IGN);
     if (!strcmp(command, "version"))
         return print_version(&host);
@@ -526,6 +615,9 @@ int main(int argc, char **argv)
         printf("error: %s\n", err.message);
         return 1;
     }
+    vm_sweep(&host);
+    if (!strcmp(command, "jail"))
+        return print_jail(&host);
     int status = run(command, &host);
     vm_host_release(&host);
     return status;

@@ -136,8 +136,9 @@ static int add_pmem_files(struct fd_list *list, const struct vm_spec *spec, stru
 }
 
 /* Start the VMM and wait until it accepts calls. Sets `socket` to the path of its API socket. */
-static int start(const struct vm_host *host, const struct fd_list *list, uint64_t deadline_us, struct vm *vm,
-                 char *socket, size_t socket_size, struct ch_api *api, struct pe_error *err)
+static int start(const struct vm_host *host, const struct vm_spec *spec, const struct fd_list *list,
+                 uint64_t deadline_us, struct vm *vm, char *socket, size_t socket_size, struct ch_api *api,
+                 struct pe_error *err)
 {
     char where[176];
     if (host->cpu_flags[0])
@@ -147,7 +148,10 @@ static int start(const struct vm_host *host, const struct fd_list *list, uint64_
         return -1;
     snprintf(where, sizeof where, "path=%s", socket);
     const char *const argv[] = {host->cloud_hypervisor, "--api-socket", where, "--seccomp", "true", NULL};
-    const struct vmm_process_needs needs = {.syscalls = &syscalls_cloud_hypervisor};
+    const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
+                                            .cpus = spec->cpus,
+                                            .processes = 128,
+                                            .syscalls = &syscalls_cloud_hypervisor};
     if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list, &needs, vm, err) < 0 ||
         ch_api_begin(api, socket, vm->pidfd, deadline_us, err) < 0)
         return -1;
@@ -193,7 +197,7 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
         link_fd(vm, CH_INITRAMFS, fd_list_add(&list, initramfs), err) < 0 ||
         add_pmem_files(&list, spec, &fds, err) < 0 || (spec->savable && make_memory(host, spec, vm, err) < 0))
         return -1;
-    if (start(host, &list, deadline_us, vm, socket, sizeof socket, &api, err) < 0 ||
+    if (start(host, spec, &list, deadline_us, vm, socket, sizeof socket, &api, err) < 0 ||
         create_and_boot(&api, ch_config_boot(spec, &fds, vm->run_dir), vm, err) < 0)
         return vmm_explain(vm, err);
     return 0;
@@ -266,7 +270,7 @@ static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
     if (add_pmem_files(&list, spec, &fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
         write_snapshot(host, spec, vm, snapshot->state_fd, &fds, err) < 0)
         return -1;
-    if (start(host, &list, start_us + VM_CLONE_MS * 1000ull, vm, socket, sizeof socket, &api, err) < 0)
+    if (start(host, spec, &list, start_us + VM_CLONE_MS * 1000ull, vm, socket, sizeof socket, &api, err) < 0)
         return vmm_explain(vm, err);
     vm->spawn_us = pe_now_us() - start_us;
     if (ch_api_restore(&api, vm->run_dir, err) < 0 || connect_serial(vm, err) < 0 ||

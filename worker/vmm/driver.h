@@ -18,6 +18,9 @@
 struct vmm_driver {
     const char *name; /* first part of an engine's name, e.g. "qemu" */
 
+    /* The VMM opens nothing by path, not even through /proc/self/fd, so its root directory can be empty. */
+    bool opens_nothing;
+
     /* Write the VMM's version to `text`. Fail if the program is missing or its version is too old.
      * Called before anything else; it must not start a VM. */
     int (*version)(const struct vm_host *host, char *text, size_t size, struct pe_error *err);

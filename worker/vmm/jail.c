@@ -27,29 +27,40 @@ static const struct {
     {JAIL_HOST_NAME, CLONE_NEWUTS}, {JAIL_NETWORK, CLONE_NEWNET},
 };
 
-/* Whether clone(2) allows these flags. Returns 0, or -1 with errno. */
-static int try_clone(int flags)
+int jail_hide_host_name(void)
+{
+    static const char name[] = "vmm";
+    return sethostname(name, sizeof name - 1) < 0 || setdomainname(name, sizeof name - 1) < 0 ? -1 : 0;
+}
+
+/* Wait for a child that exits with an errno. Returns 0, or -1 with that errno. */
+static int await(pid_t pid)
 {
     int status = 0;
-    pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0);
-    if (pid == 0)
-        _exit(0);
-    if (pid < 0)
-        return -1;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return 0;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    return errno ? -1 : 0;
+}
+
+/* Whether a process can have this namespace of its own. Returns 0, or -1 with errno. */
+static int try_namespace(int flag)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, flag | SIGCHLD, NULL, NULL, NULL, 0);
+    if (pid == 0)
+        _exit(flag == CLONE_NEWUTS && jail_hide_host_name() < 0 ? errno : 0);
+    return pid < 0 ? -1 : await(pid);
 }
 
 static void try_namespaces(struct jail *jail)
 {
     for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++) {
-        if (try_clone(namespaces[i].flag) == 0) {
+        if (try_namespace(namespaces[i].flag) == 0) {
             jail->namespaces |= namespaces[i].flag;
             jail_report_active(&jail->report, namespaces[i].protection);
         } else {
-            jail_report_missing(&jail->report, namespaces[i].protection,
-                                "clone failed: %s; the worker needs CAP_SYS_ADMIN", strerror(errno));
+            jail_report_missing(&jail->report, namespaces[i].protection, "%s; the worker needs CAP_SYS_ADMIN",
+                                strerror(errno));
         }
     }
 }
@@ -59,37 +70,55 @@ static void try_namespaces(struct jail *jail)
 /* Whether a new process can move there. Returns 0, or -1 with errno. */
 static int try_root(const struct jail *jail, int root, const char *run_dir)
 {
-    int status = 0;
     pid_t pid = (pid_t)syscall(SYS_clone, (jail->namespaces & ~CLONE_NEWNS) | SIGCHLD, NULL, NULL, NULL, 0);
     if (pid == 0)
         _exit(jail_root_enter(root, run_dir, -1, "") < 0 ? errno : 0);
-    if (pid < 0)
-        return -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
-    return errno ? -1 : 0;
+    return pid < 0 ? -1 : await(pid);
 }
 
-static void make_root(struct jail *jail, const char *run_dir)
+/* Returns 0, or -1 after noting why not. */
+static int make_mounted_root(struct jail *jail, const char *run_dir)
 {
     struct pe_error err;
     const int needed = CLONE_NEWNS | CLONE_NEWPID;
     if ((jail->namespaces & needed) != needed) {
         jail_report_missing(&jail->report, JAIL_ROOT, "it needs a mount namespace and a PID namespace");
-        return;
+        return -1;
     }
     pe_autoclose int root = jail_root_build(&jail->files, run_dir, &err);
     if (root < 0) {
         jail_report_missing(&jail->report, JAIL_ROOT, "%.190s", err.message);
-    } else if (try_root(jail, root, run_dir) < 0) {
+        return -1;
+    }
+    if (try_root(jail, root, run_dir) < 0) {
         jail_report_missing(&jail->report, JAIL_ROOT,
                             "cannot move to it: %s; the worker needs CAP_SYS_ADMIN and CAP_SYS_CHROOT",
                             strerror(errno));
-    } else {
-        jail->root = pe_steal_fd(&root);
-        jail_report_active(&jail->report, JAIL_ROOT);
+        return -1;
     }
+    jail->root = pe_steal_fd(&root);
+    return 0;
+}
+
+/* For a VMM that opens nothing by path. Returns 0, or -1. */
+static int make_empty_root(struct jail *jail, const char *run_dir)
+{
+    struct pe_error ignored;
+    pe_autoclose int root = jail_root_make_empty(run_dir, &ignored);
+    pid_t pid = root < 0 ? -1 : fork();
+    if (pid == 0)
+        _exit(jail_root_enter_empty(root) < 0 ? errno : 0);
+    if (pid < 0 || await(pid) < 0)
+        return -1;
+    jail->empty_root = pe_steal_fd(&root);
+    return 0;
+}
+
+static void make_root(struct jail *jail, const struct vm_host *host)
+{
+    if (make_mounted_root(jail, host->run_dir) == 0 ||
+        (host->driver->opens_nothing && make_empty_root(jail, host->run_dir) == 0))
+        jail_report_active(&jail->report, JAIL_ROOT);
 }
 
 /* ---- Landlock ---- */
@@ -142,6 +171,21 @@ static void note_user(struct jail_report *report)
         jail_report_missing(report, JAIL_OWN_USER, "only a worker that runs as root can change the user");
 }
 
+static void find_cgroups(struct jail *jail)
+{
+    static const enum jail_protection protections[CGROUP_CONTROLLERS] = {[CGROUP_MEMORY] = JAIL_MEMORY_LIMIT,
+                                                                         [CGROUP_PIDS] = JAIL_PROCESS_LIMIT,
+                                                                         [CGROUP_CPU] = JAIL_CPU_LIMIT};
+    char why[CGROUP_CONTROLLERS][200];
+    cgroup_base_open(&jail->cgroups, why);
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+        if (why[i][0])
+            jail_report_missing(&jail->report, protections[i], "%s", why[i]);
+        else
+            jail_report_active(&jail->report, protections[i]);
+    }
+}
+
 struct jail *jail_make(const struct vm_host *host, struct pe_error *err)
 {
     struct jail *jail = calloc(1, sizeof *jail);
@@ -149,21 +193,21 @@ struct jail *jail_make(const struct vm_host *host, struct pe_error *err)
         pe_fail_errno(err, "cannot allocate a jail");
         return NULL;
     }
-    jail->root = -1;
+    jail->root = jail->empty_root = -1;
+    jail->cgroups = CGROUP_BASE_NONE;
     if (find_files(host, &jail->files, err) < 0) {
         jail_free(jail);
         return NULL;
     }
     note_user(&jail->report);
     try_namespaces(jail);
-    make_root(jail, host->run_dir);
+    make_root(jail, host);
     note_landlock(&jail->report, JAIL_FILES, LANDLOCK_FILES);
     note_landlock(&jail->report, JAIL_TCP, LANDLOCK_TCP);
     note_landlock(&jail->report, JAIL_DEVICES, LANDLOCK_DEVICES);
     note_landlock(&jail->report, JAIL_SCOPE, LANDLOCK_SCOPE);
     note_filter(&jail->report);
-    for (int i = JAIL_MEMORY_LIMIT; i < JAIL_PROTECTION_COUNT; i++)
-        jail_report_missing(&jail->report, i, "this worker does not set it up yet");
+    find_cgroups(jail);
     return jail;
 }
 
@@ -173,6 +217,9 @@ void jail_free(struct jail *jail)
         return;
     if (jail->root >= 0)
         close(jail->root);
+    if (jail->empty_root >= 0)
+        close(jail->empty_root);
+    cgroup_base_close(&jail->cgroups);
     jail_files_free(&jail->files);
     free(jail);
 }

@@ -3,13 +3,8 @@
  *
  *   /bin/…, /lib/…     the VMM's files, at the paths that they have on the host
  *   /dev               its devices
- *   /proc/self         a link to /processes/self
- *   /proc/cpuinfo      a copy: User Mode Linux tells its guest what the CPU can do
- *   /processes         procfs of the VMM's PID namespace, without all that is not a process
- *   RUN_DIR            the folder of the VM, if it has one
- *
- * /proc is not the mount point of procfs, because that shows either no file but those of processes
- * (subset=pid), or all of the host's settings and counters. */
+ *   /proc              procfs of the VMM's PID namespace, without all that is not a process
+ *   RUN_DIR            the folder of the VM, if it has one */
 #include "worker/vmm/jail_root.h"
 
 #include "base/cleanup.h"
@@ -21,14 +16,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PROCESSES "/processes"
 
 /* ---- building, in a process of its own whose working directory is the new root ---- */
 
@@ -55,13 +49,12 @@ static int make_folder(const char *path, struct pe_error *err)
                : pe_fail_errno(err, "cannot create the folder %s in the root of VMMs", path);
 }
 
-static int make_file(const char *path, const void *bytes, size_t size, struct pe_error *err)
+static int make_file(const char *path, struct pe_error *err)
 {
     if (make_parents(path, err) < 0)
         return -1;
     pe_autoclose int fd = open(path + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-    return fd >= 0 ? pe_write_all(fd, bytes, size, path, err)
-                   : pe_fail_errno(err, "cannot create %s in the root of VMMs", path);
+    return fd >= 0 ? 0 : pe_fail_errno(err, "cannot create %s in the root of VMMs", path);
 }
 
 static unsigned long mount_flags(const struct jail_file *file)
@@ -80,23 +73,12 @@ static int add_file(const struct jail_file *file, struct pe_error *err)
         return 0;
     if (stat(file->path, &status) < 0)
         return pe_fail_errno(err, "cannot examine %s, which a VMM needs", file->path);
-    if ((S_ISDIR(status.st_mode) ? make_folder(file->path, err) : make_file(file->path, "", 0, err)) < 0)
+    if ((S_ISDIR(status.st_mode) ? make_folder(file->path, err) : make_file(file->path, err)) < 0)
         return -1;
     if (mount(file->path, target, NULL, MS_BIND, NULL) < 0 ||
         mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | mount_flags(file), NULL) < 0)
         return pe_fail_errno(err, "cannot mount %s in the root of VMMs", file->path);
     return 0;
-}
-
-static int add_proc(struct pe_error *err)
-{
-    pe_autobuf struct pe_buf cpuinfo = {0};
-    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 16u << 20, &cpuinfo, err) < 0 ||
-        make_file("/proc/cpuinfo", cpuinfo.data, cpuinfo.size, err) < 0 || make_folder(PROCESSES, err) < 0)
-        return -1;
-    return symlink(PROCESSES "/self", "proc/self") == 0
-               ? 0
-               : pe_fail_errno(err, "cannot create /proc/self in the root of VMMs");
 }
 
 static int fill(const struct jail_files *files, const char *run_dir, struct pe_error *err)
@@ -106,7 +88,7 @@ static int fill(const struct jail_files *files, const char *run_dir, struct pe_e
             return -1;
     if (make_folder(run_dir, err) < 0)
         return -1;
-    return add_proc(err);
+    return make_folder("/proc", err);
 }
 
 /* Put the working directory in the place of the root, and let go of the old one: pivot_root(2), which
@@ -201,7 +183,24 @@ static int put(int folder, const char *run_dir, const char *folder_path)
 static int mount_processes(void)
 {
     const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    return mount("proc", PROCESSES, "proc", flags, "hidepid=2,subset=pid");
+    return mount("proc", "/proc", "proc", flags, "hidepid=2,subset=pid");
+}
+
+int jail_root_enter_empty(int root)
+{
+    return fchdir(root) < 0 || chroot(".") < 0 ? -1 : 0;
+}
+
+int jail_root_make_empty(const char *run_dir, struct pe_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/root-XXXXXX", run_dir);
+    if (!mkdtemp(path))
+        return pe_fail_errno(err, "cannot create a folder in %s for the root of VMMs", run_dir);
+    pe_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fchmod(fd, 0555) < 0 || rmdir(path) < 0)
+        return pe_fail_errno(err, "cannot prepare %s, the root of VMMs", path);
+    return pe_steal_fd(&fd);
 }
 
 int jail_root_enter(int root, const char *run_dir, int folder, const char *folder_path)

@@ -26,4 +26,13 @@ int jail_root_take(const char *folder);
  * jail_root_build. -1: there is none. Uses system calls only. Returns 0, or -1 with errno. */
 int jail_root_enter(int root, const char *run_dir, int folder, const char *folder_path);
 
+/* Where mounts are not allowed: an empty folder, for a VMM that opens nothing by path. It has been removed
+ * from `run_dir`, so nothing can be created in it either. The caller owns the descriptor. Fails with
+ * PE_ERR_INTERNAL. */
+int jail_root_make_empty(const char *run_dir, struct pe_error *err) PE_MUST_CHECK;
+
+/* Called in a new process: make that folder the root directory. Needs CAP_SYS_CHROOT. Uses system calls
+ * only. Returns 0, or -1 with errno. */
+int jail_root_enter_empty(int root);
+
 #endif

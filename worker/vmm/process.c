@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,7 +44,7 @@ static int move_above(int fd, int least)
 
 /* `parent`, a pidfd, gets the number after those of the list, and is closed by exec. Returns that
  * number. */
-static int renumber_fds(const struct fd_list *list, int log_fd, int parent)
+static int renumber_fds(const struct fd_list *list, int null, int log_fd, int parent)
 {
     const size_t count = list->count;
     const int last = VMM_FD_FIRST + (int)count;
@@ -52,8 +53,9 @@ static int renumber_fds(const struct fd_list *list, int log_fd, int parent)
         if ((parked[i] = move_above(list->fds[i], 64)) < 0)
             return -1;
     int log = move_above(log_fd, 64), parked_parent = move_above(parent, 64);
-    int null = open("/dev/null", O_RDONLY);
-    if (log < 0 || parked_parent < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+    int parked_null = move_above(null, 64);
+    if (log < 0 || parked_parent < 0 || parked_null < 0 || dup2(parked_null, 0) < 0 || dup2(log, 1) < 0 ||
+        dup2(log, 2) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         if (dup2(parked[i], VMM_FD_FIRST + (int)i) < 0)
@@ -62,6 +64,13 @@ static int renumber_fds(const struct fd_list *list, int log_fd, int parent)
         close_range((unsigned)last + 1, ~0u, 0) < 0)
         return -1;
     return last;
+}
+
+/* Nothing that this process executes can have a capability. With no_new_privs this holds in any case. */
+static void drop_bounding_set(void)
+{
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++)
+        ;
 }
 
 /* A VMM that uses KVM keeps one group, that of /dev/kvm, so that it can open the device. */
@@ -73,6 +82,7 @@ static int drop_root(const struct vm_host *host)
         group = kvm.st_gid;
     if (geteuid() != 0)
         return 0;
+    drop_bounding_set();
     if (setgroups(group ? 1 : 0, &group) < 0 || setresgid(host->gid, host->gid, host->gid) < 0)
         return -1;
     return setresuid(host->uid, host->uid, host->uid);
@@ -90,12 +100,22 @@ static int lower_limit(int resource, rlim_t value)
     return setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
-/* Memory, processes and CPU time are limited by the cgroup: a limit of setrlimit(2) counts address
- * space instead of memory, and processes per user instead of per VM. */
+/* Bound on a file that a VMM writes, apart from the size of its RAM. If its addresses are randomized, User
+ * Mode Linux adds to the file of its RAM the distance of its heap from its program, up to 1 GiB. */
+#define FILE_MIB 1088
+
+/* A user has the VMMs of a slot, or those with which the template server makes templates. */
+#define VMMS_OF_A_USER 8
+
+/* There is no limit of the address space: it has little to do with memory, which the cgroup limits. */
 static int lower_limits(const struct vmm_process_needs *needs)
 {
+    rlim_t file_bytes = ((rlim_t)needs->memory_mib + FILE_MIB) << 20;
     if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_MSGQUEUE, 0) < 0 ||
-        lower_limit(RLIMIT_MEMLOCK, 65536) < 0)
+        lower_limit(RLIMIT_MEMLOCK, 65536) < 0 || lower_limit(RLIMIT_FSIZE, file_bytes) < 0)
+        return -1;
+    /* Without a user of its own, a VMM's processes are counted together with those of its worker. */
+    if (geteuid() == 0 && lower_limit(RLIMIT_NPROC, (rlim_t)VMMS_OF_A_USER * needs->processes) < 0)
         return -1;
     return lower_limit(RLIMIT_NOFILE, needs->descriptors ? needs->descriptors : 1024);
 }
@@ -136,17 +156,22 @@ static int has_ended(int pidfd)
 /* What a VMM inherits in addition to the descriptors of its driver, until it is executed. */
 struct belongings {
     int parent; /* pidfd of the process that starts it */
+    int null;   /* /dev/null */
     int folder; /* from jail_root_take; -1: it has none, or keeps the host's root directory */
+    const struct cgroup_entry *entry;
 };
 
-/* Move to the root directory and the namespaces of the jail. */
+/* Move to the cgroups, the root directory and the namespaces of the jail. */
 static int enter_jail(const struct vm_host *host, const struct vm *vm, const struct belongings *belongings)
 {
-    static const char name[] = "vmm";
+    if (cgroup_enter(belongings->entry) < 0)
+        return -1;
     if (host->jail->root >= 0 &&
         jail_root_enter(host->jail->root, host->run_dir, belongings->folder, vm->run_dir) < 0)
         return -1;
-    if ((host->jail->namespaces & CLONE_NEWUTS) && sethostname(name, sizeof name - 1) < 0)
+    if (host->jail->empty_root >= 0 && jail_root_enter_empty(host->jail->empty_root) < 0)
+        return -1;
+    if ((host->jail->namespaces & CLONE_NEWUTS) && jail_hide_host_name() < 0)
         return -1;
     umask(077);
     return chdir("/");
@@ -160,7 +185,7 @@ static int become_vmm(const struct vm_host *host, const struct fd_list *fds,
     sigemptyset(&none);
     if (enter_jail(host, vm, belongings) < 0)
         return -1;
-    int parent = renumber_fds(fds, vm->log_fd, belongings->parent);
+    int parent = renumber_fds(fds, belongings->null, vm->log_fd, belongings->parent);
     if (parent < 0 || lower_limits(needs) < 0 || setsid() < 0 || meet_needs(host, needs) < 0)
         return -1;
     /* The death signal is set after the change of user, which clears it. */
@@ -170,7 +195,7 @@ static int become_vmm(const struct vm_host *host, const struct fd_list *fds,
     if (has_ended(parent))
         return -1;
     const struct landlock_grants grants = {.files = &host->jail->files,
-                                           .own_root = host->jail->root >= 0,
+                                           .own_root = host->jail->root >= 0 || host->jail->empty_root >= 0,
                                            .folder = vm->run_dir,
                                            .first = VMM_FD_FIRST,
                                            .last = VMM_FD_FIRST + (int)fds->count - 1};
@@ -179,23 +204,52 @@ static int become_vmm(const struct vm_host *host, const struct fd_list *fds,
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Returns only if that fails. */
+static void execute(const struct vmm_process_needs *needs, char *const *argv)
+{
+    static char *const empty[] = {NULL};
+    char *const *environment = needs->environment ? needs->environment : empty;
+    if (needs->program)
+        syscall(SYS_execveat, needs->program, "", argv, environment, AT_EMPTY_PATH);
+    else
+        execve(argv[0], argv, environment);
+}
+
 /* ---- in the parent ---- */
 
-/* fork(2), into new namespaces. The mount namespace is made by jail_root_enter if the jail has a root
- * directory. */
-static pid_t fork_vmm(const struct jail *jail)
+/* fork(2), into new namespaces, and into the cgroup if that is one of v2. The mount namespace is made by
+ * jail_root_enter if the jail has a root directory. */
+static pid_t fork_vmm(const struct jail *jail, const struct cgroup_entry *entry)
 {
     int flags = jail->root >= 0 ? jail->namespaces & ~CLONE_NEWNS : jail->namespaces;
-    return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0);
+    if (entry->unified < 0)
+        return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, 0);
+    const struct clone_args args = {.flags = (uint64_t)flags | CLONE_INTO_CGROUP,
+                                    .exit_signal = SIGCHLD,
+                                    .cgroup = (uint64_t)entry->unified};
+    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* An intact VMM never reaches these limits. A clone can need each page of its RAM twice: for the
+ * first write to a page that is a hole in the template, the kernel fills the hole as well, and both pages
+ * count. The rest is for the VMM itself, translations of code, page tables and devices. */
+#define MEMORY_MIB(ram_mib) (2ull * (ram_mib) + 1024)
+
+static int make_cgroup(const struct vm_host *host, const struct vmm_process_needs *needs, struct vm *vm,
+                       struct cgroup_entry *entry, struct pe_error *err)
+{
+    const struct cgroup_limits limits = {.memory_bytes = MEMORY_MIB(needs->memory_mib) << 20,
+                                         .processes = needs->processes,
+                                         .cpus = needs->cpus + 1};
+    vm->jail = host->jail;
+    if (cgroup_make(&host->jail->cgroups, &limits, vm->cgroup, err) < 0)
+        return -1;
+    return cgroup_entry_open(&host->jail->cgroups, vm->cgroup, entry, err);
 }
 
 int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
                       const struct vmm_process_needs *needs, struct vm *vm, struct pe_error *err)
 {
-    static const struct vmm_process_needs nothing;
-    static char *const empty[] = {NULL};
-    if (!needs)
-        needs = &nothing;
     if (!host->jail)
         return pe_fail(err, PE_ERR_INTERNAL, "there is no jail for %s; vm_host_confine makes it", argv[0]);
     struct syscall_filter filter = {.count = 0};
@@ -205,16 +259,21 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
     const bool takes_folder = host->jail->root >= 0 && vm->run_dir[0];
     pe_autoclose int parent = pidfd_open_of(getpid());
     pe_autoclose int folder = takes_folder ? jail_root_take(vm->run_dir) : -1;
+    pe_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        return pe_fail_errno(err, "cannot open /dev/null");
     if (takes_folder && folder < 0)
         return pe_fail_errno(err, "cannot take %s into the root of a VMM", vm->run_dir);
-    const struct belongings belongings = {.parent = parent, .folder = folder};
-    pid_t pid = parent < 0 ? -1 : fork_vmm(host->jail);
+    autoentry struct cgroup_entry entry = CGROUP_ENTRY_NONE;
+    if (make_cgroup(host, needs, vm, &entry, err) < 0)
+        return -1;
+    const struct belongings belongings = {.parent = parent, .null = null, .folder = folder, .entry = &entry};
+    pid_t pid = parent < 0 ? -1 : fork_vmm(host->jail, &entry);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
         if (become_vmm(host, fds, needs, vm, &belongings) == 0 && syscall_filter_install(&filter) == 0)
-            execve(needs->program ? needs->program : argv[0], argv,
-                   needs->environment ? needs->environment : empty);
+            execute(needs, argv);
         dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }

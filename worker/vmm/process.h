@@ -11,12 +11,15 @@
 
 #include <stdbool.h>
 
-/* What a VMM needs beyond the usual. Zero-initialised, or NULL: nothing. */
+/* What a VMM needs. */
 struct vmm_process_needs {
+    uint32_t memory_mib;      /* RAM of the VM */
+    uint32_t cpus;            /* its virtual CPUs */
+    unsigned processes;       /* the most processes and threads of an intact VMM */
     bool one_cpu;             /* run on one CPU, which host->slot chooses among those of the caller */
     bool fixed_addresses;     /* no address space layout randomization, if the caller may */
     unsigned descriptors;     /* the most that it opens; 0: 1024 */
-    const char *program;      /* execute this path, and use argv[0] as a name only; NULL: argv[0] */
+    int program;              /* execute what has this number in the VMM; 0: the path argv[0] */
     char *const *environment; /* as for execve(2); NULL: empty */
     const struct syscall_list *syscalls; /* what it may call (worker/vmm/syscalls.h); NULL: everything */
 };
@@ -30,6 +33,7 @@ struct vmm_process_needs {
  *   - has the namespaces and the root directory of the jail, with vm->run_dir at its own path
  *   - can open by name only the files of the jail and those in vm->run_dir, and can write only to the
  * latter (worker/vmm/landlock.h)
+ *   - has a cgroup with limits for memory, processes and CPU time, which vm->cgroup names
  *   - has no environment, / as its working directory, and limits for what a cgroup does not limit
  *   - cannot gain privileges, writes no core file, and dies with the calling process
  *   - makes no system calls but those of needs->syscalls; one that is a script, those of syscalls_script

@@ -182,7 +182,10 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
         add_migration(&args, origin);
     if (args.overflow)
         return pe_fail(err, PE_ERR_INTERNAL, "the command line of QEMU is too long");
-    const struct vmm_process_needs needs = {.syscalls = host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm
+    const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
+                                            .cpus = spec->cpus,
+                                            .processes = 128,
+                                            .syscalls = host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm
                                                                                     : &syscalls_qemu_tcg};
     return vmm_process_start(host, args.argv, &list, &needs, vm, err);
 }

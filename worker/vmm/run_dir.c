@@ -58,7 +58,7 @@ static int owner_lives(const char *name)
     return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
-void vm_sweep_run_dir(const char *run_dir)
+void run_dir_sweep(const char *run_dir)
 {
     DIR *folder = opendir(run_dir);
     for (struct dirent *entry; folder && (entry = readdir(folder));) {

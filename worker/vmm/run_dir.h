@@ -14,4 +14,7 @@ int run_dir_make(const struct vm_host *host, struct vm *vm, struct pe_error *err
 /* Remove the folder and the files in it (it has no subfolders). Harmless if vm->run_dir is "". */
 void run_dir_remove(struct vm *vm);
 
+/* Remove the folders of owners that no longer exist. */
+void run_dir_sweep(const char *run_dir);
+
 #endif

@@ -161,6 +161,8 @@ static int open_kernel(const struct vm_host *host, struct pe_error *err)
 
 /* Each process of the guest needs a few descriptors of the kernel. */
 #define DESCRIPTORS 65536
+/* Each address space of the guest is a process of the host. A job has 512 processes at most. */
+#define PROCESSES 2048
 
 static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
                     struct pe_error *err)
@@ -170,7 +172,6 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     static char *const environment[] = {(char *)"LC_ALL=C", NULL};
     struct arguments arguments = {0};
     struct fd_list list = {0};
-    char program[32];
     pe_autoclose int serial = -1;
     pe_autoclose int root = -1;
     int root_is_squashfs = 0;
@@ -187,14 +188,16 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     add_text(&arguments, "ssl0=fd:%d", fd_list_add(&list, serial));
     if (add_devices(&arguments, &list, spec, err) < 0)
         return -1;
-    snprintf(program, sizeof program, "/proc/self/fd/%d", fd_list_add(&list, kernel));
-    const struct vmm_process_needs needs = {.one_cpu = true,
+    const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
+                                            .cpus = spec->cpus,
+                                            .processes = PROCESSES,
+                                            .one_cpu = true,
                                             .fixed_addresses = true,
                                             .descriptors = DESCRIPTORS,
                                             .environment = environment,
                                             .syscalls =
                                                 uses_seccomp(host) ? &syscalls_uml_seccomp : &syscalls_uml,
-                                            .program = program};
+                                            .program = fd_list_add(&list, kernel)};
     return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
 }
 
@@ -215,4 +218,4 @@ static int uml_files(const struct vm_host *host, struct jail_files *files, struc
 }
 
 const struct vmm_driver vmm_uml = {
-    .name = "uml", .version = uml_version, .files = uml_files, .boot = uml_boot};
+    .name = "uml", .opens_nothing = true, .version = uml_version, .files = uml_files, .boot = uml_boot};

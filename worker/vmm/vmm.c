@@ -22,10 +22,16 @@ static int fail_and_kill(struct vm *vm)
     return -1;
 }
 
+/* A VMM cannot print more than this: later writes fail. */
+#define LOG_BYTES 65536
+
 static int make_log(struct vm *vm, struct pe_error *err)
 {
-    vm->log_fd = memfd_create("vmm-log", MFD_CLOEXEC);
-    return vm->log_fd < 0 ? pe_fail_errno(err, "cannot create a memfd for the output of a VMM") : 0;
+    vm->log_fd = memfd_create("vmm-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (vm->log_fd < 0 || ftruncate(vm->log_fd, LOG_BYTES) < 0 ||
+        fcntl(vm->log_fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return pe_fail_errno(err, "cannot create a memfd for the output of a VMM");
+    return 0;
 }
 
 static int make_memory(const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
@@ -99,6 +105,8 @@ void vm_kill(struct vm *vm)
     close_and_forget(&vm->manage_fd);
     close_and_forget(&vm->memory_fd);
     run_dir_remove(vm);
+    if (vm->jail)
+        cgroup_remove(&vm->jail->cgroups, vm->cgroup);
     *vm = VM_NONE;
 }
 
@@ -119,10 +127,18 @@ void vm_host_release(struct vm_host *host)
     host->jail = NULL;
 }
 
+void vm_sweep(const struct vm_host *host)
+{
+    run_dir_sweep(host->run_dir);
+    if (host->jail)
+        cgroup_sweep(&host->jail->cgroups);
+}
+
 void vm_last_log_line(const struct vm *vm, char *text, size_t size)
 {
     char log[4096];
-    off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_END);
+    /* The VMM writes with the same file offset. */
+    off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_CUR);
     off_t start = end > (off_t)sizeof log - 1 ? end - (off_t)sizeof log + 1 : 0;
     ssize_t n = end > 0 ? pread(vm->log_fd, log, (size_t)(end - start), start) : 0;
     log[n > 0 ? n : 0] = '\0';

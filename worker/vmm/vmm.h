@@ -6,13 +6,14 @@
  * A VM is one process, or one with children (worker/vmm/uml.c). Its only ties to the worker are inherited
  * file descriptors: memory files (memfd) behind its pmem devices and its RAM, and its first serial port. It
  * dies with the process that started it (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a
- * folder of the VM below vm_host.run_dir. vm_kill removes that folder, and vm_sweep_run_dir removes those of
- * killed owners. */
+ * folder of the VM below vm_host.run_dir. Its cgroup has a
+ * name with the pid of that process. vm_kill removes both, and vm_sweep removes those of killed owners. */
 #ifndef PE_WORKER_VMM_H
 #define PE_WORKER_VMM_H
 
 #include "base/error.h"
 #include "proto/isolation.h"
+#include "worker/vmm/cgroup.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -77,15 +78,17 @@ struct vm_spec {
 };
 
 struct vm {
-    pid_t pid;           /* process of the VMM */
-    int pidfd;           /* readable when that process has ended */
-    int serial_fd;       /* the guest's first serial port, nonblocking */
-    int log_fd;          /* memfd with what the VMM printed, for error messages */
-    int manage_fd;       /* the VMM's management protocol (QMP), while the driver uses it */
-    int memory_fd;       /* memfd for the RAM of a savable VM */
-    char run_dir[128];   /* the VM's folder below vm_host.run_dir; "": it has none */
-    uint64_t spawn_us;   /* from fork(2) until the VMM answered; 0: not known */
-    uint64_t restore_us; /* from then until the clone ran; 0: this is not a clone */
+    pid_t pid;                    /* process of the VMM */
+    int pidfd;                    /* readable when that process has ended */
+    int serial_fd;                /* the guest's first serial port, nonblocking */
+    int log_fd;                   /* memfd with the first 64 KiB that the VMM printed, for error messages */
+    int manage_fd;                /* the VMM's management protocol (QMP), while the driver uses it */
+    int memory_fd;                /* memfd for the RAM of a savable VM */
+    char run_dir[128];            /* the VM's folder below vm_host.run_dir; "": it has none */
+    const struct jail *jail;      /* in which the VMM was started, borrowed; NULL: it was not */
+    char cgroup[CGROUP_NAME_MAX]; /* the name of its cgroups; "": it has none */
+    uint64_t spawn_us;            /* from fork(2) until the VMM answered; 0: not known */
+    uint64_t restore_us;          /* from then until the clone ran; 0: this is not a clone */
 };
 
 #define VM_NONE \
@@ -121,7 +124,7 @@ int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snaps
 int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
              struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
-/* Kill the VMM, reap it, close all descriptors and remove the VM's folder. Harmless on VM_NONE,
+/* Kill the VMM, reap it, close all descriptors and remove the VM's folder and cgroups. Harmless on VM_NONE,
  * which it leaves behind. */
 void vm_kill(struct vm *vm);
 
@@ -146,7 +149,8 @@ int vm_host_confine(struct vm_host *host, struct pe_error *err) PE_MUST_CHECK;
 /* Free host->jail. Harmless if there is none. */
 void vm_host_release(struct vm_host *host);
 
-/* Remove the folders of VMs whose owner was killed. Call it at the start, before there is a VM. */
-void vm_sweep_run_dir(const char *run_dir);
+/* Remove the folders and cgroups of VMs whose owner was killed. Call it at the start, before there is a
+ * VM. */
+void vm_sweep(const struct vm_host *host);
 
 #endif
