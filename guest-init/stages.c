@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running stages. One process starts each program, reads its output, watches its limits and writes
- * the report. The programs run as the same user and are hostile. They can kill this process, which
+ * the report.
+ *
+ * The report has the output in the order in which it was written, although there are two pipes. Each
+ * pipe holds one write at a time: it has one page, and O_DIRECT (pipe(2), "packet mode") keeps the
+ * kernel from appending another write to the page. epoll returns descriptors in the order in which
+ * they became readable, if they are edge-triggered and are asked for one by one. So a program that
+ * writes to both waits until the first write is in the report. A program that opens /dev/stderr again
+ * writes without O_DIRECT: then several of its writes can count as one.
+ *
+ * The programs run as the same user and are hostile. They can kill this process, which
  * ends the job with an incomplete report. They cannot write into the report, because this process
  * is not dumpable and its descriptors are close-on-exec. */
 #include "guest-init/stages.h"
@@ -12,12 +21,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -46,6 +57,8 @@ struct stage {
     char **arguments;                                     /* NULL-terminated */
 };
 
+enum event_source { CHILDREN, OUT, ERROR, TIMEOUT };
+
 /* One of a stage's two outputs. */
 struct stream {
     int fd; /* -1 once it ended */
@@ -58,6 +71,7 @@ struct stage_run {
     const struct stage *stage;
     sigset_t outside; /* the signal mask that programs get */
     int children;     /* signalfd of SIGCHLD */
+    int events;       /* epoll of `children` and of both streams; the data is an enum event_source */
     size_t room;      /* bytes left in the report */
     bool limited;     /* an earlier stage has changed limits of the container */
 
@@ -222,9 +236,17 @@ static void kill_all(struct stage_run *run)
         kill(-1, SIGKILL);
 }
 
-static bool make_pipe(int ends[2])
+static bool watch_for(const struct stage_run *run, int fd, enum event_source source, uint32_t edge)
 {
-    return pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+    struct epoll_event event = {.events = EPOLLIN | edge, .data.u32 = source};
+    return epoll_ctl(run->events, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* A pipe for one write at a time, of at most a page. */
+static bool make_pipe(const struct stage_run *run, int ends[2], enum event_source source)
+{
+    return pipe2(ends, O_CLOEXEC | O_DIRECT) == 0 && fcntl(ends[0], F_SETPIPE_SZ, PIPE_BUF) >= 0 &&
+           fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 && watch_for(run, ends[0], source, EPOLLET);
 }
 
 static void close_pair(const int ends[2])
@@ -238,7 +260,7 @@ static bool start(struct stage_run *run)
 {
     int out[2] = {-1, -1}, error[2] = {-1, -1};
     lseek(STDIN_FILENO, 0, SEEK_SET); /* fails harmlessly if standard input is not a file */
-    run->program = make_pipe(out) && make_pipe(error) ? fork() : -1;
+    run->program = make_pipe(run, out, OUT) && make_pipe(run, error, ERROR) ? fork() : -1;
     if (run->program == 0)
         become(run, out, error);
     if (run->program < 0) {
@@ -311,22 +333,29 @@ static int milliseconds_to_wait(const struct stage_run *run)
 
 /* ---- a stage ---- */
 
+/* Handle the event that came first. TIMEOUT if there is none in the given time. */
+static enum event_source handle_event(struct stage_run *run, int timeout_ms)
+{
+    struct epoll_event event;
+    struct signalfd_siginfo ignored;
+    if (epoll_wait(run->events, &event, 1, timeout_ms) != 1)
+        return TIMEOUT;
+    enum event_source source = (enum event_source)event.data.u32;
+    if (source == OUT)
+        read_stream(run, &run->out);
+    else if (source == ERROR)
+        read_stream(run, &run->error);
+    else if (read(run->children, &ignored, sizeof ignored) > 0)
+        while (reap(run, WNOHANG))
+            ;
+    return source;
+}
+
 /* Wait until the program of the stage has ended or a limit is reached. */
 static void watch(struct stage_run *run)
 {
-    struct signalfd_siginfo ignored;
     while (run->end == PE_STAGE_ENDS) {
-        struct pollfd fds[] = {{.fd = run->children, .events = POLLIN},
-                               {.fd = run->out.fd, .events = POLLIN},
-                               {.fd = run->error.fd, .events = POLLIN}};
-        poll(fds, 3, milliseconds_to_wait(run));
-        if (fds[1].revents)
-            read_stream(run, &run->out);
-        if (fds[2].revents && run->end == PE_STAGE_ENDS)
-            read_stream(run, &run->error);
-        if (fds[0].revents && read(run->children, &ignored, sizeof ignored) > 0)
-            while (reap(run, WNOHANG))
-                ;
+        handle_event(run, milliseconds_to_wait(run));
         if (run->end == PE_STAGE_ENDS && run->reaped)
             run->end = WIFSIGNALED(run->wait_status) ? PE_STAGE_SIGNALED : PE_STAGE_EXITED;
         if (run->end == PE_STAGE_ENDS)
@@ -339,6 +368,8 @@ static void watch(struct stage_run *run)
 static void settle(struct stage_run *run)
 {
     kill_all(run);
+    while (handle_event(run, 0) != TIMEOUT)
+        ;
     while (read_stream(run, &run->out))
         ;
     while (read_stream(run, &run->error))
@@ -429,7 +460,8 @@ static bool prepare(struct stage_run *run)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || sigprocmask(SIG_BLOCK, &children, &run->outside) < 0)
         return false;
     run->children = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-    return run->children >= 0;
+    run->events = epoll_create1(EPOLL_CLOEXEC);
+    return run->children >= 0 && run->events >= 0 && watch_for(run, run->children, CHILDREN, 0);
 }
 
 int stages_run(char *const *arguments)

@@ -10,7 +10,7 @@
  * stage reads it from the start. Only the files of a stage remain for the next one.
  *
  * Report: frames, each a kind, a size of three bytes (big endian) and that many bytes. Output is in
- * the order in which it arrived. If the job is killed as a whole, the report ends early. */
+ * the order in which it was written. If the job is killed as a whole, the report ends early. */
 #ifndef PE_PROTO_STAGES_H
 #define PE_PROTO_STAGES_H
 

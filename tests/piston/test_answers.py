@@ -71,6 +71,23 @@ def test_output_has_both_streams_in_the_order_of_arrival(piston):
     assert run["stderr"] == "135"
 
 
+def test_output_has_many_writes_to_both_streams_in_their_order(piston):
+    code = (
+        "import os, random\nrandom.seed(19)\n"
+        "for i in range(2000): os.write(random.choice((1, 2)), b'%d ' % i)\n"
+        "os.write(1, b'x' * 20000); os.write(2, b'y'); os.write(1, b'z')"
+    )
+    run = piston.ran("python", code)["run"]
+    wanted = "".join(f"{i} " for i in range(2000)) + "x" * 20000 + "yz"
+    assert run["status"] is None, run
+    assert run["output"] == wanted, run["output"][:300]
+
+
+def test_output_of_processes_that_wait_for_each_other_is_in_their_order(piston):
+    code = "import subprocess\nfor i in range(30):\n    subprocess.run(['sh', '-c', f'echo {i} >&{1 + i % 2}'])"
+    assert piston.ran("python", code)["run"]["output"].split() == [str(i) for i in range(30)]
+
+
 def test_a_program_over_its_memory_limit_is_killed_and_one_below_it_is_not(piston):
     code = "import sys\nx = b'1' * (int(sys.argv[1]) << 20)\nprint(len(x) >> 20)"
     run = piston.ran("python", code, args=["150"], run_memory_limit=100_000_000)["run"]
