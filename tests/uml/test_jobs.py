@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What only jobs under User Mode Linux have. All other suites run with it as well."""
+import concurrent.futures
 import os
+import signal
 
+from fixtures import engine, processes
 from fixtures.paths import UML_KERNEL
 from fixtures.service import Service
+from fixtures.waiting import eventually
 from uml.programs import program
 
 
@@ -34,7 +38,35 @@ def test_seccomp_mode_is_an_engine_of_its_own_and_runs_the_same_programs():
             job = service.run(script, files=[(name, program(name))])
             assert (job.exit_code, job.stdout) == (0, found), (name, arguments, job)
             assert job.isolation == "kernel"
-        compiled = service.run("echo 'int main(void) { return 7; }' > /tmp/a.c; gcc /tmp/a.c -o /tmp/a; /tmp/a", image="gcc:14")
+        script = "echo 'int main(void) { return 7; }' > /tmp/a.c; gcc /tmp/a.c -o /tmp/a; /tmp/a"
+        compiled = service.run(script, image="gcc:14")
         assert compiled.exit_code == 7, compiled
+    finally:
+        service.end()
+
+
+def computes(service):
+    """Whether a process of a guest has used half a second of CPU time, as no warm-up does."""
+    for pid in processes.descendants(service.worker.process.pid):
+        if processes.command_name(pid).startswith("uml-userspace"):
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                if int(file.read().rsplit(")", 1)[1].split()[11]) > 50:
+                    return True
+    return False
+
+
+def test_a_guest_whose_kernel_fails_is_reported_with_what_its_kernel_said():
+    service = Service(*engine.OPTIONS, slots=1)
+    try:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            running = pool.submit(service.run, "while :; do :; done")
+            eventually(lambda: computes(service), "a process of the guest computes")
+            for pid in processes.descendants(service.worker.process.pid):
+                if " mem=" in processes.command_line(pid):
+                    os.kill(pid, signal.SIGBUS)
+            job = running.result()
+        assert job.status == "vm_error"
+        assert "Kernel panic - not syncing: Kernel mode signal 7" in job.reason, job
+        service.assert_nothing_is_left()
     finally:
         service.end()

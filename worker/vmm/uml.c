@@ -101,6 +101,7 @@ static void add_machine(struct arguments *arguments, const struct vm_host *host,
     add(arguments, host->uml_kernel);
     add_text(arguments, "mem=%uM", spec->memory_mib);
     add(arguments, "con=null");
+    add(arguments, "console=none"); /* so that the kernel writes its messages to the log when it panics */
     add(arguments, "ssl=null");
     add(arguments, "panic=-1");
     add(arguments, "noreboot");
