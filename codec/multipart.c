@@ -200,6 +200,20 @@ static int read_disposition(struct pe_cursor value, struct pe_form_part *part, s
     return failed;
 }
 
+/* Encodings that leave the bytes as they are. Others are deprecated: RFC 7578 section 4.7. */
+static int check_transfer_encoding(const struct pe_cursor *value, struct pe_error *err)
+{
+    static const char *const plain[] = {"binary", "8bit", "7bit"};
+    size_t size = value->left;
+    while (size && (value->at[size - 1] == ' ' || value->at[size - 1] == '\t'))
+        size--;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (size == strlen(plain[i]) && !strncasecmp((const char *)value->at, plain[i], size))
+            return 0;
+    return malformed(err, "a part has a Content-Transfer-Encoding other than binary, 8bit and 7bit: send its "
+                          "bytes as they are");
+}
+
 static int read_header(const uint8_t *line, size_t size, struct pe_form_part *part, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = line, .left = size};
@@ -216,6 +230,8 @@ static int read_header(const uint8_t *line, size_t size, struct pe_form_part *pa
         memcpy(part->content_type, cursor.at, n);
         part->content_type[n] = '\0';
     }
+    if (name_size == 25 && !strncasecmp(name, "Content-Transfer-Encoding", 25))
+        return check_transfer_encoding(&cursor, err);
     return 0; /* other headers are allowed and ignored: RFC 7578 section 4.8 */
 }
 

@@ -4,6 +4,7 @@
  * reports through descriptor 3 when the program started and how it ended. The program runs as the
  * same user and is hostile. It must neither inherit the descriptor nor reach it through /proc or
  * ptrace(2). */
+#include "guest-init/execute.h"
 #include "guest-init/foreign.h"
 #include "guest-init/program.h"
 #include "guest-init/shim_record.h"
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 /* Exit codes for a program that cannot be run, as in POSIX sh. */
-enum { EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_CANNOT_EXECUTE = 126 };
 
 static uint64_t microseconds(struct timeval time)
 {
@@ -88,10 +89,7 @@ static void become_program(void)
     report((struct shim_record){.kind = SHIM_STARTED});
     if (stages_are_requested(program.arguments))
         _exit(stages_run(program.arguments));
-    execvp(program.arguments[0], program.arguments);
-    int cause = errno;
-    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", program.arguments[0], strerror(cause));
-    _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
+    execute(program.arguments);
 }
 
 /* ---- in PID 1 ---- */

@@ -14,6 +14,7 @@
  * is not dumpable and its descriptors are close-on-exec. */
 #include "guest-init/stages.h"
 
+#include "guest-init/execute.h"
 #include "guest-init/shim_record.h"
 #include "guest-init/stage_usage.h"
 #include "proto/limits.h"
@@ -39,7 +40,6 @@
 
 enum {
     EXIT_CANNOT_EXECUTE = 126,
-    EXIT_NOT_FOUND = 127,
     CHUNK = 32 * 1024,
     END_ROOM = 512,           /* bytes of the report that are reserved for the end of a stage */
     CPU_CHECK_US = 10 * 1000, /* least time between two readings of the CPU time */
@@ -199,16 +199,12 @@ static void become(const struct stage_run *run, const int out[2], const int erro
     __attribute__((noreturn));
 static void become(const struct stage_run *run, const int out[2], const int error[2])
 {
-    char **arguments = run->stage->arguments;
     if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
         sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0 ||
         !lower_limit(RLIMIT_FSIZE, run->stage->file_bytes) ||
         !lower_limit(RLIMIT_NOFILE, run->stage->open_files))
         _exit(EXIT_CANNOT_EXECUTE);
-    execvp(arguments[0], arguments);
-    int cause = errno;
-    dprintf(STDERR_FILENO, "pe: cannot run '%s': %s\n", arguments[0], strerror(cause));
-    _exit(cause == ENOENT || cause == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
+    execute(run->stage->arguments);
 }
 
 /* Reap one child. This process is a subreaper, so its children include orphans. */

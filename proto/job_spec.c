@@ -194,18 +194,36 @@ static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, s
     return 0;
 }
 
-static bool is_empty(const char *text)
+/* Returns why a glob can match no output file, or NULL. Piston's "." selects none on purpose. */
+static const char *glob_fault(const char *glob)
 {
-    return !text || !*text;
+    if (!*glob)
+        return "is empty";
+    if (*glob == '/')
+        return "begins with '/'; globs are relative to /output, as in 'plots/*.png'";
+    if (!strcmp(glob, "."))
+        return NULL;
+    for (const char *part = glob; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
+        size_t length = strcspn(part, "/");
+        if (length == 0)
+            return part[0] ? "has an empty component" : "ends with '/'; a folder's files are 'folder/**'";
+        if (length <= 2 && !strncmp(part, "..", length))
+            return "has a component '.' or '..', which no output file has";
+    }
+    return NULL;
 }
 
 static int parse_outputs(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     if (parse_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
         return -1;
-    for (size_t i = 0; i < job->output_count; i++)
-        if (is_empty(job->outputs[i]))
-            return invalid(err, "outputs", "has an empty glob");
+    for (size_t i = 0; i < job->output_count; i++) {
+        char shown[96];
+        const char *glob = job->outputs[i], *fault = glob_fault(glob);
+        if (fault)
+            return pe_fail(err, PE_ERR_INVALID, "field 'outputs': the glob '%s' %s",
+                           pe_path_printable(glob, strlen(glob), shown, sizeof shown), fault);
+    }
     return 0;
 }
 

@@ -154,6 +154,19 @@ def test_the_response_is_json_or_cpio_on_request(service):
     assert b"TRAILER!!!" in cpio.body, "no trailer"
 
 
+def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
+    for line, words in [
+        ("#!/bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),
+        ("#! /bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),
+        ("#!/usr/bin/none -x\n", ["its interpreter '/usr/bin/none' does not exist"]),
+    ]:
+        job = service.run(["./x.sh"], files=[("x.sh", line + "echo hi\n")])
+        assert job.exit_code == 127
+        assert all(
+            word in job.stderr.decode() for word in ["pe: cannot run './x.sh'", *words]
+        ), job.stderr
+
+
 def test_text_over_the_limit_stays_text_in_json(service):
     for prefix in "", "x":
         script = f"printf '{prefix}'; yes \u00e9 | tr -d '\\n' | head -c 1200000"

@@ -171,6 +171,25 @@ static void a_file_name_that_is_malformed_or_sent_twice_is_refused(void **state)
             PE_ERR_INVALID, "NUL");
 }
 
+static void a_transfer_encoding_that_changes_bytes_is_refused(void **state)
+{
+    (void)state;
+    static const char *const encodings[] = {"binary", "8BIT", "7bit ", "base64", "quoted-printable", ""};
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
+        struct pe_error err;
+        struct pe_form_part part;
+        char body[200];
+        snprintf(body, sizeof body,
+                 "--b0\r\nContent-Disposition: form-data; name=\"a\"\r\n"
+                 "Content-Transfer-Encoding: %s\r\n\r\nx\r\n--b0--",
+                 encodings[i]);
+        if (i < 3)
+            assert_int_equal(read_all(TYPE, body, strlen(body), &part, &err), 1);
+        else
+            refused(TYPE, body, PE_ERR_MALFORMED, "Content-Transfer-Encoding");
+    }
+}
+
 static void a_preamble_and_padding_are_ignored(void **state)
 {
     (void)state;
@@ -257,6 +276,7 @@ int main(void)
         cmocka_unit_test(long_names_of_odd_bytes_are_read_as_they_were_written),
         cmocka_unit_test(names_of_other_clients_are_read_as_they_are_meant),
         cmocka_unit_test(a_file_name_that_is_malformed_or_sent_twice_is_refused),
+        cmocka_unit_test(a_transfer_encoding_that_changes_bytes_is_refused),
         cmocka_unit_test(a_preamble_and_padding_are_ignored),
         cmocka_unit_test(a_body_that_is_cut_or_has_another_boundary_is_refused),
         cmocka_unit_test(the_content_type_must_be_form_data_with_a_boundary),
