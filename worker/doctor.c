@@ -59,19 +59,20 @@ static void report_engine(struct report *report, const struct engine *engine,
         say(report, "missing", "%s (%s): %s", engine->name, kind, finding->why);
 }
 
-static int report_engines(struct report *report, struct worker_config *config, struct probe *probe,
+static int report_engines(struct report *report, struct worker_config *config, const struct probe *wanted,
                           struct pe_error *err)
 {
     struct engine engines[ENGINES_MAX];
     struct probe_findings findings = {.count = 0};
     struct utsname system;
+    struct probe probe = *wanted;
     uname(&system);
-    probe->findings = &findings;
-    probe->every = probe->again;
-    int failed = probe_host(probe, &config->vm, &config->snapshots, config->engine_reason, err);
+    probe.findings = &findings;
+    probe.every = probe.again;
+    int failed = probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err);
     printf("Engines, the best one first, with the isolation that they give:\n");
     size_t count = engines_for_machine(system.machine, engines);
-    if (probe->uml_seccomp)
+    if (probe.uml_seccomp)
         engines_use_uml_seccomp(engines, count);
     for (size_t i = 0; i < count; i++)
         report_engine(report, &engines[i], &findings);
@@ -171,7 +172,7 @@ static int report_jail(struct report *report, struct worker_config *config, stru
     return 0;
 }
 
-int doctor_run(struct worker_config *config, struct probe *probe, struct pe_error *err)
+int doctor_run(struct worker_config *config, const struct probe *probe, struct pe_error *err)
 {
     struct report report = {0};
     int failed = report_engines(&report, config, probe, err);

@@ -12,6 +12,6 @@
  * worker that is about to choose its engine, and `probe` how it would choose. Engines are tried only if
  * there is no remembered result or if probe->again is set, and then all of them. Returns 0 if jobs can run
  * here, even if something is missing. Fails with PE_ERR_INTERNAL if no engine works. */
-int doctor_run(struct worker_config *config, struct probe *probe, struct pe_error *err) PE_MUST_CHECK;
+int doctor_run(struct worker_config *config, const struct probe *probe, struct pe_error *err) PE_MUST_CHECK;
 
 #endif
