@@ -121,7 +121,7 @@ static int import_layers(const struct import_options *options, const struct sour
         catalog_entry_add_config(fields, oci.config, err) < 0 || add_own_metadata(fields, source, err) < 0 ||
         open_layers(source, &oci, &layers, err) < 0)
         return -1;
-    struct working_dir directory;
+    struct working_dir directory = {.path = "/"};
     working_dir_read(fields, &directory);
     flattening.paths[0] = directory.path;
     flattening.paths[1] = directory.program;

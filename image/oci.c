@@ -47,7 +47,7 @@ static int read_diff_ids(struct oci_image *image, struct pe_error *err)
     if (json_array_size(ids) != image->layer_count)
         return pe_fail(err, PE_ERR_INVALID, "the configuration lists %zu layers, but the manifest lists %zu",
                        json_array_size(ids), image->layer_count);
-    for (size_t i = 0; i < image->layer_count; i++) {
+    for (size_t i = 0; image->layers && i < image->layer_count; i++) {
         const char *id = json_string_value(json_array_get(ids, i));
         if (!id || !pe_sha256_digest_valid(id))
             return pe_fail(err, PE_ERR_MALFORMED, "diff id %zu is not sha256:<64 hex digits>", i + 1);
@@ -137,11 +137,14 @@ static int fail_saved(const json_t *list, const struct oci_choice *choice, size_
     pe_fail(err, PE_ERR_NOT_FOUND, "the archive has %zu images%s%s; --ref chooses one by its tag:", fitting,
             choice->reference ? " with the tag " : "", choice->reference ? choice->reference : "");
     size_t used = strlen(err->message);
-    json_array_foreach(list, i, image) json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
+    json_array_foreach(list, i, image)
     {
-        if (json_is_string(tag) && used < sizeof err->message)
-            used += (size_t)snprintf(err->message + used, sizeof err->message - used, " %s",
-                                     json_string_value(tag));
+        json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
+        {
+            if (json_is_string(tag) && used < sizeof err->message)
+                used += (size_t)snprintf(err->message + used, sizeof err->message - used, " %s",
+                                         json_string_value(tag));
+        }
     }
     return -1;
 }

@@ -231,7 +231,7 @@ static int fail_choice(const struct candidates *list, const struct oci_choice *c
     return -1;
 }
 
-/* True if the images of this name are not all other ones than `chosen`. */
+/* True if one of the images of this name is the chosen one. */
 static bool name_has_digest(const struct candidates *list, const char *name, const struct candidate *chosen)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -241,34 +241,41 @@ static bool name_has_digest(const struct candidates *list, const char *name, con
     return false;
 }
 
-static int choose(const struct candidates *list, const struct oci_choice *choice,
-                  const struct candidate **chosen, struct pe_error *err)
+/* Returns NULL on failure. */
+static const struct candidate *choose(const struct candidates *list, const struct oci_choice *choice,
+                                      struct pe_error *err)
 {
     unsigned best = 0;
+    const struct candidate *chosen = NULL;
     for (size_t i = 0; i < list->count; i++) {
         unsigned fit = fitness(&list->items[i], choice);
         if (fit > best) {
             best = fit;
-            *chosen = &list->items[i];
+            chosen = &list->items[i];
         }
     }
-    if (best == 0)
-        return fail_choice(list, choice, "there is no image", err);
+    if (!chosen) {
+        (void)fail_choice(list, choice, "there is no image", err);
+        return NULL;
+    }
     for (size_t i = 0; i < list->count; i++) {
         const struct candidate *other = &list->items[i];
-        if (strcmp(other->name, (*chosen)->name) != 0 && fitness(other, choice) > 0 &&
-            !name_has_digest(list, other->name, *chosen))
-            return fail_choice(list, choice, "there are several images", err);
+        if (strcmp(other->name, chosen->name) != 0 && fitness(other, choice) > 0 &&
+            !name_has_digest(list, other->name, chosen)) {
+            (void)fail_choice(list, choice, "there are several images", err);
+            return NULL;
+        }
     }
-    return 0;
+    return chosen;
 }
 
 int oci_index_choose(const struct source *source, const json_t *index, const struct oci_choice *choice,
                      struct oci_descriptor *chosen, struct pe_error *err)
 {
-    const struct candidate *candidate = NULL;
     __attribute__((cleanup(free_candidates))) struct candidates list = {.source = source};
-    if (collect(&list, index, "", 0, err) < 0 || choose(&list, choice, &candidate, err) < 0)
+    const struct candidate *candidate =
+        collect(&list, index, "", 0, err) < 0 ? NULL : choose(&list, choice, err);
+    if (!candidate)
         return -1;
     *chosen = candidate->descriptor;
     return 0;
@@ -277,9 +284,10 @@ int oci_index_choose(const struct source *source, const json_t *index, const str
 int oci_index_choose_platform(const json_t *index, const struct oci_choice *choice, struct platform *platform,
                               struct pe_error *err)
 {
-    const struct candidate *candidate = NULL;
     __attribute__((cleanup(free_candidates))) struct candidates list = {.source = NULL};
-    if (collect(&list, index, "", 0, err) < 0 || choose(&list, choice, &candidate, err) < 0)
+    const struct candidate *candidate =
+        collect(&list, index, "", 0, err) < 0 ? NULL : choose(&list, choice, err);
+    if (!candidate)
         return -1;
     *platform = candidate->platform;
     return 0;
