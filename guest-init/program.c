@@ -43,10 +43,12 @@ static char *read_directory(char *at, struct program *program)
 {
     program->directory = "/work";
     char *newline = strchr(at, '\n');
-    if (newline && at[0] == ' ' && at[1] == '/') {
+    if (!newline)
+        return NULL;
+    if (at[0] == ' ' && at[1] == '/') {
         program->directory = at + 1;
         *newline = '\0';
-    } else if (*at != '\n')
+    } else if (newline != at)
         return NULL;
     return newline + 1;
 }

@@ -27,7 +27,7 @@ static int check_config(const json_t *config, const struct platform *machine, st
     const char *os = json_string_value(json_object_get(config, "os"));
     const char *architecture = json_string_value(json_object_get(config, "architecture"));
     char text[PLATFORM_TEXT_MAX], wanted[PLATFORM_TEXT_MAX];
-    struct platform platform;
+    struct platform platform = {0};
     if (os && strcmp(os, "linux") != 0)
         return pe_fail(err, PE_ERR_INVALID, "the image is for the operating system '%s', not for Linux", os);
     platform_set(&platform, architecture ? architecture : "",

@@ -129,7 +129,7 @@ static void find_level(struct platform *machine)
 static void find_machine(struct platform *machine)
 {
     struct utsname system = {0};
-    struct platform named;
+    struct platform named = {0};
     uname(&system);
     platform_set(&named, system.machine, NULL);
     *machine = normalize(&named);
@@ -139,7 +139,7 @@ static void find_machine(struct platform *machine)
 
 int platform_parse(const char *text, struct platform *platform, struct pe_error *err)
 {
-    struct platform machine;
+    struct platform machine = {0};
     find_machine(&machine);
     *platform = machine;
     if (!text)

@@ -163,7 +163,7 @@ static int find_platform(const struct pull_options *options, struct platform *pl
 int pull_layout(const struct pull_options *options, const char *layout, struct progress *progress,
                 struct pe_error *err)
 {
-    struct platform platform;
+    struct platform platform = {0};
     struct command command = {0};
     char destination[PATH_MAX + 32], architecture[80], variant[80];
     bool visible = progress->terminal && !progress->quiet;
