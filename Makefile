@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
-	images-all playground install uninstall nested systemd test unit test-lb test-long fuzz lint \
+	images-all languages playground install uninstall nested systemd test unit test-lb test-long fuzz lint \
 	lint-layers compile_commands format bench bench-vm bench-lb clean help
 .DEFAULT_GOAL := all
 
@@ -166,9 +166,11 @@ uml-kernel: | $(B)/.deps ## compile the User Mode Linux kernel, which the engine
 # Tests and examples need the first ones.
 IMAGES := gcc:14 busybox:1.35 python:3
 OTHER_IMAGES := clang:19 shell:13 sqlite:3 graphviz:2 gcc:13
+LANGUAGES := cpp:14 lua:5.4 nasm:2 perl:5 tcl:8
 stamps = $(foreach image,$(1),build/images/.made-$(subst :,-,$(image)))
 images: $(call stamps,$(IMAGES)) ## the images that tests and examples use, from Debian packages
-images-all: $(call stamps,$(IMAGES) $(OTHER_IMAGES)) ## every image that has a recipe
+images-all: $(call stamps,$(IMAGES) $(OTHER_IMAGES) $(LANGUAGES)) ## every image that has a recipe
+languages: $(call stamps,$(LANGUAGES)) ## images for more programming languages
 build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/pe-image
 	@mkdir -p $(@D)
 	image/build $* build/images $(BIN)/pe-image
@@ -324,7 +326,7 @@ test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, whic
 	PE_TEST="$(T)" tests/run $(B) lb
 
 test-long: ## what takes too long for `make test`: every suite with QEMU, a build on Debian 13
-test-long: all guest uml-kernel images playground $(CLIENTS) $(BROWSER_TEST) $(B)/.browser
+test-long: all guest uml-kernel images languages playground $(CLIENTS) $(BROWSER_TEST) $(B)/.browser
 	$(ENGINES) tests/run --long $(B) "$$T"
 
 FUZZ_SECONDS := 60
