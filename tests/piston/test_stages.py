@@ -67,6 +67,12 @@ def test_orphans_are_reaped_while_a_stage_runs(piston):
     assert run(piston, (loop, {}), timeout_ms=60000)[0][1] == b"all\n"
 
 
+def test_a_stage_that_forks_without_end_is_ended_by_its_own_limit(piston):
+    stages = run(piston, ("echo go; f() { f | f & f; }; f", {"wall": 3000}), timeout_ms=60000)
+    assert stages[0][1] == b"go\n", stages
+    assert stages[0][3]["end"] == "wall", stages
+
+
 def test_a_stage_can_neither_write_into_the_report_nor_read_what_watches_it(piston):
     attack = "for fd in /proc/$PPID/fd/1 /proc/1/fd/3 /proc/$PPID/mem; do echo forged >$fd && echo got $fd; done; ls /proc/self/fd"
     stages = run(piston, (attack + "; echo end", {}))
