@@ -152,6 +152,18 @@ static void print_shared_namespaces(pid_t pid)
     }
 }
 
+/* Whether it is in the cgroups of this process. */
+static void print_shared_cgroups(pid_t pid)
+{
+    char path[64], its[4096] = "", ours[4096] = "";
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC),
+                     self = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && self >= 0 && read(fd, its, sizeof its - 1) > 0 && read(self, ours, sizeof ours - 1) > 0 &&
+        !strcmp(its, ours))
+        printf("shared cgroups\n");
+}
+
 /* The child of this process's parent that is neither this process nor the victim. */
 static pid_t find_vmm(pid_t victim)
 {
@@ -186,6 +198,7 @@ static pid_t start_watcher(int report, pid_t victim)
     if (pid > 0) {
         print_status(pid);
         print_shared_namespaces(pid);
+        print_shared_cgroups(pid);
         fflush(stdout);
         kill(pid, SIGKILL);
     }

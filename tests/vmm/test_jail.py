@@ -39,6 +39,8 @@ def test_a_vmm_reaches_only_its_own_files(vmm, driver):
     assert_confined_in_itself(reach)
     assert reach.shared_namespaces() == set()
     assert reach.answers["name"] == ["vmm"]
+    has_cgroup = not CGROUP <= set(reach.answers["missing"])
+    assert has_cgroup == ("shared cgroups" not in reach.answers["wait"])
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -41,6 +41,12 @@ def test_a_worker_finds_that_cloud_hypervisor_works_and_logs_it(cloud_hypervisor
     assert ENGINE in cloud_hypervisor_service.worker.log()
 
 
+def test_the_log_says_whether_the_filter_is_that_of_the_vmm(cloud_hypervisor_service, vmm):
+    is_script = "is a script, so the filter allows what ordinary programs use"
+    said = is_script in cloud_hypervisor_service.worker.log()
+    assert said == (vmm.program == vmm.standin)
+
+
 def test_a_job_in_a_clone_reads_its_files_and_returns_its_output(cloud_hypervisor_service):
     job = run_in_clone(cloud_hypervisor_service)
     assert job.exit_code == 0

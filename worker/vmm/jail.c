@@ -8,7 +8,7 @@
 #include "worker/vmm/driver.h"
 #include "worker/vmm/jail_root.h"
 #include "worker/vmm/landlock.h"
-#include "worker/vmm/syscall_filter.h"
+#include "worker/vmm/syscalls.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -138,15 +138,29 @@ static void note_landlock(struct jail_report *report, enum jail_protection prote
 
 /* ---- all of it ---- */
 
-static void note_filter(struct jail_report *report)
+/* The file of a VMM that is a script, for which the filter has to allow more; NULL: there is none. */
+static const char *find_script(const struct jail_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].use == JAIL_FILE_READ &&
+            syscalls_for_program(files->items[i].path, NULL) == &syscalls_script)
+            return files->items[i].path;
+    return NULL;
+}
+
+static void note_filter(struct jail_report *report, const struct jail_files *files)
 {
     static const struct syscall_list nothing;
+    const char *script = find_script(files);
     struct syscall_filter filter;
     struct pe_error err;
     if (syscall_filter_make(&nothing, &filter, &err) < 0)
         jail_report_missing(report, JAIL_SYSTEM_CALLS, "%.190s", err.message);
     else if (filter.count == 0)
         jail_report_missing(report, JAIL_SYSTEM_CALLS, "the kernel has no seccomp filters");
+    else if (script)
+        jail_report_missing(report, JAIL_SYSTEM_CALLS,
+                            "%.100s is a script, so the filter allows what ordinary programs use", script);
     else
         jail_report_active(report, JAIL_SYSTEM_CALLS);
 }
@@ -206,7 +220,7 @@ struct jail *jail_make(const struct vm_host *host, struct pe_error *err)
     note_landlock(&jail->report, JAIL_TCP, LANDLOCK_TCP);
     note_landlock(&jail->report, JAIL_DEVICES, LANDLOCK_DEVICES);
     note_landlock(&jail->report, JAIL_SCOPE, LANDLOCK_SCOPE);
-    note_filter(&jail->report);
+    note_filter(&jail->report, &jail->files);
     find_cgroups(jail);
     return jail;
 }
