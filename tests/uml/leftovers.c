@@ -50,20 +50,44 @@ static int has_avx(void)
 
 __attribute__((target("avx"))) static void fill_avx(const unsigned char *value)
 {
-#define FILL(N) __asm__ volatile("vmovdqu (%0), %%ymm" #N : : "r"(value) : "xmm" #N);
-    FILL(0)
-    FILL(1)
-    FILL(2) FILL(3) FILL(4) FILL(5) FILL(6) FILL(7) FILL(8) FILL(9) FILL(10) FILL(11) FILL(12) FILL(13)
-        FILL(14) FILL(15)
+#define FILL(N) __asm__ volatile("vmovdqu (%0), %%ymm" #N : : "r"(value) : "xmm" #N)
+    FILL(0);
+    FILL(1);
+    FILL(2);
+    FILL(3);
+    FILL(4);
+    FILL(5);
+    FILL(6);
+    FILL(7);
+    FILL(8);
+    FILL(9);
+    FILL(10);
+    FILL(11);
+    FILL(12);
+    FILL(13);
+    FILL(14);
+    FILL(15);
 }
 
 __attribute__((target("avx"))) static void save_avx(unsigned char *to)
 {
-#define SAVE(N) __asm__ volatile("vmovdqu %%ymm" #N ", (%0)" : : "r"(to + N * 32) : "memory");
-    SAVE(0)
-    SAVE(1)
-    SAVE(2) SAVE(3) SAVE(4) SAVE(5) SAVE(6) SAVE(7) SAVE(8) SAVE(9) SAVE(10) SAVE(11) SAVE(12) SAVE(13)
-        SAVE(14) SAVE(15)
+#define SAVE(N) __asm__ volatile("vmovdqu %%ymm" #N ", (%0)" : : "r"(to + N * 32) : "memory")
+    SAVE(0);
+    SAVE(1);
+    SAVE(2);
+    SAVE(3);
+    SAVE(4);
+    SAVE(5);
+    SAVE(6);
+    SAVE(7);
+    SAVE(8);
+    SAVE(9);
+    SAVE(10);
+    SAVE(11);
+    SAVE(12);
+    SAVE(13);
+    SAVE(14);
+    SAVE(15);
 }
 
 /* Before main, and before anything that uses these registers much. */
@@ -149,7 +173,7 @@ static void search_stub(char **addresses, unsigned char marker, char **arguments
         mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t *pages = (uint64_t *)(code + PAGE);
     fork_and_look_fn look = (fork_and_look_fn)(uintptr_t)code;
-    memcpy(code, fork_and_look, (size_t)(fork_and_look_end - fork_and_look));
+    memcpy(code, fork_and_look, (size_t)((uintptr_t)fork_and_look_end - (uintptr_t)fork_and_look));
     for (size_t i = 0; addresses[i]; i++)
         pages[i] = strtoul(addresses[i], NULL, 16);
     arguments[1] = "leave";
