@@ -326,7 +326,7 @@ test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, whic
 	PE_TEST="$(T)" tests/run $(B) lb
 
 test-long: ## what takes too long for `make test`: every suite with QEMU, a build on Debian 13
-test-long: all guest uml-kernel images languages playground $(CLIENTS) $(BROWSER_TEST) $(B)/.browser
+test-long: all guest uml-kernel images languages playground $(TEST_TOOLS)
 	$(ENGINES) tests/run --long $(B) "$$T"
 
 FUZZ_SECONDS := 60

@@ -28,11 +28,11 @@ ALLOWED = (
     (
         "Devices, buses and firmware in `/sys` and `/proc`; the names of block devices",
         """[-+]sys./block/* -sys./bus/* -sys./class/* -sys./power -sys./hypervisor -sys./fs/pstore -proc.fb
-        -proc.acpi -mount./proc/acpi ~mount./input -sysctl.dev.* ~sysctl.dev.tty.ldisc_autoload
+        -proc.acpi -mount./proc/acpi ~mount./dev/pe-shim ~mount./input -sysctl.dev.* ~sysctl.dev.tty.ldisc_autoload
         -sysctl.kernel.acpi_* -sysctl.kernel.bootloader_* -sysctl.kernel.io_delay_type -sysctl.kernel.panic_on_*
         -sysctl.kernel.unknown_nmi_panic -sys./kernel/boot_params -sys./kernel/iommu_groups
         -sysctl.kernel.real-root-dev -sysctl.kernel.timer_migration""",
-        "User Mode Linux has no hardware except for three disks (`ubd`) and a serial port.",
+        "User Mode Linux has no hardware except for disks (`ubd`), one of them its root, and a serial port.",
     ),
     (
         "Limits that the kernel derives from the size of its memory",
