@@ -123,7 +123,7 @@ $(B)/obj/lb/api/openapi.o: proto/openapi.json
 # ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----
 GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
-GUEST_SHARED := base/error.c base/buffer.c base/io.c base/utf8.c codec/flat.c codec/glob.c proto/path.c
+GUEST_SHARED := base/error.c base/buffer.c base/io.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/path.c
 pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_usage.c)
 pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) $(GUEST_SHARED)
 

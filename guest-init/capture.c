@@ -4,9 +4,12 @@
 #include "guest-init/capture.h"
 
 #include "base/utf8.h"
+#include "proto/combined.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #define READ_SIZE (64u * 1024u)
@@ -38,19 +41,43 @@ static void close_pipe(struct capture *capture)
     capture->fd = -1;
 }
 
-/* Keep bytes up to the limit, or up to the last character before it. So text stays text when it is
- * cut, and other bytes lose at most three more. */
+int capture_combine(struct capture *capture, int events, struct pe_buf *combined, struct pe_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = capture};
+    capture->combined = combined;
+    if (fcntl(capture->fd, F_SETPIPE_SZ, PIPE_BUF) < 0 ||
+        epoll_ctl(events, EPOLL_CTL_ADD, capture->fd, &event) < 0)
+        return pe_fail_errno(err, "preparing the pipe for %s for one write at a time", capture->name);
+    return 0;
+}
+
+int capture_end_combined(struct capture *capture, struct pe_error *err)
+{
+    return capture->combined ? pe_combined_finish(capture->combined, &capture->kept, &capture->held, err) : 0;
+}
+
+/* Drop the beginning of a character at the end, so that text stays text when it is cut. Other bytes
+ * lose at most three more. */
+static void cut(struct capture *capture)
+{
+    capture->truncated = true;
+    capture->held = 0;
+    capture->kept.size -= pe_utf8_unfinished_size(capture->kept.data, capture->kept.size);
+    fcntl(capture->fd, F_SETPIPE_SZ, PIPE_SIZE); /* the order of what is dropped does not matter */
+}
+
+/* Keep bytes up to the limit. */
 static int keep_bytes(struct capture *capture, const uint8_t *bytes, size_t size, struct pe_error *err)
 {
     if (capture->truncated)
         return 0;
-    size_t room = capture->limit - capture->kept.size;
-    if (pe_buf_append(&capture->kept, bytes, size < room ? size : room, err) < 0)
+    size_t room = capture->limit - capture->kept.size, added = size < room ? size : room;
+    if (pe_buf_append(&capture->kept, bytes, added, err) < 0 ||
+        (capture->combined &&
+         pe_combined_append(capture->combined, &capture->kept, added, &capture->held, err) < 0))
         return -1;
-    if (size > room) {
-        capture->truncated = true;
-        capture->kept.size -= pe_utf8_unfinished_size(capture->kept.data, capture->kept.size);
-    }
+    if (size > room)
+        cut(capture);
     return 0;
 }
 

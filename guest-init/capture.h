@@ -15,11 +15,24 @@ struct capture {
     size_t limit;     /* bytes to keep at most; later ones are read and dropped */
     struct pe_buf kept;
     bool truncated; /* bytes were dropped */
+
+    struct pe_buf *combined; /* gets the bytes that are kept, too; NULL: none */
+    size_t held;             /* proto/combined.h */
 };
 
 /* Make the pipe. The caller owns `*write_end`, and frees the capture, also after a failure. */
 int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
                  struct pe_error *err) PE_MUST_CHECK;
+
+/* Make the order visible in which a program writes to several streams, before it starts. Each pipe
+ * then holds one write at a time, provided that the program writes with O_DIRECT (pipe(2), "packet
+ * mode"), and the epoll descriptor `events` reports them in the order of these writes, each with a
+ * pointer to the capture, if one event is read at a time. `combined` gets the bytes in this order. */
+int capture_combine(struct capture *capture, int events, struct pe_buf *combined,
+                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Nothing follows: complete `combined`. */
+int capture_end_combined(struct capture *capture, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read once, without blocking. Returns 1 if there may be more to read, and 0 if the pipe is empty
  * or closed. */

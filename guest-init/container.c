@@ -166,13 +166,14 @@ static int open_stdin(struct pe_error *err)
     return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
 }
 
-static int send_descriptors(int channel, const int fds[SHIM_GIVEN_COUNT], struct pe_error *err)
+static int send_descriptors(int channel, enum shim_streams streams, const int fds[SHIM_GIVEN_COUNT],
+                            struct pe_error *err)
 {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
     } control = {0};
-    char byte = 0;
+    uint8_t byte = (uint8_t)streams;
     struct iovec vector = {.iov_base = &byte, .iov_len = 1};
     struct msghdr message = {.msg_iov = &vector,
                              .msg_iovlen = 1,
@@ -188,7 +189,7 @@ static int send_descriptors(int channel, const int fds[SHIM_GIVEN_COUNT], struct
                : pe_fail_errno(err, "sending the program to pe-shim");
 }
 
-int container_give_program(struct container *container, struct pe_error *err)
+int container_give_program(struct container *container, enum shim_streams streams, struct pe_error *err)
 {
     pe_autoclose int in = open_stdin(err);
     pe_autoclose int program = in < 0 ? -1 : open(GUEST_JOB "/program", O_RDONLY | O_CLOEXEC);
@@ -199,7 +200,7 @@ int container_give_program(struct container *container, struct pe_error *err)
     if (job_mounts_attach(container->shim_fd, err) < 0)
         return -1;
     const int given[SHIM_GIVEN_COUNT] = {[SHIM_GIVEN_STDIN] = in, [SHIM_GIVEN_PROGRAM] = program};
-    return send_descriptors(container->channel, given, err);
+    return send_descriptors(container->channel, streams, given, err);
 }
 
 /* PID 1 of a PID namespace ends only when everything else in it has ended (pid_namespaces(7)). */

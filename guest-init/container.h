@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "guest-init/capture.h"
+#include "guest-init/shim_record.h"
 
 #include <sys/types.h>
 
@@ -36,7 +37,8 @@ int container_start(struct container *container, const struct container_kind *ki
 
 /* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
  * executes. */
-int container_give_program(struct container *container, struct pe_error *err) PE_MUST_CHECK;
+int container_give_program(struct container *container, enum shim_streams streams,
+                           struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes of the container, wait until it is gone and close its descriptors. `container`
  * is CONTAINER_NONE then, which is allowed as the argument, too. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The content of the output archive: result, stdout, stderr, dir/... guest-init/archive.c writes
- * it, and guest-init/outputs.c finds the files. */
+/* The content of the output archive: result, stdout, stderr, perhaps combined, dir/... guest-init/archive.c
+ * writes it, and guest-init/outputs.c finds the files. */
 #include "guest-init/deliver.h"
 
 #include "base/cleanup.h"
@@ -18,6 +18,7 @@
 #define RESULT "result"
 #define STDOUT "stdout"
 #define STDERR "stderr"
+#define COMBINED "combined"
 #define PREFIX "dir/"
 
 static uint64_t less(uint64_t from, uint64_t amount)
@@ -30,12 +31,13 @@ static struct outputs_limits files_limits(const struct guest_job *job, const str
                                           uint64_t capacity)
 {
     uint64_t others = ARCHIVE_BLOCK + archive_cost(sizeof STDOUT, report->out.size) +
-                      archive_cost(sizeof STDERR, report->err.size) + archive_trailer_cost();
+                      archive_cost(sizeof STDERR, report->err.size) +
+                      archive_cost(sizeof COMBINED, report->combined.size) + archive_trailer_cost();
     return (struct outputs_limits){
         .globs = job->globs,
         .glob_count = job->glob_count,
         .entries = job->output_files,
-        .bytes = less(job->output_limit, report->out.size + report->err.size),
+        .bytes = less(job->output_limit, report->out.size + report->err.size + report->combined.size),
         .archive = less(capacity, others),
     };
 }
@@ -78,7 +80,8 @@ static int append_all(struct archive *archive, const struct exit_report *report,
 {
     if (append_text(archive, RESULT, result, err) < 0 ||
         append_text(archive, STDOUT, &report->out, err) < 0 ||
-        append_text(archive, STDERR, &report->err, err) < 0)
+        append_text(archive, STDERR, &report->err, err) < 0 ||
+        (report->has_combined && append_text(archive, COMBINED, &report->combined, err) < 0))
         return -1;
     for (size_t i = 0; i < outputs->count; i++)
         if (append_output(archive, outputs, &outputs->items[i], err) < 0)

@@ -54,4 +54,5 @@ void exit_report_free(struct exit_report *report)
 {
     pe_buf_free(&report->out);
     pe_buf_free(&report->err);
+    pe_buf_free(&report->combined);
 }

@@ -31,6 +31,8 @@ struct exit_report {
     uint64_t outputs_dropped;
     char reason[256];       /* only of EXIT_REPORT_VM_ERROR */
     struct pe_buf out, err; /* stdout and stderr, owned */
+    bool has_combined;
+    struct pe_buf combined; /* both in the order of their writes, owned */
 };
 
 /* Set status and reason after a failure of pe-init or the VM. The other members stay. */

@@ -54,6 +54,7 @@ static int parse_entry(const struct pe_flat_entry *entry, struct guest_job *job,
     if (!strcmp(entry->key, "output"))
         return add_glob(job, entry->value, err);
     job->new_container |= !strcmp(entry->key, "new_container");
+    job->combined |= !strcmp(entry->key, "combined");
     job->prewarm |= !strcmp(entry->key, "prewarm");
     return 0;
 }

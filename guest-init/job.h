@@ -21,14 +21,15 @@ struct guest_job {
     uint64_t output_files;  /* entries below the output folder */
     uint64_t scratch_bytes; /* size of the tmpfs behind everything writable */
     bool new_container;     /* the prepared container does not fit this job */
+    bool combined;          /* keep both streams in one buffer as well */
     bool prewarm;           /* in a preparation: make a second container for prewarming */
     char **globs;           /* owned; globs of the files to send */
     size_t glob_count;      /* 0: send all files */
 };
 
-/* Decode the text of a file `job`. All keys are required except `output`, `new_container` and
- * `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is wrong. The caller frees `job`,
- * also after a failure. */
+/* Decode the text of a file `job`. All keys are required except `output`, `new_container`,
+ * `combined` and `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is wrong. The caller frees
+ * `job`, also after a failure. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free the globs and zero the struct. */

@@ -50,13 +50,13 @@ static void give_up(const char *what)
 }
 
 /* Wait for the program, as long as the VM waits for its job. */
-static void receive(int given[SHIM_GIVEN_COUNT])
+static enum shim_streams receive(int given[SHIM_GIVEN_COUNT])
 {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
     } control;
-    char byte;
+    uint8_t byte = 0;
     struct iovec vector = {.iov_base = &byte, .iov_len = 1};
     struct msghdr message = {.msg_iov = &vector,
                              .msg_iovlen = 1,
@@ -71,6 +71,15 @@ static void receive(int given[SHIM_GIVEN_COUNT])
         _exit(
             EXIT_CANNOT_EXECUTE); /* pe-init has closed the socket: there is no program for this container */
     memcpy(given, CMSG_DATA(header), SHIM_GIVEN_COUNT * sizeof(int));
+    return (enum shim_streams)byte;
+}
+
+/* pipe(2): O_DIRECT of the end for writing keeps writes apart. */
+static void write_packets(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
+        give_up("keeping the writes of the program apart");
 }
 
 static void become_program(void) __attribute__((noreturn));
@@ -78,7 +87,10 @@ static void become_program(void)
 {
     int given[SHIM_GIVEN_COUNT];
     struct program program;
-    receive(given);
+    if (receive(given) == SHIM_STREAMS_PACKETS) {
+        write_packets(STDOUT_FILENO);
+        write_packets(STDERR_FILENO);
+    }
     if (program_read(given[SHIM_GIVEN_PROGRAM], &program) < 0)
         give_up("reading the program");
     /* /work was mounted after this process was started, so its working directory is the folder

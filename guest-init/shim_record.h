@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
  * which keeps the bounds of messages. The shim sends records. pe-init sends one message of a byte
- * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file `program`
- * of the input. */
+ * (enum shim_streams) with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
+ * `program` of the input. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
 
 #include <stdint.h>
 
 #define SHIM_CHANNEL_FD 3
+
+/* How the program writes to its streams. */
+enum shim_streams {
+    SHIM_STREAMS_PLAIN,
+    SHIM_STREAMS_PACKETS, /* with O_DIRECT: each write is one of its own (guest-init/capture.h) */
+};
 
 enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };
 

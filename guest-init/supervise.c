@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Time limits until the program is executed, and until a killed container has ended. They are long
  * because a guest may be emulated on a busy machine. */
@@ -39,7 +41,9 @@ struct supervision {
     int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
     struct shim_record started, ended; /* kind 0: not received */
     uint64_t host_maps_refused;        /* before the program started */
-    struct cgroup_limits before;       /* the container's original limits (cgroup_limit_container) */
+    int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
+    struct pe_buf combined;
+    struct cgroup_limits before; /* the container's original limits (cgroup_limit_container) */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
@@ -111,25 +115,36 @@ static int milliseconds_until(uint64_t deadline_us)
     return now >= deadline_us ? 0 : (int)((deadline_us - now + 999) / 1000);
 }
 
+/* Read the stream that was written to first. Returns 1, or 0 if there is nothing to read. */
+static int read_first(const struct supervision *supervision, struct pe_error *err)
+{
+    struct epoll_event event;
+    if (epoll_wait(supervision->order, &event, 1, 0) != 1)
+        return 0;
+    return capture_read(event.data.ptr, err) < 0 ? -1 : 1;
+}
+
 /* Wait for the next event and handle it. poll(2) ignores negative descriptors, which are closed
  * streams. */
 static int step(struct supervision *supervision, struct pe_error *err)
 {
     enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, COUNT };
     struct container *container = supervision->container;
+    bool ordered = supervision->order >= 0;
     struct pollfd fds[COUNT] = {
         [SHIM] = {.fd = container->shim_fd, .events = POLLIN},
         [CHANNEL] = {.fd = supervision->channel_open ? container->channel : -1, .events = POLLIN},
-        [OUT] = {.fd = container->out.fd, .events = POLLIN},
-        [ERR] = {.fd = container->err.fd, .events = POLLIN},
+        [OUT] = {.fd = ordered ? supervision->order : container->out.fd, .events = POLLIN},
+        [ERR] = {.fd = ordered ? -1 : container->err.fd, .events = POLLIN},
         [INTERRUPT] = {.fd = supervision->stage < KILLED ? supervision->interrupt_fd : -1, .events = POLLIN},
     };
     if (poll(fds, COUNT, milliseconds_until(supervision->deadline_us)) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for the program");
     if (fds[CHANNEL].revents)
         read_records(supervision);
-    if ((fds[OUT].revents && capture_read(&container->out, err) < 0) ||
-        (fds[ERR].revents && capture_read(&container->err, err) < 0))
+    if (fds[OUT].revents && (ordered ? read_first(supervision, err) : capture_read(&container->out, err)) < 0)
+        return -1;
+    if ((fds[ERR].revents && capture_read(&container->err, err) < 0))
         return -1;
     if (fds[SHIM].revents)
         supervision->stage = ENDED;
@@ -154,7 +169,13 @@ static int supervise_to_end(struct supervision *supervision, struct pe_error *er
             return -1;
     read_records(supervision);
     struct container *container = supervision->container;
-    return drain(&container->out, err) < 0 || drain(&container->err, err) < 0 ? -1 : 0;
+    int more = supervision->order >= 0;
+    while (more > 0)
+        more = read_first(supervision, err);
+    if (more < 0 || drain(&container->out, err) < 0 || drain(&container->err, err) < 0 ||
+        capture_end_combined(&container->out, err) < 0 || capture_end_combined(&container->err, err) < 0)
+        return -1;
+    return 0;
 }
 
 static void settle_usage(const struct supervision *supervision, uint64_t go_us,
@@ -209,24 +230,44 @@ static void settle_streams(struct container *container, struct exit_report *repo
     container->out.kept = container->err.kept = (struct pe_buf){0};
 }
 
+static int give_program(struct supervision *supervision, bool combined, struct pe_error *err)
+{
+    struct container *container = supervision->container;
+    if (!combined)
+        return container_give_program(container, SHIM_STREAMS_PLAIN, err);
+    supervision->order = epoll_create1(EPOLL_CLOEXEC);
+    if (supervision->order < 0)
+        return pe_fail_errno(err, "watching the streams");
+    if (capture_combine(&container->out, supervision->order, &supervision->combined, err) < 0 ||
+        capture_combine(&container->err, supervision->order, &supervision->combined, err) < 0)
+        return -1;
+    return container_give_program(container, SHIM_STREAMS_PACKETS, err);
+}
+
 int supervise_program(struct container *container, const struct guest_job *job, uint64_t go_us,
                       int interrupt_fd, struct exit_report *report, struct pe_error *err)
 {
     struct supervision supervision = {.container = container,
                                       .timeout_us = job->timeout_ms * 1000,
                                       .channel_open = true,
+                                      .order = -1,
                                       .interrupt_fd = interrupt_fd,
                                       .host_maps_refused = host_maps_refused()};
     struct cgroup_usage usage;
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
-    int result =
-        container_give_program(container, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
+    int result = give_program(&supervision, job->combined, err) < 0 || supervise_to_end(&supervision, err) < 0
+                     ? -1
+                     : 0;
     cgroup_read_usage(container->kind->cgroup, &usage);
     settle_usage(&supervision, go_us, &usage, report);
     if (result == 0)
         result = settle_status(&supervision, &usage, report, err);
     settle_streams(container, report);
+    report->has_combined = job->combined;
+    report->combined = supervision.combined;
+    if (supervision.order >= 0)
+        close(supervision.order);
     return result;
 }

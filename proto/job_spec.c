@@ -263,6 +263,14 @@ static int parse_isolation(struct pe_json_reader *json, struct pe_job_spec *job,
     return 0;
 }
 
+static int parse_combined(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    if (is_other(json, "tf"))
+        return invalid(err, "combined", "must be true or false");
+    job->combined = pe_json_parse_bool(json);
+    return 0;
+}
+
 static const struct field {
     const char *name;
     int (*parse)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
@@ -274,6 +282,7 @@ static const struct field {
     {"timeout_ms", parse_timeout},
     {"outputs", parse_outputs},
     {"cache", parse_cache},
+    {"combined", parse_combined},
     {"isolation", parse_isolation},
 };
 
@@ -379,6 +388,8 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
     int failed = !json;
     if (!failed && job->cmd)
         failed |= json_object_set_new(json, "cmd", strings_to_json(job->cmd, job->cmd_count));
+    if (!failed && job->combined)
+        failed |= json_object_set_new(json, "combined", json_true());
     if (!failed && job->stdin_name)
         failed |= json_object_set_new(json, "stdin", json_string(job->stdin_name));
     if (!failed && job->output_count)

@@ -22,6 +22,7 @@ struct pe_job_spec {
     char **outputs;      /* globs (codec/glob.h) below /output; none: everything */
     size_t output_count;
     bool cache;                        /* the result may come from the cache */
+    bool combined;                     /* the result has stdout and stderr in one part as well */
     struct pe_isolation_set isolation; /* what the job demands; empty: any isolation will do */
 };
 

@@ -12,15 +12,16 @@
 #include <string.h>
 
 static const char *const kind_names[] = {"hello", "ready", "job", "result", "end", "cancel", "error"};
-static const char *const part_names[] = {"file", "stdout", "stderr"};
+static const char *const part_names[] = {"file", "stdout", "stderr", "combined"};
 
 enum {
     KIND_COUNT = sizeof kind_names / sizeof *kind_names,
     PART_KINDS = sizeof part_names / sizeof *part_names
 };
 
-/* The parts of a job are its files. The parts of a result are stdout, stderr and its files. */
-#define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 2)
+/* The parts of a job are its files. The parts of a result are stdout, stderr, both combined if
+ * the job wants it, and its files. */
+#define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 3)
 
 /* The first allocation of a list has room for this many parts: every result has stdout and stderr.
  */
@@ -126,7 +127,7 @@ static void append_parts(struct pe_json_writer *writer, const struct pe_parts *p
 
 static enum pe_part_kind parse_part_kind(struct pe_json_reader *reader)
 {
-    char name[8];
+    char name[16];
     int kind = 0;
     pe_json_parse_text(reader, name, sizeof name);
     while (kind < PART_KINDS && strcmp(part_names[kind], name) != 0)

@@ -41,7 +41,7 @@ enum pe_message_kind {
     PE_MESSAGE_ERROR,  /* worker: why there is no result. The slot is free again. */
 };
 
-enum pe_part_kind { PE_PART_FILE, PE_PART_STDOUT, PE_PART_STDERR };
+enum pe_part_kind { PE_PART_FILE, PE_PART_STDOUT, PE_PART_STDERR, PE_PART_COMBINED };
 
 /* One file or stream among the bytes that follow a message. */
 struct pe_part {

@@ -2,8 +2,8 @@
 /* Writing the plan of stages and reading their report. The guest's side is guest-init/stages.c. */
 #include "proto/stages.h"
 
-#include "base/utf8.h"
 #include "codec/flat.h"
+#include "proto/combined.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -121,16 +121,12 @@ static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struc
     return stage->ended ? 0 : malformed(err, "does not say how a stage ended");
 }
 
-/* Add bytes to a stream, and to `both` up to the last character that is complete. Its rest may arrive
- * after bytes of the other stream. */
 static int add_output(struct pe_stage_report *stage, struct pe_buf *stream, size_t *held,
                       struct pe_cursor bytes, struct pe_error *err)
 {
     if (pe_buf_append(stream, bytes.at, bytes.left, err) < 0)
         return -1;
-    size_t waiting = *held + bytes.left;
-    *held = pe_utf8_unfinished_size(stream->data, stream->size);
-    return pe_buf_append(&stage->both, stream->data + stream->size - waiting, waiting - *held, err);
+    return pe_combined_append(&stage->both, stream, bytes.left, held, err);
 }
 
 /* The end of a stage's stream. What the program wrote is kept as it is, unless it was killed. */
@@ -138,11 +134,10 @@ static int end_output(struct pe_stage_report *stage, struct pe_buf *stream, size
                       struct pe_error *err)
 {
     bool is_whole = stage->ended && (stage->end == PE_STAGE_EXITED || stage->end == PE_STAGE_SIGNALED);
-    size_t size = *held;
-    *held = 0;
     if (is_whole)
-        return pe_buf_append(&stage->both, stream->data + stream->size - size, size, err);
-    stream->size -= size;
+        return pe_combined_finish(&stage->both, stream, held, err);
+    stream->size -= *held;
+    *held = 0;
     return 0;
 }
 

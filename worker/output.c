@@ -15,6 +15,7 @@
 struct reader {
     struct archive *archive;
     struct output *output;
+    size_t streams; /* parts in front of the files */
 };
 
 static int refuse(struct pe_error *err, const char *what)
@@ -147,6 +148,23 @@ static int read_stream(struct reader *reader, const char *name, enum pe_part_kin
     return read_data(reader->archive, size, &reader->output->bytes, err);
 }
 
+/* Read the entry behind stderr, if it is the combined stream: returns 1. Any other entry is read by
+ * the caller: 0. */
+static int read_combined(struct reader *reader, const char *name, size_t size, mode_t mode,
+                         struct pe_error *err)
+{
+    struct output *output = reader->output;
+    if (output->parts.count != 2 || strcmp(name, "combined") != 0)
+        return 0;
+    if (!S_ISREG(mode) || size > PE_STDOUT_BYTES_MAX + PE_STDERR_BYTES_MAX)
+        return refuse(err, "the combined stream is not a file, or larger than both streams together");
+    if (pe_parts_add(&output->parts, PE_PART_COMBINED, NULL, size, 0, err) < 0 ||
+        read_data(reader->archive, size, &output->bytes, err) < 0)
+        return -1;
+    reader->streams++;
+    return 1;
+}
+
 static int read_file(struct reader *reader, const char *name, size_t size, mode_t mode, struct pe_error *err)
 {
     struct output *output = reader->output;
@@ -157,7 +175,8 @@ static int read_file(struct reader *reader, const char *name, size_t size, mode_
         return 0;
     if (!S_ISREG(mode))
         return refuse(err, "an entry is neither a file nor a directory");
-    if (output->parts.count >= PE_OUTPUT_FILES_MAX + 2u || size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
+    if (output->parts.count >= PE_OUTPUT_FILES_MAX + reader->streams ||
+        size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
         return refuse(err, "more files or bytes than allowed");
     /* Strict order also means that no name occurs twice. */
     const struct pe_part *last = &output->parts.items[output->parts.count - 1];
@@ -178,7 +197,8 @@ static int read_files(struct reader *reader, struct pe_error *err)
         int got = next_entry(reader, &name, &size, &mode, err);
         if (got <= 0)
             return got;
-        if (read_file(reader, name, size, mode, err) < 0)
+        int combined = read_combined(reader, name, size, mode, err);
+        if (combined < 0 || (!combined && read_file(reader, name, size, mode, err) < 0))
             return -1;
     }
     return refuse(err, "too many entries");
@@ -194,7 +214,7 @@ int output_read(const void *cpio, size_t size, struct output *output, struct pe_
         archive_read_open_memory(archive, cpio, size) != ARCHIVE_OK)
         return pe_fail(err, PE_ERR_INTERNAL, "libarchive: %s",
                        archive ? archive_error_string(archive) : "out of memory");
-    struct reader reader = {.archive = archive, .output = output};
+    struct reader reader = {.archive = archive, .output = output, .streams = 2};
     if (read_result(&reader, err) < 0 ||
         read_stream(&reader, "stdout", PE_PART_STDOUT, PE_STDOUT_BYTES_MAX, err) < 0 ||
         read_stream(&reader, "stderr", PE_PART_STDERR, PE_STDERR_BYTES_MAX, err) < 0)

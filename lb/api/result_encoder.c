@@ -40,11 +40,16 @@ static int append_cpio_head(struct pe_buf *out, size_t inode, const char *folder
     return pad_to_4(out, CPIO_HEADER + stored, err);
 }
 
+static const char *const part_names[] = {[PE_PART_FILE] = "file",
+                                         [PE_PART_STDOUT] = "stdout",
+                                         [PE_PART_STDERR] = "stderr",
+                                         [PE_PART_COMBINED] = "combined"};
+
 static int append_cpio_part(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
     size_t inode = encoder->part + 2; /* 1 is the entry `result` */
     if (part->kind != PE_PART_FILE) {
-        const char *name = part->kind == PE_PART_STDOUT ? "stdout" : "stderr";
+        const char *name = part_names[part->kind];
         return append_cpio_head(&encoder->out, inode, "", name, strlen(name), 0100644, part->size, err);
     }
     uint32_t mode = 0100000 | (part->mode & 0777 ? part->mode & 0777 : 0644);
@@ -56,9 +61,7 @@ static int append_cpio_part(struct result_encoder *encoder, const struct pe_part
 
 static int append_form_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    static const char *const names[] = {
-        [PE_PART_FILE] = "file", [PE_PART_STDOUT] = "stdout", [PE_PART_STDERR] = "stderr"};
-    const char *name = names[part->kind];
+    const char *name = part_names[part->kind];
     /* Browsers decode a part without a file name as UTF-8, and fail if it is not (Fetch, "multipart
      * form-data parser"). So stdout and stderr have one, too. */
     bool is_file = part->kind == PE_PART_FILE;

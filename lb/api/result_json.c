@@ -62,6 +62,8 @@ static int add_part(json_t *body, json_t *files, const struct pe_part *part, con
         return json_object_set_new(body, "stdout", bytes_to_json(bytes, (size_t)part->size));
     case PE_PART_STDERR:
         return json_object_set_new(body, "stderr", bytes_to_json(bytes, (size_t)part->size));
+    case PE_PART_COMBINED:
+        return json_object_set_new(body, "combined", bytes_to_json(bytes, (size_t)part->size));
     case PE_PART_FILE:
         return json_array_append_new(files, file_to_json(part, bytes));
     }

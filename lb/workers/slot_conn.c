@@ -204,17 +204,18 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     dispatch_soon(conn->context->dispatch);
 }
 
-/* The protocol prescribes stdout, stderr, then files, and no more bytes than the output limit of
- * a job. Returns what is wrong, or NULL. */
+/* The protocol prescribes stdout, stderr, perhaps both combined, then files, and no more bytes than the
+ * output limit of a job. Returns what is wrong, or NULL. */
 static const char *parts_fault(const struct pe_parts *parts)
 {
     if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)
         return "the parts of a result do not start with stdout and stderr";
-    if (parts->count > PE_OUTPUT_FILES_MAX + 2)
+    size_t streams = parts->count > 2 && parts->items[2].kind == PE_PART_COMBINED ? 3 : 2;
+    if (parts->count > PE_OUTPUT_FILES_MAX + streams)
         return "a result has too many parts";
-    for (size_t i = 2; i < parts->count; i++)
+    for (size_t i = streams; i < parts->count; i++)
         if (parts->items[i].kind != PE_PART_FILE)
-            return "a result has stdout or stderr twice";
+            return "a result has a stream twice";
     if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + RESULT_SLACK)
         return "a result is larger than the output limit of a job";
     return NULL;

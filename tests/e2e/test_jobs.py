@@ -154,6 +154,31 @@ def test_the_response_is_json_or_cpio_on_request(service):
     assert b"TRAILER!!!" in cpio.body, "no trailer"
 
 
+def test_both_streams_are_combined_in_the_order_of_their_writes_on_request(service):
+    code = (
+        "import os, random\nrandom.seed(19)\n"
+        "for i in range(2000): os.write(random.choice((1, 2)), b'%d ' % i)\n"
+        "os.write(1, b'x' * 20000); os.write(2, b'y\\xc3'); os.write(1, b'z'); os.write(2, b'\\xa9')"
+    )
+    wanted = "".join(f"{i} " for i in range(2000)) + "x" * 20000 + "yz\u00e9"
+    job = {"image": "python:3", "timeout_ms": 60000, "cmd": ["python3", "-c", code]}
+    result = service.post(job={**job, "combined": True}, accept="application/json").json()
+    assert result["combined"] == wanted
+    assert len(result["stdout"]) + len(result["stderr"]) == len(wanted)
+    assert "combined" not in service.post(job=job, accept="application/json").json()
+
+
+def test_the_combined_stream_has_what_is_kept_of_both_when_they_are_too_long(service):
+    script = (
+        "for i in 1 2 3; do yes out | head -n 100000; yes err | head -n 100000 >&2; done; echo end"
+    )
+    job = service.run(script, combined=True, timeout_ms=60000)
+    assert job.stdout_truncated and job.stderr_truncated and job.exit_code == 0
+    assert len(job.combined) == len(job.stdout) + len(job.stderr) == 2 << 20
+    first = (b"out\n" * 100000, b"err\n" * 100000)
+    assert job.combined.startswith(b"".join(first) + first[0])
+
+
 def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
     for line, words in [
         ("#!/bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),

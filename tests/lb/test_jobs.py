@@ -8,7 +8,7 @@ import threading
 import time
 
 from fixtures.http_client import BOUNDARY, JOB, job_body, read_cpio
-from fixtures.stand_in_worker import Closed, Slot, connect
+from fixtures.stand_in_worker import RESULT, Closed, Slot, connect
 from fixtures.waiting import Background, eventually
 
 
@@ -134,6 +134,32 @@ def test_a_json_result_has_text_where_it_is_utf_8_and_base64_where_not(balancer)
             "name_base64": base64.b64encode(b"bad\xffname").decode(),
         },
         {"name": "\u00e9", "size": 1, "text": "y"},
+    ]
+
+
+def test_the_combined_stream_is_a_part_of_its_own_in_every_form(balancer):
+    _, slot = balancer.worker()
+    parts = [{"kind": kind, "size": 1} for kind in ("stdout", "stderr")]
+    parts += [{"kind": "combined", "size": 2}, {"kind": "file", "name": "f", "size": 1}]
+    forms = {}
+    for accept in "multipart/form-data", "application/json", "application/x-cpio":
+        pending = Background(balancer.post, accept=accept, job={**JOB, "combined": True})
+        job, _ = slot.take_job()
+        assert job["job"]["combined"] is True
+        slot.send_message(type="result", id=job["id"], result=RESULT, parts=parts)
+        slot.send_bytes(b"oeeof")
+        slot.send_message(type="end", id=job["id"])
+        slot.ready()
+        forms[accept] = pending.done()
+    assert forms["multipart/form-data"].form()[3:] == [
+        ("combined", "combined", b"eo"),
+        ("file", "f", b"f"),
+    ]
+    assert forms["application/json"].json()["combined"] == "eo"
+    entries = read_cpio(forms["application/x-cpio"].body)
+    assert [(name, data) for name, _, data in entries[3:]] == [
+        (b"combined", b"eo"),
+        (b"files/f", b"f"),
     ]
 
 

@@ -91,6 +91,7 @@ def test_an_invalid_job_is_422_and_names_the_field(balancer):
         ({"outputs": ["a//y"]}, "empty component"),
         ({"outputs": ["a/"]}, "'folder/**'"),
         ({"cache": 1}, "cache"),
+        ({"combined": "yes"}, "combined"),
         ({"stdin": "missing"}, "stdin"),
         ({"sdtin": "x"}, "sdtin"),
         ({"cmd": ["a\0b"]}, "cmd"),

@@ -22,7 +22,7 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     pe_autojobspec struct pe_job_spec again;
     const char *json = "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
                        "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false,"
-                       "\"isolation\":[\"kernel\",\"hardware\"]}";
+                       "\"combined\":true,\"isolation\":[\"kernel\",\"hardware\"]}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
     pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
     assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
@@ -34,6 +34,7 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_int_equal(again.timeout_ms, 2500);
     assert_string_equal(again.outputs[0], "*.o");
     assert_false(again.cache);
+    assert_true(again.combined);
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_HARDWARE));
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_KERNEL));
     assert_false(pe_isolation_accepted(again.isolation, PE_ISOLATION_EMULATION));
@@ -49,6 +50,7 @@ static void the_least_job_gets_the_defaults(void **state)
     assert_null(job.cmd);
     assert_int_equal(job.timeout_ms, PE_TIMEOUT_MS_DEFAULT);
     assert_true(job.cache);
+    assert_false(job.combined);
     assert_true(pe_isolation_accepted(job.isolation, PE_ISOLATION_UNKNOWN));
 }
 

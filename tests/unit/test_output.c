@@ -67,6 +67,38 @@ static void a_complete_output_is_read(void **state)
     assert_memory_equal(output.bytes.data, "outbytes", 8);
 }
 
+static void a_combined_stream_may_follow_stderr_and_nothing_else(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autobuf struct pe_buf cpio = {0}, twice = {0}, late = {0}, linked = {0}, large = {0};
+    autooutput struct output output;
+    append_head(&cpio);
+    append_file(&cpio, "combined", "both");
+    append_file(&cpio, "dir/x", "1");
+    append_trailer(&cpio);
+    assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
+    assert_int_equal(output.parts.count, 4);
+    assert_int_equal(output.parts.items[2].kind, PE_PART_COMBINED);
+    assert_memory_equal(output.bytes.data, "outboth1", 8);
+    append_head(&twice);
+    append_file(&twice, "combined", "");
+    append_file(&twice, "combined", "");
+    refused(&twice, "path is not allowed");
+    append_head(&late);
+    append_file(&late, "dir/x", "");
+    append_file(&late, "combined", "");
+    refused(&late, "path is not allowed");
+    append_head(&linked);
+    put(&linked, "combined", S_IFLNK | 0777, "/etc/passwd", 11);
+    refused(&linked, "not a file");
+    append_head(&large);
+    assert_int_equal(pe_buf_reserve(&large, 3 << 20, &err), 0);
+    static const char zeroes[(2 << 20) + 1];
+    put(&large, "combined", S_IFREG | 0644, zeroes, sizeof zeroes);
+    refused(&large, "larger than both");
+}
+
 static void the_first_entries_must_be_result_stdout_and_stderr(void **state)
 {
     (void)state;
@@ -189,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_complete_output_is_read),
+        cmocka_unit_test(a_combined_stream_may_follow_stderr_and_nothing_else),
         cmocka_unit_test(the_first_entries_must_be_result_stdout_and_stderr),
         cmocka_unit_test(entries_that_are_no_plain_file_below_dir_are_refused),
         cmocka_unit_test(a_name_that_occurs_twice_is_refused),
