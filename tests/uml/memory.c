@@ -119,12 +119,13 @@ static void fill_with_zeroes(void)
         memset(area(256, MAP_PRIVATE), 0, 256 * PAGE);
 }
 
-/* Ask for a page now and then, for a minute. */
+/* Ask for a page now and then, and compute in between. */
 static void grow_slowly(void)
 {
-    for (int i = 0; i < 6000; i++) {
+    for (;;) {
+        for (volatile int i = 0; i < 3000000; i++)
+            ;
         *area(1, MAP_SHARED) = 1;
-        usleep(10000);
     }
 }
 

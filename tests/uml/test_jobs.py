@@ -4,10 +4,10 @@ import concurrent.futures
 import os
 import signal
 
-from fixtures import engine, processes
+from fixtures import engine
 from fixtures.paths import UML_KERNEL
 from fixtures.service import Service
-from fixtures.waiting import eventually
+from uml.guest_processes import kernels, wait_until_one_computes
 from uml.programs import program
 
 
@@ -45,25 +45,14 @@ def test_seccomp_mode_is_an_engine_of_its_own_and_runs_the_same_programs():
         service.end()
 
 
-def computes(service):
-    """Whether a process of a guest has used half a second of CPU time, as no warm-up does."""
-    for pid in processes.descendants(service.worker.process.pid):
-        if processes.command_name(pid).startswith("uml-userspace"):
-            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-                if int(file.read().rsplit(")", 1)[1].split()[11]) > 50:
-                    return True
-    return False
-
-
 def test_a_guest_whose_kernel_fails_is_reported_with_what_its_kernel_said():
     service = Service(*engine.OPTIONS, slots=1)
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = pool.submit(service.run, "while :; do :; done")
-            eventually(lambda: computes(service), "a process of the guest computes")
-            for pid in processes.descendants(service.worker.process.pid):
-                if " mem=" in processes.command_line(pid):
-                    os.kill(pid, signal.SIGBUS)
+            wait_until_one_computes(service)
+            for pid in kernels(service):
+                os.kill(pid, signal.SIGBUS)
             job = running.result()
         assert job.status == "vm_error"
         assert "Kernel panic - not syncing: Kernel mode signal 7" in job.reason, job

@@ -5,9 +5,9 @@ import concurrent.futures
 import contextlib
 import resource
 
-from fixtures import engine, processes
+from fixtures import engine
 from fixtures.service import Service
-from fixtures.waiting import eventually
+from uml.guest_processes import user_processes, wait_until_one_computes
 from uml.programs import program
 
 
@@ -20,10 +20,9 @@ def run(service, *arguments, **settings):
 
 def refuse_memory(service):
     """Let the host refuse more memory to the processes of guests, not to the guests' kernels."""
-    for pid in processes.descendants(service.worker.process.pid):
-        if processes.command_name(pid).startswith("uml-userspace"):
-            with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+    for pid in user_processes(service):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
 
 
 def test_the_worker_says_how_many_mappings_the_host_allows(service):
@@ -61,8 +60,8 @@ def test_a_process_that_the_host_refuses_memory_is_reported_with_the_cause():
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = pool.submit(run, service, "slowly")
-            service.wait_until_running()
-            eventually(lambda: refuse_memory(service) or running.done(), "the end of the job")
+            wait_until_one_computes(service)
+            refuse_memory(service)
             job = running.result()
         assert (job.status, job.exit_code) == ("vm_error", None), job.fields
         assert "vm.max_map_count" in job.fields["reason"]

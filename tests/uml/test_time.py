@@ -5,19 +5,14 @@ import os
 import signal
 import time
 
-from fixtures import engine, processes
+from fixtures import engine
 from fixtures.service import Service
 from fixtures.waiting import eventually
+from uml.guest_processes import kernels
 from uml.programs import program
 
 # CPU time is counted from the fork of the process that becomes the program, wall time from its start.
 BEFORE_START_MS = 100
-
-
-def kernels(service):
-    """The guests' kernels. Their processes are below them."""
-    below = processes.descendants(service.worker.process.pid)
-    return [pid for pid in below if " mem=" in processes.command_line(pid)]
 
 
 def test_a_program_that_computes_uses_user_time(service):
