@@ -8,6 +8,8 @@ int pe_combined_append(struct pe_buf *combined, const struct pe_buf *stream, siz
                        struct pe_error *err)
 {
     size_t waiting = *held + added;
+    if (waiting == 0)
+        return 0; /* the stream may have no memory yet */
     *held = pe_utf8_unfinished_size(stream->data, stream->size);
     return pe_buf_append(combined, stream->data + stream->size - waiting, waiting - *held, err);
 }

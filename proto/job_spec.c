@@ -219,7 +219,7 @@ static int parse_outputs(struct pe_json_reader *json, struct pe_job_spec *job, s
         return -1;
     for (size_t i = 0; i < job->output_count; i++) {
         char shown[96];
-        const char *glob = job->outputs[i], *fault = glob_fault(glob);
+        const char *glob = job->outputs[i] ? job->outputs[i] : "", *fault = glob_fault(glob);
         if (fault)
             return pe_fail(err, PE_ERR_INVALID, "field 'outputs': the glob '%s' %s",
                            pe_path_printable(glob, strlen(glob), shown, sizeof shown), fault);
