@@ -73,6 +73,10 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
         clone ? "off" : "on", fd_list_add(list, clone ? origin->memory_fd : vm->memory_fd));
 }
 
+/* Bound on translated code; QEMU's default is 1 GiB. When it is full, QEMU discards everything and translates
+ * again what it needs. `gcc hello` needs 110 MiB; see docs/vms.md. */
+#define TRANSLATIONS_MIB "512"
+
 /* The machine has no device that a job does not need. graphics=off is missing on purpose: with it
  * the firmware prints to the serial port. */
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
@@ -92,7 +96,7 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "-bios");
     add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
     add(args, "-accel");
-    add(args, "%s", kvm ? "kvm" : "tcg,thread=single");
+    add(args, "%s", kvm ? "kvm" : "tcg,thread=single,tb-size=" TRANSLATIONS_MIB);
     add(args, "-cpu");
     add(args, "%s%s", kvm ? "host" : "max,la57=off", host->cpu_flags);
     add(args, "-smp");
