@@ -209,6 +209,16 @@ def a_job_sent_with_curl_runs_in_a_vm_of_the_hardened_worker():
     report(f"# on the engine {engines}")
 
 
+def the_hardened_worker_has_every_protection_that_the_kernel_has():
+    missing = sh("journalctl -u pe-worker.service -o cat | grep 'the jail has no' || true")
+    # Linux 6.1 has an older version of Landlock.
+    others = [line for line in missing.splitlines() if "no Landlock for " not in line]
+    assert not others, others
+    pid = sh("pgrep -x qemu-system-x86 | tail -1").strip()
+    cgroup = sh(f"cat /proc/{pid}/cgroup")
+    assert "/pe-worker.service/pe-vm-" in cgroup, cgroup
+
+
 def stopping_pe_worker_waits_for_its_job_and_leaves_nothing():
     box = []
     thread = threading.Thread(
@@ -237,6 +247,7 @@ SCENARIOS = [
     a_reload_of_pe_lb_reads_the_tokens_again,
     pe_worker_starts_as_the_operations_page_says_and_joins,
     a_job_sent_with_curl_runs_in_a_vm_of_the_hardened_worker,
+    the_hardened_worker_has_every_protection_that_the_kernel_has,
     stopping_pe_worker_waits_for_its_job_and_leaves_nothing,
     stopping_pe_lb_ends_it_in_order_and_no_unit_has_failed,
 ]
