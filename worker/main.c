@@ -43,6 +43,7 @@ struct settings {
     bool doctor, die_with_parent, probe_again, new_containers, uml_seccomp;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
+    char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
     struct pe_buf token;
 };
@@ -167,8 +168,18 @@ static int check_file(const char *path, const char *remedy, struct pe_error *err
     return pe_fail_context(err, "%s", remedy);
 }
 
+/* A VMM has another working directory, so it needs an absolute path. A program that does not exist is an
+ * error when its engine is tried. */
+static void resolve(const char **path, char absolute[PATH_MAX])
+{
+    if (realpath(*path, absolute))
+        *path = absolute;
+}
+
 static int find_files(struct settings *settings, struct pe_error *err)
 {
+    resolve(&settings->qemu, settings->qemu_path);
+    resolve(&settings->cloud_hypervisor, settings->cloud_hypervisor_path);
     if (use_default_path(&settings->store, "images", settings->store_path, sizeof settings->store_path, err) <
             0 ||
         use_default_path(&settings->kernel, "guest/vmlinux", settings->kernel_path,

@@ -64,8 +64,11 @@ int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *
         return -1;
     if (chmod(base, 0711) < 0)
         return pe_fail_errno(err, "cannot change the mode of %s", base);
-    remove_stale(base);
-    snprintf(path, size, "%s/" PREFIX "%d", base, (int)getpid());
+    pe_autofree char *absolute = realpath(base, NULL);
+    if (!absolute)
+        return pe_fail_errno(err, "cannot find the folder %s", base);
+    remove_stale(absolute);
+    snprintf(path, size, "%s/" PREFIX "%d", absolute, (int)getpid());
     if (mkdir(path, 0711) < 0)
         return pe_fail_errno(err, "cannot create the folder %s", path);
     return 0;

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* Create the run directory `base`/worker-<pid>, and `base` itself, and write its path to `path`.
+/* Create the run directory `base`/worker-<pid>, and `base` itself, and write its absolute path to `path`.
  * Run directories of workers that no longer exist are removed. The mode is 0711, because VMMs that
  * run as other users have sockets below it. Fails with PE_ERR_INTERNAL. */
 int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
