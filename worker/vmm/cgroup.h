@@ -36,6 +36,7 @@ struct cgroup_base {
  * characters), else it is "". */
 void cgroup_base_open(struct cgroup_base *base, char why[CGROUP_CONTROLLERS][200]);
 
+/* Close the folders. */
 void cgroup_base_close(struct cgroup_base *base);
 
 /* Remove the cgroups of VMs whose owner no longer exists. */
