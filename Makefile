@@ -273,6 +273,7 @@ $(B)/bench/lb-%: bench/lb-tools/%.c bench/lb-tools/connection.h $(FLAGS) | $(B)/
 VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(B)/tests-vmm/confined $(GUEST)/vmm-test \
 	$(GUEST)/reach $(GUEST)/like-docker
 VMM := $(call obj,$(call src,worker/vmm))
+$(B)/tests-vmm/walk: $(B)/obj/tests/vmm/walk_jail.o
 $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(VMM) $(BASE) $(CODEC) $(PROTO)
 	$(call link,-lcurl -ljansson -lcrypto)
 # What `confined` starts in the place of a VMM, and what takes rights away. They are static like the
