@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
+from fixtures import processes
 from fixtures.confined import AS_NOBODY, LIKE_DOCKER
-from fixtures.vmm import assert_all_ok, cgroups_of, processes_of
-from fixtures.waiting import eventually
+from fixtures.vmm import assert_all_ok, cgroups_of
 
 LIMITS = ("memory limit", "process limit", "CPU limit")
 
@@ -40,8 +40,9 @@ def test_nothing_is_mounted_and_no_cgroup_is_left_after_a_kill(vmm):
         with open("/proc/self/mounts", encoding="utf-8") as file:
             assert file.read() == before
         assert bool(cgroups_of(holder.pid)) == limited
+        below = processes.descendants(holder.pid)
         holder.send_signal(signal.SIGKILL)
-    eventually(lambda: not processes_of(run_dir), "the VMM ends")
+    processes.wait_until_gone(below, "VMMs")
     subprocess.run(vmm.command("jail", "qemu", run_dir), check=True, stdout=subprocess.DEVNULL)
     assert not cgroups_of(holder.pid)
     assert not os.listdir(run_dir)
