@@ -327,7 +327,7 @@ int cgroup_entry_open(const struct cgroup_base *base, const char *name, struct c
 {
     char path[CGROUP_NAME_MAX + 16];
     *entry = CGROUP_ENTRY_NONE;
-    snprintf(path, sizeof path, "%s/cgroup.procs", name);
+    snprintf(path, sizeof path, "%s/tasks", name);
     for (int i = 0; name[0] && i < CGROUP_CONTROLLERS; i++) {
         if (base->folders[i] < 0 || (base->unified[i] && entry->unified >= 0))
             continue;
@@ -353,6 +353,9 @@ void cgroup_entry_close(struct cgroup_entry *entry)
     *entry = CGROUP_ENTRY_NONE;
 }
 
+/* A write to cgroup.procs takes milliseconds, in which the kernel waits until no thread forks or ends. It
+ * does not wait if a thread moves itself by writing 0 to `tasks`, and this process has only one (since
+ * Linux 5.6, cgroup_procs_write_start in kernel/cgroup/cgroup.c). */
 int cgroup_enter(const struct cgroup_entry *entry)
 {
     for (int i = 0; i < CGROUP_CONTROLLERS; i++)
