@@ -5,17 +5,12 @@ import subprocess
 
 import pytest
 
-from fixtures.confined import AS_NOBODY
+from fixtures.confined import AS_NOBODY, NAMESPACES
 from fixtures.paths import program
 
 PROTECTIONS = (
     "own user",
-    "mount namespace",
-    "PID namespace",
-    "IPC namespace",
-    "UTS namespace",
-    "network namespace",
-    "root directory",
+    *NAMESPACES,
     "Landlock for files",
     "seccomp filter",
     "memory limit",

@@ -3,21 +3,11 @@
 import pytest
 
 from fixtures import engine
-from fixtures.confined import AS_NOBODY, LIKE_DOCKER
+from fixtures.confined import AS_NOBODY, LIKE_DOCKER, NAMESPACES
 from fixtures.vmm import NOBODY
 from fixtures.waiting import eventually
 
 pytestmark = pytest.mark.each_engine
-
-# Each of these needs CAP_SYS_ADMIN.
-NAMESPACES = (
-    "mount namespace",
-    "PID namespace",
-    "IPC namespace",
-    "UTS namespace",
-    "network namespace",
-    "root directory",
-)
 
 
 def says_missing(worker, protection):

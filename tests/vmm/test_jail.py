@@ -2,19 +2,11 @@
 """What a VMM that was taken over can reach. A program that tries it runs in the VMM's place."""
 import pytest
 
-from fixtures.confined import AS_NOBODY, LIKE_DOCKER, Reach
+from fixtures.confined import AS_NOBODY, LIKE_DOCKER, NAMESPACES, Reach
 from fixtures.vmm import NOBODY
 
 DRIVERS = ("qemu+tcg", "qemu+kvm", "cloud-hypervisor", "uml")
 CGROUP = {"memory limit", "process limit", "CPU limit"}
-NAMESPACES = {
-    "mount namespace",
-    "PID namespace",
-    "IPC namespace",
-    "UTS namespace",
-    "network namespace",
-    "root directory",
-}
 NO_CAPABILITIES = ["0000000000000000"]
 
 # Without a root directory and a PID namespace of its own, a VMM can find out which files and processes
