@@ -8,7 +8,8 @@ import tempfile
 import pytest
 
 from fixtures import engine, processes
-from fixtures.balancer import Balancer
+from fixtures.balancer import Balancer, Port
+from fixtures.certificates import make_certificate
 from fixtures.piston import Piston
 from fixtures.processes import Log
 from fixtures.registry import Registry
@@ -104,6 +105,25 @@ def start_balancer():
 
     yield start
     end_all(started)
+
+
+@pytest.fixture
+def start_tls_balancer(start_balancer, tmp_path):
+    """A function that starts a balancer that also listens with TLS, at its address `tls`."""
+    ports = []
+
+    def start(*options):
+        make_certificate("first.example", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
+        ports.append(Port())
+        tls = f"127.0.0.1:{ports[-1].number}"
+        files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
+        balancer = start_balancer("--listen-tls", tls, *files, *options)
+        balancer.tls = tls
+        return balancer
+
+    yield start
+    for port in ports:
+        port.close()
 
 
 @pytest.fixture

@@ -26,9 +26,17 @@ void exchange_leave(struct exchange *exchange)
     job_leave(&exchange->waiter);
 }
 
+void exchange_drop_result(struct exchange *exchange)
+{
+    exchange->has_result = false;
+    h2o_timeout_unlink(&exchange->tick_entry);
+    result_encoder_free(&exchange->encoder);
+}
+
 void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
     exchange_leave(exchange);
+    exchange_drop_result(exchange); /* a piece of it may be about to be sent, as a second reply */
     snprintf(exchange->log_status, sizeof exchange->log_status, "%s", problem->type);
     exchange->dialect->send_problem(exchange->req, problem);
 }

@@ -118,6 +118,10 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialec
 /* Leave the job, and wait for nothing any more. */
 void exchange_leave(struct exchange *exchange);
 
+/* Forget a result of which nothing was sent, and the piece of it that is to be sent at the end of
+ * this iteration of the loop. */
+void exchange_drop_result(struct exchange *exchange);
+
 /* Leave the job and reply with a problem, in the form of the dialect. The exchange may end inside
  * the call.
  * */

@@ -206,7 +206,5 @@ void exchange_on_lost(struct exchange *exchange)
         exchange_abort(exchange);
         return;
     }
-    exchange->has_result = false;
-    h2o_timeout_unlink(&exchange->tick_entry);
-    result_encoder_free(&exchange->encoder);
+    exchange_drop_result(exchange);
 }

@@ -9,7 +9,6 @@ import subprocess
 
 import pytest
 
-from fixtures.balancer import Port
 from fixtures.certificates import make_certificate
 from fixtures.http_client import FORM, JOB, Response, assert_refused, job_body, job_request
 from fixtures.stand_in_worker import Slot, WebSocket, connect
@@ -231,25 +230,6 @@ def tls_connect(where, protocols=("http/1.1",)):
 def certificate_names(where, name):
     with tls_connect(where) as sock:
         return name.encode() in sock.getpeercert(True)
-
-
-@pytest.fixture
-def start_tls_balancer(start_balancer, tmp_path):
-    """A function that starts a balancer that also listens with TLS, at its address `tls`."""
-    ports = []
-
-    def start(*options):
-        make_certificate("first.example", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
-        ports.append(Port())
-        tls = f"127.0.0.1:{ports[-1].number}"
-        files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
-        balancer = start_balancer("--listen-tls", tls, *files, *options)
-        balancer.tls = tls
-        return balancer
-
-    yield start
-    for port in ports:
-        port.close()
 
 
 def tls_post(where, files=()):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client or one worker, broken or hostile, neither takes the balancer down nor holds it up."""
+import json
+import subprocess
+
+from fixtures.stand_in_worker import Slot, image
+from fixtures.waiting import PATIENCE, Background, eventually
+
+RUNTIME = {"language": "c", "version": "14.2.0", "run": ["./a.out"]}
+EXECUTE = {"language": "c", "version": "*", "files": [{"name": "a.c", "content": "int x;"}]}
+
+
+def execute(balancer):
+    """A request to Piston's API."""
+    return balancer.request(
+        "POST", "/api/v2/execute", json.dumps(EXECUTE), {"Content-Type": "application/json"}
+    )
+
+
+# ---- replies ----
+
+
+def test_a_failed_vm_that_is_reported_at_once_is_one_reply_to_a_piston_client(balancer):
+    registration, slot = balancer.worker(images=[{**image("gcc:14"), "piston": [RUNTIME]}])
+    for _ in range(2):
+        pending = Background(execute, balancer)
+        job, _ = slot.take_job()
+        with slot.at_once():  # the result and its end are handled in one iteration of the loop
+            slot.answer(job, status="vm_error", exit_code=None, reason="it broke")
+        response = pending.done()
+        assert response.status == 500
+        assert "it broke" in response.json()["message"]
+
+
+def test_a_failed_vm_that_is_reported_at_once_is_one_reply_over_http_2(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    registration, slot = balancer.worker(images=[{**image("gcc:14"), "piston": [RUNTIME]}])
+    url = f"https://{balancer.tls}/api/v2/execute"
+    head = "Content-Type: application/json"
+    for _ in range(2):
+        curl = subprocess.Popen(
+            ["curl", "-sk", "--http2", "-H", head, "-d", json.dumps(EXECUTE), url],
+            stdout=subprocess.PIPE,
+        )
+        job, _ = slot.take_job()
+        with slot.at_once():
+            slot.answer(job, status="vm_error", exit_code=None, reason="it broke")
+        assert "it broke" in json.loads(curl.communicate(timeout=PATIENCE)[0])["message"]
+
+
+# ---- jobs that wait for workers ----
+
+
+def test_a_worker_that_joins_starts_all_jobs_that_waited_for_its_image(start_balancer):
+    balancer = start_balancer("--gather-ms", "600000", "--queue-jobs", "2")
+    balancer.register("other", ["busybox:1.35"])
+    slots = [Slot(balancer.address), Slot(balancer.address)]  # they get jobs once h1 registers
+    balancer.wait_for(slots=2, ready=2)
+    pending = [
+        Background(balancer.post, job={"image": "gcc:14", "cmd": [str(i)]}) for i in range(4)
+    ]
+    balancer.wait_for(hosts=1)
+    eventually(lambda: balancer.metric("pe_requests_open") == 4, "all jobs wait")
+    balancer.register("h1")
+    for _ in range(2):
+        for slot in slots:
+            slot.answer(slot.take_job()[0], b"started")
+    for call in pending:
+        assert call.done().form()[1][2] == b"started"
