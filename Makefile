@@ -219,6 +219,7 @@ UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -l
 LB_CORE := $(call src,lb/core)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
+test_deadlines_SRC := lb/core/deadlines.c
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c

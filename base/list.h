@@ -54,6 +54,18 @@ static inline void list_remove(struct list *node)
     node->next = node->prev = NULL;
 }
 
+/* Move all nodes of one list to the end of another one. */
+static inline void list_move_all(struct list *from, struct list *to)
+{
+    if (from->next == from)
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 #define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 #define list_for_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
 

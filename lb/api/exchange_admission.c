@@ -393,10 +393,13 @@ static bool must_wait_for_workers(struct exchange *exchange)
 
 void exchanges_worker_changed(struct exchanges *exchanges)
 {
-    struct list *waiting = &exchanges->waiting_for_workers;
-    for (struct list *node = waiting->next, *next; node != waiting; node = next) {
-        struct exchange *exchange = list_entry(node, struct exchange, in_waiting_for_workers);
-        next = node->next;
+    struct list left; /* to be looked at; each goes back before a call that may end any of them */
+    list_init(&left);
+    list_move_all(&exchanges->waiting_for_workers, &left);
+    while (left.next != &left) {
+        struct exchange *exchange = list_entry(left.next, struct exchange, in_waiting_for_workers);
+        list_remove(&exchange->in_waiting_for_workers);
+        list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
         if (!exchanges->gathering || exchange->dialect->is_known(exchange))
             on_workers_known(exchange);
     }

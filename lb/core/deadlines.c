@@ -17,11 +17,15 @@ static void start_timer(struct deadlines *deadlines)
 static void on_expire(struct loop_timer *timer)
 {
     struct deadlines *deadlines = list_entry(timer, struct deadlines, timer);
+    struct list left; /* to be looked at; each goes back before a call that may end any of them */
     uint64_t now = pe_now_us();
     deadlines->running = false;
-    for (struct list *node = deadlines->watched.next, *next; node != &deadlines->watched; node = next) {
-        struct deadline *deadline = list_entry(node, struct deadline, in_watched);
-        next = node->next;
+    list_init(&left);
+    list_move_all(&deadlines->watched, &left);
+    while (left.next != &left) {
+        struct deadline *deadline = list_entry(left.next, struct deadline, in_watched);
+        list_remove(&deadline->in_watched);
+        list_append(&deadlines->watched, &deadline->in_watched);
         if (now >= deadline->at_us)
             deadline->on_passed(deadline);
     }
