@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -40,12 +41,26 @@ int serial_send(int serial, const char *line, struct pe_error *err)
     return pe_write_all(serial, text, (size_t)length, GUEST_SERIAL_DEVICE, err);
 }
 
+/* The longest sleep of a guest that waits. The counter behind its clock turns over (after 4.7 s if it is the
+ * ACPI timer), and the kernel has to read it twice in a turn, or loses time: its clock stands still for
+ * half a turn, and jobs seem to take no time at all. An idle kernel sleeps for almost half a turn, so
+ * that a host that is only a little late makes it lose a turn. Each wake-up reads the counter. */
+#define LONGEST_SLEEP_MS 1000
+
+static void wait_for_byte(int serial)
+{
+    struct pollfd wait = {.fd = serial, .events = POLLIN};
+    while (poll(&wait, 1, LONGEST_SLEEP_MS) == 0)
+        ;
+}
+
 /* Read one line of at most `size` - 1 bytes, without its newline. It is read byte by byte, because
  * the port is in raw mode; lines are short. */
 static int read_line(int serial, char *line, size_t size, struct pe_error *err)
 {
     for (size_t got = 0; got < size; got++) {
         ssize_t n = -1;
+        wait_for_byte(serial);
         while ((n = read(serial, line + got, 1)) < 0 && errno == EINTR)
             ;
         if (n <= 0)

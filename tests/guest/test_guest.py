@@ -81,6 +81,16 @@ def test_a_job_gets_its_inputs_and_returns_its_outputs(guest):
     assert 100 <= int(result.fields["max_rss_kib"]) <= 100000, result
 
 
+def test_the_clock_goes_on_after_the_host_did_not_run_the_vm_for_seconds(guest):
+    # More than four turns of the counter of the ACPI timer.
+    still_s = 20
+    script = "read a b </proc/uptime; sleep 0.2; read c d </proc/uptime; echo $a $c"
+    result = guest.shell(script, still_s=still_s)
+    before, after = map(float, result.stdout.split())
+    assert before > still_s, result
+    assert after - before >= 0.19 and result.seconds("wall_us") >= 0.2, result
+
+
 def test_only_outputs_that_match_a_glob_are_sent_or_counted(guest):
     script = """cd /output; mkdir -p plots/deep other; for f in a.o b.c plots/p.png plots/deep/q.png other/r.png
         do echo $f > $f; done; ln -s a.o b.o; ln -s b.c c.c"""

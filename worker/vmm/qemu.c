@@ -77,7 +77,8 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
  * again what it needs. `gcc hello` needs 110 MiB; see docs/vms.md. */
 #define TRANSLATIONS_MIB "512"
 
-/* The machine has no device that a job does not need. graphics=off is missing on purpose: with it
+/* The machine has no device that a job does not need, but the HPET, which is a clock that does not turn over
+ * every 4.7 s as the ACPI timer does (docs/vms.md). graphics=off is missing on purpose: with it
  * the firmware prints to the serial port. */
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
@@ -91,7 +92,7 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "-sandbox");
     add(args, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add(args, "-machine");
-    add(args, "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off%s",
+    add(args, "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off%s",
         spec->savable ? ",memory-backend=ram" : "");
     add(args, "-bios");
     add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
