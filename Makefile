@@ -224,6 +224,7 @@ test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_job_SRC := $(LB_CORE)
+test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
 	$(addprefix lb/core/,submission.c scheduler.c catalog.c)

@@ -238,9 +238,9 @@ int machine_await_ready(struct machine *machine, struct pe_error *err)
 
 static int vmm_ended(const struct machine *machine, struct pe_error *err)
 {
-    char line[256];
-    vm_last_log_line(&machine->vm, line, sizeof line);
-    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", line[0] ? ": " : "", line);
+    char words[VM_LAST_WORDS_MAX];
+    vm_last_words(&machine->vm, words);
+    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
 /* A line is complete: compare it. */

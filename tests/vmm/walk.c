@@ -100,9 +100,9 @@ static int read_line(const struct subject *subject, char *line, size_t size, str
             return pe_fail(err, PE_ERR_LOST, "the guest sends nothing");
         ssize_t n = wait[0].revents ? read(subject->vm.serial_fd, line + used, 1) : 0;
         if (n <= 0) {
-            char last[160];
-            vm_last_log_line(&subject->vm, last, sizeof last);
-            return pe_fail(err, PE_ERR_LOST, "the VM ended: %s", last);
+            char words[VM_LAST_WORDS_MAX];
+            vm_last_words(&subject->vm, words);
+            return pe_fail(err, PE_ERR_LOST, "the VM ended: %s", words);
         }
         if (line[used] == '\n') {
             line[used] = '\0';

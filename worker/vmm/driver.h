@@ -52,8 +52,7 @@ struct vmm_driver {
 
 /* ---- help for drivers ---- */
 
-/* Put the last line that the VMM printed in front of `err`, because it usually says why the VMM
- * ended. Returns -1. */
+/* Put what vm_last_words gives in front of `err`. Returns -1. */
 int vmm_explain(const struct vm *vm, struct pe_error *err);
 
 /* Open a file of the guest (kernel, initramfs) for reading. The caller owns the descriptor. Fails

@@ -93,9 +93,9 @@ static int await_ready(const struct vm_host *host, const struct vm *vm, struct p
                            deadline_ms / 1000);
         ssize_t bytes = wait[0].revents ? read(vm->serial_fd, heard + got, sizeof wanted - 1 - got) : 0;
         if (bytes <= 0 && wait[1].revents) {
-            char line[160];
-            vm_last_log_line(vm, line, sizeof line);
-            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", line[0] ? ": " : "", line);
+            char words[VM_LAST_WORDS_MAX];
+            vm_last_words(vm, words);
+            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
         }
         got += bytes > 0 ? (size_t)bytes : 0;
     }

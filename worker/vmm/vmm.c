@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/jail.h"
+#include "worker/vmm/last_words.h"
 #include "worker/vmm/process.h"
 #include "worker/vmm/run_dir.h"
 
@@ -134,25 +135,21 @@ void vm_sweep(const struct vm_host *host)
         cgroup_sweep(&host->jail->cgroups);
 }
 
-void vm_last_log_line(const struct vm *vm, char *text, size_t size)
+void vm_last_words(const struct vm *vm, char text[VM_LAST_WORDS_MAX])
 {
     char log[4096];
     /* The VMM writes with the same file offset. */
     off_t end = vm->log_fd < 0 ? 0 : lseek(vm->log_fd, 0, SEEK_CUR);
-    off_t start = end > (off_t)sizeof log - 1 ? end - (off_t)sizeof log + 1 : 0;
+    off_t start = end > (off_t)sizeof log ? end - (off_t)sizeof log : 0;
     ssize_t n = end > 0 ? pread(vm->log_fd, log, (size_t)(end - start), start) : 0;
-    log[n > 0 ? n : 0] = '\0';
-    while (n > 0 && (log[n - 1] == '\n' || log[n - 1] == '\r'))
-        log[--n] = '\0';
-    const char *line = n > 0 ? strrchr(log, '\n') : NULL;
-    snprintf(text, size, "%s", line ? line + 1 : log);
+    vmm_last_words(log, n > 0 ? (size_t)n : 0, text, VM_LAST_WORDS_MAX);
 }
 
 int vmm_explain(const struct vm *vm, struct pe_error *err)
 {
-    char line[256];
-    vm_last_log_line(vm, line, sizeof line);
-    return line[0] ? pe_fail_context(err, "%s", line) : -1;
+    char words[VM_LAST_WORDS_MAX];
+    vm_last_words(vm, words);
+    return words[0] ? pe_fail_context(err, "%s", words) : -1;
 }
 
 int vmm_open_file(const char *path, struct pe_error *err)

@@ -131,9 +131,10 @@ void vm_kill(struct vm *vm);
 /* Close both files. Harmless on VM_SNAPSHOT_NONE, which it leaves behind. */
 void vm_snapshot_close(struct vm_snapshot *snapshot);
 
-/* Copy the last line that the VMM printed to `text`, which usually says why it ended; "" if it
- * printed nothing. */
-void vm_last_log_line(const struct vm *vm, char *text, size_t size);
+/* Copy to `text` the reason that the VMM printed last, which usually says why it ended
+ * (worker/vmm/last_words.h); "" if there is none. */
+#define VM_LAST_WORDS_MAX 512
+void vm_last_words(const struct vm *vm, char text[VM_LAST_WORDS_MAX]);
 
 /* Write the version of the VMM to `text`, e.g. "7.2.22". A snapshot depends on it. Fails with
  * PE_ERR_NOT_FOUND if the program is missing, with PE_ERR_INVALID if the version lacks something
