@@ -221,6 +221,7 @@ test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_deadlines_SRC := lb/core/deadlines.c
 test_engine_selection_SRC := worker/vmm/engine_selection.c
+test_guest_line_SRC := worker/guest_line.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_job_SRC := $(LB_CORE)

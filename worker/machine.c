@@ -6,12 +6,10 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/limits.h"
-#include "proto/path.h"
 #include "store/store.h"
 #include "worker/bundle.h"
 #include "worker/input.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -243,12 +241,8 @@ static int vmm_ended(const struct machine *machine, struct pe_error *err)
     return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
-/* A line is complete: compare it. */
-static int check_line(struct machine *machine, const char *expected, struct pe_error *err)
+static int check_line(const char *line, const char *expected, struct pe_error *err)
 {
-    char shown[200];
-    const char *line = pe_path_printable(machine->line, machine->line_size, shown, sizeof shown);
-    machine->line_size = 0;
     if (!strcmp(line, expected))
         return 1;
     if (!strncmp(line, "fail ", 5))
@@ -258,24 +252,11 @@ static int check_line(struct machine *machine, const char *expected, struct pe_e
 
 int machine_receive(struct machine *machine, const char *expected, struct pe_error *err)
 {
-    for (;;) {
-        char byte = 0;
-        ssize_t n = read(machine->vm.serial_fd, &byte, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return 0;
-        if (n <= 0)
-            return vmm_ended(machine, err);
-        if (byte == '\n')
-            return check_line(machine, expected, err);
-        if (byte == '\r')
-            continue;
-        if (machine->line_size == sizeof machine->line)
-            return pe_fail(err, PE_ERR_INTERNAL, "the guest sent a line of more than %zu bytes",
-                           sizeof machine->line);
-        machine->line[machine->line_size++] = byte;
-    }
+    char line[GUEST_LINE_MAX + 1];
+    int received = guest_line_read(machine->vm.serial_fd, &machine->line, line, err);
+    if (received > 0)
+        return check_line(line, expected, err);
+    return received < 0 && err->kind == PE_ERR_LOST ? vmm_ended(machine, err) : received;
 }
 
 int machine_go(struct machine *machine, struct pe_error *err)

@@ -8,6 +8,7 @@
 #include "proto/image.h"
 #include "proto/limits.h"
 #include "worker/config.h"
+#include "worker/guest_line.h"
 #include "worker/memfile.h"
 #include "worker/vmm/vmm.h"
 
@@ -21,8 +22,7 @@ struct machine {
     bool clone;                              /* it is a clone of a template */
     uint64_t started_us;                     /* on the clock of pe_now_us */
     uint64_t spawn_us, restore_us, ready_us; /* duration of the steps of that name (enum pe_step) */
-    char line[256];                          /* what has arrived of the guest's current line */
-    size_t line_size;
+    struct guest_line line;                  /* what the guest has sent of its current line */
 };
 
 #define MACHINE_NONE ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE})

@@ -51,10 +51,11 @@ static long time_left_ms(const struct ch_api *api)
 
 /* ---- waiting for the socket ---- */
 
+/* Nonblocking: a connection that the VMM does not accept must not hold up its slot. */
 static int accepts_connections(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
 }
