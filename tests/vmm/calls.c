@@ -95,7 +95,7 @@ static void check_snapshot(struct ch_api *api, const char *folder)
 
 int main(int argc, char **argv)
 {
-    autochapi struct ch_api api = {0};
+    autochapi struct ch_api api = CH_API_NONE;
     char version[64] = "";
     if (argc != 7)
         return 2;

@@ -3,7 +3,10 @@
 leaves nothing behind."""
 import os
 import signal
+import socket
 import subprocess
+
+import pytest
 
 from fixtures.vmm import assert_nothing_left, processes_of
 
@@ -116,6 +119,30 @@ def test_a_vmm_cannot_write_outside_its_folder_even_if_its_user_may(vmm):
     )
     assert "Error: " in said and target in said
     assert os.path.getsize(target) == 0
+
+
+def test_what_a_vmm_puts_in_its_folder_is_no_way_to_other_files_and_sockets(vmm):
+    secret, listener = os.path.join(vmm.folder, "secret"), os.path.join(vmm.folder, "other.sock")
+    with open(secret, "w", encoding="utf-8") as file:
+        file.write('{"only": "the owner may read this"}')
+    os.chmod(secret, 0o600)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(listener)
+        other.listen()
+        other.setblocking(False)
+        for call, name, target in (
+            ("vm.snapshot", "config.json", secret),
+            ("vm.snapshot", "state.json", secret),
+            ("vm.snapshot", "memory", secret),
+            ("vm.create", "serial.sock", listener),
+            ("vm.boot", "api.sock", listener),
+        ):
+            kind = "socket" if target == listener else "file"
+            said = f"{name} in the folder of a VM is not a {kind} of its own"
+            trap = {"STANDIN_NAME": name, "STANDIN_TARGET": target}
+            fault(vmm, "clone", f"link:{call}", ("error: ", said), **trap)
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_a_missing_or_different_program_is_not_accepted_as_cloud_hypervisor(vmm):

@@ -30,8 +30,11 @@ static void free_headers(struct curl_slist **list)
 int ch_api_begin(struct ch_api *api, const char *socket, int pidfd, uint64_t deadline_us,
                  struct pe_error *err)
 {
-    *api = (struct ch_api){
-        .curl = curl_easy_init(), .socket = socket, .pidfd = pidfd, .deadline_us = deadline_us};
+    *api = (struct ch_api){.curl = curl_easy_init(),
+                           .socket = socket,
+                           .socket_fd = -1,
+                           .pidfd = pidfd,
+                           .deadline_us = deadline_us};
     return api->curl ? 0 : pe_fail(err, PE_ERR_INTERNAL, "cannot initialise libcurl");
 }
 
@@ -39,7 +42,8 @@ void ch_api_free(struct ch_api *api)
 {
     if (api->curl)
         curl_easy_cleanup(api->curl);
-    api->curl = NULL;
+    pe_cleanup_close(&api->socket_fd);
+    *api = CH_API_NONE;
 }
 
 /* Milliseconds until the deadline, at least 1; 0 if the deadline has passed. */
@@ -52,24 +56,37 @@ static long time_left_ms(const struct ch_api *api)
 /* ---- waiting for the socket ---- */
 
 /* Nonblocking: a connection that the VMM does not accept must not hold up its slot. */
-static int accepts_connections(const char *path)
+static bool accepts_connections(const struct ch_api *api)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", api->address);
     return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+/* Returns 1 if the VMM accepts connections, and 0 if it does not yet. */
+static int try_socket(struct ch_api *api, struct pe_error *err)
+{
+    if (api->socket_fd < 0)
+        api->socket_fd = run_dir_open_socket(api->socket, err);
+    if (api->socket_fd < 0)
+        return err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+    run_dir_socket_address(api->socket_fd, api->address);
+    return accepts_connections(api);
 }
 
 int ch_api_await_socket(struct ch_api *api, struct pe_error *err)
 {
-    while (!accepts_connections(api->socket)) {
+    for (;;) {
         struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
+        int open = try_socket(api, err);
+        if (open)
+            return open < 0 ? -1 : 0;
         if (poll(&ended, 1, 1) > 0)
             return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended when it was started");
         if (!time_left_ms(api))
             return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor did not open its API socket in time");
     }
-    return 0;
 }
 
 /* ---- one call ---- */
@@ -93,7 +110,7 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
 {
     CURL *curl = api->curl;
     curl_easy_reset(curl); /* keeps the connection */
-    int wrong = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, api->socket) != CURLE_OK;
+    int wrong = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, api->address) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
     wrong |= curl_easy_setopt(curl, CURLOPT_PROXY, "") != CURLE_OK;

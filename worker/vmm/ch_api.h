@@ -11,6 +11,7 @@
 #define PE_WORKER_VMM_CH_API_H
 
 #include "base/error.h"
+#include "worker/vmm/run_dir.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -20,21 +21,27 @@
 #define CH_BODY_MAX 51200u
 
 struct ch_api {
-    void *curl;           /* owned: a libcurl handle, which keeps the connection open */
-    const char *socket;   /* borrowed: path of the socket */
-    int pidfd;            /* borrowed: readable when the VMM has ended */
-    uint64_t deadline_us; /* for all calls together, on the clock of pe_now_us */
+    void *curl;                        /* owned: a libcurl handle, which keeps the connection open */
+    const char *socket;                /* borrowed: path of the socket */
+    int socket_fd;                     /* owned: that socket, found by ch_api_await_socket; -1 before */
+    char address[RUN_DIR_ADDRESS_MAX]; /* where calls go: a path of socket_fd */
+    int pidfd;                         /* borrowed: readable when the VMM has ended */
+    uint64_t deadline_us;              /* for all calls together, on the clock of pe_now_us */
 };
 
 /* Prepare for calls to the VMM behind `socket`. Nothing is sent yet. Fails with PE_ERR_INTERNAL. */
 int ch_api_begin(struct ch_api *api, const char *socket, int pidfd, uint64_t deadline_us,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Close the connection. Harmless on a zeroed `api`. */
+/* An api of which ch_api_begin has not been called. */
+#define CH_API_NONE ((struct ch_api){.pidfd = -1, .socket_fd = -1})
+
+/* Close the connection. Harmless on CH_API_NONE. */
 void ch_api_free(struct ch_api *api);
 #define autochapi __attribute__((cleanup(ch_api_free)))
 
-/* Wait until a VMM that was just started accepts connections. */
+/* Wait until the VMM, which may have been started just now, accepts connections. Call it before the other
+ * calls: they go to the socket that it has found, whatever its name means later. */
 int ch_api_await_socket(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
 /* vmm.ping: get the version, e.g. "v53.0.0". */

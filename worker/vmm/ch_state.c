@@ -5,9 +5,11 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "worker/vmm/ch_config.h"
+#include "worker/vmm/run_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,20 +20,26 @@
 #define CONFIG_MAX (1u << 20)
 #define STATE_MAX (16u << 20)
 
-static int open_folder(const char *folder, struct pe_error *err)
+static int read_file(const char *folder, const char *name, size_t limit, struct pe_buf *content,
+                     struct pe_error *err)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : pe_fail_errno(err, "cannot open the folder %s", folder);
+    pe_autoclose int fd = run_dir_open_file(folder, name, err);
+    return fd < 0 ? -1 : pe_read_all(fd, limit, content, name, err);
+}
+
+static bool is_in(const char *folder, const char *name)
+{
+    pe_autoclose int at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return at >= 0 && faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int ch_state_pack(const char *folder, int state_fd, struct pe_error *err)
 {
     pe_autobuf struct pe_buf config = {0}, state = {0};
-    pe_autoclose int at = open_folder(folder, err);
-    if (at < 0 || pe_read_file(at, CH_CONFIG, CONFIG_MAX, &config, err) < 0 ||
-        pe_read_file(at, CH_STATE, STATE_MAX, &state, err) < 0)
+    if (read_file(folder, CH_CONFIG, CONFIG_MAX, &config, err) < 0 ||
+        read_file(folder, CH_STATE, STATE_MAX, &state, err) < 0)
         return -1;
-    if (faccessat(at, CH_RANGES, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (is_in(folder, CH_RANGES))
         return pe_fail(err, PE_ERR_INTERNAL,
                        "cloud-hypervisor wrote the memory of a snapshot to memory-ranges");
     char header[HEADER_MAX];
@@ -105,23 +113,26 @@ static int copy_extent(int from, int to, off_t start, off_t end, struct pe_error
     return 0;
 }
 
+/* The VMM still runs, and may change the file meanwhile: no byte behind its first size is copied. */
 int ch_state_copy_memory(const char *folder, int memory_fd, struct pe_error *err)
 {
-    pe_autoclose int at = open_folder(folder, err);
-    if (at < 0)
-        return -1;
-    pe_autoclose int from = openat(at, CH_MEMORY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat source, target;
-    if (from < 0 || fstat(from, &source) < 0 || fstat(memory_fd, &target) < 0)
-        return pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
+    pe_autoclose int from = run_dir_open_file(folder, CH_MEMORY, err);
+    if (from < 0)
+        return -1;
+    if (fstat(from, &source) < 0 || fstat(memory_fd, &target) < 0)
+        return pe_fail_errno(err, "cannot examine the memory of a VM in %s", folder);
     if (source.st_size != target.st_size)
         return pe_fail(err, PE_ERR_INTERNAL, "the memory file in %s has the wrong size", folder);
-    for (off_t end = 0;;) {
+    for (off_t end = 0; end < target.st_size;) {
         off_t start = lseek(from, end, SEEK_DATA);
-        if (start < 0)
-            return errno == ENXIO ? 0 : pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
-        end = lseek(from, start, SEEK_HOLE);
-        if (end < 0 || copy_extent(from, memory_fd, start, end, err) < 0)
-            return end < 0 ? pe_fail_errno(err, "cannot read the memory of a VM in %s", folder) : -1;
+        if (start < 0 && errno == ENXIO)
+            return 0;
+        end = start < 0 ? -1 : lseek(from, start, SEEK_HOLE);
+        if (end < 0)
+            return pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
+        if (copy_extent(from, memory_fd, start, end < target.st_size ? end : target.st_size, err) < 0)
+            return -1;
     }
+    return 0;
 }

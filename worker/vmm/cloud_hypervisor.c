@@ -160,12 +160,17 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
 
 static int connect_serial(struct vm *vm, struct pe_error *err)
 {
+    char path[SOCKET_PATH_MAX];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (path_in(vm, CH_SERIAL_SOCKET, address.sun_path, sizeof address.sun_path, err) < 0)
+    if (path_in(vm, CH_SERIAL_SOCKET, path, sizeof path, err) < 0)
         return -1;
+    pe_autoclose int port = run_dir_open_socket(path, err);
+    if (port < 0)
+        return -1;
+    run_dir_socket_address(port, address.sun_path);
     vm->serial_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (vm->serial_fd < 0 || connect(vm->serial_fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return pe_fail_errno(err, "cannot connect to the serial port %s", address.sun_path);
+        return pe_fail_errno(err, "cannot connect to the serial port %s", path);
     return 0;
 }
 
@@ -189,7 +194,7 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
     struct fd_list list = {0};
     struct ch_fds fds = {.memory = -1};
     char socket[SOCKET_PATH_MAX];
-    autochapi struct ch_api api = {0};
+    autochapi struct ch_api api = CH_API_NONE;
     pe_autoclose int initramfs = -1;
     pe_autoclose int kernel = vmm_open_file(host->kernel, err);
     if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
@@ -229,11 +234,11 @@ static int check_can_clone(struct ch_api *api, struct pe_error *err)
 static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
 {
     char socket[SOCKET_PATH_MAX];
-    autochapi struct ch_api api = {0};
+    autochapi struct ch_api api = CH_API_NONE;
     (void)host;
     if (path_in(vm, CH_API_SOCKET, socket, sizeof socket, err) < 0 ||
         ch_api_begin(&api, socket, vm->pidfd, pe_now_us() + VM_SAVE_MS * 1000ull, err) < 0 ||
-        check_can_clone(&api, err) < 0)
+        ch_api_await_socket(&api, err) < 0 || check_can_clone(&api, err) < 0)
         return -1;
     if (ch_api_pause(&api, err) < 0 || ch_api_snapshot(&api, vm->run_dir, err) < 0)
         return vmm_explain(vm, err);
@@ -266,7 +271,7 @@ static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
     struct fd_list list = {0};
     struct ch_fds fds = {.memory = fd_list_add(&list, snapshot->memory_fd)};
     char socket[SOCKET_PATH_MAX];
-    autochapi struct ch_api api = {0};
+    autochapi struct ch_api api = CH_API_NONE;
     if (add_pmem_files(&list, spec, &fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
         write_snapshot(host, spec, vm, snapshot->state_fd, &fds, err) < 0)
         return -1;
