@@ -53,6 +53,13 @@ def confinement(service):
     }
 
 
+@pytest.mark.only_with("qemu", "User Mode Linux shows the processor of the host, but no job can use this")
+def test_a_guest_has_a_processor_that_cannot_run_vms(service):
+    flags = service.run("grep -m1 ^flags /proc/cpuinfo").stdout.split()
+    assert b"lm" in flags, "the flags of a processor"
+    assert not {b"vmx", b"svm"} & set(flags)
+
+
 def test_a_prepared_container_confines_a_job_like_a_new_one(service, start_service):
     prepared = confinement(service)
     other = start_service("--new-containers", slots=1)

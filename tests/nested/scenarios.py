@@ -44,6 +44,8 @@ def vms_that_boot_run_jobs_under_kvm():
         host.expect_choice(r"qemu\+kvm\+boot \(asked for\)")
         host.expect_accel("kvm")
         host.expect_job()
+        flags = host.run("grep -m1 ^flags /proc/cpuinfo").stdout.split()
+        assert b"lm" in flags and b"svm" not in flags, "the guest cannot run VMs of its own"
 
 
 @lane("tcg")

@@ -140,7 +140,7 @@ class Vm:
         share = "off" if self.memory.named and not self.memory.shared else "on"
         argv = [QEMU, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                  "-machine", "q35,sata=off,smbus=off,i8042=off,hpet=off,usb=off,vmport=off,memory-backend=ram",
-                 "-bios", "qboot.rom", "-accel", "tcg,thread=single", "-cpu", "max,la57=off",
+                 "-bios", "qboot.rom", "-accel", "tcg,thread=single", "-cpu", "max,la57=off,vmx=off,svm=off",
                  "-smp", str(cpus["boot_vcpus"]),
                  "-m", f"{mib}M" + (f",slots=32,maxmem={mib + pmem_mib}M" if pmem else ""),
                  "-object", f"memory-backend-file,id=ram,size={mib}M,share={share},mem-path=/proc/self/fd/{self.memory.fd}",

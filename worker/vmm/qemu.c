@@ -77,6 +77,14 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
  * again what it needs. `gcc hello` needs 110 MiB; see docs/vms.md. */
 #define TRANSLATIONS_MIB "512"
 
+/* A guest has no use for VMs of its own, and what emulates them in KVM or QEMU is a large target for a guest
+ * that was taken over. Other architectures offer them only on request. */
+#if defined(__x86_64__)
+#define NO_NESTED_VMS ",vmx=off,svm=off"
+#else
+#define NO_NESTED_VMS ""
+#endif
+
 /* The machine has no device that a job does not need, but the HPET, which is a clock that does not turn over
  * every 4.7 s as the ACPI timer does (docs/vms.md). graphics=off is missing on purpose: with it
  * the firmware prints to the serial port. */
@@ -99,7 +107,7 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "-accel");
     add(args, "%s", kvm ? "kvm" : "tcg,thread=single,tb-size=" TRANSLATIONS_MIB);
     add(args, "-cpu");
-    add(args, "%s%s", kvm ? "host" : "max,la57=off", host->cpu_flags);
+    add(args, "%s%s%s", kvm ? "host" : "max,la57=off", NO_NESTED_VMS, host->cpu_flags);
     add(args, "-smp");
     add(args, "%u", spec->cpus);
 }
