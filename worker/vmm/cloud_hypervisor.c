@@ -11,7 +11,7 @@
  * pidfd and the serial port report.
  * - It never removes its sockets. They are in the VM's folder, which is removed as a whole.
  * - Clones share memory only if the template's RAM is a named file, mapped shared, that the clones
- * map privately, and only from v51 on. */
+ * map privately. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/job_spec.h"
@@ -33,12 +33,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* We need discarded writes on pmem (v20), a serial socket (v36), bzImage (v39) and errors as lists.
- * Older releases than this one have not been examined. */
-#define OLDEST_RELEASE 45u
-/* The first release that opens the file behind private memory read-only: its commit 2c2f5d243
- * (#7674). */
-#define CLONE_RELEASE 51u
+/* The first release in which `cpus.nested` hides AMD's SVM from guests (its commit f57b7c5b8). The option
+ * itself, which hides Intel's VMX, is as old as v50, and clones can share memory since v51 (2c2f5d243,
+ * #7674). */
+#define OLDEST_RELEASE 52u
 
 /* The longest path of a socket, with the NUL: unix(7). */
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)NULL)->sun_path)
@@ -210,27 +208,6 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
 
 /* ---- snapshots ---- */
 
-/* Parse the two numbers of a release: "v53.0" or "53.0.0". */
-static int parse_release(const char *text, unsigned *major, unsigned *minor, struct pe_error *err)
-{
-    if (sscanf(text + (text[0] == 'v'), "%u.%u", major, minor) == 2)
-        return 0;
-    return pe_fail(err, PE_ERR_MALFORMED, "'%.40s' is not a release of cloud-hypervisor", text);
-}
-
-static int check_can_clone(struct ch_api *api, struct pe_error *err)
-{
-    char version[VMM_VERSION_MAX];
-    unsigned major, minor;
-    if (ch_api_ping(api, version, sizeof version, err) < 0 || parse_release(version, &major, &minor, err) < 0)
-        return -1;
-    if (major >= CLONE_RELEASE)
-        return 0;
-    return pe_fail(err, PE_ERR_INVALID,
-                   "cloud-hypervisor v%u.%u cannot share the memory of a snapshot; v%u can", major, minor,
-                   CLONE_RELEASE);
-}
-
 static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
 {
     char socket[SOCKET_PATH_MAX];
@@ -238,7 +215,7 @@ static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, stru
     (void)host;
     if (path_in(vm, CH_API_SOCKET, socket, sizeof socket, err) < 0 ||
         ch_api_begin(&api, socket, vm->pidfd, pe_now_us() + VM_SAVE_MS * 1000ull, err) < 0 ||
-        ch_api_await_socket(&api, err) < 0 || check_can_clone(&api, err) < 0)
+        ch_api_await_socket(&api, err) < 0)
         return -1;
     if (ch_api_pause(&api, err) < 0 || ch_api_snapshot(&api, vm->run_dir, err) < 0)
         return vmm_explain(vm, err);
@@ -287,6 +264,14 @@ static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
 
 /* ---- version ---- */
 
+/* Parse the two numbers of a release: "v53.0". */
+static int parse_release(const char *text, unsigned *major, unsigned *minor, struct pe_error *err)
+{
+    if (sscanf(text + (text[0] == 'v'), "%u.%u", major, minor) == 2)
+        return 0;
+    return pe_fail(err, PE_ERR_MALFORMED, "'%.40s' is not a release of cloud-hypervisor", text);
+}
+
 static int ch_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
 {
     static const char before[] = "cloud-hypervisor ";
@@ -300,8 +285,10 @@ static int ch_version(const struct vm_host *host, char *text, size_t size, struc
     if (parse_release(line + strlen(before), &major, &minor, err) < 0)
         return -1;
     if (major < OLDEST_RELEASE)
-        return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor v%u.%u is too old; v%u is needed", major, minor,
-                       OLDEST_RELEASE);
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "cloud-hypervisor v%u.%u is too old: it lets guests run VMs of their own; v%u is needed", major,
+            minor, OLDEST_RELEASE);
     /* v52 copies private memory to memfds; its commit 547a78999, in v53, reverts that. */
     snprintf(text, size, "%s%s", line + strlen(before) + (line[strlen(before)] == 'v'),
              major == 52 && minor == 0 ? " (keeps private memory in memfds; v53 is denser)" : "");

@@ -18,7 +18,7 @@ extern const struct syscall_list syscalls_qemu_tcg;
 /* QEMU with KVM. */
 extern const struct syscall_list syscalls_qemu_kvm;
 
-/* cloud-hypervisor, from v45 on. */
+/* cloud-hypervisor, from v52 on. */
 extern const struct syscall_list syscalls_cloud_hypervisor;
 
 /* A User Mode Linux kernel and the processes of its guest, in ptrace mode: only the kernel's own code
