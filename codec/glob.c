@@ -1,114 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Glob matching by dynamic programming over the positions in the pattern, so that no pattern needs
- * exponential time. */
+/* Glob matching with a nondeterministic automaton. All its states are bits of a few words, and one
+ * step moves all of them over one character of the path (the method "shift-and" of Baeza-Yates and
+ * Gonnet). So the time does not depend on what pattern and path look like, only on their lengths. */
 #include "codec/glob.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-/* The elements of a pattern. GLOBSTAR_SLASH is "**" and the slash behind it. */
-enum element { END, LITERAL, ANY, SET, STAR, GLOBSTAR, GLOBSTAR_SLASH };
+enum { WORDS_MAX = PE_GLOB_MAX / 64 + 1, CHARACTERS = 256 };
 
-static enum element element_at(const char *pattern, const char **next)
+/* State n: the elements before element n have matched what was read so far. The state behind the
+ * last element means that the pattern matches. */
+struct automaton {
+    size_t count;                           /* elements; state `count` accepts */
+    size_t words;                           /* used in the arrays */
+    uint64_t moves[CHARACTERS * WORDS_MAX]; /* `words` for each character: states that it moves to the next */
+    uint64_t stays_in_name[WORDS_MAX];      /* states that every character but '/' keeps */
+    uint64_t stays[WORDS_MAX];              /* states that every character keeps */
+    uint64_t optional[WORDS_MAX];           /* states that include the next one */
+    uint64_t optional_folder[WORDS_MAX];    /* states that include the next two */
+};
+
+static void set(uint64_t *bits, size_t at)
 {
-    if (!*pattern)
-        return END;
-    *next = pattern + 1;
-    if (*pattern == '*' && pattern[1] == '*') {
-        *next = pattern + (pattern[2] == '/' ? 3 : 2);
-        return pattern[2] == '/' ? GLOBSTAR_SLASH : GLOBSTAR;
-    }
-    if (*pattern == '*')
-        return STAR;
-    if (*pattern == '?')
-        return ANY;
-    if (*pattern == '\\' && pattern[1]) {
-        *next = pattern + 2;
-        return LITERAL;
-    }
-    if (*pattern == '[') {
-        const char *close = strchr(pattern + 1 + (pattern[1] == '!') + 1, ']');
-        if (pattern[1] && pattern[2] && close) {
-            *next = close + 1;
-            return SET;
-        }
-    }
-    return LITERAL;
+    bits[at / 64] |= 1ull << at % 64;
 }
 
-static bool set_has(const char *set, const char *end, unsigned char c)
+static bool has(const uint64_t *bits, size_t at)
 {
-    bool negated = set[1] == '!';
-    bool found = false;
-    for (const char *at = set + 1 + negated; at < end - 1; at++) {
-        if (at + 2 < end - 1 && at[1] == '-') {
-            found |= (unsigned char)at[0] <= c && c <= (unsigned char)at[2];
-            at += 2;
+    return bits[at / 64] >> at % 64 & 1;
+}
+
+/* ---- from a pattern to an automaton ---- */
+
+/* Clear what the automaton of a pattern of `length` bytes uses. Every element has at least one byte
+ * of the pattern. */
+static void clear(struct automaton *automaton, size_t length)
+{
+    size_t words = length / 64 + 1, bytes = words * sizeof(uint64_t);
+    automaton->count = 0;
+    automaton->words = words;
+    memset(automaton->moves, 0, CHARACTERS * bytes);
+    memset(automaton->stays_in_name, 0, bytes);
+    memset(automaton->stays, 0, bytes);
+    memset(automaton->optional, 0, bytes);
+    memset(automaton->optional_folder, 0, bytes);
+}
+
+static uint64_t *moves_of(struct automaton *automaton, size_t c)
+{
+    return automaton->moves + c * automaton->words;
+}
+
+static void add_literal(struct automaton *automaton, char c)
+{
+    set(moves_of(automaton, (unsigned char)c), automaton->count++);
+}
+
+static void add_any(struct automaton *automaton)
+{
+    for (size_t c = 0; c < CHARACTERS; c++)
+        if (c != '/')
+            set(moves_of(automaton, c), automaton->count);
+    automaton->count++;
+}
+
+/* `at` is behind the '[', and `end` at the ']'. */
+static void add_set(struct automaton *automaton, const char *at, const char *end)
+{
+    bool member[CHARACTERS] = {false}, negated = *at == '!';
+    for (at += negated; at < end; at++) {
+        bool is_range = at + 2 < end && at[1] == '-';
+        unsigned char last = (unsigned char)at[is_range ? 2 : 0];
+        for (unsigned c = (unsigned char)*at; c <= last; c++)
+            member[c] = true;
+        at += is_range ? 2 : 0;
+    }
+    for (size_t c = 0; c < CHARACTERS; c++)
+        if (member[c] != negated && c != '/')
+            set(moves_of(automaton, c), automaton->count);
+    automaton->count++;
+}
+
+/* "*" or, if `across`, "**". Several in a row are the same as one, which the steps rely on. */
+static void add_star(struct automaton *automaton, bool across)
+{
+    bool repeated = automaton->count && has(automaton->optional, automaton->count - 1);
+    size_t at = repeated ? automaton->count - 1 : automaton->count++;
+    set(automaton->optional, at);
+    set(across ? automaton->stays : automaton->stays_in_name, at);
+}
+
+/* A "**" and the slash behind it: nothing, or anything up to a slash. The first of its two states
+ * is where it begins, the second is inside of it. */
+static void add_folders(struct automaton *automaton)
+{
+    size_t count = automaton->count;
+    if (count && has(automaton->optional, count - 1))
+        return; /* "**" in front of it matches whatever it matches */
+    if (count > 1 && has(automaton->optional_folder, count - 2))
+        return;
+    set(automaton->optional_folder, count);
+    set(automaton->stays, count + 1);
+    set(moves_of(automaton, '/'), count + 1);
+    automaton->count += 2;
+}
+
+/* The ']' of the set that begins at `at`, or NULL if there is none: then the '[' is literal. A set
+ * has at least one character, which may be a ']'. */
+static const char *end_of_set(const char *at)
+{
+    const char *first = at + (at[1] == '!' ? 2 : 1);
+    return *first ? strchr(first + 1, ']') : NULL;
+}
+
+static void compile(struct automaton *automaton, const char *at)
+{
+    bool sets_end = false; /* no ']' follows: another search for one would make the time quadratic */
+    while (*at) {
+        const char *end = *at == '[' && !sets_end ? end_of_set(at) : NULL;
+        sets_end |= *at == '[' && !end;
+        if (end) {
+            add_set(automaton, at + 1, end);
+            at = end + 1;
+        } else if (at[0] == '*' && at[1] == '*' && at[2] == '/') {
+            add_folders(automaton);
+            at += 3;
+        } else if (*at == '*') {
+            add_star(automaton, at[1] == '*');
+            at += at[1] == '*' ? 2 : 1;
+        } else if (*at == '?') {
+            add_any(automaton);
+            at++;
         } else {
-            found |= (unsigned char)*at == c;
+            at += *at == '\\' && at[1];
+            add_literal(automaton, *at++);
         }
     }
-    return found != negated;
 }
 
-static bool element_matches(enum element kind, const char *at, const char *next, char c)
+/* ---- matching ---- */
+
+/* Bits that are shifted out of one word into the next one. */
+struct carry {
+    uint64_t move, folder, optional;
+};
+
+/* One word of the states, and every state that its states include. Neither kind of optional element
+ * is followed by another one of its kind, and a star by no folders, so this order reaches all. */
+static uint64_t include_optional(const struct automaton *automaton, size_t word, uint64_t states,
+                                 struct carry *carry)
 {
-    switch (kind) {
-    case LITERAL:
-        return c == (*at == '\\' && next == at + 2 ? at[1] : *at);
-    case ANY:
-    case STAR:
-        return c != '/';
-    case SET:
-        return c != '/' && set_has(at, next, (unsigned char)c);
-    case GLOBSTAR:
-    case GLOBSTAR_SLASH:
-        return true;
-    case END:
-        return false;
-    }
-    return false;
+    states |= carry->folder;
+    uint64_t folder = states & automaton->optional_folder[word];
+    states |= folder << 1 | folder << 2;
+    carry->folder = folder >> 63 | folder >> 62;
+    states |= carry->optional;
+    uint64_t optional = states & automaton->optional[word];
+    carry->optional = optional >> 63;
+    return states | optional << 1;
 }
 
-/* Mark position `at` as reachable, and every position that can be reached from it without a
- * character. */
-static void reach(bool *states, const char *pattern, size_t at)
+static void step(const struct automaton *automaton, unsigned char c, uint64_t states[WORDS_MAX])
 {
-    for (;;) {
-        if (states[at])
-            return;
-        states[at] = true;
-        const char *next = NULL;
-        enum element kind = element_at(pattern + at, &next);
-        if (kind != STAR && kind != GLOBSTAR && kind != GLOBSTAR_SLASH)
-            return;
-        at = (size_t)(next - pattern);
+    const uint64_t *moves = automaton->moves + c * automaton->words;
+    struct carry carry = {0};
+    for (size_t word = 0; word < automaton->words; word++) {
+        uint64_t moving = states[word] & moves[word];
+        uint64_t stays = automaton->stays[word] | (c != '/' ? automaton->stays_in_name[word] : 0);
+        uint64_t next = moving << 1 | carry.move | (states[word] & stays);
+        carry.move = moving >> 63;
+        states[word] = include_optional(automaton, word, next, &carry);
     }
 }
 
 bool pe_glob_match(const char *pattern, const char *path)
 {
-    size_t length = strlen(pattern);
+    struct automaton automaton;
+    uint64_t states[WORDS_MAX] = {0};
+    struct carry carry = {0};
+    size_t length = strnlen(pattern, PE_GLOB_MAX + 1);
     if (length > PE_GLOB_MAX)
         return false;
-    bool now[PE_GLOB_MAX + 1] = {false};
-    reach(now, pattern, 0);
-    for (const char *c = path; *c; c++) {
-        bool then[PE_GLOB_MAX + 1] = {false};
-        for (size_t at = 0; at < length; at++) {
-            const char *next = NULL;
-            enum element kind = now[at] ? element_at(pattern + at, &next) : END;
-            if (kind == END || !element_matches(kind, pattern + at, next, *c))
-                continue;
-            size_t after = (size_t)(next - pattern);
-            if (kind == STAR || kind == GLOBSTAR)
-                reach(then, pattern, at);
-            else if (kind == GLOBSTAR_SLASH) /* it matches more, or a '/' ends it */
-                then[at] = true, *c == '/' ? reach(then, pattern, after) : (void)0;
-            else
-                reach(then, pattern, after);
-        }
-        memcpy(now, then, sizeof now);
-    }
-    return now[length];
+    clear(&automaton, length);
+    compile(&automaton, pattern);
+    for (size_t word = 0; word < automaton.words; word++)
+        states[word] = include_optional(&automaton, word, word == 0, &carry);
+    for (; *path; path++)
+        step(&automaton, (unsigned char)*path, states);
+    return has(states, automaton.count);
 }

@@ -10,8 +10,9 @@
 
 #define PE_GLOB_MAX 1024u /* bytes of a pattern, without the NUL */
 
-/* True if the pattern matches the whole path. The time is at most proportional to the product of
- * both lengths. A pattern longer than PE_GLOB_MAX matches nothing. */
+/* True if the pattern matches the whole path. The time is proportional to the length of the path,
+ * and to the length of the pattern in words of 64 bytes, whatever they contain. A pattern longer than
+ * PE_GLOB_MAX matches nothing. */
 bool pe_glob_match(const char *pattern, const char *path);
 
 #endif
