@@ -169,6 +169,11 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
         check(image, err) < 0)
         return -1;
     image->rootfs_bytes = (uint64_t)json_integer_value(json_object_get(json, "rootfs_bytes"));
+    if (pe_metadata_count_patterns(json) > PE_PATTERNS_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED,
+                       "catalog fields 'inputs' and 'commands' have over %u patterns, where one counts once "
+                       "for each 64 bytes that it has begun",
+                       PE_PATTERNS_MAX);
     return pe_metadata_parse(json, &image->metadata, err);
 }
 

@@ -4,6 +4,7 @@
 #include "proto/job_spec.h"
 
 #include "base/cleanup.h"
+#include "codec/json_bounds.h"
 #include "codec/json_reader.h"
 #include "proto/image_reference.h"
 #include "proto/isolation.h"
@@ -306,11 +307,16 @@ static int parse_field(struct pe_json_reader *json, const char *name, unsigned *
     return json->fault ? 0 : fields[i].parse(json, job, err);
 }
 
+/* Values in the JSON of a job: enough for its arguments, variables and globs. */
+enum { JSON_VALUES_MAX = 4096 };
+
 /* The reader says what is wrong, but not where; the JSON library says both, to a client that made a
  * mistake. */
 static int malformed(const char *text, size_t size, const char *fault, struct pe_error *err)
 {
     json_error_t where;
+    if (pe_json_check_bounds(text, size, JSON_VALUES_MAX, err) < 0)
+        return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: %s", fault);
     pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (json)
         return pe_fail(err, PE_ERR_MALFORMED, "the job is not JSON: %s", fault);

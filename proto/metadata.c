@@ -245,13 +245,10 @@ json_t *pe_metadata_default_argv(const json_t *metadata)
     return argv;
 }
 
-static bool matches(const json_t *pattern, const char *file)
-{
-    const char *slash = strrchr(file, '/'), *glob = json_string_value(pattern);
-    return glob && (pe_glob_match(glob, file) || (slash && pe_glob_match(glob, slash + 1)));
-}
-
-bool pe_metadata_accepts_file(const json_t *image, const char *file)
+/* Call `visit` for each pattern of the image's inputs and commands until it returns true. Returns
+ * whether one did. */
+static bool find_pattern(const json_t *image, bool (*visit)(const json_t *pattern, void *context),
+                         void *context)
 {
     size_t i = 0, k = 0;
     const json_t *kind = NULL, *pattern = NULL;
@@ -259,14 +256,46 @@ bool pe_metadata_accepts_file(const json_t *image, const char *file)
     {
         json_array_foreach(json_object_get(kind, "patterns"), k, pattern)
         {
-            if (matches(pattern, file))
+            if (visit(pattern, context))
                 return true;
         }
     }
     json_array_foreach(json_object_get(image, "commands"), i, kind)
     {
-        if (matches(json_object_get(kind, "files"), file))
+        if (visit(json_object_get(kind, "files"), context))
             return true;
     }
     return false;
+}
+
+static bool count_pattern(const json_t *pattern, void *count)
+{
+    *(size_t *)count += json_string_length(pattern) / 64 + 1;
+    return false;
+}
+
+size_t pe_metadata_count_patterns(const json_t *image)
+{
+    size_t count = 0;
+    (void)find_pattern(image, count_pattern, &count);
+    return count;
+}
+
+struct file_names {
+    const char *path, *last;
+};
+
+static bool matches(const json_t *pattern, void *context)
+{
+    const struct file_names *file = context;
+    const char *glob = json_string_value(pattern);
+    return glob &&
+           (pe_glob_match(glob, file->path) || (file->last != file->path && pe_glob_match(glob, file->last)));
+}
+
+bool pe_metadata_accepts_file(const json_t *image, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    struct file_names names = {.path = file, .last = slash ? slash + 1 : file};
+    return find_pattern(image, matches, &names);
 }

@@ -22,6 +22,12 @@
 #define PE_METADATA_BYTES_MAX 65536u /* as JSON text: one message has all images of a worker */
 #define PE_METADATA_ARGV_MAX 256u    /* arguments that all options of an image can add */
 
+/* Patterns that tell which files an image accepts, of one image and of all images of a `hello`. A
+ * pattern counts once for each 64 bytes that it has begun. The balancer matches all of them for one
+ * request. */
+#define PE_PATTERNS_MAX 256u
+#define PE_HELLO_PATTERNS_MAX 4096u
+
 /* Copy these fields out of an object that may have others, and check them. PE_ERR_MALFORMED names
  * the wrong field. The caller owns the reference in `*metadata`, which is NULL if the object has
  * none of the fields. */
@@ -30,6 +36,9 @@ int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *er
 /* The arguments that the options add with their default values: a new array of strings, whose
  * reference is the caller's. */
 json_t *pe_metadata_default_argv(const json_t *metadata);
+
+/* How many patterns a catalog entry has, counted as for PE_PATTERNS_MAX. */
+size_t pe_metadata_count_patterns(const json_t *image);
 
 /* True if a pattern of the image's inputs or commands matches the file's path or its last
  * component. `image` is a catalog entry. */

@@ -4,9 +4,11 @@
 #include "proto/slot.h"
 
 #include "base/cleanup.h"
+#include "codec/json_bounds.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
 #include "proto/limits.h"
+#include "proto/metadata.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,8 @@ enum {
 /* The first allocation of a list has room for this many parts: every result has stdout and stderr.
  */
 enum { PARTS_FIRST = 2 };
+
+enum { PROBLEM_VALUES_MAX = 256 }; /* values in the JSON of a problem, which has a few texts */
 
 /* ---- parts ---- */
 
@@ -231,10 +235,17 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
     json_t *images = json_object_get(json, "images");
     if (!json_is_array(images) || json_array_size(images) > 4096)
         return pe_fail(err, PE_ERR_MALFORMED, "'images' must be an array");
+    size_t patterns = 0;
     for (size_t i = 0; i < json_array_size(images); i++) {
+        patterns += pe_metadata_count_patterns(json_array_get(images, i));
+        if (patterns > PE_HELLO_PATTERNS_MAX)
+            return pe_fail(err, PE_ERR_MALFORMED, "all images together have over %u patterns of file names",
+                           PE_HELLO_PATTERNS_MAX);
         pe_autoimage struct pe_image image = {0};
         if (pe_image_from_json(json_array_get(images, i), &image, err) < 0)
             return -1;
+        if (json_array_set_new(images, i, pe_image_to_json(&image)) < 0) /* without fields that are unknown */
+            return pe_fail(err, PE_ERR_INTERNAL, "no memory for the images of a worker");
     }
     hello->images = json_incref(images);
     return 0;
@@ -243,6 +254,8 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
 /* `hello` is rare and large, so it is decoded with the JSON library. */
 static int decode_hello(const void *text, size_t size, struct pe_hello *hello, struct pe_error *err)
 {
+    if (pe_json_check_bounds(text, size, PE_HELLO_VALUES_MAX, err) < 0)
+        return -1;
     pe_autojson json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     if (!json)
         return pe_fail(err, PE_ERR_MALFORMED, "it is not JSON");
@@ -251,6 +264,8 @@ static int decode_hello(const void *text, size_t size, struct pe_hello *hello, s
 
 static int decode_problem(struct pe_cursor text, struct pe_problem *problem, struct pe_error *err)
 {
+    if (pe_json_check_bounds(text.at, text.left, PROBLEM_VALUES_MAX, err) < 0)
+        return -1;
     pe_autojson json_t *json = json_loadb((const char *)text.at, text.left, JSON_REJECT_DUPLICATES, NULL);
     return pe_problem_from_json(json, problem, err);
 }

@@ -3,6 +3,7 @@
 #include "lb/piston/request.h"
 
 #include "base/cleanup.h"
+#include "codec/json_bounds.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -54,6 +55,8 @@ int piston_request_read(const void *body, size_t size, struct piston_request *re
         return pe_fail(err, PE_ERR_TOO_LARGE,
                        "the request has %zu bytes; at most %u are allowed here, more with POST /v1/run", size,
                        PISTON_BODY_MAX);
+    if (pe_json_check_bounds(body, size, PISTON_VALUES_MAX, err) < 0)
+        return pe_fail_context(err, "the request");
     /* As in Piston, a byte order mark may come first. */
     if (size >= 3 && !memcmp(body, "\xef\xbb\xbf", 3)) {
         body = (const char *)body + 3;

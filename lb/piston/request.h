@@ -20,6 +20,9 @@
 #define PISTON_BODY_MAX \
     (4u * 1024u * 1024u) /* bytes of a request, which is parsed as a whole and needs more memory then */
 
+/* Values in the JSON of a request: enough for 4096 files with all their members, and 1024 args. */
+#define PISTON_VALUES_MAX 32768u
+
 struct piston_request {
     json_t *body; /* NULL once it was made into a job */
     char language[PE_RUNTIME_NAME_MAX + 1],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader and the writer of JSON text. That the reader accepts what the JSON library accepts is
  * tests/fuzz/fuzz_json.c's. */
+#include "codec/json_bounds.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
 #include "tests/unit/check.h"
@@ -121,11 +122,42 @@ static void what_is_not_as_asked_for_is_a_fault(void **state)
     fault_of(deep, "too deep");
 }
 
+static void check_bounds(const char *text, size_t values)
+{
+    struct pe_error err;
+    assert_int_equal(pe_json_check_bounds(text, strlen(text), values, &err), 0);
+    assert_int_equal(pe_json_check_bounds(text, strlen(text), values - 1, &err), -1);
+    assert_error(err, PE_ERR_TOO_LARGE, "values");
+}
+
+static void the_values_of_a_text_are_counted_before_it_is_parsed(void **state)
+{
+    (void)state;
+    check_bounds("{\"a\": [1, 2, {}], \"b\": \"[,{\"}", 7); /* an empty container counts as if it had one */
+    check_bounds("[\"\\\",[\", \"\\\\\", []]", 5);
+    check_bounds("[{},{},{}]", 7);
+    check_bounds("[\"not terminated, [", 2);
+    check_bounds("]]],", 2);
+}
+
+static void a_text_that_is_nested_too_deep_is_refused(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    char text[PE_JSON_DEPTH_MAX + 1];
+    memset(text, '[', sizeof text);
+    assert_int_equal(pe_json_check_bounds(text, PE_JSON_DEPTH_MAX, 1000, &err), 0);
+    assert_int_equal(pe_json_check_bounds(text, sizeof text, 1000, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, "nested deeper than 64");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_has_its_commas_and_escapes),
         cmocka_unit_test(a_full_buffer_is_reported_at_the_end),
+        cmocka_unit_test(the_values_of_a_text_are_counted_before_it_is_parsed),
+        cmocka_unit_test(a_text_that_is_nested_too_deep_is_refused),
         cmocka_unit_test(values_are_read_by_their_kind),
         cmocka_unit_test(what_is_not_as_asked_for_is_a_fault),
     };

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages of the slot protocol, from a peer that may be broken or hostile. */
+#include "proto/metadata.h"
 #include "proto/slot.h"
 #include "tests/unit/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 static void refused(const char *text, const char *text_part)
 {
@@ -136,6 +140,83 @@ static void hello_and_ready_say_the_version(void **state)
     again.hello.images = NULL;
 }
 
+#define HELLO                                                                                       \
+    "{\"type\":\"hello\",\"protocol\":3,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\"," \
+    "\"isolation\":"                                                                                \
+    "\"kernel\","
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* A `hello` with `piece` repeated between `before` and `after`. The caller frees it. */
+static char *hello_with(const char *before, const char *piece, size_t count, const char *after)
+{
+    struct pe_error err;
+    struct pe_buf text = {0};
+    assert_int_equal(pe_buf_append_text(&text, HELLO, &err), 0);
+    assert_int_equal(pe_buf_append_text(&text, before, &err), 0);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(pe_buf_append_text(&text, piece, &err), 0);
+    assert_int_equal(pe_buf_append(&text, after, strlen(after) + 1, &err), 0);
+    return (char *)text.data;
+}
+
+static void refused_hello(const char *before, const char *piece, size_t count, const char *after,
+                          const char *text_part)
+{
+    char *text = hello_with(before, piece, count, after);
+    refused(text, text_part);
+    free(text);
+}
+
+static void a_hello_with_too_many_values_is_refused_before_it_is_parsed(void **state)
+{
+    (void)state;
+    refused_hello("\"images\":[],\"more\":[{}", ",{}", PE_HELLO_VALUES_MAX, "]}", "more than 131072 values");
+    refused_hello("\"more\":", "[", 100000, "", "nesting is too deep");
+}
+
+static void what_is_unknown_in_an_image_is_not_kept(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message;
+    char *text = hello_with("\"images\":[{\"name\":\"a:1\",\"digest\":\"" DIGEST
+                            "\",\"default_cmd\":[\"x\"],\"categories\":[\"c\"],\"more\":[{}",
+                            ",{}", 100, "]}]}");
+    if (pe_message_decode(text, strlen(text), &message, &err) < 0)
+        fail_msg("%s", err.message);
+    const json_t *image = json_array_get(message.hello.images, 0);
+    assert_string_equal(json_string_value(json_object_get(image, "name")), "a:1");
+    assert_int_equal(json_array_size(json_object_get(image, "categories")), 1);
+    assert_null(json_object_get(image, "more"));
+    free(text);
+}
+
+#define IMAGE "{\"name\":\"a:1\",\"digest\":\"" DIGEST "\",\"default_cmd\":[\"x\"],"
+
+static void the_patterns_of_a_hello_are_bounded(void **state)
+{
+    (void)state;
+    char kinds[20000] = "\"inputs\":[{\"type\":\"text/plain\",\"patterns\":[", *at = kinds + strlen(kinds);
+    for (int i = 0; i < 64; i++) /* 64 patterns of 255 bytes count as 256 */
+        at += sprintf(at, "%s\"%0255d\"", i ? "," : "", 0);
+    strcpy(at, "]}]");
+    size_t images = PE_HELLO_PATTERNS_MAX / PE_PATTERNS_MAX;
+    char *image = NULL;
+    assert_true(asprintf(&image, "," IMAGE "%s}", kinds) > 0);
+    char *most = hello_with("\"images\":[", image, images, "]}");
+    most[strlen(HELLO "\"images\":[")] = ' '; /* the first comma */
+    pe_automessage struct pe_message message;
+    struct pe_error err;
+    if (pe_message_decode(most, strlen(most), &message, &err) < 0)
+        fail_msg("%s", err.message);
+    refused_hello("\"images\":[" IMAGE "\"commands\":[{\"files\":\"*\",\"cmd\":[\"x\"]}]}", image, images,
+                  "]}", "over 4096 patterns");
+    refused_hello("\"images\":[" IMAGE "\"commands\":[{\"files\":\"*\",\"cmd\":[\"x\"]}],", kinds, 1, "}]}",
+                  "over 256 patterns");
+    free(most);
+    free(image);
+}
+
 static void refused_part(const char *part)
 {
     struct pe_error err;
@@ -170,6 +251,9 @@ int main(void)
         cmocka_unit_test(messages_out_of_form_are_refused),
         cmocka_unit_test(another_version_is_refused_whatever_else_the_message_has),
         cmocka_unit_test(hello_and_ready_say_the_version),
+        cmocka_unit_test(a_hello_with_too_many_values_is_refused_before_it_is_parsed),
+        cmocka_unit_test(what_is_unknown_in_an_image_is_not_kept),
+        cmocka_unit_test(the_patterns_of_a_hello_are_bounded),
         cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
