@@ -47,6 +47,8 @@ int exit_code_of_result(const struct pe_result *result)
         return EXIT_TIMEOUT;
     case PE_STATUS_OOM:
         return EXIT_OOM;
+    case PE_STATUS_STREAM_LIMIT:
+        return EXIT_STREAM_LIMIT;
     case PE_STATUS_VM_ERROR:
         break;
     }

@@ -11,17 +11,18 @@
 #include <stdbool.h>
 
 enum {
-    EXIT_USAGE = 64,       /* EX_USAGE: wrong command line, or a file that it names */
-    EXIT_REFUSED = 65,     /* EX_DATAERR: the service refused the job */
-    EXIT_NO_IMAGE = 66,    /* EX_NOINPUT: there is no image of this name */
-    EXIT_UNREACHABLE = 69, /* EX_UNAVAILABLE: no server, or a broken connection */
-    EXIT_BUSY = 75,        /* EX_TEMPFAIL: no capacity now; try again later */
-    EXIT_NOT_ALLOWED = 77, /* EX_NOPERM: the server refused the credentials */
-    EXIT_CONFIG = 78,      /* EX_CONFIG: wrong configuration file */
-    EXIT_TIMEOUT = 124,    /* as timeout(1) */
-    EXIT_SERVICE = 125,    /* any other failure of the job, as with `docker run` */
-    EXIT_SIGNAL = 128,     /* plus the signal's number, as in shells */
-    EXIT_OOM = 137,        /* 128 + SIGKILL, the signal that the kernel sends */
+    EXIT_USAGE = 64,         /* EX_USAGE: wrong command line, or a file that it names */
+    EXIT_REFUSED = 65,       /* EX_DATAERR: the service refused the job */
+    EXIT_NO_IMAGE = 66,      /* EX_NOINPUT: there is no image of this name */
+    EXIT_UNREACHABLE = 69,   /* EX_UNAVAILABLE: no server, or a broken connection */
+    EXIT_BUSY = 75,          /* EX_TEMPFAIL: no capacity now; try again later */
+    EXIT_NOT_ALLOWED = 77,   /* EX_NOPERM: the server refused the credentials */
+    EXIT_CONFIG = 78,        /* EX_CONFIG: wrong configuration file */
+    EXIT_TIMEOUT = 124,      /* as timeout(1) */
+    EXIT_SERVICE = 125,      /* any other failure of the job, as with `docker run` */
+    EXIT_SIGNAL = 128,       /* plus the signal's number, as in shells */
+    EXIT_OOM = 137,          /* 128 + SIGKILL, the signal that the kernel sends */
+    EXIT_STREAM_LIMIT = 153, /* 128 + SIGXFSZ, the signal for a file that became too large */
 };
 
 /* The exit code for a failed request. `is_own`: the request went to a service that this program had

@@ -108,7 +108,8 @@ static int show_response(const struct job_client *client, const struct http_repl
             pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err) < 0)
             return -1;
     } else {
-        if (response_read(reply, &response, err) < 0 || print_result_output(&response, err) < 0)
+        if (response_read(reply, &response, err) < 0 ||
+            print_result_output(&response, client->options.combined, err) < 0)
             return -1;
         print_result_notices(&response, client->options.verbose);
         if (show_files(client, &response, err) < 0)

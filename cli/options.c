@@ -10,11 +10,10 @@
 #include <string.h>
 
 static const char epilogue[] =
-    "Each FILE is copied into the program's working directory under its base name,\n"
-    "a directory with everything below it. Without CMD the image's default command\n"
-    "runs. Without a server pe-run starts one for this run. Exit codes: that of the\n"
-    "program; 64 wrong usage, 65 refused, 66 no image, 69 no server, 75 busy,\n"
-    "124 timeout, 125 failed, 128+N signal N, 137 out of memory. See pe-run(1).";
+    "Each FILE is copied into the working directory, a directory with its content.\n"
+    "Without CMD the image's default command runs. Without a server pe-run starts\n"
+    "one. Exit codes: that of the program; 64 wrong usage, 65 refused, 66 no image,\n"
+    "69 no server, 75 busy, 124 timeout, 125 failed, 128+N signal N. See pe-run(1).";
 
 void cli_options_free(struct cli_options *options)
 {
@@ -65,6 +64,9 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->timeout},
         {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
          &options->output},
+        {"combined", 0, NULL, "print both streams as one, in order", PE_OPTION_FLAG, &options->combined},
+        {"on-output-limit", 0, "MODE", "when it prints too much: cut (default) or stop", PE_OPTION_TEXT,
+         &options->on_output_limit},
         {"isolation", 0, "KINDS", "accept only these: hardware, kernel, emulation", PE_OPTION_TEXT,
          &options->isolation},
         {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
@@ -194,6 +196,10 @@ static int fill_job(json_t *job, const struct cli_options *options, const struct
         return -1;
     if (options->isolation && set_isolation(job, options->isolation, err) < 0)
         return -1;
+    if (options->on_output_limit && set_text(job, "on_output_limit", options->on_output_limit, err) < 0)
+        return -1;
+    if (options->combined && json_object_set_new(job, "combined", json_true()) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     return json_object_set_new(job, "cache", json_boolean(!options->no_cache)) == 0
                ? 0
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");

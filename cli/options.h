@@ -12,9 +12,9 @@
 
 struct cli_options {
     const char *server, *profile; /* arguments of --server and --profile, see cli/profile.h */
-    const char *standard_input, *timeout, *output, *isolation;
+    const char *standard_input, *timeout, *output, *isolation, *on_output_limit;
     struct pe_option_list env;
-    bool json, verbose, no_cache, quiet, watch;
+    bool json, verbose, no_cache, quiet, watch, combined;
 
     const char *image;
     char *const *files; /* paths of files and directories, in argv */

@@ -18,8 +18,10 @@ static int write_bytes(int fd, const struct response_bytes *bytes, const char *n
     return err->errnum == EPIPE ? 0 : -1;
 }
 
-int print_result_output(const struct response *response, struct pe_error *err)
+int print_result_output(const struct response *response, bool is_combined, struct pe_error *err)
 {
+    if (is_combined)
+        return write_bytes(STDOUT_FILENO, &response->combined, "standard output", err);
     if (write_bytes(STDOUT_FILENO, &response->standard_output, "standard output", err) < 0)
         return -1;
     return write_bytes(STDERR_FILENO, &response->standard_error, "standard error", err);
@@ -46,6 +48,10 @@ static void print_reason(const struct pe_result *result)
         break;
     case PE_STATUS_OUTPUT_LIMIT:
         fprintf(stderr, "pe-run: the program wrote more to /output than the service returns\n");
+        break;
+    case PE_STATUS_STREAM_LIMIT:
+        fprintf(stderr, "pe-run: the program was killed because it exceeded the limit of %s\n",
+                result->stdout_truncated ? "standard output" : "standard error");
         break;
     case PE_STATUS_VM_ERROR:
         fprintf(stderr, "pe-run: the VM failed: %s\n",

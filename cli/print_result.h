@@ -8,8 +8,10 @@
 
 #include <stdbool.h>
 
-/* Write the program's stdout and stderr to those of this process. A closed pipe is not an error. */
-int print_result_output(const struct response *response, struct pe_error *err) PE_MUST_CHECK;
+/* Write the program's stdout and stderr to those of this process, or both to its stdout in the order of
+ * their writes (`is_combined`). A closed pipe is not an error. */
+int print_result_output(const struct response *response, bool is_combined,
+                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Print notices on stderr: truncated output, and the reason when the program did not exit by
  * itself. `is_verbose` adds the timing. */

@@ -130,6 +130,8 @@ static int add_part(struct response *response, const struct pe_form_part *part, 
         response->standard_output = bytes;
     } else if (!strcmp(part->name, "stderr")) {
         response->standard_error = bytes;
+    } else if (!strcmp(part->name, "combined")) {
+        response->combined = bytes;
     } else if (!strcmp(part->name, "file")) {
         return add_file(response, part, err);
     } else if (!strcmp(part->name, "result")) {

@@ -24,7 +24,8 @@ struct response_file {
 struct response {
     struct pe_result result;
     struct response_bytes standard_output, standard_error;
-    struct response_file *files; /* owned */
+    struct response_bytes combined; /* both in the order of their writes, if the job asked for it */
+    struct response_file *files;    /* owned */
     size_t file_count;
 };
 

@@ -12,6 +12,7 @@ static const char *const status_names[] = {
     [EXIT_REPORT_TIMEOUT] = "timeout",
     [EXIT_REPORT_OOM] = "oom",
     [EXIT_REPORT_OUTPUT_LIMIT] = "output_limit",
+    [EXIT_REPORT_STREAM_LIMIT] = "stream_limit",
     [EXIT_REPORT_VM_ERROR] = "vm_error",
 };
 

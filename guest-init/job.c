@@ -55,6 +55,7 @@ static int parse_entry(const struct pe_flat_entry *entry, struct guest_job *job,
         return add_glob(job, entry->value, err);
     job->new_container |= !strcmp(entry->key, "new_container");
     job->combined |= !strcmp(entry->key, "combined");
+    job->stop_at_output_limit |= !strcmp(entry->key, "stop_at_output_limit");
     job->prewarm |= !strcmp(entry->key, "prewarm");
     return 0;
 }

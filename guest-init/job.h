@@ -14,22 +14,23 @@
 struct guest_job {
     uint64_t now_ns; /* CLOCK_REALTIME */
     uint8_t entropy[GUEST_ENTROPY_BYTES];
-    uint64_t timeout_ms;    /* of the program, from its start */
-    uint64_t stdout_limit;  /* bytes */
-    uint64_t stderr_limit;  /* bytes */
-    uint64_t output_limit;  /* bytes of stdout, stderr and files together */
-    uint64_t output_files;  /* entries below the output folder */
-    uint64_t scratch_bytes; /* size of the tmpfs behind everything writable */
-    bool new_container;     /* the prepared container does not fit this job */
-    bool combined;          /* keep both streams in one buffer as well */
-    bool prewarm;           /* in a preparation: make a second container for prewarming */
-    char **globs;           /* owned; globs of the files to send */
-    size_t glob_count;      /* 0: send all files */
+    uint64_t timeout_ms;       /* of the program, from its start */
+    uint64_t stdout_limit;     /* bytes */
+    uint64_t stderr_limit;     /* bytes */
+    uint64_t output_limit;     /* bytes of stdout, stderr and files together */
+    uint64_t output_files;     /* entries below the output folder */
+    uint64_t scratch_bytes;    /* size of the tmpfs behind everything writable */
+    bool new_container;        /* the prepared container does not fit this job */
+    bool combined;             /* keep both streams in one buffer as well */
+    bool stop_at_output_limit; /* kill the program when a stream exceeds its limit */
+    bool prewarm;              /* in a preparation: make a second container for prewarming */
+    char **globs;              /* owned; globs of the files to send */
+    size_t glob_count;         /* 0: send all files */
 };
 
 /* Decode the text of a file `job`. All keys are required except `output`, `new_container`,
- * `combined` and `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is wrong. The caller frees
- * `job`, also after a failure. */
+ * `combined`, `stop_at_output_limit` and `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is
+ * wrong. The caller frees `job`, also after a failure. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free the globs and zero the struct. */

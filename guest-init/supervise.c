@@ -37,6 +37,8 @@ struct supervision {
     uint64_t deadline_us;  /* end of the stage */
     uint64_t timeout_us;   /* time limit of the program */
     uint64_t timed_out_us; /* when the program, or its start, exceeded its time; 0: it did not */
+    bool stops_at_limit;   /* of the streams */
+    uint64_t flooded_us;   /* when it did so, and the program exceeded the limit of a stream; 0: not */
     bool channel_open;
     int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
     struct shim_record started, ended; /* kind 0: not received */
@@ -109,6 +111,21 @@ static int escalate(struct supervision *supervision, struct pe_error *err)
     return pe_fail(err, PE_ERR_INTERNAL, "the container does not end, even after SIGKILL");
 }
 
+/* If the job demands it, end a program that has written more than is kept. One that has just ended by
+ * itself counts as well, so that the status does not depend on which of both is noticed first. */
+static int check_streams(struct supervision *supervision, struct pe_error *err)
+{
+    const struct container *container = supervision->container;
+    if (!supervision->stops_at_limit || supervision->flooded_us || supervision->timed_out_us ||
+        !(container->out.truncated || container->err.truncated))
+        return 0;
+    supervision->flooded_us = pe_now_us();
+    if (supervision->stage >= KILLED)
+        return 0;
+    enter_stage(supervision, KILLED, supervision->flooded_us + KILL_TIMEOUT_US);
+    return cgroup_kill(container->kind->cgroup, err);
+}
+
 static int milliseconds_until(uint64_t deadline_us)
 {
     uint64_t now = pe_now_us();
@@ -144,7 +161,7 @@ static int step(struct supervision *supervision, struct pe_error *err)
         read_records(supervision);
     if (fds[OUT].revents && (ordered ? read_first(supervision, err) : capture_read(&container->out, err)) < 0)
         return -1;
-    if ((fds[ERR].revents && capture_read(&container->err, err) < 0))
+    if ((fds[ERR].revents && capture_read(&container->err, err) < 0) || check_streams(supervision, err) < 0)
         return -1;
     if (fds[SHIM].revents)
         supervision->stage = ENDED;
@@ -175,7 +192,7 @@ static int supervise_to_end(struct supervision *supervision, struct pe_error *er
     if (more < 0 || drain(&container->out, err) < 0 || drain(&container->err, err) < 0 ||
         capture_end_combined(&container->out, err) < 0 || capture_end_combined(&container->err, err) < 0)
         return -1;
-    return 0;
+    return check_streams(supervision, err);
 }
 
 static void settle_usage(const struct supervision *supervision, uint64_t go_us,
@@ -185,6 +202,7 @@ static void settle_usage(const struct supervision *supervision, uint64_t go_us,
     if (started->kind) {
         uint64_t end_us = ended->kind                 ? ended->time_us
                           : supervision->timed_out_us ? supervision->timed_out_us
+                          : supervision->flooded_us   ? supervision->flooded_us
                                                       : pe_now_us();
         report->exec_us = started->time_us - go_us;
         report->wall_us = end_us - started->time_us;
@@ -208,6 +226,8 @@ static int settle_status(const struct supervision *supervision, const struct cgr
 
     if (supervision->timed_out_us)
         report->status = EXIT_REPORT_TIMEOUT;
+    else if (supervision->flooded_us)
+        report->status = EXIT_REPORT_STREAM_LIMIT;
     else if (report->exit_code != 0 && host_maps_refused() > supervision->host_maps_refused)
         return pe_fail(err, PE_ERR_INTERNAL,
                        "the host refused memory to a process of the job, which was killed: its memory is too "
@@ -251,6 +271,7 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .timeout_us = job->timeout_ms * 1000,
                                       .channel_open = true,
                                       .order = -1,
+                                      .stops_at_limit = job->stop_at_output_limit,
                                       .interrupt_fd = interrupt_fd,
                                       .host_maps_refused = host_maps_refused()};
     struct cgroup_usage usage;

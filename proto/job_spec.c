@@ -272,6 +272,17 @@ static int parse_combined(struct pe_json_reader *json, struct pe_job_spec *job, 
     return 0;
 }
 
+static int parse_on_output_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    pe_autofree char *action = NULL;
+    if (parse_string(json, "on_output_limit", PE_TEXT_MAX, &action, err) < 0)
+        return -1;
+    if (action && strcmp(action, "stop") != 0 && strcmp(action, "cut") != 0)
+        return invalid(err, "on_output_limit", "must be \"cut\" or \"stop\"");
+    job->stop_at_output_limit = action && !strcmp(action, "stop");
+    return 0;
+}
+
 static const struct field {
     const char *name;
     int (*parse)(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err);
@@ -284,6 +295,7 @@ static const struct field {
     {"outputs", parse_outputs},
     {"cache", parse_cache},
     {"combined", parse_combined},
+    {"on_output_limit", parse_on_output_limit},
     {"isolation", parse_isolation},
 };
 
@@ -396,6 +408,8 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
         failed |= json_object_set_new(json, "cmd", strings_to_json(job->cmd, job->cmd_count));
     if (!failed && job->combined)
         failed |= json_object_set_new(json, "combined", json_true());
+    if (!failed && job->stop_at_output_limit)
+        failed |= json_object_set_new(json, "on_output_limit", json_string("stop"));
     if (!failed && job->stdin_name)
         failed |= json_object_set_new(json, "stdin", json_string(job->stdin_name));
     if (!failed && job->output_count)

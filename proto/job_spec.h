@@ -21,8 +21,9 @@ struct pe_job_spec {
     uint32_t timeout_ms; /* 1..PE_TIMEOUT_MS_MAX */
     char **outputs;      /* globs (codec/glob.h) below /output; none: everything */
     size_t output_count;
-    bool cache;                        /* the result may come from the cache */
-    bool combined;                     /* the result has stdout and stderr in one part as well */
+    bool cache;                /* the result may come from the cache */
+    bool combined;             /* the result has stdout and stderr in one part as well */
+    bool stop_at_output_limit; /* end the job when stdout or stderr exceeds its limit, not only cut it */
     struct pe_isolation_set isolation; /* what the job demands; empty: any isolation will do */
 };
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const status_names[] = {"exited", "signaled",     "timeout",
-                                           "oom",    "output_limit", "vm_error"};
+static const char *const status_names[] = {"exited",       "signaled",     "timeout", "oom",
+                                           "output_limit", "stream_limit", "vm_error"};
 const char *const pe_phase_names[PE_PHASES] = {"queue", "vm", "input", "run", "output"};
 const char *const pe_step_names[PE_STEPS] = {"spawn", "restore", "ready",  "input", "go",
                                              "exec",  "program", "output", "parse"};

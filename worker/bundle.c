@@ -219,7 +219,8 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
             return -1;
     if (pe_flat_append(out, "entropy", entropy, err) < 0 ||
         (flag && pe_flat_append_u64(out, flag, 1, err) < 0) ||
-        (job->combined && pe_flat_append_u64(out, "combined", 1, err) < 0))
+        (job->combined && pe_flat_append_u64(out, "combined", 1, err) < 0) ||
+        (job->stop_at_output_limit && pe_flat_append_u64(out, "stop_at_output_limit", 1, err) < 0))
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_append(out, "output", job->outputs[i], err) < 0)

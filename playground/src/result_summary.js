@@ -27,6 +27,8 @@ export function describeStatus(result, timeoutMs) {
       return { good: false, short: "out of memory", text: "The program used more memory than a job may use, and was stopped." };
     case "output_limit":
       return { good: result.exit_code === 0, short: `exit ${result.exit_code}, too many files`, text: `The program wrote more than can be sent back: ${result.outputs_dropped} of its files are missing.` };
+    case "stream_limit":
+      return { good: false, short: "too much output", text: "The program printed more than is kept, and was stopped. The beginning of its output is shown." };
     case "vm_error":
       return { good: false, short: "VM failed", text: `The virtual machine failed${result.reason ? `: ${result.reason}` : ""}. This is not a fault of your program. Run it again.` };
     default:

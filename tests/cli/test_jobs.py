@@ -28,6 +28,7 @@ def test_exit_codes_follow_the_status(tmp_path):
         ({"status": "signaled", "exit_code": None, "signal": 11}, 139),
         ({"status": "oom", "exit_code": None, "signal": 9}, 137),
         ({"status": "output_limit", "exit_code": 5, "outputs_dropped": 2}, 5),
+        ({"status": "stream_limit", "exit_code": None, "stdout_truncated": True}, 153),
         ({"status": "vm_error", "exit_code": None, "reason": "no init"}, 125),
     ]
     for result, code in cases:
@@ -42,6 +43,14 @@ def test_truncated_output_is_reported(tmp_path):
         done = run("gcc:14", server=server)
     assert done.stdout == b"x", "stdout"
     assert done.stderr.count(b"pe-run: output truncated") == 2, "notices"
+
+
+def test_both_streams_are_printed_in_the_order_of_their_writes_on_request(tmp_path):
+    with Server(answer(stdout=b"oo", stderr=b"e", combined=b"oeo\xff")) as server:
+        done = run("--combined", "gcc:14", server=server)
+        job = json.loads(server.seen["parts"][0][2])
+    assert (done.stdout, done.stderr) == (b"oeo\xff", b"")
+    assert job["combined"] is True
 
 
 def test_json_is_printed_unchanged(tmp_path):
@@ -83,6 +92,8 @@ def test_the_server_receives_the_job_and_its_files(tmp_path):
             "--timeout",
             "2.5",
             "--no-cache",
+            "--on-output-limit",
+            "stop",
             "gcc:14",
             main,
             f"{tmp_path}/src/",
@@ -98,6 +109,7 @@ def test_the_server_receives_the_job_and_its_files(tmp_path):
         "env": {"A": "1", "B": "x=y"},
         "timeout_ms": 2500,
         "cache": False,
+        "on_output_limit": "stop",
         "cmd": ["sh", "-c", "--"],
     }, "job"
     assert parts[1:] == [

@@ -179,6 +179,13 @@ def test_the_combined_stream_has_what_is_kept_of_both_when_they_are_too_long(ser
     assert job.combined.startswith(b"".join(first) + first[0])
 
 
+def test_a_flood_of_output_ends_the_job_on_demand(service):
+    job = service.run("echo begin; yes", on_output_limit="stop", timeout_ms=60000)
+    assert job.status == "stream_limit" and job.stdout_truncated and not job.stderr_truncated
+    assert job.exit_code is None and job.stdout.startswith(b"begin\ny\n")
+    assert len(job.stdout) == 1 << 20
+
+
 def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
     for line, words in [
         ("#!/bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),

@@ -188,6 +188,26 @@ def test_output_over_the_limit_is_cut_and_marked_and_the_program_can_finish(gues
     assert result.fields["stderr_truncated"] == "0", result
 
 
+def test_a_program_is_ended_at_the_limit_of_a_stream_on_demand(guest):
+    for redirection, stream in ("", "stdout"), (">&2", "stderr"):
+        script = f"(setsid sleep 1000 &) ; yes {redirection}; echo not reached"
+        result = guest.shell(script, stdout_limit=1000, stderr_limit=1000, stop_at_output_limit=1)
+        assert result.status == "stream_limit", result
+        assert result.exit_code == -1 and result.seconds("wall_us") > 0, result
+        assert getattr(result, stream) == b"y\n" * 500, result
+        assert result.fields[f"{stream}_truncated"] == "1", result
+
+
+def test_a_program_that_ends_with_too_much_output_is_reported_like_one_that_was_ended(guest):
+    script = "head -c $0 /dev/zero"
+    for size, status in (1000, "exited"), (1001, "stream_limit"):
+        with guest.boot() as vm:
+            command = ["sh", "-c", script, str(size)]
+            result = vm.run(command, stdout_limit=1000, stop_at_output_limit=1, combined=1)
+        assert result.status == status, result
+        assert result.stdout == result.combined == bytes(1000), result
+
+
 def test_text_over_the_limit_is_cut_at_a_character(guest):
     result = guest.shell("yes \u00e9 | head -n 9000; yes \u00e9 | head -n 9000 >&2", stdout_limit=10000)
     assert result.stdout == "\u00e9\n".encode() * 3333, result

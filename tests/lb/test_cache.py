@@ -61,6 +61,7 @@ def test_another_file_name_command_time_limit_or_image_is_another_job(balancer):
         ({**SAME, "env": {"A": "B"}}, [("f", b"1")]),
         ({**SAME, "outputs": []}, [("f", b"1")]),
         ({**SAME, "stdin": "f"}, [("f", b"1")]),
+        ({**SAME, "on_output_limit": "stop"}, [("f", b"1")]),
         ({**SAME, "image": "gcc:13"}, [("f", b"1")]),
     ]
     for i, (job, files) in enumerate(others):
@@ -89,7 +90,7 @@ def test_cache_false_and_no_cache_bypass_the_cache_and_only_no_cache_renews_it(b
 
 def test_only_results_of_programs_that_exited_or_got_a_signal_are_kept(balancer):
     registration, slot = balancer.worker()
-    for status in "timeout", "oom", "output_limit", "vm_error":
+    for status in "timeout", "oom", "output_limit", "stream_limit", "vm_error":
         assert (
             balancer.run_on(slot, status=status).headers["Cache-Status"]
             == "program-explorer; fwd=uri-miss"

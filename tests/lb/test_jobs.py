@@ -137,6 +137,16 @@ def test_a_json_result_has_text_where_it_is_utf_8_and_base64_where_not(balancer)
     ]
 
 
+def test_the_worker_is_told_to_end_a_job_at_its_output_limit(balancer):
+    _, slot = balancer.worker()
+    job = {**JOB, "on_output_limit": "stop"}
+    pending = Background(balancer.post, accept="application/json", job=job)
+    job, _ = slot.take_job()
+    assert job["job"]["on_output_limit"] == "stop"
+    slot.answer(job, status="stream_limit", exit_code=None)
+    assert pending.done().json()["status"] == "stream_limit"
+
+
 def test_the_combined_stream_is_a_part_of_its_own_in_every_form(balancer):
     _, slot = balancer.worker()
     parts = [{"kind": kind, "size": 1} for kind in ("stdout", "stderr")]

@@ -20,9 +20,10 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     struct pe_error err;
     pe_autojobspec struct pe_job_spec job;
     pe_autojobspec struct pe_job_spec again;
-    const char *json = "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
-                       "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false,"
-                       "\"combined\":true,\"isolation\":[\"kernel\",\"hardware\"]}";
+    const char *json =
+        "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
+        "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false,"
+        "\"combined\":true,\"on_output_limit\":\"stop\",\"isolation\":[\"kernel\",\"hardware\"]}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
     pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
     assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
@@ -35,6 +36,7 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_string_equal(again.outputs[0], "*.o");
     assert_false(again.cache);
     assert_true(again.combined);
+    assert_true(again.stop_at_output_limit);
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_HARDWARE));
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_KERNEL));
     assert_false(pe_isolation_accepted(again.isolation, PE_ISOLATION_EMULATION));
@@ -51,6 +53,7 @@ static void the_least_job_gets_the_defaults(void **state)
     assert_int_equal(job.timeout_ms, PE_TIMEOUT_MS_DEFAULT);
     assert_true(job.cache);
     assert_false(job.combined);
+    assert_false(job.stop_at_output_limit);
     assert_true(pe_isolation_accepted(job.isolation, PE_ISOLATION_UNKNOWN));
 }
 
@@ -100,6 +103,8 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"timeout_ms\":60001}", PE_ERR_INVALID, "60000");
     refused("{\"image\":\"a\",\"stdin\":\"../x\"}", PE_ERR_INVALID, "'stdin'");
     refused("{\"image\":\"a\",\"cache\":1}", PE_ERR_INVALID, "'cache'");
+    refused("{\"image\":\"a\",\"on_output_limit\":\"end\"}", PE_ERR_INVALID,
+            "'on_output_limit' must be \"cut\" or \"stop\"");
     refused("{\"image\":\"a\",\"isolation\":7}", PE_ERR_INVALID, "'isolation' must be a string or");
     refused("{\"image\":\"a\",\"isolation\":[7]}", PE_ERR_INVALID, "'isolation' must be a string");
     refused("{\"image\":\"a\",\"isolation\":[]}", PE_ERR_INVALID, "'isolation' is empty; leave it out");
