@@ -21,6 +21,7 @@ enum {
     SILENCE_MS = 3 * PE_SLOT_PING_MS,
     CLOSE_US = 5 * 1000 * 1000,
     REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
+    UNSENT_MAX = 64,  /* messages; beyond it, the other side sends pings and reads no pongs */
 };
 
 static void schedule_flush(struct ws_server *ws)
@@ -99,6 +100,18 @@ static void end_ws(struct ws_server *ws)
     ws->events->on_closed(ws);
 }
 
+/* wslay answers every ping, and what it queues has no bound. The same queue has our pings. */
+static bool reads_nothing(struct ws_server *ws)
+{
+    if (wslay_event_get_queued_msg_count(ws->conn->ws_ctx) <= UNSENT_MAX)
+        return false;
+    if (!ws->is_cut_off)
+        pe_log(PE_LOG_WARN, "a worker's connection sends messages and reads none: closing it");
+    ws->is_cut_off = true;
+    ws_server_kill(ws);
+    return true;
+}
+
 static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_msg_recv_arg *message)
 {
     struct ws_server *ws = conn->data;
@@ -106,7 +119,7 @@ static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_m
         end_ws(ws);
         return;
     }
-    if (ws->closing)
+    if (reads_nothing(ws) || ws->closing)
         return;
     if (message->opcode == WSLAY_TEXT_FRAME)
         ws->events->on_text(ws, message->msg, message->msg_length);
@@ -180,7 +193,7 @@ static void on_tick(h2o_timeout_entry_t *entry)
         ws_server_kill(ws);
         return;
     }
-    if (ws->closing)
+    if (ws->closing || reads_nothing(ws))
         return;
     send_ping(ws);
     ws->events->on_tick(ws);

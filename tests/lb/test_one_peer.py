@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from fixtures.stand_in_worker import Slot, image
+from fixtures.stand_in_worker import PING, PONG, Slot, WebSocket, frame, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
 RUNTIME = {"language": "c", "version": "14.2.0", "run": ["./a.out"]}
@@ -67,3 +67,37 @@ def test_a_worker_that_joins_starts_all_jobs_that_waited_for_its_image(start_bal
             slot.answer(slot.take_job()[0], b"started")
     for call in pending:
         assert call.done().form()[1][2] == b"started"
+
+
+# ---- WebSockets ----
+
+
+def send_until_closed(sock, data, most):
+    """Send until the other side closes; how many bytes that took, and fail after `most`."""
+    sent = 0
+    try:
+        while sent < most:
+            sock.sendall(data)
+            sent += len(data)
+    except (BrokenPipeError, ConnectionResetError):
+        return sent
+    raise AssertionError(f"{sent} bytes were taken")
+
+
+def test_a_worker_that_sends_pings_and_never_reads_is_cut_off(balancer):
+    registration, slot = balancer.worker()
+    pings = frame(PING, b"p" * 125) * 1000
+    for path in "/v1/control", "/v1/slot":
+        link = WebSocket(balancer.address, path)
+        send_until_closed(link.sock, pings, 64 << 20)
+    assert balancer.log().count("reads none") == 2
+    assert balancer.run_on(slot, b"others go on").form()[1][2] == b"others go on"
+
+
+def test_a_worker_that_sends_pings_and_reads_the_pongs_is_answered(balancer):
+    link = WebSocket(balancer.address, "/v1/slot")
+    for i in range(200):
+        link.send(PING, b"%d" % i)
+        while (answer := link.receive_frame())[0] == PING:  # the balancer's own
+            pass
+        assert answer == (PONG, b"%d" % i)
