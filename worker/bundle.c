@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/flat.h"
+#include "proto/guest.h"
 #include "proto/limits.h"
 #include "worker/seccomp_profile.h"
 
@@ -47,14 +48,18 @@ static json_t *mount(const char *to, const char *type, const char *from, json_t 
                      options);
 }
 
-static json_t *mounts(void)
+/* Files in /dev/shm are part of the job's memory, so its limit is that of the memory: a job that fills it
+ * ends as one that has no memory left, and not with SIGBUS. */
+static json_t *mounts(uint32_t memory_mib)
 {
+    char shm_size[32];
+    snprintf(shm_size, sizeof shm_size, "size=%um", memory_mib);
     return json_pack(
         "[o, o, o, o, o, o, o]", mount("/proc", "proc", "proc", STRINGS("nosuid", "noexec", "nodev")),
         mount("/dev", "tmpfs", "tmpfs", STRINGS("nosuid", "strictatime", "mode=755", "size=65536k")),
         mount("/dev/pts", "devpts", "devpts",
               STRINGS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")),
-        mount("/dev/shm", "tmpfs", "shm", STRINGS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k")),
+        mount("/dev/shm", "tmpfs", "shm", STRINGS("nosuid", "noexec", "nodev", "mode=1777", shm_size)),
         mount("/sys", "sysfs", "sysfs", STRINGS("nosuid", "noexec", "nodev", "ro")),
         mount("/dev/pe-shim", "bind", "/bin/pe-shim", STRINGS("bind", "ro", "nosuid", "nodev")),
         mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id",
@@ -104,8 +109,8 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
              image->root ? image->root : "");
     pe_autojson json_t *config =
         json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path", root,
-                  "readonly", 0, "hostname", "pe", "process", process_section(image), "mounts", mounts(),
-                  "linux", linux_section(container, memory_mib));
+                  "readonly", 0, "hostname", PE_GUEST_HOSTNAME, "process", process_section(image), "mounts",
+                  mounts(memory_mib), "linux", linux_section(container, memory_mib));
     pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot encode config.json: out of memory");
@@ -129,8 +134,10 @@ static void set_env(const char **env, size_t *count, const char *entry)
 static int append_environment(const struct pe_job_spec *job, const struct pe_image *image, struct pe_buf *out,
                               struct pe_error *err)
 {
-    static const char *const defaults[] = {
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"};
+    /* pe-image adds the HOME that the image's /etc/passwd names. A user that is not there gets /tmp, because
+     * only root can use /root. */
+    const char *const defaults[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                    image->user.uid == 0 ? "HOME=/root" : "HOME=/tmp", "LANG=C.UTF-8"};
     static const size_t default_count = sizeof defaults / sizeof *defaults;
     pe_autofree const char **env = calloc(default_count + image->env_count + job->env_count, sizeof *env);
     size_t count = 0;

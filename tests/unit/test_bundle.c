@@ -3,6 +3,7 @@
 #include "tests/unit/check.h"
 #include "worker/bundle.h"
 
+#include "base/cleanup.h"
 #include "proto/job_spec.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -109,6 +110,21 @@ static void the_jobs_environment_overrides_the_images_and_that_the_defaults(void
                         "1\nx|PATH=/x|HOME=/root|LANG=C.UTF-8|A=job|");
 }
 
+static void a_user_that_cannot_use_the_home_of_root_gets_another_one(void **state)
+{
+    (void)state;
+    static const char user[] = ",\"user\":{\"name\":\"1234\",\"uid\":1234,\"gid\":5,\"groups\":[]}";
+    assert_non_null(strstr(program(user, "{\"image\":\"a:1\",\"cmd\":[\"x\"]}"), "|HOME=/tmp|"));
+}
+
+static void shared_memory_has_as_much_room_as_the_job_has_memory(void **state)
+{
+    (void)state;
+    pe_autojson json_t *config = configuration("");
+    pe_autofree char *mounts = json_dumps(json_object_get(config, "mounts"), JSON_COMPACT);
+    assert_non_null(strstr(mounts, "\"mode=1777\",\"size=64m\""));
+}
+
 static void a_prewarm_container_differs_in_its_cgroup_alone(void **state)
 {
     (void)state;
@@ -135,6 +151,8 @@ int main(void)
         cmocka_unit_test(entrypoint_and_cmd_are_the_default_command_and_the_jobs_replaces_both),
         cmocka_unit_test(only_the_images_own_command_runs_in_its_working_directory),
         cmocka_unit_test(the_jobs_environment_overrides_the_images_and_that_the_defaults),
+        cmocka_unit_test(a_user_that_cannot_use_the_home_of_root_gets_another_one),
+        cmocka_unit_test(shared_memory_has_as_much_room_as_the_job_has_memory),
         cmocka_unit_test(a_prewarm_container_differs_in_its_cgroup_alone),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
