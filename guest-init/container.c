@@ -9,6 +9,7 @@
 #include "guest-init/crun.h"
 #include "guest-init/job_mounts.h"
 #include "guest-init/layout.h"
+#include "guest-init/root_files.h"
 #include "guest-init/shim_record.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -141,6 +143,15 @@ static int forget_crun_text(struct container *container, struct pe_error *err)
     return 0;
 }
 
+static void complete_root(pid_t shim)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/root", (int)shim);
+    pe_autoclose int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root >= 0)
+        root_files_complete(root);
+}
+
 int container_start(struct container *container, const struct container_kind *kind, struct pe_error *err)
 {
     struct pe_error ignored;
@@ -149,6 +160,7 @@ int container_start(struct container *container, const struct container_kind *ki
     container->kind = kind;
     if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
         find_shim(container, err) == 0 && await_shim(container, err) == 0) {
+        complete_root(container->shim);
         if (fcntl(container->channel, F_SETFL, O_NONBLOCK) == 0)
             return forget_crun_text(container, err);
         pe_fail_errno(err, "the channel to the shim");

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* /etc/passwd of a machine with a hundred thousand users has about 8 MiB. */
@@ -23,8 +24,9 @@ void flatten_result_free(struct flatten_result *result)
 
 /* ---- mount points ---- */
 
-/* crun mounts on these directories. They must exist, because the image is read-only, and must not
- * be symbolic links, because crun before 1.30 followed links that an image supplied. */
+/* These directories are mounted on. They must exist, because the image is read-only, and must not be
+ * symbolic links, because crun before 1.30 followed links that an image supplied. Nothing is mounted
+ * on /tmp. It may be a link: pe-init makes the directory that it leads to, if that is missing. */
 int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err)
 {
     static const struct {
@@ -36,10 +38,13 @@ int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_e
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", points[i].path);
         struct tree_inode *inode = tree_find(tree, path);
+        bool is_link = inode && S_ISLNK(inode->attributes.mode);
+        if (is_link && !strcmp(points[i].path, "tmp"))
+            continue;
         if (inode && !S_ISDIR(inode->attributes.mode))
             return pe_fail(err, PE_ERR_INVALID,
                            "/%s of this root filesystem is %s, but a job needs a directory there", path,
-                           S_ISLNK(inode->attributes.mode) ? "a symbolic link" : "not a directory");
+                           is_link ? "a symbolic link" : "not a directory");
         const struct tree_attributes attributes = {.mode = S_IFDIR | points[i].mode};
         if (!inode && tree_add(tree, path, &attributes, &inode, err) < 0)
             return -1;

@@ -585,7 +585,7 @@ def test_layers_with_hostile_members_are_refused(tmp_path):
     ]
     cases += [
         ([symlink(name, "/etc")], b"a symbolic link, but a job needs a directory")
-        for name in ("dev", "proc", "sys", "work", "input", "output", "tmp")
+        for name in ("dev", "proc", "sys", "work", "input", "output")
     ]
     for number, (members, message) in enumerate(cases):
         layout = Layout(f"{tmp_path}/{number}").add(

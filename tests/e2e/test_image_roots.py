@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a job finds of names, directories and a home, also if its image has none of it."""
+import io
+import tarfile
+
+import pytest
+
+from fixtures.oci_layout import Layout, zstd
+from fixtures.paths import IMAGES
+from fixtures.pe_image import run
+
+LEFT_OUT = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "run/lock", "var/tmp", "var/lock", "tmp")
+
+RESOLVE = """
+import asyncio, http.server, os, socket
+print(socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)[0][4][0] in ("127.0.0.1", "::1"))
+print(socket.gethostbyname("localhost"), socket.gethostbyname(socket.gethostname()), socket.getfqdn())
+http.server.HTTPServer(("localhost", 0), None).server_close()
+async def serve():
+    server = await asyncio.start_server(print, "localhost", 0)
+    print(sorted(s.family.name for s in server.sockets))
+asyncio.run(serve())
+print(open("/etc/hostname").read().strip(), os.path.getsize("/etc/resolv.conf") > 0)
+"""
+RESOLVED = b"True\n127.0.0.1 127.0.1.1 pe\n['AF_INET', 'AF_INET6']\npe True\n"
+
+
+def is_left_out(name):
+    if name.startswith("usr/share/"):  # only to make the image smaller
+        return True
+    return any(name == path or name.startswith(path + "/") for path in LEFT_OUT)
+
+
+def bare_tar():
+    """The files of python:3 without what container runtimes add. Its /tmp is a link to a missing folder."""
+    exported = run("export", "--store", IMAGES, "python:3", "-").stdout
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(exported), errors="surrogateescape") as all_of_it:
+        with tarfile.open(fileobj=out, mode="w", errors="surrogateescape") as bare:
+            for info in all_of_it:
+                if not is_left_out(info.name):
+                    bare.addfile(info, all_of_it.extractfile(info) if info.isreg() else None)
+            link = tarfile.TarInfo("tmp")
+            link.type, link.linkname = tarfile.SYMTYPE, "var/volatile/tmp"
+            bare.addfile(link)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def bare_store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bare")
+    store, busybox = f"{folder}/store", run("export", "--store", IMAGES, "busybox:1.35", "-").stdout
+    for name, tar, user in (("bare:1", bare_tar(), "0"), ("stranger:1", busybox, "1234:5678")):
+        layout = Layout(f"{folder}/{name}").add([tar], {"User": user}, compress=zstd, kind="zstd")
+        done = run("import", "--store", store, "--name", name, layout.path)
+        assert done.returncode == 0, done.stderr.decode()
+    return store
+
+
+def test_an_image_without_names_and_directories_gets_them_from_the_runtime(start_service, bare_store):
+    service = start_service(slots=1, store=bare_store)
+    job = service.run(["python3", "-c", RESOLVE], image="bare:1")
+    assert (job.stdout, job.stderr) == (RESOLVED, b"")
+    folders = "/tmp/. /var/tmp /run/lock"
+    job = service.run(f"stat -c '%a %F' {folders}; touch /tmp/a /var/tmp/a /run/lock/a", image="bare:1")
+    assert (job.stdout, job.stderr) == (b"1777 directory\n" * 3, b"")
+
+    job = service.run("id -u; echo $HOME; touch $HOME/.cache", image="stranger:1")
+    assert (job.stdout, job.stderr, job.exit_code) == (b"1234\n/tmp\n", b"", 0)
+
+
+@pytest.mark.each_engine
+def test_localhost_and_the_name_of_the_machine_resolve_in_an_ordinary_image(service):
+    job = service.run(["python3", "-c", RESOLVE], image="python:3")
+    assert (job.stdout, job.stderr) == (RESOLVED, b"")
+
+
+@pytest.mark.each_engine
+def test_shared_memory_has_the_size_of_the_jobs_memory(service, small_service):
+    fill = "dd if=/dev/zero of=/dev/shm/f bs=1M count=100 2>/dev/null; wc -c </dev/shm/f"
+    assert service.run(fill).stdout == b"%d\n" % (100 << 20)
+    job = small_service.run("df -m /dev/shm | awk 'NR == 2 { print $2 }'; cat /dev/zero >/dev/shm/f; exit 1")
+    assert (job.stdout, job.status) == (b"256\n", "oom")
