@@ -204,6 +204,7 @@ static void init_core(struct server *server)
     scheduler_init(&server->scheduler, &limits);
     dispatch_init(&server->dispatch, &server->scheduler, loop);
     deadlines_init(&server->deadlines, loop);
+    presence_init(&server->presence, &server->scheduler, &server->deadlines, settings->away_ms * 1000);
     clients_init(&server->clients, &settings->client);
     cache_init(&server->cache, (size_t)settings->cache_mib << 20);
     byte_budget_init(&server->budget, (size_t)settings->results_mib << 20, &server->cache.bytes,
@@ -238,6 +239,7 @@ static void init_workers(struct server *server)
     workers->tokens = &server->tokens;
     workers->scheduler = &server->scheduler;
     workers->dispatch = &server->dispatch;
+    workers->presence = &server->presence;
     workers->on_worker_changed = on_worker_changed;
     workers->data = server;
 }

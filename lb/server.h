@@ -17,6 +17,7 @@
 #include "lb/core/job.h"
 #include "lb/core/metrics.h"
 #include "lb/core/poison.h"
+#include "lb/core/presence.h"
 #include "lb/core/result_store.h"
 #include "lb/core/scheduler.h"
 #include "lb/edge/connection.h"
@@ -40,6 +41,7 @@ struct server {
     /* core */
     struct scheduler scheduler;
     struct dispatch dispatch;
+    struct presence presence;
     struct deadlines deadlines;
     struct clients clients;
     struct cache cache;

@@ -22,6 +22,7 @@ static const struct settings defaults = {
     .store = {.disk_mib = 1024},
     .spool_folder = "/var/tmp",
     .gather_ms = 3000,
+    .away_ms = 10000,
     .handover_ms = 500,
     .drain_ms = 200000,
     .log_format = "logfmt",
@@ -53,9 +54,9 @@ static int check(struct settings *settings, struct pe_error *err)
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
-    const uint64_t times[] = {settings->queue_wait_ms, settings->poison_ms, settings->gather_ms,
-                              settings->handover_ms,   settings->drain_ms,  settings->head_ms,
-                              settings->idle_ms};
+    const uint64_t times[] = {settings->queue_wait_ms, settings->poison_ms,   settings->gather_ms,
+                              settings->away_ms,       settings->handover_ms, settings->drain_ms,
+                              settings->head_ms,       settings->idle_ms};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
@@ -149,6 +150,8 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_TEXT, &s->playground_folder},
         {"gather-ms", 0, "N", "how long jobs wait for workers after the start (default 3000)",
          PE_OPTION_NUMBER, &s->gather_ms},
+        {"away-ms", 0, "N", "how long a worker whose registration was lost is expected back (default 10000)",
+         PE_OPTION_NUMBER, &s->away_ms},
         {"handover-ms", 0, "N", "how long connections are accepted after SIGTERM (default 500)",
          PE_OPTION_NUMBER, &s->handover_ms},
         {"drain-ms", 0, "N", "how long running jobs may take after that (default 200000)", PE_OPTION_NUMBER,

@@ -30,7 +30,7 @@ struct settings {
     const char *playground_folder; /* NULL: that of the installation, if it exists */
     const char *spool_folder;      /* for large request bodies */
 
-    uint64_t gather_ms, handover_ms, drain_ms;
+    uint64_t gather_ms, away_ms, handover_ms, drain_ms;
     struct pe_option_list piston_overrides;
     struct pe_runtime_limits piston; /* the default limits with these overrides */
     const char *log_format;

@@ -97,7 +97,7 @@ static struct pe_problem missing_worker(const struct exchange *exchange)
 {
     const struct scheduler *scheduler = exchange->exchanges->jobs->scheduler;
     const struct pe_job_spec *spec = &exchange->submission.spec;
-    if (scheduler->worker_count == 0)
+    if (scheduler->known_count == 0)
         return refusal_no_worker();
     if (!spec->image || scheduler_find_image(scheduler, spec->image, spec->isolation))
         return no_problem;
@@ -337,7 +337,7 @@ static struct pe_problem resolve(struct exchange *exchange, const struct catalog
     const struct scheduler *scheduler = exchange->exchanges->jobs->scheduler;
     const struct dialect *dialect = exchange->dialect;
     struct pe_error err;
-    if (scheduler->worker_count == 0)
+    if (scheduler->known_count == 0)
         return refusal_no_worker();
     if (dialect->resolve && dialect->resolve(exchange, &err) < 0)
         return pe_problem_from_error(&err);

@@ -20,11 +20,12 @@ static size_t count_ready(const struct worker *worker)
 
 static json_t *worker_to_json(const struct worker *worker)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "name", worker->name, "isolation",
-                     pe_isolation_name(worker->isolation), "slots", (json_int_t)worker->slots, "vms",
-                     (json_int_t)worker->vms, "ready", (json_int_t)count_ready(worker), "running",
-                     (json_int_t)worker->running, "images", (json_int_t)worker->catalog.count, "stopping",
-                     worker->draining, "drained", worker->drained);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b}", "name", worker->name, "isolation",
+                     pe_isolation_name(worker->claim->isolation), "slots", (json_int_t)worker->slots, "vms",
+                     (json_int_t)worker->claim->vms, "ready", (json_int_t)count_ready(worker), "running",
+                     (json_int_t)worker->running, "images", (json_int_t)worker->claim->catalog.count,
+                     "stopping", worker->claim->draining, "drained", worker->drained, "away",
+                     scheduler_worker_is_away(worker));
 }
 
 void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h2o_req_t *req)

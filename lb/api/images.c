@@ -26,7 +26,7 @@ static const struct catalog_entry **all_entries(const struct scheduler *schedule
     size_t total = 0;
     list_for_each(node, &scheduler->workers)
     {
-        total += list_entry(node, struct worker, in_workers)->catalog.count;
+        total += list_entry(node, struct worker, in_workers)->claim->catalog.count;
     }
     const struct catalog_entry **entries = calloc(total + 1, sizeof *entries);
     if (!entries)
@@ -34,7 +34,7 @@ static const struct catalog_entry **all_entries(const struct scheduler *schedule
     *count = 0;
     list_for_each(node, &scheduler->workers)
     {
-        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->catalog;
+        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->claim->catalog;
         for (size_t i = 0; i < catalog->count; i++)
             entries[(*count)++] = &catalog->entries[i];
     }

@@ -30,7 +30,8 @@ static void append_isolation(struct pe_metrics_page *page, const struct schedule
     size_t workers[PE_ISOLATIONS] = {0};
     list_for_each(node, &scheduler->workers)
     {
-        workers[list_entry(node, struct worker, in_workers)->isolation]++;
+        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        workers[worker->claim->isolation] += !scheduler_worker_is_away(worker);
     }
     pe_metrics_append_head(page, "pe_isolation_workers", "gauge",
                            "Workers connected, by what isolates their jobs");

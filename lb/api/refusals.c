@@ -37,7 +37,7 @@ static struct pe_problem refusal_unknown_image(const struct scheduler *scheduler
     struct pe_image_suggestions suggestions = {.reference = image};
     list_for_each(node, &scheduler->workers)
     {
-        catalog_suggest(&list_entry(node, struct worker, in_workers)->catalog, &suggestions);
+        catalog_suggest(&list_entry(node, struct worker, in_workers)->claim->catalog, &suggestions);
     }
     if (suggestions.count == 0)
         return problem_make("unknown-image", "no worker has an image '%s'; GET /v1/images lists the images",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The queue, the ready slots and the workers, and how jobs are matched with slots. When matching
- * happens is decided in dispatch.c. */
+/* The queue and the ready slots, and how jobs are matched with slots. When matching happens is decided
+ * in dispatch.c, and what is known about workers is in workers.c. */
 #include "lb/core/scheduler.h"
 
 #include <stdio.h>
@@ -20,185 +20,6 @@ void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limi
     list_init(&scheduler->unassigned);
     list_init(&scheduler->drained);
     list_init(&scheduler->turns);
-}
-
-/* ---- workers that an operator took out of service ---- */
-
-enum { DRAINED_MAX = 4096 };
-
-struct drained {
-    struct list in_drained;
-    char name[256];
-};
-
-static struct drained *find_drained(const struct scheduler *scheduler, const char *name)
-{
-    list_for_each(node, &scheduler->drained)
-    {
-        struct drained *drained = list_entry(node, struct drained, in_drained);
-        if (!strcmp(drained->name, name))
-            return drained;
-    }
-    return NULL;
-}
-
-static int add_drained(struct scheduler *scheduler, const char *name, struct pe_error *err)
-{
-    if (scheduler->drained_count == DRAINED_MAX)
-        return pe_fail(err, PE_ERR_BUSY, "%d workers are drained already; no more can be", DRAINED_MAX);
-    struct drained *drained = calloc(1, sizeof *drained);
-    if (!drained)
-        return pe_fail_errno(err, "cannot drain worker '%s'", name);
-    snprintf(drained->name, sizeof drained->name, "%s", name);
-    list_append(&scheduler->drained, &drained->in_drained);
-    scheduler->drained_count++;
-    return 0;
-}
-
-static void remove_drained(struct scheduler *scheduler, struct drained *drained)
-{
-    list_remove(&drained->in_drained);
-    scheduler->drained_count--;
-    free(drained);
-}
-
-/* ---- workers ---- */
-
-static struct worker *find_worker(const struct scheduler *scheduler, const char *name)
-{
-    list_for_each(node, &scheduler->workers)
-    {
-        struct worker *worker = list_entry(node, struct worker, in_workers);
-        if (!strcmp(worker->name, name))
-            return worker;
-    }
-    return NULL;
-}
-
-/* Assign a slot to a worker, or to none. A ready slot moves to the list of ready slots of that
- * worker. */
-static void assign_slot(struct scheduler *scheduler, struct slot *slot, struct worker *worker)
-{
-    if (slot->worker) {
-        slot->worker->slots--;
-        slot->worker->running -= slot->entry != NULL;
-    }
-    slot->worker = worker;
-    if (worker) {
-        worker->slots++;
-        worker->running += slot->entry != NULL;
-    }
-    if (list_linked(&slot->in_ready)) {
-        list_remove(&slot->in_ready);
-        list_prepend(worker ? &worker->ready : &scheduler->unassigned, &slot->in_ready);
-    }
-}
-
-static void assign_slots(struct scheduler *scheduler, const char *name, struct worker *worker)
-{
-    list_for_each(node, &scheduler->slots)
-    {
-        struct slot *slot = list_entry(node, struct slot, in_slots);
-        if (!strcmp(slot->worker_name, name))
-            assign_slot(scheduler, slot, worker);
-    }
-}
-
-static void remove_worker(struct scheduler *scheduler, struct worker *worker)
-{
-    assign_slots(scheduler, worker->name, NULL);
-    list_remove(&worker->in_workers);
-    scheduler->worker_count--;
-    catalog_free(&worker->catalog);
-    free(worker);
-}
-
-static struct worker *find_by_owner(const struct scheduler *scheduler, const void *owner)
-{
-    list_for_each(node, &scheduler->workers)
-    {
-        struct worker *worker = list_entry(node, struct worker, in_workers);
-        if (worker->owner == owner)
-            return worker;
-    }
-    return NULL;
-}
-
-static struct worker *add_worker(struct scheduler *scheduler, const char *name, struct pe_error *err)
-{
-    struct worker *worker = calloc(1, sizeof *worker);
-    if (!worker) {
-        pe_fail_errno(err, "cannot register worker '%s'", name);
-        return NULL;
-    }
-    snprintf(worker->name, sizeof worker->name, "%s", name);
-    worker->serial = ++scheduler->serials;
-    worker->drained = find_drained(scheduler, name) != NULL;
-    list_init(&worker->ready);
-    list_append(&scheduler->workers, &worker->in_workers);
-    scheduler->worker_count++;
-    assign_slots(scheduler, name, worker);
-    return worker;
-}
-
-int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
-                           struct pe_error *err)
-{
-    struct catalog catalog;
-    if (catalog_load(&catalog, hello->images, err) < 0)
-        return pe_fail_context(err, "worker '%s'", hello->host);
-    struct worker *before = find_by_owner(scheduler, owner);
-    if (before && strcmp(before->name, hello->host) != 0)
-        remove_worker(scheduler, before);
-    struct worker *worker = find_worker(scheduler, hello->host);
-    if (!worker && !(worker = add_worker(scheduler, hello->host, err))) {
-        catalog_free(&catalog);
-        return -1;
-    }
-    catalog_free(&worker->catalog);
-    worker->catalog = catalog;
-    worker->owner = owner;
-    worker->isolation = hello->isolation;
-    worker->vms = hello->vms ? hello->vms : hello->slots;
-    worker->draining = hello->draining;
-    return 0;
-}
-
-void scheduler_worker_gone(struct scheduler *scheduler, const void *owner)
-{
-    struct worker *worker = find_by_owner(scheduler, owner);
-    if (worker)
-        remove_worker(scheduler, worker);
-}
-
-int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained, struct pe_error *err)
-{
-    struct worker *worker = find_worker(scheduler, name);
-    struct drained *before = find_drained(scheduler, name);
-    if (!worker && !before)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "no worker '%s' is connected", name);
-    if (drained && !before && add_drained(scheduler, name, err) < 0)
-        return -1;
-    if (!drained && before)
-        remove_drained(scheduler, before);
-    if (worker)
-        worker->drained = drained;
-    return 0;
-}
-
-static bool accepts_jobs(const struct worker *worker)
-{
-    return !worker->draining && !worker->drained;
-}
-
-bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
-{
-    list_for_each(node, &scheduler->workers)
-    {
-        if (list_entry(node, struct worker, in_workers)->serial == serial)
-            return true;
-    }
-    return false;
 }
 
 /* ---- slots ---- */
@@ -240,7 +61,7 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
     if (slot->worker && !strcmp(slot->worker_name, worker))
         return;
     snprintf(slot->worker_name, sizeof slot->worker_name, "%s", worker);
-    assign_slot(scheduler, slot, find_worker(scheduler, worker));
+    scheduler_slot_assign(scheduler, slot, scheduler_find_worker(scheduler, worker));
 }
 
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
@@ -249,7 +70,7 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
     separate(scheduler, slot);
     if (!list_linked(&slot->in_slots))
         return;
-    assign_slot(scheduler, slot, NULL);
+    scheduler_slot_assign(scheduler, slot, NULL);
     list_remove(&slot->in_slots);
     scheduler->slot_count--;
 }
@@ -260,7 +81,14 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 static const struct catalog_entry *find_image_of(const struct worker *worker, const char *image,
                                                  struct pe_isolation_set demand)
 {
-    return pe_isolation_accepted(demand, worker->isolation) ? catalog_find(&worker->catalog, image) : NULL;
+    return pe_isolation_accepted(demand, worker->claim->isolation)
+               ? catalog_find(&worker->claim->catalog, image)
+               : NULL;
+}
+
+static bool accepts_jobs(const struct worker *worker)
+{
+    return !worker->claim->draining && !worker->drained;
 }
 
 /* How well a slot fits a job; a greater value is better. BUSY: all VMs of its worker run jobs. */
@@ -280,7 +108,7 @@ static enum fit best_of_worker(const struct worker *worker, const struct queue_e
                                             : NULL;
     if (!entry)
         return FIT_NONE;
-    bool busy = worker->running >= worker->vms;
+    bool busy = worker->running >= worker->claim->vms;
     list_for_each(node, &worker->ready)
     {
         *best = list_entry(node, struct slot, in_ready);
@@ -330,8 +158,8 @@ struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, 
     list_for_each(node, &scheduler->workers)
     {
         const struct worker *worker = list_entry(node, struct worker, in_workers);
-        if (catalog_find(&worker->catalog, image))
-            set.bits |= pe_isolation_set_of(worker->isolation).bits;
+        if (catalog_find(&worker->claim->catalog, image))
+            set.bits |= pe_isolation_set_of(worker->claim->isolation).bits;
     }
     return set;
 }
@@ -437,7 +265,7 @@ size_t scheduler_capacity(const struct scheduler *scheduler)
     {
         const struct worker *worker = list_entry(node, struct worker, in_workers);
         if (accepts_jobs(worker))
-            capacity += worker->slots < worker->vms ? worker->slots : worker->vms;
+            capacity += worker->slots < worker->claim->vms ? worker->slots : worker->claim->vms;
     }
     return capacity;
 }

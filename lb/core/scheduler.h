@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which job goes to which slot: the workers and their images, the slots that are ready, and the
- * queue of jobs. This is a pure data structure without sockets, HTTP or a clock. Workers are
- * allocated here; slots, queue entries and client queues are embedded in their owners' structs, and
- * the owner removes them before it frees them.
+ * queue of jobs. This is a pure data structure without sockets, HTTP or a clock. workers.c has the part
+ * of it that is about workers. Workers are allocated here; slots, queue entries and client queues are
+ * embedded in their owners' structs, and the owner removes them before it frees them.
  *
  * Clients take turns. Each client has a queue of its own, and the next job comes from the client
  * whose last turn was longest ago. Within one client, jobs start in the order of arrival, with
@@ -25,19 +25,29 @@
 struct job;
 struct slot;
 
-/* A worker whose registration is open. */
+/* What one registration says about a worker. Several registrations can name the same worker: one
+ * whose process returned before its old connection was found dead, or one that uses a foreign name. */
+struct worker_claim {
+    struct list in_claims;
+    const void *owner; /* the registration; NULL once it has left without a goodbye */
+    uint64_t serial;   /* unique for the life of this process */
+    struct catalog catalog;
+    enum pe_isolation isolation;
+    size_t vms;    /* jobs that the worker runs at a time; further slots only prepare jobs */
+    bool draining; /* the worker asked for no more jobs */
+};
+
+/* A worker whose registration is open, or that is away: its registration was lost, and is expected
+ * back. An away worker keeps its images and its slots. */
 struct worker {
     struct list in_workers; /* the one that was used last comes first */
     struct list ready;      /* its ready slots; the one that was used last comes first */
     char name[256];
-    struct catalog catalog;
-    enum pe_isolation isolation;
-    const void *owner;     /* the registration that spoke last for this name */
-    uint64_t serial;       /* unique for the life of this process */
-    size_t vms;            /* jobs that it runs at a time; further slots only prepare jobs */
-    size_t slots, running; /* slots that are connected; jobs on them */
-    bool draining;         /* the worker asked for no more jobs */
-    bool drained;          /* an operator asked for this worker to get no more jobs */
+    struct list claims;         /* the oldest one first; never empty */
+    struct worker_claim *claim; /* the one that counts: the oldest of those that do not drain */
+    uint64_t away_until_us;     /* while it is away: when it is forgotten */
+    size_t slots, running;      /* slots that are connected; jobs on them */
+    bool drained;               /* an operator asked for this worker to get no more jobs */
 };
 
 /* How a job reaches the machine that runs it. */
@@ -62,7 +72,7 @@ struct slot {
     struct list in_ready;      /* while ready: of its worker, or of the unassigned slots */
     char worker_name[256];     /* from its last `ready` */
     char warm[256];            /* image that its VM is warm for, or empty */
-    struct worker *worker;     /* NULL while no registration of that name is open */
+    struct worker *worker;     /* NULL while no worker of that name is known */
     struct queue_entry *entry; /* the job that runs on it */
 };
 
@@ -97,7 +107,9 @@ struct scheduler {
     struct list drained;    /* names of workers that an operator took out of service */
     struct list turns;      /* clients with jobs in the queue; the next one is first */
     size_t drained_count;
-    size_t worker_count, slot_count, ready_count, queued_count, running_count;
+    size_t known_count;  /* workers */
+    size_t worker_count; /* those of them that are not away */
+    size_t slot_count, ready_count, queued_count, running_count;
     size_t queued_bytes;
     struct queue_limits limits;
     uint64_t serials;
@@ -106,15 +118,35 @@ struct scheduler {
 /* Begin with no workers, slots and jobs. `limits` is copied. */
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits);
 
-/* Record what the worker behind the registration `owner` says about itself. If another
- * registration spoke for the same name, this one replaces it: the worker came back before its
- * old connection was found dead. `hello->images` is borrowed; the catalog takes a reference.
- * Without memory PE_ERR_INTERNAL. */
+/* Record what the registration `owner` says about a worker. While an older registration that does
+ * not drain is open for the same name, the older one counts: nobody takes a worker out of service by
+ * using its name. `hello->images` is borrowed; the catalog takes a reference. Without memory
+ * PE_ERR_INTERNAL. */
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                            struct pe_error *err) PE_MUST_CHECK;
 
-/* The registration `owner` was closed. Its worker's slots stay, but get no jobs. */
+/* Whether the claim of this registration is the one that counts for its worker. */
+bool scheduler_worker_counts(const struct scheduler *scheduler, const void *owner);
+
+/* The registration `owner` has ended, and is not expected back. Its worker is forgotten unless another
+ * registration is open for it. The slots stay, but get no jobs. */
 void scheduler_worker_gone(struct scheduler *scheduler, const void *owner);
+
+/* The connection of the registration `owner` was lost. Returns true if its worker is away now: it stays,
+ * with its images and slots, until it returns or is forgotten after `until_us`, a time on the caller's
+ * clock. False, as after scheduler_worker_gone(), if another registration is open for the worker, if it
+ * was about to stop, or if too many workers are away. */
+bool scheduler_worker_lost(struct scheduler *scheduler, const void *owner, uint64_t until_us);
+
+/* Forget the workers that are away and whose time is over at `now_us`. Returns when the next one is
+ * to be forgotten, or 0 if none is away any more. */
+uint64_t scheduler_forget_away(struct scheduler *scheduler, uint64_t now_us);
+
+/* Whether the registration of a worker was lost, and is expected back. */
+bool scheduler_worker_is_away(const struct worker *worker);
+
+/* The worker with this name, or NULL. */
+struct worker *scheduler_find_worker(const struct scheduler *scheduler, const char *name);
 
 /* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept
  * while the worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was
@@ -122,8 +154,12 @@ void scheduler_worker_gone(struct scheduler *scheduler, const void *owner);
 int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether the worker with this serial number is still registered. */
+/* Whether the claim with this serial number still counts: the worker was never away since. */
 bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial);
+
+/* Assign a slot to a worker, or to none. A ready slot moves to the list of ready slots of that
+ * worker. For lb/core/scheduler.c. */
+void scheduler_slot_assign(struct scheduler *scheduler, struct slot *slot, struct worker *worker);
 
 /* Add a slot that is not ready. `slot->ops` must be set. */
 void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot);

@@ -71,7 +71,7 @@ static void for_each_runtime(const struct scheduler *scheduler, const char *lang
 {
     list_for_each(node, &scheduler->workers)
     {
-        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->catalog;
+        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->claim->catalog;
         for (size_t i = 0; i < catalog->count; i++)
             visit_entry(&catalog->entries[i], language, visit, context);
     }

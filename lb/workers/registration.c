@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a
- * registration is open, the slots of its worker get jobs. */
+/* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a registration is
+ * open, and for a while after it was lost, the slots of its worker get jobs. */
 #include "lb/workers/registration.h"
 
 #include "base/log.h"
@@ -46,6 +46,11 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; isolation: %s; %s) has %u slots and %zu images%s", hello->host,
            hello->arch, hello->cpu, pe_isolation_name(hello->isolation), hello->vmm, hello->slots,
            json_array_size(hello->images), hello->draining ? ", and takes no more jobs" : "");
+    if (!scheduler_worker_counts(context->scheduler, registration))
+        pe_log(PE_LOG_WARN,
+               "worker '%s': another registration with this name is open; what this one says counts when "
+               "that one has closed",
+               hello->host);
     context->on_worker_changed(context->data);
     dispatch_soon(context->dispatch);
 }
@@ -65,8 +70,9 @@ static void do_nothing(struct ws_server *ws)
 static void on_closed(struct ws_server *ws)
 {
     struct registration *registration = from_ws(ws);
-    scheduler_worker_gone(registration->context->scheduler, registration);
-    pe_log(PE_LOG_INFO, "registration of worker '%s' is closed", registration->worker_name);
+    bool away = presence_lost(registration->context->presence, registration);
+    pe_log(PE_LOG_INFO, "registration of worker '%s' is closed%s", registration->worker_name,
+           away ? "; the worker is expected back" : "");
     free(registration);
 }
 

@@ -64,7 +64,7 @@ static struct job *forget_job(struct slot_conn *conn)
 static void leave(struct slot_conn *conn, const char *why)
 {
     struct scheduler *scheduler = conn->context->scheduler;
-    uint64_t worker = conn->slot.worker ? conn->slot.worker->serial : 0;
+    uint64_t worker = conn->slot.worker ? conn->slot.worker->claim->serial : 0;
     struct job *job = forget_job(conn);
     conn->state = SLOT_IDLE;
     scheduler_slot_remove(scheduler, &conn->slot);

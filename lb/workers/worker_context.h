@@ -4,6 +4,7 @@
 #define PE_LB_WORKERS_WORKER_CONTEXT_H
 
 #include "lb/core/dispatch.h"
+#include "lb/core/presence.h"
 #include "lb/core/scheduler.h"
 #include "lb/edge/tokens.h"
 #include "lb/edge/ws_server.h"
@@ -15,6 +16,7 @@ struct worker_context {
     const struct tokens *tokens;
     struct scheduler *scheduler;
     struct dispatch *dispatch;
+    struct presence *presence;
 
     /* A worker has said what it is and has. Requests may have waited for it. */
     void (*on_worker_changed)(void *data);

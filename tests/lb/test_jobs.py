@@ -312,7 +312,7 @@ def test_a_worker_without_its_registration_gets_no_job_until_it_is_back(balancer
     slot.answer(slot.take_job()[0])
     assert pending.done().status == 200
     balancer.register("h1", ["gcc:14", "perl:5"])  # before the old connection was found dead
-    eventually(lambda: b"perl" in balancer.request("GET", "/v1/images").body, "the newer hello")
+    balancer.wait_for_log("another registration with this name is open")
     registration.close()
-    time.sleep(0.1)
+    eventually(lambda: b"perl" in balancer.request("GET", "/v1/images").body, "the newer hello")
     assert balancer.health()["hosts"] == 2

@@ -288,7 +288,7 @@ static int begin(struct core *core, struct fake_waiter *waiter, bool share)
 /* What a slot does when its worker goes away, or only the slot. */
 static void lose(struct core *core, struct fake_slot *slot)
 {
-    uint64_t serial = slot->slot.worker ? slot->slot.worker->serial : 0;
+    uint64_t serial = slot->slot.worker ? slot->slot.worker->claim->serial : 0;
     struct job *job = slot->job;
     slot->job = NULL;
     scheduler_entry_remove(&core->scheduler, &job->entry);

@@ -160,6 +160,93 @@ static void slots_of_a_worker_that_is_gone_get_no_job(void **state)
     scheduler_worker_gone(&s, &owners[1]);
 }
 
+static void a_worker_that_was_lost_keeps_its_images_and_slots_for_a_while(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    struct slot slot;
+    struct queue_entry job;
+    init(&s, 10);
+    register_worker(&s, &owners[0], "h", "gcc:14");
+    add_slot(&s, &slot, "h", "");
+    assert_true(scheduler_worker_lost(&s, &owners[0], 100));
+    assert_int_equal(s.worker_count, 0);
+    assert_int_equal(s.known_count, 1);
+    assert_non_null(scheduler_find_image(&s, "gcc:14", anything));
+    submit(&s, &job, "gcc:14", false);
+    assert_next(&s, &slot, &job);
+    assert_int_equal(scheduler_forget_away(&s, 99), 100);
+    register_worker(&s, &owners[1], "h", "gcc:15"); /* it returned, with another image */
+    assert_int_equal(scheduler_forget_away(&s, 100), 0);
+    assert_int_equal(s.worker_count, 1);
+    assert_null(scheduler_find_image(&s, "gcc:14", anything));
+    assert_true(scheduler_worker_lost(&s, &owners[1], 200));
+    assert_int_equal(scheduler_forget_away(&s, 200), 0);
+    assert_int_equal(s.known_count, 0);
+    assert_null(scheduler_find_image(&s, "gcc:15", anything));
+    assert_null(slot.worker);
+    scheduler_entry_remove(&s, &job);
+    scheduler_slot_remove(&s, &slot);
+}
+
+static void say_hello(struct scheduler *scheduler, const void *owner, const char *worker, bool draining)
+{
+    struct pe_error err;
+    struct pe_hello hello = {.slots = 1, .isolation = PE_ISOLATION_EMULATION, .draining = draining};
+    snprintf(hello.host, sizeof hello.host, "%s", worker);
+    hello.images = json_array();
+    assert_int_equal(scheduler_worker_hello(scheduler, owner, &hello, &err), 0);
+    json_decref(hello.images);
+}
+
+static void a_worker_that_said_that_it_stops_is_not_expected_back(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    init(&s, 10);
+    say_hello(&s, &owners[0], "h", true);
+    assert_false(scheduler_worker_lost(&s, &owners[0], 100));
+    assert_int_equal(s.known_count, 0);
+}
+
+static void a_second_registration_with_a_name_counts_after_the_first_one(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    init(&s, 10);
+    register_worker(&s, &owners[0], "h", "gcc:14");
+    const uint64_t serial = scheduler_find_worker(&s, "h")->claim->serial;
+    say_hello(&s, &owners[1], "h", false); /* a foreign one, without images */
+    assert_true(scheduler_worker_counts(&s, &owners[0]));
+    assert_false(scheduler_worker_counts(&s, &owners[1]));
+    assert_non_null(scheduler_find_image(&s, "gcc:14", anything));
+    scheduler_worker_gone(&s, &owners[1]);
+    assert_non_null(scheduler_find_image(&s, "gcc:14", anything));
+    assert_true(scheduler_worker_lives(&s, serial));
+    say_hello(&s, &owners[1], "h", false); /* the same worker, whose old connection is dead */
+    assert_false(scheduler_worker_lost(&s, &owners[0], 100));
+    assert_true(scheduler_worker_counts(&s, &owners[1]));
+    assert_int_equal(s.worker_count, 1);
+    say_hello(&s, &owners[1], "other", false); /* and takes another name */
+    assert_null(scheduler_find_worker(&s, "h"));
+    scheduler_worker_gone(&s, &owners[1]);
+    assert_int_equal(s.known_count, 0);
+}
+
+static void a_registration_that_drains_gives_way_to_a_second_one(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    init(&s, 10);
+    register_worker(&s, &owners[0], "h", "gcc:14");
+    register_worker(&s, &owners[1], "h", "gcc:15");
+    say_hello(&s, &owners[0], "h", true);
+    assert_non_null(scheduler_find_image(&s, "gcc:15", anything));
+    scheduler_worker_gone(&s, &owners[0]);
+    assert_non_null(scheduler_find_image(&s, "gcc:15", anything));
+    scheduler_worker_gone(&s, &owners[1]);
+}
+
 /* Give a job to a slot again and again, and say whose jobs came in which order. */
 static void assert_order(struct scheduler *scheduler, struct slot *slot, struct queue_entry *const *wanted,
                          size_t count)
@@ -363,6 +450,10 @@ int main(void)
         cmocka_unit_test(a_job_that_lost_its_slot_goes_before_those_that_came_later),
         cmocka_unit_test(a_full_queue_says_so),
         cmocka_unit_test(slots_of_a_worker_that_is_gone_get_no_job),
+        cmocka_unit_test(a_worker_that_was_lost_keeps_its_images_and_slots_for_a_while),
+        cmocka_unit_test(a_worker_that_said_that_it_stops_is_not_expected_back),
+        cmocka_unit_test(a_second_registration_with_a_name_counts_after_the_first_one),
+        cmocka_unit_test(a_registration_that_drains_gives_way_to_a_second_one),
         cmocka_unit_test(clients_take_turns),
         cmocka_unit_test(a_warm_vm_lets_a_job_overtake_but_not_for_ever),
         cmocka_unit_test(a_worker_whose_vms_are_busy_comes_after_one_with_a_vm_free),
