@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CGROUP_FILE_MAX 4096u
+#define CGROUP_FILE_MAX 16384u
 
 /* Memory for pe-init and crun: both streams, the paths of the outputs, and crun itself. */
 #define RESERVE_KIB (32u * 1024u)
@@ -53,9 +53,12 @@ int cgroup_prepare(const char *cgroup, struct pe_error *err)
 
 int cgroup_renew(const char *cgroup, struct pe_error *err)
 {
-    char container[CGROUP_PATH_MAX];
-    if ((rmdir(file_of(cgroup, GUEST_CGROUP_CONTAINER, container)) < 0 && errno != ENOENT) ||
-        rmdir(cgroup) < 0)
+    static const char *const below[] = {GUEST_CGROUP_CONTAINER, GUEST_CGROUP_PROGRAM, GUEST_CGROUP_STAGE};
+    char path[CGROUP_PATH_MAX];
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        if (rmdir(file_of(cgroup, below[i], path)) < 0 && errno != ENOENT)
+            return pe_fail_errno(err, "removing cgroup %s", path);
+    if (rmdir(cgroup) < 0)
         return pe_fail_errno(err, "removing cgroup %s", cgroup);
     return cgroup_prepare(cgroup, err);
 }
@@ -83,6 +86,25 @@ static const char *read_text(const char *path, struct pe_buf *buf)
     return (const char *)buf->data;
 }
 
+/* A limit of a cgroup; 0: there is none. */
+static uint64_t limit_of(const char *cgroup, const char *name)
+{
+    char path[CGROUP_PATH_MAX];
+    pe_autobuf struct pe_buf buf = {0};
+    return strtoull(read_text(file_of(cgroup, name, path), &buf), NULL, 10); /* "max" is not a number */
+}
+
+/* Set a limit, unless it is 0 or the cgroup has a lower one. */
+static int lower_limit(const char *cgroup, const char *name, uint64_t value, struct pe_error *err)
+{
+    char text[32];
+    uint64_t present = limit_of(cgroup, name);
+    if (!value || (present && present <= value))
+        return 0;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return write_file(cgroup, name, text, err);
+}
+
 int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
 {
     pe_autobuf struct pe_buf buf = {0};
@@ -90,36 +112,31 @@ int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
     if (available_kib <= RESERVE_KIB)
         return pe_fail(err, PE_ERR_INTERNAL, "the guest has only %llu KiB of memory left",
                        (unsigned long long)available_kib);
-    char limit[32];
-    snprintf(limit, sizeof limit, "%llu", (unsigned long long)(available_kib - RESERVE_KIB) * 1024);
-    return write_file(cgroup, "memory.max", limit, err);
+    return lower_limit(cgroup, "memory.max", (available_kib - RESERVE_KIB) * 1024, err);
 }
 
-/* Write a limit, or the original one if `value` is 0 or above it. `*before` keeps the original. */
-static int set_limit(const char *cgroup, const char *name, uint64_t value, uint64_t *before,
-                     struct pe_error *err)
+int cgroup_enter(const char *cgroup, const char *name, pid_t pid, const struct cgroup_limits *limits,
+                 struct pe_error *err)
 {
-    char path[CGROUP_PATH_MAX], limit[32];
-    pe_autobuf struct pe_buf buf = {0};
-    if (!*before) /* "max" is not a number; it means that there is no limit */
-        *before = strtoull(read_text(file_of(cgroup, name, path), &buf), NULL, 10);
-    if (!*before)
-        *before = INT64_MAX;
-    uint64_t chosen = value && value < *before ? value : *before;
-    if (chosen == INT64_MAX) /* pids.max does not take this number */
-        return write_file(cgroup, name, "max", err);
-    snprintf(limit, sizeof limit, "%llu", (unsigned long long)chosen);
-    return write_file(cgroup, name, limit, err);
+    char own[CGROUP_PATH_MAX], container[CGROUP_PATH_MAX], process[16];
+    file_of(cgroup, name, own);
+    file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
+    snprintf(process, sizeof process, "%d", (int)pid);
+    if ((rmdir(own) < 0 && errno != ENOENT) || mkdir(own, 0755) < 0)
+        return pe_fail_errno(err, "making cgroup %s", own);
+    if (lower_limit(own, "memory.max", limit_of(container, "memory.max"), err) < 0 ||
+        lower_limit(own, "pids.max", limit_of(container, "pids.max"), err) < 0 ||
+        lower_limit(own, "memory.max", limits->memory_bytes, err) < 0 ||
+        lower_limit(own, "pids.max", limits->processes, err) < 0)
+        return -1;
+    return write_file(own, "cgroup.procs", process, err);
 }
 
-int cgroup_limit_container(const char *cgroup, const struct cgroup_limits *limits,
-                           struct cgroup_limits *before, struct pe_error *err)
+int cgroup_limit_to_container(const char *cgroup, struct pe_error *err)
 {
     char container[CGROUP_PATH_MAX];
     file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
-    if (set_limit(container, "memory.max", limits->memory_bytes, &before->memory_bytes, err) < 0)
-        return -1;
-    return set_limit(container, "pids.max", limits->processes, &before->processes, err);
+    return lower_limit(cgroup, "memory.max", limit_of(container, "memory.max"), err);
 }
 
 int cgroup_kill(const char *cgroup, struct pe_error *err)
@@ -127,14 +144,23 @@ int cgroup_kill(const char *cgroup, struct pe_error *err)
     return write_file(cgroup, "cgroup.kill", "1", err);
 }
 
-void cgroup_read_usage(const char *cgroup, struct cgroup_usage *usage)
+void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage)
 {
-    char path[CGROUP_PATH_MAX];
+    char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
     pe_autobuf struct pe_buf buf = {0};
+    if (name)
+        cgroup = file_of(cgroup, name, own);
     const char *text = read_text(file_of(cgroup, "cpu.stat", path), &buf);
     usage->user_us = number_after(text, "user_usec");
     usage->system_us = number_after(text, "system_usec");
     usage->peak_kib = strtoull(read_text(file_of(cgroup, "memory.peak", path), &buf), NULL, 10) / 1024;
-    /* memory.events is hierarchical, so it counts kills in the container's cgroup as well. */
+    /* memory.events is hierarchical, so it counts kills in the cgroups below as well. */
     usage->oom_kills = number_after(read_text(file_of(cgroup, "memory.events", path), &buf), "oom_kill");
+}
+
+uint64_t cgroup_read_files_kib(const char *cgroup)
+{
+    char path[CGROUP_PATH_MAX];
+    pe_autobuf struct pe_buf buf = {0};
+    return number_after(read_text(file_of(cgroup, "memory.stat", path), &buf), "shmem") / 1024;
 }

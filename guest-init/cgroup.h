@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cgroup above a container's own cgroup, named by its path. It outlives the container, so that
  * its counters can be read and all processes below it can be killed. crun sets the limits of
- * config.json on the container's cgroup. */
+ * config.json on the container's cgroup, in which only PID 1 of the container stays. The program, or
+ * each of its stages, is moved to a cgroup beside it, which has the same limits or lower ones. So its
+ * counters have nothing of crun or pe-shim, and a program cannot hide what it uses: a cgroup counts
+ * also the processes that nobody waits for. */
 #ifndef PE_GUEST_INIT_CGROUP_H
 #define PE_GUEST_INIT_CGROUP_H
 
 #include "base/error.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cgroup_usage {
     uint64_t user_us, system_us; /* CPU time of all processes, also of those that have ended */
-    uint64_t peak_kib;           /* greatest memory use */
+    uint64_t peak_kib;           /* greatest memory use: processes, their files, and their page cache */
     uint64_t oom_kills;          /* processes that the OOM killer has killed */
 };
 
@@ -26,21 +30,31 @@ int cgroup_renew(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
  * page cache instead of killing the process that uses the memory. */
 int cgroup_limit_memory(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
+/* Let the memory limit of the container's cgroup hold for all that a job uses: also for what its stages leave
+ * behind, which is not in the cgroup of the container. */
+int cgroup_limit_to_container(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
+
 struct cgroup_limits {
     uint64_t memory_bytes; /* memory.max */
     uint64_t processes;    /* pids.max, which counts threads as well */
 };
 
-/* Set limits of the container's cgroup. 0, or a value above the original limit, restores the original
- * limit. `*before` keeps the original limits between calls; it must be zero before the first call. */
-int cgroup_limit_container(const char *cgroup, const struct cgroup_limits *limits,
-                           struct cgroup_limits *before, struct pe_error *err) PE_MUST_CHECK;
+/* Make the cgroup `name` below `cgroup`, with counters of 0, and move process `pid` to it. If it exists
+ * already, its processes must have been reaped. A limit that is 0, or above that of the container's
+ * cgroup, becomes that of the container's cgroup. */
+int cgroup_enter(const char *cgroup, const char *name, pid_t pid, const struct cgroup_limits *limits,
+                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes in the cgroup, also those that fork at this moment (cgroup.kill in
  * cgroup-v2.rst). */
 int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the counters. A counter that the kernel does not have is 0. */
-void cgroup_read_usage(const char *cgroup, struct cgroup_usage *usage);
+/* Read the counters of a cgroup, or of the cgroup `name` below it if `name` is not NULL. A counter that the
+ * kernel does not have is 0, and so are all of a cgroup that does not exist. */
+void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage);
+
+/* Memory, in KiB, of files in any tmpfs and of shared memory that processes of the cgroup made and that
+ * still exist, also after these processes have ended. */
+uint64_t cgroup_read_files_kib(const char *cgroup);
 
 #endif

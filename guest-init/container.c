@@ -4,6 +4,7 @@
 #include "guest-init/container.h"
 
 #include "base/cleanup.h"
+#include "base/fd_message.h"
 #include "base/io.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/crun.h"
@@ -67,6 +68,10 @@ static int spawn_crun(struct container *container, pid_t *crun, struct pe_error 
         return pe_fail_errno(err, "making a channel to the shim");
     container->channel = pair[0];
     pe_autoclose int theirs = pair[1];
+    static const int on = 1;
+    if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
+        fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+        return pe_fail_errno(err, "making a channel to the shim");
     const struct crun_descriptors fds = {.in = null, .out = out, .err = error, .channel = theirs};
     return crun_spawn(container->kind->config, &fds, crun, err);
 }
@@ -105,16 +110,44 @@ static int await_crun(struct container *container, pid_t crun, struct pe_error *
     return status == 0 ? 0 : crun_failed(container, err);
 }
 
+int container_receive(const struct container *container, struct shim_record *record, pid_t *sender)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+    } control = {0};
+    struct iovec vector = {.iov_base = record, .iov_len = sizeof *record};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct ucred from;
+    ssize_t n = recvmsg(container->channel, &message, MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (n != (ssize_t)sizeof *record || !header || header->cmsg_type != SCM_CREDENTIALS ||
+        header->cmsg_len != CMSG_LEN(sizeof from))
+        return -1; /* the other end is closed; pe-shim sends nothing but records */
+    memcpy(&from, CMSG_DATA(header), sizeof from);
+    *sender = from.pid;
+    return 1;
+}
+
+/* The process that will become the program reports that it waits. */
 static int await_shim(struct container *container, struct pe_error *err)
 {
+    static const struct cgroup_limits no_limits;
     struct shim_record record = {0};
+    pid_t sender = -1;
     struct pollfd wait = {.fd = container->channel, .events = POLLIN};
     if (poll(&wait, 1, START_TIMEOUT_US / 1000) <= 0)
         return pe_fail(err, PE_ERR_LOST, "pe-shim does not report that it waits for a program");
-    if (recv(container->channel, &record, sizeof record, 0) != (ssize_t)sizeof record ||
-        record.kind != SHIM_WAITING)
+    if (container_receive(container, &record, &sender) <= 0 || record.kind != SHIM_WAITING)
         return crun_failed(container, err);
-    return 0;
+    if (cgroup_limit_to_container(container->kind->cgroup, err) < 0)
+        return -1;
+    return cgroup_enter(container->kind->cgroup, GUEST_CGROUP_PROGRAM, sender, &no_limits, err);
 }
 
 static int find_shim(struct container *container, struct pe_error *err)
@@ -161,9 +194,7 @@ int container_start(struct container *container, const struct container_kind *ki
     if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
         find_shim(container, err) == 0 && await_shim(container, err) == 0) {
         complete_root(container->shim);
-        if (fcntl(container->channel, F_SETFL, O_NONBLOCK) == 0)
-            return forget_crun_text(container, err);
-        pe_fail_errno(err, "the channel to the shim");
+        return forget_crun_text(container, err);
     }
     int discarded = container_discard(container, &ignored);
     (void)discarded; /* the first error is the one to report */
@@ -178,29 +209,6 @@ static int open_stdin(struct pe_error *err)
     return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
 }
 
-static int send_descriptors(int channel, enum shim_streams streams, const int fds[SHIM_GIVEN_COUNT],
-                            struct pe_error *err)
-{
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
-    } control = {0};
-    uint8_t byte = (uint8_t)streams;
-    struct iovec vector = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &vector,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int));
-    memcpy(CMSG_DATA(header), fds, SHIM_GIVEN_COUNT * sizeof(int));
-    return sendmsg(channel, &message, MSG_NOSIGNAL) == 1
-               ? 0
-               : pe_fail_errno(err, "sending the program to pe-shim");
-}
-
 int container_give_program(struct container *container, enum shim_streams streams, struct pe_error *err)
 {
     pe_autoclose int in = open_stdin(err);
@@ -212,7 +220,10 @@ int container_give_program(struct container *container, enum shim_streams stream
     if (job_mounts_attach(container->shim_fd, err) < 0)
         return -1;
     const int given[SHIM_GIVEN_COUNT] = {[SHIM_GIVEN_STDIN] = in, [SHIM_GIVEN_PROGRAM] = program};
-    return send_descriptors(container->channel, streams, given, err);
+    const uint8_t byte = (uint8_t)streams;
+    return pe_fd_message_send(container->channel, &byte, 1, given, SHIM_GIVEN_COUNT) == 1
+               ? 0
+               : pe_fail_errno(err, "sending the program to pe-shim");
 }
 
 /* PID 1 of a PID namespace ends only when everything else in it has ended (pid_namespaces(7)). */

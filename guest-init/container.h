@@ -35,6 +35,10 @@ struct container {
 int container_start(struct container *container, const struct container_kind *kind,
                     struct pe_error *err) PE_MUST_CHECK;
 
+/* Receive a record from the shim, without blocking. `*sender` is the process that sent it; the kernel says
+ * which (SCM_CREDENTIALS, unix(7)). Returns 1, 0 if there is none yet, or -1 if there will be none. */
+int container_receive(const struct container *container, struct shim_record *record, pid_t *sender);
+
 /* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
  * executes. */
 int container_give_program(struct container *container, enum shim_streams streams,

@@ -25,9 +25,11 @@
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
 
 /* The cgroups above those of the containers: config.json names /job/container, and prewarm.json
- * /prewarm/container. */
+ * /prewarm/container. Beside a container's cgroup are those of its program and of a stage. */
 #define GUEST_CGROUP_JOB "/sys/fs/cgroup/job"
 #define GUEST_CGROUP_PREWARM "/sys/fs/cgroup/prewarm"
 #define GUEST_CGROUP_CONTAINER "container"
+#define GUEST_CGROUP_PROGRAM "program"
+#define GUEST_CGROUP_STAGE "stage"
 
 #endif

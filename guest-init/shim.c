@@ -3,7 +3,8 @@
  * process that will become the program, so that a job costs one execve. It reaps orphans, and
  * reports through descriptor 3 when the program started and how it ended. The program runs as the
  * same user and is hostile. It must neither inherit the descriptor nor reach it through /proc or
- * ptrace(2). */
+ * ptrace(2). Stages are run by PID 1 itself (guest-init/stages.h). */
+#include "base/fd_message.h"
 #include "guest-init/execute.h"
 #include "guest-init/foreign.h"
 #include "guest-init/program.h"
@@ -12,23 +13,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+/* The streams of a plan of stages, and the file with the plan. */
+enum { PLAN_FDS = 4 };
+
 /* Exit codes for a program that cannot be run, as in POSIX sh. */
 enum { EXIT_CANNOT_EXECUTE = 126 };
-
-static uint64_t microseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
-}
 
 /* A failure cannot be reported. pe-init notices that a record is missing. */
 static void report(struct shim_record record)
@@ -52,25 +51,15 @@ static void give_up(const char *what)
 /* Wait for the program, as long as the VM waits for its job. */
 static enum shim_streams receive(int given[SHIM_GIVEN_COUNT])
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(SHIM_GIVEN_COUNT * sizeof(int))];
-    } control;
     uint8_t byte = 0;
-    struct iovec vector = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &vector,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
+    size_t count = 0;
     ssize_t n = -1;
     do
-        n = recvmsg(SHIM_CHANNEL_FD, &message, MSG_CMSG_CLOEXEC);
+        n = pe_fd_message_receive(SHIM_CHANNEL_FD, &byte, 1, given, SHIM_GIVEN_COUNT, &count);
     while (n < 0 && errno == EINTR);
-    const struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_len != CMSG_LEN(SHIM_GIVEN_COUNT * sizeof(int)))
+    if (n != 1 || count != SHIM_GIVEN_COUNT)
         _exit(
             EXIT_CANNOT_EXECUTE); /* pe-init has closed the socket: there is no program for this container */
-    memcpy(given, CMSG_DATA(header), SHIM_GIVEN_COUNT * sizeof(int));
     return (enum shim_streams)byte;
 }
 
@@ -82,11 +71,22 @@ static void write_packets(int fd)
         give_up("keeping the writes of the program apart");
 }
 
-static void become_program(void) __attribute__((noreturn));
-static void become_program(void)
+/* Give the streams and the plan of stages to PID 1, which runs them. */
+static void hand_over(int plans, int program)
+{
+    const int fds[PLAN_FDS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, program};
+    if (pe_fd_message_send(plans, "", 1, fds, PLAN_FDS) != 1)
+        give_up("handing over the stages");
+    _exit(0);
+}
+
+/* `plans` is a socket to PID 1. */
+static void become_program(int plans) __attribute__((noreturn));
+static void become_program(int plans)
 {
     int given[SHIM_GIVEN_COUNT];
     struct program program;
+    report((struct shim_record){.kind = SHIM_WAITING});
     if (receive(given) == SHIM_STREAMS_PACKETS) {
         write_packets(STDOUT_FILENO);
         write_packets(STDERR_FILENO);
@@ -97,10 +97,10 @@ static void become_program(void)
      * below the mount. */
     if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir(program.directory) < 0)
         give_up(program.directory);
+    if (stages_are_requested(program.arguments))
+        hand_over(plans, given[SHIM_GIVEN_PROGRAM]);
     environ = program.environment;
     report((struct shim_record){.kind = SHIM_STARTED});
-    if (stages_are_requested(program.arguments))
-        _exit(stages_run(program.arguments));
     execute(program.arguments);
 }
 
@@ -117,6 +117,48 @@ static int await_program(pid_t program)
         if (pid < 0 && errno != EINTR)
             return EXIT_CANNOT_EXECUTE << 8;
     }
+}
+
+/* Programs inherit `to`. */
+static bool move_descriptor(int from, int to)
+{
+    if (from == to)
+        return fcntl(to, F_SETFD, 0) == 0;
+    return dup2(from, to) >= 0 && close(from) == 0;
+}
+
+/* True if `plans` has a plan of stages. Its streams become those of this process. */
+static bool take_over(int plans, struct program *program)
+{
+    int fds[PLAN_FDS];
+    size_t count = 0;
+    uint8_t byte = 0;
+    if (pe_fd_message_receive(plans, &byte, 1, fds, PLAN_FDS, &count) != 1 || count != PLAN_FDS)
+        return false;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (!move_descriptor(fds[fd], fd))
+            return false;
+    return program_read(fds[PLAN_FDS - 1], program) == 0 && chdir(program->directory) == 0;
+}
+
+/* PID 1 runs stages itself, because their programs can neither stop it nor kill it: the kernel does not
+ * deliver SIGSTOP and SIGKILL from inside a PID namespace to its PID 1 (pid_namespaces(7)). */
+static int run_stages(const struct program *program)
+{
+    environ = program->environment;
+    report((struct shim_record){.kind = SHIM_STARTED});
+    return stages_run(program->arguments) << 8;
+}
+
+/* Everything after the fork. Returns the wait status to report. */
+static int watch(pid_t program, int plans)
+{
+    struct program staged;
+    /* Otherwise this process would keep a pipe open that the program closes on purpose. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    int status = await_program(program);
+    return take_over(plans, &staged) ? run_stages(&staged) : status;
 }
 
 /* The kernel starts this program in the place of one that it cannot run (guest-init/foreign.h). */
@@ -136,25 +178,15 @@ int main(int argc, char **argv)
         dprintf(STDERR_FILENO, "pe-shim: descriptor %d is not open\n", SHIM_CHANNEL_FD);
         return EXIT_CANNOT_EXECUTE;
     }
-    pid_t program = fork();
+    int plans[2];
+    pid_t program = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, plans) < 0 ? -1 : fork();
     if (program == 0)
-        become_program();
+        become_program(plans[1]);
     if (program < 0) {
         dprintf(STDERR_FILENO, "pe-shim: fork: %s\n", strerror(errno));
         return EXIT_CANNOT_EXECUTE;
     }
-    /* Otherwise this process would keep a pipe open that the program closes on purpose. */
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        close(fd);
-    report((struct shim_record){.kind = SHIM_WAITING});
-
-    int status = await_program(program);
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    report((struct shim_record){.kind = SHIM_ENDED,
-                                .wait_status = status,
-                                .user_us = microseconds(usage.ru_utime),
-                                .system_us = microseconds(usage.ru_stime),
-                                .max_rss_kib = (uint64_t)usage.ru_maxrss});
+    close(plans[1]);
+    report((struct shim_record){.kind = SHIM_ENDED, .wait_status = watch(program, plans[0])});
     return 0;
 }

@@ -2,7 +2,7 @@
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
  * which keeps the bounds of messages. The shim sends records. pe-init sends one message of a byte
  * (enum shim_streams) with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
- * `program` of the input. */
+ * `program` of the input. It answers SHIM_STAGE and SHIM_USAGE with a struct shim_answer each. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
 
@@ -19,21 +19,29 @@ enum shim_streams {
 enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };
 
 enum shim_record_kind {
-    SHIM_WAITING = 0x70653030, /* the container is complete and waits for its program */
+    SHIM_WAITING =
+        0x70653030, /* the sender waits for its program. pe-init puts it into a cgroup of its own */
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
-    SHIM_LIMIT = 0x70653033,   /* from stages: limit the container to memory_bytes and processes. pe-init
-                                  answers with a byte, which is 0 on success */
+    SHIM_STAGE = 0x70653033,   /* put the sender into a new cgroup with the limits memory_bytes and
+                                  processes, as the first process of a stage */
+    SHIM_USAGE = 0x70653034,   /* what has the stage used so far? */
 };
 
 struct shim_record {
     uint32_t kind;
-    int32_t wait_status; /* as in wait4(2) */
-    uint64_t time_us;    /* CLOCK_MONOTONIC */
-    uint64_t user_us;    /* of all processes that the shim has reaped, and of those that they waited for */
-    uint64_t system_us;
-    uint64_t max_rss_kib;             /* of the largest process */
-    uint64_t memory_bytes, processes; /* only of SHIM_LIMIT; 0: the limit of config.json */
+    int32_t wait_status;              /* as in wait4(2) */
+    uint64_t time_us;                 /* CLOCK_MONOTONIC */
+    uint64_t memory_bytes, processes; /* only of SHIM_STAGE; 0: the limit of config.json */
+};
+
+/* All numbers are those of the stage's cgroup (guest-init/cgroup.h). */
+struct shim_answer {
+    uint64_t failed; /* 0: success. Otherwise the other members are 0 */
+    uint64_t user_us, system_us;
+    uint64_t peak_kib;
+    uint64_t oom_kills;
+    uint64_t held_kib; /* memory of files that were there when the stage began */
 };
 
 #endif

@@ -9,14 +9,15 @@
  * writes to both waits until the first write is in the report. A program that opens /dev/stderr again
  * writes without O_DIRECT: then several of its writes can count as one.
  *
- * The programs run as the same user and are hostile. They can kill this process, which
- * ends the job with an incomplete report. They cannot write into the report, because this process
- * is not dumpable and its descriptors are close-on-exec. */
+ * The programs run as the same user and are hostile. This process is PID 1 of the container, so they
+ * can neither stop nor kill it. They can slow it down, with processes or with a lower priority. So it checks
+ * the limits of time again when the stage has ended. Times and memory are those of the stage's cgroup, which
+ * pe-init makes and reads: a process that nobody waits for is in them as well. The programs cannot write into
+ * the report, because this process is not dumpable and its descriptors are close-on-exec. */
 #include "guest-init/stages.h"
 
 #include "guest-init/execute.h"
 #include "guest-init/shim_record.h"
-#include "guest-init/stage_usage.h"
 #include "proto/limits.h"
 #include "proto/stages.h"
 
@@ -30,7 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -43,9 +43,8 @@ enum {
     CHUNK = 32 * 1024,
     END_ROOM = 512,           /* bytes of the report that are reserved for the end of a stage */
     CPU_CHECK_US = 10 * 1000, /* least time between two readings of the CPU time */
-    LIMIT_TIMEOUT_MS = 10 * 1000,
+    ANSWER_TIMEOUT_MS = 10 * 1000,
     LOWEST_PRIORITY = 19,
-    OWN_PROCESSES = 2, /* of the container: pe-shim as PID 1, and this process */
 };
 
 /* pe-init cuts stdout at PE_STDOUT_BYTES_MAX. A report that stays below is never cut. */
@@ -74,7 +73,6 @@ struct stage_run {
     int children;     /* signalfd of SIGCHLD */
     int events;       /* epoll of `children` and of both streams; the data is an enum event_source */
     size_t room;      /* bytes left in the report */
-    bool limited;     /* an earlier stage has changed limits of the container */
 
     pid_t program;
     bool reaped;
@@ -82,7 +80,7 @@ struct stage_run {
     enum pe_stage_end end; /* PE_STAGE_ENDS: unknown yet */
     uint64_t start_us, end_us;
     uint64_t cpu_check_us; /* when to read the CPU time next */
-    struct stage_usage usage;
+    struct shim_answer usage;
     struct stream out, error;
 };
 
@@ -131,11 +129,12 @@ static void append_end(struct stage_run *run)
     int size =
         snprintf(text, sizeof text,
                  "end=%s\ncode=%d\nsignal=%d\nwall_us=%llu\nuser_us=%llu\nsystem_us=%llu\n"
-                 "max_rss_kib=%llu\n",
+                 "max_rss_kib=%llu\noom_kills=%llu\nheld_kib=%llu\n",
                  names[run->end], exited ? WEXITSTATUS(run->wait_status) : 0,
                  signaled ? WTERMSIG(run->wait_status) : 0, (unsigned long long)(run->end_us - run->start_us),
                  (unsigned long long)run->usage.user_us, (unsigned long long)run->usage.system_us,
-                 (unsigned long long)run->usage.max_rss_kib);
+                 (unsigned long long)run->usage.peak_kib, (unsigned long long)run->usage.oom_kills,
+                 (unsigned long long)run->usage.held_kib);
     append_frame(run, PE_STAGE_END, text, (size_t)size);
 }
 
@@ -196,10 +195,24 @@ static bool lower_limit(int resource, uint64_t value)
     return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
 }
 
-static void become(const struct stage_run *run, const int out[2], const int error[2])
-    __attribute__((noreturn));
-static void become(const struct stage_run *run, const int out[2], const int error[2])
+/* Ask pe-init to put this process into a cgroup with the limits of the stage, and wait until PID 1 has got
+ * the answer: it then writes a byte to the pipe `gate`, or closes it. */
+static void enter_cgroup(const struct stage *stage, const int gate[2])
 {
+    const struct shim_record record = {
+        .kind = SHIM_STAGE, .memory_bytes = stage->memory_bytes, .processes = stage->processes};
+    char byte = 0;
+    close(gate[1]);
+    if (send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) != (ssize_t)sizeof record ||
+        read(gate[0], &byte, 1) != 1)
+        _exit(EXIT_CANNOT_EXECUTE);
+}
+
+static void become(const struct stage_run *run, const int out[2], const int error[2], const int gate[2])
+    __attribute__((noreturn));
+static void become(const struct stage_run *run, const int out[2], const int error[2], const int gate[2])
+{
+    enter_cgroup(run->stage, gate);
     if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
         sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0 ||
         !lower_limit(RLIMIT_FSIZE, run->stage->file_bytes) ||
@@ -210,15 +223,13 @@ static void become(const struct stage_run *run, const int out[2], const int erro
     execute(run->stage->arguments);
 }
 
-/* Reap one child. This process is a subreaper, so its children include orphans. */
+/* Reap one child. The children of PID 1 include orphans. */
 static bool reap(struct stage_run *run, int options)
 {
     int status = 0;
-    struct rusage usage;
-    pid_t pid = wait4(-1, &status, options, &usage);
+    pid_t pid = waitpid(-1, &status, options);
     if (pid <= 0)
         return pid < 0 && errno == EINTR;
-    stage_usage_add(&run->usage, &usage);
     if (pid == run->program) {
         run->reaped = true;
         run->wait_status = status;
@@ -227,7 +238,7 @@ static bool reap(struct stage_run *run, int options)
 }
 
 /* Kill all processes of a stage. kill(2) with -1 reaches all processes in the PID namespace except
- * PID 1 and the caller. It is called again only when all that have ended are reaped, because it takes
+ * PID 1, which is the caller. It is called again only when all that have ended are reaped, because it takes
  * longer the more processes there are. */
 static void kill_all(struct stage_run *run)
 {
@@ -259,14 +270,33 @@ static void close_pair(const int ends[2])
             close(ends[i]);
 }
 
+/* Receive an answer of pe-init. False if it does not come, or says that the request has failed. */
+static bool get_answer(struct shim_answer *answer)
+{
+    struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
+    return poll(&wait, 1, ANSWER_TIMEOUT_MS) == 1 &&
+           recv(SHIM_CHANNEL_FD, answer, sizeof *answer, 0) == (ssize_t)sizeof *answer && !answer->failed;
+}
+
+/* Fork the process that becomes the program. It goes on when it is in its cgroup. */
+static bool fork_program(struct stage_run *run, const int out[2], const int error[2])
+{
+    int gate[2] = {-1, -1};
+    struct shim_answer answer;
+    run->program = pipe2(gate, O_CLOEXEC) == 0 ? fork() : -1;
+    if (run->program == 0)
+        become(run, out, error, gate);
+    bool started = run->program > 0 && get_answer(&answer) && write(gate[1], "", 1) == 1;
+    close_pair(gate);
+    return started;
+}
+
 static bool start(struct stage_run *run)
 {
     int out[2] = {-1, -1}, error[2] = {-1, -1};
     lseek(STDIN_FILENO, 0, SEEK_SET); /* fails harmlessly if standard input is not a file */
-    run->program = make_pipe(run, out, OUT) && make_pipe(run, error, ERROR) ? fork() : -1;
-    if (run->program == 0)
-        become(run, out, error);
-    if (run->program < 0) {
+    bool started = make_pipe(run, out, OUT) && make_pipe(run, error, ERROR) && fork_program(run, out, error);
+    if (!started) {
         close_pair(out);
         close_pair(error);
         return false;
@@ -280,34 +310,34 @@ static bool start(struct stage_run *run)
 
 /* ---- limits of a stage ---- */
 
-/* Ask pe-init to set the limits of the container. It answers with a byte, which is 0 on success. */
-static bool limit_container(struct stage_run *run)
+/* Have pe-init read what the stage has used so far. */
+static bool read_usage(struct stage_run *run)
 {
-    const struct stage *stage = run->stage;
-    const struct shim_record record = {.kind = SHIM_LIMIT,
-                                       .memory_bytes = stage->memory_bytes,
-                                       .processes = stage->processes ? stage->processes + OWN_PROCESSES : 0};
-    struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
-    uint8_t failed = 1;
-    if (!run->limited && !record.memory_bytes && !record.processes)
-        return true;
-    run->limited = true;
-    return send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) == (ssize_t)sizeof record &&
-           poll(&wait, 1, LIMIT_TIMEOUT_MS) == 1 && recv(SHIM_CHANNEL_FD, &failed, 1, 0) == 1 && !failed;
+    const struct shim_record record = {.kind = SHIM_USAGE};
+    struct shim_answer usage;
+    if (send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) != (ssize_t)sizeof record ||
+        !get_answer(&usage))
+        return false;
+    run->usage = usage;
+    return true;
 }
 
 static uint64_t cpu_used(const struct stage_run *run)
 {
-    return run->usage.user_us + run->usage.system_us + stage_usage_of_live_processes();
+    return run->usage.user_us + run->usage.system_us;
 }
 
-/* CPU time cannot grow faster than the wall clock times the number of CPUs. So /proc is read only
- * when the stage may have used up its limit. */
+/* CPU time cannot grow faster than the wall clock times the number of CPUs. So pe-init is
+ * asked only when the stage may have used up its limit. */
 static void check_cpu(struct stage_run *run, uint64_t now)
 {
     uint64_t limit = run->stage->cpu_us;
     if (!limit || now < run->cpu_check_us)
         return;
+    if (!read_usage(run)) {
+        run->end = PE_STAGE_FAILED;
+        return;
+    }
     uint64_t used = cpu_used(run), cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     if (used >= limit)
         run->end = PE_STAGE_CPU;
@@ -367,6 +397,18 @@ static void watch(struct stage_run *run)
     run->end_us = now_us();
 }
 
+/* A program that ended by itself may have exceeded a limit before that was noticed. */
+static void check_times(struct stage_run *run)
+{
+    const struct stage *stage = run->stage;
+    if (run->end != PE_STAGE_EXITED && run->end != PE_STAGE_SIGNALED)
+        return;
+    if (stage->cpu_us && cpu_used(run) > stage->cpu_us)
+        run->end = PE_STAGE_CPU;
+    else if (stage->wall_us && run->end_us - run->start_us > stage->wall_us)
+        run->end = PE_STAGE_WALL;
+}
+
 /* Kill what is left and read the rest of the pipes, to which no process can write any more. */
 static void settle(struct stage_run *run)
 {
@@ -379,9 +421,9 @@ static void settle(struct stage_run *run)
         ;
     close_stream(&run->out);
     close_stream(&run->error);
-    bool over = run->stage->cpu_us && run->usage.user_us + run->usage.system_us > run->stage->cpu_us;
-    if (over && (run->end == PE_STAGE_EXITED || run->end == PE_STAGE_SIGNALED))
-        run->end = PE_STAGE_CPU;
+    if (!read_usage(run))
+        run->end = PE_STAGE_FAILED;
+    check_times(run);
 }
 
 /* Run one stage. True if the next one may run. */
@@ -390,15 +432,15 @@ static bool run_stage(struct stage_run *run, const struct stage *stage)
     run->stage = stage;
     run->end = PE_STAGE_ENDS;
     run->reaped = false;
-    run->usage = (struct stage_usage){0};
+    run->usage = (struct shim_answer){0};
     append_frame(run, PE_STAGE_BEGIN, stage->name, strlen(stage->name));
-    bool limited = limit_container(run);
     run->start_us = run->end_us = now_us();
     run->cpu_check_us = run->start_us + stage->cpu_us / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    if (limited && start(run)) {
+    if (start(run)) {
         watch(run);
         settle(run);
     } else {
+        kill_all(run);
         run->end = PE_STAGE_FAILED;
     }
     append_end(run);
@@ -460,7 +502,7 @@ static bool prepare(struct stage_run *run)
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || sigprocmask(SIG_BLOCK, &children, &run->outside) < 0)
+    if (sigprocmask(SIG_BLOCK, &children, &run->outside) < 0)
         return false;
     run->children = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
     run->events = epoll_create1(EPOLL_CLOEXEC);

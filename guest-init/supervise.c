@@ -8,6 +8,7 @@
 #include "guest-init/capture.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/host_maps.h"
+#include "guest-init/layout.h"
 #include "guest-init/shim_record.h"
 
 #include <errno.h>
@@ -45,7 +46,9 @@ struct supervision {
     uint64_t host_maps_refused;        /* before the program started */
     int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
     struct pe_buf combined;
-    struct cgroup_limits before; /* the container's original limits (cgroup_limit_container) */
+    struct cgroup_usage before; /* of the container, when it got its program */
+    uint64_t held_kib;          /* files that were there when the current stage began */
+    uint64_t peak_kib;          /* of the stages that have ended */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
@@ -54,18 +57,47 @@ static void enter_stage(struct supervision *supervision, enum stage stage, uint6
     supervision->deadline_us = deadline_us;
 }
 
-/* The stage waits for the answer, because its program must not start before the limits are set. */
-static void limit_container(struct supervision *supervision, const struct shim_record *record)
+/* Without an answer pe-shim ends the stage, and reports that. */
+static void answer(const struct supervision *supervision, const struct shim_answer *answer)
 {
-    const struct cgroup_limits limits = {record->memory_bytes, record->processes};
-    struct pe_error ignored;
-    uint8_t failed = cgroup_limit_container(supervision->container->kind->cgroup, &limits,
-                                            &supervision->before, &ignored) < 0;
-    ssize_t sent = send(supervision->container->channel, &failed, 1, MSG_NOSIGNAL);
-    (void)sent; /* without an answer the stage does not start, and reports this */
+    ssize_t sent = send(supervision->container->channel, answer, sizeof *answer, MSG_NOSIGNAL);
+    (void)sent;
 }
 
-static void handle_record(struct supervision *supervision, const struct shim_record *record)
+/* The counters of a stage are lost when the next one begins. */
+static void keep_peak(struct supervision *supervision, const char *name)
+{
+    struct cgroup_usage usage;
+    cgroup_read_usage(supervision->container->kind->cgroup, name, &usage);
+    if (usage.peak_kib > supervision->peak_kib)
+        supervision->peak_kib = usage.peak_kib;
+}
+
+/* `first` is the process that becomes the program of the stage. It waits for the answer, because the
+ * program must not start before it is in its cgroup. */
+static void begin_stage(struct supervision *supervision, const struct shim_record *record, pid_t first)
+{
+    const char *cgroup = supervision->container->kind->cgroup;
+    const struct cgroup_limits limits = {record->memory_bytes, record->processes};
+    struct pe_error ignored;
+    keep_peak(supervision, GUEST_CGROUP_STAGE);
+    supervision->held_kib = cgroup_read_files_kib(cgroup);
+    bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0;
+    answer(supervision, &(struct shim_answer){.failed = failed});
+}
+
+static void answer_usage(const struct supervision *supervision)
+{
+    struct cgroup_usage usage;
+    cgroup_read_usage(supervision->container->kind->cgroup, GUEST_CGROUP_STAGE, &usage);
+    answer(supervision, &(struct shim_answer){.user_us = usage.user_us,
+                                              .system_us = usage.system_us,
+                                              .peak_kib = usage.peak_kib,
+                                              .oom_kills = usage.oom_kills,
+                                              .held_kib = supervision->held_kib});
+}
+
+static void handle_record(struct supervision *supervision, const struct shim_record *record, pid_t sender)
 {
     if (record->kind == SHIM_STARTED && !supervision->started.kind) {
         supervision->started = *record;
@@ -75,20 +107,22 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
         supervision->ended = *record;
         if (supervision->stage == RUNNING)
             enter_stage(supervision, ENDING, pe_now_us() + KILL_TIMEOUT_US);
-    } else if (record->kind == SHIM_LIMIT && supervision->stage == RUNNING) {
-        limit_container(supervision, record);
+    } else if (record->kind == SHIM_STAGE && supervision->stage == RUNNING) {
+        begin_stage(supervision, record, sender);
+    } else if (record->kind == SHIM_USAGE && supervision->stage == RUNNING) {
+        answer_usage(supervision);
     }
 }
 
 static void read_records(struct supervision *supervision)
 {
     struct shim_record record;
-    ssize_t n = -1;
+    pid_t sender = -1;
+    int received = 0;
     while (supervision->channel_open &&
-           (n = recv(supervision->container->channel, &record, sizeof record, 0)) > 0)
-        if (n == (ssize_t)sizeof record)
-            handle_record(supervision, &record);
-    if (n == 0) /* the other end is closed; poll(2) would return at once from now on */
+           (received = container_receive(supervision->container, &record, &sender)) > 0)
+        handle_record(supervision, &record, sender);
+    if (received < 0) /* poll(2) would return at once from now on */
         supervision->channel_open = false;
 }
 
@@ -207,9 +241,9 @@ static void settle_usage(const struct supervision *supervision, uint64_t go_us,
         report->exec_us = started->time_us - go_us;
         report->wall_us = end_us - started->time_us;
     }
-    report->user_us = ended->kind ? ended->user_us : usage->user_us;
-    report->system_us = ended->kind ? ended->system_us : usage->system_us;
-    report->max_rss_kib = ended->kind ? ended->max_rss_kib : usage->peak_kib;
+    report->user_us = usage->user_us - supervision->before.user_us;
+    report->system_us = usage->system_us - supervision->before.system_us;
+    report->max_rss_kib = supervision->peak_kib;
 }
 
 static int settle_status(const struct supervision *supervision, const struct cgroup_usage *usage,
@@ -224,7 +258,8 @@ static int settle_status(const struct supervision *supervision, const struct cgr
     if (supervision->ended.kind && WIFSIGNALED(supervision->ended.wait_status))
         report->signal = WTERMSIG(supervision->ended.wait_status);
 
-    if (supervision->timed_out_us)
+    /* pe-init may notice late that the time is over. */
+    if (supervision->timed_out_us || report->wall_us > supervision->timeout_us)
         report->status = EXIT_REPORT_TIMEOUT;
     else if (supervision->flooded_us)
         report->status = EXIT_REPORT_STREAM_LIMIT;
@@ -277,11 +312,14 @@ int supervise_program(struct container *container, const struct guest_job *job, 
     struct cgroup_usage usage;
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
+    cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = give_program(&supervision, job->combined, err) < 0 || supervise_to_end(&supervision, err) < 0
                      ? -1
                      : 0;
-    cgroup_read_usage(container->kind->cgroup, &usage);
+    cgroup_read_usage(container->kind->cgroup, NULL, &usage);
+    keep_peak(&supervision, GUEST_CGROUP_PROGRAM);
+    keep_peak(&supervision, GUEST_CGROUP_STAGE);
     settle_usage(&supervision, go_us, &usage, report);
     if (result == 0)
         result = settle_status(&supervision, &usage, report, err);

@@ -107,6 +107,8 @@ static int end_stage(struct pe_stage_report *stage, struct pe_cursor text, struc
         {"user_us", INT64_MAX, &stage->user_us, false},
         {"system_us", INT64_MAX, &stage->system_us, false},
         {"max_rss_kib", INT64_MAX / 1024, &stage->max_rss_kib, false},
+        {"oom_kills", UINT32_MAX, &stage->oom_kills, false},
+        {"held_kib", INT64_MAX / 1024, &stage->held_kib, false},
     };
     struct pe_flat_entry entry;
     int got = 0;

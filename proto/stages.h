@@ -33,7 +33,7 @@ enum pe_stage_frame {
     PE_STAGE_OUT = 'o',   /* bytes of its stdout */
     PE_STAGE_ERR = 'e',   /* bytes of its stderr */
     PE_STAGE_END = 'E',   /* flat text (codec/flat.h): end (pe_stage_end_names), code, signal, wall_us,
-                             user_us, system_us, max_rss_kib */
+                             user_us, system_us, max_rss_kib, oom_kills, held_kib */
 };
 
 /* How a stage ended. */
@@ -58,9 +58,9 @@ enum pe_stage_end {
 struct pe_stage_limits {
     uint64_t wall_ms;
     uint64_t cpu_ms;       /* user and system time of all its processes */
-    uint64_t memory_bytes; /* of the container's cgroup; beyond it the OOM killer strikes */
+    uint64_t memory_bytes; /* of the stage's cgroup; beyond it the OOM killer strikes */
     uint64_t output_bytes; /* of stdout, and the same number of stderr */
-    uint64_t processes;    /* and threads, in the container's cgroup; beyond it fork(2) fails */
+    uint64_t processes;    /* and threads, in the stage's cgroup; beyond it fork(2) fails */
     uint64_t file_bytes;   /* of one file; beyond it the kernel sends SIGXFSZ */
     uint64_t open_files;   /* of one process; beyond it open(2) fails */
 };
@@ -91,11 +91,14 @@ int pe_stages_add(struct pe_arguments *plan, const char *name, const struct pe_s
 
 struct pe_stage_report {
     char name[PE_STAGE_NAME_MAX + 1];
-    bool ended; /* false: the report ended early, and the members up to max_rss_kib are not set */
+    bool ended; /* false: the report ended early, and the members up to held_kib are not set */
     enum pe_stage_end end;
     int code, signal;
     uint64_t wall_us, user_us, system_us;
-    uint64_t max_rss_kib; /* of the largest process */
+    uint64_t
+        max_rss_kib;    /* greatest memory use of all its processes together, with the files that it wrote */
+    uint64_t oom_kills; /* processes that were killed because the stage, or the job, had no memory left */
+    uint64_t held_kib;  /* memory of the files that earlier stages left, which the job pays for */
     /* stdout, stderr, and both in the order of arrival. No character is cut: `both` has the bytes of
      * a character together, and at the end of a stage that was killed, the beginning of one is left
      * out. */

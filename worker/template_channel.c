@@ -18,12 +18,6 @@
 
 #define DESCRIPTORS 2
 
-/* Ancillary data with room for the descriptors, aligned as cmsg(3) demands. */
-union control {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
-};
-
 static int make_address(const struct worker_config *config, struct sockaddr_un *address, struct pe_error *err)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -78,25 +72,17 @@ int template_channel_send(int fd, const struct template_message *message, const 
 int template_channel_receive(int fd, struct template_message *message, struct vm_snapshot *snapshot,
                              struct pe_error *err)
 {
-    union control control;
-    struct iovec vector = {.iov_base = message, .iov_len = sizeof *message};
-    struct msghdr header = {.msg_iov = &vector,
-                            .msg_iovlen = 1,
-                            .msg_control = control.bytes,
-                            .msg_controllen = sizeof control.bytes};
+    int fds[DESCRIPTORS];
+    size_t count = 0;
     *snapshot = VM_SNAPSHOT_NONE;
-    ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    ssize_t n = pe_fd_message_receive(fd, message, sizeof *message, fds, DESCRIPTORS, &count);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n != (ssize_t)sizeof *message)
         return pe_fail(err, PE_ERR_LOST, "the connection between slot and template server has ended");
     message->image[sizeof message->image - 1] = '\0';
     message->identity[sizeof message->identity - 1] = '\0';
-    const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-    if (rights && rights->cmsg_len == CMSG_LEN(DESCRIPTORS * sizeof(int))) {
-        int fds[DESCRIPTORS];
-        memcpy(fds, CMSG_DATA(rights), sizeof fds);
+    if (count == DESCRIPTORS)
         *snapshot = (struct vm_snapshot){.memory_fd = fds[0], .state_fd = fds[1]};
-    }
     return 1;
 }

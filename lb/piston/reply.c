@@ -80,13 +80,30 @@ static struct ending signaled(int number)
                            "SG"};
 }
 
+/* A stage that is killed for lack of memory may have less of it because of files of an earlier stage. Less
+ * than this is no reason. */
+#define HELD_KIB_LEAST 1024u
+
+static struct ending signaled_stage(const struct pe_stage_report *stage)
+{
+    struct ending ending = signaled(stage->signal);
+    if (stage->signal == SIGKILL && stage->oom_kills && stage->held_kib >= HELD_KIB_LEAST) {
+        json_decref(ending.message);
+        ending.message =
+            json_sprintf("Caught fatal signal 9: out of memory, of which files that earlier stages left hold "
+                         "%llu MiB",
+                         (unsigned long long)stage->held_kib / 1024);
+    }
+    return ending;
+}
+
 static struct ending ending_of(const struct pe_stage_report *stage)
 {
     switch (stage->end) {
     case PE_STAGE_EXITED:
         return exited(stage->code);
     case PE_STAGE_SIGNALED:
-        return signaled(stage->signal);
+        return signaled_stage(stage);
     case PE_STAGE_WALL:
         return killed("TO", "Time limit exceeded (wall clock)");
     case PE_STAGE_CPU:
@@ -102,8 +119,7 @@ static struct ending ending_of(const struct pe_stage_report *stage)
     return failed("the stage could not be started");
 }
 
-/* The job ended before its stage: it reached a limit of the job, or the program killed the
- * process that watched it. */
+/* The job ended before its stage: it reached a limit of the job. */
 static struct ending ending_of_job(const struct piston_request *request, const struct pe_result *fields)
 {
     switch (fields->status) {

@@ -138,24 +138,11 @@ def test_text_is_cut_at_a_character(piston):
         assert len(run["stdout"].encode()) == 65536 - len(prefix)
 
 
-# The process that passes the output on is killed as well, so it needs time to do that before.
-KILL_EVERYTHING = """
-import array, fcntl, os, termios, time
-print("on", flush=True)
-unread = array.array("i", [1])
-while unread[0]:
-    time.sleep(0.5)
-    fcntl.ioctl(1, termios.FIONREAD, unread)
-time.sleep(0.5)
-os.kill(-1, 9)
-"""
-
-
-def test_a_program_that_kills_every_process_it_can_is_reported_as_killed(piston):
-    run = piston.ran("python", KILL_EVERYTHING)["run"]
+def test_a_program_that_kills_every_process_it_can_does_not_harm_its_report(piston):
+    run = piston.ran("python", "import os\nos.kill(-1, 9)\nprint('on')")["run"]
     assert run["stdout"] == "on\n", run
-    assert run["signal"] == "SIGKILL", run
-    assert run["status"] == "SG", run
+    assert run["code"] == 0, run
+    assert run["cpu_time"] > 0, run
 
 
 def test_files_have_names_folders_and_encodings_and_stdin_is_not_one_of_them(piston):

@@ -2,37 +2,9 @@
 """Stages in the guest (proto/stages.h) against programs that do not want to be watched."""
 import pytest
 
+from fixtures.stages import plan, read
+
 pytestmark = pytest.mark.each_engine
-
-
-LIMITS = ("wall", "cpu", "memory", "output", "processes", "file", "open")
-
-
-def plan(*stages):
-    """Words for stages of (script, limits)."""
-    words = ["/dev/pe-shim", "stages", ""]
-    for i, (script, limits) in enumerate(stages):
-        numbers = [limits.get(name, 0) for name in LIMITS]
-        command = script if isinstance(script, list) else ["sh", "-c", script]
-        words += [f"stage{i}", *map(str, numbers), str(len(command)), *command]
-    return words
-
-
-def read(report):
-    """[(name, stdout, stderr, end)], of which end is None when the report broke off."""
-    stages, at = [], 0
-    while at + 4 <= len(report):
-        kind, size = report[at : at + 1], int.from_bytes(report[at + 1 : at + 4], "big")
-        text = report[at + 4 : at + 4 + size]
-        at += 4 + size
-        if kind == b"B":
-            stages.append([text.decode(), b"", b"", None])
-        elif kind == b"E":
-            stages[-1][3] = dict(line.split("=") for line in text.decode().splitlines())
-        else:
-            stages[-1][1 if kind == b"o" else 2] += text
-    assert at == len(report), "frames of a report"
-    return stages
 
 
 def run(piston, *stages, **fields):

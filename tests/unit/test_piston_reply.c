@@ -94,6 +94,10 @@ static void each_end_has_its_status(void **state)
         {"end=signaled\nsignal=6\n", "SG", "SIGABRT", "Caught fatal signal 6"},
         {"end=signaled\nsignal=35\n", "SG", "SIGRTMIN+1", "Caught fatal signal 35"},
         {"end=signaled\nsignal=63\n", "SG", "SIGRTMAX-1", "Caught fatal signal 63"},
+        {"end=signaled\nsignal=9\noom_kills=1\nheld_kib=1023\n", "SG", "SIGKILL", "Caught fatal signal 9"},
+        {"end=signaled\nsignal=9\noom_kills=1\nheld_kib=5000\n", "SG", "SIGKILL",
+         "Caught fatal signal 9: out of memory, of which files that earlier stages left hold 4 MiB"},
+        {"end=signaled\nsignal=9\noom_kills=0\nheld_kib=5000\n", "SG", "SIGKILL", "Caught fatal signal 9"},
         {"end=exited\ncode=255\n", "RE", NULL, "Exited with error status 255"},
         {"end=failed\n", "XX", NULL, "the stage could not be started"},
     };

@@ -15,8 +15,9 @@ static void put(struct pe_buf *report, char kind, const char *text)
     assert_int_equal(pe_buf_append(report, text, size, &err), 0);
 }
 
-#define END(what, code) \
-    "end=" what "\ncode=" code "\nsignal=0\nwall_us=5\nuser_us=3\nsystem_us=1\nmax_rss_kib=9\n"
+#define END(what, code)        \
+    "end=" what "\ncode=" code \
+    "\nsignal=0\nwall_us=5\nuser_us=3\nsystem_us=1\nmax_rss_kib=9\noom_kills=2\nheld_kib=4\n"
 
 static void a_plan_is_a_list_of_arguments(void **state)
 {
@@ -60,6 +61,8 @@ static void a_report_has_each_stage_and_what_it_printed_in_order(void **state)
     assert_string_equal(run->name, "run");
     assert_true(run->ended && run->end == PE_STAGE_EXITED && run->code == 7);
     assert_int_equal(run->wall_us + run->user_us + run->system_us + run->max_rss_kib, 18);
+    assert_int_equal(run->oom_kills, 2);
+    assert_int_equal(run->held_kib, 4);
     assert_memory_equal(run->both.data, "one two three", 13);
     assert_memory_equal(run->out.data, "one three", 9);
     assert_memory_equal(run->error.data, "two ", 4);
