@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seccomp profile of every job. System calls that change the kernel, its clocks, its devices or
  * other namespaces fail with EPERM; all others are allowed. The VM is the security boundary. This
- * profile makes it harder for a job to take over the guest's kernel. */
+ * profile makes it harder for a job to take over the guest's kernel. It holds for 64-bit and for 32-bit
+ * system calls: a call of an architecture that is not listed would kill the process. libseccomp skips the
+ * names that an architecture does not have. */
 #include "worker/seccomp_profile.h"
 
 #include <stddef.h>
@@ -15,7 +17,8 @@ static const char *const denied[] = {
     "mount", "umount", "umount2", "pivot_root", "mount_setattr", "move_mount", "open_tree", "fsopen",
     "fsconfig", "fsmount", "fspick", "setns", "unshare", "open_by_handle_at", "name_to_handle_at",
     /* clocks */
-    "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "stime",
+    "settimeofday", "clock_settime", "clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex",
+    "stime",
     /* devices, tracing, and large kernel interfaces that ordinary programs do not use */
     "iopl", "ioperm", "bpf", "perf_event_open", "fanotify_init", "userfaultfd", "kcmp", "io_uring_setup",
     "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "get_mempolicy",
@@ -42,6 +45,6 @@ json_t *seccomp_profile(void)
     json_t *rules = namespace_rules();
     json_array_append_new(
         rules, json_pack("{s:o, s:s, s:i}", "names", names, "action", "SCMP_ACT_ERRNO", "errnoRet", 1));
-    return json_pack("{s:s, s:[s], s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
-                     "SCMP_ARCH_X86_64", "syscalls", rules);
+    return json_pack("{s:s, s:[s, s], s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
+                     "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "syscalls", rules);
 }

@@ -70,9 +70,9 @@ ALLOWED = (
         "The host's kernel answers its three calls, which tell the time and the CPU, if it does so for its own programs.",
     ),
     (
-        "A 32-bit program cannot be started, instead of being killed by its first system call",
+        "32-bit programs cannot be started, and `int $0x80` does not do what it does elsewhere",
         "~kernel.32-bit*",
-        "User Mode Linux has no 32-bit system calls. With QEMU the seccomp filter of the container denies them.",
+        "User Mode Linux has no 32-bit system calls, and takes `int $0x80` for a 64-bit one.",
     ),
     (
         "Only the stack lies at a random address",

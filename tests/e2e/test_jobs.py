@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fixtures.http_client import assert_refused, job_body
+from fixtures.programs_32_bit import ELF32
 
 pytestmark = pytest.mark.each_engine
 
@@ -197,6 +198,28 @@ def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
         assert all(
             word in job.stderr.decode() for word in ["pe: cannot run './x.sh'", *words]
         ), job.stderr
+
+
+# A 32-bit system call of a 64-bit program: getpid(2), clock_settime64(2) and unshare(2) by their numbers.
+CALLS_32_BIT = """
+#include <stdio.h>
+static long call(long number, long argument)
+{
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(argument), "c"(0L) : "memory", "r8");
+    return result;
+}
+int main(void) { printf("%d %ld %ld\\n", call(20, 0) > 1, call(404, 0), call(310, 0x10000000)); }
+"""
+
+
+@pytest.mark.only_with("qemu", "User Mode Linux has no 32-bit system calls")
+def test_32_bit_programs_run_with_the_same_filter_as_others(service):
+    job = service.run("cp p /tmp && chmod +x /tmp/p && exec /tmp/p", files=[("p", ELF32)])
+    assert (job.stdout, job.exit_code) == (b"32\n", 7), job
+    build = "gcc c.c -o /tmp/c && exec /tmp/c"
+    job = service.run(build, image="gcc:14", files=[("c.c", CALLS_32_BIT)])
+    assert job.stdout == b"1 -1 -1\n", "EPERM for calls that the filter denies"
 
 
 def test_text_over_the_limit_stays_text_in_json(service):
