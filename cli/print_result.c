@@ -73,6 +73,25 @@ static void print_timing(const struct pe_result *result)
     fputc('\n', stderr);
 }
 
+/* Name them, as far as the service does: most people do not expect that a symbolic link is not sent. */
+static void print_dropped(const struct pe_result *result)
+{
+    static const char *const terms[][2] = {
+        {"symlink", "symbolic link"}, {"fifo", "FIFO"}, {"file", "does not fit"}, {"folder", "does not fit"}};
+    const char *type = NULL, *name = NULL;
+    char shown[PE_DROPPED_BYTES_MAX + 1];
+    size_t named = 0;
+    fprintf(stderr, "pe-run: output truncated: %llu output files were not returned",
+            (unsigned long long)result->outputs_dropped);
+    for (size_t at = 0; pe_dropped_next(&result->dropped, &at, &type, &name); named++) {
+        for (size_t i = 0; i < sizeof terms / sizeof *terms; i++)
+            type = !strcmp(type, terms[i][0]) ? terms[i][1] : type;
+        fprintf(stderr, "%s %s (%s)", named ? "," : ":",
+                pe_path_printable(name, strlen(name), shown, sizeof shown), type);
+    }
+    fputs(named && named < result->outputs_dropped ? ", and others\n" : "\n", stderr);
+}
+
 void print_result_notices(const struct response *response, bool is_verbose)
 {
     const struct pe_result *result = &response->result;
@@ -84,8 +103,7 @@ void print_result_notices(const struct response *response, bool is_verbose)
                 PE_STDERR_BYTES_MAX / 1024);
     print_reason(result);
     if (result->outputs_dropped)
-        fprintf(stderr, "pe-run: output truncated: %llu output files were not returned\n",
-                (unsigned long long)result->outputs_dropped);
+        print_dropped(result);
     if (is_verbose)
         print_timing(result);
 }

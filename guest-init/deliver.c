@@ -89,17 +89,16 @@ static int append_all(struct archive *archive, const struct exit_report *report,
     return archive_finish(archive, err);
 }
 
-/* The first entry, `result`, says how long the rest of the archive took. It is written at the end.
- */
-static int patch_output_us(struct archive *archive, const struct pe_buf *result, uint64_t output_us,
-                           struct pe_error *err)
+/* The first entry, `result`, says how long the rest of the archive took. It is written at the end, `end`
+ * bytes behind the start of the entry. */
+static int patch_output_us(struct archive *archive, size_t end, uint64_t output_us, struct pe_error *err)
 {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%0*llu", (int)EXIT_REPORT_OUTPUT_US_DIGITS,
                           (unsigned long long)output_us);
     if (length != (int)EXIT_REPORT_OUTPUT_US_DIGITS)
         return 0; /* more than two hours; the value stays 0 */
-    size_t place = archive_first_content(sizeof RESULT - 1) + result->size - 1 - EXIT_REPORT_OUTPUT_US_DIGITS;
+    size_t place = archive_first_content(sizeof RESULT - 1) + end - 1 - EXIT_REPORT_OUTPUT_US_DIGITS;
     return archive_patch(archive, place, digits, EXIT_REPORT_OUTPUT_US_DIGITS, err);
 }
 
@@ -116,8 +115,11 @@ int deliver(const struct guest_job *job, struct exit_report *report, struct pe_e
         exit_report_set_vm_error(report, err);
         outputs_free(&outputs);
     }
-    if (exit_report_encode(report, &result, err) < 0 ||
+    if (exit_report_encode(report, &result, err) < 0)
+        return -1;
+    size_t end = result.size;
+    if (dropped_names_encode(&outputs.names, &result, err) < 0 ||
         append_all(&archive, report, &result, &outputs, err) < 0)
         return -1;
-    return patch_output_us(&archive, &result, pe_now_us() - start_us, err);
+    return patch_output_us(&archive, end, pe_now_us() - start_us, err);
 }

@@ -26,10 +26,17 @@ struct walk {
     uint64_t deadline_us;
 };
 
-static void drop_for_limit(struct outputs *outputs, uint64_t count)
+/* Drop something whose name is unknown, or too long to be sent. */
+static void drop_nameless(struct outputs *outputs)
 {
-    outputs->dropped += count;
-    outputs->over_limit |= count > 0;
+    outputs->dropped++;
+    outputs->over_limit = true;
+}
+
+static void drop_for_limit(struct outputs *outputs, const struct output *output)
+{
+    drop_nameless(outputs);
+    dropped_names_add(&outputs->names, output->path, output->mode);
 }
 
 static int compare_paths(const void *left, const void *right)
@@ -43,13 +50,14 @@ static void keep_first(struct outputs *outputs, size_t most)
     if (outputs->count)
         qsort(outputs->items, outputs->count, sizeof *outputs->items, compare_paths);
     size_t kept = outputs->count < most ? outputs->count : most;
-    for (size_t i = kept; i < outputs->count; i++)
+    for (size_t i = kept; i < outputs->count; i++) {
+        drop_for_limit(outputs, &outputs->items[i]);
         free(outputs->items[i].path);
-    drop_for_limit(outputs, outputs->count - kept);
+    }
     outputs->count = kept;
 }
 
-static int add(struct walk *walk, const char *path, struct pe_error *err)
+static int add(struct walk *walk, const char *path, mode_t type, struct pe_error *err)
 {
     struct outputs *outputs = walk->outputs;
     if (outputs->count == outputs->capacity)
@@ -57,7 +65,7 @@ static int add(struct walk *walk, const char *path, struct pe_error *err)
     char *copy = strdup(path);
     if (!copy)
         return pe_fail_errno(err, "allocating a path");
-    outputs->items[outputs->count++] = (struct output){.path = copy};
+    outputs->items[outputs->count++] = (struct output){.path = copy, .mode = type};
     return 0;
 }
 
@@ -91,15 +99,17 @@ static int visit(struct walk *walk, int folder, const struct pe_path *parent, co
     int length = snprintf(joined, sizeof joined, "%s%s%s", parent ? parent->text : "", parent ? "/" : "",
                           entry->d_name);
     if (pe_path_parse(joined, (size_t)length, 0, &path, &unfit) < 0) {
-        drop_for_limit(walk->outputs, 1);
+        drop_nameless(walk->outputs);
         return 0;
     }
     mode_t type = entry_type(folder, entry);
     if (is_wanted(walk->limits, path.text)) {
-        if (type != S_IFREG && type != S_IFDIR)
+        if (type != S_IFREG && type != S_IFDIR) {
             walk->outputs->dropped++;
-        else if (add(walk, path.text, err) < 0)
+            dropped_names_add(&walk->outputs->names, path.text, type);
+        } else if (add(walk, path.text, type, err) < 0) {
             return -1;
+        }
     }
     return type == S_IFDIR ? walk_folder(walk, folder, entry->d_name, &path, err) : 0;
 }
@@ -121,7 +131,7 @@ static int walk_folder(struct walk *walk, int at, const char *name, const struct
     const struct dirent *entry = NULL;
     while ((entry = readdir(dir))) {
         if (pe_now_us() > walk->deadline_us) {
-            drop_for_limit(walk->outputs, 1);
+            drop_nameless(walk->outputs);
             return 0;
         }
         if (!is_dots(entry->d_name) && visit(walk, folder, path, entry, err) < 0)
@@ -170,7 +180,7 @@ int outputs_measure(struct outputs *outputs, const struct outputs_limits *limits
         /* The size is checked first, because the cost of a huge sparse file would overflow. */
         uint64_t cost = output->size > bytes ? 0 : archive_cost(prefix + strlen(output->path), output->size);
         if (output->size > bytes || cost > archive) {
-            drop_for_limit(outputs, 1);
+            drop_for_limit(outputs, output);
             continue;
         }
         bytes -= output->size;
@@ -199,5 +209,6 @@ void outputs_free(struct outputs *outputs)
     for (size_t i = 0; i < outputs->count; i++)
         free(outputs->items[i].path);
     free(outputs->items);
+    dropped_names_free(&outputs->names);
     *outputs = (struct outputs){.folder = -1};
 }

@@ -4,6 +4,7 @@
 #define PE_GUEST_INIT_OUTPUTS_H
 
 #include "base/error.h"
+#include "guest-init/dropped.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,8 +21,9 @@ struct outputs {
     int folder;           /* owned; -1: none */
     struct output *items; /* owned; in byte order of their paths */
     size_t count, capacity;
-    uint64_t dropped; /* files that match, but cannot be sent */
-    bool over_limit;  /* some of them because of their size, number, path or depth */
+    uint64_t dropped;           /* files that match, but cannot be sent */
+    struct dropped_names names; /* of the first of them */
+    bool over_limit;            /* some of them because of their size, number, path or depth */
 };
 
 struct outputs_limits {

@@ -36,6 +36,7 @@
 #define PE_STDERR_BYTES_MAX (1u * PE_MIB)
 #define PE_OUTPUT_BYTES_MAX (16u * PE_MIB) /* stdout, stderr and output files together */
 #define PE_OUTPUT_FILES_MAX 4096u
+#define PE_DROPPED_NAMES_MAX 16u /* names of outputs that are left out */
 
 /* The guest's devices. virtio-pmem needs sizes that are multiples of 2 MiB, which is one huge page.
  */

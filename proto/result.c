@@ -63,6 +63,8 @@ int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
             if (parse_status(entry.value, &result->status, err) < 0)
                 return -1;
             has_status = true;
+        } else if (!strcmp(entry.key, "dropped")) {
+            pe_dropped_add_flat(&result->dropped, entry.value);
         } else if (!strcmp(entry.key, "reason")) {
             snprintf(result->reason, sizeof result->reason, "%.*s", (int)sizeof result->reason - 1,
                      entry.value);
@@ -128,6 +130,7 @@ void pe_result_append_members(const struct pe_result *result, struct pe_json_wri
     pe_json_append_bool(writer, "stdout_truncated", result->stdout_truncated);
     pe_json_append_bool(writer, "stderr_truncated", result->stderr_truncated);
     pe_json_append_number(writer, "outputs_dropped", result->outputs_dropped);
+    pe_dropped_append_json(&result->dropped, writer);
     pe_json_append_bool(writer, "cached", result->cached);
     append_times(result, writer);
     if (result->reason[0])
@@ -234,6 +237,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         result->stderr_truncated = pe_json_parse_bool(reader);
     else if (!strcmp(key, "outputs_dropped"))
         result->outputs_dropped = pe_json_parse_number(reader, UINT32_MAX);
+    else if (!strcmp(key, "dropped"))
+        pe_dropped_parse_json(reader, &result->dropped);
     else if (!strcmp(key, "cached"))
         result->cached = pe_json_parse_bool(reader);
     else if (!strcmp(key, "timing_ms"))

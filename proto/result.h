@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
+#include "proto/dropped.h"
 #include "proto/isolation.h"
 
 #include <jansson.h>
@@ -57,8 +58,9 @@ struct pe_result {
     uint64_t wall_us, user_us, system_us;
     uint64_t max_rss_kib;
     bool stdout_truncated, stderr_truncated;
-    uint64_t outputs_dropped; /* files in /output that did not fit */
-    char reason[256];         /* of vm_error, else empty */
+    uint64_t outputs_dropped;  /* entries of /output that are not files, or did not fit */
+    struct pe_dropped dropped; /* the names of the first of them */
+    char reason[256];          /* of vm_error, else empty */
     uint64_t phase_us[PE_PHASES];
     uint64_t step_us[PE_STEPS];
     /* Set by the worker, not by the guest. */

@@ -41,7 +41,10 @@ export function describeNotes(result) {
   const notes = [];
   if (result.stdout_truncated) notes.push("Standard output was cut at its limit.");
   if (result.stderr_truncated) notes.push("Standard error was cut at its limit.");
-  if (result.outputs_dropped && result.status !== "output_limit") notes.push(`${result.outputs_dropped} entries of /output are missing, because they are not regular files or are too large.`);
+  const names = (result.dropped ?? []).map((entry) => entry.name).join(", ");
+  const more = names && result.outputs_dropped > (result.dropped ?? []).length ? " and others" : "";
+  if (names) notes.push(`Missing from /output, because they are not regular files or do not fit: ${names}${more}.`);
+  else if (result.outputs_dropped && result.status !== "output_limit") notes.push(`${result.outputs_dropped} entries of /output are missing, because they are not regular files or do not fit.`);
   return notes;
 }
 

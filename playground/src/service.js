@@ -9,7 +9,7 @@ import { parseEnvironment } from "./project.js";
 /**
  * @typedef {{status: string, exit_code: number|null, signal: number|null, reason?: string, image: string, image_digest: string, isolation?: string|null,
  *            usage: {wall_ms: number, user_ms: number, system_ms: number, max_rss_kib: number}, stdout_truncated: boolean,
- *            stderr_truncated: boolean, outputs_dropped: number, cached: boolean, timing_ms: Record<string, number>,
+ *            stderr_truncated: boolean, outputs_dropped: number, dropped?: {name: string, type: string}[], cached: boolean, timing_ms: Record<string, number>,
  *            phases_us?: Record<string, number>}} Result
  * @typedef {{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[], elapsed: number, at: Date, command: string[], image: string}} Run
  * @typedef {{state: string, position: number|null, wait_ms: number|null, running_ms: number|null}} JobState

@@ -45,6 +45,17 @@ def test_truncated_output_is_reported(tmp_path):
     assert done.stderr.count(b"pe-run: output truncated") == 2, "notices"
 
 
+def test_outputs_that_were_not_returned_are_named(tmp_path):
+    dropped = [{"name": "a\x1bb", "type": "symlink"}, {"name": "d/f", "type": "fifo"}]
+    with Server(answer(outputs_dropped=2, dropped=dropped)) as server:
+        text = run("gcc:14", server=server).stderr
+    assert text.endswith(b"were not returned: a?b (symbolic link), d/f (FIFO)\n")
+    with Server(answer(outputs_dropped=3, dropped=dropped)) as server:
+        assert run("gcc:14", server=server).stderr.endswith(b"d/f (FIFO), and others\n")
+    with Server(answer(outputs_dropped=3)) as server:
+        assert run("gcc:14", server=server).stderr.endswith(b"3 output files were not returned\n")
+
+
 def test_both_streams_are_printed_in_the_order_of_their_writes_on_request(tmp_path):
     with Server(answer(stdout=b"oo", stderr=b"e", combined=b"oeo\xff")) as server:
         done = run("--combined", "gcc:14", server=server)

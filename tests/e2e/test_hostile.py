@@ -91,12 +91,17 @@ def test_a_program_that_daemonises_does_not_outlive_its_job(service):
     service.assert_nothing_is_left()
 
 
-def test_symlinks_devices_and_fifos_in_output_are_not_followed_only_counted(service):
+def test_symlinks_devices_and_fifos_in_output_are_not_followed_only_counted_and_named(service):
     job = service.run(
         "cd /output; ln -s /etc/passwd link; mkfifo fifo; ln -s .. up; echo real > file"
     )
     assert job.files == {"file": b"real\n"}
     assert job.fields["outputs_dropped"] == 3
+    assert [(entry["name"], entry["type"]) for entry in job.fields["dropped"]] == [
+        ("fifo", "fifo"),
+        ("link", "symlink"),
+        ("up", "symlink"),
+    ]
     service.assert_nothing_is_left()
 
 

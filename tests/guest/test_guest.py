@@ -105,6 +105,26 @@ def test_only_outputs_that_match_a_glob_are_sent_or_counted(guest):
     assert result.dropped == 1, result
 
 
+def test_outputs_that_are_not_sent_are_named_in_byte_order_up_to_a_bound(guest):
+    script = """cd /output; mkdir d; mkfifo d/fifo; ln -s x link; mknod null p; mkdir 'a b'
+        echo big >file; ln -s x "$(printf 'n\\nl')" """
+    result = guest.shell(script, output_limit=3)
+    assert result.dropped == 5, result
+    assert result.names == [
+        b"fifo d/fifo",
+        b"file file",
+        b"symlink link",
+        b"symlink n\\nl",
+        b"fifo null",
+    ], result
+    long = "n" * 250
+    result = guest.shell(f"cd /output; for i in $(seq 100 199); do ln -s x $i; ln -s x {long}$i; done")
+    assert result.dropped == 200, result
+    assert result.names == [b"symlink %d" % i for i in range(100, 116)], result
+    result = guest.shell(f"cd /output; for i in $(seq 100 199); do ln -s x {long}$i; done")
+    assert len(result.names) == 7, result
+
+
 def test_a_job_without_stdin_reads_nothing_and_a_missing_program_exits_with_127(guest):
     result = guest.shell(
         "cat; nosuch; echo $?; echo > plain; ./plain; echo $?; exec nosuch", stdin=None

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A result is the same JSON from both of its encoders. */
 #include "proto/job_spec.h"
+#include "proto/limits.h"
 #include "proto/result.h"
 #include "tests/unit/check.h"
 
@@ -68,11 +69,65 @@ static void what_needs_escapes_gets_them(void **state)
     assert_same(&result);
 }
 
+static const char *dropped_of(const struct pe_result *result)
+{
+    static char text[4096];
+    const char *type = NULL, *name = NULL;
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t at = 0; pe_dropped_next(&result->dropped, &at, &type, &name);)
+        used += (size_t)snprintf(text + used, sizeof text - used, "[%s %s]", type, name);
+    return text;
+}
+
+static void outputs_that_were_dropped_are_named_in_every_form(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    struct pe_result result, again;
+    pe_autobuf struct pe_buf text = {0};
+    const char *flat = "status=exited\nexit_code=0\noutputs_dropped=9\ndropped=symlink a link\n"
+                       "dropped=fifo d/x\\ny\ndropped=door z\ndropped=fifo\ndropped=fifo \n";
+    assert_int_equal(pe_result_from_flat(flat, strlen(flat), &result, &err), 0);
+    assert_string_equal(dropped_of(&result), "[symlink a link][fifo d/x\ny]");
+    assert_int_equal(pe_result_append_json(&result, &text, &err), 0);
+    assert_int_equal(pe_buf_append(&text, "", 1, &err), 0);
+    assert_non_null(
+        strstr((const char *)text.data, "\"dropped\":[{\"name\":\"a link\",\"type\":\"symlink\"},{"));
+    pe_autojson json_t *json = pe_result_to_json(&result);
+    assert_int_equal(pe_result_from_json(json, &again, &err), 0);
+    assert_string_equal(dropped_of(&again), dropped_of(&result));
+}
+
+static void names_of_dropped_outputs_are_bounded_in_number_and_size(void **state)
+{
+    (void)state;
+    struct pe_dropped few = {0}, many = {0};
+    struct pe_result result = {0};
+    char name[PE_DROPPED_BYTES_MAX + 1];
+    size_t count = 0, at = 0;
+    const char *type = NULL, *found = NULL;
+    memset(name, 'n', sizeof name);
+    name[PE_DROPPED_BYTES_MAX] = '\0';
+    pe_dropped_add(&few, "fifo", name);                     /* does not fit */
+    pe_dropped_add(&few, "fifo", name + sizeof "fifo" + 1); /* fits exactly */
+    pe_dropped_add(&few, "fifo", "x");
+    result.dropped = few;
+    assert_int_equal(strlen(dropped_of(&result)), PE_DROPPED_BYTES_MAX + 1);
+    for (int i = 0; i < 100; i++)
+        pe_dropped_add(&many, "fifo", "x");
+    while (pe_dropped_next(&many, &at, &type, &found))
+        count++;
+    assert_int_equal(count, PE_DROPPED_NAMES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_object_are_equal),
         cmocka_unit_test(a_result_without_a_known_isolation_can_be_read),
+        cmocka_unit_test(outputs_that_were_dropped_are_named_in_every_form),
+        cmocka_unit_test(names_of_dropped_outputs_are_bounded_in_number_and_size),
         cmocka_unit_test(what_needs_escapes_gets_them),
     };
     return cmocka_run_group_tests_name("result", tests, NULL, NULL);
