@@ -165,12 +165,13 @@ uml-kernel: | $(B)/.deps ## compile the User Mode Linux kernel, which the engine
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones.
 IMAGES := gcc:14 busybox:1.35 python:3
-OTHER_IMAGES := clang:19 shell:13 sqlite:3 graphviz:2 gcc:13
-LANGUAGES := cpp:14 lua:5.4 nasm:2 perl:5 tcl:8
+OTHER_IMAGES := graphviz:2 gcc:13
+LANGUAGES := $(filter-out $(IMAGES) $(OTHER_IMAGES),$(subst -,:,$(patsubst image/recipes/%.json,%, \
+	$(wildcard image/recipes/*.json))))
 stamps = $(foreach image,$(1),build/images/.made-$(subst :,-,$(image)))
 images: $(call stamps,$(IMAGES)) ## the images that tests and examples use, from Debian packages
 images-all: $(call stamps,$(IMAGES) $(OTHER_IMAGES) $(LANGUAGES)) ## every image that has a recipe
-languages: $(call stamps,$(LANGUAGES)) ## images for more programming languages
+languages: $(call stamps,$(LANGUAGES)) ## images of all programming languages that have a recipe
 build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/pe-image
 	@mkdir -p $(@D)
 	image/build $* build/images $(BIN)/pe-image

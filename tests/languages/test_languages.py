@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs in images that are built on demand: `make languages`. Each image runs its own example and
-a program that reads input, uses a library and leaves a file."""
+"""Programs in images that are built on demand: `make languages`. Each image runs the example of its
+metadata, and its program in `programs`: it counts the words of its input, prints them in order, writes
+the number of different words to a file, and ends with status 3. All are run by the default command of
+the image."""
+import glob
 import json
 import os
 
@@ -8,99 +11,51 @@ import pytest
 
 from fixtures.paths import IMAGES, TOP
 
-COUNT = b"pear\napple\npear\n"
-
-# Reads words, counts them, prints them in order, and exits with 3.
+RECIPES = os.path.join(TOP, "image/recipes")
 PROGRAMS = {
-    "lua:5.4": (
-        "count.lua",
-        """local counts, names = {}, {}
-for word in io.lines() do
-    if not counts[word] then table.insert(names, word) end
-    counts[word] = (counts[word] or 0) + 1
-end
-table.sort(names)
-for _, name in ipairs(names) do print(name, counts[name]) end
-local file = assert(io.open("/output/sum", "w"))
-file:write(string.format("%d", #names))
-file:close()
-os.exit(3)
-""",
-    ),
-    "perl:5": (
-        "count.pl",
-        """use v5.36;
-use List::Util qw(uniq);
-my %counts;
-chomp(my @words = <STDIN>);
-$counts{$_}++ for @words;
-say "$_\\t$counts{$_}" for sort keys %counts;
-open my $file, '>', '/output/sum' or die;
-print $file scalar uniq @words;
-close $file;
-exit 3;
-""",
-    ),
-    "tcl:8": (
-        "count.tcl",
-        """while {[gets stdin word] >= 0} { incr counts($word) }
-foreach name [lsort [array names counts]] { puts "$name\\t$counts($name)" }
-set file [open /output/sum w]
-puts -nonewline $file [array size counts]
-close $file
-exit 3
-""",
-    ),
-    "cpp:14": (
-        "count.cc",
-        """#include <fstream>
-#include <iostream>
-#include <map>
-#include <string>
-int main() {
-    std::map<std::string, int> counts;
-    for (std::string word; std::getline(std::cin, word);) counts[word]++;
-    for (auto &[name, count] : counts) std::cout << name << '\\t' << count << '\\n';
-    std::ofstream("/output/sum") << counts.size();
-    return 3;
+    "{}:{}".format(*os.path.splitext(os.path.basename(path))[0].rsplit("-", 1)): path
+    for path in glob.glob(os.path.join(TOP, "tests/languages/programs/*"))
 }
-""",
-    ),
-}
-ASSEMBLY = """section .data
-text: db "pear", 10
-section .text
-global _start
-_start:
-    mov eax, 1
-    mov edi, 1
-    mov rsi, text
-    mov edx, 5
-    syscall
-    mov eax, 60
-    mov edi, 3
-    syscall
-"""
+# These cannot read words or write files in the common way, and have a test of their own.
+OTHERS = ("jq:1", "nasm:2")
 
 
-@pytest.mark.parametrize("image", sorted(PROGRAMS))
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def run_program(service, image, input_text):
+    assert os.path.exists(f"{IMAGES}/names/{image}.json"), "`make languages` builds the image"
+    path = PROGRAMS[image]
+    files = [("count" + os.path.splitext(path)[1], read(path)), ("words", input_text)]
+    return service.run(image=image, files=files, stdin="words")
+
+
+@pytest.mark.parametrize("image", sorted({*PROGRAMS} - {*OTHERS}))
 def test_a_program_reads_counts_and_writes(service, image):
-    file, text = PROGRAMS[image]
-    job = service.run(image=image, files=[(file, text), ("words", COUNT)], stdin="words")
+    job = run_program(service, image, b"pear\napple\npear\n")
     assert job.stdout == b"apple\t1\npear\t2\n", job
-    assert (job.status, job.exit_code, job.files) == ("exited", 3, {"sum": b"2"}), job
+    assert (job.status, job.exit_code) == ("exited", 3), job
+    assert {name: text.strip() for name, text in job.files.items()} == {"sum": b"2"}, job
+
+
+def test_a_program_of_jq_filters_its_input(service):
+    job = run_program(service, "jq:1", b'["pear", "apple", "pear"]')
+    assert json.loads(job.stdout) == {"apple": 1, "pear": 2}, job
+    assert job.exit_code == 0, job
 
 
 def test_an_assembler_program_runs(service):
-    job = service.run(image="nasm:2", files=[("exit.asm", ASSEMBLY)])
+    job = run_program(service, "nasm:2", b"")
     assert (job.stdout, job.exit_code) == (b"pear\n", 3), job
 
 
-@pytest.mark.parametrize("image", sorted([*PROGRAMS, "nasm:2"]))
+@pytest.mark.parametrize("image", sorted(PROGRAMS))
 def test_the_example_of_the_catalog_says_hello(service, image):
-    with open(f"{TOP}/image/recipes/{image.replace(':', '-')}.json", encoding="utf-8") as file:
-        example = json.load(file)["examples"][0]
-    assert os.path.exists(f"{IMAGES}/names/{image}.json"), "`make languages` builds the image"
-    job = service.run(image=image, files=[(example["file"], example["text"])])
-    assert job.stdout.startswith(b"Hello from "), job
+    examples = json.loads(read(f"{RECIPES}/{image.replace(':', '-')}.json"))["examples"]
+    example = next(one for one in examples if one["title"] == "Hello")
+    text = example.get("text") or read(os.path.join(RECIPES, example["path"]))
+    job = service.run(image=image, files=[(example["file"], text)])
+    assert b"Hello from " in job.stdout, job
     assert (job.exit_code, job.stderr) == (0, b""), job

@@ -1,0 +1,10 @@
+use v5.36;
+use List::Util qw(uniq);
+my %counts;
+chomp(my @words = <STDIN>);
+$counts{$_}++ for @words;
+say "$_\t$counts{$_}" for sort keys %counts;
+open my $file, '>', '/output/sum' or die;
+print $file scalar uniq @words;
+close $file;
+exit 3;
