@@ -31,7 +31,8 @@ struct container {
 
 /* Have crun make a container of the bundle at GUEST_JOB, and wait until the shim in it waits for a
  * program. The confinement of the configuration is then complete, crun has ended, the root file
- * system is complete (root_files.h), and the bundle is not needed any more. If crun fails, the error is the first line that it printed. */
+ * system is complete (root_files.h), and the bundle is not needed any more. If crun fails, the error is the
+ * first line that it printed. */
 int container_start(struct container *container, const struct container_kind *kind,
                     struct pe_error *err) PE_MUST_CHECK;
 

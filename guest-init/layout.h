@@ -11,9 +11,10 @@
 
 #define GUEST_IMAGE "/run/pe/image" /* the rootfs device, read-only */
 #define GUEST_JOB "/run/pe/job"     /* the input device, read-only: crun's bundle, the user's files in dir/ */
-#define GUEST_SCRATCH "/run/pe/scratch" /* tmpfs behind everything writable */
-#define GUEST_ROOTFS "/run/pe/rootfs"   /* overlay of image and scratch */
-#define GUEST_BOOT_ID "/run/pe/boot_id" /* bound over /proc/sys/kernel/random/boot_id */
+#define GUEST_SCRATCH "/run/pe/scratch"   /* tmpfs behind everything writable */
+#define GUEST_ROOTFS "/run/pe/rootfs"     /* overlay of image and scratch */
+#define GUEST_IDENTITY "/run/pe/identity" /* a tmpfs of two pages, read-only except while it is renewed */
+#define GUEST_BOOT_ID GUEST_IDENTITY "/boot_id" /* bound over /proc/sys/kernel/random/boot_id */
 
 /* In scratch: upper and work directories of the overlays, and the output folder. */
 #define SCRATCH_ROOT_UPPER GUEST_SCRATCH "/root"

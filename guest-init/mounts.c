@@ -31,6 +31,10 @@
 /* The size of scratch until a job sets its own limit. */
 #define SCRATCH_SIZE_DEFAULT PE_SCRATCH_BYTES_MAX
 
+/* Room for the root directory and the boot id. */
+#define IDENTITY_OPTIONS "mode=0755,size=8k,nr_inodes=2"
+#define IDENTITY_FLAGS ((unsigned long)(MS_NOSUID | MS_NODEV | MS_NOEXEC))
+
 /* The first bytes of a squashfs: the magic number of its superblock, little endian. */
 #define SQUASHFS_MAGIC "hsqs"
 
@@ -106,10 +110,22 @@ int mounts_machine(struct pe_error *err)
         {"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"},
         {"tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"},
     };
+    static const struct mount_point identity = {"tmpfs", GUEST_IDENTITY, "tmpfs", IDENTITY_FLAGS | MS_RDONLY,
+                                                IDENTITY_OPTIONS};
     if (cover_initramfs(err) < 0 || mount_all(machine, sizeof machine / sizeof *machine, err) < 0 ||
         open_standard_descriptors(err) < 0)
         return -1;
-    return make_directory("/run/pe", err);
+    if (make_directory("/run/pe", err) < 0)
+        return -1;
+    return mount_at(&identity, err);
+}
+
+int mounts_identity_writable(bool writable, struct pe_error *err)
+{
+    const unsigned long flags = IDENTITY_FLAGS | MS_REMOUNT | (writable ? 0 : MS_RDONLY);
+    if (mount(NULL, GUEST_IDENTITY, NULL, flags, IDENTITY_OPTIONS) < 0)
+        return pe_fail_errno(err, "making " GUEST_IDENTITY " %s", writable ? "writable" : "read-only");
+    return 0;
 }
 
 /* Polling is acceptable here: it happens once, before `ready`, and only netlink would tell of new

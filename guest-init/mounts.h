@@ -6,12 +6,17 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Make / a mount that crun can leave with pivot_root(2), and mount proc, sysfs, devtmpfs, cgroup2
  * and tmpfs. Open the descriptors 0 to 2, which the kernel does not give to PID 1 when there is no
  * console. */
 int mounts_machine(struct pe_error *err) PE_MUST_CHECK;
+
+/* Let the files of GUEST_IDENTITY be written, or not. They are also mounted in containers, where a mount that
+ * is a copy of a read-only one can be writable. So it is the file system that is read-only. */
+int mounts_identity_writable(bool writable, struct pe_error *err) PE_MUST_CHECK;
 
 /* Wait for the three devices, and mount the image. PE_ERR_NOT_FOUND if a device does not
  * appear. */

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/layout.h"
+#include "guest-init/mounts.h"
 
 #include <fcntl.h>
 #include <linux/random.h>
@@ -45,6 +46,14 @@ static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error
     return 0;
 }
 
+static int write_boot_id(const char text[UUID_TEXT_BYTES], struct pe_error *err)
+{
+    pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+    if (file < 0)
+        return pe_fail_errno(err, "opening " GUEST_BOOT_ID);
+    return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
+}
+
 /* Write a random UUID (RFC 9562, version 4). It takes the place of the kernel's boot id, which is
  * the same in all clones of a template. The file is bound into the container, so it is written, not
  * replaced. */
@@ -59,10 +68,9 @@ static int renew_boot_id(struct pe_error *err)
     snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",
              b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
-    pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-    if (file < 0)
-        return pe_fail_errno(err, "opening " GUEST_BOOT_ID);
-    return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
+    if (mounts_identity_writable(true, err) < 0 || write_boot_id(text, err) < 0)
+        return -1;
+    return mounts_identity_writable(false, err);
 }
 
 int reseed_guest(const struct guest_job *job, uint64_t since_us, struct pe_error *err)

@@ -62,7 +62,7 @@ static json_t *mounts(uint32_t memory_mib)
         mount("/dev/shm", "tmpfs", "shm", STRINGS("nosuid", "noexec", "nodev", "mode=1777", shm_size)),
         mount("/sys", "sysfs", "sysfs", STRINGS("nosuid", "noexec", "nodev", "ro")),
         mount("/dev/pe-shim", "bind", "/bin/pe-shim", STRINGS("bind", "ro", "nosuid", "nodev")),
-        mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/boot_id",
+        mount("/proc/sys/kernel/random/boot_id", "bind", "/run/pe/identity/boot_id",
               STRINGS("bind", "ro", "nosuid", "nodev")));
 }
 
@@ -76,8 +76,9 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
                      container == BUNDLE_JOB ? "/job/container" : "/prewarm/container", "namespaces",
                      namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids", "limit",
                      (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
-                     STRINGS("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                             "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
+                     STRINGS("/proc/acpi", "/proc/dynamic_debug", "/proc/exitcode", "/proc/kcore",
+                             "/proc/keys", "/proc/latency_stats", "/proc/mtrr", "/proc/timer_list",
+                             "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
                      "readonlyPaths",
                      STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
 }

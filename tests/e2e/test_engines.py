@@ -28,7 +28,7 @@ ALLOWED = (
     (
         "Devices, buses and firmware in `/sys` and `/proc`; the names of block devices",
         """[-+]sys./block/* -sys./bus/* -sys./class/* -sys./power -sys./hypervisor -sys./fs/pstore -proc.fb
-        -proc.acpi -mount./proc/acpi ~mount./dev/pe-shim ~mount./input -sysctl.dev.* ~sysctl.dev.tty.ldisc_autoload
+        -proc.acpi -mount./proc/acpi -mount./proc/mtrr ~mount./dev/pe-shim ~mount./input -sysctl.dev.* ~sysctl.dev.tty.ldisc_autoload
         -sysctl.kernel.acpi_* -sysctl.kernel.bootloader_* -sysctl.kernel.io_delay_type -sysctl.kernel.panic_on_*
         -sysctl.kernel.unknown_nmi_panic -sys./kernel/boot_params -sys./kernel/iommu_groups
         -sysctl.kernel.real-root-dev -sysctl.kernel.timer_migration""",
@@ -95,7 +95,7 @@ ALLOWED = (
         -sysctl.kernel.task_delayacct -sysctl.kernel.bpf_* -sysctl.kernel.acct -sysctl.kernel.sysrq
         -mount./proc/kcore -mount./proc/sysrq-trigger -proc.kcore -proc.sysrq-trigger -proc.slabinfo
         -proc.schedstat -proc.pressure -proc.self.schedstat -proc.self.io -proc.self.patch_state
-        -proc.dynamic_debug -sys./kernel/* -filesystem.debugfs -filesystem.tracefs -filesystem.bpf
+        -proc.dynamic_debug -mount./proc/dynamic_debug -sys./kernel/* -filesystem.debugfs -filesystem.tracefs -filesystem.bpf
         -filesystem.pstore -sys./fs/bpf -proc.self.autogroup""",
         "A job cannot use them: the container has no privileges.",
     ),
@@ -112,8 +112,8 @@ ALLOWED = (
     ),
     (
         "`/proc/exitcode`",
-        "+proc.exitcode",
-        "It sets the exit status of the kernel's process, which nobody reads.",
+        "+proc.exitcode +mount./proc/exitcode",
+        "It would set the exit status of the kernel's process. Jobs see /dev/null in its place.",
     ),
 )
 
