@@ -93,9 +93,9 @@ static int show_files(const struct job_client *client, const struct response *re
 {
     if (client->options.output)
         return outputs_write(client->options.output, response, err);
-    if (response->file_count && !client->options.quiet)
+    if (response->files.count && !client->options.quiet)
         fprintf(stderr, "pe-run: the program wrote %zu files to /output; use --output DIR to save them\n",
-                response->file_count);
+                response->files.count);
     return 0;
 }
 

@@ -53,6 +53,14 @@ static int open_parent(int root, const struct pe_path *path, struct pe_error *er
     return at >= 0 ? pe_steal_fd(&at) : pe_fail_errno(err, "cannot open the output directory");
 }
 
+/* A file keeps its bit for execution; the other bits are those of a new file of this user. The time is the
+ * last thing to be set, because writing changes it. */
+static int set_mtime(int fd, const struct response_file *file, struct pe_error *err)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = file->mtime}};
+    return file->mtime && futimens(fd, times) < 0 ? fail_file("cannot set its time", &file->path, err) : 0;
+}
+
 static int write_file(int root, const struct response_file *file, struct pe_error *err)
 {
     pe_autoclose int parent = open_parent(root, &file->path, err);
@@ -64,10 +72,39 @@ static int write_file(int root, const struct response_file *file, struct pe_erro
      * file. */
     if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
         return fail_file("cannot remove the old file", &file->path, err);
-    pe_autoclose int fd = open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    pe_autoclose int fd = open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                       file->is_executable ? 0777 : 0666);
     if (fd < 0)
         return fail_file("cannot create it", &file->path, err);
-    return pe_write_all(fd, file->bytes.data, file->bytes.size, "an output file", err);
+    if (pe_write_all(fd, file->bytes.data, file->bytes.size, "an output file", err) < 0)
+        return -1;
+    return set_mtime(fd, file, err);
+}
+
+/* Make a folder, unless it exists already, and set its time. */
+static int finish_folder(int root, const struct response_file *folder, struct pe_error *err)
+{
+    pe_autoclose int parent = open_parent(root, &folder->path, err);
+    if (parent < 0)
+        return -1;
+    const char *slash = strrchr(folder->path.text, '/');
+    const char *name = slash ? slash + 1 : folder->path.text;
+    if (mkdirat(parent, name, 0777) < 0 && errno != EEXIST)
+        return fail_file("cannot create it", &folder->path, err);
+    pe_autoclose int fd = open_beneath(parent, name, O_RDONLY | O_DIRECTORY, 0);
+    return fd < 0 ? fail_file("cannot open it", &folder->path, err) : set_mtime(fd, folder, err);
+}
+
+static int write_all(int root, const struct response *response, struct pe_error *err)
+{
+    for (size_t i = 0; i < response->files.count; i++)
+        if (write_file(root, &response->files.items[i], err) < 0)
+            return -1;
+    /* Folders come after everything that is made in them, and each after those below it. */
+    for (size_t i = response->folders.count; i > 0; i--)
+        if (finish_folder(root, &response->folders.items[i - 1], err) < 0)
+            return -1;
+    return 0;
 }
 
 int outputs_write(const char *directory, const struct response *response, struct pe_error *err)
@@ -77,8 +114,5 @@ int outputs_write(const char *directory, const struct response *response, struct
     pe_autoclose int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return pe_fail_errno(err, "cannot open the output directory %s", directory);
-    for (size_t i = 0; i < response->file_count; i++)
-        if (write_file(root, &response->files[i], err) < 0)
-            return -1;
-    return 0;
+    return write_all(root, response, err);
 }

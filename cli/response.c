@@ -11,12 +11,14 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 void response_free(struct response *response)
 {
-    free(response->files);
+    free(response->files.items);
+    free(response->folders.items);
     *response = (struct response){0};
 }
 
@@ -98,31 +100,44 @@ int response_check(const struct http_reply *reply, const char *type, struct pe_e
 
 /* ---- multipart ---- */
 
-static int parse_result(struct response *response, const void *text, size_t size, struct pe_error *err)
+static int parse_result(struct response *response, const json_t *json, struct pe_error *err)
 {
-    pe_autojson json_t *json = json_loadb(text, size, 0, NULL);
     if (!json)
         return pe_fail(err, PE_ERR_MALFORMED, "its result is not JSON");
     return pe_result_from_json(json, &response->result, err);
 }
 
-static int add_file(struct response *response, const struct pe_form_part *part, struct pe_error *err)
+static int add_file(struct response_files *files, const struct pe_form_part *part, struct pe_error *err)
 {
-    if (response->file_count >= PE_OUTPUT_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "it has more than %u output files", PE_OUTPUT_FILES_MAX);
-    struct response_file *files = reallocarray(response->files, response->file_count + 1, sizeof *files);
-    if (!files)
+    if (files->count >= PE_OUTPUT_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "it has more than %u output files or folders",
+                       PE_OUTPUT_FILES_MAX);
+    struct response_file *items = reallocarray(files->items, files->count + 1, sizeof *items);
+    if (!items)
         return pe_fail_errno(err, "out of memory for output files");
-    response->files = files;
-    struct response_file *file = &files[response->file_count];
-    file->bytes = (struct response_bytes){.data = part->data, .size = part->size};
+    files->items = items;
+    struct response_file *file = &items[files->count];
+    *file = (struct response_file){.bytes = {.data = part->data, .size = part->size}};
     if (pe_path_parse(part->filename, part->filename_length, 0, &file->path, err) < 0)
         return -1;
-    response->file_count++;
+    files->count++;
     return 0;
 }
 
-static int add_part(struct response *response, const struct pe_form_part *part, bool *has_result,
+/* The attributes are an array of the result, in the order of the parts. A server of an older version does
+ * not send them. */
+static void set_attributes(struct response_files *files, const json_t *attributes)
+{
+    for (size_t i = 0; i < files->count && i < json_array_size(attributes); i++) {
+        const json_t *entry = json_array_get(attributes, i);
+        const char *mode = json_string_value(json_object_get(entry, "mode"));
+        json_int_t mtime = json_integer_value(json_object_get(entry, "mtime"));
+        files->items[i].is_executable = mode && (strtoul(mode, NULL, 8) & 0111);
+        files->items[i].mtime = mtime > 0 && mtime <= UINT32_MAX ? (uint32_t)mtime : 0;
+    }
+}
+
+static int add_part(struct response *response, const struct pe_form_part *part, json_t **result,
                     struct pe_error *err)
 {
     const struct response_bytes bytes = {.data = part->data, .size = part->size};
@@ -133,10 +148,13 @@ static int add_part(struct response *response, const struct pe_form_part *part, 
     } else if (!strcmp(part->name, "combined")) {
         response->combined = bytes;
     } else if (!strcmp(part->name, "file")) {
-        return add_file(response, part, err);
+        return add_file(&response->files, part, err);
+    } else if (!strcmp(part->name, "folder")) {
+        return add_file(&response->folders, part, err);
     } else if (!strcmp(part->name, "result")) {
-        *has_result = true;
-        return parse_result(response, part->data, part->size, err);
+        json_decref(*result);
+        *result = json_loadb((const char *)part->data, part->size, 0, NULL);
+        return parse_result(response, *result, err);
     }
     return 0; /* a part that a later version added */
 }
@@ -145,15 +163,19 @@ static int read_parts(const struct http_reply *reply, struct response *response,
 {
     struct pe_form form;
     struct pe_form_part part;
-    bool has_result = false;
+    pe_autojson json_t *result = NULL;
     int got = pe_form_init(&form, reply->content_type, strlen(reply->content_type), reply->body.data,
                            reply->body.size, err);
     while (got >= 0 && (got = pe_form_next(&form, &part, err)) > 0)
-        if (add_part(response, &part, &has_result, err) < 0)
+        if (add_part(response, &part, &result, err) < 0)
             got = -1;
     if (got < 0)
         return -1;
-    return has_result ? 0 : pe_fail(err, PE_ERR_MALFORMED, "it has no part 'result'");
+    if (!result)
+        return pe_fail(err, PE_ERR_MALFORMED, "it has no part 'result'");
+    set_attributes(&response->files, json_object_get(result, "files"));
+    set_attributes(&response->folders, json_object_get(result, "folders"));
+    return 0;
 }
 
 int response_read(const struct http_reply *reply, struct response *response, struct pe_error *err)
@@ -172,8 +194,9 @@ int response_read_json(const struct http_reply *reply, struct response *response
     *response = (struct response){0};
     if (response_check(reply, "application/json", err) < 0)
         return -1;
-    if (parse_result(response, reply->body.size ? (const char *)reply->body.data : "", reply->body.size,
-                     err) == 0)
+    pe_autojson json_t *json =
+        json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
+    if (parse_result(response, json, err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;
     return pe_fail_context(err, "the server's reply is broken");

@@ -8,6 +8,7 @@
 #include "proto/path.h"
 #include "proto/result.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,17 +17,24 @@ struct response_bytes {
     size_t size;
 };
 
+/* A file or a folder of the output. */
 struct response_file {
     struct pe_path path; /* relative to the output directory */
     struct response_bytes bytes;
+    bool is_executable; /* some user may execute it */
+    uint32_t mtime;     /* seconds since 1970; 0: not known */
+};
+
+struct response_files {
+    struct response_file *items; /* owned */
+    size_t count;
 };
 
 struct response {
     struct pe_result result;
     struct response_bytes standard_output, standard_error;
     struct response_bytes combined; /* both in the order of their writes, if the job asked for it */
-    struct response_file *files;    /* owned */
-    size_t file_count;
+    struct response_files files, folders;
 };
 
 /* Check that a reply is a success with the media type `type`. A status other than 200 is an error

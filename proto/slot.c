@@ -14,15 +14,12 @@
 #include <string.h>
 
 static const char *const kind_names[] = {"hello", "ready", "job", "result", "end", "cancel", "error"};
-static const char *const part_names[] = {"file", "stdout", "stderr", "combined"};
+static const char *const part_names[] = {"file", "stdout", "stderr", "combined", "folder"};
 
-enum {
-    KIND_COUNT = sizeof kind_names / sizeof *kind_names,
-    PART_KINDS = sizeof part_names / sizeof *part_names
-};
+enum { KIND_COUNT = sizeof kind_names / sizeof *kind_names };
 
 /* The parts of a job are its files. The parts of a result are stdout, stderr, both combined if
- * the job wants it, and its files. */
+ * the job wants it, its files and its folders. */
 #define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 3)
 
 /* The first allocation of a list has room for this many parts: every result has stdout and stderr.
@@ -48,6 +45,7 @@ int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe
     part->kind = kind;
     part->size = size;
     part->mode = mode & 07777;
+    part->mtime = 0;
     part->path.length = path ? path->length : 0;
     memcpy(part->path.text, path ? path->text : "", part->path.length + 1);
     return 0;
@@ -111,19 +109,41 @@ static int percent_decode(const char *text, struct pe_path *path, struct pe_erro
     return pe_path_parse(bytes, n, 0, path, err);
 }
 
+static void append_attributes(struct pe_json_writer *writer, const struct pe_part *part)
+{
+    char name[3 * PE_PATH_MAX + 1];
+    pe_json_append_text(writer, "name", percent_encode(&part->path, name));
+    pe_json_append_number(writer, "mode", part->mode);
+    if (part->mtime)
+        pe_json_append_number(writer, "mtime", part->mtime);
+}
+
 static void append_parts(struct pe_json_writer *writer, const struct pe_parts *parts)
 {
     pe_json_open(writer, "parts", '[');
     for (size_t i = 0; i < parts->count; i++) {
         const struct pe_part *part = &parts->items[i];
+        if (part->kind == PE_PART_FOLDER)
+            continue;
         pe_json_open(writer, NULL, '{');
         pe_json_append_text(writer, "kind", part_names[part->kind]);
         pe_json_append_number(writer, "size", part->size);
-        if (part->kind == PE_PART_FILE) {
-            char name[3 * PE_PATH_MAX + 1];
-            pe_json_append_text(writer, "name", percent_encode(&part->path, name));
-            pe_json_append_number(writer, "mode", part->mode);
-        }
+        if (part->kind == PE_PART_FILE)
+            append_attributes(writer, part);
+        pe_json_close(writer, '}');
+    }
+    pe_json_close(writer, ']');
+}
+
+/* Folders are a member of their own, which older balancers ignore. */
+static void append_folders(struct pe_json_writer *writer, const struct pe_parts *parts)
+{
+    pe_json_open(writer, "folders", '[');
+    for (size_t i = 0; i < parts->count; i++) {
+        if (parts->items[i].kind != PE_PART_FOLDER)
+            continue;
+        pe_json_open(writer, NULL, '{');
+        append_attributes(writer, &parts->items[i]);
         pe_json_close(writer, '}');
     }
     pe_json_close(writer, ']');
@@ -134,11 +154,11 @@ static enum pe_part_kind parse_part_kind(struct pe_json_reader *reader)
     char name[16];
     int kind = 0;
     pe_json_parse_text(reader, name, sizeof name);
-    while (kind < PART_KINDS && strcmp(part_names[kind], name) != 0)
+    while (kind < PE_PART_FOLDER && strcmp(part_names[kind], name) != 0)
         kind++;
-    if (kind == PART_KINDS)
+    if (kind == PE_PART_FOLDER)
         pe_json_fault(reader, "a part has an unknown kind");
-    return kind < PART_KINDS ? (enum pe_part_kind)kind : PE_PART_FILE;
+    return kind < PE_PART_FOLDER ? (enum pe_part_kind)kind : PE_PART_FILE;
 }
 
 static void parse_part_name(struct pe_json_reader *reader, struct pe_path *path)
@@ -150,47 +170,80 @@ static void parse_part_name(struct pe_json_reader *reader, struct pe_path *path)
         pe_json_fault(reader, "a part has no valid name");
 }
 
-static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
+enum part_member { HAS_KIND = 1, HAS_SIZE = 2, HAS_NAME = 4 };
+
+/* Parse the members of a part. Returns which of enum part_member it has. */
+static unsigned parse_members_of_part(struct pe_json_reader *reader, struct pe_part *part)
 {
-    enum { HAS_KIND = 1, HAS_SIZE = 2, HAS_NAME = 4 };
-    struct pe_part part = {0};
-    struct pe_error ignored;
     char key[8];
-    int has = 0;
+    unsigned has = 0;
     pe_json_enter(reader, '{');
     while (pe_json_next_member(reader, key, sizeof key))
         if (!strcmp(key, "kind")) {
-            part.kind = parse_part_kind(reader);
+            part->kind = parse_part_kind(reader);
             has |= HAS_KIND;
         } else if (!strcmp(key, "size")) {
-            part.size = pe_json_parse_number(reader, PE_INPUT_BYTES_MAX);
+            part->size = pe_json_parse_number(reader, PE_INPUT_BYTES_MAX);
             has |= HAS_SIZE;
         } else if (!strcmp(key, "name")) {
-            parse_part_name(reader, &part.path);
+            parse_part_name(reader, &part->path);
             has |= HAS_NAME;
         } else if (!strcmp(key, "mode")) {
-            part.mode = (uint32_t)pe_json_parse_number(reader, 07777);
+            part->mode = (uint32_t)pe_json_parse_number(reader, 07777);
+        } else if (!strcmp(key, "mtime")) {
+            part->mtime = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
         } else {
             pe_json_skip(reader);
         }
+    return has;
+}
+
+static void add_part(struct pe_json_reader *reader, const struct pe_part *part, struct pe_parts *parts)
+{
+    struct pe_error ignored;
+    if (reader->fault)
+        return;
+    if (parts->count == PARTS_MAX)
+        pe_json_fault(reader, "there are too many parts");
+    else if (pe_parts_add(parts, part->kind, &part->path, part->size, part->mode, &ignored) < 0)
+        pe_json_fault(reader, "no memory for the parts");
+    else
+        parts->items[parts->count - 1].mtime = part->mtime;
+}
+
+static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
+{
+    struct pe_part part = {0};
+    unsigned has = parse_members_of_part(reader, &part);
     if (!(has & HAS_KIND) || !(has & HAS_SIZE) || (part.kind == PE_PART_FILE && !(has & HAS_NAME)))
         pe_json_fault(reader, "a part has no kind, size or name");
-    if (!reader->fault && pe_parts_add(parts, part.kind, &part.path, part.size, part.mode, &ignored) < 0)
-        pe_json_fault(reader, "no memory for the parts");
+    add_part(reader, &part, parts);
 }
 
 static void parse_parts(struct pe_json_reader *reader, struct pe_parts *parts)
 {
     if (parts->count)
-        pe_json_fault(reader, "'parts' occurs twice");
+        pe_json_fault(reader, "'parts' occurs twice, or behind 'folders'");
     pe_json_enter(reader, '[');
-    while (pe_json_next_element(reader)) {
+    while (pe_json_next_element(reader))
         parse_part(reader, parts);
-        if (parts->count > PARTS_MAX)
-            pe_json_fault(reader, "there are too many parts");
-    }
     if (pe_parts_size(parts) > PE_INPUT_BYTES_MAX)
         pe_json_fault(reader, "the parts have too many bytes");
+}
+
+static void parse_folders(struct pe_json_reader *reader, struct pe_parts *parts)
+{
+    if (parts->count && parts->items[parts->count - 1].kind == PE_PART_FOLDER)
+        pe_json_fault(reader, "'folders' occurs twice");
+    pe_json_enter(reader, '[');
+    while (pe_json_next_element(reader)) {
+        struct pe_part folder = {0};
+        if (!(parse_members_of_part(reader, &folder) & HAS_NAME))
+            pe_json_fault(reader, "a folder has no name");
+        folder.kind = PE_PART_FOLDER;
+        folder.size = 0;
+        add_part(reader, &folder, parts);
+    }
 }
 
 /* ---- decoding ---- */
@@ -312,6 +365,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
     } else if (!strcmp(key, "parts")) {
         parse_parts(reader, &message->parts);
         members->has_parts = true;
+    } else if (!strcmp(key, "folders")) {
+        parse_folders(reader, &message->parts);
     } else if (!strcmp(key, "problem")) {
         members->problem = pe_json_parse_raw(reader);
     } else {
@@ -456,6 +511,7 @@ static void append_result(struct pe_json_writer *writer, const struct pe_message
     pe_result_append_members(&message->result, writer);
     pe_json_close(writer, '}');
     append_parts(writer, &message->parts);
+    append_folders(writer, &message->parts);
 }
 
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out, struct pe_error *err)

@@ -45,14 +45,21 @@ enum pe_message_kind {
     PE_MESSAGE_ERROR,  /* worker: why there is no result. The slot is free again. */
 };
 
-enum pe_part_kind { PE_PART_FILE, PE_PART_STDOUT, PE_PART_STDERR, PE_PART_COMBINED };
+enum pe_part_kind {
+    PE_PART_FILE,
+    PE_PART_STDOUT,
+    PE_PART_STDERR,
+    PE_PART_COMBINED,
+    PE_PART_FOLDER, /* a folder of /output; it has no bytes */
+};
 
 /* One file or stream among the bytes that follow a message. */
 struct pe_part {
     enum pe_part_kind kind;
-    struct pe_path path; /* only of PE_PART_FILE */
+    struct pe_path path; /* only of files and folders */
     uint64_t size;       /* bytes */
-    uint32_t mode;       /* permission bits; only of a file in a result */
+    uint32_t mode;       /* permission bits; only of files and folders in a result */
+    uint32_t mtime;      /* seconds since 1970, likewise; 0: not known, as from an older worker */
 };
 
 struct pe_parts {
@@ -103,7 +110,7 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out,
 void pe_message_free(struct pe_message *message);
 #define pe_automessage __attribute__((cleanup(pe_message_free)))
 
-/* Append a part. `path` is NULL for stdout and stderr. PE_ERR_INTERNAL without memory. */
+/* Append a part, whose `mtime` is 0. `path` is NULL for streams. PE_ERR_INTERNAL without memory. */
 int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe_path *path, uint64_t size,
                  uint32_t mode, struct pe_error *err) PE_MUST_CHECK;
 

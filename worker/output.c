@@ -90,39 +90,47 @@ static int read_data(struct archive *archive, size_t size, struct pe_buf *out, s
     return 0;
 }
 
+/* What the header of an entry says. */
+struct entry {
+    const char *name; /* of libarchive; valid until the next entry is read */
+    size_t size;
+    mode_t mode;
+    uint32_t mtime;
+};
+
 /* Read the next entry. Returns 1, or 0 at the end. Checks the form of name and size, not their
  * meaning. */
-static int next_entry(struct reader *reader, const char **name, size_t *size, mode_t *mode,
-                      struct pe_error *err)
+static int next_entry(struct reader *reader, struct entry *entry, struct pe_error *err)
 {
-    struct archive_entry *entry = NULL;
-    int code = archive_read_next_header(reader->archive, &entry);
+    struct archive_entry *read = NULL;
+    int code = archive_read_next_header(reader->archive, &read);
     if (code == ARCHIVE_EOF)
         return 0;
     if (code != ARCHIVE_OK)
         return refuse(err, "it is not a cpio archive");
-    *name = archive_entry_pathname(entry);
-    *mode = archive_entry_mode(entry);
-    la_int64_t bytes = archive_entry_size(entry);
-    if (!*name || bytes < 0 || bytes > PE_OUTPUT_BYTES_MAX || archive_entry_hardlink(entry))
+    la_int64_t bytes = archive_entry_size(read);
+    *entry = (struct entry){.name = archive_entry_pathname(read),
+                            .size = (size_t)bytes,
+                            .mode = archive_entry_mode(read),
+                            .mtime = (uint32_t)archive_entry_mtime(read)}; /* newc has 32 bits */
+    if (!entry->name || bytes < 0 || bytes > PE_OUTPUT_BYTES_MAX || archive_entry_hardlink(read))
         return refuse(err, "an entry has no name, a hard link or an impossible size");
-    *size = (size_t)bytes;
     return 1;
 }
 
 static int expect_entry(struct reader *reader, const char *wanted, size_t limit, size_t *size,
                         struct pe_error *err)
 {
-    const char *name = "";
-    mode_t mode = 0;
-    int got = next_entry(reader, &name, size, &mode, err);
+    struct entry entry;
+    int got = next_entry(reader, &entry, err);
     if (got < 0)
         return -1;
-    if (!got || strcmp(name, wanted) != 0 || !S_ISREG(mode) || *size > limit)
+    if (!got || strcmp(entry.name, wanted) != 0 || !S_ISREG(entry.mode) || entry.size > limit)
         return pe_fail(err, PE_ERR_MALFORMED,
                        "the output of the guest is invalid: there is no '%s' of at most %zu bytes "
                        "where it must be",
                        wanted, limit);
+    *size = entry.size;
     return 0;
 }
 
@@ -150,58 +158,65 @@ static int read_stream(struct reader *reader, const char *name, enum pe_part_kin
 
 /* Read the entry behind stderr, if it is the combined stream: returns 1. Any other entry is read by
  * the caller: 0. */
-static int read_combined(struct reader *reader, const char *name, size_t size, mode_t mode,
-                         struct pe_error *err)
+static int read_combined(struct reader *reader, const struct entry *entry, struct pe_error *err)
 {
     struct output *output = reader->output;
-    if (output->parts.count != 2 || strcmp(name, "combined") != 0)
+    if (output->parts.count != 2 || strcmp(entry->name, "combined") != 0)
         return 0;
-    if (!S_ISREG(mode) || size > PE_STDOUT_BYTES_MAX + PE_STDERR_BYTES_MAX)
+    if (!S_ISREG(entry->mode) || entry->size > PE_STDOUT_BYTES_MAX + PE_STDERR_BYTES_MAX)
         return refuse(err, "the combined stream is not a file, or larger than both streams together");
-    if (pe_parts_add(&output->parts, PE_PART_COMBINED, NULL, size, 0, err) < 0 ||
-        read_data(reader->archive, size, &output->bytes, err) < 0)
+    if (pe_parts_add(&output->parts, PE_PART_COMBINED, NULL, entry->size, 0, err) < 0 ||
+        read_data(reader->archive, entry->size, &output->bytes, err) < 0)
         return -1;
     reader->streams++;
     return 1;
 }
 
-static int read_file(struct reader *reader, const char *name, size_t size, mode_t mode, struct pe_error *err)
+/* Add a file or a folder to the parts. */
+static int add_part(struct reader *reader, const struct entry *entry, const struct pe_path *path,
+                    struct pe_error *err)
+{
+    struct pe_parts *parts = &reader->output->parts;
+    enum pe_part_kind kind = S_ISDIR(entry->mode) ? PE_PART_FOLDER : PE_PART_FILE;
+    /* Strict order also means that no name occurs twice. */
+    const struct pe_part *last = &parts->items[parts->count - 1];
+    if (parts->count > reader->streams && strcmp(last->path.text, path->text) >= 0)
+        return refuse(err, "its files are not in order");
+    if (pe_parts_add(parts, kind, path, entry->size, entry->mode & 0777, err) < 0)
+        return -1;
+    parts->items[parts->count - 1].mtime = entry->mtime;
+    return 0;
+}
+
+static int read_file(struct reader *reader, const struct entry *entry, struct pe_error *err)
 {
     struct output *output = reader->output;
     struct pe_path path;
+    const char *name = entry->name;
     if (strncmp(name, "dir/", 4) != 0 || pe_path_parse(name + 4, strlen(name + 4), 0, &path, err) < 0)
         return refuse(err, "an entry's path is not allowed");
-    if (S_ISDIR(mode))
-        return 0;
-    if (!S_ISREG(mode))
+    if (!S_ISREG(entry->mode) && !S_ISDIR(entry->mode))
         return refuse(err, "an entry is neither a file nor a directory");
+    if (S_ISDIR(entry->mode) && entry->size > 0)
+        return refuse(err, "a directory has bytes");
     if (output->parts.count >= PE_OUTPUT_FILES_MAX + reader->streams ||
-        size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
+        entry->size > PE_OUTPUT_BYTES_MAX - output->bytes.size)
         return refuse(err, "more files or bytes than allowed");
-    /* Strict order also means that no name occurs twice. */
-    const struct pe_part *last = &output->parts.items[output->parts.count - 1];
-    if (last->kind == PE_PART_FILE && strcmp(last->path.text, path.text) >= 0)
-        return refuse(err, "its files are not in order");
-    if (pe_parts_add(&output->parts, PE_PART_FILE, &path, size, mode & 0777, err) < 0)
+    if (add_part(reader, entry, &path, err) < 0)
         return -1;
-    return read_data(reader->archive, size, &output->bytes, err);
+    return read_data(reader->archive, entry->size, &output->bytes, err);
 }
 
 static int read_files(struct reader *reader, struct pe_error *err)
 {
-    /* Directories count as well, so that an archive with nothing else ends. */
-    for (size_t entries = 0; entries < 4 * PE_OUTPUT_FILES_MAX; entries++) {
-        const char *name = "";
-        size_t size = 0;
-        mode_t mode = 0;
-        int got = next_entry(reader, &name, &size, &mode, err);
-        if (got <= 0)
-            return got;
-        int combined = read_combined(reader, name, size, mode, err);
-        if (combined < 0 || (!combined && read_file(reader, name, size, mode, err) < 0))
+    struct entry entry;
+    int got = 0;
+    while ((got = next_entry(reader, &entry, err)) > 0) {
+        int combined = read_combined(reader, &entry, err);
+        if (combined < 0 || (!combined && read_file(reader, &entry, err) < 0))
             return -1;
     }
-    return refuse(err, "too many entries");
+    return got;
 }
 
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err)

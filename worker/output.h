@@ -14,13 +14,13 @@
 
 struct output {
     struct pe_result result;
-    struct pe_parts parts; /* stdout, stderr, then files in byte order of their paths */
+    struct pe_parts parts; /* stdout, stderr, then files and folders in byte order of their paths */
     struct pe_buf bytes;   /* the bytes of all parts, concatenated */
 };
 
 /* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails
  * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
- * not allowed or not in order, an entry is no regular file, or a limit is exceeded. The caller owns
+ * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. The caller owns
  * `output` also after a failure. */
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err) PE_MUST_CHECK;
 

@@ -6,7 +6,9 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/random_text.h"
+#include "codec/json_writer.h"
 #include "codec/multipart.h"
+#include "lb/api/result_part.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -21,19 +23,28 @@ const char *const result_media_types[RESULT_FORMATS] = {
 /* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4
  * ---- */
 
-enum { CPIO_HEADER = 110 };
+enum { CPIO_HEADER = 110, CPIO_TYPE = 0170000, CPIO_FOLDER = 0040000, CPIO_FILE = 0100000 };
 
 static int pad_to_4(struct pe_buf *out, uint64_t size, struct pe_error *err)
 {
     return pe_buf_append(out, "\0\0\0", (size_t)(-size & 3), err);
 }
 
-static int append_cpio_head(struct pe_buf *out, size_t inode, const char *folder, const char *name,
-                            size_t name_size, uint32_t mode, uint64_t size, struct pe_error *err)
+/* The attributes of an entry in a cpio archive. */
+struct cpio_entry {
+    size_t inode;
+    uint32_t mode, mtime;
+    uint64_t size;
+};
+
+static int append_cpio_head(struct pe_buf *out, const struct cpio_entry *entry, const char *folder,
+                            const char *name, size_t name_size, struct pe_error *err)
 {
     size_t stored = strlen(folder) + name_size + 1; /* with its NUL */
-    if (pe_buf_printf(out, err, "070701%08zX%08X%08X%08X%08X%08X%08llX%08X%08X%08X%08X%08zX%08X", inode, mode,
-                      0, 0, 1, 0, (unsigned long long)size, 0, 0, 0, 0, stored, 0) < 0 ||
+    int links = (entry->mode & CPIO_TYPE) == CPIO_FOLDER ? 2 : 1;
+    if (pe_buf_printf(out, err, "070701%08zX%08X%08X%08X%08X%08X%08llX%08X%08X%08X%08X%08zX%08X",
+                      entry->inode, entry->mode, 0, 0, links, entry->mtime, (unsigned long long)entry->size,
+                      0, 0, 0, 0, stored, 0) < 0 ||
         pe_buf_append_text(out, folder, err) < 0 || pe_buf_append(out, name, name_size, err) < 0 ||
         pe_buf_append(out, "", 1, err) < 0)
         return -1;
@@ -43,18 +54,26 @@ static int append_cpio_head(struct pe_buf *out, size_t inode, const char *folder
 static const char *const part_names[] = {[PE_PART_FILE] = "file",
                                          [PE_PART_STDOUT] = "stdout",
                                          [PE_PART_STDERR] = "stderr",
-                                         [PE_PART_COMBINED] = "combined"};
+                                         [PE_PART_COMBINED] = "combined",
+                                         [PE_PART_FOLDER] = "folder"};
+
+static bool has_path(const struct pe_part *part)
+{
+    return part->kind == PE_PART_FILE || part->kind == PE_PART_FOLDER;
+}
 
 static int append_cpio_part(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    size_t inode = encoder->part + 2; /* 1 is the entry `result` */
-    if (part->kind != PE_PART_FILE) {
+    struct cpio_entry entry = {.inode = encoder->part + 2, /* 1 is the entry `result` */
+                               .mode = CPIO_FILE | 0644,
+                               .mtime = part->mtime,
+                               .size = part->size};
+    if (!has_path(part)) {
         const char *name = part_names[part->kind];
-        return append_cpio_head(&encoder->out, inode, "", name, strlen(name), 0100644, part->size, err);
+        return append_cpio_head(&encoder->out, &entry, "", name, strlen(name), err);
     }
-    uint32_t mode = 0100000 | (part->mode & 0777 ? part->mode & 0777 : 0644);
-    return append_cpio_head(&encoder->out, inode, "files/", part->path.text, part->path.length, mode,
-                            part->size, err);
+    entry.mode = (part->kind == PE_PART_FOLDER ? CPIO_FOLDER : CPIO_FILE) | part_mode(part);
+    return append_cpio_head(&encoder->out, &entry, "files/", part->path.text, part->path.length, err);
 }
 
 /* ---- a part's head and tail ---- */
@@ -64,9 +83,9 @@ static int append_form_head(struct result_encoder *encoder, const struct pe_part
     const char *name = part_names[part->kind];
     /* Browsers decode a part without a file name as UTF-8, and fail if it is not (Fetch, "multipart
      * form-data parser"). So stdout and stderr have one, too. */
-    bool is_file = part->kind == PE_PART_FILE;
-    return pe_form_append_head(&encoder->out, encoder->boundary, name, is_file ? part->path.text : name,
-                               is_file ? part->path.length : strlen(name), "application/octet-stream", err);
+    bool is_named = has_path(part);
+    return pe_form_append_head(&encoder->out, encoder->boundary, name, is_named ? part->path.text : name,
+                               is_named ? part->path.length : strlen(name), "application/octet-stream", err);
 }
 
 static int append_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
@@ -117,17 +136,50 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Append an array of the attributes of all files, or all folders. */
+static void append_attributes(struct pe_json_writer *writer, const char *name, const struct pe_parts *parts,
+                              enum pe_part_kind kind)
+{
+    pe_json_open(writer, name, '[');
+    for (size_t i = 0; i < parts->count; i++) {
+        char mode[8];
+        if (parts->items[i].kind != kind)
+            continue;
+        snprintf(mode, sizeof mode, "%04o", part_mode(&parts->items[i]));
+        pe_json_open(writer, NULL, '{');
+        pe_json_append_text(writer, "mode", mode);
+        if (parts->items[i].mtime)
+            pe_json_append_number(writer, "mtime", parts->items[i].mtime);
+        pe_json_close(writer, '}');
+    }
+    pe_json_close(writer, ']');
+}
+
+/* The part `result`. A part of multipart has no place for attributes (RFC 7578 section 4.8), so they are
+ * here, in the order of the parts. The names are not repeated: those of a hostile job can be long. */
+static int append_form_result(const struct result_encoder *encoder, struct pe_buf *out, struct pe_error *err)
+{
+    struct pe_json_writer writer = pe_json_write(out, err);
+    pe_json_open(&writer, NULL, '{');
+    pe_result_append_members(&encoder->fields, &writer);
+    append_attributes(&writer, "files", &encoder->result->parts, PE_PART_FILE);
+    append_attributes(&writer, "folders", &encoder->result->parts, PE_PART_FOLDER);
+    pe_json_close(&writer, '}');
+    return pe_json_finish(&writer);
+}
+
 static int append_result(struct result_encoder *encoder, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
-    if (pe_result_append_json(&encoder->fields, &text, err) < 0)
+    bool is_form = encoder->format == RESULT_MULTIPART;
+    if ((is_form ? append_form_result(encoder, &text, err)
+                 : pe_result_append_json(&encoder->fields, &text, err)) < 0)
         return -1;
-    if (encoder->format == RESULT_MULTIPART
-            ? pe_form_append_head(&encoder->out, encoder->boundary, "result", NULL, 0, "application/json",
-                                  err) < 0
-            : append_cpio_head(&encoder->out, 1, "", "result", strlen("result"), 0100644, text.size, err) < 0)
-        return -1;
-    if (pe_buf_append(&encoder->out, text.data, text.size, err) < 0)
+    const struct cpio_entry entry = {.inode = 1, .mode = CPIO_FILE | 0644, .size = text.size};
+    if ((is_form ? pe_form_append_head(&encoder->out, encoder->boundary, "result", NULL, 0,
+                                       "application/json", err)
+                 : append_cpio_head(&encoder->out, &entry, "", "result", strlen("result"), err)) < 0 ||
+        pe_buf_append(&encoder->out, text.data, text.size, err) < 0)
         return -1;
     return append_tail(encoder, text.size, err);
 }
@@ -174,7 +226,8 @@ static int append_end(struct result_encoder *encoder, struct pe_error *err)
     encoder->ended = true;
     if (encoder->format == RESULT_MULTIPART)
         return pe_form_append_end(&encoder->out, encoder->boundary, err);
-    return append_cpio_head(&encoder->out, 0, "", "TRAILER!!!", strlen("TRAILER!!!"), 0, 0, err);
+    static const struct cpio_entry trailer = {0};
+    return append_cpio_head(&encoder->out, &trailer, "", "TRAILER!!!", strlen("TRAILER!!!"), err);
 }
 
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err)

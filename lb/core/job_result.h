@@ -26,7 +26,7 @@ struct rendered {
 struct job_result {
     unsigned refs;
     struct pe_result fields;
-    struct pe_parts parts; /* stdout, stderr, then files; owned */
+    struct pe_parts parts; /* stdout, stderr, perhaps combined, files, then folders; owned */
     struct pe_buf bytes;   /* the bytes of the parts that have arrived */
     uint64_t size;         /* bytes that the parts announce together */
     bool complete;         /* all bytes have arrived, and the worker has confirmed it */

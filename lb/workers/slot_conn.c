@@ -204,8 +204,8 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     dispatch_soon(conn->context->dispatch);
 }
 
-/* The protocol prescribes stdout, stderr, perhaps both combined, then files, and no more bytes than the
- * output limit of a job. Returns what is wrong, or NULL. */
+/* The protocol prescribes stdout, stderr, perhaps both combined, files, then folders, and no more bytes than
+ * the output limit of a job. Returns what is wrong, or NULL. */
 static const char *parts_fault(const struct pe_parts *parts)
 {
     if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)
@@ -214,7 +214,7 @@ static const char *parts_fault(const struct pe_parts *parts)
     if (parts->count > PE_OUTPUT_FILES_MAX + streams)
         return "a result has too many parts";
     for (size_t i = streams; i < parts->count; i++)
-        if (parts->items[i].kind != PE_PART_FILE)
+        if (parts->items[i].kind != PE_PART_FILE && parts->items[i].kind != PE_PART_FOLDER)
             return "a result has a stream twice";
     if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + RESULT_SLACK)
         return "a result is larger than the output limit of a job";

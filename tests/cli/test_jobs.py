@@ -8,7 +8,7 @@ import threading
 
 from fixtures.http_client import BOUNDARY
 from fixtures.pe_run import PE_RUN, environment, run, write
-from fixtures.stub_server import RESULT, Server, answer, multipart, problem
+from fixtures.stub_server import RESULT, Server, answer, form_with_attributes, multipart, problem
 from fixtures.waiting import PATIENCE, eventually
 
 # ---- results ----
@@ -221,6 +221,33 @@ def test_output_files_are_written_below_the_directory(tmp_path):
     assert again.returncode == 0, "exit codes"
     assert open(f"{tmp_path}/out/a.txt", "rb").read() == b"A", "a.txt"
     assert open(f"{tmp_path}/out/d/e/f.bin", "rb").read() == b"\0\r\n", "f.bin"
+
+
+def test_output_files_keep_their_bit_for_execution_and_times_and_folders_are_made(tmp_path):
+    files = [(b"run.sh", b"#!/bin/sh\necho ran\n"), (b"d/data", b"x"), (b"new", b"")]
+    attributes = [{"mode": "0755", "mtime": 1000000000}, {"mode": "0600", "mtime": 4294967295}, {"mode": "0644"}]
+    folders = [{"mode": "0755", "mtime": 1000000001}, {"mode": "0700", "mtime": 1000000002}]
+    reply = form_with_attributes(files, attributes, [b"d", b"d/empty"], folders)
+    with Server(reply) as server:
+        for _ in range(2):  # the second time, everything is there already
+            done = run("--output", f"{tmp_path}/out", "gcc:14", server=server)
+            assert done.returncode == 0, done.stderr
+    found = {name: os.stat(f"{tmp_path}/out/{name}") for name in ("run.sh", "d/data", "d", "d/empty", "new")}
+    times = {name: int(info.st_mtime) for name, info in found.items() if name != "new"}
+    assert times == {"run.sh": 1000000000, "d/data": 4294967295, "d": 1000000001, "d/empty": 1000000002}
+    assert subprocess.run([f"{tmp_path}/out/run.sh"], capture_output=True).stdout == b"ran\n"
+    assert not found["d/data"].st_mode & 0o111 and found["d/empty"].st_mode & 0o100
+
+
+def test_attributes_of_a_hostile_server_do_no_harm(tmp_path):
+    for files in ([{"mode": "6777", "mtime": -1}], [{"mode": 7, "mtime": "x"}], [7], {}, [{}] * 9):
+        with Server(form_with_attributes([(b"f", b"x")], files, [], files)) as server:
+            done = run("--output", f"{tmp_path}/out", "gcc:14", server=server)
+        assert done.returncode == 0, done.stderr
+        assert os.stat(f"{tmp_path}/out/f").st_mode & 0o7000 == 0
+    with Server(form_with_attributes([], [], [b"../evil"], [])) as server:
+        assert run("--output", f"{tmp_path}/out", "gcc:14", server=server).returncode == 125
+    assert os.listdir(tmp_path) == ["out"]
 
 
 def test_output_files_are_mentioned(tmp_path):

@@ -44,6 +44,22 @@ def pe_run(tmp_path):
     return run
 
 
+@pytest.mark.each_engine
+def test_pe_run_saves_output_with_the_bit_for_execution_times_and_empty_folders(pe_run, service, tmp_path):
+    script = (
+        "cd /output && mkdir -p a/empty b && printf '#!/bin/sh\\necho it runs\\n' >b/run.sh && chmod +x b/run.sh"
+        " && echo x >plain && touch -d @1000000000 b/run.sh plain && touch -d @1000000001 a/empty a b"
+    )
+    done = pe_run(service, "--output", str(tmp_path / "out"), "busybox:1.35", "--", "sh", "-c", script)
+    assert (done.returncode, done.stderr) == (0, b"")
+    out = tmp_path / "out"
+    assert subprocess.run([out / "b/run.sh"], capture_output=True).stdout == b"it runs\n"
+    assert not os.access(out / "plain", os.X_OK) and list((out / "a/empty").iterdir()) == []
+    times = {name: int((out / name).stat().st_mtime) for name in ("b/run.sh", "plain", "a/empty", "a", "b")}
+    late, early = 1000000001, 1000000000
+    assert times == {"b/run.sh": early, "plain": early, "a/empty": late, "a": late, "b": late}
+
+
 def test_pe_run_passes_on_stdin_stdout_stderr_and_the_exit_code(pe_run, service):
     done = pe_run(
         service,

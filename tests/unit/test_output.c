@@ -10,17 +10,23 @@
 
 /* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded
  * to 4 bytes. */
-static void put(struct pe_buf *out, const char *name, unsigned mode, const void *data, size_t size)
+static void put_dated(struct pe_buf *out, const char *name, unsigned mode, unsigned mtime, const void *data,
+                      size_t size)
 {
     struct pe_error err;
     static const char zeroes[4];
     assert_int_equal(pe_buf_printf(out, &err, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X",
-                                   1, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, strlen(name) + 1, 0),
+                                   1, mode, 0, 0, 1, mtime, size, 0, 0, 0, 0, strlen(name) + 1, 0),
                      0);
     assert_int_equal(pe_buf_append(out, name, strlen(name) + 1, &err), 0);
     assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
     assert_int_equal(pe_buf_append(out, data, size, &err), 0);
     assert_int_equal(pe_buf_append(out, zeroes, (4 - out->size % 4) % 4, &err), 0);
+}
+
+static void put(struct pe_buf *out, const char *name, unsigned mode, const void *data, size_t size)
+{
+    put_dated(out, name, mode, 0, data, size);
 }
 
 static void append_file(struct pe_buf *out, const char *name, const char *text)
@@ -56,13 +62,21 @@ static void a_complete_output_is_read(void **state)
     pe_autobuf struct pe_buf cpio = {0};
     autooutput struct output output;
     append_head(&cpio);
-    put(&cpio, "dir/sub", S_IFDIR | 0755, NULL, 0);
-    append_file(&cpio, "dir/sub/\xff\n", "bytes");
+    put_dated(&cpio, "dir/sub", S_IFDIR | 0750, 7, NULL, 0);
+    put_dated(&cpio, "dir/sub/\xff\n", S_IFREG | 04711, UINT32_MAX, "bytes", 5);
     append_trailer(&cpio);
     assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
     assert_int_equal(output.result.status, PE_STATUS_EXITED);
-    assert_int_equal(output.parts.count, 3);
-    assert_string_equal(output.parts.items[2].path.text, "sub/\xff\n");
+    assert_int_equal(output.parts.count, 4);
+    const struct pe_part *folder = &output.parts.items[2], *file = &output.parts.items[3];
+    assert_int_equal(folder->kind, PE_PART_FOLDER);
+    assert_string_equal(folder->path.text, "sub");
+    assert_int_equal(folder->mode, 0750);
+    assert_int_equal(folder->mtime, 7);
+    assert_int_equal(file->kind, PE_PART_FILE);
+    assert_string_equal(file->path.text, "sub/\xff\n");
+    assert_int_equal(file->mode, 0711);
+    assert_true(file->mtime == UINT32_MAX);
     assert_int_equal(output.bytes.size, 8);
     assert_memory_equal(output.bytes.data, "outbytes", 8);
 }

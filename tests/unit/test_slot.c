@@ -79,6 +79,53 @@ static void a_result_survives_the_wire(void **state)
     assert_int_equal(again.parts.items[0].kind, PE_PART_STDOUT);
 }
 
+static void add_to_result(struct pe_message *message, enum pe_part_kind kind, const char *name, uint32_t mode,
+                          uint32_t mtime)
+{
+    struct pe_error err;
+    struct pe_path path;
+    assert_int_equal(pe_path_parse(name, strlen(name), 0, &path, &err), 0);
+    assert_int_equal(pe_parts_add(&message->parts, kind, &path, 0, mode, &err), 0);
+    message->parts.items[message->parts.count - 1].mtime = mtime;
+}
+
+static void assert_part(const struct pe_part *part, enum pe_part_kind kind, const char *name, uint32_t mode,
+                        uint32_t mtime)
+{
+    assert_int_equal(part->kind, kind);
+    assert_string_equal(part->path.text, name);
+    assert_int_equal(part->mode, mode);
+    assert_true(part->mtime == mtime);
+}
+
+static void files_and_folders_of_a_result_keep_their_attributes(void **state)
+{
+    (void)state;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_RESULT, .id = "r"};
+    pe_automessage struct pe_message again;
+    message.result.status = PE_STATUS_EXITED;
+    add_to_result(&message, PE_PART_FOLDER, "a", 0700, 5);
+    add_to_result(&message, PE_PART_FILE, "a/\xff x", 0755, UINT32_MAX);
+    add_to_result(&message, PE_PART_FILE, "b", 0600, 0);
+    round_trip(&message, &again);
+    assert_int_equal(again.parts.count, 3);
+    assert_part(&again.parts.items[0], PE_PART_FILE, "a/\xff x", 0755, UINT32_MAX);
+    assert_part(&again.parts.items[1], PE_PART_FILE, "b", 0600, 0);
+    assert_part(&again.parts.items[2], PE_PART_FOLDER, "a", 0700, 5);
+}
+
+static void a_result_of_a_worker_without_attributes_is_read(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message;
+    static const char text[] = "{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"exited\"},"
+                               "\"parts\":[{\"kind\":\"file\",\"size\":1,\"name\":\"x\"}]}";
+    assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), 0);
+    assert_int_equal(message.parts.count, 1);
+    assert_part(&message.parts.items[0], PE_PART_FILE, "x", 0, 0);
+}
+
 static void messages_out_of_form_are_refused(void **state)
 {
     (void)state;
@@ -101,6 +148,13 @@ static void messages_out_of_form_are_refused(void **state)
             "\"isolation\":\"unknown\",\"images\":[]}",
             "'hardware', 'kernel' or 'emulation', not 'unknown'");
     refused("{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":200}}", "status");
+#define RESULT "{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"exited\"},"
+    refused(RESULT "\"parts\":[],\"folders\":[{\"mode\":1}]}", "folder has no name");
+    refused(RESULT "\"parts\":[],\"folders\":[{\"name\":\"../x\"}]}", "no valid name");
+    refused(RESULT "\"folders\":[{\"name\":\"x\"}],\"parts\":[]}", "behind 'folders'");
+    refused(RESULT "\"parts\":[],\"folders\":[{\"name\":\"x\"}],\"folders\":[]}", "occurs twice");
+    refused(RESULT "\"parts\":[{\"kind\":\"folder\",\"size\":0,\"name\":\"x\"}]}", "unknown kind");
+#undef RESULT
     refused("{\"type\":\"result\",\"id\":\"1\",\"result\":{\"status\":\"fine\"},\"parts\":[]}", "status");
 }
 
@@ -248,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_and_its_parts_survive_the_wire),
         cmocka_unit_test(a_result_survives_the_wire),
+        cmocka_unit_test(files_and_folders_of_a_result_keep_their_attributes),
+        cmocka_unit_test(a_result_of_a_worker_without_attributes_is_read),
         cmocka_unit_test(messages_out_of_form_are_refused),
         cmocka_unit_test(another_version_is_refused_whatever_else_the_message_has),
         cmocka_unit_test(hello_and_ready_say_the_version),
