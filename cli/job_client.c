@@ -56,6 +56,7 @@ static int start_service(struct job_client *client, struct pe_error *err)
 {
     const struct service_style style = {.is_verbose = client->options.verbose,
                                         .is_quiet = client->options.quiet,
+                                        .is_for_one_job = !client->options.watch,
                                         .progress = &client->progress};
     if (client->profile.server || client->has_service)
         return 0;

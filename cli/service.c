@@ -19,6 +19,8 @@
 #define PROGRESS_EVERY_S 3u
 #define HEALTH_TIMEOUT_MS 2000L
 #define POLL_EVERY_MS 50
+/* A worker is often ready within 0.1 s, and to ask costs a millisecond. */
+#define ASK_EVERY_MS 10
 
 int service_check(void *context, struct pe_error *err)
 {
@@ -82,7 +84,9 @@ static int start_balancer(struct service *service, const struct service_style *s
     pe_autoclose int writing = ends[1];
     char number[16];
     snprintf(number, sizeof number, "%d", writing);
-    const char *argv[] = {NULL, "--listen", service->url, "--ready-fd", number, "--die-with-parent", NULL};
+    /* Nobody else connects to this socket, so there is nobody to hand over to at the end. */
+    const char *argv[] = {NULL, "--listen",          service->url, "--ready-fd", number, "--handover-ms",
+                          "0",  "--die-with-parent", NULL};
     struct child *balancer = &service->children[SERVICE_BALANCER];
     if (child_start(balancer, "pe-lb", argv, writing, style->is_verbose, err) < 0)
         return -1;
@@ -126,26 +130,24 @@ static int wait_for_worker(struct service *service, const struct service_style *
             return pe_fail(err, PE_ERR_LOST, "pe-worker was not ready within %u s",
                            WORKER_TIMEOUT_US / 1000000);
         report_waiting(style, waited_us, &reported_us);
-        interrupt_sleep_ms(POLL_EVERY_MS);
+        interrupt_sleep_ms(ASK_EVERY_MS);
     }
     return 0;
 }
 
-static int start_worker(struct service *service, const char *image, const char *isolation, bool is_verbose,
-                        struct pe_error *err)
+static int start_worker(struct service *service, const char *image, const char *isolation,
+                        const struct service_style *style, struct pe_error *err)
 {
-    const char *argv[] = {NULL,
-                          "--server",
-                          service->url,
-                          "--slots",
-                          "1",
-                          "--warm",
-                          image,
-                          "--die-with-parent",
-                          isolation ? "--isolation" : NULL,
-                          isolation,
-                          NULL};
-    return child_start(&service->children[SERVICE_WORKER], "pe-worker", argv, -1, is_verbose, err);
+    const char *argv[12] = {NULL, "--server", service->url, "--slots",
+                            "1",  "--warm",   image,        "--die-with-parent"};
+    size_t count = 8;
+    if (style->is_for_one_job)
+        argv[count++] = "--no-warm-up";
+    if (isolation) {
+        argv[count++] = "--isolation";
+        argv[count++] = isolation;
+    }
+    return child_start(&service->children[SERVICE_WORKER], "pe-worker", argv, -1, style->is_verbose, err);
 }
 
 int service_start(struct service *service, const char *image, const char *isolation,
@@ -159,8 +161,7 @@ int service_start(struct service *service, const char *image, const char *isolat
         return -1;
     snprintf(service->url, sizeof service->url, "unix:%s/lb.sock", service->directory.path);
     if (start_balancer(service, style, err) == 0 &&
-        start_worker(service, image, isolation, style->is_verbose, err) == 0 &&
-        wait_for_worker(service, style, err) == 0)
+        start_worker(service, image, isolation, style, err) == 0 && wait_for_worker(service, style, err) == 0)
         return 0;
     progress_clear(style->progress);
     if (err->kind != PE_ERR_CANCELED)

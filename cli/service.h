@@ -17,6 +17,7 @@ enum { SERVICE_BALANCER, SERVICE_WORKER, SERVICE_CHILDREN };
 struct service_style {
     bool is_verbose;           /* the logs of both programs */
     bool is_quiet;             /* nothing but errors */
+    bool is_for_one_job;       /* then the worker saves preparations that pay off with the second job */
     struct progress *progress; /* the progress line */
 };
 

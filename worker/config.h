@@ -25,6 +25,7 @@ struct worker_config {
     bool prewarm;             /* clones can be prewarmed: the engine emulates its guests */
     uint32_t prewarm_slots;   /* how many slots prewarm their clones */
     bool new_containers;      /* create each job's container when the job arrives, not before */
+    bool no_warm_up;          /* a VM that boots does not run the warm-up command of its image */
     const char *template_dir; /* templates that survive a restart */
     uint64_t template_mib;    /* bound on the templates there, and on those in memory */
     int template_listener;    /* where slots reach the template server (worker/template_channel.h) */

@@ -40,7 +40,7 @@ struct settings {
     struct pe_option_list warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
-    bool doctor, die_with_parent, probe_again, new_containers, uml_seccomp;
+    bool doctor, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
     char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
@@ -112,6 +112,9 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          PE_OPTION_NUMBER, &settings->prewarm_slots},
         {"new-containers", 0, NULL, "create the container of a job when the job arrives", PE_OPTION_FLAG,
          &settings->new_containers},
+        {"no-warm-up", 0, NULL,
+         "boot VMs without the image's warm-up command: for a worker that runs one job", PE_OPTION_FLAG,
+         &settings->no_warm_up},
         {"kernel", 0, "FILE", "guest kernel (default: guest/vmlinux of the installation)", PE_OPTION_TEXT,
          &settings->kernel},
         {"initramfs", 0, "FILE", "guest initramfs (default: guest/initramfs.cpio)", PE_OPTION_TEXT,
@@ -300,6 +303,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .ahead = (uint32_t)settings->ahead,
                                      .memory_mib = (uint32_t)settings->memory_mib,
                                      .new_containers = settings->new_containers,
+                                     .no_warm_up = settings->no_warm_up,
                                      .template_mib = settings->templates_mib,
                                      .refills = (uint32_t)settings->refills,
                                      .prewarm_slots = (uint32_t)settings->prewarm_slots,

@@ -87,7 +87,8 @@ static int start_machine(struct slot *slot, const struct vm_snapshot *snapshot, 
             template_client_report_broken(&slot->start_permit, image->name);
         return failed;
     }
-    return machine_boot(slot->config, image, MACHINE_WARM, false, &slot->machine, err);
+    return machine_boot(slot->config, image, slot->config->no_warm_up ? MACHINE_CONTAINER : MACHINE_WARM,
+                        false, &slot->machine, err);
 }
 
 /* The permit to start a VM has been granted. */

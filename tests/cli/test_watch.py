@@ -254,9 +254,10 @@ def test_without_a_server_one_service_serves_every_run(tmp_path):
     home = make_home(tmp_path, answer(stdout=b"hi\n"))
     main = write(f"{tmp_path}/main.c", b"1\n")
     program = home.pop("program")
-    watching = Watching(tmp_path, "busybox:1.35", "main.c", program=program, **home)
+    watching = Watching(tmp_path, "-v", "busybox:1.35", "main.c", program=program, **home)
     watching.waits(1)
     worker = left_behind(tmp_path)
+    assert b"--no-warm-up" not in watching.stderr(), "the second job needs what the warm-up prepares"
     write(main, b"2\n")
     watching.waits(2)
     assert set(worker) <= set(left_behind(tmp_path)), "the same processes"
