@@ -304,8 +304,8 @@ void vmm_process_kill(struct vm *vm)
  * second. */
 #define QUERY_MS 20000
 
-/* Read `fd` to its end and keep the first line. Returns 0 if that takes too long. */
-static int read_answer(int fd, char *line, size_t size)
+/* Read `fd` to its end and keep what fits into `text`. Returns 0 if that takes too long. */
+static int read_answer(int fd, char *text, size_t size)
 {
     size_t got = 0;
     uint64_t deadline_us = pe_now_us() + QUERY_MS * 1000ull;
@@ -315,15 +315,14 @@ static int read_answer(int fd, char *line, size_t size)
         if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
             return 0;
         char rest[512];
-        ssize_t n = got + 1 < size ? read(fd, line + got, size - 1 - got) : read(fd, rest, sizeof rest);
+        ssize_t n = got + 1 < size ? read(fd, text + got, size - 1 - got) : read(fd, rest, sizeof rest);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             break;
         got += got + 1 < size ? (size_t)n : 0;
     }
-    line[got] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
+    text[got] = '\0';
     return 1;
 }
 
@@ -338,8 +337,7 @@ static void become_queried(const char *program, const char *argument, int output
     _exit(127);
 }
 
-int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
-                      struct pe_error *err)
+int vmm_process_ask(const char *program, const char *argument, char *text, size_t size, struct pe_error *err)
 {
     int ends[2], status = 0;
     if (access(program, X_OK) < 0)
@@ -350,7 +348,7 @@ int vmm_process_query(const char *program, const char *argument, char *line, siz
     if (pid == 0)
         become_queried(program, argument, ends[1]);
     close(ends[1]);
-    int answered = pid > 0 && read_answer(ends[0], line, size);
+    int answered = pid > 0 && read_answer(ends[0], text, size);
     close(ends[0]);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", program);
@@ -358,8 +356,17 @@ int vmm_process_query(const char *program, const char *argument, char *line, siz
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!answered || status != 0 || !line[0])
+    if (!answered || status != 0 || !text[0])
         return pe_fail(err, PE_ERR_INTERNAL, "`%s %s` %s", program, argument,
                        answered ? "failed" : "did not finish");
+    return 0;
+}
+
+int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
+                      struct pe_error *err)
+{
+    if (vmm_process_ask(program, argument, line, size, err) < 0)
+        return -1;
+    line[strcspn(line, "\r\n")] = '\0';
     return 0;
 }

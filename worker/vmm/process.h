@@ -50,9 +50,13 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
 /* Kill and reap the process. vm->pid is -1 afterwards. Harmless if there is none. */
 void vmm_process_kill(struct vm *vm);
 
-/* Run `program argument` for at most 20 s and copy the first line that it prints to `line`: the way
- * in which VMMs report their version. Fails with PE_ERR_NOT_FOUND if there is no such program, and
- * with PE_ERR_INTERNAL if it fails or takes too long. */
+/* Run `program argument` for at most 20 s and copy what it prints to `text`, which is cut if it is
+ * longer than `size` - 1 bytes. Fails with PE_ERR_NOT_FOUND if there is no such program, and with
+ * PE_ERR_INTERNAL if it fails, prints nothing or takes too long. */
+int vmm_process_ask(const char *program, const char *argument, char *text, size_t size,
+                    struct pe_error *err) PE_MUST_CHECK;
+
+/* The same, but copy only the first line: the way in which VMMs report their version. */
 int vmm_process_query(const char *program, const char *argument, char *line, size_t size,
                       struct pe_error *err) PE_MUST_CHECK;
 

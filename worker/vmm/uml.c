@@ -202,11 +202,21 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
 }
 
+/* An option of our newest patch that this driver needs, as the kernel's --help lists it. Another kernel,
+ * as that of Debian, would find none of its files, and its guest would only say that it has no devices. */
+static const char needed_option[] = "\ncpuinfo=<file>\n";
+
 static int uml_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
 {
-    char line[256];
-    if (vmm_process_query(host->uml_kernel, "--version", line, sizeof line, err) < 0)
+    char line[256], help[16384];
+    if (vmm_process_query(host->uml_kernel, "--version", line, sizeof line, err) < 0 ||
+        vmm_process_ask(host->uml_kernel, "--help", help, sizeof help, err) < 0)
         return pe_fail_context(err, "User Mode Linux needs a kernel, which `make uml-kernel` compiles");
+    if (!strstr(help, needed_option))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the User Mode Linux kernel %s (%s) is too old, or was compiled without the patches "
+                       "of this project; `make uml-kernel` compiles one",
+                       host->uml_kernel, line);
     snprintf(text, size, "%s", line);
     return 0;
 }
