@@ -220,6 +220,7 @@ UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -l
 LB_CORE := $(call src,lb/core)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
+test_cpu_seat_SRC := worker/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_guest_line_SRC := worker/guest_line.c

@@ -34,6 +34,7 @@ struct worker_config {
     const char *metrics_file; /* NULL: metrics are not written */
     struct metrics *metrics;  /* shared by all processes of the worker */
     uint32_t slot;            /* in the process of a slot: its number, from 0 */
+    const char *cpu_file;     /* for cpu_seat_take */
     int users_lock;           /* from vmm_users_lock, kept open; -1: the users of VMMs are not locked */
     bool own_users;           /* each slot's VMMs run as a user of their own: vm.uid plus `slot` */
     struct vm_host vm;

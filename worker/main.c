@@ -44,7 +44,7 @@ struct settings {
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
     char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
-    char template_path[PATH_MAX], engine_path[PATH_MAX], run_path[PATH_MAX];
+    char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
     struct pe_buf token;
 };
 
@@ -219,7 +219,9 @@ static int read_token(struct settings *settings, struct worker_config *config, s
     return 0;
 }
 
-#define USERS_FOLDER "/run/program-explorer/vmm-users"
+/* What the workers of a host share, if they run as root. */
+#define HOST_FOLDER "/run/program-explorer"
+#define USERS_FOLDER HOST_FOLDER "/vmm-users"
 
 /* Only a worker that runs as root can give its VMMs other users. The lock is held until the worker and
  * all of its processes have ended. */
@@ -253,7 +255,7 @@ static const char *default_run_dir(char *path, size_t size)
 {
     const char *session = getenv("XDG_RUNTIME_DIR");
     if (geteuid() == 0)
-        snprintf(path, size, "/run/program-explorer");
+        snprintf(path, size, HOST_FOLDER);
     else if (session && *session)
         snprintf(path, size, "%s/program-explorer", session);
     else
@@ -268,16 +270,19 @@ static int make_folders(struct settings *settings, struct worker_config *config,
     if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) <
         0)
         return -1;
+    if (!settings->run)
+        settings->run = default_run_dir(base, sizeof base);
+    const char *shared = geteuid() == 0 ? HOST_FOLDER : settings->run;
+    snprintf(settings->cpu_path, sizeof settings->cpu_path, "%s/vmm-cpus", shared);
+    config->cpu_file = settings->cpu_path;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
     /* A worker with --isolation remembers its engine apart from one without, so that pe-run, which
      * passes on that option of its own, does not try the engines again each time. */
     snprintf(settings->engine_path, sizeof settings->engine_path, "%s/engines%s%s", settings->state,
              settings->isolation ? "-" : "", pe_isolation_set_print(settings->isolation_set, "+", kinds));
-    if (!settings->run)
-        settings->run = default_run_dir(base, sizeof base);
     config->template_dir = settings->template_path;
     config->vm.run_dir = run_dir;
-    if (worker_dir_ensure(config->template_dir, err) < 0)
+    if (worker_dir_ensure(config->template_dir, err) < 0 || worker_dir_ensure(shared, err) < 0)
         return -1;
     return worker_dir_make(settings->run, run_dir, sizeof run_dir, err);
 }

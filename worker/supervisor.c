@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
+#include "worker/cpu_seat.h"
 #include "worker/metrics.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
@@ -40,13 +41,23 @@ struct supervisor {
     sigset_t signals; /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
 };
 
+/* The VMs of a slot stay on one CPU if the engine wants it. The descriptor is open until the slot ends. */
+static void choose_cpu(struct worker_config *config)
+{
+    struct pe_error err;
+    if (cpu_seat_take(config->cpu_file, config->slot, &config->vm.cpu, &err) < 0)
+        pe_log(PE_LOG_WARN, "%s; this slot uses CPU %u", err.message, config->vm.cpu);
+}
+
 /* Called in the child. The VMs of the template server have a user of their own as well. */
 static int run_child(const struct supervisor *supervisor, const struct child *child)
 {
     struct worker_config config = *supervisor->config;
-    config.slot = config.vm.slot = child->number;
+    config.slot = child->number;
     if (config.own_users)
         config.vm.uid = config.vm.gid = config.vm.uid + child->number;
+    if (child->run == slot_main)
+        choose_cpu(&config);
     return child->run(&config);
 }
 

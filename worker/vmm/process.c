@@ -120,26 +120,24 @@ static int lower_limits(const struct vmm_process_needs *needs)
     return lower_limit(RLIMIT_NOFILE, needs->descriptors ? needs->descriptors : 1024);
 }
 
-/* Stay on one CPU of those that the caller may use. Slots are spread over them. */
-static int stay_on_one_cpu(uint32_t slot)
+/* Stay on the CPU `wanted`, or on the first that the caller may use, if that is not among them any more. */
+static int stay_on_one_cpu(uint32_t wanted)
 {
     cpu_set_t allowed, chosen;
     if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
         return -1;
-    uint32_t left = slot % (uint32_t)CPU_COUNT(&allowed);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &allowed) || left-- > 0)
-            continue;
-        CPU_ZERO(&chosen);
-        CPU_SET(cpu, &chosen);
-        return sched_setaffinity(0, sizeof chosen, &chosen);
-    }
-    return 0;
+    size_t cpu = wanted;
+    if (wanted >= CPU_SETSIZE || !CPU_ISSET(wanted, &allowed))
+        for (cpu = 0; cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &allowed); cpu++)
+            ;
+    CPU_ZERO(&chosen);
+    CPU_SET(cpu, &chosen);
+    return sched_setaffinity(0, sizeof chosen, &chosen);
 }
 
 static int meet_needs(const struct vm_host *host, const struct vmm_process_needs *needs)
 {
-    if (needs->one_cpu && stay_on_one_cpu(host->slot) < 0)
+    if (needs->one_cpu && stay_on_one_cpu(host->cpu) < 0)
         return -1;
     if (needs->fixed_addresses)
         personality(ADDR_NO_RANDOMIZE); /* Docker does not allow it; the VMM has to work without */

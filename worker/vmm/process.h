@@ -13,14 +13,14 @@
 
 /* What a VMM needs. */
 struct vmm_process_needs {
-    uint32_t memory_mib;      /* RAM of the VM */
-    uint32_t cpus;            /* its virtual CPUs */
-    unsigned processes;       /* the most processes and threads of an intact VMM */
-    bool one_cpu;             /* run on one CPU, which host->slot chooses among those of the caller */
-    bool fixed_addresses;     /* no address space layout randomization, if the caller may */
-    unsigned descriptors;     /* the most that it opens; 0: 1024 */
-    int program;              /* execute what has this number in the VMM; 0: the path argv[0] */
-    char *const *environment; /* as for execve(2); NULL: empty */
+    uint32_t memory_mib;                 /* RAM of the VM */
+    uint32_t cpus;                       /* its virtual CPUs */
+    unsigned processes;                  /* the most processes and threads of an intact VMM */
+    bool one_cpu;                        /* stay on the CPU host->cpu */
+    bool fixed_addresses;                /* no address space layout randomization, if the caller may */
+    unsigned descriptors;                /* the most that it opens; 0: 1024 */
+    int program;                         /* execute what has this number in the VMM; 0: the path argv[0] */
+    char *const *environment;            /* as for execve(2); NULL: empty */
     const struct syscall_list *syscalls; /* what it may call (worker/vmm/syscalls.h); NULL: everything */
 };
 

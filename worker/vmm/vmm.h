@@ -51,7 +51,7 @@ struct vm_host {
     const char *qemu;             /* path of qemu-system-x86_64 */
     const char *cloud_hypervisor; /* path of cloud-hypervisor */
     const char *uml_kernel;       /* path of our User Mode Linux kernel, a program of the host */
-    uint32_t slot;                /* the slot's number, from 0: spreads pinned VMs over the CPUs */
+    uint32_t cpu;                 /* number of the CPU that VMs stay on, if their VMM needs to */
     const char *run_dir;          /* existing folder for what VMMs need by path */
     uid_t uid;                    /* user that a VMM runs as if we are root */
     gid_t gid;                    /* its group */
