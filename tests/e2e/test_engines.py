@@ -37,8 +37,7 @@ ALLOWED = (
     (
         "Limits that the kernel derives from the size of its memory",
         """~limit.* ~meminfo.MemTotal ~sysctl.user.* ~sysctl.kernel.threads-max ~sysctl.fs.*
-        ~sysctl.vm.min_free_kbytes ~sysctl.vm.user_reserve_kbytes ~sysctl.vm.lowmem_reserve_ratio
-        ~sysctl.vm.mmap_min_addr""",
+        ~sysctl.vm.min_free_kbytes ~sysctl.vm.user_reserve_kbytes ~sysctl.vm.lowmem_reserve_ratio""",
         "The small kernel leaves a little more of the same memory.",
     ),
     (
@@ -94,7 +93,7 @@ ALLOWED = (
         -sysctl.kernel.stack_tracer_enabled -sysctl.kernel.trace* ~sysctl.kernel.tainted -sysctl.kernel.oops_*
         -sysctl.kernel.task_delayacct -sysctl.kernel.bpf_* -sysctl.kernel.acct -sysctl.kernel.sysrq
         -mount./proc/kcore -mount./proc/sysrq-trigger -proc.kcore -proc.sysrq-trigger -proc.slabinfo
-        -proc.schedstat -proc.pressure -proc.self.schedstat -proc.self.io -proc.self.patch_state
+        -proc.schedstat -proc.pressure -proc.self.schedstat -proc.self.patch_state
         -proc.dynamic_debug -mount./proc/dynamic_debug -sys./kernel/* -filesystem.debugfs -filesystem.tracefs -filesystem.bpf
         -filesystem.pstore -sys./fs/bpf -proc.self.autogroup""",
         "A job cannot use them: the container has no privileges.",

@@ -21,6 +21,23 @@ def test_the_guests_kernel_is_the_one_that_was_compiled(service):
         assert f"release={release}\n" in file.read()
 
 
+def cpu_line(text, name):
+    (line,) = [line for line in text.splitlines() if line.split("\t")[0] == name][:1]
+    return line
+
+
+def test_a_job_sees_the_processor_of_the_host_and_nothing_else_of_it(service):
+    seen = service.run("cat /proc/cpuinfo").stdout.decode()
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        host = file.read()
+    for name in ("vendor_id", "cpu family", "model", "model name", "stepping", "cache size", "bogomips"):
+        assert cpu_line(seen, name) == cpu_line(host, name), name
+    flags = set(cpu_line(seen, "flags").split()[2:])
+    assert {"fpu", "sse2"} <= flags <= set(cpu_line(host, "flags").split()[2:])
+    names = {line.split("\t")[0] for line in seen.splitlines()}
+    assert not names & {"host", "mode"}, "the name and the kernel of the host"
+
+
 def test_seccomp_mode_is_an_engine_of_its_own_and_runs_the_same_programs():
     service = Service("--vmm", "uml+boot", "--uml-seccomp", slots=1)
     try:
