@@ -160,7 +160,7 @@ $(SMALL)/initramfs.cpio: $(SMALL)/vmlinux $(INITRAMFS)
 # changed.
 uml-kernel: | $(B)/.deps ## compile the User Mode Linux kernel, which the engine uml+boot needs
 	@deploy/install-packages $(KERNEL_PACKAGES) patch
-	initramfs/build-uml-kernel $(GUEST) build/uml-kernel
+	nice initramfs/build-uml-kernel $(GUEST) build/uml-kernel
 
 # ---- images, from Debian packages ----
 # Tests and examples need the first ones.

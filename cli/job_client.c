@@ -100,6 +100,17 @@ static int show_files(const struct job_client *client, const struct response *re
     return 0;
 }
 
+/* The logs of the local service, which say it as well, are not shown. */
+static void show_remedy(const struct job_client *client, const struct pe_result *result)
+{
+    const struct cli_options *options = &client->options;
+    if (client->has_service && result->isolation == PE_ISOLATION_EMULATION && !options->isolation &&
+        !options->quiet && !options->watch)
+        fprintf(stderr,
+                "pe-run: the VM was emulated, which is slow; `make uml-kernel` in the source tree makes "
+                "this machine faster, and `pe-worker doctor` says what else would\n");
+}
+
 static int show_response(const struct job_client *client, const struct http_reply *reply, int *exit_code,
                          struct pe_error *err)
 {
@@ -113,6 +124,7 @@ static int show_response(const struct job_client *client, const struct http_repl
             print_result_output(&response, client->options.combined, err) < 0)
             return -1;
         print_result_notices(&response, client->options.verbose);
+        show_remedy(client, &response.result);
         if (show_files(client, &response, err) < 0)
             return -1;
     }

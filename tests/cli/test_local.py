@@ -34,6 +34,20 @@ def test_the_worker_of_a_local_service_gets_the_isolation_that_the_job_demands(t
     assert b"--die-with-parent --no-warm-up --isolation hardware,kernel" in done.stderr
 
 
+def test_after_an_emulated_run_it_says_how_to_make_this_machine_faster(tmp_path):
+    hint = b"`make uml-kernel` in the source tree makes this machine faster"
+    for options, isolation, expected in (
+        ([], "emulation", True),
+        ([], "kernel", False),
+        (["--quiet"], "emulation", False),
+        (["--isolation", "emulation"], "emulation", False),
+    ):
+        folder = tmp_path / f"{isolation}{len(options)}{expected}"
+        folder.mkdir()
+        done = run(*options, "busybox:1.35", **make_home(folder, answer(isolation=isolation)))
+        assert (hint in done.stderr) == expected, (options, isolation, done.stderr)
+
+
 def test_the_output_of_programs_that_fail_to_start_is_shown(tmp_path):
     home = make_home(tmp_path, answer())
     write(f"{tmp_path}/worker-fails")
