@@ -150,8 +150,7 @@ static void report_host(struct report *report, const struct worker_config *confi
     else
         say(report, "missing", "Landlock: the kernel has none, or it is not in its option lsm=");
     if (geteuid() != 0)
-        say(report, "warning", "root: this worker runs as user %u, so most protections below are missing",
-            (unsigned)geteuid());
+        say(report, "warning", "root: this worker runs as user %u, and so do its VMMs", (unsigned)geteuid());
 }
 
 /* ---- the jail ---- */

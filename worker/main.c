@@ -15,6 +15,7 @@
 #include "worker/vmm/host_mappings.h"
 #include "worker/vmm/jail.h"
 #include "worker/vmm/probe.h"
+#include "worker/vmm/user_namespace.h"
 #include "worker/vmm_users.h"
 #include "worker/worker_dir.h"
 
@@ -348,12 +349,20 @@ static void raise_host_mappings(void)
         pe_log(PE_LOG_WARN, "%s", err.message);
 }
 
+static void make_user_namespace(void)
+{
+    struct pe_error err;
+    if (user_namespace_enter(&err) < 0)
+        pe_log(PE_LOG_WARN, "VMMs get no namespaces of their own: %s", err.message);
+}
+
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
                           .result_file = settings->engine_path,
                           .uml_seccomp = settings->uml_seccomp,
                           .again = settings->probe_again};
+    make_user_namespace();
     if (settings->doctor)
         return doctor_run(config, &probe, err);
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures import engine
-from fixtures.confined import AS_NOBODY, LIKE_DOCKER, NAMESPACES
+from fixtures.confined import AS_NOBODY, AS_NOBODY_IN_DOCKER, LIKE_DOCKER, NAMESPACES, missing_for_nobody
 from fixtures.vmm import NOBODY
 from fixtures.waiting import eventually
 
@@ -53,6 +53,18 @@ def test_each_slot_has_a_user_of_its_own_in_a_container_of_docker(start_service)
 def test_jobs_run_without_root(start_service):
     service = start_service(wrapper=AS_NOBODY, slots=1, owner=NOBODY)
     assert_jobs_run(service)
+    missing = missing_for_nobody()
+    for protection in NAMESPACES:
+        assert says_missing(service.worker, protection) == (protection in missing), protection
+    assert says_missing(service.worker, "own user")
+    assert not says_missing(service.worker, "seccomp filter")
+    assert_nothing_is_left_after(service)
+
+
+def test_jobs_run_without_root_and_without_user_namespaces(start_service):
+    service = start_service(wrapper=AS_NOBODY_IN_DOCKER, slots=1, owner=NOBODY)
+    assert_jobs_run(service)
+    assert "VMMs get no namespaces of their own" in service.worker.log()
     for protection in (*NAMESPACES, "own user"):
         assert says_missing(service.worker, protection), protection
     assert not says_missing(service.worker, "seccomp filter")

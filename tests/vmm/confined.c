@@ -12,6 +12,7 @@
 #include "tests/vmm/reach.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/jail.h"
+#include "worker/vmm/user_namespace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -289,6 +290,8 @@ int main(int argc, char **argv)
                            .run_dir = argv[5],
                            .uid = user,
                            .gid = user};
+    if (user_namespace_enter(&err) < 0)
+        fprintf(stderr, "%s\n", err.message);
     if (vm_host_confine(&host, &err) < 0) {
         printf("error: %s\n", err.message);
         return 2;

@@ -2,7 +2,7 @@
 """What a VMM that was taken over can reach. A program that tries it runs in the VMM's place."""
 import pytest
 
-from fixtures.confined import AS_NOBODY, LIKE_DOCKER, NAMESPACES, Reach
+from fixtures.confined import AS_NOBODY, AS_NOBODY_IN_DOCKER, LIKE_DOCKER, NAMESPACES, Reach, missing_for_nobody
 from fixtures.vmm import NOBODY
 
 DRIVERS = ("qemu+tcg", "qemu+kvm", "cloud-hypervisor", "uml")
@@ -18,19 +18,8 @@ WITHOUT_NAMESPACES = {"see outside", "see process", "signal by descriptor"}
 def test_a_vmm_reaches_only_its_own_files(vmm, driver):
     reach = Reach(vmm, driver)
     assert set(reach.answers["missing"]) <= CGROUP
-    assert reach.reached() == set()
-    devices = {f"/dev/{name}" for name in ("null", "kvm", "urandom")}
-    assert reach.files("write") <= {"OWN", *devices}
-    assert reach.files("create") <= {"OWN"}
-    assert reach.files("read") <= {
-        "OWN",
-        *devices,
-        reach.program,
-        *(path for path in reach.files("read") if is_firmware(path) and driver.startswith("qemu")),
-    }
+    assert_reaches_its_own_files(reach, driver)
     assert_confined_in_itself(reach)
-    assert reach.shared_namespaces() == set()
-    assert reach.answers["name"] == ["vmm"]
     has_cgroup = not CGROUP <= set(reach.answers["missing"])
     assert has_cgroup == ("shared cgroups" not in reach.answers["wait"])
 
@@ -38,7 +27,20 @@ def test_a_vmm_reaches_only_its_own_files(vmm, driver):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_vmm_of_a_worker_without_root_reaches_no_file_or_process_of_others(vmm, driver):
     reach = Reach(vmm, driver, AS_NOBODY)
+    missing = missing_for_nobody()
+    assert set(reach.answers["missing"]) - CGROUP == missing | {"own user"}
+    if missing:
+        assert_reaches_only_names(reach)
+    else:  # user namespaces are allowed
+        assert_reaches_its_own_files(reach, driver)
+    assert_confined_in_itself(reach)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_vmm_of_a_user_in_docker_reaches_no_file_or_process_of_others(vmm, driver):
+    reach = Reach(vmm, driver, AS_NOBODY_IN_DOCKER)
     assert set(reach.answers["missing"]) - CGROUP == NAMESPACES | {"own user"}
+    assert "may not use user namespaces here" in reach.log
     assert_reaches_only_names(reach)
     assert_confined_in_itself(reach)
 
@@ -59,6 +61,22 @@ def test_the_log_says_that_a_system_call_ended_a_vmm(vmm):
 
 def is_firmware(path):
     return path.startswith(("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe", "/usr/lib/x86_64-linux-gnu"))
+
+
+def assert_reaches_its_own_files(reach, driver):
+    """What namespaces and a root directory of its own leave."""
+    assert reach.reached() == set()
+    devices = {f"/dev/{name}" for name in ("null", "kvm", "urandom")}
+    assert reach.files("write") <= {"OWN", *devices}
+    assert reach.files("create") <= {"OWN"}
+    assert reach.files("read") <= {
+        "OWN",
+        *devices,
+        reach.program,
+        *(path for path in reach.files("read") if is_firmware(path) and driver.startswith("qemu")),
+    }
+    assert reach.shared_namespaces() == set()
+    assert reach.answers["name"] == ["vmm"]
 
 
 def assert_reaches_only_names(reach):

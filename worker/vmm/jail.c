@@ -59,8 +59,8 @@ static void try_namespaces(struct jail *jail)
             jail->namespaces |= namespaces[i].flag;
             jail_report_active(&jail->report, namespaces[i].protection);
         } else {
-            jail_report_missing(&jail->report, namespaces[i].protection, "%s; the worker needs CAP_SYS_ADMIN",
-                                strerror(errno));
+            jail_report_missing(&jail->report, namespaces[i].protection,
+                                "%s; the worker needs CAP_SYS_ADMIN or user namespaces", strerror(errno));
         }
     }
 }

@@ -15,11 +15,13 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,11 +59,14 @@ static int make_file(const char *path, struct pe_error *err)
     return fd >= 0 ? 0 : pe_fail_errno(err, "cannot create %s in the root of VMMs", path);
 }
 
+/* In a user namespace, nobody may take MS_NOEXEC away from what the host mounted with it. */
 static unsigned long mount_flags(const struct jail_file *file)
 {
+    struct statvfs there = {0};
     if (file->use == JAIL_FILE_DEVICE)
         return MS_RDONLY | MS_NOSUID | MS_NOEXEC; /* a device can be written to in spite of MS_RDONLY */
-    return MS_RDONLY | MS_NOSUID | MS_NODEV;
+    const bool noexec = statvfs(file->path, &there) == 0 && (there.f_flag & ST_NOEXEC);
+    return MS_RDONLY | MS_NOSUID | MS_NODEV | (noexec ? MS_NOEXEC : 0);
 }
 
 /* A file in a folder that was added before it is there already. */
@@ -91,6 +96,15 @@ static int fill(const struct jail_files *files, const char *run_dir, struct pe_e
     return make_folder("/proc", err);
 }
 
+/* In a user namespace, the kernel lets a VMM mount a /proc only where one can be seen already. That of the
+ * host lies below it, where nobody without capabilities can reach it. */
+static int keep_processes(struct pe_error *err)
+{
+    if (geteuid() == 0 || mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) == 0)
+        return 0;
+    return pe_fail_errno(err, "cannot mount /proc in the root of VMMs");
+}
+
 /* Put the working directory in the place of the root, and let go of the old one: pivot_root(2), which
  * describes this use of ".". */
 static int become_root(struct pe_error *err)
@@ -111,7 +125,7 @@ static int build(const struct jail_files *files, const char *run_dir, struct pe_
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", run_dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m") < 0 || chdir(run_dir) < 0)
         return pe_fail_errno(err, "cannot mount a file system for the root of VMMs on %s", run_dir);
-    if (fill(files, run_dir, err) < 0)
+    if (fill(files, run_dir, err) < 0 || keep_processes(err) < 0)
         return -1;
     return become_root(err);
 }

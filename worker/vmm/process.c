@@ -80,9 +80,9 @@ static int drop_root(const struct vm_host *host)
     gid_t group = host->gid;
     if (host->accel == VM_ACCEL_KVM && stat("/dev/kvm", &kvm) == 0)
         group = kvm.st_gid;
+    drop_bounding_set();
     if (geteuid() != 0)
         return 0;
-    drop_bounding_set();
     if (setgroups(group ? 1 : 0, &group) < 0 || setresgid(host->gid, host->gid, host->gid) < 0)
         return -1;
     return setresuid(host->uid, host->uid, host->uid);
