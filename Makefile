@@ -234,6 +234,7 @@ test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_root_files_SRC := guest-init/root_files.c
 test_run_dir_SRC := worker/vmm/run_dir.c
+test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c

@@ -101,9 +101,9 @@ static size_t append_special(struct pe_json_writer *writer, const uint8_t *at, s
     return size ? size : 1;
 }
 
-void pe_json_append_text(struct pe_json_writer *writer, const char *name, const char *text)
+void pe_json_append_bytes(struct pe_json_writer *writer, const char *name, const void *bytes, size_t size)
 {
-    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    const uint8_t *at = bytes, *end = at + size;
     append_name(writer, name);
     append(writer, "\"", 1);
     while (at < end) {
@@ -115,6 +115,11 @@ void pe_json_append_text(struct pe_json_writer *writer, const char *name, const 
             at += append_special(writer, at, (size_t)(end - at));
     }
     append(writer, "\"", 1);
+}
+
+void pe_json_append_text(struct pe_json_writer *writer, const char *name, const char *text)
+{
+    pe_json_append_bytes(writer, name, text, strlen(text));
 }
 
 /* ---- numbers ---- */

@@ -34,6 +34,9 @@ void pe_json_close(struct pe_json_writer *writer, char bracket);
 /* Append a string. */
 void pe_json_append_text(struct pe_json_writer *writer, const char *name, const char *text);
 
+/* Append bytes as a string. They may have NUL characters. */
+void pe_json_append_bytes(struct pe_json_writer *writer, const char *name, const void *bytes, size_t size);
+
 /* Append a number, true or false, or null. */
 void pe_json_append_number(struct pe_json_writer *writer, const char *name, uint64_t number);
 void pe_json_append_bool(struct pe_json_writer *writer, const char *name, bool value);

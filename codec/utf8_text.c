@@ -4,11 +4,26 @@
 
 #include "base/utf8.h"
 
+#include <string.h>
+
+/* How many bytes at the front are surely ASCII, in steps of 8. */
+static size_t ascii_size(const uint8_t *at, size_t size)
+{
+    size_t n = 0;
+    for (uint64_t eight; n + sizeof eight <= size; n += sizeof eight) {
+        memcpy(&eight, at + n, sizeof eight);
+        if (eight & 0x8080808080808080u)
+            break;
+    }
+    return n;
+}
+
 bool utf8_valid(const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
     while (size) {
-        size_t n = pe_utf8_sequence_size(at, size);
+        size_t ascii = *at < 0x80 ? ascii_size(at, size) : 0;
+        size_t n = ascii ? ascii : pe_utf8_sequence_size(at, size);
         if (n == 0)
             return false;
         at += n;

@@ -9,13 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STALL_MS = 60000 }; /* how long a client may read nothing of its response */
+enum {
+    STALL_MS = 60000, /* how long a client may read nothing of its response */
+    PAUSE_MS = 1, /* until the next iteration of the loop, for responses that encoded enough in this one */
+};
 
 void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 {
     *exchanges = (struct exchanges){.ctx = ctx};
     list_init(&exchanges->waiting_for_workers);
     h2o_timeout_init(ctx->loop, &exchanges->stall, STALL_MS);
+    h2o_timeout_init(ctx->loop, &exchanges->pause, PAUSE_MS);
 }
 
 void exchange_leave(struct exchange *exchange)

@@ -39,7 +39,9 @@ struct exchanges {
     struct list waiting_for_workers;     /* exchanges whose image is unknown while `gathering` */
     size_t count;
     void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
-    h2o_timeout_t stall;
+    h2o_timeout_t stall, pause;
+    uint64_t burst_ms;  /* the iteration of the loop, by its time, that responses encoded in last */
+    size_t burst_bytes; /* what they encoded in it */
 
     /* An exchange has ended. */
     void (*on_ended)(void *data);

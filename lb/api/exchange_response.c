@@ -10,7 +10,10 @@
 
 #include <stdio.h>
 
-enum { PIECE_SIZE = 128 * 1024 }; /* bytes that are handed to libh2o at a time */
+enum {
+    PIECE_SIZE = 128 * 1024, /* bytes that are handed to libh2o at a time */
+    ITERATION_MAX = 1 << 20, /* bytes that all responses encode in one iteration of the loop */
+};
 
 /* ---- starting ---- */
 
@@ -60,6 +63,7 @@ void exchange_send_rendered(struct exchange *exchange, struct job_result *result
     exchange->req->res.content_length = rendered->body.size;
     start_headers(exchange, rendered->content_type);
     start_stall_timer(exchange);
+    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader);
     h2o_start_response(exchange->req, &exchange->generator);
     h2o_iovec_t body = h2o_iovec_init(rendered->body.data, rendered->body.size);
     h2o_send(exchange->req, &body, 1, H2O_SEND_STATE_FINAL);
@@ -80,7 +84,8 @@ size_t exchange_cut_off(struct budget_reader *reader)
     struct exchange *exchange = list_entry(reader, struct exchange, reader);
     pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
     connection_shut_down(exchange->req);
-    return exchange->encoder.result->held;
+    const struct job_result *result = exchange->encoder.result;
+    return result->in_cache ? 0 : result->held / result->refs; /* all who have it free it together */
 }
 
 /* The response cannot be made. If headers were sent, it is broken off. */
@@ -104,13 +109,41 @@ static int append_json(const void *context, const struct job_result *result, str
     return exchange->dialect->append_json(exchange, result, out, err);
 }
 
+static void on_tick(h2o_timeout_entry_t *entry);
+
+/* Whether the responses have encoded enough in this iteration of the loop. A client that reads fast
+ * would hold the loop otherwise: libh2o asks for the next piece as long as the socket takes them. The
+ * next piece is then sent in the next iteration. */
+static bool must_pause(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->exchanges;
+    uint64_t now_ms = h2o_now(exchanges->ctx->loop); /* changes only between iterations */
+    if (exchanges->burst_ms != now_ms) {
+        exchanges->burst_ms = now_ms;
+        exchanges->burst_bytes = 0;
+    }
+    if (exchanges->burst_bytes < ITERATION_MAX)
+        return false;
+    exchange->tick_entry.cb = on_tick;
+    h2o_timeout_link(exchanges->ctx->loop, &exchanges->pause, &exchange->tick_entry);
+    return true;
+}
+
+/* Count what the response holds in memory, and cut off slow readers if that is too much. */
+static void hold_memory(struct exchange *exchange)
+{
+    struct byte_budget *budget = exchange->exchanges->jobs->budget;
+    byte_budget_hold(budget, &exchange->reader, exchange->encoder.out.capacity + exchange->sending.capacity);
+    byte_budget_enforce(budget);
+}
+
 /* Hand the next piece to libh2o, unless it still has one. The exchange may end inside the call. */
 static void send_piece(struct exchange *exchange)
 {
     struct pe_error err;
     struct pe_buf *out = &exchange->encoder.out;
     h2o_timeout_unlink(&exchange->tick_entry);
-    if (exchange->in_flight || exchange->aborted || exchange->ended)
+    if (exchange->in_flight || exchange->aborted || exchange->ended || must_pause(exchange))
         return;
     if (result_encoder_fill(&exchange->encoder, PIECE_SIZE, &err) < 0) {
         fail(exchange, &err);
@@ -126,6 +159,8 @@ static void send_piece(struct exchange *exchange)
     *out = spare;
     exchange->in_flight = true;
     exchange->ended = exchange->encoder.ended;
+    exchange->exchanges->burst_bytes += exchange->sending.size;
+    hold_memory(exchange);
     start_stall_timer(exchange);
     h2o_iovec_t piece = h2o_iovec_init(exchange->sending.data, exchange->sending.size);
     h2o_send(exchange->req, &piece, piece.len ? 1 : 0,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The streaming encoders. Each part has a head, bytes and a tail; the forms differ in head and
- * tail. JSON is not streamed: it is made in result_json.c. */
+ * tail. Those of JSON are in result_json.c. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"
@@ -96,37 +96,32 @@ static int append_head(struct result_encoder *encoder, const struct pe_part *par
     case RESULT_CPIO:
         return append_cpio_part(encoder, part, err);
     default:
-        return 0;
+        return result_json_append_head(encoder, part, err);
     }
 }
 
-static int append_tail(struct result_encoder *encoder, uint64_t size, struct pe_error *err)
+static int append_tail(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
     switch (encoder->format) {
     case RESULT_MULTIPART:
         return pe_buf_append(&encoder->out, "\r\n", 2, err);
     case RESULT_CPIO:
-        return pad_to_4(&encoder->out, size, err);
+        return pad_to_4(&encoder->out, part->size, err);
     default:
-        return 0;
+        return result_json_append_tail(encoder, part, err);
     }
 }
 
-/* Close each part that is complete and open the next one, up to a part that waits for bytes. */
-static int advance(struct result_encoder *encoder, struct pe_error *err)
+/* Close the current part, whose bytes are all in the body, and open the next one. */
+static int next_part(struct result_encoder *encoder, struct pe_error *err)
 {
     const struct pe_parts *parts = &encoder->result->parts;
-    while (encoder->part < parts->count && encoder->part_left == 0) {
-        if (append_tail(encoder, parts->items[encoder->part].size, err) < 0)
-            return -1;
-        if (++encoder->part == parts->count)
-            return 0;
-        const struct pe_part *next = &parts->items[encoder->part];
-        encoder->part_left = next->size;
-        if (append_head(encoder, next, err) < 0)
-            return -1;
-    }
-    return 0;
+    if (append_tail(encoder, &parts->items[encoder->part], err) < 0)
+        return -1;
+    if (++encoder->part == parts->count)
+        return 0;
+    encoder->part_left = parts->items[encoder->part].size;
+    return append_head(encoder, &parts->items[encoder->part], err);
 }
 
 /* ---- beginning ---- */
@@ -181,12 +176,25 @@ static int append_result(struct result_encoder *encoder, struct pe_error *err)
                  : append_cpio_head(&encoder->out, &entry, "", "result", strlen("result"), err)) < 0 ||
         pe_buf_append(&encoder->out, text.data, text.size, err) < 0)
         return -1;
-    return append_tail(encoder, text.size, err);
+    const struct pe_part part = {.kind = PE_PART_FILE, .size = text.size};
+    return append_tail(encoder, &part, err);
 }
 
 /* Room that is reserved at once for a small response: for heads and tails, and for the bytes at
  * most. */
 enum { HEADS_SIZE = 2048, ROOM_MAX = 64 * 1024 };
+
+/* Append what precedes the bytes of the first part. */
+static int begin_body(struct result_encoder *encoder, struct pe_error *err)
+{
+    const struct job_result *result = encoder->result;
+    encoder->begun = true;
+    if (pe_buf_reserve(&encoder->out, HEADS_SIZE + least(result->size, ROOM_MAX), err) < 0 ||
+        (encoder->format == RESULT_JSON ? result_json_begin(encoder, err) : append_result(encoder, err)) < 0)
+        return -1;
+    encoder->part_left = result->parts.items[0].size;
+    return append_head(encoder, &result->parts.items[0], err);
+}
 
 static void set_content_type(struct result_encoder *encoder)
 {
@@ -208,15 +216,7 @@ int result_encoder_begin(struct result_encoder *encoder, enum result_format form
     if (parts->count == 0)
         return pe_fail(err, PE_ERR_MALFORMED, "a result without parts");
     set_content_type(encoder);
-    if (format == RESULT_JSON)
-        return 0;
-    if (pe_buf_reserve(&encoder->out, HEADS_SIZE + least(result->size, ROOM_MAX), err) < 0 ||
-        append_result(encoder, err) < 0)
-        return -1;
-    encoder->part_left = parts->items[0].size;
-    if (append_head(encoder, &parts->items[0], err) < 0)
-        return -1;
-    return advance(encoder, err);
+    return format == RESULT_JSON ? 0 : begin_body(encoder, err);
 }
 
 /* ---- the bytes ---- */
@@ -224,39 +224,53 @@ int result_encoder_begin(struct result_encoder *encoder, enum result_format form
 static int append_end(struct result_encoder *encoder, struct pe_error *err)
 {
     encoder->ended = true;
+    if (encoder->format == RESULT_JSON)
+        return result_json_end(encoder, err);
     if (encoder->format == RESULT_MULTIPART)
         return pe_form_append_end(&encoder->out, encoder->boundary, err);
     static const struct cpio_entry trailer = {0};
     return append_cpio_head(&encoder->out, &trailer, "", "TRAILER!!!", strlen("TRAILER!!!"), err);
 }
 
+/* Append bytes of the current part as they are. */
+static int append_bytes(struct result_encoder *encoder, size_t room, struct pe_error *err)
+{
+    const struct job_result *result = encoder->result;
+    size_t size = least(result->bytes.size - encoder->taken, room - encoder->out.size);
+    size = (size_t)(size > encoder->part_left ? encoder->part_left : size);
+    if (pe_buf_append(&encoder->out, result->bytes.data + encoder->taken, size, err) < 0)
+        return -1;
+    encoder->taken += size;
+    encoder->part_left -= size;
+    return 0;
+}
+
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err)
 {
     const struct job_result *result = encoder->result;
-    if (encoder->ended)
+    bool is_json = encoder->format == RESULT_JSON;
+    if (encoder->ended || (is_json && !result->complete))
         return 0;
-    if (encoder->format == RESULT_JSON) {
-        encoder->ended = result->complete;
-        if (!result->complete)
-            return 0;
-        return encoder->append_json
-                   ? encoder->append_json(encoder->append_context, result, &encoder->out, err)
-                   : result_encoder_append_json(encoder, err);
+    if (is_json && encoder->append_json) {
+        encoder->ended = true;
+        return encoder->append_json(encoder->append_context, result, &encoder->out, err);
     }
-    while (encoder->out.size < room && encoder->part_left) {
-        size_t size = least(result->bytes.size - encoder->taken, room - encoder->out.size);
-        if (size > encoder->part_left)
-            size = (size_t)encoder->part_left;
-        if (size == 0)
+    if (!encoder->begun && begin_body(encoder, err) < 0)
+        return -1;
+    while (encoder->out.size < room && encoder->part < result->parts.count) {
+        if (encoder->part_left && encoder->taken == result->bytes.size)
             return 0;
-        if (pe_buf_append(&encoder->out, result->bytes.data + encoder->taken, size, err) < 0)
-            return -1;
-        encoder->taken += size;
-        encoder->part_left -= size;
-        if (advance(encoder, err) < 0)
+        int failed = !encoder->part_left ? next_part(encoder, err)
+                     : is_json           ? result_json_append_bytes(encoder, room, err)
+                                         : append_bytes(encoder, room, err);
+        if (failed)
             return -1;
     }
-    return result->complete && encoder->part == result->parts.count ? append_end(encoder, err) : 0;
+    if (!result->complete || encoder->part < result->parts.count)
+        return 0;
+    if (is_json && result_json_append_folders(encoder, room, err) < 0)
+        return -1;
+    return is_json && encoder->folder < result->parts.count ? 0 : append_end(encoder, err);
 }
 
 void result_encoder_free(struct result_encoder *encoder)
@@ -268,7 +282,8 @@ void result_encoder_free(struct result_encoder *encoder)
 
 /* ---- bodies that are kept ---- */
 
-enum { RENDERED_MAX = 64 * 1024 }; /* bytes of a result; larger bodies are not kept */
+/* Bytes and parts of a result. The bodies of larger ones are not kept, but made in pieces. */
+enum { RENDERED_MAX = 64 * 1024, RENDERED_PARTS_MAX = 64 };
 
 const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format)
 {
@@ -276,7 +291,8 @@ const struct rendered *result_encoder_rendered(struct job_result *result, enum r
     struct result_encoder encoder = {0};
     struct pe_result fields = result->fields;
     struct pe_error ignored;
-    if (rendered->body.size || !result->complete || result->size > RENDERED_MAX)
+    if (rendered->body.size || !result->complete || result->size > RENDERED_MAX ||
+        result->parts.count > RENDERED_PARTS_MAX)
         return rendered->body.size ? rendered : NULL;
     fields.cached = true;
     fields.phase_us[PE_PHASE_QUEUE] = 0;

@@ -27,6 +27,10 @@ struct result_encoder {
     size_t part;                     /* the part whose bytes come next */
     uint64_t part_left;              /* bytes of this part that are not in the body yet */
     size_t taken;                    /* bytes of the result that are in the body */
+    bool begun;                      /* `out` has had the beginning of the body */
+    bool part_is_text;               /* of JSON: the part is sent as text and not as base64 */
+    size_t files, folders;           /* of JSON: how many have begun in the body */
+    size_t folder;                   /* of JSON: the part that is looked at next, behind the files */
     bool ended;                      /* `out` holds the rest of the body */
     char boundary[48];               /* of multipart */
     char content_type[128];          /* value of the Content-Type header */
@@ -41,7 +45,8 @@ int result_encoder_begin(struct result_encoder *encoder, enum result_format form
                          const struct pe_result *fields, struct pe_error *err) PE_MUST_CHECK;
 
 /* Produce bytes until `out` holds about `room` bytes, or the result has no more for now. Sets
- * `ended` at the end of the body. JSON needs the complete result and is then produced at once. */
+ * `ended` at the end of the body. JSON begins when the result is complete. The JSON of
+ * `append_json` is produced at once. */
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
 /* The whole body for a small complete result, as a cached result: `cached` is true. It is made
@@ -51,7 +56,27 @@ const struct rendered *result_encoder_rendered(struct job_result *result, enum r
 /* Drop the reference and free the bytes; `encoder` is zeroed. */
 void result_encoder_free(struct result_encoder *encoder);
 
-/* result_json.c: append the whole JSON body for a complete result to `out`. */
-int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
+/* ---- result_json.c: the pieces of the service's own JSON form, which is made from a complete result.
+ * They fail without memory, and with PE_ERR_MALFORMED if a stream comes behind a file. ---- */
+
+/* Append what stands in front of the first part. */
+int result_json_begin(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
+
+/* Append what stands in front of and behind the bytes of the current part. */
+int result_json_append_head(struct result_encoder *encoder, const struct pe_part *part,
+                            struct pe_error *err) PE_MUST_CHECK;
+int result_json_append_tail(struct result_encoder *encoder, const struct pe_part *part,
+                            struct pe_error *err) PE_MUST_CHECK;
+
+/* Append bytes of the current part until `out` has about `size_max` bytes. */
+int result_json_append_bytes(struct result_encoder *encoder, size_t size_max,
+                             struct pe_error *err) PE_MUST_CHECK;
+
+/* Append folders, behind the last part, until `out` has about `size_max` bytes. */
+int result_json_append_folders(struct result_encoder *encoder, size_t size_max,
+                               struct pe_error *err) PE_MUST_CHECK;
+
+/* Append what stands behind the last folder. */
+int result_json_end(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -1,114 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON form of a response: the fields of the result, stdout, stderr and the files. Bytes
- * that are UTF-8 are sent as text, others as base64. JSON needs every byte of the result, so it
- * cannot be streamed. */
+/* The JSON form of a response: the fields of the result, then each stream as a member, then the
+ * files as an array. Bytes that are UTF-8 are sent as text, others as base64. Which of both has to
+ * be known before the first byte of a part, and the end of the job before all of them: so the body
+ * begins when the result is complete. It is then made in pieces, like the other forms. */
 #include "lb/api/result_encoder.h"
 
 #include "base/cleanup.h"
+#include "codec/json_text.h"
+#include "codec/json_writer.h"
 #include "codec/utf8_text.h"
 #include "lb/api/result_part.h"
 
-#include <limits.h>
-#include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-static json_t *base64(const uint8_t *bytes, size_t size)
+int result_json_begin(struct result_encoder *encoder, struct pe_error *err)
 {
-    if (size > INT_MAX / 2)
-        return NULL;
-    pe_autofree unsigned char *text = malloc((size + 2) / 3 * 4 + 1);
-    if (!text)
-        return NULL;
-    int length = EVP_EncodeBlock(text, bytes, (int)size);
-    return json_stringn_nocheck((const char *)text, (size_t)length);
+    struct pe_json_writer writer = pe_json_write(&encoder->out, err);
+    pe_json_open(&writer, NULL, '{');
+    pe_result_append_members(&encoder->fields, &writer);
+    return pe_json_finish(&writer);
 }
 
-/* Text as a string, other bytes as {"base64": …}. */
-static json_t *bytes_to_json(const uint8_t *bytes, size_t size)
+static int append_stream_head(struct result_encoder *encoder, const char *name, struct pe_error *err)
 {
-    if (utf8_valid(bytes, size))
-        return json_stringn_nocheck(size ? (const char *)bytes : "", size);
-    return json_pack("{s:o}", "base64", base64(bytes, size));
+    if (encoder->files)
+        return pe_fail(err, PE_ERR_MALFORMED, "the parts of a result are out of order");
+    return pe_buf_printf(&encoder->out, err, encoder->part_is_text ? ",\"%s\":\"" : ",\"%s\":{\"base64\":\"",
+                         name);
 }
 
-static json_t *name_to_json(const struct pe_path *path)
+/* The name as text and, if it is not UTF-8, as base64 as well. */
+static int append_name(struct result_encoder *encoder, const struct pe_path *path, struct pe_error *err)
 {
-    pe_autobuf struct pe_buf repaired = {0};
-    struct pe_error ignored;
-    if (utf8_append_repaired(&repaired, path->text, path->length, &ignored) < 0)
-        return NULL;
-    return json_stringn_nocheck((const char *)repaired.data, repaired.size);
+    struct pe_buf *out = &encoder->out;
+    struct pe_cursor name = {.at = (const uint8_t *)path->text, .left = path->length}, bytes = name;
+    if (pe_buf_append_text(out, "{\"name\":\"", err) < 0 ||
+        pe_json_append_escaped(out, &name, SIZE_MAX, err) < 0)
+        return -1;
+    if (utf8_valid(path->text, path->length))
+        return pe_buf_append_text(out, "\"", err);
+    return pe_buf_append_text(out, "\",\"name_base64\":\"", err) < 0 ||
+                   pe_json_append_base64(out, &bytes, SIZE_MAX, err) < 0
+               ? -1
+               : pe_buf_append_text(out, "\"", err);
 }
 
-/* Set a member. `value` is taken over, and NULL is a failure. */
-static int set(json_t *object, const char *name, json_t *value)
+/* The beginning of an entry of `files` or `folders`: its name and attributes. */
+static int append_entry(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    return json_object_set_new(object, name, value);
+    if (append_name(encoder, &part->path, err) < 0 ||
+        pe_buf_printf(&encoder->out, err, ",\"mode\":\"%04o\"", part_mode(part)) < 0)
+        return -1;
+    return part->mtime ? pe_buf_printf(&encoder->out, err, ",\"mtime\":%u", part->mtime) : 0;
 }
 
-/* The name and the attributes of a file or a folder. */
-static json_t *entry_to_json(const struct pe_part *part)
+static int append_file_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    char mode[8];
-    pe_autojson json_t *entry = json_object();
-    snprintf(mode, sizeof mode, "%04o", part_mode(part));
-    if (set(entry, "name", name_to_json(&part->path)) < 0 || set(entry, "mode", json_string(mode)) < 0)
-        return NULL;
-    if (!utf8_valid(part->path.text, part->path.length) &&
-        set(entry, "name_base64", base64((const uint8_t *)part->path.text, part->path.length)) < 0)
-        return NULL;
-    if (part->mtime && set(entry, "mtime", json_integer((json_int_t)part->mtime)) < 0)
-        return NULL;
-    return json_incref(entry);
+    struct pe_buf *out = &encoder->out;
+    if (pe_buf_append_text(out, encoder->files++ ? "," : ",\"files\":[", err) < 0 ||
+        append_entry(encoder, part, err) < 0)
+        return -1;
+    return pe_buf_printf(out, err, ",\"size\":%llu,\"%s\":\"", (unsigned long long)part->size,
+                         encoder->part_is_text ? "text" : "base64");
 }
 
-static json_t *file_to_json(const struct pe_part *part, const uint8_t *bytes)
+int result_json_append_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    size_t size = (size_t)part->size;
-    pe_autojson json_t *file = entry_to_json(part);
-    bool text = utf8_valid(bytes, size);
-    if (!file || set(file, "size", json_integer((json_int_t)size)) < 0 ||
-        set(file, text ? "text" : "base64", text ? bytes_to_json(bytes, size) : base64(bytes, size)) < 0)
-        return NULL;
-    return json_incref(file);
-}
-
-static int add_part(json_t *body, const struct pe_part *part, const uint8_t *bytes)
-{
+    encoder->part_is_text = job_result_part_is_text(encoder->result, encoder->part, encoder->taken);
     switch (part->kind) {
     case PE_PART_STDOUT:
-        return set(body, "stdout", bytes_to_json(bytes, (size_t)part->size));
+        return append_stream_head(encoder, "stdout", err);
     case PE_PART_STDERR:
-        return set(body, "stderr", bytes_to_json(bytes, (size_t)part->size));
+        return append_stream_head(encoder, "stderr", err);
     case PE_PART_COMBINED:
-        return set(body, "combined", bytes_to_json(bytes, (size_t)part->size));
+        return append_stream_head(encoder, "combined", err);
     case PE_PART_FILE:
-        return json_array_append_new(json_object_get(body, "files"), file_to_json(part, bytes));
+        return append_file_head(encoder, part, err);
     case PE_PART_FOLDER:
-        return json_array_append_new(json_object_get(body, "folders"), entry_to_json(part));
+        return 0; /* the folders have an array of their own, behind the files */
     }
     return -1;
 }
 
-static int append_chunk(const char *text, size_t size, void *out)
+int result_json_append_bytes(struct result_encoder *encoder, size_t size_max, struct pe_error *err)
 {
-    struct pe_error ignored;
-    return pe_buf_append(out, text, size, &ignored);
+    struct pe_cursor bytes = {.at = encoder->result->bytes.data + encoder->taken,
+                              .left = (size_t)encoder->part_left};
+    int failed = encoder->part_is_text ? pe_json_append_escaped(&encoder->out, &bytes, size_max, err)
+                                       : pe_json_append_base64(&encoder->out, &bytes, size_max, err);
+    encoder->taken += (size_t)encoder->part_left - bytes.left;
+    encoder->part_left = bytes.left;
+    return failed;
 }
 
-int result_encoder_append_json(struct result_encoder *encoder, struct pe_error *err)
+int result_json_append_tail(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
-    pe_autojson json_t *body = pe_result_to_json(&encoder->fields);
-    int failed = set(body, "files", json_array()) < 0 || set(body, "folders", json_array()) < 0;
-    const struct job_result *result = encoder->result;
-    struct pe_cursor cursor = {.at = result->bytes.data, .left = result->bytes.size};
-    for (size_t i = 0; i < result->parts.count && !failed; i++) {
-        const struct pe_part *part = &result->parts.items[i];
-        const uint8_t *bytes = pe_cursor_read(&cursor, (size_t)part->size);
-        failed = (!bytes && part->size) || add_part(body, part, bytes) < 0;
+    if (part->kind == PE_PART_FOLDER)
+        return 0;
+    bool is_object = part->kind == PE_PART_FILE || !encoder->part_is_text;
+    return pe_buf_append_text(&encoder->out, is_object ? "\"}" : "\"", err);
+}
+
+int result_json_append_folders(struct result_encoder *encoder, size_t size_max, struct pe_error *err)
+{
+    const struct pe_parts *parts = &encoder->result->parts;
+    const char *before = encoder->folders ? ","
+                         : encoder->files ? "],\"folders\":["
+                                          : ",\"files\":[],\"folders\":[";
+    for (; encoder->out.size < size_max && encoder->folder < parts->count; encoder->folder++) {
+        const struct pe_part *part = &parts->items[encoder->folder];
+        if (part->kind != PE_PART_FOLDER)
+            continue;
+        if (pe_buf_append_text(&encoder->out, before, err) < 0 || append_entry(encoder, part, err) < 0 ||
+            pe_buf_append_text(&encoder->out, "}", err) < 0)
+            return -1;
+        encoder->folders++;
+        before = ",";
     }
-    if (failed || json_dump_callback(body, append_chunk, &encoder->out, PE_RESULT_JSON_FLAGS) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode a result as JSON");
-    return pe_buf_append(&encoder->out, "\n", 1, err);
+    return 0;
+}
+
+int result_json_end(struct result_encoder *encoder, struct pe_error *err)
+{
+    const char *end = encoder->folders ? "]}\n"
+                      : encoder->files ? "],\"folders\":[]}\n"
+                                       : ",\"files\":[],\"folders\":[]}\n";
+    return pe_buf_append_text(&encoder->out, end, err);
 }

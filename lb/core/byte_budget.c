@@ -15,8 +15,15 @@ void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader)
     list_append(&budget->readers, &reader->in_readers);
 }
 
+void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, size_t bytes)
+{
+    budget->used += bytes - reader->holds;
+    reader->holds = bytes;
+}
+
 void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader)
 {
+    byte_budget_hold(budget, reader, 0);
     list_remove(&reader->in_readers);
     budget->releasing -= reader->releasing;
     reader->releasing = 0;
@@ -29,7 +36,7 @@ void byte_budget_enforce(struct byte_budget *budget)
         struct budget_reader *reader = list_entry(budget->readers.next, struct budget_reader, in_readers);
         list_remove(&reader->in_readers);
         budget->shed++;
-        reader->releasing = budget->cut_off(reader);
+        reader->releasing = budget->cut_off(reader) + reader->holds;
         budget->releasing += reader->releasing;
     }
 }

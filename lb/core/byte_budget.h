@@ -13,11 +13,12 @@
  * counts as no reader. */
 struct budget_reader {
     struct list in_readers;
+    size_t holds;     /* bytes of its own, besides the result: pieces that are encoded */
     size_t releasing; /* bytes that will be freed with this reader, once it was cut off */
 };
 
 struct byte_budget {
-    size_t used;            /* bytes of all results: the account of job_result_new() */
+    size_t used;            /* bytes of all results, the account of job_result_new(), and what readers hold */
     size_t max;             /* bytes that results outside of the cache may use */
     const size_t *in_cache; /* bytes of those that the cache holds */
     size_t releasing;       /* bytes that will be freed once the aborted responses have ended */
@@ -25,7 +26,7 @@ struct byte_budget {
     uint64_t shed;          /* readers that were cut off */
 
     /* Cut a reader off. It must end from the event loop, not inside this call. Returns the
-     * number of bytes that will be freed with it. */
+     * number of bytes of results that will be freed with it. */
     size_t (*cut_off)(struct budget_reader *reader);
 };
 
@@ -35,6 +36,9 @@ void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_c
 
 /* A response has started to send a result. */
 void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader);
+
+/* The reader now holds so many bytes of its own. It need not have been added. */
+void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, size_t bytes);
 
 /* The reader has ended. Does nothing for one that was never added. */
 void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader);

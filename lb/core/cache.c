@@ -58,6 +58,7 @@ static void drop(struct cache *cache, struct cache_entry *entry)
     list_remove(&entry->in_use);
     cache->bytes -= entry->bytes;
     cache->count--;
+    entry->result->in_cache = false;
     job_result_unref(entry->result);
     free(entry);
 }
@@ -149,6 +150,7 @@ void cache_put(struct cache *cache, const struct job_key *key, struct job_result
         return;
     }
     entry->result = job_result_ref(result);
+    result->in_cache = true;
     list_prepend(&cache->by_use, &entry->in_use);
     cache->bytes += entry->bytes;
     cache->count++;

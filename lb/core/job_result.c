@@ -3,6 +3,8 @@
  * client is decided in lb/api/result_encoder.c. */
 #include "lb/core/job_result.h"
 
+#include "codec/utf8_text.h"
+
 #include <endian.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@ void job_result_settle(struct job_result *result)
         sizeof *result + result->parts.count * sizeof *result->parts.items + result->bytes.capacity;
     for (int i = 0; i < RESULT_FORMATS; i++)
         holds += result->rendered[i].body.capacity;
+    holds += result->part_texts ? result->parts.count : 0;
     *result->account += holds - result->held;
     result->held = holds;
 }
@@ -55,6 +58,7 @@ void job_result_unref(struct job_result *result)
     if (!result || --result->refs)
         return;
     *result->account -= result->held;
+    free(result->part_texts);
     pe_parts_free(&result->parts);
     pe_buf_free(&result->bytes);
     for (int i = 0; i < RESULT_FORMATS; i++)
@@ -70,6 +74,20 @@ int job_result_append(struct job_result *result, const void *bytes, size_t size,
         return -1;
     job_result_settle(result);
     return 0;
+}
+
+bool job_result_part_is_text(struct job_result *result, size_t part, size_t offset)
+{
+    enum { UNKNOWN, TEXT, NO_TEXT };
+    const uint8_t *bytes = result->bytes.data + offset;
+    size_t size = (size_t)result->parts.items[part].size;
+    if (!result->part_texts && (result->part_texts = calloc(result->parts.count, 1)))
+        job_result_settle(result);
+    if (!result->part_texts) /* without memory, they are looked at again the next time */
+        return utf8_valid(bytes, size);
+    if (result->part_texts[part] == UNKNOWN)
+        result->part_texts[part] = utf8_valid(bytes, size) ? TEXT : NO_TEXT;
+    return result->part_texts[part] == TEXT;
 }
 
 int job_result_finish(struct job_result *result, struct pe_error *err)

@@ -29,7 +29,9 @@ struct job_result {
     struct pe_parts parts; /* stdout, stderr, perhaps combined, files, then folders; owned */
     struct pe_buf bytes;   /* the bytes of the parts that have arrived */
     uint64_t size;         /* bytes that the parts announce together */
+    uint8_t *part_texts;   /* for each part, whether it is text, once somebody has asked; NULL: nobody has */
     bool complete;         /* all bytes have arrived, and the worker has confirmed it */
+    bool in_cache;         /* the cache has a reference (lb/core/cache.c) */
     int64_t stored_at;     /* seconds since the epoch when it was put into the cache; 0: it is not cached */
     struct rendered rendered[RESULT_FORMATS]; /* made by lb/api/result_encoder.c */
     size_t *account;                          /* bytes that all results of this account use; outlives them */
@@ -50,6 +52,10 @@ void job_result_unref(struct job_result *result);
 /* Append the next bytes. PE_ERR_MALFORMED if there are more than the parts announce. */
 int job_result_append(struct job_result *result, const void *bytes, size_t size,
                       struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether the bytes of a part of a complete result are UTF-8. `offset` is where they begin. They are
+ * looked at once. */
+bool job_result_part_is_text(struct job_result *result, size_t part, size_t offset);
 
 /* Bring the account up to date after `rendered` was changed. */
 void job_result_settle(struct job_result *result);

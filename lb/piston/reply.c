@@ -4,7 +4,8 @@
  * that failed. */
 #include "lb/piston/reply.h"
 
-#include "codec/utf8_text.h"
+#include "base/cleanup.h"
+#include "codec/json_writer.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/stages.h"
@@ -31,15 +32,6 @@ static json_t *signal_name(int number)
         return number < 50 ? json_sprintf("SIGRTMIN+%d", number - 34)
                            : json_sprintf("SIGRTMAX-%d", 64 - number);
     return json_null();
-}
-
-static json_t *text_of(const struct pe_buf *bytes)
-{
-    struct pe_error ignored;
-    pe_autobuf struct pe_buf repaired = {0};
-    if (utf8_append_repaired(&repaired, bytes->data, bytes->size, &ignored) < 0)
-        return NULL;
-    return json_stringn_nocheck(repaired.size ? (const char *)repaired.data : "", repaired.size);
 }
 
 static json_t *milliseconds(uint64_t us)
@@ -169,18 +161,36 @@ static int set_usage(json_t *json, const struct pe_stage_report *stage)
     return json_object_set_new(json, "memory", json_integer((json_int_t)stage->max_rss_kib * 1024));
 }
 
-static json_t *stage_to_json(const struct piston_request *request, const struct pe_stage_report *stage,
-                             const struct pe_result *fields, const struct pe_stages *all)
+/* The members of a stage besides its texts. */
+static json_t *ending_to_json(const struct piston_request *request, const struct pe_stage_report *stage,
+                              const struct pe_result *fields, const struct pe_stages *all)
 {
     struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(request, fields);
-    json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "stdout", text_of(&stage->out), "stderr",
-                             text_of(&stage->error), "output", text_of(&stage->both), "code", ending.code,
-                             "signal", ending.signal, "message", ending.message, "status", ending.status);
+    json_t *json = json_pack("{s:o, s:o, s:o, s:s?}", "code", ending.code, "signal", ending.signal, "message",
+                             ending.message, "status", ending.status);
     if (!json || (stage->ended ? set_usage(json, stage) : set_rest(json, fields, all)) < 0) {
         json_decref(json);
         return NULL;
     }
     return json;
+}
+
+/* The texts of a stage can have megabytes, so they are written without a tree of values. */
+static void append_stage(struct pe_json_writer *writer, const char *name, const json_t *ending,
+                         const struct pe_stage_report *stage)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+    pe_json_open(writer, name, '{');
+    pe_json_append_bytes(writer, "stdout", stage->out.data, stage->out.size);
+    pe_json_append_bytes(writer, "stderr", stage->error.data, stage->error.size);
+    pe_json_append_bytes(writer, "output", stage->both.data, stage->both.size);
+    json_object_foreach((json_t *)ending, key, value)
+    {
+        pe_autofree char *text = json_dumps(value, JSON_ENCODE_ANY | PE_RESULT_JSON_FLAGS);
+        pe_json_append_raw(writer, key, text ? text : "null", text ? strlen(text) : 4);
+    }
+    pe_json_close(writer, '}');
 }
 
 /* A report with other stages than requested is ignored. Then only the end of the job is known. */
@@ -193,28 +203,24 @@ static bool fits(const struct piston_request *request, const struct pe_stages *s
     return fits;
 }
 
-static int append_chunk(const char *text, size_t size, void *out)
-{
-    struct pe_error ignored;
-    return pe_buf_append(out, text, size, &ignored);
-}
-
 /* As in Piston, the result of a failed compilation is also reported as that of the run. */
-static json_t *body_of(const struct piston_request *request, const struct pe_result *fields,
-                       const struct pe_stages *stages)
+static int append_body(const struct piston_request *request, const struct pe_result *fields,
+                       const struct pe_stages *stages, struct pe_buf *out, struct pe_error *err)
 {
-    const struct pe_stage_report *last = &stages->items[stages->count - 1];
-    pe_autojson json_t *run = stage_to_json(request, last, fields, stages);
-    json_t *body = run ? json_pack("{s:O}", "run", run) : NULL;
-    if (body && request->compiled)
-        json_object_set_new(body, "compile",
-                            stages->count == 1 ? json_incref(run)
-                                               : stage_to_json(request, &stages->items[0], fields, stages));
-    if (body && json_object_set_new(body, "language", json_string(request->language)) == 0 &&
-        json_object_set_new(body, "version", json_string(request->version)) == 0)
-        return body;
-    json_decref(body);
-    return NULL;
+    const struct pe_stage_report *first = &stages->items[0], *last = &stages->items[stages->count - 1];
+    pe_autojson json_t *run = ending_to_json(request, last, fields, stages);
+    pe_autojson json_t *compile = request->compiled ? ending_to_json(request, first, fields, stages) : NULL;
+    struct pe_json_writer writer = pe_json_write(out, err);
+    if (!run || (request->compiled && !compile))
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory to encode a reply as JSON");
+    pe_json_open(&writer, NULL, '{');
+    append_stage(&writer, "run", run, last);
+    if (compile)
+        append_stage(&writer, "compile", compile, first);
+    pe_json_append_text(&writer, "language", request->language);
+    pe_json_append_text(&writer, "version", request->version);
+    pe_json_close(&writer, '}');
+    return pe_json_finish(&writer);
 }
 
 int piston_reply_encode(const struct piston_request *request, const struct job_result *result,
@@ -230,8 +236,5 @@ int piston_reply_encode(const struct piston_request *request, const struct job_r
         pe_stages_free(&stages);
         stages.count = 1; /* an empty stage that has not ended */
     }
-    pe_autojson json_t *body = body_of(request, &result->fields, &stages);
-    if (!body || json_dump_callback(body, append_chunk, out, PE_RESULT_JSON_FLAGS) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode a reply as JSON");
-    return 0;
+    return append_body(request, &result->fields, &stages, out, err);
 }

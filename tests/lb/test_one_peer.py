@@ -3,9 +3,11 @@
 import json
 import subprocess
 
+from fixtures.http_client import JOB, SAME, job_body
 from fixtures.stand_in_worker import PING, PONG, Slot, WebSocket, frame, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
+MIB = 1 << 20
 RUNTIME = {"language": "c", "version": "14.2.0", "run": ["./a.out"]}
 EXECUTE = {"language": "c", "version": "*", "files": [{"name": "a.c", "content": "int x;"}]}
 
@@ -101,3 +103,56 @@ def test_a_worker_that_sends_pings_and_reads_the_pongs_is_answered(balancer):
         while (answer := link.receive_frame())[0] == PING:  # the balancer's own
             pass
         assert answer == (PONG, b"%d" % i)
+
+
+# ---- large responses ----
+
+
+def peak_memory(balancer):
+    """The most memory that the process had so far, in bytes."""
+    with open(f"/proc/{balancer.process.pid}/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def keep_a_result_of_control_characters(balancer, slot, size):
+    """A cached result whose JSON has six bytes for each of its own. Returns its job."""
+    pending = Background(balancer.post, job=SAME)
+    slot.answer(slot.take_job()[0], files=[("f", b"\x01" * size)])
+    assert pending.done().status == 200
+    return SAME
+
+
+def test_clients_that_read_no_json_do_not_make_the_balancer_encode_it_for_each_of_them(balancer):
+    registration, slot = balancer.worker()
+    job = keep_a_result_of_control_characters(balancer, slot, 10 * MIB)
+    before = peak_memory(balancer)
+    readers = [balancer.send_job("application/json", job_body(job)) for _ in range(20)]
+    for reader in readers:
+        assert reader.recv(4096).startswith(b"HTTP/1.1 200")
+    assert peak_memory(balancer) - before < 20 * MIB  # one of these bodies has 60 MiB
+    assert balancer.run_on(slot, b"others go on", job=JOB).form()[1][2] == b"others go on"
+    for reader in readers:
+        reader.close()
+
+
+def test_a_large_json_response_arrives_whole(balancer):
+    registration, slot = balancer.worker()
+    job = keep_a_result_of_control_characters(balancer, slot, 3 * MIB)
+    result = balancer.post(job=job, accept="application/json").json()
+    assert result["files"] == [
+        {"name": "f", "mode": "0644", "size": 3 * MIB, "text": "\x01" * (3 * MIB)}
+    ]
+
+
+def test_pieces_of_responses_count_as_memory_of_results(start_balancer):
+    balancer = start_balancer("--results-mib", "4")
+    registration, slot = balancer.worker()
+    job = keep_a_result_of_control_characters(balancer, slot, 3 * MIB)
+    readers = [balancer.send_job("application/json", job_body(job)) for _ in range(40)]
+    eventually(lambda: balancer.metric("pe_requests_open") < 40, "readers are cut off")
+    eventually(lambda: balancer.metric("pe_result_bytes") < 7 * MIB + MIB // 2, "memory is bounded")
+    for reader in readers:
+        reader.close()
+    eventually(lambda: balancer.metric("pe_requests_open") == 0, "all have ended")
+    assert 3 * MIB < balancer.metric("pe_result_bytes") < 4 * MIB  # the cached result
