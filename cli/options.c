@@ -10,14 +10,14 @@
 #include <string.h>
 
 static const char epilogue[] =
-    "Each FILE is copied into the working directory, a directory with its content.\n"
-    "Without CMD the image's default command runs. Without a server pe-run starts\n"
-    "one. Exit codes: that of the program; 64 wrong usage, 65 refused, 66 no image,\n"
-    "69 no server, 75 busy, 124 timeout, 125 failed, 128+N signal N. See pe-run(1).";
+    "Each FILE is copied into the working directory. Without CMD the image's default\n"
+    "command runs. Exit codes: the program's; 64 usage, 65 refused, 66 no image, 69\n"
+    "no server, 75 busy, 124 timeout, 125 failed, 128+N signal N. See pe-run(1).";
 
 void cli_options_free(struct cli_options *options)
 {
     pe_option_list_free(&options->env);
+    pe_option_list_free(&options->limits);
     *options = (struct cli_options){0};
 }
 
@@ -62,6 +62,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->env},
         {"timeout", 't', "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
          &options->timeout},
+        {"limit", 0, "NAME=N", "limit processes=N or stack=KIB; may be repeated", PE_OPTION_LIST,
+         &options->limits},
         {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
          &options->output},
         {"combined", 0, NULL, "print both streams as one, in order", PE_OPTION_FLAG, &options->combined},
@@ -171,6 +173,39 @@ static int set_timeout(json_t *job, const char *text, struct pe_error *err)
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
+/* Set the field of a limit, given as NAME=N. The range is checked together with the other fields of the
+ * job. */
+static int set_limit(json_t *job, const char *limit, struct pe_error *err)
+{
+    static const struct {
+        const char *prefix, *field;
+    } limits[] = {{"processes=", "process_limit"}, {"stack=", "stack_limit_kib"}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        size_t length = strlen(limits[i].prefix);
+        if (strncmp(limit, limits[i].prefix, length) != 0)
+            continue;
+        const char *number = limit + length;
+        size_t digits = strspn(number, "0123456789");
+        if (digits == 0 || digits > 9 || number[digits])
+            break;
+        return json_object_set_new(job, limits[i].field, json_integer(strtol(number, NULL, 10))) == 0
+                   ? 0
+                   : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+    }
+    return pe_fail(err, PE_ERR_INVALID, "--limit takes processes=N or stack=KIB, not '%s'", limit);
+}
+
+/* Fields that are limits of the program. */
+static int set_limits(json_t *job, const struct cli_options *options, struct pe_error *err)
+{
+    if (options->timeout && set_timeout(job, options->timeout, err) < 0)
+        return -1;
+    for (size_t i = 0; i < options->limits.count; i++)
+        if (set_limit(job, options->limits.items[i], err) < 0)
+            return -1;
+    return options->on_output_limit ? set_text(job, "on_output_limit", options->on_output_limit, err) : 0;
+}
+
 static int set_isolation(json_t *job, const char *names, struct pe_error *err)
 {
     struct pe_isolation_set set;
@@ -192,11 +227,9 @@ static int fill_job(json_t *job, const struct cli_options *options, const struct
         return -1;
     if (files->stdin_name && set_text(job, "stdin", files->stdin_name, err) < 0)
         return -1;
-    if (options->timeout && set_timeout(job, options->timeout, err) < 0)
+    if (set_limits(job, options, err) < 0)
         return -1;
     if (options->isolation && set_isolation(job, options->isolation, err) < 0)
-        return -1;
-    if (options->on_output_limit && set_text(job, "on_output_limit", options->on_output_limit, err) < 0)
         return -1;
     if (options->combined && json_object_set_new(job, "combined", json_true()) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");

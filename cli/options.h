@@ -13,7 +13,7 @@
 struct cli_options {
     const char *server, *profile; /* arguments of --server and --profile, see cli/profile.h */
     const char *standard_input, *timeout, *output, *isolation, *on_output_limit;
-    struct pe_option_list env;
+    struct pe_option_list env, limits;
     bool json, verbose, no_cache, quiet, watch, combined;
 
     const char *image;

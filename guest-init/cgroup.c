@@ -139,6 +139,12 @@ int cgroup_limit_to_container(const char *cgroup, struct pe_error *err)
     return lower_limit(cgroup, "memory.max", limit_of(container, "memory.max"), err);
 }
 
+int cgroup_limit_processes(const char *cgroup, const char *name, uint64_t processes, struct pe_error *err)
+{
+    char own[CGROUP_PATH_MAX];
+    return lower_limit(file_of(cgroup, name, own), "pids.max", processes, err);
+}
+
 int cgroup_kill(const char *cgroup, struct pe_error *err)
 {
     return write_file(cgroup, "cgroup.kill", "1", err);

@@ -45,6 +45,11 @@ struct cgroup_limits {
 int cgroup_enter(const char *cgroup, const char *name, pid_t pid, const struct cgroup_limits *limits,
                  struct pe_error *err) PE_MUST_CHECK;
 
+/* Limit the processes and threads of the cgroup `name` below `cgroup`. A limit that is 0, or above the
+ * present one, changes nothing. */
+int cgroup_limit_processes(const char *cgroup, const char *name, uint64_t processes,
+                           struct pe_error *err) PE_MUST_CHECK;
+
 /* Kill all processes in the cgroup, also those that fork at this moment (cgroup.kill in
  * cgroup-v2.rst). */
 int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;

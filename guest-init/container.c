@@ -209,7 +209,7 @@ static int open_stdin(struct pe_error *err)
     return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
 }
 
-int container_give_program(struct container *container, enum shim_streams streams, struct pe_error *err)
+int container_give_program(struct container *container, const struct shim_start *start, struct pe_error *err)
 {
     pe_autoclose int in = open_stdin(err);
     pe_autoclose int program = in < 0 ? -1 : open(GUEST_JOB "/program", O_RDONLY | O_CLOEXEC);
@@ -220,8 +220,8 @@ int container_give_program(struct container *container, enum shim_streams stream
     if (job_mounts_attach(container->shim_fd, err) < 0)
         return -1;
     const int given[SHIM_GIVEN_COUNT] = {[SHIM_GIVEN_STDIN] = in, [SHIM_GIVEN_PROGRAM] = program};
-    const uint8_t byte = (uint8_t)streams;
-    return pe_fd_message_send(container->channel, &byte, 1, given, SHIM_GIVEN_COUNT) == 1
+    return pe_fd_message_send(container->channel, start, sizeof *start, given, SHIM_GIVEN_COUNT) ==
+                   (ssize_t)sizeof *start
                ? 0
                : pe_fail_errno(err, "sending the program to pe-shim");
 }

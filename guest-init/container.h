@@ -42,7 +42,7 @@ int container_receive(const struct container *container, struct shim_record *rec
 
 /* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
  * executes. */
-int container_give_program(struct container *container, enum shim_streams streams,
+int container_give_program(struct container *container, const struct shim_start *start,
                            struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes of the container, wait until it is gone and close its descriptors. `container`

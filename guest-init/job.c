@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_VERSION 2u
+/* Version 3 has the same keys and two more, process_limit and stack_bytes. */
+#define JOB_VERSION_LEAST 2u
+#define JOB_VERSION 3u
 
 static int hex_digit(char c)
 {
@@ -60,9 +62,9 @@ static int parse_entry(const struct pe_flat_entry *entry, struct guest_job *job,
     return 0;
 }
 
-/* All numbers are required, and so is the entropy. */
+/* The first `required` of the numbers have to be there, and so has the entropy. */
 static int parse_entries(struct pe_cursor *text, struct guest_job *job, struct pe_flat_number *numbers,
-                         size_t count, struct pe_error *err)
+                         size_t count, size_t required, struct pe_error *err)
 {
     struct pe_flat_entry entry;
     bool has_entropy = false;
@@ -74,7 +76,7 @@ static int parse_entries(struct pe_cursor *text, struct guest_job *job, struct p
     }
     if (got < 0)
         return -1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < required; i++)
         if (!numbers[i].found)
             return pe_fail(err, PE_ERR_MALFORMED, "key '%s' is missing", numbers[i].key);
     return has_entropy ? 0 : pe_fail(err, PE_ERR_MALFORMED, "key 'entropy' is missing");
@@ -93,13 +95,16 @@ int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct
         {"output_limit", PE_OUTPUT_DEVICE_BYTES, &job->output_limit, false},
         {"output_files", PE_OUTPUT_FILES_MAX, &job->output_files, false},
         {"scratch_bytes", UINT32_MAX, &job->scratch_bytes, false},
+        {"process_limit", UINT32_MAX, &job->process_limit, false},
+        {"stack_bytes", UINT32_MAX, &job->stack_bytes, false},
     };
+    const size_t count = sizeof numbers / sizeof *numbers, required = count - 2;
     struct pe_cursor cursor = {.at = text, .left = size};
-    if (parse_entries(&cursor, job, numbers, sizeof numbers / sizeof *numbers, err) < 0)
+    if (parse_entries(&cursor, job, numbers, count, required, err) < 0)
         return pe_fail_context(err, "the job");
-    if (version != JOB_VERSION)
-        return pe_fail(err, PE_ERR_MALFORMED, "the job has version %llu, this guest knows %u",
-                       (unsigned long long)version, JOB_VERSION);
+    if (version < JOB_VERSION_LEAST || version > JOB_VERSION)
+        return pe_fail(err, PE_ERR_MALFORMED, "the job has version %llu, this guest knows %u to %u",
+                       (unsigned long long)version, JOB_VERSION_LEAST, JOB_VERSION);
     if (job->scratch_bytes == 0) /* for tmpfs, a size of 0 means no limit */
         return pe_fail(err, PE_ERR_MALFORMED, "the job: 'scratch_bytes' is 0");
     return 0;

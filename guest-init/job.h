@@ -19,6 +19,8 @@ struct guest_job {
     uint64_t stderr_limit;     /* bytes */
     uint64_t output_limit;     /* bytes of stdout, stderr and files together */
     uint64_t output_files;     /* entries below the output folder */
+    uint64_t process_limit;    /* processes and threads of the program; 0: that of config.json */
+    uint64_t stack_bytes;      /* RLIMIT_STACK of the program; 0: that of the kernel */
     uint64_t scratch_bytes;    /* size of the tmpfs behind everything writable */
     bool new_container;        /* the prepared container does not fit this job */
     bool combined;             /* keep both streams in one buffer as well */
@@ -28,9 +30,9 @@ struct guest_job {
     size_t glob_count;         /* 0: send all files */
 };
 
-/* Decode the text of a file `job`. All keys are required except `output`, `new_container`,
- * `combined`, `stop_at_output_limit` and `prewarm`. Unknown keys are ignored. PE_ERR_MALFORMED says what is
- * wrong. The caller frees `job`, also after a failure. */
+/* Decode the text of a file `job`. All keys are required except `output`, `process_limit`, `stack_bytes`,
+ * `new_container`, `combined`, `stop_at_output_limit` and `prewarm`. Unknown keys are ignored.
+ * PE_ERR_MALFORMED says what is wrong. The caller frees `job`, also after a failure. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free the globs and zero the struct. */

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,18 +50,18 @@ static void give_up(const char *what)
 }
 
 /* Wait for the program, as long as the VM waits for its job. */
-static enum shim_streams receive(int given[SHIM_GIVEN_COUNT])
+static struct shim_start receive(int given[SHIM_GIVEN_COUNT])
 {
-    uint8_t byte = 0;
+    struct shim_start start = {0};
     size_t count = 0;
     ssize_t n = -1;
     do
-        n = pe_fd_message_receive(SHIM_CHANNEL_FD, &byte, 1, given, SHIM_GIVEN_COUNT, &count);
+        n = pe_fd_message_receive(SHIM_CHANNEL_FD, &start, sizeof start, given, SHIM_GIVEN_COUNT, &count);
     while (n < 0 && errno == EINTR);
-    if (n != 1 || count != SHIM_GIVEN_COUNT)
+    if (n != (ssize_t)sizeof start || count != SHIM_GIVEN_COUNT)
         _exit(
             EXIT_CANNOT_EXECUTE); /* pe-init has closed the socket: there is no program for this container */
-    return (enum shim_streams)byte;
+    return start;
 }
 
 /* pipe(2): O_DIRECT of the end for writing keeps writes apart. */
@@ -69,6 +70,14 @@ static void write_packets(int fd)
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
         give_up("keeping the writes of the program apart");
+}
+
+/* The program cannot raise the limit again. */
+static void limit_stack(uint64_t bytes)
+{
+    const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
+    if (setrlimit(RLIMIT_STACK, &limit) < 0)
+        give_up("limiting the stack");
 }
 
 /* Give the streams and the plan of stages to PID 1, which runs them. */
@@ -87,7 +96,8 @@ static void become_program(int plans)
     int given[SHIM_GIVEN_COUNT];
     struct program program;
     report((struct shim_record){.kind = SHIM_WAITING});
-    if (receive(given) == SHIM_STREAMS_PACKETS) {
+    const struct shim_start start = receive(given);
+    if (start.streams == SHIM_STREAMS_PACKETS) {
         write_packets(STDOUT_FILENO);
         write_packets(STDERR_FILENO);
     }
@@ -99,6 +109,8 @@ static void become_program(int plans)
         give_up(program.directory);
     if (stages_are_requested(program.arguments))
         hand_over(plans, given[SHIM_GIVEN_PROGRAM]);
+    if (start.stack_bytes)
+        limit_stack(start.stack_bytes);
     environ = program.environment;
     report((struct shim_record){.kind = SHIM_STARTED});
     execute(program.arguments);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
- * which keeps the bounds of messages. The shim sends records. pe-init sends one message of a byte
- * (enum shim_streams) with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
+ * which keeps the bounds of messages. The shim sends records. pe-init sends one struct shim_start
+ * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
  * `program` of the input. It answers SHIM_STAGE and SHIM_USAGE with a struct shim_answer each. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
@@ -14,6 +14,11 @@
 enum shim_streams {
     SHIM_STREAMS_PLAIN,
     SHIM_STREAMS_PACKETS, /* with O_DIRECT: each write is one of its own (guest-init/capture.h) */
+};
+
+struct shim_start {
+    uint64_t streams;     /* enum shim_streams */
+    uint64_t stack_bytes; /* limit of the program's stack; 0: leave it as it is */
 };
 
 enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };

@@ -285,18 +285,28 @@ static void settle_streams(struct container *container, struct exit_report *repo
     container->out.kept = container->err.kept = (struct pe_buf){0};
 }
 
-static int give_program(struct supervision *supervision, bool combined, struct pe_error *err)
+/* Keep both streams in one buffer as well. */
+static int combine_streams(struct supervision *supervision, struct pe_error *err)
 {
     struct container *container = supervision->container;
-    if (!combined)
-        return container_give_program(container, SHIM_STREAMS_PLAIN, err);
     supervision->order = epoll_create1(EPOLL_CLOEXEC);
     if (supervision->order < 0)
         return pe_fail_errno(err, "watching the streams");
-    if (capture_combine(&container->out, supervision->order, &supervision->combined, err) < 0 ||
-        capture_combine(&container->err, supervision->order, &supervision->combined, err) < 0)
+    if (capture_combine(&container->out, supervision->order, &supervision->combined, err) < 0)
         return -1;
-    return container_give_program(container, SHIM_STREAMS_PACKETS, err);
+    return capture_combine(&container->err, supervision->order, &supervision->combined, err);
+}
+
+static int give_program(struct supervision *supervision, const struct guest_job *job, struct pe_error *err)
+{
+    struct container *container = supervision->container;
+    const struct shim_start start = {.streams = job->combined ? SHIM_STREAMS_PACKETS : SHIM_STREAMS_PLAIN,
+                                     .stack_bytes = job->stack_bytes};
+    if (job->combined && combine_streams(supervision, err) < 0)
+        return -1;
+    if (cgroup_limit_processes(container->kind->cgroup, GUEST_CGROUP_PROGRAM, job->process_limit, err) < 0)
+        return -1;
+    return container_give_program(container, &start, err);
 }
 
 int supervise_program(struct container *container, const struct guest_job *job, uint64_t go_us,
@@ -314,9 +324,7 @@ int supervise_program(struct container *container, const struct guest_job *job, 
     container->err.limit = job->stderr_limit;
     cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
-    int result = give_program(&supervision, job->combined, err) < 0 || supervise_to_end(&supervision, err) < 0
-                     ? -1
-                     : 0;
+    int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
     cgroup_read_usage(container->kind->cgroup, NULL, &usage);
     keep_peak(&supervision, GUEST_CGROUP_PROGRAM);
     keep_peak(&supervision, GUEST_CGROUP_STAGE);

@@ -179,7 +179,9 @@ static int parse_stdin(struct pe_json_reader *json, struct pe_job_spec *job, str
     return 0;
 }
 
-static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+/* A whole number of `unit`, from `least` to `most`. */
+static int parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
+                       uint32_t most, uint32_t *value, struct pe_error *err)
 {
     bool is_number = !is_other(json, "-0123456789");
     struct pe_cursor number = pe_json_parse_raw(json);
@@ -188,11 +190,27 @@ static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, s
         return 0;
     if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
         memchr(number.at, 'E', number.left))
-        return invalid(err, "timeout_ms", "must be a whole number of milliseconds");
-    job->timeout_ms = (uint32_t)pe_json_parse_number(&digits, PE_TIMEOUT_MS_MAX);
-    if (digits.fault || job->timeout_ms < 1)
-        return pe_fail(err, PE_ERR_INVALID, "field 'timeout_ms' must be from 1 to %u", PE_TIMEOUT_MS_MAX);
+        return pe_fail(err, PE_ERR_INVALID, "field '%s' must be a whole number of %s", field, unit);
+    *value = (uint32_t)pe_json_parse_number(&digits, most);
+    if (digits.fault || *value < least)
+        return pe_fail(err, PE_ERR_INVALID, "field '%s' must be from %u to %u", field, least, most);
     return 0;
+}
+
+static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    return parse_whole(json, "timeout_ms", "milliseconds", 1, PE_TIMEOUT_MS_MAX, &job->timeout_ms, err);
+}
+
+static int parse_process_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    return parse_whole(json, "process_limit", "processes", 1, PE_PIDS_MAX, &job->process_limit, err);
+}
+
+static int parse_stack_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    return parse_whole(json, "stack_limit_kib", "KiB", PE_STACK_KIB_MIN, PE_STACK_KIB_MAX,
+                       &job->stack_limit_kib, err);
 }
 
 /* Returns why a glob can match no output file, or NULL. Piston's "." selects none on purpose. */
@@ -292,6 +310,8 @@ static const struct field {
     {"env", parse_env},
     {"stdin", parse_stdin},
     {"timeout_ms", parse_timeout},
+    {"process_limit", parse_process_limit},
+    {"stack_limit_kib", parse_stack_limit},
     {"outputs", parse_outputs},
     {"cache", parse_cache},
     {"combined", parse_combined},
@@ -406,6 +426,11 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
     int failed = !json;
     if (!failed && job->cmd)
         failed |= json_object_set_new(json, "cmd", strings_to_json(job->cmd, job->cmd_count));
+    if (!failed && job->process_limit)
+        failed |= json_object_set_new(json, "process_limit", json_integer((json_int_t)job->process_limit));
+    if (!failed && job->stack_limit_kib)
+        failed |=
+            json_object_set_new(json, "stack_limit_kib", json_integer((json_int_t)job->stack_limit_kib));
     if (!failed && job->combined)
         failed |= json_object_set_new(json, "combined", json_true());
     if (!failed && job->stop_at_output_limit)

@@ -17,9 +17,11 @@ struct pe_job_spec {
     size_t cmd_count; /* at least 1 if cmd is set */
     char **env;       /* "KEY=value" each */
     size_t env_count;
-    char *stdin_name;    /* the uploaded file that is standard input; NULL: /dev/null */
-    uint32_t timeout_ms; /* 1..PE_TIMEOUT_MS_MAX */
-    char **outputs;      /* globs (codec/glob.h) below /output; none: everything */
+    char *stdin_name;         /* the uploaded file that is standard input; NULL: /dev/null */
+    uint32_t timeout_ms;      /* 1..PE_TIMEOUT_MS_MAX */
+    uint32_t process_limit;   /* processes and threads, 1..PE_PIDS_MAX; 0: PE_PIDS_MAX */
+    uint32_t stack_limit_kib; /* RLIMIT_STACK, PE_STACK_KIB_MIN..PE_STACK_KIB_MAX; 0: that of the kernel */
+    char **outputs;           /* globs (codec/glob.h) below /output; none: everything */
     size_t output_count;
     bool cache;                /* the result may come from the cache */
     bool combined;             /* the result has stdout and stderr in one part as well */

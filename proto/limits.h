@@ -29,6 +29,8 @@
 #define PE_GUEST_MEMORY_MIB 1024u
 #define PE_GUEST_CPUS 1u
 #define PE_PIDS_MAX 512u
+#define PE_STACK_KIB_MIN 64u /* less is not enough to start programs */
+#define PE_STACK_KIB_MAX (PE_GUEST_MEMORY_MIB * 1024u)
 #define PE_SCRATCH_BYTES_MAX (512u * PE_MIB)
 
 /* What a result may contain. */

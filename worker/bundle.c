@@ -206,6 +206,16 @@ int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, 
 
 /* ---- the job ---- */
 
+/* The keys of optional limits. */
+static int append_limits(const struct pe_job_spec *job, struct pe_buf *out, struct pe_error *err)
+{
+    if (job->process_limit && pe_flat_append_u64(out, "process_limit", job->process_limit, err) < 0)
+        return -1;
+    return job->stack_limit_kib
+               ? pe_flat_append_u64(out, "stack_bytes", (uint64_t)job->stack_limit_kib * 1024, err)
+               : 0;
+}
+
 int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out, struct pe_error *err)
 {
     char entropy[65];
@@ -214,7 +224,8 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
         const char *key;
         uint64_t value;
     } numbers[] = {
-        {"version", 2},
+        /* An older guest would ignore the limits, so only these jobs need a newer one. */
+        {"version", job->process_limit || job->stack_limit_kib ? 3 : 2},
         {"timeout_ms", job->timeout_ms},
         {"stdout_limit", PE_STDOUT_BYTES_MAX},
         {"stderr_limit", PE_STDERR_BYTES_MAX},
@@ -228,7 +239,8 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
     if (pe_flat_append(out, "entropy", entropy, err) < 0 ||
         (flag && pe_flat_append_u64(out, flag, 1, err) < 0) ||
         (job->combined && pe_flat_append_u64(out, "combined", 1, err) < 0) ||
-        (job->stop_at_output_limit && pe_flat_append_u64(out, "stop_at_output_limit", 1, err) < 0))
+        (job->stop_at_output_limit && pe_flat_append_u64(out, "stop_at_output_limit", 1, err) < 0) ||
+        append_limits(job, out, err) < 0)
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_append(out, "output", job->outputs[i], err) < 0)

@@ -200,6 +200,39 @@ def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
         ), job.stderr
 
 
+FORK_AND_RECURSE = """
+import os, resource, sys, time
+print(resource.getrlimit(resource.RLIMIT_STACK))
+children = 0
+try:
+    while children < 20:
+        if os.fork() == 0:
+            time.sleep(1000)
+        children += 1
+except BlockingIOError:
+    pass
+print(children)
+try:
+    resource.setrlimit(resource.RLIMIT_STACK, (1 << 29, 1 << 29))
+    print("raised")
+except ValueError:
+    print("refused")
+"""
+
+
+def test_a_job_limits_its_own_processes_and_stack(service):
+    script = ["python3", "-c", FORK_AND_RECURSE]
+    limited = service.run(script, image="python:3", process_limit=5, stack_limit_kib=1024)
+    assert limited.stdout.decode().splitlines() == ["(1048576, 1048576)", "4", "refused"], limited
+    alone = service.run("echo alone; true & wait", process_limit=1)
+    assert alone.stdout == b"alone\n" and b"fork" in alone.stderr
+    usual = service.run(script, image="python:3")
+    assert usual.stdout.decode().splitlines() == ["(8388608, -1)", "20", "raised"], usual
+    deep = "#include <stdio.h>\nint main(void) { volatile char a[100 << 20]; a[0] = 1; return puts(\"deep\") < 0; }"
+    job = service.run(image="gcc:14", files=[("d.c", deep)], stack_limit_kib=200 << 10)
+    assert job.stdout == b"deep\n", job
+
+
 # A 32-bit system call of a 64-bit program: getpid(2), clock_settime64(2) and unshare(2) by their numbers.
 CALLS_32_BIT = """
 #include <stdio.h>

@@ -22,7 +22,8 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     pe_autojobspec struct pe_job_spec again;
     const char *json =
         "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
-        "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"outputs\":[\"*.o\"],\"cache\":false,"
+        "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"process_limit\":7,\"stack_limit_kib\":64,\"outputs\":[\"*"
+        ".o\"],\"cache\":false,"
         "\"combined\":true,\"on_output_limit\":\"stop\",\"isolation\":[\"kernel\",\"hardware\"]}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
     pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
@@ -33,6 +34,8 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_string_equal(again.env[0], "A=b=c");
     assert_string_equal(again.stdin_name, "in.txt");
     assert_int_equal(again.timeout_ms, 2500);
+    assert_int_equal(again.process_limit, 7);
+    assert_int_equal(again.stack_limit_kib, 64);
     assert_string_equal(again.outputs[0], "*.o");
     assert_false(again.cache);
     assert_true(again.combined);
@@ -101,6 +104,11 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"timeout_ms\":0}", PE_ERR_INVALID, "'timeout_ms' must be from 1");
     refused("{\"image\":\"a\",\"timeout_ms\":1.5}", PE_ERR_INVALID, "'timeout_ms' must be a whole");
     refused("{\"image\":\"a\",\"timeout_ms\":60001}", PE_ERR_INVALID, "60000");
+    refused("{\"image\":\"a\",\"process_limit\":0}", PE_ERR_INVALID, "'process_limit' must be from 1 to 512");
+    refused("{\"image\":\"a\",\"process_limit\":513}", PE_ERR_INVALID, "from 1 to 512");
+    refused("{\"image\":\"a\",\"process_limit\":\"7\"}", PE_ERR_INVALID, "whole number of processes");
+    refused("{\"image\":\"a\",\"stack_limit_kib\":63}", PE_ERR_INVALID, "from 64 to 1048576");
+    refused("{\"image\":\"a\",\"stack_limit_kib\":1048577}", PE_ERR_INVALID, "from 64 to 1048576");
     refused("{\"image\":\"a\",\"stdin\":\"../x\"}", PE_ERR_INVALID, "'stdin'");
     refused("{\"image\":\"a\",\"cache\":1}", PE_ERR_INVALID, "'cache'");
     refused("{\"image\":\"a\",\"on_output_limit\":\"end\"}", PE_ERR_INVALID,
