@@ -236,6 +236,7 @@ test_root_files_SRC := guest-init/root_files.c
 test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
+test_slot_helper_SRC := worker/slot_helper.c worker/slot_helper_process.c worker/memfile.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c

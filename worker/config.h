@@ -35,8 +35,12 @@ struct worker_config {
     struct metrics *metrics;  /* shared by all processes of the worker */
     uint32_t slot;            /* in the process of a slot: its number, from 0 */
     const char *cpu_file;     /* for cpu_seat_take */
-    int users_lock;           /* from vmm_users_lock, kept open; -1: the users of VMMs are not locked */
+    int users_lock;           /* from vmm_users_lock, kept open; -1: the worker is not root */
+    uid_t users;              /* the first of the users that are locked */
     bool own_users;           /* each slot's VMMs run as a user of their own: vm.uid plus `slot` */
+    uid_t slot_uid;           /* in the process of a slot: its user, if the worker is root */
+    struct slot_helper
+        *helper; /* in the process of a slot: it starts VMs (worker/slot_helper.h); else NULL */
     struct vm_host vm;
 };
 

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "worker/bundle.h"
 #include "worker/input.h"
+#include "worker/slot_helper.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -32,6 +33,20 @@
 #define REST_CPU_US 1500u
 #define REST_MOST_MS 3000u
 
+uint32_t machine_memory_mib(const struct worker_config *config)
+{
+    return config->memory_mib + GUEST_RESERVE_MIB;
+}
+
+/* Start the VM itself: in a slot its helper does that. */
+static int start_vm(const struct worker_config *config, const struct vm_spec *spec,
+                    const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
+{
+    if (config->helper)
+        return slot_helper_start_vm(config->helper, spec, snapshot, vm, err);
+    return snapshot ? vm_clone(&config->vm, spec, snapshot, vm, err) : vm_boot(&config->vm, spec, vm, err);
+}
+
 static int open_devices(const struct worker_config *config, const struct pe_image *image,
                         struct machine *machine, struct vm_spec *spec, struct pe_error *err)
 {
@@ -46,7 +61,7 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
          memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0) ||
         memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
         return -1;
-    spec->memory_mib = config->memory_mib + GUEST_RESERVE_MIB;
+    spec->memory_mib = machine_memory_mib(config);
     spec->cpus = PE_GUEST_CPUS;
     spec->guest_options = "";
     spec->pmem[VM_PMEM_ROOTFS].bytes = (uint64_t)status.st_size;
@@ -87,9 +102,10 @@ static int write_preparation(const struct worker_config *config, const struct pe
     return input_finish(&input, &texts, err);
 }
 
-static void begin(struct machine *machine, const struct pe_image *image)
+static void begin(const struct worker_config *config, struct machine *machine, const struct pe_image *image)
 {
     *machine = MACHINE_NONE;
+    machine->helper = config->helper;
     machine->started_us = pe_now_us();
     snprintf(machine->image, sizeof machine->image, "%s", image->identity);
 }
@@ -102,7 +118,7 @@ static int boot(const struct worker_config *config, const struct pe_image *image
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = savable};
     int failed = open_devices(config, image, machine, &spec, err) < 0 ||
                  write_preparation(config, image, preparation, machine, err) < 0 ||
-                 vm_boot(&config->vm, &spec, &machine->vm, err) < 0;
+                 start_vm(config, &spec, NULL, &machine->vm, err) < 0;
     pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
     if (!failed)
         return 0;
@@ -114,7 +130,7 @@ int machine_boot(const struct worker_config *config, const struct pe_image *imag
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err)
 {
-    begin(machine, image);
+    begin(config, machine, image);
     return boot(config, image, preparation, savable, machine, err);
 }
 
@@ -124,7 +140,7 @@ int machine_boot_again(const struct worker_config *config, const struct pe_image
     struct memfile input = machine->input;
     machine->input = MEMFILE_NONE;
     machine_discard(machine);
-    begin(machine, image);
+    begin(config, machine, image);
     machine->input = input;
     return boot(config, image, MACHINE_BARE, false, machine, err);
 }
@@ -133,9 +149,9 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
                   const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err)
 {
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = true};
-    begin(machine, image);
+    begin(config, machine, image);
     int failed = open_devices(config, image, machine, &spec, err) < 0 ||
-                 vm_clone(&config->vm, &spec, snapshot, &machine->vm, err) < 0 ||
+                 start_vm(config, &spec, snapshot, &machine->vm, err) < 0 ||
                  pe_write_all(machine->vm.serial_fd, "wake\n", 5, "the VM's serial port", err) < 0;
     machine->clone = true;
     pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
@@ -192,7 +208,10 @@ int machine_save(const struct worker_config *config, struct machine *machine, st
 
 void machine_kill(struct machine *machine)
 {
-    vm_kill(&machine->vm);
+    if (machine->helper)
+        slot_helper_kill_vm(machine->helper, &machine->vm);
+    else
+        vm_kill(&machine->vm);
     machine->ready = false;
 }
 

@@ -16,6 +16,7 @@
 
 struct machine {
     struct vm vm;                            /* owned */
+    struct slot_helper *helper;              /* that started it, borrowed; NULL: this process did */
     struct memfile input, output;            /* owned */
     char image[PE_IMAGE_IDENTITY_SIZE];      /* identity of its image; "": there is no VM */
     bool ready;                              /* the guest has said `ready` */
@@ -37,6 +38,9 @@ enum machine_preparation {
     MACHINE_CONTAINER, /* it creates the container */
     MACHINE_WARM,      /* it runs the image's warm-up command, then creates the container */
 };
+
+/* The RAM of every VM of this worker. */
+uint32_t machine_memory_mib(const struct worker_config *config);
 
 /* Boot a VM with the image's rootfs and new input and output devices. `savable` means that
  * machine_save shall be possible. Returns without waiting for the guest. On failure `*machine` is

@@ -224,28 +224,31 @@ static int read_token(struct settings *settings, struct worker_config *config, s
 #define HOST_FOLDER "/run/program-explorer"
 #define USERS_FOLDER HOST_FOLDER "/vmm-users"
 
-/* Only a worker that runs as root can give its VMMs other users. The lock is held until the worker and
- * all of its processes have ended. */
+/* Only a worker that runs as root can give its slots and VMMs other users. The lock is held until the worker
+ * and all of its processes have ended. */
 static int lock_users(struct worker_config *config, struct pe_error *err)
 {
     if (geteuid() != 0)
         return 0;
-    config->users_lock = vmm_users_lock(USERS_FOLDER, &config->vm.uid, err);
+    config->users_lock = vmm_users_lock(USERS_FOLDER, &config->users, err);
     if (config->users_lock < 0)
         return -1;
-    config->vm.gid = config->vm.uid;
+    config->vm.uid = config->vm.gid = (gid_t)config->users;
     config->own_users = true;
     return 0;
 }
 
 static int find_user(const char *name, struct worker_config *config, struct pe_error *err)
 {
+    if (lock_users(config, err) < 0)
+        return -1;
     if (!name)
-        return lock_users(config, err);
+        return 0;
     const struct passwd *user = getpwnam(name);
     if (!user)
         return pe_fail(err, PE_ERR_NOT_FOUND,
                        "the user '%s' for VMMs does not exist; choose another one with --vmm-user", name);
+    config->own_users = false;
     config->vm.uid = user->pw_uid;
     config->vm.gid = user->pw_gid;
     return 0;

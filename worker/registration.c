@@ -119,7 +119,7 @@ int registration_main(const struct worker_config *config)
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch_store(config, watch);
     for (;;) {
-        struct ws_client *balancer = ws_client_open(config->server, PE_CONTROL_PATH, config->token, &err);
+        struct ws_client *balancer = ws_client_open(config->server, -1, PE_CONTROL_PATH, config->token, &err);
         if (!balancer || serve(config, balancer, watch, &err) < 0)
             pe_log(PE_LOG_WARN, "%s", err.message);
         unsigned retry_ms = ws_client_retry_ms(balancer);

@@ -10,12 +10,15 @@
 #include "store/store.h"
 #include "worker/job_run.h"
 #include "worker/machine.h"
+#include "worker/slot_helper.h"
+#include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
 #include "worker/template_client.h"
 #include "worker/ws_client.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define RETRY_MS 2000u
 
@@ -208,6 +211,8 @@ static int serve(struct slot *slot, struct pe_error *err)
     for (;;) {
         enum ws_client_event event;
         ensure_machine(slot);
+        if (slot->config->helper->lost)
+            return pe_fail(err, PE_ERR_LOST, "the helper of this slot has ended; both start again");
         bool requested = slot->start_permit.requested;
         int fd = requested ? slot->start_permit.fd : slot->machine.vm.serial_fd;
         if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
@@ -224,28 +229,52 @@ static int serve(struct slot *slot, struct pe_error *err)
     }
 }
 
-int slot_main(const struct worker_config *config)
+/* Connect to the balancer. A slot may not open the path of a UNIX socket. */
+static struct ws_client *connect_balancer(const struct worker_config *config, struct pe_error *err)
 {
-    struct slot slot = {.config = config,
+    bool is_unix = ws_client_is_unix(config->server);
+    int connected = is_unix ? slot_helper_connect_balancer(config->helper, err) : -1;
+    if (is_unix && connected < 0)
+        return NULL;
+    return ws_client_open(config->server, connected, PE_SLOT_PATH, config->token, err);
+}
+
+/* Connect and serve until a stop is requested, or the helper is lost. */
+static void serve_balancer(struct slot *slot)
+{
+    struct pe_error err;
+    while (!stop_requested && !slot->config->helper->lost) {
+        ensure_machine(slot);
+        slot->balancer = connect_balancer(slot->config, &err);
+        int stopped = slot->balancer ? serve(slot, &err) : -1;
+        unsigned retry_ms = ws_client_retry_ms(slot->balancer);
+        ws_client_close(slot->balancer);
+        slot->balancer = NULL;
+        if (stopped > 0)
+            break;
+        pe_log(PE_LOG_WARN, "%s", err.message);
+        if (!slot->config->helper->lost)
+            stop_signal_sleep(retry_ms);
+    }
+}
+
+int slot_main(const struct worker_config *worker)
+{
+    struct worker_config config = *worker;
+    struct slot_helper helper;
+    struct slot slot = {.config = &config,
                         .machine = MACHINE_NONE,
                         .start_permit = TEMPLATE_CLIENT_NONE,
                         .run_permit = TEMPLATE_CLIENT_NONE};
     struct pe_error err;
-    int stopped = 0;
-    vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
-    while (!stopped && !stop_requested) {
-        ensure_machine(&slot);
-        slot.balancer = ws_client_open(config->server, PE_SLOT_PATH, config->token, &err);
-        stopped = slot.balancer ? serve(&slot, &err) : -1;
-        unsigned retry_ms = ws_client_retry_ms(slot.balancer);
-        ws_client_close(slot.balancer);
-        slot.balancer = NULL;
-        if (stopped > 0)
-            break;
-        stopped = 0;
-        pe_log(PE_LOG_WARN, "%s", err.message);
-        stop_signal_sleep(retry_ms);
+    prctl(PR_SET_NAME, "pe-slot");
+    if (slot_helper_start(&config, &helper, &err) < 0 || slot_rights_drop(&config, &helper.fd, &err) < 0) {
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+        return 1;
     }
+    config.helper = &helper;
+    config.vm.jail = NULL; /* its descriptors are closed */
+    serve_balancer(&slot);
     machine_discard(&slot.machine);
     template_client_close(&slot.start_permit);
     template_client_close(&slot.run_permit);

@@ -12,6 +12,7 @@
 #include "worker/slot.h"
 #include "worker/stop_signal.h"
 #include "worker/template_server.h"
+#include "worker/vmm_users.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -54,6 +55,7 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
 {
     struct worker_config config = *supervisor->config;
     config.slot = child->number;
+    config.slot_uid = config.users + VMM_USERS / 2 + child->number;
     if (config.own_users)
         config.vm.uid = config.vm.gid = config.vm.uid + child->number;
     if (child->run == slot_main)

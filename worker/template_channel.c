@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd_message.h"
+#include "worker/slot_helper.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@ int template_channel_listen(const struct worker_config *config, struct pe_error 
 int template_channel_connect(const struct worker_config *config, struct pe_error *err)
 {
     struct sockaddr_un address;
+    if (config->helper)
+        return slot_helper_connect_templates(config->helper, err);
     pe_autoclose int fd = open_socket(err);
     if (fd < 0 || make_address(config, &address, err) < 0)
         return -1;

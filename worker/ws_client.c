@@ -113,15 +113,39 @@ static void on_message(wslay_event_context_ptr frames, const struct wslay_event_
 
 /* ---- connecting ---- */
 
-static int connect_socket(struct ws_client *client, const char *server, struct pe_error *err)
+bool ws_client_is_unix(const char *server)
 {
-    bool is_unix = !strncmp(server, "unix:", 5);
+    return !strncmp(server, "unix:", 5);
+}
+
+/* libcurl calls these instead of socket(2) and connect(2), and closes the socket. */
+static curl_socket_t take_socket(void *socket, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose, (void)address;
+    curl_socket_t taken = *(int *)socket;
+    *(int *)socket = -1;
+    return taken;
+}
+
+static int say_connected(void *unused, curl_socket_t socket, curlsocktype purpose)
+{
+    (void)unused, (void)socket, (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+static int connect_socket(struct ws_client *client, const char *server, int *connected, struct pe_error *err)
+{
     client->curl = curl_easy_init();
     if (!client->curl)
         return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
-    curl_easy_setopt(client->curl, CURLOPT_URL, is_unix ? "http://localhost/" : server);
-    if (is_unix)
+    curl_easy_setopt(client->curl, CURLOPT_URL, ws_client_is_unix(server) ? "http://localhost/" : server);
+    if (ws_client_is_unix(server))
         curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, server + 5);
+    if (*connected >= 0) {
+        curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, take_socket);
+        curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETDATA, connected);
+        curl_easy_setopt(client->curl, CURLOPT_SOCKOPTFUNCTION, say_connected);
+    }
     curl_easy_setopt(client->curl, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
@@ -235,9 +259,10 @@ static int upgrade(struct ws_client *client, const char *path, const char *token
     return check_response(head, key, err);
 }
 
-struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
+struct ws_client *ws_client_open(const char *server, int connected, const char *path, const char *token,
                                  struct pe_error *err)
 {
+    pe_autoclose int socket = connected;
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
                                                            .send_callback = on_send,
                                                            .genmask_callback = on_mask,
@@ -248,7 +273,7 @@ struct ws_client *ws_client_open(const char *server, const char *path, const cha
         return NULL;
     }
     client->last = &client->first;
-    if (connect_socket(client, server, err) < 0 || upgrade(client, path, token, err) < 0) {
+    if (connect_socket(client, server, &socket, err) < 0 || upgrade(client, path, token, err) < 0) {
         ws_client_close(client);
         return NULL;
     }

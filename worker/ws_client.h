@@ -21,6 +21,9 @@ struct ws_message {
     uint8_t bytes[]; /* a text has no NUL at its end */
 };
 
+/* Whether a server is a UNIX socket. */
+bool ws_client_is_unix(const char *server);
+
 enum ws_client_event {
     WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
     WS_CLIENT_FD,       /* the other descriptor is readable, or has ended */
@@ -28,11 +31,12 @@ enum ws_client_event {
     WS_CLIENT_STOP,     /* a stop was requested (worker/stop_signal.h) */
 };
 
-/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`.
- * `token` is the bearer token, or NULL. The caller closes the connection. Returns NULL with
- * PE_ERR_LOST if nobody answers or the upgrade is refused, with PE_ERR_INVALID if the token is
- * refused, and with PE_ERR_MALFORMED if the response is not HTTP. */
-struct ws_client *ws_client_open(const char *server, const char *path, const char *token,
+/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`. `connected` is
+ * a socket that is connected to a "unix:" server already, and that this function takes over, or -1. `token`
+ * is the bearer token, or NULL. The caller closes the connection. Returns NULL with PE_ERR_LOST if nobody
+ * answers or the upgrade is refused, with PE_ERR_INVALID if the token is refused, and with PE_ERR_MALFORMED
+ * if the response is not HTTP. */
+struct ws_client *ws_client_open(const char *server, int connected, const char *path, const char *token,
                                  struct pe_error *err);
 
 /* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the

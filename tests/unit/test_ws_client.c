@@ -81,7 +81,7 @@ static void closed_with(unsigned code, const char *reason, struct pe_error *err,
     if (child == 0)
         balance(listener, code, reason);
     enum ws_client_event event;
-    struct ws_client *client = ws_client_open(server, PE_SLOT_PATH, NULL, err);
+    struct ws_client *client = ws_client_open(server, -1, PE_SLOT_PATH, NULL, err);
     if (!client)
         fail_msg("%s", err->message);
     assert_int_equal(ws_client_wait(client, -1, 0, false, &event, err), -1);

@@ -138,3 +138,21 @@ int landlock_confine(const struct landlock_grants *grants)
         return -1;
     return (int)syscall(SYS_landlock_restrict_self, fd, 0);
 }
+
+int landlock_confine_reader(const char *const *folders, size_t count, int folder)
+{
+    int version = landlock_version();
+    if (version < LANDLOCK_FILES)
+        return 0;
+    struct attributes attributes = denied(version);
+    attributes.handled_access_net &= ~ACCESS_NET_CONNECT_TCP;
+    pe_autoclose int fd = make_ruleset(&attributes);
+    const struct ruleset ruleset = {.fd = fd, .handled = attributes.handled_access_fs};
+    const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    if (fd < 0 || (folder >= 0 && allow(&ruleset, folder, reading) < 0))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (allow_path(&ruleset, folders[i], reading) < 0)
+            return -1;
+    return (int)syscall(SYS_landlock_restrict_self, fd, 0);
+}

@@ -7,6 +7,7 @@
 #include "worker/vmm/jail_files.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The version of Landlock that the kernel has, 0 if it has none. Each newer one can deny more. */
 int landlock_version(void);
@@ -32,5 +33,10 @@ struct landlock_grants {
  * no_new_privs must be set before. Uses system calls only, so it may be called between fork and exec.
  * Returns 0, also if the kernel has no Landlock, or -1 with errno if the kernel refuses. */
 int landlock_confine(const struct landlock_grants *grants);
+
+/* From now on this process and its children can read only what is in these folders, and write to no file.
+ * Those that do not exist are ignored, as is a `folder` of -1. They can connect to other hosts, but not
+ * listen for TCP. The rest is as for landlock_confine. */
+int landlock_confine_reader(const char *const *folders, size_t count, int folder);
 
 #endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The requests that a slot's helper answers, and those of a slot that was taken over, which it refuses. The
+ * VM is a stand-in: its serial port and log are files, and a boot writes the size of its RAM to the log. */
+#include "base/cleanup.h"
+#include "base/fd_message.h"
+#include "proto/limits.h"
+#include "tests/unit/check.h"
+#include "worker/machine.h"
+#include "worker/memfile.h"
+#include "worker/slot_helper.h"
+#include "worker/slot_request.h"
+#include "worker/template_channel.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MEMORY_MIB 3u
+
+/* ---- stand-ins for the parts that start VMs, which run in the helper ---- */
+
+static int start(const struct vm_spec *spec, struct vm *vm)
+{
+    *vm = VM_NONE;
+    vm->pid = 1000;
+    vm->serial_fd = memfd_create("serial", MFD_CLOEXEC);
+    vm->log_fd = memfd_create("log", MFD_CLOEXEC);
+    dprintf(vm->log_fd, "%u MiB", spec->memory_mib);
+    return 0;
+}
+
+int vm_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm, struct pe_error *err)
+{
+    (void)host, (void)err;
+    return start(spec, vm);
+}
+
+int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
+             struct vm *vm, struct pe_error *err)
+{
+    (void)host, (void)snapshot, (void)err;
+    return start(spec, vm);
+}
+
+void vm_kill(struct vm *vm)
+{
+    pe_cleanup_close(&vm->serial_fd);
+    pe_cleanup_close(&vm->log_fd);
+    *vm = VM_NONE;
+}
+
+void vm_sweep(const struct vm_host *host)
+{
+    (void)host;
+}
+
+uint32_t machine_memory_mib(const struct worker_config *config)
+{
+    (void)config;
+    return MEMORY_MIB;
+}
+
+int template_channel_connect(const struct worker_config *config, struct pe_error *err)
+{
+    (void)config;
+    return pe_fail(err, PE_ERR_LOST, "nobody listens");
+}
+
+/* ---- tests ---- */
+
+static const struct worker_config config = {.server = "http://127.0.0.1:1", .snapshots = true};
+
+/* The descriptors of a correct request. */
+struct devices {
+    struct slot_helper helper;
+    struct memfile input, output;
+    int rootfs, memory, state;
+};
+
+static int sealed(size_t size)
+{
+    int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK), 0);
+    return fd;
+}
+
+static int set_up(void **state)
+{
+    static struct devices devices;
+    struct pe_error err;
+    char path[] = "/tmp/pe-test-helper-XXXXXX";
+    int file = mkstemp(path);
+    assert_int_equal(ftruncate(file, PE_PMEM_ALIGN), 0);
+    close(file);
+    devices.rootfs = open(path, O_RDONLY | O_CLOEXEC);
+    unlink(path);
+    assert_int_equal(memfile_create("input", PE_INPUT_DEVICE_BYTES, &devices.input, &err), 0);
+    assert_int_equal(memfile_create("output", PE_OUTPUT_DEVICE_BYTES, &devices.output, &err), 0);
+    devices.memory = sealed((size_t)MEMORY_MIB << 20);
+    devices.state = sealed(10);
+    assert_int_equal(slot_helper_start(&config, &devices.helper, &err), 0);
+    *state = &devices;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct devices *devices = *state;
+    memfile_close(&devices->input);
+    memfile_close(&devices->output);
+    close(devices->rootfs);
+    close(devices->memory);
+    close(devices->state);
+    close(devices->helper.fd);
+    return 0;
+}
+
+static struct vm_spec spec_of(const struct devices *devices)
+{
+    struct vm_spec spec = {.savable = false};
+    spec.pmem[VM_PMEM_ROOTFS].fd = devices->rootfs;
+    spec.pmem[VM_PMEM_INPUT].fd = devices->input.fd;
+    spec.pmem[VM_PMEM_OUTPUT].fd = devices->output.fd;
+    return spec;
+}
+
+static void a_vm_is_started_and_killed(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    struct vm vm;
+    char log[16] = "";
+    const struct vm_spec spec = spec_of(devices);
+    const struct vm_snapshot snapshot = {devices->memory, devices->state};
+    const struct vm_snapshot *const kinds[] = {NULL, &snapshot};
+    for (size_t i = 0; i < 2; i++) {
+        if (slot_helper_start_vm(&devices->helper, &spec, kinds[i], &vm, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(pread(vm.log_fd, log, sizeof log - 1, 0), 5);
+        assert_string_equal(log, "3 MiB");
+        assert_true(vm.serial_fd >= 0);
+        slot_helper_kill_vm(&devices->helper, &vm);
+        assert_int_equal(vm.pid, -1);
+    }
+}
+
+static void a_slot_has_one_vm(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    struct vm vm, second;
+    const struct vm_spec spec = spec_of(devices);
+    assert_int_equal(slot_helper_start_vm(&devices->helper, &spec, NULL, &vm, &err), 0);
+    assert_int_equal(slot_helper_start_vm(&devices->helper, &spec, NULL, &second, &err), -1);
+    assert_int_equal(err.kind, PE_ERR_INVALID);
+    slot_helper_kill_vm(&devices->helper, &vm);
+}
+
+/* A VM of devices that are not what they must be is refused, and the helper goes on. */
+static void is_refused(struct devices *devices, int role, int fd)
+{
+    struct pe_error err = {.kind = PE_ERR_INTERNAL};
+    struct vm vm;
+    struct vm_spec spec = spec_of(devices);
+    struct vm_snapshot snapshot = {devices->memory, devices->state};
+    if (role < VM_PMEM_COUNT)
+        spec.pmem[role].fd = fd;
+    else
+        *(role == SLOT_FD_MEMORY ? &snapshot.memory_fd : &snapshot.state_fd) = fd;
+    assert_int_equal(slot_helper_start_vm(&devices->helper, &spec, &snapshot, &vm, &err), -1);
+    assert_int_equal(err.kind, PE_ERR_INVALID);
+    assert_false(devices->helper.lost);
+    close(fd);
+}
+
+static void wrong_descriptors_are_refused(void **state)
+{
+    struct devices *devices = *state;
+    int plain = memfd_create("plain", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(plain, (off_t)MEMORY_MIB << 20), 0);
+    is_refused(devices, VM_PMEM_ROOTFS, open("/dev/zero", O_RDONLY | O_CLOEXEC));
+    is_refused(devices, VM_PMEM_ROOTFS, open("/", O_RDONLY | O_CLOEXEC));
+    is_refused(devices, VM_PMEM_ROOTFS, dup(devices->output.fd)); /* open for writing */
+    is_refused(devices, VM_PMEM_INPUT, dup(devices->output.fd));
+    is_refused(devices, VM_PMEM_OUTPUT, dup(devices->rootfs));
+    is_refused(devices, SLOT_FD_STATE, dup(plain));
+    is_refused(devices, SLOT_FD_MEMORY, plain); /* a VMM could change it for all */
+    is_refused(devices, SLOT_FD_MEMORY, sealed(4096));
+}
+
+static void connections_are_those_of_the_configuration(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    assert_int_equal(slot_helper_connect_balancer(&devices->helper, &err), -1);
+    assert_int_equal(err.kind, PE_ERR_INVALID);
+    assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
+    assert_string_equal(err.message, "nobody listens");
+}
+
+static void an_unknown_request_ends_the_helper(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    struct vm vm;
+    const struct vm_spec spec = spec_of(devices);
+    const struct slot_request request = {.kind = 99};
+    assert_true(pe_fd_message_send(devices->helper.fd, &request, sizeof request, NULL, 0) > 0);
+    assert_int_equal(slot_helper_start_vm(&devices->helper, &spec, NULL, &vm, &err), -1);
+    assert_int_equal(err.kind, PE_ERR_LOST);
+    assert_true(devices->helper.lost);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_vm_is_started_and_killed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_has_one_vm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unknown_request_ends_the_helper, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

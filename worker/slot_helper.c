@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slot's end of its helper: requests and replies. What the helper does is in
+ * worker/slot_helper_process.c. */
+#include "worker/slot_helper.h"
+
+#include "base/cleanup.h"
+#include "base/fd_message.h"
+#include "worker/slot_request.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int lost(struct slot_helper *helper, struct pe_error *err)
+{
+    helper->lost = true;
+    return pe_fail(err, PE_ERR_LOST, "the helper process of this slot has ended");
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+/* Send a request with `count` descriptors, and wait for the reply, which has to have `expected` descriptors
+ * unless it is an error. */
+static int ask(struct slot_helper *helper, enum slot_request_kind kind, const int *fds, size_t count,
+               struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
+{
+    const struct slot_request request = {.kind = kind};
+    size_t received = 0;
+    ssize_t n = -1;
+    if (helper->lost ||
+        pe_fd_message_send(helper->fd, &request, sizeof request, fds, count) != (ssize_t)sizeof request)
+        return lost(helper, err);
+    do
+        n = pe_fd_message_receive(helper->fd, reply, sizeof *reply, got, expected, &received);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)sizeof *reply && reply->failed) {
+        close_all(got, received);
+        *err = reply->error;
+        return -1;
+    }
+    if (n == (ssize_t)sizeof *reply && received == expected)
+        return 0;
+    close_all(got, received);
+    return lost(helper, err);
+}
+
+int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
+                         const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
+{
+    const int fds[SLOT_FDS_CLONE] = {[SLOT_FD_ROOTFS] = spec->pmem[VM_PMEM_ROOTFS].fd,
+                                     [SLOT_FD_INPUT] = spec->pmem[VM_PMEM_INPUT].fd,
+                                     [SLOT_FD_OUTPUT] = spec->pmem[VM_PMEM_OUTPUT].fd,
+                                     [SLOT_FD_MEMORY] = snapshot ? snapshot->memory_fd : -1,
+                                     [SLOT_FD_STATE] = snapshot ? snapshot->state_fd : -1};
+    struct slot_reply reply;
+    int got[SLOT_REPLY_VM_FDS];
+    *vm = VM_NONE;
+    if (ask(helper, snapshot ? SLOT_REQUEST_CLONE : SLOT_REQUEST_BOOT, fds,
+            snapshot ? SLOT_FDS_CLONE : SLOT_FDS_BOOT, &reply, got, SLOT_REPLY_VM_FDS, err) < 0)
+        return -1;
+    vm->pid = reply.pid;
+    vm->serial_fd = got[SLOT_REPLY_SERIAL];
+    vm->log_fd = got[SLOT_REPLY_LOG];
+    vm->spawn_us = reply.spawn_us;
+    vm->restore_us = reply.restore_us;
+    return 0;
+}
+
+void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm)
+{
+    struct slot_reply reply;
+    struct pe_error ignored;
+    /* If the helper has ended, the kernel has killed its VM. */
+    int killed = vm->pid > 0 ? ask(helper, SLOT_REQUEST_KILL, NULL, 0, &reply, NULL, 0, &ignored) : 0;
+    (void)killed;
+    pe_cleanup_close(&vm->serial_fd);
+    pe_cleanup_close(&vm->log_fd);
+    *vm = VM_NONE;
+}
+
+static int connect_to(struct slot_helper *helper, enum slot_request_kind kind, struct pe_error *err)
+{
+    struct slot_reply reply;
+    int fd = -1;
+    return ask(helper, kind, NULL, 0, &reply, &fd, 1, err) < 0 ? -1 : fd;
+}
+
+int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err)
+{
+    return connect_to(helper, SLOT_REQUEST_BALANCER, err);
+}
+
+int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err)
+{
+    return connect_to(helper, SLOT_REQUEST_TEMPLATES, err);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two processes of a slot. The slot itself reads what guests and the balancer send, so it has no rights
+ * (worker/slot_rights.h). What needs the rights of the worker is done by its helper, a child that is forked
+ * before the slot gives its rights up. The helper reads nothing from guests. It takes four requests:
+ *
+ *   - start a VM: its devices and, for a clone, its snapshot are descriptors of the slot. Everything else
+ *     (program, kernel, size, jail, user) is in the helper's copy of the configuration.
+ *   - kill that VM. A helper has at most one.
+ *   - connect to the balancer, if it listens on a UNIX socket.
+ *   - connect to the template server of the worker.
+ *
+ * A slot that was taken over can therefore start and kill its own VM, in the jail of every VM, and send to
+ * the balancer what a slot can send. The helper ends with its slot, and its VM ends with the helper. */
+#ifndef PE_WORKER_SLOT_HELPER_H
+#define PE_WORKER_SLOT_HELPER_H
+
+#include "base/error.h"
+#include "worker/config.h"
+#include "worker/vmm/vmm.h"
+
+/* The slot's end. */
+struct slot_helper {
+    int fd;    /* socket to the helper */
+    bool lost; /* the helper has ended, and the slot can start no VM any more */
+};
+
+/* Fork the helper, which first removes what an earlier process of this slot left. The configuration must
+ * be complete. PE_ERR_INTERNAL if the process cannot be made. */
+int slot_helper_start(const struct worker_config *config, struct slot_helper *helper,
+                      struct pe_error *err) PE_MUST_CHECK;
+
+/* Start a VM: a clone of `snapshot`, or a boot if it is NULL. Of `spec`, only the descriptors and `savable`
+ * count. `*vm` gets the serial port and the log, and has to be killed with slot_helper_kill_vm. Errors are
+ * those of vm_boot and vm_clone; PE_ERR_LOST also if the helper has ended. */
+int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
+                         const struct vm_snapshot *snapshot, struct vm *vm,
+                         struct pe_error *err) PE_MUST_CHECK;
+
+/* As vm_kill. When this returns, nothing of the VM runs any more. */
+void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);
+
+/* Returns a connected socket, which the caller owns. PE_ERR_LOST if nobody listens there. */
+int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The helper of a slot: a process with the rights of the worker, whose only input is the requests of the
+ * slot. The slot may have been taken over, so every descriptor of a request is checked before a VMM gets it.
+ * A VMM is confined anyway: what the slot could gain by a wrong descriptor is a VM that does not work. */
+#include "worker/slot_helper.h"
+
+#include "base/cleanup.h"
+#include "base/fd_message.h"
+#include "base/log.h"
+#include "proto/limits.h"
+#include "worker/machine.h"
+#include "worker/slot_request.h"
+#include "worker/template_channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct helper {
+    const struct worker_config *config;
+    int fd; /* socket to the slot */
+    struct vm vm;
+};
+
+/* ---- checks ---- */
+
+/* A file of the image store: open for reading, and of whole blocks. */
+static int check_rootfs(int fd, uint64_t *bytes, struct pe_error *err)
+{
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDONLY || (flags & O_PATH) || fstat(fd, &status) < 0 ||
+        !S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size % PE_PMEM_ALIGN)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the rootfs of a VM is not a file of whole blocks that is open for reading");
+    *bytes = (uint64_t)status.st_size;
+    return 0;
+}
+
+/* Only a memfd has seals. */
+static int check_memfile(int fd, uint64_t bytes, int seals, struct pe_error *err)
+{
+    struct stat status;
+    int has = fcntl(fd, F_GET_SEALS);
+    if (has < 0 || (has & seals) != seals || fstat(fd, &status) < 0 || status.st_size < 0 ||
+        (bytes && (uint64_t)status.st_size != bytes))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "a device or a snapshot of a VM is not a memfd of the right size and seals");
+    return 0;
+}
+
+static int check_devices(const int *fds, struct vm_spec *spec, struct pe_error *err)
+{
+    enum { FIXED = F_SEAL_GROW | F_SEAL_SHRINK };
+    uint64_t rootfs_bytes = 0;
+    if (check_rootfs(fds[SLOT_FD_ROOTFS], &rootfs_bytes, err) < 0 ||
+        check_memfile(fds[SLOT_FD_INPUT], PE_INPUT_DEVICE_BYTES, FIXED, err) < 0 ||
+        check_memfile(fds[SLOT_FD_OUTPUT], PE_OUTPUT_DEVICE_BYTES, FIXED, err) < 0)
+        return -1;
+    spec->pmem[VM_PMEM_ROOTFS] = (struct vm_pmem){.fd = fds[SLOT_FD_ROOTFS], .bytes = rootfs_bytes};
+    spec->pmem[VM_PMEM_INPUT] = (struct vm_pmem){fds[SLOT_FD_INPUT], PE_INPUT_DEVICE_BYTES, true};
+    spec->pmem[VM_PMEM_OUTPUT] = (struct vm_pmem){fds[SLOT_FD_OUTPUT], PE_OUTPUT_DEVICE_BYTES, true};
+    return 0;
+}
+
+static int check_snapshot(const struct worker_config *config, const int *fds, struct pe_error *err)
+{
+    enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK };
+    if (!config->snapshots)
+        return pe_fail(err, PE_ERR_INVALID, "this worker has no snapshots");
+    if (check_memfile(fds[SLOT_FD_MEMORY], (uint64_t)machine_memory_mib(config) << 20, SEALS, err) < 0)
+        return -1;
+    return check_memfile(fds[SLOT_FD_STATE], 0, SEALS, err);
+}
+
+/* ---- requests ---- */
+
+static int start_vm(struct helper *helper, const int *fds, size_t count, bool clone, struct pe_error *err)
+{
+    const struct worker_config *config = helper->config;
+    struct vm_spec spec = {.memory_mib = machine_memory_mib(config),
+                           .cpus = PE_GUEST_CPUS,
+                           .guest_options = "",
+                           .savable = clone};
+    if (helper->vm.pid > 0)
+        return pe_fail(err, PE_ERR_INVALID, "this slot has a VM already");
+    if (count != (clone ? SLOT_FDS_CLONE : SLOT_FDS_BOOT))
+        return pe_fail(err, PE_ERR_INVALID, "the request for a VM has %zu descriptors", count);
+    if (check_devices(fds, &spec, err) < 0 || (clone && check_snapshot(config, fds, err) < 0))
+        return -1;
+    if (!clone)
+        return vm_boot(&config->vm, &spec, &helper->vm, err);
+    const struct vm_snapshot snapshot = {.memory_fd = fds[SLOT_FD_MEMORY], .state_fd = fds[SLOT_FD_STATE]};
+    return vm_clone(&config->vm, &spec, &snapshot, &helper->vm, err);
+}
+
+static int connect_balancer(const struct worker_config *config, struct pe_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = config->server + sizeof "unix:" - 1;
+    if (strncmp(config->server, "unix:", sizeof "unix:" - 1) != 0 || strlen(path) >= sizeof address.sun_path)
+        return pe_fail(err, PE_ERR_INVALID, "the balancer at %s has no UNIX socket", config->server);
+    memcpy(address.sun_path, path, strlen(path));
+    pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return pe_steal_fd(&fd);
+    pe_fail_errno(err, "cannot connect to the balancer at %s", config->server);
+    err->kind = PE_ERR_LOST;
+    return -1;
+}
+
+static int send_reply(const struct helper *helper, const struct slot_reply *reply, const int *fds,
+                      size_t count)
+{
+    return pe_fd_message_send(helper->fd, reply, sizeof *reply, fds, count) == (ssize_t)sizeof *reply ? 0
+                                                                                                      : -1;
+}
+
+static int send_failure(const struct helper *helper, const struct pe_error *err)
+{
+    return send_reply(helper, &(struct slot_reply){.failed = 1, .error = *err}, NULL, 0);
+}
+
+static int answer_start(struct helper *helper, const int *fds, size_t count, bool clone)
+{
+    struct pe_error err;
+    if (start_vm(helper, fds, count, clone, &err) < 0)
+        return send_failure(helper, &err);
+    const struct vm *vm = &helper->vm;
+    const int given[SLOT_REPLY_VM_FDS] = {[SLOT_REPLY_SERIAL] = vm->serial_fd, [SLOT_REPLY_LOG] = vm->log_fd};
+    const struct slot_reply reply = {.pid = vm->pid, .spawn_us = vm->spawn_us, .restore_us = vm->restore_us};
+    return send_reply(helper, &reply, given, SLOT_REPLY_VM_FDS);
+}
+
+static int answer_kill(struct helper *helper)
+{
+    vm_kill(&helper->vm);
+    return send_reply(helper, &(struct slot_reply){.failed = 0}, NULL, 0);
+}
+
+static int answer_connect(const struct helper *helper, bool templates)
+{
+    struct pe_error err;
+    pe_autoclose int fd =
+        templates ? template_channel_connect(helper->config, &err) : connect_balancer(helper->config, &err);
+    if (fd < 0)
+        return send_failure(helper, &err);
+    return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
+}
+
+static int answer(struct helper *helper, const struct slot_request *request, const int *fds, size_t count)
+{
+    switch (request->kind) {
+    case SLOT_REQUEST_BOOT:
+    case SLOT_REQUEST_CLONE:
+        return answer_start(helper, fds, count, request->kind == SLOT_REQUEST_CLONE);
+    case SLOT_REQUEST_KILL:
+        return answer_kill(helper);
+    case SLOT_REQUEST_BALANCER:
+    case SLOT_REQUEST_TEMPLATES:
+        return answer_connect(helper, request->kind == SLOT_REQUEST_TEMPLATES);
+    default:
+        return -1; /* no intact slot sends this */
+    }
+}
+
+/* Returns when the slot has ended or breaks the rules. */
+static void serve(struct helper *helper)
+{
+    int answered = 0;
+    while (answered == 0) {
+        struct slot_request request;
+        int fds[SLOT_FDS_CLONE];
+        size_t count = 0;
+        ssize_t n = pe_fd_message_receive(helper->fd, &request, sizeof request, fds, SLOT_FDS_CLONE, &count);
+        if (n < 0 && errno == EINTR)
+            continue; /* the slot is asked to stop, and it says when */
+        answered = n == (ssize_t)sizeof request ? answer(helper, &request, fds, count) : -1;
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    }
+}
+
+static void run(const struct worker_config *config, int fd, pid_t slot) __attribute__((noreturn));
+static void run(const struct worker_config *config, int fd, pid_t slot)
+{
+    struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE};
+    prctl(PR_SET_NAME, "pe-slot-helper");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot)
+        _exit(1);
+    vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
+    serve(&helper);
+    vm_kill(&helper.vm);
+    _exit(0);
+}
+
+int slot_helper_start(const struct worker_config *config, struct slot_helper *helper, struct pe_error *err)
+{
+    int pair[2];
+    pid_t slot = getpid();
+    *helper = (struct slot_helper){.fd = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "cannot make a socket for the helper of a slot");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        run(config, pair[1], slot);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return pe_fail_errno(err, "cannot fork the helper of a slot");
+    }
+    helper->fd = pair[0];
+    return 0;
+}
