@@ -124,16 +124,17 @@ def test_a_json_result_has_text_where_it_is_utf_8_and_base64_where_not(balancer)
     assert body["stdout"] == {"base64": base64.b64encode(b"\0\xff").decode()}
     assert body["stderr"] == "\u00e9\0"
     assert body["files"] == [
-        {"name": "plain.txt", "size": 5, "text": "text\n"},
-        {"name": "plots/p q.bin", "size": 3, "base64": "//4A"},
-        {"name": "empty", "size": 0, "text": ""},
+        {"name": "plain.txt", "mode": "0644", "size": 5, "text": "text\n"},
+        {"name": "plots/p q.bin", "mode": "0644", "size": 3, "base64": "//4A"},
+        {"name": "empty", "mode": "0644", "size": 0, "text": ""},
         {
             "name": "bad\ufffdname",
+            "mode": "0644",
             "size": 1,
             "text": "x",
             "name_base64": base64.b64encode(b"bad\xffname").decode(),
         },
-        {"name": "\u00e9", "size": 1, "text": "y"},
+        {"name": "\u00e9", "mode": "0644", "size": 1, "text": "y"},
     ]
 
 
