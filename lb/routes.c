@@ -10,6 +10,7 @@
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problem_filter.h"
 #include "lb/edge/problems.h"
+#include "lb/edge/request_framing.h"
 #include "lb/workers/registration.h"
 #include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
@@ -134,6 +135,15 @@ static void refuse_method(h2o_req_t *req, const char *allowed)
     http_reply_problem(req, &problem);
 }
 
+/* Nothing behind such a request on its connection can be trusted. */
+static void refuse_framing(h2o_req_t *req, const char *fault)
+{
+    struct pe_problem problem =
+        problem_make("malformed-request", "it is not clear where the request ends: %s", fault);
+    req->http1_is_persistent = 0;
+    http_reply_problem(req, &problem);
+}
+
 struct router {
     h2o_handler_t super;
     struct server *server;
@@ -143,6 +153,11 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct server *server = ((struct router *)self)->server;
     connection_request(connection_of_request(req));
+    const char *fault = request_framing_fault(req);
+    if (fault) {
+        refuse_framing(req, fault);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const char *method = routes[i].method;
         const char *allowed = method && strcmp(method, "GET") == 0 ? "GET, HEAD" : method;

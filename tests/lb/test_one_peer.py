@@ -3,8 +3,10 @@
 import json
 import subprocess
 
+import pytest
+
 from fixtures.http_client import JOB, SAME, job_body
-from fixtures.stand_in_worker import PING, PONG, Slot, WebSocket, frame, image
+from fixtures.stand_in_worker import PING, PONG, Slot, WebSocket, connect, frame, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
 MIB = 1 << 20
@@ -156,3 +158,48 @@ def test_pieces_of_responses_count_as_memory_of_results(start_balancer):
         reader.close()
     eventually(lambda: balancer.metric("pe_requests_open") == 0, "all have ended")
     assert 3 * MIB < balancer.metric("pe_result_bytes") < 4 * MIB  # the cached result
+
+
+# ---- where a request ends ----
+
+
+def read_all(sock):
+    """What the balancer sends until it closes the connection."""
+    got = b""
+    while data := sock.recv(65536):
+        got += data
+    return got
+
+
+HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: hidden\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers, body",
+    [
+        ("Content-Length: 2\r\nContent-Length: 3", b"{}" + HIDDEN),
+        ("Content-Length: 3\r\ncontent-length:2", b"{} " + HIDDEN),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", b"0\r\n\r\n" + HIDDEN),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 3", b"0\r\n\r\n" + HIDDEN),
+        ("Transfer-Encoding: chunked\r\nTransfer-encoding:  chunked", b"0\r\n\r\n" + HIDDEN),
+        ("X: a\r\n Content-Length: 3\r\nContent-Length: 2", b"{}" + HIDDEN),
+    ],
+)
+def test_a_request_whose_end_is_not_clear_is_refused_and_its_connection_closed(
+    balancer, headers, body
+):
+    for path in "/v1/run", "/api/v2/execute", "/healthz":
+        sock = connect(balancer.address)
+        sock.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode() + body)
+        reply = read_all(sock)
+        assert reply.startswith(b"HTTP/1.1 400 "), reply
+        assert reply.count(b"HTTP/1.1") == 1, reply
+
+
+def test_a_request_that_says_its_length_twice_alike_is_answered(balancer):
+    sock = connect(balancer.address)
+    sock.sendall(
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+        b"content-length:0 \r\n\r\n"
+    )
+    assert read_all(sock).startswith(b"HTTP/1.1 200 ")
