@@ -25,9 +25,10 @@ int capture_open(struct capture *capture, const char *name, size_t limit, int *w
                  struct pe_error *err) PE_MUST_CHECK;
 
 /* Make the order visible in which a program writes to several streams, before it starts. Each pipe
- * then holds one write at a time, provided that the program writes with O_DIRECT (pipe(2), "packet
- * mode"), and the epoll descriptor `events` reports them in the order of these writes, each with a
- * pointer to the capture, if one event is read at a time. `combined` gets the bytes in this order. */
+ * then holds one write at a time, if the reader has precedence (guest-init/precedence.h), or if the
+ * program writes with O_DIRECT (pipe(2), "packet mode"). The epoll descriptor `events` reports them in the
+ * order of these writes, each with a pointer to the capture, if one event is read at a time. `combined` gets
+ * the bytes in this order. */
 int capture_combine(struct capture *capture, int events, struct pe_buf *combined,
                     struct pe_error *err) PE_MUST_CHECK;
 

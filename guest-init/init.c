@@ -14,6 +14,7 @@
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
 #include "guest-init/mounts.h"
+#include "guest-init/precedence.h"
 #include "guest-init/prepare.h"
 #include "guest-init/reseed.h"
 #include "guest-init/serial.h"
@@ -65,7 +66,7 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
     if (is_probe())
         return 0;
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
-        foreign_register(err) < 0 || prepare(prepared, err) < 0)
+        foreign_register(err) < 0 || precedence_prepare(err) < 0 || prepare(prepared, err) < 0)
         return -1;
     return cgroup_limit_memory(GUEST_CGROUP_JOB, err); /* last, when everything that stays is in memory */
 }

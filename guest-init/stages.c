@@ -2,12 +2,12 @@
 /* Running stages. One process starts each program, reads its output, watches its limits and writes
  * the report.
  *
- * The report has the output in the order in which it was written, although there are two pipes. Each
- * pipe holds one write at a time: it has one page, and O_DIRECT (pipe(2), "packet mode") keeps the
- * kernel from appending another write to the page. epoll returns descriptors in the order in which
- * they became readable, if they are edge-triggered and are asked for one by one. So a program that
- * writes to both waits until the first write is in the report. A program that opens /dev/stderr again
- * writes without O_DIRECT: then several of its writes can count as one.
+ * The report has the output in the order in which it was written, although there are two pipes. This
+ * process has precedence over the programs (guest-init/precedence.h), so it reads each write before the
+ * program goes on. epoll returns descriptors in the order in which they became readable, if they are
+ * edge-triggered and are asked for one by one. In addition, each pipe has one page, and O_DIRECT (pipe(2),
+ * "packet mode") keeps the kernel from appending another write to it. Without precedence, only writes
+ * through descriptors that a program opened itself (/dev/stderr) could be out of order.
  *
  * The programs run as the same user and are hostile. This process is PID 1 of the container, so they
  * can neither stop nor kill it. They can slow it down, with processes or with a lower priority. So it checks
@@ -34,6 +34,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,7 +45,6 @@ enum {
     END_ROOM = 512,           /* bytes of the report that are reserved for the end of a stage */
     CPU_CHECK_US = 10 * 1000, /* least time between two readings of the CPU time */
     ANSWER_TIMEOUT_MS = 10 * 1000,
-    LOWEST_PRIORITY = 19,
 };
 
 /* pe-init cuts stdout at PE_STDOUT_BYTES_MAX. A report that stays below is never cut. */
@@ -98,26 +98,29 @@ static size_t least(uint64_t a, uint64_t b)
 
 /* ---- the report ---- */
 
-static void write_all(const void *bytes, size_t size)
+static void write_all(struct iovec *pieces, int count)
 {
-    const char *at = bytes;
-    while (size) {
-        ssize_t n = write(STDOUT_FILENO, at, size);
+    while (count) {
+        ssize_t n = writev(STDOUT_FILENO, pieces, count);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             _exit(EXIT_CANNOT_EXECUTE); /* pe-init or the pipe is gone */
-        at += n;
-        size -= (size_t)n;
+        for (; count && (size_t)n >= pieces->iov_len; pieces++, count--)
+            n -= (ssize_t)pieces->iov_len;
+        if (count) {
+            pieces->iov_base = (char *)pieces->iov_base + n;
+            pieces->iov_len -= (size_t)n;
+        }
     }
 }
 
 static void append_frame(struct stage_run *run, enum pe_stage_frame kind, const void *bytes, size_t size)
 {
-    const uint8_t head[PE_STAGE_FRAME_HEAD] = {(uint8_t)kind, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
-                                               (uint8_t)size};
-    write_all(head, sizeof head);
-    write_all(bytes, size);
+    uint8_t head[PE_STAGE_FRAME_HEAD] = {(uint8_t)kind, (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+                                         (uint8_t)size};
+    struct iovec pieces[] = {{head, sizeof head}, {(void *)(uintptr_t)bytes, size}};
+    write_all(pieces, 2);
     run->room -= least(run->room, sizeof head + size);
 }
 
@@ -218,8 +221,6 @@ static void become(const struct stage_run *run, const int out[2], const int erro
         !lower_limit(RLIMIT_FSIZE, run->stage->file_bytes) ||
         !lower_limit(RLIMIT_NOFILE, run->stage->open_files))
         _exit(EXIT_CANNOT_EXECUTE);
-    /* Hundreds of processes of a stage would keep this one from ending it in time. */
-    setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
     execute(run->stage->arguments);
 }
 

@@ -9,6 +9,7 @@
 #include "guest-init/cgroup.h"
 #include "guest-init/host_maps.h"
 #include "guest-init/layout.h"
+#include "guest-init/precedence.h"
 #include "guest-init/shim_record.h"
 
 #include <errno.h>
@@ -80,6 +81,9 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     const char *cgroup = supervision->container->kind->cgroup;
     const struct cgroup_limits limits = {record->memory_bytes, record->processes};
     struct pe_error ignored;
+    /* Both watch the stage: the shim reads its output and its clock, and asks this process for its usage. */
+    precedence_take(0);
+    precedence_take(supervision->container->shim);
     keep_peak(supervision, GUEST_CGROUP_STAGE);
     supervision->held_kib = cgroup_read_files_kib(cgroup);
     bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0;
@@ -285,13 +289,14 @@ static void settle_streams(struct container *container, struct exit_report *repo
     container->out.kept = container->err.kept = (struct pe_buf){0};
 }
 
-/* Keep both streams in one buffer as well. */
+/* Keep both streams in one buffer as well, in the order of the writes. */
 static int combine_streams(struct supervision *supervision, struct pe_error *err)
 {
     struct container *container = supervision->container;
     supervision->order = epoll_create1(EPOLL_CLOEXEC);
     if (supervision->order < 0)
         return pe_fail_errno(err, "watching the streams");
+    precedence_take(0);
     if (capture_combine(&container->out, supervision->order, &supervision->combined, err) < 0)
         return -1;
     return capture_combine(&container->err, supervision->order, &supervision->combined, err);
@@ -325,6 +330,7 @@ int supervise_program(struct container *container, const struct guest_job *job, 
     cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
+    precedence_return();
     cgroup_read_usage(container->kind->cgroup, NULL, &usage);
     keep_peak(&supervision, GUEST_CGROUP_PROGRAM);
     keep_peak(&supervision, GUEST_CGROUP_STAGE);

@@ -153,6 +153,21 @@ static int attack_container(void)
     return 0;
 }
 
+/* Write numbers to stdout and stderr, in no particular order, also through descriptors of the same pipes
+ * that this program opens itself. */
+static int write_in_order(void)
+{
+    const int fds[] = {1, 2, open("/proc/self/fd/1", O_WRONLY), open("/proc/self/fd/2", O_WRONLY)};
+    for (unsigned i = 0, random = 1; i < 5000; i++) {
+        char text[16];
+        int size = snprintf(text, sizeof text, "%u ", i);
+        random = random * 1103515245u + 12345u;
+        if (write(fds[random >> 16 & 3], text, (size_t)size) != size)
+            return 1;
+    }
+    return 0;
+}
+
 static int crash(void)
 {
     signal(SIGSEGV, SIG_DFL);
@@ -175,6 +190,7 @@ int main(int argc, char **argv)
         {"nest", nest},
         {"attack-shim", attack_shim},
         {"attack-container", attack_container},
+        {"write-in-order", write_in_order},
         {"crash", crash},
     };
     for (size_t i = 0; argc == 2 && i < sizeof behaviours / sizeof *behaviours; i++)

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from fixtures.paths import TOP, VARIANT
+from fixtures.stages import frames, plan, read
 from fixtures.vm import BOOT_TIMEOUT_S, INPUT_BYTES, MIB, OUTPUT_BYTES, make_job
 
 pytestmark = pytest.mark.each_engine
@@ -226,6 +227,24 @@ def test_a_program_that_ends_with_too_much_output_is_reported_like_one_that_was_
             result = vm.run(command, stdout_limit=1000, stop_at_output_limit=1, combined=1)
         assert result.status == status, result
         assert result.stdout == result.combined == bytes(1000), result
+
+
+def test_output_is_in_order_also_if_a_program_opens_its_streams_again(guest):
+    wanted = b"".join(b"%d " % i for i in range(5000))
+    result = guest.hostile("write-in-order", combined=1)
+    assert result.exit_code == 0 and result.combined == wanted, result
+    with guest.boot() as vm:
+        stages = plan((["/work/hostile", "write-in-order"], {}))
+        report = vm.run(stages, files={"hostile": guest.hostile_program}).stdout
+    assert b"".join(text for kind, text in frames(report) if kind in b"oe") == wanted, report
+
+
+def test_only_what_watches_a_stage_has_precedence(guest):
+    # The nice value and the policy of a process, where 1 is SCHED_FIFO (proc(5), /proc/[pid]/stat).
+    policies = "sh -c \"cut -d ' ' -f 19,41 /proc/1/stat /proc/self/stat\""
+    with guest.boot() as vm:
+        result = vm.run(plan((policies, {})))
+    assert read(result.stdout)[0][1] == b"0 1\n0 0\n", result
 
 
 def test_text_over_the_limit_is_cut_at_a_character(guest):
