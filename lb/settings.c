@@ -142,7 +142,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_LIST, &s->store.memcached},
         {"results-mib", 0, "N", "size of results that slow clients have not read, in MiB (default 512)",
          PE_OPTION_NUMBER, &s->results_mib},
-        {"poison-ms", 0, "N", "how long a job that killed two slots is held back (default 300000)",
+        {"poison-ms", 0, "N", "how long a job that killed three slots is held back (default 300000)",
          PE_OPTION_NUMBER, &s->poison_ms},
         {"spool-dir", 0, "DIR", "directory for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
          &s->spool_folder},

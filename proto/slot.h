@@ -28,6 +28,10 @@
 #define PE_SLOT_PROTOCOL 3u
 #define PE_SLOT_CLOSE_VERSION 4001u
 
+/* The problem type of an `error` that reports the loss of the job's VM. The balancer tries the job
+ * again, on this worker or on another one. */
+#define PE_SLOT_VM_LOST "vm-lost"
+
 #define PE_ID_MAX 64
 
 /* Values in the JSON of a `hello`, which becomes a tree of up to some hundred bytes for each. The

@@ -46,6 +46,7 @@ struct job_state {
     struct output output;
     uint64_t go_us; /* when the guest was told to start; 0: not yet */
     bool vm_failed; /* the last refusal is the VM's fault */
+    bool vm_lost;   /* the VM died or could not be started, which says nothing about the job */
     uint64_t phase_us[PE_PHASES];
 };
 
@@ -78,12 +79,18 @@ static int send_message(struct ws_client *balancer, const struct pe_message *mes
 }
 
 /* Send `err`, the reason of a refusal, as the answer. */
-static int send_error(const struct job_run *run, struct pe_error *err)
+static int send_error(const struct job_state *state, struct pe_error *err)
 {
+    const struct job_run *run = state->run;
     struct pe_message message = {.kind = PE_MESSAGE_ERROR, .problem = pe_problem_from_error(err)};
     if (err->kind == PE_ERR_CANCELED) {
         strcpy(message.problem.type, "canceled");
         strcpy(message.problem.title, "The job was canceled");
+    }
+    if (state->vm_lost) {
+        strcpy(message.problem.type, PE_SLOT_VM_LOST);
+        strcpy(message.problem.title, "The VM was lost");
+        message.problem.status = 503;
     }
     strcpy(message.id, run->message->id);
     pe_log_about(PE_LOG_INFO, message.id, "job refused: %s", err->message);
@@ -246,8 +253,10 @@ static enum step choose_machine(struct job_state *state, struct pe_error *err)
         machine_discard(run->machine);
         if (start_machine(state, err) == 0)
             return STEP_OK;
-        if (err->kind != PE_ERR_NOT_FOUND || lookup == IMAGE_LOOKUPS)
+        if (err->kind != PE_ERR_NOT_FOUND || lookup == IMAGE_LOOKUPS) {
+            state->vm_lost = true;
             return STEP_REFUSED;
+        }
     }
 }
 
@@ -393,6 +402,7 @@ static enum step run_in_vm(struct job_state *state, struct pe_error *err)
     uint64_t since_us = pe_now_us();
     enum step step = await_ready(state, err);
     note_vm_failure(state, step, err);
+    state->vm_lost = state->vm_failed; /* the job has not begun */
     if (step == STEP_OK)
         step = await_run_permit(state->run, err);
     add_phase(state, PE_PHASE_VM, &since_us);
@@ -415,18 +425,20 @@ static bool was_lost_before_go(const struct job_state *state, const struct pe_er
            pe_now_us() - state->go_us < GO_DOUBT_US;
 }
 
-/* Run the job and read its output. A refusal means that the job was canceled or cannot be run as it
- * is; a failure of the VM becomes a result. */
+/* Run the job and read its output. A refusal means that the job was canceled, cannot be run as it is, or
+ * lost its VM. A guest that breaks its contract or does not answer becomes a result. */
 static enum step run_and_read(struct job_state *state, struct pe_error *err)
 {
     const struct memfile *output = &state->run->machine->output;
     enum step step = run_in_vm(state, err);
     if (step == STEP_REFUSED && was_lost_before_go(state, err)) {
         step = replace_machine(state, err);
+        state->vm_lost = step != STEP_OK;
         if (step == STEP_OK)
             step = run_in_vm(state, err);
     }
-    if (step == STEP_DISCONNECTED || (step == STEP_REFUSED && !state->vm_failed))
+    state->vm_lost |= step == STEP_REFUSED && state->vm_failed && err->kind == PE_ERR_LOST;
+    if (step == STEP_DISCONNECTED || (step == STEP_REFUSED && !state->vm_failed) || state->vm_lost)
         return step;
     uint64_t since_us = pe_now_us();
     if (step == STEP_REFUSED || output_read(output->bytes, output->size, &state->output, err) < 0)
@@ -459,7 +471,7 @@ int job_run(struct job_run *run, struct pe_error *err)
     template_client_release(run->run_permit);
     if (step == STEP_REFUSED) {
         machine_discard(run->machine); /* its devices may hold half a job */
-        return send_error(run, err);
+        return send_error(&state, err);
     }
     complete_result(&state);
     metrics_count(run->config->metrics, &state.output.result);

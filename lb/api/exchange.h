@@ -68,7 +68,6 @@ struct exchange {
     bool has_client_id; /* the client chose the id, and may ask by it (lb/api/job_status.h) */
 
     struct submission submission; /* points into the request's body, or into memory of the dialect */
-    size_t waiting_bytes;         /* memory that it needs while it waits */
     enum result_format format;
     enum caching_mode caching;
     enum result_source source;
@@ -79,7 +78,8 @@ struct exchange {
     bool has_body_hash;
 
     struct job_waiter waiter; /* also holds the time of arrival */
-    struct deadline deadline;
+    struct deadline deadline; /* of its time without a slot: paused while its job is on one */
+    uint64_t wait_us;         /* how long that time may be */
     struct list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
 

@@ -29,7 +29,7 @@ static struct exchange *from_waiter(struct job_waiter *waiter)
 static void on_start(struct job_waiter *waiter)
 {
     struct exchange *exchange = from_waiter(waiter);
-    deadline_forget(&exchange->deadline);
+    deadline_pause(&exchange->deadline);
     exchange->started_us = pe_now_us();
 }
 
@@ -70,9 +70,10 @@ static void on_queue_full(struct job_waiter *waiter)
     refuse_for_capacity(from_waiter(waiter), "the queue is full");
 }
 
-static void on_given_up(struct job_waiter *waiter, unsigned slots)
+static void on_given_up(struct job_waiter *waiter, unsigned tries)
 {
-    struct pe_problem problem = problem_make("job-lost", "%u slots were lost while they ran the job", slots);
+    struct pe_problem problem =
+        problem_make("job-lost", "%u slots or VMs were lost while they ran the job", tries);
     exchange_send_problem(from_waiter(waiter), &problem);
 }
 
@@ -114,7 +115,7 @@ static void on_deadline(struct deadline *deadline)
     }
     char what[96];
     snprintf(what, sizeof what, "no slot became free for the job within %llu ms",
-             (unsigned long long)(deadline->at_us - exchange->waiter.arrived_us) / 1000);
+             (unsigned long long)exchange->wait_us / 1000);
     refuse_for_capacity(exchange, what);
 }
 
@@ -211,7 +212,7 @@ static struct pe_problem read_body(struct exchange *exchange)
     struct pe_error err;
     if (exchange->dialect->read_body(exchange, &err) < 0)
         return pe_problem_from_error(&err);
-    exchange->waiting_bytes = exchange->req->entity.len;
+    exchange->waiter.bytes = exchange->req->entity.len;
     return no_problem;
 }
 
@@ -283,7 +284,7 @@ static bool answer_poison(struct exchange *exchange)
         return false;
     struct job_result *result =
         job_result_vm_error(&jobs->budget->used, exchange->submission.spec.image, exchange->digest,
-                            "this job killed two slots of workers recently: it is held back", &err);
+                            "this job killed three slots of workers recently: it is held back", &err);
     if (!result)
         return false;
     exchange_send_result(exchange, result);
@@ -309,20 +310,20 @@ static void wait_for_job(struct exchange *exchange)
     struct pe_error err;
     bool share = exchange->caching == CACHING_USE && exchange->digest[0];
     struct job *job = share ? job_find(jobs, &exchange->key, exchange->submission.spec.isolation) : NULL;
-    if (begin_waiting(exchange, &err) == 0 && job) {
+    int failed = begin_waiting(exchange, &err);
+    if (!failed && job)
         exchange->source = SOURCE_COLLAPSED;
-        job_join(job, &exchange->waiter);
-        return;
-    }
     const struct job_request request = {.waiter = &exchange->waiter,
                                         .id = exchange->id,
                                         .key = &exchange->key,
                                         .image_digest = exchange->digest,
-                                        .bytes = exchange->waiting_bytes,
                                         .share = share,
                                         .keep = exchange->caching != CACHING_NONE};
-    if (job_begin(jobs, &request, &err) == 0)
+    if (!failed)
+        failed = job ? job_join(job, &exchange->waiter, &err) : job_begin(jobs, &request, &err);
+    if (!failed)
         return;
+    exchange->source = SOURCE_FORWARDED;
     if (err.kind == PE_ERR_BUSY) {
         refuse_for_capacity(exchange, err.message);
         return;
@@ -416,7 +417,8 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
     struct exchange *exchange = exchange_begin(exchanges, dialect, req);
     exchange->waiter.ops = &waiter_ops;
     exchange->deadline.on_passed = on_deadline;
-    exchange->deadline.at_us = exchange->waiter.arrived_us + allowed_wait_us(exchange);
+    exchange->wait_us = allowed_wait_us(exchange);
+    exchange->deadline.at_us = exchange->waiter.arrived_us + exchange->wait_us;
     job_status_enter(exchange);
     http_reply_header(req, "x-request-id", exchange->id);
     struct pe_problem problem = check_head(exchange);

@@ -242,4 +242,5 @@ void exchange_on_lost(struct exchange *exchange)
         return;
     }
     exchange_drop_result(exchange);
+    deadline_resume(exchange->exchanges->deadlines, &exchange->deadline);
 }

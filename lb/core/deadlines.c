@@ -44,6 +44,25 @@ void deadline_watch(struct deadlines *deadlines, struct deadline *deadline)
     start_timer(deadlines);
 }
 
+void deadline_pause(struct deadline *deadline)
+{
+    uint64_t now = pe_now_us();
+    if (!list_linked(&deadline->in_watched))
+        return;
+    list_remove(&deadline->in_watched);
+    deadline->paused = true;
+    deadline->left_us = deadline->at_us > now ? deadline->at_us - now : 0;
+}
+
+void deadline_resume(struct deadlines *deadlines, struct deadline *deadline)
+{
+    if (!deadline->paused)
+        return;
+    deadline->paused = false;
+    deadline->at_us = pe_now_us() + deadline->left_us;
+    deadline_watch(deadlines, deadline);
+}
+
 void deadline_forget(struct deadline *deadline)
 {
     list_remove(&deadline->in_watched);

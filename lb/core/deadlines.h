@@ -14,6 +14,8 @@ struct deadline {
     struct list in_watched;
     uint64_t at_us; /* on the clock of pe_now_us() */
     void (*on_passed)(struct deadline *deadline);
+    bool paused;      /* its time does not run */
+    uint64_t left_us; /* while it is paused */
 };
 
 struct deadlines {
@@ -29,6 +31,13 @@ void deadlines_init(struct deadlines *deadlines, struct loop *loop);
 /* Call deadline->on_passed once `at_us` has passed, and again every 100 ms until the deadline is
  * forgotten: the callback is expected to do so. `at_us` and `on_passed` must be set. */
 void deadline_watch(struct deadlines *deadlines, struct deadline *deadline);
+
+/* Stop the time of a deadline that is watched. Does nothing to any other one. */
+void deadline_pause(struct deadline *deadline);
+
+/* Let the time of a paused deadline run on: it passes when the time that was left is over. Does nothing
+ * to a deadline that is not paused. */
+void deadline_resume(struct deadlines *deadlines, struct deadline *deadline);
 
 /* Stop watching. A deadline that is not watched stays as it is. */
 void deadline_forget(struct deadline *deadline);

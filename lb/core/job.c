@@ -99,6 +99,14 @@ static void for_each_waiter(struct job *job, visitor *visit, const void *argumen
     release(job);
 }
 
+/* A waiter that has joined a job is counted beside it, unless the job continues with its submission. */
+static void stop_counting(const struct job *job, struct job_waiter *waiter)
+{
+    if (waiter->joined)
+        scheduler_joined_remove(job->jobs->scheduler, waiter->bytes);
+    waiter->joined = false;
+}
+
 static void remove_waiter(struct job *job, struct job_waiter *waiter)
 {
     for (struct job_walk *walk = job->walks; walk; walk = walk->outer)
@@ -106,6 +114,7 @@ static void remove_waiter(struct job *job, struct job_waiter *waiter)
             walk->next = waiter->in_job.next;
     list_remove(&waiter->in_job);
     waiter->job = NULL;
+    stop_counting(job, waiter);
 }
 
 static void report_start(struct job_waiter *waiter, const void *argument)
@@ -220,7 +229,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     job->entry = (struct queue_entry){.client = waiter->client,
                                       .image = waiter->submission->spec.image,
                                       .isolation = waiter->submission->spec.isolation,
-                                      .bytes = request->bytes,
+                                      .bytes = waiter->bytes,
                                       .on_match = on_match};
     list_init(&job->waiters);
     add_waiter(job, waiter);
@@ -243,11 +252,17 @@ int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_er
     return failed;
 }
 
-void job_join(struct job *job, struct job_waiter *waiter)
+int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err)
 {
+    if (scheduler_joined_add(job->jobs->scheduler, waiter->bytes, err) < 0)
+        return -1;
+    waiter->joined = true;
     add_waiter(job, waiter);
+    if (job->entry.slot)
+        waiter->ops->on_start(waiter);
     if (job->result)
         waiter->ops->on_result(waiter, job->result, false);
+    return 0;
 }
 
 /* Continue with the submission of another waiter: the keys are equal, so it is the same byte for
@@ -259,6 +274,8 @@ static void change_source(struct job *job)
     if (queued)
         scheduler_entry_remove(job->jobs->scheduler, &job->entry);
     job->source = list_entry(job->waiters.next, struct job_waiter, in_job);
+    stop_counting(job, job->source);
+    job->entry.bytes = job->source->bytes;
     job->entry.client = job->source->client;
     job->entry.image = job->source->submission->spec.image;
     if (queued && enqueue(job, true, &err) < 0)
@@ -348,13 +365,27 @@ void job_on_problem(struct job *job, const struct pe_problem *problem)
 
 /* ---- losing slots ---- */
 
-/* How many slots died with the job while their workers lived on. The job may have killed them. */
-static unsigned count_kills(const struct job *job)
+/* How many of its tries the job lost alone: its slot or its VM died, and the worker lived on. */
+static unsigned count_deaths(const struct job *job)
 {
-    unsigned kills = 0;
+    unsigned deaths = 0;
     for (unsigned i = 0; i < job->lost; i++)
-        kills += scheduler_worker_lives(job->jobs->scheduler, job->lost_workers[i]);
-    return kills;
+        deaths += job->losses[i].of_vm || scheduler_worker_lives(job->jobs->scheduler, job->losses[i].worker);
+    return deaths;
+}
+
+/* Whether the job is held back: every try ended with the death of a slot whose worker lives on, and not
+ * all of them on one worker, unless there is only one. A single bad worker is no evidence. */
+static bool is_poison(const struct job *job)
+{
+    bool several = false;
+    for (unsigned i = 0; i < job->lost; i++) {
+        const struct job_loss *loss = &job->losses[i];
+        if (loss->of_vm || !scheduler_worker_lives(job->jobs->scheduler, loss->worker))
+            return false;
+        several |= loss->worker != job->losses[0].worker;
+    }
+    return several || !scheduler_has_other_worker(job->jobs->scheduler, &job->entry);
 }
 
 /* Hold the job back for a while. Its key may not have been computed before: hashing all files is
@@ -370,16 +401,24 @@ static void remember_poison(struct job *job)
         poison_remember(jobs->poison, &key, pe_now_us() + jobs->poison_us);
 }
 
-static void give_up_as_poison(struct job *job)
+static void hold_back(struct job *job)
 {
-    struct pe_error err;
     struct jobs *jobs = job->jobs;
-    const char *reason = "the worker's slot died while it ran this job, twice";
-    pe_log_about(PE_LOG_WARN, job->id, "%s; the job is held back for %llu s", reason,
+    pe_log_about(PE_LOG_WARN, job->id, "the job killed %u slots; it is held back for %llu s", job->lost,
                  (unsigned long long)jobs->poison_us / 1000000);
     jobs->metrics->poisoned++;
     remember_poison(job);
-    job->result = job_result_vm_error(&jobs->budget->used, job->entry.image, job->digest, reason, &err);
+}
+
+/* Answer with vm_error. */
+static void give_up_as_vm_error(struct job *job)
+{
+    struct pe_error err;
+    char reason[sizeof job->last_loss + 128];
+    snprintf(reason, sizeof reason,
+             "%u slots or VMs of workers died while they ran this job; the last one: %s", job->lost,
+             job->last_loss);
+    job->result = job_result_vm_error(&job->jobs->budget->used, job->entry.image, job->digest, reason, &err);
     if (!job->result) {
         struct pe_problem problem = pe_problem_from_error(&err);
         job_on_problem(job, &problem);
@@ -397,25 +436,45 @@ static void give_up(struct job *job)
     for_each_waiter(job, report_given_up, NULL);
 }
 
+/* All tries are lost. */
+static void conclude(struct job *job)
+{
+    if (count_deaths(job) < job->lost) {
+        give_up(job);
+        return;
+    }
+    if (is_poison(job))
+        hold_back(job);
+    give_up_as_vm_error(job);
+}
+
 static void on_retry(struct loop_timer *timer)
 {
     struct job *job = list_entry(timer, struct job, retry_timer);
     struct pe_error err;
-    if (count_kills(job) >= JOB_KILLS_MAX)
-        give_up_as_poison(job);
-    else if (job->lost >= JOB_TRIES_MAX || enqueue(job, true, &err) < 0)
+    if (job->lost >= JOB_TRIES_MAX)
+        conclude(job);
+    else if (enqueue(job, true, &err) < 0)
         give_up(job);
     else
         job->jobs->metrics->retried++;
 }
 
-void job_on_lost(struct job *job, uint64_t worker_serial, const char *why)
+static void note_loss(struct job *job, struct job_loss loss, const char *why)
+{
+    struct queue_entry *entry = &job->entry;
+    job->jobs->metrics->lost++;
+    if (job->lost == JOB_TRIES_MAX)
+        return;
+    job->losses[job->lost++] = loss;
+    entry->avoided[entry->avoided_count++] = loss.worker;
+    snprintf(job->last_loss, sizeof job->last_loss, "%s", why);
+}
+
+static void lose_try(struct job *job, struct job_loss loss, const char *why)
 {
     struct loop *loop = job->jobs->loop;
-    pe_log_about(PE_LOG_WARN, job->id, "the job lost its slot: %s", why);
-    job->jobs->metrics->lost++;
-    if (job->lost < JOB_TRIES_MAX)
-        job->lost_workers[job->lost++] = worker_serial;
+    note_loss(job, loss, why);
     hold(job);
     for_each_waiter(job, report_lost, NULL);
     job_result_unref(job->result);
@@ -423,6 +482,18 @@ void job_on_lost(struct job *job, uint64_t worker_serial, const char *why)
     if (has_waiters(job))
         loop->ops->start_timer(loop, &job->retry_timer, RETRY_MS);
     release(job);
+}
+
+void job_on_lost(struct job *job, uint64_t worker_serial, const char *why)
+{
+    pe_log_about(PE_LOG_WARN, job->id, "the job lost its slot: %s", why);
+    lose_try(job, (struct job_loss){.worker = worker_serial}, why);
+}
+
+void job_on_vm_lost(struct job *job, uint64_t worker_serial, const char *why)
+{
+    pe_log_about(PE_LOG_WARN, job->id, "the job lost its VM: %s", why);
+    lose_try(job, (struct job_loss){.worker = worker_serial, .of_vm = true}, why);
 }
 
 /* ---- estimates ---- */

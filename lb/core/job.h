@@ -23,10 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    JOB_TRIES_MAX = 3, /* slots that a job gets: one, and two more if they are lost */
-    JOB_KILLS_MAX = 2, /* slots that may die with a job while their workers live on */
-};
+/* How often a job is tried: once, and twice more if slots or VMs are lost with it. */
+enum { JOB_TRIES_MAX = SCHEDULER_TRIES_MAX };
 
 /* What all jobs share. None of the pointers is owned. */
 struct jobs {
@@ -48,7 +46,7 @@ struct job_waiter;
 /* What a job reports to a waiter. The waiter may leave the job, and be freed, inside each of
  * these calls except on_start. */
 struct job_waiter_ops {
-    /* The job starts on a slot. */
+    /* The job starts on a slot, or the waiter has joined a job that runs. */
     void (*on_start)(struct job_waiter *waiter);
 
     /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the
@@ -58,7 +56,7 @@ struct job_waiter_ops {
     /* More bytes of the result have arrived, or it is complete. */
     void (*on_progress)(struct job_waiter *waiter);
 
-    /* The slot was lost. The result, if there was one, will not be completed. The job is tried
+    /* The slot or its VM was lost. The result, if there was one, will not be completed. The job is tried
      * again if the waiter stays. */
     void (*on_lost)(struct job_waiter *waiter);
 
@@ -68,8 +66,8 @@ struct job_waiter_ops {
     /* The last call: the queue was full after the result store had been asked. */
     void (*on_queue_full)(struct job_waiter *waiter);
 
-    /* The last call: the job was given up after it had lost `slots` slots. */
-    void (*on_given_up)(struct job_waiter *waiter, unsigned slots);
+    /* The last call: the job was given up after `tries` tries, all of which lost their slot or VM. */
+    void (*on_given_up)(struct job_waiter *waiter, unsigned tries);
 };
 
 /* A request that waits for a job. Embedded in its owner's struct, and zero-initialised except
@@ -79,9 +77,11 @@ struct job_waiter {
     const struct submission *submission; /* must stay where it is while the waiter waits */
     struct client_queue *client;
     uint64_t arrived_us; /* on the clock of pe_now_us() */
+    size_t bytes;        /* memory that it needs while it waits */
 
     struct job *job; /* NULL while it waits for none */
     struct list in_job;
+    bool joined; /* counted by the scheduler beside the job */
 };
 
 /* How a new job is made. */
@@ -90,9 +90,14 @@ struct job_request {
     const char *id;            /* of the request, 32 hexadecimal digits */
     const struct job_key *key; /* valid if `share` or `keep` */
     const char *image_digest;  /* "sha256:…" */
-    size_t bytes;              /* memory that the job needs while it waits */
     bool share;                /* other requests may join, and the result store is asked first */
     bool keep;                 /* the result may be cached and stored */
+};
+
+/* How one try of a job was lost. */
+struct job_loss {
+    uint64_t worker; /* serial number of the worker's claim; 0: unknown */
+    bool of_vm;      /* the worker reported that the VM died; else the slot died */
 };
 
 struct job {
@@ -107,13 +112,14 @@ struct job {
     struct list waiters;
     struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
-    uint64_t started_us;                  /* on the last slot */
-    unsigned lost;                        /* slots that were lost with this job */
-    uint64_t lost_workers[JOB_TRIES_MAX]; /* serial numbers of their workers; 0: unknown */
-    struct loop_timer retry_timer;        /* between the loss of a slot and the next try */
-    struct job_result *result;            /* a reference; NULL before the result's fields arrive */
-    unsigned holds;                       /* calls that use the job: it is freed after the last one */
-    struct job_walk *walks;               /* walks over `waiters` that are under way */
+    uint64_t started_us;                   /* on the last slot */
+    unsigned lost;                         /* tries that were lost */
+    struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */
+    char last_loss[200];                   /* why the last one was lost */
+    struct loop_timer retry_timer;         /* between the loss of a slot and the next try */
+    struct job_result *result;             /* a reference; NULL before the result's fields arrive */
+    unsigned holds;                        /* calls that use the job: it is freed after the last one */
+    struct job_walk *walks;                /* walks over `waiters` that are under way */
 };
 
 /* The job with this key that others may join and that demands the same isolation, or NULL. A job
@@ -124,9 +130,10 @@ struct job *job_find(struct jobs *jobs, const struct job_key *key, struct pe_iso
  * memory; the waiter then waits for nothing. */
 int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_error *err) PE_MUST_CHECK;
 
-/* Let a waiter wait for a job that exists. If its result is known already, on_result is called
- * at once. */
-void job_join(struct job *job, struct job_waiter *waiter);
+/* Let a waiter wait for a job that exists. If the job runs already, on_start is called at once, and if
+ * its result is known, on_result as well. PE_ERR_BUSY if the queue is full: the memory of the waiter
+ * counts as well. */
+int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err) PE_MUST_CHECK;
 
 /* Stop waiting. Allowed at any time, also inside a callback, and if the waiter waits for
  * nothing. The last waiter that leaves ends the job: a job that runs is cancelled. */
@@ -141,7 +148,7 @@ int job_on_result(struct job *job, struct pe_message *message, struct pe_error *
 /* The next bytes of the result; fails like job_on_result(). */
 int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* The slot's last call is one of the following three. The slot must have forgotten the job
+/* The slot's last call is one of the following four. The slot must have forgotten the job
  * before, because the job may be freed inside the call. */
 
 /* The result is complete. */
@@ -150,8 +157,12 @@ void job_on_end(struct job *job);
 /* The worker refuses the job. */
 void job_on_problem(struct job *job, const struct pe_problem *problem);
 
-/* The slot is gone. `worker_serial` is the serial number of its worker, 0 if it is unknown. */
+/* The slot is gone. `worker_serial` is the serial number of its worker's claim, 0 if it is unknown. */
 void job_on_lost(struct job *job, uint64_t worker_serial, const char *why);
+
+/* The slot is still there, but the VM that ran the job, or was to run it, is lost. That is no evidence
+ * against the job: VMMs are killed, and hosts run out of memory. */
+void job_on_vm_lost(struct job *job, uint64_t worker_serial, const char *why);
 
 /* ---- estimates ---- */
 

@@ -99,6 +99,26 @@ static bool is_warm(enum fit fit)
     return fit == FIT_WARM || fit == FIT_BUSY_WARM;
 }
 
+static bool is_avoided(const struct queue_entry *job, const struct worker *worker)
+{
+    for (unsigned i = 0; i < job->avoided_count; i++)
+        if (job->avoided[i] == worker->claim->serial)
+            return true;
+    return false;
+}
+
+bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct queue_entry *job)
+{
+    list_for_each(node, &scheduler->workers)
+    {
+        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        if (worker->slots && !scheduler_worker_is_away(worker) && accepts_jobs(worker) &&
+            !is_avoided(job, worker) && find_image_of(worker, job->image, job->isolation))
+            return true;
+    }
+    return false;
+}
+
 /* The best slot of one worker: the one that was used last among those that are warm for the
  * image, otherwise the one that was used last. */
 static enum fit best_of_worker(const struct worker *worker, const struct queue_entry *job, struct slot **best)
@@ -123,10 +143,14 @@ static enum fit best_slot(const struct scheduler *scheduler, const struct queue_
                           struct slot **best)
 {
     enum fit best_fit = FIT_NONE;
+    bool choosy = job->avoided_count && scheduler_has_other_worker(scheduler, job);
     list_for_each(node, &scheduler->workers)
     {
         struct slot *slot = NULL;
-        enum fit fit = best_of_worker(list_entry(node, struct worker, in_workers), job, &slot);
+        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        if (choosy && is_avoided(job, worker))
+            continue;
+        enum fit fit = best_of_worker(worker, job, &slot);
         if (fit > best_fit) {
             best_fit = fit;
             *best = slot;
@@ -164,22 +188,47 @@ struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, 
     return set;
 }
 
-bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry)
+static bool has_room(const struct scheduler *scheduler, size_t bytes)
 {
     const struct queue_limits *limits = &scheduler->limits;
-    return scheduler->queued_count < limits->jobs && entry->bytes <= limits->bytes &&
-           scheduler->queued_bytes <= limits->bytes - entry->bytes;
+    size_t used = scheduler->queued_bytes + scheduler->joined_bytes;
+    return scheduler->queued_count + scheduler->joined_count < limits->jobs && bytes <= limits->bytes &&
+           used <= limits->bytes - bytes;
+}
+
+bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry)
+{
+    return has_room(scheduler, entry->bytes);
+}
+
+static int refuse(const struct scheduler *scheduler, struct pe_error *err)
+{
+    size_t waiting = scheduler->queued_count + scheduler->joined_count;
+    return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, which is the limit%s", waiting,
+                   waiting >= scheduler->limits.jobs ? "" : " for jobs of their size");
 }
 
 static int check_room(const struct scheduler *scheduler, const struct queue_entry *entry,
                       struct pe_error *err)
 {
     struct slot *slot = NULL;
-    if (scheduler_has_room(scheduler, entry) || best_slot(scheduler, entry, &slot) != FIT_NONE)
-        return 0;
-    bool full = scheduler->queued_count >= scheduler->limits.jobs;
-    return pe_fail(err, PE_ERR_BUSY, "%zu jobs are waiting already, which is the limit%s",
-                   scheduler->queued_count, full ? "" : " for jobs of their size");
+    bool fits = has_room(scheduler, entry->bytes) || best_slot(scheduler, entry, &slot) != FIT_NONE;
+    return fits ? 0 : refuse(scheduler, err);
+}
+
+int scheduler_joined_add(struct scheduler *scheduler, size_t bytes, struct pe_error *err)
+{
+    if (!has_room(scheduler, bytes))
+        return refuse(scheduler, err);
+    scheduler->joined_count++;
+    scheduler->joined_bytes += bytes;
+    return 0;
+}
+
+void scheduler_joined_remove(struct scheduler *scheduler, size_t bytes)
+{
+    scheduler->joined_count--;
+    scheduler->joined_bytes -= bytes;
 }
 
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front, struct pe_error *err)

@@ -25,6 +25,8 @@
 struct job;
 struct slot;
 
+enum { SCHEDULER_TRIES_MAX = 3 }; /* how often a job may be matched with a slot */
+
 /* What one registration says about a worker. Several registrations can name the same worker: one
  * whose process returned before its old connection was found dead, or one that uses a foreign name. */
 struct worker_claim {
@@ -89,15 +91,17 @@ struct client_queue {
 struct queue_entry {
     struct list in_queue; /* of its client, while it waits */
     struct client_queue *client;
-    const char *image;                           /* reference; borrowed */
-    struct pe_isolation_set isolation;           /* what the job demands; empty: any */
-    size_t bytes;                                /* memory that the job needs while it waits */
+    const char *image;                     /* reference; borrowed */
+    struct pe_isolation_set isolation;     /* what the job demands; empty: any */
+    size_t bytes;                          /* memory that the job needs while it waits */
+    uint64_t avoided[SCHEDULER_TRIES_MAX]; /* claims of workers that lost it; serial numbers */
+    unsigned avoided_count;
     struct slot *slot;                           /* where it runs */
     void (*on_match)(struct queue_entry *entry); /* called by lb/core/dispatch.c when `slot` was found */
 };
 
 struct queue_limits {
-    size_t jobs;  /* jobs that may wait */
+    size_t jobs;  /* jobs that may wait, and requests that have joined a job */
     size_t bytes; /* bytes that they may need together */
 };
 
@@ -111,6 +115,7 @@ struct scheduler {
     size_t worker_count; /* those of them that are not away */
     size_t slot_count, ready_count, queued_count, running_count;
     size_t queued_bytes;
+    size_t joined_count, joined_bytes; /* requests that wait for jobs of others, and their memory */
     struct queue_limits limits;
     uint64_t serials;
 };
@@ -189,6 +194,13 @@ bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_en
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front,
                      struct pe_error *err) PE_MUST_CHECK;
 
+/* Count a request that joins a job of another one, which may run already. It takes up the same room as
+ * a job in the queue. PE_ERR_BUSY if there is none. */
+int scheduler_joined_add(struct scheduler *scheduler, size_t bytes, struct pe_error *err) PE_MUST_CHECK;
+
+/* Stop counting such a request. */
+void scheduler_joined_remove(struct scheduler *scheduler, size_t bytes);
+
 /* Remove a job from the queue, or from its slot. */
 void scheduler_entry_remove(struct scheduler *scheduler, struct queue_entry *entry);
 
@@ -203,10 +215,14 @@ size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct que
 /* How many jobs the registered workers run at a time. */
 size_t scheduler_capacity(const struct scheduler *scheduler);
 
+/* Whether a worker that the job need not avoid could run it, now or when one of its slots is ready. */
+bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct queue_entry *entry);
+
 /* Find the next job that a ready slot can run, whose worker has the image and an isolation that the
  * job accepts, and take it out of the queue; its `slot` is set.
  * A slot whose worker has a VM free is preferred to one whose worker is busy, then a slot that
- * is warm for the image, then a slot of the worker that was used last. NULL if no job can start. */
+ * is warm for the image, then a slot of the worker that was used last. A worker that a
+ * job avoids gets it only if there is no other one that could run it. NULL if no job can start. */
 struct queue_entry *scheduler_match(struct scheduler *scheduler);
 
 #endif

@@ -95,7 +95,7 @@ static int resolve(struct exchange *exchange, struct pe_error *err)
     if (piston_request_resolve(request, exchange->exchanges->jobs->scheduler, piston->limits,
                                &exchange->submission, err) < 0)
         return -1;
-    exchange->waiting_bytes += request->contents.capacity;
+    exchange->waiter.bytes += request->contents.capacity;
     return 0;
 }
 

@@ -60,11 +60,16 @@ static struct job *forget_job(struct slot_conn *conn)
     return job;
 }
 
+static uint64_t worker_serial(const struct slot_conn *conn)
+{
+    return conn->slot.worker ? conn->slot.worker->claim->serial : 0;
+}
+
 /* The slot cannot be used any more. Its job is given to another one. */
 static void leave(struct slot_conn *conn, const char *why)
 {
     struct scheduler *scheduler = conn->context->scheduler;
-    uint64_t worker = conn->slot.worker ? conn->slot.worker->claim->serial : 0;
+    uint64_t worker = worker_serial(conn);
     struct job *job = forget_job(conn);
     conn->state = SLOT_IDLE;
     scheduler_slot_remove(scheduler, &conn->slot);
@@ -274,7 +279,11 @@ static void on_error(struct slot_conn *conn, const struct pe_message *message)
     if (!conn->input_sent)
         ws_server_close(&conn->ws, WSLAY_CODE_NORMAL_CLOSURE, "the job was refused before it was sent");
     conn->state = SLOT_IDLE;
-    job_on_problem(forget_job(conn), &message->problem);
+    struct job *job = forget_job(conn);
+    if (!strcmp(message->problem.type, PE_SLOT_VM_LOST))
+        job_on_vm_lost(job, worker_serial(conn), message->problem.detail);
+    else
+        job_on_problem(job, &message->problem);
 }
 
 static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)

@@ -14,7 +14,7 @@ import pytest
 import select
 
 from fixtures import processes
-from fixtures.http_client import JOB, Connection, assert_refused, job_body, job_request
+from fixtures.http_client import JOB, SAME, Connection, assert_refused, job_body, job_request
 from fixtures.paths import program
 from fixtures.stand_in_worker import BINARY, TEXT, Closed, Registration, Slot, WebSocket, connect
 from fixtures.waiting import PATIENCE, Background, eventually
@@ -65,10 +65,10 @@ def slot_with_job(slots):
     return next(slot for slot in slots if slot.sock in readable)
 
 
-def lose_two_slots(balancer, slots):
+def lose_three_slots(balancer, slots):
     """Run the usual job; the slots that get it are lost."""
     pending = Background(balancer.post, accept="application/json")
-    for _ in range(2):
+    for _ in range(3):
         slot = slot_with_job(slots)
         slot.take_job()
         slot.close()
@@ -76,14 +76,14 @@ def lose_two_slots(balancer, slots):
     return pending.done()
 
 
-def test_a_job_that_kills_two_slots_gets_vm_error_and_is_held_back(start_balancer):
+def test_a_job_that_kills_three_slots_gets_vm_error_and_is_held_back(start_balancer):
     balancer = start_balancer("--poison-ms", "600000")
-    registration, *slots = balancer.worker(slots=4)
-    response = lose_two_slots(balancer, slots)
+    registration, *slots = balancer.worker(slots=5)
+    response = lose_three_slots(balancer, slots)
     assert response.status == 200
     assert response.json()["status"] == "vm_error"
     assert response.json()["exit_code"] is None
-    assert "twice" in response.json()["reason"]
+    assert "3 slots or VMs of workers died" in response.json()["reason"]
     balancer.wait_for(slots=2, ready=2)
     again = balancer.post().form()
     assert "held back" in json.loads(again[0][2])["reason"]
@@ -96,12 +96,81 @@ def test_a_job_that_kills_two_slots_gets_vm_error_and_is_held_back(start_balance
 
 def test_a_job_that_was_held_back_is_run_again_after_a_while(start_balancer):
     balancer = start_balancer("--poison-ms", "100")
-    registration, *slots = balancer.worker(slots=3)
-    assert lose_two_slots(balancer, slots).json()["status"] == "vm_error"
+    registration, *slots = balancer.worker(slots=4)
+    assert lose_three_slots(balancer, slots).json()["status"] == "vm_error"
     slot = slots[0]
     serving = Background(lambda: slot.answer(slot.take_job()[0], b"run again"))
     eventually(lambda: balancer.post().form()[1][2] == b"run again", "the job is run")
     serving.done()
+
+
+def lose_vm(slot, job):
+    """Say that the VM of the job died."""
+    problem = {"type": "/problems/vm-lost", "status": 503, "detail": "the VMM ended"}
+    slot.send_message(type="error", id=job["id"], problem=problem)
+    slot.ready()
+
+
+def test_a_job_is_tried_on_three_vms_before_it_gets_vm_error_and_is_not_held_back(balancer):
+    registration, slot = balancer.worker()
+    pending = Background(balancer.post, accept="application/json")
+    for _ in range(3):
+        lose_vm(slot, slot.take_job()[0])
+    result = pending.done().json()
+    assert result["status"] == "vm_error"
+    assert result["reason"].endswith("the VMM ended")
+    pending = Background(balancer.post, accept="application/json")
+    lose_vm(slot, slot.take_job()[0])
+    slot.answer(slot.take_job()[0], b"out")
+    assert pending.done().json()["stdout"] == "out"
+    assert balancer.metric("pe_jobs_poisoned_total") == 0
+
+
+def test_a_job_whose_vm_was_lost_is_given_to_another_worker_if_there_is_one(balancer):
+    registration, bad = balancer.worker(host="bad")
+    pending = Background(balancer.post)
+    job, _ = bad.take_job()
+    other, good = balancer.worker(host="good")
+    lose_vm(bad, job)
+    good.answer(good.take_job()[0], b"out")
+    assert pending.done().form()[1][2] == b"out"
+
+
+def test_a_job_whose_slot_and_worker_are_gone_waits_no_longer_than_the_queue_allows(start_balancer):
+    balancer = start_balancer("--queue-wait-ms", "1000")
+    registration, slot = balancer.worker()
+    pending = Background(balancer.post)
+    slot.take_job()
+    slot.close(), registration.close()
+    assert_refused(pending.done(), 503, "no-worker")
+    balancer.wait_for(queued=0)
+
+
+def test_a_request_that_joins_a_running_job_is_not_bound_by_the_time_in_the_queue(start_balancer):
+    balancer = start_balancer("--queue-wait-ms", "1000")
+    registration, slot = balancer.worker()
+    first = Background(balancer.post, job=SAME)
+    job, _ = slot.take_job()
+    second = Background(balancer.post, job=SAME)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "the second request has joined")
+    other = balancer.post(job={**JOB, "cmd": ["other"]})  # waits for as long as it may
+    assert_refused(other, 503, "no-capacity", "1000 ms")
+    slot.answer(job, b"out")
+    for pending in first, second:
+        assert pending.done().form()[1][2] == b"out"
+
+
+def test_requests_that_join_a_job_count_in_the_bounds_of_the_queue(start_balancer):
+    balancer = start_balancer("--queue-jobs", "1")
+    registration, slot = balancer.worker()
+    first = Background(balancer.post, job=SAME)
+    job, _ = slot.take_job()
+    second = Background(balancer.post, job=SAME)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "the second request has joined")
+    assert_refused(balancer.post(job=SAME), 503, "no-capacity", "1 jobs are waiting")
+    slot.answer(job, b"out")
+    for pending in first, second:
+        assert pending.done().form()[1][2] == b"out"
 
 
 def test_slots_that_die_together_are_not_blamed_on_a_job(balancer):

@@ -7,6 +7,7 @@ import signal
 from fixtures import engine
 from fixtures.paths import UML_KERNEL
 from fixtures.service import Service
+from fixtures.waiting import eventually
 from uml.guest_processes import kernels, wait_until_one_computes
 from uml.programs import program
 
@@ -67,9 +68,11 @@ def test_a_guest_whose_kernel_fails_is_reported_with_what_its_kernel_said():
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = pool.submit(service.run, "while :; do :; done")
-            wait_until_one_computes(service)
-            for pid in kernels(service):
-                os.kill(pid, signal.SIGBUS)
+            for lost in range(1, 4):  # tries of the job
+                wait_until_one_computes(service)
+                for pid in kernels(service):
+                    os.kill(pid, signal.SIGBUS)
+                eventually(lambda lost=lost: service.metric("pe_jobs_lost_total") == lost, "the VM is lost")
             job = running.result()
         assert job.status == "vm_error"
         assert "Kernel panic - not syncing: Kernel mode signal 7" in job.reason, job

@@ -198,7 +198,7 @@ static int set_up(void **state)
 {
     struct pe_error err;
     struct core *core = calloc(1, sizeof *core);
-    const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
+    const struct queue_limits limits = {.jobs = 3, .bytes = 1000};
     core->loop.loop.ops = &loop_ops;
     scheduler_init(&core->scheduler, &limits);
     dispatch_init(&core->dispatch, &core->scheduler, &core->loop.loop);
@@ -258,8 +258,8 @@ static void add_ready_slot(struct core *core, struct fake_slot *slot, int worker
 static void init_waiter(struct fake_waiter *waiter)
 {
     *waiter = (struct fake_waiter){.submission = {.spec = {.image = image}}};
-    waiter->waiter =
-        (struct job_waiter){.ops = &waiter_ops, .submission = &waiter->submission, .client = &waiter->client};
+    waiter->waiter = (struct job_waiter){
+        .ops = &waiter_ops, .submission = &waiter->submission, .client = &waiter->client, .bytes = 1};
 }
 
 static int begin_demanding(struct core *core, struct fake_waiter *waiter, bool share,
@@ -270,7 +270,6 @@ static int begin_demanding(struct core *core, struct fake_waiter *waiter, bool s
                                         .id = "0123456789abcdef0123456789abcdef",
                                         .key = &key,
                                         .image_digest = DIGEST,
-                                        .bytes = 1,
                                         .share = share};
     init_waiter(waiter);
     waiter->submission.spec.isolation = demand;
@@ -285,6 +284,12 @@ static int begin(struct core *core, struct fake_waiter *waiter, bool share)
     return begin_demanding(core, waiter, share, anything);
 }
 
+static void join(struct job *job, struct fake_waiter *waiter)
+{
+    struct pe_error err;
+    assert_int_equal(job_join(job, &waiter->waiter, &err), 0);
+}
+
 /* What a slot does when its worker goes away, or only the slot. */
 static void lose(struct core *core, struct fake_slot *slot)
 {
@@ -294,6 +299,25 @@ static void lose(struct core *core, struct fake_slot *slot)
     scheduler_entry_remove(&core->scheduler, &job->entry);
     scheduler_slot_remove(&core->scheduler, &slot->slot);
     job_on_lost(job, serial, "a test");
+}
+
+/* What a slot does when its worker reports that the VM died. The slot is ready again. */
+static void lose_vm(struct core *core, struct fake_slot *slot)
+{
+    struct job *job = slot->job;
+    slot->job = NULL;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    job_on_vm_lost(job, slot->slot.worker->claim->serial, "the VMM ended");
+    scheduler_slot_ready(&core->scheduler, &slot->slot, slot->slot.worker_name, "");
+    dispatch_soon(&core->dispatch);
+}
+
+/* Let the time pass after which a lost job is tried again, or concluded. */
+static void retry(struct core *core)
+{
+    expire(&core->loop, 0);
+    assert_int_equal(expire(&core->loop, RETRY_MS), 1);
+    expire(&core->loop, 0);
 }
 
 static void send_result(struct job *job)
@@ -361,30 +385,121 @@ static void a_job_that_lost_its_slot_is_given_to_another_one(void **state)
     assert_int_equal(waiter.results, 1);
 }
 
-static void a_job_that_killed_two_slots_is_poison(void **state)
+static struct fake_slot *slot_with_job(struct core *core)
 {
-    struct core *core = *state;
-    struct fake_slot *slots = core->slots;
-    struct fake_waiter waiter;
+    for (int i = 0; i < 3; i++)
+        if (core->slots[i].job)
+            return &core->slots[i];
+    fail_msg("no slot has the job");
+    return NULL;
+}
+
+static bool is_held_back(struct core *core, const struct fake_waiter *waiter)
+{
     struct job_key poisoned;
     struct pe_error err;
+    const struct catalog_entry *entry = scheduler_find_image(&core->scheduler, image, anything);
+    assert_int_equal(job_key_make(&waiter->submission, entry->identity, &poisoned, &err), 0);
+    return poison_holds(&core->poison, &poisoned, 0);
+}
+
+/* Three slots die with a job; `workers` says to which worker each belongs. */
+static void lose_three(struct core *core, struct fake_waiter *waiter, const int workers[3])
+{
+    for (int i = 0; i < 3; i++)
+        add_ready_slot(core, &core->slots[i], workers[i]);
+    assert_int_equal(begin(core, waiter, false), 0);
+    expire(&core->loop, 0);
+    for (int i = 0; i < 3; i++) {
+        lose(core, slot_with_job(core));
+        retry(core);
+    }
+    assert_int_equal(waiter->results, 1);
+    assert_int_equal(waiter->status, PE_STATUS_VM_ERROR);
+    assert_null(waiter->waiter.job);
+}
+
+static void a_job_that_killed_three_slots_of_the_only_worker_is_poison(void **state)
+{
+    struct core *core = *state;
+    struct fake_waiter waiter;
     register_worker(core, 0);
-    for (int i = 0; i < 2; i++)
-        add_ready_slot(core, &slots[i], 0);
+    lose_three(core, &waiter, (const int[]){0, 0, 0});
+    assert_true(is_held_back(core, &waiter));
+    assert_int_equal(core->metrics.poisoned, 1);
+}
+
+static void a_job_that_killed_slots_of_two_workers_is_poison(void **state)
+{
+    struct core *core = *state;
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    register_worker(core, 1);
+    lose_three(core, &waiter, (const int[]){0, 0, 1});
+    assert_true(is_held_back(core, &waiter));
+}
+
+static void one_bad_worker_does_not_make_a_job_poison(void **state)
+{
+    struct core *core = *state;
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    register_worker(core, 1); /* has no slot until the last try was lost */
+    for (int i = 0; i < 3; i++)
+        add_ready_slot(core, &core->slots[i], 0);
     assert_int_equal(begin(core, &waiter, false), 0);
     expire(&core->loop, 0);
-    for (int i = 0; i < 2; i++) {
-        lose(core, slots[0].job ? &slots[0] : &slots[1]);
-        assert_int_equal(expire(&core->loop, RETRY_MS), 1);
-        expire(&core->loop, 0);
+    for (int i = 0; i < 3; i++) {
+        lose(core, slot_with_job(core));
+        if (i == 2)
+            add_ready_slot(core, &core->slots[0], 1);
+        retry(core);
     }
-    assert_int_equal(waiter.results, 1);
     assert_int_equal(waiter.status, PE_STATUS_VM_ERROR);
-    assert_null(waiter.waiter.job);
-    const struct catalog_entry *entry = scheduler_find_image(&core->scheduler, image, anything);
-    assert_int_equal(job_key_make(&waiter.submission, entry->identity, &poisoned, &err), 0);
-    assert_true(poison_holds(&core->poison, &poisoned, 0));
-    assert_int_equal(core->metrics.poisoned, 1);
+    assert_false(is_held_back(core, &waiter));
+}
+
+static void a_job_avoids_the_worker_that_lost_it_while_another_one_could_run_it(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *bad = &core->slots[0], *spare = &core->slots[1], *good = &core->slots[2];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, bad, 0);
+    add_ready_slot(core, spare, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    expire(&core->loop, 0);
+    struct fake_slot *first = bad->job ? bad : spare;
+    register_worker(core, 1);
+    add_ready_slot(core, good, 1);
+    scheduler_slot_ready(&core->scheduler, &good->slot, "worker-1", "");
+    lose_vm(core, first);
+    retry(core);
+    assert_int_equal(good->started, 1);
+    finish(core, good);
+    assert_int_equal(waiter.results, 1);
+    assert_int_equal(waiter.status, PE_STATUS_EXITED);
+}
+
+static void a_job_that_loses_three_vms_gets_vm_error_and_is_not_held_back(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    expire(&core->loop, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(slot->started, i + 1);
+        assert_int_equal(waiter.results, 0);
+        lose_vm(core, slot);
+        retry(core);
+    }
+    assert_int_equal(waiter.losses, 3);
+    assert_int_equal(waiter.status, PE_STATUS_VM_ERROR);
+    assert_false(is_held_back(core, &waiter));
+    assert_int_equal(core->metrics.retried, 2);
 }
 
 static void a_job_is_given_up_when_three_workers_have_gone_with_it(void **state)
@@ -419,7 +534,7 @@ static void requests_share_a_job_and_the_last_one_that_leaves_cancels_it(void **
     struct job *job = job_find(&core->jobs, &key, anything);
     assert_non_null(job);
     init_waiter(&second);
-    job_join(job, &second.waiter);
+    join(job, &second);
     job_leave(&first.waiter); /* the job goes on with the submission of the other */
     assert_ptr_equal(job->source, &second.waiter);
     assert_int_equal(core->scheduler.queued_count, 1);
@@ -443,7 +558,7 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     struct job *job = slot->job;
     send_result(job);
     init_waiter(&late);
-    job_join(job_find(&core->jobs, &key, anything), &late.waiter);
+    join(job_find(&core->jobs, &key, anything), &late);
     assert_int_equal(late.results, 1);
     struct pe_error err;
     assert_int_equal(job_on_bytes(job, "ok", 2, &err), 0);
@@ -452,6 +567,51 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     job_on_end(job);
     assert_null(first.waiter.job);
     assert_null(late.waiter.job);
+}
+
+static void a_waiter_that_joins_a_running_job_is_told_that_it_runs(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, late;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    expire(&core->loop, 0);
+    init_waiter(&late);
+    join(job_find(&core->jobs, &key, anything), &late);
+    assert_int_equal(late.starts, 1);
+    finish(core, slot);
+    assert_int_equal(late.results, 1);
+}
+
+static void requests_that_join_a_job_count_in_the_bounds_of_the_queue(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, second, third;
+    struct pe_error err;
+    core->scheduler.limits.jobs = 1;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    expire(&core->loop, 0); /* it runs: the queue is empty */
+    struct job *job = job_find(&core->jobs, &key, anything);
+    init_waiter(&second);
+    join(job, &second);
+    init_waiter(&third);
+    assert_int_equal(job_join(job, &third.waiter, &err), -1);
+    assert_error(err, PE_ERR_BUSY, "1 jobs are waiting");
+    assert_null(third.waiter.job);
+    job_leave(&first.waiter); /* the job goes on with the memory of the second, which counts no more */
+    assert_int_equal(core->scheduler.joined_count, 0);
+    core->scheduler.limits.bytes = 0;
+    assert_int_equal(job_join(job, &third.waiter, &err), -1);
+    core->scheduler.limits.bytes = 1;
+    join(job, &third);
+    job_leave(&third.waiter);
+    assert_int_equal(core->scheduler.joined_bytes, 0);
+    finish(core, slot);
 }
 
 static void only_requests_with_the_same_demand_for_isolation_share_a_job(void **state)
@@ -500,7 +660,7 @@ static void check_leaving(struct core *core, const int leaver[3], const int resu
     assert_int_equal(begin(core, &waiters[0], true), 0);
     for (int i = 1; i < 3; i++) {
         init_waiter(&waiters[i]);
-        job_join(job_find(&core->jobs, &key, anything), &waiters[i].waiter);
+        join(job_find(&core->jobs, &key, anything), &waiters[i]);
     }
     for (int i = 0; i < 3; i++)
         waiters[i].leaves = leaver[i] < 0 ? NULL : &waiters[leaver[i]];
@@ -538,7 +698,7 @@ static void a_refused_job_reports_the_problem_to_all(void **state)
     add_ready_slot(core, slot, 0);
     assert_int_equal(begin(core, &first, true), 0);
     init_waiter(&second);
-    job_join(job_find(&core->jobs, &key, anything), &second.waiter);
+    join(job_find(&core->jobs, &key, anything), &second);
     expire(&core->loop, 0);
     struct job *job = slot->job;
     scheduler_entry_remove(&core->scheduler, &job->entry);
@@ -552,6 +712,7 @@ static void jobs_with_a_ready_slot_do_not_fill_the_queue(void **state)
     struct core *core = *state;
     struct fake_slot *slot = &core->slots[0];
     struct fake_waiter waiters[3];
+    core->scheduler.limits.jobs = 1;
     register_worker(core, 0);
     add_ready_slot(core, slot, 0);
     assert_int_equal(begin(core, &waiters[0], false), 0); /* for the slot */
@@ -583,10 +744,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_CORE(a_job_starts_at_the_end_of_the_iteration_and_reports_its_result),
         WITH_CORE(a_job_that_lost_its_slot_is_given_to_another_one),
-        WITH_CORE(a_job_that_killed_two_slots_is_poison),
+        WITH_CORE(a_job_that_killed_three_slots_of_the_only_worker_is_poison),
+        WITH_CORE(a_job_that_killed_slots_of_two_workers_is_poison),
+        WITH_CORE(one_bad_worker_does_not_make_a_job_poison),
+        WITH_CORE(a_job_avoids_the_worker_that_lost_it_while_another_one_could_run_it),
+        WITH_CORE(a_job_that_loses_three_vms_gets_vm_error_and_is_not_held_back),
         WITH_CORE(a_job_is_given_up_when_three_workers_have_gone_with_it),
         WITH_CORE(requests_share_a_job_and_the_last_one_that_leaves_cancels_it),
         WITH_CORE(a_waiter_that_joins_late_gets_the_result_at_once),
+        WITH_CORE(a_waiter_that_joins_a_running_job_is_told_that_it_runs),
+        WITH_CORE(requests_that_join_a_job_count_in_the_bounds_of_the_queue),
         WITH_CORE(only_requests_with_the_same_demand_for_isolation_share_a_job),
         WITH_CORE(a_result_with_another_isolation_than_demanded_is_refused),
         WITH_CORE(waiters_may_leave_inside_a_callback),
