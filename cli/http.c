@@ -16,6 +16,9 @@
 
 /* Base64 in a JSON reply takes a third more bytes than the content. */
 #define REPLY_BYTES_MAX (PE_OUTPUT_BYTES_MAX / 3 * 4 + 4 * PE_MIB)
+
+/* A result in JSON: a control character is one byte of output, and six of JSON. */
+#define JSON_RESULT_BYTES_MAX (6 * PE_OUTPUT_BYTES_MAX + 4 * PE_MIB)
 /* How often signals, the callback of the server and the progress are attended to. */
 #define CHECK_EVERY_MS 100
 
@@ -182,8 +185,9 @@ int http_post_job(const struct http_server *server, const char *id, const char *
 {
     autotransfer struct transfer transfer = {0};
     __attribute__((cleanup(job_poll_free))) struct job_poll poll = {0};
+    size_t limit = strcmp(accept, "application/json") == 0 ? JSON_RESULT_BYTES_MAX : REPLY_BYTES_MAX;
     /* An empty Expect header keeps libcurl from waiting a second for "100 Continue". */
-    if (transfer_begin(&transfer, server, "/v1/run", REPLY_BYTES_MAX, reply, err) < 0 ||
+    if (transfer_begin(&transfer, server, "/v1/run", limit, reply, err) < 0 ||
         transfer_header(&transfer, "Accept", accept, err) < 0 ||
         transfer_header(&transfer, "Expect", "", err) < 0 ||
         transfer_header(&transfer, "X-Request-Id", id, err) < 0 || add_parts(&transfer, job, files, err) < 0)

@@ -194,8 +194,12 @@ int response_read_json(const struct http_reply *reply, struct response *response
     *response = (struct response){0};
     if (response_check(reply, "application/json", err) < 0)
         return -1;
-    pe_autojson json_t *json =
-        json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
+    static const char *const output[] = {"stdout", "stderr", "combined", "files"};
+    pe_autojson json_t *json = json_loadb(reply->body.size ? (const char *)reply->body.data : "",
+                                          reply->body.size, JSON_ALLOW_NUL, NULL);
+    /* Output can contain NUL characters, which are in no field of a result. */
+    for (size_t i = 0; i < sizeof output / sizeof *output; i++)
+        (void)json_object_del(json, output[i]);
     if (parse_result(response, json, err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;

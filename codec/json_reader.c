@@ -142,7 +142,9 @@ static void store_character(struct pe_json_reader *reader, struct target *target
 static void parse_unicode(struct pe_json_reader *reader, struct target *target)
 {
     unsigned code = parse_hex4(reader);
-    if (code >= 0xd800 && code < 0xdc00 && skip_literal(reader, "\\u", 2)) {
+    bool is_high = code >= 0xd800 && code < 0xdc00;
+    if (is_high && reader->rest.left >= 2 && !memcmp(reader->rest.at, "\\u", 2)) {
+        pe_cursor_read(&reader->rest, 2);
         unsigned low = parse_hex4(reader);
         code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : 0xd800;
     }

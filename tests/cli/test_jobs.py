@@ -73,6 +73,15 @@ def test_json_is_printed_unchanged(tmp_path):
     assert done.returncode == 4, "result"
 
 
+def test_json_may_have_nul_and_escapes_that_make_it_six_times_as_large_as_the_output(tmp_path):
+    for output in "a\0b", "\x1b" * (5 << 20):
+        body = json.dumps({**RESULT, "stdout": output, "files": []}).encode() + b"\n"
+        with Server((200, {"Content-Type": "application/json"}, body)) as server:
+            done = run("--json", "gcc:14", server=server)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == body
+
+
 def test_verbose_prints_the_timing(tmp_path):
     with Server(answer(cached=True)) as server:
         assert b"from the cache" in run("-v", "gcc:14", server=server).stderr

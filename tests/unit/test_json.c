@@ -106,6 +106,8 @@ static void what_is_not_as_asked_for_is_a_fault(void **state)
     fault_of("\"four\"", "too long");
     fault_of("\"\\u0000\"", "NUL");
     fault_of("\"\\ud800x\"", "unpaired surrogate");
+    fault_of("\"\\ud83d \\ude00\"", "unpaired surrogate"); /* a blank between the two halves */
+    fault_of("\"\\ud83d\n\\ude00\"", "unpaired surrogate");
     fault_of("\"\\x\"", "escape");
     fault_of("\"a", "not terminated");
     fault_of("\"\xc3\"", "UTF-8");

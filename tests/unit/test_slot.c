@@ -292,6 +292,9 @@ static void parts_with_bad_names_or_sizes_are_refused(void **state)
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"..\"}");
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"a%2F..\"}");
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%00\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"% A\"}"); /* blanks are no digits */
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%+A\"}");
+    refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"a%4\"}");
     refused_part("{\"kind\":\"file\",\"size\":1,\"name\":\"%4\"}");
     refused_part("{\"kind\":\"file\",\"size\":33000000,\"name\":\"a\"},{\"kind\":\"file\",\"size\":33000000,"
                  "\"name\":\"b\"}");
