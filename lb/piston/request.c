@@ -98,6 +98,8 @@ static int parse_limit(const json_t *body, enum pe_runtime_limit limit, int64_t 
                        (long long)configured);
     if (configured > 0 && number < 0)
         return pe_fail(err, PE_ERR_INVALID, "%s must be non-negative", name);
+    if (number == 0 && configured > 0)
+        return 0; /* 0 would stand for no limit, and lift that of the operator */
     double most = (double)PE_GUEST_MEMORY_MIB * PE_MIB;
     number = number < -1 ? -1 : number > most ? most : number;
     *chosen = (int64_t)number + ((double)(int64_t)number < number); /* rounded up */

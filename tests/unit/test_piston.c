@@ -236,7 +236,7 @@ static void a_name_that_comes_again_replaces_the_file(void **state)
     piston_request_free(&request);
 }
 
-static void a_limit_of_0_is_none_but_the_jobs(void **state)
+static void a_limit_of_0_is_that_of_the_operator(void **state)
 {
     struct piston_request request;
     struct submission submission;
@@ -247,10 +247,21 @@ static void a_limit_of_0_is_none_but_the_jobs(void **state)
                   " 'run_cpu_time': false, 'run_memory_limit': 1e300}",
                   &request, &submission, &err),
         0);
-    assert_string_equal(submission.spec.cmd[4], "0");
-    assert_string_equal(submission.spec.cmd[5], "0");
+    assert_string_equal(submission.spec.cmd[4], "3000");
+    assert_string_equal(submission.spec.cmd[5], "3000");
     assert_string_equal(submission.spec.cmd[6], "1073741824");
-    assert_int_equal(submission.spec.timeout_ms, 60000);
+    assert_int_equal(submission.spec.timeout_ms, 8000);
+    submission_free(&submission);
+    piston_request_free(&request);
+    assert_int_equal(
+        make_text(state,
+                  "{'language': 'py', 'version': '3', 'files': [{'content': ''}], 'run_timeout': -0.0,"
+                  " 'run_cpu_time': '', 'run_memory_limit': 0}",
+                  &request, &submission, &err),
+        0);
+    assert_string_equal(submission.spec.cmd[4], "3000");
+    assert_string_equal(submission.spec.cmd[5], "3000");
+    assert_string_equal(submission.spec.cmd[6], "0"); /* the operator sets none */
     submission_free(&submission);
     piston_request_free(&request);
 }
@@ -495,7 +506,7 @@ int main(void)
         WITH_CATALOG(the_language_file_runs_a_binary),
         WITH_CATALOG(what_is_left_out_has_pistons_defaults),
         WITH_CATALOG(a_name_that_comes_again_replaces_the_file),
-        WITH_CATALOG(a_limit_of_0_is_none_but_the_jobs),
+        WITH_CATALOG(a_limit_of_0_is_that_of_the_operator),
         WITH_CATALOG(errors_have_the_messages_of_piston),
         WITH_CATALOG(a_name_that_is_no_place_in_the_folder_is_refused),
         WITH_CATALOG(bodies_that_are_too_much_or_no_json_are_refused),
