@@ -254,6 +254,7 @@ static void init_api(struct server *server)
     exchanges->deadlines = &server->deadlines;
     exchanges->trusted = &server->trusted;
     exchanges->queue_wait_us = settings->queue_wait_ms * 1000;
+    exchanges->cache_per_client = settings->cache_per_client;
     exchanges->gathering = settings->gather_ms > 0;
     exchanges->on_ended = stop_if_done;
     exchanges->data = server;

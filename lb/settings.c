@@ -134,6 +134,8 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->idle_ms},
         {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
          &s->cache_mib},
+        {"cache-per-client", 0, NULL, "answer an address only with results of its own jobs", PE_OPTION_FLAG,
+         &s->cache_per_client},
         {"cache-dir", 0, "DIR", "directory for results that survive a restart (default: none)",
          PE_OPTION_TEXT, &s->store.folder},
         {"cache-disk-mib", 0, "N", "size of the results in that directory, in MiB (default 1024)",

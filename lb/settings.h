@@ -26,6 +26,7 @@ struct settings {
     uint64_t head_ms, idle_ms; /* time to send a request's head; time between two requests */
 
     uint64_t cache_mib, results_mib, poison_ms;
+    bool cache_per_client;
     struct result_store_settings store;
     const char *playground_folder; /* NULL: that of the installation, if it exists */
     const char *spool_folder;      /* for large request bodies */

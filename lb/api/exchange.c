@@ -74,6 +74,7 @@ static void on_dispose(void *memory)
     result_encoder_free(&exchange->encoder);
     pe_buf_free(&exchange->sending);
     submission_free(&exchange->submission);
+    pe_buf_free(&exchange->salt);
     if (exchange->dialect->dispose)
         exchange->dialect->dispose(exchange);
     exchanges->count--;

@@ -34,6 +34,7 @@ struct exchanges {
     struct deadlines *deadlines;
     const struct peer_networks *trusted; /* proxies */
     uint64_t queue_wait_us;              /* how long a job may wait for a slot */
+    bool cache_per_client;               /* results are shared only within one client */
     bool gathering;                      /* the balancer has just started, and workers are still connecting */
     bool draining;                       /* new jobs are refused */
     struct list waiting_for_workers;     /* exchanges whose image is unknown while `gathering` */
@@ -72,6 +73,7 @@ struct exchange {
     enum caching_mode caching;
     enum result_source source;
     char digest[80];    /* of the image; empty until a worker has it */
+    struct pe_buf salt; /* the submission's: the client's address, and what the client sent */
     struct job_key key; /* if `has_key` */
     bool has_key;
     struct job_key body_hash; /* hash of the request's body, if `has_body_hash` */

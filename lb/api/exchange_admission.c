@@ -15,6 +15,7 @@
 enum {
     PREFER_WAIT_MAX_S = 600,
     HASHED_BODY_MAX = 256 * 1024, /* bytes; larger bodies are parsed each time */
+    SALT_MAX = 256,               /* bytes of X-Cache-Salt */
 };
 
 static const struct pe_problem no_problem;
@@ -216,6 +217,33 @@ static struct pe_problem read_body(struct exchange *exchange)
     return no_problem;
 }
 
+/* ---- the salt of the key ---- */
+
+/* What the client sent as X-Cache-Salt; empty if nothing. */
+static h2o_iovec_t sent_salt(const struct exchange *exchange)
+{
+    const h2o_headers_t *headers = &exchange->req->headers;
+    ssize_t at = h2o_find_header_by_str(headers, H2O_STRLIT("x-cache-salt"), -1);
+    return at < 0 ? (h2o_iovec_t){NULL, 0} : headers->entries[at].value;
+}
+
+/* Results are shared only between requests with the same salt. */
+static struct pe_problem add_salt(struct exchange *exchange)
+{
+    struct pe_error err;
+    h2o_iovec_t sent = sent_salt(exchange);
+    const struct ip_address *address = &exchange->client->address;
+    if (sent.len > SALT_MAX)
+        return problem_make("malformed-request", "X-Cache-Salt has %zu bytes; at most %d are allowed",
+                            sent.len, SALT_MAX);
+    if ((exchange->exchanges->cache_per_client &&
+         pe_buf_append(&exchange->salt, address->bytes, sizeof address->bytes, &err) < 0) ||
+        (sent.len && pe_buf_append(&exchange->salt, sent.base, sent.len, &err) < 0))
+        return pe_problem_from_error(&err);
+    exchange->submission.salt = (struct pe_cursor){.at = exchange->salt.data, .left = exchange->salt.size};
+    return no_problem;
+}
+
 /* ---- results that exist already ---- */
 
 static void send_hit(struct exchange *exchange, struct job_result *result)
@@ -228,13 +256,14 @@ static void send_hit(struct exchange *exchange, struct job_result *result)
         exchange_send_result(exchange, result);
 }
 
-/* Hash the body of a request, if it is one whose hash is remembered. */
+/* Hash the body of a request, if it is one whose hash is remembered. A salt is not part of the body. */
 static bool hash_body(struct exchange *exchange)
 {
     struct pe_error err;
     const h2o_req_t *req = exchange->req;
     if (exchange->has_body_hash || !exchange->dialect->shares_results || req->entity.len > HASHED_BODY_MAX ||
-        h2o_find_header(&req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0)
+        h2o_find_header(&req->headers, H2O_TOKEN_CACHE_CONTROL, -1) >= 0 ||
+        exchange->exchanges->cache_per_client || sent_salt(exchange).len)
         return exchange->has_body_hash;
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
     h2o_iovec_t type = at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
@@ -428,6 +457,8 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
         return;
     if (!problem.status)
         problem = read_body(exchange);
+    if (!problem.status)
+        problem = add_salt(exchange);
     if (problem.status)
         exchange_send_problem(exchange, &problem);
     else if (!must_wait_for_workers(exchange))

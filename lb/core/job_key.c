@@ -63,6 +63,12 @@ static bool add_files(EVP_MD_CTX *hash, const struct submission *submission)
     return ok;
 }
 
+/* Without a salt nothing is added, so stored results stay valid. */
+static bool add_salt(EVP_MD_CTX *hash, struct pe_cursor salt)
+{
+    return !salt.left || (add_text(hash, "salt") && add_bytes(hash, salt.at, salt.left));
+}
+
 static void free_hash(EVP_MD_CTX **hash)
 {
     EVP_MD_CTX_free(*hash);
@@ -74,7 +80,7 @@ int job_key_make(const struct submission *submission, const char *image_identity
     __attribute__((cleanup(free_hash))) EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (hash && EVP_DigestInit_ex(hash, sha256(), NULL) && add_text(hash, KEY_VERSION) &&
         add_text(hash, image_identity) && add_job(hash, &submission->spec) && add_files(hash, submission) &&
-        EVP_DigestFinal_ex(hash, key->bytes, NULL))
+        add_salt(hash, submission->salt) && EVP_DigestFinal_ex(hash, key->bytes, NULL))
         return 0;
     return pe_fail(err, PE_ERR_INTERNAL, "cannot hash a job");
 }

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from fixtures import processes
-from fixtures.http_client import SAME, FORM, job_body
+from fixtures.http_client import SAME, FORM, assert_refused, job_body
 from fixtures.stand_in_worker import Registration, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
@@ -24,6 +24,35 @@ def cache_status(balancer, job=SAME, files=(), headers=None, accept=None):
     all_headers = {"Content-Type": FORM, **(headers or {})}
     response = balancer.request("POST", "/v1/run", job_body(job, files), all_headers)
     return response, response.headers["Cache-Status"]
+
+
+def check_that_they_share_nothing(balancer, one, other):
+    """Requests with the headers `one` and `other` share neither jobs nor results."""
+    registration, slot = balancer.worker()
+    first = Background(balancer.post, job=SAME, headers=one)
+    job, _ = slot.take_job()
+    second = Background(balancer.post, job=SAME, headers=other)
+    balancer.wait_for(queued=1)  # it has not joined the first one
+    slot.answer(job, b"first")
+    slot.answer(slot.take_job()[0], b"second")
+    for pending in first, second:
+        assert pending.done().headers["Cache-Status"] == "program-explorer; fwd=uri-miss; stored"
+    for headers, output in (one, b"first"), (other, b"second"), (one, b"first"):
+        response, status = cache_status(balancer, headers=headers)
+        assert (status, response.form()[1][2]) == ("program-explorer; hit", output)
+
+
+def test_requests_with_different_salts_share_neither_results_nor_jobs(balancer):
+    check_that_they_share_nothing(balancer, {"X-Cache-Salt": "mine"}, {})
+    refused = balancer.post(job=SAME, headers={"X-Cache-Salt": "x" * 257})
+    assert_refused(refused, 400, "malformed-request", "X-Cache-Salt")
+
+
+def test_clients_share_neither_results_nor_jobs_if_the_operator_wants_that(start_balancer):
+    balancer = start_balancer("--cache-per-client", "--trusted-proxy", "unix")
+    check_that_they_share_nothing(
+        balancer, {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    )
 
 
 def test_an_identical_job_is_answered_from_memory_in_every_form_and_says_so(balancer):
