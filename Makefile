@@ -31,7 +31,8 @@ CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer $(HARDENING)
 SANITIZERS := -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -U_FORTIFY_SOURCE
 SANFLAGS := $(if $(SAN),$(SANITIZERS))
 CPPFLAGS := -I. -D_GNU_SOURCE
-GUEST_CFLAGS := -std=gnu11 -Os -static -fno-asynchronous-unwind-tables $(HARDENING)
+# Position-independent, so that each template has its own addresses.
+GUEST_CFLAGS := -std=gnu11 -Os -fPIE -static-pie -fno-asynchronous-unwind-tables $(HARDENING)
 FUZZ_CFLAGS := -std=gnu11 -Wno-unknown-attributes -O1 -g -fno-omit-frame-pointer \
 	-fno-sanitize-recover=all
 
@@ -124,8 +125,8 @@ $(B)/obj/lb/api/openapi.o: proto/openapi.json
 GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
 GUEST_SHARED := base/error.c base/buffer.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/path.c
-pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c) base/fd_message.c
-pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) $(GUEST_SHARED)
+pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c stack_guard.c) base/fd_message.c
+pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) guest-init/stack_guard.c $(GUEST_SHARED)
 
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim ## only pe-init and pe-shim
 
@@ -237,6 +238,7 @@ test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_slot_helper_SRC := worker/slot_helper.c worker/slot_helper_process.c worker/memfile.c
+test_stack_guard_SRC := guest-init/stack_guard.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c

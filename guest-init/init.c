@@ -18,6 +18,7 @@
 #include "guest-init/prepare.h"
 #include "guest-init/reseed.h"
 #include "guest-init/serial.h"
+#include "guest-init/stack_guard.h"
 #include "guest-init/supervise.h"
 
 #include <fcntl.h>
@@ -83,11 +84,14 @@ static int have_container(struct container *container, const struct guest_job *j
     return container_start(container, &container_of_job, err);
 }
 
-static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
-                   struct exit_report *report, struct pe_error *err)
+/* From `go` on, the stack guard is not that of other clones. Neither this function nor its caller has one. */
+STACK_GUARD_NONE static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
+                                    struct exit_report *report, struct pe_error *err)
 {
-    if (prepare_input(guest_devices()->input, job, err) < 0 || reseed_guest(job, go_us, err) < 0 ||
-        mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
+    if (prepare_input(guest_devices()->input, job, err) < 0 || reseed_guest(job, go_us, err) < 0)
+        return -1;
+    stack_guard_renew();
+    if (mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
     return supervise_program(container, job, go_us, -1, report, err);
 }
@@ -107,7 +111,7 @@ static int wait_for_job(int serial, struct prepared *prepared, struct pe_error *
     return 0;
 }
 
-static int serve(int serial, struct prepared *prepared, struct pe_error *err)
+STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, struct pe_error *err)
 {
     if (wait_for_job(serial, prepared, err) < 0)
         return -1;

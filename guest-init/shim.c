@@ -9,6 +9,7 @@
 #include "guest-init/foreign.h"
 #include "guest-init/program.h"
 #include "guest-init/shim_record.h"
+#include "guest-init/stack_guard.h"
 #include "guest-init/stages.h"
 
 #include <errno.h>
@@ -97,6 +98,7 @@ static void become_program(int plans)
     struct program program;
     report((struct shim_record){.kind = SHIM_WAITING});
     const struct shim_start start = receive(given);
+    stack_guard_renew(); /* this process may be that of a clone; the generator has been reseeded by now */
     if (start.streams == SHIM_STREAMS_PACKETS) {
         write_packets(STDOUT_FILENO);
         write_packets(STDERR_FILENO);
@@ -155,15 +157,16 @@ static bool take_over(int plans, struct program *program)
 
 /* PID 1 runs stages itself, because their programs can neither stop it nor kill it: the kernel does not
  * deliver SIGSTOP and SIGKILL from inside a PID namespace to its PID 1 (pid_namespaces(7)). */
-static int run_stages(const struct program *program)
+STACK_GUARD_NONE static int run_stages(const struct program *program)
 {
+    stack_guard_renew();
     environ = program->environment;
     report((struct shim_record){.kind = SHIM_STARTED});
     return stages_run(program->arguments) << 8;
 }
 
 /* Everything after the fork. Returns the wait status to report. */
-static int watch(pid_t program, int plans)
+STACK_GUARD_NONE static int watch(pid_t program, int plans)
 {
     struct program staged;
     /* Otherwise this process would keep a pipe open that the program closes on purpose. */
@@ -180,7 +183,7 @@ static int refuse_foreign(const char *program)
     return EXIT_CANNOT_EXECUTE;
 }
 
-int main(int argc, char **argv)
+STACK_GUARD_NONE int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[0], GUEST_FOREIGN))
         return refuse_foreign(argv[1]);
