@@ -42,6 +42,8 @@ struct settings {
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool doctor, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
+    const char *kernel_kaslr; /* NULL: there is none */
+    char kernel_kaslr_path[PATH_MAX];
     char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
         state_path[PATH_MAX];
     char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
@@ -180,6 +182,19 @@ static void resolve(const char **path, char absolute[PATH_MAX])
         *path = absolute;
 }
 
+/* Beside a vmlinux is the vmlinuz that it was taken from, if Debian's kernel is the guest's. */
+static void find_kaslr_kernel(struct settings *settings)
+{
+    static const char name[] = "vmlinux";
+    size_t length = strlen(settings->kernel), end = length < sizeof name - 1 ? 0 : length - (sizeof name - 1);
+    if (strcmp(settings->kernel + end, name) != 0 || length >= sizeof settings->kernel_kaslr_path)
+        return;
+    memcpy(settings->kernel_kaslr_path, settings->kernel, length + 1);
+    settings->kernel_kaslr_path[length - 1] = 'z';
+    if (access(settings->kernel_kaslr_path, R_OK) == 0)
+        settings->kernel_kaslr = settings->kernel_kaslr_path;
+}
+
 static int find_files(struct settings *settings, struct pe_error *err)
 {
     resolve(&settings->qemu, settings->qemu_path);
@@ -193,6 +208,7 @@ static int find_files(struct settings *settings, struct pe_error *err)
         use_default_path(&settings->uml_kernel, "guest/uml/linux", settings->uml_kernel_path,
                          sizeof settings->uml_kernel_path, err) < 0)
         return -1;
+    find_kaslr_kernel(settings);
     if (check_file(settings->kernel, "there is no guest kernel; build it with `make guest` or use --kernel",
                    err) < 0 ||
         check_file(settings->initramfs,
@@ -319,6 +335,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .metrics_file = settings->metrics,
                                      .users_lock = -1,
                                      .vm = {.kernel = settings->kernel,
+                                            .kernel_kaslr = settings->kernel_kaslr,
                                             .initramfs = settings->initramfs,
                                             .qemu = settings->qemu,
                                             .cloud_hypervisor = settings->cloud_hypervisor,

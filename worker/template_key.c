@@ -47,7 +47,8 @@ int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE
     pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
     char version[VMM_VERSION_MAX], text[160];
     if (!hash || vm_host_version(&config->vm, version, sizeof version, err) < 0 ||
-        hash_file(hash, config->vm.kernel, err) < 0 || hash_file(hash, config->vm.initramfs, err) < 0)
+        hash_file(hash, config->vm.kernel, err) < 0 || hash_file(hash, config->vm.initramfs, err) < 0 ||
+        (config->vm.kernel_kaslr && hash_file(hash, config->vm.kernel_kaslr, err) < 0))
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
              (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->prewarm);

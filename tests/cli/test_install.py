@@ -34,6 +34,7 @@ def test_an_installation_has_programs_pages_completions_units_and_guest(tmp_path
         "usr/local/lib/sysusers.d/pe-lb.conf",
         "usr/local/share/doc/program-explorer/operations.md",
         "var/lib/program-explorer/guest/vmlinux",
+        "var/lib/program-explorer/guest/vmlinuz",
         "var/lib/program-explorer/guest/initramfs.cpio",
         "var/lib/program-explorer/guest/root.squashfs",
         "var/lib/program-explorer/image/build",

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from fixtures import engine
-from fixtures.paths import IMAGES
+from fixtures.paths import GUEST, IMAGES, VARIANT
 from fixtures.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.each_engine
@@ -317,3 +317,17 @@ def test_each_slots_vmm_runs_as_a_user_of_its_own_with_no_privileges(service):
         assert fields["NoNewPrivs"].strip() == "1"
         users.add(fields["Uid"].split()[0])
     assert "0" not in users and len(users) == len(pids) >= 2, (users, pids)
+
+
+@only_with_templates
+def test_clones_have_a_kernel_that_was_put_at_a_random_address(service):
+    """tests/guest/test_addresses.py shows that this kernel is somewhere else in each template."""
+    kernel = os.path.join(GUEST, VARIANT, "vmlinuz")
+    if not os.path.exists(kernel):
+        assert VARIANT, "only the small kernel has no random address"
+        return
+    service.run("true")
+    eventually(service.worker.vmms, "a VMM")
+    for pid in service.worker.vmms():
+        files = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        assert os.path.realpath(kernel) in files, files

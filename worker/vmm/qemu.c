@@ -170,6 +170,14 @@ static int open_channel(int *ours, int *theirs, struct pe_error *err)
     return 0;
 }
 
+/* The code that chooses random addresses is in front of the compressed kernel, so only a bzImage has it. It
+ * starts later than a vmlinux (docs/performance.md). A template starts once, and all clones have its
+ * addresses. A clone needs the same kernel, because a part of the firmware depends on its format. */
+static const char *kernel_for(const struct vm_host *host, const struct vm_spec *spec)
+{
+    return spec->savable && host->kernel_kaslr ? host->kernel_kaslr : host->kernel;
+}
+
 static int start(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
                  struct vm *vm, struct pe_error *err)
 {
@@ -178,7 +186,7 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     pe_autoclose int serial = -1;
     pe_autoclose int manage = -1;
     pe_autoclose int initramfs = -1;
-    pe_autoclose int kernel = vmm_open_file(host->kernel, err);
+    pe_autoclose int kernel = vmm_open_file(kernel_for(host, spec), err);
     if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
         open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
         return -1;

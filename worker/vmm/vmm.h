@@ -44,11 +44,13 @@ static inline enum pe_isolation vm_isolation(enum vm_accel accel)
 struct vm_host {
     const struct vmm_driver *driver;
     enum vm_accel accel;
-    const char *cpu_flags;        /* appended to the CPU model, e.g. ",pmu=off"; "" for none. Of User Mode
-                                     Linux: ",seccomp" or "" */
-    const char *kernel;           /* path of a PVH vmlinux or a bzImage */
-    const char *initramfs;        /* path */
-    const char *qemu;             /* path of qemu-system-x86_64 */
+    const char *cpu_flags;    /* appended to the CPU model, e.g. ",pmu=off"; "" for none. Of User Mode
+                                 Linux: ",seccomp" or "" */
+    const char *kernel;       /* path of a PVH vmlinux or a bzImage */
+    const char *kernel_kaslr; /* path of the same kernel as a bzImage, which chooses its addresses at random
+                                 when it boots, for templates and their clones; NULL: there is none */
+    const char *initramfs;    /* path */
+    const char *qemu;         /* path of qemu-system-x86_64 */
     const char *cloud_hypervisor; /* path of cloud-hypervisor */
     const char *uml_kernel;       /* path of our User Mode Linux kernel, a program of the host */
     uint32_t cpu;                 /* number of the CPU that VMs stay on, if their VMM needs to */
