@@ -158,7 +158,9 @@ static bool has_name(const char *text, const char *wanted)
 
 static void complete_hosts(int root)
 {
-    static const char localhost[] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+    /* localhost is 127.0.0.1 alone. If it were ::1 as well, some programs would try only that, which comes
+     * first, and not find servers that listen at 127.0.0.1. */
+    static const char localhost[] = "127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n";
     /* As on Debian, the own name has another address, so that this address leads back to it. */
     static const char own_name[] = "127.0.1.1\t" PE_GUEST_HOSTNAME "\n";
     struct pe_error ignored;

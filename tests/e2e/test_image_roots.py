@@ -13,16 +13,16 @@ LEFT_OUT = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "run/lock", "var/tmp
 
 RESOLVE = """
 import asyncio, http.server, os, socket
-print(socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)[0][4][0] in ("127.0.0.1", "::1"))
+print(sorted(found[4][0] for found in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)))
 print(socket.gethostbyname("localhost"), socket.gethostbyname(socket.gethostname()), socket.getfqdn())
 http.server.HTTPServer(("localhost", 0), None).server_close()
 async def serve():
     server = await asyncio.start_server(print, "localhost", 0)
-    print(sorted(s.family.name for s in server.sockets))
+    print(len(server.sockets) > 0)
 asyncio.run(serve())
 print(open("/etc/hostname").read().strip(), os.path.getsize("/etc/resolv.conf") > 0)
 """
-RESOLVED = b"True\n127.0.0.1 127.0.1.1 pe\n['AF_INET', 'AF_INET6']\npe True\n"
+RESOLVED = b"127.0.0.1 127.0.1.1 pe\nTrue\npe True\n"
 
 
 def is_left_out(name):
@@ -60,7 +60,7 @@ def bare_store(tmp_path_factory):
 def test_an_image_without_names_and_directories_gets_them_from_the_runtime(start_service, bare_store):
     service = start_service(slots=1, store=bare_store)
     job = service.run(["python3", "-c", RESOLVE], image="bare:1")
-    assert (job.stdout, job.stderr) == (RESOLVED, b"")
+    assert (job.stdout, job.stderr) == (b"['127.0.0.1']\n" + RESOLVED, b"")
     folders = "/tmp/. /var/tmp /run/lock"
     job = service.run(f"stat -c '%a %F' {folders}; touch /tmp/a /var/tmp/a /run/lock/a", image="bare:1")
     assert (job.stdout, job.stderr) == (b"1777 directory\n" * 3, b"")
@@ -71,8 +71,8 @@ def test_an_image_without_names_and_directories_gets_them_from_the_runtime(start
 
 @pytest.mark.each_engine
 def test_localhost_and_the_name_of_the_machine_resolve_in_an_ordinary_image(service):
-    job = service.run(["python3", "-c", RESOLVE], image="python:3")
-    assert (job.stdout, job.stderr) == (RESOLVED, b"")
+    job = service.run(["python3", "-c", RESOLVE], image="python:3")  # whose /etc/hosts has localhost twice
+    assert (job.stdout, job.stderr) == (b"['127.0.0.1', '::1']\n" + RESOLVED, b"")
 
 
 @pytest.mark.each_engine

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCALHOST "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+#define LOCALHOST "127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n"
 #define OWN_NAME "127.0.1.1\tpe\n"
 
 static char root[] = "/tmp/pe-test-root-XXXXXX";
