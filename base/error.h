@@ -17,6 +17,7 @@ enum pe_error_kind {
     PE_ERR_TOO_LARGE,    /* a limit is exceeded: 413 */
     PE_ERR_BUSY,         /* there is no capacity now, but perhaps later: 503 */
     PE_ERR_LOST,         /* the peer disappeared or took too long: 504 */
+    PE_ERR_TIMEOUT,      /* the peer took too long, and may be quicker at another time: 504 */
     PE_ERR_CANCELED,     /* the caller does not want the result any more */
 };
 

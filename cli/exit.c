@@ -15,6 +15,7 @@ int exit_code_of_failure(const struct pe_error *err, bool is_own)
     case PE_ERR_TOO_LARGE:
         return err->errnum == EACCES ? EXIT_NOT_ALLOWED : EXIT_REFUSED;
     case PE_ERR_LOST:
+    case PE_ERR_TIMEOUT:
         return is_own ? EXIT_SERVICE : EXIT_UNREACHABLE;
     case PE_ERR_INTERNAL:
     case PE_ERR_MALFORMED:

@@ -18,6 +18,7 @@ static const struct {
     {PE_ERR_INVALID, 422, "invalid-job", "The job is not valid", 0},
     {PE_ERR_BUSY, 503, "no-capacity", "There is no capacity now", 1},
     {PE_ERR_LOST, 504, "job-lost", "The job was lost", 0},
+    {PE_ERR_TIMEOUT, 504, "job-lost", "The job was lost", 0},
 };
 
 struct pe_problem pe_problem_from_error(const struct pe_error *err)

@@ -10,16 +10,18 @@
 #include <stdint.h>
 
 struct worker_config {
-    const char *server;       /* the balancer, as ws_client_open expects it */
-    const char *token;        /* bearer token, or NULL */
-    const char *store;        /* directory of the image store */
-    const char **warm;        /* images that the first warm VMs and templates are made for */
-    size_t warm_count;        /* 0: the first image of the store */
-    uint32_t slots;           /* jobs that run at the same time */
-    uint32_t ahead;           /* additional slots, in which a job waits ready to run */
-    uint32_t memory_mib;      /* what a job may use */
-    char name[128];           /* this worker's name, unique among the workers of a balancer */
-    char engine_reason[1024]; /* the chosen engine, and why none of the better ones was chosen */
+    const char *server;        /* the balancer, as ws_client_open expects it */
+    const char *token;         /* bearer token, or NULL */
+    const char *store;         /* directory of the image store */
+    const char **warm;         /* images that the first warm VMs and templates are made for */
+    size_t warm_count;         /* 0: the first image of the store */
+    uint32_t slots;            /* jobs that run at the same time */
+    uint32_t ahead;            /* additional slots, in which a job waits ready to run */
+    uint32_t memory_mib;       /* what a job may use */
+    char name[128];            /* this worker's name, unique among the workers of a balancer */
+    char engine_reason[1024];  /* the chosen engine, and why none of the better ones was chosen */
+    bool engine_undecided;     /* a better engine did not answer in time, and is to be tried again */
+    const struct probe *probe; /* how the engine is chosen (worker/vmm/probe.h) */
 
     bool snapshots;           /* the engine clones templates; otherwise every VM boots */
     bool prewarm;             /* clones can be prewarmed: the engine emulates its guests */

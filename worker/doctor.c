@@ -38,25 +38,18 @@ __attribute__((format(printf, 3, 4))) static void say(struct report *report, con
 
 /* ---- engines ---- */
 
-static const struct probe_finding *finding_of(const struct probe_findings *findings, const char *engine)
-{
-    for (size_t i = 0; i < findings->count; i++)
-        if (!strcmp(findings->items[i].engine, engine))
-            return &findings->items[i];
-    return NULL;
-}
-
 static void report_engine(struct report *report, const struct engine *engine,
                           const struct probe_findings *findings)
 {
-    const struct probe_finding *finding = finding_of(findings, engine->name);
+    const struct probe_finding *finding = probe_findings_of(findings, engine->name);
     const char *kind = pe_isolation_name(vm_isolation(engine->accel));
     if (!finding)
         say(report, "untried", "%s (%s): --probe-again tries it", engine->name, kind);
-    else if (finding->works)
+    else if (finding->verdict == PROBE_WORKS)
         say(report, "ok", "%s (%s)", engine->name, kind);
     else
-        say(report, "missing", "%s (%s): %s", engine->name, kind, finding->why);
+        say(report, "missing", "%s (%s): %s%s", engine->name, kind, finding->why,
+            finding->verdict == PROBE_UNDECIDED ? "; a worker tries it again by itself" : "");
 }
 
 static int report_engines(struct report *report, struct worker_config *config, const struct probe *wanted,
@@ -67,9 +60,8 @@ static int report_engines(struct report *report, struct worker_config *config, c
     struct utsname system;
     struct probe probe = *wanted;
     uname(&system);
-    probe.findings = &findings;
     probe.every = probe.again;
-    int failed = probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err);
+    int failed = probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, &findings, err);
     printf("Engines, the best one first, with the isolation that they give:\n");
     size_t count = engines_for_machine(system.machine, engines);
     if (probe.uml_seccomp)

@@ -12,12 +12,11 @@
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
-#include "worker/vmm/host_mappings.h"
-#include "worker/vmm/jail.h"
 #include "worker/vmm/probe.h"
 #include "worker/vmm/user_namespace.h"
 #include "worker/vmm_users.h"
 #include "worker/worker_dir.h"
+#include "worker/worker_engine.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -28,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 /* The value of --ahead if it was not given. */
@@ -348,27 +346,6 @@ static int make_config(struct settings *settings, struct worker_config *config, 
     return make_folders(settings, config, err);
 }
 
-static enum engine_uml uml_state(const struct settings *settings)
-{
-    struct utsname system;
-    if (uname(&system) < 0 || strcmp(system.machine, "x86_64") != 0)
-        return ENGINE_UML_NONE;
-    return access(settings->uml_kernel, X_OK) == 0 ? ENGINE_UML_HAS_KERNEL : ENGINE_UML_NO_KERNEL;
-}
-
-/* A guest of User Mode Linux needs many memory mappings of the host. */
-static void raise_host_mappings(void)
-{
-    uint64_t before = 0;
-    struct pe_error err;
-    int raised = host_mappings_raise(&before, &err);
-    if (raised > 0)
-        pe_log(PE_LOG_INFO, "raised vm.max_map_count of this host from %llu to %u",
-               (unsigned long long)before, HOST_MAPPINGS_WANTED);
-    else if (raised < 0)
-        pe_log(PE_LOG_WARN, "%s", err.message);
-}
-
 static void make_user_namespace(void)
 {
     struct pe_error err;
@@ -378,28 +355,16 @@ static void make_user_namespace(void)
 
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
-                          .result_file = settings->engine_path,
-                          .uml_seccomp = settings->uml_seccomp,
-                          .again = settings->probe_again};
+    const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
+                                .result_file = settings->engine_path,
+                                .uml_seccomp = settings->uml_seccomp,
+                                .again = settings->probe_again};
+    config->probe = &probe;
     make_user_namespace();
     if (settings->doctor)
         return doctor_run(config, &probe, err);
-    if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, err) < 0)
+    if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
-    if (vm_host_confine(&config->vm, err) < 0)
-        return -1;
-    if (config->vm.accel == VM_ACCEL_NONE)
-        raise_host_mappings();
-    if (config->vm.accel == VM_ACCEL_NONE && settings->uml_seccomp)
-        pe_log(PE_LOG_WARN,
-               "with --uml-seccomp, a program can take over its guest and make system calls of the "
-               "host; only the jail of its VM confines it");
-    config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && settings->prewarm_slots;
-    pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
-           config->engine_reason, config->server);
-    pe_log(PE_LOG_INFO, "%s", engine_explain(config->vm.accel, uml_state(settings)));
-    jail_report_log(&config->vm.jail->report);
     config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
     return config->metrics ? supervisor_run(config, err) : -1;

@@ -20,8 +20,8 @@ struct output {
 
 /* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails
  * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
- * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. The caller owns
- * `output` also after a failure. */
+ * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. The caller
+ * owns `output` also after a failure. */
 int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `output` owns. Harmless on a zeroed output. */

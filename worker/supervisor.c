@@ -13,6 +13,7 @@
 #include "worker/stop_signal.h"
 #include "worker/template_server.h"
 #include "worker/vmm_users.h"
+#include "worker/worker_engine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -36,9 +37,11 @@ struct child {
 };
 
 struct supervisor {
-    const struct worker_config *config;
-    struct child *children; /* owned: the slots, then template server and registration */
-    size_t count;
+    struct worker_config *config;
+    struct child *children; /* owned: the slots, then template server, search for an engine, registration */
+    size_t slots, count;
+    bool switching; /* to another engine: the processes that use the old one end */
+    uint64_t switch_deadline_us;
     sigset_t signals; /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
 };
 
@@ -48,6 +51,31 @@ static void choose_cpu(struct worker_config *config)
     struct pe_error err;
     if (cpu_seat_take(config->cpu_file, config->slot, &config->vm.cpu, &err) < 0)
         pe_log(PE_LOG_WARN, "%s; this slot uses CPU %u", err.message, config->vm.cpu);
+}
+
+static struct child *template_server_of(const struct supervisor *supervisor)
+{
+    return &supervisor->children[supervisor->slots];
+}
+
+static struct child *search_of(const struct supervisor *supervisor)
+{
+    return &supervisor->children[supervisor->slots + 1];
+}
+
+static struct child *registration_of(const struct supervisor *supervisor)
+{
+    return &supervisor->children[supervisor->slots + 2];
+}
+
+/* Whether the child shall run. */
+static bool is_wanted(const struct supervisor *supervisor, const struct child *child)
+{
+    if (child == registration_of(supervisor))
+        return true;
+    if (child == search_of(supervisor) && !supervisor->config->engine_undecided)
+        return false;
+    return !supervisor->switching;
 }
 
 /* Called in the child. The VMs of the template server have a user of their own as well. */
@@ -91,14 +119,44 @@ static void start_due(const struct supervisor *supervisor)
     struct pe_error err;
     for (size_t i = 0; i < supervisor->count; i++) {
         struct child *child = &supervisor->children[i];
-        if (child->pid || pe_now_us() < child->start_after_us || start_child(supervisor, child, &err) == 0)
+        if (child->pid || !is_wanted(supervisor, child) || pe_now_us() < child->start_after_us ||
+            start_child(supervisor, child, &err) == 0)
             continue;
         pe_log(PE_LOG_ERROR, "%s", err.message);
         child->start_after_us = pe_now_us() + RESTART_MS * 1000;
     }
 }
 
-static void note_death(const struct supervisor *supervisor, pid_t pid, int status)
+static void signal_all(const struct supervisor *supervisor, size_t count, int signal)
+{
+    for (size_t i = 0; i < count; i++)
+        if (supervisor->children[i].pid)
+            kill(supervisor->children[i].pid, signal);
+}
+
+static size_t running(const struct supervisor *supervisor, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += supervisor->children[i].pid != 0;
+    return n;
+}
+
+/* The search has ended. */
+static void note_search(struct supervisor *supervisor, int status)
+{
+    if (!WIFEXITED(status))
+        return; /* it starts again */
+    supervisor->config->engine_undecided = false;
+    if (WEXITSTATUS(status) != WORKER_ENGINE_BETTER)
+        return;
+    pe_log(PE_LOG_INFO, "the engine changes after the running jobs");
+    supervisor->switching = true;
+    supervisor->switch_deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
+    signal_all(supervisor, supervisor->slots, SIGTERM);
+}
+
+static void note_death(struct supervisor *supervisor, pid_t pid, int status)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
         struct child *child = &supervisor->children[i];
@@ -106,32 +164,60 @@ static void note_death(const struct supervisor *supervisor, pid_t pid, int statu
             continue;
         child->pid = 0;
         child->start_after_us = pe_now_us() + RESTART_MS * 1000;
-        if (WIFSIGNALED(status))
+        if (child == search_of(supervisor))
+            note_search(supervisor, status);
+        if (WIFSIGNALED(status) && !(child == search_of(supervisor) && WTERMSIG(status) == SIGKILL))
             pe_log(PE_LOG_WARN, "a %s process (%d) died of signal %d (%s)", child->name, (int)pid,
                    WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
 }
 
-static void reap(const struct supervisor *supervisor)
+static void reap(struct supervisor *supervisor)
 {
     int status = 0;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
         note_death(supervisor, pid, status);
 }
 
-static size_t running(const struct supervisor *supervisor)
+/* ---- changing the engine ---- */
+
+/* The balancer learns the new engine and its isolation from a new registration, before there is a slot. */
+static void register_again(struct supervisor *supervisor)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < supervisor->count; i++)
-        n += supervisor->children[i].pid != 0;
-    return n;
+    struct child *registration = registration_of(supervisor);
+    if (registration->pid && kill(registration->pid, SIGKILL) == 0)
+        waitpid(registration->pid, NULL, 0);
+    *registration = (struct child){.run = registration->run, .name = registration->name};
 }
 
-static void signal_all(const struct supervisor *supervisor, int signal)
+/* No VM of the old engine is left. If the new one cannot be used after all, the old one stays. */
+static void use_new_engine(struct supervisor *supervisor)
 {
-    for (size_t i = 0; i < supervisor->count; i++)
-        if (supervisor->children[i].pid)
-            kill(supervisor->children[i].pid, signal);
+    struct worker_config next = *supervisor->config;
+    struct pe_error err;
+    next.vm.jail = NULL;
+    if (worker_engine_choose(&next, false, &err) < 0) {
+        pe_log(PE_LOG_ERROR, "the engine stays as it is: %s", err.message);
+    } else {
+        vm_host_release(&supervisor->config->vm);
+        *supervisor->config = next;
+    }
+    supervisor->switching = false;
+    register_again(supervisor);
+}
+
+/* The slots end first: until then their jobs may need the template server. Its snapshots are of the old
+ * engine, so no slot may start before it has ended. */
+static void go_on_switching(struct supervisor *supervisor)
+{
+    if (running(supervisor, supervisor->slots)) {
+        if (pe_now_us() >= supervisor->switch_deadline_us)
+            signal_all(supervisor, supervisor->slots, SIGKILL);
+    } else if (template_server_of(supervisor)->pid) {
+        kill(template_server_of(supervisor)->pid, SIGTERM);
+    } else {
+        use_new_engine(supervisor);
+    }
 }
 
 /* Wait for a signal. Returns 0 if none arrives within `ms` milliseconds. */
@@ -143,37 +229,40 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
 }
 
 /* The registration stays until all other children have ended: it tells the balancer that the worker
- * drains.
+ * drains. The search for an engine is not waited for.
  */
-static void drain(const struct supervisor *supervisor)
+static void drain(struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
-    const struct child *registration = &supervisor->children[supervisor->count - 1];
-    signal_all(supervisor, SIGTERM);
-    while (running(supervisor) > (registration->pid != 0) && pe_now_us() < deadline_us) {
+    if (search_of(supervisor)->pid)
+        kill(search_of(supervisor)->pid, SIGKILL);
+    signal_all(supervisor, supervisor->count, SIGTERM);
+    while (running(supervisor, supervisor->count - 1) && pe_now_us() < deadline_us) {
         int signal = next_signal(supervisor, RESTART_MS);
         if (signal == SIGTERM || signal == SIGINT)
             break;
         reap(supervisor);
     }
-    signal_all(supervisor, SIGKILL);
+    signal_all(supervisor, supervisor->count, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR)
         ;
+    vm_sweep(&supervisor->config->vm); /* of children that were killed */
 }
 
-static int supervisor_init(struct supervisor *supervisor, const struct worker_config *config,
-                           struct pe_error *err)
+static int supervisor_init(struct supervisor *supervisor, struct worker_config *config, struct pe_error *err)
 {
-    *supervisor = (struct supervisor){.config = config, .count = config->slots + config->ahead + 2u};
+    uint32_t slots = config->slots + config->ahead;
+    *supervisor = (struct supervisor){.config = config, .slots = slots, .count = slots + 3u};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
         return pe_fail_errno(err, "cannot allocate %u slots", config->slots);
-    uint32_t slots = config->slots + config->ahead;
     for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
-    supervisor->children[slots] =
+    *template_server_of(supervisor) =
         (struct child){.run = template_server_main, .name = "template server", .number = slots};
-    supervisor->children[slots + 1] = (struct child){.run = registration_main, .name = "registration"};
+    *search_of(supervisor) = (struct child){
+        .run = worker_engine_retry_main, .name = "search for a better engine", .number = slots + 1};
+    *registration_of(supervisor) = (struct child){.run = registration_main, .name = "registration"};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);
@@ -185,8 +274,10 @@ static int supervisor_init(struct supervisor *supervisor, const struct worker_co
 /* How long to wait for a signal before something else is due. */
 static unsigned tick_ms(const struct supervisor *supervisor)
 {
-    if (running(supervisor) < supervisor->count)
-        return RESTART_MS;
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (!supervisor->children[i].pid &&
+            (supervisor->switching || is_wanted(supervisor, &supervisor->children[i])))
+            return RESTART_MS;
     return supervisor->config->metrics_file ? METRICS_MS : IDLE_MS;
 }
 
@@ -203,12 +294,14 @@ static void write_metrics(const struct supervisor *supervisor)
     complained = true;
 }
 
-int supervisor_run(const struct worker_config *config, struct pe_error *err)
+int supervisor_run(struct worker_config *config, struct pe_error *err)
 {
     struct supervisor supervisor;
     if (supervisor_init(&supervisor, config, err) < 0)
         return -1;
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        if (supervisor.switching)
+            go_on_switching(&supervisor);
         start_due(&supervisor);
         write_metrics(&supervisor);
         signal = next_signal(&supervisor, tick_ms(&supervisor));

@@ -10,6 +10,6 @@
 /* Run the children until SIGTERM or SIGINT, then let running jobs end; a second signal ends them.
  * If this process dies, for any reason, all children and their VMs die with it. Fails with
  * PE_ERR_INTERNAL if there is no memory. */
-int supervisor_run(const struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
+int supervisor_run(struct worker_config *config, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

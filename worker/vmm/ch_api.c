@@ -85,7 +85,7 @@ int ch_api_await_socket(struct ch_api *api, struct pe_error *err)
         if (poll(&ended, 1, 1) > 0)
             return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor ended when it was started");
         if (!time_left_ms(api))
-            return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor did not open its API socket in time");
+            return pe_fail(err, PE_ERR_TIMEOUT, "cloud-hypervisor did not open its API socket in time");
     }
 }
 
@@ -160,7 +160,7 @@ static int explain_transfer(const struct ch_api *api, CURLcode code, const char 
 {
     struct pollfd ended = {.fd = api->pidfd, .events = POLLIN};
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return pe_fail(err, PE_ERR_LOST, "cloud-hypervisor did not answer %s in time", name);
+        return pe_fail(err, PE_ERR_TIMEOUT, "cloud-hypervisor did not answer %s in time", name);
     if (code == CURLE_WRITE_ERROR)
         return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to %s is too long", name);
     if (poll(&ended, 1, 1000) >
@@ -183,7 +183,7 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
         curl_slist_append(headers, "Content-Type: application/json");
     snprintf(url, sizeof url, "http://localhost/api/v1/%s", name);
     if (!time_left_ms(api))
-        return pe_fail(err, PE_ERR_LOST, "no time is left for %s", name);
+        return pe_fail(err, PE_ERR_TIMEOUT, "no time is left for %s", name);
     if (!headers || prepare(api, method, url, body, headers, answer, &complete) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot prepare %s", name);
     CURLcode code = curl_easy_perform(api->curl);

@@ -4,9 +4,9 @@
  * guest has taken over may answer anything or nothing, so every answer is bounded and every call
  * ends at the deadline.
  *
- * All calls fail with PE_ERR_LOST if the VMM ends or the deadline passes, with PE_ERR_MALFORMED if
- * the answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's own
- * explanation if it refuses. */
+ * All calls fail with PE_ERR_LOST if the VMM ends, with PE_ERR_TIMEOUT if the deadline passes, with
+ * PE_ERR_MALFORMED if the answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's
+ * own explanation if it refuses. */
 #ifndef PE_WORKER_VMM_CH_API_H
 #define PE_WORKER_VMM_CH_API_H
 

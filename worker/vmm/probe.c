@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trying engines on this host, and the file that remembers the result. A paravirtual KVM creates
+/* Trying engines on this host. A paravirtual KVM creates
  * VMs, but then emulates a stock kernel so slowly that it never reaches its init. An engine
  * therefore counts as working only when the init of a guest has answered. */
 #include "worker/vmm/probe.h"
@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "codec/flat.h"
 #include "worker/vmm/driver.h"
 
 #include <errno.h>
@@ -89,7 +88,7 @@ static int await_ready(const struct vm_host *host, const struct vm *vm, struct p
         struct pollfd wait[] = {{.fd = vm->serial_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
         int n = poll(wait, 2, deadline_ms);
         if (n == 0)
-            return pe_fail(err, PE_ERR_LOST, "a guest did not reach its init within %d s",
+            return pe_fail(err, PE_ERR_TIMEOUT, "a guest did not reach its init within %d s",
                            deadline_ms / 1000);
         ssize_t bytes = wait[0].revents ? read(vm->serial_fd, heard + got, sizeof wanted - 1 - got) : 0;
         if (bytes <= 0 && wait[1].revents) {
@@ -144,25 +143,7 @@ static int start_vms(const struct vm_host *base, const struct engine *engine, st
     return failed;
 }
 
-static struct probe_finding *find(struct probe_findings *findings, const char *engine)
-{
-    for (size_t i = 0; i < findings->count; i++)
-        if (!strcmp(findings->items[i].engine, engine))
-            return &findings->items[i];
-    return NULL;
-}
-
-/* An empty reason: it works. */
-static void add_finding(struct probe_findings *findings, const char *engine, const char *why)
-{
-    if (findings->count == ENGINES_MAX || find(findings, engine))
-        return;
-    struct probe_finding *finding = &findings->items[findings->count++];
-    finding->works = !why[0];
-    snprintf(finding->engine, sizeof finding->engine, "%s", engine);
-    snprintf(finding->why, sizeof finding->why, "%s", why);
-}
-
+/* A run through the engines. What is certain already is not tried again. */
 struct attempt {
     const struct vm_host *host;
     struct probe_findings *findings;
@@ -171,8 +152,13 @@ struct attempt {
 static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
 {
     const struct attempt *attempt = context;
+    const struct probe_finding *known = probe_findings_of(attempt->findings, engine->name);
+    if (known && known->verdict == PROBE_WORKS)
+        return 0;
+    if (known && known->verdict == PROBE_FAILS)
+        return pe_fail(err, PE_ERR_INTERNAL, "%s", known->why);
     int failed = start_vms(attempt->host, engine, err);
-    add_finding(attempt->findings, engine->name, failed ? err->message : "");
+    probe_findings_set(attempt->findings, engine->name, failed ? err : NULL);
     return failed;
 }
 
@@ -195,7 +181,7 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "4 %s%s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
+    int added = pe_buf_printf(text, &ignored, "5 %s%s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
                               probe->uml_seccomp ? ENGINE_UML_SECCOMP : "", probe->wish.isolation.bits,
                               system.machine, system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK),
                               cpu_may_virtualize(), ptrace_scope());
@@ -207,70 +193,6 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     add_file(text, host->initramfs);
     added = pe_buf_append(text, "", 1, &ignored);
     (void)added;
-}
-
-struct remembered {
-    char engine[ENGINE_NAME_MAX];
-    char reason[ENGINE_REASON_MAX];
-};
-
-/* The text is the name of an engine, a space, and why it does not work. */
-static void recall_finding(const char *text, struct probe_findings *findings)
-{
-    char name[ENGINE_NAME_MAX];
-    size_t length = strcspn(text, " ");
-    snprintf(name, sizeof name, "%.*s", (int)length, text);
-    add_finding(findings, name, text + length + (text[length] == ' '));
-}
-
-/* Read the result of an earlier start. Returns 1 if it was made under the conditions of `now`, else
- * 0. */
-static int recall(const char *path, const char *now, struct remembered *remembered,
-                  struct probe_findings *findings)
-{
-    pe_autobuf struct pe_buf text = {0};
-    struct pe_flat_entry entry;
-    struct pe_error ignored;
-    bool same = false;
-    *remembered = (struct remembered){0};
-    if (pe_read_file(AT_FDCWD, path, 65536, &text, &ignored) < 0)
-        return 0;
-    struct pe_cursor cursor = {.at = text.data, .left = text.size};
-    while (pe_flat_next(&cursor, &entry, &ignored) > 0) {
-        if (!strcmp(entry.key, "host"))
-            same = !strcmp(entry.value, now);
-        else if (!strcmp(entry.key, "engine"))
-            snprintf(remembered->engine, sizeof remembered->engine, "%s", entry.value);
-        else if (!strcmp(entry.key, "reason"))
-            snprintf(remembered->reason, sizeof remembered->reason, "%s", entry.value);
-        else if (same && !strcmp(entry.key, "tried"))
-            recall_finding(entry.value, findings);
-    }
-    return same;
-}
-
-static int remember(const char *path, const char *now, const struct engine *engine, const char *reason,
-                    const struct probe_findings *findings, struct pe_error *err)
-{
-    char unfinished[512];
-    pe_autobuf struct pe_buf text = {0};
-    snprintf(unfinished, sizeof unfinished, "%s.new", path);
-    if (pe_flat_append(&text, "host", now, err) < 0 ||
-        pe_flat_append(&text, "engine", engine->name, err) < 0 ||
-        pe_flat_append(&text, "reason", reason, err) < 0)
-        return -1;
-    for (size_t i = 0; i < findings->count; i++) {
-        char line[sizeof findings->items[i]];
-        snprintf(line, sizeof line, "%s %s", findings->items[i].engine, findings->items[i].why);
-        if (pe_flat_append(&text, "tried", line, err) < 0)
-            return -1;
-    }
-    pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return pe_fail_errno(err, "cannot create %s", unfinished);
-    if (pe_write_all(fd, (const char *)text.data, text.size, unfinished, err) < 0)
-        return -1;
-    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s", unfinished);
 }
 
 static const struct engine *find_engine(const struct engine *engines, size_t count, const char *name)
@@ -285,35 +207,44 @@ static void try_the_rest(const struct engine *engines, size_t count, struct atte
 {
     struct pe_error ignored;
     for (size_t i = 0; i < count; i++)
-        if (!find(attempt->findings, engines[i].name)) {
+        if (!probe_findings_of(attempt->findings, engines[i].name)) {
             int failed = try_engine(attempt, &engines[i], &ignored);
             (void)failed; /* it is in the findings */
         }
 }
 
-/* Try the engines, and remember the result if one works. */
+/* Try the engines, and remember the result if one works. Nothing is retried that cannot be remembered. */
 static int choose(const struct probe *probe, struct attempt *attempt, const struct engine *engines,
                   size_t count, const char *now, const struct engine **engine, char *reason,
                   struct pe_error *err)
 {
     struct pe_error fault;
-    attempt->findings->count = 0;
+    struct probe_memory memory;
     int failed = engine_select(engines, count, &probe->wish, try_engine, attempt, engine, reason, err);
     if (probe->every)
         try_the_rest(engines, count, attempt);
-    if (!failed && remember(probe->result_file, now, *engine, reason, attempt->findings, &fault) < 0)
-        pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);
-    return failed;
+    if (failed)
+        return -1;
+    memory.findings = *attempt->findings;
+    snprintf(memory.engine, sizeof memory.engine, "%s", (*engine)->name);
+    snprintf(memory.reason, sizeof memory.reason, "%s", reason);
+    if (probe_memory_write(&memory, now, probe->result_file, &fault) == 0)
+        return 0;
+    if (probe->retry) {
+        *err = fault;
+        return pe_fail_context(err, "cannot change the engine");
+    }
+    pe_log(PE_LOG_WARN, "cannot remember which engine works: %s", fault.message);
+    return 0;
 }
 
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
-               char reason[ENGINE_REASON_MAX], struct pe_error *err)
+               char reason[ENGINE_REASON_MAX], struct probe_findings *findings, struct pe_error *err)
 {
     static struct engine engines[ENGINES_MAX]; /* `host` points into it */
-    struct remembered remembered;
+    struct probe_memory memory = {.findings = {.count = 0}};
     struct utsname system;
-    struct probe_findings unwanted = {.count = 0};
-    struct attempt attempt = {.host = host, .findings = probe->findings ? probe->findings : &unwanted};
+    struct attempt attempt = {.host = host, .findings = findings};
     pe_autobuf struct pe_buf now = {0};
     uname(&system);
     size_t count = engines_for_machine(system.machine, engines);
@@ -322,10 +253,11 @@ int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
     fingerprint(host, probe, &now);
     const char *conditions = (const char *)now.data;
     const struct engine *engine = NULL;
-    if (!probe->again && recall(probe->result_file, conditions, &remembered, attempt.findings))
-        engine = find_engine(engines, count, remembered.engine);
-    if (engine)
-        snprintf(reason, ENGINE_REASON_MAX, "%s", remembered.reason);
+    if (!probe->again && probe_memory_read(&memory, conditions, probe->result_file))
+        engine = find_engine(engines, count, memory.engine);
+    *findings = memory.findings;
+    if (engine && !(probe->retry && probe_findings_are_unfinished(findings)))
+        snprintf(reason, ENGINE_REASON_MAX, "%s", memory.reason);
     else if (choose(probe, &attempt, engines, count, conditions, &engine, reason, err) < 0)
         return -1;
     engine_apply(engine, host);

@@ -5,42 +5,34 @@
 
 #include "base/error.h"
 #include "worker/vmm/engine_selection.h"
+#include "worker/vmm/probe_findings.h"
 #include "worker/vmm/vmm.h"
 
 #include <stdbool.h>
 
-/* What came out when an engine was tried. */
-struct probe_finding {
-    char engine[ENGINE_NAME_MAX];
-    bool works;
-    char why[256]; /* if it does not */
-};
-
-struct probe_findings {
-    struct probe_finding items[ENGINES_MAX];
-    size_t count;
-};
-
 struct probe {
     struct engine_wish wish;
-    const char *result_file;         /* keeps the result between two starts */
-    bool uml_seccomp;                /* User Mode Linux shall use its seccomp mode */
-    bool again;                      /* ignore the result of an earlier start */
-    bool every;                      /* with `again`: also try the engines after the best one that works */
-    struct probe_findings *findings; /* is set to the engines that were tried, now or earlier, also if
-                                        probe_host fails; NULL: not wanted */
+    const char *result_file; /* keeps the result between two starts */
+    bool uml_seccomp;        /* User Mode Linux shall use its seccomp mode */
+    bool again;              /* ignore the result of an earlier start */
+    bool every;              /* with `again`: also try the engines after the best one that works */
+    bool retry;              /* try again what is undecided in the result of an earlier start */
 };
 
 /* Make `host` use the best engine that works here, and set `*snapshots` to whether that engine
- * clones VMs.
+ * clones VMs. `findings` is set to the engines that were tried, now or earlier, also if this fails.
  *
  * Cheap checks come first: the VMM and its version, vmx or svm in /proc/cpuinfo, access to
  * /dev/kvm, permission for ptrace(2). Then a VM must reach its init and, if the engine clones, a clone of it
  * must answer. A /dev/kvm that can be opened proves nothing: a paravirtual KVM may emulate a stock kernel too
  * slowly to be of use. The result is reused as long as kernel, guest, CPU and VMMs stay the same.
- * `reason` is that of engine_select, and so are the errors. */
+ *
+ * An engine that did not answer in time is passed over for now, because a busy host can be the cause. It
+ * stays undecided, and a caller that meets probe_findings_are_unfinished calls this function again later,
+ * with `retry`. `reason` is that of engine_select, and so are the errors. */
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
-               char reason[ENGINE_REASON_MAX], struct pe_error *err) PE_MUST_CHECK;
+               char reason[ENGINE_REASON_MAX], struct probe_findings *findings,
+               struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether /dev/kvm can be used, as far as that can be seen without starting a VM. Fails with
  * PE_ERR_NOT_FOUND or PE_ERR_INVALID, and says why not. */

@@ -354,9 +354,10 @@ int vmm_process_ask(const char *program, const char *argument, char *text, size_
         kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!answered || status != 0 || !text[0])
-        return pe_fail(err, PE_ERR_INTERNAL, "`%s %s` %s", program, argument,
-                       answered ? "failed" : "did not finish");
+    if (!answered)
+        return pe_fail(err, PE_ERR_TIMEOUT, "`%s %s` did not finish", program, argument);
+    if (status != 0 || !text[0])
+        return pe_fail(err, PE_ERR_INTERNAL, "`%s %s` failed", program, argument);
     return 0;
 }
 

@@ -51,8 +51,8 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
 void vmm_process_kill(struct vm *vm);
 
 /* Run `program argument` for at most 20 s and copy what it prints to `text`, which is cut if it is
- * longer than `size` - 1 bytes. Fails with PE_ERR_NOT_FOUND if there is no such program, and with
- * PE_ERR_INTERNAL if it fails, prints nothing or takes too long. */
+ * longer than `size` - 1 bytes. Fails with PE_ERR_NOT_FOUND if there is no such program, with
+ * PE_ERR_TIMEOUT if it takes too long, and with PE_ERR_INTERNAL if it fails or prints nothing. */
 int vmm_process_ask(const char *program, const char *argument, char *text, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -28,7 +28,7 @@ static int receive_more(struct qmp *qmp, struct pe_error *err)
     if (ready < 0 && errno == EINTR)
         return 0;
     if (ready == 0)
-        return pe_fail(err, PE_ERR_LOST, "QEMU does not answer");
+        return pe_fail(err, PE_ERR_TIMEOUT, "QEMU does not answer");
     char bytes[4096];
     ssize_t n = recv(qmp->fd, bytes, sizeof bytes, 0);
     if (n < 0 && errno == EINTR)

@@ -23,7 +23,7 @@ struct qmp {
 void qmp_free(struct qmp *qmp);
 #define autoqmp __attribute__((cleanup(qmp_free)))
 
-/* All functions fail with PE_ERR_LOST if QEMU ends or the deadline passes, and with
+/* All functions fail with PE_ERR_LOST if QEMU ends, with PE_ERR_TIMEOUT if the deadline passes, and with
  * PE_ERR_MALFORMED if QEMU sends something that is not QMP. */
 
 /* Read the greeting and leave negotiation mode. QEMU's main loop runs once this returns. */

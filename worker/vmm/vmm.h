@@ -106,8 +106,8 @@ struct vm_snapshot {
 
 /* Start a VM. It boots while the caller does other things, and says `ready` on its serial port when
  * it can accept a job. On failure `*vm` is VM_NONE. Fails with PE_ERR_INVALID or PE_ERR_TOO_LARGE
- * if the driver cannot make such a VM, with PE_ERR_LOST if the VMM ended, else with
- * PE_ERR_INTERNAL. */
+ * if the driver cannot make such a VM, with PE_ERR_LOST if the VMM ended, with PE_ERR_TIMEOUT if it took too
+ * long, else with PE_ERR_INTERNAL. */
 int vm_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
             struct pe_error *err) PE_MUST_CHECK;
 
