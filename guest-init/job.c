@@ -89,7 +89,7 @@ int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct
     struct pe_flat_number numbers[] = {
         {"version", UINT32_MAX, &version, false},
         {"now_ns", INT64_MAX, &job->now_ns, false},
-        {"timeout_ms", PE_TIMEOUT_MS_MAX, &job->timeout_ms, false},
+        {"timeout_ms", PE_JOB_MS_MAX, &job->timeout_ms, false},
         {"stdout_limit", PE_OUTPUT_DEVICE_BYTES, &job->stdout_limit, false},
         {"stderr_limit", PE_OUTPUT_DEVICE_BYTES, &job->stderr_limit, false},
         {"output_limit", PE_OUTPUT_DEVICE_BYTES, &job->output_limit, false},

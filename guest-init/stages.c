@@ -470,8 +470,8 @@ static bool parse_stage(char *const **at, struct stage *stage)
         !parse_number(at, &cpu_ms) || !parse_number(at, &stage->memory_bytes) ||
         !parse_number(at, &stage->output_bytes) || !parse_number(at, &stage->processes) ||
         !parse_number(at, &stage->file_bytes) || !parse_number(at, &stage->open_files) ||
-        !parse_number(at, &count) || count == 0 || wall_ms > PE_TIMEOUT_MS_MAX ||
-        cpu_ms > PE_TIMEOUT_MS_MAX || count > PE_ARGS_MAX)
+        !parse_number(at, &count) || count == 0 || wall_ms > PE_STAGE_MS_MAX || cpu_ms > PE_STAGE_MS_MAX ||
+        count > PE_ARGS_MAX)
         return false;
     stage->wall_us = wall_ms * 1000;
     stage->cpu_us = cpu_ms * 1000;

@@ -197,9 +197,22 @@ static int parse_whole(struct pe_json_reader *json, const char *field, const cha
     return 0;
 }
 
+static int wrong_timeout(struct pe_error *err)
+{
+    return pe_fail(err, PE_ERR_INVALID, "field 'timeout_ms' must be from 1 to %u", PE_TIMEOUT_MS_MAX);
+}
+
 static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    return parse_whole(json, "timeout_ms", "milliseconds", 1, PE_TIMEOUT_MS_MAX, &job->timeout_ms, err);
+    if (parse_whole(json, "timeout_ms", "milliseconds", 0, UINT32_MAX, &job->timeout_ms, err) < 0)
+        return -1;
+    bool is_wrong = job->timeout_ms < 1 || job->timeout_ms > PE_JOB_MS_MAX;
+    return is_wrong && !json->fault ? wrong_timeout(err) : 0;
+}
+
+int pe_job_spec_check_client(const struct pe_job_spec *job, struct pe_error *err)
+{
+    return job->timeout_ms > PE_TIMEOUT_MS_MAX ? wrong_timeout(err) : 0;
 }
 
 static int parse_process_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)

@@ -18,7 +18,7 @@ struct pe_job_spec {
     char **env;       /* "KEY=value" each */
     size_t env_count;
     char *stdin_name;         /* the uploaded file that is standard input; NULL: /dev/null */
-    uint32_t timeout_ms;      /* 1..PE_TIMEOUT_MS_MAX */
+    uint32_t timeout_ms;      /* 1..PE_JOB_MS_MAX */
     uint32_t process_limit;   /* processes and threads, 1..PE_PIDS_MAX; 0: PE_PIDS_MAX */
     uint32_t stack_limit_kib; /* RLIMIT_STACK, PE_STACK_KIB_MIN..PE_STACK_KIB_MAX; 0: that of the kernel */
     char **outputs;           /* globs (codec/glob.h) below /output; none: everything */
@@ -35,7 +35,11 @@ struct pe_job_spec {
 int pe_job_spec_decode(const char *json, size_t size, struct pe_job_spec *job,
                        struct pe_error *err) PE_MUST_CHECK;
 
-/* The same for a parsed JSON value. */
+/* Check what holds only for a job that a client has described, and not for one that the balancer has made
+ * of stages: PE_ERR_INVALID if the time limit is above PE_TIMEOUT_MS_MAX. */
+int pe_job_spec_check_client(const struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
+
+/* The same as pe_job_spec_decode for a parsed JSON value. */
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* The job as a new JSON object, whose reference is the caller's; NULL without memory. */

@@ -25,7 +25,9 @@
 
 /* What a job may use: defaults and maxima. */
 #define PE_TIMEOUT_MS_DEFAULT 10000u
-#define PE_TIMEOUT_MS_MAX 60000u
+#define PE_TIMEOUT_MS_MAX 60000u /* what a client can ask for */
+#define PE_STAGE_MS_MAX 300000u  /* what an operator can allow for one stage of a job (proto/stages.h) */
+#define PE_JOB_MS_MAX 660000u    /* of a job with two stages, and the time between them */
 #define PE_GUEST_MEMORY_MIB 1024u
 #define PE_GUEST_CPUS 1u
 #define PE_PIDS_MAX 512u

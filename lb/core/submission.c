@@ -39,7 +39,9 @@ static int parse_job_part(struct pe_form *form, struct submission *submission, s
         return pe_fail(err, PE_ERR_TOO_LARGE, "part 'job' has %zu bytes; at most %u are allowed", part.size,
                        PE_JOB_JSON_MAX);
     submission->spec_text = (struct pe_cursor){.at = part.data, .left = part.size};
-    return pe_job_spec_decode((const char *)part.data, part.size, &submission->spec, err);
+    if (pe_job_spec_decode((const char *)part.data, part.size, &submission->spec, err) < 0)
+        return -1;
+    return pe_job_spec_check_client(&submission->spec, err);
 }
 
 /* ---- the files ---- */

@@ -41,8 +41,6 @@ static json_t *milliseconds(uint64_t us)
 
 /* ---- how a stage ended ---- */
 
-_Static_assert(PE_TIMEOUT_MS_MAX == 60000, "a message names this limit");
-
 struct ending {
     json_t *code, *signal, *message; /* new references */
     const char *status;              /* NULL: success */
@@ -112,13 +110,11 @@ static struct ending ending_of(const struct pe_stage_report *stage)
 }
 
 /* The job ended before its stage: it reached a limit of the job. */
-static struct ending ending_of_job(const struct piston_request *request, const struct pe_result *fields)
+static struct ending ending_of_job(const struct pe_result *fields)
 {
     switch (fields->status) {
     case PE_STATUS_TIMEOUT:
-        return killed("TO", request->ends_with_job
-                                ? "Time limit exceeded (wall clock): all stages together can take 60 s"
-                                : "Time limit exceeded (wall clock)");
+        return killed("TO", "Time limit exceeded (wall clock)");
     case PE_STATUS_OOM:
         return signaled(SIGKILL);
     case PE_STATUS_SIGNALED:
@@ -162,10 +158,10 @@ static int set_usage(json_t *json, const struct pe_stage_report *stage)
 }
 
 /* The members of a stage besides its texts. */
-static json_t *ending_to_json(const struct piston_request *request, const struct pe_stage_report *stage,
-                              const struct pe_result *fields, const struct pe_stages *all)
+static json_t *ending_to_json(const struct pe_stage_report *stage, const struct pe_result *fields,
+                              const struct pe_stages *all)
 {
-    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(request, fields);
+    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(fields);
     json_t *json = json_pack("{s:o, s:o, s:o, s:s?}", "code", ending.code, "signal", ending.signal, "message",
                              ending.message, "status", ending.status);
     if (!json || (stage->ended ? set_usage(json, stage) : set_rest(json, fields, all)) < 0) {
@@ -208,8 +204,8 @@ static int append_body(const struct piston_request *request, const struct pe_res
                        const struct pe_stages *stages, struct pe_buf *out, struct pe_error *err)
 {
     const struct pe_stage_report *first = &stages->items[0], *last = &stages->items[stages->count - 1];
-    pe_autojson json_t *run = ending_to_json(request, last, fields, stages);
-    pe_autojson json_t *compile = request->compiled ? ending_to_json(request, first, fields, stages) : NULL;
+    pe_autojson json_t *run = ending_to_json(last, fields, stages);
+    pe_autojson json_t *compile = request->compiled ? ending_to_json(first, fields, stages) : NULL;
     struct pe_json_writer writer = pe_json_write(out, err);
     if (!run || (request->compiled && !compile))
         return pe_fail(err, PE_ERR_INTERNAL, "no memory to encode a reply as JSON");

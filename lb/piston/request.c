@@ -121,6 +121,7 @@ static uint64_t positive(int64_t value)
     return value > 0 ? (uint64_t)value : 0;
 }
 
+/* Every stage has a limit on its time: the operator cannot remove it, and a request cannot either. */
 static struct pe_stage_limits stage_limits(const struct pe_runtime_limits *limits, bool compile)
 {
     return (struct pe_stage_limits){
@@ -233,13 +234,7 @@ static int check_arguments(const struct pe_arguments *plan, struct pe_error *err
 
 /* ---- the job ---- */
 
-static uint32_t job_timeout_ms(const struct pe_stage_limits *compile, const struct pe_stage_limits *run,
-                               bool compiled)
-{
-    uint64_t sum = (compiled ? compile->wall_ms : 0) + run->wall_ms + JOB_SLACK_MS;
-    bool bounded = run->wall_ms && (!compiled || compile->wall_ms);
-    return bounded && sum < PE_TIMEOUT_MS_MAX ? (uint32_t)sum : PE_TIMEOUT_MS_MAX;
-}
+_Static_assert(2 * PE_STAGE_MS_MAX + JOB_SLACK_MS <= PE_JOB_MS_MAX, "every stage gets its time");
 
 static int plan_stages(const struct piston_runtime *runtime, const struct pe_runtime_limits *limits,
                        const json_t *body, const struct pe_arguments *texts, struct pe_job_spec *spec,
@@ -252,7 +247,7 @@ static int plan_stages(const struct piston_runtime *runtime, const struct pe_run
         (compiled && add_stage(&plan, runtime, "compile", &compile, texts, &args, err) < 0) ||
         add_stage(&plan, runtime, "run", &run, texts, &args, err) < 0 || check_arguments(&plan, err) < 0)
         return -1;
-    spec->timeout_ms = job_timeout_ms(&compile, &run, compiled);
+    spec->timeout_ms = (uint32_t)((compiled ? compile.wall_ms : 0) + run.wall_ms + JOB_SLACK_MS);
     spec->cmd = plan.items;
     spec->cmd_count = plan.count;
     plan = (struct pe_arguments){0};
@@ -344,7 +339,6 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
     snprintf(request->version, sizeof request->version, "%s",
              json_string_value(json_object_get(runtime.json, "version")));
     request->compiled = json_object_get(runtime.json, "compile") != NULL;
-    request->ends_with_job = submission->spec.timeout_ms == PE_TIMEOUT_MS_MAX;
     json_decref(request->body);
     request->body = NULL;
     return 0;

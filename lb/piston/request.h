@@ -28,7 +28,6 @@ struct piston_request {
     char language[PE_RUNTIME_NAME_MAX + 1],
         version[PE_RUNTIME_NAME_MAX + 1]; /* of the runtime that was found */
     bool compiled;
-    bool ends_with_job;     /* the job reaches its own time limit before its stages reach theirs */
     struct pe_buf contents; /* of the files and of stdin; the files of the submission point here */
 };
 

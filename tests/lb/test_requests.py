@@ -92,6 +92,7 @@ def test_an_invalid_job_is_422_and_names_the_field(balancer):
         ({"outputs": ["a/"]}, "'folder/**'"),
         ({"cache": 1}, "cache"),
         ({"combined": "yes"}, "combined"),
+        ({"timeout_ms": 60001}, "from 1 to 60000"),
         ({"on_output_limit": True}, "on_output_limit"),
         ({"stdin": "missing"}, "stdin"),
         ({"sdtin": "x"}, "sdtin"),

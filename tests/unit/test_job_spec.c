@@ -45,6 +45,23 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_false(pe_isolation_accepted(again.isolation, PE_ISOLATION_EMULATION));
 }
 
+static void only_a_job_of_stages_may_have_more_time_than_a_client_can_ask_for(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    static const struct {
+        const char *json;
+        int wanted;
+    } cases[] = {{"{\"image\":\"gcc\",\"timeout_ms\":60000}", 0},
+                 {"{\"image\":\"gcc\",\"timeout_ms\":60001}", -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pe_autojobspec struct pe_job_spec job;
+        assert_int_equal(pe_job_spec_decode(cases[i].json, strlen(cases[i].json), &job, &err), 0);
+        assert_int_equal(pe_job_spec_check_client(&job, &err), cases[i].wanted);
+    }
+    assert_error(err, PE_ERR_INVALID, "from 1 to 60000");
+}
+
 static void the_least_job_gets_the_defaults(void **state)
 {
     (void)state;
@@ -103,7 +120,7 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"env\":{\"A=B\":\"c\"}}", PE_ERR_INVALID, "'env' has a name");
     refused("{\"image\":\"a\",\"timeout_ms\":0}", PE_ERR_INVALID, "'timeout_ms' must be from 1");
     refused("{\"image\":\"a\",\"timeout_ms\":1.5}", PE_ERR_INVALID, "'timeout_ms' must be a whole");
-    refused("{\"image\":\"a\",\"timeout_ms\":60001}", PE_ERR_INVALID, "60000");
+    refused("{\"image\":\"a\",\"timeout_ms\":660001}", PE_ERR_INVALID, "from 1 to 60000");
     refused("{\"image\":\"a\",\"process_limit\":0}", PE_ERR_INVALID, "'process_limit' must be from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":513}", PE_ERR_INVALID, "from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":\"7\"}", PE_ERR_INVALID, "whole number of processes");
@@ -128,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_with_every_field_is_decoded_and_encoded_again),
+        cmocka_unit_test(only_a_job_of_stages_may_have_more_time_than_a_client_can_ask_for),
         cmocka_unit_test(the_least_job_gets_the_defaults),
         cmocka_unit_test(a_demand_for_one_isolation_is_a_string_or_an_array_and_null_is_none),
         cmocka_unit_test(what_is_not_json_is_malformed),

@@ -412,7 +412,7 @@ static void damaged_requests_are_taken_or_refused(void **state)
             text[i] = (char)(change * 37 + i);
             size_t size = change == 0 ? i : sizeof body_hash - 1;
             if (make(state, text, size, &request, &submission, &err) == 0)
-                assert_true(submission.spec.cmd_count > 3 && submission.spec.timeout_ms <= 60000);
+                assert_true(submission.spec.cmd_count > 3 && submission.spec.timeout_ms <= 125000);
             submission_free(&submission);
             piston_request_free(&request);
         }
@@ -459,7 +459,7 @@ static void runtimes_of_an_image_are_checked(void **state)
         "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'compile': []}]",
         "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'limit_overrides': {'x': 1}}]",
         "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'limit_overrides': {'run_timeout': 0}}]",
-        "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'limit_overrides': {'run_timeout': 60001}}]",
+        "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'limit_overrides': {'run_timeout': 300001}}]",
         "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'limit_overrides': {'output_max_size': "
         "262145}}]",
         "[{'language': 'c', 'version': '1.0.0', 'run': ['x'], 'typo': 1}]",
