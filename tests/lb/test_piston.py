@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from fixtures.paths import TOP, program
-from fixtures.stand_in_worker import Closed, Slot, WebSocket, connect, image
+from fixtures.stand_in_worker import TEXT, Closed, Slot, WebSocket, connect, image
 from fixtures.waiting import Background, eventually
 
 
@@ -239,6 +239,9 @@ def test_connect_says_in_a_message_that_there_are_no_interactive_jobs(balancer):
     for path in "/api/v2/connect", "/api/v2/piston/connect":
         client = WebSocket(balancer.address, path, protocol=None)
         assert client.status == 101
+        # Piston's command line client sends all this at once, and then prints what comes.
+        for sent in {"type": "init", **REQUEST}, {"type": "data", "data": "x"}, {"type": "signal"}:
+            client.send(TEXT, json.dumps(sent).encode())
         message = client.receive()
         assert message["type"] == "error" and "POST /api/v2/execute" in message["message"]
         with pytest.raises(Closed) as closed:
@@ -319,3 +322,31 @@ def test_every_recipe_gives_the_arguments_of_a_request_to_its_program():
     for path in pathlib.Path(TOP, "image/recipes").glob("*.json"):
         for runtime in json.loads(path.read_text()).get("piston", []):
             assert "{args}" in runtime["run"], (path.name, runtime["language"])
+
+
+SQLITE = """#!/usr/bin/python3
+import sqlite3, sys
+*options, database = sys.argv[1:]
+assert database == ":memory:" and set(options[::2]) == {"-cmd"}, sys.argv
+connection = sqlite3.connect(database)
+for statement in options[1::2]:
+    connection.execute(statement)
+for row in connection.execute(sys.stdin.read()):
+    print(*row, sep="|")
+"""
+
+
+def test_arguments_of_sqlite_are_rows_of_a_table_as_in_piston(tmp_path):
+    recipe = json.loads(pathlib.Path(TOP, "image/recipes/sqlite-3.json").read_text())
+    (tmp_path / "sqlite3").write_text(SQLITE)
+    (tmp_path / "sqlite3").chmod(0o755)
+    (tmp_path / "main.sql").write_text("select rowid, arg from argv;")
+    for args in ["1", "2"], ["it's", "-x", ".help", "two\nlines\n", ""], []:
+        words = []
+        for word in recipe["piston"][0]["run"]:
+            words += {"{main}": ["main.sql"], "{args}": args}.get(word, [word])
+        done = subprocess.run(
+            words, cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True
+        )
+        wanted = "".join(f"{i + 1}|{arg}\n" for i, arg in enumerate(args))
+        assert (done.stdout.decode(), done.stderr) == (wanted, b"")
