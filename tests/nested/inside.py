@@ -15,7 +15,8 @@ os.environ["PE_BUILD"] = "/pe"
 sys.path[:0] = ["/pe/tests", "/pe/tests/nested"]
 
 import outer  # noqa: E402
-from fixtures import processes  # noqa: E402
+import scenarios  # noqa: E402
+from fixtures import processes, vmm_processes  # noqa: E402
 
 CLOUD_HYPERVISOR_DRIVE, CLOUD_HYPERVISOR = "/dev/vdc", "/pe/bin/cloud-hypervisor"
 PLACES = ("/dev/shm", "/tmp", "/var/tmp", "/run")
@@ -63,7 +64,7 @@ def files_of_programs():
 
 
 def nothing_is_left(before):
-    vmms = [pid for pid in processes.descendants(1) if "qemu" in processes.command_name(pid)]
+    vmms = vmm_processes.below(1)
     assert not vmms, list(map(processes.command_line, vmms))
     assert files_of_programs() == before
 
@@ -72,7 +73,6 @@ def main():
     bring_up_loopback()
     outer.make_kvm_device()
     install_cloud_hypervisor()
-    import scenarios  # it looks for cloud-hypervisor
 
     before = files_of_programs()
     with open("/proc/uptime") as uptime:

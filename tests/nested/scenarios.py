@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engine selection on a host with a working /dev/kvm, and on one where /dev/kvm is useless: each
 engine is used, and given up for the next one."""
-import os
+import re
 
-from outer import Host, kvm_device, lane, worker_refuses
+from outer import (
+    Host,
+    best_engine,
+    kvm_device,
+    lane,
+    real_cloud_hypervisor,
+    worker_refuses,
+)
 
 NO_CLOUD_HYPERVISOR = (
     r"not cloud-hypervisor\+kvm\+snapshot, cloud-hypervisor\+kvm\+boot: there is no "
 )
-REAL = os.environ.get("PE_CLOUD_HYPERVISOR")
 
 
 def a_real_kvm_makes_the_worker_use_it_and_report_why():
     with Host() as host:
-        if REAL:
-            host.expect_choice(r"cloud-hypervisor\+kvm\+snapshot")
+        if real_cloud_hypervisor():
+            host.expect_choice(re.escape(best_engine()))
         else:
             host.expect_choice(r"qemu\+kvm\+snapshot; " + NO_CLOUD_HYPERVISOR)
         host.expect_accel("kvm")
@@ -66,20 +72,21 @@ def without_a_kvm_device_the_worker_reports_that():
 
 
 def the_engine_that_works_is_remembered_until_probe_again():
+    best, other = best_engine(), "qemu+kvm+boot"
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
-        host.expect_choice(r"kvm\+snapshot")
+        host.expect_choice(re.escape(best))
     with open("/tmp/remembered/engines") as file:
         remembered = file.read()
     with open("/tmp/remembered/engines", "w") as file:
         file.write(
-            remembered.replace("engine=qemu+kvm+snapshot", "engine=qemu+kvm+boot").replace(
+            remembered.replace(f"engine={best}\n", f"engine={other}\n").replace(
                 "reason=", "reason=remembered: "
             )
         )
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1") as host:
         host.expect_choice("remembered: ")
     with Host("--state=/tmp/remembered", "--run-dir=/tmp/run1", "--probe-again") as host:
-        host.expect_choice(r"qemu\+kvm\+snapshot")
+        host.expect_choice(re.escape(best))
         assert "remembered" not in host.log(), host.log()
 
 
