@@ -35,10 +35,12 @@ static int parse_piston_limits(struct settings *settings, struct pe_error *err)
     settings->piston = piston_default_limits;
     for (size_t i = 0; i < settings->piston_overrides.count; i++) {
         const char *text = settings->piston_overrides.items[i], *equals = strchr(text, '=');
-        char name[32] = "", *end = NULL;
+        char name[32] = "", names[PE_RUNTIME_LIMITS_TEXT], *end = NULL;
         long long value = equals ? strtoll(equals + 1, &end, 10) : 0;
         if (!equals || equals - text >= (ptrdiff_t)sizeof name || end == equals + 1 || *end)
-            return pe_fail(err, PE_ERR_INVALID, "--piston-limit expects NAME=N, not '%s'", text);
+            return pe_fail(err, PE_ERR_INVALID,
+                           "--piston-limit expects NAME=N, not '%.64s'; the limits and their maxima are %s",
+                           text, pe_runtime_limits_text(names));
         memcpy(name, text, (size_t)(equals - text));
         if (pe_runtime_limit_set(&settings->piston, name, value, err) < 0)
             return pe_fail_context(err, "--piston-limit");

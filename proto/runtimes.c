@@ -33,13 +33,20 @@ static const struct {
     [PE_LIMIT_OUTPUT] = {1, OUTPUT_BYTES_MAX},
 };
 
+const char *pe_runtime_limits_text(char text[PE_RUNTIME_LIMITS_TEXT])
+{
+    text[0] = '\0';
+    for (size_t i = 0, used = 0; i < PE_RUNTIME_LIMITS; i++)
+        used += (size_t)snprintf(text + used, PE_RUNTIME_LIMITS_TEXT - used, "%s%s %lld", i ? ", " : "",
+                                 pe_runtime_limit_names[i], (long long)ranges[i].most);
+    return text;
+}
+
 static int unknown_limit(const char *name, struct pe_error *err)
 {
-    char names[256] = "";
-    for (size_t i = 0, used = 0; i < PE_RUNTIME_LIMITS; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 pe_runtime_limit_names[i]);
-    return pe_fail(err, PE_ERR_INVALID, "there is no limit '%.64s'; the limits are %s", name, names);
+    char limits[PE_RUNTIME_LIMITS_TEXT];
+    return pe_fail(err, PE_ERR_INVALID, "there is no limit '%.64s'; the limits and their maxima are %s", name,
+                   pe_runtime_limits_text(limits));
 }
 
 int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int64_t value,

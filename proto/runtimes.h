@@ -44,6 +44,10 @@ struct pe_runtime_limits {
     int64_t value[PE_RUNTIME_LIMITS];
 };
 
+/* Write all names with their maxima, as in "run_timeout 300000, ...", for messages. Returns `text`. */
+#define PE_RUNTIME_LIMITS_TEXT 400
+const char *pe_runtime_limits_text(char text[PE_RUNTIME_LIMITS_TEXT]);
+
 /* Set a limit by its name. PE_ERR_INVALID if there is no such limit, or if it cannot have the
  * value. */
 int pe_runtime_limit_set(struct pe_runtime_limits *limits, const char *name, int64_t value,
