@@ -72,15 +72,16 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
     json_t *namespaces =
         json_pack("[{s:s}, {s:s}, {s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "network", "type",
                   "ipc", "type", "uts", "type", "mount", "type", "cgroup");
-    return json_pack("{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath",
-                     container == BUNDLE_JOB ? "/job/container" : "/prewarm/container", "namespaces",
-                     namespaces, "resources", "memory", "limit", memory, "swap", memory, "pids", "limit",
-                     (int)PE_PIDS_MAX, "seccomp", seccomp_profile(), "maskedPaths",
-                     STRINGS("/proc/acpi", "/proc/dynamic_debug", "/proc/exitcode", "/proc/kcore",
-                             "/proc/keys", "/proc/latency_stats", "/proc/mtrr", "/proc/timer_list",
-                             "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
-                     "readonlyPaths",
-                     STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"));
+    return json_pack(
+        "{s:s, s:o, s:{s:{s:I, s:I}, s:{s:i}}, s:o, s:o, s:o}", "cgroupsPath",
+        container == BUNDLE_JOB ? "/job/container" : "/prewarm/container", "namespaces", namespaces,
+        "resources", "memory", "limit", memory, "swap", memory, "pids", "limit", (int)PE_PIDS_MAX, "seccomp",
+        seccomp_profile(), "maskedPaths",
+        STRINGS("/proc/acpi", "/proc/dynamic_debug", "/proc/exitcode", "/proc/kcore", "/proc/keys",
+                "/proc/latency_stats", "/proc/mtrr", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi",
+                "/sys/firmware"),
+        "readonlyPaths",
+        STRINGS("/proc/bus", "/proc/fs", "/proc/irq", "/proc/pressure", "/proc/sys", "/proc/sysrq-trigger"));
 }
 
 /* Only root has capabilities: crun drops them when it changes to another user. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB (1024u * 1024u)
@@ -74,6 +75,53 @@ static int eat_memory_in_child(void)
         _exit(eat_memory());
     waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? 0 : 8;
+}
+
+/* Have 60 MB. */
+static int use_memory(void)
+{
+    static const size_t size = 60000000;
+    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return 9;
+    memset(block, 1, size);
+    return printf("used\n") == 5 ? 0 : 9;
+}
+
+/* A child that uses memory and a second of CPU time, and that the kernel reaps: it is not in the usage of
+ * its parent (wait4(2)). */
+static int use_in_unwaited_child(void)
+{
+    signal(SIGCHLD, SIG_IGN);
+    if (fork() == 0) {
+        int failed = use_memory();
+        while (clock() < CLOCKS_PER_SEC)
+            ;
+        _exit(failed);
+    }
+    while (wait(NULL) >= 0 || errno == EINTR)
+        ;
+    printf("end\n");
+    return 0;
+}
+
+/* Two processes that have 60 MB at the same time. */
+static int use_memory_twice(void)
+{
+    int done[2];
+    char byte = 0;
+    if (pipe(done) < 0)
+        return 8;
+    pid_t child = fork();
+    int failed = use_memory();
+    if (child == 0 && !failed && write(done[1], "", 1) == 1)
+        pause();
+    if (child == 0)
+        _exit(failed);
+    if (read(done[0], &byte, 1) != 1)
+        failed = 8;
+    kill(child, SIGKILL);
+    return failed;
 }
 
 static int flood(void)
@@ -185,6 +233,9 @@ int main(int argc, char **argv)
         {"stubborn", stubborn},
         {"eat-memory", eat_memory},
         {"eat-memory-in-child", eat_memory_in_child},
+        {"use-memory", use_memory},
+        {"use-in-unwaited-child", use_in_unwaited_child},
+        {"use-memory-twice", use_memory_twice},
         {"flood", flood},
         {"100000-files", hundred_thousand_files},
         {"nest", nest},

@@ -7,41 +7,29 @@ from fixtures.vm import MIB
 
 pytestmark = pytest.mark.each_engine
 
-# A process that nobody waits for: its parent ignores SIGCHLD, so the kernel reaps it, and its usage
-# is not added to that of its parent (wait4(2)).
-UNWAITED = "trap '' CHLD; sh -c '%s' & while kill -0 $! 2>/dev/null; do sleep 0.1; done; %s"
-
-# Work until this process has used a second of CPU time, in ticks of 10 ms.
-BURN = "while read -r line </proc/$$/stat; set -- $line; [ $((${14} + ${15})) -lt 100 ]; do :; done"
-
-EAT = 'x=$(head -c 60000000 /dev/zero | tr "\\0" x)'
+# Behaviours of tests/guest/hostile.c
+USE = ["./hostile", "use-memory"]  # 60 MB
+USE_UNWAITED = ["./hostile", "use-in-unwaited-child"]  # 60 MB, and a second of CPU time
 
 
 def stages(guest, *wanted, **job):
     """The ends of the stages of a job, and what they printed."""
     with guest.boot() as vm:
-        result = vm.run(plan(*wanted), **job)
+        result = vm.run(plan(*wanted), files={"hostile": guest.hostile_program}, **job)
     assert result.status == "exited", result
     return read(result.stdout)
 
 
-def test_cpu_time_of_a_process_that_nobody_waits_for_counts(guest):
-    result = guest.shell(UNWAITED % (BURN, "echo end"))
+def test_the_usage_of_a_process_that_nobody_waits_for_counts(guest):
+    result = guest.hostile("use-in-unwaited-child")
     assert result.stdout == b"end\n", result
     assert result.seconds("user_us") + result.seconds("system_us") >= 0.9, result
-
-
-def test_memory_of_a_process_that_nobody_waits_for_counts(guest):
-    result = guest.shell(UNWAITED % (EAT, "echo end"))
-    assert result.stdout == b"end\n", result
     assert int(result.fields["max_rss_kib"]) >= 50000, result
 
 
 def test_memory_of_processes_is_their_sum(guest):
-    """Two processes that each have 60 MB at the same time."""
-    both = f"({EAT}; : >one; until [ -e two ]; do sleep 0.1; done) & {EAT}; : >two; until [ -e one ]; do sleep 0.1; done; wait"
-    result = guest.shell(both, timeout_ms=60000)
-    assert result.status == "exited", result
+    result = guest.hostile("use-memory-twice")
+    assert result.status == "exited" and result.exit_code == 0, result
     assert int(result.fields["max_rss_kib"]) >= 110000, result
 
 
@@ -51,12 +39,12 @@ def test_memory_of_a_small_program_is_not_that_of_making_its_container(guest):
 
 
 def test_a_stage_cannot_hide_its_cpu_time(guest):
-    ran = stages(guest, (UNWAITED % (BURN, "true"), {"cpu": 500}), ("echo next", {}))
+    ran = stages(guest, (USE_UNWAITED, {"cpu": 500}), ("echo next", {}))
     assert [stage[3]["end"] for stage in ran] == ["cpu"], ran
 
 
 def test_the_usage_of_a_stage_has_processes_that_nobody_waits_for(guest):
-    ran = stages(guest, (UNWAITED % (BURN + "; " + EAT, "true"), {}), ("true", {}))
+    ran = stages(guest, (USE_UNWAITED, {}), ("true", {}))
     assert int(ran[0][3]["user_us"]) + int(ran[0][3]["system_us"]) >= 900000, ran
     assert int(ran[0][3]["max_rss_kib"]) >= 50000, ran
     assert int(ran[1][3]["user_us"]) + int(ran[1][3]["system_us"]) < 900000, ran
@@ -81,22 +69,22 @@ def test_files_of_one_stage_do_not_use_up_the_memory_of_the_next(guest):
     """The report says how much memory the files hold."""
     leave = "head -c 100000000 /dev/zero >file; echo left"
     limits = {"memory": 120_000_000}
-    ran = stages(guest, (leave, limits), ("dd if=/dev/zero of=/dev/null bs=60000000 count=1 2>/dev/null && echo used", limits), timeout_ms=60000)
+    ran = stages(guest, (leave, limits), (USE, limits), timeout_ms=60000)
     assert [stage[1] for stage in ran] == [b"left\n", b"used\n"], ran
     assert int(ran[0][3]["held_kib"]) < 1000, ran
     assert 95000 <= int(ran[1][3]["held_kib"]) <= 105000, ran
 
 
 def test_a_stage_that_is_killed_for_its_memory_says_so(guest):
-    ran = stages(guest, (EAT + "; echo used", {"memory": 80_000_000}), timeout_ms=60000)
+    ran = stages(guest, (USE, {"memory": 40_000_000}), timeout_ms=60000)
     assert ran[0][1] == b"", ran
     assert int(ran[0][3]["oom_kills"]) >= 1, ran
 
 
 def test_the_limit_of_the_job_holds_for_all_stages_together(guest):
     """What earlier stages left fills the memory of the job, although no stage has a limit of its own."""
-    leave = f"head -c {300 * MIB} /dev/zero >/work/file; echo left"
-    ran = stages(guest, (leave, {}), (EAT + "; echo used", {}), memory_mib=400, timeout_ms=60000)
+    leave = f"head -c {300 * MIB} /dev/zero >file; echo left"
+    ran = stages(guest, (leave, {}), (USE, {}), memory_mib=340, timeout_ms=60000)
     assert [stage[1] for stage in ran] == [b"left\n", b""], ran
     assert int(ran[1][3]["oom_kills"]) >= 1, ran
     assert int(ran[1][3]["held_kib"]) >= 300 * 1024 * 95 // 100, ran
