@@ -157,7 +157,8 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
     struct layer_rules rules = {.whiteouts = state->options->whiteouts,
                                 .keep_devices = state->options->keep_devices,
                                 .bytes_left = state->options->bytes_max,
-                                .members_left = LAYER_MEMBERS_MAX};
+                                .members_left = LAYER_MEMBERS_MAX,
+                                .metadata_left = LAYER_METADATA_MAX};
     uint64_t unpacked_left = state->options->bytes_max;
     pe_autosquashfs struct squashfs_image *squashfs = NULL;
     progress_begin(state->progress, "checking", total_size(state, last));

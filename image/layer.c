@@ -344,6 +344,31 @@ static int apply_member(struct reading *reading, struct archive_entry *entry, ch
     return place_of(reading->tree, link, target, err) < 0 ? -1 : tree_link(reading->tree, path, target, err);
 }
 
+/* How many bytes the tree keeps of a member, apart from what every member has. */
+static uint64_t metadata_of(struct archive_entry *entry, const char *name)
+{
+    const char *symlink = archive_entry_symlink(entry), *attribute = NULL;
+    const void *value = NULL;
+    uint64_t bytes = strlen(name) + (symlink ? strlen(symlink) : 0);
+    size_t size = 0;
+    archive_entry_xattr_reset(entry);
+    while (archive_entry_xattr_next(entry, &attribute, &value, &size) == ARCHIVE_OK)
+        bytes += is_kept_xattr(attribute) ? strlen(attribute) + size : 0;
+    return bytes;
+}
+
+static int consume_metadata(struct reading *reading, struct archive_entry *entry, const char *name,
+                            struct pe_error *err)
+{
+    uint64_t bytes = metadata_of(entry, name);
+    if (bytes > reading->rules->metadata_left)
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "%s: names, links and extended attributes of the image have more than %u MiB",
+                       reading->name, LAYER_METADATA_MAX >> 20);
+    reading->rules->metadata_left -= bytes;
+    return 0;
+}
+
 static int scan_member(struct reading *reading, struct archive_entry *entry, struct pe_error *err)
 {
     char path[PATH_MAX];
@@ -353,6 +378,8 @@ static int scan_member(struct reading *reading, struct archive_entry *entry, str
     if (reading->rules->members_left-- == 0)
         return pe_fail(err, PE_ERR_TOO_LARGE, "%s: the image has more than %u members", reading->name,
                        LAYER_MEMBERS_MAX);
+    if (consume_metadata(reading, entry, name, err) < 0)
+        return -1;
     size_t planned = reading->plan->count;
     if (place_of(reading->tree, name, path, err) < 0 || apply_member(reading, entry, path, err) < 0)
         return pe_fail_context(err, "%s", reading->name);

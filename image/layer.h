@@ -20,11 +20,16 @@
  * filesystem has as many. */
 #define LAYER_MEMBERS_MAX 1000000u
 
+/* Limit for the names, link targets and extended attributes of all members together, which stay in memory. A
+ * million members with names of 60 bytes have a quarter of it. */
+#define LAYER_METADATA_MAX (256u << 20)
+
 struct layer_rules {
-    bool whiteouts;        /* names with ".wh." remove files of lower layers; otherwise they are ordinary */
-    bool keep_devices;     /* keep device nodes, FIFOs and sockets; otherwise skip them */
-    uint64_t bytes_left;   /* remaining limit for the size of all files, holes included */
-    uint64_t members_left; /* remaining limit for the number of members */
+    bool whiteouts;         /* names with ".wh." remove files of lower layers; otherwise they are ordinary */
+    bool keep_devices;      /* keep device nodes, FIFOs and sockets; otherwise skip them */
+    uint64_t bytes_left;    /* remaining limit for the size of all files, holes included */
+    uint64_t members_left;  /* remaining limit for the number of members */
+    uint64_t metadata_left; /* remaining limit for the bytes of their metadata */
     struct squashfs_image *squashfs; /* for the last layer: where its files are written; NULL for others */
 };
 

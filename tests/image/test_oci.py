@@ -740,6 +740,18 @@ def test_millions_of_entries_are_refused(tmp_path):
     )
 
 
+def test_attributes_that_fill_the_memory_are_refused(tmp_path):
+    pax = {f"SCHILY.xattr.user.a{number}": "x" * 65536 for number in range(15)}
+    members = [member(f"f{number}", b"", pax=pax) for number in range(300)]
+    refused_layout(
+        tmp_path,
+        Layout(f"{tmp_path}/layout").add(
+            [make_tar(members)], compress=lambda content: gzip.compress(content, 1)
+        ),
+        b"extended attributes of the image have more than 256 MiB",
+    )
+
+
 def test_documents_that_are_not_images_are_refused(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add([make_tar([member("f", b"x")])])
     for content, message in (
