@@ -73,6 +73,7 @@ struct exchange {
     enum caching_mode caching;
     enum result_source source;
     char digest[80];    /* of the image; empty until a worker has it */
+    char identity[65];  /* of the image's catalog entry, likewise */
     struct pe_buf salt; /* the submission's: the client's address, and what the client sent */
     struct job_key key; /* if `has_key` */
     bool has_key;

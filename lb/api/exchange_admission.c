@@ -277,20 +277,20 @@ static bool hash_body(struct exchange *exchange)
 static bool answer_repeated(struct exchange *exchange)
 {
     struct jobs *jobs = exchange->exchanges->jobs;
-    const char *image = NULL;
-    struct pe_isolation_set demand;
+    struct body_request request;
     if (!jobs->cache->by_body || !hash_body(exchange))
         return false;
     struct job_result *result =
-        cache_find_by_body(jobs->cache, &exchange->body_hash, &exchange->key, &image, &demand);
-    const struct catalog_entry *entry = result ? scheduler_find_image(jobs->scheduler, image, demand) : NULL;
-    if (!entry || strcmp(entry->digest, result->fields.image_digest) != 0)
+        cache_find_by_body(jobs->cache, &exchange->body_hash, &exchange->key, &request);
+    const struct catalog_entry *entry =
+        result ? scheduler_find_image(jobs->scheduler, request.image, request.demand) : NULL;
+    if (!entry || strcmp(entry->identity, request.identity) != 0)
         return false;
     send_hit(exchange, result);
     return true;
 }
 
-static bool answer_cached(struct exchange *exchange)
+static bool answer_cached(struct exchange *exchange, const struct catalog_entry *entry)
 {
     struct cache *cache = exchange->exchanges->jobs->cache;
     const struct pe_job_spec *spec = &exchange->submission.spec;
@@ -299,8 +299,10 @@ static bool answer_cached(struct exchange *exchange)
     struct job_result *result = cache_find(cache, &exchange->key, spec->isolation);
     if (!result)
         return false;
+    const struct body_request request = {
+        .image = spec->image, .identity = entry->identity, .demand = spec->isolation};
     if (hash_body(exchange))
-        cache_note_body(cache, &exchange->key, &exchange->body_hash, spec->image, spec->isolation);
+        cache_note_body(cache, &exchange->key, &exchange->body_hash, &request);
     send_hit(exchange, result);
     return true;
 }
@@ -346,6 +348,7 @@ static void wait_for_job(struct exchange *exchange)
                                         .id = exchange->id,
                                         .key = &exchange->key,
                                         .image_digest = exchange->digest,
+                                        .image_identity = exchange->identity,
                                         .share = share,
                                         .keep = exchange->caching != CACHING_NONE};
     if (!failed)
@@ -398,11 +401,12 @@ static void on_workers_known(struct exchange *exchange)
     if (entry) {
         exchange->caching = choose_caching(exchange);
         snprintf(exchange->digest, sizeof exchange->digest, "%s", entry->digest);
+        snprintf(exchange->identity, sizeof exchange->identity, "%s", entry->identity);
         problem = make_key(exchange, entry);
     }
     if (problem.status)
         exchange_send_problem(exchange, &problem);
-    else if (!answer_poison(exchange) && !answer_cached(exchange))
+    else if (!answer_poison(exchange) && !answer_cached(exchange, entry))
         wait_for_job(exchange);
 }
 

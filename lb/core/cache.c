@@ -3,6 +3,7 @@
 #include "lb/core/cache.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct cache_entry {
     struct job_key body_hash;       /* while `image` is set */
     char *image;                    /* owned */
     struct pe_isolation_set demand; /* of that request */
+    char identity[65];              /* of the catalog entry that the reference meant */
 };
 
 void cache_init(struct cache *cache, size_t bytes_max)
@@ -100,32 +102,32 @@ struct job_result *cache_find(struct cache *cache, const struct job_key *key, st
 }
 
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
-                                      struct job_key *key, const char **image,
-                                      struct pe_isolation_set *demand)
+                                      struct job_key *key, struct body_request *request)
 {
     const struct cache_entry wanted = {.body_hash = *body_hash};
     struct cache_entry *const *found = tfind(&wanted, &cache->by_body, compare_bodies);
     if (!found)
         return NULL;
     *key = (*found)->key;
-    *image = (*found)->image;
-    *demand = (*found)->demand;
+    *request = (struct body_request){
+        .image = (*found)->image, .identity = (*found)->identity, .demand = (*found)->demand};
     return use(cache, *found);
 }
 
 void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
-                     const char *image, struct pe_isolation_set demand)
+                     const struct body_request *request)
 {
     struct cache_entry *entry = find_entry(cache, key);
     if (!entry)
         return;
     forget_body(cache, entry);
     entry->body_hash = *body_hash;
-    entry->demand = demand;
+    entry->demand = request->demand;
+    snprintf(entry->identity, sizeof entry->identity, "%s", request->identity);
     const struct cache_entry *const *other = tfind(entry, &cache->by_body, compare_bodies);
     if (other) /* the same body belonged to another job, because its image reference meant another image */
         forget_body(cache, *(struct cache_entry *const *)other);
-    entry->image = strdup(image);
+    entry->image = strdup(request->image);
     if (entry->image && !tsearch(entry, &cache->by_body, compare_bodies)) {
         free(entry->image);
         entry->image = NULL;

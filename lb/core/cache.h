@@ -29,18 +29,24 @@ void cache_init(struct cache *cache, size_t bytes_max);
  * the job demands. The reference stays the cache's: take another one to keep the result. */
 struct job_result *cache_find(struct cache *cache, const struct job_key *key, struct pe_isolation_set demand);
 
-/* The result that a request with this body hash received before, or NULL. `key` is set to the
- * key of its job, `image` to the image reference in the request, and `demand` to the isolation that
- * it demands, which is that of the result. The caller must check that the reference still means the
- * same image. */
+/* What a request asked for whose body hash is remembered. */
+struct body_request {
+    const char *image;              /* the image reference in it */
+    const char *identity;           /* of the catalog entry that the reference meant (lb/core/catalog.h) */
+    struct pe_isolation_set demand; /* which its result fulfils */
+};
+
+/* The result that a request with this body hash received before, or NULL. `key` is set to the key of
+ * its job, and `request` to what it asked for; its texts are the cache's, and valid until the cache
+ * changes. The caller must check that the reference still means an entry of this identity: another
+ * one can have the same root file system and another environment or command. */
 struct job_result *cache_find_by_body(struct cache *cache, const struct job_key *body_hash,
-                                      struct job_key *key, const char **image,
-                                      struct pe_isolation_set *demand);
+                                      struct job_key *key, struct body_request *request);
 
 /* Remember the body hash of a request for a job whose result is in the cache and was an answer to
  * it. A result that replaces this one is not found by the hash. */
 void cache_note_body(struct cache *cache, const struct job_key *key, const struct job_key *body_hash,
-                     const char *image, struct pe_isolation_set demand);
+                     const struct body_request *request);
 
 /* Whether a result of `size` bytes may be kept. One result must not evict all others. */
 bool cache_accepts(const struct cache *cache, size_t size);

@@ -178,10 +178,24 @@ static int enqueue(struct job *job, bool front, struct pe_error *err)
     return 0;
 }
 
+/* The key of a job was made with the catalog entry of some worker. If the worker that runs it has
+ * another entry under that name, as one with another environment, the result does not belong to the
+ * key: it is sent to those who wait, but not kept. */
+static void check_identity(struct job *job, const struct worker *worker)
+{
+    const struct catalog_entry *image =
+        worker ? catalog_find(&worker->claim->catalog, job->entry.image) : NULL;
+    if (!job->identity[0] || (image && !strcmp(image->identity, job->identity)))
+        return;
+    stop_sharing(job);
+    job->keep = false;
+}
+
 static void on_match(struct queue_entry *entry)
 {
     struct job *job = list_entry(entry, struct job, entry);
     job->started_us = pe_now_us();
+    check_identity(job, entry->slot->worker);
     for_each_waiter(job, report_start, NULL);
     entry->slot->ops->start(entry->slot, job);
 }
@@ -224,6 +238,8 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     job->keep = request->keep;
     snprintf(job->id, sizeof job->id, "%s", request->id);
     snprintf(job->digest, sizeof job->digest, "%s", request->image_digest);
+    snprintf(job->identity, sizeof job->identity, "%s",
+             request->image_identity ? request->image_identity : "");
     job->source = waiter;
     job->retry_timer.on_expire = on_retry;
     job->entry = (struct queue_entry){.client = waiter->client,

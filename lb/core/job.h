@@ -87,11 +87,12 @@ struct job_waiter {
 /* How a new job is made. */
 struct job_request {
     struct job_waiter *waiter;
-    const char *id;            /* of the request, 32 hexadecimal digits */
-    const struct job_key *key; /* valid if `share` or `keep` */
-    const char *image_digest;  /* "sha256:…" */
-    bool share;                /* other requests may join, and the result store is asked first */
-    bool keep;                 /* the result may be cached and stored */
+    const char *id;             /* of the request, 32 hexadecimal digits */
+    const struct job_key *key;  /* valid if `share` or `keep` */
+    const char *image_digest;   /* "sha256:…" */
+    const char *image_identity; /* of the catalog entry that the key was made with; NULL: any */
+    bool share;                 /* other requests may join, and the result store is asked first */
+    bool keep;                  /* the result may be cached and stored */
 };
 
 /* How one try of a job was lost. */
@@ -104,8 +105,9 @@ struct job {
     struct jobs *jobs;
     char id[33];
     struct job_key key;
-    char digest[80]; /* of the image */
-    bool shared;     /* in jobs->shared: requests for the same job join */
+    char digest[80];   /* of the image */
+    char identity[65]; /* of its catalog entry; empty: any */
+    bool shared;       /* in jobs->shared: requests for the same job join */
     bool keep;
     bool looking; /* the result store was asked and has not answered */
 

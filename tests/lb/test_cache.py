@@ -9,7 +9,7 @@ import pytest
 
 from fixtures import processes
 from fixtures.http_client import SAME, FORM, assert_refused, job_body
-from fixtures.stand_in_worker import Registration, image
+from fixtures.stand_in_worker import Registration, Slot, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
 
@@ -355,3 +355,28 @@ def test_a_balancer_exits_while_its_store_keeper_answers_and_stores(start_balanc
         os.kill(keeper, signal.SIGCONT)
     assert balancer.process.wait(PATIENCE) == 0
     assert "were not stored" not in balancer.log()
+
+
+def test_an_image_with_another_environment_is_not_answered_from_the_cache(balancer):
+    registration, slot = balancer.worker(images=[{**image("gcc:14"), "env": ["A=1"]}])
+    balancer.run_on(slot, b"first", SAME)
+    for _ in range(2):  # the second is found by the hash of the whole request
+        assert balancer.post(job=SAME).form()[1][2] == b"first"
+    registration.hello("h1", [{**image("gcc:14"), "env": ["A=2"]}])
+    eventually(
+        lambda: "A=2" in str(balancer.request("GET", "/v1/images").json()), "the image has changed"
+    )
+    assert balancer.run_on(slot, b"second", SAME).form()[1][2] == b"second"
+    assert balancer.post(job=SAME).form()[1][2] == b"second"
+
+
+def test_a_result_of_another_image_than_the_one_it_was_looked_up_with_is_not_kept(balancer):
+    balancer.register("h1", [{**image("gcc:14"), "env": ["A=1"]}])  # it has no slots
+    balancer.wait_for(hosts=1)
+    registration, slot = balancer.worker(host="h2", images=[{**image("gcc:14"), "env": ["A=2"]}])
+    assert balancer.run_on(slot, b"of h2", SAME).form()[1][2] == b"of h2"
+    registration.hello("h2", [image("busybox:1.35")])  # now only h1 has it
+    other = Slot(balancer.address, "h1")
+    eventually(lambda: "A=2" not in str(balancer.request("GET", "/v1/images").json()), "the change")
+    balancer.wait_for(ready=2)
+    assert balancer.run_on(other, b"of h1", SAME).form()[1][2] == b"of h1"

@@ -98,16 +98,18 @@ static void a_body_finds_only_the_result_that_has_answered_it(void **state)
     (void)state;
     struct cache cache;
     struct job_key found_key;
-    const char *image = NULL;
-    struct pe_isolation_set demand;
+    struct body_request request = {
+        .image = "a:latest", .identity = ENTRY, .demand = pe_isolation_set_of(PE_ISOLATION_HARDWARE)};
     cache_init(&cache, 1 << 20);
     put(&cache, PE_ISOLATION_HARDWARE);
-    cache_note_body(&cache, &key, &body, "a:latest", pe_isolation_set_of(PE_ISOLATION_HARDWARE));
-    assert_non_null(cache_find_by_body(&cache, &body, &found_key, &image, &demand));
-    assert_string_equal(image, "a:latest");
-    assert_true(pe_isolation_set_has(demand, PE_ISOLATION_HARDWARE));
+    cache_note_body(&cache, &key, &body, &request);
+    request = (struct body_request){0};
+    assert_non_null(cache_find_by_body(&cache, &body, &found_key, &request));
+    assert_string_equal(request.image, "a:latest");
+    assert_string_equal(request.identity, ENTRY);
+    assert_true(pe_isolation_set_has(request.demand, PE_ISOLATION_HARDWARE));
     put(&cache, PE_ISOLATION_EMULATION);
-    assert_null(cache_find_by_body(&cache, &body, &found_key, &image, &demand));
+    assert_null(cache_find_by_body(&cache, &body, &found_key, &request));
     end(&cache);
 }
 
