@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API socket. It behaves like Cloud Hypervisor's HTTP server (micro_http): it serves one
 request at a time, on the thread that does everything else; it accepts ten connections, header lines of 1024
-bytes and bodies of 51200; the reason phrase is empty; 204 has no Content-Length; a client that
-closes its sending side is dropped before it has its answer."""
+bytes and bodies of 51200; the reason phrase is empty; 204 has no Content-Length; an error of the protocol
+keeps the connection; a client that closes its sending side is dropped before it has its answer."""
 
 import fcntl
 import json
@@ -34,6 +34,17 @@ def encode(status, body):
     return (head + f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n").encode() + text
 
 
+TOO_MANY = b'HTTP/1.1 503\r\nServer: Firecracker API\r\nConnection: close\r\nContent-Length: 40\r\n\r\n{ "error": "Too many open connections" }'
+
+
+def protocol_error(fault):
+    """Its server has the name that micro_http gives it. Sentences are not escaped, so one with a line break is no
+    JSON."""
+    text = f'{{ "error": "{fault}" }}'.encode()
+    return b"HTTP/1.1 400 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\nContent-Type: application/json\r\n" \
+        + f"Content-Length: {len(text)}\r\n\r\n".encode() + text
+
+
 def read_request(received):
     """Remove a complete request from `received` and return it. None: there is none yet."""
     end = received.find(b"\r\n\r\n")
@@ -57,7 +68,7 @@ def read_request(received):
         elif name.lower() in ("transfer-encoding", "expect"):
             raise BadRequest(f"Unsupported header: {name}")
     if length > BODY_MAX:
-        raise BadRequest(f"Request payload with size {length} is larger than the limit of {BODY_MAX} allowed by server.")
+        raise BadRequest(f"Request payload with size {length} is larger than the limit of {BODY_MAX} allowed by server.\nAll previous unanswered requests will be dropped.")
     if len(received) < end + 4 + length:
         return None
     body = bytes(received[end + 4:end + 4 + length])
@@ -92,7 +103,7 @@ class Server:
     def _accept(self):
         connection, _ = self.listener.accept()
         if len(self.connections) >= CONNECTIONS_MAX:
-            connection.sendall(encode(503, {"error": "Too many open connections"}))
+            connection.sendall(TOO_MANY)
             connection.close()
             return
         self.connections[connection] = bytearray()
@@ -126,7 +137,7 @@ class Server:
                     self._drop(connection)
                     return
         except BadRequest as fault:
-            connection.sendall(encode(400, {"error": str(fault)}))
-            self._drop(connection)
+            received.clear()
+            connection.sendall(protocol_error(fault))
         except ConnectionError:
             self._drop(connection)

@@ -27,7 +27,7 @@ def test_a_vmm_that_dies_at_its_start_is_an_error_with_its_last_output(vmm):
         vmm,
         "boot",
         "die:start",
-        ("ended when it was started", "Error starting: a fault that was asked for"),
+        ("ended when it was started", "Failed to start the VMM thread: a fault that was asked for"),
     )
 
 
