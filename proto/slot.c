@@ -207,7 +207,7 @@ static void add_part(struct pe_json_reader *reader, const struct pe_part *part, 
         pe_json_fault(reader, "there are too many parts");
     else if (pe_parts_add(parts, part->kind, &part->path, part->size, part->mode, &ignored) < 0)
         pe_json_fault(reader, "no memory for the parts");
-    else
+    else if (parts->items)
         parts->items[parts->count - 1].mtime = part->mtime;
 }
 

@@ -20,7 +20,8 @@ struct reader {
 
 static int refuse(struct pe_error *err, const char *what)
 {
-    return pe_fail(err, PE_ERR_MALFORMED, "the output of the guest is invalid: %s", what);
+    (void)pe_fail(err, PE_ERR_MALFORMED, "the output of the guest is invalid: %s", what);
+    return -1;
 }
 
 /* ---- checking the headers ---- */

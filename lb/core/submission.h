@@ -22,7 +22,7 @@ struct submission {
     const uint8_t **bytes; /* files.count pointers into the body; the array is owned, the bytes are not */
     uint64_t total;        /* bytes of all files */
     size_t names;          /* bytes of all names */
-    struct pe_cursor salt; /* of the job's key: results are shared only with equal salts; borrowed, or empty */
+    struct pe_cursor salt; /* of the job's key: results are shared with equal salts; borrowed, or empty */
 };
 
 /* Parse and validate a body. `submission` is zero-initialised first, points into `body`, and
