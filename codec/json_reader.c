@@ -224,7 +224,8 @@ void pe_json_parse_text(struct pe_json_reader *reader, char *text, size_t size)
 
 void pe_json_parse_text_cut(struct pe_json_reader *reader, char *text, size_t size)
 {
-    (void)parse_text(reader, text, size);
+    if (!parse_text(reader, text, size))
+        text[size - 1 - pe_utf8_unfinished_size((const uint8_t *)text, size - 1)] = '\0';
 }
 
 char *pe_json_parse_new_text(struct pe_json_reader *reader, size_t *length)

@@ -47,7 +47,7 @@ bool pe_json_next_element(struct pe_json_reader *reader);
  * does not fit or has a NUL character is a fault. */
 void pe_json_parse_text(struct pe_json_reader *reader, char *text, size_t size);
 
-/* The same, but a string that does not fit is cut, perhaps within a character. */
+/* The same, but a string that does not fit is cut behind a whole character. */
 void pe_json_parse_text_cut(struct pe_json_reader *reader, char *text, size_t size);
 
 /* Read a string into new memory, which the caller frees. It may have NUL characters; `*length` is

@@ -2,6 +2,8 @@
 /* The table of problem types, and their JSON form. */
 #include "proto/problem.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +71,11 @@ json_t *pe_problem_to_json(const struct pe_problem *problem)
 static void copy_text(const json_t *json, const char *key, char *text, size_t size)
 {
     const char *value = json_string_value(json_object_get(json, key));
-    snprintf(text, size, "%s", value ? value : "");
+    size_t length = value ? strlen(value) : 0;
+    if (length >= size) /* cut it, but not within a character: JSON must be UTF-8 */
+        length = size - 1 - pe_utf8_unfinished_size((const uint8_t *)value, size - 1);
+    memcpy(text, value ? value : "", length);
+    text[length] = '\0';
 }
 
 int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct pe_error *err)

@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
@@ -289,6 +290,8 @@ void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)
     if (ws->closing)
         return;
     size_t size = strlen(reason) < REASON_MAX ? strlen(reason) : REASON_MAX;
+    if (size < strlen(reason)) /* it must be UTF-8, RFC 6455 section 7.1.6 */
+        size -= pe_utf8_unfinished_size((const uint8_t *)reason, size);
     ws->closing = true;
     ws->close_by_us = pe_now_us() + CLOSE_US;
     if (wslay_event_queue_close(ws->conn->ws_ctx, code, (const uint8_t *)reason, size) != 0)

@@ -282,6 +282,27 @@ static void refused_part(const char *part)
     assert_error(err, PE_ERR_MALFORMED, "slot message 'job': JSON: ");
 }
 
+static void a_long_text_of_a_worker_is_cut_behind_a_whole_character(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    for (size_t before = 0; before < 3; before++) {
+        pe_automessage struct pe_message message;
+        char text[8192] = "{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":500,\"detail\":\"";
+        memset(text + strlen(text), 'x', before);
+        for (int i = 0; i < 2000; i++)
+            strcat(text, "\xe2\x82\xac");
+        strcat(text, "\"}}");
+        assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), 0);
+        size_t length = strlen(message.problem.detail);
+        assert_true(length + 3 >= sizeof message.problem.detail);
+        assert_int_equal((length - before) % 3, 0);
+        json_t *json = pe_problem_to_json(&message.problem);
+        assert_string_equal(json_string_value(json_object_get(json, "detail")), message.problem.detail);
+        json_decref(json);
+    }
+}
+
 static void parts_with_bad_names_or_sizes_are_refused(void **state)
 {
     (void)state;
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_hello_with_too_many_values_is_refused_before_it_is_parsed),
         cmocka_unit_test(what_is_unknown_in_an_image_is_not_kept),
         cmocka_unit_test(the_patterns_of_a_hello_are_bounded),
+        cmocka_unit_test(a_long_text_of_a_worker_is_cut_behind_a_whole_character),
         cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
