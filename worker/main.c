@@ -355,14 +355,9 @@ static void make_user_namespace(void)
 
 static int work(const struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
-                                .result_file = settings->engine_path,
-                                .uml_seccomp = settings->uml_seccomp,
-                                .again = settings->probe_again};
-    config->probe = &probe;
     make_user_namespace();
     if (settings->doctor)
-        return doctor_run(config, &probe, err);
+        return doctor_run(config, config->probe, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
     config->template_listener = template_channel_listen(config, err);
@@ -380,7 +375,13 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
     if (find_files(settings, err) < 0)
         return -1;
     signal(SIGPIPE, SIG_IGN);
-    int failed = make_config(settings, &config, err) < 0 || work(settings, &config, err) < 0;
+    int failed = make_config(settings, &config, err) < 0;
+    const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
+                                .result_file = settings->engine_path,
+                                .uml_seccomp = settings->uml_seccomp,
+                                .again = settings->probe_again};
+    config.probe = &probe;
+    failed = failed || work(settings, &config, err) < 0;
     if (config.vm.run_dir)
         worker_dir_remove(config.vm.run_dir);
     return failed ? -1 : 0;
