@@ -18,6 +18,8 @@ PROGRAMS = {
 }
 # These cannot read words or write files in the common way, and have a test of their own.
 OTHERS = ("jq:1", "nasm:2")
+# What programs print to stderr: Debian has built GnuCOBOL with a newer libxml2 than it ships.
+WARNINGS = {"cobol:3": b"Warning: program compiled against libxml 212 using older 209\n"}
 
 
 def read(path):
@@ -58,4 +60,9 @@ def test_the_example_of_the_catalog_says_hello(service, image):
     text = example.get("text") or read(os.path.join(RECIPES, example["path"]))
     job = service.run(image=image, files=[(example["file"], text)])
     assert b"Hello from " in job.stdout, job
-    assert (job.exit_code, job.stderr) == (0, b""), job
+    assert (job.exit_code, job.stderr) in ((0, b""), (0, WARNINGS.get(image))), job
+
+def test_every_language_has_a_program():
+    names = sorted(name[:-5] for name in os.listdir(RECIPES) if name.endswith(".json"))
+    images = {"{}:{}".format(*name.rsplit("-", 1)) for name in names}
+    assert images - {*PROGRAMS} == {"busybox:1.35", "gcc:13", "graphviz:2"}, "without a program"
