@@ -14,6 +14,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <wslay/wslay.h>
 
 #define CONNECT_TIMEOUT_S 10L
@@ -24,8 +26,8 @@
 #define RESPONSE_HEAD_MAX 8192
 
 struct ws_client {
-    CURL *curl;
-    curl_socket_t socket;
+    CURL *curl; /* NULL: the socket came connected, and belongs to this struct */
+    int socket;
     wslay_event_context_ptr frames;
     uint8_t early[RESPONSE_HEAD_MAX]; /* frames that arrived together with the head of the response */
     size_t early_at, early_size;
@@ -36,6 +38,32 @@ struct ws_client {
     uint16_t close_code;    /* code of the balancer's Close frame; 0: none has arrived */
     char close_reason[124]; /* reason in that frame */
 };
+
+/* ---- bytes of the connection ---- */
+
+/* libcurl 7.88 connects a socket again that it was given connected, so such a socket is used without
+ * it. Both return CURLE_AGAIN if they would have to wait. */
+static CURLcode receive_bytes(const struct ws_client *client, void *bytes, size_t size, size_t *got)
+{
+    if (client->curl)
+        return curl_easy_recv(client->curl, bytes, size, got);
+    ssize_t n = recv(client->socket, bytes, size, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? CURLE_AGAIN : CURLE_RECV_ERROR;
+    *got = (size_t)n;
+    return CURLE_OK;
+}
+
+static CURLcode send_bytes(const struct ws_client *client, const void *bytes, size_t size, size_t *sent)
+{
+    if (client->curl)
+        return curl_easy_send(client->curl, bytes, size, sent);
+    ssize_t n = send(client->socket, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? CURLE_AGAIN : CURLE_SEND_ERROR;
+    *sent = (size_t)n;
+    return CURLE_OK;
+}
 
 /* ---- wslay's callbacks ---- */
 
@@ -51,7 +79,7 @@ static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t
         return (ssize_t)n;
     }
     size_t got = 0;
-    CURLcode code = curl_easy_recv(client->curl, bytes, size, &got);
+    CURLcode code = receive_bytes(client, bytes, size, &got);
     if (code == CURLE_OK && got > 0) {
         client->heard_us = pe_now_us();
         return (ssize_t)got;
@@ -67,7 +95,7 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *bytes, siz
     (void)flags;
     struct ws_client *client = user;
     size_t sent = 0;
-    CURLcode code = curl_easy_send(client->curl, bytes, size, &sent);
+    CURLcode code = send_bytes(client, bytes, size, &sent);
     if (code == CURLE_OK)
         return (ssize_t)sent;
     client->ended |= code != CURLE_AGAIN;
@@ -118,22 +146,7 @@ bool ws_client_is_unix(const char *server)
     return !strncmp(server, "unix:", 5);
 }
 
-/* libcurl calls these instead of socket(2) and connect(2), and closes the socket. */
-static curl_socket_t take_socket(void *socket, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)purpose, (void)address;
-    curl_socket_t taken = *(int *)socket;
-    *(int *)socket = -1;
-    return taken;
-}
-
-static int say_connected(void *unused, curl_socket_t socket, curlsocktype purpose)
-{
-    (void)unused, (void)socket, (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
-static int connect_socket(struct ws_client *client, const char *server, int *connected, struct pe_error *err)
+static int connect_socket(struct ws_client *client, const char *server, struct pe_error *err)
 {
     client->curl = curl_easy_init();
     if (!client->curl)
@@ -141,11 +154,6 @@ static int connect_socket(struct ws_client *client, const char *server, int *con
     curl_easy_setopt(client->curl, CURLOPT_URL, ws_client_is_unix(server) ? "http://localhost/" : server);
     if (ws_client_is_unix(server))
         curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, server + 5);
-    if (*connected >= 0) {
-        curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETFUNCTION, take_socket);
-        curl_easy_setopt(client->curl, CURLOPT_OPENSOCKETDATA, connected);
-        curl_easy_setopt(client->curl, CURLOPT_SOCKOPTFUNCTION, say_connected);
-    }
     curl_easy_setopt(client->curl, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
@@ -175,7 +183,7 @@ static int send_request(struct ws_client *client, const char *request, size_t si
 {
     while (size) {
         size_t sent = 0;
-        CURLcode code = curl_easy_send(client->curl, request, size, &sent);
+        CURLcode code = send_bytes(client, request, size, &sent);
         if (code != CURLE_OK && code != CURLE_AGAIN)
             return pe_fail(err, PE_ERR_LOST, "cannot send the upgrade request: %s", curl_easy_strerror(code));
         request += sent;
@@ -193,7 +201,7 @@ static int read_response(struct ws_client *client, char *head, size_t head_size,
     size_t used = 0;
     for (;;) {
         size_t got = 0;
-        CURLcode code = curl_easy_recv(client->curl, head + used, head_size - 1 - used, &got);
+        CURLcode code = receive_bytes(client, head + used, head_size - 1 - used, &got);
         if (code == CURLE_AGAIN) {
             if (wait_socket(client, POLLIN, deadline_us, err) < 0)
                 return -1;
@@ -262,7 +270,6 @@ static int upgrade(struct ws_client *client, const char *path, const char *token
 struct ws_client *ws_client_open(const char *server, int connected, const char *path, const char *token,
                                  struct pe_error *err)
 {
-    pe_autoclose int socket = connected;
     static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
                                                            .send_callback = on_send,
                                                            .genmask_callback = on_mask,
@@ -270,10 +277,13 @@ struct ws_client *ws_client_open(const char *server, int connected, const char *
     struct ws_client *client = calloc(1, sizeof *client);
     if (!client) {
         pe_fail_errno(err, "cannot allocate a WebSocket connection");
+        if (connected >= 0)
+            close(connected);
         return NULL;
     }
     client->last = &client->first;
-    if (connect_socket(client, server, &socket, err) < 0 || upgrade(client, path, token, err) < 0) {
+    client->socket = connected;
+    if ((connected < 0 && connect_socket(client, server, err) < 0) || upgrade(client, path, token, err) < 0) {
         ws_client_close(client);
         return NULL;
     }
@@ -304,7 +314,10 @@ void ws_client_close(struct ws_client *client)
     }
     for (struct ws_message *message = ws_client_next(client); message; message = ws_client_next(client))
         free(message);
-    curl_easy_cleanup(client->curl);
+    if (client->curl)
+        curl_easy_cleanup(client->curl);
+    else if (client->socket >= 0)
+        close(client->socket);
     free(client);
 }
 
