@@ -139,7 +139,9 @@ def test_text_is_cut_at_a_character(piston):
 
 
 def test_a_program_that_kills_every_process_it_can_does_not_harm_its_report(piston):
-    run = piston.ran("python", "import os\nos.kill(-1, 9)\nprint('on')")["run"]
+    # What measures the program is process 1, which cannot be killed from inside: kill(2) may find nobody.
+    code = "import os\ntry: os.kill(-1, 9)\nexcept ProcessLookupError: pass\nprint('on')"
+    run = piston.ran("python", code)["run"]
     assert run["stdout"] == "on\n", run
     assert run["code"] == 0, run
     assert run["cpu_time"] > 0, run
