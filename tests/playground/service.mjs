@@ -2,7 +2,7 @@
 // The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends
 // with it.
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, open, readFile, rm, symlink } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,7 +72,7 @@ export class Service {
       const entry = join("names", `${name}.json`);
       const digest = JSON.parse(await readFile(join(whole, entry), "utf8")).digest.split(":")[1];
       await copyFile(join(whole, entry), join(store, entry));
-      await symlink(join(whole, digest), join(store, digest));
+      await cp(join(whole, digest), join(store, digest), { recursive: true }); // a slot follows no link out of its store
     }
     return store;
   }
