@@ -134,6 +134,7 @@ def victims(service):
     return sorted(below - programs)
 
 
+@pytest.mark.only_with("uml", "under emulation 300 jobs between kills take longer than a suite may")
 def test_every_job_is_answered_correctly_unless_it_lost_three_vms_while_anything_is_killed(service):
     """Twice a second, or on a slow machine whenever a job has been answered, a process below the
     worker is killed: a slot, the registration, the template server, or a VMM."""
