@@ -7,32 +7,32 @@
 
 static const uint8_t v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-struct ip_address ip_address_from_v4(const void *bytes)
+struct pe_ip_address pe_ip_address_from_v4(const void *bytes)
 {
-    struct ip_address address;
+    struct pe_ip_address address;
     memcpy(address.bytes, v4_prefix, sizeof v4_prefix);
     memcpy(address.bytes + sizeof v4_prefix, bytes, 4);
     return address;
 }
 
-bool ip_address_parse(const char *text, struct ip_address *address)
+bool pe_ip_address_parse(const char *text, struct pe_ip_address *address)
 {
     uint8_t v4[4];
     if (inet_pton(AF_INET6, text, address->bytes) == 1)
         return true;
     if (inet_pton(AF_INET, text, v4) != 1)
         return false;
-    *address = ip_address_from_v4(v4);
+    *address = pe_ip_address_from_v4(v4);
     return true;
 }
 
-bool ip_address_is_v4(const struct ip_address *address)
+bool pe_ip_address_is_v4(const struct pe_ip_address *address)
 {
     return !memcmp(address->bytes, v4_prefix, sizeof v4_prefix);
 }
 
-bool ip_address_is_unix(const struct ip_address *address)
+bool pe_ip_address_is_unix(const struct pe_ip_address *address)
 {
-    static const struct ip_address none;
+    static const struct pe_ip_address none;
     return !memcmp(address, &none, sizeof none);
 }

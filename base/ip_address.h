@@ -8,21 +8,21 @@
 
 /* An address in network byte order. IPv4 is stored as an IPv4-mapped IPv6 address (RFC 4291 section
  * 2.5.5.2). All zeros stands for the other end of a UNIX socket. */
-struct ip_address {
+struct pe_ip_address {
     uint8_t bytes[16];
 };
 
 /* Read an IPv4 or IPv6 address without brackets, zone or port. Returns false if `text` is
  * neither; the content of `address` is then undefined. */
-bool ip_address_parse(const char *text, struct ip_address *address);
+bool pe_ip_address_parse(const char *text, struct pe_ip_address *address);
 
 /* Store the four bytes of an IPv4 address, given in network byte order. */
-struct ip_address ip_address_from_v4(const void *bytes);
+struct pe_ip_address pe_ip_address_from_v4(const void *bytes);
 
 /* Whether the address is an IPv4 address. */
-bool ip_address_is_v4(const struct ip_address *address);
+bool pe_ip_address_is_v4(const struct pe_ip_address *address);
 
 /* Whether the address stands for the other end of a UNIX socket. */
-bool ip_address_is_unix(const struct ip_address *address);
+bool pe_ip_address_is_unix(const struct pe_ip_address *address);
 
 #endif

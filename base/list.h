@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Intrusive doubly linked lists with a head. A struct can be in one list for each member of type
- * `struct list` that it has. A zero-initialised node is in no list. */
+ * `struct pe_list` that it has. A zero-initialised node is in no list. */
 #ifndef PE_BASE_LIST_H
 #define PE_BASE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct list {
-    struct list *next, *prev;
+struct pe_list {
+    struct pe_list *next, *prev;
 };
 
 /* Make an empty list of a head. */
-static inline void list_init(struct list *head)
+static inline void pe_list_init(struct pe_list *head)
 {
     head->next = head->prev = head;
 }
 
 /* True if the node is in a list. */
-static inline bool list_linked(const struct list *node)
+static inline bool pe_list_linked(const struct pe_list *node)
 {
     return node->next != NULL;
 }
 
 /* Insert a node, which is in no list, before `at`, which is a node or the head. */
-static inline void list_insert_before(struct list *at, struct list *node)
+static inline void pe_list_insert_before(struct pe_list *at, struct pe_list *node)
 {
     node->prev = at->prev;
     node->next = at;
@@ -33,19 +33,19 @@ static inline void list_insert_before(struct list *at, struct list *node)
 }
 
 /* Insert a node at the end of the list. */
-static inline void list_append(struct list *head, struct list *node)
+static inline void pe_list_append(struct pe_list *head, struct pe_list *node)
 {
-    list_insert_before(head, node);
+    pe_list_insert_before(head, node);
 }
 
 /* Insert a node at the front of the list. */
-static inline void list_prepend(struct list *head, struct list *node)
+static inline void pe_list_prepend(struct pe_list *head, struct pe_list *node)
 {
-    list_insert_before(head->next, node);
+    pe_list_insert_before(head->next, node);
 }
 
 /* Remove a node from its list. Does nothing if it is in none. */
-static inline void list_remove(struct list *node)
+static inline void pe_list_remove(struct pe_list *node)
 {
     if (!node->next)
         return;
@@ -55,7 +55,7 @@ static inline void list_remove(struct list *node)
 }
 
 /* Move all nodes of one list to the end of another one. */
-static inline void list_move_all(struct list *from, struct list *to)
+static inline void pe_list_move_all(struct pe_list *from, struct pe_list *to)
 {
     if (from->next == from)
         return;
@@ -63,10 +63,11 @@ static inline void list_move_all(struct list *from, struct list *to)
     to->prev->next = from->next;
     from->prev->next = to;
     to->prev = from->prev;
-    list_init(from);
+    pe_list_init(from);
 }
 
-#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
-#define list_for_each(node, head) for (struct list *node = (head)->next; node != (head); node = node->next)
+#define pe_list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define pe_list_for_each(node, head) \
+    for (struct pe_list *node = (head)->next; node != (head); node = node->next)
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-void random_hex(char *text, size_t size)
+void pe_pooled_random_hex(char *text, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
     static uint8_t pool[4096];

@@ -8,6 +8,6 @@
 
 /* Write `size` random bytes, at most 64, as 2 * `size` hex digits and a NUL. A process that forks
  * without exec must not use it, because parent and child would write the same bytes. */
-void random_hex(char *text, size_t size);
+void pe_pooled_random_hex(char *text, size_t size);
 
 #endif

@@ -18,7 +18,7 @@ static size_t ascii_size(const uint8_t *at, size_t size)
     return n;
 }
 
-bool utf8_valid(const void *bytes, size_t size)
+bool pe_utf8_valid(const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
     while (size) {
@@ -32,7 +32,7 @@ bool utf8_valid(const void *bytes, size_t size)
     return true;
 }
 
-int utf8_append_repaired(struct pe_buf *out, const void *bytes, size_t size, struct pe_error *err)
+int pe_utf8_append_repaired(struct pe_buf *out, const void *bytes, size_t size, struct pe_error *err)
 {
     const uint8_t *at = bytes;
     while (size) {

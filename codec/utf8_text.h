@@ -10,11 +10,11 @@
 #include <stddef.h>
 
 /* True if all bytes are valid UTF-8. */
-bool utf8_valid(const void *bytes, size_t size);
+bool pe_utf8_valid(const void *bytes, size_t size);
 
 /* Append the text, with U+FFFD in place of every byte that is not part of a valid sequence.
  * PE_ERR_INTERNAL without memory, PE_ERR_TOO_LARGE beyond the limit of `out`. */
-int utf8_append_repaired(struct pe_buf *out, const void *bytes, size_t size,
-                         struct pe_error *err) PE_MUST_CHECK;
+int pe_utf8_append_repaired(struct pe_buf *out, const void *bytes, size_t size,
+                            struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ enum {
 void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 {
     *exchanges = (struct exchanges){.ctx = ctx};
-    list_init(&exchanges->waiting_for_workers);
+    pe_list_init(&exchanges->waiting_for_workers);
     h2o_timeout_init(ctx->loop, &exchanges->stall, STALL_MS);
     h2o_timeout_init(ctx->loop, &exchanges->pause, PAUSE_MS);
 }
@@ -26,7 +26,7 @@ void exchange_leave(struct exchange *exchange)
 {
     connection_unwatch_hangup(exchange->connection);
     deadline_forget(&exchange->deadline);
-    list_remove(&exchange->in_waiting_for_workers);
+    pe_list_remove(&exchange->in_waiting_for_workers);
     job_leave(&exchange->waiter);
 }
 

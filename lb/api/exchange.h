@@ -37,7 +37,7 @@ struct exchanges {
     bool cache_per_client;               /* results are shared only within one client */
     bool gathering;                      /* the balancer has just started, and workers are still connecting */
     bool draining;                       /* new jobs are refused */
-    struct list waiting_for_workers;     /* exchanges whose image is unknown while `gathering` */
+    struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
     size_t count;
     void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
     h2o_timeout_t stall, pause;
@@ -83,7 +83,7 @@ struct exchange {
     struct job_waiter waiter; /* also holds the time of arrival */
     struct deadline deadline; /* of its time without a slot: paused while its job is on one */
     uint64_t wait_us;         /* how long that time may be */
-    struct list in_waiting_for_workers;
+    struct pe_list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
 
     h2o_generator_t generator;

@@ -24,7 +24,7 @@ static const struct pe_problem no_problem;
 
 static struct exchange *from_waiter(struct job_waiter *waiter)
 {
-    return list_entry(waiter, struct exchange, waiter);
+    return pe_list_entry(waiter, struct exchange, waiter);
 }
 
 static void on_start(struct job_waiter *waiter)
@@ -108,7 +108,7 @@ static struct pe_problem missing_worker(const struct exchange *exchange)
 
 static void on_deadline(struct deadline *deadline)
 {
-    struct exchange *exchange = list_entry(deadline, struct exchange, deadline);
+    struct exchange *exchange = pe_list_entry(deadline, struct exchange, deadline);
     struct pe_problem problem = missing_worker(exchange);
     if (problem.status) {
         exchange_send_problem(exchange, &problem);
@@ -134,7 +134,7 @@ static void stop_waiting(struct exchange *exchange)
 {
     connection_unwatch_hangup(exchange->connection);
     deadline_forget(&exchange->deadline);
-    list_remove(&exchange->in_waiting_for_workers);
+    pe_list_remove(&exchange->in_waiting_for_workers);
 }
 
 /* ---- the request's headers ---- */
@@ -194,7 +194,7 @@ static struct pe_problem let_in(struct exchange *exchange)
     struct exchanges *exchanges = exchange->exchanges;
     struct pe_error err;
     unsigned retry_s = 0;
-    struct ip_address address = peer_of_request(exchanges->trusted, exchange->req);
+    struct pe_ip_address address = peer_of_request(exchanges->trusted, exchange->req);
     exchange->client =
         client_enter(exchanges->clients, &address, exchange->waiter.arrived_us, &retry_s, &err);
     if (exchange->client) {
@@ -232,7 +232,7 @@ static struct pe_problem add_salt(struct exchange *exchange)
 {
     struct pe_error err;
     h2o_iovec_t sent = sent_salt(exchange);
-    const struct ip_address *address = &exchange->client->address;
+    const struct pe_ip_address *address = &exchange->client->address;
     if (sent.len > SALT_MAX)
         return problem_make("malformed-request", "X-Cache-Salt has %zu bytes; at most %d are allowed",
                             sent.len, SALT_MAX);
@@ -421,19 +421,19 @@ static bool must_wait_for_workers(struct exchange *exchange)
         return false;
     if (begin_waiting(exchange, &err) < 0)
         return false;
-    list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
+    pe_list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
     return true;
 }
 
 void exchanges_worker_changed(struct exchanges *exchanges)
 {
-    struct list left; /* to be looked at; each goes back before a call that may end any of them */
-    list_init(&left);
-    list_move_all(&exchanges->waiting_for_workers, &left);
+    struct pe_list left; /* to be looked at; each goes back before a call that may end any of them */
+    pe_list_init(&left);
+    pe_list_move_all(&exchanges->waiting_for_workers, &left);
     while (left.next != &left) {
-        struct exchange *exchange = list_entry(left.next, struct exchange, in_waiting_for_workers);
-        list_remove(&exchange->in_waiting_for_workers);
-        list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
+        struct exchange *exchange = pe_list_entry(left.next, struct exchange, in_waiting_for_workers);
+        pe_list_remove(&exchange->in_waiting_for_workers);
+        pe_list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
         if (!exchanges->gathering || exchange->dialect->is_known(exchange))
             on_workers_known(exchange);
     }

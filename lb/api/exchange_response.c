@@ -81,7 +81,7 @@ void exchange_abort(struct exchange *exchange)
 
 size_t exchange_cut_off(struct budget_reader *reader)
 {
-    struct exchange *exchange = list_entry(reader, struct exchange, reader);
+    struct exchange *exchange = pe_list_entry(reader, struct exchange, reader);
     pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
     connection_shut_down(exchange->req);
     const struct job_result *result = exchange->encoder.result;

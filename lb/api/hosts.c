@@ -13,7 +13,7 @@
 static size_t count_ready(const struct worker *worker)
 {
     size_t count = 0;
-    for (const struct list *node = worker->ready.next; node != &worker->ready; node = node->next)
+    for (const struct pe_list *node = worker->ready.next; node != &worker->ready; node = node->next)
         count++;
     return count;
 }
@@ -33,9 +33,9 @@ void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h
     if (!tokens_authorize(tokens, req))
         return;
     json_t *hosts = json_array();
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        json_array_append_new(hosts, worker_to_json(list_entry(node, struct worker, in_workers)));
+        json_array_append_new(hosts, worker_to_json(pe_list_entry(node, struct worker, in_workers)));
     }
     http_reply_json(req, json_pack("{s:o}", "hosts", hosts));
 }

@@ -24,17 +24,17 @@ static int compare_entries(const void *left, const void *right)
 static const struct catalog_entry **all_entries(const struct scheduler *scheduler, size_t *count)
 {
     size_t total = 0;
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        total += list_entry(node, struct worker, in_workers)->claim->catalog.count;
+        total += pe_list_entry(node, struct worker, in_workers)->claim->catalog.count;
     }
     const struct catalog_entry **entries = calloc(total + 1, sizeof *entries);
     if (!entries)
         return NULL;
     *count = 0;
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->claim->catalog;
+        const struct catalog *catalog = &pe_list_entry(node, struct worker, in_workers)->claim->catalog;
         for (size_t i = 0; i < catalog->count; i++)
             entries[(*count)++] = &catalog->entries[i];
     }

@@ -37,7 +37,7 @@ void job_status_enter(struct exchange *exchange)
             !tfind(exchange, by_id, compare_ids) && tsearch(exchange, by_id, compare_ids);
     }
     if (!exchange->has_client_id)
-        random_hex(exchange->id, ID_SIZE / 2);
+        pe_pooled_random_hex(exchange->id, ID_SIZE / 2);
 }
 
 void job_status_leave(struct exchange *exchange)
@@ -55,7 +55,7 @@ static json_t *describe_waiting(const struct exchange *exchange)
 {
     const struct jobs *jobs = exchange->exchanges->jobs;
     const struct job *job = exchange->waiter.job;
-    if (!job || !list_linked(&job->entry.in_queue))
+    if (!job || !pe_list_linked(&job->entry.in_queue))
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "queued", "position", "wait_ms", "running_ms");
     size_t before = scheduler_jobs_before(jobs->scheduler, &job->entry);
     return json_pack("{s:s, s:I, s:I, s:n}", "state", "queued", "position", (json_int_t)before + 1, "wait_ms",
@@ -86,7 +86,7 @@ static const struct exchange *find(const struct exchanges *exchanges, h2o_iovec_
 void api_job(struct exchanges *exchanges, h2o_req_t *req)
 {
     struct pe_error err;
-    struct ip_address address = peer_of_request(exchanges->trusted, req);
+    struct pe_ip_address address = peer_of_request(exchanges->trusted, req);
     if (client_count_status(exchanges->clients, &address, pe_now_us(), &err) < 0) {
         struct pe_problem problem = problem_make("too-many-requests", "%s", err.message);
         http_reply_problem(req, &problem);

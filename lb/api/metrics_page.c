@@ -28,9 +28,9 @@ static void append_phases(struct pe_metrics_page *page, const struct metrics *me
 static void append_isolation(struct pe_metrics_page *page, const struct scheduler *scheduler)
 {
     size_t workers[PE_ISOLATIONS] = {0};
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         workers[worker->claim->isolation] += !scheduler_worker_is_away(worker);
     }
     pe_metrics_append_head(page, "pe_isolation_workers", "gauge",

@@ -35,9 +35,9 @@ struct pe_problem refusal_no_capacity(const struct jobs *jobs, const struct clie
 static struct pe_problem refusal_unknown_image(const struct scheduler *scheduler, const char *image)
 {
     struct pe_image_suggestions suggestions = {.reference = image};
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        catalog_suggest(&list_entry(node, struct worker, in_workers)->claim->catalog, &suggestions);
+        catalog_suggest(&pe_list_entry(node, struct worker, in_workers)->claim->catalog, &suggestions);
     }
     if (suggestions.count == 0)
         return problem_make("unknown-image", "no worker has an image '%s'; GET /v1/images lists the images",

@@ -204,7 +204,7 @@ static void set_content_type(struct result_encoder *encoder)
         return;
     }
     memcpy(encoder->boundary, "pe-", 3);
-    random_hex(encoder->boundary + 3, 16);
+    pe_pooled_random_hex(encoder->boundary + 3, 16);
     snprintf(encoder->content_type, sizeof encoder->content_type, "%s; boundary=%s", type, encoder->boundary);
 }
 

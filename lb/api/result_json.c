@@ -37,7 +37,7 @@ static int append_name(struct result_encoder *encoder, const struct pe_path *pat
     if (pe_buf_append_text(out, "{\"name\":\"", err) < 0 ||
         pe_json_append_escaped(out, &name, SIZE_MAX, err) < 0)
         return -1;
-    if (utf8_valid(path->text, path->length))
+    if (pe_utf8_valid(path->text, path->length))
         return pe_buf_append_text(out, "\"", err);
     return pe_buf_append_text(out, "\",\"name_base64\":\"", err) < 0 ||
                    pe_json_append_base64(out, &bytes, SIZE_MAX, err) < 0

@@ -7,12 +7,12 @@ void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_c
                       size_t (*cut_off)(struct budget_reader *reader))
 {
     *budget = (struct byte_budget){.max = max, .in_cache = in_cache, .cut_off = cut_off};
-    list_init(&budget->readers);
+    pe_list_init(&budget->readers);
 }
 
 void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader)
 {
-    list_append(&budget->readers, &reader->in_readers);
+    pe_list_append(&budget->readers, &reader->in_readers);
 }
 
 void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, size_t bytes)
@@ -24,7 +24,7 @@ void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, 
 void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader)
 {
     byte_budget_hold(budget, reader, 0);
-    list_remove(&reader->in_readers);
+    pe_list_remove(&reader->in_readers);
     budget->releasing -= reader->releasing;
     reader->releasing = 0;
 }
@@ -33,8 +33,8 @@ void byte_budget_enforce(struct byte_budget *budget)
 {
     while (budget->used > *budget->in_cache + budget->max + budget->releasing &&
            budget->readers.next != &budget->readers) {
-        struct budget_reader *reader = list_entry(budget->readers.next, struct budget_reader, in_readers);
-        list_remove(&reader->in_readers);
+        struct budget_reader *reader = pe_list_entry(budget->readers.next, struct budget_reader, in_readers);
+        pe_list_remove(&reader->in_readers);
         budget->shed++;
         reader->releasing = budget->cut_off(reader) + reader->holds;
         budget->releasing += reader->releasing;

@@ -12,7 +12,7 @@
 /* A response that is sent from a result. Embedded in its owner's struct; zero-initialised it
  * counts as no reader. */
 struct budget_reader {
-    struct list in_readers;
+    struct pe_list in_readers;
     size_t holds;     /* bytes of its own, besides the result: pieces that are encoded */
     size_t releasing; /* bytes that will be freed with this reader, once it was cut off */
 };
@@ -22,7 +22,7 @@ struct byte_budget {
     size_t max;             /* bytes that results outside of the cache may use */
     const size_t *in_cache; /* bytes of those that the cache holds */
     size_t releasing;       /* bytes that will be freed once the aborted responses have ended */
-    struct list readers;    /* the first one began first */
+    struct pe_list readers; /* the first one began first */
     uint64_t shed;          /* readers that were cut off */
 
     /* Cut a reader off. It must end from the event loop, not inside this call. Returns the

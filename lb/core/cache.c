@@ -11,7 +11,7 @@ enum { SHARE = 8 }; /* one result may use an eighth of the cache */
 
 struct cache_entry {
     struct job_key key;
-    struct list in_use;
+    struct pe_list in_use;
     struct job_result *result;
     size_t bytes;
     struct job_key body_hash;       /* while `image` is set */
@@ -23,7 +23,7 @@ struct cache_entry {
 void cache_init(struct cache *cache, size_t bytes_max)
 {
     *cache = (struct cache){.bytes_max = bytes_max};
-    list_init(&cache->by_use);
+    pe_list_init(&cache->by_use);
 }
 
 static int compare_entries(const void *left, const void *right)
@@ -57,7 +57,7 @@ static void drop(struct cache *cache, struct cache_entry *entry)
 {
     forget_body(cache, entry);
     tdelete(entry, &cache->tree, compare_entries);
-    list_remove(&entry->in_use);
+    pe_list_remove(&entry->in_use);
     cache->bytes -= entry->bytes;
     cache->count--;
     entry->result->in_cache = false;
@@ -78,15 +78,15 @@ static void shrink(struct cache *cache)
 {
     while (cache->bytes > cache->bytes_max && cache->count > 1) {
         cache->evicted++;
-        drop(cache, list_entry(cache->by_use.prev, struct cache_entry, in_use));
+        drop(cache, pe_list_entry(cache->by_use.prev, struct cache_entry, in_use));
     }
 }
 
 static struct job_result *use(struct cache *cache, struct cache_entry *entry)
 {
     cache->hits++;
-    list_remove(&entry->in_use);
-    list_prepend(&cache->by_use, &entry->in_use);
+    pe_list_remove(&entry->in_use);
+    pe_list_prepend(&cache->by_use, &entry->in_use);
     recount(cache, entry);
     shrink(cache);
     return entry->result;
@@ -153,7 +153,7 @@ void cache_put(struct cache *cache, const struct job_key *key, struct job_result
     }
     entry->result = job_result_ref(result);
     result->in_cache = true;
-    list_prepend(&cache->by_use, &entry->in_use);
+    pe_list_prepend(&cache->by_use, &entry->in_use);
     cache->bytes += entry->bytes;
     cache->count++;
     shrink(cache);

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 struct cache {
-    void *by_body;      /* tsearch(3), by hash of the request body */
-    void *tree;         /* tsearch(3), by key */
-    struct list by_use; /* the one that was used last comes first */
+    void *by_body;         /* tsearch(3), by hash of the request body */
+    void *tree;            /* tsearch(3), by key */
+    struct pe_list by_use; /* the one that was used last comes first */
     size_t bytes, bytes_max, count;
     uint64_t hits, misses, evicted;
 };

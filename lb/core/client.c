@@ -11,16 +11,16 @@ enum { CLIENTS_MAX = 65536 }; /* those without a job included */
 void clients_init(struct clients *clients, const struct client_limits *limits)
 {
     *clients = (struct clients){.limits = *limits};
-    list_init(&clients->idle);
+    pe_list_init(&clients->idle);
 }
 
 /* ---- the table ---- */
 
 /* A subscriber usually has a whole IPv6 /64 network, so that counts as one client. */
-static struct ip_address address_of_client(const struct ip_address *address)
+static struct pe_ip_address address_of_client(const struct pe_ip_address *address)
 {
-    struct ip_address client = *address;
-    if (!ip_address_is_v4(address))
+    struct pe_ip_address client = *address;
+    if (!pe_ip_address_is_v4(address))
         memset(client.bytes + 8, 0, 8);
     return client;
 }
@@ -33,14 +33,14 @@ static int compare_clients(const void *left, const void *right)
 
 static void forget_one(struct clients *clients)
 {
-    struct client *client = list_entry(clients->idle.next, struct client, in_idle);
-    list_remove(&client->in_idle);
+    struct client *client = pe_list_entry(clients->idle.next, struct client, in_idle);
+    pe_list_remove(&client->in_idle);
     tdelete(client, &clients->tree, compare_clients);
     clients->count--;
     free(client);
 }
 
-static struct client *add_client(struct clients *clients, const struct ip_address *address,
+static struct client *add_client(struct clients *clients, const struct pe_ip_address *address,
                                  struct pe_error *err)
 {
     while (clients->count >= CLIENTS_MAX && clients->idle.next != &clients->idle)
@@ -58,7 +58,7 @@ static struct client *add_client(struct clients *clients, const struct ip_addres
     return client;
 }
 
-static struct client *find_or_add(struct clients *clients, const struct ip_address *address,
+static struct client *find_or_add(struct clients *clients, const struct pe_ip_address *address,
                                   struct pe_error *err)
 {
     const struct client wanted = {.address = address_of_client(address)};
@@ -68,8 +68,8 @@ static struct client *find_or_add(struct clients *clients, const struct ip_addre
 
 static void move_to_idle(struct clients *clients, struct client *client)
 {
-    list_remove(&client->in_idle);
-    list_append(&clients->idle, &client->in_idle);
+    pe_list_remove(&client->in_idle);
+    pe_list_append(&clients->idle, &client->in_idle);
 }
 
 /* ---- limits ---- */
@@ -103,7 +103,7 @@ static int check_limits(const struct client_limits *limits, struct client *clien
     return 0;
 }
 
-struct client *client_enter(struct clients *clients, const struct ip_address *address, uint64_t now_us,
+struct client *client_enter(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err)
 {
     struct client *client = find_or_add(clients, address, err);
@@ -114,7 +114,7 @@ struct client *client_enter(struct clients *clients, const struct ip_address *ad
             move_to_idle(clients, client);
         return NULL;
     }
-    list_remove(&client->in_idle);
+    pe_list_remove(&client->in_idle);
     client->jobs++;
     return client;
 }
@@ -125,7 +125,7 @@ void client_leave(struct clients *clients, struct client *client)
         move_to_idle(clients, client);
 }
 
-int client_count_status(struct clients *clients, const struct ip_address *address, uint64_t now_us,
+int client_count_status(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                         struct pe_error *err)
 {
     struct client *client = find_or_add(clients, address, err);

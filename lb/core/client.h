@@ -20,19 +20,19 @@ struct client_limits {
 };
 
 struct client {
-    struct ip_address address; /* IPv6: only the first 64 bits */
+    struct pe_ip_address address; /* IPv6: only the first 64 bits */
     struct client_queue queue;
-    struct list in_idle;  /* while it has no job here */
-    size_t jobs;          /* that are here, waiting and running */
-    double tokens;        /* of the token bucket for jobs, at `filled_us` */
-    uint64_t filled_us;   /* when the bucket was filled last; 0: never */
-    double status_tokens; /* the same for questions about jobs */
+    struct pe_list in_idle; /* while it has no job here */
+    size_t jobs;            /* that are here, waiting and running */
+    double tokens;          /* of the token bucket for jobs, at `filled_us` */
+    uint64_t filled_us;     /* when the bucket was filled last; 0: never */
+    double status_tokens;   /* the same for questions about jobs */
     uint64_t status_filled_us;
 };
 
 struct clients {
     void *tree; /* tsearch(3), by address */
-    struct list idle;
+    struct pe_list idle;
     size_t count;
     struct client_limits limits;
 };
@@ -43,7 +43,7 @@ void clients_init(struct clients *clients, const struct client_limits *limits);
 /* Count one more job of the client with this address; client_leave() ends it. All addresses of
  * an IPv6 /64 network are one client. NULL if a limit forbids it (PE_ERR_BUSY, and
  * `retry_after_s` says in how many seconds to try again) or without memory (PE_ERR_INTERNAL). */
-struct client *client_enter(struct clients *clients, const struct ip_address *address, uint64_t now_us,
+struct client *client_enter(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err);
 
 /* One of the client's jobs has ended. */
@@ -53,7 +53,7 @@ void client_leave(struct clients *clients, struct client *client);
 enum { CLIENT_STATUS_RATE = 5, CLIENT_STATUS_BURST = 20 };
 
 /* Count one question about a job. PE_ERR_BUSY if the client asks too often. */
-int client_count_status(struct clients *clients, const struct ip_address *address, uint64_t now_us,
+int client_count_status(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                         struct pe_error *err) PE_MUST_CHECK;
 
 #endif

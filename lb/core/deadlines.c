@@ -16,16 +16,16 @@ static void start_timer(struct deadlines *deadlines)
 
 static void on_expire(struct loop_timer *timer)
 {
-    struct deadlines *deadlines = list_entry(timer, struct deadlines, timer);
-    struct list left; /* to be looked at; each goes back before a call that may end any of them */
+    struct deadlines *deadlines = pe_list_entry(timer, struct deadlines, timer);
+    struct pe_list left; /* to be looked at; each goes back before a call that may end any of them */
     uint64_t now = pe_now_us();
     deadlines->running = false;
-    list_init(&left);
-    list_move_all(&deadlines->watched, &left);
+    pe_list_init(&left);
+    pe_list_move_all(&deadlines->watched, &left);
     while (left.next != &left) {
-        struct deadline *deadline = list_entry(left.next, struct deadline, in_watched);
-        list_remove(&deadline->in_watched);
-        list_append(&deadlines->watched, &deadline->in_watched);
+        struct deadline *deadline = pe_list_entry(left.next, struct deadline, in_watched);
+        pe_list_remove(&deadline->in_watched);
+        pe_list_append(&deadlines->watched, &deadline->in_watched);
         if (now >= deadline->at_us)
             deadline->on_passed(deadline);
     }
@@ -35,21 +35,21 @@ static void on_expire(struct loop_timer *timer)
 void deadlines_init(struct deadlines *deadlines, struct loop *loop)
 {
     *deadlines = (struct deadlines){.loop = loop, .timer = {.on_expire = on_expire}};
-    list_init(&deadlines->watched);
+    pe_list_init(&deadlines->watched);
 }
 
 void deadline_watch(struct deadlines *deadlines, struct deadline *deadline)
 {
-    list_append(&deadlines->watched, &deadline->in_watched);
+    pe_list_append(&deadlines->watched, &deadline->in_watched);
     start_timer(deadlines);
 }
 
 void deadline_pause(struct deadline *deadline)
 {
     uint64_t now = pe_now_us();
-    if (!list_linked(&deadline->in_watched))
+    if (!pe_list_linked(&deadline->in_watched))
         return;
-    list_remove(&deadline->in_watched);
+    pe_list_remove(&deadline->in_watched);
     deadline->paused = true;
     deadline->left_us = deadline->at_us > now ? deadline->at_us - now : 0;
 }
@@ -65,5 +65,5 @@ void deadline_resume(struct deadlines *deadlines, struct deadline *deadline)
 
 void deadline_forget(struct deadline *deadline)
 {
-    list_remove(&deadline->in_watched);
+    pe_list_remove(&deadline->in_watched);
 }

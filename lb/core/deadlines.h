@@ -11,7 +11,7 @@
 
 /* Embedded in its owner's struct; zero-initialised it is not watched. */
 struct deadline {
-    struct list in_watched;
+    struct pe_list in_watched;
     uint64_t at_us; /* on the clock of pe_now_us() */
     void (*on_passed)(struct deadline *deadline);
     bool paused;      /* its time does not run */
@@ -22,7 +22,7 @@ struct deadlines {
     struct loop *loop;
     struct loop_timer timer;
     bool running; /* the timer is */
-    struct list watched;
+    struct pe_list watched;
 };
 
 /* `loop` must outlive `deadlines`, which must stay where it is. */

@@ -7,10 +7,10 @@ static void dismiss_slots(struct scheduler *scheduler)
     size_t ready = 0;
     if (scheduler->queued_count)
         return;
-    list_for_each(node, &scheduler->slots)
+    pe_list_for_each(node, &scheduler->slots)
     {
-        struct slot *slot = list_entry(node, struct slot, in_slots);
-        if (list_linked(&slot->in_ready) && ready++)
+        struct slot *slot = pe_list_entry(node, struct slot, in_slots);
+        if (pe_list_linked(&slot->in_ready) && ready++)
             slot->ops->dismiss(slot);
     }
 }
@@ -29,7 +29,7 @@ void dispatch_now(struct dispatch *dispatch)
 
 static void on_expire(struct loop_timer *timer)
 {
-    struct dispatch *dispatch = list_entry(timer, struct dispatch, timer);
+    struct dispatch *dispatch = pe_list_entry(timer, struct dispatch, timer);
     dispatch->pending = false;
     dispatch_now(dispatch);
 }

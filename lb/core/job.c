@@ -79,7 +79,7 @@ static void release(struct job *job)
  * leaves. */
 struct job_walk {
     struct job_walk *outer;
-    struct list *next;
+    struct pe_list *next;
 };
 
 typedef void visitor(struct job_waiter *waiter, const void *argument);
@@ -91,7 +91,7 @@ static void for_each_waiter(struct job *job, visitor *visit, const void *argumen
     hold(job);
     job->walks = &walk;
     while (walk.next != &job->waiters) {
-        struct job_waiter *waiter = list_entry(walk.next, struct job_waiter, in_job);
+        struct job_waiter *waiter = pe_list_entry(walk.next, struct job_waiter, in_job);
         walk.next = walk.next->next;
         visit(waiter, argument);
     }
@@ -112,7 +112,7 @@ static void remove_waiter(struct job *job, struct job_waiter *waiter)
     for (struct job_walk *walk = job->walks; walk; walk = walk->outer)
         if (walk->next == &waiter->in_job)
             walk->next = waiter->in_job.next;
-    list_remove(&waiter->in_job);
+    pe_list_remove(&waiter->in_job);
     waiter->job = NULL;
     stop_counting(job, waiter);
 }
@@ -193,7 +193,7 @@ static void check_identity(struct job *job, const struct worker *worker)
 
 static void on_match(struct queue_entry *entry)
 {
-    struct job *job = list_entry(entry, struct job, entry);
+    struct job *job = pe_list_entry(entry, struct job, entry);
     job->started_us = pe_now_us();
     check_identity(job, entry->slot->worker);
     for_each_waiter(job, report_start, NULL);
@@ -221,7 +221,7 @@ static void on_lookup(void *data, struct job_result *result)
 
 static void add_waiter(struct job *job, struct job_waiter *waiter)
 {
-    list_append(&job->waiters, &waiter->in_job);
+    pe_list_append(&job->waiters, &waiter->in_job);
     waiter->job = job;
 }
 
@@ -247,7 +247,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
                                       .isolation = waiter->submission->spec.isolation,
                                       .bytes = waiter->bytes,
                                       .on_match = on_match};
-    list_init(&job->waiters);
+    pe_list_init(&job->waiters);
     add_waiter(job, waiter);
     return job;
 }
@@ -286,10 +286,10 @@ int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err)
 static void change_source(struct job *job)
 {
     struct pe_error err;
-    bool queued = list_linked(&job->entry.in_queue);
+    bool queued = pe_list_linked(&job->entry.in_queue);
     if (queued)
         scheduler_entry_remove(job->jobs->scheduler, &job->entry);
-    job->source = list_entry(job->waiters.next, struct job_waiter, in_job);
+    job->source = pe_list_entry(job->waiters.next, struct job_waiter, in_job);
     stop_counting(job, job->source);
     job->entry.bytes = job->source->bytes;
     job->entry.client = job->source->client;
@@ -466,7 +466,7 @@ static void conclude(struct job *job)
 
 static void on_retry(struct loop_timer *timer)
 {
-    struct job *job = list_entry(timer, struct job, retry_timer);
+    struct job *job = pe_list_entry(timer, struct job, retry_timer);
     struct pe_error err;
     if (job->lost >= JOB_TRIES_MAX)
         conclude(job);

@@ -80,7 +80,7 @@ struct job_waiter {
     size_t bytes;        /* memory that it needs while it waits */
 
     struct job *job; /* NULL while it waits for none */
-    struct list in_job;
+    struct pe_list in_job;
     bool joined; /* counted by the scheduler beside the job */
 };
 
@@ -111,7 +111,7 @@ struct job {
     bool keep;
     bool looking; /* the result store was asked and has not answered */
 
-    struct list waiters;
+    struct pe_list waiters;
     struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
     uint64_t started_us;                   /* on the last slot */

@@ -84,9 +84,9 @@ bool job_result_part_is_text(struct job_result *result, size_t part, size_t offs
     if (!result->part_texts && (result->part_texts = calloc(result->parts.count, 1)))
         job_result_settle(result);
     if (!result->part_texts) /* without memory, they are looked at again the next time */
-        return utf8_valid(bytes, size);
+        return pe_utf8_valid(bytes, size);
     if (result->part_texts[part] == UNKNOWN)
-        result->part_texts[part] = utf8_valid(bytes, size) ? TEXT : NO_TEXT;
+        result->part_texts[part] = pe_utf8_valid(bytes, size) ? TEXT : NO_TEXT;
     return result->part_texts[part] == TEXT;
 }
 

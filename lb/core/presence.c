@@ -14,7 +14,7 @@ static void forget_due(struct presence *presence)
 
 static void on_passed(struct deadline *deadline)
 {
-    forget_due(list_entry(deadline, struct presence, next));
+    forget_due(pe_list_entry(deadline, struct presence, next));
 }
 
 void presence_init(struct presence *presence, struct scheduler *scheduler, struct deadlines *deadlines,

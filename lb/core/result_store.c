@@ -32,7 +32,7 @@ enum {
 };
 
 struct lookup {
-    struct list in_lookups;
+    struct pe_list in_lookups;
     struct result_store *store;
     result_store_callback *callback; /* NULL: forgotten */
     void *data;
@@ -44,9 +44,9 @@ struct lookup {
 
 static struct lookup *find_lookup(const struct result_store *store, uint64_t tag)
 {
-    list_for_each(node, &store->lookups)
+    pe_list_for_each(node, &store->lookups)
     {
-        struct lookup *lookup = list_entry(node, struct lookup, in_lookups);
+        struct lookup *lookup = pe_list_entry(node, struct lookup, in_lookups);
         if (lookup->tag == tag)
             return lookup;
     }
@@ -58,7 +58,7 @@ static void end_lookup(struct lookup *lookup, struct job_result *result)
     result_store_callback *callback = lookup->callback;
     void *data = lookup->data;
     struct loop *loop = lookup->store->loop;
-    list_remove(&lookup->in_lookups);
+    pe_list_remove(&lookup->in_lookups);
     loop->ops->stop_timer(loop, &lookup->timeout);
     free(lookup);
     if (callback)
@@ -67,16 +67,16 @@ static void end_lookup(struct lookup *lookup, struct job_result *result)
 
 static void on_timeout(struct loop_timer *timer)
 {
-    struct lookup *lookup = list_entry(timer, struct lookup, timeout);
+    struct lookup *lookup = pe_list_entry(timer, struct lookup, timeout);
     lookup->store->timeouts++;
     end_lookup(lookup, NULL);
 }
 
 void result_store_forget(struct result_store *store, const void *data)
 {
-    list_for_each(node, &store->lookups)
+    pe_list_for_each(node, &store->lookups)
     {
-        struct lookup *lookup = list_entry(node, struct lookup, in_lookups);
+        struct lookup *lookup = pe_list_entry(node, struct lookup, in_lookups);
         if (lookup->data == data)
             lookup->callback = NULL;
     }
@@ -240,12 +240,12 @@ static void stop_keeper(struct result_store *store)
         waitpid(store->keeper, NULL, 0); /* it exits because its socket is closed */
     store->keeper = 0;
     while (store->lookups.next != &store->lookups)
-        end_lookup(list_entry(store->lookups.next, struct lookup, in_lookups), NULL);
+        end_lookup(pe_list_entry(store->lookups.next, struct lookup, in_lookups), NULL);
 }
 
 static void on_restart(struct loop_timer *timer)
 {
-    struct result_store *store = list_entry(timer, struct result_store, restart);
+    struct result_store *store = pe_list_entry(timer, struct result_store, restart);
     struct pe_error err;
     if (start_keeper(store, &err) == 0)
         return;
@@ -263,7 +263,7 @@ int result_store_init(struct result_store *store, struct loop *loop,
 {
     *store = (struct result_store){
         .settings = settings, .loop = loop, .account = account, .restart = {.on_expire = on_restart}};
-    list_init(&store->lookups);
+    pe_list_init(&store->lookups);
     if (settings->memcached.count > SERVERS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--memcached may be given at most %d times", SERVERS_MAX);
     return settings->folder || settings->memcached.count ? start_keeper(store, err) : 0;
@@ -317,7 +317,7 @@ bool result_store_lookup(struct result_store *store, const struct job_key *key,
                               .tag = frame.tag,
                               .timeout = {.on_expire = on_timeout}};
     store->loop->ops->start_timer(store->loop, &lookup->timeout, TIMEOUT_MS);
-    list_append(&store->lookups, &lookup->in_lookups);
+    pe_list_append(&store->lookups, &lookup->in_lookups);
     flush_if_idle(store);
     return true;
 }

@@ -35,7 +35,7 @@ struct result_store {
     struct pe_buf out, sending; /* messages for the next write, and those that are being written */
     size_t sent;                /* bytes of `sending` that were written */
     struct pe_buf in;           /* bytes of messages that are not complete */
-    struct list lookups;        /* lookups without an answer, in order */
+    struct pe_list lookups;     /* lookups without an answer, in order */
     uint64_t tags;              /* numbers that were given to lookups */
     struct loop_timer restart;  /* before a helper that exited is started again */
     uint64_t hits, misses, timeouts, dropped;

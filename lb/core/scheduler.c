@@ -15,26 +15,26 @@ enum {
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits)
 {
     *scheduler = (struct scheduler){.limits = *limits};
-    list_init(&scheduler->workers);
-    list_init(&scheduler->slots);
-    list_init(&scheduler->unassigned);
-    list_init(&scheduler->drained);
-    list_init(&scheduler->turns);
+    pe_list_init(&scheduler->workers);
+    pe_list_init(&scheduler->slots);
+    pe_list_init(&scheduler->unassigned);
+    pe_list_init(&scheduler->drained);
+    pe_list_init(&scheduler->turns);
 }
 
 /* ---- slots ---- */
 
 void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot)
 {
-    list_append(&scheduler->slots, &slot->in_slots);
+    pe_list_append(&scheduler->slots, &slot->in_slots);
     scheduler->slot_count++;
 }
 
 static void remove_from_ready(struct scheduler *scheduler, struct slot *slot)
 {
-    if (!list_linked(&slot->in_ready))
+    if (!pe_list_linked(&slot->in_ready))
         return;
-    list_remove(&slot->in_ready);
+    pe_list_remove(&slot->in_ready);
     scheduler->ready_count--;
 }
 
@@ -54,8 +54,8 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
 {
     if (strcmp(slot->warm, warm) != 0)
         snprintf(slot->warm, sizeof slot->warm, "%s", warm);
-    if (!list_linked(&slot->in_ready)) {
-        list_prepend(slot->worker ? &slot->worker->ready : &scheduler->unassigned, &slot->in_ready);
+    if (!pe_list_linked(&slot->in_ready)) {
+        pe_list_prepend(slot->worker ? &slot->worker->ready : &scheduler->unassigned, &slot->in_ready);
         scheduler->ready_count++;
     }
     if (slot->worker && !strcmp(slot->worker_name, worker))
@@ -68,10 +68,10 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 {
     remove_from_ready(scheduler, slot);
     separate(scheduler, slot);
-    if (!list_linked(&slot->in_slots))
+    if (!pe_list_linked(&slot->in_slots))
         return;
     scheduler_slot_assign(scheduler, slot, NULL);
-    list_remove(&slot->in_slots);
+    pe_list_remove(&slot->in_slots);
     scheduler->slot_count--;
 }
 
@@ -109,9 +109,9 @@ static bool is_avoided(const struct queue_entry *job, const struct worker *worke
 
 bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct queue_entry *job)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         if (worker->slots && !scheduler_worker_is_away(worker) && accepts_jobs(worker) &&
             !is_avoided(job, worker) && find_image_of(worker, job->image, job->isolation))
             return true;
@@ -129,13 +129,13 @@ static enum fit best_of_worker(const struct worker *worker, const struct queue_e
     if (!entry)
         return FIT_NONE;
     bool busy = worker->running >= worker->claim->vms;
-    list_for_each(node, &worker->ready)
+    pe_list_for_each(node, &worker->ready)
     {
-        *best = list_entry(node, struct slot, in_ready);
+        *best = pe_list_entry(node, struct slot, in_ready);
         if (!strcmp((*best)->warm, entry->name))
             return busy ? FIT_BUSY_WARM : FIT_WARM;
     }
-    *best = list_entry(worker->ready.next, struct slot, in_ready);
+    *best = pe_list_entry(worker->ready.next, struct slot, in_ready);
     return busy ? FIT_BUSY : FIT_COLD;
 }
 
@@ -144,10 +144,10 @@ static enum fit best_slot(const struct scheduler *scheduler, const struct queue_
 {
     enum fit best_fit = FIT_NONE;
     bool choosy = job->avoided_count && scheduler_has_other_worker(scheduler, job);
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
         struct slot *slot = NULL;
-        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         if (choosy && is_avoided(job, worker))
             continue;
         enum fit fit = best_of_worker(worker, job, &slot);
@@ -166,10 +166,10 @@ static enum fit best_slot(const struct scheduler *scheduler, const struct queue_
 const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image,
                                                  struct pe_isolation_set demand)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
         const struct catalog_entry *entry =
-            find_image_of(list_entry(node, struct worker, in_workers), image, demand);
+            find_image_of(pe_list_entry(node, struct worker, in_workers), image, demand);
         if (entry)
             return entry;
     }
@@ -179,9 +179,9 @@ const struct catalog_entry *scheduler_find_image(const struct scheduler *schedul
 struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image)
 {
     struct pe_isolation_set set = {0};
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         if (catalog_find(&worker->claim->catalog, image))
             set.bits |= pe_isolation_set_of(worker->claim->isolation).bits;
     }
@@ -237,15 +237,15 @@ int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, boo
     if (!front && check_room(scheduler, entry, err) < 0)
         return -1;
     if (!client->queue.next)
-        list_init(&client->queue);
+        pe_list_init(&client->queue);
     if (front) {
-        list_prepend(&client->queue, &entry->in_queue);
-        list_remove(&client->in_turns);
-        list_prepend(&scheduler->turns, &client->in_turns);
+        pe_list_prepend(&client->queue, &entry->in_queue);
+        pe_list_remove(&client->in_turns);
+        pe_list_prepend(&scheduler->turns, &client->in_turns);
     } else {
-        list_append(&client->queue, &entry->in_queue);
-        if (!list_linked(&client->in_turns))
-            list_append(&scheduler->turns, &client->in_turns);
+        pe_list_append(&client->queue, &entry->in_queue);
+        if (!pe_list_linked(&client->in_turns))
+            pe_list_append(&scheduler->turns, &client->in_turns);
     }
     client->queued++;
     scheduler->queued_count++;
@@ -255,10 +255,10 @@ int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, boo
 
 void scheduler_entry_remove(struct scheduler *scheduler, struct queue_entry *entry)
 {
-    if (list_linked(&entry->in_queue)) {
-        list_remove(&entry->in_queue);
+    if (pe_list_linked(&entry->in_queue)) {
+        pe_list_remove(&entry->in_queue);
         if (--entry->client->queued == 0)
-            list_remove(&entry->client->in_turns);
+            pe_list_remove(&entry->client->in_turns);
         scheduler->queued_count--;
         scheduler->queued_bytes -= entry->bytes;
     }
@@ -270,9 +270,9 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct clie
 {
     size_t own = client ? client->queued : 0;
     size_t ahead = own;
-    for (const struct list *node = scheduler->turns.next; node && node != &scheduler->turns;
+    for (const struct pe_list *node = scheduler->turns.next; node && node != &scheduler->turns;
          node = node->next) {
-        const struct client_queue *other = list_entry(node, struct client_queue, in_turns);
+        const struct client_queue *other = pe_list_entry(node, struct client_queue, in_turns);
         if (other != client)
             ahead += other->queued < own + 1 ? other->queued : own + 1;
     }
@@ -283,7 +283,7 @@ size_t scheduler_jobs_ahead(const struct scheduler *scheduler, const struct clie
 static size_t place_in_queue(const struct queue_entry *entry)
 {
     size_t place = 0;
-    list_for_each(node, &entry->client->queue)
+    pe_list_for_each(node, &entry->client->queue)
     {
         if (node == &entry->in_queue)
             break;
@@ -296,9 +296,9 @@ size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct que
 {
     size_t own = place_in_queue(entry), before = own;
     size_t turns = own + 1; /* jobs that start per client whose turn comes before this client's */
-    list_for_each(node, &scheduler->turns)
+    pe_list_for_each(node, &scheduler->turns)
     {
-        const struct client_queue *other = list_entry(node, struct client_queue, in_turns);
+        const struct client_queue *other = pe_list_entry(node, struct client_queue, in_turns);
         if (other == entry->client)
             turns = own;
         else
@@ -310,9 +310,9 @@ size_t scheduler_jobs_before(const struct scheduler *scheduler, const struct que
 size_t scheduler_capacity(const struct scheduler *scheduler)
 {
     size_t capacity = 0;
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = list_entry(node, struct worker, in_workers);
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         if (accepts_jobs(worker))
             capacity += worker->slots < worker->claim->vms ? worker->slots : worker->claim->vms;
     }
@@ -328,8 +328,8 @@ static struct queue_entry *next_entry(const struct scheduler *scheduler, struct 
 {
     struct queue_entry *first = NULL;
     int seen = 0;
-    for (struct list *node = client->queue.next; node && node != &client->queue; node = node->next) {
-        struct queue_entry *entry = list_entry(node, struct queue_entry, in_queue);
+    for (struct pe_list *node = client->queue.next; node && node != &client->queue; node = node->next) {
+        struct queue_entry *entry = pe_list_entry(node, struct queue_entry, in_queue);
         struct slot *best = NULL;
         enum fit fit = best_slot(scheduler, entry, &best);
         if (fit == FIT_NONE)
@@ -352,15 +352,15 @@ static void join(struct scheduler *scheduler, struct slot *slot, struct queue_en
     struct client_queue *client = entry->client;
     scheduler_entry_remove(scheduler, entry);
     if (client->queued) { /* its turn has passed */
-        list_remove(&client->in_turns);
-        list_append(&scheduler->turns, &client->in_turns);
+        pe_list_remove(&client->in_turns);
+        pe_list_append(&scheduler->turns, &client->in_turns);
     }
     remove_from_ready(scheduler, slot);
     slot->entry = entry;
     entry->slot = slot;
     slot->worker->running++;
-    list_remove(&slot->worker->in_workers);
-    list_prepend(&scheduler->workers, &slot->worker->in_workers);
+    pe_list_remove(&slot->worker->in_workers);
+    pe_list_prepend(&scheduler->workers, &slot->worker->in_workers);
     scheduler->running_count++;
 }
 
@@ -368,11 +368,11 @@ struct queue_entry *scheduler_match(struct scheduler *scheduler)
 {
     if (scheduler->ready_count == 0)
         return NULL;
-    list_for_each(node, &scheduler->turns)
+    pe_list_for_each(node, &scheduler->turns)
     {
         struct slot *slot = NULL;
         struct queue_entry *entry =
-            next_entry(scheduler, list_entry(node, struct client_queue, in_turns), &slot);
+            next_entry(scheduler, pe_list_entry(node, struct client_queue, in_turns), &slot);
         if (!entry)
             continue;
         join(scheduler, slot, entry);

@@ -30,7 +30,7 @@ enum { SCHEDULER_TRIES_MAX = 3 }; /* how often a job may be matched with a slot 
 /* What one registration says about a worker. Several registrations can name the same worker: one
  * whose process returned before its old connection was found dead, or one that uses a foreign name. */
 struct worker_claim {
-    struct list in_claims;
+    struct pe_list in_claims;
     const void *owner; /* the registration; NULL once it has left without a goodbye */
     uint64_t serial;   /* unique for the life of this process */
     struct catalog catalog;
@@ -42,10 +42,10 @@ struct worker_claim {
 /* A worker whose registration is open, or that is away: its registration was lost, and is expected
  * back. An away worker keeps its images and its slots. */
 struct worker {
-    struct list in_workers; /* the one that was used last comes first */
-    struct list ready;      /* its ready slots; the one that was used last comes first */
+    struct pe_list in_workers; /* the one that was used last comes first */
+    struct pe_list ready;      /* its ready slots; the one that was used last comes first */
     char name[256];
-    struct list claims;         /* the oldest one first; never empty */
+    struct pe_list claims;      /* the oldest one first; never empty */
     struct worker_claim *claim; /* the one that counts: the oldest of those that do not drain */
     uint64_t away_until_us;     /* while it is away: when it is forgotten */
     size_t slots, running;      /* slots that are connected; jobs on them */
@@ -70,8 +70,8 @@ struct slot_ops {
 
 struct slot {
     const struct slot_ops *ops;
-    struct list in_slots;
-    struct list in_ready;      /* while ready: of its worker, or of the unassigned slots */
+    struct pe_list in_slots;
+    struct pe_list in_ready;   /* while ready: of its worker, or of the unassigned slots */
     char worker_name[256];     /* from its last `ready` */
     char warm[256];            /* image that its VM is warm for, or empty */
     struct worker *worker;     /* NULL while no worker of that name is known */
@@ -81,15 +81,15 @@ struct slot {
 /* The queue of one client. Zero-initialise it before the first job. It may be freed when it
  * holds no job. */
 struct client_queue {
-    struct list in_turns; /* while it holds jobs */
-    struct list queue;
+    struct pe_list in_turns; /* while it holds jobs */
+    struct pe_list queue;
     size_t queued;
     unsigned overtaken; /* how often in a row its first job was overtaken by one with a warm VM */
 };
 
 /* A job's place in the queue or on a slot. */
 struct queue_entry {
-    struct list in_queue; /* of its client, while it waits */
+    struct pe_list in_queue; /* of its client, while it waits */
     struct client_queue *client;
     const char *image;                     /* reference; borrowed */
     struct pe_isolation_set isolation;     /* what the job demands; empty: any */
@@ -106,10 +106,10 @@ struct queue_limits {
 };
 
 struct scheduler {
-    struct list workers, slots;
-    struct list unassigned; /* ready slots whose worker is not registered */
-    struct list drained;    /* names of workers that an operator took out of service */
-    struct list turns;      /* clients with jobs in the queue; the next one is first */
+    struct pe_list workers, slots;
+    struct pe_list unassigned; /* ready slots whose worker is not registered */
+    struct pe_list drained;    /* names of workers that an operator took out of service */
+    struct pe_list turns;      /* clients with jobs in the queue; the next one is first */
     size_t drained_count;
     size_t known_count;  /* workers */
     size_t worker_count; /* those of them that are not away */

@@ -94,7 +94,7 @@ static int add_file(struct submission *submission, const struct pe_form_part *pa
     struct pe_path path;
     if (check_part_name(part, err) < 0)
         return -1;
-    if (!utf8_valid(part->filename, part->filename_length))
+    if (!pe_utf8_valid(part->filename, part->filename_length))
         return pe_fail(err, PE_ERR_INVALID, "the name of file %zu is not UTF-8", submission->files.count + 1);
     if (pe_path_parse(part->filename, part->filename_length, 1, &path, err) < 0 ||
         pe_parts_add(&submission->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)

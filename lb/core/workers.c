@@ -15,15 +15,15 @@ enum {
 /* ---- workers that an operator took out of service ---- */
 
 struct drained {
-    struct list in_drained;
+    struct pe_list in_drained;
     char name[256];
 };
 
 static struct drained *find_drained(const struct scheduler *scheduler, const char *name)
 {
-    list_for_each(node, &scheduler->drained)
+    pe_list_for_each(node, &scheduler->drained)
     {
-        struct drained *drained = list_entry(node, struct drained, in_drained);
+        struct drained *drained = pe_list_entry(node, struct drained, in_drained);
         if (!strcmp(drained->name, name))
             return drained;
     }
@@ -38,14 +38,14 @@ static int add_drained(struct scheduler *scheduler, const char *name, struct pe_
     if (!drained)
         return pe_fail_errno(err, "cannot drain worker '%s'", name);
     snprintf(drained->name, sizeof drained->name, "%s", name);
-    list_append(&scheduler->drained, &drained->in_drained);
+    pe_list_append(&scheduler->drained, &drained->in_drained);
     scheduler->drained_count++;
     return 0;
 }
 
 static void remove_drained(struct scheduler *scheduler, struct drained *drained)
 {
-    list_remove(&drained->in_drained);
+    pe_list_remove(&drained->in_drained);
     scheduler->drained_count--;
     free(drained);
 }
@@ -54,7 +54,7 @@ static void remove_drained(struct scheduler *scheduler, struct drained *drained)
 
 static void free_claim(struct worker_claim *claim)
 {
-    list_remove(&claim->in_claims);
+    pe_list_remove(&claim->in_claims);
     catalog_free(&claim->catalog);
     free(claim);
 }
@@ -84,12 +84,12 @@ static struct worker_claim *make_claim(struct scheduler *scheduler, const void *
 static struct worker_claim *find_claim(const struct scheduler *scheduler, const void *owner,
                                        struct worker **worker)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        *worker = list_entry(node, struct worker, in_workers);
-        list_for_each(place, &(*worker)->claims)
+        *worker = pe_list_entry(node, struct worker, in_workers);
+        pe_list_for_each(place, &(*worker)->claims)
         {
-            struct worker_claim *claim = list_entry(place, struct worker_claim, in_claims);
+            struct worker_claim *claim = pe_list_entry(place, struct worker_claim, in_claims);
             if (claim->owner == owner)
                 return claim;
         }
@@ -108,9 +108,9 @@ static int rank(const struct worker_claim *claim)
 
 struct worker *scheduler_find_worker(const struct scheduler *scheduler, const char *name)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        struct worker *worker = list_entry(node, struct worker, in_workers);
+        struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         if (!strcmp(worker->name, name))
             return worker;
     }
@@ -128,17 +128,17 @@ void scheduler_slot_assign(struct scheduler *scheduler, struct slot *slot, struc
         worker->slots++;
         worker->running += slot->entry != NULL;
     }
-    if (list_linked(&slot->in_ready)) {
-        list_remove(&slot->in_ready);
-        list_prepend(worker ? &worker->ready : &scheduler->unassigned, &slot->in_ready);
+    if (pe_list_linked(&slot->in_ready)) {
+        pe_list_remove(&slot->in_ready);
+        pe_list_prepend(worker ? &worker->ready : &scheduler->unassigned, &slot->in_ready);
     }
 }
 
 static void assign_slots(struct scheduler *scheduler, const char *name, struct worker *worker)
 {
-    list_for_each(node, &scheduler->slots)
+    pe_list_for_each(node, &scheduler->slots)
     {
-        struct slot *slot = list_entry(node, struct slot, in_slots);
+        struct slot *slot = pe_list_entry(node, struct slot, in_slots);
         if (!strcmp(slot->worker_name, name))
             scheduler_slot_assign(scheduler, slot, worker);
     }
@@ -147,9 +147,9 @@ static void assign_slots(struct scheduler *scheduler, const char *name, struct w
 static size_t count_away(const struct scheduler *scheduler)
 {
     size_t count = 0;
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        count += scheduler_worker_is_away(list_entry(node, struct worker, in_workers));
+        count += scheduler_worker_is_away(pe_list_entry(node, struct worker, in_workers));
     }
     return count;
 }
@@ -158,8 +158,8 @@ static void remove_worker(struct scheduler *scheduler, struct worker *worker)
 {
     assign_slots(scheduler, worker->name, NULL);
     while (worker->claims.next != &worker->claims)
-        free_claim(list_entry(worker->claims.next, struct worker_claim, in_claims));
-    list_remove(&worker->in_workers);
+        free_claim(pe_list_entry(worker->claims.next, struct worker_claim, in_claims));
+    pe_list_remove(&worker->in_workers);
     scheduler->known_count--;
     free(worker);
 }
@@ -168,9 +168,9 @@ static void remove_worker(struct scheduler *scheduler, struct worker *worker)
 static void settle(struct scheduler *scheduler, struct worker *worker)
 {
     struct worker_claim *best = NULL;
-    list_for_each(node, &worker->claims)
+    pe_list_for_each(node, &worker->claims)
     {
-        struct worker_claim *claim = list_entry(node, struct worker_claim, in_claims);
+        struct worker_claim *claim = pe_list_entry(node, struct worker_claim, in_claims);
         if (!best || rank(claim) > rank(best))
             best = claim;
     }
@@ -189,9 +189,9 @@ static struct worker *add_worker(struct scheduler *scheduler, const char *name, 
     }
     snprintf(worker->name, sizeof worker->name, "%s", name);
     worker->drained = find_drained(scheduler, name) != NULL;
-    list_init(&worker->claims);
-    list_init(&worker->ready);
-    list_append(&scheduler->workers, &worker->in_workers);
+    pe_list_init(&worker->claims);
+    pe_list_init(&worker->ready);
+    pe_list_append(&scheduler->workers, &worker->in_workers);
     scheduler->known_count++;
     assign_slots(scheduler, name, worker);
     return worker;
@@ -203,13 +203,13 @@ static void enter(struct worker *worker, struct worker_claim *claim, struct work
 {
     if (before) {
         claim->serial = before->serial;
-        list_insert_before(&before->in_claims, &claim->in_claims);
+        pe_list_insert_before(&before->in_claims, &claim->in_claims);
         free_claim(before);
         return;
     }
     if (worker->claim && !worker->claim->owner)
         free_claim(worker->claim);
-    list_append(&worker->claims, &claim->in_claims);
+    pe_list_append(&worker->claims, &claim->in_claims);
 }
 
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
@@ -270,8 +270,8 @@ bool scheduler_worker_lost(struct scheduler *scheduler, const void *owner, uint6
 uint64_t scheduler_forget_away(struct scheduler *scheduler, uint64_t now_us)
 {
     uint64_t first = 0;
-    for (struct list *node = scheduler->workers.next, *next; node != &scheduler->workers; node = next) {
-        struct worker *worker = list_entry(node, struct worker, in_workers);
+    for (struct pe_list *node = scheduler->workers.next, *next; node != &scheduler->workers; node = next) {
+        struct worker *worker = pe_list_entry(node, struct worker, in_workers);
         next = node->next; /* forgetting a worker calls nobody */
         if (!scheduler_worker_is_away(worker))
             continue;
@@ -307,9 +307,9 @@ int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
 
 bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker_claim *claim = list_entry(node, struct worker, in_workers)->claim;
+        const struct worker_claim *claim = pe_list_entry(node, struct worker, in_workers)->claim;
         if (claim->owner && claim->serial == serial)
             return true;
     }

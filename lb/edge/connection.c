@@ -20,7 +20,7 @@ enum {
 };
 
 struct connection {
-    struct list in_open;
+    struct pe_list in_open;
     struct connections *connections;
     h2o_socket_t *client; /* owned by libh2o */
     struct hangup_watch hangup;
@@ -39,7 +39,7 @@ struct connection {
 static void connection_end(struct connection *connection)
 {
     connection->connections->count--;
-    list_remove(&connection->in_open);
+    pe_list_remove(&connection->in_open);
     free(connection);
 }
 
@@ -85,7 +85,7 @@ static void on_close(void *data)
 {
     struct connection *connection = data;
     struct connections *connections = connection->connections;
-    list_remove(&connection->in_open); /* the socket of libh2o is freed after this call */
+    pe_list_remove(&connection->in_open); /* the socket of libh2o is freed after this call */
     hangup_forget(&connections->hangup, &connection->hangup);
     if (!connection->requests)
         connections->unheard--;
@@ -104,7 +104,7 @@ void connection_begin(struct connections *connections, h2o_socket_t *sock)
         .connections = connections, .client = sock, .linger_fd = -1, .since_us = pe_now_us()};
     connections->count++;
     connections->unheard++;
-    list_append(&connections->open, &connection->in_open);
+    pe_list_append(&connections->open, &connection->in_open);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
 }
@@ -219,9 +219,9 @@ static void on_sweep(h2o_timeout_entry_t *entry)
 {
     struct connections *connections = H2O_STRUCT_FROM_MEMBER(struct connections, sweep_entry, entry);
     uint64_t now = pe_now_us();
-    list_for_each(node, &connections->open)
+    pe_list_for_each(node, &connections->open)
     {
-        struct connection *connection = list_entry(node, struct connection, in_open);
+        struct connection *connection = pe_list_entry(node, struct connection, in_open);
         if (connection->busy)
             continue;
         observe(connection, now);
@@ -238,7 +238,7 @@ int connections_init(struct connections *connections, h2o_context_t *ctx, uint64
                      struct pe_error *err)
 {
     *connections = (struct connections){.ctx = ctx, .head_ms = head_ms, .idle_ms = idle_ms};
-    list_init(&connections->open);
+    pe_list_init(&connections->open);
     h2o_timeout_init(ctx->loop, &connections->linger, LINGER_MS);
     connections->sweep_entry.cb = on_sweep;
     h2o_timeout_link(ctx->loop, &ctx->one_sec_timeout, &connections->sweep_entry);

@@ -19,7 +19,7 @@ struct connections {
     h2o_context_t *ctx;
     uint64_t head_ms; /* how long a client may take to send a request's head */
     uint64_t idle_ms; /* how long a connection may be idle between two requests */
-    struct list open;
+    struct pe_list open;
     size_t count;
     size_t unheard; /* connections whose first request has not arrived */
     uint64_t slow;  /* connections that were closed because they were slow or idle */

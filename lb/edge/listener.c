@@ -20,7 +20,7 @@
 enum { PER_ITERATION = 32, PAUSE_MS = 200 };
 
 struct listener {
-    struct list in_open;
+    struct pe_list in_open;
     struct listeners *listeners;
     h2o_socket_t *sock;
     bool tls;
@@ -37,9 +37,9 @@ static void on_accept(h2o_socket_t *sock, const char *error);
 static void on_pause_over(h2o_timeout_entry_t *entry)
 {
     struct listeners *listeners = H2O_STRUCT_FROM_MEMBER(struct listeners, pause_entry, entry);
-    list_for_each(node, &listeners->open)
+    pe_list_for_each(node, &listeners->open)
     {
-        h2o_socket_read_start(list_entry(node, struct listener, in_open)->sock, on_accept);
+        h2o_socket_read_start(pe_list_entry(node, struct listener, in_open)->sock, on_accept);
     }
 }
 
@@ -49,9 +49,9 @@ static void pause_accepting(struct listeners *listeners)
 {
     if (h2o_timeout_is_linked(&listeners->pause_entry))
         return;
-    list_for_each(node, &listeners->open)
+    pe_list_for_each(node, &listeners->open)
     {
-        h2o_socket_read_stop(list_entry(node, struct listener, in_open)->sock);
+        h2o_socket_read_stop(pe_list_entry(node, struct listener, in_open)->sock);
     }
     h2o_timeout_link(listeners->plain.ctx->loop, &listeners->pause, &listeners->pause_entry);
 }
@@ -85,7 +85,7 @@ void listeners_init(struct listeners *listeners, h2o_context_t *ctx, h2o_hostcon
                                     .plain = {.ctx = ctx, .hosts = hosts},
                                     .tls = {.ctx = ctx, .hosts = hosts},
                                     .pause_entry = {.cb = on_pause_over}};
-    list_init(&listeners->open);
+    pe_list_init(&listeners->open);
     h2o_timeout_init(ctx->loop, &listeners->pause, PAUSE_MS);
 }
 
@@ -109,7 +109,7 @@ static int add_listener(struct listeners *listeners, int *fd, const struct liste
         h2o_evloop_socket_create(listeners->plain.ctx->loop, pe_steal_fd(fd), H2O_SOCKET_FLAG_DONT_READ);
     listener->sock->data = listener;
     h2o_socket_read_start(listener->sock, on_accept);
-    list_append(&listeners->open, &listener->in_open);
+    pe_list_append(&listeners->open, &listener->in_open);
     pe_log(PE_LOG_INFO, "listening on %s", where);
     return 0;
 }
@@ -262,7 +262,7 @@ static void close_listener(struct listener *listener)
         st.st_dev == listener->device && st.st_ino == listener->inode)
         unlink(listener->file.sun_path);
     h2o_socket_close(listener->sock);
-    list_remove(&listener->in_open);
+    pe_list_remove(&listener->in_open);
     free(listener);
 }
 
@@ -273,8 +273,8 @@ void listeners_yield(struct listeners *listeners)
 {
     struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
     const struct sock_fprog program = {.len = 1, .filter = &choose_second};
-    for (struct list *node = listeners->open.next, *next; node != &listeners->open; node = next) {
-        struct listener *listener = list_entry(node, struct listener, in_open);
+    for (struct pe_list *node = listeners->open.next, *next; node != &listeners->open; node = next) {
+        struct listener *listener = pe_list_entry(node, struct listener, in_open);
         int fd = h2o_socket_get_fd(listener->sock);
         next = node->next;
         if (listener->inherited)
@@ -288,5 +288,5 @@ void listeners_close(struct listeners *listeners)
 {
     h2o_timeout_unlink(&listeners->pause_entry);
     while (listeners->open.next != &listeners->open)
-        close_listener(list_entry(listeners->open.next, struct listener, in_open));
+        close_listener(pe_list_entry(listeners->open.next, struct listener, in_open));
 }

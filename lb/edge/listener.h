@@ -16,7 +16,7 @@ struct listeners {
     struct connections *connections;
     size_t connections_max; /* more than this are not accepted at a time */
     h2o_accept_ctx_t plain, tls;
-    struct list open;
+    struct pe_list open;
     h2o_timeout_t pause;
     h2o_timeout_entry_t pause_entry;
 };

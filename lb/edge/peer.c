@@ -16,9 +16,9 @@ static int parse_network(const char *text, struct peer_network *network, struct 
     char address[ADDRESS_TEXT_MAX];
     size_t size = strcspn(text, "/");
     snprintf(address, sizeof address, "%.*s", (int)size, text);
-    if (size >= sizeof address || !ip_address_parse(address, &network->base))
+    if (size >= sizeof address || !pe_ip_address_parse(address, &network->base))
         return pe_fail(err, PE_ERR_INVALID, "'%s' is neither an address, a network nor 'unix'", text);
-    unsigned most = ip_address_is_v4(&network->base) ? 32 : 128;
+    unsigned most = pe_ip_address_is_v4(&network->base) ? 32 : 128;
     unsigned long bits = most;
     char *end = NULL;
     if (text[size])
@@ -46,7 +46,7 @@ int peer_networks_parse(const struct pe_option_list *list, struct peer_networks 
 
 /* ---- requests ---- */
 
-static bool is_inside(const struct ip_address *peer, const struct peer_network *network)
+static bool is_inside(const struct pe_ip_address *peer, const struct peer_network *network)
 {
     unsigned full_bytes = network->prefix / 8, rest = network->prefix % 8;
     if (memcmp(peer->bytes, network->base.bytes, full_bytes) != 0)
@@ -55,9 +55,9 @@ static bool is_inside(const struct ip_address *peer, const struct peer_network *
     return rest == 0 || ((peer->bytes[full_bytes] ^ network->base.bytes[full_bytes]) & mask) == 0;
 }
 
-static bool is_trusted(const struct peer_networks *trusted, const struct ip_address *peer)
+static bool is_trusted(const struct peer_networks *trusted, const struct pe_ip_address *peer)
 {
-    if (ip_address_is_unix(peer))
+    if (pe_ip_address_is_unix(peer))
         return trusted->local;
     for (size_t i = 0; i < trusted->count; i++)
         if (is_inside(peer, &trusted->items[i]))
@@ -65,13 +65,13 @@ static bool is_trusted(const struct peer_networks *trusted, const struct ip_addr
     return false;
 }
 
-static struct ip_address peer_of_connection(h2o_req_t *req)
+static struct pe_ip_address peer_of_connection(h2o_req_t *req)
 {
     struct sockaddr_storage address = {0};
-    struct ip_address peer = {{0}};
+    struct pe_ip_address peer = {{0}};
     socklen_t size = req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&address);
     if (size && address.ss_family == AF_INET) {
-        peer = ip_address_from_v4(&((struct sockaddr_in *)&address)->sin_addr);
+        peer = pe_ip_address_from_v4(&((struct sockaddr_in *)&address)->sin_addr);
     } else if (size && address.ss_family == AF_INET6) {
         memcpy(peer.bytes, &((struct sockaddr_in6 *)&address)->sin6_addr, 16);
     }
@@ -80,7 +80,7 @@ static struct ip_address peer_of_connection(h2o_req_t *req)
 
 /* Read the last address of a list and shorten `size` to the part before it. Returns false if it
  * is no address. */
-static bool read_last_address(const char *text, size_t *size, struct ip_address *peer)
+static bool read_last_address(const char *text, size_t *size, struct pe_ip_address *peer)
 {
     char address[ADDRESS_TEXT_MAX];
     size_t end = *size;
@@ -96,12 +96,12 @@ static bool read_last_address(const char *text, size_t *size, struct ip_address 
         return false;
     memcpy(address, text + start, end - start);
     address[end - start] = '\0';
-    return ip_address_parse(address, peer);
+    return pe_ip_address_parse(address, peer);
 }
 
-struct ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req)
+struct pe_ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req)
 {
-    struct ip_address peer = peer_of_connection(req), previous;
+    struct pe_ip_address peer = peer_of_connection(req), previous;
     if (!is_trusted(trusted, &peer))
         return peer;
     /* The header may be sent more than once. The last line was added by the nearest proxy. */

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 struct peer_network {
-    struct ip_address base;
+    struct pe_ip_address base;
     unsigned prefix; /* bits of 128 */
 };
 
@@ -31,6 +31,6 @@ int peer_networks_parse(const struct pe_option_list *list, struct peer_networks 
 /* The address of a request's client: the other end of the connection or, if that is a trusted
  * proxy, the last address in X-Forwarded-For that is no trusted proxy. Text that is no address
  * ends the search. */
-struct ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req);
+struct pe_ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req);
 
 #endif

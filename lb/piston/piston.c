@@ -23,7 +23,7 @@ static void send_message(h2o_req_t *req, int status, const char *message)
     struct pe_error ignored;
     pe_autobuf struct pe_buf repaired = {0};
     pe_autojson json_t *json = NULL;
-    if (utf8_append_repaired(&repaired, message, strlen(message), &ignored) == 0)
+    if (pe_utf8_append_repaired(&repaired, message, strlen(message), &ignored) == 0)
         json = json_pack("{s:o}", "message",
                          json_stringn_nocheck(repaired.size ? (char *)repaired.data : "", repaired.size));
     http_reply_json_status(req, status, pe_steal_ptr(&json));
@@ -67,7 +67,7 @@ struct piston_exchange {
 
 static struct piston_request *request_of(const struct exchange *exchange)
 {
-    return &list_entry(exchange, struct piston_exchange, exchange)->request;
+    return &pe_list_entry(exchange, struct piston_exchange, exchange)->request;
 }
 
 static int read_body(struct exchange *exchange, struct pe_error *err)
@@ -90,7 +90,7 @@ static bool is_known(const struct exchange *exchange)
 /* The request becomes a job when a runtime is found for it. */
 static int resolve(struct exchange *exchange, struct pe_error *err)
 {
-    const struct piston *piston = list_entry(exchange->dialect, struct piston, dialect);
+    const struct piston *piston = pe_list_entry(exchange->dialect, struct piston, dialect);
     struct piston_request *request = request_of(exchange);
     if (piston_request_resolve(request, exchange->exchanges->jobs->scheduler, piston->limits,
                                &exchange->submission, err) < 0)

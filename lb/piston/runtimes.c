@@ -69,9 +69,9 @@ static void visit_entry(const struct catalog_entry *entry, const char *language,
 static void for_each_runtime(const struct scheduler *scheduler, const char *language, visitor *visit,
                              void *context)
 {
-    list_for_each(node, &scheduler->workers)
+    pe_list_for_each(node, &scheduler->workers)
     {
-        const struct catalog *catalog = &list_entry(node, struct worker, in_workers)->claim->catalog;
+        const struct catalog *catalog = &pe_list_entry(node, struct worker, in_workers)->claim->catalog;
         for (size_t i = 0; i < catalog->count; i++)
             visit_entry(&catalog->entries[i], language, visit, context);
     }

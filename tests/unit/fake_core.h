@@ -28,7 +28,7 @@ struct fake_loop {
 /* loop_ops: remember the timer and its delay. */
 static void start_timer(struct loop *self, struct loop_timer *timer, unsigned delay_ms)
 {
-    struct fake_loop *loop = list_entry(self, struct fake_loop, loop);
+    struct fake_loop *loop = pe_list_entry(self, struct fake_loop, loop);
     for (int i = 0; i < TIMERS_MAX; i++) {
         assert_ptr_not_equal(loop->timers[i].timer, timer);
         if (loop->timers[i].timer)
@@ -43,7 +43,7 @@ static void start_timer(struct loop *self, struct loop_timer *timer, unsigned de
 /* loop_ops: forget the timer. */
 static void stop_timer(struct loop *self, struct loop_timer *timer)
 {
-    struct fake_loop *loop = list_entry(self, struct fake_loop, loop);
+    struct fake_loop *loop = pe_list_entry(self, struct fake_loop, loop);
     for (int i = 0; i < TIMERS_MAX; i++)
         if (loop->timers[i].timer == timer)
             loop->timers[i].timer = NULL;
@@ -78,7 +78,7 @@ struct fake_slot {
 /* The fake around a slot. */
 static struct fake_slot *from_slot(struct slot *slot)
 {
-    return list_entry(slot, struct fake_slot, slot);
+    return pe_list_entry(slot, struct fake_slot, slot);
 }
 
 /* slot_ops: remember the job. */
@@ -120,7 +120,7 @@ struct fake_waiter {
 /* The fake around a waiter. */
 static struct fake_waiter *from_waiter(struct job_waiter *waiter)
 {
-    return list_entry(waiter, struct fake_waiter, waiter);
+    return pe_list_entry(waiter, struct fake_waiter, waiter);
 }
 
 /* waiter_ops: count. */

@@ -39,7 +39,7 @@ static struct test_deadline {
 
 static void on_passed(struct deadline *deadline)
 {
-    struct test_deadline *self = list_entry(deadline, struct test_deadline, deadline);
+    struct test_deadline *self = pe_list_entry(deadline, struct test_deadline, deadline);
     self->passed++;
     deadline_forget(deadline);
     if (self->forgets >= 0)
