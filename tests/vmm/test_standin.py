@@ -64,6 +64,7 @@ class Standin:
     def try_guest(self):
         """A connection to a guest that has reported `ready`, or None when the serial port is not there
         yet, or is still the one of before a reboot."""
+        assert self.process.poll() is None, self.process.stderr.read()
         client = None
         try:
             client = self.connect(self.serial)
