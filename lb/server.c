@@ -6,6 +6,8 @@
 #include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "lb/edge/loop_clock.h"
+#include "lb/edge/spool.h"
 #include "lb/edge/tls.h"
 
 #include <errno.h>
@@ -20,7 +22,6 @@
 enum {
     FILES_MAX = 65536, /* file descriptors that are wanted, if the hard limit allows it */
     FILES_OWN = 64,    /* descriptors that connections may not use */
-    SPOOL_OVER = 4 * 1024 * 1024,
 };
 
 /* ---- files and limits ---- */
@@ -37,20 +38,6 @@ static size_t connections_max(void)
     }
     size_t files = (size_t)limit.rlim_cur;
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
-}
-
-/* libh2o collects a request body in memory. From SPOOL_OVER bytes on, it uses an unlinked file that
- * it maps.
- * */
-static int set_spool_folder(const struct settings *settings, struct pe_error *err)
-{
-    h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
-    int n =
-        snprintf(spool->fn_template, sizeof spool->fn_template, "%s/pe-lb-XXXXXX", settings->spool_folder);
-    if (n < 0 || (size_t)n >= sizeof spool->fn_template)
-        return pe_fail(err, PE_ERR_INVALID, "--spool-dir %s is too long", settings->spool_folder);
-    spool->threshold = SPOOL_OVER;
-    return 0;
 }
 
 /* Read tokens and certificates. On failure, what was read before is kept. */
@@ -280,10 +267,11 @@ int server_init(struct server *server, const struct settings *settings, struct p
         pe_log(PE_LOG_WARN, "without --token-file, anyone who can connect may join as a worker");
     server_configure(server);
     h2o_context_init(&server->ctx, h2o_evloop_create(), &server->config);
+    loop_clock_keep_wall_time(&server->ctx._timestamp_cache.tv_at);
     h2o_loop_init(&server->loop, &server->ctx);
     init_core(server);
     if (init_edge(server, err) < 0 || read_secrets(server, err) < 0 || read_playground(server, err) < 0 ||
-        set_spool_folder(settings, err) < 0)
+        spool_use_folder(settings->spool_folder, err) < 0)
         return -1;
     init_workers(server);
     init_api(server);

@@ -4,8 +4,11 @@
  * that such a crash has damaged. */
 #include "lb/core/store_disk.h"
 
+#include "base/cleanup.h"
+
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +17,7 @@
 enum {
     TABLES = 4,
     PAGE = 4096,
+    LOCKS = 2 * PAGE,        /* bytes of LMDB's file of locks, which has 126 readers by default */
     OVERHEAD = 512,          /* bytes that a result needs in the small tables, roughly */
     SLACK = 32 * 1024 * 1024 /* bytes in the map for pages that were freed and not reused yet */
 };
@@ -78,11 +82,27 @@ static void empty_folder(const char *folder)
             unlink(path);
 }
 
+/* LMDB maps its file of locks without reserving its blocks. On a full disk, the first access to the map
+ * would end the process with SIGBUS. */
+static int reserve_locks(const char *folder, struct pe_error *err)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/lock.mdb", folder) >= (int)sizeof path)
+        return pe_fail(err, PE_ERR_INVALID, "the name of the folder %s is too long", folder);
+    pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot open %s", path);
+    errno = posix_fallocate(fd, 0, LOCKS);
+    return errno ? pe_fail_errno(err, "cannot keep results on disk: no room for %s", path) : 0;
+}
+
 int store_disk_open(struct store_disk *disk, const char *folder, uint64_t bytes_max, struct pe_error *err)
 {
     *disk = (struct store_disk){.bytes_max = bytes_max};
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
         return pe_fail_errno(err, "cannot make the folder %s", folder);
+    if (reserve_locks(folder, err) < 0)
+        return -1;
     int code = open_environment(disk, folder);
     if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_VERSION_MISMATCH || code == MDB_PANIC) {
         empty_folder(folder);

@@ -26,10 +26,14 @@ enum {
     MEMCACHED_KEEP_S = 7 * 24 * 3600,  /* how long results are kept there */
     MEMCACHED_VALUE_MAX = 1000 * 1000, /* just below the 1 MiB of its default configuration */
     SYNC_MS = 2000,
+    OPEN_US = 2 * 1000 * 1000, /* between two tries to open the folder, as while its disk is full */
 };
 
 struct keeper {
     int fd;
+    const char *folder; /* "": none */
+    uint64_t bytes_max; /* of the folder */
+    uint64_t tried_us;  /* to open it */
     struct store_disk disk;
     memcached_st *shared; /* NULL: none */
     bool unsynced;
@@ -100,6 +104,19 @@ static void shared_put(struct keeper *keeper, const struct job_key *key, const v
         pe_log(PE_LOG_DEBUG, "memcached: %s", memcached_strerror(keeper->shared, code));
 }
 
+/* ---- disk ---- */
+
+static void open_disk(struct keeper *keeper)
+{
+    struct pe_error err;
+    uint64_t now = pe_now_us();
+    if (!keeper->folder[0] || keeper->disk.env || (keeper->tried_us && now - keeper->tried_us < OPEN_US))
+        return;
+    keeper->tried_us = now;
+    if (store_disk_open(&keeper->disk, keeper->folder, keeper->bytes_max, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+}
+
 /* ---- messages ---- */
 
 static int find(struct keeper *keeper, const struct job_key *key, struct pe_buf *out, struct pe_error *err)
@@ -130,6 +147,7 @@ static int send_answer(struct keeper *keeper, const struct store_frame *asked, s
 static void keep(struct keeper *keeper, const struct job_key *key, const struct pe_buf *bytes)
 {
     struct pe_error err;
+    open_disk(keeper);
     if (keeper->disk.env && store_disk_put(&keeper->disk, key, bytes->data, bytes->size, &err) < 0)
         pe_log(PE_LOG_ERROR, "%s", err.message);
     if (keeper->shared)
@@ -195,9 +213,9 @@ int store_keeper_main(int argc, char **argv)
     signal(SIGTERM, SIG_IGN);
     prctl(PR_SET_NAME, "pe-lb-store");
     keeper.fd = atoi(argv[2]);
-    uint64_t bytes_max = strtoull(argv[3], NULL, 10) << 20;
-    if (argv[4][0] && store_disk_open(&keeper.disk, argv[4], bytes_max, &err) < 0)
-        pe_log(PE_LOG_ERROR, "%s", err.message);
+    keeper.bytes_max = strtoull(argv[3], NULL, 10) << 20;
+    keeper.folder = argv[4];
+    open_disk(&keeper);
     int failed = argc > 5 ? open_shared(&keeper, argv + 5, argc - 5, &err) : 0;
     if (!failed)
         failed = serve(&keeper, &err);

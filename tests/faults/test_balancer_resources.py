@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A balancer without room on a disk, and without file descriptors."""
+import os
+import resource
+
+import pytest
+
+from fixtures.http_client import SAME, job_body, job_request
+from fixtures.small_disk import SmallDisk
+from fixtures.stand_in_worker import connect
+from fixtures.waiting import Background, eventually
+
+LARGE = 12 << 20  # bytes; a body of more than 4 MiB is kept in a file
+
+
+@pytest.fixture
+def disk():
+    disk = SmallDisk(mib=4)
+    yield disk
+    disk.remove()
+
+
+def run_job(balancer, slot, stdout, **job):
+    pending = Background(balancer.post, job={**SAME, **job})
+    slot.answer(slot.take_job()[0], stdout)
+    assert pending.done().form()[1][2] == stdout
+
+
+def test_a_body_for_which_the_disk_has_no_room_costs_its_connection_and_no_descriptor(
+    start_balancer, disk
+):
+    balancer = start_balancer("--spool-dir", disk.path)
+    registration, slot = balancer.worker()
+    disk.fill()
+    before = balancer.settled_fds()
+    for _ in range(3):
+        with pytest.raises(OSError):
+            balancer.post(files=[("large", bytes(LARGE))])
+    balancer.wait_for_log("No space left on device")
+    balancer.wait_for_fds(before)
+    run_job(balancer, slot, b"a small one", cache=False)
+
+
+def test_a_store_on_a_full_disk_costs_only_its_results(start_balancer, disk):
+    balancer = start_balancer("--cache-dir", f"{disk.path}/results")
+    registration, slot = balancer.worker()
+    run_job(balancer, slot, b"before", cmd=["before"])
+    eventually(lambda: knows_after_restart(balancer, b"before", cmd=["before"]), "it is kept")
+    registration, slot = balancer.worker()
+    disk.fill()
+    run_job(balancer, slot, b"lost" * 100000, cmd=["lost"])
+    balancer.wait_for_log("No space left on device")
+    disk.free()
+    run_job(balancer, slot, b"after", cmd=["after"])
+    eventually(lambda: knows_after_restart(balancer, b"after", cmd=["after"]), "it is kept")
+
+
+def knows_after_restart(balancer, stdout, **job):
+    """Whether a balancer that starts now has the result of a job. There is no worker to run it."""
+    balancer.kill()
+    for worker in balancer.workers:
+        worker.close()
+    balancer.workers.clear()
+    balancer.start()
+    registration = balancer.register()
+    balancer.wait_for(hosts=1)
+    connection = balancer.send_job(body=job_body({**SAME, **job}))
+    try:
+        connection.settimeout(1)
+        return stdout in connection.recv(65536)
+    except TimeoutError:
+        return False
+    finally:
+        connection.close()
+        registration.close()
+
+
+def test_a_store_whose_disk_was_full_at_the_start_is_opened_later(start_balancer, disk):
+    disk.fill()
+    balancer = start_balancer("--cache-dir", f"{disk.path}/results")
+    registration, slot = balancer.worker()
+    balancer.wait_for_log("cannot keep results on disk")
+    run_job(balancer, slot, b"not kept", cmd=["not kept"])
+    assert "has exited" not in balancer.log()
+    disk.free()
+
+    def is_kept(numbers=iter(range(1000))):
+        cmd = [str(next(numbers))]
+        run_job(balancer, slot, b"kept", cmd=cmd)
+        return os.path.exists(f"{disk.path}/results/data.mdb")
+
+    eventually(is_kept, "a result is on disk")
+
+
+def test_a_balancer_without_descriptors_serves_those_who_are_connected_and_then_all(balancer):
+    registration, slot = balancer.worker()
+    before, pid = balancer.settled_fds(), balancer.process.pid
+    client = connect(balancer.address)
+    eventually(lambda: balancer.settled_fds() == before + 1, "it is connected")
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (before + 2, hard))
+    idle = [connect(balancer.address) for _ in range(5)]
+    balancer.wait_for_log("cannot accept a connection: Too many open files")
+    client.sendall(job_request())
+    slot.answer(slot.take_job()[0], b"connected")
+    assert b"200 OK" in client.recv(65536)
+    pending = Background(balancer.post)
+    for sock in [client, *idle]:
+        sock.close()
+    slot.answer(slot.take_job()[0], b"later")
+    assert pending.done().form()[1][2] == b"later"
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    balancer.wait_for_fds(before)
