@@ -29,7 +29,7 @@ struct known_file {
 };
 
 struct combining {
-    const char *store;
+    const struct combine_options *options;
     const struct pe_image *parts[PARTS_MAX]; /* pointers into `images` */
     char prefixes[PARTS_MAX][PE_IMAGE_NAME_MAX + 1];
     size_t count;
@@ -38,7 +38,7 @@ struct combining {
     struct squashfs_image *squashfs;
     struct known_file *known; /* files of the first image, sorted by digest */
     size_t known_count;
-    struct progress *progress;
+    struct squashfs_limits limits;
     struct combine_result *result;
     uint8_t *chunk; /* READ_BYTES bytes */
 };
@@ -54,7 +54,8 @@ static void free_combining(struct combining *state)
 
 static void rootfs_path(const struct combining *state, const struct pe_image *image, char path[PATH_MAX])
 {
-    snprintf(path, PATH_MAX, "%s/%s/rootfs.squashfs", state->store, image->digest + strlen("sha256:"));
+    snprintf(path, PATH_MAX, "%s/%s/rootfs.squashfs", state->options->store,
+             image->digest + strlen("sha256:"));
 }
 
 /* The directory of an image: /library-gcc-14 for "library/gcc:14". A part of a combined image keeps
@@ -69,6 +70,15 @@ static void choose_prefix(const struct pe_image *image, char prefix[PE_IMAGE_NAM
 
 /* ---- known files ---- */
 
+/* Read the next part of a file, at least one byte. -1 on failure. */
+static int64_t read_chunk(const struct combining *state, struct squashfs_reader *source,
+                          const struct tree_inode *inode, uint64_t at, struct pe_error *err)
+{
+    int64_t n = squashfs_reader_read_file(source, inode, at, state->chunk, READ_BYTES, err);
+    return n != 0 ? n
+                  : pe_fail(err, PE_ERR_MALFORMED, "a file of the image is truncated; run `pe-image verify`");
+}
+
 static int digest_content(struct combining *state, struct squashfs_reader *source,
                           const struct tree_inode *inode, char text[PE_SHA256_DIGEST_SIZE],
                           struct pe_error *err)
@@ -76,14 +86,12 @@ static int digest_content(struct combining *state, struct squashfs_reader *sourc
     pe_autosha256 struct pe_sha256 *hash = pe_sha256_new(err);
     uint64_t size = squashfs_reader_file_size(inode);
     for (uint64_t at = 0; hash && at < size;) {
-        int64_t n = squashfs_reader_read_file(source, inode, at, state->chunk, READ_BYTES, err);
+        int64_t n = read_chunk(state, source, inode, at, err);
         if (n < 0)
             return -1;
-        if (n == 0)
-            return pe_fail(err, PE_ERR_MALFORMED, "a file of the image is truncated; run `pe-image verify`");
         pe_sha256_add(hash, state->chunk, (size_t)n);
         at += (uint64_t)n;
-        progress_add(state->progress, (uint64_t)n);
+        progress_add(state->options->progress, (uint64_t)n);
     }
     return hash ? pe_sha256_end_digest(hash, text, err) : -1;
 }
@@ -104,7 +112,8 @@ static int learn_files(struct combining *state, struct squashfs_reader *source, 
             continue;
         struct known_file *file = &state->known[state->known_count++];
         file->inode = inode;
-        if (digest_content(state, source, inode, file->digest, err) < 0)
+        if (squashfs_reader_check_place(source, inode, err) < 0 ||
+            digest_content(state, source, inode, file->digest, err) < 0)
             return -1;
     }
     qsort(state->known, state->known_count, sizeof *state->known, compare_known);
@@ -136,8 +145,8 @@ static int write_content(struct combining *state, struct squashfs_reader *source
     inode->content = NULL;
     int failed = squashfs_image_begin_file(state->squashfs, inode, size, err);
     for (uint64_t at = 0; !failed && at < size;) {
-        int64_t n = squashfs_reader_read_file(source, &from, at, state->chunk, READ_BYTES, err);
-        failed = n <= 0 || squashfs_image_append(state->squashfs, state->chunk, (size_t)n, err) < 0;
+        int64_t n = read_chunk(state, source, &from, at, err);
+        failed = n < 0 || squashfs_image_append(state->squashfs, state->chunk, (size_t)n, err) < 0;
         at += n > 0 ? (uint64_t)n : 0;
     }
     sqfs_free(from.content);
@@ -184,7 +193,7 @@ static int find_parts(struct combining *state, char *const *names, size_t count,
 {
     if (count < 2 || count > PARTS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "combine takes 2 to %u images, not %zu", PARTS_MAX, count);
-    if (pe_store_list(state->store, &state->images, err) < 0)
+    if (pe_store_list(state->options->store, &state->images, err) < 0)
         return -1;
     for (; state->count < count; state->count++) {
         const struct pe_image *image = pe_store_find(&state->images, names[state->count], err);
@@ -205,16 +214,33 @@ static int find_parts(struct combining *state, char *const *names, size_t count,
     return 0;
 }
 
-/* Copy the first image's data as it is. */
+/* Read the directories of a part. */
+static int read_part(struct combining *state, struct squashfs_reader *source, size_t number,
+                     struct pe_error *err)
+{
+    state->limits.bytes_left = state->options->bytes_max;
+    return squashfs_reader_read_tree(source, state->parts[number]->root, &state->tree,
+                                     state->prefixes[number], &state->limits, err);
+}
+
+/* True if an image is in the same file as the first one. */
+static bool is_in_first(const struct combining *state, size_t number)
+{
+    return !strcmp(state->parts[number]->digest, state->parts[0]->digest);
+}
+
+/* Copy the first image's data as it is, and add it and all other images that are in its file. The
+ * other parts of that file stay where they are. */
 static int adopt_first(struct combining *state, struct pe_error *err)
 {
     char path[PATH_MAX];
-    const struct pe_image *first = state->parts[0];
-    rootfs_path(state, first, path);
+    rootfs_path(state, state->parts[0], path);
     pe_autosquashfsreader struct squashfs_reader *source = squashfs_reader_open(path, err);
-    if (!source || squashfs_image_adopt(state->squashfs, path, err) < 0 ||
-        squashfs_reader_read_tree(source, "", &state->tree, *first->root ? "" : state->prefixes[0], err) < 0)
+    if (!source || squashfs_image_adopt(state->squashfs, path, err) < 0)
         return -1;
+    for (size_t i = 0; i < state->count; i++)
+        if (is_in_first(state, i) && read_part(state, source, i, err) < 0)
+            return -1;
     return learn_files(state, source, err);
 }
 
@@ -222,13 +248,12 @@ static int add_part(struct combining *state, size_t number, struct pe_error *err
 {
     char path[PATH_MAX];
     const struct pe_image *part = state->parts[number];
-    if (*part->root && !strcmp(part->digest, state->parts[0]->digest))
-        return 0; /* the first image contains it already */
+    if (is_in_first(state, number))
+        return 0;
     rootfs_path(state, part, path);
     pe_autosquashfsreader struct squashfs_reader *source = squashfs_reader_open(path, err);
     state->tree.layer = (uint32_t)number;
-    if (!source ||
-        squashfs_reader_read_tree(source, part->root, &state->tree, state->prefixes[number], err) < 0)
+    if (!source || read_part(state, source, number, err) < 0)
         return -1;
     const struct tree_inode *root = tree_find(&state->tree, state->prefixes[number]);
     return root ? add_files(state, source, root, err)
@@ -254,17 +279,20 @@ static int publish(struct combining *state, struct store_writer *writer, uint64_
     return failed;
 }
 
-int combine_images(const char *store, char *const *names, size_t count, struct progress *progress,
+int combine_images(const struct combine_options *options, char *const *names, size_t count,
                    struct combine_result *result, struct pe_error *err)
 {
     pe_autostorewriter struct store_writer writer = {.lock = -1};
     *result = (struct combine_result){0};
     __attribute__((cleanup(free_combining))) struct combining state = {
-        .store = store, .progress = progress, .result = result, .chunk = malloc(READ_BYTES)};
+        .options = options,
+        .limits = {.names_left = SQUASHFS_NAMES_MAX, .metadata_left = SQUASHFS_METADATA_MAX},
+        .result = result,
+        .chunk = malloc(READ_BYTES)};
     if (!state.chunk)
         return pe_fail_errno(err, "out of memory");
-    progress_begin(progress, "combining", 0);
-    if (find_parts(&state, names, count, err) < 0 || store_writer_begin(store, &writer, err) < 0 ||
+    progress_begin(options->progress, "combining", 0);
+    if (find_parts(&state, names, count, err) < 0 || store_writer_begin(options->store, &writer, err) < 0 ||
         tree_init(&state.tree, err) < 0 || !(state.squashfs = squashfs_image_create(writer.rootfs, err)) ||
         adopt_first(&state, err) < 0)
         return -1;
@@ -273,6 +301,6 @@ int combine_images(const char *store, char *const *names, size_t count, struct p
             return -1;
     if (squashfs_image_finish(state.squashfs, &state.tree, &result->after, err) < 0)
         return -1;
-    progress_end(progress);
+    progress_end(options->progress);
     return publish(&state, &writer, result->after, err);
 }

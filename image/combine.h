@@ -16,10 +16,17 @@ struct combine_result {
     uint64_t shared_files, shared_bytes; /* files that the first image already had, and their bytes */
 };
 
+struct combine_options {
+    const char *store;
+    uint64_t bytes_max; /* limit for the bytes of the files of each image, holes included */
+    struct progress *progress;
+};
+
 /* Combine the `count` images of these names, 2 to 64. Afterwards the names refer to the parts of
  * the new image, and rootfs files that have no name any more are deleted. PE_ERR_NOT_FOUND for an
- * unknown name, PE_ERR_INVALID when two images cannot be in one file. */
-int combine_images(const char *store, char *const *names, size_t count, struct progress *progress,
+ * unknown name, PE_ERR_INVALID when two images cannot be in one file, and the errors of
+ * image/squashfs_reader.h. */
+int combine_images(const struct combine_options *options, char *const *names, size_t count,
                    struct combine_result *result, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -17,6 +17,13 @@ int command_parse(const struct pe_program *program, int argc, char **argv, struc
     return pe_home_path("images", store->default_path, sizeof store->default_path, err);
 }
 
+uint64_t command_bytes_max(uint64_t mib)
+{
+    if (mib == 0)
+        return 32ull << 30;
+    return mib > UINT64_MAX >> 20 ? UINT64_MAX : mib << 20;
+}
+
 int command_print_json(json_t *json, struct pe_error *err)
 {
     int failed =

@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The image store that a subcommand works on. */
 struct command_store {
@@ -30,6 +31,14 @@ struct command_store {
     {                                                                                          \
         "json", 0, NULL, "print the result as JSON, and nothing else", PE_OPTION_FLAG, &(json) \
     }
+
+#define COMMAND_MAX_MIB_OPTION(mib, help)                   \
+    {                                                       \
+        "max-mib", 0, "MIB", help, PE_OPTION_NUMBER, &(mib) \
+    }
+/* The limit for the unpacked bytes of one image that --max-mib gives. Without the option (0) it is
+ * 32 GiB, about four times the size of large images. */
+uint64_t command_bytes_max(uint64_t mib);
 
 /* Parse a subcommand's options (pe_options_parse) and set `store->path` to the default store when
  * --store was not given. `*rest` is the index of the first argument that is not an option. `store`

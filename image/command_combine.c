@@ -24,7 +24,12 @@ int command_combine(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
     bool json = false;
-    const struct pe_option options[] = {COMMAND_JSON_OPTION(json), COMMAND_STORE_OPTION(store), {0}};
+    uint64_t max_mib = 0;
+    const struct pe_option options[] = {
+        COMMAND_MAX_MIB_OPTION(max_mib, "refuse images of which one unpacks to more (default: 32768)"),
+        COMMAND_JSON_OPTION(json),
+        COMMAND_STORE_OPTION(store),
+        {0}};
     const struct pe_program program = {
         .name = "pe-image combine",
         .usage = "[options] NAME:TAG NAME:TAG...",
@@ -40,7 +45,9 @@ int command_combine(int argc, char **argv, struct pe_error *err)
     if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
         return -1;
     progress_init(&progress, json);
-    int failed = combine_images(store.path, argv + rest, (size_t)(argc - rest), &progress, &result, err);
+    const struct combine_options combining = {
+        .store = store.path, .bytes_max = command_bytes_max(max_mib), .progress = &progress};
+    int failed = combine_images(&combining, argv + rest, (size_t)(argc - rest), &result, err);
     progress_end(&progress);
     return failed ? -1 : print_result(&result, json, err);
 }

@@ -73,15 +73,18 @@ static int write_below(struct exporting *state, const struct tree_inode *directo
     return 0;
 }
 
-int export_tar(const char *store, const struct pe_image *image, int fd, struct pe_error *err)
+int export_tar(const char *store, const struct pe_image *image, uint64_t bytes_max, int fd,
+               struct pe_error *err)
 {
     char path[PATH_MAX];
     pe_autotree struct tree tree = {0};
+    struct squashfs_limits limits = {
+        .names_left = SQUASHFS_NAMES_MAX, .metadata_left = SQUASHFS_METADATA_MAX, .bytes_left = bytes_max};
     snprintf(path, sizeof path, "%s/%s/rootfs.squashfs", store, image->digest + strlen("sha256:"));
     __attribute__((cleanup(free_exporting))) struct exporting state = {
         .source = squashfs_reader_open(path, err), .tar = {.fd = fd}};
     if (!state.source || tree_init(&tree, err) < 0 ||
-        squashfs_reader_read_tree(state.source, image->root, &tree, "", err) < 0 ||
+        squashfs_reader_read_tree(state.source, image->root, &tree, "", &limits, err) < 0 ||
         write_below(&state, tree.root, err) < 0)
         return -1;
     return tar_writer_finish(&state.tar, err);

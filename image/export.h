@@ -6,8 +6,12 @@
 #include "base/error.h"
 #include "proto/image.h"
 
+#include <stdint.h>
+
 /* Write a tar of an image of the store at `store` to `fd`. Sockets are left out. The same image gives
- * the same bytes. */
-int export_tar(const char *store, const struct pe_image *image, int fd, struct pe_error *err) PE_MUST_CHECK;
+ * the same bytes. PE_ERR_TOO_LARGE when its files have more than `bytes_max` bytes, holes included, and
+ * the errors of image/squashfs_reader.h. */
+int export_tar(const char *store, const struct pe_image *image, uint64_t bytes_max, int fd,
+               struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -12,9 +12,6 @@
 
 #include <jansson.h>
 
-/* Default limit for the unpacked size of an image, about four times the size of large images. */
-#define IMPORT_BYTES_MAX (32ull << 30)
-
 struct import_options {
     const char *store;
     struct oci_choice choice;

@@ -28,8 +28,7 @@ int import_arguments_parse(struct import_arguments *arguments, const struct pe_p
         IMPORT_FIELD_OPTIONS(*arguments),
         {"devices", 0, NULL, "keep device nodes, FIFOs and sockets outside of /dev", PE_OPTION_FLAG,
          &arguments->devices},
-        {"max-mib", 0, "MIB", "refuse an image that unpacks to more (default: 32768)", PE_OPTION_NUMBER,
-         &arguments->max_mib},
+        COMMAND_MAX_MIB_OPTION(arguments->max_mib, "refuse an image that unpacks to more (default: 32768)"),
         COMMAND_JSON_OPTION(arguments->json),
         COMMAND_STORE_OPTION(arguments->store),
     };
@@ -129,7 +128,7 @@ int import_arguments_resolve(struct import_arguments *arguments, const char *nam
     arguments->import.progress = &arguments->progress;
     arguments->import.store = arguments->store.path;
     arguments->import.flatten.keep_devices = arguments->devices;
-    arguments->import.flatten.bytes_max = arguments->max_mib ? arguments->max_mib << 20 : IMPORT_BYTES_MAX;
+    arguments->import.flatten.bytes_max = command_bytes_max(arguments->max_mib);
     return 0;
 }
 

@@ -47,3 +47,12 @@ int squashfs_fail(const char *path, int code, const char *what, struct pe_error 
     return pe_fail(err, kind_of(code), "%s: cannot %s: %s (libsquashfs error %d)", path, what, describe(code),
                    code);
 }
+
+int squashfs_reject(const char *path, const char *why, struct pe_error *err)
+{
+    return pe_fail(
+        err, PE_ERR_MALFORMED,
+        "%s is damaged, or was made to do harm: it %s; `pe-image verify` checks whether it is still "
+        "what was imported",
+        path, why);
+}

@@ -10,4 +10,8 @@
  * The kind is PE_ERR_MALFORMED when the file itself is broken, and PE_ERR_INTERNAL otherwise. */
 int squashfs_fail(const char *path, int code, const char *what, struct pe_error *err);
 
+/* Set `err` to PE_ERR_MALFORMED for an image that libsquashfs would read, but that no right program
+ * writes, and return -1. `why` completes "it …", as in "has no root directory". */
+int squashfs_reject(const char *path, const char *why, struct pe_error *err);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "image/squashfs_error.h"
 #include "image/squashfs_internal.h"
+#include "image/squashfs_reader_internal.h"
 #include "proto/limits.h"
 
 #include <fcntl.h>
@@ -145,13 +146,12 @@ int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path, stru
     sqfs_super_t from;
     if (!file)
         return pe_fail_errno(err, "cannot open %s", path);
-    int code = sqfs_super_read(&from, file);
-    if (code != 0)
-        return squashfs_fail(path, code, "read its superblock", err);
+    if (squashfs_super_load(path, file, &from, err) < 0)
+        return -1;
     if (from.compression_id != SQFS_COMP_ZSTD || from.block_size != BLOCK_BYTES)
         return pe_fail(err, PE_ERR_INVALID,
                        "%s was not made by pe-image: it has another compressor or block size", path);
-    code = sqfs_frag_table_read(squashfs->fragments, file, &from, squashfs->decompressor);
+    int code = sqfs_frag_table_read(squashfs->fragments, file, &from, squashfs->decompressor);
     return code == 0 ? copy_data(squashfs, path, &from, err)
                      : squashfs_fail(path, code, "read its fragment table", err);
 }

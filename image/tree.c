@@ -156,7 +156,7 @@ static int set_entry(const struct tree *tree, struct tree_inode *directory, cons
     return 0;
 }
 
-static struct tree_inode *child(const struct tree_inode *directory, const char *name)
+struct tree_inode *tree_child(const struct tree_inode *directory, const char *name)
 {
     bool found = false;
     size_t at = S_ISDIR(directory->attributes.mode) ? search(directory, name, &found) : 0;
@@ -178,7 +178,7 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
     char name[PE_PATH_COMPONENT_MAX + 1];
     while (at && *path) {
         path = first_name(path, name);
-        at = child(at, name);
+        at = tree_child(at, name);
     }
     return at;
 }
@@ -259,7 +259,7 @@ int tree_resolve(const struct tree *tree, const char *path, bool follow_last, ch
             walk_up(&walk);
             continue;
         }
-        struct tree_inode *above = walk.inodes[walk.depth], *inode = above ? child(above, name) : NULL;
+        struct tree_inode *above = walk.inodes[walk.depth], *inode = above ? tree_child(above, name) : NULL;
         bool last = !at[strspn(at, "/")];
         if (!inode || !S_ISLNK(inode->attributes.mode) || (last && !follow_last)) {
             if (walk_down(&walk, name, inode, err) < 0)
@@ -308,7 +308,7 @@ static struct tree_inode *make_parents(struct tree *tree, const char *path,
 {
     struct tree_inode *at = tree->root;
     for (const char *rest = first_name(path, name); *rest; rest = first_name(rest, name)) {
-        struct tree_inode *below = child(at, name);
+        struct tree_inode *below = tree_child(at, name);
         if (!below) {
             below = new_inode(tree, &plain_directory, err);
             if (!below || set_entry(tree, at, name, below, err) < 0)
@@ -350,16 +350,24 @@ int tree_add(struct tree *tree, const char *path, const struct tree_attributes *
     return *inode ? set_entry(tree, parent, name, *inode, err) : -1;
 }
 
+int tree_add_child(struct tree *tree, struct tree_inode *directory, const char *name,
+                   const struct tree_attributes *attributes, struct tree_inode **inode, struct pe_error *err)
+{
+    *inode = new_inode(tree, attributes, err);
+    return *inode ? set_entry(tree, directory, name, *inode, err) : -1;
+}
+
+int tree_link_child(struct tree *tree, struct tree_inode *directory, const char *name,
+                    struct tree_inode *inode, struct pe_error *err)
+{
+    return set_entry(tree, directory, name, inode, err);
+}
+
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err)
 {
     struct tree_inode *inode = tree_find(tree, target);
     if (!inode || S_ISDIR(inode->attributes.mode) || !*path)
         return refuse(path, "is a hard link to something that is not a file of this archive", err);
-    return tree_link_inode(tree, path, inode, err);
-}
-
-int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode, struct pe_error *err)
-{
     char name[PE_PATH_COMPONENT_MAX + 1];
     struct tree_inode *parent = make_parents(tree, path, name, err);
     return parent ? set_entry(tree, parent, name, inode, err) : -1;
@@ -375,7 +383,7 @@ static struct tree_inode *find_parent(const struct tree *tree, const char *path,
 {
     struct tree_inode *at = tree->root;
     for (const char *rest = first_name(path, name); *rest && at; rest = first_name(rest, name)) {
-        at = child(at, name);
+        at = tree_child(at, name);
         if (at && !S_ISDIR(at->attributes.mode)) {
             *failed = true;
             (void)refuse_parent(path, at, err);

@@ -89,6 +89,17 @@ int tree_resolve(const struct tree *tree, const char *path, bool follow_last, ch
 /* The inode at a clean path after following all symbolic links, or NULL. */
 struct tree_inode *tree_find_target(const struct tree *tree, const char *path);
 
+/* The entry `name` of an inode, or NULL if there is none or the inode is not a directory. */
+struct tree_inode *tree_child(const struct tree_inode *directory, const char *name);
+
+/* Add an inode, or a further name of one that is not a directory, to a directory that has no entry of
+ * this name. */
+int tree_add_child(struct tree *tree, struct tree_inode *directory, const char *name,
+                   const struct tree_attributes *attributes, struct tree_inode **inode,
+                   struct pe_error *err) PE_MUST_CHECK;
+int tree_link_child(struct tree *tree, struct tree_inode *directory, const char *name,
+                    struct tree_inode *inode, struct pe_error *err) PE_MUST_CHECK;
+
 /* Add an inode at a clean path. Missing parents are created as 0755 root:root. An existing inode at
  * the path is replaced, but a directory that replaces a directory only changes its attributes.
  * `*inode` is owned by the tree. PE_ERR_INVALID when a parent is not a directory; tree_resolve
@@ -111,9 +122,5 @@ void tree_clear_xattrs(struct tree_inode *inode);
 /* Make `path` another name of the file at `target`; both are clean paths. PE_ERR_INVALID when there
  * is no file at `target`. */
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err) PE_MUST_CHECK;
-
-/* Make `path` another name of an inode of the tree, which must not be a directory. */
-int tree_link_inode(struct tree *tree, const char *path, struct tree_inode *inode,
-                    struct pe_error *err) PE_MUST_CHECK;
 
 #endif
