@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proto/limits.h"
 #include "worker/machine.h"
+#include "worker/orphans.h"
 #include "worker/slot_request.h"
 #include "worker/template_channel.h"
 
@@ -138,9 +139,17 @@ static int answer_start(struct helper *helper, const int *fds, size_t count, boo
     return send_reply(helper, &reply, given, SLOT_REPLY_VM_FDS);
 }
 
+/* Nothing of a VM may be left when the slot reads its output. */
+static void end_vm(struct helper *helper)
+{
+    if (helper->vm.pid > 0)
+        orphans_end(helper->vm.pid);
+    vm_kill(&helper->vm);
+}
+
 static int answer_kill(struct helper *helper)
 {
-    vm_kill(&helper->vm);
+    end_vm(helper);
     return send_reply(helper, &(struct slot_reply){.failed = 0}, NULL, 0);
 }
 
@@ -192,11 +201,11 @@ static void run(const struct worker_config *config, int fd, pid_t slot)
 {
     struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE};
     prctl(PR_SET_NAME, "pe-slot-helper");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot || orphans_adopt() < 0)
         _exit(1);
     vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
     serve(&helper);
-    vm_kill(&helper.vm);
+    end_vm(&helper);
     _exit(0);
 }
 

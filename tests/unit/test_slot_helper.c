@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The requests that a slot's helper answers, and those of a slot that was taken over, which it refuses. The
- * VM is a stand-in: its serial port and log are files, and a boot writes the size of its RAM to the log. */
+ * VM is a stand-in: a process that sleeps. Its serial port and log are files, and a boot writes the size of
+ * its RAM to the log. */
 #include "base/cleanup.h"
 #include "base/fd_message.h"
 #include "proto/limits.h"
@@ -12,19 +13,47 @@
 #include "worker/template_channel.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MEMORY_MIB 3u
+#define WAIT_MS 180000
 
 /* ---- stand-ins for the parts that start VMs, which run in the helper ---- */
+
+static int left_behind[2] = {-1, -1}; /* a pipe: its first end reads an end of file when no VM has its second */
+
+static void sleep_for_ever(void) __attribute__((noreturn));
+static void sleep_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+/* A VMM that was taken over: it starts a process, and that one another one and ends. */
+static void become_vmm(void) __attribute__((noreturn));
+static void become_vmm(void)
+{
+    if (left_behind[1] >= 0 && fork() == 0) {
+        setsid();
+        if (fork() == 0)
+            sleep_for_ever();
+        _exit(0);
+    }
+    sleep_for_ever();
+}
 
 static int start(const struct vm_spec *spec, struct vm *vm)
 {
     *vm = VM_NONE;
-    vm->pid = 1000;
+    vm->pid = fork();
+    if (vm->pid == 0)
+        become_vmm();
     vm->serial_fd = memfd_create("serial", MFD_CLOEXEC);
     vm->log_fd = memfd_create("log", MFD_CLOEXEC);
     dprintf(vm->log_fd, "%u MiB", spec->memory_mib);
@@ -46,6 +75,10 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
 
 void vm_kill(struct vm *vm)
 {
+    if (vm->pid > 0) {
+        kill(vm->pid, SIGKILL);
+        waitpid(vm->pid, NULL, 0);
+    }
     pe_cleanup_close(&vm->serial_fd);
     pe_cleanup_close(&vm->log_fd);
     *vm = VM_NONE;
@@ -159,6 +192,27 @@ static void a_slot_has_one_vm(void **state)
     slot_helper_kill_vm(&devices->helper, &vm);
 }
 
+/* Without a PID namespace nothing else would end them. */
+static void nothing_that_a_vmm_started_outlives_it(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    struct vm vm;
+    const struct vm_spec spec = spec_of(devices);
+    struct slot_helper helper;
+    assert_int_equal(pipe2(left_behind, O_CLOEXEC), 0);
+    assert_int_equal(slot_helper_start(&config, &helper, &err), 0);
+    assert_int_equal(slot_helper_start_vm(&helper, &spec, NULL, &vm, &err), 0);
+    slot_helper_kill_vm(&helper, &vm);
+    close(helper.fd);
+    close(left_behind[1]);
+    struct pollfd none_has_it = {.fd = left_behind[0]};
+    assert_int_equal(poll(&none_has_it, 1, WAIT_MS), 1);
+    assert_true(none_has_it.revents & POLLHUP);
+    close(left_behind[0]);
+    left_behind[0] = left_behind[1] = -1;
+}
+
 /* A VM of devices that are not what they must be is refused, and the helper goes on. */
 static void is_refused(struct devices *devices, int role, int fd)
 {
@@ -219,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_vm_is_started_and_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slot_has_one_vm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_request_ends_the_helper, set_up, tear_down),

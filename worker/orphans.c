@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is left of a VMM becomes a child of this process as soon as its parent has ended, so killing
+ * all children again and again reaches the whole tree. */
+#include "worker/orphans.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GIVE_UP_US 10000000u
+
+/* The kernel may leave out a child in a list that it makes while another one ends (proc(5)). */
+#define EMPTY_LISTS 2
+
+int orphans_adopt(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+static void await_end(pid_t pid, int options)
+{
+    siginfo_t ignored;
+    while (waitid(P_PID, (id_t)pid, &ignored, WEXITED | options) < 0 && errno == EINTR)
+        ;
+}
+
+/* End the children of this process, as many as a short list of them has, except for `spared`. Returns how
+ * many that were. */
+static unsigned end_children(pid_t spared)
+{
+    char list[4096] = "";
+    unsigned ended = 0;
+    pe_autoclose int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, list, sizeof list - 1);
+    /* A number that ends with the buffer may be cut. */
+    const char *const end = list + (length > 0 ? length : 0);
+    char *after = list;
+    for (const char *at = list; at < end; at = after + 1) {
+        pid_t pid = (pid_t)strtol(at, &after, 10);
+        if (after == at || *after != ' ')
+            break;
+        if (pid <= 0 || pid == spared)
+            continue;
+        kill(pid, SIGKILL);
+        await_end(pid, 0);
+        ended++;
+    }
+    return ended;
+}
+
+void orphans_end(pid_t pid)
+{
+    const uint64_t deadline_us = pe_now_us() + GIVE_UP_US;
+    unsigned total = 0;
+    kill(pid, SIGKILL);
+    await_end(pid, WNOWAIT);
+    for (unsigned empty = 0; empty < EMPTY_LISTS && pe_now_us() < deadline_us;) {
+        unsigned ended = end_children(pid);
+        total += ended;
+        empty = ended ? 0 : empty + 1;
+    }
+    if (pe_now_us() >= deadline_us)
+        pe_log(PE_LOG_ERROR,
+               "the VMM %d left processes that start others faster than they can be killed; %u were killed",
+               (int)pid, total);
+}
