@@ -13,6 +13,7 @@ int exit_code_of_failure(const struct pe_error *err, bool is_own)
         return EXIT_BUSY;
     case PE_ERR_INVALID:
     case PE_ERR_TOO_LARGE:
+    case PE_ERR_UNSUPPORTED:
         return err->errnum == EACCES ? EXIT_NOT_ALLOWED : EXIT_REFUSED;
     case PE_ERR_LOST:
     case PE_ERR_TIMEOUT:

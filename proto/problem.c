@@ -17,6 +17,7 @@ static const struct {
     {PE_ERR_MALFORMED, 400, "malformed-request", "The request is malformed", 0},
     {PE_ERR_NOT_FOUND, 404, "not-found", "Not found", 0},
     {PE_ERR_TOO_LARGE, 413, "too-large", "A limit is exceeded", 0},
+    {PE_ERR_UNSUPPORTED, 415, "unsupported-media-type", "The body has another media type", 0},
     {PE_ERR_INVALID, 422, "invalid-job", "The job is not valid", 0},
     {PE_ERR_BUSY, 503, "no-capacity", "There is no capacity now", 1},
     {PE_ERR_LOST, 504, "job-lost", "The job was lost", 0},

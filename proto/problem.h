@@ -18,9 +18,9 @@ struct pe_problem {
 };
 
 /* The problem for an error: PE_ERR_MALFORMED is 400 malformed-request, PE_ERR_NOT_FOUND 404
- * not-found, PE_ERR_TOO_LARGE 413 too-large, PE_ERR_INVALID 422 invalid-job, PE_ERR_BUSY 503
- * no-capacity with Retry-After 1, PE_ERR_LOST and PE_ERR_TIMEOUT 504 job-lost, and everything else 500
- * internal. */
+ * not-found, PE_ERR_TOO_LARGE 413 too-large, PE_ERR_UNSUPPORTED 415 unsupported-media-type, PE_ERR_INVALID
+ * 422 invalid-job, PE_ERR_BUSY 503 no-capacity with Retry-After 1, PE_ERR_LOST and PE_ERR_TIMEOUT 504
+ * job-lost, and everything else 500 internal. */
 struct pe_problem pe_problem_from_error(const struct pe_error *err);
 
 /* A new JSON object with type, title, status, detail and, unless it is empty, available, whose reference is

@@ -214,6 +214,8 @@ static struct pe_problem read_body(struct exchange *exchange)
     if (exchange->dialect->read_body(exchange, &err) < 0)
         return pe_problem_from_error(&err);
     exchange->waiter.bytes = exchange->req->entity.len;
+    if (exchange->submission.owns_bytes)
+        exchange->waiter.bytes += exchange->submission.total;
     return no_problem;
 }
 

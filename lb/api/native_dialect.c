@@ -4,6 +4,9 @@
 #include "lb/edge/http_reply.h"
 #include "lb/edge/negotiate.h"
 
+#include <string.h>
+#include <strings.h>
+
 static int choose_format(struct exchange *exchange, struct pe_error *err)
 {
     const h2o_headers_t *headers = &exchange->req->headers;
@@ -17,11 +20,27 @@ static int choose_format(struct exchange *exchange, struct pe_error *err)
     return 0;
 }
 
+/* Whether a Content-Type names this media type (RFC 9110 section 8.3.1); parameters do not matter. */
+static bool is_type(h2o_iovec_t content_type, const char *type)
+{
+    size_t size = strlen(type);
+    if (content_type.len < size || strncasecmp(content_type.base, type, size) != 0)
+        return false;
+    return content_type.len == size || memchr("; \t", content_type.base[size], 3);
+}
+
+/* A body without a type is taken for a form, whose error then says what is missing. */
 static int read_body(struct exchange *exchange, struct pe_error *err)
 {
     const h2o_req_t *req = exchange->req;
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
     h2o_iovec_t type = at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
+    if (is_type(type, "application/json"))
+        return submission_parse_json(req->entity.base, req->entity.len, &exchange->submission, err);
+    if (type.len && !is_type(type, "multipart/form-data"))
+        return pe_fail(err, PE_ERR_UNSUPPORTED,
+                       "the body's Content-Type is '%.*s'; send multipart/form-data or application/json",
+                       (int)(type.len < 100 ? type.len : 100), type.base);
     return submission_parse(type.base, type.len, req->entity.base, req->entity.len, &exchange->submission,
                             err);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From multipart bytes to a checked submission. There is no I/O in here, and no HTTP beyond the
- * Content-Type.
- * */
+/* From multipart bytes to a checked submission, and the rules between files. There is no I/O in here, and
+ * no HTTP beyond the Content-Type. Bodies in JSON are read in submission_json.c. */
 #include "lb/core/submission.h"
 
 #include "base/cleanup.h"
@@ -74,36 +73,42 @@ static int check_part_name(const struct pe_form_part *part, struct pe_error *err
     return 0;
 }
 
-/* Keep a pointer for each part. The array grows at powers of two, like that of the parts. */
-static int keep_bytes(struct submission *submission, const uint8_t *bytes, struct pe_error *err)
+/* Make room for the pointer of one more file. The array grows at powers of two, like that of the parts. */
+static int reserve_pointer(struct submission *submission, struct pe_error *err)
 {
-    size_t at = submission->files.count - 1;
-    if ((at & (at - 1)) == 0) {
-        size_t capacity = at ? at * 2 : 1;
-        const uint8_t **grown = realloc(submission->bytes, capacity * sizeof *grown);
-        if (!grown)
-            return pe_fail_errno(err, "%zu input files", capacity);
-        submission->bytes = grown;
-    }
-    submission->bytes[at] = bytes;
+    size_t count = submission->files.count;
+    if (count & (count - 1))
+        return 0;
+    size_t capacity = count ? count * 2 : 1;
+    const uint8_t **grown = realloc(submission->bytes, capacity * sizeof *grown);
+    if (!grown)
+        return pe_fail_errno(err, "%zu input files", capacity);
+    submission->bytes = grown;
     return 0;
 }
 
-static int add_file(struct submission *submission, const struct pe_form_part *part, struct pe_error *err)
+int submission_add_file(struct submission *submission, const char *name, size_t length,
+                        struct pe_cursor content, struct pe_error *err)
 {
     struct pe_path path;
+    size_t at = submission->files.count;
+    if (pe_path_parse(name, length, 1, &path, err) < 0 || reserve_pointer(submission, err) < 0 ||
+        pe_parts_add(&submission->files, PE_PART_FILE, &path, content.left, 0644, err) < 0)
+        return -1;
+    submission->bytes[at] = content.at;
+    submission->total += content.left;
+    submission->names += path.length;
+    return check_totals(submission, err);
+}
+
+static int add_part(struct submission *submission, const struct pe_form_part *part, struct pe_error *err)
+{
     if (check_part_name(part, err) < 0)
         return -1;
     if (!pe_utf8_valid(part->filename, part->filename_length))
         return pe_fail(err, PE_ERR_INVALID, "the name of file %zu is not UTF-8", submission->files.count + 1);
-    if (pe_path_parse(part->filename, part->filename_length, 1, &path, err) < 0 ||
-        pe_parts_add(&submission->files, PE_PART_FILE, &path, part->size, 0644, err) < 0)
-        return -1;
-    if (keep_bytes(submission, part->data, err) < 0)
-        return -1;
-    submission->total += part->size;
-    submission->names += path.length;
-    return check_totals(submission, err);
+    return submission_add_file(submission, part->filename, part->filename_length,
+                               (struct pe_cursor){.at = part->data, .left = part->size}, err);
 }
 
 static int parse_files(struct pe_form *form, struct submission *submission, struct pe_error *err)
@@ -111,7 +116,7 @@ static int parse_files(struct pe_form *form, struct submission *submission, stru
     struct pe_form_part part;
     int got = 0;
     while ((got = pe_form_next(form, &part, err)) > 0)
-        if (add_file(submission, &part, err) < 0)
+        if (add_part(submission, &part, err) < 0)
             return -1;
     return got;
 }
@@ -196,7 +201,10 @@ int submission_parse(const char *content_type, size_t content_type_size, const v
 void submission_free(struct submission *submission)
 {
     pe_job_spec_free(&submission->spec);
+    for (size_t i = 0; submission->owns_bytes && i < submission->files.count; i++)
+        free((void *)submission->bytes[i]);
     pe_parts_free(&submission->files);
     free(submission->bytes);
+    pe_buf_free(&submission->owned_text);
     *submission = (struct submission){0};
 }

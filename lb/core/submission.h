@@ -4,10 +4,12 @@
 #ifndef PE_LB_CORE_SUBMISSION_H
 #define PE_LB_CORE_SUBMISSION_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "proto/job_spec.h"
 #include "proto/slot.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,11 +19,13 @@
 
 struct submission {
     struct pe_job_spec spec;
-    struct pe_cursor spec_text; /* the JSON of `spec` in the body; valid after decoding */
+    struct pe_cursor spec_text; /* the JSON of `spec`, in the body or in `owned_text`; valid after decoding */
+    struct pe_buf owned_text;   /* empty if spec_text is in the body */
     struct pe_parts files;      /* in the order in which they were sent */
-    const uint8_t **bytes; /* files.count pointers into the body; the array is owned, the bytes are not */
-    uint64_t total;        /* bytes of all files */
-    size_t names;          /* bytes of all names */
+    const uint8_t **bytes;      /* of each file; the array is owned */
+    bool owns_bytes;            /* each file is memory of its own, and not a part of the body */
+    uint64_t total;             /* bytes of all files */
+    size_t names;               /* bytes of all names */
     struct pe_cursor salt; /* of the job's key: results are shared with equal salts; borrowed, or empty */
 };
 
@@ -31,6 +35,17 @@ struct submission {
  * is exceeded, and by what. */
 int submission_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
                      struct submission *submission, struct pe_error *err) PE_MUST_CHECK;
+
+/* The same for a body in JSON: the job with one more member, `files`, an object of names with texts or
+ * {"base64": …}. The submission owns decoded copies of the files. */
+int submission_parse_json(const void *body, size_t size, struct submission *submission,
+                          struct pe_error *err) PE_MUST_CHECK;
+
+/* Add one file. If submission->owns_bytes, its content is memory that the submission frees from then on;
+ * otherwise it must outlive the submission. PE_ERR_INVALID if the name is not allowed, PE_ERR_TOO_LARGE if
+ * the file exceeds a limit. After a failure, files.count says whether the file was added. */
+int submission_add_file(struct submission *submission, const char *name, size_t length,
+                        struct pe_cursor content, struct pe_error *err) PE_MUST_CHECK;
 
 /* Check the limits and the rules between files, for a submission that was not made by
  * submission_parse(). */
