@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a VM leaves on the host, with the rights that an owner of VMs can have."""
 import os
+import re
 import signal
 import subprocess
 
@@ -12,6 +13,9 @@ from fixtures.vmm import assert_all_ok, cgroups_of
 from fixtures.waiting import eventually
 
 LIMITS = ("memory limit", "process limit", "CPU limit")
+LIMIT_FILE = re.compile(
+    r"memory\.(max|swap\.max|(memsw\.)?limit_in_bytes)$|pids\.max$|cpu\.(max|cfs_quota_us)$"
+)
 
 
 def report(vmm, driver, wrapper=()):
@@ -28,6 +32,34 @@ def test_user_mode_linux_has_an_empty_root_where_nothing_can_be_mounted(vmm):
 @pytest.mark.parametrize("wrapper", [LIKE_DOCKER, AS_NOBODY], ids=["docker", "user"])
 def test_vms_run_with_fewer_rights(vmm, wrapper):
     assert_all_ok(vmm.walk("walk", "qemu", wrapper=wrapper))
+
+
+def limits_of(pid):
+    """The limits in the cgroups of the VMs that a process owns, of v2 or v1, by file."""
+    found = {}
+    for folder in cgroups_of(pid):
+        for name in os.listdir(folder):
+            if LIMIT_FILE.match(name):
+                with open(os.path.join(folder, name), encoding="ascii") as file:
+                    found[name] = file.read().split()[0]
+    return found
+
+
+def test_a_vmm_has_a_limit_of_memory_swap_processes_and_cpu_time(vmm):
+    found, run_dir = report(vmm, "uml"), vmm.run_dir()
+    command = vmm.command("hold", "uml", run_dir)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "ready\n"
+        limits = limits_of(holder.pid)
+        holder.send_signal(signal.SIGKILL)
+    for protection, wanted in {
+        "memory limit": {str((2 * 256 + 1024) << 20)},  # of a VM with 256 MiB
+        "process limit": {"2048"},
+        "CPU limit": {"200000"},  # of 100,000 us
+    }.items():
+        word = protection.split()[0].lower().replace("process", "pids")
+        values = {value for name, value in limits.items() if name.startswith(word)}
+        assert values == (wanted if found[protection] == "active" else set()), (protection, limits)
 
 
 def test_nothing_is_mounted_and_no_cgroup_is_left_after_a_kill(vmm):

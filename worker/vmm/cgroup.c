@@ -123,14 +123,27 @@ static int open_folder(int at, const char *path)
     return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Without a limit of its own, swap would not be limited at all under cgroup v2, and only by its size under
+ * v1. The number is for swap under v2, and for memory and swap together under v1. A kernel that does not
+ * count swap (swapaccount=0) has no such file. */
+static int write_memory_limits(int folder, bool unified, uint64_t bytes)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
+    if (write_file(folder, unified ? "memory.max" : "memory.limit_in_bytes", text) < 0)
+        return -1;
+    if (write_file(folder, unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", text) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return 0;
+}
+
 static int write_limit(int folder, enum cgroup_controller controller, bool unified,
                        const struct cgroup_limits *limits)
 {
     char text[64];
     switch (controller) {
     case CGROUP_MEMORY:
-        snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
-        return write_file(folder, unified ? "memory.max" : "memory.limit_in_bytes", text);
+        return write_memory_limits(folder, unified, limits->memory_bytes);
     case CGROUP_PIDS:
         snprintf(text, sizeof text, "%u", limits->processes);
         return write_file(folder, "pids.max", text);
