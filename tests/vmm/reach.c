@@ -215,6 +215,16 @@ static void check_descriptors(void)
     }
 }
 
+/* How much it can print: nobody reads it. */
+static void check_print(void)
+{
+    static const char block[4096];
+    long long total = 0;
+    for (ssize_t n = 0; total < 8 << 20 && (n = write(STDOUT_FILENO, block, sizeof block)) > 0;)
+        total += n;
+    answer("%lld", total);
+}
+
 static void check_environment(void)
 {
     for (char **variable = environment; *variable; variable++)
@@ -481,6 +491,7 @@ static const struct {
     {"climb", check_climb},
     {"open memory", check_open_memory},
     {"descriptors", check_descriptors},
+    {"print", check_print},
     {"environment", check_environment},
     {"limits", check_limits},
     {"raise limit", check_raise_limit},

@@ -92,6 +92,7 @@ def assert_confined_in_itself(reach):
     assert reach.field("Seccomp") == ["2"]
     assert reach.answers["environment"] in ([], ["LC_ALL=C"])
     assert reach.answers["folder"] in (["/"], ["none"])  # the empty root directory has been removed
+    assert 0 < int(reach.answers["print"][0]) <= 65536
     assert {"core 0", "msgqueue 0"} <= set(reach.answers["limits"])
     # Of what it inherits, only /dev/null, the guest's kernel and initramfs, and with User Mode Linux
     # /proc/cpuinfo have names on the host.
