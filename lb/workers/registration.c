@@ -39,6 +39,8 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     const struct pe_hello *hello = &message.hello;
     if (failed || scheduler_worker_hello(context->scheduler, registration, hello, &err) < 0) {
         bool is_version = message.protocol != PE_SLOT_PROTOCOL;
+        if (message.host[0]) /* a message that is refused can have a name in it, too */
+            snprintf(registration->worker_name, sizeof registration->worker_name, "%s", message.host);
         refuse(registration, is_version ? PE_SLOT_CLOSE_VERSION : WSLAY_CODE_POLICY_VIOLATION, err.message);
         return;
     }

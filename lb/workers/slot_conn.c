@@ -77,10 +77,10 @@ static void leave(struct slot_conn *conn, const char *why)
         job_on_lost(job, worker, why);
 }
 
-/* Close the connection, and give its job to another slot. */
-static void refuse(struct slot_conn *conn, uint16_t close_code, const char *why)
+/* Close the connection of the worker `name`, and give its job to another slot. */
+static void refuse(struct slot_conn *conn, const char *name, uint16_t close_code, const char *why)
 {
-    pe_log(PE_LOG_WARN, "slot of worker '%s': %s: closing it", conn->slot.worker_name, why);
+    pe_log(PE_LOG_WARN, "slot of worker '%s': %s: closing it", name, why);
     ws_server_close(&conn->ws, close_code, why);
     leave(conn, why);
     dispatch_soon(conn->context->dispatch);
@@ -89,7 +89,7 @@ static void refuse(struct slot_conn *conn, uint16_t close_code, const char *why)
 /* The worker has broken the protocol. */
 static void violate(struct slot_conn *conn, const char *why)
 {
-    refuse(conn, WSLAY_CODE_POLICY_VIOLATION, why);
+    refuse(conn, conn->slot.worker_name, WSLAY_CODE_POLICY_VIOLATION, why);
 }
 
 static void send_message(struct slot_conn *conn, const struct pe_message *message)
@@ -293,7 +293,8 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     struct pe_error err;
     if (pe_message_decode(text, size, &message, &err) < 0) {
         bool is_version = message.protocol != PE_SLOT_PROTOCOL;
-        refuse(conn, is_version ? PE_SLOT_CLOSE_VERSION : WSLAY_CODE_POLICY_VIOLATION, err.message);
+        refuse(conn, message.host[0] ? message.host : conn->slot.worker_name,
+               is_version ? PE_SLOT_CLOSE_VERSION : WSLAY_CODE_POLICY_VIOLATION, err.message);
         return;
     }
     if (message.kind == PE_MESSAGE_READY) {

@@ -498,6 +498,17 @@ def test_a_worker_of_another_protocol_version_is_refused(balancer, version):
     balancer.wait_for_log(text)
 
 
+def test_the_log_names_a_worker_of_another_protocol_version(balancer):
+    for path, kind, what in (
+        ("/v1/control", "hello", "registration of worker"),
+        ("/v1/slot", "ready", "slot of worker"),
+    ):
+        connection = WebSocket(balancer.address, path)
+        connection.send_message(type=kind, protocol=2, host="old-one")
+        closed_with(connection, 4001)
+        balancer.wait_for_log(f"{what} 'old-one': the worker speaks version 2")
+
+
 def test_large_binary_messages_and_registrations_without_hello_are_refused(balancer):
     registration, slot = balancer.worker()
     pending = Background(balancer.post, accept="application/json")
