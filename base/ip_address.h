@@ -25,4 +25,15 @@ bool pe_ip_address_is_v4(const struct pe_ip_address *address);
 /* Whether the address stands for the other end of a UNIX socket. */
 bool pe_ip_address_is_unix(const struct pe_ip_address *address);
 
+/* What stands for all addresses of one client: an IPv4 address, or the first 64 bits of an IPv6
+ * address, because a subscriber usually has a whole /64 network. */
+struct pe_ip_address pe_ip_address_of_client(const struct pe_ip_address *address);
+
+/* Enough for the text of every address, with its NUL. */
+enum { PE_IP_ADDRESS_TEXT = 64 };
+
+/* Write what pe_ip_address_of_client() returned as text: "192.0.2.1", "2001:db8::/64", or "a UNIX
+ * socket". Returns `text`. */
+const char *pe_ip_address_print_client(const struct pe_ip_address *client, char text[PE_IP_ADDRESS_TEXT]);
+
 #endif

@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-enum { REQUEST_MS = 120000 }; /* for a whole request; lb/edge/connection.c is stricter with slow clients */
-
 /* ---- handlers: each hands a layer only the objects that it needs ---- */
 
 static void handle_run(struct server *server, h2o_req_t *req)
@@ -144,19 +142,13 @@ static void refuse_framing(h2o_req_t *req, const char *fault)
     http_reply_problem(req, &problem);
 }
 
-struct router {
-    h2o_handler_t super;
-    struct server *server;
-};
-
-static int on_request(h2o_handler_t *self, h2o_req_t *req)
+static void handle(h2o_req_t *req, void *data)
 {
-    struct server *server = ((struct router *)self)->server;
-    connection_request(connection_of_request(req));
+    struct server *server = data;
     const char *fault = request_framing_fault(req);
     if (fault) {
         refuse_framing(req, fault);
-        return 0;
+        return;
     }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         const char *method = routes[i].method;
@@ -169,10 +161,21 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
             cors_send_preflight(&server->settings->cors_origins, req, allowed);
         else
             refuse_method(req, allowed);
-        return 0;
+        return;
     }
     struct pe_problem problem = problem_make("not-found", "there is nothing at this path");
     http_reply_problem(req, &problem);
+}
+
+struct router {
+    h2o_handler_t super;
+    struct server *server;
+};
+
+static int on_request(h2o_handler_t *self, h2o_req_t *req)
+{
+    struct server *server = ((struct router *)self)->server;
+    connection_handle_request(&server->connections, req, handle, server);
     return 0;
 }
 
@@ -182,7 +185,7 @@ void server_configure(struct server *server)
     h2o_globalconf_t *config = &server->config;
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(H2O_STRLIT("program-explorer"));
-    config->http1.req_timeout = REQUEST_MS;
+    config->http1.req_timeout = INT32_MAX; /* lb/edge/connection.c watches over slow clients */
     /* HTTP/2 is offered only with ALPN, and only with --http2. Neither Upgrade: h2c nor prior
      * knowledge are accepted: this version of libh2o is older than the fixes for rapid reset
      * (CVE-2023-44487). */

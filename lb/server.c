@@ -210,12 +210,17 @@ static void init_core(struct server *server)
 static int init_edge(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
-    if (connections_init(&server->connections, &server->ctx, settings->head_ms, settings->idle_ms, err) < 0)
+    const struct connection_rules rules = {.head_ms = settings->head_ms,
+                                           .idle_ms = settings->idle_ms,
+                                           .stall_ms = settings->stall_ms,
+                                           .total_max = connections_max(),
+                                           .address_max = (size_t)settings->client_connections,
+                                           .trusted = &server->trusted};
+    if (connections_init(&server->connections, &server->ctx, &rules, err) < 0)
         return -1;
     server->connections.on_closed = stop_if_done;
     server->connections.data = server;
-    listeners_init(&server->listeners, &server->ctx, server->config.hosts, &server->connections,
-                   connections_max());
+    listeners_init(&server->listeners, &server->ctx, server->config.hosts, &server->connections);
     return peer_networks_parse(&settings->trusted_proxies, &server->trusted, err);
 }
 

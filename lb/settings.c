@@ -14,8 +14,10 @@ static const struct settings defaults = {
     .queue_jobs = 1000,
     .queue_mib = 512,
     .queue_wait_ms = 30000,
+    .client_connections = 512,
     .head_ms = 10000,
     .idle_ms = 75000,
+    .stall_ms = 60000,
     .cache_mib = 256,
     .results_mib = 512,
     .poison_ms = 300000,
@@ -50,15 +52,15 @@ static int parse_piston_limits(struct settings *settings, struct pe_error *err)
 
 static int check(struct settings *settings, struct pe_error *err)
 {
-    const uint64_t bounded[] = {settings->queue_jobs,    settings->queue_mib,   settings->cache_mib,
-                                settings->results_mib,   settings->client.rate, settings->client.burst,
-                                settings->store.disk_mib};
+    const uint64_t bounded[] = {settings->queue_jobs,     settings->queue_mib,         settings->cache_mib,
+                                settings->results_mib,    settings->client.rate,       settings->client.burst,
+                                settings->store.disk_mib, settings->client_connections};
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
     const uint64_t times[] = {settings->queue_wait_ms, settings->poison_ms,   settings->gather_ms,
                               settings->away_ms,       settings->handover_ms, settings->drain_ms,
-                              settings->head_ms,       settings->idle_ms};
+                              settings->head_ms,       settings->idle_ms,     settings->stall_ms};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
@@ -126,6 +128,9 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          &s->client.burst},
         {"client-jobs", 0, "N", "maximum number of jobs at a time from one address (default: no limit)",
          PE_OPTION_NUMBER, &s->client.jobs},
+        {"client-connections", 0, "N",
+         "maximum number of connections from one address, 0 for no limit (default 512)", PE_OPTION_NUMBER,
+         &s->client_connections},
         {"trusted-proxy", 0, "NET", "address, network or 'unix' of a proxy that is trusted; repeatable",
          PE_OPTION_LIST, &s->trusted_proxies},
         {"cors-origin", 0, "ORIGIN", "origin whose pages may use the service, or '*'; repeatable",
@@ -134,6 +139,8 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          &s->head_ms},
         {"idle-timeout-ms", 0, "N", "time between two requests of a connection (default 75000)",
          PE_OPTION_NUMBER, &s->idle_ms},
+        {"stall-timeout-ms", 0, "N", "time for which a client may read nothing of a response (default 60000)",
+         PE_OPTION_NUMBER, &s->stall_ms},
         {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
          &s->cache_mib},
         {"cache-per-client", 0, NULL, "answer an address only with results of its own jobs", PE_OPTION_FLAG,

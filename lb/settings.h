@@ -23,7 +23,9 @@ struct settings {
     uint64_t queue_jobs, queue_mib, queue_wait_ms;
     struct client_limits client;
     struct pe_option_list trusted_proxies, cors_origins;
-    uint64_t head_ms, idle_ms; /* time to send a request's head; time between two requests */
+    uint64_t client_connections; /* of one client at a time; 0: no limit */
+    uint64_t head_ms, idle_ms;   /* time to send a request's head; time between two requests */
+    uint64_t stall_ms;           /* time for which a client may take nothing of its response */
 
     uint64_t cache_mib, results_mib, poison_ms;
     bool cache_per_client;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum {
-    STALL_MS = 60000, /* how long a client may read nothing of its response */
     PAUSE_MS = 1, /* until the next iteration of the loop, for responses that encoded enough in this one */
 };
 
@@ -18,7 +17,6 @@ void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 {
     *exchanges = (struct exchanges){.ctx = ctx};
     pe_list_init(&exchanges->waiting_for_workers);
-    h2o_timeout_init(ctx->loop, &exchanges->stall, STALL_MS);
     h2o_timeout_init(ctx->loop, &exchanges->pause, PAUSE_MS);
 }
 
@@ -65,11 +63,9 @@ static void on_dispose(void *memory)
     exchange_leave(exchange);
     job_status_leave(exchange);
     byte_budget_remove(exchanges->jobs->budget, &exchange->reader);
-    h2o_timeout_unlink(&exchange->stall_entry);
     h2o_timeout_unlink(&exchange->tick_entry);
     if (exchange->client)
         client_leave(exchanges->clients, exchange->client);
-    connection_idle(exchange->connection);
     report(exchange);
     result_encoder_free(&exchange->encoder);
     pe_buf_free(&exchange->sending);
@@ -92,7 +88,6 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialec
     exchange->waiter.arrived_us = pe_now_us();
     exchange->waiter.submission = &exchange->submission;
     exchange->connection = connection_of_request(req);
-    connection_busy(exchange->connection);
     exchanges->count++;
     return exchange;
 }

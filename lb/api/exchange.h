@@ -40,7 +40,7 @@ struct exchanges {
     struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
     size_t count;
     void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
-    h2o_timeout_t stall, pause;
+    h2o_timeout_t pause;
     uint64_t burst_ms;  /* the iteration of the loop, by its time, that responses encoded in last */
     size_t burst_bytes; /* what they encoded in it */
 
@@ -87,8 +87,7 @@ struct exchange {
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
 
     h2o_generator_t generator;
-    h2o_timeout_entry_t tick_entry;  /* a piece is to be sent at the end of this iteration of the loop */
-    h2o_timeout_entry_t stall_entry; /* while libh2o holds a piece */
+    h2o_timeout_entry_t tick_entry; /* a piece is to be sent at the end of this iteration of the loop */
     struct result_encoder encoder;
     struct pe_buf sending;       /* the piece that libh2o holds */
     struct budget_reader reader; /* from the first byte of the response on */

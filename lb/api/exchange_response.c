@@ -17,20 +17,6 @@ enum {
 
 /* ---- starting ---- */
 
-static void on_stall(h2o_timeout_entry_t *entry)
-{
-    struct exchange *exchange = H2O_STRUCT_FROM_MEMBER(struct exchange, stall_entry, entry);
-    pe_log_about(PE_LOG_WARN, exchange->id,
-                 "the client reads nothing of its response: closing its connection");
-    connection_shut_down(exchange->req);
-}
-
-static void start_stall_timer(struct exchange *exchange)
-{
-    exchange->stall_entry.cb = on_stall;
-    h2o_timeout_link(exchange->exchanges->ctx->loop, &exchange->exchanges->stall, &exchange->stall_entry);
-}
-
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);
 
 static void start_headers(struct exchange *exchange, const char *content_type)
@@ -62,7 +48,6 @@ void exchange_send_rendered(struct exchange *exchange, struct job_result *result
     exchange->has_result = exchange->ended = exchange->in_flight = true;
     exchange->req->res.content_length = rendered->body.size;
     start_headers(exchange, rendered->content_type);
-    start_stall_timer(exchange);
     byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader);
     h2o_start_response(exchange->req, &exchange->generator);
     h2o_iovec_t body = h2o_iovec_init(rendered->body.data, rendered->body.size);
@@ -161,7 +146,7 @@ static void send_piece(struct exchange *exchange)
     exchange->ended = exchange->encoder.ended;
     exchange->exchanges->burst_bytes += exchange->sending.size;
     hold_memory(exchange);
-    start_stall_timer(exchange);
+    connection_response_begin(exchange->req);
     h2o_iovec_t piece = h2o_iovec_init(exchange->sending.data, exchange->sending.size);
     h2o_send(exchange->req, &piece, piece.len ? 1 : 0,
              exchange->ended ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
@@ -171,7 +156,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct exchange *exchange = H2O_STRUCT_FROM_MEMBER(struct exchange, generator, generator);
     exchange->in_flight = false;
-    h2o_timeout_unlink(&exchange->stall_entry);
+    connection_response_wait(req);
     if (exchange->aborted)
         h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
     else

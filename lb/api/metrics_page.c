@@ -111,6 +111,15 @@ static void append_connections(struct pe_metrics_page *page, const struct connec
     pe_metrics_append_value(page, "pe_connections_slow_total", "counter",
                             "Connections that were closed because they were slow or idle",
                             (double)connections->slow);
+    pe_metrics_append_value(page, "pe_connections_evicted_total", "counter",
+                            "Idle connections that were closed to make room for others",
+                            (double)connections->evicted);
+    pe_metrics_append_head(page, "pe_connections_refused_total", "counter",
+                           "Connections that were refused, by the bound that was reached");
+    pe_metrics_append_sample(page, "pe_connections_refused_total", "bound", "address",
+                             (double)connections->refused_by_address);
+    pe_metrics_append_sample(page, "pe_connections_refused_total", "bound", "total",
+                             (double)connections->refused_by_total);
 }
 
 void api_metrics(const struct metrics_sources *sources, h2o_req_t *req)

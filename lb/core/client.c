@@ -16,15 +16,6 @@ void clients_init(struct clients *clients, const struct client_limits *limits)
 
 /* ---- the table ---- */
 
-/* A subscriber usually has a whole IPv6 /64 network, so that counts as one client. */
-static struct pe_ip_address address_of_client(const struct pe_ip_address *address)
-{
-    struct pe_ip_address client = *address;
-    if (!pe_ip_address_is_v4(address))
-        memset(client.bytes + 8, 0, 8);
-    return client;
-}
-
 static int compare_clients(const void *left, const void *right)
 {
     const struct client *a = left, *b = right;
@@ -61,7 +52,7 @@ static struct client *add_client(struct clients *clients, const struct pe_ip_add
 static struct client *find_or_add(struct clients *clients, const struct pe_ip_address *address,
                                   struct pe_error *err)
 {
-    const struct client wanted = {.address = address_of_client(address)};
+    const struct client wanted = {.address = pe_ip_address_of_client(address)};
     struct client *const *found = tfind(&wanted, &clients->tree, compare_clients);
     return found ? *found : add_client(clients, &wanted.address, err);
 }

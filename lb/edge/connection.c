@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting connections, closing slow ones, and closing those whose client still sends. Accepting
- * them is listener.c's part. */
+/* The life of connections and of their requests, and what closes those that are slow, idle or too many.
+ * Accepting them is listener.c's part, and the refusal of a connection is connection_refusal.c's. */
 #include "lb/edge/connection.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "lb/edge/connection_refusal.h"
+#include "lb/edge/tcp_progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,31 +17,69 @@ enum {
     SILENT_US = 1000 * 1000,          /* how long a new connection may be silent while draining */
     BODY_GRACE_US = 10 * 1000 * 1000, /* how long a body may take at any speed */
     BODY_BYTES_PER_S = 4 * 1024,      /* minimum average speed after that */
+    REQUEST_US = 120 * 1000 * 1000,   /* how long a whole request may take */
+    EVICT_US = 1000 * 1000,           /* a connection that was idle for less is not closed to make room */
     LINGER_MS = 10 * 1000,
+    LINGERING_MAX = 256,  /* refused connections; others are closed at once */
     HEAD_MAX = 64 * 1024, /* bytes; libh2o accepts no longer head */
+    TURN_MS = 1,          /* libh2o runs a timer of 0 ms that is set by such a timer without a pause */
+    REQUESTS_PER_TURN = 16,
 };
 
 struct connection {
     struct pe_list in_open;
+    struct pe_list in_idle, in_address_idle; /* while no request is handled */
     struct connections *connections;
-    h2o_socket_t *client; /* owned by libh2o */
+    h2o_socket_t *client;          /* owned by libh2o */
+    struct address_count *address; /* NULL: its connections are not limited */
     struct hangup_watch hangup;
-    unsigned requests; /* that have arrived */
-    unsigned busy;     /* requests that are being handled */
-    bool in_request;   /* bytes of a request have arrived, and it is not being handled yet */
+    struct pe_list handled; /* requests that are being handled */
+    unsigned requests;      /* that have arrived */
+    uint64_t turn_ms;       /* the iteration of the loop, by its time, in which `turn_requests` arrived */
+    unsigned turn_requests;
+    bool is_websocket;
+    bool is_counted; /* in `count`: not a refused one */
+    bool is_closing; /* it was shut down to make room */
+    bool in_request; /* bytes of a request have arrived, and it is not being handled yet */
     bool head_complete;
     bool left_polled;
     uint64_t since_us;  /* when `in_request` changed */
-    size_t since_bytes; /* bytes that had arrived by then */
     int linger_fd;      /* duplicate of the descriptor that outlives the socket of libh2o; -1: none */
     h2o_socket_t *sock; /* made from linger_fd */
     h2o_timeout_entry_t linger_entry;
 };
 
+/* A request that is being handled. It lives in the memory pool of libh2o's request. */
+struct handled_request {
+    struct pe_list in_handled;
+    struct connection *connection;
+    h2o_req_t *req;
+    uint64_t taken_us; /* when the client took something last; 0: libh2o has nothing for it */
+    uint64_t acked;    /* bytes that its side had acknowledged by then; only of HTTP/1 over TCP */
+    void (*handle)(h2o_req_t *req, void *data);
+    void *data;
+    h2o_timeout_entry_t turn_entry;
+};
+
+static void forget_address(struct connection *connection)
+{
+    pe_list_remove(&connection->in_address_idle);
+    if (!connection->address)
+        return;
+    connection->address->closing -= connection->is_closing;
+    address_counts_remove(&connection->connections->addresses, connection->address);
+    connection->address = NULL;
+}
+
 static void connection_end(struct connection *connection)
 {
-    connection->connections->count--;
+    struct connections *connections = connection->connections;
+    connections->count -= connection->is_counted;
+    connections->closing -= connection->is_closing;
+    connections->lingering -= !connection->is_counted;
     pe_list_remove(&connection->in_open);
+    pe_list_remove(&connection->in_idle);
+    forget_address(connection);
     free(connection);
 }
 
@@ -79,6 +119,89 @@ static void start_lingering(struct connection *connection)
     h2o_socket_read_start(connection->sock, on_linger_readable);
 }
 
+/* ---- idle connections ---- */
+
+static void enter_idle(struct connection *connection)
+{
+    pe_list_append(&connection->connections->idle, &connection->in_idle);
+    if (connection->address)
+        pe_list_append(&connection->address->idle, &connection->in_address_idle);
+    connection->in_request = connection->head_complete = false;
+    connection->since_us = pe_now_us();
+}
+
+static void leave_idle(struct connection *connection)
+{
+    pe_list_remove(&connection->in_idle);
+    pe_list_remove(&connection->in_address_idle);
+}
+
+/* Close an idle connection to make room. libh2o sees the end of the stream in the next iteration. */
+static void evict(struct connection *connection)
+{
+    connection->is_closing = true;
+    connection->connections->closing++;
+    connection->connections->evicted++;
+    if (connection->address)
+        connection->address->closing++;
+    leave_idle(connection);
+    shutdown(h2o_socket_get_fd(connection->client), SHUT_RDWR);
+}
+
+/* Whether this connection may be closed to make room. */
+static bool is_evictable(const struct connection *connection)
+{
+    return connection->client->input->size == 0 && pe_now_us() - connection->since_us >= EVICT_US;
+}
+
+/* ---- admission ---- */
+
+/* Make room for one more connection of a client. */
+static bool make_address_room(const struct connections *connections, const struct address_count *address)
+{
+    if (!connections->rules.address_max ||
+        address->count - address->closing <= connections->rules.address_max)
+        return true;
+    if (address->idle.next == &address->idle)
+        return false;
+    struct connection *oldest = pe_list_entry(address->idle.next, struct connection, in_address_idle);
+    if (!is_evictable(oldest))
+        return false;
+    evict(oldest);
+    return true;
+}
+
+static bool make_room(const struct connections *connections)
+{
+    if (connections->count - connections->closing < connections->rules.total_max)
+        return true;
+    if (connections->idle.next == &connections->idle)
+        return false;
+    struct connection *oldest = pe_list_entry(connections->idle.next, struct connection, in_idle);
+    if (!is_evictable(oldest))
+        return false;
+    evict(oldest);
+    return true;
+}
+
+/* Connections of proxies are of many clients, and those over a UNIX socket of programs that the
+ * operator has let in. NULL: not limited, or without memory. */
+static struct address_count *count_address(struct connections *connections, h2o_socket_t *sock)
+{
+    struct pe_ip_address peer = peer_of_socket(sock);
+    if (pe_ip_address_is_unix(&peer) || peer_is_trusted(connections->rules.trusted, &peer))
+        return NULL;
+    return address_counts_add(&connections->addresses, &peer);
+}
+
+/* The reason to refuse one more connection, or CONNECTION_ADMITTED. */
+static enum connection_refusal admit(struct connections *connections, const struct address_count *address)
+{
+    if (address && !make_address_room(connections, address))
+        return CONNECTION_REFUSED_BY_ADDRESS;
+    return make_room(connections) ? CONNECTION_ADMITTED : CONNECTION_REFUSED_BY_TOTAL;
+}
+
 /* ---- life ---- */
 
 static void on_close(void *data)
@@ -86,6 +209,7 @@ static void on_close(void *data)
     struct connection *connection = data;
     struct connections *connections = connection->connections;
     pe_list_remove(&connection->in_open); /* the socket of libh2o is freed after this call */
+    leave_idle(connection);
     hangup_forget(&connections->hangup, &connection->hangup);
     if (!connection->requests)
         connections->unheard--;
@@ -97,16 +221,49 @@ static void on_close(void *data)
         connections->on_closed(connections->data);
 }
 
-void connection_begin(struct connections *connections, h2o_socket_t *sock)
+static struct connection *make_connection(struct connections *connections)
 {
     struct connection *connection = h2o_mem_alloc(sizeof *connection);
-    *connection = (struct connection){
-        .connections = connections, .client = sock, .linger_fd = -1, .since_us = pe_now_us()};
+    *connection = (struct connection){.connections = connections, .linger_fd = -1};
+    pe_list_init(&connection->handled);
+    return connection;
+}
+
+/* Close a connection that was answered with a refusal, and give its client the time to read it. */
+static void close_refused(struct connections *connections, h2o_socket_t *sock)
+{
+    int fd = connections->lingering < LINGERING_MAX ? fcntl(h2o_socket_get_fd(sock), F_DUPFD_CLOEXEC, 3) : -1;
+    h2o_socket_close(sock);
+    if (fd < 0)
+        return;
+    struct connection *connection = make_connection(connections);
+    connections->lingering++;
+    connection->linger_fd = fd;
+    start_lingering(connection);
+}
+
+bool connection_begin(struct connections *connections, h2o_socket_t *sock, bool tls)
+{
+    struct address_count *address = count_address(connections, sock);
+    enum connection_refusal refusal = admit(connections, address);
+    if (refusal != CONNECTION_ADMITTED) {
+        connection_refuse(connections, sock, tls, refusal, address);
+        if (address)
+            address_counts_remove(&connections->addresses, address);
+        close_refused(connections, sock);
+        return false;
+    }
+    struct connection *connection = make_connection(connections);
+    connection->client = sock;
+    connection->address = address;
+    connection->is_counted = true;
     connections->count++;
     connections->unheard++;
     pe_list_append(&connections->open, &connection->in_open);
+    enter_idle(connection);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
+    return true;
 }
 
 void connection_linger(h2o_socket_t *sock)
@@ -116,17 +273,19 @@ void connection_linger(h2o_socket_t *sock)
         connection->linger_fd = fcntl(h2o_socket_get_fd(sock), F_DUPFD_CLOEXEC, 3);
 }
 
-/* ---- requests ---- */
+void connection_is_of_worker(struct connection *connection)
+{
+    forget_address(connection);
+}
+
+void connection_leave_http(struct connection *connection)
+{
+    connection->is_websocket = true;
+}
 
 struct connection *connection_of_request(const h2o_req_t *req)
 {
     return req->conn->callbacks->get_socket(req->conn)->on_close.data;
-}
-
-void connection_request(struct connection *connection)
-{
-    if (!connection->requests++)
-        connection->connections->unheard--;
 }
 
 bool connection_is_new(const struct connection *connection)
@@ -134,19 +293,91 @@ bool connection_is_new(const struct connection *connection)
     return connection->requests <= 1;
 }
 
-void connection_busy(struct connection *connection)
-{
-    connection->busy++;
-}
+/* ---- requests ---- */
 
-void connection_idle(struct connection *connection)
+/* The request of libh2o ends, for any reason. */
+static void on_request_end(void *memory)
 {
-    connection->busy--;
+    struct handled_request *request = memory;
+    struct connection *connection = request->connection;
+    h2o_timeout_unlink(&request->turn_entry);
+    pe_list_remove(&request->in_handled);
     if (connection->left_polled)
         h2o_socket_dont_read(connection->client, 0);
     connection->left_polled = false;
-    connection->in_request = connection->head_complete = false;
-    connection->since_us = pe_now_us();
+    if (connection->handled.next == &connection->handled && !connection->is_websocket)
+        enter_idle(connection);
+}
+
+static struct handled_request *begin_request(h2o_req_t *req)
+{
+    struct connection *connection = connection_of_request(req);
+    struct handled_request *request = h2o_mem_alloc_shared(&req->pool, sizeof *request, on_request_end);
+    *request = (struct handled_request){.connection = connection, .req = req};
+    pe_list_append(&connection->handled, &request->in_handled);
+    leave_idle(connection);
+    return request;
+}
+
+/* NULL for a request that libh2o refuses by itself, before its handler was called. */
+static struct handled_request *find_request(const h2o_req_t *req)
+{
+    pe_list_for_each(node, &connection_of_request(req)->handled)
+    {
+        struct handled_request *request = pe_list_entry(node, struct handled_request, in_handled);
+        if (request->req == req)
+            return request;
+    }
+    return NULL;
+}
+
+static void on_turn(h2o_timeout_entry_t *entry)
+{
+    struct handled_request *request = H2O_STRUCT_FROM_MEMBER(struct handled_request, turn_entry, entry);
+    request->handle(request->req, request->data);
+}
+
+/* Whether a connection has had its share of this iteration of the loop. */
+static bool has_had_its_turn(struct connection *connection, uint64_t now_ms)
+{
+    if (connection->turn_ms != now_ms) {
+        connection->turn_ms = now_ms;
+        connection->turn_requests = 0;
+    }
+    return ++connection->turn_requests > REQUESTS_PER_TURN;
+}
+
+void connection_handle_request(struct connections *connections, h2o_req_t *req,
+                               void (*handle)(h2o_req_t *req, void *data), void *data)
+{
+    struct handled_request *request = begin_request(req);
+    struct connection *connection = request->connection;
+    h2o_loop_t *loop = connections->ctx->loop;
+    if (!connection->requests++)
+        connections->unheard--;
+    if (!has_had_its_turn(connection, h2o_now(loop))) {
+        handle(req, data);
+        return;
+    }
+    request->handle = handle;
+    request->data = data;
+    request->turn_entry.cb = on_turn;
+    h2o_timeout_link(loop, &connections->turn, &request->turn_entry);
+}
+
+void connection_response_begin(const h2o_req_t *req)
+{
+    struct handled_request *request = find_request(req);
+    if (!request)
+        request = begin_request((h2o_req_t *)req);
+    request->taken_us = pe_now_us();
+}
+
+void connection_response_wait(const h2o_req_t *req)
+{
+    struct handled_request *request = find_request(req);
+    if (request)
+        request->taken_us = 0;
 }
 
 /* ---- hang-ups ---- */
@@ -194,13 +425,13 @@ static void observe(struct connection *connection, uint64_t now)
         connection->in_request = input->size > 0;
         connection->head_complete = false;
         connection->since_us = now;
-        connection->since_bytes = connection->client->bytes_read;
     }
     if (connection->in_request && !connection->head_complete)
         connection->head_complete =
             memmem(input->bytes, input->size < HEAD_MAX ? input->size : HEAD_MAX, "\r\n\r\n", 4) != NULL;
 }
 
+/* Whether a client is slow with its next request. */
 static bool is_slow(const struct connection *connection, uint64_t now)
 {
     const struct connections *connections = connection->connections;
@@ -208,11 +439,47 @@ static bool is_slow(const struct connection *connection, uint64_t now)
     if (!connection->in_request && connections->draining && !connection->requests)
         return took_us > SILENT_US;
     if (!connection->in_request)
-        return took_us > connections->idle_ms * 1000;
+        return took_us > connections->rules.idle_ms * 1000;
     if (!connection->head_complete)
-        return took_us > connections->head_ms * 1000;
-    uint64_t got = connection->client->bytes_read - connection->since_bytes;
-    return took_us > BODY_GRACE_US && got < (took_us - BODY_GRACE_US) / 1000000 * BODY_BYTES_PER_S;
+        return took_us > connections->rules.head_ms * 1000;
+    uint64_t wanted = took_us < BODY_GRACE_US ? 0 : (took_us - BODY_GRACE_US) / 1000000 * BODY_BYTES_PER_S;
+    return took_us > REQUEST_US || connection->client->input->size < wanted;
+}
+
+/* Whether the client takes nothing of the response to this request. libh2o reports when it has taken a
+ * whole piece. A client that takes less than a piece in the time is seen by the acknowledgements of
+ * TCP. Those of HTTP/2 do not tell for which stream they are. */
+static bool is_stalled(struct handled_request *request, uint64_t now)
+{
+    const struct connection *connection = request->connection;
+    if (!request->taken_us)
+        return false;
+    uint64_t acked =
+        request->req->version < 0x200 ? tcp_bytes_acked(h2o_socket_get_fd(connection->client)) : 0;
+    if (acked != request->acked)
+        request->taken_us = now;
+    request->acked = acked;
+    return now - request->taken_us > connection->connections->rules.stall_ms * 1000;
+}
+
+static bool has_stalled_request(const struct connection *connection, uint64_t now)
+{
+    bool stalled = false;
+    pe_list_for_each(node, &connection->handled)
+    {
+        stalled |= is_stalled(pe_list_entry(node, struct handled_request, in_handled), now);
+    }
+    return stalled;
+}
+
+static bool is_too_slow(struct connection *connection, uint64_t now)
+{
+    if (connection->is_websocket)
+        return false;
+    if (connection->handled.next != &connection->handled)
+        return has_stalled_request(connection, now);
+    observe(connection, now);
+    return is_slow(connection, now);
 }
 
 static void on_sweep(h2o_timeout_entry_t *entry)
@@ -222,10 +489,7 @@ static void on_sweep(h2o_timeout_entry_t *entry)
     pe_list_for_each(node, &connections->open)
     {
         struct connection *connection = pe_list_entry(node, struct connection, in_open);
-        if (connection->busy)
-            continue;
-        observe(connection, now);
-        if (!is_slow(connection, now))
+        if (!is_too_slow(connection, now))
             continue;
         connections->slow++;
         /* libh2o sees the end of the stream, and closes the connection. */
@@ -234,12 +498,14 @@ static void on_sweep(h2o_timeout_entry_t *entry)
     h2o_timeout_link(connections->ctx->loop, &connections->ctx->one_sec_timeout, &connections->sweep_entry);
 }
 
-int connections_init(struct connections *connections, h2o_context_t *ctx, uint64_t head_ms, uint64_t idle_ms,
-                     struct pe_error *err)
+int connections_init(struct connections *connections, h2o_context_t *ctx,
+                     const struct connection_rules *rules, struct pe_error *err)
 {
-    *connections = (struct connections){.ctx = ctx, .head_ms = head_ms, .idle_ms = idle_ms};
+    *connections = (struct connections){.ctx = ctx, .rules = *rules};
     pe_list_init(&connections->open);
+    pe_list_init(&connections->idle);
     h2o_timeout_init(ctx->loop, &connections->linger, LINGER_MS);
+    h2o_timeout_init(ctx->loop, &connections->turn, TURN_MS);
     connections->sweep_entry.cb = on_sweep;
     h2o_timeout_link(ctx->loop, &ctx->one_sec_timeout, &connections->sweep_entry);
     return hangup_init(&connections->hangup, ctx->loop, err);

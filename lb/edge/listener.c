@@ -43,8 +43,7 @@ static void on_pause_over(h2o_timeout_entry_t *entry)
     }
 }
 
-/* Accept nothing for a moment: there are no file descriptors left, or as many connections as are
- * allowed. */
+/* Accept nothing for a moment: there are no file descriptors left. */
 static void pause_accepting(struct listeners *listeners)
 {
     if (h2o_timeout_is_linked(&listeners->pause_entry))
@@ -61,10 +60,6 @@ static void on_accept(h2o_socket_t *sock, const char *error)
     struct listener *listener = sock->data;
     struct listeners *listeners = listener->listeners;
     for (int i = 0; i < PER_ITERATION && !error; i++) {
-        if (listeners->connections->count >= listeners->connections_max) {
-            pause_accepting(listeners);
-            return;
-        }
         h2o_socket_t *client = h2o_evloop_socket_accept(sock);
         if (!client && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             pe_log(PE_LOG_WARN, "cannot accept a connection: %s", strerror(errno));
@@ -72,16 +67,15 @@ static void on_accept(h2o_socket_t *sock, const char *error)
         }
         if (!client)
             return;
-        connection_begin(listeners->connections, client);
-        h2o_accept(listener->tls ? &listeners->tls : &listeners->plain, client);
+        if (connection_begin(listeners->connections, client, listener->tls))
+            h2o_accept(listener->tls ? &listeners->tls : &listeners->plain, client);
     }
 }
 
 void listeners_init(struct listeners *listeners, h2o_context_t *ctx, h2o_hostconf_t **hosts,
-                    struct connections *connections, size_t connections_max)
+                    struct connections *connections)
 {
     *listeners = (struct listeners){.connections = connections,
-                                    .connections_max = connections_max,
                                     .plain = {.ctx = ctx, .hosts = hosts},
                                     .tls = {.ctx = ctx, .hosts = hosts},
                                     .pause_entry = {.cb = on_pause_over}};

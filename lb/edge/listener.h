@@ -14,7 +14,6 @@
 
 struct listeners {
     struct connections *connections;
-    size_t connections_max; /* more than this are not accepted at a time */
     h2o_accept_ctx_t plain, tls;
     struct pe_list open;
     h2o_timeout_t pause;
@@ -24,7 +23,7 @@ struct listeners {
 /* `ctx`, `hosts` (of libh2o's configuration) and `connections` must outlive `listeners`, which
  * must stay where it is. */
 void listeners_init(struct listeners *listeners, h2o_context_t *ctx, h2o_hostconf_t **hosts,
-                    struct connections *connections, size_t connections_max);
+                    struct connections *connections);
 
 /* Use a TLS context for connections that are accepted from now on. Takes over the reference. */
 void listeners_set_tls(struct listeners *listeners, SSL_CTX *context);

@@ -55,7 +55,7 @@ static bool is_inside(const struct pe_ip_address *peer, const struct peer_networ
     return rest == 0 || ((peer->bytes[full_bytes] ^ network->base.bytes[full_bytes]) & mask) == 0;
 }
 
-static bool is_trusted(const struct peer_networks *trusted, const struct pe_ip_address *peer)
+bool peer_is_trusted(const struct peer_networks *trusted, const struct pe_ip_address *peer)
 {
     if (pe_ip_address_is_unix(peer))
         return trusted->local;
@@ -65,16 +65,18 @@ static bool is_trusted(const struct peer_networks *trusted, const struct pe_ip_a
     return false;
 }
 
-static struct pe_ip_address peer_of_connection(h2o_req_t *req)
+struct pe_ip_address peer_of_socket(h2o_socket_t *sock)
 {
     struct sockaddr_storage address = {0};
     struct pe_ip_address peer = {{0}};
-    socklen_t size = req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&address);
-    if (size && address.ss_family == AF_INET) {
+    const struct in_addr unknown = {0};
+    socklen_t size = h2o_socket_getpeername(sock, (struct sockaddr *)&address);
+    if (!size) /* it has reset the connection already; it must not count as a UNIX socket */
+        peer = pe_ip_address_from_v4(&unknown);
+    else if (address.ss_family == AF_INET)
         peer = pe_ip_address_from_v4(&((struct sockaddr_in *)&address)->sin_addr);
-    } else if (size && address.ss_family == AF_INET6) {
+    else if (address.ss_family == AF_INET6)
         memcpy(peer.bytes, &((struct sockaddr_in6 *)&address)->sin6_addr, 16);
-    }
     return peer;
 }
 
@@ -101,8 +103,8 @@ static bool read_last_address(const char *text, size_t *size, struct pe_ip_addre
 
 struct pe_ip_address peer_of_request(const struct peer_networks *trusted, h2o_req_t *req)
 {
-    struct pe_ip_address peer = peer_of_connection(req), previous;
-    if (!is_trusted(trusted, &peer))
+    struct pe_ip_address peer = peer_of_socket(req->conn->callbacks->get_socket(req->conn)), previous;
+    if (!peer_is_trusted(trusted, &peer))
         return peer;
     /* The header may be sent more than once. The last line was added by the nearest proxy. */
     for (size_t i = req->headers.size; i-- > 0;) {
@@ -114,7 +116,7 @@ struct pe_ip_address peer_of_request(const struct peer_networks *trusted, h2o_re
             if (!read_last_address(header->value.base, &left, &previous))
                 return peer;
             peer = previous;
-            if (!is_trusted(trusted, &peer))
+            if (!peer_is_trusted(trusted, &peer))
                 return peer;
         }
     }

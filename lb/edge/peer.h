@@ -28,6 +28,12 @@ struct peer_networks {
 int peer_networks_parse(const struct pe_option_list *list, struct peer_networks *networks,
                         struct pe_error *err) PE_MUST_CHECK;
 
+/* Whether an address is that of a trusted proxy. */
+bool peer_is_trusted(const struct peer_networks *trusted, const struct pe_ip_address *peer);
+
+/* The address of the other end of a connection. */
+struct pe_ip_address peer_of_socket(h2o_socket_t *sock);
+
 /* The address of a request's client: the other end of the connection or, if that is a trusted
  * proxy, the last address in X-Forwarded-For that is no trusted proxy. Text that is no address
  * ends the search. */

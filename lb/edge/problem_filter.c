@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A libh2o filter. Each response passes through it; those of handlers pass unchanged but for
- * CORS headers. */
+ * CORS headers. From here on the client has to read. */
 #include "lb/edge/problem_filter.h"
 
 #include "lb/edge/connection.h"
@@ -57,6 +57,7 @@ struct filter {
 
 static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
+    connection_response_begin(req);
     if (is_h2o_error(req))
         replace_error(req, &slot);
     cors_add_headers(((struct filter *)self)->origins, req);

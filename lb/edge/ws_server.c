@@ -241,7 +241,7 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
     ws->tick.cb = on_tick;
     if (context->subprotocol)
         http_reply_header(req, "sec-websocket-protocol", context->subprotocol);
-    connection_busy(connection_of_request(req));
+    connection_leave_http(connection_of_request(req));
     ws->conn = h2o_upgrade_to_websocket(req, client_key, ws, on_message);
     struct wslay_event_callbacks callbacks = ws->conn->ws_callbacks;
     callbacks.send_callback = on_send;

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections: how long they may be silent, how slowly a client may read, and how many there may be."""
+import json
+import socket
+import time
+
+from fixtures.http_client import job_request
+from fixtures.stand_in_worker import Registration, Slot, connect
+from fixtures.waiting import PATIENCE, eventually
+
+MIB = 1 << 20
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def read_until_closed(sock):
+    """What the balancer sends until it closes the connection."""
+    got = b""
+    while data := sock.recv(65536):
+        got += data
+    return got
+
+
+def is_open(sock):
+    """Whether the balancer has not closed this connection, on which nothing is expected."""
+    sock.settimeout(0.05)
+    try:
+        return sock.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+def ask(sock):
+    """Send a GET on a connection that is kept, and read its response."""
+    sock.settimeout(PATIENCE)
+    sock.sendall(GET)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = sock.recv(65536)
+        assert piece, "the balancer closed the connection"
+        head += piece
+    assert head.startswith(b"HTTP/1.1 200 "), head
+
+
+# ---- time ----
+
+
+def test_a_connection_on_which_only_gets_arrive_is_kept_while_they_arrive(start_balancer):
+    balancer = start_balancer("--idle-timeout-ms", "2500")
+    active, idle = connect(balancer.address), connect(balancer.address)
+    while is_open(idle):
+        ask(active)
+    ask(active)
+    assert balancer.metric("pe_connections_slow_total") == 1
+
+
+def start_download(balancer, slot, size, address, receive_buffer=None):
+    """A connection on which the balancer sends a result of so many bytes, after its head was read."""
+    sock = socket.socket(socket.AF_INET if ":" in address[5:] else socket.AF_UNIX)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    host, port = address.rsplit(":", 1)
+    sock.connect((host, int(port)))
+    sock.settimeout(PATIENCE)
+    sock.sendall(job_request("application/x-cpio"))
+    slot.answer(slot.take_job()[0], files=[("f", b"x" * size)])
+    return sock
+
+
+def test_a_client_that_reads_slowly_may_finish_and_one_that_reads_nothing_is_cut_off(start_balancer):
+    balancer = start_balancer("--stall-timeout-ms", "3000")
+    registration, slot = balancer.worker()
+    silent = start_download(balancer, slot, 9 * MIB, balancer.tcp, 65536)
+    slow = start_download(balancer, slot, 9 * MIB, balancer.tcp, 65536)
+    got = 0
+    while balancer.metric("pe_connections_slow_total") == 0:
+        got += len(slow.recv(16384))
+        time.sleep(0.05)
+    assert balancer.metric("pe_requests_open") == 1
+    while data := slow.recv(1 << 20):
+        got += len(data)
+        if data.endswith(b"0\r\n\r\n"):
+            break
+    assert got > 9 * MIB
+    assert len(read_until_closed(silent)) < 9 * MIB
+
+
+# ---- numbers ----
+
+
+def from_address(balancer, host):
+    """A connection over TCP from this address of the loopback network."""
+    name, port = balancer.tcp.split(":")
+    return socket.create_connection((name, int(port)), PATIENCE, (host, 0))
+
+
+def refused(sock, status, kind):
+    """The balancer refuses this connection: the problem that it sends."""
+    reply = read_until_closed(sock)
+    head, body = reply.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
+    problem = json.loads(body)
+    assert problem["type"] == "/problems/" + kind
+    return problem
+
+
+def refusals(balancer, bound):
+    return balancer.metric('pe_connections_refused_total{bound="%s"}' % bound)
+
+
+def wait_with_job(sock):
+    """Make a connection busy: its job waits."""
+    sock.sendall(job_request())
+    return sock
+
+
+def test_a_client_may_have_only_so_many_connections_and_others_are_not_affected(start_balancer):
+    balancer = start_balancer("--client-connections", "3")
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    busy = [wait_with_job(from_address(balancer, "127.0.0.2")) for _ in range(3)]
+    balancer.wait_for(queued=3)
+    for _ in range(5):
+        problem = refused(from_address(balancer, "127.0.0.2"), 429, "too-many-requests")
+        assert "3 connections" in problem["detail"]
+    assert refusals(balancer, "address") == 5
+    assert balancer.log().count("127.0.0.2 has 3 already (--client-connections)") == 1
+    ask(from_address(balancer, "127.0.0.3"))
+    busy.pop().close()
+    balancer.wait_for(queued=2)
+    ask(from_address(balancer, "127.0.0.2"))
+
+
+def test_a_client_with_too_many_connections_loses_its_own_idle_ones_first(start_balancer):
+    balancer = start_balancer("--client-connections", "3")
+    other = from_address(balancer, "127.0.0.3")
+    ask(other)
+    socks = [from_address(balancer, "127.0.0.2") for _ in range(3)]
+    for sock in socks:
+        ask(sock)
+    time.sleep(1.1)  # a connection that was used a moment ago is not closed
+    ask(socks[0])  # now it is idle for the shortest time
+    extra = from_address(balancer, "127.0.0.2")
+    ask(extra)
+    assert socks[1].recv(1) == b""
+    for sock in socks[0], socks[2], other:
+        ask(sock)
+    assert balancer.metric("pe_connections_evicted_total") == 1
+
+
+def test_connections_of_trusted_proxies_and_of_workers_with_a_token_are_not_counted(
+    start_balancer, tmp_path
+):
+    (tmp_path / "tokens").write_text("secret\n")
+    token = {"token": "secret"}
+    balancer = start_balancer(
+        *("--client-connections", "2", "--trusted-proxy", "127.0.0.9"),
+        *("--token-file", str(tmp_path / "tokens")),
+    )
+    workers = [Registration(balancer.tcp, "h1", **token)]
+    workers += [Slot(balancer.tcp, "h1", **token) for _ in range(5)]
+    balancer.wait_for(hosts=1, slots=5)
+    proxied = [from_address(balancer, "127.0.0.9") for _ in range(5)]
+    for sock in proxied:
+        ask(sock)
+    own = [from_address(balancer, "127.0.0.1") for _ in range(2)]
+    for sock in own:
+        ask(sock)
+    refused(from_address(balancer, "127.0.0.1"), 429, "too-many-requests")
+
+
+def test_at_the_limit_of_all_connections_idle_ones_are_closed_first_and_then_new_ones_refused(
+    start_balancer,
+):
+    balancer = start_balancer(files=256)  # they are enough for 64 connections
+    balancer.register()
+    balancer.wait_for(hosts=1)
+    socks = [connect(balancer.address) for _ in range(63)]  # the 64th is the worker's
+    for sock in socks:
+        ask(sock)
+    time.sleep(1.1)  # a connection that was used a moment ago is not closed
+    socks.append(connect(balancer.address))
+    assert socks.pop(0).recv(1) == b""
+
+    def is_refused():
+        """Fill the place of an idle connection with a busy one, until there is none left."""
+        sock = connect(balancer.address)
+        sock.settimeout(0.2)
+        try:
+            return sock.recv(100).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        except TimeoutError:
+            socks.append(wait_with_job(sock))
+            return False
+
+    for sock in socks[:]:
+        wait_with_job(sock)
+    eventually(is_refused, "a connection is refused")
+    refused(connect(balancer.address), 503, "no-capacity")
+    for sock in socks:
+        sock.close()
+    eventually(lambda: not is_refused(), "there is room again")
+    assert refusals(balancer, "total") >= 2
+    assert "none of them is idle" in balancer.log()
