@@ -19,6 +19,17 @@
 
 static const char *const coding_names[CODINGS] = {"", "gzip", "br"};
 
+/* Whether a weight (RFC 9110 section 12.4.2) is 0. Blanks may follow it. */
+static bool is_zero(const char *weight, size_t size)
+{
+    size_t zeros = 0;
+    while (size && (weight[size - 1] == ' ' || weight[size - 1] == '\t'))
+        size--;
+    while (zeros < size && (weight[zeros] == '0' || weight[zeros] == '.'))
+        zeros++;
+    return zeros == size;
+}
+
 /* Whether a list of codings (RFC 9110 section 12.5.3) contains this one, with a weight above 0. */
 static bool accepts(h2o_iovec_t field, const char *coding)
 {
@@ -32,7 +43,7 @@ static bool accepts(h2o_iovec_t field, const char *coding)
         if (size >= name && h2o_lcstris(at, name, coding, name) &&
             (size == name || at[name] == ';' || at[name] == ' ')) {
             const char *weight = memmem(at, size, "q=", 2);
-            return !weight || strspn(weight + 2, "0.") != (size_t)(next - weight - 2);
+            return !weight || !is_zero(weight + 2, (size_t)(next - weight) - 2);
         }
         at = comma ? next + 1 : end;
     }
