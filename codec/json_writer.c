@@ -103,7 +103,7 @@ static size_t append_special(struct pe_json_writer *writer, const uint8_t *at, s
 
 void pe_json_append_bytes(struct pe_json_writer *writer, const char *name, const void *bytes, size_t size)
 {
-    const uint8_t *at = bytes, *end = at + size;
+    const uint8_t *at = size ? bytes : "", *end = at + size; /* `bytes` may be NULL if there are none */
     append_name(writer, name);
     append(writer, "\"", 1);
     while (at < end) {
