@@ -133,7 +133,8 @@ static void on_message(wslay_event_context_ptr frames, const struct wslay_event_
         return;
     }
     *message = (struct ws_message){.is_text = arg->opcode == WSLAY_TEXT_FRAME, .size = arg->msg_length};
-    memcpy(message->bytes, arg->msg, arg->msg_length);
+    if (arg->msg_length) /* otherwise wslay has no bytes to point to */
+        memcpy(message->bytes, arg->msg, arg->msg_length);
     *client->last = message;
     client->last = &message->next;
     client->waiting++;
@@ -338,7 +339,10 @@ static int pump(struct ws_client *client, struct pe_error *err)
     if (wslay_event_want_write(client->frames) && wslay_event_send(client->frames) != 0)
         return lost(err, "the balancer closed it");
     if (!wslay_event_get_close_received(client->frames))
-        return 0;
+        /* After an error in the protocol wslay reads nothing more, and sends a Close frame. */
+        return wslay_event_get_read_enabled(client->frames)
+                   ? 0
+                   : lost(err, "the balancer broke the WebSocket protocol");
     if (client->close_code == PE_SLOT_CLOSE_VERSION)
         return pe_fail(err, PE_ERR_INVALID, "the balancer refuses this worker: %s", client->close_reason);
     return pe_fail(err, PE_ERR_LOST, "the balancer closed the connection%s%s",
