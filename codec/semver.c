@@ -35,6 +35,21 @@ static bool parse_number(const char **at, uint64_t *number)
     return true;
 }
 
+/* Whether each of the identifiers has a character. In a prerelease, numbers have no 0 in front
+ * (semver.org, 9 and 10): otherwise different texts would have the same precedence. */
+static bool are_identifiers(const char *at, size_t size, bool prerelease)
+{
+    for (const char *end = at + size; at <= end;) {
+        size_t length = strcspn(at, ".");
+        length = length < (size_t)(end - at) ? length : (size_t)(end - at);
+        bool is_number = strspn(at, "0123456789") >= length;
+        if (length == 0 || (prerelease && is_number && length > 1 && *at == '0'))
+            return false;
+        at += length + 1;
+    }
+    return true;
+}
+
 /* Parse "-alpha.1", the prerelease, or "+build", which does not affect the order. */
 static bool parse_identifiers(const char **at, char *kept)
 {
@@ -42,7 +57,7 @@ static bool parse_identifiers(const char **at, char *kept)
     ++*at;
     while (is_identifier((*at)[size]))
         size++;
-    if (size == 0 || size >= PE_SEMVER_TEXT_MAX)
+    if (size >= PE_SEMVER_TEXT_MAX || !are_identifiers(*at, size, kept != NULL))
         return false;
     if (kept) {
         memcpy(kept, *at, size);

@@ -16,12 +16,15 @@ static void a_version_is_whole_or_none(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "",       "1",      "1.2",    "1.2.x", "1.2.3.4", "a.b.c",    "01.2.3", "1.2.3-",
-        "1.2.3+", "1.2.3 ", "-1.2.3", "1..3",  "1.2.",    "1.2.3-a!", "1,2,3",  "1234567890123456.0.0"};
+        "", "1", "1.2", "1.2.x", "1.2.3.4", "a.b.c", "01.2.3", "1.2.3-", "1.2.3+", "1.2.3 ", "-1.2.3", "1..3",
+        "1.2.", "1.2.3-a!", "1,2,3", "1234567890123456.0.0",
+        /* identifiers: semver.org, 9 and 10 */
+        "1.2.3-a.", "1.2.3-.a", "1.2.3-a..b", "1.2.3+a..b", "1.2.3-01", "1.2.3-a.00"};
     struct pe_semver version;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (pe_semver_parse(wrong[i], &version))
             fail_msg("'%s' was taken for a version", wrong[i]);
+    assert_true(pe_semver_parse("1.2.3-0.0a+01", &version));
     assert_true(pe_semver_parse("3.10.0-alpha.7+linux", &version));
     assert_int_equal(version.part[1], 10);
     assert_string_equal(version.prerelease, "alpha.7");
