@@ -252,26 +252,45 @@ $(foreach test,$(UNIT),$(eval $(call unit_test,$(test))))
 $(call obj,$(wildcard tests/unit/*.c)): | $(B)/.test-deps
 
 # ---- fuzzers of code that reads untrusted bytes: libFuzzer, always with ASan and UBSan ----
-FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_obj = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
-FUZZ_SRC := $(foreach folder,base codec proto,$(call src,$(folder))) \
-	lb/core/submission.c lb/core/job_result.c worker/output.c
+# A fuzzer takes what it needs out of one archive. `coverage` has the same fuzzers without sanitizers:
+# they count the lines that a corpus reaches (`make fuzz`).
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
+FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
+FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/piston,$(call src,$(folder))) \
+	$(addprefix lb/api/,images.c playground.c static_files.c) \
+	$(addprefix worker/,guest_line.c output.c stop_signal.c ws_client.c) \
+	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
+	$(filter-out image/main.c,$(call src,image)) \
+	$(addprefix cli/,http_reply.c outputs.c response.c) guest-init/job.c
+FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
+# The key of a handshake is random. With a known one, the input can answer it.
+fuzz_ws_client_LIBS := -Wl,--wrap=pe_random
 # The package of the sanitizers' run time has clang's version in its name.
 $(B)/fuzz/.deps: | $(B)/.deps
 	@mkdir -p $(@D)
 	@deploy/install-packages clang
 	@deploy/install-packages libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev
 	@touch $@
-$(B)/fuzz/obj/%.o: %.c $(FLAGS) | $(B)/fuzz/.deps
+$(B)/fuzz/coverage/.deps: | $(B)/fuzz/.deps
 	@mkdir -p $(@D)
-	@clang $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP \
-		-c -o $@ $<
-$(B)/fuzz/obj/shared.a: $(call fuzz_obj,$(FUZZ_SRC))
-	@rm -f $@
-	@ar rcs $@ $^
-$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/shared.a
-	@echo "  fuzzer $@"
-	@clang $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -ljansson -larchive -lcrypto
+	@deploy/install-packages llvm
+	@touch $@
+
+# fuzz_build FOLDER,FLAGS TO COMPILE,FLAGS TO LINK
+define fuzz_build
+$(1)/obj/%.o: %.c $(FLAGS) | $(1)/.deps
+	@mkdir -p $$(@D)
+	@clang $(CPPFLAGS) $(FUZZ_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+$(1)/shared.a: $(patsubst %.c,$(1)/obj/%.o,$(FUZZ_SRC))
+	@rm -f $$@
+	@ar rcs $$@ $$^
+$(1)/fuzz_%: $(1)/obj/tests/fuzz/fuzz_%.o $(1)/shared.a $(LIBRARIES)
+	@echo "  fuzzer $$@"
+	@clang $(FUZZ_CFLAGS) $(3) -o $$@ $$(filter-out $(LIBRARIES),$$^) $(FUZZ_LIBS) $$(fuzz_$$*_LIBS)
+endef
+$(eval $(call fuzz_build,$(B)/fuzz,-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined,-fsanitize=fuzzer$(comma)address$(comma)undefined))
+$(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping,-fsanitize=fuzzer -fprofile-instr-generate))
 
 # ---- stand-ins, helpers and outer VMs of the tests ----
 # Slots and clients that measure and test the balancer.
@@ -343,8 +362,8 @@ test-long: all guest uml-kernel images languages playground $(TEST_TOOLS)
 	$(ENGINES) tests/run --long $(B) "$$T"
 
 FUZZ_SECONDS := 60
-fuzz: $(FUZZ) ## run each fuzzer for FUZZ_SECONDS (60)
-	PE_FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(B) fuzz
+fuzz: $(FUZZ) $(FUZZ_COVERAGE) ## run each fuzzer for FUZZ_SECONDS (60); T=NAME: only some
+	tests/fuzz/run $(B) $(FUZZ_SECONDS) "$(T)"
 
 ##@ Check and format
 
@@ -390,7 +409,7 @@ help: ## this list
 remember = $(shell mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1))
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
 $(call remember,$(FLAGS),$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) $(FUZZ_CFLAGS))
-$(call remember,$(LIBRARIES),$(foreach program,$(PROGRAMS),$($(program)_LIBS)) $(UNIT_LIBS))
+$(call remember,$(LIBRARIES),$(foreach program,$(PROGRAMS),$($(program)_LIBS)) $(UNIT_LIBS) $(FUZZ_LIBS))
 $(call remember,$(GUEST_FLAGS),$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN))
 endif
 

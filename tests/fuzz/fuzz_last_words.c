@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a VMM printed before it ended. The first byte of the input is the size of the buffer for its
+ * last words, which are printable and fit into it. */
+#include "tests/fuzz/fuzz.h"
+#include "worker/vmm/last_words.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct pe_cursor rest = {.at = bytes, .left = size};
+    size_t room = 1 + fuzz_byte(&rest);
+    char *text = malloc(room);
+    HOLDS(text);
+    vmm_last_words((const char *)rest.at, rest.left, text, room);
+    HOLDS(strnlen(text, room) < room);
+    for (const char *c = text; *c; c++)
+        HOLDS((unsigned char)*c >= 0x20 && *c != 0x7f);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests for the playground's files. The first line of the input is a path, the others are headers.
+ * There is one response. It is compressed only if Accept-Encoding names that coding, and says "not
+ * modified" only if If-None-Match has the tag. */
+#include "lb/api/info.h"
+#include "lb/api/playground.h"
+#include "lb/edge/http_reply.h"
+#include "tests/fuzz/fake_request.h"
+
+static struct {
+    unsigned responses;
+    int status;
+    const char *body;
+    char etag[64], coding[16];
+} sent;
+
+void http_reply_header(h2o_req_t *req, const char *name, const char *value)
+{
+    (void)req;
+    if (!strcmp(name, "etag"))
+        snprintf(sent.etag, sizeof sent.etag, "%s", value);
+    if (!strcmp(name, "content-encoding"))
+        snprintf(sent.coding, sizeof sent.coding, "%s", value);
+}
+
+void http_reply_problem(h2o_req_t *req, const struct pe_problem *problem)
+{
+    (void)req;
+    sent.responses++;
+    sent.status = problem->status;
+}
+
+void api_about(h2o_req_t *req)
+{
+    (void)req;
+    sent.responses++;
+}
+
+/* In the place of libh2o's own function. */
+void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
+{
+    sent.responses++;
+    sent.status = req->res.status;
+    sent.body = size ? body : NULL;
+}
+
+static const struct static_files *files(void)
+{
+#define CONTENT(text)                                                  \
+    {                                                                  \
+        .data = (uint8_t *)(uintptr_t)(text), .size = sizeof(text) - 1 \
+    }
+    static struct static_file list[] = {
+        {.path = "/", .type = "text/html", .etag = "page", .content = {CONTENT("page")}},
+        {.path = "/assets/a.js",
+         .type = "text/javascript",
+         .etag = "script",
+         .content = {CONTENT("plain"), CONTENT("gzip"), CONTENT("br")}}};
+    static const struct static_files all = {.files = list, .count = 2};
+    return &all;
+}
+
+static bool header_has(const h2o_req_t *req, const char *name, const char *part)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
+    if (at < 0)
+        return false;
+    h2o_iovec_t value = req->headers.entries[at].value;
+    char *text = fuzz_text(value.base, value.len);
+    bool found = strcasestr(text, part) || !strcmp(text, "*");
+    free(text);
+    return found;
+}
+
+static void check(const h2o_req_t *req)
+{
+    HOLDS(sent.responses == 1);
+    if (sent.coding[0]) {
+        HOLDS(header_has(req, "accept-encoding", sent.coding));
+        HOLDS(!sent.body || !strncmp(sent.body, sent.coding, strlen(sent.coding)));
+    }
+    if (sent.status == 304)
+        HOLDS(!sent.body && header_has(req, "if-none-match", sent.etag));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct pe_cursor rest = {.at = bytes, .left = size};
+    char *path = fuzz_line(&rest);
+    struct fake_request fake;
+    memset(&sent, 0, sizeof sent);
+    fake_begin(&fake);
+    fake_add_headers(&fake, rest);
+    fake.req.path_normalized = h2o_iovec_init(path, strlen(path));
+    if (*path) { /* libh2o's is never empty */
+        playground_handle(files(), &fake.req);
+        check(&fake.req);
+    }
+    fake_end(&fake);
+    free(path);
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The query of GET /v1/images. The input is the path with its query. An image that accepts files of every
+ * name is always listed, and one that accepts a single name only if the query has its letters in some
+ * encoding. */
+#include "base/cleanup.h"
+#include "lb/api/info.h"
+#include "lb/edge/http_reply.h"
+#include "proto/job_spec.h"
+#include "tests/fuzz/fake_request.h"
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const char images_text[] =
+    "[{\"name\":\"any:1\",\"digest\":\"" DIGEST "\",\"inputs\":[{\"patterns\":[\"**\"]}]},"
+    "{\"name\":\"one:1\",\"digest\":\"" DIGEST "\",\"inputs\":[{\"patterns\":[\"a b\"]}]}]";
+
+static const struct scheduler *known(void)
+{
+    static struct scheduler scheduler;
+    static bool ready;
+    static const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
+    struct pe_hello hello = {.slots = 1, .host = "h", .isolation = PE_ISOLATION_KERNEL};
+    struct pe_error err;
+    if (ready)
+        return &scheduler;
+    ready = true;
+    scheduler_init(&scheduler, &limits);
+    pe_autojson json_t *images = hello.images = json_loads(images_text, 0, NULL);
+    HOLDS(images && scheduler_worker_hello(&scheduler, &ready, &hello, &err) == 0);
+    return &scheduler;
+}
+
+static size_t listed;
+static unsigned responses;
+
+void http_reply_json(h2o_req_t *req, json_t *json)
+{
+    (void)req;
+    responses++;
+    listed = json_array_size(json_object_get(json, "images"));
+    json_decref(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct fake_request fake;
+    pe_autofree char *path = size ? memcpy(malloc(size), bytes, size) : NULL;
+    const char *mark = size ? memchr(path, '?', size) : NULL;
+    fake_begin(&fake);
+    fake.req.path = h2o_iovec_init(path, size);
+    fake.req.query_at = mark ? (size_t)(mark - path) : SIZE_MAX;
+    responses = 0;
+    api_images(known(), &fake.req);
+    HOLDS(responses == 1 && (listed == 1 || listed == 2));
+    if (mark && size - (size_t)(mark - path) >= 10 && !memcmp(mark, "?file=a+b&", 10))
+        HOLDS(listed == 2);
+    if (!mark)
+        HOLDS(listed == 2);
+    fake_end(&fake);
+    return 0;
+}
