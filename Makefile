@@ -219,6 +219,8 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(addprefix $(B)/tests/,$(UNIT))
 UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay
 LB_CORE := $(call src,lb/core)
+BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c token.c) \
+	$(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/cpu_seat.c
@@ -238,11 +240,12 @@ test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
-test_slot_helper_SRC := worker/slot_helper.c worker/slot_helper_process.c worker/memfile.c worker/orphans.c
+test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c memfile.c orphans.c) \
+	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
-test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c
+test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c $(BALANCER_LINK)
 
 define unit_test
 $(B)/tests/$(1): $(call obj,tests/unit/$(1).c $($(1)_SRC)) $(BASE) $(CODEC) $(PROTO) $(LIBRARIES)

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct worker_config {
-    const char *server;        /* the balancer, as ws_client_open expects it */
-    const char *token;         /* bearer token, or NULL */
+    const char *server;        /* the balancer: "http://host:port", "https://…" or "unix:/path" */
+    int token_fd;              /* bearer token (worker/token.h); -1: there is none */
     const char *store;         /* directory of the image store */
     const char **warm;         /* images that the first warm VMs and templates are made for */
     size_t warm_count;         /* 0: the first image of the store */
@@ -41,6 +41,7 @@ struct worker_config {
     uid_t users;              /* the first of the users that are locked */
     bool own_users;           /* each slot's VMMs run as a user of their own: vm.uid plus `slot` */
     uid_t slot_uid;           /* in the process of a slot: its user, if the worker is root */
+    uid_t link_uid;           /* the user of its links to the balancer */
     struct slot_helper
         *helper; /* in the process of a slot: it starts VMs (worker/slot_helper.h); else NULL */
     struct vm_host vm;

@@ -12,6 +12,7 @@
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
+#include "worker/token.h"
 #include "worker/vmm/probe.h"
 #include "worker/vmm/user_namespace.h"
 #include "worker/vmm_users.h"
@@ -46,7 +47,6 @@ struct settings {
         state_path[PATH_MAX];
     char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
-    struct pe_buf token;
 };
 
 static int check_settings(struct settings *settings, struct pe_error *err)
@@ -215,25 +215,6 @@ static int find_files(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
-/* The token is the first line of the file. It is sent in an HTTP header, so it must be printable.
- */
-static int read_token(struct settings *settings, struct worker_config *config, struct pe_error *err)
-{
-    if (!settings->token_file)
-        return 0;
-    if (pe_read_file(AT_FDCWD, settings->token_file, 4096, &settings->token, err) < 0 ||
-        pe_buf_append(&settings->token, "", 1, err) < 0)
-        return -1;
-    char *token = (char *)settings->token.data;
-    token[strcspn(token, "\r\n")] = '\0';
-    for (const char *c = token; *c; c++)
-        if (*c < 0x21 || *c > 0x7e)
-            return pe_fail(err, PE_ERR_INVALID, "the token in %s has characters other than printable ASCII",
-                           settings->token_file);
-    config->token = token;
-    return 0;
-}
-
 /* What the workers of a host share, if they run as root. */
 #define HOST_FOLDER "/run/program-explorer"
 #define USERS_FOLDER HOST_FOLDER "/vmm-users"
@@ -332,6 +313,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                      .prewarm_slots = (uint32_t)settings->prewarm_slots,
                                      .metrics_file = settings->metrics,
                                      .users_lock = -1,
+                                     .token_fd = -1,
                                      .vm = {.kernel = settings->kernel,
                                             .kernel_kaslr = settings->kernel_kaslr,
                                             .initramfs = settings->initramfs,
@@ -341,7 +323,9 @@ static int make_config(struct settings *settings, struct worker_config *config, 
                                             .vmm_paths = settings->vmm_paths.items,
                                             .vmm_path_count = settings->vmm_paths.count}};
     choose_name(settings, config);
-    if (read_token(settings, config, err) < 0 || find_user(settings->user, config, err) < 0)
+    if (settings->token_file && (config->token_fd = token_keep(settings->token_file, err)) < 0)
+        return -1;
+    if (find_user(settings->user, config, err) < 0)
         return -1;
     return make_folders(settings, config, err);
 }
@@ -406,7 +390,6 @@ int main(int argc, char **argv)
     int failed = run(argc, argv, &settings, &err);
     if (failed)
         fprintf(stderr, "pe-worker: %s\n", err.message);
-    pe_buf_free(&settings.token);
     pe_option_list_free(&settings.warm);
     pe_option_list_free(&settings.vmm_paths);
     curl_global_cleanup();

@@ -32,9 +32,9 @@ static void await_end(pid_t pid, int options)
         ;
 }
 
-/* End the children of this process, as many as a short list of them has, except for `spared`. Returns how
- * many that were. */
-static unsigned end_children(pid_t spared)
+/* End the children of this process, as many as a short list of them has, except for two. Returns how many
+ * that were. */
+static unsigned end_children(pid_t vmm, pid_t spared)
 {
     char list[4096] = "";
     unsigned ended = 0;
@@ -47,7 +47,7 @@ static unsigned end_children(pid_t spared)
         pid_t pid = (pid_t)strtol(at, &after, 10);
         if (after == at || *after != ' ')
             break;
-        if (pid <= 0 || pid == spared)
+        if (pid <= 0 || pid == vmm || pid == spared)
             continue;
         kill(pid, SIGKILL);
         await_end(pid, 0);
@@ -56,14 +56,14 @@ static unsigned end_children(pid_t spared)
     return ended;
 }
 
-void orphans_end(pid_t pid)
+void orphans_end(pid_t pid, pid_t spared)
 {
     const uint64_t deadline_us = pe_now_us() + GIVE_UP_US;
     unsigned total = 0;
     kill(pid, SIGKILL);
     await_end(pid, WNOWAIT);
     for (unsigned empty = 0; empty < EMPTY_LISTS && pe_now_us() < deadline_us;) {
-        unsigned ended = end_children(pid);
+        unsigned ended = end_children(pid, spared);
         total += ended;
         empty = ended ? 0 : empty + 1;
     }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "proto/slot.h"
 #include "store/store.h"
+#include "worker/balancer_link.h"
 #include "worker/stop_signal.h"
 #include "worker/ws_client.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 
 static void read_cpu_model(char *model, size_t size)
@@ -113,17 +115,32 @@ static int serve(const struct worker_config *config, struct ws_client *balancer,
     }
 }
 
+static struct ws_client *connect_balancer(const struct worker_config *config, struct balancer_link *link,
+                                          struct pe_error *err)
+{
+    if (balancer_link_start(config, PE_CONTROL_PATH, link, err) < 0)
+        return NULL;
+    pe_autoclose int answer = link->fd;
+    int connection = balancer_link_receive(answer, err);
+    if (!balancer_link_stays(config))
+        balancer_link_end(link);
+    return connection < 0 ? NULL : ws_client_open(connection, err);
+}
+
 int registration_main(const struct worker_config *config)
 {
     struct pe_error err;
+    struct balancer_link link = BALANCER_LINK_NONE;
+    prctl(PR_SET_NAME, "pe-registration");
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch_store(config, watch);
     for (;;) {
-        struct ws_client *balancer = ws_client_open(config->server, -1, PE_CONTROL_PATH, config->token, &err);
+        struct ws_client *balancer = connect_balancer(config, &link, &err);
         if (!balancer || serve(config, balancer, watch, &err) < 0)
             pe_log(PE_LOG_WARN, "%s", err.message);
         unsigned retry_ms = ws_client_retry_ms(balancer);
         ws_client_close(balancer);
+        balancer_link_end(&link);
         stop_signal_sleep(retry_ms);
     }
 }

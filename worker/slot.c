@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 
 #define RETRY_MS 2000u
+#define STORE_LOOK_MS 5000u
 
 struct slot {
     const struct worker_config *config;
@@ -156,8 +157,8 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 
 /* ---- waiting for a job ---- */
 
-/* When the idle slot has to act: a VM is not ready in time, or starting one is to be retried. */
-static uint64_t idle_deadline(const struct slot *slot)
+/* When the VM of the idle slot is not ready in time, or starting one is to be retried; 0: never. */
+static uint64_t machine_deadline(const struct slot *slot)
 {
     if (slot->start_permit.requested)
         return 0;
@@ -166,9 +167,16 @@ static uint64_t idle_deadline(const struct slot *slot)
     return slot->machine.ready ? 0 : slot->machine.started_us + MACHINE_READY_MS * 1000ull;
 }
 
+/* When the idle slot has to act. It looks at the store now and then in any case. */
+static uint64_t idle_deadline(const struct slot *slot)
+{
+    uint64_t look_us = pe_now_us() + STORE_LOOK_MS * 1000ull, machine_us = machine_deadline(slot);
+    return machine_us && machine_us < look_us ? machine_us : look_us;
+}
+
 static void on_idle_deadline(struct slot *slot)
 {
-    if (slot->machine.vm.pid <= 0 || slot->machine.ready || pe_now_us() < idle_deadline(slot))
+    if (slot->machine.vm.pid <= 0 || slot->machine.ready || pe_now_us() < machine_deadline(slot))
         return;
     pe_log(PE_LOG_ERROR, "a VM for %s did not become ready within %u s", slot->warm_image,
            MACHINE_READY_MS / 1000);
@@ -203,6 +211,19 @@ static int on_idle_message(struct slot *slot, struct pe_error *err)
     return send_ready(slot, err);
 }
 
+/* Whether this process can go on. If it cannot, the supervisor starts another one. */
+static bool is_usable(const struct slot *slot, struct pe_error *err)
+{
+    if (slot->config->helper->lost)
+        pe_fail(err, PE_ERR_LOST, "the helper of this slot has ended; both start again");
+    else if (!slot_rights_fit_store(slot->config))
+        pe_fail(err, PE_ERR_LOST, "the image store %s is another one now; this slot starts again",
+                slot->config->store);
+    else
+        return true;
+    return false;
+}
+
 /* Returns 1 when a stop is requested, and -1 when the connection ends. */
 static int serve(struct slot *slot, struct pe_error *err)
 {
@@ -211,8 +232,8 @@ static int serve(struct slot *slot, struct pe_error *err)
     for (;;) {
         enum ws_client_event event;
         ensure_machine(slot);
-        if (slot->config->helper->lost)
-            return pe_fail(err, PE_ERR_LOST, "the helper of this slot has ended; both start again");
+        if (!is_usable(slot, err))
+            return -1;
         bool requested = slot->start_permit.requested;
         int fd = requested ? slot->start_permit.fd : slot->machine.vm.serial_fd;
         if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
@@ -229,21 +250,18 @@ static int serve(struct slot *slot, struct pe_error *err)
     }
 }
 
-/* Connect to the balancer. A slot may not open the path of a UNIX socket. */
+/* A slot may connect to nothing, and does not know the token. */
 static struct ws_client *connect_balancer(const struct worker_config *config, struct pe_error *err)
 {
-    bool is_unix = ws_client_is_unix(config->server);
-    int connected = is_unix ? slot_helper_connect_balancer(config->helper, err) : -1;
-    if (is_unix && connected < 0)
-        return NULL;
-    return ws_client_open(config->server, connected, PE_SLOT_PATH, config->token, err);
+    int connection = slot_helper_connect_balancer(config->helper, err);
+    return connection < 0 ? NULL : ws_client_open(connection, err);
 }
 
-/* Connect and serve until a stop is requested, or the helper is lost. */
+/* Connect and serve until a stop is requested, or this process cannot go on. */
 static void serve_balancer(struct slot *slot)
 {
-    struct pe_error err;
-    while (!stop_requested && !slot->config->helper->lost) {
+    struct pe_error err, ignored;
+    while (!stop_requested && is_usable(slot, &ignored)) {
         ensure_machine(slot);
         slot->balancer = connect_balancer(slot->config, &err);
         int stopped = slot->balancer ? serve(slot, &err) : -1;
@@ -253,7 +271,7 @@ static void serve_balancer(struct slot *slot)
         if (stopped > 0)
             break;
         pe_log(PE_LOG_WARN, "%s", err.message);
-        if (!slot->config->helper->lost)
+        if (is_usable(slot, &ignored))
             stop_signal_sleep(retry_ms);
     }
 }

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd_message.h"
+#include "worker/balancer_link.h"
 #include "worker/slot_request.h"
 
 #include <errno.h>
@@ -91,7 +92,8 @@ static int connect_to(struct slot_helper *helper, enum slot_request_kind kind, s
 
 int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err)
 {
-    return connect_to(helper, SLOT_REQUEST_BALANCER, err);
+    pe_autoclose int link = connect_to(helper, SLOT_REQUEST_BALANCER, err);
+    return link < 0 ? -1 : balancer_link_receive(link, err);
 }
 
 int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err)

@@ -6,7 +6,7 @@
  *   - start a VM: its devices and, for a clone, its snapshot are descriptors of the slot. Everything else
  *     (program, kernel, size, jail, user) is in the helper's copy of the configuration.
  *   - kill that VM. A helper has at most one.
- *   - connect to the balancer, if it listens on a UNIX socket.
+ *   - connect to the balancer as a slot. The token stays with the link that does it (worker/balancer_link.h).
  *   - connect to the template server of the worker.
  *
  * A slot that was taken over can therefore start and kill its own VM, in the jail of every VM, and send to
@@ -39,8 +39,11 @@ int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
 /* As vm_kill. When this returns, nothing of the VM runs any more. */
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);
 
-/* Returns a connected socket, which the caller owns. PE_ERR_LOST if nobody listens there. */
+/* Returns a connection on which the upgrade to a WebSocket has been done, and which the caller owns. An
+ * earlier connection with TLS ends. Errors are those of balancer_link_receive. */
 int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+
+/* Returns a connected socket, which the caller owns. PE_ERR_LOST if nobody listens there. */
 int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/fd_message.h"
 #include "base/log.h"
 #include "proto/limits.h"
+#include "proto/slot.h"
+#include "worker/balancer_link.h"
 #include "worker/machine.h"
 #include "worker/orphans.h"
 #include "worker/slot_request.h"
@@ -20,13 +22,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct helper {
     const struct worker_config *config;
     int fd; /* socket to the slot */
     struct vm vm;
+    struct balancer_link link;
 };
 
 /* ---- checks ---- */
@@ -101,21 +103,6 @@ static int start_vm(struct helper *helper, const int *fds, size_t count, bool cl
     return vm_clone(&config->vm, &spec, &snapshot, &helper->vm, err);
 }
 
-static int connect_balancer(const struct worker_config *config, struct pe_error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = config->server + sizeof "unix:" - 1;
-    if (strncmp(config->server, "unix:", sizeof "unix:" - 1) != 0 || strlen(path) >= sizeof address.sun_path)
-        return pe_fail(err, PE_ERR_INVALID, "the balancer at %s has no UNIX socket", config->server);
-    memcpy(address.sun_path, path, strlen(path));
-    pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return pe_steal_fd(&fd);
-    pe_fail_errno(err, "cannot connect to the balancer at %s", config->server);
-    err->kind = PE_ERR_LOST;
-    return -1;
-}
-
 static int send_reply(const struct helper *helper, const struct slot_reply *reply, const int *fds,
                       size_t count)
 {
@@ -143,7 +130,7 @@ static int answer_start(struct helper *helper, const int *fds, size_t count, boo
 static void end_vm(struct helper *helper)
 {
     if (helper->vm.pid > 0)
-        orphans_end(helper->vm.pid);
+        orphans_end(helper->vm.pid, helper->link.pid);
     vm_kill(&helper->vm);
 }
 
@@ -153,13 +140,23 @@ static int answer_kill(struct helper *helper)
     return send_reply(helper, &(struct slot_reply){.failed = 0}, NULL, 0);
 }
 
-static int answer_connect(const struct helper *helper, bool templates)
+static int answer_templates(const struct helper *helper)
 {
     struct pe_error err;
-    pe_autoclose int fd =
-        templates ? template_channel_connect(helper->config, &err) : connect_balancer(helper->config, &err);
+    pe_autoclose int fd = template_channel_connect(helper->config, &err);
     if (fd < 0)
         return send_failure(helper, &err);
+    return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
+}
+
+/* A slot has one connection at a time. It waits for it without the helper. */
+static int answer_balancer(struct helper *helper)
+{
+    struct pe_error err;
+    balancer_link_end(&helper->link);
+    if (balancer_link_start(helper->config, PE_SLOT_PATH, &helper->link, &err) < 0)
+        return send_failure(helper, &err);
+    pe_autoclose int fd = helper->link.fd;
     return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
 }
 
@@ -172,8 +169,9 @@ static int answer(struct helper *helper, const struct slot_request *request, con
     case SLOT_REQUEST_KILL:
         return answer_kill(helper);
     case SLOT_REQUEST_BALANCER:
+        return answer_balancer(helper);
     case SLOT_REQUEST_TEMPLATES:
-        return answer_connect(helper, request->kind == SLOT_REQUEST_TEMPLATES);
+        return answer_templates(helper);
     default:
         return -1; /* no intact slot sends this */
     }
@@ -190,6 +188,7 @@ static void serve(struct helper *helper)
         ssize_t n = pe_fd_message_receive(helper->fd, &request, sizeof request, fds, SLOT_FDS_CLONE, &count);
         if (n < 0 && errno == EINTR)
             continue; /* the slot is asked to stop, and it says when */
+        balancer_link_reap(&helper->link);
         answered = n == (ssize_t)sizeof request ? answer(helper, &request, fds, count) : -1;
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
@@ -199,13 +198,14 @@ static void serve(struct helper *helper)
 static void run(const struct worker_config *config, int fd, pid_t slot) __attribute__((noreturn));
 static void run(const struct worker_config *config, int fd, pid_t slot)
 {
-    struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE};
+    struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE, .link = BALANCER_LINK_NONE};
     prctl(PR_SET_NAME, "pe-slot-helper");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot || orphans_adopt() < 0)
         _exit(1);
     vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
     serve(&helper);
     end_vm(&helper);
+    balancer_link_end(&helper.link);
     _exit(0);
 }
 

@@ -83,9 +83,10 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
 {
     struct worker_config config = *supervisor->config;
     config.slot = child->number;
-    config.slot_uid = config.users + VMM_USERS / 2 + child->number;
+    config.slot_uid = vmm_user(config.users, VMM_USER_SLOT, child->number);
+    config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
     if (config.own_users)
-        config.vm.uid = config.vm.gid = config.vm.uid + child->number;
+        config.vm.uid = config.vm.gid = vmm_user(config.users, VMM_USER_VMM, child->number);
     if (child->run == slot_main)
         choose_cpu(&config);
     return child->run(&config);
@@ -187,7 +188,8 @@ static void register_again(struct supervisor *supervisor)
     struct child *registration = registration_of(supervisor);
     if (registration->pid && kill(registration->pid, SIGKILL) == 0)
         waitpid(registration->pid, NULL, 0);
-    *registration = (struct child){.run = registration->run, .name = registration->name};
+    *registration =
+        (struct child){.run = registration->run, .name = registration->name, .number = registration->number};
 }
 
 /* No VM of the old engine is left. If the new one cannot be used after all, the old one stays. */
@@ -262,7 +264,8 @@ static int supervisor_init(struct supervisor *supervisor, struct worker_config *
         (struct child){.run = template_server_main, .name = "template server", .number = slots};
     *search_of(supervisor) = (struct child){
         .run = worker_engine_retry_main, .name = "search for a better engine", .number = slots + 1};
-    *registration_of(supervisor) = (struct child){.run = registration_main, .name = "registration"};
+    *registration_of(supervisor) =
+        (struct child){.run = registration_main, .name = "registration", .number = slots + 2};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

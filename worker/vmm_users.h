@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The users that VMMs run as. The VMMs of each slot run as a user that nothing else on the host uses, so
- * that they cannot reach the files or processes of another slot. */
+/* The users that VMMs and slots run as. Nothing else on the host uses them, so none can reach the files or
+ * processes of another one. */
 #ifndef PE_WORKER_VMM_USERS_H
 #define PE_WORKER_VMM_USERS_H
 
@@ -8,8 +8,21 @@
 
 #include <sys/types.h>
 
-/* The users that one worker has; more than its slots. */
-#define VMM_USERS 4096u
+/* The users that one worker has. Each of its children has one for each of these kinds of processes. */
+#define VMM_USERS 16384u
+
+enum vmm_user {
+    VMM_USER_VMM,
+    VMM_USER_SLOT, /* the slot, or the maker of a template */
+    VMM_USER_LINK, /* its connection to the balancer */
+    VMM_USER_KINDS = 4
+};
+
+/* The user of child `number` of a worker; the slots come first. */
+static inline uid_t vmm_user(uid_t first, enum vmm_user kind, unsigned number)
+{
+    return first + (uid_t)kind * (VMM_USERS / VMM_USER_KINDS) + number;
+}
 
 /* Lock VMM_USERS consecutive user ids that no other worker of this host has locked, and write the first
  * one to `first`. The locks are files in `folder`, which is created. Workers that do not share this

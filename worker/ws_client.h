@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers
- * pings and notices when the balancer falls silent. libcurl makes the connection (TCP, TLS, UNIX
- * socket, proxies), and wslay reads and writes the frames. */
+ * pings and notices when the balancer falls silent. The connection comes from worker/balancer_link.h, and
+ * wslay reads and writes the frames. */
 #ifndef PE_WORKER_WS_CLIENT_H
 #define PE_WORKER_WS_CLIENT_H
 
@@ -21,9 +21,6 @@ struct ws_message {
     uint8_t bytes[]; /* a text has no NUL at its end */
 };
 
-/* Whether a server is a UNIX socket. */
-bool ws_client_is_unix(const char *server);
-
 enum ws_client_event {
     WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
     WS_CLIENT_FD,       /* the other descriptor is readable, or has ended */
@@ -31,13 +28,9 @@ enum ws_client_event {
     WS_CLIENT_STOP,     /* a stop was requested (worker/stop_signal.h) */
 };
 
-/* Connect to `server` ("http://host:port", "https://…" or "unix:/path") and upgrade at `path`. `connected` is
- * a socket that is connected to a "unix:" server already, and that this function takes over, or -1. `token`
- * is the bearer token, or NULL. The caller closes the connection. Returns NULL with PE_ERR_LOST if nobody
- * answers or the upgrade is refused, with PE_ERR_INVALID if the token is refused, and with PE_ERR_MALFORMED
- * if the response is not HTTP. */
-struct ws_client *ws_client_open(const char *server, int connected, const char *path, const char *token,
-                                 struct pe_error *err);
+/* Use a stream socket on which the upgrade has been done, and take it over, also on failure. The caller
+ * closes the client. Returns NULL with PE_ERR_INTERNAL without memory. */
+struct ws_client *ws_client_open(int socket, struct pe_error *err);
 
 /* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the
  * worker's version of the protocol. `client` is the failed connection, not closed yet, or NULL if

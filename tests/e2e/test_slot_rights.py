@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a slot may do, which reads the output of guests, and what its helper does for it."""
+"""What the processes may do that read what guests send: the slots, and the maker of a template. And what a
+slot that was taken over can reach."""
+import errno
 import os
 import signal
 import subprocess
@@ -7,8 +9,12 @@ import subprocess
 import pytest
 
 from fixtures import paths, processes
+from fixtures.balancer import Port
+from fixtures.certificates import make_certificate
+from fixtures.inside import has_in_memory, inside
 from fixtures.service import Service
 from fixtures.waiting import eventually
+from fixtures.worker import Worker
 
 pytestmark = pytest.mark.each_engine
 
@@ -24,18 +30,23 @@ def slots_with_vm(service, count=1):
     return service.worker.slots()
 
 
+def has_no_rights(pid):
+    """Checks what /proc says about a process, and returns its user."""
+    has = status(pid)
+    users = set(has["Uid"].split()) | set(has["Gid"].split())
+    assert len(users) == 1 and "0" not in users, has
+    assert has["Groups"].split() == [], has
+    for kind in "Inh", "Prm", "Eff", "Bnd", "Amb":
+        assert int(has[f"Cap{kind}"], 16) == 0, has
+    assert has["NoNewPrivs"] == "1", has
+    assert has["Seccomp"] == "2", has
+    return users.pop()
+
+
 def test_a_slot_has_no_rights_before_there_is_any_output(service):
-    users = set()
     slots = slots_with_vm(service, 2)
-    for slot in slots:
-        has = status(slot)
-        users |= set(has["Uid"].split()) | set(has["Gid"].split())
-        assert has["Groups"].split() == [], has
-        for kind in "Inh", "Prm", "Eff", "Bnd", "Amb":
-            assert int(has[f"Cap{kind}"], 16) == 0, has
-        assert has["NoNewPrivs"] == "1", has
-        assert has["Seccomp"] == "2", has
-    assert "0" not in users and len(users) == len(slots), users
+    users = set(map(has_no_rights, slots))
+    assert len(users) == len(slots), users
     for vmm in service.worker.vmms():
         assert not users & set(status(vmm)["Uid"].split()), "a VMM has the user of a slot"
 
@@ -61,6 +72,21 @@ def test_jobs_go_on_when_a_process_of_a_slot_is_killed(service, which):
     service.assert_nothing_is_left()
 
 
+def test_a_store_that_takes_the_place_of_another_one_is_used(tmp_path):
+    tmp_path.chmod(0o755)
+    store = tmp_path / "images"
+    subprocess.run(["cp", "-al", os.path.join(paths.BUILD, "images"), store], check=True)
+    one = Service(slots=1, store=str(store))
+    try:
+        assert one.run("echo on").stdout == b"on\n"
+        store.rename(tmp_path / "old")
+        subprocess.run(["cp", "-al", tmp_path / "old", store], check=True)
+        one.worker.wait_for_log("is another one now; this slot starts again")
+        assert one.run("echo on").stdout == b"on\n"
+    finally:
+        one.close()
+
+
 def test_the_images_can_be_below_a_private_folder(tmp_path):
     store = tmp_path / "private" / "images"
     store.parent.mkdir(mode=0o700)
@@ -71,3 +97,215 @@ def test_the_images_can_be_below_a_private_folder(tmp_path):
         assert {status(slot)["Uid"].split()[0] for slot in slots_with_vm(private)} != {"0"}
     finally:
         private.close()
+
+
+# ---- from inside ----
+
+# The numbers of the system calls that a slot may make (worker/slot_rights.c).
+ALLOWED = {
+    *(
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+        17,
+        19,
+        20,
+        21,
+        25,
+        28,
+        35,
+        39,
+        44,
+        45,
+        46,
+    ),
+    *(
+        47,
+        60,
+        72,
+        77,
+        96,
+        107,
+        201,
+        202,
+        217,
+        219,
+        228,
+        230,
+        231,
+        257,
+        262,
+        269,
+        271,
+        318,
+        319,
+        332,
+        439,
+    ),
+}
+# Not filtered by any kernel: they only work from a trampoline that the kernel itself has made (uprobes).
+ALLOWED |= {335, 336}
+NEWEST = 470
+
+
+def calls_that_are_not_denied(process):
+    """Without arguments, so that none of them has an effect."""
+    return [
+        number
+        for number in range(NEWEST)
+        if number not in ALLOWED and process.call(number) not in (-errno.EPERM, -errno.ENOSYS)
+    ]
+
+
+def reach(process, token, helper):
+    """What a slot tries that was taken over, and what the kernel answers."""
+    ANONYMOUS, EXECUTABLE, UNIX, INET = 0x22, 5, 1, 2
+    files = (
+        "/etc/passwd",
+        "/etc/ld.so.cache",
+        "/proc/self/environ",
+        "/dev/null",
+        "/sys/kernel",
+        token,
+    )
+    return {
+        **{f"read {file}": process.call("open", file, os.O_RDONLY) for file in files},
+        "memory of its helper": process.call("open", f"/proc/{helper}/mem", os.O_RDWR),
+        "descriptors of its helper": process.call("open", f"/proc/{helper}/fd/3", os.O_RDONLY),
+        "a new file": process.call("open", "/tmp/pe-inside", os.O_CREAT | os.O_WRONLY, 0o600),
+        "a file in the store": process.call("open", "names/x", os.O_CREAT | os.O_WRONLY, 0o600),
+        "a socket": process.call("socket", INET, 1, 0),
+        "a local socket": process.call("socket", UNIX, 1, 0),
+        "a program": process.call("execve", "/bin/true", 0, 0),
+        "a process": process.call("fork"),
+        "a signal": process.call("kill", helper, 0),
+        "tracing": process.call("ptrace", 16, helper, 0, 0),
+        "reading a process": process.call("process_vm_readv", helper, 0, 0, 0, 0, 0),
+        "root": process.call("setuid", 0),
+        "a mount": process.call("mount", "none", "/", "tmpfs", 0, 0),
+        "a namespace": process.call("unshare", 0x10000000),
+        "executable memory": process.call("mmap", 0, 4096, EXECUTABLE, ANONYMOUS, -1, 0),
+        "BPF": process.call("bpf", 0, 0, 0),
+        "io_uring": process.call("io_uring_setup", 1, 0),
+    }
+
+
+def test_a_slot_that_was_taken_over_reaches_nothing(service):
+    slot, *_ = slots_with_vm(service)
+    helper, *_ = [pid for pid in service.worker.helpers() if processes.parent_of(pid) == slot]
+    with inside(slot) as process:
+        assert process.call("open", paths.BUILD + "/images", os.O_DIRECTORY) >= 0, "it works"
+        got = reach(process, service.worker.argv[0], helper)
+        others = calls_that_are_not_denied(process)
+    allowed = {
+        what: result for what, result in got.items() if result not in (-errno.EPERM, -errno.EACCES)
+    }
+    assert not allowed and not others, (allowed, others)
+    service.assert_nothing_is_left()
+
+
+# ---- the token, and the connection to the balancer ----
+
+TOKEN = "the-secret-of-this-worker-" + 20 * "x"
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o644)  # what the slot cannot read must not depend on this
+    return str(path)
+
+
+def assert_a_slot_lacks_the_token(service, slot):
+    name = service.request("GET", "/v1/hosts", headers=BEARER).json()["hosts"][0]["name"]
+    assert has_in_memory(slot, name.encode()), "memory can be searched"
+    assert not has_in_memory(slot, TOKEN.encode())
+    for fd in os.listdir(f"/proc/{slot}/fd"):
+        assert "token" not in os.readlink(f"/proc/{slot}/fd/{fd}")
+    with open(f"/proc/{slot}/environ", "rb") as environ:
+        assert TOKEN.encode() not in environ.read()
+
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_a_slot_does_not_have_the_workers_token(token_file):
+    service = Service(
+        "--token-file", token_file, slots=1, balancer_options=("--token-file", token_file)
+    )
+    try:
+        slot, *_ = slots_with_vm(service)
+        assert service.run("echo on").stdout == b"on\n"
+        assert_a_slot_lacks_the_token(service, slot)
+        with inside(slot) as process:
+            assert process.call("open", token_file, os.O_RDONLY) == -errno.EACCES
+    finally:
+        service.close()
+
+
+@pytest.fixture
+def tls_service(token_file, tmp_path):
+    """A service whose worker connects with TLS, and trusts the balancer's certificate."""
+    make_certificate("localhost", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
+    port = Port()
+    tls = ("--listen-tls", f"127.0.0.1:{port.number}")
+    files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
+    options = ("--token-file", token_file, *tls, *files)
+    trust = f'mount --bind {tmp_path}/cert.pem /etc/ssl/certs/ca-certificates.crt && exec "$@"'
+    service = Service(slots=0, balancer_options=options)
+    service.worker = Worker(
+        f"https://localhost:{port.number}",
+        *("--token-file", token_file),
+        slots=1,
+        wrapper=("unshare", "--mount", "sh", "-c", trust, "sh"),
+    )
+    service.slots = 1
+    try:
+        service.start_worker()
+        yield service
+    finally:
+        service.close()
+        port.close()
+
+
+def links(service):
+    """The processes that encrypt what slots and registration send."""
+    below = processes.descendants(service.worker.process.pid)
+    return {pid for pid in below if processes.command_name(pid) == "pe-link"}
+
+
+def test_with_tls_another_process_than_the_slot_has_the_token_and_encrypts(tls_service):
+    content = os.urandom(6 << 20)
+    job = tls_service.run("cat data; cp data /output/", files=[("data", content)])
+    assert (job.status, job.files["data"]) == ("exited", content)
+    slot, *_ = slots_with_vm(tls_service)
+    assert_a_slot_lacks_the_token(tls_service, slot)
+    users = {has_no_rights(link) for link in links(tls_service)}
+    assert (
+        len(users) == 2 and has_no_rights(slot) not in users
+    ), "of the slot, and of the registration"
+
+
+def test_a_connection_with_tls_that_ends_is_made_again(tls_service):
+    for link in links(tls_service):
+        processes.kill_hard(link)
+    assert tls_service.run("echo on").stdout == b"on\n"
+    tls_service.balancer.kill()
+    tls_service.balancer.start()
+    tls_service.wait_until(lambda h: h["hosts"] == 1 and h["slots"] >= 1, "the worker")
+    tls_service.assert_nothing_is_left()
+    assert len(links(tls_service)) == 2

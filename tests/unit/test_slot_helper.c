@@ -103,7 +103,8 @@ int template_channel_connect(const struct worker_config *config, struct pe_error
 
 /* ---- tests ---- */
 
-static const struct worker_config config = {.server = "http://127.0.0.1:1", .snapshots = true};
+static const struct worker_config config = {
+    .server = "http://127.0.0.1:1", .token_fd = -1, .snapshots = true};
 
 /* The descriptors of a correct request. */
 struct devices {
@@ -250,7 +251,8 @@ static void connections_are_those_of_the_configuration(void **state)
     struct devices *devices = *state;
     struct pe_error err;
     assert_int_equal(slot_helper_connect_balancer(&devices->helper, &err), -1);
-    assert_int_equal(err.kind, PE_ERR_INVALID);
+    assert_int_equal(err.kind, PE_ERR_LOST);
+    assert_non_null(strstr(err.message, "cannot connect to the balancer at http://127.0.0.1:1"));
     assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
     assert_string_equal(err.message, "nobody listens");
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "proto/slot.h"
 #include "tests/unit/check.h"
+#include "worker/balancer_link.h"
 #include "worker/stop_signal.h"
 #include "worker/ws_client.h"
 
@@ -81,12 +82,18 @@ static void closed_with(unsigned code, const char *reason, struct pe_error *err,
     if (child == 0)
         balance(listener, code, reason);
     enum ws_client_event event;
-    struct ws_client *client = ws_client_open(server, -1, PE_SLOT_PATH, NULL, err);
+    const struct worker_config config = {.server = server, .token_fd = -1};
+    struct balancer_link link;
+    assert_int_equal(balancer_link_start(&config, PE_SLOT_PATH, &link, err), 0);
+    pe_autoclose int answer = link.fd;
+    int connection = balancer_link_receive(answer, err);
+    struct ws_client *client = connection < 0 ? NULL : ws_client_open(connection, err);
     if (!client)
         fail_msg("%s", err->message);
     assert_int_equal(ws_client_wait(client, -1, 0, false, &event, err), -1);
     *retry_ms = ws_client_retry_ms(client);
     ws_client_close(client);
+    balancer_link_end(&link);
     unlink(address.sun_path);
     assert_int_equal(waitpid(child, NULL, 0), child);
 }

@@ -139,20 +139,23 @@ int landlock_confine(const struct landlock_grants *grants)
     return (int)syscall(SYS_landlock_restrict_self, fd, 0);
 }
 
-int landlock_confine_reader(const char *const *folders, size_t count, int folder)
+int landlock_confine_reader(const struct landlock_reader *reader)
 {
     int version = landlock_version();
     if (version < LANDLOCK_FILES)
         return 0;
     struct attributes attributes = denied(version);
-    attributes.handled_access_net &= ~ACCESS_NET_CONNECT_TCP;
+    if (reader->connects)
+        attributes.handled_access_net &= ~ACCESS_NET_CONNECT_TCP;
     pe_autoclose int fd = make_ruleset(&attributes);
     const struct ruleset ruleset = {.fd = fd, .handled = attributes.handled_access_fs};
     const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-    if (fd < 0 || (folder >= 0 && allow(&ruleset, folder, reading) < 0))
+    if (fd < 0 || (reader->folder >= 0 && allow(&ruleset, reader->folder, reading) < 0) ||
+        (reader->own_folder &&
+         allow_path(&ruleset, reader->own_folder, ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE) < 0))
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (allow_path(&ruleset, folders[i], reading) < 0)
+    for (const char *const *path = reader->readable; path && *path; path++)
+        if (allow_path(&ruleset, *path, reading) < 0)
             return -1;
     return (int)syscall(SYS_landlock_restrict_self, fd, 0);
 }

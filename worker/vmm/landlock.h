@@ -34,9 +34,16 @@ struct landlock_grants {
  * Returns 0, also if the kernel has no Landlock, or -1 with errno if the kernel refuses. */
 int landlock_confine(const struct landlock_grants *grants);
 
-/* From now on this process and its children can read only what is in these folders, and write to no file.
- * Those that do not exist are ignored, as is a `folder` of -1. They can connect to other hosts, but not
- * listen for TCP. The rest is as for landlock_confine. */
-int landlock_confine_reader(const char *const *folders, size_t count, int folder);
+/* What a process that starts nothing may still do with files and networks. */
+struct landlock_reader {
+    const char *const *readable; /* paths whose files it may read, up to a NULL; NULL: none */
+    int folder;                  /* an open folder whose files it may read; -1: none */
+    const char *own_folder;      /* a folder in which it may do everything but execute; NULL: none */
+    bool connects;               /* it may connect to TCP ports, but not listen */
+};
+
+/* From now on this process and its children can do only that. Paths that do not exist are ignored. The rest
+ * is as for landlock_confine. */
+int landlock_confine_reader(const struct landlock_reader *reader);
 
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections to the balancer, for processes that must not know the worker's token. A link is a process that
+ * connects, presents the token, and asks for the upgrade to a WebSocket. Then it hands the connection over:
+ * the socket itself, or with TLS one end of a socket pair, between which and the balancer it goes on to pass
+ * the bytes. What travels over the connection is in worker/ws_client.h.
+ *
+ * A link reads what the balancer sends, and nothing of guests. It has a user of its own, and may connect to
+ * other hosts. */
+#ifndef PE_WORKER_BALANCER_LINK_H
+#define PE_WORKER_BALANCER_LINK_H
+
+#include "base/error.h"
+#include "worker/config.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A link as its parent sees it. */
+struct balancer_link {
+    pid_t pid; /* 0: there is none */
+    int fd;    /* socket for balancer_link_receive; whoever calls that owns it */
+};
+
+#define BALANCER_LINK_NONE ((struct balancer_link){.fd = -1})
+
+/* Start a link to `path` of config->server. It is to be ended with balancer_link_end, and ends with its
+ * parent in any case. PE_ERR_INTERNAL if there can be no process. */
+int balancer_link_start(const struct worker_config *config, const char *path, struct balancer_link *link,
+                        struct pe_error *err) PE_MUST_CHECK;
+
+/* Wait until the link has a connection, and return it: a nonblocking stream socket, which the caller owns.
+ * May be called in another process than the parent, which got `fd`. PE_ERR_LOST if nobody answers or
+ * the upgrade is refused, PE_ERR_INVALID if the token is refused, and PE_ERR_MALFORMED if the response is
+ * not HTTP. */
+int balancer_link_receive(int fd, struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether the process goes on when it has handed over the connection, because that has TLS. */
+bool balancer_link_stays(const struct worker_config *config);
+
+/* Reap the process if it has ended. */
+void balancer_link_reap(struct balancer_link *link);
+
+/* Kill and reap the process. A connection with TLS ends with it, any other one stays. Leaves
+ * BALANCER_LINK_NONE, on which it is harmless, and does not close link->fd. */
+void balancer_link_end(struct balancer_link *link);
+
+#endif
