@@ -244,6 +244,7 @@ test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c 
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
+test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c $(BALANCER_LINK)
 

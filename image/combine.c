@@ -172,8 +172,10 @@ static int add_file(struct combining *state, struct squashfs_reader *source, str
 static int add_files(struct combining *state, struct squashfs_reader *source,
                      const struct tree_inode *directory, struct pe_error *err)
 {
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        struct tree_inode *inode = directory->entries[i].inode;
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while ((entry = tree_directory_next(&directory->directory, &place))) {
+        struct tree_inode *inode = entry->inode;
         int failed = 0;
         if (S_ISDIR(inode->attributes.mode))
             failed = add_files(state, source, inode, err);

@@ -61,11 +61,12 @@ static int write_member(struct exporting *state, struct tree_inode *inode, struc
 static int write_below(struct exporting *state, const struct tree_inode *directory, struct pe_error *err)
 {
     size_t length = strlen(state->path);
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        struct tree_inode *inode = directory->entries[i].inode;
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while ((entry = tree_directory_next(&directory->directory, &place))) {
+        struct tree_inode *inode = entry->inode;
         bool folder = S_ISDIR(inode->attributes.mode);
-        snprintf(state->path + length, sizeof state->path - length, "%s%s", directory->entries[i].name,
-                 folder ? "/" : "");
+        snprintf(state->path + length, sizeof state->path - length, "%s%s", entry->name, folder ? "/" : "");
         if (write_member(state, inode, err) < 0 || (folder && write_below(state, inode, err) < 0))
             return -1;
         state->path[length] = '\0';

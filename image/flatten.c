@@ -114,7 +114,7 @@ static uint64_t total_size(const struct flattening *state, size_t count)
 
 /* Read a file of /etc from the image that was just written. It may be anywhere, because symbolic
  * links lead to it, as in images of NixOS. What is not a regular file counts as missing. */
-static int read_account_file(struct squashfs_reader *reader, const struct tree *tree, const char *path,
+static int read_account_file(struct squashfs_reader *reader, struct tree *tree, const char *path,
                              struct pe_buf *out, struct pe_error *err)
 {
     const struct tree_inode *inode = tree_find_target(tree, path);
@@ -131,7 +131,7 @@ static int read_account_file(struct squashfs_reader *reader, const struct tree *
     return n < 0 ? -1 : 0;
 }
 
-static int read_accounts(const struct tree *tree, const char *path, struct flatten_result *result,
+static int read_accounts(struct tree *tree, const char *path, struct flatten_result *result,
                          struct pe_error *err)
 {
     pe_autosquashfsreader struct squashfs_reader *reader = squashfs_reader_open(path, err);
@@ -140,14 +140,14 @@ static int read_accounts(const struct tree *tree, const char *path, struct flatt
                : read_account_file(reader, tree, "etc/group", &result->group, err);
 }
 
-static enum flatten_found look_up(const struct tree *tree, const char *path)
+static enum flatten_found look_up(struct tree *tree, const char *path)
 {
     const struct tree_inode *inode = path ? tree_find_target(tree, path) : NULL;
     if (!inode)
         return FLATTEN_NOTHING;
     if (!S_ISDIR(inode->attributes.mode))
         return FLATTEN_FILE;
-    return inode->entry_count ? FLATTEN_FULL_DIRECTORY : FLATTEN_EMPTY_DIRECTORY;
+    return inode->directory.count ? FLATTEN_FULL_DIRECTORY : FLATTEN_EMPTY_DIRECTORY;
 }
 
 static int write_rootfs(struct flattening *state, const char *path, struct flatten_result *result,
@@ -169,7 +169,7 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
     progress_begin(state->progress, "writing", total_size(state, state->count));
     if (scan(state, last, state->count, &rules, &unpacked_left, &result->counts, err) < 0)
         return -1;
-    if (state->tree.root->entry_count == 0)
+    if (state->tree.root->directory.count == 0)
         return pe_fail(err, PE_ERR_MALFORMED, "%s is an empty archive", state->layers[last].name);
     if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
         write_layers(state, squashfs, &result->counts, err) < 0 ||

@@ -322,7 +322,7 @@ static bool is_file(struct archive_entry *entry)
 /* The place of a member or of a hard link's target in the tree. As in umoci and containerd, symbolic
  * links among the parents are followed inside the image, for example /lib of a Debian system, which
  * leads to usr/lib. The last component is what the member itself creates or replaces. */
-static int place_of(const struct tree *tree, const char *name, char place[PATH_MAX], struct pe_error *err)
+static int place_of(struct tree *tree, const char *name, char place[PATH_MAX], struct pe_error *err)
 {
     char path[PATH_MAX];
     return tree_clean_path(name, path, err) < 0 ? -1 : tree_resolve(tree, path, false, place, err);

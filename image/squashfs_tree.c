@@ -47,12 +47,15 @@ static bool is_directory(const struct tree_entry *entry)
  * listing short. */
 static void number_inodes(struct tree_inode *directory, uint32_t *count)
 {
-    for (size_t i = 0; i < directory->entry_count; i++)
-        if (is_directory(&directory->entries[i]))
-            number_inodes(directory->entries[i].inode, count);
-    for (size_t i = 0; i < directory->entry_count; i++)
-        if (directory->entries[i].inode->number == 0)
-            directory->entries[i].inode->number = ++*count;
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while ((entry = tree_directory_next(&directory->directory, &place)))
+        if (is_directory(entry))
+            number_inodes(entry->inode, count);
+    place = (struct tree_place){0};
+    while ((entry = tree_directory_next(&directory->directory, &place)))
+        if (entry->inode->number == 0)
+            entry->inode->number = ++*count;
 }
 
 /* Store the inode's extended attributes. `*number` identifies the set, or is NO_XATTR. */
@@ -149,11 +152,11 @@ static int write_special(struct streams *streams, struct tree_inode *inode, stru
 static int write_listing(struct streams *streams, const struct tree_inode *directory, struct pe_error *err)
 {
     int code = sqfs_dir_writer_begin(streams->listing, 0);
-    for (size_t i = 0; code == 0 && i < directory->entry_count; i++) {
-        const struct tree_entry *entry = &directory->entries[i];
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while (code == 0 && (entry = tree_directory_next(&directory->directory, &place)))
         code = sqfs_dir_writer_add_entry(streams->listing, entry->name, entry->inode->number,
                                          entry->inode->reference, (sqfs_u16)entry->inode->attributes.mode);
-    }
     if (code == 0)
         code = sqfs_dir_writer_end(streams->listing);
     return code == 0 ? 0 : squashfs_fail(streams->squashfs->path, code, "write a directory", err);
@@ -163,9 +166,11 @@ static int write_listing(struct streams *streams, const struct tree_inode *direc
  * name. */
 static int write_files(struct streams *streams, const struct tree_inode *directory, struct pe_error *err)
 {
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        struct tree_inode *inode = directory->entries[i].inode;
-        if (inode->written || is_directory(&directory->entries[i]))
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while ((entry = tree_directory_next(&directory->directory, &place))) {
+        struct tree_inode *inode = entry->inode;
+        if (inode->written || is_directory(entry))
             continue;
         int result = S_ISLNK(inode->attributes.mode)   ? write_symlink(streams, inode, err)
                      : S_ISREG(inode->attributes.mode) ? write_file(streams, inode, err)
@@ -180,11 +185,13 @@ static int write_directory(struct streams *streams, struct tree_inode *directory
                            struct pe_error *err)
 {
     size_t links = 2; /* its name and its "."; the ".." of each subdirectory adds one */
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        if (!is_directory(&directory->entries[i]))
+    struct tree_place place = {0};
+    const struct tree_entry *entry = NULL;
+    while ((entry = tree_directory_next(&directory->directory, &place))) {
+        if (!is_directory(entry))
             continue;
         links++;
-        if (write_directory(streams, directory->entries[i].inode, directory->number, err) < 0)
+        if (write_directory(streams, entry->inode, directory->number, err) < 0)
             return -1;
     }
     if (write_files(streams, directory, err) < 0 || write_listing(streams, directory, err) < 0)

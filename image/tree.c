@@ -47,9 +47,7 @@ void tree_free(struct tree *tree)
 {
     for (struct tree_inode *inode = tree->all; inode;) {
         struct tree_inode *next = inode->next;
-        for (size_t i = 0; i < inode->entry_count; i++)
-            free(inode->entries[i].name);
-        free(inode->entries);
+        tree_directory_clear(&inode->directory);
         free(inode->target);
         tree_clear_xattrs(inode);
         sqfs_free(inode->content);
@@ -94,73 +92,34 @@ int tree_clean_path(const char *path, char *clean, struct pe_error *err)
 
 /* ---- directories ---- */
 
-/* The index of `name` in a directory, or the index at which to insert it when `*found` is false. */
-static size_t search(const struct tree_inode *directory, const char *name, bool *found)
-{
-    size_t low = 0, high = directory->entry_count;
-    *found = false;
-    while (low < high && !*found) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, directory->entries[middle].name);
-        if (order > 0)
-            low = middle + 1;
-        else
-            high = middle;
-        *found = order == 0;
-    }
-    return *found ? high : low;
-}
-
-static int insert(struct tree_inode *directory, size_t at, const char *name, struct tree_inode *inode,
-                  uint32_t layer, struct pe_error *err)
-{
-    if (directory->entry_count == directory->entry_capacity) {
-        size_t capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
-        struct tree_entry *entries = reallocarray(directory->entries, capacity, sizeof *entries);
-        if (!entries)
-            return pe_fail_errno(err, "out of memory for the file tree");
-        directory->entries = entries;
-        directory->entry_capacity = capacity;
-    }
-    char *copy = strdup(name);
-    if (!copy)
-        return pe_fail_errno(err, "out of memory for the file tree");
-    memmove(directory->entries + at + 1, directory->entries + at,
-            (directory->entry_count - at) * sizeof *directory->entries);
-    directory->entries[at] = (struct tree_entry){.name = copy, .inode = inode, .layer = layer};
-    directory->entry_count++;
-    inode->links++;
-    return 0;
-}
-
 /* Count one name less. A directory without a name loses everything below it; hard links to those
  * files remain. */
 static void unlink_below(struct tree_inode *inode)
 {
     inode->links--;
-    for (size_t i = 0; S_ISDIR(inode->attributes.mode) && i < inode->entry_count; i++)
-        unlink_below(inode->entries[i].inode);
+    struct tree_place place = {0};
+    for (struct tree_entry *entry; (entry = tree_directory_next(&inode->directory, &place));)
+        unlink_below(entry->inode);
 }
 
 static int set_entry(const struct tree *tree, struct tree_inode *directory, const char *name,
                      struct tree_inode *inode, struct pe_error *err)
 {
-    bool found = false;
-    size_t at = search(directory, name, &found);
-    if (!found)
-        return insert(directory, at, name, inode, tree->layer, err);
+    struct tree_entry *entry = tree_directory_find(&directory->directory, name);
     inode->links++; /* counted first, in case an entry replaces itself */
-    unlink_below(directory->entries[at].inode);
-    directory->entries[at].inode = inode;
-    directory->entries[at].layer = tree->layer;
+    if (entry)
+        unlink_below(entry->inode);
+    else if (!(entry = tree_directory_add(&directory->directory, name, err)))
+        return -1;
+    entry->inode = inode;
+    entry->layer = tree->layer;
     return 0;
 }
 
 struct tree_inode *tree_child(const struct tree_inode *directory, const char *name)
 {
-    bool found = false;
-    size_t at = S_ISDIR(directory->attributes.mode) ? search(directory, name, &found) : 0;
-    return found ? directory->entries[at].inode : NULL;
+    const struct tree_entry *entry = tree_directory_find(&directory->directory, name);
+    return entry ? entry->inode : NULL;
 }
 
 /* Copy the first component of a clean path to `name`, and return the rest of the path. */
@@ -187,7 +146,7 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path)
 
 /* Where the resolution of a path stands. */
 struct walk {
-    const struct tree *tree;
+    struct tree *tree;
     const char *path;                            /* as given; for messages */
     char *resolved;                              /* PATH_MAX bytes: the walked part, without symbolic links */
     size_t length;                               /* of `resolved` */
@@ -235,14 +194,18 @@ static int follow(struct walk *walk, const struct tree_inode *link, char rest[2 
     int n = snprintf(joined, sizeof joined, "%s/%s", link->target, left);
     if (n < 0 || (size_t)n >= sizeof joined)
         return refuse(walk->path, "leads through symbolic links that are too long", err);
+    walk->tree->followed += (uint64_t)n;
+    if (walk->tree->followed > TREE_FOLLOWED_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "the names of the image lead through symbolic links with more than %u MiB of paths",
+                       TREE_FOLLOWED_MAX >> 20);
     memcpy(rest, joined, (size_t)n + 1);
     if (rest[0] == '/')
         walk_to_root(walk);
     return 0;
 }
 
-int tree_resolve(const struct tree *tree, const char *path, bool follow_last, char *resolved,
-                 struct pe_error *err)
+int tree_resolve(struct tree *tree, const char *path, bool follow_last, char *resolved, struct pe_error *err)
 {
     struct walk walk = {.tree = tree, .path = path, .resolved = resolved};
     char rest[2 * PATH_MAX], name[PE_PATH_COMPONENT_MAX + 1];
@@ -275,7 +238,7 @@ int tree_resolve(const struct tree *tree, const char *path, bool follow_last, ch
     return 0;
 }
 
-struct tree_inode *tree_find_target(const struct tree *tree, const char *path)
+struct tree_inode *tree_find_target(struct tree *tree, const char *path)
 {
     char resolved[PATH_MAX];
     struct pe_error ignored;
@@ -295,10 +258,9 @@ static int refuse_parent(const char *path, const struct tree_inode *inode, struc
 /* Record that the current layer names this directory, or something below it. */
 static void touch(const struct tree *tree, struct tree_inode *directory, const char *name)
 {
-    bool found = false;
-    size_t at = search(directory, name, &found);
-    if (found)
-        directory->entries[at].layer = tree->layer;
+    struct tree_entry *entry = tree_directory_find(&directory->directory, name);
+    if (entry)
+        entry->layer = tree->layer;
 }
 
 /* The directory of the last component of a clean path, created if necessary. The component is
@@ -393,40 +355,45 @@ static struct tree_inode *find_parent(const struct tree *tree, const char *path,
     return at;
 }
 
-static void remove_entry(struct tree_inode *directory, size_t at)
+static void hide_older(struct tree *tree, struct tree_inode *directory);
+
+/* Called for the entries of a directory that loses what older layers have in it. The current layer has
+ * nothing below an entry that it did not touch. */
+static bool keep_current(struct tree_entry *entry, void *data)
 {
-    unlink_below(directory->entries[at].inode);
-    free(directory->entries[at].name);
-    directory->entry_count--;
-    memmove(directory->entries + at, directory->entries + at + 1,
-            (directory->entry_count - at) * sizeof *directory->entries);
+    struct tree *tree = data;
+    bool current = entry->layer == tree->layer;
+    if (!current)
+        unlink_below(entry->inode);
+    else if (S_ISDIR(entry->inode->attributes.mode))
+        hide_older(tree, entry->inode);
+    return current;
 }
 
-/* Remove the entries of older layers below a directory. The current layer has nothing below an
- * entry that it did not touch. */
-static void hide_older(const struct tree *tree, struct tree_inode *directory)
+/* Remove the entries of older layers below a directory. A second time, the same layer finds none. */
+static void hide_older(struct tree *tree, struct tree_inode *directory)
 {
-    for (size_t i = directory->entry_count; i-- > 0;) {
-        struct tree_entry *entry = &directory->entries[i];
-        if (entry->layer != tree->layer)
-            remove_entry(directory, i);
-        else if (S_ISDIR(entry->inode->attributes.mode))
-            hide_older(tree, entry->inode);
-    }
+    if (directory->cleared == tree->layer + 1)
+        return;
+    directory->cleared = tree->layer + 1;
+    tree_directory_filter(&directory->directory, keep_current, tree);
 }
 
 int tree_hide(struct tree *tree, const char *path, struct pe_error *err)
 {
     char name[PE_PATH_COMPONENT_MAX + 1];
-    bool failed = false, found = false;
+    bool failed = false;
     struct tree_inode *parent = find_parent(tree, path, name, &failed, err);
-    size_t at = parent ? search(parent, name, &found) : 0;
-    if (!found)
+    struct tree_entry *entry = parent ? tree_directory_find(&parent->directory, name) : NULL;
+    if (!entry)
         return failed ? -1 : 0;
-    if (parent->entries[at].layer != tree->layer)
-        remove_entry(parent, at);
-    else if (S_ISDIR(parent->entries[at].inode->attributes.mode))
-        hide_older(tree, parent->entries[at].inode);
+    if (entry->layer == tree->layer) {
+        if (S_ISDIR(entry->inode->attributes.mode))
+            hide_older(tree, entry->inode);
+        return 0;
+    }
+    unlink_below(entry->inode);
+    tree_directory_remove(&parent->directory, entry);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #define PE_IMAGE_TREE_H
 
 #include "base/error.h"
+#include "image/tree_directory.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,12 +14,6 @@
 #include <sys/types.h>
 
 struct sqfs_inode_generic_t;
-
-struct tree_entry {
-    char *name; /* owned */
-    struct tree_inode *inode;
-    uint32_t layer; /* the last layer that named it */
-};
 
 struct tree_xattr {
     char *name;  /* as in "user.x"; owned */
@@ -42,9 +37,8 @@ struct tree_inode {
     struct tree_xattr *xattrs; /* owned */
     size_t xattr_count;
 
-    /* Directories: the entries, sorted with strcmp as squashfs requires. */
-    struct tree_entry *entries;
-    size_t entry_count, entry_capacity;
+    struct tree_directory directory; /* the entries of a directory */
+    uint32_t cleared;                /* 1 + the last layer that had an opaque whiteout for it; 0: none */
 
     /* Used by the squashfs writer. `content` says where the contents of a regular file are. It is
      * owned and is freed with sqfs_free. */
@@ -60,8 +54,13 @@ struct tree {
     struct tree_inode *root;
     struct tree_inode *all; /* list of all inodes, also of replaced ones; they live as long as the tree */
     size_t inode_count;
-    uint32_t layer; /* number of the layer being applied, from 0; set by the caller */
+    uint32_t layer;    /* number of the layer being applied, from 0; set by the caller */
+    uint64_t followed; /* bytes of paths that tree_resolve has gone because of symbolic links */
 };
+
+/* Limit for `followed`. In a root filesystem with a million files below links such as /lib, which
+ * leads to usr/lib, it is about 70 MB. */
+#define TREE_FOLLOWED_MAX (256u << 20)
 
 /* Initialise a tree with an empty root directory, 0755 root:root. The caller frees it. */
 int tree_init(struct tree *tree, struct pe_error *err) PE_MUST_CHECK;
@@ -82,12 +81,12 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path);
  * (PATH_MAX bytes): symbolic links among its parents are followed, and with `follow_last` one in the
  * last component, too. Absolute targets begin at the root of the tree, and ".." does not leave it.
  * What is missing is taken for a directory without links. PE_ERR_INVALID for more than 40 links, as
- * in Linux, and for a path that becomes too long. */
-int tree_resolve(const struct tree *tree, const char *path, bool follow_last, char *resolved,
+ * in Linux, and for a path that becomes too long; PE_ERR_TOO_LARGE beyond TREE_FOLLOWED_MAX. */
+int tree_resolve(struct tree *tree, const char *path, bool follow_last, char *resolved,
                  struct pe_error *err) PE_MUST_CHECK;
 
 /* The inode at a clean path after following all symbolic links, or NULL. */
-struct tree_inode *tree_find_target(const struct tree *tree, const char *path);
+struct tree_inode *tree_find_target(struct tree *tree, const char *path);
 
 /* The entry `name` of an inode, or NULL if there is none or the inode is not a directory. */
 struct tree_inode *tree_child(const struct tree_inode *directory, const char *name);

@@ -752,6 +752,21 @@ def test_attributes_that_fill_the_memory_are_refused(tmp_path):
     )
 
 
+def test_members_behind_many_long_links_are_refused(tmp_path):
+    folder = "/".join([character * 255 for character in "abcdefghijklmno"])
+    links = [
+        symlink(f"l{n}", f"/{folder}" + (f"/l{n - 1}" if n else "")) for n in range(20)
+    ]
+    inside = [symlink(f"{folder}/l{n}", f"/l{n}") for n in range(20)]
+    members = [member(folder, mode=0o755), *links, *inside]
+    members += [member(f"l19/{n}", mode=0o755) for n in range(6000)]
+    refused_layout(
+        tmp_path,
+        Layout(f"{tmp_path}/layout").add([make_tar(members)]),
+        b"through symbolic links with more than 256 MiB of paths",
+    )
+
+
 def test_documents_that_are_not_images_are_refused(tmp_path):
     layout = Layout(f"{tmp_path}/layout").add([make_tar([member("f", b"x")])])
     for content, message in (
