@@ -7,6 +7,10 @@
 
 #include <time.h>
 
+/* Added to the time. libh2o subtracts the delay of a timer from it, without a sign. On a machine that
+ * started less than that delay ago, all such timers would expire at once. */
+enum { START_S = 1 << 30 };
+
 static const struct timeval *wall_time;
 
 void loop_clock_keep_wall_time(const struct timeval *to)
@@ -26,6 +30,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
         return 0;
     }
     uint64_t us = pe_now_us();
-    *now = (struct timeval){.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
+    *now =
+        (struct timeval){.tv_sec = START_S + (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
     return 0;
 }
