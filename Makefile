@@ -87,7 +87,7 @@ CODEC := $(call obj,$(call src,codec))
 PROTO := $(call obj,$(call src,proto))
 PROGRAMS := pe-lb pe-worker pe-run pe-image
 
-pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/piston lb,$(call src,$(folder)))
+pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
@@ -120,6 +120,7 @@ $(B)/obj/%.o: %.c $(FLAGS) | $(B)/.deps
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 # It holds the text of that file (.incbin), which -MMD does not see.
 $(B)/obj/lb/api/openapi.o: proto/openapi.json
+$(B)/obj/lb/mcp/catalog_tools.o: lb/mcp/tools.json
 
 # ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----
 GUEST := build/guest
@@ -344,8 +345,16 @@ $(CLIENTS): tests/piston/package.json tests/piston/package-lock.json | build/.no
 	$(NPM_CI) --prefix $(B)/piston-clients
 	@touch $@
 
+# The official clients of the Model Context Protocol, and its conformance tests (tests/agents).
+AGENTS := $(B)/agent-clients/node_modules/.package-lock.json
+$(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.node
+	@mkdir -p $(B)/agent-clients
+	@cp $^ $(B)/agent-clients
+	$(NPM_CI) --prefix $(B)/agent-clients
+	@touch $@
+
 # ---- running them ----
-TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(CLIENTS) $(BROWSER_TEST) \
+TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(CLIENTS) $(AGENTS) $(BROWSER_TEST) \
 	$(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.

@@ -81,6 +81,11 @@ static void handle_piston(struct server *server, h2o_req_t *req)
     piston_handle(&server->piston, req);
 }
 
+static void handle_mcp(struct server *server, h2o_req_t *req)
+{
+    mcp_handle(&server->mcp, req);
+}
+
 static void handle_playground(struct server *server, h2o_req_t *req)
 {
     playground_handle(&server->playground, req);
@@ -107,6 +112,7 @@ static const struct route {
     {"GET", PE_SLOT_PATH, handle_slot},
     {"GET", PE_CONTROL_PATH, handle_registration},
     {NULL, "/api/v2/", handle_piston},
+    {NULL, "/mcp", handle_mcp},
     {"GET", "/", handle_playground},
     {"GET", "/embed", handle_playground},
     {"GET", "/assets/", handle_playground},

@@ -252,6 +252,7 @@ static void init_api(struct server *server)
     exchanges->data = server;
     server->metrics_sources = (struct metrics_sources){
         .jobs = &server->jobs, .connections = &server->connections, .exchanges = &exchanges->count};
+    mcp_init(&server->mcp, exchanges, &settings->cors_origins);
     piston_init(&server->piston, &server->ctx, exchanges, &settings->cors_origins, &settings->piston);
 }
 

@@ -26,6 +26,7 @@
 #include "lb/edge/peer.h"
 #include "lb/edge/tokens.h"
 #include "lb/h2o_loop.h"
+#include "lb/mcp/mcp.h"
 #include "lb/piston/piston.h"
 #include "lb/settings.h"
 #include "lb/workers/worker_context.h"
@@ -59,11 +60,12 @@ struct server {
 
     struct worker_context workers;
 
-    /* api and piston */
+    /* api, piston and mcp */
     struct exchanges exchanges;
     struct static_files playground;
     struct metrics_sources metrics_sources;
     struct piston piston;
+    struct mcp mcp;
 
     /* start and end */
     h2o_timeout_t gather;   /* workers may connect after the start */

@@ -34,8 +34,8 @@ struct dialect {
      * connected. NULL: it is complete already. */
     int (*resolve)(struct exchange *exchange, struct pe_error *err);
 
-    /* Send a problem as the complete reply. */
-    void (*send_problem)(h2o_req_t *req, const struct pe_problem *problem);
+    /* Send a problem as the complete reply. The body may not have been read yet. */
+    void (*send_problem)(struct exchange *exchange, const struct pe_problem *problem);
 
     /* Append the JSON form of a complete result. NULL: the service's own form. */
     int (*append_json)(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,

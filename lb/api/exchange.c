@@ -40,7 +40,7 @@ void exchange_send_problem(struct exchange *exchange, const struct pe_problem *p
     exchange_leave(exchange);
     exchange_drop_result(exchange); /* a piece of it may be about to be sent, as a second reply */
     snprintf(exchange->log_status, sizeof exchange->log_status, "%s", problem->type);
-    exchange->dialect->send_problem(exchange->req, problem);
+    exchange->dialect->send_problem(exchange, problem);
 }
 
 static void report(const struct exchange *exchange)

@@ -19,6 +19,7 @@ void api_about(h2o_req_t *req)
              "GET  /v1/images       the available images, and the limits of a job\n"
              "GET  /v1/jobs/ID      status of the job that was sent with X-Request-Id: ID\n"
              "POST /api/v2/execute  run a job, for clients of Piston; GET /api/v2/runtimes\n"
+             "POST /mcp             the tools of this service, for agents (Model Context Protocol)\n"
              "GET  /v1/hosts        the workers; needs a worker token\n"
              "GET  /healthz         status of the service\n"
              "GET  /metrics         metrics for Prometheus\n"

@@ -51,11 +51,16 @@ static bool is_known(const struct exchange *exchange)
     return scheduler_find_image(exchange->exchanges->jobs->scheduler, spec->image, spec->isolation) != NULL;
 }
 
+static void send_problem(struct exchange *exchange, const struct pe_problem *problem)
+{
+    http_reply_problem(exchange->req, problem);
+}
+
 const struct dialect native_dialect = {
     .exchange_size = sizeof(struct exchange),
     .shares_results = true,
     .choose_format = choose_format,
     .read_body = read_body,
     .is_known = is_known,
-    .send_problem = http_reply_problem,
+    .send_problem = send_problem,
 };

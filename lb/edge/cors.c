@@ -21,6 +21,11 @@ static const char *allowed_origin(const struct pe_option_list *origins, const h2
     return NULL;
 }
 
+bool cors_allows(const struct pe_option_list *origins, const h2o_req_t *req)
+{
+    return allowed_origin(origins, req) != NULL;
+}
+
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
 {
     const char *origin = allowed_origin(origins, req);
@@ -42,7 +47,8 @@ void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, c
     if (allowed_origin(origins, req)) {
         http_reply_header(req, "access-control-allow-methods", methods);
         http_reply_header(req, "access-control-allow-headers",
-                          "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id");
+                          "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, MCP-Protocol-Version, "
+                          "Mcp-Method, Mcp-Name");
         http_reply_header(req, "access-control-max-age", "86400");
     }
     http_reply_empty(req);

@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/* Whether a request comes from an allowed origin. */
+bool cors_allows(const struct pe_option_list *origins, const h2o_req_t *req);
+
 /* Add the headers that let a page of an allowed origin read this response. Other origins get
  * none. */
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);

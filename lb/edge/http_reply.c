@@ -83,6 +83,13 @@ void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_
     send_body(req, 200, type, bytes, size);
 }
 
+void http_reply_accepted(h2o_req_t *req)
+{
+    req->res.status = 202;
+    req->res.reason = problem_reason_phrase(202);
+    h2o_send_inline(req, "", 0);
+}
+
 void http_reply_empty(h2o_req_t *req)
 {
     req->res.status = 204;

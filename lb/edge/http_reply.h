@@ -38,6 +38,9 @@ void http_reply_text(h2o_req_t *req, const char *text);
 /* The bytes are copied; `type` is a media type. */
 void http_reply_bytes(h2o_req_t *req, const char *type, const void *bytes, size_t size);
 
+/* 202, without a body. */
+void http_reply_accepted(h2o_req_t *req);
+
 /* 204, without a body. */
 void http_reply_empty(h2o_req_t *req);
 

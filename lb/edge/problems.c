@@ -118,6 +118,7 @@ const char *problem_reason_phrase(int status)
         const char *phrase;
     } phrases[] = {
         {200, "OK"},
+        {202, "Accepted"},
         {204, "No Content"},
         {400, "Bad Request"},
         {401, "Unauthorized"},

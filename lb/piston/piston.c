@@ -35,10 +35,10 @@ static int status_of(const struct pe_problem *problem)
     return problem->status == 422 || problem->status == 404 ? 400 : problem->status;
 }
 
-static void send_problem(h2o_req_t *req, const struct pe_problem *problem)
+static void send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
-    http_reply_retry_after(req, problem->retry_after_s);
-    send_message(req, status_of(problem), problem->detail);
+    http_reply_retry_after(exchange->req, problem->retry_after_s);
+    send_message(exchange->req, status_of(problem), problem->detail);
 }
 
 static h2o_iovec_t encoding_of(const h2o_req_t *req)
