@@ -25,7 +25,7 @@ static h2o_iovec_t header(const h2o_req_t *req, const char *name)
 
 static bool is_text(h2o_iovec_t value, const char *text)
 {
-    return text && value.len == strlen(text) && !memcmp(value.base, text, value.len);
+    return text && value.base && value.len == strlen(text) && !memcmp(value.base, text, value.len);
 }
 
 static const char *meta_version(const struct mcp_message *message)
