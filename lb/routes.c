@@ -26,7 +26,7 @@ static void handle_run(struct server *server, h2o_req_t *req)
 
 static void handle_images(struct server *server, h2o_req_t *req)
 {
-    api_images(&server->scheduler, req);
+    api_images(&server->scheduler, &server->streams, req);
 }
 
 static void handle_job(struct server *server, h2o_req_t *req)
@@ -36,7 +36,7 @@ static void handle_job(struct server *server, h2o_req_t *req)
 
 static void handle_hosts(struct server *server, h2o_req_t *req)
 {
-    api_hosts(&server->scheduler, &server->tokens, req);
+    api_hosts(&server->scheduler, &server->tokens, &server->streams, req);
 }
 
 static void handle_host_drain(struct server *server, h2o_req_t *req)
@@ -51,13 +51,12 @@ static void handle_health(struct server *server, h2o_req_t *req)
 
 static void handle_metrics(struct server *server, h2o_req_t *req)
 {
-    api_metrics(&server->metrics_sources, req);
+    api_metrics(&server->metrics_sources, &server->streams, req);
 }
 
 static void handle_openapi(struct server *server, h2o_req_t *req)
 {
-    (void)server;
-    api_openapi(req);
+    api_openapi(&server->streams, req);
 }
 
 static void handle_problem(struct server *server, h2o_req_t *req)
@@ -88,7 +87,7 @@ static void handle_mcp(struct server *server, h2o_req_t *req)
 
 static void handle_playground(struct server *server, h2o_req_t *req)
 {
-    playground_handle(&server->playground, req);
+    playground_handle(server->playground, &server->streams, req);
 }
 
 /* ---- the table ---- */

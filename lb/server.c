@@ -194,8 +194,8 @@ static void init_core(struct server *server)
     presence_init(&server->presence, &server->scheduler, &server->deadlines, settings->away_ms * 1000);
     clients_init(&server->clients, &settings->client);
     cache_init(&server->cache, (size_t)settings->cache_mib << 20);
-    byte_budget_init(&server->budget, (size_t)settings->results_mib << 20, &server->cache.bytes,
-                     exchange_cut_off);
+    byte_budget_init(&server->budget, (size_t)settings->results_mib << 20, &server->cache.bytes);
+    body_streams_init(&server->streams, &server->ctx, &server->budget);
     server->jobs = (struct jobs){.scheduler = &server->scheduler,
                                  .dispatch = &server->dispatch,
                                  .cache = &server->cache,
@@ -242,6 +242,7 @@ static void init_api(struct server *server)
     struct exchanges *exchanges = &server->exchanges;
     exchanges_init(exchanges, &server->ctx);
     exchanges->jobs = &server->jobs;
+    exchanges->streams = &server->streams;
     exchanges->clients = &server->clients;
     exchanges->deadlines = &server->deadlines;
     exchanges->trusted = &server->trusted;

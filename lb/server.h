@@ -6,6 +6,7 @@
 #define PE_LB_SERVER_H
 
 #include "base/error.h"
+#include "lb/api/body_stream.h"
 #include "lb/api/exchange.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/static_files.h"
@@ -61,8 +62,9 @@ struct server {
     struct worker_context workers;
 
     /* api, piston and mcp */
+    struct body_streams streams;
     struct exchanges exchanges;
-    struct static_files playground;
+    struct static_files *playground; /* NULL: there is no page */
     struct metrics_sources metrics_sources;
     struct piston piston;
     struct mcp mcp;

@@ -9,15 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    PAUSE_MS = 1, /* until the next iteration of the loop, for responses that encoded enough in this one */
-};
-
 void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 {
     *exchanges = (struct exchanges){.ctx = ctx};
     pe_list_init(&exchanges->waiting_for_workers);
-    h2o_timeout_init(ctx->loop, &exchanges->pause, PAUSE_MS);
 }
 
 void exchange_leave(struct exchange *exchange)

@@ -11,6 +11,7 @@
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
 
+#include "lb/api/body_stream.h"
 #include "lb/api/dialect.h"
 #include "lb/api/result_encoder.h"
 #include "lb/core/byte_budget.h"
@@ -30,6 +31,7 @@
 struct exchanges {
     h2o_context_t *ctx;
     struct jobs *jobs;
+    struct body_streams *streams;
     struct clients *clients;
     struct deadlines *deadlines;
     const struct peer_networks *trusted; /* proxies */
@@ -40,9 +42,6 @@ struct exchanges {
     struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
     size_t count;
     void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
-    h2o_timeout_t pause;
-    uint64_t burst_ms;  /* the iteration of the loop, by its time, that responses encoded in last */
-    size_t burst_bytes; /* what they encoded in it */
 
     /* An exchange has ended. */
     void (*on_ended)(void *data);
@@ -148,9 +147,6 @@ void exchange_on_lost(struct exchange *exchange);
 
 /* Break off a response whose headers were sent, so that the client sees that it is incomplete. */
 void exchange_abort(struct exchange *exchange);
-
-/* Cut off a reader: for struct byte_budget. */
-size_t exchange_cut_off(struct budget_reader *reader);
 
 /* ---- exchange_headers.c ---- */
 

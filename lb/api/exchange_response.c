@@ -12,10 +12,19 @@
 
 enum {
     PIECE_SIZE = 128 * 1024, /* bytes that are handed to libh2o at a time */
-    ITERATION_MAX = 1 << 20, /* bytes that all responses encode in one iteration of the loop */
 };
 
 /* ---- starting ---- */
+
+/* For struct byte_budget. */
+static size_t cut_off(struct budget_reader *reader)
+{
+    struct exchange *exchange = pe_list_entry(reader, struct exchange, reader);
+    pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
+    connection_shut_down(exchange->req);
+    const struct job_result *result = exchange->encoder.result;
+    return result->in_cache ? 0 : result->held / result->refs; /* all who have it free it together */
+}
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);
 
@@ -36,7 +45,7 @@ static void start_response(struct exchange *exchange)
     if (exchange->encoder.ended)
         exchange->req->res.content_length = exchange->encoder.out.size;
     start_headers(exchange, exchange->encoder.content_type);
-    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader);
+    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
     h2o_start_response(exchange->req, &exchange->generator);
 }
 
@@ -48,7 +57,7 @@ void exchange_send_rendered(struct exchange *exchange, struct job_result *result
     exchange->has_result = exchange->ended = exchange->in_flight = true;
     exchange->req->res.content_length = rendered->body.size;
     start_headers(exchange, rendered->content_type);
-    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader);
+    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
     h2o_start_response(exchange->req, &exchange->generator);
     h2o_iovec_t body = h2o_iovec_init(rendered->body.data, rendered->body.size);
     h2o_send(exchange->req, &body, 1, H2O_SEND_STATE_FINAL);
@@ -62,15 +71,6 @@ void exchange_abort(struct exchange *exchange)
     exchange->aborted = true;
     if (!exchange->in_flight)
         h2o_send(exchange->req, NULL, 0, H2O_SEND_STATE_ERROR);
-}
-
-size_t exchange_cut_off(struct budget_reader *reader)
-{
-    struct exchange *exchange = pe_list_entry(reader, struct exchange, reader);
-    pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
-    connection_shut_down(exchange->req);
-    const struct job_result *result = exchange->encoder.result;
-    return result->in_cache ? 0 : result->held / result->refs; /* all who have it free it together */
 }
 
 /* The response cannot be made. If headers were sent, it is broken off. */
@@ -96,22 +96,12 @@ static int append_json(const void *context, const struct job_result *result, str
 
 static void on_tick(h2o_timeout_entry_t *entry);
 
-/* Whether the responses have encoded enough in this iteration of the loop. A client that reads fast
- * would hold the loop otherwise: libh2o asks for the next piece as long as the socket takes them. The
- * next piece is then sent in the next iteration. */
+/* Whether responses have encoded enough in this iteration of the loop. The next piece is then sent in
+ * the next one. */
 static bool must_pause(struct exchange *exchange)
 {
-    struct exchanges *exchanges = exchange->exchanges;
-    uint64_t now_ms = h2o_now(exchanges->ctx->loop); /* changes only between iterations */
-    if (exchanges->burst_ms != now_ms) {
-        exchanges->burst_ms = now_ms;
-        exchanges->burst_bytes = 0;
-    }
-    if (exchanges->burst_bytes < ITERATION_MAX)
-        return false;
     exchange->tick_entry.cb = on_tick;
-    h2o_timeout_link(exchanges->ctx->loop, &exchanges->pause, &exchange->tick_entry);
-    return true;
+    return body_streams_must_pause(exchange->exchanges->streams, &exchange->tick_entry);
 }
 
 /* Count what the response holds in memory, and cut off slow readers if that is too much. */
@@ -144,7 +134,7 @@ static void send_piece(struct exchange *exchange)
     *out = spare;
     exchange->in_flight = true;
     exchange->ended = exchange->encoder.ended;
-    exchange->exchanges->burst_bytes += exchange->sending.size;
+    body_streams_note(exchange->exchanges->streams, exchange->sending.size);
     hold_memory(exchange);
     connection_response_begin(exchange->req);
     h2o_iovec_t piece = h2o_iovec_init(exchange->sending.data, exchange->sending.size);

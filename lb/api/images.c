@@ -5,42 +5,12 @@
 
 #include "base/cleanup.h"
 #include "lb/edge/http_reply.h"
+#include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-
-/* By name, then by digest: different images of the same name are listed separately. */
-static int compare_entries(const void *left, const void *right)
-{
-    const struct catalog_entry *a = *(const struct catalog_entry *const *)left;
-    const struct catalog_entry *b = *(const struct catalog_entry *const *)right;
-    int order = strcmp(a->name, b->name);
-    return order ? order : strcmp(a->digest, b->digest);
-}
-
-/* All entries of all workers, sorted. The caller frees the array. NULL without memory. */
-static const struct catalog_entry **all_entries(const struct scheduler *scheduler, size_t *count)
-{
-    size_t total = 0;
-    pe_list_for_each(node, &scheduler->workers)
-    {
-        total += pe_list_entry(node, struct worker, in_workers)->claim->catalog.count;
-    }
-    const struct catalog_entry **entries = calloc(total + 1, sizeof *entries);
-    if (!entries)
-        return NULL;
-    *count = 0;
-    pe_list_for_each(node, &scheduler->workers)
-    {
-        const struct catalog *catalog = &pe_list_entry(node, struct worker, in_workers)->claim->catalog;
-        for (size_t i = 0; i < catalog->count; i++)
-            entries[(*count)++] = &catalog->entries[i];
-    }
-    qsort(entries, total, sizeof *entries, compare_entries);
-    return entries;
-}
 
 static int hex_value(char digit)
 {
@@ -82,27 +52,6 @@ static void query_file(const h2o_req_t *req, char file[PE_PATH_MAX + 1])
     }
 }
 
-static json_t *merged(const struct scheduler *scheduler, const char *file)
-{
-    size_t count = 0;
-    pe_autofree const struct catalog_entry **entries = all_entries(scheduler, &count);
-    json_t *images = entries ? json_array() : NULL;
-    for (size_t i = 0, same = 1; images && i < count; i += same) {
-        for (same = 1; i + same < count && compare_entries(&entries[i], &entries[i + same]) == 0;)
-            same++;
-        if (*file && !pe_metadata_accepts_file(entries[i]->json, file))
-            continue;
-        json_t *image = json_copy((json_t *)entries[i]->json);
-        if (json_object_set_new(image, "hosts", json_integer((json_int_t)same)) < 0 ||
-            json_array_append(images, image) < 0) {
-            json_decref(images);
-            images = NULL;
-        }
-        json_decref(image);
-    }
-    return images;
-}
-
 static json_t *defaults(void)
 {
     static const struct {
@@ -128,9 +77,88 @@ static json_t *defaults(void)
     return object;
 }
 
-void api_images(const struct scheduler *scheduler, h2o_req_t *req)
+/* ---- the list ---- */
+
+enum { EXAMINED_MAX = 1024 }; /* images that are matched with a file before other requests have their turn */
+
+/* The state of one response: what was sent last. Catalogs may change while it is sent. Images are
+ * sorted by name, then by digest, so none is listed twice; different images of the same name are
+ * listed separately. */
+struct listing {
+    const struct scheduler *scheduler;
+    bool begun, comma;
+    char name[PE_IMAGE_NAME_MAX + 1];
+    char digest[80];
+    char file[PE_PATH_MAX + 1]; /* list only images that accept it; empty: all */
+};
+
+/* The next image of all workers, and how many of them have it. NULL behind the last one. */
+static const struct catalog_entry *next_image(const struct listing *listing, size_t *hosts)
 {
-    char file[PE_PATH_MAX + 1];
-    query_file(req, file);
-    http_reply_json(req, json_pack("{s:o, s:o}", "images", merged(scheduler, file), "defaults", defaults()));
+    const struct catalog_entry *first = NULL;
+    pe_list_for_each(node, &listing->scheduler->workers)
+    {
+        const struct catalog *catalog = &pe_list_entry(node, struct worker, in_workers)->claim->catalog;
+        const struct catalog_entry *entry = catalog_next(catalog, listing->name, listing->digest);
+        int order = !entry ? 1 : !first ? -1 : strcmp(entry->name, first->name);
+        if (entry && first && order == 0)
+            order = strcmp(entry->digest, first->digest);
+        *hosts = order < 0 ? 1 : *hosts + (order == 0);
+        first = order < 0 ? entry : first;
+    }
+    return first;
+}
+
+static int append_image(struct listing *listing, const json_t *json, size_t hosts, struct pe_buf *out,
+                        struct pe_error *err)
+{
+    pe_autojson json_t *image = json_copy((json_t *)json);
+    if (image && json_object_set_new(image, "hosts", json_integer((json_int_t)hosts)) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+    pe_autofree char *text = image ? json_dumps(image, JSON_COMPACT) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+    if (listing->comma && pe_buf_append(out, ",", 1, err) < 0)
+        return -1;
+    listing->comma = true;
+    return pe_buf_append_text(out, text, err);
+}
+
+static int append_end(struct pe_buf *out, struct pe_error *err)
+{
+    pe_autojson json_t *limits = defaults();
+    pe_autofree char *text = limits ? json_dumps(limits, JSON_COMPACT) : NULL;
+    if (!text)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+    return pe_buf_printf(out, err, "],\"defaults\":%s}", text);
+}
+
+static int append_listing(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
+{
+    struct listing *listing = state;
+    if (!listing->begun && pe_buf_append_text(out, "{\"images\":[", err) < 0)
+        return -1;
+    listing->begun = true;
+    for (int examined = 0; out->size < room && examined < EXAMINED_MAX; examined++) {
+        size_t hosts = 0;
+        const struct catalog_entry *entry = next_image(listing, &hosts);
+        *ended = !entry;
+        if (!entry)
+            return append_end(out, err);
+        snprintf(listing->name, sizeof listing->name, "%s", entry->name);
+        snprintf(listing->digest, sizeof listing->digest, "%s", entry->digest);
+        bool wanted = !listing->file[0] || pe_metadata_accepts_file(entry->json, listing->file);
+        if (wanted && append_image(listing, entry->json, hosts, out, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void api_images(const struct scheduler *scheduler, struct body_streams *streams, h2o_req_t *req)
+{
+    static const struct body_source source = {.append = append_listing};
+    struct listing listing = {.scheduler = scheduler};
+    query_file(req, listing.file);
+    http_reply_header(req, "cache-control", "no-store");
+    body_stream_send(streams, req, "application/json", &source, &listing, sizeof listing);
 }

@@ -4,6 +4,7 @@
 #ifndef PE_LB_API_INFO_H
 #define PE_LB_API_INFO_H
 
+#include "lb/api/body_stream.h"
 #include "lb/core/dispatch.h"
 #include "lb/core/scheduler.h"
 #include "lb/edge/h2o.h"
@@ -21,10 +22,11 @@ void api_health(const struct scheduler *scheduler, bool draining, h2o_req_t *req
 void api_problem(h2o_req_t *req);
 
 /* GET /v1/images (images.c). */
-void api_images(const struct scheduler *scheduler, h2o_req_t *req);
+void api_images(const struct scheduler *scheduler, struct body_streams *streams, h2o_req_t *req);
 
 /* GET /v1/hosts: the workers. For operators, who have a worker token (hosts.c). */
-void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, h2o_req_t *req);
+void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, struct body_streams *streams,
+               h2o_req_t *req);
 
 /* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c).
  * Replies with 405 to other methods. */
@@ -32,6 +34,6 @@ void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, cons
                     h2o_req_t *req);
 
 /* GET /openapi.json (openapi.c). */
-void api_openapi(h2o_req_t *req);
+void api_openapi(struct body_streams *streams, h2o_req_t *req);
 
 #endif

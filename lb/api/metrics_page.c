@@ -122,19 +122,28 @@ static void append_connections(struct pe_metrics_page *page, const struct connec
                              (double)connections->refused_by_total);
 }
 
-void api_metrics(const struct metrics_sources *sources, h2o_req_t *req)
+/* The page is made at once, because its size does not depend on what is counted. */
+static int append_page(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
 {
+    const struct metrics_sources *sources = *(const struct metrics_sources **)state;
     struct pe_metrics_page page = {0};
-    struct pe_error err;
+    (void)room;
     append_requests(&page, sources->jobs->metrics);
     append_phases(&page, sources->jobs->metrics);
     append_queue(&page, sources);
     append_results(&page, sources->jobs);
     append_faults(&page, sources->jobs->metrics);
     append_connections(&page, sources->connections);
-    if (pe_metrics_page_finish(&page, &err) < 0)
-        http_reply_error(req, &err);
-    else
-        http_reply_bytes(req, PE_PROMETHEUS_CONTENT_TYPE, page.text.data, page.text.size);
-    pe_buf_free(&page.text);
+    pe_buf_free(out);
+    *out = page.text;
+    *ended = true;
+    return pe_metrics_page_finish(&page, err);
+}
+
+void api_metrics(const struct metrics_sources *sources, struct body_streams *streams, h2o_req_t *req)
+{
+    static const struct body_source source = {.append = append_page};
+    http_reply_header(req, "cache-control", "no-store");
+    body_stream_send(streams, req, PE_PROMETHEUS_CONTENT_TYPE, &source, (const void *)&sources,
+                     sizeof sources);
 }

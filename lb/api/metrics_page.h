@@ -3,6 +3,7 @@
 #ifndef PE_LB_API_METRICS_PAGE_H
 #define PE_LB_API_METRICS_PAGE_H
 
+#include "lb/api/body_stream.h"
 #include "lb/core/job.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
@@ -15,6 +16,6 @@ struct metrics_sources {
 };
 
 /* Handle GET /metrics. */
-void api_metrics(const struct metrics_sources *sources, h2o_req_t *req);
+void api_metrics(const struct metrics_sources *sources, struct body_streams *streams, h2o_req_t *req);
 
 #endif

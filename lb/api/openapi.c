@@ -13,7 +13,8 @@ __asm__(".section .rodata\n"
 
 extern const char openapi_text[]; /* NUL-terminated */
 
-void api_openapi(h2o_req_t *req)
+void api_openapi(struct body_streams *streams, h2o_req_t *req)
 {
-    http_reply_bytes(req, "application/json", openapi_text, strlen(openapi_text));
+    http_reply_header(req, "cache-control", "no-store");
+    body_stream_send_constant(streams, req, "application/json", openapi_text, strlen(openapi_text));
 }

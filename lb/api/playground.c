@@ -79,8 +79,29 @@ static void add_security_headers(h2o_req_t *req, const char *frame_ancestors)
         http_reply_header(req, "cross-origin-opener-policy", "same-origin");
 }
 
-static void send_file(h2o_req_t *req, const struct static_file *file)
+/* The state of one response: what is left of a file, and the files that it belongs to. */
+struct sending {
+    struct static_files *files;
+    struct pe_cursor left;
+};
+
+static int append_file(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
 {
+    struct pe_cursor *left = &((struct sending *)state)->left;
+    size_t size = left->left < room ? left->left : room;
+    *ended = size == left->left;
+    return pe_buf_append(out, pe_cursor_read(left, size), size, err);
+}
+
+static void release_files(void *state)
+{
+    static_files_unref(((struct sending *)state)->files);
+}
+
+static void send_file(struct static_files *files, const struct static_file *file,
+                      struct body_streams *streams, h2o_req_t *req)
+{
+    static const struct body_source source = {.append = append_file, .release = release_files};
     enum content_coding coding = choose_coding(req, file);
     const struct pe_buf *content = &file->content[coding];
     char etag[sizeof file->etag + 8];
@@ -94,13 +115,12 @@ static void send_file(h2o_req_t *req, const struct static_file *file)
         h2o_send_inline(req, "", 0);
         return;
     }
-    req->res.status = 200;
-    req->res.reason = "OK";
     req->res.content_length = content->size;
-    http_reply_header(req, "content-type", file->type);
     if (coding)
         http_reply_header(req, "content-encoding", coding_names[coding]);
-    h2o_send_inline(req, (const char *)content->data, content->size);
+    const struct sending sending = {.files = static_files_ref(files),
+                                    .left = {.at = content->data, .left = content->size}};
+    body_stream_send(streams, req, file->type, &source, &sending, sizeof sending);
 }
 
 /* Browsers ask for HTML; curl does not, and gets text. */
@@ -111,7 +131,7 @@ static bool accepts_html(const h2o_req_t *req)
                              H2O_STRLIT("text/html"));
 }
 
-void playground_handle(const struct static_files *files, h2o_req_t *req)
+void playground_handle(struct static_files *files, struct body_streams *streams, h2o_req_t *req)
 {
     h2o_iovec_t path = req->path_normalized;
     bool embed = h2o_memis(path.base, path.len, H2O_STRLIT("/embed"));
@@ -132,5 +152,5 @@ void playground_handle(const struct static_files *files, h2o_req_t *req)
     http_reply_header(req, "cache-control", page ? "no-cache" : "public, max-age=31536000, immutable");
     if (page)
         add_security_headers(req, embed ? "*" : "'none'");
-    send_file(req, file);
+    send_file(files, file, streams, req);
 }

@@ -118,40 +118,63 @@ static int by_path(const void *left, const void *right)
     return strcmp(((const struct static_file *)left)->path, ((const struct static_file *)right)->path);
 }
 
-int static_files_read(struct static_files *files, const char *folder, struct pe_error *err)
+static struct static_files *new_files(void)
 {
-    __attribute__((cleanup(static_files_free))) struct static_files read = {
-        .files = calloc(STATIC_FILES_MAX, sizeof(struct static_file))};
+    struct static_files *files = calloc(1, sizeof *files);
+    if (files && (files->files = calloc(STATIC_FILES_MAX, sizeof *files->files))) {
+        files->refs = 1;
+        return files;
+    }
+    free(files);
+    return NULL;
+}
+
+static void cleanup_files(struct static_files **files)
+{
+    static_files_unref(*files);
+}
+
+int static_files_read(struct static_files **files, const char *folder, struct pe_error *err)
+{
+    __attribute__((cleanup(cleanup_files))) struct static_files *read = new_files();
     pe_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND,
                        "there is no playground in %s: run 'make playground' to make it", folder);
     if (fd < 0)
         return pe_fail_errno(err, "cannot open the playground in %s", folder);
-    if (!read.files)
+    if (!read)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the playground");
-    if (add_file(&read, fd, "index.html", "/", err) < 0 || add_assets(&read, fd, err) < 0)
+    if (add_file(read, fd, "index.html", "/", err) < 0 || add_assets(read, fd, err) < 0)
         return pe_fail_context(err, "the playground in %s", folder);
-    qsort(read.files, read.count, sizeof *read.files, by_path);
-    struct static_files old = *files;
+    qsort(read->files, read->count, sizeof *read->files, by_path);
+    struct static_files *old = *files;
     *files = read;
     read = old;
     return 0;
 }
 
-void static_files_free(struct static_files *files)
+struct static_files *static_files_ref(struct static_files *files)
 {
+    files->refs++;
+    return files;
+}
+
+void static_files_unref(struct static_files *files)
+{
+    if (!files || --files->refs)
+        return;
     for (size_t i = 0; i < files->count; i++)
         for (int coding = 0; coding < CODINGS; coding++)
             pe_buf_free(&files->files[i].content[coding]);
     free(files->files);
-    *files = (struct static_files){0};
+    free(files);
 }
 
 const struct static_file *static_files_find(const struct static_files *files, const char *path, size_t size)
 {
     struct static_file key = {0};
-    if (size >= sizeof key.path)
+    if (!files || size >= sizeof key.path)
         return NULL;
     memcpy(key.path, path, size);
     key.path[size] = '\0';

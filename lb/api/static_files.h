@@ -24,20 +24,27 @@ struct static_file {
     char etag[40]; /* of the uncompressed content, without quotes */
 };
 
+/* All files of one reading. Responses hold references, because the folder may be read again while they
+ * are sent. */
 struct static_files {
+    size_t refs;
     struct static_file *files; /* sorted by path */
-    size_t count;              /* 0: there is no page */
+    size_t count;
     size_t bytes;
 };
 
 /* Read FOLDER/index.html and FOLDER/assets/NAME, each with NAME.gz and NAME.br if they exist.
  * PE_ERR_NOT_FOUND if the folder does not exist. PE_ERR_INVALID for a name with other bytes than
  * letters, digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE beyond the
- * bounds above. On failure `files` stays as it was. */
-int static_files_read(struct static_files *files, const char *folder, struct pe_error *err) PE_MUST_CHECK;
-void static_files_free(struct static_files *files);
+ * bounds above. On success, the reference in `*files` (NULL: none yet) is replaced. On failure it stays
+ * as it was. */
+int static_files_read(struct static_files **files, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
-/* The file with this path, or NULL. It is valid until the next static_files_read(). */
+/* Take another reference, and drop one (NULL is allowed). */
+struct static_files *static_files_ref(struct static_files *files);
+void static_files_unref(struct static_files *files);
+
+/* The file with this path, or NULL, also if `files` is NULL. It lives as long as `files`. */
 const struct static_file *static_files_find(const struct static_files *files, const char *path, size_t size);
 
 #endif

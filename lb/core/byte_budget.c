@@ -3,15 +3,16 @@
  * part. */
 #include "lb/core/byte_budget.h"
 
-void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache,
-                      size_t (*cut_off)(struct budget_reader *reader))
+void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache)
 {
-    *budget = (struct byte_budget){.max = max, .in_cache = in_cache, .cut_off = cut_off};
+    *budget = (struct byte_budget){.max = max, .in_cache = in_cache};
     pe_list_init(&budget->readers);
 }
 
-void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader)
+void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader,
+                     size_t (*cut_off)(struct budget_reader *reader))
 {
+    reader->cut_off = cut_off;
     pe_list_append(&budget->readers, &reader->in_readers);
 }
 
@@ -36,7 +37,7 @@ void byte_budget_enforce(struct byte_budget *budget)
         struct budget_reader *reader = pe_list_entry(budget->readers.next, struct budget_reader, in_readers);
         pe_list_remove(&reader->in_readers);
         budget->shed++;
-        reader->releasing = budget->cut_off(reader) + reader->holds;
+        reader->releasing = reader->cut_off(reader) + reader->holds;
         budget->releasing += reader->releasing;
     }
 }

@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A response that is sent from a result. Embedded in its owner's struct; zero-initialised it
+/* A response that is sent in pieces. Embedded in its owner's struct; zero-initialised it
  * counts as no reader. */
 struct budget_reader {
     struct pe_list in_readers;
     size_t holds;     /* bytes of its own, besides the result: pieces that are encoded */
     size_t releasing; /* bytes that will be freed with this reader, once it was cut off */
+
+    /* Cut this reader off. It must end from the event loop, not inside this call. Returns the
+     * number of bytes of results that will be freed with it. */
+    size_t (*cut_off)(struct budget_reader *reader);
 };
 
 struct byte_budget {
@@ -24,18 +28,14 @@ struct byte_budget {
     size_t releasing;       /* bytes that will be freed once the aborted responses have ended */
     struct pe_list readers; /* the first one began first */
     uint64_t shed;          /* readers that were cut off */
-
-    /* Cut a reader off. It must end from the event loop, not inside this call. Returns the
-     * number of bytes of results that will be freed with it. */
-    size_t (*cut_off)(struct budget_reader *reader);
 };
 
 /* `in_cache` must outlive `budget`, which must stay where it is. */
-void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache,
-                      size_t (*cut_off)(struct budget_reader *reader));
+void byte_budget_init(struct byte_budget *budget, size_t max, const size_t *in_cache);
 
-/* A response has started to send a result. */
-void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader);
+/* A response has started. From now on it may be cut off, with the function of that name. */
+void byte_budget_add(struct byte_budget *budget, struct budget_reader *reader,
+                     size_t (*cut_off)(struct budget_reader *reader));
 
 /* The reader now holds so many bytes of its own. It need not have been added. */
 void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, size_t bytes);

@@ -7,10 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_entries(const void *left, const void *right)
+static int compare_names(const void *left, const void *right)
 {
     const struct catalog_entry *a = left, *b = right;
     return strcmp(a->name, b->name);
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+    const struct catalog_entry *a = left, *b = right;
+    int order = compare_names(left, right);
+    return order ? order : strcmp(a->digest, b->digest);
 }
 
 static int identify(struct catalog_entry *entry, struct pe_error *err)
@@ -57,12 +64,26 @@ const struct catalog_entry *catalog_find(const struct catalog *catalog, const ch
 {
     if (!strchr(reference, '@')) {
         struct catalog_entry key = {.name = reference};
-        return bsearch(&key, catalog->entries, catalog->count, sizeof key, compare_entries);
+        return bsearch(&key, catalog->entries, catalog->count, sizeof key, compare_names);
     }
     for (size_t i = 0; i < catalog->count; i++)
         if (pe_image_reference_matches(reference, catalog->entries[i].name, catalog->entries[i].digest))
             return &catalog->entries[i];
     return NULL;
+}
+
+const struct catalog_entry *catalog_next(const struct catalog *catalog, const char *name, const char *digest)
+{
+    const struct catalog_entry key = {.name = name, .digest = digest};
+    size_t from = 0, to = catalog->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare_entries(&catalog->entries[middle], &key) <= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < catalog->count ? &catalog->entries[from] : NULL;
 }
 
 void catalog_suggest(const struct catalog *catalog, struct pe_image_suggestions *suggestions)

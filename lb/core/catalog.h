@@ -19,7 +19,7 @@ struct catalog_entry {
 };
 
 struct catalog {
-    struct catalog_entry *entries; /* owned, sorted by name */
+    struct catalog_entry *entries; /* owned, sorted by name, then by digest */
     size_t count;
     json_t *json; /* the array of entries; a reference */
 };
@@ -31,6 +31,10 @@ void catalog_free(struct catalog *catalog);
 
 /* The entry that a reference means (proto/image_reference.h), or NULL. */
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const char *reference);
+
+/* The first entry behind the entry with this name and digest, which need not exist; NULL if there is
+ * none. Empty texts are before all entries. */
+const struct catalog_entry *catalog_next(const struct catalog *catalog, const char *name, const char *digest);
 
 /* Consider all names of this catalog as suggestions. They belong to the catalog. */
 void catalog_suggest(const struct catalog *catalog, struct pe_image_suggestions *suggestions);

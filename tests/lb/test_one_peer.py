@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client or one worker, broken or hostile, neither takes the balancer down nor holds it up."""
 import json
+import signal
 import subprocess
 
 import pytest
@@ -158,6 +159,77 @@ def test_pieces_of_responses_count_as_memory_of_results(start_balancer):
         reader.close()
     eventually(lambda: balancer.metric("pe_requests_open") == 0, "all have ended")
     assert 3 * MIB < balancer.metric("pe_result_bytes") < 4 * MIB  # the cached result
+
+
+def large_catalog(balancer, host="h1", images=55):
+    """Register a worker whose images make /v1/images so many times 60 KB long."""
+    example = {"title": "t", "file": "a.c", "text": "x" * 60000}
+    registration = balancer.register(
+        host, [{**image(f"{host}-{i:02}:1"), "examples": [example]} for i in range(images)]
+    )
+    balancer.wait_for_log(f"worker '{host}'")
+    return registration
+
+
+def get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def test_clients_that_read_nothing_do_not_hold_a_copy_of_the_catalog_each(balancer):
+    for host in "h1", "h2":
+        large_catalog(balancer, host)
+    before = peak_memory(balancer)
+    readers = [connect(balancer.address) for _ in range(40)]
+    for reader in readers:
+        reader.sendall(get("/v1/images"))
+        assert reader.recv(4096).startswith(b"HTTP/1.1 200")
+    assert peak_memory(balancer) - before < 20 * MIB  # one of these bodies has 6.6 MiB
+    eventually(lambda: balancer.metric("pe_result_bytes") > 40 * 2**17, "pieces are counted")
+    for reader in readers:
+        reader.close()
+    eventually(lambda: balancer.metric("pe_result_bytes") < MIB, "they are not counted any more")
+
+
+def test_the_catalog_is_listed_while_workers_change(balancer):
+    staying, leaving = large_catalog(balancer, "h1"), large_catalog(balancer, "h2")
+    reader = connect(balancer.address)
+    reader.sendall(get("/v1/images"))
+    got = reader.recv(4096)
+    leaving.close()
+    staying.hello("h1", [image("a:1"), image("z:1")])
+    balancer.wait_for(hosts=1)
+    while not got.endswith(b"0\r\n\r\n"):
+        got += reader.recv(1 << 20)
+    chunks, body = got.split(b"\r\n\r\n", 1)[1], b""
+    while chunks[:3] != b"0\r\n":
+        size, chunks = chunks.split(b"\r\n", 1)
+        body += chunks[: int(size, 16)]
+        chunks = chunks[int(size, 16) + 2 :]
+    names = [entry["name"] for entry in json.loads(body)["images"]]
+    assert names[0] == "h1-00:1"
+    assert names[-1] == "z:1"
+    assert names == sorted(set(names))
+
+
+def test_a_playground_that_is_read_again_is_sent_to_the_end_as_it_was(start_balancer, tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("page")
+    (tmp_path / "assets" / "a.js").write_bytes(b"1" * (3 * MIB))
+    balancer = start_balancer("--playground", str(tmp_path))
+    before = peak_memory(balancer)
+    readers = [connect(balancer.address) for _ in range(20)]
+    for reader in readers:
+        reader.sendall(get("/assets/a.js"))
+        assert reader.recv(4096).startswith(b"HTTP/1.1 200")
+    assert peak_memory(balancer) - before < 10 * MIB
+    (tmp_path / "assets" / "a.js").write_bytes(b"2" * 10)
+    balancer.process.send_signal(signal.SIGHUP)
+    balancer.wait_for_log("read again")
+    assert balancer.request("GET", "/assets/a.js").body == b"2" * 10
+    got = b""
+    while len(got) < 2 * MIB:
+        got += readers[0].recv(1 << 20)
+    assert set(got.rstrip(b"1")) == set()
 
 
 # ---- where a request ends ----

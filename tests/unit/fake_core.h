@@ -206,13 +206,6 @@ static const struct job_key key = {{1}};
 static char image[] = "gcc:14";
 static const struct pe_isolation_set anything; /* no demand */
 
-/* A reader of a result whose bytes are not bounded: it is never cut off. */
-static size_t cut_off(struct budget_reader *reader)
-{
-    (void)reader;
-    return 0;
-}
-
 /* Make a balancer for one test, in *state. */
 static int set_up(void **state)
 {
@@ -223,7 +216,7 @@ static int set_up(void **state)
     scheduler_init(&core->scheduler, &limits);
     dispatch_init(&core->dispatch, &core->scheduler, &core->loop.loop);
     cache_init(&core->cache, 1 << 20);
-    byte_budget_init(&core->budget, 1 << 20, &core->cache.bytes, cut_off);
+    byte_budget_init(&core->budget, 1 << 20, &core->cache.bytes);
     assert_int_equal(
         result_store_init(&core->store, &core->loop.loop, &core->store_settings, &core->budget.used, &err),
         0);
