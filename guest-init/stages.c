@@ -18,6 +18,7 @@
 
 #include "guest-init/execute.h"
 #include "guest-init/shim_record.h"
+#include "guest-init/stage_plan.h"
 #include "proto/limits.h"
 #include "proto/stages.h"
 
@@ -49,13 +50,6 @@ enum {
 
 /* pe-init cuts stdout at PE_STDOUT_BYTES_MAX. A report that stays below is never cut. */
 #define REPORT_MAX (PE_STDOUT_BYTES_MAX - 16u * 1024u)
-
-struct stage {
-    const char *name;
-    uint64_t wall_us, cpu_us, memory_bytes, output_bytes; /* 0: no limit */
-    uint64_t processes, file_bytes, open_files;           /* 0: no limit */
-    char **arguments;                                     /* NULL-terminated */
-};
 
 enum event_source { CHILDREN, OUT, ERROR, TIMEOUT };
 
@@ -448,49 +442,7 @@ static bool run_stage(struct stage_run *run, const struct stage *stage)
     return run->end == PE_STAGE_EXITED && WEXITSTATUS(run->wait_status) == 0;
 }
 
-/* ---- the plan ---- */
-
-static bool parse_number(char *const **at, uint64_t *number)
-{
-    const char *argument = **at;
-    char *end = NULL;
-    errno = 0;
-    *number = argument ? strtoull(argument, &end, 10) : 0;
-    if (!argument || *argument < '0' || *argument > '9' || *end || errno)
-        return false;
-    ++*at;
-    return true;
-}
-
-static bool parse_stage(char *const **at, struct stage *stage)
-{
-    uint64_t wall_ms = 0, cpu_ms = 0, count = 0;
-    stage->name = *(*at)++;
-    if (!*stage->name || strlen(stage->name) > PE_STAGE_NAME_MAX || !parse_number(at, &wall_ms) ||
-        !parse_number(at, &cpu_ms) || !parse_number(at, &stage->memory_bytes) ||
-        !parse_number(at, &stage->output_bytes) || !parse_number(at, &stage->processes) ||
-        !parse_number(at, &stage->file_bytes) || !parse_number(at, &stage->open_files) ||
-        !parse_number(at, &count) || count == 0 || wall_ms > PE_STAGE_MS_MAX || cpu_ms > PE_STAGE_MS_MAX ||
-        count > PE_ARGS_MAX)
-        return false;
-    stage->wall_us = wall_ms * 1000;
-    stage->cpu_us = cpu_ms * 1000;
-    stage->arguments = calloc(count + 1, sizeof *stage->arguments);
-    for (uint64_t i = 0; stage->arguments && i < count; i++)
-        if (!(stage->arguments[i] = **at) || !++*at)
-            return false;
-    return stage->arguments != NULL;
-}
-
-/* Returns the number of stages; 0 if the arguments are not a valid plan. */
-static size_t read_plan(char *const *at, struct stage stages[PE_STAGES_MAX])
-{
-    size_t count = 0;
-    while (*at)
-        if (count == PE_STAGES_MAX || !parse_stage(&at, &stages[count++]))
-            return 0;
-    return count;
-}
+/* ---- all stages ---- */
 
 bool stages_are_requested(char *const *arguments)
 {
@@ -514,7 +466,7 @@ int stages_run(char *const *arguments)
 {
     struct stage stages[PE_STAGES_MAX] = {0};
     struct stage_run run = {.room = REPORT_MAX};
-    size_t count = arguments[2] ? read_plan(arguments + 3, stages) : 0;
+    size_t count = arguments[2] ? stage_plan_read(arguments + 3, stages) : 0;
     if (count == 0) {
         dprintf(STDERR_FILENO, "pe-shim: the arguments are not a valid plan of stages\n");
         return EXIT_CANNOT_EXECUTE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing the plan of stages and reading their report. The guest's side is guest-init/stages.c. */
+/* Writing the plan of stages and reading their report. The guest's side is guest-init/stage_plan.c and
+ * guest-init/stages.c. */
 #include "proto/stages.h"
 
 #include "codec/flat.h"
