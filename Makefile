@@ -267,10 +267,13 @@ FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/piston,$(
 	$(addprefix worker/,guest_line.c output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
-	$(addprefix cli/,http_reply.c outputs.c response.c) guest-init/job.c
+	$(addprefix cli/,http_reply.c outputs.c response.c) \
+	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c)
 FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
 # The key of a handshake is random. With a known one, the input can answer it.
 fuzz_ws_client_LIBS := -Wl,--wrap=pe_random
+# What it maps is never unmapped, except by the fuzzer.
+fuzz_program_LIBS := -Wl,--wrap=mmap
 # The package of the sanitizers' run time has clang's version in its name.
 $(B)/fuzz/.deps: | $(B)/.deps
 	@mkdir -p $(@D)
