@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "image/oci_document.h"
 #include "image/packed_tar.h"
 #include "image/tree.h"
 #include "proto/job_spec.h"
@@ -20,7 +21,6 @@
 /* An image has a few hundred layers at most, and each consists of up to three files. What has more
  * members is a root filesystem. */
 #define MEMBERS_MAX 10000u
-#define DOCUMENT_BYTES_MAX (4u << 20)
 #define READ_BYTES 65536u
 
 struct findings {
@@ -94,7 +94,7 @@ static int read_member(struct archive *archive, const char *name, struct pe_buf 
         la_ssize_t n = archive_read_data(archive, chunk, sizeof chunk);
         if (n < 0)
             return packed_tar_fail(archive, name, err);
-        if (n == 0 || text->size + (size_t)n > DOCUMENT_BYTES_MAX)
+        if (n == 0 || text->size + (size_t)n > OCI_DOCUMENT_BYTES_MAX)
             return 0;
         if (pe_buf_append(text, chunk, (size_t)n, err) < 0)
             return -1;
@@ -107,7 +107,8 @@ static int check_document(struct archive *archive, const char *archive_name, con
     pe_autobuf struct pe_buf text = {0};
     if (read_member(archive, archive_name, &text, err) < 0)
         return -1;
-    pe_autojson json_t *json = json_loadb((const char *)text.data, text.size, 0, NULL);
+    struct pe_error ignored;
+    pe_autojson json_t *json = oci_parse_document(&text, name, &ignored);
     *valid |= is_document(name, json);
     return 0;
 }
@@ -163,19 +164,20 @@ static int decide(const struct findings *found, const char *name, enum archive_k
     return 0;
 }
 
-int archive_find_kind(int fd, const char *name, enum archive_kind *kind, struct pe_error *err)
+int archive_find_kind(int fd, const char *name, uint64_t bytes_max, enum archive_kind *kind,
+                      struct pe_error *err)
 {
     struct findings found = {.only_image_names = true};
     pe_autotar struct archive *archive = packed_tar_open(fd, name, err);
     if (!archive)
         return -1;
+    struct archive_entry *entry = NULL;
     for (size_t i = 0; i < MEMBERS_MAX; i++) {
-        struct archive_entry *entry = NULL;
-        int got = archive_read_next_header(archive, &entry);
-        if (got == ARCHIVE_EOF)
+        int got = packed_tar_next(archive, name, bytes_max, &entry, err);
+        if (got < 0)
+            return -1;
+        if (got == 0)
             break;
-        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return packed_tar_fail(archive, name, err);
         if (look_at(archive, name, entry, &found, err) < 0)
             return -1;
     }

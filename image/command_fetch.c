@@ -12,7 +12,12 @@ int command_fetch(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
     bool json = false;
-    const struct pe_option options[] = {COMMAND_JSON_OPTION(json), COMMAND_STORE_OPTION(store), {0}};
+    uint64_t max_mib = 0;
+    const struct pe_option options[] = {
+        COMMAND_MAX_MIB_OPTION(max_mib, "refuse an image with a larger squashfs file (default: 32768)"),
+        COMMAND_JSON_OPTION(json),
+        COMMAND_STORE_OPTION(store),
+        {0}};
     const struct pe_program program = {
         .name = "pe-image fetch",
         .usage = "[options] URL [NAME:TAG...]",
@@ -34,8 +39,9 @@ int command_fetch(int argc, char **argv, struct pe_error *err)
     while (*url && url[strlen(url) - 1] == '/')
         url[strlen(url) - 1] = '\0';
     progress_init(&progress, json);
-    int failed =
-        fetch_images(store.path, url, argv + rest + 1, (size_t)(argc - rest - 1), &progress, &result, err);
+    const struct fetch_options fetching = {
+        .store = store.path, .url = url, .bytes_max = command_bytes_max(max_mib), .progress = &progress};
+    int failed = fetch_images(&fetching, argv + rest + 1, (size_t)(argc - rest - 1), &result, err);
     progress_end(&progress);
     if (failed)
         return -1;

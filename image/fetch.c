@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/json_bounds.h"
 #include "codec/sha256.h"
 #include "image/store_writer.h"
 #include "proto/job_spec.h"
@@ -20,13 +21,20 @@
 #include <string.h>
 
 #define INDEX_BYTES_MAX (16u << 20)
+/* A catalog entry has between 4 and a few hundred values, and a value takes about 200 bytes of
+ * memory. */
+#define INDEX_VALUES_MAX 500000u
+#define INDEX_IMAGES_MAX 10000u
 /* A connection with less than 1 KiB/s for this long is considered dead. */
 #define STALL_SECONDS 30L
+/* The index is small, so a host that sends it in drops does not deserve patience. */
+#define INDEX_SECONDS_MAX 300L
 
 struct download {
     struct pe_buf *memory; /* where the bytes go, or NULL */
     int fd;                /* where they go otherwise */
     uint64_t bytes, bytes_max;
+    long seconds_max; /* 0: no limit, except for standing still */
     struct progress *progress;
     struct pe_error *err; /* where on_bytes reports its errors */
     bool refused;
@@ -72,6 +80,8 @@ static int download_url(const char *url, struct download *download, struct pe_er
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, download->seconds_max);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, download);
@@ -132,13 +142,25 @@ static json_t *download_index(const char *url, struct progress *progress, struct
     char from[4096];
     json_error_t where;
     pe_autobuf struct pe_buf text = {0};
-    struct download download = {
-        .memory = &text, .fd = -1, .bytes_max = INDEX_BYTES_MAX, .progress = progress};
+    struct download download = {.memory = &text,
+                                .fd = -1,
+                                .bytes_max = INDEX_BYTES_MAX,
+                                .seconds_max = INDEX_SECONDS_MAX,
+                                .progress = progress};
     snprintf(from, sizeof from, "%s/index.json", url);
     progress_begin(progress, "index", 0);
     if (download_url(from, &download, err) < 0)
         return NULL;
+    if (pe_json_check_bounds(text.data, text.size, INDEX_VALUES_MAX, err) < 0) {
+        pe_fail_context(err, "%s", from);
+        return NULL;
+    }
     json_t *json = json_loadb((const char *)text.data, text.size, 0, &where);
+    if (json_array_size(json) > INDEX_IMAGES_MAX) {
+        json_decref(json);
+        pe_fail(err, PE_ERR_TOO_LARGE, "%s lists more than %u images", from, INDEX_IMAGES_MAX);
+        return NULL;
+    }
     if (json_is_array(json))
         return json;
     json_decref(json);
@@ -149,20 +171,16 @@ static json_t *download_index(const char *url, struct progress *progress, struct
 
 enum presence { ABSENT, BYTES_ONLY, SAME };
 
-/* How much of an image is already in the store. */
-static enum presence find_presence(const char *store, const struct pe_image *image)
+/* How much of an image is among the images of the store. */
+static enum presence find_presence(const struct pe_store_images *images, const struct pe_image *image)
 {
-    struct pe_error ignored;
-    pe_autostoreimages struct pe_store_images images = {0};
     enum presence presence = ABSENT;
-    if (pe_store_list(store, &images, &ignored) < 0)
-        return ABSENT;
-    for (size_t i = 0; i < images.count; i++) {
-        if (strcmp(images.items[i].digest, image->digest) != 0)
+    for (size_t i = 0; i < images->count; i++) {
+        if (strcmp(images->items[i].digest, image->digest) != 0)
             continue;
         presence = presence == ABSENT ? BYTES_ONLY : presence;
-        if (!strcmp(images.items[i].name, image->name)) {
-            pe_autojson json_t *ours = pe_image_to_json(&images.items[i]);
+        if (!strcmp(images->items[i].name, image->name)) {
+            pe_autojson json_t *ours = pe_image_to_json(&images->items[i]);
             pe_autojson json_t *theirs = pe_image_to_json(image);
             presence = json_equal(ours, theirs) ? SAME : BYTES_ONLY;
             break;
@@ -196,30 +214,52 @@ static int check_names(const json_t *index, char *const *names, size_t count, st
     return 0;
 }
 
-int fetch_images(const char *store, const char *url, char *const *names, size_t count,
-                 struct progress *progress, struct fetch_result *result, struct pe_error *err)
+/* List the images of the store again. One that does not exist yet has none. */
+static void list_again(const char *store, struct pe_store_images *images)
+{
+    struct pe_error ignored;
+    pe_store_images_free(images);
+    (void)!pe_store_list(store, images, &ignored);
+}
+
+/* Fetch an image that the index describes, unless it is there already. */
+static int fetch_entry(const struct fetch_options *options, const struct pe_image *image,
+                       struct pe_store_images *images, struct fetch_result *result, struct pe_error *err)
+{
+    enum presence presence = find_presence(images, image);
+    if (presence == SAME) {
+        result->present++;
+        return 0;
+    }
+    if (image->rootfs_bytes > options->bytes_max)
+        return pe_fail(err, PE_ERR_TOO_LARGE,
+                       "the other store lists %s with a rootfs of %llu bytes; --max-mib sets the limit",
+                       image->name, (unsigned long long)image->rootfs_bytes);
+    if (fetch_one(options->store, options->url, image, presence == BYTES_ONLY, options->progress, err) < 0)
+        return -1;
+    result->fetched++;
+    list_again(options->store, images);
+    return 0;
+}
+
+int fetch_images(const struct fetch_options *options, char *const *names, size_t count,
+                 struct fetch_result *result, struct pe_error *err)
 {
     size_t i = 0;
     const json_t *json = NULL;
+    pe_autostoreimages struct pe_store_images images = {0};
     *result = (struct fetch_result){0};
-    pe_autojson json_t *index = download_index(url, progress, err);
+    pe_autojson json_t *index = download_index(options->url, options->progress, err);
     if (!index || check_names(index, names, count, err) < 0)
         return -1;
+    list_again(options->store, &images);
     json_array_foreach(index, i, json)
     {
         pe_autoimage struct pe_image image = {0};
         if (pe_image_from_json(json, &image, err) < 0)
-            return pe_fail_context(err, "%s/index.json", url);
-        if (!is_wanted(image.name, names, count))
-            continue;
-        enum presence presence = find_presence(store, &image);
-        if (presence == SAME) {
-            result->present++;
-            continue;
-        }
-        if (fetch_one(store, url, &image, presence == BYTES_ONLY, progress, err) < 0)
+            return pe_fail_context(err, "%s/index.json", options->url);
+        if (is_wanted(image.name, names, count) && fetch_entry(options, &image, &images, result, err) < 0)
             return -1;
-        result->fetched++;
     }
     return 0;
 }

@@ -8,17 +8,25 @@
 #include "image/progress.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct fetch_result {
     size_t fetched; /* names that are new in the store or have changed */
     size_t present; /* names that were in the store already, unchanged */
 };
 
-/* Copy the `count` images of these names, or all images when `count` is 0, from the store at `url`
- * (without a trailing slash) into `store`. Each digest is checked before the image appears.
- * PE_ERR_NOT_FOUND for a name that the other store does not have, PE_ERR_LOST when a download
- * fails, PE_ERR_INVALID or PE_ERR_MALFORMED for wrong data. */
-int fetch_images(const char *store, const char *url, char *const *names, size_t count,
-                 struct progress *progress, struct fetch_result *result, struct pe_error *err) PE_MUST_CHECK;
+struct fetch_options {
+    const char *store;  /* where the images go */
+    const char *url;    /* of the other store, without a trailing slash */
+    uint64_t bytes_max; /* limit for the squashfs file of one image */
+    struct progress *progress;
+};
+
+/* Copy the `count` images of these names, or all images when `count` is 0. Each digest is checked
+ * before the image appears. The other host is not trusted: a limit holds for everything that it sends.
+ * PE_ERR_NOT_FOUND for a name that the other store does not have, PE_ERR_LOST when a download fails or
+ * stands still, PE_ERR_TOO_LARGE beyond a limit, PE_ERR_INVALID or PE_ERR_MALFORMED for wrong data. */
+int fetch_images(const struct fetch_options *options, char *const *names, size_t count,
+                 struct fetch_result *result, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -213,7 +213,7 @@ static int import_file(const struct import_options *options, const char *path, s
     const char *name = !strcmp(path, "-") ? "standard input" : path;
     pe_autoclose int fd = open_input(options, path, writer, err);
     enum archive_kind kind = ARCHIVE_OF_ROOTFS;
-    if (fd < 0 || archive_find_kind(fd, name, &kind, err) < 0)
+    if (fd < 0 || archive_find_kind(fd, name, options->flatten.bytes_max, &kind, err) < 0)
         return -1;
     progress_report(options->progress, "reading %s", name);
     if (kind == ARCHIVE_OF_ROOTFS)

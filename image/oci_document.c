@@ -3,6 +3,7 @@
 #include "image/oci_document.h"
 
 #include "base/cleanup.h"
+#include "codec/json_bounds.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,10 @@
 json_t *oci_parse_document(const struct pe_buf *text, const char *name, struct pe_error *err)
 {
     json_error_t where;
+    if (pe_json_check_bounds(text->data, text->size, OCI_DOCUMENT_VALUES_MAX, err) < 0) {
+        pe_fail_context(err, "%s", name);
+        return NULL;
+    }
     json_t *json = json_loadb((const char *)text->data, text->size, JSON_REJECT_DUPLICATES, &where);
     if (!json)
         pe_fail(err, PE_ERR_MALFORMED, "%s is not valid JSON: line %d: %s", name, where.line, where.text);

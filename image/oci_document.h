@@ -15,6 +15,9 @@
 
 /* Registries refuse manifests larger than 4 MiB (OCI distribution-spec). */
 #define OCI_DOCUMENT_BYTES_MAX (4u << 20)
+/* The largest documents have 10,000 descriptors with about ten values each. A value takes about 200
+ * bytes of memory. */
+#define OCI_DOCUMENT_VALUES_MAX 200000u
 #define OCI_BLOB_NAME_MAX 96u
 
 struct oci_descriptor {
@@ -24,7 +27,7 @@ struct oci_descriptor {
 };
 
 /* Parse a document. `name` is used in messages. NULL on failure; the caller drops the reference.
- * PE_ERR_MALFORMED for wrong JSON. */
+ * PE_ERR_MALFORMED for wrong JSON, PE_ERR_TOO_LARGE for too many values. */
 json_t *oci_parse_document(const struct pe_buf *text, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read a document by its file name in the source. Failures as above and of source_read_file. */

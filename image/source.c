@@ -137,13 +137,11 @@ int source_spool_archive(int fd, const char *name, const char *spool, uint64_t b
     if (!archive)
         return -1;
     struct spooling spooling = {archive, name, source, bytes_max};
+    struct archive_entry *entry = NULL;
     for (;;) {
-        struct archive_entry *entry = NULL;
-        int got = archive_read_next_header(archive, &entry);
-        if (got == ARCHIVE_EOF)
-            return 0;
-        if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-            return packed_tar_fail(archive, name, err);
+        int got = packed_tar_next(archive, name, bytes_max, &entry, err);
+        if (got <= 0)
+            return got;
         if (spool_member(&spooling, entry, err) < 0)
             return pe_fail_context(err, "%s", name);
     }

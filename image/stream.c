@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "codec/sha256.h"
+#include "image/packed_tar.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -90,7 +91,7 @@ static int open_archive(struct stream *stream, struct pe_error *err)
     }
     if (worst != ARCHIVE_OK || archive_read_open(archive, stream, NULL, on_read, NULL) != ARCHIVE_OK)
         return fail(stream, err);
-    return 0;
+    return packed_tar_check_filters(archive, stream->input->name, err);
 }
 
 struct stream *stream_open(const struct stream_input *input, uint64_t *bytes_left, struct progress *progress,

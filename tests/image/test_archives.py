@@ -2,6 +2,7 @@
 """Archives of images as different tools write them, and archives that only look like them."""
 import gzip
 import json
+import lzma
 import os
 import tarfile
 
@@ -143,3 +144,36 @@ def test_a_root_filesystem_may_have_files_named_like_documents(tmp_path):
     _, root = imported_tree(tmp_path, f"{tmp_path}/root.tar")
     assert sorted(os.listdir(f"{root}/usr")) == ["bin", "share"], "the tree"
     assert os.path.exists(f"{root}/manifest.json"), "the file"
+
+
+def test_what_is_compressed_twice_is_refused(tmp_path):
+    """Between the two, a file of a kilobyte can have gigabytes that no limit counts."""
+    twice = lambda tar: gzip.compress(gzip.compress(tar))
+    rootfs = make_tar([member("usr/f", b"f")])
+    archive = saved(lambda digest: f"{digest}.json", lambda digest: f"{digest}/layer.tar")
+    for content in (twice(rootfs), gzip.compress(lzma.compress(rootfs)), twice(archive)):
+        assert_import_refused(tmp_path, content, b"is compressed more than once")
+    layout = Layout(f"{tmp_path}/layout").add(LAYERS, compress=twice)
+    done = run("import", "--name", "t:1", "--store", f"{tmp_path}/store", layout.path)
+    assert done.returncode != 0 and b"compressed more than once" in done.stderr, done
+
+
+def test_a_packed_archive_is_unpacked_no_further_than_the_limit(tmp_path):
+    zeroes = member("zeroes", b"\0" * (8 << 20))
+    rootfs = make_tar([zeroes, member("f", b"f")])
+    archive = saved(
+        lambda digest: f"{digest}.json", lambda digest: f"{digest}.tar", extra=[zeroes], first=True
+    )
+    for content in (rootfs, archive):
+        for pack in (gzip.compress, lzma.compress):
+            message = b"more bytes than an image may have"
+            assert_import_refused(tmp_path, pack(content), message, "--max-mib", "4")
+
+
+def test_documents_that_would_fill_the_memory_are_refused(tmp_path):
+    objects = b'{"manifests": [' + b"{}," * 1_000_000 + b"{}]}"
+    tar = make_tar([member("oci-layout", b"{}"), member("index.json", objects)])
+    assert_import_refused(tmp_path, tar, b"index.json: the JSON has more than 200000 values")
+    deep = b'{"manifests": ' + b"[" * 1000 + b"]" * 1000 + b"}"
+    tar = make_tar([member("oci-layout", b"{}"), member("index.json", deep)])
+    assert_import_refused(tmp_path, tar, b"index.json: the JSON is nested deeper")

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import http.server
 import io
+import itertools
 import json
 import os
 import stat
@@ -285,3 +286,74 @@ def test_images_of_another_host_are_verified(tmp_path):
         assert b"not the index" in fetch(tmp_path, url).stderr
     assert hashlib.sha256(good).hexdigest() == index[0]["digest"][7:], "the digest was right"
     assert len(good) % ALIGN == 0, "size"
+
+
+def lying_host(tmp_path, monkeypatch, answer):
+    """Let the other host answer requests for paths that end as `answer` says."""
+
+    def do_get(self):
+        for ending, reply in answer.items():
+            if self.path.endswith(ending):
+                return reply(self)
+        return http.server.SimpleHTTPRequestHandler.do_GET(self)
+
+    monkeypatch.setattr(Quiet, "do_GET", do_get, raising=False)
+    return Served(f"{tmp_path}/store")
+
+
+def reply(status, headers=(), body=()):
+    def send(request):
+        request.send_response(status)
+        for name, value in headers:
+            request.send_header(name, value)
+        request.end_headers()
+        try:
+            for part in body:
+                request.wfile.write(part)
+        except OSError:
+            pass  # the client has had enough
+
+    return send
+
+
+def test_what_another_host_sends_is_limited(tmp_path, monkeypatch):
+    imported(tmp_path, make_tar([member("usr/f", b"f")]), "a:1")
+    entry = json.load(open(f"{tmp_path}/store/index.json"))[0]
+    index = lambda *entries: {"index.json": reply(200, body=[json.dumps(entries).encode()])}
+    endless = itertools.repeat(b"x" * 65536)
+    loop = reply(302, [("Location", "/again/index.json")])
+    cases = {
+        "an index without end": ({"index.json": reply(200, body=endless)}, b"more than the expected"),
+        "an index of empty objects": (
+            {"index.json": reply(200, body=[b"[" + b"{}," * 600_000 + b"{}]"])},
+            b"has more than 500000 values",
+        ),
+        "an index nested deeply": (
+            {"index.json": reply(200, body=[b"[" * 100_000])},
+            b"nested deeper than",
+        ),
+        "an index of 20,000 images": (
+            index(*({"name": f"a:{n}", "digest": entry["digest"]} for n in range(20000))),
+            b"lists more than 10000 images",
+        ),
+        "a file without end": (
+            {"rootfs.squashfs": reply(200, body=endless)},
+            b"more than the expected 2097152 bytes",
+        ),
+        "a file that is announced as larger than the disk": (
+            index({**entry, "rootfs_bytes": 1 << 60}),
+            b"--max-mib sets the limit",
+        ),
+        "redirects in a circle": ({"index.json": loop}, b"redirects"),
+        "a redirect to a file of this host": (
+            {"index.json": reply(302, [("Location", f"file://{tmp_path}/store/index.json")])},
+            b"file",
+        ),
+        "an error": ({"rootfs.squashfs": reply(500)}, b"500"),
+    }
+    for what, (answer, message) in cases.items():
+        with lying_host(tmp_path, monkeypatch, answer) as url:
+            done = fetch(tmp_path, url)
+        assert (done.returncode, message in done.stderr) == (1, True), (what, done.stderr)
+        left = [name for name in glob.glob(f"{tmp_path}/mine/*") if not name.endswith("names")]
+        assert left == [], what
