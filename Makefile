@@ -264,6 +264,7 @@ FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
 FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,images.c playground.c static_files.c) \
+	$(addprefix lb/mcp/,message.c run_tool.c) \
 	$(addprefix worker/,guest_line.c output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
