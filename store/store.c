@@ -176,6 +176,32 @@ const struct pe_image *pe_store_find(const struct pe_store_images *images, const
     return NULL;
 }
 
+static int check_link(const char *store, const char *name, const struct pe_image *image, struct pe_error *err)
+{
+    struct stat info;
+    pe_autofree char *path = NULL;
+    if (asprintf(&path, "%s/%s", store, name) < 0) {
+        path = NULL;
+        return pe_fail_errno(err, "out of memory for the path of %s", image->name);
+    }
+    if (lstat(path, &info) < 0 || !S_ISLNK(info.st_mode))
+        return 0;
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "the image %s cannot be run: %s is a symbolic link, and slots may read nothing outside of "
+        "the image store; put a copy in its place (cp -aL), or mount what it leads to (mount --bind)",
+        image->name, path);
+}
+
+int pe_store_check_links(const char *store, const struct pe_image *image, struct pe_error *err)
+{
+    if (!pe_sha256_digest_valid(image->digest))
+        return pe_fail(err, PE_ERR_INTERNAL, "the catalog entry of %s has no valid digest", image->name);
+    return check_link(store, NAMES, image, err) < 0
+               ? -1
+               : check_link(store, image->digest + strlen(PE_SHA256_PREFIX), image, err);
+}
+
 int pe_store_open_rootfs(const char *store, const struct pe_image *image, struct pe_error *err)
 {
     pe_autofree char *path = NULL;

@@ -40,6 +40,10 @@ void pe_store_name_path(const char *name, char path[PE_STORE_NAME_PATH_MAX]);
 const struct pe_image *pe_store_find(const struct pe_store_images *images, const char *reference,
                                      struct pe_error *err) PE_MUST_CHECK;
 
+/* Check that slots can reach an image: they may read what is in the store, but not what a symbolic link
+ * in it leads to. PE_ERR_INVALID names the link and says what to do. */
+int pe_store_check_links(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
+
 /* Open an image's rootfs read-only, with O_CLOEXEC. The caller closes the descriptor.
  * PE_ERR_NOT_FOUND when the image has been removed or replaced since `image` was read,
  * PE_ERR_INTERNAL when the file cannot be opened otherwise, or when its size is not a positive

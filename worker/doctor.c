@@ -5,6 +5,7 @@
 #include "worker/doctor.h"
 
 #include "base/home.h"
+#include "store/store.h"
 #include "worker/uml_kernel_age.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/host_mappings.h"
@@ -145,6 +146,29 @@ static void report_host(struct report *report, const struct worker_config *confi
         say(report, "warning", "root: this worker runs as user %u, and so do its VMMs", (unsigned)geteuid());
 }
 
+/* ---- the image store ---- */
+
+static void report_store(struct report *report, const char *store)
+{
+    struct pe_error why;
+    pe_autostoreimages struct pe_store_images images = {0};
+    printf("The image store:\n");
+    if (pe_store_list(store, &images, &why) < 0) {
+        say(report, "missing", "images: %s", why.message);
+        return;
+    }
+    size_t usable = 0;
+    for (size_t i = 0; i < images.count; i++)
+        if (pe_store_check_links(store, &images.items[i], &why) < 0)
+            say(report, "missing", "%s", why.message);
+        else
+            usable++;
+    if (usable)
+        say(report, "ok", "images: %zu in %s", usable, store);
+    else
+        say(report, "missing", "images: none in %s; `pe-image` adds images", store);
+}
+
 /* ---- the jail ---- */
 
 static int report_jail(struct report *report, struct worker_config *config, struct pe_error *err)
@@ -168,6 +192,7 @@ int doctor_run(struct worker_config *config, const struct probe *probe, struct p
     struct report report = {0};
     int failed = report_engines(&report, config, probe, err);
     report_host(&report, config);
+    report_store(&report, config->store);
     if (failed)
         return -1;
     if (report_jail(&report, config, err) < 0)

@@ -33,11 +33,16 @@ static void read_cpu_model(char *model, size_t size)
         snprintf(model, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
 }
 
-static json_t *encode_catalog(const struct pe_store_images *images)
+/* The images that slots can reach. The log names the others. */
+static json_t *encode_catalog(const char *store, const struct pe_store_images *images)
 {
+    struct pe_error fault;
     json_t *array = json_array();
     for (size_t i = 0; i < images->count; i++)
-        json_array_append_new(array, pe_image_to_json(&images->items[i]));
+        if (pe_store_check_links(store, &images->items[i], &fault) < 0)
+            pe_log(PE_LOG_ERROR, "%s", fault.message);
+        else
+            json_array_append_new(array, pe_image_to_json(&images->items[i]));
     return array;
 }
 
@@ -62,7 +67,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;
     message.hello.draining = draining;
-    message.hello.images = encode_catalog(&images);
+    message.hello.images = encode_catalog(config->store, &images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
     return ws_client_send(balancer, true, text.data, text.size, err);

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pe-worker doctor`: what it says about a host, as root, as another user, and where nothing works."""
+import glob
 import os
+import shutil
 import subprocess
 
 import pytest
 
 from fixtures.confined import AS_NOBODY, NAMESPACES
 from fixtures.paths import program
+from fixtures.pe_image import make_tar, member, run
 
 PROTECTIONS = (
     "own user",
@@ -84,3 +87,27 @@ def test_where_no_engine_works_the_doctor_fails_and_says_why(doctor):
     assert "no engine works on this host" in errors and "/nowhere/qemu" in errors
     assert "qemu+tcg+boot (emulation): there is no /nowhere/qemu" in lines(said, "missing")
     assert [line for line in lines(said, "missing") if "/nowhere/linux" in line and "make uml-kernel" in line]
+
+
+def test_the_doctor_names_images_that_slots_cannot_read(doctor, tmp_path):
+    elsewhere = f"{tmp_path}/elsewhere"
+    for number in range(2):
+        tar = make_tar([member("f", b"%d" % number)])
+        arguments = ["--name", f"t:{number}", "--store", elsewhere, "-"]
+        assert run("import", *arguments, stdin=tar).returncode == 0
+    store = f"{tmp_path}/store"
+    shutil.copytree(elsewhere, store)
+    options = ("--vmm", "qemu+tcg+boot", "--store", store)
+    assert f"images: 2 in {store}" in lines(doctor(*options)[1], "ok")
+    folder = os.path.dirname(glob.glob(f"{store}/*/rootfs.squashfs")[0])
+    shutil.rmtree(folder)
+    os.symlink(os.path.join(elsewhere, os.path.basename(folder)), folder)
+    said = doctor(*options)[1]
+    assert f"images: 1 in {store}" in lines(said, "ok")
+    (named,) = [line for line in lines(said, "missing") if folder in line]
+    assert "is a symbolic link" in named and "cp -aL" in named
+    os.rename(f"{store}/names", f"{elsewhere}/other-names")
+    os.symlink(f"{elsewhere}/other-names", f"{store}/names")
+    said = doctor(*options)[1]
+    assert len([line for line in lines(said, "missing") if f"{store}/names is a" in line]) == 2
+    assert any("images: none" in line for line in lines(said, "missing"))

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job finds of names, directories and a home, also if its image has none of it."""
 import io
+import json
+import os
 import tarfile
 
 import pytest
 
 from fixtures.oci_layout import Layout, zstd
 from fixtures.paths import IMAGES
-from fixtures.pe_image import run
+from fixtures.pe_image import make_tar, member, run
 
 LEFT_OUT = ("etc/hosts", "etc/hostname", "etc/resolv.conf", "run/lock", "var/tmp", "var/lock", "tmp")
 
@@ -81,3 +83,23 @@ def test_shared_memory_has_the_size_of_the_jobs_memory(service, small_service):
     assert service.run(fill).stdout == b"%d\n" % (100 << 20)
     job = small_service.run("df -m /dev/shm | awk 'NR == 2 { print $2 }'; cat /dev/zero >/dev/shm/f; exit 1")
     assert (job.stdout, job.status) == (b"256\n", "oom")
+
+
+def test_an_image_behind_a_symbolic_link_is_not_offered(start_service, tmp_path):
+    """A slot could not read it. The log says which link it is, and what to do."""
+    os.chmod(tmp_path, 0o755)
+    store, elsewhere = f"{tmp_path}/store", f"{tmp_path}/elsewhere"
+    busybox = run("export", "--store", IMAGES, "busybox:1.35", "-").stdout
+    linked = make_tar([member("usr/f", b"f")])
+    for name, tar in (("busybox:1.35", busybox), ("linked:1", linked)):
+        done = run("import", "--store", store, "--name", name, "-", stdin=tar)
+        assert done.returncode == 0, done.stderr.decode()
+    digest = json.loads(run("inspect", "--json", "--store", store, "linked:1").stdout)["digest"][7:]
+    os.rename(f"{store}/{digest}", elsewhere)
+    os.symlink(elsewhere, f"{store}/{digest}")
+    other = start_service(store=store, slots=1)
+    assert other.run("echo here").stdout == b"here\n"
+    offered = [image["name"] for image in other.request("GET", "/v1/images").json()["images"]]
+    assert offered == ["busybox:1.35"]
+    other.worker.wait_for_log(f"{store}/{digest} is a symbolic link")
+    other.end()
