@@ -100,6 +100,15 @@ static int lower_limit(int resource, rlim_t value)
     return setrlimit((__rlimit_resource_t)resource, &limit);
 }
 
+/* A core dump has the memory of a job. With a limit of 0, the kernel writes none to a file, but still passes
+ * it to the program that kernel.core_pattern names, which runs as root on the host. A limit of 1 byte stops
+ * both (core(5), and do_coredump in the kernel's fs/coredump.c). */
+static int forbid_core_dumps(void)
+{
+    static const struct rlimit one_byte = {1, 1};
+    return setrlimit(RLIMIT_CORE, &one_byte) == 0 ? 0 : lower_limit(RLIMIT_CORE, 0);
+}
+
 /* Bound on a file that a VMM writes, apart from the size of its RAM. If its addresses are randomized, User
  * Mode Linux adds to the file of its RAM the distance of its heap from its program, up to 1 GiB. */
 #define FILE_MIB 1088
@@ -111,7 +120,7 @@ static int lower_limit(int resource, rlim_t value)
 static int lower_limits(const struct vmm_process_needs *needs)
 {
     rlim_t file_bytes = ((rlim_t)needs->memory_mib + FILE_MIB) << 20;
-    if (lower_limit(RLIMIT_CORE, 0) < 0 || lower_limit(RLIMIT_MSGQUEUE, 0) < 0 ||
+    if (forbid_core_dumps() < 0 || lower_limit(RLIMIT_MSGQUEUE, 0) < 0 ||
         lower_limit(RLIMIT_MEMLOCK, 65536) < 0 || lower_limit(RLIMIT_FSIZE, file_bytes) < 0)
         return -1;
     /* Without a user of its own, a VMM's processes are counted together with those of its worker. */
