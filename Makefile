@@ -233,7 +233,7 @@ test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_job_SRC := $(LB_CORE)
 test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/output.c
-test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c) \
+test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
 	$(addprefix lb/core/,submission.c scheduler.c workers.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_root_files_SRC := guest-init/root_files.c

@@ -118,6 +118,7 @@ struct scheduler {
     size_t joined_count, joined_bytes; /* requests that wait for jobs of others, and their memory */
     struct queue_limits limits;
     uint64_t serials;
+    uint64_t catalog_serial; /* changes whenever the images of any worker may have changed; never 0 */
 };
 
 /* Begin with no workers, slots and jobs. `limits` is copied. */

@@ -168,6 +168,7 @@ static void remove_worker(struct scheduler *scheduler, struct worker *worker)
 static void settle(struct scheduler *scheduler, struct worker *worker)
 {
     struct worker_claim *best = NULL;
+    scheduler->catalog_serial++;
     pe_list_for_each(node, &worker->claims)
     {
         struct worker_claim *claim = pe_list_entry(node, struct worker_claim, in_claims);

@@ -21,8 +21,9 @@ enum {
     WRITE_MAX = 128 * 1024, /* bytes that are collected for one write */
     SILENCE_MS = 3 * PE_SLOT_PING_MS,
     CLOSE_US = 5 * 1000 * 1000,
-    REASON_MAX = 123, /* bytes, RFC 6455 section 5.5 */
-    UNSENT_MAX = 64,  /* messages; beyond it, the other side sends pings and reads no pongs */
+    REASON_MAX = 123,  /* bytes, RFC 6455 section 5.5 */
+    UNSENT_MAX = 64,   /* messages; beyond it, the other side sends pings and reads no pongs */
+    FRAMES_MAX = 1024, /* of one message: wslay needs over 40 bytes of memory for each */
 };
 
 static void schedule_flush(struct ws_server *ws)
@@ -144,10 +145,16 @@ static void on_frame_piece(wslay_event_context_ptr context,
 static void on_frame_start(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_start_arg *frame, void *user_data)
 {
-    (void)context;
-    (void)frame;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     ws->heard_ms = h2o_now(ws->context->ctx->loop);
+    if (wslay_is_ctrl_frame(frame->opcode)) /* it may stand between the frames of a message */
+        return;
+    ws->frames = frame->opcode == WSLAY_CONTINUATION_FRAME ? ws->frames + 1 : 1;
+    if (ws->frames != FRAMES_MAX + 1)
+        return;
+    pe_log(PE_LOG_WARN, "a worker's connection sends a message in over %d frames: closing it", FRAMES_MAX);
+    wslay_event_shutdown_read(context);
+    ws_server_kill(ws);
 }
 
 /* The callback of libh2o writes each piece of a frame separately and waits for it, so a small

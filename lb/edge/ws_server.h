@@ -36,6 +36,7 @@ struct ws_server {
     h2o_timeout_entry_t flush, tick;
     uint64_t heard_ms;          /* when bytes arrived last, on the clock of the loop */
     uint64_t close_by_us;       /* while closing: when to stop waiting for the other side's close frame */
+    unsigned frames;            /* of the message that is arriving */
     bool closing;               /* no more messages are delivered */
     bool is_cut_off;            /* it was closed because the other side reads nothing */
     bool *ended;                /* set to true when the connection ends inside a call */

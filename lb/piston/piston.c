@@ -141,14 +141,52 @@ static void handle_execute(struct piston *piston, h2o_req_t *req)
         exchange_accept(piston->exchanges, &piston->dialect, req);
 }
 
+/* The state of a response with a list. */
+struct listing {
+    struct piston_text *text;
+    struct pe_cursor left;
+};
+
+static int append_listing(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
+{
+    struct pe_cursor *left = &((struct listing *)state)->left;
+    size_t size = left->left < room ? left->left : room;
+    *ended = size == left->left;
+    return pe_buf_append(out, pe_cursor_read(left, size), size, err);
+}
+
+static void release_listing(void *state)
+{
+    piston_text_unref(((struct listing *)state)->text);
+}
+
+/* Send a list. `text`: NULL if `err` says why it could not be made. */
+static void send_listing(const struct piston *piston, h2o_req_t *req, struct piston_text *text,
+                         const struct pe_error *err)
+{
+    static const struct body_source source = {.append = append_listing, .release = release_listing};
+    if (!text) {
+        send_message(req, 500, err->message);
+        return;
+    }
+    const struct listing listing = {.text = text, .left = {.at = text->bytes.data, .left = text->bytes.size}};
+    http_reply_header(req, "cache-control", "no-store");
+    req->res.content_length = text->bytes.size;
+    body_stream_send(piston->exchanges->streams, req, "application/json", &source, &listing, sizeof listing);
+}
+
 static void handle_runtimes(struct piston *piston, h2o_req_t *req)
 {
-    http_reply_json(req, piston_list_runtimes(piston->exchanges->jobs->scheduler));
+    struct pe_error err;
+    send_listing(piston, req, piston_list_runtimes(&piston->list, piston->exchanges->jobs->scheduler, &err),
+                 &err);
 }
 
 static void handle_packages(struct piston *piston, h2o_req_t *req)
 {
-    http_reply_json(req, piston_list_packages(piston->exchanges->jobs->scheduler));
+    struct pe_error err;
+    send_listing(piston, req, piston_list_packages(&piston->list, piston->exchanges->jobs->scheduler, &err),
+                 &err);
 }
 
 static void handle_package_change(struct piston *piston, h2o_req_t *req)

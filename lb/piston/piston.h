@@ -8,6 +8,7 @@
 #include "lb/api/exchange.h"
 #include "lb/edge/h2o.h"
 #include "lb/edge/ws_server.h"
+#include "lb/piston/runtime_list.h"
 #include "proto/runtimes.h"
 
 struct piston {
@@ -16,6 +17,7 @@ struct piston {
     const struct pe_option_list *cors_origins;
     const struct pe_runtime_limits *limits; /* of the service */
     struct ws_context connects;             /* connections of GET /connect */
+    struct piston_runtime_list list;
 };
 
 /* The pointers must outlive `piston`, which must stay where it is and outlive all exchanges. */

@@ -27,8 +27,14 @@ bool piston_find_runtime(const struct scheduler *scheduler, const char *language
 struct pe_runtime_limits piston_limits_of(const struct piston_runtime *runtime,
                                           const struct pe_runtime_limits *service);
 
-/* The replies to GET /runtimes and GET /packages: new references, or NULL without memory. */
-json_t *piston_list_runtimes(const struct scheduler *scheduler);
-json_t *piston_list_packages(const struct scheduler *scheduler);
+/* A text member of the runtime's description; empty if it has none. */
+const char *piston_runtime_text(const struct piston_runtime *runtime, const char *key);
+
+/* What is called for each runtime, with the context of the caller. */
+typedef void piston_runtime_visitor(const struct piston_runtime *runtime, void *context);
+
+/* Call `visit` for each runtime of the language (NULL: any) of each worker. */
+void piston_for_each_runtime(const struct scheduler *scheduler, const char *language,
+                             piston_runtime_visitor *visit, void *context);
 
 #endif

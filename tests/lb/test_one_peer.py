@@ -7,7 +7,18 @@ import subprocess
 import pytest
 
 from fixtures.http_client import JOB, SAME, job_body
-from fixtures.stand_in_worker import PING, PONG, Slot, WebSocket, connect, frame, image
+from fixtures.stand_in_worker import (
+    CONTINUATION,
+    PING,
+    PONG,
+    PROTOCOL,
+    TEXT,
+    Slot,
+    WebSocket,
+    connect,
+    frame,
+    image,
+)
 from fixtures.waiting import PATIENCE, Background, eventually
 
 MIB = 1 << 20
@@ -106,6 +117,38 @@ def test_a_worker_that_sends_pings_and_reads_the_pongs_is_answered(balancer):
         while (answer := link.receive_frame())[0] == PING:  # the balancer's own
             pass
         assert answer == (PONG, b"%d" % i)
+
+
+def fragment(opcode, data, last=False):
+    """One frame of a message that has several."""
+    return bytes([(0x80 if last else 0) | opcode, 0x80 | len(data)]) + b"\0\0\0\0" + data
+
+
+def test_a_message_of_very_many_frames_is_refused(balancer):
+    before = peak_memory(balancer)
+    for path in "/v1/control", "/v1/slot":
+        for data in b"x", b"":
+            link = WebSocket(balancer.address, path)
+            link.sock.sendall(fragment(TEXT, b"{"))
+            send_until_closed(link.sock, fragment(CONTINUATION, data) * 1000, 30 << 20)
+    assert peak_memory(balancer) - before < 20 * MIB
+    assert balancer.log().count("in over 1024 frames") == 4
+
+
+def test_a_message_of_some_frames_with_a_ping_between_them_is_read(balancer):
+    link = WebSocket(balancer.address, "/v1/control")
+    text = json.dumps(
+        {
+            **{"type": "hello", "protocol": PROTOCOL, "host": "h1", "slots": 1, "images": []},
+            **{"arch": "x", "cpu": "x", "vmm": "x", "isolation": "emulation"},
+        }
+    ).encode()
+    for i, byte in enumerate(text):
+        last = i == len(text) - 1
+        link.sock.sendall(fragment(CONTINUATION if i else TEXT, bytes([byte]), last))
+        if i == 20:
+            link.send(PING, b"!")
+    balancer.wait_for(hosts=1)
 
 
 # ---- large responses ----

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Piston's requests as jobs, and the runtimes that they choose from. */
 #include "lb/piston/request.h"
+#include "lb/piston/runtime_list.h"
+#include "lb/piston/runtimes.h"
 #include "proto/metadata.h"
 #include "tests/unit/check.h"
 #include "tests/unit/quoted.h"
@@ -420,25 +422,52 @@ static void damaged_requests_are_taken_or_refused(void **state)
 
 /* ---- runtimes ---- */
 
+/* Check the text of a list, and drop the reference. */
+static void check_list(struct piston_text *text, const char *quoted)
+{
+    json_t *wanted = parse_quoted(quoted);
+    assert_non_null(text);
+    json_t *listed = json_loadb((const char *)text->bytes.data, text->bytes.size, 0, NULL);
+    assert_true(json_equal(listed, wanted));
+    json_decref(listed);
+    json_decref(wanted);
+    piston_text_unref(text);
+}
+
 static void runtimes_are_listed_once_with_what_runs_them(void **state)
 {
-    json_t *listed = piston_list_runtimes(*state), *packages = piston_list_packages(*state);
-    json_t *wanted =
-        parse_quoted("[{'language': 'c', 'version': '13.3.0', 'aliases': ['gcc'], 'runtime': 'gcc'},"
-                     " {'language': 'c', 'version': '14.2.0', 'aliases': ['gcc', 'cc'], 'runtime': 'gcc'},"
-                     " {'language': 'file', 'version': '1.0.0', 'aliases': []},"
-                     " {'language': 'python', 'version': '3.13.5', 'aliases': ['py']}]");
-    assert_true(json_equal(listed, wanted));
-    json_decref(wanted);
-    wanted = parse_quoted(
-        "[{'language': 'gcc', 'language_version': '13.3.0', 'installed': true}, {'language': 'gcc',"
-        " 'language_version': '14.2.0', 'installed': true}, {'language': 'file', 'language_version': '1.0.0',"
-        " 'installed': true}, {'language': 'python', 'language_version':"
-        " '3.13.5', 'installed': true}]");
-    assert_true(json_equal(packages, wanted));
-    json_decref(wanted);
-    json_decref(packages);
-    json_decref(listed);
+    struct piston_runtime_list list = {0};
+    struct pe_error err;
+    check_list(piston_list_runtimes(&list, *state, &err),
+               "[{'language': 'c', 'version': '13.3.0', 'aliases': ['gcc'], 'runtime': 'gcc'},"
+               " {'language': 'c', 'version': '14.2.0', 'aliases': ['gcc', 'cc'], 'runtime': 'gcc'},"
+               " {'language': 'file', 'version': '1.0.0', 'aliases': []},"
+               " {'language': 'python', 'version': '3.13.5', 'aliases': ['py']}]");
+    check_list(piston_list_packages(&list, *state, &err),
+               "[{'language': 'file', 'language_version': '1.0.0', 'installed': true},"
+               " {'language': 'gcc', 'language_version': '13.3.0', 'installed': true},"
+               " {'language': 'gcc', 'language_version': '14.2.0', 'installed': true},"
+               " {'language': 'python', 'language_version': '3.13.5', 'installed': true}]");
+    piston_text_unref(list.runtimes);
+    piston_text_unref(list.packages);
+}
+
+static void the_list_of_runtimes_is_made_again_only_when_a_worker_has_changed(void **state)
+{
+    struct scheduler *scheduler = *state;
+    struct piston_runtime_list list = {0};
+    struct pe_error err;
+    struct piston_text *first = piston_list_runtimes(&list, scheduler, &err);
+    struct piston_text *second = piston_list_runtimes(&list, scheduler, &err);
+    assert_ptr_equal(first, second);
+    piston_text_unref(second);
+    scheduler->catalog_serial++;
+    second = piston_list_runtimes(&list, scheduler, &err);
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(first->bytes.size, second->bytes.size);
+    piston_text_unref(first); /* a response was still sent from it */
+    piston_text_unref(second);
+    piston_text_unref(list.runtimes);
 }
 
 static void runtimes_of_an_image_are_checked(void **state)
@@ -512,6 +541,7 @@ int main(void)
         WITH_CATALOG(bodies_that_are_too_much_or_no_json_are_refused),
         WITH_CATALOG(damaged_requests_are_taken_or_refused),
         WITH_CATALOG(runtimes_are_listed_once_with_what_runs_them),
+        WITH_CATALOG(the_list_of_runtimes_is_made_again_only_when_a_worker_has_changed),
         cmocka_unit_test(runtimes_of_an_image_are_checked),
         cmocka_unit_test(a_catalog_entry_carries_its_runtimes),
     };
