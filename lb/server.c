@@ -9,6 +9,7 @@
 #include "lb/edge/loop_clock.h"
 #include "lb/edge/spool.h"
 #include "lb/edge/tls.h"
+#include "lb/workers/registration.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -228,6 +229,7 @@ static void init_workers(struct server *server)
 {
     struct worker_context *workers = &server->workers;
     ws_context_init(&workers->ws, &server->ctx, PE_SLOT_SUBPROTOCOL);
+    registrations_init(workers);
     workers->tokens = &server->tokens;
     workers->scheduler = &server->scheduler;
     workers->dispatch = &server->dispatch;

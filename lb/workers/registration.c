@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Registrations: the worker sends `hello` messages, the balancer sends nothing. While a registration is
- * open, and for a while after it was lost, the slots of its worker get jobs. */
+ * open, and for a while after it was lost, the slots of its worker get jobs.
+ *
+ * A `hello` can name 4096 images, and reading it can take 100 ms, so a worker that sends one after the
+ * other would hold the loop. Therefore a registration rests after each one for ten times as long as it
+ * took, and all others for as long as it took. Of what arrives meanwhile, the last one is kept. */
 #include "lb/workers/registration.h"
 
+#include "base/io.h"
 #include "base/log.h"
 #include "proto/slot.h"
 
@@ -12,8 +17,13 @@
 struct registration {
     struct ws_server ws;
     struct worker_context *context;
-    char worker_name[256]; /* from the last `hello`, for the log */
+    char worker_name[256];     /* from the last `hello`, for the log */
+    struct pe_list in_waiting; /* while it has a `hello` that is read later */
+    struct pe_buf hello;       /* its text */
+    uint64_t rest_until_us;
 };
+
+enum { RESTS = 10, LOOK_MS = 5 };
 
 static struct registration *from_ws(struct ws_server *ws)
 {
@@ -27,9 +37,8 @@ static void refuse(struct registration *registration, uint16_t close_code, const
     ws_server_close(&registration->ws, close_code, why);
 }
 
-static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
+static void read_hello(struct registration *registration, const uint8_t *text, size_t size)
 {
-    struct registration *registration = from_ws(ws);
     struct worker_context *context = registration->context;
     pe_automessage struct pe_message message;
     struct pe_error err;
@@ -57,6 +66,70 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     dispatch_soon(context->dispatch);
 }
 
+/* ---- when a `hello` is read ---- */
+
+static void read_and_rest(struct registration *registration, const uint8_t *text, size_t size)
+{
+    uint64_t start = pe_now_us();
+    read_hello(registration, text, size);
+    uint64_t now = pe_now_us(), took = now - start;
+    registration->context->hellos.rest_until_us = now + took;
+    registration->rest_until_us = now + RESTS * took;
+}
+
+static void look_later(struct hello_queue *hellos)
+{
+    if (!h2o_timeout_is_linked(&hellos->entry))
+        h2o_timeout_link(hellos->loop, &hellos->timeout, &hellos->entry);
+}
+
+/* Read one `hello` that waits, if one may be read now. */
+static void on_look(h2o_timeout_entry_t *entry)
+{
+    struct hello_queue *hellos = H2O_STRUCT_FROM_MEMBER(struct hello_queue, entry, entry);
+    uint64_t now = pe_now_us();
+    pe_list_for_each(node, &hellos->waiting)
+    {
+        struct registration *registration = pe_list_entry(node, struct registration, in_waiting);
+        if (now < hellos->rest_until_us || now < registration->rest_until_us)
+            continue;
+        pe_autobuf struct pe_buf text = registration->hello;
+        registration->hello = (struct pe_buf){0};
+        pe_list_remove(&registration->in_waiting);
+        if (!registration->ws.closing)
+            read_and_rest(registration, text.data, text.size);
+        break; /* the list may have changed */
+    }
+    if (hellos->waiting.next != &hellos->waiting)
+        look_later(hellos);
+}
+
+static void keep_for_later(struct registration *registration, const uint8_t *text, size_t size)
+{
+    struct hello_queue *hellos = &registration->context->hellos;
+    struct pe_error err;
+    registration->hello.size = 0;
+    if (pe_buf_append(&registration->hello, text, size, &err) < 0) {
+        refuse(registration, WSLAY_CODE_INTERNAL_SERVER_ERROR, err.message);
+        return;
+    }
+    if (!pe_list_linked(&registration->in_waiting))
+        pe_list_append(&hellos->waiting, &registration->in_waiting);
+    look_later(hellos);
+}
+
+static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
+{
+    struct registration *registration = from_ws(ws);
+    const struct hello_queue *hellos = &registration->context->hellos;
+    uint64_t now = pe_now_us();
+    bool nobody_waits = hellos->waiting.next == &hellos->waiting;
+    if (nobody_waits && now >= hellos->rest_until_us && now >= registration->rest_until_us)
+        read_and_rest(registration, text, size);
+    else
+        keep_for_later(registration, text, size);
+}
+
 static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     (void)bytes;
@@ -75,6 +148,8 @@ static void on_closed(struct ws_server *ws)
     bool away = presence_lost(registration->context->presence, registration);
     pe_log(PE_LOG_INFO, "registration of worker '%s' is closed%s", registration->worker_name,
            away ? "; the worker is expected back" : "");
+    pe_list_remove(&registration->in_waiting);
+    pe_buf_free(&registration->hello);
     free(registration);
 }
 
@@ -85,7 +160,14 @@ void registration_accept(struct worker_context *context, h2o_req_t *req)
     if (!worker_admit(context, req, &client_key))
         return;
     struct registration *registration = h2o_mem_alloc(sizeof *registration);
-    registration->context = context;
-    registration->worker_name[0] = '\0';
+    *registration = (struct registration){.context = context};
     ws_server_open(&registration->ws, &context->ws, req, client_key, &events);
+}
+
+void registrations_init(struct worker_context *context)
+{
+    struct hello_queue *hellos = &context->hellos;
+    *hellos = (struct hello_queue){.loop = context->ws.ctx->loop, .entry = {.cb = on_look}};
+    pe_list_init(&hellos->waiting);
+    h2o_timeout_init(hellos->loop, &hellos->timeout, LOOK_MS);
 }

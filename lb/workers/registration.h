@@ -5,6 +5,9 @@
 
 #include "lb/workers/worker_context.h"
 
+/* Prepare `context`, whose member `ws` was initialised, for registrations. It must stay where it is. */
+void registrations_init(struct worker_context *context);
+
 /* Handle the request: upgrade it to a WebSocket, or answer with a problem. `context` must
  * outlive the connection. */
 void registration_accept(struct worker_context *context, h2o_req_t *req);

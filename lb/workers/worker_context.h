@@ -11,8 +11,18 @@
 
 #include <stdbool.h>
 
+/* Registrations whose `hello` is read later (registration.c). */
+struct hello_queue {
+    h2o_loop_t *loop;
+    struct pe_list waiting;
+    h2o_timeout_t timeout;
+    h2o_timeout_entry_t entry;
+    uint64_t rest_until_us; /* no `hello` is read before */
+};
+
 struct worker_context {
     struct ws_context ws;
+    struct hello_queue hellos;
     const struct tokens *tokens;
     struct scheduler *scheduler;
     struct dispatch *dispatch;

@@ -13,6 +13,7 @@ from fixtures.stand_in_worker import (
     PONG,
     PROTOCOL,
     TEXT,
+    Closed,
     Slot,
     WebSocket,
     connect,
@@ -149,6 +150,26 @@ def test_a_message_of_some_frames_with_a_ping_between_them_is_read(balancer):
         if i == 20:
             link.send(PING, b"!")
     balancer.wait_for(hosts=1)
+
+
+# ---- registrations ----
+
+
+def test_of_many_large_hellos_only_some_are_read_and_the_last_one_counts(balancer):
+    link = balancer.register(images=[])
+    runtimes = [{**RUNTIME, "version": f"1.0.{i}"} for i in range(25)]
+    names = [f"i{i:03}:1" for i in range(150)]
+    with link.at_once():
+        for _ in range(20):
+            link.hello("h1", [{**image(name), "piston": runtimes} for name in names])
+        link.hello("h1", [image("last:1")])
+    images = lambda: balancer.request("GET", "/v1/images").json()["images"]
+    eventually(lambda: [i["name"] for i in images()] == ["last:1"], "the last one counts")
+    assert balancer.log().count("worker 'h1'") < 20
+    link.send_message(type="ready", host="h1")
+    with pytest.raises(Closed, match="no message but 'hello'"):
+        while True:
+            link.receive()
 
 
 # ---- large responses ----
