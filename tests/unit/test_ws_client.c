@@ -121,11 +121,37 @@ static void the_reason_of_any_other_close_is_named_and_the_worker_returns_soon(v
     assert_true(ws_client_retry_ms(NULL) <= 1000);
 }
 
+/* What follows a mistake stays in the socket, and must not wake the worker again and again. */
+static void a_balancer_that_breaks_the_protocol_is_left_at_once(void **state)
+{
+    (void)state;
+    static const char *const mistakes[] = {
+        "\x83\x01x and more", /* a kind of frame that there is not */
+        "\xf2\x01x and more", /* extensions that nobody asked for */
+        "\x80\x01x and more", /* the end of a message that did not begin */
+    };
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        struct pe_error err;
+        enum ws_client_event event;
+        int ends[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+        assert_true(write(ends[1], mistakes[i], strlen(mistakes[i])) > 0);
+        struct ws_client *client = ws_client_open(ends[0], &err);
+        assert_non_null(client);
+        assert_int_equal(ws_client_wait(client, -1, 0, false, &event, &err), -1);
+        assert_error(err, PE_ERR_LOST,
+                     "the connection to the balancer is lost: the balancer broke the WebSocket protocol");
+        ws_client_close(client);
+        close(ends[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_protocol_version_is_named_and_tried_again_slowly),
         cmocka_unit_test(the_reason_of_any_other_close_is_named_and_the_worker_returns_soon),
+        cmocka_unit_test(a_balancer_that_breaks_the_protocol_is_left_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
