@@ -241,6 +241,7 @@ test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
+test_side_channels_SRC := worker/side_channels.c
 test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c memfile.c orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report of `pe-worker doctor`. What it reports is found out elsewhere: engines in
  * worker/vmm/probe.c, the protections of VMMs in worker/vmm/jail.c, the age of the User Mode Linux kernel
- * in worker/uml_kernel_age.c. */
+ * in worker/uml_kernel_age.c, what lets VMs observe each other in worker/side_channels.c. */
 #include "worker/doctor.h"
 
 #include "base/home.h"
 #include "store/store.h"
+#include "worker/side_channels.h"
 #include "worker/uml_kernel_age.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/host_mappings.h"
@@ -127,6 +128,24 @@ static void report_mappings(struct report *report)
         say(report, "ok", "memory mappings: vm.max_map_count is at least %u", HOST_MAPPINGS_WANTED);
 }
 
+static void report_side_channels(struct report *report)
+{
+    static const struct {
+        const char *name, *good;
+        int (*check)(const char *top, struct pe_error *err);
+    } checks[] = {
+        {"SMT", "a core runs one thread at a time", side_channel_smt},
+        {"swap", "no memory of jobs is written to a disk", side_channel_swap},
+        {"processor", "the kernel knows of no flaw that it does not mitigate", side_channel_processor}};
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        struct pe_error why;
+        if (checks[i].check("", &why) < 0)
+            say(report, "warning", "%s: %s", checks[i].name, why.message);
+        else
+            say(report, "ok", "%s: %s", checks[i].name, checks[i].good);
+    }
+}
+
 static void report_host(struct report *report, const struct worker_config *config)
 {
     struct utsname system;
@@ -142,6 +161,7 @@ static void report_host(struct report *report, const struct worker_config *confi
         say(report, "ok", "Landlock: version %d", landlock_version());
     else
         say(report, "missing", "Landlock: the kernel has none, or it is not in its option lsm=");
+    report_side_channels(report);
     if (geteuid() != 0)
         say(report, "warning", "root: this worker runs as user %u, and so do its VMMs", (unsigned)geteuid());
 }

@@ -55,6 +55,8 @@ def test_the_doctor_says_what_works_and_what_confines_vmms(doctor):
         assert word_of(said, protection) in (["ok"], ["missing"]), protection
     for subject in ("KVM: ", "User Mode Linux kernel: ", "ptrace: ", "memory mappings: ", "Landlock: "):
         assert len(word_of(said, subject)) == 1, subject
+    for subject in ("SMT: ", "swap: ", "processor: "):
+        assert word_of(said, subject) in (["ok"], ["warning"]), subject
     assert "Jobs can run here, with emulation isolation." in said
 
 
