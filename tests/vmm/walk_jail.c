@@ -72,6 +72,8 @@ void check_jail(const struct vm_host *host, const struct vm *vm)
     check(proc_file_has(vm->pid, "status", "CapEff:\t0000000000000000") &&
               proc_file_has(vm->pid, "status", "CapPrm:\t0000000000000000"),
           "a VMM has no capability");
+    check(!proc_file_has(vm->pid, "smaps", " mg"),
+          "the kernel merges no memory of a VMM with that of others");
     check(!proc_file_has(vm->pid, "environ", "PATH="), "a VMM has none of its owner's environment");
     check(proc_file_has(vm->pid, "cgroup", "/pe-vm-") ==
               (is_active(host, JAIL_MEMORY_LIMIT) || is_active(host, JAIL_PROCESS_LIMIT)),

@@ -87,7 +87,8 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
 
 /* The machine has no device that a job does not need, but the HPET, which is a clock that does not turn over
  * every 4.7 s as the ACPI timer does (docs/vms.md). graphics=off is missing on purpose: with it
- * the firmware prints to the serial port. */
+ * the firmware prints to the serial port. Without mem-merge=off, QEMU would offer the memory of the guest to
+ * the kernel for merging it with equal memory of other VMs (KSM), which a guest can measure. */
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
     int kvm = host->accel == VM_ACCEL_KVM;
@@ -100,7 +101,7 @@ static void add_machine(struct argv_builder *args, const struct vm_host *host, c
     add(args, "-sandbox");
     add(args, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add(args, "-machine");
-    add(args, "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off%s",
+    add(args, "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off,mem-merge=off%s",
         spec->savable ? ",memory-backend=ram" : "");
     add(args, "-bios");
     add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
