@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pe-run: choose between `images`, --watch and a single job. */
+/* pe-run: choose between `images`, `mcp`, --watch and a single job. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "cli/exit.h"
 #include "cli/images.h"
 #include "cli/interrupt.h"
 #include "cli/job_client.h"
+#include "cli/mcp.h"
 #include "cli/watch_loop.h"
 
 #include <stdio.h>
@@ -16,16 +17,27 @@ static int fail(const struct pe_error *err, int code)
     return code;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {{"images", images_command}, {"mcp", mcp_command}};
+
+/* Options may precede the name of a command, which is at argv[at]. They are moved behind it. */
+static int run_command(int (*run)(int argc, char **argv), int at, int argc, char **argv)
+{
+    for (int i = at; i > 0; i--)
+        argv[i] = argv[i - 1];
+    return run(argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
     __attribute__((cleanup(job_client_free))) struct job_client client = {0};
     struct pe_error err;
-    int images = cli_options_find_images(argc, argv);
-    if (images) {
-        /* Options may precede the argument `images`; move it to the front. */
-        for (int i = images; i > 0; i--)
-            argv[i] = argv[i - 1];
-        return images_command(argc - 1, argv + 1);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        int at = cli_options_find_command(argc, argv, commands[i].name);
+        if (at)
+            return run_command(commands[i].run, at, argc, argv);
     }
     if (cli_options_parse(argc, argv, &client.options, &err) < 0)
         return fail(&err, EXIT_USAGE);

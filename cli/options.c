@@ -88,14 +88,14 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
 }
 
-int cli_options_find_images(int argc, char **argv)
+int cli_options_find_command(int argc, char **argv, const char *name)
 {
     struct pe_error ignored;
     struct cli_options options;
     int rest = 0;
     int failed = parse_table(find_separator(argc, argv), argv, true, &options, &rest, &ignored);
     cli_options_free(&options);
-    return !failed && rest < find_separator(argc, argv) && !strcmp(argv[rest], "images") ? rest : 0;
+    return !failed && rest < find_separator(argc, argv) && !strcmp(argv[rest], name) ? rest : 0;
 }
 
 int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err)

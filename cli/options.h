@@ -23,9 +23,9 @@ struct cli_options {
     size_t command_count; /* 0: run the image's default command */
 };
 
-/* The index in argv of the argument `images` if it is the first argument that is not an option; it
- * selects the command of cli/images.h. 0 if it is not. */
-int cli_options_find_images(int argc, char **argv);
+/* The index in argv of the argument `name` if it is the first argument that is not an option: it selects
+ * the command of this name, as of cli/images.h. 0 if it is not. */
+int cli_options_find_command(int argc, char **argv, const char *name);
 
 /* Parse the command line. `options` keeps pointers into argv. PE_ERR_INVALID says what is wrong. */
 int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err) PE_MUST_CHECK;

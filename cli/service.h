@@ -27,10 +27,10 @@ struct service {
     struct child children[SERVICE_CHILDREN];
 };
 
-/* Start the balancer and the worker, and wait until the worker is registered. `isolation` is the
- * worker's option --isolation, or NULL. Progress is reported
- * on `style->progress`, or as a line on stderr every few seconds if that is off and `is_quiet` is
- * not set. On failure both programs are stopped again and their last log lines are shown.
+/* Start the balancer and the worker, and wait until the worker is registered. `image` is made
+ * ready before its first job; NULL: none is. `isolation` is the worker's option --isolation, or NULL.
+ * Progress is reported on `style->progress`, or as a line on stderr every few seconds if that is off and
+ * `is_quiet` is not set. On failure both programs are stopped again and their last log lines are shown.
  * PE_ERR_LOST when one of them exited or took too long, PE_ERR_CANCELED after a signal. */
 int service_start(struct service *service, const char *image, const char *isolation,
                   const struct service_style *style, struct pe_error *err) PE_MUST_CHECK;

@@ -94,9 +94,10 @@ _pe_position()
 {
     case ${program##*/}:$first in
         pe-run:)
-            _pe_words images "$(_pe_images)"
+            _pe_words images mcp "$(_pe_images)"
             ;;
         pe-run:images) ((positions == 1)) && _pe_words "$(_pe_images)" ;;
+        pe-run:mcp) ;;
         pe-run:*) _filedir ;;
         pe-worker:) _pe_words doctor ;;
         pe-image:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" ;;
@@ -114,7 +115,7 @@ _pe()
     type -P -- "$program" >/dev/null || return
     options=$(_pe_options "$program")
     _pe_positions
-    if [[ ${program##*/} == pe-image && $first || ${program##*/}:$first == pe-run:images ]]; then
+    if [[ ${program##*/} == pe-image && $first || ${program##*/}:$first == pe-run:@(images|mcp) ]]; then
         options=$(_pe_options "$program" "$first")
         _pe_positions
     fi

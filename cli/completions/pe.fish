@@ -57,12 +57,13 @@ end
 function __pe_position -a program first count
     switch (basename $program):$first
         case pe-run:
-            printf '%s\t%s\n' images 'list the images'
+            printf '%s\t%s\n' images 'list the images' mcp 'serve an agent'
             __pe_images $program
         case pe-worker:
             printf '%s\t%s\n' doctor 'say what this host offers'
         case pe-run:images
             test $count -eq 1; and __pe_images $program
+        case pe-run:mcp
         case 'pe-run:*' pe-image:import
             __fish_complete_path (commandline -ct)
         case pe-image:
@@ -104,7 +105,7 @@ function __pe_complete
             set count (math $count + 1)
             if test $count -eq 1
                 set first $token
-                if contains -- (basename $program):$token pe-run:images pe-image:$token
+                if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-image:$token
                     set options (__pe_options $program $first)
                 end
             end

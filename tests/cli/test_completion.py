@@ -159,6 +159,7 @@ def test_every_option_of_every_program_is_completed(tmp_path):
     for command in (
         ("pe-run",),
         ("pe-run", "images"),
+        ("pe-run", "mcp"),
         ("pe-image", "pull"),
         ("pe-image", "gc"),
         ("pe-lb",),

@@ -64,6 +64,7 @@ def test_manual_pages_have_the_options_that_help_has_and_no_others(tmp_path):
     assert options_of_page(section("pe-run", "IMAGES")) == options_of_help(
         "pe-run", "images"
     ), "pe-run images"
+    assert options_of_page(section("pe-run", "MCP")) == options_of_help("pe-run", "mcp"), "pe-run mcp"
     listed = re.findall(r"^  (\w+) ", help_of("pe-image"), re.M)
     assert set(listed) == set(IMAGE_COMMANDS), "commands of pe-image"
     common = options_of_page(section("pe-image", "OPTIONS"))
@@ -76,7 +77,7 @@ def test_manual_pages_have_the_options_that_help_has_and_no_others(tmp_path):
 
 
 def test_help_of_pe_run_fits_a_screen(tmp_path):
-    for command in ((), ("images",)):
+    for command in ((), ("images",), ("mcp",)):
         lines = help_of("pe-run", *command).splitlines()
         assert len(lines) <= 24, (len(lines), max(lines, key=len))
         assert max(map(len, lines)) <= 80, (len(lines), max(lines, key=len))

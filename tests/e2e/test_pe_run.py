@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-run against the real service, and with a service of its own."""
 import concurrent.futures
+import json
 import os
 import re
 import shlex
@@ -31,7 +32,7 @@ def pe_run(tmp_path):
     runtime.mkdir(mode=0o700)
 
     def run(service, *args, stdin=b"", timeout="60"):
-        argv = [program("pe-run"), *(["--timeout", timeout] if args[0] != "images" else []), *args]
+        argv = [program("pe-run"), *(["--timeout", timeout] if args[0] not in ("images", "mcp") else []), *args]
         return subprocess.run(
             argv,
             input=stdin,
@@ -143,6 +144,18 @@ def test_pe_run_without_a_server_starts_its_own_runs_the_example_and_leaves_noth
     own = processes.descendants(os.getpid()) - before
     own -= {pid for other in before for pid in processes.descendants(other)}
     processes.wait_until_gone(own, "processes of pe-run")
+    assert os.listdir(pe_run.runtime) == []
+
+
+def test_an_agent_runs_a_program_without_a_server(pe_run):
+    arguments = {"image": "busybox:1.35", "cmd": "cat; echo $0 > /output/name", "stdin": "to cat\n"}
+    params = {"name": "run", "arguments": arguments}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    done = pe_run(None, "mcp", stdin=json.dumps(message).encode())
+    assert done.returncode == 0, done.stderr
+    text, name = json.loads(done.stdout)["result"]["content"]
+    assert "Exit code 0" in text["text"] and "to cat\n" in text["text"]
+    assert name["resource"]["text"] == "sh\n"
     assert os.listdir(pe_run.runtime) == []
 
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pe-run mcp: agents that start their servers as programs."""
+import json
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from fixtures import processes
+from fixtures.pe_run import PE_RUN, environment, run
+from fixtures.waiting import PATIENCE, eventually
+
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def request(number, method, **params):
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
+def call(number, image="gcc:14", **arguments):
+    return request(number, "tools/call", name="run", arguments={"image": image, **arguments})
+
+
+def lines(*messages):
+    texts = (one if isinstance(one, bytes) else json.dumps(one).encode() for one in messages)
+    return b"".join(text + b"\n" for text in texts)
+
+
+def answers(done):
+    assert done.returncode == 0, done.stderr
+    return {answer.get("id"): answer for answer in map(json.loads, done.stdout.splitlines())}
+
+
+class Agent:
+    """A pe-run mcp that is talked to."""
+
+    def __init__(self, server):
+        self.process = processes.start(
+            [PE_RUN, "mcp", "--server", server],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+
+    def send(self, *messages):
+        self.process.stdin.write(lines(*messages))
+        self.process.stdin.flush()
+
+    def receive(self):
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.close()
+        code = self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def agent(balancer):
+    agent = Agent(balancer.address)
+    yield agent
+    processes.end(agent.process)
+
+
+def test_a_session_of_each_revision_is_passed_on(balancer):
+    balancer.worker()
+    session = lines(
+        request(1, "initialize", protocolVersion="2025-11-25", capabilities={}),
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        request("two", "tools/list"),
+        request(3, "server/discover", _meta=MODERN),
+        request(4, "tools/call", name="list_images", arguments={}, _meta=MODERN),
+    )
+    got = answers(run("mcp", "--server", balancer.address, stdin=session))
+    assert set(got) == {1, "two", 3, 4}
+    assert got[1]["result"]["protocolVersion"] == "2025-11-25"
+    assert [tool["name"] for tool in got["two"]["result"]["tools"]][0] == "run"
+    assert got[3]["result"]["supportedVersions"][0] == "2026-07-28"
+    assert got[4]["result"]["content"][0]["text"].startswith("gcc:14")
+
+
+def test_the_last_line_needs_no_end_and_blank_lines_mean_nothing(balancer):
+    text = b"\n \r\n" + lines(request(1, "ping"))[:-1]
+    assert answers(run("mcp", "--server", balancer.address, stdin=text))[1]["result"] == {}
+
+
+def test_requests_run_at_the_same_time(balancer, agent):
+    _, slot = balancer.worker()
+    agent.send(call(1), request(2, "ping"))
+    assert agent.receive() == {"jsonrpc": "2.0", "id": 2, "result": {}}
+    job, _ = slot.take_job()
+    slot.answer(job, b"done")
+    assert agent.receive()["result"]["structuredContent"]["stdout"] == "done"
+    assert agent.end() == 0
+
+
+def test_a_canceled_request_cancels_its_job_and_gets_no_answer(balancer, agent):
+    _, slot = balancer.worker()
+    agent.send(call("a"))
+    job, _ = slot.take_job()
+    params = {"requestId": "a"}
+    agent.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    agent.send(request(2, "ping"))
+    assert agent.receive()["id"] == 2
+    assert agent.end() == 0
+
+
+def test_what_cannot_be_passed_on_is_answered_with_an_error(balancer):
+    text = lines(
+        b"garbage",
+        b"[]",
+        request(1, "tools/call", name="é\n", arguments={}, _meta=MODERN),
+        request(2, "ping", filler="x" * (10 << 20)),
+        request(3, "ping"),
+    )
+    done = run("mcp", "--server", balancer.address, stdin=text)
+    assert done.returncode == 0, done.stderr
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    messages = [one["error"]["message"] for one in got if "id" not in one]
+    assert sorted(text.split(":")[0] for text in messages)[:3] == [
+        "a line is not a message",
+        "a line is not a message",
+        "a message has too many bytes",
+    ]
+    numbered = {one["id"]: one for one in got if "id" in one}
+    assert "no such tool" in numbered[1]["error"]["message"]
+    assert numbered[3]["result"] == {}
+
+
+def test_without_an_answer_of_the_server_the_error_says_so(tmp_path):
+    nobody = f"unix:{tmp_path}/nobody"
+    got = answers(run("mcp", "--server", nobody, stdin=lines(request(1, "ping"))))
+    assert "no answer from unix:" in got[1]["error"]["message"]
+
+
+def test_an_answer_that_is_no_message_becomes_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            client, _ = server.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 502 Bad\r\nContent-Length: 9\r\n\r\n<p>\n</p>\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        got = answers(run("mcp", "--server", url, stdin=lines(request(1, "ping"))))
+        thread.join(PATIENCE)
+    assert "status 502" in got[1]["error"]["message"]
+
+
+def test_a_wrong_command_line_is_refused():
+    for arguments in ("more",), ("--server", "a", "--profile", "b"), ("--files",):
+        assert run("mcp", *arguments).returncode == 64
+
+
+def test_many_requests_are_all_answered(balancer):
+    session = lines(*(request(i, "ping") for i in range(500)))
+    got = answers(run("mcp", "--server", balancer.address, stdin=session))
+    assert set(got) == set(range(500))
+
+
+def test_a_signal_ends_it(balancer, agent):
+    agent.send(request(1, "ping"))
+    agent.receive()
+    agent.process.terminate()
+    assert agent.process.wait(PATIENCE) == 128 + 15
+    agent.process.stdout.close()
+    eventually(lambda: balancer.health()["running"] == 0, "nothing runs")
