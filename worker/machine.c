@@ -197,11 +197,10 @@ static void await_rest(const struct machine *machine)
     }
 }
 
-int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
-                 struct pe_error *err)
+int machine_save(struct machine *machine, struct pe_error *err)
 {
     await_rest(machine);
-    int failed = vm_save(&config->vm, &machine->vm, snapshot, err);
+    int failed = slot_helper_save_vm(machine->helper, err);
     machine_discard(machine);
     return failed;
 }

@@ -68,11 +68,9 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
 int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and save it to
- * `*snapshot`, which the caller owns. `*machine` is MACHINE_NONE afterwards. Errors are those of
- * vm_save. */
-int machine_save(const struct worker_config *config, struct machine *machine, struct vm_snapshot *snapshot,
-                 struct pe_error *err) PE_MUST_CHECK;
+/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and let the helper save it.
+ * `*machine` is MACHINE_NONE afterwards. Errors are those of slot_helper_save_vm. */
+int machine_save(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill the VM, if there is one, and keep the memory of the devices, which does not change any more.
  */

@@ -15,9 +15,9 @@
 int orphans_adopt(void);
 
 /* Kill the VMM `pid`, which is a child of this process, and everything that it has left. When this returns,
- * the VMM has ended but was not waited for, and this process has no other child, except `spared`, which is not
- * touched (0: none). If processes start others faster than they are killed, it gives up after some seconds,
- * and writes that to the log. */
+ * the VMM has ended but was not waited for, and this process has no other child, except `spared`, which is
+ * not touched (0: none). If processes start others faster than they are killed, it gives up after some
+ * seconds, and writes that to the log. */
 void orphans_end(pid_t pid, pid_t spared);
 
 #endif

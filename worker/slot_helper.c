@@ -71,6 +71,12 @@ int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
     return 0;
 }
 
+int slot_helper_save_vm(struct slot_helper *helper, struct pe_error *err)
+{
+    struct slot_reply reply;
+    return ask(helper, SLOT_REQUEST_SAVE, NULL, 0, &reply, NULL, 0, err);
+}
+
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm)
 {
     struct slot_reply reply;

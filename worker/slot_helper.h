@@ -10,13 +10,17 @@
  *   - connect to the template server of the worker.
  *
  * A slot that was taken over can therefore start and kill its own VM, in the jail of every VM, and send to
- * the balancer what a slot can send. The helper ends with its slot, and its VM ends with the helper. */
+ * the balancer what a slot can send. The helper ends with its slot, and its VM ends with the helper.
+ *
+ * A template is made in the same way by two processes (worker/template_maker.c). */
 #ifndef PE_WORKER_SLOT_HELPER_H
 #define PE_WORKER_SLOT_HELPER_H
 
 #include "base/error.h"
 #include "worker/config.h"
 #include "worker/vmm/vmm.h"
+
+#include <sys/types.h>
 
 /* The slot's end. */
 struct slot_helper {
@@ -36,6 +40,10 @@ int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
                          const struct vm_snapshot *snapshot, struct vm *vm,
                          struct pe_error *err) PE_MUST_CHECK;
 
+/* Save the VM, which is at rest, as the template that this process makes, and which the helper keeps. The VM
+ * has ended then. Errors are those of vm_save; PE_ERR_LOST also if the helper has ended. */
+int slot_helper_save_vm(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+
 /* As vm_kill. When this returns, nothing of the VM runs any more. */
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);
 
@@ -45,5 +53,12 @@ int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *er
 
 /* Returns a connected socket, which the caller owns. PE_ERR_LOST if nobody listens there. */
 int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+
+/* Be the helper of a process that makes a template: `child`, the other end of whose socket is `fd`. It may
+ * boot VMs that can be saved, kill them, and save one. Returns when that process has closed its end, and
+ * then nothing of a VM runs any more. `*snapshot` is the caller's, and VM_SNAPSHOT_NONE if the process
+ * has saved none. */
+void slot_helper_serve_maker(const struct worker_config *config, int fd, pid_t child,
+                             struct vm_snapshot *snapshot);
 
 #endif

@@ -29,6 +29,8 @@ struct helper {
     int fd; /* socket to the slot */
     struct vm vm;
     struct balancer_link link;
+    pid_t maker; /* the process that makes a template, a child; 0: this is the helper of a slot */
+    struct vm_snapshot snapshot; /* what that process has saved */
 };
 
 /* ---- checks ---- */
@@ -90,7 +92,7 @@ static int start_vm(struct helper *helper, const int *fds, size_t count, bool cl
     struct vm_spec spec = {.memory_mib = machine_memory_mib(config),
                            .cpus = PE_GUEST_CPUS,
                            .guest_options = "",
-                           .savable = clone};
+                           .savable = clone || helper->maker};
     if (helper->vm.pid > 0)
         return pe_fail(err, PE_ERR_INVALID, "this slot has a VM already");
     if (count != (clone ? SLOT_FDS_CLONE : SLOT_FDS_BOOT))
@@ -130,7 +132,7 @@ static int answer_start(struct helper *helper, const int *fds, size_t count, boo
 static void end_vm(struct helper *helper)
 {
     if (helper->vm.pid > 0)
-        orphans_end(helper->vm.pid, helper->link.pid);
+        orphans_end(helper->vm.pid, helper->maker ? helper->maker : helper->link.pid);
     vm_kill(&helper->vm);
 }
 
@@ -160,20 +162,37 @@ static int answer_balancer(struct helper *helper)
     return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
 }
 
+/* A second snapshot would take the place of the first one. */
+static int answer_save(struct helper *helper)
+{
+    struct pe_error err;
+    if (helper->vm.pid <= 0 || helper->snapshot.memory_fd >= 0) {
+        pe_fail(&err, PE_ERR_INVALID, "there is no VM to save, or one was saved already");
+        return send_failure(helper, &err);
+    }
+    if (vm_save(&helper->config->vm, &helper->vm, &helper->snapshot, &err) < 0)
+        return send_failure(helper, &err);
+    return send_reply(helper, &(struct slot_reply){.failed = 0}, NULL, 0);
+}
+
+/* No intact slot or maker sends anything else. */
 static int answer(struct helper *helper, const struct slot_request *request, const int *fds, size_t count)
 {
     switch (request->kind) {
     case SLOT_REQUEST_BOOT:
-    case SLOT_REQUEST_CLONE:
-        return answer_start(helper, fds, count, request->kind == SLOT_REQUEST_CLONE);
+        return answer_start(helper, fds, count, false);
     case SLOT_REQUEST_KILL:
         return answer_kill(helper);
+    case SLOT_REQUEST_SAVE:
+        return helper->maker ? answer_save(helper) : -1;
+    case SLOT_REQUEST_CLONE:
+        return helper->maker ? -1 : answer_start(helper, fds, count, true);
     case SLOT_REQUEST_BALANCER:
-        return answer_balancer(helper);
+        return helper->maker ? -1 : answer_balancer(helper);
     case SLOT_REQUEST_TEMPLATES:
-        return answer_templates(helper);
+        return helper->maker ? -1 : answer_templates(helper);
     default:
-        return -1; /* no intact slot sends this */
+        return -1;
     }
 }
 
@@ -198,7 +217,8 @@ static void serve(struct helper *helper)
 static void run(const struct worker_config *config, int fd, pid_t slot) __attribute__((noreturn));
 static void run(const struct worker_config *config, int fd, pid_t slot)
 {
-    struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE, .link = BALANCER_LINK_NONE};
+    struct helper helper = {
+        .config = config, .fd = fd, .vm = VM_NONE, .link = BALANCER_LINK_NONE, .snapshot = VM_SNAPSHOT_NONE};
     prctl(PR_SET_NAME, "pe-slot-helper");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot || orphans_adopt() < 0)
         _exit(1);
@@ -207,6 +227,20 @@ static void run(const struct worker_config *config, int fd, pid_t slot)
     end_vm(&helper);
     balancer_link_end(&helper.link);
     _exit(0);
+}
+
+void slot_helper_serve_maker(const struct worker_config *config, int fd, pid_t child,
+                             struct vm_snapshot *snapshot)
+{
+    struct helper helper = {.config = config,
+                            .fd = fd,
+                            .vm = VM_NONE,
+                            .link = BALANCER_LINK_NONE,
+                            .maker = child,
+                            .snapshot = VM_SNAPSHOT_NONE};
+    serve(&helper);
+    end_vm(&helper);
+    *snapshot = helper.snapshot;
 }
 
 int slot_helper_start(const struct worker_config *config, struct slot_helper *helper, struct pe_error *err)

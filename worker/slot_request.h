@@ -12,6 +12,7 @@ enum slot_request_kind {
     SLOT_REQUEST_BOOT = 1, /* with the descriptors of slot_request_fd, up to SLOT_FDS_BOOT */
     SLOT_REQUEST_CLONE,    /* with all of them */
     SLOT_REQUEST_KILL,
+    SLOT_REQUEST_SAVE,      /* only from the maker of a template; its helper keeps the snapshot */
     SLOT_REQUEST_BALANCER,  /* the reply has the socket for balancer_link_receive */
     SLOT_REQUEST_TEMPLATES, /* the reply has a connection */
 };

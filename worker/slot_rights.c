@@ -36,11 +36,11 @@ static const struct syscall_rule slot[] = {
     SYSCALL_ALLOW_IF(mprotect, SYSCALL_BITS(2, PROT_EXEC, 0)), SYSCALL_ALLOW(munmap), SYSCALL_ALLOW(mremap),
     SYSCALL_ALLOW(madvise), SYSCALL_ALLOW(brk),
     /* the process itself */
-    SYSCALL_ALLOW(getrandom), SYSCALL_ALLOW(clock_gettime), SYSCALL_ALLOW(clock_nanosleep),
-    SYSCALL_ALLOW(nanosleep), SYSCALL_ALLOW(gettimeofday), SYSCALL_ALLOW(futex), SYSCALL_ALLOW(getpid),
-    SYSCALL_ALLOW(geteuid), SYSCALL_ALLOW(rt_sigprocmask), SYSCALL_ALLOW(rt_sigaction),
-    SYSCALL_ALLOW(rt_sigreturn), SYSCALL_ALLOW(restart_syscall), SYSCALL_ALLOW(exit),
-    SYSCALL_ALLOW(exit_group),
+    SYSCALL_ALLOW(getrandom), SYSCALL_ALLOW(clock_gettime), SYSCALL_ALLOW(clock_getres),
+    SYSCALL_ALLOW(clock_nanosleep), SYSCALL_ALLOW(nanosleep), SYSCALL_ALLOW(gettimeofday),
+    SYSCALL_ALLOW(futex), SYSCALL_ALLOW(getpid), SYSCALL_ALLOW(geteuid), SYSCALL_ALLOW(rt_sigprocmask),
+    SYSCALL_ALLOW(rt_sigaction), SYSCALL_ALLOW(rt_sigreturn), SYSCALL_ALLOW(restart_syscall),
+    SYSCALL_ALLOW(exit), SYSCALL_ALLOW(exit_group),
 #if defined(__x86_64__)
     SYSCALL_ALLOW(open), SYSCALL_ALLOW(stat), SYSCALL_ALLOW(lstat), SYSCALL_ALLOW(access),
     SYSCALL_ALLOW(poll), SYSCALL_ALLOW(time),

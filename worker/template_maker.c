@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process that makes a template. Which templates are made, and when, is decided in
- * worker/template_cache.c. */
+/* The two processes that make a template: the maker has the rights of the worker, and helps another one that
+ * has none. Which templates are made, and when, is decided in worker/template_cache.c. */
 #include "worker/template_maker.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/machine.h"
+#include "worker/orphans.h"
+#include "worker/slot_helper.h"
+#include "worker/slot_rights.h"
 #include "worker/template_channel.h"
 #include "worker/template_disk.h"
 
@@ -15,13 +18,16 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Jobs that run at the same time come first. */
 #define MAKER_NICENESS 5
 
-static int build(const struct worker_config *config, const struct pe_image *image,
-                 struct vm_snapshot *snapshot, struct pe_error *err)
+/* ---- the process that reads what the guest sends ---- */
+
+static int boot_and_save(const struct worker_config *config, const struct pe_image *image,
+                         struct pe_error *err)
 {
     struct machine machine;
     if (machine_boot(config, image, MACHINE_WARM, true, &machine, err) < 0)
@@ -30,7 +36,46 @@ static int build(const struct worker_config *config, const struct pe_image *imag
         machine_discard(&machine);
         return -1;
     }
-    return machine_save(config, &machine, snapshot, err);
+    return machine_save(&machine, err);
+}
+
+/* Give up all rights, as a slot does, before there is a guest. */
+static int prepare(const struct worker_config *worker, const struct pe_image *image, int fd)
+{
+    struct worker_config config = *worker;
+    struct slot_helper helper = {.fd = fd};
+    struct pe_error err;
+    prctl(PR_SET_NAME, "pe-template");
+    config.helper = &helper;
+    config.vm.jail = NULL; /* its descriptors are closed */
+    if (slot_rights_drop(&config, &helper.fd, &err) == 0 && boot_and_save(&config, image, &err) == 0)
+        return 0;
+    pe_log(PE_LOG_ERROR, "the VM of a template for %s: %s", image->name, err.message);
+    return 1;
+}
+
+/* ---- the maker, which helps it ---- */
+
+static int build(const struct worker_config *config, const struct pe_image *image,
+                 struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    int pair[2];
+    if (orphans_adopt() < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "cannot create a socket pair for the VM of a template");
+    vm_sweep(&config->vm); /* an earlier maker may have been killed */
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(prepare(config, image, pair[1]));
+    close(pair[1]);
+    if (pid > 0)
+        slot_helper_serve_maker(config, pair[0], pid, snapshot);
+    close(pair[0]);
+    if (pid < 0)
+        return pe_fail_errno(err, "cannot fork the process that prepares it");
+    kill(pid, SIGKILL); /* it has nothing more to do, or breaks the rules */
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return snapshot->memory_fd >= 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "no VM was saved");
 }
 
 static int send_snapshot(int fd, const struct vm_snapshot *snapshot, struct pe_error *err)
@@ -73,6 +118,7 @@ int template_maker_start(const struct worker_config *config, const struct pe_ima
         close(pair[0]);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
             _exit(1);
+        prctl(PR_SET_NAME, "pe-maker");
         setpriority(PRIO_PROCESS, 0, MAKER_NICENESS);
         int failed = make(config, image, key, pair[1], &fault);
         if (failed)

@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 struct template_server {
     struct template_cache cache;
@@ -53,6 +54,7 @@ static void wait_and_dispatch(struct template_server *server, int listener)
 int template_server_main(const struct worker_config *config)
 {
     static struct template_server server;
+    prctl(PR_SET_NAME, "pe-templates");
     catch_child_exits();
     template_cache_open(&server.cache, config);
     admission_init(&server.admission, config, &server.cache);

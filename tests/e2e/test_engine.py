@@ -4,9 +4,7 @@ templates are kept, rebuilt and evicted."""
 import concurrent.futures
 import glob
 import hashlib
-import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -15,6 +13,7 @@ import time
 import pytest
 
 from fixtures import engine
+from fixtures.image_store import store_with
 from fixtures.paths import GUEST, IMAGES, VARIANT
 from fixtures.waiting import PATIENCE, eventually
 
@@ -53,7 +52,9 @@ def confinement(service):
     }
 
 
-@pytest.mark.only_with("qemu", "User Mode Linux shows the processor of the host, but no job can use this")
+@pytest.mark.only_with(
+    "qemu", "User Mode Linux shows the processor of the host, but no job can use this"
+)
 def test_a_guest_has_a_processor_that_cannot_run_vms(service):
     flags = service.run("grep -m1 ^flags /proc/cpuinfo").stdout.split()
     assert b"lm" in flags, "the flags of a processor"
@@ -121,19 +122,6 @@ def test_50_vms_of_one_image_share_no_random_data_and_know_the_time_to_50_ms(ser
         assert len(set(values)) == 50, "different values of " + what
     wrong = max(vm[1] for vm in vms)
     assert wrong <= 0.05, f"a clock is at least {wrong * 1000:.0f} ms wrong"
-
-
-def store_with(folder, warmup):
-    """A store with the busybox image alone, warmed up by `warmup`."""
-    store = IMAGES
-    with open(os.path.join(store, "names", "busybox:1.35.json")) as file:
-        entry = json.load(file)
-    digest = entry["digest"].split(":")[1]
-    shutil.copytree(os.path.join(store, digest), os.path.join(folder, digest))
-    os.makedirs(os.path.join(folder, "names"))
-    with open(os.path.join(folder, "names", "busybox:1.35.json"), "w") as file:
-        json.dump({**entry, "warmup": warmup}, file)
-    return folder
 
 
 def test_a_job_sees_nothing_of_the_warm_up_or_the_prewarming(start_service, tmp_path):

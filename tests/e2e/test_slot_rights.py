@@ -2,6 +2,7 @@
 """What the processes may do that read what guests send: the slots, and the maker of a template. And what a
 slot that was taken over can reach."""
 import errno
+import glob
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 from fixtures import paths, processes
 from fixtures.balancer import Port
 from fixtures.certificates import make_certificate
+from fixtures.image_store import store_with
 from fixtures.inside import has_in_memory, inside
 from fixtures.service import Service
+from fixtures.vmm import cgroups_of
 from fixtures.waiting import eventually
 from fixtures.worker import Worker
 
@@ -72,19 +75,16 @@ def test_jobs_go_on_when_a_process_of_a_slot_is_killed(service, which):
     service.assert_nothing_is_left()
 
 
-def test_a_store_that_takes_the_place_of_another_one_is_used(tmp_path):
+def test_a_store_that_takes_the_place_of_another_one_is_used(start_service, tmp_path):
     tmp_path.chmod(0o755)
     store = tmp_path / "images"
     subprocess.run(["cp", "-al", os.path.join(paths.BUILD, "images"), store], check=True)
-    one = Service(slots=1, store=str(store))
-    try:
-        assert one.run("echo on").stdout == b"on\n"
-        store.rename(tmp_path / "old")
-        subprocess.run(["cp", "-al", tmp_path / "old", store], check=True)
-        one.worker.wait_for_log("is another one now; this slot starts again")
-        assert one.run("echo on").stdout == b"on\n"
-    finally:
-        one.close()
+    one = start_service(slots=1, store=str(store))
+    assert one.run("echo on").stdout == b"on\n"
+    store.rename(tmp_path / "old")
+    subprocess.run(["cp", "-al", tmp_path / "old", store], check=True)
+    one.worker.wait_for_log("is another one now; this slot starts again")
+    assert one.run("echo on").stdout == b"on\n"
 
 
 def test_the_images_can_be_below_a_private_folder(tmp_path):
@@ -157,7 +157,7 @@ ALLOWED = {
     ),
 }
 # Not filtered by any kernel: they only work from a trampoline that the kernel itself has made (uprobes).
-ALLOWED |= {335, 336}
+ALLOWED |= {229, 335, 336}
 NEWEST = 470
 
 
@@ -217,6 +217,59 @@ def test_a_slot_that_was_taken_over_reaches_nothing(service):
     service.assert_nothing_is_left()
 
 
+# ---- the maker of a template ----
+
+only_with_templates = pytest.mark.only_with("snapshots", "a template is a snapshot")
+
+
+@pytest.fixture
+def making(start_service, tmp_path):
+    """A service whose worker is making a template."""
+    tmp_path.chmod(0o755)
+    service = start_service(slots=1, store=store_with(str(tmp_path / "images"), ["sleep", "3"]))
+    eventually(lambda: service.worker.named("pe-template"), "a template is made")
+    return service
+
+
+@only_with_templates
+def test_what_reads_a_guest_while_its_template_is_made_has_no_rights(making):
+    reader, *_ = making.worker.named("pe-template")
+    user = has_no_rights(reader)
+    eventually(making.worker.vmms, "the VM")
+    assert user not in {status(vmm)["Uid"].split()[0] for vmm in making.worker.vmms()}
+    with inside(reader) as process:
+        got = reach(process, making.worker.argv[0], processes.parent_of(reader))
+        others = calls_that_are_not_denied(process)
+    allowed = {
+        what: result for what, result in got.items() if result not in (-errno.EPERM, -errno.EACCES)
+    }
+    assert not allowed and not others, (allowed, others)
+
+
+@only_with_templates
+def test_a_template_whose_making_is_interrupted_is_made_by_the_next_process(making):
+    """A server that was killed, or whose maker was killed, finds the image again when it starts."""
+    victims = []
+    for which in "pe-template", "pe-maker", "pe-templates":
+        eventually(lambda: making.worker.named("pe-template"), "a template is made")
+        eventually(making.worker.vmms, "the VM")
+        victims += making.worker.named(which)
+        below = processes.descendants(victims[-1])
+        processes.kill_hard(victims[-1])
+        processes.wait_until_gone(below, f"the processes below a {which} that was killed")
+        for server in making.worker.named("pe-templates"):
+            processes.kill_hard(server)
+    making.worker.wait_for_log("template for busybox:1.35 made")
+    assert making.run("echo on").stdout == b"on\n"
+    owners = {str(pid) for pid in processes.descendants(making.worker.process.pid)}
+    folders = os.listdir(glob.glob(making.worker.run_dir + "/worker-*")[0])
+    assert {name.split("-")[1] for name in folders if name.startswith("vm-")} <= owners
+    assert not any(map(cgroups_of, victims))
+    eventually(
+        lambda: not glob.glob(making.worker.state + "/templates/.*"), "no template is unfinished"
+    )
+
+
 # ---- the token, and the connection to the balancer ----
 
 TOKEN = "the-secret-of-this-worker-" + 20 * "x"
@@ -243,18 +296,14 @@ def assert_a_slot_lacks_the_token(service, slot):
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def test_a_slot_does_not_have_the_workers_token(token_file):
-    service = Service(
-        "--token-file", token_file, slots=1, balancer_options=("--token-file", token_file)
-    )
-    try:
-        slot, *_ = slots_with_vm(service)
-        assert service.run("echo on").stdout == b"on\n"
-        assert_a_slot_lacks_the_token(service, slot)
-        with inside(slot) as process:
-            assert process.call("open", token_file, os.O_RDONLY) == -errno.EACCES
-    finally:
-        service.close()
+def test_a_slot_does_not_have_the_workers_token(start_service, token_file):
+    option = ("--token-file", token_file)
+    service = start_service(*option, slots=1, balancer_options=option)
+    slot, *_ = slots_with_vm(service)
+    assert service.run("echo on").stdout == b"on\n"
+    assert_a_slot_lacks_the_token(service, slot)
+    with inside(slot) as process:
+        assert process.call("open", token_file, os.O_RDONLY) == -errno.EACCES
 
 
 @pytest.fixture

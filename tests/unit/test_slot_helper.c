@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@
 
 /* ---- stand-ins for the parts that start VMs, which run in the helper ---- */
 
-static int left_behind[2] = {-1, -1}; /* a pipe: its first end reads an end of file when no VM has its second */
+static int left_behind[2] = {-1,
+                             -1}; /* a pipe: its first end reads an end of file when no VM has its second */
 
 static void sleep_for_ever(void) __attribute__((noreturn));
 static void sleep_for_ever(void)
@@ -71,6 +73,14 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
 {
     (void)host, (void)snapshot, (void)err;
     return start(spec, vm);
+}
+
+int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    (void)host, (void)err;
+    *snapshot = (struct vm_snapshot){.memory_fd = dup(vm->log_fd), .state_fd = dup(vm->log_fd)};
+    vm_kill(vm);
+    return 0;
 }
 
 void vm_kill(struct vm *vm)
@@ -257,6 +267,61 @@ static void connections_are_those_of_the_configuration(void **state)
     assert_string_equal(err.message, "nobody listens");
 }
 
+/* The requests of a process that makes a template, which is a child here, and what it has saved. */
+static struct vm_snapshot served(struct devices *devices,
+                                 void (*make)(struct slot_helper *, struct devices *))
+{
+    int pair[2];
+    struct vm_snapshot snapshot;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct slot_helper helper = {.fd = pair[1]};
+        close(pair[0]);
+        make(&helper, devices);
+        _exit(0);
+    }
+    close(pair[1]);
+    slot_helper_serve_maker(&config, pair[0], child, &snapshot);
+    close(pair[0]);
+    waitpid(child, NULL, 0);
+    return snapshot;
+}
+
+static void save_one(struct slot_helper *helper, struct devices *devices)
+{
+    struct pe_error err;
+    struct vm vm;
+    const struct vm_spec spec = spec_of(devices);
+    if (slot_helper_save_vm(helper, &err) == 0 || /* there is no VM yet */
+        slot_helper_start_vm(helper, &spec, NULL, &vm, &err) < 0 || slot_helper_save_vm(helper, &err) < 0 ||
+        slot_helper_save_vm(helper, &err) == 0)
+        _exit(1);
+}
+
+static void connect_only(struct slot_helper *helper, struct devices *devices)
+{
+    struct pe_error err;
+    struct vm vm;
+    const struct vm_spec spec = spec_of(devices);
+    if (slot_helper_start_vm(helper, &spec, NULL, &vm, &err) == 0 &&
+        slot_helper_connect_balancer(helper, &err) < 0)
+        (void)!slot_helper_save_vm(helper, &err);
+}
+
+static void the_maker_of_a_template_saves_one_vm(void **state)
+{
+    struct vm_snapshot snapshot = served(*state, save_one);
+    assert_true(snapshot.memory_fd >= 0);
+    close(snapshot.memory_fd);
+    close(snapshot.state_fd);
+}
+
+static void the_maker_of_a_template_has_no_connections(void **state)
+{
+    assert_int_equal(served(*state, connect_only).memory_fd, -1);
+}
+
 static void an_unknown_request_ends_the_helper(void **state)
 {
     struct devices *devices = *state;
@@ -278,6 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_maker_of_a_template_saves_one_vm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_maker_of_a_template_has_no_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_request_ends_the_helper, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
