@@ -41,6 +41,7 @@ struct supervisor {
     struct child *children; /* owned: the slots, then template server, search for an engine, registration */
     size_t slots, count;
     bool switching; /* to another engine: the processes that use the old one end */
+    bool draining;  /* the worker stops after the running jobs */
     uint64_t switch_deadline_us;
     sigset_t signals; /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
 };
@@ -68,11 +69,21 @@ static struct child *registration_of(const struct supervisor *supervisor)
     return &supervisor->children[supervisor->slots + 2];
 }
 
+static size_t running(const struct supervisor *supervisor, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += supervisor->children[i].pid != 0;
+    return n;
+}
+
 /* Whether the child shall run. */
 static bool is_wanted(const struct supervisor *supervisor, const struct child *child)
 {
     if (child == registration_of(supervisor))
         return true;
+    if (supervisor->draining) /* the jobs that still run may wait for it */
+        return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
     if (child == search_of(supervisor) && !supervisor->config->engine_undecided)
         return false;
     return !supervisor->switching;
@@ -133,14 +144,6 @@ static void signal_all(const struct supervisor *supervisor, size_t count, int si
     for (size_t i = 0; i < count; i++)
         if (supervisor->children[i].pid)
             kill(supervisor->children[i].pid, signal);
-}
-
-static size_t running(const struct supervisor *supervisor, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        n += supervisor->children[i].pid != 0;
-    return n;
 }
 
 /* The search has ended. */
@@ -230,20 +233,36 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
     return signal > 0 ? signal : 0;
 }
 
-/* The registration stays until all other children have ended: it tells the balancer that the worker
- * drains. The search for an engine is not waited for.
- */
+/* Wait until the first `end` children, which were asked to stop, have ended. Returns false if that takes too
+ * long, or a second signal asks to stop at once. */
+static bool await_end(struct supervisor *supervisor, size_t end, uint64_t deadline_us)
+{
+    while (running(supervisor, end)) {
+        int signal = next_signal(supervisor, RESTART_MS);
+        reap(supervisor);
+        if (signal == SIGTERM || signal == SIGINT || pe_now_us() >= deadline_us)
+            return false;
+        start_due(supervisor);
+    }
+    return true;
+}
+
+/* The slots end first: until then their jobs may need the template server. The registration stays until all
+ * other children have ended: it tells the balancer that the worker drains. The search for an engine is not
+ * waited for. */
 static void drain(struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
+    supervisor->draining = true;
     if (search_of(supervisor)->pid)
         kill(search_of(supervisor)->pid, SIGKILL);
-    signal_all(supervisor, supervisor->count, SIGTERM);
-    while (running(supervisor, supervisor->count - 1) && pe_now_us() < deadline_us) {
-        int signal = next_signal(supervisor, RESTART_MS);
-        if (signal == SIGTERM || signal == SIGINT)
-            break;
-        reap(supervisor);
+    signal_all(supervisor, supervisor->slots, SIGTERM);
+    if (registration_of(supervisor)->pid)
+        kill(registration_of(supervisor)->pid, SIGTERM);
+    if (await_end(supervisor, supervisor->slots, deadline_us)) {
+        if (template_server_of(supervisor)->pid)
+            kill(template_server_of(supervisor)->pid, SIGTERM);
+        (void)await_end(supervisor, supervisor->slots + 1, deadline_us);
     }
     signal_all(supervisor, supervisor->count, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR)
