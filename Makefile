@@ -220,7 +220,7 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(addprefix $(B)/tests/,$(UNIT))
 UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay
 LB_CORE := $(call src,lb/core)
-BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c token.c) \
+BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_upgrade.c token.c) \
 	$(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)

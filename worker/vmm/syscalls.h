@@ -12,6 +12,8 @@
 
 #include "worker/vmm/syscall_filter.h"
 
+#include <sched.h>
+
 /* QEMU with software emulation. It makes memory that is writable and executable, for translations. */
 extern const struct syscall_list syscalls_qemu_tcg;
 
