@@ -263,17 +263,16 @@ $(call obj,$(wildcard tests/unit/*.c)): | $(B)/.test-deps
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
-FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/piston,$(call src,$(folder))) \
+FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,images.c playground.c static_files.c) \
-	$(addprefix lb/mcp/,message.c run_tool.c) \
-	$(addprefix worker/,guest_line.c output.c stop_signal.c ws_client.c) \
+	$(addprefix worker/,balancer_upgrade.c guest_line.c output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,http_reply.c outputs.c response.c) \
 	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c)
 FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
-# The key of a handshake is random. With a known one, the input can answer it.
-fuzz_ws_client_LIBS := -Wl,--wrap=pe_random
+# The key of an upgrade is random. With a known one, the input can answer it.
+fuzz_ws_upgrade_LIBS := -Wl,--wrap=pe_random
 # What it maps is never unmapped, except by the fuzzer.
 fuzz_program_LIBS := -Wl,--wrap=mmap
 # The package of the sanitizers' run time has clang's version in its name.

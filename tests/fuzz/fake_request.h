@@ -16,18 +16,10 @@ struct fake_request {
     h2o_socket_t socket;
     h2o_buffer_t input; /* of the socket */
     struct sockaddr_storage peer;
-    socklen_t peer_size; /* 0: the peer has no address */
-    char *texts[32];     /* owned */
+    socklen_t peer_size;
+    char *texts[32]; /* owned */
     size_t text_count;
 };
-
-/* The address that fake->peer has. */
-static socklen_t fake_peername(h2o_conn_t *conn, struct sockaddr *address)
-{
-    const struct fake_request *fake = H2O_STRUCT_FROM_MEMBER(struct fake_request, conn, conn);
-    memcpy(address, &fake->peer, fake->peer_size);
-    return fake->peer_size;
-}
 
 /* The socket whose input fake->input is. */
 static h2o_socket_t *fake_socket(h2o_conn_t *conn)
@@ -39,7 +31,7 @@ static h2o_socket_t *fake_socket(h2o_conn_t *conn)
 /* Begin an HTTP/1.1 request without headers, from a UNIX socket. */
 static inline void fake_begin(struct fake_request *fake)
 {
-    static const h2o_conn_callbacks_t callbacks = {.get_peername = fake_peername, .get_socket = fake_socket};
+    static const h2o_conn_callbacks_t callbacks = {.get_socket = fake_socket};
     memset(fake, 0, sizeof *fake);
     fake->conn.callbacks = &callbacks;
     fake->socket.input = &fake->input;

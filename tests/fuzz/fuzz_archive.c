@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     enum archive_kind kind = ARCHIVE_OF_ROOTFS;
     struct pe_error err = {0};
     pe_autoclose int fd = fuzz_file(bytes, size);
-    if (archive_find_kind(fd, "archive", &kind, &err) < 0)
+    if (archive_find_kind(fd, "archive", BYTES, &kind, &err) < 0)
         HOLDS(err.kind && err.message[0]);
     HOLDS(lseek(fd, 0, SEEK_SET) == 0);
     unpack(fd);

@@ -9,11 +9,23 @@
 
 enum { NETWORKS_MAX = 8 };
 
+static const struct fake_request *current;
+
+/* In the place of libh2o's function. */
+socklen_t h2o_socket_getpeername(h2o_socket_t *sock, struct sockaddr *address)
+{
+    (void)sock;
+    memcpy(address, &current->peer, current->peer_size);
+    return current->peer_size;
+}
+
 static void set_peer(struct fake_request *fake, const char *text, struct pe_ip_address *address)
 {
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&fake->peer;
     struct sockaddr_in *v4 = (struct sockaddr_in *)&fake->peer;
     memset(address, 0, sizeof *address);
+    fake->peer.ss_family = AF_UNIX;
+    fake->peer_size = sizeof fake->peer.ss_family;
     if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         fake->peer_size = sizeof *v4;
@@ -71,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static const struct peer_networks nobody;
     struct pe_ip_address address;
     struct fake_request fake;
+    current = &fake;
     fake_begin(&fake);
     set_peer(&fake, connection, &address);
     fake_add_headers(&fake, rest);

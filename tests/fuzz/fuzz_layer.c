@@ -55,18 +55,22 @@ static void check_name(const char *name)
 
 /* Entries are in order and have names, and only directories have any. `number` counts the names of each
  * inode. */
-static void check_directory(const struct tree_inode *directory, size_t depth)
+static void check_directory(const struct tree_inode *inode, size_t depth)
 {
+    struct tree_place place = {0};
+    const char *last = "";
+    size_t count = 0;
     HOLDS(depth < PATH_MAX);
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        const struct tree_entry *entry = &directory->entries[i];
+    for (const struct tree_entry *entry; (entry = tree_directory_next(&inode->directory, &place)); count++) {
         check_name(entry->name);
-        HOLDS(i == 0 || strcmp(directory->entries[i - 1].name, entry->name) < 0);
+        HOLDS(strcmp(last, entry->name) < 0);
+        last = entry->name;
         entry->inode->number++;
-        HOLDS(entry->inode->entry_count == 0 || S_ISDIR(entry->inode->attributes.mode));
+        HOLDS(entry->inode->directory.count == 0 || S_ISDIR(entry->inode->attributes.mode));
         if (S_ISDIR(entry->inode->attributes.mode))
             check_directory(entry->inode, depth + 1);
     }
+    HOLDS(count == inode->directory.count);
 }
 
 static void check_tree(const struct tree *tree)

@@ -28,14 +28,16 @@ static void read_files(struct squashfs_reader *reader, const struct tree *tree)
     }
 }
 
-static void check_directory(const struct tree_inode *directory, size_t *names)
+static void check_directory(const struct tree_inode *inode, size_t *names)
 {
-    *names += directory->entry_count;
+    struct tree_place place = {0};
+    const char *last = "";
+    *names += inode->directory.count;
     HOLDS(*names <= NAMES);
-    for (size_t i = 0; i < directory->entry_count; i++) {
-        const struct tree_entry *entry = &directory->entries[i];
+    for (const struct tree_entry *entry; (entry = tree_directory_next(&inode->directory, &place));) {
         HOLDS(entry->name[0] && !strchr(entry->name, '/') && strcmp(entry->name, "..") != 0);
-        HOLDS(i == 0 || strcmp(directory->entries[i - 1].name, entry->name) < 0);
+        HOLDS(strcmp(last, entry->name) < 0);
+        last = entry->name;
         if (S_ISDIR(entry->inode->attributes.mode))
             check_directory(entry->inode, names);
     }

@@ -10,7 +10,7 @@ import pytest
 from fixtures import fuzzers
 from fixtures.paths import BUILD, TOP
 
-RUNS = 2000
+RUNS = 4000
 # So many inputs where one takes longer, because it becomes files or connections.
 FEWER_RUNS = {"archive": 500, "ch_api": 500, "layer": 1000, "oci": 500}
 
