@@ -105,16 +105,6 @@ static bool is_name(const char *name)
     return size > 0 && size <= NAME_MAX_BYTES && name[strspn(name, allowed)] == '\0';
 }
 
-/* A token becomes part of a header, so it is printable and has no spaces. RFC 6750 section 2.1
- * allows even less. */
-static bool is_token(const char *text)
-{
-    for (const char *at = text; *at; at++)
-        if (*at <= ' ' || *at > '~')
-            return false;
-    return *text;
-}
-
 /* Make a path of `value`, which may be relative to the directory of the configuration file. */
 static char *resolve(const struct config *config, const char *value)
 {
@@ -139,9 +129,17 @@ static int set_text(struct config *config, char **field, const char *key, char *
 
 static int set_token(struct config *config, const char *key, const char *value)
 {
-    if (!is_token(value))
+    if (!http_is_printable(value)) /* RFC 6750 section 2.1 allows even less */
         return fail_line(config, "a token must be one or more printable characters without spaces");
     return set_text(config, &config->profile->token, key, strdup(value));
+}
+
+static int set_salt(struct config *config, const char *key, const char *value)
+{
+    struct pe_error err;
+    if (http_check_cache_salt(value, &err) < 0)
+        return fail_line(config, "%s", err.message);
+    return set_text(config, &config->profile->cache_salt, key, strdup(value));
 }
 
 static int set_token_file(struct config *config, const char *key, const char *value)
@@ -190,6 +188,8 @@ static int on_profile_line(struct config *config, const char *key, const char *v
         return set_token(config, key, value);
     if (!strcmp(key, "token-file"))
         return set_token_file(config, "token", value);
+    if (!strcmp(key, "cache-salt"))
+        return set_salt(config, key, value);
     if (!strcmp(key, "ca"))
         return set_path(config, &config->profile->ca, key, value);
     if (!strcmp(key, "cert"))
@@ -199,7 +199,7 @@ static int on_profile_line(struct config *config, const char *key, const char *v
 
 static bool is_key(const char *key)
 {
-    static const char *const keys[] = {"server", "token", "token-file", "ca", "cert", "key"};
+    static const char *const keys[] = {"server", "token", "token-file", "ca", "cert", "key", "cache-salt"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i]))
             return true;
@@ -234,10 +234,12 @@ static int on_line(void *context, const char *section, const char *key, const ch
     if (!strcmp(name, PROFILE_LOCAL))
         return fail_line(config, "'" PROFILE_LOCAL "' always means no server: choose another name");
     if (!is_key(key))
-        return fail_line(config, "unknown key '%s': use server, token, token-file, ca, cert or key", key);
-    if (!strcmp(key, "token") && !config->is_private)
-        return fail_line(config, "other users may read this file, which holds a token; run: chmod 600 %s",
-                         config->path);
+        return fail_line(config,
+                         "unknown key '%s': use server, token, token-file, ca, cert, key or cache-salt", key);
+    bool is_salt = !strcmp(key, "cache-salt");
+    if ((!strcmp(key, "token") || is_salt) && !config->is_private)
+        return fail_line(config, "other users may read this file, which holds a %s; run: chmod 600 %s",
+                         is_salt ? "salt" : "token", config->path);
     if (!config->wanted || strcmp(name, config->wanted) != 0)
         return 1;
     config->is_found = true;

@@ -190,7 +190,9 @@ int http_post_job(const struct http_server *server, const char *id, const char *
     if (transfer_begin(&transfer, server, "/v1/run", limit, reply, err) < 0 ||
         transfer_header(&transfer, "Accept", accept, err) < 0 ||
         transfer_header(&transfer, "Expect", "", err) < 0 ||
-        transfer_header(&transfer, "X-Request-Id", id, err) < 0 || add_parts(&transfer, job, files, err) < 0)
+        transfer_header(&transfer, "X-Request-Id", id, err) < 0 ||
+        (server->cache_salt && transfer_header(&transfer, "X-Cache-Salt", server->cache_salt, err) < 0) ||
+        add_parts(&transfer, job, files, err) < 0)
         return -1;
     bool is_shown = server->progress && server->progress->is_on;
     job_poll_init(&poll, server, id);

@@ -2,6 +2,8 @@
 /* URLs of servers. The requests to them are in http.c. */
 #include "cli/http_server.h"
 
+#include "proto/limits.h"
+
 #include <string.h>
 
 bool http_is_url(const char *text)
@@ -15,4 +17,20 @@ int http_server_check(const char *url, struct pe_error *err)
         return 0;
     return pe_fail(err, PE_ERR_INVALID,
                    "'%s' is not the URL of a server: use http://host:port, https://host or unix:/path", url);
+}
+
+bool http_is_printable(const char *text)
+{
+    for (const char *at = text; *at; at++)
+        if (*at <= ' ' || *at > '~')
+            return false;
+    return *text;
+}
+
+int http_check_cache_salt(const char *salt, struct pe_error *err)
+{
+    if (http_is_printable(salt) && strlen(salt) <= PE_CACHE_SALT_MAX)
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID, "a cache salt must be 1 to %u printable characters without spaces",
+                   PE_CACHE_SALT_MAX);
 }

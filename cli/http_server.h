@@ -13,6 +13,7 @@ struct http_server {
 
     /* Every member below may be NULL. All belong to the caller. */
     const char *token;         /* bearer token, for a proxy in front of the service */
+    const char *cache_salt;    /* value of X-Cache-Salt */
     const char *ca;            /* PEM file of certificates to trust instead of the system's */
     const char *cert, *key;    /* PEM files: the certificate and the key of this client */
     struct progress *progress; /* where the progress of a job is reported */
@@ -27,5 +28,12 @@ bool http_is_url(const char *text);
 
 /* Check the form of a server's URL. PE_ERR_INVALID when it is none of the forms above. */
 int http_server_check(const char *url, struct pe_error *err) PE_MUST_CHECK;
+
+/* True if a text is one or more printable characters without spaces, and can be part of a header. */
+bool http_is_printable(const char *text);
+
+/* Check a value of X-Cache-Salt: printable as above, and at most PE_CACHE_SALT_MAX bytes.
+ * PE_ERR_INVALID if it is not. */
+int http_check_cache_salt(const char *salt, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

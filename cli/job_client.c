@@ -73,6 +73,8 @@ static int send_job(struct job_client *client, struct http_reply *reply, struct 
         return -1;
     const struct http_server server = {.url = profile->server ? profile->server : client->service.url,
                                        .token = profile->token,
+                                       .cache_salt = client->options.cache_salt ? client->options.cache_salt
+                                                                                : profile->cache_salt,
                                        .ca = profile->ca,
                                        .cert = profile->cert,
                                        .key = profile->key,

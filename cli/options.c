@@ -3,6 +3,7 @@
 #include "cli/options.h"
 
 #include "base/cleanup.h"
+#include "cli/http_server.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
@@ -44,7 +45,7 @@ static int check_combination(const struct cli_options *options, struct pe_error 
     if (options->watch && options->file_count == 0 &&
         (!options->standard_input || !strcmp(options->standard_input, "-")))
         return pe_fail(err, PE_ERR_INVALID, "--watch needs at least one FILE to watch");
-    return 0;
+    return options->cache_salt ? http_check_cache_salt(options->cache_salt, err) : 0;
 }
 
 static int parse_table(int argc, char **argv, bool stop_early, struct cli_options *options, int *rest,
@@ -74,6 +75,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
         {"json", 0, NULL, "print the complete result as JSON", PE_OPTION_FLAG, &options->json},
         {"no-cache", 0, NULL, "run even if the result is cached", PE_OPTION_FLAG, &options->no_cache},
+        {"cache-salt", 0, "SALT", "share cached results only with jobs that have the same salt",
+         PE_OPTION_TEXT, &options->cache_salt},
         {"quiet", 'q', NULL, "print only errors: no progress, no notices", PE_OPTION_FLAG, &options->quiet},
         {"verbose", 'v', NULL, "print timing, and the logs of a local service", PE_OPTION_FLAG,
          &options->verbose},

@@ -16,6 +16,7 @@ void profile_free(struct profile *profile)
     free(profile->ca);
     free(profile->cert);
     free(profile->key);
+    free(profile->cache_salt);
     *profile = (struct profile){0};
 }
 

@@ -9,6 +9,7 @@
  *   ca = /etc/ssl/own-ca.pem        ; trust these instead of the system's
  *   cert = me.pem                   ; client certificate
  *   key = me.key                    ; key of the certificate
+ *   cache-salt = SALT               ; share cached results only with jobs that have it
  *
  * Paths are absolute, begin with "~/", or are relative to the file's directory. The file is
  * $XDG_CONFIG_HOME/program-explorer/config, or ~/.config/… (XDG Base Directory Specification). */
@@ -22,7 +23,7 @@
 
 struct profile {
     char *server; /* a URL; NULL: no server. All members are owned, and NULL when not set. */
-    char *token, *ca, *cert, *key;
+    char *token, *ca, *cert, *key, *cache_salt;
 };
 
 /* Set `profile` to the first of these that is given: `server` (the argument of --server: a URL or

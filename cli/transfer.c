@@ -36,7 +36,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 
 int transfer_header(struct transfer *transfer, const char *name, const char *value, struct pe_error *err)
 {
-    char line[128];
+    char line[512]; /* a salt has at most PE_CACHE_SALT_MAX bytes */
     snprintf(line, sizeof line, "%s:%s%s", name, *value ? " " : "", value);
     struct curl_slist *headers = curl_slist_append(transfer->headers, line);
     if (!headers)

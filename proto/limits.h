@@ -22,6 +22,7 @@
 #define PE_GLOBS_MAX 64u                    /* entries in `outputs` */
 #define PE_TEXT_MAX (64u * 1024u)           /* one argument of cmd, one value of env */
 #define PE_IMAGE_NAME_MAX 255u
+#define PE_CACHE_SALT_MAX 256u /* bytes of the header X-Cache-Salt */
 
 /* What a job may use: defaults and maxima. */
 #define PE_TIMEOUT_MS_DEFAULT 10000u

@@ -8,6 +8,7 @@
 #include "lb/api/refusals.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
+#include "proto/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 enum {
     PREFER_WAIT_MAX_S = 600,
     HASHED_BODY_MAX = 256 * 1024, /* bytes; larger bodies are parsed each time */
-    SALT_MAX = 256,               /* bytes of X-Cache-Salt */
 };
 
 static const struct pe_problem no_problem;
@@ -235,9 +235,9 @@ static struct pe_problem add_salt(struct exchange *exchange)
     struct pe_error err;
     h2o_iovec_t sent = sent_salt(exchange);
     const struct pe_ip_address *address = &exchange->client->address;
-    if (sent.len > SALT_MAX)
-        return problem_make("malformed-request", "X-Cache-Salt has %zu bytes; at most %d are allowed",
-                            sent.len, SALT_MAX);
+    if (sent.len > PE_CACHE_SALT_MAX)
+        return problem_make("malformed-request", "X-Cache-Salt has %zu bytes; at most %u are allowed",
+                            sent.len, PE_CACHE_SALT_MAX);
     if ((exchange->exchanges->cache_per_client &&
          pe_buf_append(&exchange->salt, address->bytes, sizeof address->bytes, &err) < 0) ||
         (sent.len && pe_buf_append(&exchange->salt, sent.base, sent.len, &err) < 0))

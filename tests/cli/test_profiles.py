@@ -204,3 +204,21 @@ def test_certificates_of_a_profile_are_used(tmp_path):
             assert (
                 run("-p", "a", "gcc:14", **{**settings, "HOME": tmp_path}).returncode == code
             ), text
+
+
+def test_a_cache_salt_comes_from_the_option_or_the_profile(tmp_path):
+    with Server(answer()) as server:
+        text = f"default=a\n[profile a]\nserver={server.url}\ncache-salt = from-the-file\n"
+        settings = configure(tmp_path, text)
+        assert run("gcc:14", **settings).returncode == 0
+        assert server.seen["salt"] == "from-the-file"
+        assert run("--cache-salt", "s" * 256, "gcc:14", **settings).returncode == 0
+        assert server.seen["salt"] == "s" * 256
+        assert run("gcc:14", server=server).returncode == 0
+        assert server.seen["salt"] is None
+        done = run("gcc:14", **configure(tmp_path, text, mode=0o644))
+        assert b"which holds a salt" in done.stderr
+        for wrong in "", "two words", "a\nHost: b", "s" * 257:
+            done = run("--cache-salt", wrong, "gcc:14", server=server)
+            assert done.returncode != 0
+            assert b"1 to 256 printable characters" in done.stderr, wrong
