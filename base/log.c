@@ -3,6 +3,8 @@
  * never mix. */
 #include "base/log.h"
 
+#include "base/control.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -64,19 +66,25 @@ void pe_log_init(const char *program)
             log_least = (enum pe_log_level)level;
 }
 
-/* Replace what could break the form of a line: control characters, quotes and backslashes. JSON
- * must be UTF-8, so bytes beyond ASCII are replaced as well, because nobody has checked them. */
+/* Replace what could break the form of a line, or command a terminal that shows it: control characters,
+ * quotes and backslashes. JSON must be UTF-8, so bytes beyond ASCII are replaced as well, because nobody
+ * has checked them. */
 static void make_quotable(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = ' ';
-        else if (*text == '"')
-            *text = '\'';
-        else if (log_json && *text == '\\')
-            *text = '/';
-        else if (log_json && (unsigned char)*text >= 0x80)
-            *text = '?';
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++) {
+        size_t control = pe_control_size(text + i, length - i);
+        if (control) {
+            memset(text + i, ' ', control);
+            i += control - 1;
+        } else if (text[i] == '"') {
+            text[i] = '\'';
+        } else if (log_json && text[i] == '\\') {
+            text[i] = '/';
+        } else if (log_json && (unsigned char)text[i] >= 0x80) {
+            text[i] = '?';
+        }
+    }
 }
 
 /* The time as in RFC 3339, with milliseconds. The part up to the second is kept, because many lines

@@ -2,6 +2,7 @@
 /* Checking relative paths. No other code decides which paths are allowed. */
 #include "proto/path.h"
 
+#include "base/control.h"
 #include "codec/glob.h"
 
 #include <stdio.h>
@@ -13,9 +14,10 @@ _Static_assert(PE_PATH_MAX <= PE_GLOB_MAX, "a glob may be as long as a path");
 const char *pe_path_printable(const char *bytes, size_t length, char *text, size_t size)
 {
     size_t n = length < size - 1 ? length : size - 1;
-    for (size_t i = 0; i < n; i++)
-        text[i] = (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? '?' : bytes[i];
+    memcpy(text, bytes, n);
     text[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        memset(text + i, '?', pe_control_size(text + i, n - i));
     return text;
 }
 

@@ -331,8 +331,8 @@ def test_a_problem_is_explained(tmp_path):
 
 
 def test_escape_sequences_of_a_problem_stay_out_of_the_terminal(tmp_path):
-    with Server(problem(400, "t\x1b[2J", "d\x07")) as server:
-        assert run("gcc:14", server=server).stderr == b"pe-run: t?[2J: d?\n", "stderr"
+    with Server(problem(400, "t\x1b[2J", "d\x07\x9b2J\xe9")) as server:
+        assert run("gcc:14", server=server).stderr == b"pe-run: t?[2J: d???2J\xc3\xa9\n", "stderr"
 
 
 def test_broken_responses_are_refused_completely(tmp_path):
