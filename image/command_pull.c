@@ -36,7 +36,10 @@ int command_pull(int argc, char **argv, struct pe_error *err)
         return -1;
     if (import_arguments_resolve(&arguments, arguments.name ? arguments.name : name, err) < 0)
         return -1;
-    const struct pull_options pull = {argv[rest], &arguments.import.choice, arguments.plain_http};
+    const struct pull_options pull = {.source = argv[rest],
+                                      .choice = &arguments.import.choice,
+                                      .plain_http = arguments.plain_http,
+                                      .bytes_max = arguments.import.flatten.bytes_max};
     if (import_pull(&arguments.import, &pull, &image, err) < 0)
         return -1;
     return import_arguments_print(&arguments, &image, err);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define LOG_BYTES_MAX 65536u
@@ -56,6 +57,7 @@ int pull_name(const char *source, char *name, size_t size, struct pe_error *err)
 struct command {
     const char *arguments[ARGUMENTS_MAX + 1];
     size_t count;
+    rlim_t file_bytes_max; /* no file that it writes may be larger */
 };
 
 static void add(struct command *command, const char *argument)
@@ -66,7 +68,14 @@ static void add(struct command *command, const char *argument)
 
 static void run_child(const struct command *command, int out, int log)
 {
+    struct rlimit limit = {0};
+    int failed = getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = command->file_bytes_max < limit.rlim_max ? command->file_bytes_max : limit.rlim_max;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (failed || setrlimit(RLIMIT_FSIZE, &limit) < 0) {
+        dprintf(STDERR_FILENO, "cannot limit the files of skopeo: %s\n", strerror(errno));
+        _exit(127);
+    }
     if (log >= 0)
         dup2(log, STDERR_FILENO);
     dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
@@ -136,7 +145,7 @@ static int run(const struct command *command, const char *source, bool visible, 
  * has only one. */
 static int find_platform(const struct pull_options *options, struct platform *platform, struct pe_error *err)
 {
-    struct command command = {0};
+    struct command command = {.file_bytes_max = options->bytes_max};
     pe_autobuf struct pe_buf text = {0};
     add(&command, "skopeo");
     add(&command, "inspect");
@@ -164,7 +173,7 @@ int pull_layout(const struct pull_options *options, const char *layout, struct p
                 struct pe_error *err)
 {
     struct platform platform = {0};
-    struct command command = {0};
+    struct command command = {.file_bytes_max = options->bytes_max};
     char destination[PATH_MAX + 32], architecture[80], variant[80];
     bool visible = progress->terminal && !progress->quiet;
     progress_report(progress, "fetching %s", options->source);

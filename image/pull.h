@@ -9,11 +9,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct pull_options {
     const char *source;              /* as in "docker://gcc:14" */
     const struct oci_choice *choice; /* its reference is not used: the source names the image */
     bool plain_http;                 /* allow HTTP, and HTTPS with an untrusted certificate */
+    uint64_t bytes_max;              /* limit for each file that is fetched */
 };
 
 /* Copy an image into a new OCI layout in the directory `layout`. If the source has images for several

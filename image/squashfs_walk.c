@@ -217,24 +217,27 @@ static int read_start(struct walk *walk, const char *from, uint64_t *reference, 
     return S_ISDIR(inode->base.mode) ? 0 : squashfs_reject(walk->reader->path, "has no root directory", err);
 }
 
-/* The directory of the tree that gets what is read. */
-static int make_target(struct walk *walk, const char *to, const struct squashfs_inode *inode,
-                       struct tree_inode **directory, struct pe_error *err)
+/* The directory of the tree that gets what is read. NULL on failure. */
+static struct tree_inode *make_target(struct walk *walk, const char *to, const struct squashfs_inode *inode,
+                                      struct pe_error *err)
 {
     struct tree_attributes attributes;
-    if (*to && tree_find(walk->tree, to))
-        return pe_fail(err, PE_ERR_INVALID, "%s cannot be added: there is already something at /%s",
-                       walk->reader->path, to);
-    return attributes_of(walk, inode, &attributes, err) < 0
-               ? -1
-               : tree_add(walk->tree, to, &attributes, directory, err);
+    struct tree_inode *directory = NULL;
+    if (*to && tree_find(walk->tree, to)) {
+        pe_fail(err, PE_ERR_INVALID, "%s cannot be added: there is already something at /%s",
+                walk->reader->path, to);
+        return NULL;
+    }
+    return attributes_of(walk, inode, &attributes, err) < 0 ||
+                   tree_add(walk->tree, to, &attributes, &directory, err) < 0
+               ? NULL
+               : directory;
 }
 
 int squashfs_reader_read_tree(struct squashfs_reader *reader, const char *from, struct tree *tree,
                               const char *to, struct squashfs_limits *limits, struct pe_error *err)
 {
     uint64_t reference = 0;
-    struct tree_inode *directory = NULL;
     autoinode struct squashfs_inode start = {0};
     __attribute__((cleanup(free_walk))) struct walk walk = {
         .reader = reader,
@@ -244,9 +247,10 @@ int squashfs_reader_read_tree(struct squashfs_reader *reader, const char *from, 
     if (!walk.known)
         return pe_fail_errno(err, "%s: out of memory for %u inodes", reader->path, reader->super.inode_count);
     snprintf(walk.path, sizeof walk.path, "%s", to);
-    if (read_start(&walk, from, &reference, &start, err) < 0 ||
-        make_target(&walk, to, &start, &directory, err) < 0 ||
-        fill_inode(&walk, &start, reference, directory, err) < 0)
+    if (read_start(&walk, from, &reference, &start, err) < 0)
         return -1;
-    return read_listing(&walk, &start, directory, err);
+    struct tree_inode *directory = make_target(&walk, to, &start, err);
+    return !directory || fill_inode(&walk, &start, reference, directory, err) < 0
+               ? -1
+               : read_listing(&walk, &start, directory, err);
 }

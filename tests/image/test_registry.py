@@ -93,3 +93,13 @@ def test_a_failed_fetch_is_reported_and_leaves_nothing(registry, tmp_path):
     assert sorted(os.listdir(f"{tmp_path}/store")) == [".lock", "names"], "store"
     assert b"expected one source" in run("pull", "--store", f"{tmp_path}/store", "gcc").stderr
     assert b"--name is missing" in run("pull", "--store", f"{tmp_path}/store", "dir:/x").stderr
+
+
+def test_no_blob_that_is_larger_than_an_image_is_fetched(registry, tmp_path):
+    layout = Layout(f"{tmp_path}/layout").add([make_tar([member("f", os.urandom(3 << 20))])])
+    push(layout.path, "latest", registry.address, "large:1")
+    source = f"docker://{registry.address}/large:1"
+    done = run("pull", "--plain-http", "--store", f"{tmp_path}/store", "--max-mib", "2", source)
+    assert done.returncode == 1, done
+    assert b"skopeo cannot fetch" in done.stderr and b"file too large" in done.stderr, done
+    assert sorted(os.listdir(f"{tmp_path}/store")) == [".lock", "names"], "store"
