@@ -11,9 +11,8 @@
 #include <string.h>
 
 static const char epilogue[] =
-    "Each FILE is copied into the working directory. Without CMD the image's default\n"
-    "command runs. Exit codes: the program's; 64 usage, 65 refused, 66 no image, 69\n"
-    "no server, 75 busy, 124 timeout, 125 failed, 128+N signal N. See pe-run(1).";
+    "Without CMD the image's own command runs. Exit codes: the program's; 64 usage,\n"
+    "65 refused, 66 no image, 69 no server, 75 busy, 124 time, 125 failed, 128+signal";
 
 void cli_options_free(struct cli_options *options)
 {
@@ -75,8 +74,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
         {"json", 0, NULL, "print the complete result as JSON", PE_OPTION_FLAG, &options->json},
         {"no-cache", 0, NULL, "run even if the result is cached", PE_OPTION_FLAG, &options->no_cache},
-        {"cache-salt", 0, "SALT", "share cached results only with jobs that have the same salt",
-         PE_OPTION_TEXT, &options->cache_salt},
+        {"cache-salt", 0, "SALT", "share cached results only with jobs of this salt", PE_OPTION_TEXT,
+         &options->cache_salt},
         {"quiet", 'q', NULL, "print only errors: no progress, no notices", PE_OPTION_FLAG, &options->quiet},
         {"verbose", 'v', NULL, "print timing, and the logs of a local service", PE_OPTION_FLAG,
          &options->verbose},
