@@ -23,9 +23,12 @@ enum slot_state {
 };
 
 /* Beyond its own timeout, a job may take this long: it includes making a VM where nothing is
- * accelerated, and transfers. */
+ * accelerated. */
 #define RUN_GRACE_US (120ull * 1000 * 1000)
 #define CANCEL_US (30ull * 1000 * 1000)
+
+/* A slow link gets more time: as much as the files take at this speed. */
+#define LINK_BYTES_PER_S (16u * 1024u)
 
 /* The parts of a result may exceed the output limit of a job by this much. The worker enforces
  * the exact limit; this check only guards memory. */
@@ -156,6 +159,11 @@ static struct slot_conn *from_slot(struct slot *slot)
     return H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
 }
 
+static uint64_t transfer_us(uint64_t bytes)
+{
+    return bytes * 1000000 / LINK_BYTES_PER_S;
+}
+
 static void start(struct slot *slot, struct job *job)
 {
     struct slot_conn *conn = from_slot(slot);
@@ -173,7 +181,8 @@ static void start(struct slot *slot, struct job *job)
     conn->part = 0;
     conn->part_offset = conn->expected = conn->received = 0;
     conn->input_sent = false;
-    conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US;
+    conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US +
+                        transfer_us(pe_parts_size(&submission->files));
     send_message(conn, &message);
 }
 
@@ -242,6 +251,7 @@ static void on_result(struct slot_conn *conn, struct pe_message *message)
     }
     conn->state = SLOT_RESULT;
     conn->expected = pe_parts_size(&message->parts);
+    conn->deadline_us += transfer_us(conn->expected);
     if (job_on_result(conn->job, message, &err) < 0)
         violate(conn, err.message);
 }
