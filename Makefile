@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SECONDARY:
 .PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
 	images-all languages playground install uninstall nested systemd test unit test-lb test-long fuzz lint \
-	lint-layers compile_commands format bench bench-vm bench-lb clean help
+	lint-layers compile_commands format bench bench-vm bench-lb soak clean help
 .DEFAULT_GOAL := all
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
@@ -412,6 +412,10 @@ bench-vm: $(B)/.test-deps all guest images ## the VM engine
 bench-lb: $(B)/.test-deps $(BIN)/pe-lb $(LB_TOOLS) ## the balancer beside nginx
 	@deploy/install-packages nginx-light
 	bench/lb
+
+SOAK_JOBS := 20000
+soak: $(B)/.test-deps all guest uml-kernel images ## SOAK_JOBS (20000) jobs while everything fails
+	bench/soak --jobs $(SOAK_JOBS)
 
 ##@ Other
 

@@ -10,6 +10,7 @@ import pytest
 from fixtures import engine, processes
 from fixtures.balancer import Balancer, Port
 from fixtures.certificates import make_certificate
+from fixtures.far_service import FarService
 from fixtures.piston import Piston
 from fixtures.processes import Log
 from fixtures.registry import Registry
@@ -185,6 +186,26 @@ def start_service():
 
     yield start
     end_all(started)
+
+
+# ---- the service, with bad networks ----
+
+
+@pytest.fixture(scope="session")
+def shared_far_service(no_process_is_left):
+    service = FarService(*engine.OPTIONS)
+    yield service
+    service.end()
+
+
+@pytest.fixture
+def far(shared_far_service):
+    """A service with a network that the test can make bad; see FarService. It is good again after the
+    test, with all slots ready and nothing left."""
+    yield shared_far_service
+    shared_far_service.heal()
+    shared_far_service.wait_for_full_capacity()
+    shared_far_service.assert_nothing_is_left()
 
 
 # ---- a single VM ----
