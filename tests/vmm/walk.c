@@ -458,6 +458,12 @@ static void check_refused(const struct vm_host *host)
     check(vm_boot(host, &subject.spec, &subject.vm, &err) < 0 && err.kind == PE_ERR_INVALID,
           "a device that is larger than its file is refused");
     end_subject(&subject);
+    for (int i = 0; i < 2; i++) {
+        make_subject(&subject, i ? "MOOO" : "OOOM", false); /* arch/um/drivers/cow_user.c */
+        check(vm_boot(host, &subject.spec, &subject.vm, &err) < 0 && err.kind == PE_ERR_INVALID,
+              "a device that names another file, as a copy-on-write file does, is refused");
+        end_subject(&subject);
+    }
 }
 
 static int boots(const struct vm_host *host)

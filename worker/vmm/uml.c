@@ -9,7 +9,8 @@
  * - It opens files by path, again and again. Our patch makes `fd:N` a name of descriptor N, so it needs
  *   no /proc.
  * - A block device that begins with the header of a copy-on-write file would make it open the file
- *   that this header names. The flag `d` turns that off. Flag `c`: it does not lock the files.
+ *   that this header names. The flag `d` turns that off, but the size of the device would still be that of
+ *   the other file, so such a device is refused. Flag `c`: it does not lock the files.
  * - It measures its delay loop for 0.1 s unless lpj= gives a number.
  * - It executes itself again by path if its addresses are randomized. We start it without. */
 #include "base/cleanup.h"
@@ -60,6 +61,14 @@ static int check(const struct vm_spec *spec, struct pe_error *err)
     return 0;
 }
 
+/* Whether the file begins with COW_MAGIC of the kernel's arch/um/drivers/cow_user.c, in either byte order. */
+static bool is_copy_on_write(int fd)
+{
+    char magic[4];
+    return pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+           (!memcmp(magic, "OOOM", sizeof magic) || !memcmp(magic, "MOOO", sizeof magic));
+}
+
 /* The device is as large as the file, so the file has to have the size that is asked for. */
 static int add_device(struct arguments *arguments, struct fd_list *list, int index,
                       const struct vm_pmem *device, struct pe_error *err)
@@ -72,6 +81,10 @@ static int add_device(struct arguments *arguments, struct fd_list *list, int ind
     if ((uint64_t)status.st_size != device->bytes)
         return pe_fail(err, PE_ERR_INVALID, "block device %d needs %llu bytes, but its file has %lld", index,
                        (unsigned long long)device->bytes, (long long)status.st_size);
+    if (is_copy_on_write(device->fd))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the file of block device %d begins as a copy-on-write file of User Mode Linux does",
+                       index);
     add_text(arguments, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r", fd_list_add(list, device->fd));
     return 0;
 }
