@@ -2,16 +2,19 @@
 /* The zero timer behind dispatch_soon(). Which job goes to which slot is decided in scheduler.c. */
 #include "lb/core/dispatch.h"
 
+/* A slot whose connection closes must not be given a job any more, so the scheduler forgets it first. */
 static void dismiss_slots(struct scheduler *scheduler)
 {
     size_t ready = 0;
     if (scheduler->queued_count)
         return;
-    pe_list_for_each(node, &scheduler->slots)
-    {
+    for (struct pe_list *node = scheduler->slots.next, *next; node != &scheduler->slots; node = next) {
         struct slot *slot = pe_list_entry(node, struct slot, in_slots);
-        if (pe_list_linked(&slot->in_ready) && ready++)
-            slot->ops->dismiss(slot);
+        next = node->next;
+        if (!pe_list_linked(&slot->in_ready) || !ready++)
+            continue;
+        scheduler_slot_remove(scheduler, slot);
+        slot->ops->dismiss(slot);
     }
 }
 

@@ -63,8 +63,8 @@ struct slot_ops {
      * input again. */
     void (*cancel)(struct slot *slot);
 
-    /* Close the connection of a slot that runs nothing. Its worker connects again, to the
-     * process that listens then. */
+    /* Close the connection of a slot that runs nothing, and that the scheduler has forgotten. Its
+     * worker connects again, to the process that listens then. */
     void (*dismiss)(struct slot *slot);
 };
 

@@ -397,6 +397,27 @@ static void ready_slots_are_dismissed_while_draining_except_one(void **state)
     assert_int_equal(slots[0].dismissed + slots[1].dismissed + slots[2].dismissed, 2);
 }
 
+/* The connection of such a slot still closes, and what is sent on it does not arrive. */
+static void a_slot_that_was_dismissed_gets_no_job(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slots = core->slots;
+    struct fake_waiter waiters[2];
+    register_worker(core, 0);
+    for (int i = 0; i < 3; i++)
+        add_ready_slot(core, &slots[i], 0);
+    dispatch_drain(&core->dispatch);
+    expire(&core->loop, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(begin(core, &waiters[i], false), 0);
+    expire(&core->loop, 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(slots[i].started + slots[i].dismissed, 1);
+    assert_int_equal(core->scheduler.queued_count, 1);
+    for (int i = 0; i < 2; i++)
+        job_leave(&waiters[i].waiter);
+}
+
 #define WITH_CORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -420,6 +441,7 @@ int main(void)
         WITH_CORE(a_refused_job_reports_the_problem_to_all),
         WITH_CORE(jobs_with_a_ready_slot_do_not_fill_the_queue),
         WITH_CORE(ready_slots_are_dismissed_while_draining_except_one),
+        WITH_CORE(a_slot_that_was_dismissed_gets_no_job),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
 }
