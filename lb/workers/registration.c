@@ -30,11 +30,20 @@ static struct registration *from_ws(struct ws_server *ws)
     return H2O_STRUCT_FROM_MEMBER(struct registration, ws, ws);
 }
 
+/* Other workers, or other images, are known now: requests may have waited for them. When a worker goes,
+ * a second registration with its name counts, and jobs that preferred it go to another worker. */
+static void announce_change(const struct worker_context *context)
+{
+    context->on_worker_changed(context->data);
+    dispatch_soon(context->dispatch);
+}
+
 static void refuse(struct registration *registration, uint16_t close_code, const char *why)
 {
     pe_log(PE_LOG_WARN, "registration of worker '%s': %s: closing it", registration->worker_name, why);
     scheduler_worker_gone(registration->context->scheduler, registration);
     ws_server_close(&registration->ws, close_code, why);
+    announce_change(registration->context);
 }
 
 static void read_hello(struct registration *registration, const uint8_t *text, size_t size)
@@ -62,8 +71,7 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
                "worker '%s': another registration with this name is open; what this one says counts when "
                "that one has closed",
                hello->host);
-    context->on_worker_changed(context->data);
-    dispatch_soon(context->dispatch);
+    announce_change(context);
 }
 
 /* ---- when a `hello` is read ---- */
@@ -150,6 +158,7 @@ static void on_closed(struct ws_server *ws)
            away ? "; the worker is expected back" : "");
     pe_list_remove(&registration->in_waiting);
     pe_buf_free(&registration->hello);
+    announce_change(registration->context);
     free(registration);
 }
 

@@ -28,7 +28,7 @@ struct worker_context {
     struct dispatch *dispatch;
     struct presence *presence;
 
-    /* A worker has said what it is and has. Requests may have waited for it. */
+    /* A worker has said what it is and has, or has gone. Requests may have waited for it. */
     void (*on_worker_changed)(void *data);
     void *data;
 };
