@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
-	images-all languages playground install uninstall nested systemd test unit test-lb test-long fuzz lint \
+	images-all languages playground install uninstall nested systemd test unit test-lb test-long fuzz model lint \
 	lint-layers compile_commands format bench bench-vm bench-lb soak clean help
 .DEFAULT_GOAL := all
 
@@ -301,6 +301,28 @@ endef
 $(eval $(call fuzz_build,$(B)/fuzz,-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined,-fsanitize=fuzzer$(comma)address$(comma)undefined))
 $(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping,-fsanitize=fuzzer -fprofile-instr-generate))
 
+# ---- the balancer against a model (tests/model): a fuzzer, and a program that runs from seeds ----
+# The linker puts stand-ins in the place of the clock, of random bytes and of the store's helper.
+MODEL_SRC := $(foreach folder,base codec proto lb/workers,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
+	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c,$(LB_CORE)) lb/h2o_loop.c \
+	$(addprefix lb/api/,body_stream.c native_dialect.c job_status.c refusals.c result_encoder.c result_json.c) \
+	$(addprefix lb/edge/,http_reply.c negotiate.c problems.c tokens.c) \
+	$(filter-out tests/model/driver.c,$(call src,tests/model))
+MODEL_LIBS := $(FUZZ_LIBS) $(foreach name,pe_now_us time pe_pooled_random_hex pe_log pe_log_about \
+	h2o_mem_alloc_shared socketpair fork waitpid,-Wl,--wrap=$(name))
+# model_build FOLDER,FLAGS TO LINK A PROGRAM,FLAGS TO LINK A FUZZER
+define model_build
+$(1)/balancer_model: $(patsubst %.c,$(1)/obj/%.o,$(MODEL_SRC) tests/model/driver.c)
+	@echo "  model $$@"
+	@clang $(FUZZ_CFLAGS) $(2) -o $$@ $$^ $(MODEL_LIBS)
+$(1)/fuzz_balancer: $(patsubst %.c,$(1)/obj/%.o,$(MODEL_SRC) tests/fuzz/fuzz_balancer.c)
+	@echo "  fuzzer $$@"
+	@clang $(FUZZ_CFLAGS) $(3) -o $$@ $$^ $(MODEL_LIBS)
+endef
+$(eval $(call model_build,$(B)/fuzz,-fsanitize=address$(comma)undefined,-fsanitize=fuzzer$(comma)address$(comma)undefined))
+$(eval $(call model_build,$(B)/fuzz/coverage,-fprofile-instr-generate,-fsanitize=fuzzer -fprofile-instr-generate))
+MODEL := $(B)/fuzz/balancer_model
+
 # ---- stand-ins, helpers and outer VMs of the tests ----
 # Slots and clients that measure and test the balancer.
 LB_TOOLS := $(B)/bench/lb-slots $(B)/bench/lb-load
@@ -358,7 +380,7 @@ $(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.nod
 	@touch $@
 
 # ---- running them ----
-TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(CLIENTS) $(AGENTS) $(BROWSER_TEST) \
+TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) $(BROWSER_TEST) \
 	$(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.
@@ -381,6 +403,12 @@ test-long: all guest uml-kernel images languages playground $(TEST_TOOLS)
 FUZZ_SECONDS := 60
 fuzz: $(FUZZ) $(FUZZ_COVERAGE) ## run each fuzzer for FUZZ_SECONDS (60); T=NAME: only some
 	tests/fuzz/run $(B) $(FUZZ_SECONDS) "$(T)"
+
+SEED := 1
+STEPS := 1000
+RUNS := 1000
+model: $(MODEL) ## the balancer against a model: RUNS (1000) random runs of STEPS (1000), from SEED (1) on
+	$(MODEL) --seed $(SEED) --steps $(STEPS) --runs $(RUNS)
 
 ##@ Check and format
 

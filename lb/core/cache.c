@@ -158,3 +158,9 @@ void cache_put(struct cache *cache, const struct job_key *key, struct job_result
     cache->count++;
     shrink(cache);
 }
+
+void cache_free(struct cache *cache)
+{
+    while (cache->by_use.next != &cache->by_use)
+        drop(cache, pe_list_entry(cache->by_use.next, struct cache_entry, in_use));
+}

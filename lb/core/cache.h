@@ -55,4 +55,7 @@ bool cache_accepts(const struct cache *cache, size_t size);
  * memory, nothing is kept. */
 void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
 
+/* Forget all results. */
+void cache_free(struct cache *cache);
+
 #endif

@@ -31,6 +31,12 @@ static void forget_one(struct clients *clients)
     free(client);
 }
 
+void clients_free(struct clients *clients)
+{
+    while (clients->idle.next != &clients->idle)
+        forget_one(clients);
+}
+
 static struct client *add_client(struct clients *clients, const struct pe_ip_address *address,
                                  struct pe_error *err)
 {

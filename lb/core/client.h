@@ -49,6 +49,9 @@ struct client *client_enter(struct clients *clients, const struct pe_ip_address 
 /* One of the client's jobs has ended. */
 void client_leave(struct clients *clients, struct client *client);
 
+/* Forget all clients. None may have a job here. */
+void clients_free(struct clients *clients);
+
 /* How many questions about jobs a client may ask per second, and how many at once after a pause. */
 enum { CLIENT_STATUS_RATE = 5, CLIENT_STATUS_BURST = 20 };
 

@@ -11,8 +11,8 @@ from fixtures import fuzzers
 from fixtures.paths import BUILD, TOP
 
 RUNS = 4000
-# So many inputs where one takes longer, because it becomes files or connections.
-FEWER_RUNS = {"archive": 500, "ch_api": 500, "layer": 1000, "oci": 500}
+# So many inputs where one takes longer: it becomes files or connections, or a whole run of a balancer.
+FEWER_RUNS = {"archive": 500, "balancer": 30, "ch_api": 500, "layer": 1000, "oci": 500}
 
 
 @pytest.mark.parametrize("name", fuzzers.names())

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How requests are let in: limits of clients, results that exist, jobs that can be shared, and room in
+ * the queue. */
+#include "tests/model/judge.h"
+
+#include "tests/model/balancer.h"
+#include "tests/model/book.h"
+#include "tests/model/clock.h"
+#include "tests/model/known.h"
+#include "tests/model/order.h"
+
+#include <string.h>
+
+/* The token bucket of each client. */
+static struct {
+    double tokens;
+    uint64_t filled_us; /* 0: the client is new */
+} buckets[CLIENTS];
+
+static bool must_be_limited, may_be_limited;
+
+void judge_reset(void)
+{
+    memset(buckets, 0, sizeof buckets);
+}
+
+/* ---- the limits of clients ---- */
+
+static unsigned count_jobs(unsigned client)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        count += requests[i]->client == client && requests[i]->was_let_in;
+    return count;
+}
+
+static void fill_bucket(unsigned client)
+{
+    double before = buckets[client].filled_us ? buckets[client].tokens : (double)options.client_burst;
+    double minutes = buckets[client].filled_us ? (double)(clock_us - buckets[client].filled_us) / 60e6 : 0;
+    before += minutes * (double)options.client_rate;
+    buckets[client].tokens = before < (double)options.client_burst ? before : (double)options.client_burst;
+    buckets[client].filled_us = clock_us;
+}
+
+void judge_arrival(struct request *request)
+{
+    enum { NEVER = 0 };
+    unsigned client = request->client;
+    must_be_limited = may_be_limited = NEVER;
+    if (balancer.exchanges.draining && !request->connection.is_new)
+        return;
+    if (options.client_jobs && count_jobs(client) >= options.client_jobs) {
+        must_be_limited = may_be_limited = true;
+        return;
+    }
+    if (options.client_rate) {
+        fill_bucket(client);
+        must_be_limited = buckets[client].tokens < 1 - 1e-6;
+        may_be_limited = buckets[client].tokens < 1 + 1e-6;
+        if (!must_be_limited)
+            buckets[client].tokens -= 1;
+    }
+    request->was_let_in = !must_be_limited;
+}
+
+void judge_limited(const struct request *request)
+{
+    EXPECT(may_be_limited, "request %u is refused, but client %u has only %u jobs", request->number,
+           request->client, count_jobs(request->client));
+}
+
+/* ---- the queue ---- */
+
+static void count_group(struct group *group, void *data)
+{
+    struct waiting *waiting = data;
+    waiting->jobs += group->members - 1;
+    if (group->state == GROUP_QUEUED) {
+        waiting->jobs++;
+        waiting->queued++;
+        waiting->bytes += group->bytes;
+        waiting->queued_bytes += group->bytes;
+    }
+}
+
+struct waiting judge_waiting(void)
+{
+    struct waiting waiting = {0};
+    book_each(count_group, &waiting);
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        if (requests[i]->group && requests[i]->group->source != requests[i])
+            waiting.bytes += requests[i]->body.size;
+    return waiting;
+}
+
+static void check_room(const struct request *request)
+{
+    const struct group *group = request->group;
+    struct waiting waiting = judge_waiting();
+    bool has_room = waiting.jobs <= options.queue_jobs && waiting.bytes <= options.queue_bytes;
+    if (group->source != request)
+        EXPECT(has_room, "request %u joins a job, but the queue is full", request->number);
+    else if (group->state == GROUP_QUEUED)
+        EXPECT(has_room || order_can_start(group), "request %u waits, but the queue is full",
+               request->number);
+}
+
+void judge_accepted(struct request *request)
+{
+    bool is_limited = !strcmp(request->problem, "too-many-requests");
+    EXPECT(!must_be_limited || is_limited, "request %u is let in, but client %u has reached its limit",
+           request->number, request->client);
+    request->was_let_in &= !is_limited;
+    if (request->is_malformed)
+        EXPECT(request->problem[0], "request %u is malformed, and not refused", request->number);
+    if (request->group)
+        check_room(request);
+}
+
+/* ---- sharing ---- */
+
+static bool is_single(unsigned bits)
+{
+    return bits && !(bits & (bits - 1));
+}
+
+struct search {
+    const struct request *request;
+    const struct group *found;
+};
+
+/* A job that this request must join. */
+static void find_shared(struct group *group, void *data)
+{
+    struct search *search = data;
+    const struct request *request = search->request;
+    if (group->must_be_joined && is_same_work(group->work, request->work) &&
+        group->demand.bits == request->demand.bits && is_single(group->variants) &&
+        group->variants == known_variants(request->work.image, request->demand))
+        search->found = group;
+}
+
+/* Whether this result is surely in memory: nothing was evicted, and no store can have replaced it. */
+static bool is_surely_kept(const struct run *run)
+{
+    return !options.has_store && !run->mismatch && is_single(run->group->variants) &&
+           balancer.cache.evicted == 0 && run->size + 32768 < options.cache_bytes / 8;
+}
+
+void judge_new_group(const struct request *request)
+{
+    unsigned variants = known_variants(request->work.image, request->demand);
+    struct search search = {.request = request};
+    EXPECT(!request->is_malformed && variants, "request %u gets a job", request->number);
+    EXPECT(!book_holds(request->work, variants, request->arrived_us, true),
+           "request %u gets a job, but its work is held back", request->number);
+    if (request->caching != CACHING_USE)
+        return;
+    book_each(find_shared, &search);
+    EXPECT(!search.found, "request %u gets a job, but could share group %u", request->number,
+           search.found->number);
+    if (!is_single(variants))
+        return;
+    const struct run *run = book_find_kept(request->work, (unsigned)__builtin_ctz(variants));
+    EXPECT(!run || !is_surely_kept(run) || !pe_isolation_accepted(request->demand, run->isolation),
+           "request %u gets a job, but the result of run %u is in memory", request->number, run->number);
+}
+
+void judge_joined(const struct request *request, const struct group *group)
+{
+    EXPECT(request->caching == CACHING_USE && group->caching == CACHING_USE && group->may_be_joined,
+           "request %u joins group %u", request->number, group->number);
+    EXPECT(is_same_work(request->work, group->work) && request->demand.bits == group->demand.bits,
+           "request %u joins group %u, which does other work", request->number, group->number);
+    EXPECT(request->variants & group->variants, "request %u joins group %u, which has another image",
+           request->number, group->number);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups and runs: who waits for what, from when to when. The rules of order are in order.c, and what
+ * follows from losses is in losses.c. */
+#include "tests/model/book.h"
+
+#include "tests/model/balancer.h"
+#include "tests/model/clock.h"
+#include "tests/model/judge.h"
+#include "tests/model/known.h"
+#include "tests/model/order.h"
+
+#include <string.h>
+
+/* Everything is kept until the end of the run: answers may come late. */
+static struct group **groups;
+static struct run **runs;
+static uint64_t completions;
+static unsigned group_count, run_count, first_live; /* groups before `first_live` have no members */
+
+/* What the store was given: equal keys must mean equal work. */
+struct put {
+    uint8_t key[32];
+    struct work work;
+    unsigned variant;
+};
+static struct put *stored;
+static unsigned stored_count;
+
+static void *grow(void *array, unsigned count, size_t size)
+{
+    if (count & (count - 1))
+        return array;
+    void *grown = realloc(array, (count ? count * 2 : 1) * size);
+    if (!grown)
+        abort();
+    return grown;
+}
+
+void book_reset(void)
+{
+    first_live = 0;
+}
+
+void book_free(void)
+{
+    for (unsigned i = 0; i < group_count; i++)
+        free(groups[i]);
+    for (unsigned i = 0; i < run_count; i++)
+        free(runs[i]);
+    free(groups);
+    free(runs);
+    free(stored);
+    groups = NULL;
+    runs = NULL;
+    stored = NULL;
+    group_count = run_count = stored_count = 0;
+}
+
+void book_each(void (*visit)(struct group *group, void *data), void *data)
+{
+    for (unsigned i = first_live; i < group_count; i++)
+        if (groups[i]->members)
+            visit(groups[i], data);
+}
+
+const struct run *book_run(unsigned number)
+{
+    return number && number <= run_count ? runs[number - 1] : NULL;
+}
+
+/* ---- the clocks of requests ---- */
+
+static void stop_clock(struct request *request)
+{
+    if (request->since_us)
+        request->waited_us += clock_us - request->since_us;
+    request->since_us = 0;
+}
+
+static void each_member(const struct group *group, void (*visit)(struct request *request))
+{
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        if (requests[i]->group == group)
+            visit(requests[i]);
+}
+
+static void lose_run(struct request *request)
+{
+    request->lost_its_run |= request->started;
+    if (!request->since_us)
+        request->since_us = clock_us;
+}
+
+/* ---- who waits for what ---- */
+
+static void enter_state(struct group *group, enum group_state state)
+{
+    group->state = state;
+    group->since_us = clock_us;
+}
+
+static struct group *find_job(const struct job *job)
+{
+    for (unsigned i = first_live; i < group_count; i++)
+        if (groups[i]->members && groups[i]->job == job)
+            return groups[i];
+    return NULL;
+}
+
+static struct request *source_of(const struct job *job)
+{
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        if (requests[i]->exchange && &requests[i]->exchange->waiter == job->source)
+            return requests[i];
+    EXPECT(false, "the source of a job is no open request");
+    return NULL;
+}
+
+static void set_source(struct group *group, const struct request *source)
+{
+    group->source = source;
+    group->client = source->client;
+    group->bytes = source->body.size;
+}
+
+/* Whether the job is in the queue, or was taken out of it for a slot. */
+static bool has_place(const struct job *job)
+{
+    return pe_list_linked(&job->entry.in_queue) || job->entry.slot;
+}
+
+static struct group *make_group(const struct job *job)
+{
+    const struct request *source = source_of(job);
+    struct group *group = calloc(1, sizeof *group);
+    groups = grow(groups, group_count, sizeof *groups);
+    if (!group)
+        abort();
+    groups[group_count++] = group;
+    group->number = group_count;
+    group->job = job;
+    group->work = source->work;
+    group->demand = source->demand;
+    group->caching = source->caching;
+    group->variants = known_variants(source->work.image, source->demand);
+    group->may_be_joined = group->must_be_joined = source->caching == CACHING_USE;
+    snprintf(group->id, sizeof group->id, "%s", job->id);
+    set_source(group, source);
+    enter_state(group, has_place(job) ? GROUP_QUEUED : GROUP_LOOKING);
+    if (group->state == GROUP_QUEUED)
+        order_append(group);
+    TRACE("group %u: image %u, payload %u", group->number, group->work.image, group->work.payload);
+    return group;
+}
+
+static void enter_group(struct request *request, const struct job *job)
+{
+    struct group *group = find_job(job);
+    bool is_new = !group;
+    if (is_new) {
+        judge_new_group(source_of(job));
+        group = make_group(job);
+    }
+    if (&request->exchange->waiter != job->source)
+        judge_joined(request, group);
+    if (++group->members > group->members_max)
+        group->members_max = group->members;
+    request->group = request->last_group = group;
+    TRACE("request %u waits for group %u", request->number, group->number);
+    if (group->state == GROUP_RUNNING)
+        stop_clock(request);
+}
+
+static void leave_group(struct request *request)
+{
+    struct group *group = request->group;
+    request->group = NULL;
+    bool is_over = clock_us / 1000 >= (group->since_us + LOSS_RETRY_US) / 1000;
+    if (--group->members == 0 && group->state == GROUP_RETRYING && group->lost == TRIES && is_over)
+        book_conclude(group);
+}
+
+void book_forget(struct request *request)
+{
+    if (request->group)
+        leave_group(request);
+}
+
+/* The balancer has looked at the workers for a request, unless it still waits for them. */
+static void evaluate(struct request *request)
+{
+    const struct exchange *exchange = request->exchange;
+    if (!exchange || request->is_evaluated || pe_list_linked(&exchange->in_waiting_for_workers))
+        return;
+    request->is_evaluated = true;
+    request->variants = known_variants(request->work.image, request->demand);
+}
+
+static void sync_requests(void)
+{
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
+        struct request *request = requests[i];
+        const struct job *job = request->exchange ? request->exchange->waiter.job : NULL;
+        if (request->group && request->group->job != job)
+            leave_group(request);
+    }
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
+        struct request *request = requests[i];
+        const struct job *job = request->exchange ? request->exchange->waiter.job : NULL;
+        evaluate(request);
+        if (job && !request->group)
+            enter_group(request, job);
+    }
+}
+
+static void sync_group(struct group *group, void *data)
+{
+    const struct job *job = group->job;
+    const struct request *source = source_of(job);
+    (void)data;
+    EXPECT(source->group == group, "the source of group %u is not one of its members", group->number);
+    if (group->state == GROUP_LOOKING && has_place(job)) {
+        enter_state(group, GROUP_QUEUED);
+        order_append(group);
+    } else if (group->state == GROUP_RETRYING && has_place(job)) {
+        EXPECT(clock_us + 1000 >= group->since_us + LOSS_RETRY_US, "group %u is tried again too soon",
+               group->number);
+        set_source(group, source);
+        enter_state(group, GROUP_QUEUED);
+        order_prepend(group);
+    } else if (group->source != source && group->state == GROUP_QUEUED) {
+        set_source(group, source);
+        order_prepend(group);
+    }
+    set_source(group, source);
+}
+
+void book_sync(void)
+{
+    known_sync();
+    order_go_on();
+    sync_requests();
+    book_each(sync_group, NULL);
+    while (first_live < group_count && !groups[first_live]->members)
+        first_live++;
+}
+
+/* ---- runs ---- */
+
+static struct group *find_id(const char *id)
+{
+    for (unsigned i = first_live; i < group_count; i++)
+        if (groups[i]->members && !strcmp(groups[i]->id, id) && groups[i]->state == GROUP_QUEUED)
+            return groups[i];
+    return NULL;
+}
+
+/* The message of the job is what its clients have asked for. */
+static void check_message(const struct group *group, const struct pe_message *message)
+{
+    const struct pe_job_spec *spec = &message->job;
+    char payload[16];
+    snprintf(payload, sizeof payload, "payload-%u", group->work.payload);
+    EXPECT(!strcmp(spec->image, name_of_image(group->work.image)), "it has the image %s", spec->image);
+    EXPECT(spec->cmd_count == 1 && !strcmp(spec->cmd[0], payload), "it has another command than %s", payload);
+    EXPECT(spec->isolation.bits == group->demand.bits, "it demands another isolation");
+    EXPECT(message->parts.count == 1, "it has %zu files", message->parts.count);
+}
+
+static struct run *make_run(struct group *group, struct slot_actor *slot)
+{
+    struct run *run = calloc(1, sizeof *run);
+    runs = grow(runs, run_count, sizeof *runs);
+    if (!run)
+        abort();
+    runs[run_count++] = run;
+    *run = (struct run){.number = run_count,
+                        .group = group,
+                        .slot = slot,
+                        .work = group->work,
+                        .name = slot->name,
+                        .variant = known_variant(slot->name, group->work.image, group->demand),
+                        .worker_isolation = known_claim(slot->name)->offer.isolation};
+    return run;
+}
+
+void book_on_job(struct slot_actor *slot, const struct pe_message *message)
+{
+    book_sync();
+    struct group *group = find_id(message->id);
+    EXPECT(group, "slot %u is given the job %s, for which nobody waits", slot->number, message->id);
+    EXPECT(slot_is_ready(slot), "group %u is given to slot %u, which is not ready", group->number,
+           slot->number);
+    EXPECT(book_fits(group, slot), "group %u is given to slot %u, whose worker cannot run it", group->number,
+           slot->number);
+    EXPECT(group->lost < TRIES, "group %u is tried too often", group->number);
+    check_message(group, message);
+    order_on_start(group, slot);
+    struct run *run = make_run(group, slot);
+    TRACE("run %u of group %u on slot %u of worker %u", run->number, group->number, slot->number, slot->name);
+    bool is_certain = group->variants == 1u << run->variant;
+    run->mismatch = group->has_mismatch |= !is_certain;
+    group->must_be_joined &= is_certain;
+    group->may_be_joined &= (group->variants & 1u << run->variant) != 0;
+    group->run = slot->run = run;
+    enter_state(group, GROUP_RUNNING);
+    each_member(group, stop_clock);
+}
+
+void book_end_run(struct run *run, enum run_state state, bool of_vm)
+{
+    struct group *group = run->group;
+    const struct claim *claim = run->slot->has_name ? known_claim(run->slot->name) : NULL;
+    TRACE("run %u %s", run->number,
+          state == RUN_COMPLETE   ? "is complete"
+          : state == RUN_LOST     ? "is lost"
+          : state == RUN_CANCELED ? "is cancelled"
+                                  : "is refused");
+    run->state = state;
+    run->completion = ++completions;
+    run->slot->run = NULL;
+    run->slot = NULL;
+    group->run = NULL;
+    if (state != RUN_LOST)
+        return;
+    book_add_loss(group, (struct loss){.serial = claim ? claim->serial : 0, .of_vm = of_vm});
+    enter_state(group, GROUP_RETRYING);
+    each_member(group, lose_run);
+}
+
+/* ---- the store ---- */
+
+void book_marker(const struct run *run, char text[MARKER_SIZE + 1], char mark)
+{
+    snprintf(text, MARKER_SIZE + 1, "%c-run-%09u-%c", mark, run->number, mark);
+}
+
+void book_on_put(const uint8_t key[32], const uint8_t *payload, size_t size)
+{
+    const struct run *run = judge_find_run(payload, size);
+    EXPECT(run && run->state == RUN_COMPLETE, "the store is given a result that no worker has completed");
+    EXPECT(run->fits && run->is_final, "the store is given the result of run %u", run->number);
+    for (unsigned i = 0; i < stored_count; i++) {
+        bool is_same = is_same_work(stored[i].work, run->work) && stored[i].variant == run->variant;
+        EXPECT(is_same == !memcmp(stored[i].key, key, 32), "the key of run %u is wrong", run->number);
+    }
+    stored = grow(stored, stored_count, sizeof *stored);
+    stored[stored_count] = (struct put){.work = run->work, .variant = run->variant};
+    memcpy(stored[stored_count++].key, key, 32);
+}
+
+/* ---- results that are surely in memory ---- */
+
+const struct run *book_find_kept(struct work work, unsigned variant)
+{
+    const struct run *last = NULL;
+    for (unsigned i = 0; i < run_count; i++) {
+        const struct run *run = runs[i];
+        if (run->state == RUN_COMPLETE && is_same_work(run->work, work) && run->variant == variant &&
+            run->group->caching != CACHING_NONE && run->fits && run->is_final &&
+            (!last || run->completion > last->completion))
+            last = run;
+    }
+    return last;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plain driver: runs from seeds, without a fuzzer.
+ *
+ *   balancer_model [--seed N] [--steps M] [--runs K] [--trace]
+ *
+ * The seeds are N, N + 1, and so on. The seed of a run that fails is printed, and with --runs 1 it
+ * happens again. */
+#include "tests/model/choices.h"
+#include "tests/model/run.h"
+#include "tests/model/world.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile uint64_t seed;
+
+const char *sanitizer_options(void) __asm__("__asan_default_options");
+const char *undefined_options(void) __asm__("__ubsan_default_options");
+
+/* What the sanitizers find ends with SIGABRT, too. */
+const char *sanitizer_options(void)
+{
+    return "abort_on_error=1";
+}
+
+const char *undefined_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
+
+enum { RUN_MAX_S = 300 }; /* a run takes less than a second, unless it hangs */
+
+static void on_end(int signal_number)
+{
+    char text[128];
+    int size = snprintf(text, sizeof text, "the run failed that begins with: --seed %llu\n",
+                        (unsigned long long)seed);
+    if (write(STDERR_FILENO, text, (size_t)size) < 0)
+        _exit(2);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static uint64_t number_after(int argc, char **argv, const char *name, uint64_t otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (!strcmp(argv[i], name))
+            return strtoull(argv[i + 1], NULL, 10);
+    return otherwise;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = number_after(argc, argv, "--seed", 1);
+    uint64_t steps = number_after(argc, argv, "--steps", 2000);
+    uint64_t runs = number_after(argc, argv, "--runs", 1);
+    uint64_t total = 0;
+    is_tracing = argc > 1 && !strcmp(argv[argc - 1], "--trace");
+    signal(SIGABRT, on_end);
+    signal(SIGALRM, on_end);
+    for (seed = first; seed < first + runs; seed++) {
+        alarm(RUN_MAX_S);
+        choices_from_seed(seed);
+        run_steps(steps);
+        total += steps_done;
+    }
+    printf("%llu runs, %llu steps: every answer was right\n", (unsigned long long)runs,
+           (unsigned long long)total);
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workers: registrations that say what they have, and slots that run jobs. Most of the time they keep
+ * the slot protocol. For everything that they say, the model knows before whether the balancer must
+ * accept it, ignore it or close the connection. */
+#ifndef PE_TESTS_MODEL_HOSTS_H
+#define PE_TESTS_MODEL_HOSTS_H
+
+#include "proto/slot.h"
+#include "tests/model/ws_edge.h"
+
+struct run;
+
+struct registration_actor {
+    struct peer peer;
+    bool is_refused; /* it said something that must close it */
+};
+
+/* What a slot is doing, as the balancer must see it. */
+enum slot_view { VIEW_IDLE, VIEW_READY, VIEW_INPUT, VIEW_RUNNING, VIEW_RESULT, VIEW_CANCELED };
+
+struct slot_actor {
+    struct peer peer;
+    unsigned number;
+
+    /* the balancer's view */
+    enum slot_view view;
+    bool has_name;
+    unsigned name;   /* of its worker, from the last `ready` that counts */
+    int warm;        /* image, or -1 */
+    struct run *run; /* while a job is on it */
+    uint64_t deadline_us;
+    size_t input_bytes;     /* that were sent for the job */
+    uint64_t left;          /* bytes of the result that were not sent */
+    bool is_out;            /* the balancer has forgotten it, and closes its connection */
+    bool must_close;        /* what it says now must close the connection */
+    char id[PE_ID_MAX + 1]; /* of the last job */
+
+    /* the worker's view, from the messages that it has read */
+    bool knows_job, knows_end, knows_cancel, is_sending;
+    char known_id[PE_ID_MAX + 1];
+    struct pe_buf result; /* bytes of its result that it is to send */
+};
+
+extern struct registration_actor registrations[REGISTRATIONS];
+extern struct slot_actor slots[SLOTS];
+
+/* Begin with nobody. */
+void hosts_reset(void);
+
+/* The part of hosts_reset() that is about slots. */
+void slots_reset(void);
+
+/* One of the registrations does something. */
+void registration_act(void);
+
+/* One of the slots does something. */
+void slot_act(void);
+
+/* An operator drains a worker, or lets it work again. */
+void operator_act(void);
+
+/* All connections end, and operators want nothing any more. */
+void hosts_end_all(void);
+
+/* Whether a slot can be given a job. */
+bool slot_is_ready(const struct slot_actor *slot);
+
+#endif

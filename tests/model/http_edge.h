@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests and their responses, in the place of libh2o and lb/edge/connection.c. A request is given to
+ * the balancer as libh2o would give it, and what the balancer sends is checked for its order here:
+ * headers once, a piece only when the one before was taken, nothing after the last one. */
+#ifndef PE_TESTS_MODEL_HTTP_EDGE_H
+#define PE_TESTS_MODEL_HTTP_EDGE_H
+
+#include "base/buffer.h"
+#include "lb/api/exchange.h"
+#include "tests/model/world.h"
+
+struct group;
+
+/* lb/edge/connection.h leaves this struct to its implementation. Each request has one of its own. */
+struct connection {
+    bool is_new;
+    void (*on_hangup)(void *data); /* while the client is watched */
+    void *data;
+};
+
+struct request {
+    h2o_req_t req;
+    struct connection connection;
+    struct exchange *exchange; /* the balancer's side of it; NULL before it is made */
+
+    /* what the client wants */
+    unsigned number, client;
+    struct work work;
+    struct pe_isolation_set demand;
+    enum caching_mode caching;
+    bool is_malformed;
+    uint64_t arrived_us, wait_us;
+    struct pe_buf body;
+
+    /* the response */
+    bool started, in_flight, final, aborted;
+    bool is_hit, is_from_store;
+    char problem[48]; /* type of the problem that it is; empty: it is a result */
+    uint64_t sent_us; /* when the last piece was sent */
+    struct pe_buf response;
+    h2o_generator_t *generator;
+
+    /* its end */
+    bool hung_up;      /* the client has gone */
+    bool is_shut_down; /* the balancer ends the connection */
+    bool must_end;     /* it is disposed of at the end of this turn */
+
+    /* what the model knows */
+    bool lost_its_run;        /* after its response had begun */
+    struct group *group;      /* whose result it waits for */
+    struct group *last_group; /* the last one */
+    uint64_t waited_us;       /* time without a slot, until `since_us` */
+    uint64_t since_us;        /* 0: its time does not run */
+    bool was_let_in;          /* it counts in its client's limits */
+    bool is_evaluated;        /* the workers were looked at for it */
+    unsigned variants;        /* bits: of its image, when it was evaluated */
+};
+
+extern struct request *requests[REQUESTS]; /* those that are open, in the order of arrival; then NULL */
+
+/* Begin with no requests. */
+void requests_reset(void);
+
+/* Make a request that the caller fills and gives to http_edge_send(). NULL if too many are open. */
+struct request *request_make(void);
+
+/* Add a header to a request. */
+void request_header(struct request *request, const char *name, const char *value);
+
+/* The client takes a piece of the response. */
+void request_read(struct request *request);
+
+/* The client goes away. */
+void request_hang_up(struct request *request);
+
+/* End the requests that are to be ended. Returns how many. */
+unsigned requests_end_due(void);
+
+#endif

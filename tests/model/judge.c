@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers. Admission is in admission.c. */
+#include "tests/model/judge.h"
+
+#include "tests/model/balancer.h"
+#include "tests/model/book.h"
+#include "tests/model/clock.h"
+#include "tests/model/known.h"
+#include "tests/model/order.h"
+
+#include <string.h>
+
+uint64_t judge_waited_us(const struct request *request)
+{
+    return request->waited_us + (request->since_us ? clock_us - request->since_us : 0);
+}
+
+/* ---- texts of responses ---- */
+
+static const uint8_t *find_text(const uint8_t *bytes, size_t size, const char *text)
+{
+    return size ? memmem(bytes, size, text, strlen(text)) : NULL;
+}
+
+static bool has_text(const struct request *request, const char *text)
+{
+    return find_text(request->response.data, request->response.size, text) != NULL;
+}
+
+const struct run *judge_find_run(const uint8_t *bytes, size_t size)
+{
+    char text[16] = "", marker[MARKER_SIZE + 1];
+    const uint8_t *found = find_text(bytes, size, "b-run-");
+    if (!found || (size_t)(bytes + size - found) < MARKER_SIZE)
+        return NULL;
+    memcpy(text, found + 6, 9);
+    const struct run *run = book_run((unsigned)strtoul(text, NULL, 10));
+    EXPECT(run, "the marker of run %s is in a result", text);
+    book_marker(run, marker, 'e');
+    EXPECT(find_text(bytes, size, marker), "the stdout of run %u is not complete", run->number);
+    return run;
+}
+
+/* ---- results ---- */
+
+static void check_hit(const struct request *request, const struct run *run)
+{
+    EXPECT(request->caching == CACHING_USE, "request %u, which wants none, gets a stored result",
+           request->number);
+    EXPECT(run->state == RUN_COMPLETE && run->fits && run->is_final && run->group->caching != CACHING_NONE,
+           "request %u gets the result of run %u, which must not be kept", request->number, run->number);
+    EXPECT(request->variants & 1u << run->variant,
+           "request %u gets a stored result of variant %u of its image; workers have %x", request->number,
+           run->variant, request->variants);
+    EXPECT(!(run->mismatch && !(run->group->variants & (run->group->variants - 1))),
+           "run %u was kept under the key of another variant", run->number);
+    EXPECT(request->is_from_store ? options.has_store : options.cache_bytes > 0, "there is no cache");
+}
+
+static void check_run(const struct request *request, const struct run *run)
+{
+    EXPECT(is_same_work(request->work, run->work), "request %u gets the result of other work: run %u",
+           request->number, run->number);
+    EXPECT(pe_isolation_accepted(request->demand, run->isolation),
+           "request %u gets a result of an isolation that it does not accept", request->number);
+    if (request->is_hit) {
+        check_hit(request, run);
+        return;
+    }
+    EXPECT(run->group == request->last_group, "request %u gets the result of run %u of another group",
+           request->number, run->number);
+    EXPECT(run->state == RUN_COMPLETE, "request %u gets the result of run %u, which is not complete",
+           request->number, run->number);
+}
+
+/* A result that the balancer has made itself. */
+static void check_vm_error(const struct request *request)
+{
+    const struct group *group = request->last_group;
+    EXPECT(has_text(request, "vm_error"), "request %u gets a result of no run", request->number);
+    if (has_text(request, "is held back")) {
+        EXPECT(book_holds(request->work, request->variants, request->arrived_us, false),
+               "request %u is held back", request->number);
+        return;
+    }
+    EXPECT(group && group->lost == TRIES && group->deaths == TRIES && !group->run,
+           "request %u gets vm_error after %u losses, of which %u are deaths", request->number,
+           group ? group->lost : 0, group ? group->deaths : 0);
+}
+
+void judge_start(struct request *request)
+{
+    const struct exchange *exchange = request->exchange;
+    book_sync();
+    TRACE("request %u is answered with a result%s", request->number, request->is_hit ? " that exists" : "");
+    EXPECT(exchange->encoder.result, "there is no result");
+    EXPECT(!request->is_malformed, "request %u is malformed", request->number);
+}
+
+void judge_final(const struct request *request)
+{
+    EXPECT(!request->lost_its_run, "the response to request %u is completed", request->number);
+    const struct run *run = judge_find_run(request->response.data, request->response.size);
+    if (run)
+        check_run(request, run);
+    else
+        check_vm_error(request);
+}
+
+void judge_abort(const struct request *request)
+{
+    EXPECT(request->hung_up || request->is_shut_down || request->lost_its_run,
+           "the response to request %u is broken off", request->number);
+}
+
+/* ---- problems ---- */
+
+/* Whether there is no room for one more. Those that have joined a job are counted even if the job itself
+ * has no place yet, because the store was asked first. */
+static bool is_full(const struct request *request)
+{
+    const struct group *group = request->last_group;
+    struct waiting waiting = judge_waiting();
+    size_t own = request->body.size;
+    size_t joined = group && group->members_max > 1 ? group->members_max - 1 : 0;
+    waiting.jobs += joined;
+    waiting.bytes += joined * own;
+    return waiting.jobs >= options.queue_jobs || own > options.queue_bytes ||
+           waiting.bytes > options.queue_bytes - own;
+}
+
+static void check_full(const struct request *request)
+{
+    const struct group as_group = {
+        .work = request->work, .demand = request->demand, .client = request->client};
+    EXPECT(is_full(request), "request %u is refused, but the queue has room", request->number);
+    if (request->caching != CACHING_USE)
+        EXPECT(!order_can_start(&as_group), "request %u is refused, but a slot is ready", request->number);
+}
+
+static void check_timely(const struct request *request)
+{
+    EXPECT(judge_waited_us(request) >= request->wait_us && request->since_us,
+           "request %u is refused before its time is over: after %llu ms", request->number,
+           (unsigned long long)judge_waited_us(request) / 1000);
+}
+
+/* Refusals because of workers: at once, unless workers may still connect, or at the end of the time. */
+static void check_known(const struct request *request)
+{
+    const struct pe_isolation_set any = {0};
+    unsigned image = request->work.image;
+    EXPECT(!balancer.exchanges.gathering || judge_waited_us(request) >= request->wait_us,
+           "request %u is refused, but workers may still connect", request->number);
+    EXPECT(!request->last_group || judge_waited_us(request) >= request->wait_us,
+           "request %u has a job already", request->number);
+    if (!strcmp(request->problem, "no-worker"))
+        EXPECT(known_count() == 0, "request %u: %u workers are known", request->number, known_count());
+    else if (!strcmp(request->problem, "unknown-image"))
+        EXPECT(known_count() && !known_variants(image, any), "request %u: its image is known",
+               request->number);
+    else
+        EXPECT(known_variants(image, any) && !known_variants(image, request->demand),
+               "request %u: a worker can run it", request->number);
+}
+
+static void check_no_capacity(const struct request *request)
+{
+    if (has_text(request, "shutting down"))
+        EXPECT(balancer.exchanges.draining && !request->connection.is_new, "it is not shutting down");
+    else if (has_text(request, "no slot became free"))
+        check_timely(request);
+    else
+        check_full(request);
+}
+
+static void check_given_up(const struct request *request)
+{
+    const struct group *group = request->last_group;
+    EXPECT(group && group->lost == TRIES && book_deaths(group) < TRIES &&
+               clock_us + 1000 >= group->since_us + LOSS_RETRY_US,
+           "request %u is given up after %u losses, %u of them deaths", request->number,
+           group ? group->lost : 0, group ? book_deaths(group) : 0);
+}
+
+static void check_refused_by_worker(const struct request *request)
+{
+    char text[32];
+    const struct run *run = NULL;
+    const uint8_t *found = find_text(request->response.data, request->response.size, "\"detail\":\"run ");
+    EXPECT(found, "there is no detail");
+    memcpy(text, found + 14, 10);
+    text[10] = '\0';
+    run = book_run((unsigned)strtoul(text, NULL, 10));
+    EXPECT(run && run->state == RUN_REFUSED && run->group == request->last_group,
+           "request %u gets the problem of run %s", request->number, text);
+}
+
+static void read_type(struct request *request)
+{
+    const uint8_t *found = find_text(request->response.data, request->response.size, "/problems/");
+    EXPECT(found && request->response.size < 8192, "request %u gets a problem without a type",
+           request->number);
+    const char *end = (const char *)request->response.data + request->response.size;
+    size_t used = 0;
+    for (const char *at = (const char *)found + 10;
+         at < end && *at != '"' && used + 1 < sizeof request->problem;)
+        request->problem[used++] = *at++;
+    request->problem[used] = '\0';
+}
+
+void judge_problem(struct request *request)
+{
+    static const struct {
+        const char *type;
+        void (*check)(const struct request *request);
+    } kinds[] = {{"no-capacity", check_no_capacity},  {"no-worker", check_known},
+                 {"unknown-image", check_known},      {"isolation-unavailable", check_known},
+                 {"job-lost", check_given_up},        {"model-refuses", check_refused_by_worker},
+                 {"too-many-requests", judge_limited}};
+    read_type(request);
+    TRACE("request %u is answered with the problem %s: %.*s", request->number, request->problem,
+          (int)request->response.size, (const char *)request->response.data);
+    book_sync();
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(request->problem, kinds[i].type)) {
+            kinds[i].check(request);
+            return;
+        }
+    if (!strcmp(request->problem, "canceled"))
+        EXPECT(request->hung_up, "request %u is cancelled", request->number);
+    else
+        EXPECT(request->is_malformed && !strcmp(request->problem, "malformed-request"),
+               "request %u gets the problem %s", request->number, request->problem);
+}
+
+void judge_end(const struct request *request)
+{
+    EXPECT(request->final || request->aborted || request->hung_up || request->is_shut_down,
+           "request %u ends without an answer", request->number);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the state-machine test share: the sizes of the small world that is simulated, the
+ * things in it, and how a fault is reported.
+ *
+ * The balancer is the real one: lb/core, lb/workers and lb/api. Around it stand
+ *   choices      where random numbers come from
+ *   clock        the time, which only the test moves
+ *   http_edge    requests and responses, in the place of libh2o
+ *   ws_edge      connections of workers, in the place of lb/edge/ws_server.c
+ *   keeper       the helper process of the result store
+ *   balancer     the objects of lb/server.c, and the event loop
+ *   clients      actors that send requests, read, and hang up
+ *   hosts        actors that register workers and run jobs, properly or not
+ * and the model, which knows from the messages alone what must happen:
+ *   known        which workers count as known, and with which images
+ *   book         which jobs there are, where each runs, and what it lost
+ *   judge        whether an answer is right at this moment
+ *   at_rest      what must hold whenever nothing is left to do at this moment
+ */
+#ifndef PE_TESTS_MODEL_WORLD_H
+#define PE_TESTS_MODEL_WORLD_H
+
+#include "proto/isolation.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    NAMES = 3,         /* of workers; a registration may use any of them */
+    REGISTRATIONS = 5, /* open at a time */
+    SLOTS = 8,
+    IMAGES = 3,
+    VARIANTS = 4, /* of an image: 0 is none; 1 and 2 share a digest; 3 has another one */
+    PAYLOADS = 4, /* different commands */
+    SALTS = 2,
+    CLIENTS = 3,
+    REQUESTS = 14, /* open at a time */
+    TRIES = 3,
+    LOSS_RETRY_US = 100000,
+    PRECISION_US = 101000, /* deadlines are looked at every 100 ms */
+    LOOKUP_US = 401000,
+};
+
+/* What a run of the test decides once, at its beginning. */
+struct options {
+    uint64_t queue_jobs, queue_bytes;
+    uint64_t queue_wait_us, gather_us, away_us, poison_us;
+    uint64_t cache_bytes, results_bytes;
+    uint64_t client_jobs, client_rate, client_burst;
+    bool has_store;
+    unsigned slot_deaths, vm_deaths; /* in percent of what slots do */
+};
+
+extern struct options options;
+extern uint64_t steps_done;
+extern bool is_tracing; /* print every step */
+
+/* Report a fault of the balancer, with the source line of the expectation, and abort. */
+#define EXPECT(condition, ...)                            \
+    do {                                                  \
+        if (!(condition)) {                               \
+            report_fault(__FILE__, __LINE__, #condition); \
+            fprintf(stderr, __VA_ARGS__);                 \
+            fputc('\n', stderr);                          \
+            abort();                                      \
+        }                                                 \
+    } while (0)
+
+#define TRACE(...)                        \
+    do {                                  \
+        if (is_tracing) {                 \
+            print_time();                 \
+            fprintf(stderr, __VA_ARGS__); \
+            fputc('\n', stderr);          \
+        }                                 \
+    } while (0)
+
+/* Print where the run stands. For EXPECT. */
+void report_fault(const char *file, int line, const char *condition);
+
+/* Print the number of the step and the time. For TRACE. */
+void print_time(void);
+
+/* What a request wants to be done. */
+struct work {
+    unsigned image, payload, salt;
+};
+
+/* Whether two requests may share a result, if their image is the same. */
+static inline bool is_same_work(struct work a, struct work b)
+{
+    return a.image == b.image && a.payload == b.payload && a.salt == b.salt;
+}
+
+/* What a worker offers. */
+struct offer {
+    unsigned variants[IMAGES]; /* 0: it does not have the image */
+    enum pe_isolation isolation;
+    unsigned slots, vms; /* vms 0: as many as slots */
+    bool draining;
+};
+
+/* The names of things in messages. */
+const char *name_of_host(unsigned name);
+const char *name_of_image(unsigned image);
+const char *digest_of(unsigned image, unsigned variant);
+
+#endif
