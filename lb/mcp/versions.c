@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "codec/base64.h"
+#include "codec/utf8_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,12 +61,17 @@ const char *mcp_legacy_version(const char *wanted)
 
 /* ---- faults ---- */
 
+/* The version may be any bytes of a header, and is cut; JSON must be UTF-8. Without memory, the fault has no
+ * data. */
 static struct mcp_fault unsupported(const char *requested, size_t size)
 {
     struct mcp_fault fault = {.code = MCP_UNSUPPORTED_VERSION};
+    struct pe_error ignored;
+    pe_autobuf struct pe_buf readable = {0};
     snprintf(fault.text, sizeof fault.text, "Unsupported protocol version");
-    fault.data = json_pack("{s:o, s:o}", "supported", mcp_versions(), "requested",
-                           json_stringn_nocheck(requested, size < 64 ? size : 64));
+    if (pe_utf8_append_repaired(&readable, requested, size < 64 ? size : 64, &ignored) == 0)
+        fault.data = json_pack("{s:o, s:s%}", "supported", mcp_versions(), "requested",
+                               readable.size ? (const char *)readable.data : "", readable.size);
     return fault;
 }
 
