@@ -38,6 +38,23 @@ static inline char *fuzz_text(const void *bytes, size_t size)
     return text;
 }
 
+/* Whether a byte of a text belongs to a control character: U+0000 to U+001F, U+007F, or U+0080 to U+009F in
+ * UTF-8. */
+static inline bool fuzz_is_control(const uint8_t *text, size_t size, size_t at)
+{
+    bool second = at > 0 && text[at - 1] == 0xc2 && text[at] >= 0x80 && text[at] <= 0x9f;
+    bool first = text[at] == 0xc2 && at + 1 < size && text[at + 1] >= 0x80 && text[at + 1] <= 0x9f;
+    return text[at] < 0x20 || text[at] == 0x7f || first || second;
+}
+
+/* A text has no control characters. */
+static inline void fuzz_check_printable(const char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++)
+        HOLDS(!fuzz_is_control((const uint8_t *)text, size, i));
+}
+
 /* Take the next line, or what is left, as such a text. The caller frees it. */
 static inline char *fuzz_line(struct pe_cursor *rest)
 {

@@ -15,7 +15,7 @@ static void check_line(struct pe_cursor *rest, const char *text)
         size--;
     HOLDS(strlen(text) == size);
     for (size_t i = 0; i < size; i++)
-        HOLDS(text[i] == (line[i] < 0x20 || line[i] == 0x7f ? '?' : (char)line[i]));
+        HOLDS(text[i] == (fuzz_is_control(line, size, i) ? '?' : (char)line[i]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
