@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process that registers the worker. It watches the image store with inotify(7). */
+/* Registering the worker. The process that the supervisor starts has the rights of the worker, and makes
+ * connections to the balancer (worker/balancer_link.h). For each it starts a process without rights, which
+ * sends the list of images, reads what the balancer sends, and watches the image store with inotify(7). */
 #include "worker/registration.h"
 
 #include "base/cleanup.h"
@@ -8,16 +10,29 @@
 #include "proto/slot.h"
 #include "store/store.h"
 #include "worker/balancer_link.h"
+#include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
 #include "worker/ws_client.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What is found out about the host before rights are given up. */
+static struct {
+    struct utsname system;
+    char cpu[sizeof((struct pe_hello *)NULL)->cpu];
+} host;
 
 static void read_cpu_model(char *model, size_t size)
 {
@@ -57,11 +72,9 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
      * why. */
     if (pe_store_list(config->store, &images, &fault) < 0)
         pe_log(PE_LOG_ERROR, "%s", fault.message);
-    struct utsname system;
-    uname(&system);
     snprintf(message.hello.host, sizeof message.hello.host, "%s", config->name);
-    snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", system.machine);
-    read_cpu_model(message.hello.cpu, sizeof message.hello.cpu);
+    snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", host.system.machine);
+    snprintf(message.hello.cpu, sizeof message.hello.cpu, "%s", host.cpu);
     snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine_reason);
     message.hello.isolation = vm_isolation(config->vm.accel);
     message.hello.slots = config->slots + config->ahead;
@@ -113,6 +126,8 @@ static int serve(const struct worker_config *config, struct ws_client *balancer,
             free(ws_client_next(balancer)); /* the balancer sends no messages on this connection */
         if (event == WS_CLIENT_FD) {
             discard_events(watch);
+            if (!slot_rights_fit_store(config))
+                return pe_fail(err, PE_ERR_LOST, "the image store is another folder now; registering again");
             watch_store(config, watch);
             if (send_hello(config, balancer, draining, err) < 0)
                 return -1;
@@ -120,32 +135,85 @@ static int serve(const struct worker_config *config, struct ws_client *balancer,
     }
 }
 
-static struct ws_client *connect_balancer(const struct worker_config *config, struct balancer_link *link,
-                                          struct pe_error *err)
+/* ---- the process without rights ---- */
+
+/* Its exit status is the number of seconds after which to connect again. */
+static void read_balancer(const struct worker_config *worker, int connection) __attribute__((noreturn));
+static void read_balancer(const struct worker_config *worker, int connection)
+{
+    struct worker_config config = *worker;
+    struct pe_error err;
+    prctl(PR_SET_NAME, "pe-registration");
+    if (slot_rights_drop_watcher(&config, &connection, &err) < 0) {
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+        _exit(1);
+    }
+    pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch_store(&config, watch);
+    struct ws_client *balancer = ws_client_open(connection, &err);
+    if (!balancer || serve(&config, balancer, watch, &err) < 0)
+        pe_log(PE_LOG_WARN, "%s", err.message);
+    unsigned retry_ms = ws_client_retry_ms(balancer);
+    ws_client_close(balancer);
+    _exit((int)((retry_ms + 999) / 1000));
+}
+
+/* ---- the process that starts it ---- */
+
+static int connect_balancer(const struct worker_config *config, struct balancer_link *link,
+                            struct pe_error *err)
 {
     if (balancer_link_start(config, PE_CONTROL_PATH, link, err) < 0)
-        return NULL;
+        return -1;
     pe_autoclose int answer = link->fd;
     int connection = balancer_link_receive(answer, err);
     if (!balancer_link_stays(config))
         balancer_link_end(link);
-    return connection < 0 ? NULL : ws_client_open(connection, err);
+    return connection;
+}
+
+/* Wait until the process has ended, and tell it when the worker shall stop. Returns its exit status, or 1. */
+static unsigned await_end(pid_t pid)
+{
+    sigset_t none;
+    int status = 0;
+    bool told = false;
+    sigemptyset(&none);
+    pe_autoclose int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    while (pidfd >= 0 && ppoll(&ended, 1, NULL, &none) < 0 && errno == EINTR)
+        if (stop_requested && !told)
+            told = kill(pid, SIGTERM) == 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 1;
+}
+
+/* Register, and keep the connection until it ends. Returns the seconds after which to do it again. */
+static unsigned register_once(const struct worker_config *config)
+{
+    struct balancer_link link = BALANCER_LINK_NONE;
+    struct pe_error err;
+    unsigned retry_seconds = 1;
+    pe_autoclose int connection = connect_balancer(config, &link, &err);
+    if (connection < 0)
+        pe_log(PE_LOG_WARN, "%s", err.message);
+    pid_t pid = connection < 0 ? -1 : fork();
+    if (pid == 0)
+        read_balancer(config, connection);
+    pe_cleanup_close(&connection);
+    connection = -1;
+    if (pid > 0)
+        retry_seconds = await_end(pid);
+    balancer_link_end(&link);
+    return retry_seconds;
 }
 
 int registration_main(const struct worker_config *config)
 {
-    struct pe_error err;
-    struct balancer_link link = BALANCER_LINK_NONE;
-    prctl(PR_SET_NAME, "pe-registration");
-    pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    watch_store(config, watch);
-    for (;;) {
-        struct ws_client *balancer = connect_balancer(config, &link, &err);
-        if (!balancer || serve(config, balancer, watch, &err) < 0)
-            pe_log(PE_LOG_WARN, "%s", err.message);
-        unsigned retry_ms = ws_client_retry_ms(balancer);
-        ws_client_close(balancer);
-        balancer_link_end(&link);
-        stop_signal_sleep(retry_ms);
-    }
+    prctl(PR_SET_NAME, "pe-reg-helper");
+    uname(&host.system);
+    read_cpu_model(host.cpu, sizeof host.cpu);
+    for (;;)
+        stop_signal_sleep(1000 * register_once(config));
 }

@@ -49,6 +49,12 @@ static const struct syscall_rule slot[] = {
 
 static const struct syscall_list syscalls_slot = {.parts = {slot}, .otherwise = EPERM};
 
+/* In addition, for a process that watches the store. */
+static const struct syscall_rule watching[] = {SYSCALL_ALLOW(inotify_init1), SYSCALL_ALLOW(inotify_add_watch),
+                                               SYSCALL_END};
+
+static const struct syscall_list syscalls_watcher = {.parts = {slot, watching}, .otherwise = EPERM};
+
 /* What a folder is, whatever its name. */
 struct folder {
     bool exists;
@@ -87,10 +93,11 @@ static void find_store(struct worker_config *config)
                (unsigned)geteuid(), config->store);
 }
 
-int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_error *err)
+static int drop(struct worker_config *config, int *kept, const struct syscall_list *list, const char *what,
+                struct pe_error *err)
 {
     pid_t parent = getppid();
-    if (rights_close_others(helper_fd, err) < 0)
+    if (rights_close_others(kept, err) < 0)
         return -1;
     known_store = look_at(config->store);
     pe_autoclose int store = open(config->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -99,9 +106,19 @@ int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_err
     const struct rights rights = {.uid = config->slot_uid,
                                   .gid = (gid_t)config->slot_uid,
                                   .files = {.folder = store},
-                                  .syscalls = &syscalls_slot};
-    if (rights_drop(&rights, parent, "a slot", err) < 0)
+                                  .syscalls = list};
+    if (rights_drop(&rights, parent, what, err) < 0)
         return -1;
     find_store(config);
     return 0;
+}
+
+int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_error *err)
+{
+    return drop(config, helper_fd, &syscalls_slot, "a slot", err);
+}
+
+int slot_rights_drop_watcher(struct worker_config *config, int *connection, struct pe_error *err)
+{
+    return drop(config, connection, &syscalls_watcher, "the registration", err);
 }

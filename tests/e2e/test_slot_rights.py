@@ -54,6 +54,17 @@ def test_a_slot_has_no_rights_before_there_is_any_output(service):
         assert not users & set(status(vmm)["Uid"].split()), "a VMM has the user of a slot"
 
 
+def test_what_registers_the_worker_reads_the_balancer_without_rights(service):
+    (registration,) = service.worker.named("pe-registration")
+    assert has_no_rights(registration) not in map(has_no_rights, slots_with_vm(service))
+    targets = [os.readlink(f"/proc/{registration}/fd/{fd}") for fd in os.listdir(f"/proc/{registration}/fd")]
+    assert sorted(target.split(":")[0] for target in targets[3:]) == ["anon_inode", "socket"], targets
+    os.kill(registration, signal.SIGKILL)
+    eventually(
+        lambda: service.worker.named("pe-registration") not in ([], [registration]), "it registers again"
+    )
+
+
 def test_a_slot_has_only_its_own_descriptors(service):
     """Nothing of the worker: no listener, no folder of a cgroup, no mount namespace, no lock."""
     for slot in slots_with_vm(service):
