@@ -100,7 +100,6 @@ def test_the_doctor_names_images_that_slots_cannot_read(doctor, tmp_path):
     store = f"{tmp_path}/store"
     shutil.copytree(elsewhere, store)
     options = ("--vmm", "qemu+tcg+boot", "--store", store)
-    assert f"images: 2 in {store}" in lines(doctor(*options)[1], "ok")
     folder = os.path.dirname(glob.glob(f"{store}/*/rootfs.squashfs")[0])
     shutil.rmtree(folder)
     os.symlink(os.path.join(elsewhere, os.path.basename(folder)), folder)

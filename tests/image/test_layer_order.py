@@ -254,7 +254,7 @@ def describe(tars):
 
 @pytest.mark.parametrize("makers", [FILES, ALL], ids=["files", "links"])
 def test_random_layers_give_what_a_model_gives(tmp_path, makers):
-    for seed in seeds(25):
+    for seed in seeds(15):
         folder = f"{tmp_path}/{seed}"
         tars, model = random_layers(seed, makers)
         layout = Layout(f"{folder}/layout").add(tars)
@@ -265,7 +265,7 @@ def test_random_layers_give_what_a_model_gives(tmp_path, makers):
 
 def test_random_layers_give_what_umoci_gives(tmp_path):
     os.umask(0o022)  # umoci makes missing parents with it
-    for seed in seeds(15):
+    for seed in seeds(10):
         folder = f"{tmp_path}/{seed}"
         tars, _ = random_layers(seed, FILES)
         layout = Layout(f"{folder}/layout").add(tars)
