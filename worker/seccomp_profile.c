@@ -27,13 +27,22 @@ static const char *const denied[] = {
 /* In a new user namespace a process may use many more kernel interfaces, so clone(2) with
  * CLONE_NEWUSER is denied. The flags of clone3(2) are in memory, where a filter cannot see them;
  * ENOSYS makes libc use clone.
+ *
+ * The limits and the scheduling of PID 1 cannot be changed. That is pe-shim, which has the user ID of the
+ * program: the kernel kills even a PID 1 that reaches its limit of CPU time, and one with another policy
+ * could not watch a stage any more. A process number has 32 bits.
  */
-static json_t *namespace_rules(void)
+static json_t *rules_for_arguments(void)
 {
-    const long long new_user = 0x10000000;
-    return json_pack("[{s:[s], s:s, s:i, s:[{s:i, s:I, s:I, s:s}]}, {s:[s], s:s, s:i}]", "names", "clone",
-                     "action", "SCMP_ACT_ERRNO", "errnoRet", 1, "args", "index", 0, "value",
+    const long long new_user = 0x10000000, pid_bits = 0xffffffff;
+    return json_pack("[{s:[s], s:s, s:i, s:[{s:i, s:I, s:I, s:s}]}, {s:[s, s, s, s, s], s:s, s:i, s:[{s:i, "
+                     "s:I, s:I, s:s}]},"
+                     " {s:[s], s:s, s:i}]",
+                     "names", "clone", "action", "SCMP_ACT_ERRNO", "errnoRet", 1, "args", "index", 0, "value",
                      (json_int_t)new_user, "valueTwo", (json_int_t)new_user, "op", "SCMP_CMP_MASKED_EQ",
+                     "names", "prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam",
+                     "sched_setscheduler", "action", "SCMP_ACT_ERRNO", "errnoRet", 1, "args", "index", 0,
+                     "value", (json_int_t)pid_bits, "valueTwo", (json_int_t)1, "op", "SCMP_CMP_MASKED_EQ",
                      "names", "clone3", "action", "SCMP_ACT_ERRNO", "errnoRet", 38);
 }
 
@@ -42,7 +51,7 @@ json_t *seccomp_profile(void)
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
         json_array_append_new(names, json_string(denied[i]));
-    json_t *rules = namespace_rules();
+    json_t *rules = rules_for_arguments();
     json_array_append_new(
         rules, json_pack("{s:o, s:s, s:i}", "names", names, "action", "SCMP_ACT_ERRNO", "errnoRet", 1));
     return json_pack("{s:s, s:[s, s], s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
