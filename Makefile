@@ -5,8 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
-	images-all languages playground install uninstall nested systemd test unit test-lb test-long fuzz model lint \
-	lint-layers compile_commands format bench bench-vm bench-lb soak clean help
+	images-all languages playground hostile-programs install uninstall nested systemd test unit test-lb \
+	test-long fuzz model lint lint-layers compile_commands format bench bench-vm bench-lb soak clean help
 .DEFAULT_GOAL := all
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
@@ -348,6 +348,13 @@ VMM_GUEST_SRC := tests/vmm/guest.c $(addprefix guest-init/,devices.c modules.c s
 $(GUEST)/vmm-test: $(call guest_obj,$(VMM_GUEST_SRC))
 	$(link_static)
 
+# The programs that attack the service from their VM (tests/hostile). They run in any image.
+HOSTILE := $(patsubst tests/hostile/programs/%.c,$(B)/hostile/%,$(wildcard tests/hostile/programs/*/*.c))
+$(B)/hostile/%: tests/hostile/programs/%.c tests/hostile/attempt.h $(FLAGS)
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -std=gnu11 -O1 $(WARN) -static -pthread -s -o $@ $<
+hostile-programs: $(HOSTILE) ## the programs of tests/hostile
+
 # Both builders look themselves whether anything that goes in has changed.
 nested: $(B)/.test-deps all guest images ## the outer VM with real KVM, in which tests/nested runs
 	@tests/nested/build build $(B)
@@ -380,8 +387,8 @@ $(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.nod
 	@touch $@
 
 # ---- running them ----
-TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(LB_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) $(BROWSER_TEST) \
-	$(B)/.browser
+TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
+	$(BROWSER_TEST) $(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.
 ENGINE := $(if $(PE_GUEST),qemu)

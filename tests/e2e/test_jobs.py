@@ -297,3 +297,10 @@ def test_the_catalog_lists_images_with_digests_default_commands_and_the_limits(s
     assert catalog["defaults"]["timeout_ms"] == 10000
     digest = names["busybox:1.35"]["digest"]
     assert service.run("echo pinned", image=f"busybox@{digest}").stdout == b"pinned\n"
+
+
+def test_a_program_that_fills_the_disk_fills_only_its_own_and_goes_on(service):
+    script = "dd if=/dev/zero of=/tmp/big bs=1M count=2000 2>&1; rm /tmp/big; echo still running"
+    job = service.run(script)
+    assert b"No space left" in job.stdout and b"still running" in job.stdout, job
+    service.assert_nothing_is_left()
