@@ -122,6 +122,11 @@ static void choose_request(struct request *request)
     request->demand = demand_set(demand);
     request->caching = modes[choose(6)];
     request->is_malformed = chance(2);
+    if (options.is_busy) {
+        request->client = chance(20) ? request->client : 0;
+        request->work.image = chance(20) ? request->work.image : 0;
+        request->caching = chance(20) ? request->caching : CACHING_NONE;
+    }
     make_body(request, demand, in_body);
     add_headers(request, in_body);
     request->req.entity = h2o_iovec_init(request->body.data, request->body.size);

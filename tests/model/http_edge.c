@@ -164,6 +164,7 @@ static void note_start(struct request *request)
     const char *source = header_of(request, H2O_STRLIT("cache-status"));
     request->started = true;
     request->is_hit = strstr(source, "; hit") != NULL;
+    request->has_joined = strstr(source, "; collapsed") != NULL;
     request->is_from_store = strstr(source, "detail=store") != NULL;
 }
 
@@ -173,6 +174,18 @@ void h2o_start_response(h2o_req_t *req, h2o_generator_t *generator)
     note_start(request);
     request->generator = generator;
     judge_start(request);
+}
+
+/* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. */
+static void break_connection(const struct request *request)
+{
+    struct request *other = requests[choose(REQUESTS)];
+    if (request->req.version < 0x200 || !other || other == request || other->client != request->client ||
+        other->req.version < 0x200 || !other->exchange)
+        return;
+    TRACE("the connection of request %u breaks", other->number);
+    other->hung_up = true;
+    end_request(other);
 }
 
 void h2o_send(h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
@@ -192,6 +205,8 @@ void h2o_send(h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_
     if (request->aborted)
         judge_abort(request);
     request->must_end |= request->aborted || request->hung_up;
+    if (chance(8))
+        break_connection(request);
 }
 
 void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
@@ -204,6 +219,8 @@ void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
     request->sent_us = clock_us;
     judge_problem(request);
     request->must_end = request->hung_up;
+    if (chance(8))
+        break_connection(request);
 }
 
 /* ---- connections: lb/edge/connection.c and lb/edge/peer.c ---- */

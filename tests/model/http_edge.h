@@ -34,9 +34,9 @@ struct request {
 
     /* the response */
     bool started, in_flight, final, aborted;
-    bool is_hit, is_from_store;
-    char problem[48]; /* type of the problem that it is; empty: it is a result */
-    uint64_t sent_us; /* when the last piece was sent */
+    bool is_hit, is_from_store, has_joined; /* says its Cache-Status */
+    char problem[48];                       /* type of the problem that it is; empty: it is a result */
+    uint64_t sent_us;                       /* when the last piece was sent */
     struct pe_buf response;
     h2o_generator_t *generator;
 

@@ -43,7 +43,7 @@ const struct run *judge_find_run(const uint8_t *bytes, size_t size)
 
 /* ---- results ---- */
 
-static void check_hit(const struct request *request, const struct run *run)
+static void check_hit(const struct request *request, const struct run *run, bool is_from_store)
 {
     EXPECT(request->caching == CACHING_USE, "request %u, which wants none, gets a stored result",
            request->number);
@@ -54,7 +54,7 @@ static void check_hit(const struct request *request, const struct run *run)
            run->variant, request->variants);
     EXPECT(!(run->mismatch && !(run->group->variants & (run->group->variants - 1))),
            "run %u was kept under the key of another variant", run->number);
-    EXPECT(request->is_from_store ? options.has_store : options.cache_bytes > 0, "there is no cache");
+    EXPECT(is_from_store ? options.has_store : options.cache_bytes > 0, "there is no cache");
 }
 
 static void check_run(const struct request *request, const struct run *run)
@@ -63,8 +63,10 @@ static void check_run(const struct request *request, const struct run *run)
            request->number, run->number);
     EXPECT(pe_isolation_accepted(request->demand, run->isolation),
            "request %u gets a result of an isolation that it does not accept", request->number);
-    if (request->is_hit) {
-        check_hit(request, run);
+    /* A request can join one for which the store is asked. */
+    bool is_stored = request->has_joined && run->group != request->last_group;
+    if (request->is_hit || is_stored) {
+        check_hit(request, run, request->is_from_store || is_stored);
         return;
     }
     EXPECT(run->group == request->last_group, "request %u gets the result of run %u of another group",

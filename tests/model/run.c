@@ -54,7 +54,7 @@ const char *digest_of(unsigned image, unsigned variant)
 
 static void choose_options(void)
 {
-    static const uint64_t cache_sizes[] = {4u << 20, 1u << 20, 400u << 10, 0};
+    static const uint64_t cache_sizes[] = {4u << 20, 1u << 20, 48u << 10, 0};
     static const uint64_t result_sizes[] = {64u << 20, 8u << 20, 600u << 10, 4096};
     options = (struct options){.queue_jobs = chance(70) ? 2 + choose(12) : 1000,
                                .queue_bytes = chance(70) ? 1u << 20 : 160000,
@@ -68,14 +68,29 @@ static void choose_options(void)
                                .client_rate = chance(20) ? 60 : 0,
                                .client_burst = 5,
                                .has_store = chance(40),
+                               .slots = SLOTS,
                                .slot_deaths = chance(20) ? 25 : 4,
                                .vm_deaths = chance(20) ? 40 : 5};
+}
+
+/* So few slots, and so many jobs, that a queue is always long. */
+static void choose_busy_options(void)
+{
+    options.is_busy = true;
+    options.queue_jobs = 1000;
+    options.queue_bytes = 64u << 20;
+    options.queue_wait_us = 30000000;
+    options.client_jobs = options.client_rate = 0;
+    options.slot_deaths = options.vm_deaths = 0;
+    options.slots = 1 + choose(2);
 }
 
 static void begin(void)
 {
     clock_reset();
     choose_options();
+    if (chance(12))
+        choose_busy_options();
     known_reset();
     book_reset();
     losses_reset();
@@ -94,7 +109,8 @@ static void begin(void)
 static void pass_time(void)
 {
     static const uint64_t amounts_us[] = {500, 1000, 20000, 100000, 100000, 200000, 500000, 1000000, 5000000};
-    balancer_advance(chance(3) ? 40000000 : amounts_us[choose(9)]);
+    unsigned choice = choose(9);
+    balancer_advance(options.is_busy && choice > 4 ? 50000 : chance(3) ? 40000000 : amounts_us[choice]);
 }
 
 static void step(void)

@@ -14,6 +14,7 @@
 
 #define RUN_GRACE_US 120000000u
 #define CANCEL_US 30000000u
+#define LINK_BYTES_PER_S 16384u /* files and results get so much more time */
 
 struct slot_actor slots[SLOTS];
 
@@ -27,13 +28,19 @@ bool slot_is_ready(const struct slot_actor *slot)
     return peer_is_heard(&slot->peer) && slot->view == VIEW_READY;
 }
 
+static uint64_t transfer_us(uint64_t bytes)
+{
+    return bytes * 1000000 / LINK_BYTES_PER_S;
+}
+
 /* ---- what the balancer does ---- */
 
 static void on_job(struct slot_actor *slot, const struct pe_message *message)
 {
     book_on_job(slot, message);
     slot->view = VIEW_INPUT;
-    slot->deadline_us = clock_us + message->job.timeout_ms * 1000ull + RUN_GRACE_US;
+    slot->deadline_us = clock_us + message->job.timeout_ms * 1000ull + RUN_GRACE_US +
+                        transfer_us(pe_parts_size(&message->parts));
     slot->input_bytes = 0;
     memcpy(slot->id, message->id, sizeof slot->id);
 }
@@ -155,7 +162,7 @@ static void say_ready(struct slot_actor *slot)
     struct pe_message message = {.kind = PE_MESSAGE_READY};
     pe_autobuf struct pe_buf text = {0};
     unsigned name = chance(85) ? slot->number % NAMES : choose(NAMES);
-    int warm = chance(50) ? (int)choose(IMAGES) : -1;
+    int warm = options.is_busy ? 0 : chance(50) ? (int)choose(IMAGES) : -1;
     snprintf(message.host, sizeof message.host, "%s", name_of_host(name));
     snprintf(message.warm, sizeof message.warm, "%s", warm < 0 ? "" : name_of_image((unsigned)warm));
     encode(&message, &text);
@@ -245,6 +252,7 @@ static void say_result(struct slot_actor *slot, const char *id)
     if (reaction == TAKEN) {
         slot->view = VIEW_RESULT;
         slot->left = run->size;
+        slot->deadline_us += transfer_us(run->size);
     }
     say(slot, true, text.data, text.size, reaction);
 }
@@ -412,7 +420,7 @@ static void open_slot(struct slot_actor *slot)
 
 void slot_act(void)
 {
-    struct slot_actor *slot = &slots[choose(SLOTS)];
+    struct slot_actor *slot = &slots[choose(options.slots)];
     if (!slot->peer.ws) {
         open_slot(slot);
         say_ready(slot);
