@@ -27,8 +27,8 @@ from fixtures.squashfs import (
 )
 from fixtures.waiting import PATIENCE
 
-# More than reading any of these images needs: with what libraries map, a pe-image that has nothing to
-# do has about 250 MB.
+# More than reading any of these images needs. With what libraries map, a pe-image that has nothing
+# to do has about 250 MB.
 MEMORY_MAX = 1 << 30
 
 
@@ -239,7 +239,10 @@ INODES = {
         lambda: image((b"f", file(owner=9))),
         "not in the table of owners",
     ),
-    "more owners than there are": (lambda: image(super={"id_count": 60000}), "cannot read the tables"),
+    "more owners than there are": (
+        lambda: image(super={"id_count": 60000}),
+        "cannot read the tables",
+    ),
     "a table of owners in front of the inodes": (
         lambda: image(super={"id_table": 100}),
         "impossible order",

@@ -172,7 +172,8 @@ def random_layer(choose, model, makers):
         path, make = random_path(choose), choose.choice(makers)
         place = model.walk(path)
         parent = model.find(path.rsplit("/", 1)[0])
-        if place is None and (make in (random_whiteout, random_opaque) or not can_make(model, path)):
+        whiteout = make in (random_whiteout, random_opaque)
+        if place is None and (whiteout or not can_make(model, path)):
             continue
         if parent is not None and not parent.is_directory() and isinstance(parent.content, bytes):
             continue

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs in images that are built on demand: `make languages`. Each image runs the example of its
-metadata, and its program in `programs`: it counts the words of its input, prints them in order, writes
-the number of different words to a file, and ends with status 3. All are run by the default command of
-the image, and once more through Piston's API by the commands of their runtimes."""
+metadata, and its program in `programs`: it counts the words of its input, prints them in order,
+writes the number of different words to a file, and ends with status 3. All are run by the default
+command of the image, and once more through Piston's API by the commands of their runtimes."""
 import glob
 import json
 import os
