@@ -21,7 +21,7 @@ def test_a_vmm_reaches_only_its_own_files(vmm, driver):
     assert_reaches_its_own_files(reach, driver)
     assert_confined_in_itself(reach)
     assert reach.field("CapBnd") == NO_CAPABILITIES
-    assert len(reach.field("Groups")) == 1  # its own, or that of /dev/kvm
+    assert len(reach.field("Groups")) <= 1  # its own, or that of /dev/kvm
     has_cgroup = not CGROUP <= set(reach.answers["missing"])
     assert has_cgroup == ("shared cgroups" not in reach.answers["wait"])
 
