@@ -88,7 +88,7 @@ def test_files_are_sent_in_a_coding_that_the_browser_accepts_and_are_immutable(
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert "immutable" in answer.headers["Cache-Control"]
     assert "Accept-Encoding" in answer.headers["Vary"]
-    for accept in ("", "identity", "brotli, gzipped", "br;q=0.000, gzip; q=0"):
+    for accept in ("", "identity", "brotli, gzipped", "br;q=0.000, gzip; q=0", "gzip;q=0 \t, br;q=0. "):
         assert get(accept)[1] is None, accept
         assert get(accept)[0].body == SCRIPT, accept
     assert get("br", "/assets/icon-ABCD1234.svg")[1] is None
