@@ -220,12 +220,14 @@ UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(addprefix $(B)/tests/,$(UNIT))
 UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay
 LB_CORE := $(call src,lb/core)
+RIGHTS := $(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_upgrade.c token.c) \
-	$(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
+	$(RIGHTS)
 test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
+test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_guest_line_SRC := worker/guest_line.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c

@@ -19,6 +19,7 @@
 #include "worker/vmm/ch_api.h"
 #include "worker/vmm/ch_config.h"
 #include "worker/vmm/ch_state.h"
+#include "worker/vmm/dialog.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"
 #include "worker/vmm/run_dir.h"
@@ -133,16 +134,14 @@ static int add_pmem_files(struct fd_list *list, const struct vm_spec *spec, stru
     return 0;
 }
 
-/* Start the VMM and wait until it accepts calls. Sets `socket` to the path of its API socket. */
 static int start(const struct vm_host *host, const struct vm_spec *spec, const struct fd_list *list,
-                 uint64_t deadline_us, struct vm *vm, char *socket, size_t socket_size, struct ch_api *api,
-                 struct pe_error *err)
+                 struct vm *vm, struct pe_error *err)
 {
-    char where[176];
+    char socket[SOCKET_PATH_MAX], where[176];
     if (host->cpu_flags[0])
         return pe_fail(err, PE_ERR_INVALID, "cloud-hypervisor has no option for the CPU flags '%s'",
                        host->cpu_flags);
-    if (path_in(vm, CH_API_SOCKET, socket, socket_size, err) < 0)
+    if (path_in(vm, CH_API_SOCKET, socket, sizeof socket, err) < 0)
         return -1;
     snprintf(where, sizeof where, "path=%s", socket);
     const char *const argv[] = {host->cloud_hypervisor, "--api-socket", where, "--seccomp", "true", NULL};
@@ -150,7 +149,23 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
                                             .cpus = spec->cpus,
                                             .processes = 128,
                                             .syscalls = &syscalls_cloud_hypervisor};
-    if (vmm_process_start(host, (char *const *)(uintptr_t)argv, list, &needs, vm, err) < 0 ||
+    return vmm_process_start(host, (char *const *)(uintptr_t)argv, list, &needs, vm, err);
+}
+
+/* ---- what is said to the VMM, in a process without rights ---- */
+
+struct talk {
+    const struct vm_spec *spec;
+    struct ch_fds fds;
+    int state_fd;
+    uint64_t start_us, deadline_us;
+};
+
+/* Wait until the VMM accepts calls. `socket` gets the path of its API socket. */
+static int begin(const struct vm *vm, uint64_t deadline_us, char *socket, size_t socket_size,
+                 struct ch_api *api, struct pe_error *err)
+{
+    if (path_in(vm, CH_API_SOCKET, socket, socket_size, err) < 0 ||
         ch_api_begin(api, socket, vm->pidfd, deadline_us, err) < 0)
         return -1;
     return ch_api_await_socket(api, err);
@@ -178,50 +193,65 @@ static int connect_serial(struct vm *vm, struct pe_error *err)
  * output is lost while nobody is connected. */
 static int create_and_boot(struct ch_api *api, json_t *config, struct vm *vm, struct pe_error *err)
 {
-    if (ch_api_create(api, config, err) < 0 || connect_serial(vm, err) < 0 || ch_api_boot(api, err) < 0)
+    if (ch_api_create(api, config, err) < 0 || connect_serial(vm, err) < 0)
         return -1;
-    unlink_in(vm, CH_KERNEL);
-    unlink_in(vm, CH_INITRAMFS);
+    return ch_api_boot(api, err);
+}
+
+static int say_boot(const struct vm_host *host, struct vm *vm, void *context, struct pe_error *err)
+{
+    const struct talk *talk = context;
+    char socket[SOCKET_PATH_MAX];
+    autochapi struct ch_api api = CH_API_NONE;
+    (void)host;
+    if (begin(vm, talk->deadline_us, socket, sizeof socket, &api, err) < 0 ||
+        create_and_boot(&api, ch_config_boot(talk->spec, &talk->fds, vm->run_dir), vm, err) < 0)
+        return vmm_explain(vm, err);
     return 0;
 }
 
 static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
                    struct pe_error *err)
 {
-    uint64_t deadline_us = pe_now_us() + BOOT_MS * 1000ull;
     struct fd_list list = {0};
-    struct ch_fds fds = {.memory = -1};
-    char socket[SOCKET_PATH_MAX];
-    autochapi struct ch_api api = CH_API_NONE;
+    struct talk talk = {.spec = spec, .fds = {.memory = -1}, .deadline_us = pe_now_us() + BOOT_MS * 1000ull};
     pe_autoclose int initramfs = -1;
     pe_autoclose int kernel = vmm_open_file(host->kernel, err);
     if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
         run_dir_make(host, vm, err) < 0 || link_fd(vm, CH_KERNEL, fd_list_add(&list, kernel), err) < 0 ||
         link_fd(vm, CH_INITRAMFS, fd_list_add(&list, initramfs), err) < 0 ||
-        add_pmem_files(&list, spec, &fds, err) < 0 || (spec->savable && make_memory(host, spec, vm, err) < 0))
+        add_pmem_files(&list, spec, &talk.fds, err) < 0 ||
+        (spec->savable && make_memory(host, spec, vm, err) < 0))
         return -1;
-    if (start(host, spec, &list, deadline_us, vm, socket, sizeof socket, &api, err) < 0 ||
-        create_and_boot(&api, ch_config_boot(spec, &fds, vm->run_dir), vm, err) < 0)
-        return vmm_explain(vm, err);
+    if (start(host, spec, &list, vm, err) < 0 ||
+        vmm_dialog(host, vm, talk.deadline_us, say_boot, &talk, -1, err) < 0)
+        return -1;
+    unlink_in(vm, CH_KERNEL);
+    unlink_in(vm, CH_INITRAMFS);
     return 0;
 }
 
 /* ---- snapshots ---- */
 
-static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
+static int say_save(const struct vm_host *host, struct vm *vm, void *context, struct pe_error *err)
 {
+    const struct talk *talk = context;
     char socket[SOCKET_PATH_MAX];
     autochapi struct ch_api api = CH_API_NONE;
     (void)host;
-    if (path_in(vm, CH_API_SOCKET, socket, sizeof socket, err) < 0 ||
-        ch_api_begin(&api, socket, vm->pidfd, pe_now_us() + VM_SAVE_MS * 1000ull, err) < 0 ||
-        ch_api_await_socket(&api, err) < 0)
+    if (begin(vm, talk->deadline_us, socket, sizeof socket, &api, err) < 0)
         return -1;
     if (ch_api_pause(&api, err) < 0 || ch_api_snapshot(&api, vm->run_dir, err) < 0)
         return vmm_explain(vm, err);
-    if (ch_state_pack(vm->run_dir, state_fd, err) < 0)
+    if (ch_state_pack(vm->run_dir, talk->state_fd, err) < 0)
         return -1;
     return ch_state_copy_memory(vm->run_dir, vm->memory_fd, err);
+}
+
+static int ch_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
+{
+    struct talk talk = {.state_fd = state_fd, .deadline_us = pe_now_us() + VM_SAVE_MS * 1000ull};
+    return vmm_dialog(host, vm, talk.deadline_us, say_save, &talk, state_fd, err);
 }
 
 /* Write the files that vm.restore reads, changed for this clone. */
@@ -241,25 +271,38 @@ static int write_snapshot(const struct vm_host *host, const struct vm_spec *spec
     return write_file(host, vm, CH_STATE, state.data, state.size, err);
 }
 
-static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
-                    const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
+/* The VMM has been started, and reads the files when it is told to. */
+static int say_restore(const struct vm_host *host, struct vm *vm, void *context, struct pe_error *err)
 {
-    uint64_t start_us = pe_now_us();
-    struct fd_list list = {0};
-    struct ch_fds fds = {.memory = fd_list_add(&list, snapshot->memory_fd)};
+    const struct talk *talk = context;
     char socket[SOCKET_PATH_MAX];
     autochapi struct ch_api api = CH_API_NONE;
-    if (add_pmem_files(&list, spec, &fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
-        write_snapshot(host, spec, vm, snapshot->state_fd, &fds, err) < 0)
+    if (write_snapshot(host, talk->spec, vm, talk->state_fd, &talk->fds, err) < 0)
         return -1;
-    if (start(host, spec, &list, start_us + VM_CLONE_MS * 1000ull, vm, socket, sizeof socket, &api, err) < 0)
+    if (begin(vm, talk->deadline_us, socket, sizeof socket, &api, err) < 0)
         return vmm_explain(vm, err);
-    vm->spawn_us = pe_now_us() - start_us;
+    vm->spawn_us = pe_now_us() - talk->start_us;
     if (ch_api_restore(&api, vm->run_dir, err) < 0 || connect_serial(vm, err) < 0 ||
         ch_api_resume(&api, err) < 0)
         return vmm_explain(vm, err);
-    vm->restore_us = pe_now_us() - start_us - vm->spawn_us;
+    vm->restore_us = pe_now_us() - talk->start_us - vm->spawn_us;
     return 0;
+}
+
+static int ch_clone(const struct vm_host *host, const struct vm_spec *spec,
+                    const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
+{
+    const uint64_t start_us = pe_now_us();
+    struct fd_list list = {0};
+    struct talk talk = {.spec = spec,
+                        .fds = {.memory = fd_list_add(&list, snapshot->memory_fd)},
+                        .state_fd = snapshot->state_fd,
+                        .start_us = start_us,
+                        .deadline_us = start_us + VM_CLONE_MS * 1000ull};
+    if (add_pmem_files(&list, spec, &talk.fds, err) < 0 || run_dir_make(host, vm, err) < 0 ||
+        start(host, spec, &list, vm, err) < 0)
+        return -1;
+    return vmm_dialog(host, vm, talk.deadline_us, say_restore, &talk, snapshot->state_fd, err);
 }
 
 /* ---- version ---- */

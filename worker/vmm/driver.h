@@ -52,6 +52,9 @@ struct vmm_driver {
 
 /* ---- help for drivers ---- */
 
+/* A driver talks to its VMM only through vmm_dialog (worker/vmm/dialog.h), because a worker that is root must
+ * not read what a VMM answers. */
+
 /* Put what vm_last_words gives in front of `err`. Returns -1. */
 int vmm_explain(const struct vm *vm, struct pe_error *err);
 

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
+#include "worker/vmm/dialog.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"
 #include "worker/vmm/qmp.h"
@@ -243,8 +244,15 @@ static int ignore_shared_memory(struct qmp *qmp, struct pe_error *err)
     return qmp_execute(qmp, "migrate-set-capabilities", arguments, -1, NULL, err);
 }
 
-static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
+/* What is said to a VMM for a snapshot. */
+struct talk {
+    int state_fd;
+    uint64_t start_us; /* when the clone was started */
+};
+
+static int say_save(const struct vm_host *host, struct vm *vm, void *context, struct pe_error *err)
 {
+    const int state_fd = ((const struct talk *)context)->state_fd;
     (void)host;
     autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = pe_now_us() + VM_SAVE_MS * 1000ull};
     if (qmp_begin(&qmp, err) < 0 || qmp_execute(&qmp, "stop", NULL, -1, NULL, err) < 0 ||
@@ -254,6 +262,12 @@ static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, st
         await_migration(&qmp, err) < 0)
         return vmm_explain(vm, err);
     return 0;
+}
+
+static int qemu_save(const struct vm_host *host, struct vm *vm, int state_fd, struct pe_error *err)
+{
+    struct talk talk = {.state_fd = state_fd};
+    return vmm_dialog(host, vm, pe_now_us() + VM_SAVE_MS * 1000ull, say_save, &talk, state_fd, err);
 }
 
 /* Open the file once more: all clones share the descriptor, and with it the file offset. */
@@ -281,6 +295,13 @@ static int restore(struct vm *vm, int state_fd, uint64_t start_us, struct pe_err
     return 0;
 }
 
+static int say_restore(const struct vm_host *host, struct vm *vm, void *context, struct pe_error *err)
+{
+    const struct talk *talk = context;
+    (void)host;
+    return restore(vm, talk->state_fd, talk->start_us, err) < 0 ? vmm_explain(vm, err) : 0;
+}
+
 static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec,
                       const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
 {
@@ -289,8 +310,9 @@ static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec,
     const struct origin origin = {.memory_fd = snapshot->memory_fd, .state_fd = state};
     if (state < 0 || start(host, spec, &origin, vm, err) < 0)
         return -1;
-    if (restore(vm, state, start_us, err) < 0)
-        return vmm_explain(vm, err);
+    struct talk talk = {.state_fd = state, .start_us = start_us};
+    if (vmm_dialog(host, vm, start_us + VM_CLONE_MS * 1000ull, say_restore, &talk, state, err) < 0)
+        return -1;
     /* QMP is not used any more, so the VMM does not keep a channel to us. */
     close(pe_steal_fd(&vm->manage_fd));
     return 0;
