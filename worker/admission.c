@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "worker/template_channel.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,11 +17,28 @@ void admission_init(struct admission *admission, const struct worker_config *con
     *admission = (struct admission){.config = config, .cache = cache};
 }
 
+static pid_t peer_of(int fd)
+{
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof peer;
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    return peer.pid;
+}
+
+static bool has_room_for(const struct admission *admission, pid_t pid)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < admission->count; i++)
+        count += admission->clients[i].pid == pid;
+    return count < ADMISSION_CLIENTS_OF_A_PROCESS && admission->count < ADMISSION_CLIENTS_MAX;
+}
+
 void admission_accept(struct admission *admission)
 {
     int fd = accept4(admission->config->template_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0 && admission->count < ADMISSION_CLIENTS_MAX)
-        admission->clients[admission->count++] = (struct admission_client){.fd = fd};
+    pid_t pid = fd < 0 ? 0 : peer_of(fd);
+    if (fd >= 0 && has_room_for(admission, pid))
+        admission->clients[admission->count++] = (struct admission_client){.fd = fd, .pid = pid};
     else if (fd >= 0)
         close(fd);
 }

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Two connections for each slot, of which a worker has at most 2048 (--slots and --ahead), and some
  * whose end has not been noticed yet. */
@@ -26,8 +27,13 @@ enum permit_state {
     PERMIT_RUN_GRANTED,   /* is running its job */
 };
 
+/* Connections of one process: a slot's helper makes two for its slot, and the end of earlier ones may not
+ * have been noticed yet. A slot that was taken over must not take those of the others. */
+enum { ADMISSION_CLIENTS_OF_A_PROCESS = 4 };
+
 struct admission_client {
-    int fd; /* owned */
+    int fd;    /* owned */
+    pid_t pid; /* of the process that connected */
     enum permit_state state;
     char image[PE_IMAGE_NAME_MAX + 1]; /* of the VM that was requested */
     uint64_t requested_us;             /* when; no two clients have the same */
@@ -44,7 +50,7 @@ struct admission {
 void admission_init(struct admission *admission, const struct worker_config *config,
                     struct template_cache *cache);
 
-/* Accept a connection that waits at config->template_listener. */
+/* Accept a connection that waits at config->template_listener, or close it if there are too many. */
 void admission_accept(struct admission *admission);
 
 /* Write one pollfd for each connection to `fds`, which has room for ADMISSION_CLIENTS_MAX. Returns

@@ -16,6 +16,13 @@
 
 #define FCNTL(command) SYSCALL_ALLOW_IF(fcntl, SYSCALL_INT(1, command))
 
+/* Standard error may be a file that the whole worker writes its log to. It is not cut, nor written to in
+ * another place than its end. */
+#define REFUSE_STANDARD(name)                                                                \
+    {                                                                                        \
+        .number = SYS_##name, .refusal = EPERM, .where = { SYSCALL_BITS(0, 0xfffffffcu, 0) } \
+    }
+
 /* Everything that a slot calls, from traces of jobs with each engine, and what the C library does instead in
  * other releases: reading the store, memory files, and messages on sockets that are connected already.
  * It executes nothing, makes no process, socket or executable memory, and sends no signal. A call that is
@@ -28,10 +35,10 @@ static const struct syscall_rule slot[] = {
     /* the image store, and the log of a VMM */
     SYSCALL_ALLOW(openat), SYSCALL_ALLOW(close), SYSCALL_ALLOW(newfstatat), SYSCALL_ALLOW(fstat),
     SYSCALL_ALLOW(statx), SYSCALL_ALLOW(faccessat), SYSCALL_ALLOW(faccessat2), SYSCALL_ALLOW(getdents64),
-    SYSCALL_ALLOW(lseek), SYSCALL_ALLOW(pread64),
+    REFUSE_STANDARD(lseek), SYSCALL_ALLOW(lseek), SYSCALL_ALLOW(pread64),
     /* memory, and memory files */
-    SYSCALL_ALLOW(memfd_create), SYSCALL_ALLOW(ftruncate), FCNTL(F_ADD_SEALS), FCNTL(F_GET_SEALS),
-    FCNTL(F_GETFD), FCNTL(F_SETFD), FCNTL(F_GETFL), FCNTL(F_SETFL), FCNTL(F_DUPFD_CLOEXEC),
+    SYSCALL_ALLOW(memfd_create), REFUSE_STANDARD(ftruncate), SYSCALL_ALLOW(ftruncate), FCNTL(F_ADD_SEALS),
+    FCNTL(F_GET_SEALS), FCNTL(F_GETFD), FCNTL(F_SETFD), FCNTL(F_GETFL), FCNTL(F_DUPFD_CLOEXEC),
     SYSCALL_ALLOW_IF(mmap, SYSCALL_BITS(2, PROT_EXEC, 0)),
     SYSCALL_ALLOW_IF(mprotect, SYSCALL_BITS(2, PROT_EXEC, 0)), SYSCALL_ALLOW(munmap), SYSCALL_ALLOW(mremap),
     SYSCALL_ALLOW(madvise), SYSCALL_ALLOW(brk),

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the processes may do that read what guests send: the slots, and the maker of a template. And what a
 slot that was taken over can reach."""
+import contextlib
 import errno
 import glob
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -16,7 +18,7 @@ from fixtures.image_store import store_with
 from fixtures.inside import has_in_memory, inside
 from fixtures.service import Service
 from fixtures.vmm import cgroups_of
-from fixtures.waiting import eventually
+from fixtures.waiting import PATIENCE, eventually
 from fixtures.worker import Worker
 
 pytestmark = pytest.mark.each_engine
@@ -57,11 +59,18 @@ def test_a_slot_has_no_rights_before_there_is_any_output(service):
 def test_what_registers_the_worker_reads_the_balancer_without_rights(service):
     (registration,) = service.worker.named("pe-registration")
     assert has_no_rights(registration) not in map(has_no_rights, slots_with_vm(service))
-    targets = [os.readlink(f"/proc/{registration}/fd/{fd}") for fd in os.listdir(f"/proc/{registration}/fd")]
-    assert sorted(target.split(":")[0] for target in targets[3:]) == ["anon_inode", "socket"], targets
+    targets = [
+        os.readlink(f"/proc/{registration}/fd/{fd}")
+        for fd in os.listdir(f"/proc/{registration}/fd")
+    ]
+    assert sorted(target.split(":")[0] for target in targets[3:]) == [
+        "anon_inode",
+        "socket",
+    ], targets
     os.kill(registration, signal.SIGKILL)
     eventually(
-        lambda: service.worker.named("pe-registration") not in ([], [registration]), "it registers again"
+        lambda: service.worker.named("pe-registration") not in ([], [registration]),
+        "it registers again",
     )
 
 
@@ -209,6 +218,8 @@ def reach(process, token, helper):
         "a mount": process.call("mount", "none", "/", "tmpfs", 0, 0),
         "a namespace": process.call("unshare", 0x10000000),
         "executable memory": process.call("mmap", 0, 4096, EXECUTABLE, ANONYMOUS, -1, 0),
+        "cutting the log": process.call("ftruncate", 2, 0),
+        "overwriting the log": process.call("lseek", 2, 0, 0),
         "BPF": process.call("bpf", 0, 0, 0),
         "io_uring": process.call("io_uring_setup", 1, 0),
     }
@@ -226,6 +237,20 @@ def test_a_slot_that_was_taken_over_reaches_nothing(service):
     }
     assert not allowed and not others, (allowed, others)
     service.assert_nothing_is_left()
+
+
+def test_a_slot_cannot_take_the_connections_of_others_to_the_template_server(service):
+    """Its helper connects, and all connections of one helper count together."""
+    path = glob.glob(service.worker.run_dir + "/worker-*/templates")[0]
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in range(8):
+            one = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            one.settimeout(PATIENCE)
+            one.connect(path)
+            connections.append(one)
+        assert [one.recv(1) for one in connections[4:]] == 4 * [b""], "closed at once"
+        service.assert_nothing_is_left()
 
 
 # ---- the maker of a template ----
