@@ -50,7 +50,7 @@ PACKAGES := gcc libc6-dev binutils make \
 	zlib1g-dev libinih-dev qemu-system-x86 crun squashfs-tools-ng mmdebstrap debian-archive-keyring \
 	zstd xz-utils cpio python3 \
 	ca-certificates skopeo
-TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
+TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
 	memcached docker-registry umoci squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A balancer without room on a disk, and without file descriptors."""
+import contextlib
 import os
 import resource
 
@@ -114,3 +115,25 @@ def test_a_balancer_without_descriptors_serves_those_who_are_connected_and_then_
     assert pending.done().form()[1][2] == b"later"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
     balancer.wait_for_fds(before)
+
+
+def test_a_balancer_without_memory_ends_and_says_why_and_its_successor_works(balancer):
+    """libh2o cannot do without memory. Only requests that are under way lose their connections."""
+    balancer.worker()
+    pid = balancer.process.pid
+    with open(f"/proc/{pid}/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    limits = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (used, limits[1]))
+    held = []
+    while balancer.process.poll() is None:
+        sock = connect(balancer.address)
+        held.append(sock)
+        with contextlib.suppress(OSError):
+            sock.sendall(job_request(body=job_body(files=[("f", bytes(3 << 20))])))
+    assert "no memory" in balancer.log()
+    for sock in held:
+        sock.close()
+    balancer.start()
+    registration, slot = balancer.worker()
+    run_job(balancer, slot, b"after")
