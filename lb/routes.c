@@ -190,7 +190,8 @@ void server_configure(struct server *server)
     h2o_globalconf_t *config = &server->config;
     h2o_config_init(config);
     config->server_name = h2o_iovec_init(H2O_STRLIT("program-explorer"));
-    config->http1.req_timeout = INT32_MAX; /* lb/edge/connection.c watches over slow clients */
+    config->http1.req_timeout = INT32_MAX; /* lb/edge/connection.c watches over slow and idle clients */
+    config->http2.idle_timeout = INT32_MAX;
     /* HTTP/2 is offered only with ALPN, and only with --http2. Neither Upgrade: h2c nor prior
      * knowledge are accepted: this version of libh2o is older than the fixes for rapid reset
      * (CVE-2023-44487). */

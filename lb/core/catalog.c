@@ -29,6 +29,25 @@ static int identify(struct catalog_entry *entry, struct pe_error *err)
     return failed ? pe_fail_context(err, "hashing the catalog entry of %s", entry->name) : 0;
 }
 
+/* An estimate for a value of jansson on a 64-bit machine, with what the allocator adds. The depth of a
+ * catalog is bounded by pe_json_check_bounds(). */
+static size_t memory_of(const json_t *json)
+{
+    enum { VALUE = 64, MEMBER = 80, ELEMENT = 16 };
+    size_t bytes = VALUE + (json_is_string(json) ? json_string_length(json) : 0), i = 0;
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)json, key, value)
+    {
+        bytes += MEMBER + strlen(key) + memory_of(value);
+    }
+    json_array_foreach(json, i, value)
+    {
+        bytes += ELEMENT + memory_of(value);
+    }
+    return bytes;
+}
+
 int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
 {
     size_t count = json_array_size(images);
@@ -44,6 +63,7 @@ int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
     }
     catalog->count = count;
     catalog->json = json_incref(images);
+    catalog->bytes = count * sizeof *catalog->entries + memory_of(images);
     for (size_t i = 0; i < count; i++)
         if (identify(&catalog->entries[i], err) < 0) {
             catalog_free(catalog);

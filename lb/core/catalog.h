@@ -22,6 +22,7 @@ struct catalog {
     struct catalog_entry *entries; /* owned, sorted by name, then by digest */
     size_t count;
     json_t *json; /* the array of entries; a reference */
+    size_t bytes; /* of memory that it needs, roughly */
 };
 
 /* Make a catalog from the array of a `hello`, whose elements pe_image_from_json() has accepted.

@@ -12,9 +12,12 @@ enum {
     LOOK_AHEAD = 32,  /* jobs of a client that are considered for overtaking */
 };
 
+/* The catalog of one worker needs up to 20 MB, and most need less than 1 MB. */
+#define CATALOG_BYTES_MAX ((size_t)1 << 30)
+
 void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limits)
 {
-    *scheduler = (struct scheduler){.limits = *limits};
+    *scheduler = (struct scheduler){.limits = *limits, .catalog_bytes_max = CATALOG_BYTES_MAX};
     pe_list_init(&scheduler->workers);
     pe_list_init(&scheduler->slots);
     pe_list_init(&scheduler->unassigned);

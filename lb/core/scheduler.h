@@ -118,7 +118,8 @@ struct scheduler {
     size_t joined_count, joined_bytes; /* requests that wait for jobs of others, and their memory */
     struct queue_limits limits;
     uint64_t serials;
-    uint64_t catalog_serial; /* changes whenever the images of any worker may have changed; never 0 */
+    uint64_t catalog_serial;  /* changes whenever the images of any worker may have changed */
+    size_t catalog_bytes_max; /* memory for the catalogs of all workers together */
 };
 
 /* Begin with no workers, slots and jobs. `limits` is copied. */
@@ -126,7 +127,8 @@ void scheduler_init(struct scheduler *scheduler, const struct queue_limits *limi
 
 /* Record what the registration `owner` says about a worker. While an older registration that does
  * not drain is open for the same name, the older one counts: nobody takes a worker out of service by
- * using its name. `hello->images` is borrowed; the catalog takes a reference. Without memory
+ * using its name. `hello->images` is borrowed; the catalog takes a reference. PE_ERR_BUSY if all
+ * catalogs together would need too much memory; what was recorded before stays then. Without memory
  * PE_ERR_INTERNAL. */
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                            struct pe_error *err) PE_MUST_CHECK;

@@ -9,7 +9,7 @@
 
 enum {
     DRAINED_MAX = 4096,
-    AWAY_MAX = 256, /* workers that are away at a time: each keeps its catalog in memory */
+    AWAY_MAX = 256, /* workers that are away at a time */
 };
 
 /* ---- workers that an operator took out of service ---- */
@@ -213,6 +213,21 @@ static void enter(struct worker *worker, struct worker_claim *claim, struct work
     pe_list_append(&worker->claims, &claim->in_claims);
 }
 
+/* What all catalogs need, except for that of one claim, which is about to be replaced. */
+static size_t catalog_bytes(const struct scheduler *scheduler, const struct worker_claim *except)
+{
+    size_t bytes = 0;
+    pe_list_for_each(node, &scheduler->workers)
+    {
+        pe_list_for_each(place, &pe_list_entry(node, struct worker, in_workers)->claims)
+        {
+            const struct worker_claim *claim = pe_list_entry(place, struct worker_claim, in_claims);
+            bytes += claim == except ? 0 : claim->catalog.bytes;
+        }
+    }
+    return bytes;
+}
+
 int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const struct pe_hello *hello,
                            struct pe_error *err)
 {
@@ -221,6 +236,11 @@ int scheduler_worker_hello(struct scheduler *scheduler, const void *owner, const
     if (!claim)
         return -1;
     struct worker_claim *before = find_claim(scheduler, owner, &other);
+    if (catalog_bytes(scheduler, before) + claim->catalog.bytes > scheduler->catalog_bytes_max) {
+        free_claim(claim);
+        return pe_fail(err, PE_ERR_BUSY, "the images of all workers together need over %zu MiB of memory",
+                       scheduler->catalog_bytes_max >> 20);
+    }
     if (before && strcmp(other->name, hello->host) != 0) {
         free_claim(before);
         before = NULL;

@@ -24,6 +24,7 @@ enum {
     HEAD_MAX = 64 * 1024, /* bytes; libh2o accepts no longer head */
     TURN_MS = 1,          /* libh2o runs a timer of 0 ms that is set by such a timer without a pause */
     REQUESTS_PER_TURN = 16,
+    SLOW_BODIES_MAX = 16, /* of one HTTP/2 connection that take longer than BODY_GRACE_US */
 };
 
 struct connection {
@@ -37,6 +38,9 @@ struct connection {
     unsigned requests;      /* that have arrived */
     uint64_t turn_ms;       /* the iteration of the loop, by its time, in which `turn_requests` arrived */
     unsigned turn_requests;
+    unsigned arriving;      /* requests of HTTP/2 that have not arrived completely */
+    unsigned arriving_slow; /* those of them that have taken longer than BODY_GRACE_US */
+    bool arriving_overdue;  /* one of them has taken longer than REQUEST_US */
     bool is_websocket;
     bool is_counted; /* in `count`: not a refused one */
     bool is_closing; /* it was shut down to make room */
@@ -472,10 +476,42 @@ static bool has_stalled_request(const struct connection *connection, uint64_t no
     return stalled;
 }
 
+/* HTTP/2: libh2o has a buffer for the body of each stream, up to 100 of a connection, and nothing in its
+ * interface tells how much has arrived. It tells when each stream began. */
+static int note_stream(h2o_req_t *req, void *data)
+{
+    const struct timeval *now = data, *begin = &req->timestamps.request_begin_at;
+    if (!begin->tv_sec || find_request(req))
+        return 0; /* it has not begun, or has arrived */
+    struct connection *connection = connection_of_request(req);
+    int64_t took_us = (int64_t)(now->tv_sec - begin->tv_sec) * 1000000;
+    connection->arriving++;
+    connection->arriving_slow += took_us > BODY_GRACE_US;
+    connection->arriving_overdue |= took_us > REQUEST_US;
+    return 0;
+}
+
+static void note_streams(const struct connections *connections)
+{
+    h2o_context_t *ctx = connections->ctx;
+    struct timeval now = *h2o_get_timestamp(ctx, NULL, NULL);
+    pe_list_for_each(node, &connections->open)
+    {
+        struct connection *connection = pe_list_entry(node, struct connection, in_open);
+        connection->arriving = connection->arriving_slow = 0;
+        connection->arriving_overdue = false;
+    }
+    ctx->globalconf->http2.callbacks.foreach_request(ctx, note_stream, &now);
+}
+
 static bool is_too_slow(struct connection *connection, uint64_t now)
 {
     if (connection->is_websocket)
         return false;
+    if (connection->arriving_overdue || connection->arriving_slow > SLOW_BODIES_MAX)
+        return true;
+    if (connection->arriving)
+        connection->since_us = now; /* it is not idle */
     if (connection->handled.next != &connection->handled)
         return has_stalled_request(connection, now);
     observe(connection, now);
@@ -486,6 +522,7 @@ static void on_sweep(h2o_timeout_entry_t *entry)
 {
     struct connections *connections = H2O_STRUCT_FROM_MEMBER(struct connections, sweep_entry, entry);
     uint64_t now = pe_now_us();
+    note_streams(connections);
     pe_list_for_each(node, &connections->open)
     {
         struct connection *connection = pe_list_entry(node, struct connection, in_open);

@@ -21,9 +21,14 @@ struct registration {
     struct pe_list in_waiting; /* while it has a `hello` that is read later */
     struct pe_buf hello;       /* its text */
     uint64_t rest_until_us;
+    bool is_closed; /* it waits for its last `hello` to be read: that may say that the worker stops */
 };
 
-enum { RESTS = 10, LOOK_MS = 5 };
+enum {
+    RESTS = 10,
+    LOOK_MS = 5,
+    CLOSED_MAX = 16, /* registrations that are closed and wait; of others, the last `hello` is dropped */
+};
 
 static struct registration *from_ws(struct ws_server *ws)
 {
@@ -42,6 +47,7 @@ static void refuse(struct registration *registration, uint16_t close_code, const
 {
     pe_log(PE_LOG_WARN, "registration of worker '%s': %s: closing it", registration->worker_name, why);
     scheduler_worker_gone(registration->context->scheduler, registration);
+    pe_list_remove(&registration->in_waiting);
     ws_server_close(&registration->ws, close_code, why);
     announce_change(registration->context);
 }
@@ -76,6 +82,16 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
 
 /* ---- when a `hello` is read ---- */
 
+static void end_registration(struct registration *registration)
+{
+    bool away = presence_lost(registration->context->presence, registration);
+    pe_log(PE_LOG_INFO, "registration of worker '%s' is closed%s", registration->worker_name,
+           away ? "; the worker is expected back" : "");
+    pe_buf_free(&registration->hello);
+    announce_change(registration->context);
+    free(registration);
+}
+
 static void read_and_rest(struct registration *registration, const uint8_t *text, size_t size)
 {
     uint64_t start = pe_now_us();
@@ -104,8 +120,11 @@ static void on_look(h2o_timeout_entry_t *entry)
         pe_autobuf struct pe_buf text = registration->hello;
         registration->hello = (struct pe_buf){0};
         pe_list_remove(&registration->in_waiting);
-        if (!registration->ws.closing)
-            read_and_rest(registration, text.data, text.size);
+        read_and_rest(registration, text.data, text.size);
+        if (registration->is_closed) {
+            hellos->closed--;
+            end_registration(registration);
+        }
         break; /* the list may have changed */
     }
     if (hellos->waiting.next != &hellos->waiting)
@@ -153,13 +172,14 @@ static void do_nothing(struct ws_server *ws)
 static void on_closed(struct ws_server *ws)
 {
     struct registration *registration = from_ws(ws);
-    bool away = presence_lost(registration->context->presence, registration);
-    pe_log(PE_LOG_INFO, "registration of worker '%s' is closed%s", registration->worker_name,
-           away ? "; the worker is expected back" : "");
+    struct hello_queue *hellos = &registration->context->hellos;
+    registration->is_closed = true;
+    if (pe_list_linked(&registration->in_waiting) && hellos->closed < CLOSED_MAX) {
+        hellos->closed++; /* it ends when its last `hello` was read */
+        return;
+    }
     pe_list_remove(&registration->in_waiting);
-    pe_buf_free(&registration->hello);
-    announce_change(registration->context);
-    free(registration);
+    end_registration(registration);
 }
 
 void registration_accept(struct worker_context *context, h2o_req_t *req)

@@ -15,6 +15,7 @@
 struct hello_queue {
     h2o_loop_t *loop;
     struct pe_list waiting;
+    size_t closed; /* of those that wait: their connections are closed */
     h2o_timeout_t timeout;
     h2o_timeout_entry_t entry;
     uint64_t rest_until_us; /* no `hello` is read before */

@@ -2,8 +2,23 @@
 """Connections: how long they may be silent, how slowly a client may read, and how many there may be."""
 import json
 import socket
+import ssl
 import time
 
+from fixtures.http2_client import (
+    CANCEL,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    PING,
+    RST_STREAM,
+    Http2,
+    fields,
+    frame,
+)
 from fixtures.http_client import job_request
 from fixtures.stand_in_worker import Registration, Slot, connect
 from fixtures.waiting import PATIENCE, eventually
@@ -202,3 +217,99 @@ def test_at_the_limit_of_all_connections_idle_ones_are_closed_first_and_then_new
     eventually(lambda: not is_refused(), "there is room again")
     assert refusals(balancer, "total") >= 2
     assert "none of them is idle" in balancer.log()
+
+
+# ---- bodies ----
+
+
+def is_closed(sock, data):
+    """Send a little of a body. Whether the balancer has closed the connection."""
+    try:
+        sock.sendall(data)
+        time.sleep(0.01)
+        sock.sendall(data)
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+        return True
+    return False
+
+
+def test_a_body_that_arrives_very_slowly_is_cut_off_and_one_that_takes_long_is_not(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    head = "POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+    slow, steady = connect(balancer.address), connect(balancer.tcp)
+    streams, patient = Http2(balancer.tls), Http2(balancer.tls)
+    handshake = connect(balancer.tls)
+    handshake.sendall(b"\x16\x03\x01")  # the beginning of a message that never ends
+    for sock in slow, steady:
+        sock.sendall(head.encode())
+    many = [streams.begin("POST", "/v1/run", end=False) for _ in range(17)]
+    body = patient.begin("POST", "/v1/run", end=False)
+    sent = 0
+    while not is_closed(slow, b"x" * 10) or not is_closed(
+        streams.sock, b"".join(frame(DATA, 0, stream, b"x") for stream in many)
+    ):
+        time.sleep(0.5)
+        steady.sendall(b"x" * 20000)
+        sent += 20000
+        patient.send_data(body, b"x")
+    assert handshake.recv(1) == b""
+    steady.sendall(b"x" * (10000000 - sent))
+    assert steady.recv(100).startswith(b"HTTP/1.1 400 ")
+    patient.send_data(body, b"x", end=True)
+    assert any(answer[0] == HEADERS for answer in iter(patient.receive, None))
+
+
+# ---- HTTP/2 ----
+
+
+def test_a_client_of_http_2_that_gives_no_window_for_its_response_is_cut_off(start_tls_balancer):
+    balancer = start_tls_balancer("--http2", "--stall-timeout-ms", "1500")
+    client = Http2(balancer.tls, {INITIAL_WINDOW_SIZE: 0})
+    client.begin("GET", "/openapi.json")
+    kinds = set()
+    while answer := client.receive():
+        kinds.add(answer[0])
+        if answer[0] in (HEADERS, PING):  # the connection is alive, but not this stream
+            time.sleep(0.05)
+            client.sock.sendall(frame(PING, payload=b"12345678"))
+    assert {HEADERS, PING} <= kinds
+    assert DATA not in kinds
+    assert balancer.metric("pe_connections_slow_total") == 1
+    assert balancer.metric("pe_connections") == 1  # that of this question
+
+
+def test_requests_of_http_2_that_are_reset_at_once_cost_little_and_leave_nothing(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    registration, slot = balancer.worker()
+    client = Http2(balancer.tls)
+    for _ in range(20):
+        burst = b""
+        for _ in range(500):
+            stream, client.next_stream = client.next_stream, client.next_stream + 2
+            block = fields("GET", "/metrics")
+            burst += frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
+            burst += frame(RST_STREAM, 0, stream, CANCEL.to_bytes(4, "big"))
+        client.sock.sendall(burst)
+    assert balancer.run_on(slot, b"others go on").form()[1][2] == b"others go on"
+    last = client.begin("GET", "/healthz")
+    while True:
+        answer = client.receive()
+        if answer is None or (answer[0], answer[2]) == (DATA, last):
+            break
+    client.close()
+    balancer.wait_for(queued=0, running=0)
+    eventually(lambda: balancer.metric("pe_connections") <= 3, "the connection has ended")
+
+
+def test_a_head_of_http_2_in_very_many_frames_is_refused(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    client = Http2(balancer.tls)
+    client.sock.sendall(frame(HEADERS, 0, 1, fields("GET", "/healthz")))
+    try:
+        for _ in range(4000):
+            client.sock.sendall(frame(CONTINUATION, 0, 1, b"\0\1a" + b"\x7e" + b"b" * 126))
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+        pass
+    while client.receive():
+        pass
+    assert balancer.health()["status"] == "ok"

@@ -4,6 +4,7 @@
 #include "tests/unit/check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -442,10 +443,33 @@ static void the_isolations_of_an_image_are_those_of_the_workers_that_have_it(voi
     scheduler_worker_gone(&s, &owners[1]);
 }
 
+static void catalogs_that_need_too_much_memory_together_are_refused(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    struct pe_error err;
+    struct pe_hello hello = {.slots = 1, .host = "h1", .isolation = PE_ISOLATION_EMULATION};
+    init(&s, 10);
+    hello.images = json_pack("[{s:s, s:s, s:[s, s]}]", "name", "a:1", "digest", DIGEST, "env", "A=1", "B=2");
+    assert_int_equal(scheduler_worker_hello(&s, &owners[0], &hello, &err), 0);
+    const struct worker *first = scheduler_find_worker(&s, "h1");
+    s.catalog_bytes_max = first->claim->catalog.bytes * 3 / 2;
+    assert_int_equal(scheduler_worker_hello(&s, &owners[0], &hello, &err), 0); /* instead of the first one */
+    strcpy(hello.host, "h2");
+    assert_int_equal(scheduler_worker_hello(&s, &owners[1], &hello, &err), -1);
+    assert_int_equal(err.kind, PE_ERR_BUSY);
+    assert_null(scheduler_find_worker(&s, "h2"));
+    scheduler_worker_gone(&s, &owners[0]);
+    assert_int_equal(scheduler_worker_hello(&s, &owners[1], &hello, &err), 0);
+    scheduler_worker_gone(&s, &owners[1]);
+    json_decref(hello.images);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_that_is_warm_for_the_image_comes_first),
+        cmocka_unit_test(catalogs_that_need_too_much_memory_together_are_refused),
         cmocka_unit_test(a_job_waits_for_a_worker_that_has_its_image_and_blocks_no_other),
         cmocka_unit_test(a_job_that_lost_its_slot_goes_before_those_that_came_later),
         cmocka_unit_test(a_full_queue_says_so),
