@@ -68,6 +68,7 @@ static void choose_options(void)
                                .client_rate = chance(20) ? 60 : 0,
                                .client_burst = 5,
                                .has_store = chance(40),
+                               .rush = chance(30) ? 60 : 15,
                                .slots = SLOTS,
                                .slot_deaths = chance(20) ? 25 : 4,
                                .vm_deaths = chance(20) ? 40 : 5};
@@ -120,11 +121,11 @@ static void step(void)
         client_send();
     else if (what < 35)
         client_read();
-    else if (what < 38)
+    else if (what < (options.rush > 50 ? 41 : 38))
         client_hang_up();
-    else if (what < 42)
+    else if (what < 44)
         registration_act();
-    else if (what < 43)
+    else if (what < 45)
         operator_act();
     else if (what < 80)
         slot_act();
@@ -133,8 +134,9 @@ static void step(void)
     else
         pass_time();
     book_sync();
-    if (!chance(15)) /* otherwise the next event comes in the same iteration of the loop */
-        balancer_settle();
+    if (chance(options.rush)) /* the next event comes in the same iteration of the loop */
+        return;
+    balancer_settle();
 }
 
 /* ---- end ---- */

@@ -52,6 +52,7 @@ struct options {
     uint64_t client_jobs, client_rate, client_burst;
     bool has_store;
     unsigned slot_deaths, vm_deaths; /* in percent of what slots do */
+    unsigned rush;                   /* how often, in percent, events come in one iteration of the loop */
     unsigned slots;                  /* how many of them there are */
     bool is_busy;                    /* many jobs of one client and one image wait for a slot that is warm */
 };
