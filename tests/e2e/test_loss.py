@@ -75,20 +75,6 @@ def test_a_worker_that_is_told_to_stop_finishes_its_job_first(service):
     service.assert_nothing_is_left()
 
 
-def test_a_worker_that_stops_gives_permits_until_its_jobs_have_ended(start_service):
-    """Two jobs in a worker that runs one at a time: the second one needs a permit to run, which it gets from
-    the template server, also if that has to be started again meanwhile."""
-    service = start_service("--ahead", "1", slots=1)
-    service.wait_until(lambda health: health["ready"] == 2, "both slots ask for jobs")
-    jobs = [Background(service.run, f"sleep 3; echo {number}") for number in range(2)]
-    service.wait_until(lambda health: health["running"] == 2, "both jobs are with the worker")
-    service.worker.process.terminate()
-    service.worker.wait_for_log("stopping after the running jobs")
-    processes.kill_hard(*service.worker.named("pe-templates"))
-    assert sorted(job.done().stdout for job in jobs) == [b"0\n", b"1\n"]
-    assert service.worker.process.wait(PATIENCE) == 0
-
-
 def test_a_balancer_without_a_worker_says_so(start_service):
     service = start_service(slots=0)
     response = service.post(job={"image": "busybox:1.35", "cmd": ["true"]})

@@ -21,7 +21,7 @@ from fixtures.vmm import cgroups_of
 from fixtures.waiting import PATIENCE, eventually
 from fixtures.worker import Worker
 
-pytestmark = pytest.mark.each_engine
+each_engine = pytest.mark.each_engine
 
 
 def status(pid):
@@ -48,6 +48,7 @@ def has_no_rights(pid):
     return users.pop()
 
 
+@each_engine
 def test_a_slot_has_no_rights_before_there_is_any_output(service):
     slots = slots_with_vm(service, 2)
     users = set(map(has_no_rights, slots))
@@ -74,6 +75,7 @@ def test_what_registers_the_worker_reads_the_balancer_without_rights(service):
     )
 
 
+@each_engine
 def test_a_slot_has_only_its_own_descriptors(service):
     """Nothing of the worker: no listener, no folder of a cgroup, no mount namespace, no lock."""
     for slot in slots_with_vm(service):
@@ -83,6 +85,7 @@ def test_a_slot_has_only_its_own_descriptors(service):
             assert is_own or int(fd) <= 2, (fd, target)
 
 
+@each_engine
 @pytest.mark.parametrize("which", ["slots", "helpers"])
 def test_jobs_go_on_when_a_process_of_a_slot_is_killed(service, which):
     slots_with_vm(service)
