@@ -3,6 +3,7 @@
 
 from fixtures.http_client import job_body, job_request
 from fixtures.stand_in_worker import Closed, connect
+from fixtures.waiting import eventually
 
 MIB = 1 << 20
 
@@ -71,3 +72,27 @@ def test_a_client_that_pipelined_a_request_and_leaves_has_its_running_job_cancel
         assert slot.receive(0.5) is None, "the second job is not begun"
     except (TimeoutError, OSError, Closed):
         pass
+
+
+def test_very_many_requests_that_are_sent_together_are_answered_in_order(balancer):
+    names = ["too-large", "not-found", "no-capacity"] * 200
+    sock = connect(balancer.address)
+    last = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    sock.sendall(
+        "".join(f"GET /problems/{name} HTTP/1.1\r\nHost: x\r\n\r\n" for name in names).encode()
+        + last.encode()
+    )
+    got = b""
+    while piece := sock.recv(1 << 20):
+        got += piece
+    wanted = [balancer.request("GET", f"/problems/{name}").body for name in names[:3]]
+    answers = [answer.split(b"\r\n\r\n", 1)[1] for answer in got.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert answers[:-1] == wanted * 200
+
+
+def test_a_client_that_leaves_while_its_requests_wait_for_their_turn_leaves_nothing(balancer):
+    for _ in range(20):
+        with connect(balancer.address) as sock:
+            sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 300)
+            sock.recv(100)
+    eventually(lambda: balancer.metric("pe_connections") == 1, "all connections have ended")
