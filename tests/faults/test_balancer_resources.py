@@ -131,7 +131,8 @@ def test_a_balancer_without_memory_ends_and_says_why_and_its_successor_works(bal
         held.append(sock)
         with contextlib.suppress(OSError):
             sock.sendall(job_request(body=job_body(files=[("f", bytes(3 << 20))])))
-    assert "no memory" in balancer.log()
+    # The second text is that of a sanitized build.
+    assert any(text in balancer.log() for text in ("no memory", "Failed to mmap"))
     for sock in held:
         sock.close()
     balancer.start()
