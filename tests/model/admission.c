@@ -17,7 +17,7 @@ static struct {
     uint64_t filled_us; /* 0: the client is new */
 } buckets[CLIENTS];
 
-static bool must_be_limited, may_be_limited;
+static bool must_be_limited, may_be_limited, takes_token; /* the request that arrives */
 
 void judge_reset(void)
 {
@@ -45,9 +45,8 @@ static void fill_bucket(unsigned client)
 
 void judge_arrival(struct request *request)
 {
-    enum { NEVER = 0 };
     unsigned client = request->client;
-    must_be_limited = may_be_limited = NEVER;
+    must_be_limited = may_be_limited = takes_token = false;
     if (balancer.exchanges.draining && !request->connection.is_new)
         return;
     if (options.client_jobs && count_jobs(client) >= options.client_jobs) {
@@ -58,8 +57,7 @@ void judge_arrival(struct request *request)
         fill_bucket(client);
         must_be_limited = buckets[client].tokens < 1 - 1e-6;
         may_be_limited = buckets[client].tokens < 1 + 1e-6;
-        if (!must_be_limited)
-            buckets[client].tokens -= 1;
+        takes_token = true;
     }
     request->was_let_in = !must_be_limited;
 }
@@ -112,6 +110,8 @@ void judge_accepted(struct request *request)
     EXPECT(!must_be_limited || is_limited, "request %u is let in, but client %u has reached its limit",
            request->number, request->client);
     request->was_let_in &= !is_limited;
+    if (takes_token && !is_limited)
+        buckets[request->client].tokens -= 1;
     if (request->is_malformed)
         EXPECT(request->problem[0], "request %u is malformed, and not refused", request->number);
     if (request->group)

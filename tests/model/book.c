@@ -176,7 +176,9 @@ static void leave_group(struct request *request)
     struct group *group = request->group;
     request->group = NULL;
     bool is_over = clock_us / 1000 >= (group->since_us + LOSS_RETRY_US) / 1000;
-    if (--group->members == 0 && group->state == GROUP_RETRYING && group->lost == TRIES && is_over)
+    bool left_before = request->problem[0] || request->hung_up; /* perhaps in the same millisecond */
+    if (--group->members == 0 && group->state == GROUP_RETRYING && group->lost == TRIES && is_over &&
+        !left_before)
         book_conclude(group);
 }
 
