@@ -50,9 +50,10 @@ def cases():
 
 @pytest.mark.parametrize("program", cases())
 def test_a_hostile_program_has_its_result_and_the_next_job_is_unharmed(attacked, program):
+    lost = attacked.metric("pe_jobs_lost_total")
     program.run(attacked)
     assert portrait(attacked) == attacked.portrait, program.idea
-    assert attacked.metric("pe_jobs_lost_total") == 0, "a VM did not survive its program"
+    assert attacked.metric("pe_jobs_lost_total") == lost, "a VM did not survive its program"
 
 
 # ---- the catalog ----
