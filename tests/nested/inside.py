@@ -17,13 +17,10 @@ sys.path[:0] = ["/pe/tests", "/pe/tests/nested"]
 import outer  # noqa: E402
 import scenarios  # noqa: E402
 from fixtures import processes, vmm_processes  # noqa: E402
+from fixtures.serial_report import report, show_life  # noqa: E402
 
 CLOUD_HYPERVISOR_DRIVE, CLOUD_HYPERVISOR = "/dev/vdc", "/pe/bin/cloud-hypervisor"
 PLACES = ("/dev/shm", "/tmp", "/var/tmp", "/run")
-
-
-def report(text):
-    print(text, flush=True)
 
 
 def run(name, function):
@@ -70,6 +67,7 @@ def nothing_is_left(before):
 
 
 def main():
+    show_life()
     bring_up_loopback()
     outer.make_kvm_device()
     install_cloud_hypervisor()

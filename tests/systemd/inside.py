@@ -13,16 +13,13 @@ import traceback
 
 sys.path.insert(0, "/pe/tests")
 
+from fixtures.serial_report import report, show_life  # noqa: E402
 from fixtures.stand_in_worker import Registration, Slot, image  # noqa: E402
 
 ADDRESS = "127.0.0.1:8080"
 BOUNDARY = "systemd-test"
 TOKEN = "/etc/program-explorer/token"
 JOB_SECONDS = 600
-
-
-def report(text):
-    print(text, flush=True)
 
 
 def sh(command):
@@ -254,6 +251,7 @@ SCENARIOS = [
 
 
 def main():
+    show_life()
     with open("/proc/uptime") as uptime:
         report(f"# the VM is up after {float(uptime.read().split()[0]):.0f} s")
     sh("ip link set lo up; [ -c /dev/kvm ] || mknod /dev/kvm c 10 232; chmod 666 /dev/kvm")
