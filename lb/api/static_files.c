@@ -148,9 +148,8 @@ int static_files_read(struct static_files **files, const char *folder, struct pe
     if (add_file(read, fd, "index.html", "/", err) < 0 || add_assets(read, fd, err) < 0)
         return pe_fail_context(err, "the playground in %s", folder);
     qsort(read->files, read->count, sizeof *read->files, by_path);
-    struct static_files *old = *files;
-    *files = read;
-    read = old;
+    static_files_unref(*files);
+    *files = pe_steal_ptr(&read);
     return 0;
 }
 

@@ -19,6 +19,7 @@ void __wrap_pe_random(void *bytes, size_t size)
 /* The response ends with its first empty line, and the rest can still be read. */
 static void check_rest(int fd, const struct pe_buf *input)
 {
+    HOLDS(input->data);
     const uint8_t *end = memmem(input->data, input->size, "\r\n\r\n", 4);
     HOLDS(end && !memcmp(input->data, "HTTP/1.1 101", 12));
     HOLDS(memmem(input->data, (size_t)(end - input->data), ANSWER, strlen(ANSWER)));

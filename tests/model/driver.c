@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile uint64_t seed;
+static char failure[128]; /* what to print if the run that goes on fails */
 
 const char *sanitizer_options(void) __asm__("__asan_default_options");
 const char *undefined_options(void) __asm__("__ubsan_default_options");
@@ -33,10 +33,7 @@ enum { RUN_MAX_S = 300 }; /* a run takes less than a second, unless it hangs */
 
 static void on_end(int signal_number)
 {
-    char text[128];
-    int size = snprintf(text, sizeof text, "the run failed that begins with: --seed %llu\n",
-                        (unsigned long long)seed);
-    if (write(STDERR_FILENO, text, (size_t)size) < 0)
+    if (write(STDERR_FILENO, failure, strlen(failure)) < 0)
         _exit(2);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -59,7 +56,9 @@ int main(int argc, char **argv)
     is_tracing = argc > 1 && !strcmp(argv[argc - 1], "--trace");
     signal(SIGABRT, on_end);
     signal(SIGALRM, on_end);
-    for (seed = first; seed < first + runs; seed++) {
+    for (uint64_t seed = first; seed < first + runs; seed++) {
+        snprintf(failure, sizeof failure, "the run failed that begins with: --seed %llu\n",
+                 (unsigned long long)seed);
         alarm(RUN_MAX_S);
         choices_from_seed(seed);
         run_steps(steps);

@@ -149,7 +149,7 @@ static void answer_damaged(const struct store_frame *frame, const struct pe_buf 
 {
     struct pe_error err;
     pe_autobuf struct pe_buf copy = {0};
-    if (pe_buf_append(&copy, payload->data, payload->size, &err) < 0)
+    if (pe_buf_append(&copy, payload->data, payload->size, &err) < 0 || !copy.data)
         abort();
     copy.data[choose(256) * copy.size / 256] ^= (uint8_t)(1 + choose(255));
     answer(*frame, copy.data, copy.size);

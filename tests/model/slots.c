@@ -244,11 +244,12 @@ static void say_result(struct slot_actor *slot, const char *id)
     bool is_good = add_parts(&message, slot->view == VIEW_RUNNING ? run->size : 0);
     encode(&message, &text);
     TRACE("slot %u sends the result of run %u", slot->number, run->number);
-    enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0]                   ? CLOSED
-                             : slot->view == VIEW_CANCELED                               ? IGNORED
-                             : slot->view != VIEW_RUNNING || !is_good                    ? CLOSED
-                             : pe_isolation_accepted(run->group->demand, run->isolation) ? TAKEN
-                                                                                         : CLOSED;
+    enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
+                             : slot->view == VIEW_CANCELED             ? IGNORED
+                             : slot->view != VIEW_RUNNING || !is_good  ? CLOSED
+                             : run->group && pe_isolation_accepted(run->group->demand, run->isolation)
+                                 ? TAKEN
+                                 : CLOSED;
     if (reaction == TAKEN) {
         slot->view = VIEW_RESULT;
         slot->left = run->size;
