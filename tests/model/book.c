@@ -249,10 +249,13 @@ void book_sync(void)
 
 /* ---- runs ---- */
 
+/* The group whose job is about to start. Its id may be that of another one, too: a client can use an id
+ * again when its request has ended, and a job can go on without the request that began it. */
 static struct group *find_id(const char *id)
 {
     for (unsigned i = first_live; i < group_count; i++)
-        if (groups[i]->members && !strcmp(groups[i]->id, id) && groups[i]->state == GROUP_QUEUED)
+        if (groups[i]->members && !strcmp(groups[i]->id, id) && groups[i]->state == GROUP_QUEUED &&
+            groups[i]->job->entry.slot)
             return groups[i];
     return NULL;
 }

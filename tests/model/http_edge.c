@@ -176,12 +176,13 @@ void h2o_start_response(h2o_req_t *req, h2o_generator_t *generator)
     judge_start(request);
 }
 
-/* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. */
+/* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. Behind a
+ * proxy, they may be of several clients. */
 static void break_connection(const struct request *request)
 {
     struct request *other = requests[choose(REQUESTS)];
-    if (request->req.version < 0x200 || !other || other == request || other->client != request->client ||
-        other->req.version < 0x200 || !other->exchange)
+    if (request->req.version < 0x200 || !other || other == request || other->req.version < 0x200 ||
+        !other->exchange)
         return;
     TRACE("the connection of request %u breaks", other->number);
     other->hung_up = true;
@@ -205,7 +206,7 @@ void h2o_send(h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_
     if (request->aborted)
         judge_abort(request);
     request->must_end |= request->aborted || request->hung_up;
-    if (chance(8))
+    if (chance(25))
         break_connection(request);
 }
 
@@ -219,7 +220,7 @@ void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
     request->sent_us = clock_us;
     judge_problem(request);
     request->must_end = request->hung_up;
-    if (chance(8))
+    if (chance(25))
         break_connection(request);
 }
 
