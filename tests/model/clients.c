@@ -20,7 +20,7 @@ void clients_reset(void)
 
 size_t client_file_size(unsigned payload)
 {
-    static const size_t sizes[PAYLOADS] = {0, 100, 1000, 150000};
+    static const size_t sizes[PAYLOADS] = {0, 100, 1000, 150000, 1, 2, 3, 4};
     return sizes[payload];
 }
 
@@ -113,12 +113,12 @@ static void choose_request(struct request *request)
 {
     static const enum caching_mode modes[] = {CACHING_USE,     CACHING_USE,  CACHING_USE,
                                               CACHING_REFRESH, CACHING_NONE, CACHING_USE};
-    static const unsigned payloads[] = {0, 0, 0, 1, 1, 2, 2, 3};
+    static const unsigned payloads[] = {0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7};
     unsigned demand = chance(30) ? 1 + choose(2) : 0;
     bool in_body = chance(50);
     request->client = choose(CLIENTS);
     request->work =
-        (struct work){.image = choose(IMAGES), .payload = payloads[choose(8)], .salt = chance(10) ? 1 : 0};
+        (struct work){.image = choose(IMAGES), .payload = payloads[choose(14)], .salt = chance(10) ? 1 : 0};
     request->demand = demand_set(demand);
     request->caching = modes[choose(6)];
     request->is_malformed = chance(2);

@@ -181,6 +181,9 @@ void h2o_start_response(h2o_req_t *req, h2o_generator_t *generator)
 static void break_connection(const struct request *request)
 {
     struct request *other = requests[choose(REQUESTS)];
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) /* rather one that waits for the same job */
+        if (requests[i] != request && requests[i]->group && requests[i]->group == request->last_group)
+            other = requests[i];
     if (request->req.version < 0x200 || !other || other == request || other->req.version < 0x200 ||
         !other->exchange)
         return;

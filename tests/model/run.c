@@ -54,7 +54,7 @@ const char *digest_of(unsigned image, unsigned variant)
 
 static void choose_options(void)
 {
-    static const uint64_t cache_sizes[] = {4u << 20, 1u << 20, 48u << 10, 0};
+    static const uint64_t cache_sizes[] = {4u << 20, 1u << 20, 60u << 10, 0};
     static const uint64_t result_sizes[] = {64u << 20, 8u << 20, 600u << 10, 4096};
     options = (struct options){.queue_jobs = chance(70) ? 2 + choose(12) : 1000,
                                .queue_bytes = chance(70) ? 1u << 20 : 160000,

@@ -34,7 +34,7 @@ enum {
     SLOTS = 8,
     IMAGES = 3,
     VARIANTS = 4, /* of an image: 0 is none; 1 and 2 share a digest; 3 has another one */
-    PAYLOADS = 4, /* different commands */
+    PAYLOADS = 8, /* different commands */
     SALTS = 2,
     CLIENTS = 3,
     REQUESTS = 14, /* open at a time */
