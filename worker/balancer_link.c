@@ -28,7 +28,8 @@
 
 #define CONNECT_TIMEOUT_S 10L
 
-/* What the link says to whoever waits for the connection. Without `failed`, the connection comes along. */
+/* What the link says to the process that waits for the connection. Without `failed`, the connection comes
+ * along. */
 struct answer {
     uint32_t failed;
     struct pe_error error;

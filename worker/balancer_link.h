@@ -18,7 +18,7 @@
 /* A link as its parent sees it. */
 struct balancer_link {
     pid_t pid; /* 0: there is none */
-    int fd;    /* socket for balancer_link_receive; whoever calls that owns it */
+    int fd;    /* socket for balancer_link_receive; its caller owns it */
 };
 
 #define BALANCER_LINK_NONE ((struct balancer_link){.fd = -1})

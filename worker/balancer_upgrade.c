@@ -66,8 +66,8 @@ static int send_request(const struct balancer_connection *connection, const char
     return 0;
 }
 
-/* Read the head of the response, and not one byte of the frames that may follow: they are read by whoever
- * gets the connection. */
+/* Read the head of the response, and not one byte of the frames that may follow: the next owner of
+ * the connection reads them. */
 static int read_response(const struct balancer_connection *connection, char *head, size_t head_size,
                          uint64_t deadline_us, struct pe_error *err)
 {

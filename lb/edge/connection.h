@@ -76,8 +76,8 @@ bool connection_is_new(const struct connection *connection);
 /* The other side is a worker with a valid token. Its connections do not count as those of a client. */
 void connection_is_of_worker(struct connection *connection);
 
-/* The connection is used for something else than requests from now on (WebSocket), and whoever does
- * so watches over it. */
+/* The connection is used for something else than requests from now on (WebSocket), and its new
+ * user watches over it. */
 void connection_leave_http(struct connection *connection);
 
 /* ---- requests ---- */

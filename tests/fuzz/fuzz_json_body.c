@@ -34,7 +34,10 @@ static void check_request(const struct submission *request, const uint8_t *body,
     HOLDS(json && request->spec.image && pe_image_reference_valid(request->spec.image));
     json_t *files = json_object_get(json, "files");
     HOLDS(request->files.count == json_object_size(files));
-    json_object_foreach(files, name, value) check_file(request, at++, name, value);
+    json_object_foreach(files, name, value)
+    {
+        check_file(request, at++, name, value);
+    }
     HOLDS(request->spec_text.left <= size);
     json_decref(json);
 }

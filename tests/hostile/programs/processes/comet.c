@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process that forks and ends, so that its child has another number: whoever wants to kill it comes too
- * late. The program ends while this goes on.
+/* A process that forks and ends, so that its child has another number: a process that wants to kill it
+ * comes too late. The program ends while this goes on.
  *
  * result: exited 0
  * stdout: the program ends

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offer PID 1 to the OOM killer as its first victim, and use up the memory. The job ends as one that had too
- * little memory, whoever is killed.
+ * little memory, no matter which process is killed.
  *
  * result: oom
  * stdout: start
