@@ -147,16 +147,10 @@ def test_a_worker_that_drains_gets_no_more_jobs_and_finishes_what_it_has(balance
     registration, slot = balancer.worker()
     pending = Background(balancer.post)
     job, _ = slot.take_job()
-    registration.send_message(
-        type="hello",
-        host="h1",
-        arch="x",
-        cpu="x",
-        vmm="x",
-        isolation="emulation",
-        slots=1,
-        draining=True,
-        images=[image("gcc:14")],
+    registration.hello("h1", [image("gcc:14")], draining=True)
+    eventually(
+        lambda: balancer.request("GET", "/v1/hosts").json()["hosts"][0]["stopping"],
+        "the balancer knows that the worker drains",
     )
     other_control, other = balancer.worker(host="h2")
     slot.answer(job, b"finished")

@@ -4,7 +4,7 @@ import json
 
 from fixtures.http_client import BOUNDARY, JOB, Connection, assert_refused, job_body, part
 from fixtures.stand_in_worker import WebSocket, connect, image
-from fixtures.waiting import Background
+from fixtures.waiting import Background, eventually
 
 
 MIB = 1 << 20
@@ -278,7 +278,11 @@ def test_the_images_of_all_workers_are_listed_once_and_sorted_with_the_limits_of
     one.hello("h1", [image("perl:5")])
     two.close()
     balancer.wait_for(hosts=1)
-    assert [i["name"] for i in balancer.request("GET", "/v1/images").json()["images"]] == ["perl:5"]
+
+    def names():
+        return [one["name"] for one in balancer.request("GET", "/v1/images").json()["images"]]
+
+    eventually(lambda: names() == ["perl:5"], "the catalog is that of the last hello")
 
 
 def test_the_service_describes_itself_its_health_and_its_problems(balancer):
