@@ -138,12 +138,13 @@ static int wait_for_worker(struct service *service, const struct service_style *
 static int start_worker(struct service *service, const char *image, const char *isolation,
                         const struct service_style *style, struct pe_error *err)
 {
-    const char *argv[12] = {NULL, "--server", service->url, "--slots", "1", "--die-with-parent"};
-    size_t count = 6;
+    const char *argv[12] = {NULL, "--server", service->url, "--slots", "1"};
+    size_t count = 5;
     if (image) {
         argv[count++] = "--warm";
         argv[count++] = image;
     }
+    argv[count++] = "--die-with-parent";
     if (style->is_for_one_job)
         argv[count++] = "--no-warm-up";
     if (isolation) {
