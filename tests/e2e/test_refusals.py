@@ -110,7 +110,9 @@ def test_a_broken_multipart_body_is_refused(service):
         complete.replace(b"form-data", b"attachment"),
     ):
         assert_body_refused(service, body, 400, "malformed-request")
-    assert_body_refused(service, complete, 400, "malformed-request", content_type="text/plain")
+    assert_body_refused(
+        service, complete, 415, "unsupported-media-type", content_type="text/plain"
+    )
     assert_body_refused(
         service, complete, 400, "malformed-request", content_type="multipart/form-data"
     )
