@@ -66,9 +66,9 @@ class Holdings:
                 found[:] = found[1], cls(service)
             time.sleep(0.2)
             return (
-                len(service.worker.vmms()) == len(service.worker.helpers()) == service.slots
-                and None not in found
+                None not in found
                 and found[0].kinds == found[1].kinds
+                and found[1].kinds["VMMs"] == len(service.worker.helpers()) == service.slots
             )
 
         eventually(is_settled, "a service that waits for jobs changes nothing")
