@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 import { BUILD, eventually } from "./service.mjs";
 
 export const SHOTS = join(BUILD, "artefacts/playground");
-const RUN_MS = 60_000;
+const RUN_MS = 240_000; // a run of a job, or an action of a user, on a busy machine
 // Chromium logs every response that is an error. When text replaces a selection, Chromium also
 // tries to keep the colour of the old text with a style attribute. The policy forbids that, and
 // CodeMirror draws the text itself.
@@ -51,6 +51,7 @@ export class Explorer {
       document.addEventListener("securitypolicyviolation", (event) => console.error(`policy violated: ${event.violatedDirective} ${event.blockedURI}`));
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(RUN_MS); // to draw much output takes long on a busy machine
     this.page = page;
     this.watch(page);
     await page.goto(path.startsWith("/") ? this.service.url + path : path);
