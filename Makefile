@@ -230,6 +230,7 @@ test_deadlines_SRC := lb/core/deadlines.c
 test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_guest_line_SRC := worker/guest_line.c
+test_heap_SRC := worker/heap.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
 test_job_SRC := $(LB_CORE)

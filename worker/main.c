@@ -9,6 +9,7 @@
 #include "proto/limits.h"
 #include "worker/config.h"
 #include "worker/doctor.h"
+#include "worker/heap.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
@@ -386,6 +387,7 @@ int main(int argc, char **argv)
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");
+    heap_return_large_blocks();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = run(argc, argv, &settings, &err);
     if (failed)

@@ -10,9 +10,9 @@ from fixtures import processes
 from fixtures.vmm import cgroups_of
 from fixtures.waiting import PATIENCE, eventually
 
-# Memory of a process's own that may grow. A heap keeps what the largest result needed, which has 16 MiB
-# and is copied, and has fragments. A piece of each job, or one VM, would be far more.
-GROWTH_KIB = 64 * 1024
+# Memory of a process's own that may grow: what its heap keeps (worker/heap.h), and fragments. The memory of
+# one large result, or of one VM, would be more.
+GROWTH_KIB = 16 * 1024
 
 
 def private_kib(pid):
