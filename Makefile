@@ -92,7 +92,7 @@ pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
-pe-worker_SRC := $(foreach folder,worker worker/vmm store,$(call src,$(folder)))
+pe-worker_SRC := $(foreach folder,worker worker/job worker/vmm store,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(call src,cli) $(call src,store)
 pe-run_LIBS := -lcurl -ljansson -linih -lcrypto
@@ -223,19 +223,19 @@ LB_CORE := $(call src,lb/core)
 RIGHTS := $(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_upgrade.c token.c) \
 	$(RIGHTS)
-test_bundle_SRC := worker/bundle.c worker/seccomp_profile.c
+test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
 test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
-test_guest_line_SRC := worker/guest_line.c
+test_guest_line_SRC := worker/job/guest_line.c
 test_heap_SRC := worker/heap.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
-test_input_SRC := worker/input.c worker/squashfs_input.c worker/memfile.c
+test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_job_SRC := $(LB_CORE)
 test_last_words_SRC := worker/vmm/last_words.c
-test_output_SRC := worker/output.c
+test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
 	$(addprefix lb/core/,submission.c scheduler.c workers.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
@@ -245,7 +245,7 @@ test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := worker/side_channels.c
-test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c memfile.c orphans.c) \
+test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
@@ -268,7 +268,7 @@ FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
 FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,images.c playground.c static_files.c) \
-	$(addprefix worker/,balancer_upgrade.c guest_line.c output.c stop_signal.c ws_client.c) \
+	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,http_reply.c outputs.c response.c) \

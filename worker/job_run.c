@@ -9,10 +9,11 @@
 #include "base/log.h"
 #include "proto/limits.h"
 #include "store/store.h"
-#include "worker/bundle.h"
-#include "worker/input.h"
+#include "worker/job/bundle.h"
+#include "worker/job/input.h"
+#include "worker/job/output.h"
 #include "worker/metrics.h"
-#include "worker/output.h"
+#include "worker/slot_helper.h"
 
 #include <string.h>
 
@@ -207,6 +208,7 @@ static enum step finish_input(struct job_state *state, struct pe_error *err)
 static int start_machine(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
+    const struct machine_host host = slot_helper_machines(run->config);
     struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
     template_client_release(run->start_permit);
     if (template_client_request_vm(run->start_permit, run->config, state->image->name, true, err) < 0 ||
@@ -214,14 +216,14 @@ static int start_machine(struct job_state *state, struct pe_error *err)
         pe_log(PE_LOG_WARN, "%s", err->message);
     int failed = -1;
     if (snapshot.memory_fd >= 0 && template_client_matches(run->start_permit, state->image)) {
-        failed = machine_clone(run->config, state->image, &snapshot, run->machine, err);
+        failed = machine_clone(&host, state->image, &snapshot, run->machine, err);
         if (failed) {
             pe_log(PE_LOG_WARN, "%s", err->message);
             template_client_report_broken(run->start_permit, state->image->name);
         }
     }
     if (failed)
-        failed = machine_boot(run->config, state->image, MACHINE_BARE, false, run->machine, err);
+        failed = machine_boot(&host, state->image, MACHINE_BARE, false, run->machine, err);
     vm_snapshot_close(&snapshot);
     return failed;
 }
@@ -276,7 +278,8 @@ static enum step replace_machine(const struct job_state *state, struct pe_error 
     const struct job_run *run = state->run;
     pe_log_about(PE_LOG_WARN, run->message->id, "the job's VM is lost, another one is booted: %s",
                  err->message);
-    return machine_boot_again(run->config, state->image, run->machine, err) < 0 ? STEP_REFUSED : STEP_OK;
+    const struct machine_host host = slot_helper_machines(run->config);
+    return machine_boot_again(&host, state->image, run->machine, err) < 0 ? STEP_REFUSED : STEP_OK;
 }
 
 /* A VM that is lost before it was ready has seen nothing of the job, so a second one may be booted.

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "proto/slot.h"
 #include "worker/config.h"
-#include "worker/machine.h"
+#include "worker/job/machine.h"
 #include "worker/template_client.h"
 #include "worker/ws_client.h"
 

@@ -8,8 +8,8 @@
 #include "proto/limits.h"
 #include "proto/slot.h"
 #include "store/store.h"
+#include "worker/job/machine.h"
 #include "worker/job_run.h"
-#include "worker/machine.h"
 #include "worker/slot_helper.h"
 #include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
@@ -81,18 +81,19 @@ static void ensure_machine(struct slot *slot)
 
 static int start_machine(struct slot *slot, const struct vm_snapshot *snapshot, struct pe_error *err)
 {
+    const struct machine_host host = slot_helper_machines(slot->config);
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
     if (find_image(slot, &images, &image, err) < 0)
         return -1;
     if (snapshot->memory_fd >= 0 && template_client_matches(&slot->start_permit, image)) {
-        int failed = machine_clone(slot->config, image, snapshot, &slot->machine, err);
+        int failed = machine_clone(&host, image, snapshot, &slot->machine, err);
         if (failed)
             template_client_report_broken(&slot->start_permit, image->name);
         return failed;
     }
-    return machine_boot(slot->config, image, slot->config->no_warm_up ? MACHINE_CONTAINER : MACHINE_WARM,
-                        false, &slot->machine, err);
+    return machine_boot(&host, image, slot->config->no_warm_up ? MACHINE_CONTAINER : MACHINE_WARM, false,
+                        &slot->machine, err);
 }
 
 /* The permit to start a VM has been granted. */
@@ -109,13 +110,14 @@ static void on_start_permit(struct slot *slot)
 /* A clone that cannot be prewarmed is used as it is. */
 static void prewarm(struct slot *slot)
 {
+    const struct machine_host host = slot_helper_machines(slot->config);
     pe_autostoreimages struct pe_store_images images = {0};
     const struct pe_image *image = NULL;
     struct pe_error err;
     bool found = find_image(slot, &images, &image, &err) == 0;
     if (found && !machine_is_for(&slot->machine, image))
         return; /* the image was replaced since, so the VM will be replaced as well */
-    if (!found || machine_prewarm(slot->config, image, &slot->machine, &err) < 0)
+    if (!found || machine_prewarm(&host, image, &slot->machine, &err) < 0)
         pe_log(PE_LOG_WARN, "cannot prewarm the VM for %s: %s", slot->warm_image, err.message);
 }
 

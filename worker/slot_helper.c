@@ -89,6 +89,35 @@ void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm)
     *vm = VM_NONE;
 }
 
+static int starter_start(void *context, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
+                         struct vm *vm, struct pe_error *err)
+{
+    return slot_helper_start_vm(context, spec, snapshot, vm, err);
+}
+
+static int starter_save(void *context, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    (void)vm;
+    (void)snapshot; /* the helper keeps it */
+    return slot_helper_save_vm(context, err);
+}
+
+static void starter_kill(void *context, struct vm *vm)
+{
+    slot_helper_kill_vm(context, vm);
+}
+
+struct machine_host slot_helper_machines(const struct worker_config *config)
+{
+    return (struct machine_host){
+        .starter = {config->helper, starter_start, starter_save, starter_kill},
+        .store = config->store,
+        .memory_mib = config->memory_mib,
+        .prewarm = config->prewarm,
+        .prewarm_clones = config->prewarm && config->slot < config->prewarm_slots,
+    };
+}
+
 static int connect_to(struct slot_helper *helper, enum slot_request_kind kind, struct pe_error *err)
 {
     struct slot_reply reply;

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "worker/config.h"
+#include "worker/job/machine.h"
 #include "worker/vmm/vmm.h"
 
 #include <sys/types.h>
@@ -46,6 +47,10 @@ int slot_helper_save_vm(struct slot_helper *helper, struct pe_error *err) PE_MUS
 
 /* As vm_kill. When this returns, nothing of the VM runs any more. */
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);
+
+/* How the machines of the process that `config` belongs to are made: its helper starts their VMs. Borrows
+ * from `config`. */
+struct machine_host slot_helper_machines(const struct worker_config *config);
 
 /* Returns a connection on which the upgrade to a WebSocket has been done, and which the caller owns. An
  * earlier connection with TLS ends. Errors are those of balancer_link_receive. */

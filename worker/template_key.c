@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/sha256.h"
-#include "worker/bundle.h"
+#include "worker/job/bundle.h"
 #include "worker/vmm/driver.h"
 
 #include <fcntl.h>

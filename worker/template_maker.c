@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "worker/machine.h"
+#include "worker/job/machine.h"
 #include "worker/orphans.h"
 #include "worker/slot_helper.h"
 #include "worker/slot_rights.h"
@@ -29,14 +29,16 @@
 static int boot_and_save(const struct worker_config *config, const struct pe_image *image,
                          struct pe_error *err)
 {
+    const struct machine_host host = slot_helper_machines(config);
+    struct vm_snapshot kept_by_helper;
     struct machine machine;
-    if (machine_boot(config, image, MACHINE_WARM, true, &machine, err) < 0)
+    if (machine_boot(&host, image, MACHINE_WARM, true, &machine, err) < 0)
         return -1;
     if (machine_await_ready(&machine, err) < 0) {
         machine_discard(&machine);
         return -1;
     }
-    return machine_save(&machine, err);
+    return machine_save(&machine, &kept_by_helper, err);
 }
 
 /* Give up all rights, as a slot does, before there is a guest. */

@@ -3,7 +3,7 @@
  * characters, up to the first line that is too long. */
 #include "base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/guest_line.h"
+#include "worker/job/guest_line.h"
 
 /* The next line of the bytes is this text. */
 static void check_line(struct pe_cursor *rest, const char *text)

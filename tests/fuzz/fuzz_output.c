@@ -3,7 +3,7 @@
  * that is accepted keeps the limits. */
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/output.h"
+#include "worker/job/output.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -52,7 +52,7 @@ def test_the_tree_keeps_to_its_layers(tree):
         ("codec/flat.h", '"proto/job_spec.h"', "codec may not use proto"),
         ("lb/core/cache.c", '"lb/edge/connection.h"', "lb/core may not use lb/edge"),
         ("lb/edge/cors.h", '"lb/server.h"', "lb/edge may not use lb"),
-        ("worker/vmm/vmm.c", '"worker/machine.h"', "worker/vmm may not use worker"),
+        ("worker/vmm/vmm.c", '"worker/job/machine.h"', "worker/vmm may not use worker"),
         ("cli/main.c", '"worker/config.h"', "cli may not use worker"),
         ("lb/core/cache.c", "<h2o.h>", "lb/core may not use <h2o.h>"),
         ("cli/main.c", '"http.h"', '"http.h" is in no folder that layers.txt names'),

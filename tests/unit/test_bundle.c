@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container and the program of a job, and how the image's catalog entry determines them. */
 #include "tests/unit/check.h"
-#include "worker/bundle.h"
+#include "worker/job/bundle.h"
 
 #include "base/cleanup.h"
 #include "proto/job_spec.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of a guest, among them those of one that was taken over. */
 #include "tests/unit/check.h"
-#include "worker/guest_line.h"
+#include "worker/job/guest_line.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

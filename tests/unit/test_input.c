@@ -2,7 +2,7 @@
 /* The input device of a job. What is written is read back with the reader of libsquashfs. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"
-#include "worker/input.h"
+#include "worker/job/input.h"
 
 #include <errno.h>
 #include <sqfs/compressor.h>

@@ -2,7 +2,7 @@
 /* Reading the output device of a guest. Invalid output is refused. */
 #include "proto/limits.h"
 #include "tests/unit/check.h"
-#include "worker/output.h"
+#include "worker/job/output.h"
 
 #include <sys/stat.h>
 

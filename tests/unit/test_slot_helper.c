@@ -6,8 +6,8 @@
 #include "base/fd_message.h"
 #include "proto/limits.h"
 #include "tests/unit/check.h"
-#include "worker/machine.h"
-#include "worker/memfile.h"
+#include "worker/job/machine.h"
+#include "worker/job/memfile.h"
 #include "worker/slot_helper.h"
 #include "worker/slot_request.h"
 #include "worker/template_channel.h"
@@ -99,9 +99,9 @@ void vm_sweep(const struct vm_host *host)
     (void)host;
 }
 
-uint32_t machine_memory_mib(const struct worker_config *config)
+uint32_t machine_memory_mib(uint32_t job_mib)
 {
-    (void)config;
+    (void)job_mib;
     return MEMORY_MIB;
 }
 

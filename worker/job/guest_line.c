@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader of lines. What they mean is in worker/machine.c. */
-#include "worker/guest_line.h"
+/* The reader of lines. What they mean is in worker/job/machine.c. */
+#include "worker/job/guest_line.h"
 
 #include "proto/path.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and mapping memfds. The size is sealed, because a VMM that truncated the file would kill
  * the worker with SIGBUS. */
-#include "worker/memfile.h"
+#include "worker/job/memfile.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes, directories and superblock of the input device. The file data are written before, in
- * worker/input.c. pe-image writes images with compression instead (image/squashfs_image.c). */
-#include "worker/squashfs_input.h"
+ * worker/job/input.c. pe-image writes images with compression instead (image/squashfs_image.c). */
+#include "worker/job/squashfs_input.h"
 
 #include "base/cleanup.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the lines that a guest sends over its serial port (proto/guest-contract.md). The bytes come from a
  * VMM that its guest may have taken over. */
-#ifndef PE_WORKER_GUEST_LINE_H
-#define PE_WORKER_GUEST_LINE_H
+#ifndef PE_WORKER_JOB_GUEST_LINE_H
+#define PE_WORKER_JOB_GUEST_LINE_H
 
 #include "base/error.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The layout of the input device and the list of its entries. The file system's format is in
- * worker/squashfs_input.c. */
-#include "worker/input.h"
+ * worker/job/squashfs_input.c. */
+#include "worker/job/input.h"
 
 #include "base/cleanup.h"
 #include "proto/limits.h"
-#include "worker/squashfs_input.h"
+#include "worker/job/squashfs_input.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system calls that a job may not make, as the `seccomp` object of an OCI runtime configuration
  * (OCI runtime-spec, config-linux.md#seccomp). */
-#ifndef PE_WORKER_SECCOMP_PROFILE_H
-#define PE_WORKER_SECCOMP_PROFILE_H
+#ifndef PE_WORKER_JOB_SECCOMP_PROFILE_H
+#define PE_WORKER_JOB_SECCOMP_PROFILE_H
 
 #include <jansson.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the metadata of a squashfs with libsquashfs. The file data are in memory already,
  * uncompressed. */
-#ifndef PE_WORKER_SQUASHFS_INPUT_H
-#define PE_WORKER_SQUASHFS_INPUT_H
+#ifndef PE_WORKER_JOB_SQUASHFS_INPUT_H
+#define PE_WORKER_JOB_SQUASHFS_INPUT_H
 
 #include "base/error.h"
 

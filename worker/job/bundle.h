@@ -2,8 +2,8 @@
 /* What the guest gets in addition to the files of a job (proto/guest-contract.md): the OCI runtime
  * configuration of the container (config.json; OCI runtime-spec, config.md and config-linux.md),
  * the program, and the flat text `job`. */
-#ifndef PE_WORKER_BUNDLE_H
-#define PE_WORKER_BUNDLE_H
+#ifndef PE_WORKER_JOB_BUNDLE_H
+#define PE_WORKER_JOB_BUNDLE_H
 
 #include "base/buffer.h"
 #include "base/error.h"

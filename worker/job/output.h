@@ -2,8 +2,8 @@
 /* Reading a guest's output device: a cpio archive (newc) from a machine that an attacker may
  * control completely. Nothing is written to a file system and no path is resolved: the entries
  * become bytes in memory. */
-#ifndef PE_WORKER_OUTPUT_H
-#define PE_WORKER_OUTPUT_H
+#ifndef PE_WORKER_JOB_OUTPUT_H
+#define PE_WORKER_JOB_OUTPUT_H
 
 #include "base/buffer.h"
 #include "base/error.h"

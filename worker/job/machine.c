@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a VM and its devices, and the lines on the serial port. What the devices contain is
- * written in worker/input.c and worker/bundle.c, and read in worker/output.c. */
-#include "worker/machine.h"
+ * written in worker/job/input.c and worker/job/bundle.c, and read in worker/job/output.c. */
+#include "worker/job/machine.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "proto/limits.h"
 #include "store/store.h"
-#include "worker/bundle.h"
-#include "worker/input.h"
-#include "worker/slot_helper.h"
+#include "worker/job/bundle.h"
+#include "worker/job/input.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -33,25 +32,22 @@
 #define REST_CPU_US 1500u
 #define REST_MOST_MS 3000u
 
-uint32_t machine_memory_mib(const struct worker_config *config)
+uint32_t machine_memory_mib(uint32_t job_mib)
 {
-    return config->memory_mib + GUEST_RESERVE_MIB;
+    return job_mib + GUEST_RESERVE_MIB;
 }
 
-/* Start the VM itself: in a slot its helper does that. */
-static int start_vm(const struct worker_config *config, const struct vm_spec *spec,
+static int start_vm(const struct machine_host *host, const struct vm_spec *spec,
                     const struct vm_snapshot *snapshot, struct vm *vm, struct pe_error *err)
 {
-    if (config->helper)
-        return slot_helper_start_vm(config->helper, spec, snapshot, vm, err);
-    return snapshot ? vm_clone(&config->vm, spec, snapshot, vm, err) : vm_boot(&config->vm, spec, vm, err);
+    return host->starter.start(host->starter.context, spec, snapshot, vm, err);
 }
 
-static int open_devices(const struct worker_config *config, const struct pe_image *image,
+static int open_devices(const struct machine_host *host, const struct pe_image *image,
                         struct machine *machine, struct vm_spec *spec, struct pe_error *err)
 {
     struct stat status;
-    int rootfs = pe_store_open_rootfs(config->store, image, err);
+    int rootfs = pe_store_open_rootfs(host->store, image, err);
     if (rootfs < 0)
         return -1;
     spec->pmem[VM_PMEM_ROOTFS].fd = rootfs; /* the caller closes it */
@@ -61,7 +57,7 @@ static int open_devices(const struct worker_config *config, const struct pe_imag
          memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0) ||
         memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
         return -1;
-    spec->memory_mib = machine_memory_mib(config);
+    spec->memory_mib = machine_memory_mib(host->memory_mib);
     spec->cpus = PE_GUEST_CPUS;
     spec->guest_options = "";
     spec->pmem[VM_PMEM_ROOTFS].bytes = (uint64_t)status.st_size;
@@ -83,7 +79,7 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
 
 /* The preparation is on the output device, which the guest does not use before its job has ended.
  */
-static int write_preparation(const struct worker_config *config, const struct pe_image *image,
+static int write_preparation(const struct machine_host *host, const struct pe_image *image,
                              enum machine_preparation preparation, struct machine *machine,
                              struct pe_error *err)
 {
@@ -94,31 +90,31 @@ static int write_preparation(const struct worker_config *config, const struct pe
     if (preparation == MACHINE_BARE)
         return 0;
     if (input_begin(&input, &machine->output, &no_files, NULL, err) < 0 ||
-        bundle_config(BUNDLE_JOB, image, config->memory_mib, &texts.config, err) < 0 ||
-        bundle_config(BUNDLE_PREWARM, image, config->memory_mib, &texts.prewarm, err) < 0 ||
+        bundle_config(BUNDLE_JOB, image, host->memory_mib, &texts.config, err) < 0 ||
+        bundle_config(BUNDLE_PREWARM, image, host->memory_mib, &texts.prewarm, err) < 0 ||
         (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
-        bundle_job(&job, config->prewarm ? "prewarm" : NULL, &texts.job, err) < 0)
+        bundle_job(&job, host->prewarm ? "prewarm" : NULL, &texts.job, err) < 0)
         return -1;
     return input_finish(&input, &texts, err);
 }
 
-static void begin(const struct worker_config *config, struct machine *machine, const struct pe_image *image)
+static void begin(const struct machine_host *host, struct machine *machine, const struct pe_image *image)
 {
     *machine = MACHINE_NONE;
-    machine->helper = config->helper;
+    machine->starter = host->starter;
     machine->started_us = pe_now_us();
     snprintf(machine->image, sizeof machine->image, "%s", image->identity);
 }
 
 /* `begin` has been called for the machine. It may have an input device already. */
-static int boot(const struct worker_config *config, const struct pe_image *image,
+static int boot(const struct machine_host *host, const struct pe_image *image,
                 enum machine_preparation preparation, bool savable, struct machine *machine,
                 struct pe_error *err)
 {
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = savable};
-    int failed = open_devices(config, image, machine, &spec, err) < 0 ||
-                 write_preparation(config, image, preparation, machine, err) < 0 ||
-                 start_vm(config, &spec, NULL, &machine->vm, err) < 0;
+    int failed = open_devices(host, image, machine, &spec, err) < 0 ||
+                 write_preparation(host, image, preparation, machine, err) < 0 ||
+                 start_vm(host, &spec, NULL, &machine->vm, err) < 0;
     pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
     if (!failed)
         return 0;
@@ -126,32 +122,32 @@ static int boot(const struct worker_config *config, const struct pe_image *image
     return pe_fail_context(err, "cannot start a VM for %s", image->name);
 }
 
-int machine_boot(const struct worker_config *config, const struct pe_image *image,
+int machine_boot(const struct machine_host *host, const struct pe_image *image,
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err)
 {
-    begin(config, machine, image);
-    return boot(config, image, preparation, savable, machine, err);
+    begin(host, machine, image);
+    return boot(host, image, preparation, savable, machine, err);
 }
 
-int machine_boot_again(const struct worker_config *config, const struct pe_image *image,
-                       struct machine *machine, struct pe_error *err)
+int machine_boot_again(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
+                       struct pe_error *err)
 {
     struct memfile input = machine->input;
     machine->input = MEMFILE_NONE;
     machine_discard(machine);
-    begin(config, machine, image);
+    begin(host, machine, image);
     machine->input = input;
-    return boot(config, image, MACHINE_BARE, false, machine, err);
+    return boot(host, image, MACHINE_BARE, false, machine, err);
 }
 
-int machine_clone(const struct worker_config *config, const struct pe_image *image,
+int machine_clone(const struct machine_host *host, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine, struct pe_error *err)
 {
     struct vm_spec spec = {.pmem = {{.fd = -1}}, .savable = true};
-    begin(config, machine, image);
-    int failed = open_devices(config, image, machine, &spec, err) < 0 ||
-                 start_vm(config, &spec, snapshot, &machine->vm, err) < 0 ||
+    begin(host, machine, image);
+    int failed = open_devices(host, image, machine, &spec, err) < 0 ||
+                 start_vm(host, &spec, snapshot, &machine->vm, err) < 0 ||
                  pe_write_all(machine->vm.serial_fd, "wake\n", 5, "the VM's serial port", err) < 0;
     machine->clone = true;
     pe_cleanup_close(&spec.pmem[VM_PMEM_ROOTFS].fd);
@@ -161,12 +157,12 @@ int machine_clone(const struct worker_config *config, const struct pe_image *ima
     return pe_fail_context(err, "cannot clone a VM for %s", image->name);
 }
 
-int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+int machine_prewarm(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err)
 {
-    if (!config->prewarm || config->slot >= config->prewarm_slots || !machine->clone)
+    if (!host->prewarm_clones || !machine->clone)
         return 0;
-    if (write_preparation(config, image, MACHINE_WARM, machine, err) < 0)
+    if (write_preparation(host, image, MACHINE_WARM, machine, err) < 0)
         return -1;
     return pe_write_all(machine->vm.serial_fd, "prewarm\n", 8, "the VM's serial port", err);
 }
@@ -197,20 +193,19 @@ static void await_rest(const struct machine *machine)
     }
 }
 
-int machine_save(struct machine *machine, struct pe_error *err)
+int machine_save(struct machine *machine, struct vm_snapshot *snapshot, struct pe_error *err)
 {
     await_rest(machine);
-    int failed = slot_helper_save_vm(machine->helper, err);
+    *snapshot = VM_SNAPSHOT_NONE;
+    int failed = machine->starter.save(machine->starter.context, &machine->vm, snapshot, err);
     machine_discard(machine);
     return failed;
 }
 
 void machine_kill(struct machine *machine)
 {
-    if (machine->helper)
-        slot_helper_kill_vm(machine->helper, &machine->vm);
-    else
-        vm_kill(&machine->vm);
+    if (machine->starter.kill)
+        machine->starter.kill(machine->starter.context, &machine->vm);
     machine->ready = false;
 }
 

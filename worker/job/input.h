@@ -4,13 +4,13 @@
  * place. The metadata follow the file data. Nothing is compressed, because decompressing would cost
  * time in the guest.
  */
-#ifndef PE_WORKER_INPUT_H
-#define PE_WORKER_INPUT_H
+#ifndef PE_WORKER_JOB_INPUT_H
+#define PE_WORKER_JOB_INPUT_H
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "proto/slot.h"
-#include "worker/memfile.h"
+#include "worker/job/memfile.h"
 
 #include <stddef.h>
 #include <stdint.h>

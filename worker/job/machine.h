@@ -1,22 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The VM of a slot together with the memory behind its devices, from its start until its output has
+/* The VM of one job together with the memory behind its devices, from its start until its output has
  * been read. The lines that guest and worker exchange are described in proto/guest-contract.md. */
-#ifndef PE_WORKER_MACHINE_H
-#define PE_WORKER_MACHINE_H
+#ifndef PE_WORKER_JOB_MACHINE_H
+#define PE_WORKER_JOB_MACHINE_H
 
 #include "base/error.h"
 #include "proto/image.h"
 #include "proto/limits.h"
-#include "worker/config.h"
-#include "worker/guest_line.h"
-#include "worker/memfile.h"
+#include "worker/job/guest_line.h"
+#include "worker/job/memfile.h"
+#include "worker/job/vm_starter.h"
 #include "worker/vmm/vmm.h"
 
 #include <stdbool.h>
 
+/* What all machines of a process have in common. */
+struct machine_host {
+    struct vm_starter starter;
+    const char *store;   /* directory of the image store, borrowed */
+    uint32_t memory_mib; /* what a job may use */
+    bool prewarm;        /* templates are made so that their clones can be prewarmed */
+    bool prewarm_clones; /* machine_prewarm does so */
+};
+
 struct machine {
     struct vm vm;                            /* owned */
-    struct slot_helper *helper;              /* that started it, borrowed; NULL: this process did */
+    struct vm_starter starter;               /* that started it */
     struct memfile input, output;            /* owned */
     char image[PE_IMAGE_IDENTITY_SIZE];      /* identity of its image; "": there is no VM */
     bool ready;                              /* the guest has said `ready` */
@@ -39,38 +48,39 @@ enum machine_preparation {
     MACHINE_WARM,      /* it runs the image's warm-up command, then creates the container */
 };
 
-/* The RAM of every VM of this worker. */
-uint32_t machine_memory_mib(const struct worker_config *config);
+/* The RAM of a VM whose job may use `job_mib`. */
+uint32_t machine_memory_mib(uint32_t job_mib);
 
 /* Boot a VM with the image's rootfs and new input and output devices. `savable` means that
  * machine_save shall be possible. Returns without waiting for the guest. On failure `*machine` is
  * MACHINE_NONE. Errors are those of vm_boot, and of pe_store_open_rootfs. */
-int machine_boot(const struct worker_config *config, const struct pe_image *image,
+int machine_boot(const struct machine_host *host, const struct pe_image *image,
                  enum machine_preparation preparation, bool savable, struct machine *machine,
                  struct pe_error *err) PE_MUST_CHECK;
 
 /* Replace a machine whose VM is lost by a MACHINE_BARE boot that keeps the input device and what a
  * job has written to it. On failure `*machine` is MACHINE_NONE. Errors are those of machine_boot.
  */
-int machine_boot_again(const struct worker_config *config, const struct pe_image *image,
-                       struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+int machine_boot_again(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
+                       struct pe_error *err) PE_MUST_CHECK;
 
 /* Clone a template of this image, which was booted as MACHINE_WARM and savable. The clone runs when
  * this returns and says `ready` soon after. On failure `*machine` is MACHINE_NONE. Errors are those
  * of vm_clone, and of pe_store_open_rootfs. */
-int machine_clone(const struct worker_config *config, const struct pe_image *image,
+int machine_clone(const struct machine_host *host, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine,
                   struct pe_error *err) PE_MUST_CHECK;
 
 /* Let a clone that is ready use the time until its job arrives: where guests are emulated, it runs
  * the image's warm-up command once, so that its code has been translated. The job may arrive at any
- * time. Does nothing if this slot does not prewarm. */
-int machine_prewarm(const struct worker_config *config, const struct pe_image *image, struct machine *machine,
+ * time. Does nothing without host->prewarm_clones. */
+int machine_prewarm(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and let the helper save it.
- * `*machine` is MACHINE_NONE afterwards. Errors are those of slot_helper_save_vm. */
-int machine_save(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+/* Wait until the guest of a machine that is ready is at rest, for at most 3 s, and save it. The caller owns
+ * `*snapshot`, which is VM_SNAPSHOT_NONE on failure, and if somebody else keeps it (struct vm_starter).
+ * `*machine` is MACHINE_NONE afterwards. Errors are those of vm_save. */
+int machine_save(struct machine *machine, struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill the VM, if there is one, and keep the memory of the devices, which does not change any more.
  */

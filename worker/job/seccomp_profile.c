@@ -4,7 +4,7 @@
  * profile makes it harder for a job to take over the guest's kernel. It holds for 64-bit and for 32-bit
  * system calls: a call of an architecture that is not listed would kill the process. libseccomp skips the
  * names that an architecture does not have. */
-#include "worker/seccomp_profile.h"
+#include "worker/job/seccomp_profile.h"
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 /* Parsing of a guest's cpio, which is hostile input: it becomes a result and a list of parts, or is
  * refused.
  */
-#include "worker/output.h"
+#include "worker/job/output.h"
 
 #include "proto/limits.h"
 

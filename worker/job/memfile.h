@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory behind a VM's pmem device: a memfd that worker and VMM both map. It has no name, and is
  * freed when the last process that uses it ends. */
-#ifndef PE_WORKER_MEMFILE_H
-#define PE_WORKER_MEMFILE_H
+#ifndef PE_WORKER_JOB_MEMFILE_H
+#define PE_WORKER_JOB_MEMFILE_H
 
 #include "base/error.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoding of config.json, `program` and `job`. This file and worker/seccomp_profile.c define how a
+/* Encoding of config.json, `program` and `job`. This file and worker/job/seccomp_profile.c define how a
  * job is confined inside its VM. */
-#include "worker/bundle.h"
+#include "worker/job/bundle.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/flat.h"
 #include "proto/guest.h"
 #include "proto/limits.h"
-#include "worker/seccomp_profile.h"
+#include "worker/job/seccomp_profile.h"
 
 #include <stdbool.h>
 #include <stdio.h>

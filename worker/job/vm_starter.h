@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who starts, saves and kills the VMs of a process. A slot has no rights, and lets its helper do it
+ * (worker/slot_helper.h). A program that has the rights does it by itself. */
+#ifndef PE_WORKER_JOB_VM_STARTER_H
+#define PE_WORKER_JOB_VM_STARTER_H
+
+#include "base/error.h"
+#include "worker/vmm/vmm.h"
+
+/* All zero: none, which a machine without a VM has. */
+struct vm_starter {
+    void *context; /* borrowed, first argument of the functions */
+
+    /* Start a VM: a clone of `snapshot`, or a boot if that is NULL. As vm_clone and vm_boot. */
+    int (*start)(void *context, const struct vm_spec *spec, const struct vm_snapshot *snapshot, struct vm *vm,
+                 struct pe_error *err);
+
+    /* As vm_save. `*snapshot` stays VM_SNAPSHOT_NONE if somebody else keeps the snapshot. `*vm` still has to
+     * be killed. */
+    int (*save)(void *context, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err);
+
+    /* As vm_kill. */
+    void (*kill)(void *context, struct vm *vm);
+};
+
+/* The starter of a process that has the rights to start VMs itself. `host` must outlive it, and has been
+ * confined (vm_host_confine). */
+struct vm_starter vm_starter_of_host(struct vm_host *host);
+
+#endif
