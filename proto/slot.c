@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoding and decoding of the slot protocol's text messages. Names of files are percent-encoded in
- * JSON, because file names in Linux are bytes and JSON is UTF-8. */
+/* Encoding and decoding of the slot protocol's text messages. Lists of parts are in proto/slot_parts.c, and
+ * the members of live messages in proto/slot_live.c. */
 #include "proto/slot.h"
 
 #include "base/cleanup.h"
@@ -13,238 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = {"hello", "ready", "job", "result", "end", "cancel", "error"};
-static const char *const part_names[] = {"file", "stdout", "stderr", "combined", "folder"};
+static const char *const kind_names[] = {"hello", "ready", "job", "result", "end",    "cancel", "error",
+                                         "watch", "input", "eof", "resize", "signal", "output", "taken"};
 
 enum { KIND_COUNT = sizeof kind_names / sizeof *kind_names };
 
-/* The parts of a job are its files. The parts of a result are stdout, stderr, both combined if
- * the job wants it, its files and its folders. */
-#define PARTS_MAX ((PE_INPUT_FILES_MAX > PE_OUTPUT_FILES_MAX ? PE_INPUT_FILES_MAX : PE_OUTPUT_FILES_MAX) + 3)
-
-/* The first allocation of a list has room for this many parts: every result has stdout and stderr.
- */
-enum { PARTS_FIRST = 2 };
+/* Parts of an `output`: the streams take turns as long as there is room in one binary message. */
+enum { LIVE_PARTS_MAX = 64 };
 
 enum { PROBLEM_VALUES_MAX = 256 }; /* values in the JSON of a problem, which has a few texts */
-
-/* ---- parts ---- */
-
-int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe_path *path, uint64_t size,
-                 uint32_t mode, struct pe_error *err)
-{
-    size_t count = parts->count;
-    if (count == 0 || (count >= PARTS_FIRST && (count & (count - 1)) == 0)) { /* grow at powers of two */
-        size_t capacity = count ? count * 2 : PARTS_FIRST;
-        struct pe_part *items = realloc(parts->items, capacity * sizeof *items);
-        if (!items)
-            return pe_fail_errno(err, "%zu parts", capacity);
-        parts->items = items;
-    }
-    struct pe_part *part = &parts->items[parts->count++];
-    part->kind = kind;
-    part->size = size;
-    part->mode = mode & 07777;
-    part->mtime = 0;
-    part->path.length = path ? path->length : 0;
-    memcpy(part->path.text, path ? path->text : "", part->path.length + 1);
-    return 0;
-}
-
-uint64_t pe_parts_size(const struct pe_parts *parts)
-{
-    uint64_t size = 0;
-    for (size_t i = 0; i < parts->count; i++)
-        size += parts->items[i].size;
-    return size;
-}
-
-void pe_parts_free(struct pe_parts *parts)
-{
-    free(parts->items);
-    *parts = (struct pe_parts){0};
-}
-
-static const char *percent_encode(const struct pe_path *path, char text[3 * PE_PATH_MAX + 1])
-{
-    static const char digits[] = "0123456789ABCDEF";
-    char *at = text;
-    for (size_t i = 0; i < path->length; i++) {
-        unsigned char c = (unsigned char)path->text[i];
-        if (c > 0x20 && c < 0x7f && c != '%') {
-            *at++ = (char)c;
-        } else {
-            *at++ = '%';
-            *at++ = digits[c >> 4];
-            *at++ = digits[c & 15];
-        }
-    }
-    *at = '\0';
-    return text;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static int percent_decode(const char *text, struct pe_path *path, struct pe_error *err)
-{
-    char bytes[PE_PATH_MAX + 1];
-    size_t n = 0;
-    for (; *text && n < sizeof bytes; text++) {
-        int value = (unsigned char)*text;
-        if (*text == '%') {
-            int high = hex_value(text[1]);
-            int low = high < 0 ? -1 : hex_value(text[2]);
-            if (low < 0)
-                return pe_fail(err, PE_ERR_MALFORMED, "a file name has an invalid percent escape");
-            value = high * 16 + low;
-            text += 2;
-        }
-        bytes[n++] = (char)value;
-    }
-    return pe_path_parse(bytes, n, 0, path, err);
-}
-
-static void append_attributes(struct pe_json_writer *writer, const struct pe_part *part)
-{
-    char name[3 * PE_PATH_MAX + 1];
-    pe_json_append_text(writer, "name", percent_encode(&part->path, name));
-    pe_json_append_number(writer, "mode", part->mode);
-    if (part->mtime)
-        pe_json_append_number(writer, "mtime", part->mtime);
-}
-
-static void append_parts(struct pe_json_writer *writer, const struct pe_parts *parts)
-{
-    pe_json_open(writer, "parts", '[');
-    for (size_t i = 0; i < parts->count; i++) {
-        const struct pe_part *part = &parts->items[i];
-        if (part->kind == PE_PART_FOLDER)
-            continue;
-        pe_json_open(writer, NULL, '{');
-        pe_json_append_text(writer, "kind", part_names[part->kind]);
-        pe_json_append_number(writer, "size", part->size);
-        if (part->kind == PE_PART_FILE)
-            append_attributes(writer, part);
-        pe_json_close(writer, '}');
-    }
-    pe_json_close(writer, ']');
-}
-
-/* Folders are a member of their own, which older balancers ignore. */
-static void append_folders(struct pe_json_writer *writer, const struct pe_parts *parts)
-{
-    pe_json_open(writer, "folders", '[');
-    for (size_t i = 0; i < parts->count; i++) {
-        if (parts->items[i].kind != PE_PART_FOLDER)
-            continue;
-        pe_json_open(writer, NULL, '{');
-        append_attributes(writer, &parts->items[i]);
-        pe_json_close(writer, '}');
-    }
-    pe_json_close(writer, ']');
-}
-
-static enum pe_part_kind parse_part_kind(struct pe_json_reader *reader)
-{
-    char name[16];
-    int kind = 0;
-    pe_json_parse_text(reader, name, sizeof name);
-    while (kind < PE_PART_FOLDER && strcmp(part_names[kind], name) != 0)
-        kind++;
-    if (kind == PE_PART_FOLDER)
-        pe_json_fault(reader, "a part has an unknown kind");
-    return kind < PE_PART_FOLDER ? (enum pe_part_kind)kind : PE_PART_FILE;
-}
-
-static void parse_part_name(struct pe_json_reader *reader, struct pe_path *path)
-{
-    char name[3 * PE_PATH_MAX + 1];
-    struct pe_error ignored;
-    pe_json_parse_text(reader, name, sizeof name);
-    if (percent_decode(name, path, &ignored) < 0)
-        pe_json_fault(reader, "a part has no valid name");
-}
-
-enum part_member { HAS_KIND = 1, HAS_SIZE = 2, HAS_NAME = 4 };
-
-/* Parse the members of a part. Returns which of enum part_member it has. */
-static unsigned parse_members_of_part(struct pe_json_reader *reader, struct pe_part *part)
-{
-    char key[8];
-    unsigned has = 0;
-    pe_json_enter(reader, '{');
-    while (pe_json_next_member(reader, key, sizeof key))
-        if (!strcmp(key, "kind")) {
-            part->kind = parse_part_kind(reader);
-            has |= HAS_KIND;
-        } else if (!strcmp(key, "size")) {
-            part->size = pe_json_parse_number(reader, PE_INPUT_BYTES_MAX);
-            has |= HAS_SIZE;
-        } else if (!strcmp(key, "name")) {
-            parse_part_name(reader, &part->path);
-            has |= HAS_NAME;
-        } else if (!strcmp(key, "mode")) {
-            part->mode = (uint32_t)pe_json_parse_number(reader, 07777);
-        } else if (!strcmp(key, "mtime")) {
-            part->mtime = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
-        } else {
-            pe_json_skip(reader);
-        }
-    return has;
-}
-
-static void add_part(struct pe_json_reader *reader, const struct pe_part *part, struct pe_parts *parts)
-{
-    struct pe_error ignored;
-    if (reader->fault)
-        return;
-    if (parts->count == PARTS_MAX)
-        pe_json_fault(reader, "there are too many parts");
-    else if (pe_parts_add(parts, part->kind, &part->path, part->size, part->mode, &ignored) < 0)
-        pe_json_fault(reader, "no memory for the parts");
-    else if (parts->items)
-        parts->items[parts->count - 1].mtime = part->mtime;
-}
-
-static void parse_part(struct pe_json_reader *reader, struct pe_parts *parts)
-{
-    struct pe_part part = {0};
-    unsigned has = parse_members_of_part(reader, &part);
-    if (!(has & HAS_KIND) || !(has & HAS_SIZE) || (part.kind == PE_PART_FILE && !(has & HAS_NAME)))
-        pe_json_fault(reader, "a part has no kind, size or name");
-    add_part(reader, &part, parts);
-}
-
-static void parse_parts(struct pe_json_reader *reader, struct pe_parts *parts)
-{
-    if (parts->count)
-        pe_json_fault(reader, "'parts' occurs twice, or behind 'folders'");
-    pe_json_enter(reader, '[');
-    while (pe_json_next_element(reader))
-        parse_part(reader, parts);
-    if (pe_parts_size(parts) > PE_INPUT_BYTES_MAX)
-        pe_json_fault(reader, "the parts have too many bytes");
-}
-
-static void parse_folders(struct pe_json_reader *reader, struct pe_parts *parts)
-{
-    if (parts->count && parts->items[parts->count - 1].kind == PE_PART_FOLDER)
-        pe_json_fault(reader, "'folders' occurs twice");
-    pe_json_enter(reader, '[');
-    while (pe_json_next_element(reader)) {
-        struct pe_part folder = {0};
-        if (!(parse_members_of_part(reader, &folder) & HAS_NAME))
-            pe_json_fault(reader, "a folder has no name");
-        folder.kind = PE_PART_FOLDER;
-        folder.size = 0;
-        add_part(reader, &folder, parts);
-    }
-}
 
 /* ---- decoding ---- */
 
@@ -285,6 +62,10 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
         return pe_fail(err, PE_ERR_MALFORMED, "'vms' is out of range");
     hello->vms = (uint32_t)vms;
     hello->draining = json_is_true(json_object_get(json, "draining"));
+    json_int_t live = json_integer_value(json_object_get(json, "live"));
+    if (live < 0 || live > UINT32_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "'live' is out of range");
+    hello->live = (uint32_t)live;
     json_t *images = json_object_get(json, "images");
     if (!json_is_array(images) || json_array_size(images) > 4096)
         return pe_fail(err, PE_ERR_MALFORMED, "'images' must be an array");
@@ -326,7 +107,7 @@ static int decode_problem(struct pe_cursor text, struct pe_problem *problem, str
 /* Which members a message has, as far as they are required. */
 struct members {
     char kind[16];
-    bool has_protocol, has_host, has_result, has_parts;
+    bool has_protocol, has_host, has_result, has_parts, has_bytes;
     struct pe_cursor job, problem; /* their text; empty: missing */
 };
 
@@ -337,6 +118,41 @@ static void parse_id(struct pe_json_reader *reader, struct pe_message *message)
         if (!(*at >= 'a' && *at <= 'z') && !(*at >= 'A' && *at <= 'Z') && !(*at >= '0' && *at <= '9') &&
             *at != '_' && *at != '-')
             pe_json_fault(reader, "'id' has characters that are not allowed");
+}
+
+/* `size` of `input`, or `bytes` of `taken`. */
+static void parse_bytes(struct pe_json_reader *reader, struct members *members, struct pe_message *message)
+{
+    message->bytes = (uint32_t)pe_json_parse_number(reader, PE_LIVE_WINDOW);
+    members->has_bytes = message->bytes > 0;
+}
+
+static void parse_signal(struct pe_json_reader *reader, struct pe_message *message)
+{
+    message->signal = (int)pe_json_parse_number(reader, 64);
+    if (!pe_live_signal_is_allowed(message->signal))
+        pe_json_fault(reader, "'signal' is none that a program may be sent");
+}
+
+/* Parse a member that only messages of live jobs have. Returns false if it is none. */
+static bool parse_live_member(struct pe_json_reader *reader, const char *key, struct members *members,
+                              struct pe_message *message)
+{
+    if (!strcmp(key, "input"))
+        pe_live_input_parse(reader, &message->input);
+    else if (!strcmp(key, "live"))
+        message->live = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
+    else if (!strcmp(key, "size") || !strcmp(key, "bytes"))
+        parse_bytes(reader, members, message);
+    else if (!strcmp(key, "rows"))
+        message->window.rows = pe_window_side_parse(reader);
+    else if (!strcmp(key, "cols"))
+        message->window.cols = pe_window_side_parse(reader);
+    else if (!strcmp(key, "signal"))
+        parse_signal(reader, message);
+    else
+        return false;
+    return true;
 }
 
 static void parse_member(struct pe_json_reader *reader, const char *key, struct members *members,
@@ -363,13 +179,13 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         pe_result_parse_json(reader, &message->result);
         members->has_result = true;
     } else if (!strcmp(key, "parts")) {
-        parse_parts(reader, &message->parts);
+        pe_parts_parse_json(reader, &message->parts);
         members->has_parts = true;
     } else if (!strcmp(key, "folders")) {
-        parse_folders(reader, &message->parts);
+        pe_parts_parse_folders_json(reader, &message->parts);
     } else if (!strcmp(key, "problem")) {
         members->problem = pe_json_parse_raw(reader);
-    } else {
+    } else if (!parse_live_member(reader, key, members, message)) {
         pe_json_skip(reader);
     }
 }
@@ -389,6 +205,39 @@ static int find_kind(const char *name, enum pe_message_kind *kind, struct pe_err
 static int require(bool there, const char *member, struct pe_error *err)
 {
     return there ? 0 : pe_fail(err, PE_ERR_MALFORMED, "'%s' is missing", member);
+}
+
+/* Live output has bytes of the two streams, as many as one binary message can have. */
+static int check_output(const struct pe_message *message, struct pe_error *err)
+{
+    uint64_t size = pe_parts_size(&message->parts);
+    for (size_t i = 0; i < message->parts.count; i++)
+        if (message->parts.items[i].kind != PE_PART_STDOUT && message->parts.items[i].kind != PE_PART_STDERR)
+            return pe_fail(err, PE_ERR_MALFORMED, "a part is neither stdout nor stderr");
+    if (size == 0 || size > PE_SLOT_BINARY_MAX || message->parts.count > LIVE_PARTS_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "it has %llu bytes in %zu parts", (unsigned long long)size,
+                       message->parts.count);
+    return 0;
+}
+
+/* Check the members of a message that only live jobs have, and whose `id` is there. */
+static int check_live_members(const struct members *members, const struct pe_message *message,
+                              struct pe_error *err)
+{
+    switch (message->kind) {
+    case PE_MESSAGE_INPUT:
+        return require(members->has_bytes, "size", err);
+    case PE_MESSAGE_TAKEN:
+        return require(members->has_bytes, "bytes", err);
+    case PE_MESSAGE_RESIZE:
+        return require(message->window.rows && message->window.cols, "rows' and 'cols", err);
+    case PE_MESSAGE_SIGNAL:
+        return require(message->signal, "signal", err);
+    case PE_MESSAGE_OUTPUT:
+        return require(members->has_parts, "parts", err) < 0 ? -1 : check_output(message, err);
+    default:
+        return 0;
+    }
 }
 
 /* Check that the message has the members that its kind requires, and decode those that are objects.
@@ -416,6 +265,8 @@ static int check_members(const struct members *members, const void *text, size_t
     case PE_MESSAGE_END:
     case PE_MESSAGE_CANCEL:
         return require(message->id[0], "id", err);
+    default:
+        return require(message->id[0], "id", err) < 0 ? -1 : check_live_members(members, message, err);
     }
     return -1;
 }
@@ -428,6 +279,10 @@ static void clear(struct pe_message *message)
     message->id[0] = message->host[0] = message->warm[0] = '\0';
     message->hello.images = NULL;
     message->queue_us = 0;
+    message->live = message->bytes = 0;
+    message->input.open = false;
+    message->window = (struct pe_window){0};
+    message->signal = 0;
     message->job = (struct pe_job_spec){0};
     message->job_text = (struct pe_cursor){0};
     message->parts = (struct pe_parts){0};
@@ -492,6 +347,8 @@ static void append_hello(struct pe_json_writer *writer, const struct pe_hello *h
     pe_json_append_number(writer, "slots", hello->slots);
     pe_json_append_number(writer, "vms", hello->vms);
     pe_json_append_bool(writer, "draining", hello->draining);
+    if (hello->live)
+        pe_json_append_number(writer, "live", hello->live);
     append_json(writer, "images", json_incref(hello->images));
 }
 
@@ -502,7 +359,8 @@ static void append_job(struct pe_json_writer *writer, const struct pe_message *m
     else
         append_json(writer, "job", pe_job_spec_to_json(&message->job));
     pe_json_append_number(writer, "queue_us", message->queue_us);
-    append_parts(writer, &message->parts);
+    pe_live_input_append(writer, &message->input);
+    pe_parts_append_json(writer, &message->parts);
 }
 
 static void append_result(struct pe_json_writer *writer, const struct pe_message *message)
@@ -510,31 +368,72 @@ static void append_result(struct pe_json_writer *writer, const struct pe_message
     pe_json_open(writer, "result", '{');
     pe_result_append_members(&message->result, writer);
     pe_json_close(writer, '}');
-    append_parts(writer, &message->parts);
-    append_folders(writer, &message->parts);
+    pe_parts_append_json(writer, &message->parts);
+    pe_parts_append_folders_json(writer, &message->parts);
+}
+
+static void append_ready(struct pe_json_writer *writer, const struct pe_message *message)
+{
+    pe_json_append_text(writer, "host", message->host);
+    if (message->warm[0])
+        pe_json_append_text(writer, "warm", message->warm);
+    if (message->live)
+        pe_json_append_number(writer, "live", message->live);
+}
+
+/* Append the members besides `type`, `id` and `protocol`. */
+static void append_members(struct pe_json_writer *writer, const struct pe_message *message)
+{
+    switch (message->kind) {
+    case PE_MESSAGE_HELLO:
+        append_hello(writer, &message->hello);
+        break;
+    case PE_MESSAGE_READY:
+        append_ready(writer, message);
+        break;
+    case PE_MESSAGE_JOB:
+        append_job(writer, message);
+        break;
+    case PE_MESSAGE_RESULT:
+        append_result(writer, message);
+        break;
+    case PE_MESSAGE_ERROR:
+        append_json(writer, "problem", pe_problem_to_json(&message->problem));
+        break;
+    case PE_MESSAGE_INPUT:
+        pe_json_append_number(writer, "size", message->bytes);
+        break;
+    case PE_MESSAGE_TAKEN:
+        pe_json_append_number(writer, "bytes", message->bytes);
+        break;
+    case PE_MESSAGE_RESIZE:
+        pe_window_append(writer, &message->window);
+        break;
+    case PE_MESSAGE_SIGNAL:
+        pe_json_append_number(writer, "signal", (uint64_t)message->signal);
+        break;
+    case PE_MESSAGE_OUTPUT:
+        pe_parts_append_json(writer, &message->parts);
+        break;
+    case PE_MESSAGE_END:
+    case PE_MESSAGE_CANCEL:
+    case PE_MESSAGE_WATCH:
+    case PE_MESSAGE_EOF:
+        break;
+    }
 }
 
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out, struct pe_error *err)
 {
+    const bool names_worker = message->kind == PE_MESSAGE_HELLO || message->kind == PE_MESSAGE_READY;
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", kind_names[message->kind]);
-    if (message->kind != PE_MESSAGE_HELLO && message->kind != PE_MESSAGE_READY)
-        pe_json_append_text(&writer, "id", message->id);
-    if (message->kind == PE_MESSAGE_HELLO || message->kind == PE_MESSAGE_READY)
+    if (names_worker)
         pe_json_append_number(&writer, "protocol", PE_SLOT_PROTOCOL);
-    if (message->kind == PE_MESSAGE_HELLO)
-        append_hello(&writer, &message->hello);
-    if (message->kind == PE_MESSAGE_READY)
-        pe_json_append_text(&writer, "host", message->host);
-    if (message->kind == PE_MESSAGE_READY && message->warm[0])
-        pe_json_append_text(&writer, "warm", message->warm);
-    if (message->kind == PE_MESSAGE_JOB)
-        append_job(&writer, message);
-    if (message->kind == PE_MESSAGE_RESULT)
-        append_result(&writer, message);
-    if (message->kind == PE_MESSAGE_ERROR)
-        append_json(&writer, "problem", pe_problem_to_json(&message->problem));
+    else
+        pe_json_append_text(&writer, "id", message->id);
+    append_members(&writer, message);
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
 }

@@ -12,6 +12,8 @@
 #include "proto/path.h"
 #include "proto/problem.h"
 #include "proto/result.h"
+#include "proto/slot_live.h"
+#include "proto/slot_parts.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,28 +49,16 @@ enum pe_message_kind {
     PE_MESSAGE_CANCEL, /* balancer: the result is not wanted. The worker answers with `error` or completes
                           the result. */
     PE_MESSAGE_ERROR,  /* worker: why there is no result. The slot is free again. */
-};
 
-enum pe_part_kind {
-    PE_PART_FILE,
-    PE_PART_STDOUT,
-    PE_PART_STDERR,
-    PE_PART_COMBINED,
-    PE_PART_FOLDER, /* a folder of /output; it has no bytes */
-};
-
-/* One file or stream among the bytes that follow a message. */
-struct pe_part {
-    enum pe_part_kind kind;
-    struct pe_path path; /* only of files and folders */
-    uint64_t size;       /* bytes */
-    uint32_t mode;       /* permission bits; only of files and folders in a result */
-    uint32_t mtime;      /* seconds since 1970, likewise; 0: not known, as from an older worker */
-};
-
-struct pe_parts {
-    struct pe_part *items; /* owned */
-    size_t count;
+    /* Of live jobs, between the balancer's END and the RESULT. Only a slot whose READY says `live` gets them.
+     */
+    PE_MESSAGE_WATCH,  /* balancer: send the output as it comes, from the beginning */
+    PE_MESSAGE_INPUT,  /* balancer: bytes for standard input. One binary message of `size` bytes follows. */
+    PE_MESSAGE_EOF,    /* balancer: no more input follows */
+    PE_MESSAGE_RESIZE, /* balancer: the terminal's window has another size */
+    PE_MESSAGE_SIGNAL, /* balancer: a signal for the program */
+    PE_MESSAGE_OUTPUT, /* worker: output. One binary message with the bytes of `parts` follows. */
+    PE_MESSAGE_TAKEN,  /* worker: the program's side has taken `bytes` more bytes of the input */
 };
 
 struct pe_hello {
@@ -80,22 +70,28 @@ struct pe_hello {
     uint32_t slots;              /* slot connections that the worker keeps open */
     uint32_t vms;                /* jobs that it runs at a time; 0: as many as slots */
     bool draining;               /* it takes no more jobs, because it is about to stop */
+    uint32_t live;               /* version of the live messages that it understands; 0: none */
     json_t *images;              /* array of catalog entries, which pe_image_from_json accepted; owned */
 };
 
 struct pe_message {
     enum pe_message_kind kind;
     uint32_t protocol;                /* HELLO, READY, decoded: the worker's version; else PE_SLOT_PROTOCOL */
-    char id[PE_ID_MAX + 1];           /* of job, result, end, cancel, error; [A-Za-z0-9_-]+ */
+    char id[PE_ID_MAX + 1];           /* of all but hello and ready; [A-Za-z0-9_-]+ */
     struct pe_hello hello;            /* HELLO */
     char host[256];                   /* READY: the worker that the slot belongs to */
     char warm[PE_IMAGE_NAME_MAX + 1]; /* READY: image of the VM that is ready, or empty */
+    uint32_t live;                    /* READY: as in struct pe_hello */
     struct pe_job_spec job;           /* JOB */
     struct pe_cursor job_text;        /* JOB, encoding: JSON to send instead of `job`, or empty; borrowed */
     uint64_t queue_us;                /* JOB: how long it waited for a slot */
-    struct pe_parts parts;            /* JOB, RESULT */
+    struct pe_live_input input;       /* JOB: whether its standard input stays open */
+    struct pe_parts parts;            /* JOB, RESULT, OUTPUT */
     struct pe_result result;          /* RESULT */
     struct pe_problem problem;        /* ERROR */
+    struct pe_window window;          /* RESIZE */
+    int signal;                       /* SIGNAL: one that pe_live_signal_is_allowed */
+    uint32_t bytes;                   /* INPUT: `size`; TAKEN: `bytes`; 1..PE_LIVE_WINDOW */
 };
 
 /* Decode one text message. PE_ERR_MALFORMED if it is no message, or if a size, count or name is
@@ -113,15 +109,5 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out,
 /* Free the members. The struct can be decoded into again. */
 void pe_message_free(struct pe_message *message);
 #define pe_automessage __attribute__((cleanup(pe_message_free)))
-
-/* Append a part, whose `mtime` is 0. `path` is NULL for streams. PE_ERR_INTERNAL without memory. */
-int pe_parts_add(struct pe_parts *parts, enum pe_part_kind kind, const struct pe_path *path, uint64_t size,
-                 uint32_t mode, struct pe_error *err) PE_MUST_CHECK;
-
-/* The bytes of all parts together. */
-uint64_t pe_parts_size(const struct pe_parts *parts);
-
-/* Free the list. It is empty then. */
-void pe_parts_free(struct pe_parts *parts);
 
 #endif

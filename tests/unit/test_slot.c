@@ -321,6 +321,160 @@ static void parts_with_bad_names_or_sizes_are_refused(void **state)
                  "\"name\":\"b\"}");
 }
 
+static void accepted(const char *text, struct pe_message *message)
+{
+    struct pe_error err;
+    if (pe_message_decode(text, strlen(text), message, &err) < 0)
+        fail_msg("%s in %s", err.message, text);
+}
+
+static void a_job_can_have_a_terminal_or_an_open_input_or_neither(void **state)
+{
+    (void)state;
+    static const char begin[] = "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[]";
+    static const struct {
+        const char *input;
+        struct pe_live_input wanted;
+    } cases[] = {
+        {"", {.open = false}},
+        {",\"input\":{}", {.open = true}},
+        {",\"input\":{\"later\":[1]}", {.open = true}},
+        {",\"input\":{\"tty\":{\"rows\":24,\"cols\":80,\"term\":\"xterm-256color\"}}",
+         {.open = true, .tty = true, .window = {24, 80}, .term = "xterm-256color"}},
+        {",\"input\":{\"tty\":{\"rows\":4096,\"cols\":1}}",
+         {.open = true, .tty = true, .window = {4096, 1}, .term = "xterm"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        pe_automessage struct pe_message message;
+        pe_automessage struct pe_message again;
+        snprintf(text, sizeof text, "%s%s}", begin, cases[i].input);
+        accepted(text, &message);
+        round_trip(&message, &again);
+        assert_int_equal(again.input.open, cases[i].wanted.open);
+        if (!again.input.open)
+            continue;
+        assert_int_equal(again.input.tty, cases[i].wanted.tty);
+        assert_int_equal(again.input.window.rows, cases[i].wanted.window.rows);
+        assert_int_equal(again.input.window.cols, cases[i].wanted.window.cols);
+        assert_string_equal(again.input.term, cases[i].wanted.term);
+    }
+}
+
+static void refused_terminal(const char *terminal)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"type\":\"job\",\"id\":\"1\",\"job\":{\"image\":\"a\"},\"parts\":[],\"input\":{\"tty\":%s}}",
+             terminal);
+    refused(text, "");
+}
+
+static void a_terminal_without_a_size_or_with_a_strange_name_is_refused(void **state)
+{
+    (void)state;
+    refused_terminal("true");
+    refused_terminal("{}");
+    refused_terminal("{\"rows\":24}");
+    refused_terminal("{\"rows\":0,\"cols\":80}");
+    refused_terminal("{\"rows\":24,\"cols\":4097}");
+    refused_terminal("{\"rows\":-1,\"cols\":80}");
+    refused_terminal("{\"rows\":24,\"cols\":80,\"term\":\"\"}");
+    refused_terminal("{\"rows\":24,\"cols\":80,\"term\":\"../x\"}");
+    refused_terminal("{\"rows\":24,\"cols\":80,\"term\":\"a=b\"}");
+    refused_terminal("{\"rows\":24,\"cols\":80,\"term\":"
+                     "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}");
+}
+
+static void messages_of_a_live_job_survive_the_wire(void **state)
+{
+    (void)state;
+    static const struct pe_message cases[] = {
+        {.kind = PE_MESSAGE_WATCH},
+        {.kind = PE_MESSAGE_EOF},
+        {.kind = PE_MESSAGE_INPUT, .bytes = 1},
+        {.kind = PE_MESSAGE_INPUT, .bytes = PE_LIVE_WINDOW},
+        {.kind = PE_MESSAGE_TAKEN, .bytes = 7},
+        {.kind = PE_MESSAGE_RESIZE, .window = {50, 132}},
+        {.kind = PE_MESSAGE_SIGNAL, .signal = 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pe_automessage struct pe_message again;
+        struct pe_message message = cases[i];
+        strcpy(message.id, "live");
+        round_trip(&message, &again);
+        assert_int_equal(again.kind, message.kind);
+        assert_string_equal(again.id, "live");
+        assert_int_equal(again.bytes, message.bytes);
+        assert_int_equal(again.signal, message.signal);
+        assert_int_equal(again.window.rows, message.window.rows);
+        assert_int_equal(again.window.cols, message.window.cols);
+    }
+}
+
+static void live_output_survives_the_wire(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_OUTPUT, .id = "o"};
+    pe_automessage struct pe_message again;
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDERR, NULL, 3, 0, &err), 0);
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, 65533, 0, &err), 0);
+    round_trip(&message, &again);
+    assert_int_equal(again.parts.count, 2);
+    assert_int_equal(again.parts.items[0].kind, PE_PART_STDERR);
+    assert_int_equal(again.parts.items[1].kind, PE_PART_STDOUT);
+    assert_int_equal(pe_parts_size(&again.parts), 65536);
+}
+
+static void live_messages_out_of_bounds_are_refused(void **state)
+{
+    (void)state;
+    refused("{\"type\":\"watch\"}", "'id'");
+    refused("{\"type\":\"input\",\"id\":\"1\"}", "'size'");
+    refused("{\"type\":\"input\",\"id\":\"1\",\"size\":0}", "'size'");
+    refused("{\"type\":\"input\",\"id\":\"1\",\"size\":65537}", "");
+    refused("{\"type\":\"taken\",\"id\":\"1\"}", "'bytes'");
+    refused("{\"type\":\"taken\",\"id\":\"1\",\"bytes\":-1}", "");
+    refused("{\"type\":\"resize\",\"id\":\"1\",\"rows\":5}", "'cols'");
+    refused("{\"type\":\"resize\",\"id\":\"1\",\"rows\":5,\"cols\":0}", "rows");
+    refused("{\"type\":\"signal\",\"id\":\"1\"}", "'signal'");
+    refused("{\"type\":\"signal\",\"id\":\"1\",\"signal\":19}", "'signal'"); /* SIGSTOP */
+    refused("{\"type\":\"signal\",\"id\":\"1\",\"signal\":\"INT\"}", "");
+    refused("{\"type\":\"output\",\"id\":\"1\"}", "'parts'");
+    refused("{\"type\":\"output\",\"id\":\"1\",\"parts\":[]}", "0 bytes");
+    refused("{\"type\":\"output\",\"id\":\"1\",\"parts\":[{\"kind\":\"stdout\",\"size\":65537}]}", "65537");
+    refused("{\"type\":\"output\",\"id\":\"1\",\"parts\":[{\"kind\":\"combined\",\"size\":1}]}", "neither");
+}
+
+static void signals_have_names(void **state)
+{
+    (void)state;
+    assert_int_equal(pe_live_signal_number("INT"), 2);
+    assert_int_equal(pe_live_signal_number("WINCH"), 28);
+    assert_int_equal(pe_live_signal_number("STOP"), 0);
+    assert_int_equal(pe_live_signal_number("SIGINT"), 0);
+    assert_false(pe_live_signal_is_allowed(0));
+}
+
+static void hello_and_ready_say_whether_the_worker_can_do_live_jobs(void **state)
+{
+    (void)state;
+    pe_automessage struct pe_message ready = {.kind = PE_MESSAGE_READY, .host = "h", .live = 1};
+    pe_automessage struct pe_message hello = {
+        .kind = PE_MESSAGE_HELLO,
+        .hello = {.host = "h", .isolation = PE_ISOLATION_KERNEL, .live = 1, .images = json_array()}};
+    pe_automessage struct pe_message again;
+    round_trip(&ready, &again);
+    assert_int_equal(again.live, 1);
+    pe_message_free(&again);
+    round_trip(&hello, &again);
+    assert_int_equal(again.hello.live, 1);
+    pe_message_free(&again);
+    accepted("{\"type\":\"ready\",\"protocol\":3,\"host\":\"h\"}", &again);
+    assert_int_equal(again.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +490,13 @@ int main(void)
         cmocka_unit_test(the_patterns_of_a_hello_are_bounded),
         cmocka_unit_test(a_long_text_of_a_worker_is_cut_behind_a_whole_character),
         cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
+        cmocka_unit_test(a_job_can_have_a_terminal_or_an_open_input_or_neither),
+        cmocka_unit_test(a_terminal_without_a_size_or_with_a_strange_name_is_refused),
+        cmocka_unit_test(messages_of_a_live_job_survive_the_wire),
+        cmocka_unit_test(live_output_survives_the_wire),
+        cmocka_unit_test(live_messages_out_of_bounds_are_refused),
+        cmocka_unit_test(signals_have_names),
+        cmocka_unit_test(hello_and_ready_say_whether_the_worker_can_do_live_jobs),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
 }
