@@ -85,7 +85,7 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 BASE := $(call obj,$(call src,base))
 CODEC := $(call obj,$(call src,codec))
 PROTO := $(call obj,$(call src,proto))
-PROGRAMS := pe-lb pe-worker pe-run pe-image
+PROGRAMS := pe-lb pe-worker pe-run pe-image pe-vm
 
 pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
@@ -98,8 +98,10 @@ pe-run_SRC := $(call src,cli) $(call src,store)
 pe-run_LIBS := -lcurl -ljansson -linih -lcrypto
 pe-image_SRC := $(call src,image) $(call src,store)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
+pe-vm_SRC := $(foreach folder,vm worker/vmm,$(call src,$(folder)))
+pe-vm_LIBS := -lcurl -ljansson -lcrypto
 
-programs: $(addprefix $(BIN)/,$(PROGRAMS)) ## only pe-lb, pe-worker, pe-run and pe-image
+programs: $(addprefix $(BIN)/,$(PROGRAMS)) ## only the programs of the host
 
 # link TARGET,LIBRARIES: what links the objects among the prerequisites.
 define link

@@ -1,4 +1,4 @@
-# bash completion for pe-run, pe-image, pe-lb and pe-worker, based on bash-completion.
+# bash completion for pe-run, pe-image, pe-vm, pe-lb and pe-worker, based on bash-completion.
 #
 # The options are read from --help. The name of an option's argument there, such as FILE, tells what
 # it completes to. Images and profiles are looked up with a short timeout. The names of images come
@@ -46,6 +46,13 @@ _pe_images()
             ;;
         pe-worker) timeout 1 "${program%pe-worker}pe-run" --server local images --quiet 2>/dev/null </dev/null ;;
     esac
+}
+
+_pe_vms()
+{
+    local given
+    mapfile -t given < <(_pe_given --run-dir --run-dir)
+    timeout 1 "$program" list "${given[@]}" 2>/dev/null </dev/null | cut -d ' ' -f 1
 }
 
 # Offer the lines that begin with what was typed.
@@ -100,7 +107,9 @@ _pe_position()
         pe-run:mcp) ;;
         pe-run:*) _filedir ;;
         pe-worker:) _pe_words doctor ;;
-        pe-image:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')" ;;
+        pe-image: | pe-vm:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p')" ;;
+        pe-vm:create | pe-vm:list) ;;
+        pe-vm:*) if ((positions == 1)); then _pe_words "$(_pe_vms)"; else _filedir; fi ;;
         pe-image:import) _filedir ;;
         pe-image:export) if ((positions == 1)); then _pe_words "$(_pe_images)"; else _filedir; fi ;;
         pe-image:inspect | pe-image:update | pe-image:tag | pe-image:rm | pe-image:verify | pe-image:combine) _pe_words "$(_pe_images)" ;;
@@ -115,7 +124,7 @@ _pe()
     type -P -- "$program" >/dev/null || return
     options=$(_pe_options "$program")
     _pe_positions
-    if [[ ${program##*/} == pe-image && $first || ${program##*/}:$first == pe-run:@(images|mcp) ]]; then
+    if [[ ${program##*/} == @(pe-image|pe-vm) && $first || ${program##*/}:$first == pe-run:@(images|mcp) ]]; then
         options=$(_pe_options "$program" "$first")
         _pe_positions
     fi
@@ -131,4 +140,4 @@ _pe()
     fi
     __ltrim_colon_completions "$cur"
 } &&
-    complete -F _pe pe-run pe-image pe-lb pe-worker
+    complete -F _pe pe-run pe-image pe-vm pe-lb pe-worker

@@ -1,4 +1,4 @@
-# fish completion for pe-run, pe-image, pe-lb and pe-worker.
+# fish completion for pe-run, pe-image, pe-vm, pe-lb and pe-worker.
 #
 # The options are read from --help. The name of an option's argument there, such as FILE, tells what
 # it completes to. Images and profiles are looked up with a short timeout.
@@ -38,6 +38,10 @@ function __pe_images -a program
     end
 end
 
+function __pe_vms -a program
+    timeout 1 $program list (__pe_given --run-dir) 2>/dev/null </dev/null | string replace -r ' .*' ''
+end
+
 function __pe_argument -a program kind
     switch $kind
         case 'FILE*'
@@ -66,8 +70,11 @@ function __pe_position -a program first count
         case pe-run:mcp
         case 'pe-run:*' pe-image:import
             __fish_complete_path (commandline -ct)
-        case pe-image:
-            $program --help 2>/dev/null | string replace -rf '^  ([a-z]+) +(.*)$' '$1\t$2'
+        case pe-image: pe-vm:
+            $program --help 2>/dev/null | string replace -rf '^  ([a-z-]+) +(.*)$' '$1\t$2'
+        case pe-vm:create pe-vm:list
+        case 'pe-vm:*'
+            test $count -eq 1; and __pe_vms $program; or __fish_complete_path (commandline -ct)
         case pe-image:export
             test $count -eq 1; and __pe_images $program; or __fish_complete_path (commandline -ct)
         case pe-image:inspect pe-image:update pe-image:tag pe-image:rm pe-image:verify pe-image:combine
@@ -105,7 +112,7 @@ function __pe_complete
             set count (math $count + 1)
             if test $count -eq 1
                 set first $token
-                if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-image:$token
+                if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-image:$token pe-vm:$token
                     set options (__pe_options $program $first)
                 end
             end
@@ -123,6 +130,6 @@ function __pe_complete
     end
 end
 
-for program in pe-run pe-image pe-lb pe-worker
+for program in pe-run pe-image pe-vm pe-lb pe-worker
     complete -c $program -f -a '(__pe_complete)'
 end

@@ -32,6 +32,8 @@ UNIQUE = [
     ("pe-image inspect busy", "pe-image inspect busybox:1.35"),
     ("pe-image pull --plain", "pe-image pull --plain-http"),
     ("pe-image import ma", "pe-image import main.c"),
+    ("pe-vm cre", "pe-vm create"),
+    ("pe-vm create --init", "pe-vm create --initramfs"),
     ("pe-lb --memc", "pe-lb --memcached"),
     ("pe-lb --tls-key ma", "pe-lb --tls-key main.c"),
     ("pe-worker --warm busy", "pe-worker --warm busybox:1.35"),
@@ -162,6 +164,7 @@ def test_every_option_of_every_program_is_completed(tmp_path):
         ("pe-run", "mcp"),
         ("pe-image", "pull"),
         ("pe-image", "gc"),
+        ("pe-vm", "create"),
         ("pe-lb",),
         ("pe-worker",),
     ):

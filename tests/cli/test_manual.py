@@ -13,6 +13,7 @@ PAGES = {
     "pe-image": "pe-image.1",
     "pe-lb": "pe-lb.8",
     "pe-worker": "pe-worker.8",
+    "pe-vm": "pe-vm.1",
 }
 IMAGE_COMMANDS = (
     "pull",
@@ -65,15 +66,19 @@ def test_manual_pages_have_the_options_that_help_has_and_no_others(tmp_path):
         "pe-run", "images"
     ), "pe-run images"
     assert options_of_page(section("pe-run", "MCP")) == options_of_help("pe-run", "mcp"), "pe-run mcp"
-    listed = re.findall(r"^  (\w+) ", help_of("pe-image"), re.M)
-    assert set(listed) == set(IMAGE_COMMANDS), "commands of pe-image"
-    common = options_of_page(section("pe-image", "OPTIONS"))
-    for command in IMAGE_COMMANDS:
-        own = options_of_page(section("pe-image", command, "Ss"))
-        got = options_of_help("pe-image", command)
-        assert own - got == set(), f"pe-image {command}"
-        assert got - own - common == set(), f"pe-image {command}"
-        assert own & common == set(), f"pe-image {command}"
+    assert set(commands_of("pe-image")) == set(IMAGE_COMMANDS), "commands of pe-image"
+    for program in ("pe-image", "pe-vm"):
+        common = options_of_page(section(program, "OPTIONS"))
+        for command in commands_of(program):
+            own = options_of_page(section(program, command, "Ss"))
+            got = options_of_help(program, command)
+            assert own - got == set(), f"{program} {command}"
+            assert got - own - common == set(), f"{program} {command}"
+            assert own & common == set(), f"{program} {command}"
+
+
+def commands_of(program):
+    return re.findall(r"^  ([\w-]+) ", help_of(program), re.M)
 
 
 def test_help_of_pe_run_fits_a_screen(tmp_path):
@@ -93,9 +98,9 @@ def test_every_program_has_help_and_h(tmp_path):
 
 
 def test_the_manual_page_names_every_variable_that_the_program_reads(tmp_path):
-    rooms = {"pe-run": ("cli",), "pe-lb": ("lb",), "pe-worker": ("worker",), "pe-image": ("image",)}
+    rooms = {"pe-run": ("cli",), "pe-lb": ("lb",), "pe-worker": ("worker",), "pe-image": ("image",), "pe-vm": ("vm",)}
     shared = {
-        "base/home.c": ("pe-run", "pe-worker", "pe-image"),
+        "base/home.c": ("pe-run", "pe-worker", "pe-image", "pe-vm"),
         "base/log.c": ("pe-lb", "pe-worker"),
     }
     for program, folders in rooms.items():

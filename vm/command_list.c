@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pe-vm list: every VM of the place with its state, and pe-vm info: everything about one. */
+#include "vm/command.h"
+
+#include <stdio.h>
+
+/* Returns the state and the settings of a VM as JSON, which the caller owns; NULL on failure. */
+static json_t *describe(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    struct vmconfig config;
+    enum place_state state;
+    if (place_read(place, name, &config, err) < 0 || place_find_state(place, name, &state, err) < 0)
+        return NULL;
+    json_t *json = json_pack("{s:s, s:s, s:o}", "name", name->text, "state", place_state_name(state),
+                             "config", vmconfig_to_json(&config));
+    if (!json)
+        pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the description of the VM %s", name->text);
+    return json;
+}
+
+static int add_to_list(const struct place *place, const struct vmname *name, void *context,
+                       struct pe_error *err)
+{
+    json_t *one = describe(place, name, err);
+    if (!one && err->kind == PE_ERR_NOT_FOUND)
+        return 0; /* it was deleted meanwhile */
+    return one && json_array_append_new(context, one) == 0 ? 0 : -1;
+}
+
+static void print_table(const json_t *list)
+{
+    size_t index;
+    const json_t *one;
+    json_array_foreach(list, index, one)
+    {
+        const json_t *config = json_object_get(one, "config");
+        printf("%-32s  %-7s  %-16s  %lld MiB  %lld CPUs\n", json_string_value(json_object_get(one, "name")),
+               json_string_value(json_object_get(one, "state")),
+               json_string_value(json_object_get(config, "engine")),
+               json_integer_value(json_object_get(config, "memory_mib")),
+               json_integer_value(json_object_get(config, "cpus")));
+    }
+}
+
+int command_list(int argc, char **argv, int *status, struct pe_error *err)
+{
+    const char *path = NULL;
+    bool json = false;
+    const struct pe_option options[] = {COMMAND_JSON_OPTION(json), COMMAND_PLACE_OPTION(path), {0}};
+    const struct pe_program program = {
+        .name = "pe-vm list",
+        .usage = "[options]",
+        .about = "List the VMs with state, engine and size. One is dead if its owner was killed.",
+        .options = options};
+    struct place place;
+    int rest = 0;
+    (void)status;
+    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
+        return -1;
+    if (rest < argc)
+        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-vm list --help", argv[rest]);
+    if (place_open(path, &place, err) < 0)
+        return -1;
+    json_t *list = json_array();
+    if (!list || place_for_each(&place, add_to_list, list, err) < 0) {
+        json_decref(list);
+        return -1;
+    }
+    if (json)
+        return command_print_json(list, err);
+    print_table(list);
+    json_decref(list);
+    return 0;
+}
+
+int command_info(int argc, char **argv, int *status, struct pe_error *err)
+{
+    const char *path = NULL;
+    const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
+    const struct pe_program program = {.name = "pe-vm info",
+                                       .usage = "[options] NAME",
+                                       .about = "Print state and settings of a VM as JSON.",
+                                       .options = options};
+    struct place place;
+    struct vmname name;
+    int rest = 0;
+    (void)status;
+    if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0)
+        return -1;
+    json_t *json = describe(&place, &name, err);
+    return json ? command_print_json(json, err) : -1;
+}

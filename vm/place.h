@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder in which pe-vm keeps its VMs: a folder for each, with its settings, the lock and the socket of
+ * its owner, and its console.
+ *
+ *   PLACE/lock               held while VMs or networks are made, removed or swept
+ *   PLACE/NAME/config.json   the settings
+ *   PLACE/NAME/owner.lock    held by the owner, the process that runs the VM, for as long as it lives
+ *   PLACE/NAME/owner.pid     its process ID; present from its start until its orderly end
+ *   PLACE/NAME/control.sock  its socket
+ *   PLACE/NAME/console       what the guest wrote to its console
+ *   PLACE/NAME/log           what the owner and the VMM reported
+ *   PLACE/NAME/vmm           files that the VMM needs by path
+ *
+ * A VM whose owner.pid exists while nobody holds owner.lock is dead: its owner was killed. place_open
+ * cleans up after such owners, so every command does. */
+#ifndef PE_VM_PLACE_H
+#define PE_VM_PLACE_H
+
+#include "base/error.h"
+#include "vm/config.h"
+#include "vm/name.h"
+
+#include <sys/types.h>
+
+/* As long as a path may be so that a socket in the folder of a VM still has a valid address (unix(7)). */
+#define PLACE_PATH_MAX 60
+
+struct place {
+    char path[PLACE_PATH_MAX + 1]; /* absolute */
+};
+
+enum place_state {
+    PLACE_STOPPED, /* it does not run: it never has, it ended, or it was shut down */
+    PLACE_RUNNING, /* its owner lives */
+    PLACE_DEAD,    /* its owner was killed, and the VM with it */
+};
+
+/* The word for a state in lists: "stopped", "running" or "dead". */
+const char *place_state_name(enum place_state state);
+
+/* Find the folder, and create it if it is missing: `path`, or the default for the user if that is NULL. Then
+ * remove what killed commands left behind. PE_ERR_INVALID if the path is too long, PE_ERR_INTERNAL if it
+ * cannot be created or belongs to another user. */
+int place_open(const char *path, struct place *place, struct pe_error *err) PE_MUST_CHECK;
+
+/* Write the path of `file` in the folder of the VM to `path`, which has PLACE_FILE_MAX bytes; "" stands for
+ * the folder. */
+#define PLACE_FILE_MAX 128
+void place_file(const struct place *place, const struct vmname *name, const char *file,
+                char path[PLACE_FILE_MAX]);
+
+/* Lock the place against other commands that make or remove things. Close the descriptor to unlock it. */
+int place_lock(const struct place *place, struct pe_error *err) PE_MUST_CHECK;
+
+/* Make the VM: complete, or not at all. PE_ERR_INVALID if there is one of this name. */
+int place_create(const struct place *place, const struct vmname *name, const struct vmconfig *config,
+                 struct pe_error *err) PE_MUST_CHECK;
+
+/* Read the settings of a VM. PE_ERR_NOT_FOUND if there is none of this name. */
+int place_read(const struct place *place, const struct vmname *name, struct vmconfig *config,
+               struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether it runs. PE_ERR_NOT_FOUND if there is no such VM. */
+int place_find_state(const struct place *place, const struct vmname *name, enum place_state *state,
+                     struct pe_error *err) PE_MUST_CHECK;
+
+/* Remove the folder of a VM whose owner has ended. Harmless if there is none. */
+int place_remove(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
+
+/* Call `visit` for each VM, in the order of their names, until it fails. */
+int place_for_each(const struct place *place,
+                   int (*visit)(const struct place *place, const struct vmname *name, void *context,
+                                struct pe_error *err),
+                   void *context, struct pe_error *err) PE_MUST_CHECK;
+
+#endif
