@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: deps test-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
+.PHONY: deps test-deps bench-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
 	images-all languages playground hostile-programs install uninstall nested systemd test unit test-lb \
 	test-long fuzz model lint lint-layers compile_commands format bench bench-vm bench-lb soak clean help
 .DEFAULT_GOAL := all
@@ -55,6 +55,8 @@ TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist pyth
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core
+# Charts and statistics of pe-bench.
+BENCH_PACKAGES := python3-matplotlib python3-scipy
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 KERNEL_PACKAGES := flex bison bc libelf-dev
 NODE_PACKAGES := nodejs npm
@@ -71,6 +73,11 @@ $(B)/.deps: Makefile deploy/install-packages
 test-deps: $(B)/.test-deps ## install the Debian packages that only tests need
 $(B)/.test-deps: Makefile | $(B)/.deps
 	@deploy/install-packages $(TEST_PACKAGES)
+	@touch $@
+
+bench-deps: $(B)/.bench-deps ## install the Debian packages that pe-bench needs
+$(B)/.bench-deps: Makefile | $(B)/.test-deps
+	@deploy/install-packages $(BENCH_PACKAGES)
 	@touch $@
 
 # The example may take a minute: a busy machine without KVM can need more than the default of 10 s.

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line. A subcommand is a module of pe_bench/commands, named after it, with
+
+  HELP                    one line about it, for --help
+  DESCRIPTION             more text; optional
+  MEASURES                False for one that only reads results; optional
+  add_arguments(parser)   its own options (argparse)
+  run(run)                measure, with a Run (pe_bench/run.py)
+  run(options)            if MEASURES is False; returns the exit status
+
+One that measures also gets the options --output, --resume, --quick and --seed. It may raise BenchError
+for what the user has to know, and KeyboardInterrupt for Ctrl-C passes through it.
+"""
+import argparse
+import contextlib
+import importlib
+import os
+import pkgutil
+import shlex
+import signal
+import sys
+import time
+
+from fixtures.paths import BUILD
+
+from . import commands, processes
+from .errors import BenchError
+from .run import Run
+
+INTERRUPTED = 130  # the exit status, as a shell has it after Ctrl-C
+
+
+def find_modules():
+    """The subcommands by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    return {
+        name.replace("_", "-"): importlib.import_module(f"{commands.__name__}.{name}")
+        for name in names
+        if not name.startswith("_")
+    }
+
+
+def add_common_arguments(parser):
+    group = parser.add_argument_group("options of all measurements")
+    group.add_argument("--output", metavar="FILE", help="the result file (default: a new one in build/bench)")
+    group.add_argument("--resume", action="store_true", help="continue the run of the file that --output names")
+    group.add_argument("--quick", action="store_true", help="a trial of less than 2 minutes; the file says so")
+    group.add_argument("--seed", type=int, metavar="N", help="choose the order of what is measured")
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        prog="pe-bench",
+        description="Measure VMs, engines and machines. Each measurement writes one result file (JSON), also "
+        "when Ctrl-C ends it. docs/pe-bench.md explains the subcommands and the file.",
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in find_modules().items():
+        subparser = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=getattr(module, "DESCRIPTION", module.HELP),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(subparser)
+        if getattr(module, "MEASURES", True):
+            add_common_arguments(subparser)
+        subparser.set_defaults(module=module)
+    options = parser.parse_args(argv)
+    if getattr(options.module, "MEASURES", True):
+        complete_common_arguments(parser, options)
+    return options
+
+
+def complete_common_arguments(parser, options):
+    if options.resume and not options.output:
+        parser.error("--resume needs --output, which names the file to continue")
+    if options.seed is not None and options.seed < 0:
+        parser.error("--seed must not be negative")
+    if not options.output:
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        options.output = os.path.join(BUILD, "bench", f"{options.command}-{stamp}-{os.getpid()}.json")
+
+
+def on_terminate(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def end(run):
+    """End everything that the run has started. A second Ctrl-C does not stop this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.ExitStack() as last:
+        last.callback(processes.kill_all_children)
+        run.cleanup.close()
+
+
+def continue_command(run, argv):
+    rest = [argument for argument in argv if argument != "--resume"]
+    if not any(argument.startswith("--output") for argument in rest):
+        rest[1:1] = ["--output", run.path]
+    return shlex.join(["bench/pe-bench", rest[0], "--resume", *rest[1:]])
+
+
+def measure(options, argv):
+    processes.adopt_orphans()
+    signal.signal(signal.SIGTERM, on_terminate)
+    run = Run(options, argv)
+    state = "failed"
+    try:
+        options.module.run(run)
+        state = "complete"
+    except KeyboardInterrupt:
+        state = "interrupted"
+    finally:
+        end(run)
+        run.save(state)
+    report(run)
+    if state == "interrupted":
+        run.progress.say(f"interrupted; continue with: {continue_command(run, argv)}")
+        return INTERRUPTED
+    return 0
+
+
+def report(run):
+    """Print what was measured."""
+    from . import tables  # pylint: disable=import-outside-toplevel  # only what measures needs it
+
+    print(tables.of_file(run.data))
+    print(f"\nThe results are in {run.path}")
+
+
+def main(argv):
+    """Run pe-bench. Returns its exit status."""
+    options = parse(argv)
+    try:
+        if getattr(options.module, "MEASURES", True):
+            return measure(options, argv)
+        return options.module.run(options)
+    except BenchError as error:
+        print(f"pe-bench: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes that a measurement starts, and what they use: memory, CPU time."""
+import ctypes
+import os
+import signal
+
+from fixtures.processes import adopt_orphans, descendants
+
+__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "kill_all_children", "memory_kib", "with_descendants"]
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """For `preexec_fn`: the new process ends when pe-bench does, in whatever way that ends. Only for processes
+    that the main thread starts: the signal comes when the thread ends that started the process."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def kill_all_children():
+    """Kill and reap every process below this one. Orphans are among them after adopt_orphans."""
+    for pid in descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    try:
+        while True:
+            os.waitpid(-1, 0)
+    except ChildProcessError:
+        pass
+
+
+def with_descendants(pids):
+    """These processes and all below them, each once."""
+    return sorted({pid for root in pids for pid in [root, *descendants(root)]})
+
+
+def memory_kib(pid):
+    """The memory of a process in KiB, from /proc/PID/smaps_rollup: `pss` (shared pages divided among those
+    that share them), `rss`, `shared` (the part of rss that other processes map as well) and `private`. None
+    for a process that has ended. Processes of other users can be read by root only."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            fields = dict(line.split()[:2] for line in list(file)[1:])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    kib = {name.rstrip(":"): int(value) for name, value in fields.items()}
+    return {
+        "pss": kib["Pss"],
+        "rss": kib["Rss"],
+        "shared": kib["Shared_Clean"] + kib["Shared_Dirty"],
+        "private": kib["Private_Clean"] + kib["Private_Dirty"],
+    }
+
+
+def cpu_seconds(pids):
+    """The time that these processes have spent on CPUs, in nanoseconds' resolution: that of /proc/PID/stat has
+    ticks of 10 ms. Processes that have ended count as 0."""
+    total = 0
+    for pid in pids:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                    total += int(file.read().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total / 1e9
