@@ -99,10 +99,10 @@ pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
-pe-worker_SRC := $(foreach folder,worker worker/job worker/vmm store,$(call src,$(folder)))
+pe-worker_SRC := $(foreach folder,worker worker/job worker/vmm store net,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
-pe-run_SRC := $(call src,cli) $(call src,store)
-pe-run_LIBS := -lcurl -ljansson -linih -lcrypto
+pe-run_SRC := $(foreach folder,cli store net,$(call src,$(folder)))
+pe-run_LIBS := -lcurl -lwslay -ljansson -linih -lcrypto
 pe-image_SRC := $(call src,image) $(call src,store)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
 pe-vm_SRC := $(foreach folder,vm worker/vmm,$(call src,$(folder)))
@@ -231,7 +231,7 @@ UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -l
 LB_CORE := $(call src,lb/core)
 RIGHTS := $(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_upgrade.c token.c) \
-	$(RIGHTS)
+	$(call src,net) $(RIGHTS)
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/cpu_seat.c
@@ -275,7 +275,7 @@ $(call obj,$(wildcard tests/unit/*.c)): | $(B)/.test-deps
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
-FUZZ_SRC := $(foreach folder,base codec proto store lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
+FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,images.c playground.c static_files.c) \
 	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \

@@ -108,7 +108,7 @@ static int connect_unix(const char *server, struct pe_error *err)
     return -1;
 }
 
-static int connect_curl(struct balancer_connection *connection, const char *server, struct pe_error *err)
+static int connect_curl(struct pe_connection *connection, const char *server, struct pe_error *err)
 {
     connection->curl = curl_easy_init();
     if (!connection->curl)
@@ -135,7 +135,7 @@ bool balancer_link_stays(const struct worker_config *config)
 }
 
 static int connect_and_upgrade(const struct worker_config *config, const char *path, const char *token,
-                               pid_t parent, struct balancer_connection *connection, struct pe_error *err)
+                               pid_t parent, struct pe_connection *connection, struct pe_error *err)
 {
     const bool is_unix = unix_path(config->server) != NULL;
     if (is_unix && (connection->socket = connect_unix(config->server, err)) < 0)
@@ -156,7 +156,7 @@ static int send_answer(int fd, const struct answer *answer, const int *connectio
 }
 
 /* Hand over one end of a socket pair, and pass bytes between the other one and the balancer. */
-static int relay(const struct balancer_connection *connection, int answer)
+static int relay(const struct pe_connection *connection, int answer)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
@@ -164,14 +164,14 @@ static int relay(const struct balancer_connection *connection, int answer)
         return -1;
     close(pair[0]);
     close(answer);
-    balancer_relay(connection->curl, connection->socket, pair[1]);
+    balancer_relay(connection, pair[1]);
     return 0;
 }
 
 static int run(const struct worker_config *config, const char *path, int answer, pid_t parent)
 {
     char token[TOKEN_SIZE];
-    struct balancer_connection connection = {.socket = -1};
+    struct pe_connection connection = {.socket = -1};
     struct pe_error err;
     prctl(PR_SET_NAME, "pe-link");
     if (token_load(config->token_fd, token, &err) < 0 || rights_close_others(&answer, &err) < 0 ||

@@ -3,11 +3,9 @@
  * not read what guests send. So the link encrypts what it neither makes nor reads. */
 #include "worker/balancer_relay.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 /* Bytes on their way in one direction: those from `at` on are still to be sent. */
 struct flow {
@@ -22,10 +20,10 @@ static bool is_empty(const struct flow *flow)
 
 /* The functions below return 1 for progress, 0 if they have to wait, and -1 at the end of a connection. */
 
-static int receive_remote(CURL *curl, struct flow *flow)
+static int receive(const struct pe_connection *from, struct flow *flow)
 {
     size_t got = 0;
-    CURLcode code = curl_easy_recv(curl, flow->bytes, sizeof flow->bytes, &got);
+    CURLcode code = pe_connection_receive(from, flow->bytes, sizeof flow->bytes, &got);
     if (code == CURLE_AGAIN)
         return 0;
     flow->at = 0;
@@ -33,34 +31,12 @@ static int receive_remote(CURL *curl, struct flow *flow)
     return flow->size ? 1 : -1;
 }
 
-static int send_remote(CURL *curl, struct flow *flow)
+static int send_rest(const struct pe_connection *to, struct flow *flow)
 {
     size_t sent = 0;
-    CURLcode code = curl_easy_send(curl, flow->bytes + flow->at, flow->size - flow->at, &sent);
-    flow->at += code == CURLE_OK ? sent : 0;
+    CURLcode code = pe_connection_send(to, flow->bytes + flow->at, flow->size - flow->at, &sent);
+    flow->at += sent;
     return code == CURLE_OK ? 1 : code == CURLE_AGAIN ? 0 : -1;
-}
-
-static int result_of(ssize_t n)
-{
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    return n > 0 ? 1 : -1;
-}
-
-static int receive_local(int local, struct flow *flow)
-{
-    ssize_t n = recv(local, flow->bytes, sizeof flow->bytes, MSG_DONTWAIT);
-    flow->at = 0;
-    flow->size = n > 0 ? (size_t)n : 0;
-    return result_of(n);
-}
-
-static int send_local(int local, struct flow *flow)
-{
-    ssize_t n = send(local, flow->bytes + flow->at, flow->size - flow->at, MSG_DONTWAIT | MSG_NOSIGNAL);
-    flow->at += n > 0 ? (size_t)n : 0;
-    return result_of(n);
 }
 
 static void await(int remote, int local, const struct flow *in, const struct flow *out)
@@ -75,17 +51,18 @@ static void await(int remote, int local, const struct flow *in, const struct flo
     poll(fds, 2, -1);
 }
 
-void balancer_relay(CURL *curl, int remote, int local)
+void balancer_relay(const struct pe_connection *remote, int local)
 {
     static struct flow in, out;
+    const struct pe_connection inner = {.socket = local};
     for (;;) {
         /* A record of TLS may be complete in libcurl although the socket is not readable, so everything is
          * tried before this process waits. */
-        int inward = is_empty(&in) ? receive_remote(curl, &in) : send_local(local, &in);
-        int outward = is_empty(&out) ? receive_local(local, &out) : send_remote(curl, &out);
+        int inward = is_empty(&in) ? receive(remote, &in) : send_rest(&inner, &in);
+        int outward = is_empty(&out) ? receive(&inner, &out) : send_rest(remote, &out);
         if (inward < 0 || outward < 0)
             return;
         if (!inward && !outward)
-            await(remote, local, &in, &out);
+            await(remote->socket, local, &in, &out);
     }
 }

@@ -3,11 +3,10 @@
 #ifndef PE_WORKER_BALANCER_RELAY_H
 #define PE_WORKER_BALANCER_RELAY_H
 
-#include <curl/curl.h>
+#include "net/connection.h"
 
 /* Pass bytes in both directions, at the pace of the slower side, until one side ends. What had arrived from
- * the balancer by then has been passed on. `remote` is the socket of `curl`, and `local` a nonblocking
- * stream socket. Neither is closed. */
-void balancer_relay(CURL *curl, int remote, int local);
+ * the balancer by then has been passed on. `local` is a nonblocking stream socket. Neither side is closed. */
+void balancer_relay(const struct pe_connection *remote, int local);
 
 #endif

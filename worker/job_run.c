@@ -123,7 +123,7 @@ static int send_result(const struct job_state *state, struct pe_error *err)
 static enum step on_message(const struct job_run *run, struct pe_error *err)
 {
     pe_automessage struct pe_message message = {0};
-    struct ws_message *raw = ws_client_next(run->balancer);
+    struct pe_websocket_message *raw = ws_client_next(run->balancer);
     int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
                               : pe_fail(err, PE_ERR_MALFORMED,
                                         "the balancer sent bytes after the end of a job's input");
@@ -168,7 +168,7 @@ static enum step receive_input(struct job_state *state, enum step step, struct p
         if (ws_client_wait(run->balancer, -1, 0, false, &event, err) < 0)
             return STEP_DISCONNECTED;
         pe_automessage struct pe_message message = {0};
-        struct ws_message *raw = ws_client_next(run->balancer);
+        struct pe_websocket_message *raw = ws_client_next(run->balancer);
         bool is_text = raw->is_text;
         int failed = is_text ? pe_message_decode(raw->bytes, raw->size, &message, err) : 0;
         if (!is_text && step == STEP_OK && input_append(&state->input, raw->bytes, raw->size, err) < 0)

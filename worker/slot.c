@@ -190,7 +190,7 @@ static void on_idle_deadline(struct slot *slot)
 static int on_idle_message(struct slot *slot, struct pe_error *err)
 {
     pe_automessage struct pe_message message = {0};
-    struct ws_message *raw = ws_client_next(slot->balancer);
+    struct pe_websocket_message *raw = ws_client_next(slot->balancer);
     int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err) : 0;
     bool is_job = raw->is_text && !failed && message.kind == PE_MESSAGE_JOB;
     free(raw);

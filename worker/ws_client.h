@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A WebSocket connection to the balancer (RFC 6455) for blocking code. Every wait also answers
  * pings and notices when the balancer falls silent. The connection comes from worker/balancer_link.h, and
- * wslay reads and writes the frames. */
+ * net/websocket.h reads and writes the frames. */
 #ifndef PE_WORKER_WS_CLIENT_H
 #define PE_WORKER_WS_CLIENT_H
 
 #include "base/error.h"
+#include "net/websocket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct ws_client;
-
-/* A received message. */
-struct ws_message {
-    struct ws_message *next;
-    bool is_text;
-    size_t size;     /* in bytes */
-    uint8_t bytes[]; /* a text has no NUL at its end */
-};
 
 enum ws_client_event {
     WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
@@ -53,6 +46,6 @@ int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool 
                    enum ws_client_event *event, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove and return the oldest message, which the caller frees; NULL if there is none. */
-struct ws_message *ws_client_next(struct ws_client *client);
+struct pe_websocket_message *ws_client_next(struct ws_client *client);
 
 #endif

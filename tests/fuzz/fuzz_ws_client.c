@@ -15,7 +15,8 @@ static void receive(struct ws_client *client)
     for (int rounds = 0; !failed; rounds++) {
         HOLDS(rounds < 1000); /* the input ends, and so does the connection */
         failed = ws_client_wait(client, -1, pe_now_us(), false, &event, &err);
-        for (struct ws_message *message = ws_client_next(client); message; message = ws_client_next(client)) {
+        for (struct pe_websocket_message *message = ws_client_next(client); message;
+             message = ws_client_next(client)) {
             HOLDS(message->size <= PE_SLOT_TEXT_MAX);
             total += message->size;
             free(fuzz_text(message->bytes, message->size)); /* ASan sees it if a byte is not there */

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
                             &err) == 0);
     }
     pe_autoclose int fd = fuzz_socket(input.data, input.size, &other);
-    const struct balancer_connection connection = {.socket = fd};
+    const struct pe_connection connection = {.socket = fd};
     if (balancer_upgrade(&connection, "/v1/slot", "token", &err) == 0)
         check_rest(fd, &input);
     else
