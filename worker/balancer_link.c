@@ -115,6 +115,8 @@ static int connect_curl(struct pe_connection *connection, const char *server, st
         return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
     curl_easy_setopt(connection->curl, CURLOPT_URL, server);
     curl_easy_setopt(connection->curl, CURLOPT_CONNECT_ONLY, 1L);
+    /* Otherwise a server with TLS may choose HTTP/2, which has no upgrades. */
+    curl_easy_setopt(connection->curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(connection->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(connection->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(connection->curl, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -347,12 +347,13 @@ def test_a_slot_does_not_have_the_workers_token(start_service, token_file):
 
 @pytest.fixture
 def tls_service(token_file, tmp_path):
-    """A service whose worker connects with TLS, and trusts the balancer's certificate."""
+    """A service whose worker connects with TLS, and trusts the balancer's certificate. The balancer would
+    rather speak HTTP/2, which has no upgrades."""
     make_certificate("localhost", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
     port = Port()
     tls = ("--listen-tls", f"127.0.0.1:{port.number}")
     files = ("--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
-    options = ("--token-file", token_file, *tls, *files)
+    options = ("--http2", "--token-file", token_file, *tls, *files)
     trust = f'mount --bind {tmp_path}/cert.pem /etc/ssl/certs/ca-certificates.crt && exec "$@"'
     service = Service(slots=0, balancer_options=options)
     service.worker = Worker(
