@@ -92,15 +92,21 @@ static void print_dropped(const struct pe_result *result)
     fputs(named && named < result->outputs_dropped ? ", and others\n" : "\n", stderr);
 }
 
+/* The last KiB may be incomplete, because no character is cut. */
+static size_t kib(const struct response_bytes *stream)
+{
+    return (stream->size + 1023) / 1024;
+}
+
 void print_result_notices(const struct response *response, bool is_verbose)
 {
     const struct pe_result *result = &response->result;
     if (result->stdout_truncated)
-        fprintf(stderr, "pe-run: output truncated: only the first %u KiB of standard output are kept\n",
-                PE_STDOUT_BYTES_MAX / 1024);
+        fprintf(stderr, "pe-run: output truncated: only the first %zu KiB of standard output are kept\n",
+                kib(&response->standard_output));
     if (result->stderr_truncated)
-        fprintf(stderr, "pe-run: output truncated: only the first %u KiB of standard error are kept\n",
-                PE_STDERR_BYTES_MAX / 1024);
+        fprintf(stderr, "pe-run: output truncated: only the first %zu KiB of standard error are kept\n",
+                kib(&response->standard_error));
     print_reason(result);
     if (result->outputs_dropped)
         print_dropped(result);

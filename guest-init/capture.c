@@ -66,12 +66,27 @@ static void cut(struct capture *capture)
     fcntl(capture->fd, F_SETPIPE_SZ, PIPE_SIZE); /* the order of what is dropped does not matter */
 }
 
+/* How often a byte that is kept is in the output of the job. */
+static size_t copies(const struct capture *capture)
+{
+    return capture->combined ? 2 : 1;
+}
+
+static size_t room_of(const struct capture *capture)
+{
+    size_t own = capture->limit - capture->kept.size;
+    size_t common = capture->budget ? *capture->budget / copies(capture) : own;
+    return own < common ? own : common;
+}
+
 /* Keep bytes up to the limit. */
 static int keep_bytes(struct capture *capture, const uint8_t *bytes, size_t size, struct pe_error *err)
 {
     if (capture->truncated)
         return 0;
-    size_t room = capture->limit - capture->kept.size, added = size < room ? size : room;
+    const size_t room = room_of(capture), added = size < room ? size : room;
+    if (capture->budget)
+        *capture->budget -= added * copies(capture);
     if (pe_buf_append(&capture->kept, bytes, added, err) < 0 ||
         (capture->combined &&
          pe_combined_append(capture->combined, &capture->kept, added, &capture->held, err) < 0))

@@ -47,6 +47,7 @@ struct supervision {
     uint64_t host_maps_refused;        /* before the program started */
     int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
     struct pe_buf combined;
+    size_t budget;              /* bytes that the streams may still keep */
     struct cgroup_usage before; /* of the container, when it got its program */
     uint64_t held_kib;          /* files that were there when the current stage began */
     uint64_t peak_kib;          /* of the stages that have ended */
@@ -287,6 +288,7 @@ static void settle_streams(struct container *container, struct exit_report *repo
     report->out = container->out.kept;
     report->err = container->err.kept;
     container->out.kept = container->err.kept = (struct pe_buf){0};
+    container->out.budget = container->err.budget = NULL;
 }
 
 /* Keep both streams in one buffer as well, in the order of the writes. */
@@ -323,10 +325,12 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .order = -1,
                                       .stops_at_limit = job->stop_at_output_limit,
                                       .interrupt_fd = interrupt_fd,
+                                      .budget = job->output_limit,
                                       .host_maps_refused = host_maps_refused()};
     struct cgroup_usage usage;
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
+    container->out.budget = container->err.budget = &supervision.budget;
     cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;

@@ -311,7 +311,35 @@ static int parse_on_output_limit(struct pe_json_reader *json, struct pe_job_spec
     if (action && strcmp(action, "stop") != 0 && strcmp(action, "cut") != 0)
         return invalid(err, "on_output_limit", "must be \"cut\" or \"stop\"");
     job->stop_at_output_limit = action && !strcmp(action, "stop");
+    job->cut_at_output_limit = action && !job->stop_at_output_limit;
     return 0;
+}
+
+static int parse_stdout_max(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    return parse_whole(json, "stdout_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stdout_max, err);
+}
+
+static int parse_stderr_max(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    return parse_whole(json, "stderr_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stderr_max, err);
+}
+
+void pe_job_spec_set_live_defaults(struct pe_job_spec *job)
+{
+    job->stdout_max = job->stdout_max ? job->stdout_max : PE_LIVE_STREAM_BYTES;
+    job->stderr_max = job->stderr_max ? job->stderr_max : PE_LIVE_STREAM_BYTES;
+    job->stop_at_output_limit = !job->cut_at_output_limit;
+}
+
+uint32_t pe_job_spec_stdout_max(const struct pe_job_spec *job)
+{
+    return job->stdout_max ? job->stdout_max : PE_STDOUT_BYTES_MAX;
+}
+
+uint32_t pe_job_spec_stderr_max(const struct pe_job_spec *job)
+{
+    return job->stderr_max ? job->stderr_max : PE_STDERR_BYTES_MAX;
 }
 
 static const struct field {
@@ -329,6 +357,8 @@ static const struct field {
     {"cache", parse_cache},
     {"combined", parse_combined},
     {"on_output_limit", parse_on_output_limit},
+    {"stdout_max", parse_stdout_max},
+    {"stderr_max", parse_stderr_max},
     {"isolation", parse_isolation},
 };
 
@@ -448,6 +478,12 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
         failed |= json_object_set_new(json, "combined", json_true());
     if (!failed && job->stop_at_output_limit)
         failed |= json_object_set_new(json, "on_output_limit", json_string("stop"));
+    if (!failed && job->cut_at_output_limit)
+        failed |= json_object_set_new(json, "on_output_limit", json_string("cut"));
+    if (!failed && job->stdout_max)
+        failed |= json_object_set_new(json, "stdout_max", json_integer((json_int_t)job->stdout_max));
+    if (!failed && job->stderr_max)
+        failed |= json_object_set_new(json, "stderr_max", json_integer((json_int_t)job->stderr_max));
     if (!failed && job->stdin_name)
         failed |= json_object_set_new(json, "stdin", json_string(job->stdin_name));
     if (!failed && job->output_count)

@@ -26,6 +26,9 @@ struct pe_job_spec {
     bool cache;                /* the result may come from the cache */
     bool combined;             /* the result has stdout and stderr in one part as well */
     bool stop_at_output_limit; /* end the job when stdout or stderr exceeds its limit, not only cut it */
+    bool cut_at_output_limit;  /* the job says so; if neither is set, it says nothing and is cut as well */
+    uint32_t stdout_max; /* bytes of stdout that are kept, 1..PE_OUTPUT_BYTES_MAX; 0: PE_STDOUT_BYTES_MAX */
+    uint32_t stderr_max; /* the same for stderr */
     struct pe_isolation_set isolation; /* what the job demands; empty: any isolation will do */
 };
 
@@ -38,6 +41,14 @@ int pe_job_spec_decode(const char *json, size_t size, struct pe_job_spec *job,
 /* Check what holds only for a job that a client has described, and not for one that the balancer has made
  * of stages: PE_ERR_INVALID if the time limit is above PE_TIMEOUT_MS_MAX. */
 int pe_job_spec_check_client(const struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
+
+/* Set what holds for a job whose input is typed, as far as the job does not say otherwise: its streams may be
+ * longer (PE_LIVE_STREAM_BYTES), and it ends when they are full. */
+void pe_job_spec_set_live_defaults(struct pe_job_spec *job);
+
+/* How many bytes of a stream are kept. */
+uint32_t pe_job_spec_stdout_max(const struct pe_job_spec *job);
+uint32_t pe_job_spec_stderr_max(const struct pe_job_spec *job);
 
 /* The same as pe_job_spec_decode for a parsed JSON value. */
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;

@@ -26,9 +26,12 @@
 
 /* What a job may use: defaults and maxima. */
 #define PE_TIMEOUT_MS_DEFAULT 10000u
-#define PE_TIMEOUT_MS_MAX 60000u /* what a client can ask for */
-#define PE_STAGE_MS_MAX 300000u  /* what an operator can allow for one stage of a job (proto/stages.h) */
-#define PE_JOB_MS_MAX 660000u    /* of a job with two stages, and the time between them */
+#define PE_TIMEOUT_MS_MAX 60000u     /* what a client can ask for */
+#define PE_STAGE_MS_MAX 300000u      /* what an operator can allow for one stage of a job (proto/stages.h) */
+#define PE_STAGED_JOB_MS_MAX 660000u /* of a job with two stages, and the time between them */
+#define PE_INTERACTIVE_MS_MAX (24u * 3600u * 1000u) /* what an operator can allow for one with typed input \
+                                                     */
+#define PE_JOB_MS_MAX PE_INTERACTIVE_MS_MAX         /* of any job */
 #define PE_GUEST_MEMORY_MIB 1024u
 #define PE_GUEST_CPUS 1u
 #define PE_PIDS_MAX 512u
@@ -37,8 +40,9 @@
 #define PE_SCRATCH_BYTES_MAX (512u * PE_MIB)
 
 /* What a result may contain. */
-#define PE_STDOUT_BYTES_MAX (1u * PE_MIB)
-#define PE_STDERR_BYTES_MAX (1u * PE_MIB)
+#define PE_STDOUT_BYTES_MAX (1u * PE_MIB)  /* unless the job has `stdout_max`, up to PE_OUTPUT_BYTES_MAX */
+#define PE_STDERR_BYTES_MAX (1u * PE_MIB)  /* likewise with `stderr_max` */
+#define PE_LIVE_STREAM_BYTES (8u * PE_MIB) /* the same two, of a job whose input is typed */
 #define PE_OUTPUT_BYTES_MAX (16u * PE_MIB) /* stdout, stderr and output files together */
 #define PE_OUTPUT_FILES_MAX 4096u
 #define PE_DROPPED_NAMES_MAX 16u /* names of outputs that are left out */

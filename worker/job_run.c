@@ -443,8 +443,10 @@ static enum step run_and_read(struct job_state *state, struct pe_error *err)
     state->vm_lost |= step == STEP_REFUSED && state->vm_failed && err->kind == PE_ERR_LOST;
     if (step == STEP_DISCONNECTED || (step == STEP_REFUSED && !state->vm_failed) || state->vm_lost)
         return step;
+    const struct output_limits limits = {pe_job_spec_stdout_max(&state->run->message->job),
+                                         pe_job_spec_stderr_max(&state->run->message->job)};
     uint64_t since_us = pe_now_us();
-    if (step == STEP_REFUSED || output_read(output->bytes, output->size, &state->output, err) < 0)
+    if (step == STEP_REFUSED || output_read(output->bytes, output->size, &limits, &state->output, err) < 0)
         write_vm_error(state, err);
     add_phase(state, PE_PHASE_OUTPUT, &since_us);
     return STEP_OK;

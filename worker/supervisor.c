@@ -26,7 +26,7 @@
 #define RESTART_MS 500u
 #define METRICS_MS 10000u
 #define IDLE_MS 60000u
-#define DRAIN_MS (PE_JOB_MS_MAX + 40000u) /* longer than any job takes */
+#define DRAIN_MS (PE_STAGED_JOB_MS_MAX + 40000u) /* longer than any job takes whose input is not typed */
 
 struct child {
     pid_t pid; /* 0: not running */

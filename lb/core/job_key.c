@@ -49,7 +49,8 @@ static bool add_job(EVP_MD_CTX *hash, const struct pe_job_spec *job)
            add_text(hash, job->stdin_name) && add_number(hash, job->timeout_ms) &&
            add_texts(hash, job->outputs, job->output_count) && add_number(hash, job->combined) &&
            add_number(hash, job->stop_at_output_limit) && add_number(hash, job->process_limit) &&
-           add_number(hash, job->stack_limit_kib);
+           add_number(hash, job->stack_limit_kib) && add_number(hash, pe_job_spec_stdout_max(job)) &&
+           add_number(hash, pe_job_spec_stderr_max(job));
 }
 
 static bool add_files(EVP_MD_CTX *hash, const struct submission *submission)

@@ -234,7 +234,7 @@ static int check_arguments(const struct pe_arguments *plan, struct pe_error *err
 
 /* ---- the job ---- */
 
-_Static_assert(2 * PE_STAGE_MS_MAX + JOB_SLACK_MS <= PE_JOB_MS_MAX, "every stage gets its time");
+_Static_assert(2 * PE_STAGE_MS_MAX + JOB_SLACK_MS <= PE_STAGED_JOB_MS_MAX, "every stage gets its time");
 
 static int plan_stages(const struct piston_runtime *runtime, const struct pe_runtime_limits *limits,
                        const json_t *body, const struct pe_arguments *texts, struct pe_job_spec *spec,

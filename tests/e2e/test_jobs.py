@@ -187,6 +187,17 @@ def test_a_flood_of_output_ends_the_job_on_demand(service):
     assert len(job.stdout) == 1 << 20
 
 
+def test_a_job_can_say_how_much_of_each_stream_is_kept(service):
+    job = service.run("printf 123456; printf 654321 >&2", stdout_max=3, stderr_max=5)
+    assert (job.stdout, job.stderr, job.exit_code) == (b"123", b"65432", 0)
+    assert job.stdout_truncated and job.stderr_truncated
+    script = "yes | head -c 9000000; yes | head -c 9000000 >&2; echo x >/output/f"
+    job = service.run(script, stdout_max=16 << 20, stderr_max=16 << 20, timeout_ms=60000)
+    assert len(job.stdout) == 9000000 and not job.stdout_truncated
+    assert len(job.stderr) == (16 << 20) - 9000000 and job.stderr_truncated
+    assert job.status == "output_limit" and not job.files
+
+
 def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
     for line, words in [
         ("#!/bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct output output;
     struct pe_error err;
-    if (output_read(bytes, size, &output, &err) == 0) {
+    if (output_read(bytes, size, &(struct output_limits){PE_STDOUT_BYTES_MAX, PE_STDERR_BYTES_MAX}, &output,
+                    &err) == 0) {
         HOLDS(output.parts.count >= 2 && output.parts.count <= PE_OUTPUT_FILES_MAX + 2);
         HOLDS(output.parts.items[0].kind == PE_PART_STDOUT && output.parts.items[1].kind == PE_PART_STDERR);
         HOLDS(pe_parts_size(&output.parts) == output.bytes.size);

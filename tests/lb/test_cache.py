@@ -91,6 +91,8 @@ def test_another_file_name_command_time_limit_or_image_is_another_job(balancer):
         ({**SAME, "outputs": []}, [("f", b"1")]),
         ({**SAME, "stdin": "f"}, [("f", b"1")]),
         ({**SAME, "on_output_limit": "stop"}, [("f", b"1")]),
+        ({**SAME, "stdout_max": 1}, [("f", b"1")]),
+        ({**SAME, "stderr_max": 1}, [("f", b"1")]),
         ({**SAME, "image": "gcc:13"}, [("f", b"1")]),
     ]
     for i, (job, files) in enumerate(others):

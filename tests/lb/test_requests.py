@@ -87,6 +87,8 @@ def test_an_invalid_job_is_422_and_names_the_field(balancer):
         ({"cache": 1}, "cache"),
         ({"combined": "yes"}, "combined"),
         ({"timeout_ms": 60001}, "from 1 to 60000"),
+        ({"stdout_max": 0}, "from 1 to 16777216"),
+        ({"stderr_max": 16777217}, "from 1 to 16777216"),
         ({"on_output_limit": True}, "on_output_limit"),
         ({"stdin": "missing"}, "stdin"),
         ({"sdtin": "x"}, "sdtin"),

@@ -24,7 +24,8 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
         "{\"image\":\"gcc:14\",\"cmd\":[\"sh\",\"-c\",\"exit 3\"],\"env\":{\"A\":\"b=c\"},"
         "\"stdin\":\"in.txt\",\"timeout_ms\":2500,\"process_limit\":7,\"stack_limit_kib\":64,\"outputs\":[\"*"
         ".o\"],\"cache\":false,"
-        "\"combined\":true,\"on_output_limit\":\"stop\",\"isolation\":[\"kernel\",\"hardware\"]}";
+        "\"combined\":true,\"on_output_limit\":\"stop\",\"stdout_max\":5,\"stderr_max\":16777216,"
+        "\"isolation\":[\"kernel\",\"hardware\"]}";
     assert_int_equal(pe_job_spec_decode(json, strlen(json), &job, &err), 0);
     pe_autojson json_t *encoded = pe_job_spec_to_json(&job);
     assert_int_equal(pe_job_spec_from_json(encoded, &again, &err), 0);
@@ -40,6 +41,8 @@ static void a_job_with_every_field_is_decoded_and_encoded_again(void **state)
     assert_false(again.cache);
     assert_true(again.combined);
     assert_true(again.stop_at_output_limit);
+    assert_int_equal(pe_job_spec_stdout_max(&again), 5);
+    assert_int_equal(pe_job_spec_stderr_max(&again), 16777216);
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_HARDWARE));
     assert_true(pe_isolation_accepted(again.isolation, PE_ISOLATION_KERNEL));
     assert_false(pe_isolation_accepted(again.isolation, PE_ISOLATION_EMULATION));
@@ -62,6 +65,30 @@ static void only_a_job_of_stages_may_have_more_time_than_a_client_can_ask_for(vo
     assert_error(err, PE_ERR_INVALID, "from 1 to 60000");
 }
 
+static void a_job_whose_input_is_typed_has_longer_streams_and_ends_when_they_are_full(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    static const struct {
+        const char *json;
+        uint32_t out, error;
+        bool stops;
+    } cases[] = {
+        {"{\"image\":\"a\"}", 8 << 20, 8 << 20, true},
+        {"{\"image\":\"a\",\"stdout_max\":7}", 7, 8 << 20, true},
+        {"{\"image\":\"a\",\"on_output_limit\":\"cut\",\"stderr_max\":9}", 8 << 20, 9, false},
+        {"{\"image\":\"a\",\"on_output_limit\":\"stop\"}", 8 << 20, 8 << 20, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pe_autojobspec struct pe_job_spec job;
+        assert_int_equal(pe_job_spec_decode(cases[i].json, strlen(cases[i].json), &job, &err), 0);
+        pe_job_spec_set_live_defaults(&job);
+        assert_int_equal(pe_job_spec_stdout_max(&job), cases[i].out);
+        assert_int_equal(pe_job_spec_stderr_max(&job), cases[i].error);
+        assert_int_equal(job.stop_at_output_limit, cases[i].stops);
+    }
+}
+
 static void the_least_job_gets_the_defaults(void **state)
 {
     (void)state;
@@ -74,6 +101,8 @@ static void the_least_job_gets_the_defaults(void **state)
     assert_true(job.cache);
     assert_false(job.combined);
     assert_false(job.stop_at_output_limit);
+    assert_int_equal(pe_job_spec_stdout_max(&job), 1 << 20);
+    assert_int_equal(pe_job_spec_stderr_max(&job), 1 << 20);
     assert_true(pe_isolation_accepted(job.isolation, PE_ISOLATION_UNKNOWN));
 }
 
@@ -120,7 +149,7 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"env\":{\"A=B\":\"c\"}}", PE_ERR_INVALID, "'env' has a name");
     refused("{\"image\":\"a\",\"timeout_ms\":0}", PE_ERR_INVALID, "'timeout_ms' must be from 1");
     refused("{\"image\":\"a\",\"timeout_ms\":1.5}", PE_ERR_INVALID, "'timeout_ms' must be a whole");
-    refused("{\"image\":\"a\",\"timeout_ms\":660001}", PE_ERR_INVALID, "from 1 to 60000");
+    refused("{\"image\":\"a\",\"timeout_ms\":86400001}", PE_ERR_INVALID, "from 1 to 60000");
     refused("{\"image\":\"a\",\"process_limit\":0}", PE_ERR_INVALID, "'process_limit' must be from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":513}", PE_ERR_INVALID, "from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":\"7\"}", PE_ERR_INVALID, "whole number of processes");
@@ -128,6 +157,8 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"stack_limit_kib\":1048577}", PE_ERR_INVALID, "from 64 to 1048576");
     refused("{\"image\":\"a\",\"stdin\":\"../x\"}", PE_ERR_INVALID, "'stdin'");
     refused("{\"image\":\"a\",\"cache\":1}", PE_ERR_INVALID, "'cache'");
+    refused("{\"image\":\"a\",\"stdout_max\":0}", PE_ERR_INVALID, "from 1 to 16777216");
+    refused("{\"image\":\"a\",\"stderr_max\":16777217}", PE_ERR_INVALID, "from 1 to 16777216");
     refused("{\"image\":\"a\",\"on_output_limit\":\"end\"}", PE_ERR_INVALID,
             "'on_output_limit' must be \"cut\" or \"stop\"");
     refused("{\"image\":\"a\",\"isolation\":7}", PE_ERR_INVALID, "'isolation' must be a string or");
@@ -146,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_with_every_field_is_decoded_and_encoded_again),
         cmocka_unit_test(only_a_job_of_stages_may_have_more_time_than_a_client_can_ask_for),
+        cmocka_unit_test(a_job_whose_input_is_typed_has_longer_streams_and_ends_when_they_are_full),
         cmocka_unit_test(the_least_job_gets_the_defaults),
         cmocka_unit_test(a_demand_for_one_isolation_is_a_string_or_an_array_and_null_is_none),
         cmocka_unit_test(what_is_not_json_is_malformed),

@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+static const struct output_limits limits = {PE_STDOUT_BYTES_MAX, PE_STDERR_BYTES_MAX};
+
 #define RESULT "status=exited\nexit_code=0\n"
 
 /* One newc entry (cpio(5)): a header of 13 fields of 8 hex digits, the name, the data, each padded
@@ -51,7 +53,7 @@ static void refused(struct pe_buf *cpio, const char *text_part)
     struct pe_error err;
     autooutput struct output output;
     append_trailer(cpio);
-    assert_int_equal(output_read(cpio->data, cpio->size, &output, &err), -1);
+    assert_int_equal(output_read(cpio->data, cpio->size, &limits, &output, &err), -1);
     assert_error(err, PE_ERR_MALFORMED, text_part);
 }
 
@@ -65,7 +67,7 @@ static void a_complete_output_is_read(void **state)
     put_dated(&cpio, "dir/sub", S_IFDIR | 0750, 7, NULL, 0);
     put_dated(&cpio, "dir/sub/\xff\n", S_IFREG | 04711, UINT32_MAX, "bytes", 5);
     append_trailer(&cpio);
-    assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
+    assert_int_equal(output_read(cpio.data, cpio.size, &limits, &output, &err), 0);
     assert_int_equal(output.result.status, PE_STATUS_EXITED);
     assert_int_equal(output.parts.count, 4);
     const struct pe_part *folder = &output.parts.items[2], *file = &output.parts.items[3];
@@ -91,7 +93,7 @@ static void a_combined_stream_may_follow_stderr_and_nothing_else(void **state)
     append_file(&cpio, "combined", "both");
     append_file(&cpio, "dir/x", "1");
     append_trailer(&cpio);
-    assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), 0);
+    assert_int_equal(output_read(cpio.data, cpio.size, &limits, &output, &err), 0);
     assert_int_equal(output.parts.count, 4);
     assert_int_equal(output.parts.items[2].kind, PE_PART_COMBINED);
     assert_memory_equal(output.bytes.data, "outboth1", 8);
@@ -185,7 +187,7 @@ static void a_header_that_promises_gigabytes_gets_no_memory(void **state)
         autooutput struct output output;
         append_file(&cpio, "result", RESULT);
         memcpy(cpio.data + 94, sizes[i], 8); /* c_namesize */
-        assert_int_equal(output_read(cpio.data, cpio.size, &output, &err), -1);
+        assert_int_equal(output_read(cpio.data, cpio.size, &limits, &output, &err), -1);
         assert_error(err, PE_ERR_MALFORMED, "impossible size");
     }
 }
@@ -216,7 +218,7 @@ static void every_cut_is_refused_and_no_flipped_byte_is_a_fault(void **state)
     for (size_t size = 0; size < cpio.size; size++) {
         struct pe_error err;
         autooutput struct output output;
-        int got = output_read(cpio.data, size, &output, &err);
+        int got = output_read(cpio.data, size, &limits, &output, &err);
         if (got == 0 && size < cpio.size - 124)
             fail_msg("a cut at %zu of %zu was accepted", size, cpio.size);
     }
@@ -225,7 +227,7 @@ static void every_cut_is_refused_and_no_flipped_byte_is_a_fault(void **state)
             struct pe_error err;
             autooutput struct output output;
             cpio.data[at] ^= (uint8_t)(1 << bit);
-            if (output_read(cpio.data, cpio.size, &output, &err) == 0)
+            if (output_read(cpio.data, cpio.size, &limits, &output, &err) == 0)
                 assert_true(output.bytes.size <= PE_OUTPUT_BYTES_MAX);
             cpio.data[at] ^= (uint8_t)(1 << bit);
         }

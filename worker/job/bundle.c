@@ -228,8 +228,8 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
         /* An older guest would ignore the limits, so only these jobs need a newer one. */
         {"version", job->process_limit || job->stack_limit_kib ? 3 : 2},
         {"timeout_ms", job->timeout_ms},
-        {"stdout_limit", PE_STDOUT_BYTES_MAX},
-        {"stderr_limit", PE_STDERR_BYTES_MAX},
+        {"stdout_limit", pe_job_spec_stdout_max(job)},
+        {"stderr_limit", pe_job_spec_stderr_max(job)},
         {"output_limit", PE_OUTPUT_BYTES_MAX},
         {"output_files", PE_OUTPUT_FILES_MAX},
         {"scratch_bytes", PE_SCRATCH_BYTES_MAX},

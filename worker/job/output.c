@@ -13,6 +13,7 @@
 #define RESULT_BYTES_MAX 65536u
 
 struct reader {
+    const struct output_limits *limits;
     struct archive *archive;
     struct output *output;
     size_t streams; /* parts in front of the files */
@@ -164,7 +165,7 @@ static int read_combined(struct reader *reader, const struct entry *entry, struc
     struct output *output = reader->output;
     if (output->parts.count != 2 || strcmp(entry->name, "combined") != 0)
         return 0;
-    if (!S_ISREG(entry->mode) || entry->size > PE_STDOUT_BYTES_MAX + PE_STDERR_BYTES_MAX)
+    if (!S_ISREG(entry->mode) || entry->size > reader->limits->stdout_max + reader->limits->stderr_max)
         return refuse(err, "the combined stream is not a file, or larger than both streams together");
     if (pe_parts_add(&output->parts, PE_PART_COMBINED, NULL, entry->size, 0, err) < 0 ||
         read_data(reader->archive, entry->size, &output->bytes, err) < 0)
@@ -220,7 +221,8 @@ static int read_files(struct reader *reader, struct pe_error *err)
     return got;
 }
 
-int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err)
+int output_read(const void *cpio, size_t size, const struct output_limits *limits, struct output *output,
+                struct pe_error *err)
 {
     *output = (struct output){.bytes = {.limit = PE_OUTPUT_BYTES_MAX}};
     if (check_headers(cpio, size, err) < 0)
@@ -230,10 +232,10 @@ int output_read(const void *cpio, size_t size, struct output *output, struct pe_
         archive_read_open_memory(archive, cpio, size) != ARCHIVE_OK)
         return pe_fail(err, PE_ERR_INTERNAL, "libarchive: %s",
                        archive ? archive_error_string(archive) : "out of memory");
-    struct reader reader = {.archive = archive, .output = output, .streams = 2};
+    struct reader reader = {.archive = archive, .output = output, .limits = limits, .streams = 2};
     if (read_result(&reader, err) < 0 ||
-        read_stream(&reader, "stdout", PE_PART_STDOUT, PE_STDOUT_BYTES_MAX, err) < 0 ||
-        read_stream(&reader, "stderr", PE_PART_STDERR, PE_STDERR_BYTES_MAX, err) < 0)
+        read_stream(&reader, "stdout", PE_PART_STDOUT, limits->stdout_max, err) < 0 ||
+        read_stream(&reader, "stderr", PE_PART_STDERR, limits->stderr_max, err) < 0)
         return -1;
     return read_files(&reader, err);
 }

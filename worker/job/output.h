@@ -18,11 +18,17 @@ struct output {
     struct pe_buf bytes;   /* the bytes of all parts, concatenated */
 };
 
+/* How long the streams of a job may be, in bytes. */
+struct output_limits {
+    size_t stdout_max, stderr_max;
+};
+
 /* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails
  * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
  * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. The caller
  * owns `output` also after a failure. */
-int output_read(const void *cpio, size_t size, struct output *output, struct pe_error *err) PE_MUST_CHECK;
+int output_read(const void *cpio, size_t size, const struct output_limits *limits, struct output *output,
+                struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `output` owns. Harmless on a zeroed output. */
 void output_free(struct output *output);
