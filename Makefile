@@ -55,8 +55,10 @@ TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist pyth
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core
-# Charts and statistics of pe-bench.
-BENCH_PACKAGES := python3-matplotlib python3-scipy
+# Charts and statistics of pe-bench, and what it compares VMs with.
+BENCH_PACKAGES := python3-matplotlib python3-scipy podman qemu-utils
+# What sends the jobs of `pe-bench load`.
+LOAD_TOOLS := bench/load-tools/node_modules/.package-lock.json
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 KERNEL_PACKAGES := flex bison bc libelf-dev
 NODE_PACKAGES := nodejs npm
@@ -75,7 +77,7 @@ $(B)/.test-deps: Makefile | $(B)/.deps
 	@deploy/install-packages $(TEST_PACKAGES)
 	@touch $@
 
-bench-deps: $(B)/.bench-deps ## install the Debian packages that pe-bench needs
+bench-deps: $(B)/.bench-deps $(LOAD_TOOLS) ## install what pe-bench needs, from Debian and from npm
 $(B)/.bench-deps: Makefile | $(B)/.test-deps
 	@deploy/install-packages $(BENCH_PACKAGES)
 	@touch $@
@@ -343,6 +345,10 @@ $(B)/bench/lb-%: bench/lb-tools/%.c bench/lb-tools/connection.h $(FLAGS) | $(B)/
 	@echo "  bench $@"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -o $@ $< -lwslay
 
+$(LOAD_TOOLS): bench/load-tools/package.json bench/load-tools/package-lock.json | build/.node
+	$(NPM_CI) --prefix bench/load-tools
+	@touch $@
+
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
 VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(B)/tests-vmm/confined $(GUEST)/vmm-test \
 	$(GUEST)/reach $(GUEST)/like-docker
@@ -399,7 +405,7 @@ $(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.nod
 	@touch $@
 
 # ---- running them ----
-TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
+TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(LOAD_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
 	$(BROWSER_TEST) $(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pe-bench load: what its steps say, and a short run against a service."""
+import json
+
+import pytest
+
+from fixtures.pe_bench import pe_bench, series_of
+from pe_bench.commands.load import parse_mix
+from pe_bench.errors import BenchError
+from pe_bench.load_steps import Step, knee, sentence
+
+
+def step(rate, *, answered=None, late=0.0, p99=80.0):
+    sent = int(rate * 10)
+    answered = sent if answered is None else answered
+    return Step(rate, sent, answered, seconds=10, took=10 + late, p50=40.0, p99=p99)
+
+
+def test_the_knee_is_the_last_step_that_the_service_keeps_up_with():
+    steps = [step(1), step(2), step(3), step(4, late=6, p99=4000)]
+    assert knee(steps) is steps[2]
+    assert "Up to 3 jobs per second" in sentence(steps)
+    assert "at 4 per second it answers 2.5" in sentence(steps)
+
+
+def test_a_step_is_beyond_the_knee_if_jobs_are_not_answered():
+    assert knee([step(1), step(2, answered=18)]).rate == 1
+
+
+def test_a_step_is_beyond_the_knee_if_jobs_become_much_slower():
+    assert knee([step(1), step(2, p99=401)]).rate == 1
+    assert knee([step(1), step(2, p99=399)]).rate == 2
+
+
+def test_a_service_that_keeps_up_to_the_end_has_no_limit_yet():
+    assert sentence([step(1), step(2)]).endswith("its limit was not reached.")
+
+
+def test_a_service_that_fails_with_the_least_load_has_no_knee():
+    steps = [step(1, answered=0)]
+    assert knee(steps) is None
+    assert sentence(steps).startswith("The service did not keep up with 1 jobs per second")
+
+
+def test_a_mix_names_jobs_and_their_weights():
+    assert parse_mix("echo=3,gcc") == [("echo", 3.0), ("gcc", 1.0)]
+    for wrong in "cobol=1", "echo=much", "echo=0", "echo=-1,gcc=2":
+        with pytest.raises(BenchError):
+            parse_mix(wrong)
+
+
+def test_load_counts_every_job_and_where_its_result_came_from(service, tmp_path):
+    file = tmp_path / "load.json"
+    options = ("--server", service.url, "--seconds", "2", "--rate", "4", "--max-rate", "4", "--seed", "3")
+    pe_bench("load", *options, "--mix", "echo,stored-echo", "--quick", "--output", file)
+    data = json.loads(file.read_text())
+    latencies = series_of(data, "latency", job="all")["samples"]
+    outcomes = series_of(data, "jobs by outcome", outcome="exited")["samples"]
+    assert data["state"] == "complete" and outcomes == [len(latencies)] and latencies
+    from_cache = [one for one in data["series"] if one["name"] == "results from the cache"]
+    assert sum(one["samples"][0] for one in from_cache) == len(latencies)
+    assert series_of(data, "jobs lost by workers")["samples"] == [0]
