@@ -36,6 +36,8 @@ int exit_report_encode(const struct exit_report *report, struct pe_buf *text, st
         {"stdout_truncated", report->stdout_truncated},
         {"stderr_truncated", report->stderr_truncated},
         {"outputs_dropped", report->outputs_dropped},
+        {"init_us", report->init_us},
+        {"ready_us", report->ready_us},
         {"exec_us", report->exec_us},
         {"program_us", report->wall_us},
     };

@@ -24,6 +24,8 @@ struct exit_report {
     enum exit_report_status status;
     int exit_code;               /* -1: the program did not exit */
     int signal;                  /* 0: none */
+    uint64_t init_us;            /* since the boot, when pe-init began */
+    uint64_t ready_us;           /* since the boot, when the guest was ready first */
     uint64_t exec_us;            /* from `go` to the start of the program */
     uint64_t wall_us;            /* from its start to its end */
     uint64_t user_us, system_us; /* CPU time */

@@ -96,10 +96,12 @@ STACK_GUARD_NONE static int perform(struct container *container, struct guest_jo
     return supervise_program(container, job, go_us, -1, report, err);
 }
 
-/* Handle the host's commands until it sends `go`. */
-static int wait_for_job(int serial, struct prepared *prepared, struct pe_error *err)
+/* Handle the host's commands until it sends `go`. Sets `*ready_us` to the time since the boot when the guest
+ * was ready first; a clone says `ready` again. */
+static int wait_for_job(int serial, struct prepared *prepared, uint64_t *ready_us, struct pe_error *err)
 {
     enum serial_command command = SERIAL_WAKE;
+    *ready_us = pe_now_us();
     while (command != SERIAL_GO) {
         if (command == SERIAL_WAKE && serial_send(serial, "ready", err) < 0)
             return -1;
@@ -111,13 +113,16 @@ static int wait_for_job(int serial, struct prepared *prepared, struct pe_error *
     return 0;
 }
 
-STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, struct pe_error *err)
+STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, uint64_t init_us,
+                                  struct pe_error *err)
 {
-    if (wait_for_job(serial, prepared, err) < 0)
+    uint64_t ready_us = 0;
+    if (wait_for_job(serial, prepared, &ready_us, err) < 0)
         return -1;
     uint64_t go_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
-    struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
+    struct exit_report report __attribute__((cleanup(exit_report_free))) = {
+        .exit_code = -1, .init_us = init_us, .ready_us = ready_us};
     if (perform(&prepared->job, &job, go_us, &report, err) < 0)
         exit_report_set_vm_error(&report, err);
     if (deliver(&job, &report, err) < 0)
@@ -127,12 +132,13 @@ STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, struct 
 
 int main(void)
 {
+    const uint64_t init_us = pe_now_us();
     struct pe_error err;
     struct prepared prepared = {.job = CONTAINER_NONE, .prewarm = CONTAINER_NONE};
     if (mounts_machine(&err) < 0)
         fail(-1, &err);
     int serial = serial_open(&err);
-    if (serial < 0 || get_ready(&prepared, &err) < 0 || serve(serial, &prepared, &err) < 0)
+    if (serial < 0 || get_ready(&prepared, &err) < 0 || serve(serial, &prepared, init_us, &err) < 0)
         fail(serial, &err);
     wait_to_be_killed();
 }

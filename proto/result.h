@@ -57,6 +57,8 @@ struct pe_result {
     int signal;    /* 0: none */
     uint64_t wall_us, user_us, system_us;
     uint64_t max_rss_kib;
+    uint64_t init_us, ready_us; /* since the boot of the guest: when pe-init began, when it was ready first.
+                                   Not in JSON */
     bool stdout_truncated, stderr_truncated;
     uint64_t outputs_dropped;  /* entries of /output that are not files, or did not fit */
     struct pe_dropped dropped; /* the names of the first of them */
