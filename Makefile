@@ -101,7 +101,7 @@ pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
-pe-worker_SRC := $(foreach folder,worker worker/job worker/vmm store net,$(call src,$(folder)))
+pe-worker_SRC := $(foreach folder,worker worker/host worker/job worker/vmm store net,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
 pe-run_SRC := $(foreach folder,cli store net,$(call src,$(folder)))
 pe-run_LIBS := -lcurl -lwslay -ljansson -linih -lcrypto
@@ -236,7 +236,7 @@ BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_u
 	$(call src,net) $(RIGHTS)
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
-test_cpu_seat_SRC := worker/cpu_seat.c
+test_cpu_seat_SRC := worker/host/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
 test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
@@ -256,7 +256,7 @@ test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := worker/side_channels.c
-test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c orphans.c) \
+test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)

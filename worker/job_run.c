@@ -190,12 +190,10 @@ static enum step receive_input(struct job_state *state, enum step step, struct p
 static enum step finish_input(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
-    const struct pe_job_spec *job = &run->message->job;
-    const struct pe_image_user *user = &state->image->user;
-    autoinputtexts struct input_texts texts = {.uid = user->uid, .gid = user->gid};
-    if (bundle_config(BUNDLE_JOB, state->image, run->config->memory_mib, &texts.config, err) < 0 ||
-        bundle_program(job, state->image, &run->message->parts, &texts.program, err) < 0 ||
-        bundle_job(job, run->config->new_containers ? "new_container" : NULL, &texts.job, err) < 0 ||
+    const struct worker_config *config = run->config;
+    autoinputtexts struct input_texts texts = {0};
+    if (bundle_texts(&run->message->job, state->image, &run->message->parts, config->memory_mib,
+                     config->new_containers, &texts, err) < 0 ||
         input_finish(&state->input, &texts, err) < 0)
         return STEP_REFUSED;
     return STEP_OK;
@@ -349,33 +347,15 @@ static void write_vm_error(struct job_state *state, const struct pe_error *cause
         pe_log(PE_LOG_ERROR, "%s", fault.message);
 }
 
-/* The guest measures some of the steps itself. It is not trusted, so their sum is limited to the
- * time that was measured here between `go` and `done`. */
-static void settle_steps(const struct job_state *state, uint64_t step_us[PE_STEPS])
-{
-    static const enum pe_step of_guest[] = {PE_STEP_EXEC, PE_STEP_PROGRAM, PE_STEP_OUTPUT};
-    const struct machine *machine = state->run->machine;
-    uint64_t left_us = state->phase_us[PE_PHASE_RUN];
-    for (size_t i = 0; i < sizeof of_guest / sizeof *of_guest; i++) {
-        uint64_t *us = &step_us[of_guest[i]];
-        *us = *us < left_us ? *us : left_us;
-        left_us -= *us;
-    }
-    step_us[PE_STEP_GO] = left_us;
-    step_us[PE_STEP_SPAWN] = machine->spawn_us;
-    step_us[PE_STEP_RESTORE] = machine->restore_us;
-    step_us[PE_STEP_READY] = machine->ready_us;
-    step_us[PE_STEP_INPUT] = state->phase_us[PE_PHASE_INPUT];
-    step_us[PE_STEP_PARSE] = state->phase_us[PE_PHASE_OUTPUT];
-}
-
 static void complete_result(struct job_state *state)
 {
     struct pe_result *result = &state->output.result;
     snprintf(result->image, sizeof result->image, "%s", state->image->name);
     snprintf(result->image_digest, sizeof result->image_digest, "%s", state->image->digest);
     result->isolation = vm_isolation(state->run->config->vm.accel);
-    settle_steps(state, result->step_us);
+    machine_settle_steps(state->run->machine, state->phase_us[PE_PHASE_RUN], result->step_us);
+    result->step_us[PE_STEP_INPUT] = state->phase_us[PE_PHASE_INPUT];
+    result->step_us[PE_STEP_PARSE] = state->phase_us[PE_PHASE_OUTPUT];
     /* The guest writes its output before `done`, but that time belongs to the output phase. */
     uint64_t writing_us = result->step_us[PE_STEP_OUTPUT];
     state->phase_us[PE_PHASE_RUN] -= writing_us;

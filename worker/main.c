@@ -10,14 +10,15 @@
 #include "worker/config.h"
 #include "worker/doctor.h"
 #include "worker/heap.h"
+#include "worker/host/vm_files.h"
+#include "worker/host/vmm_users.h"
+#include "worker/host/worker_dir.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
 #include "worker/token.h"
 #include "worker/vmm/probe.h"
 #include "worker/vmm/user_namespace.h"
-#include "worker/vmm_users.h"
-#include "worker/worker_dir.h"
 #include "worker/worker_engine.h"
 
 #include <curl/curl.h>
@@ -35,18 +36,14 @@
 #define AHEAD_DEFAULT UINT64_MAX
 
 struct settings {
-    const char *server, *token_file, *store, *name, *vmm, *kernel, *initramfs, *qemu, *cloud_hypervisor,
-        *uml_kernel, *user, *isolation;
+    const char *server, *token_file, *store, *name, *vmm, *user, *isolation;
+    struct vm_files files;
     const char *state, *run, *metrics;
     struct pe_option_list warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool doctor, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
-    const char *kernel_kaslr; /* NULL: there is none */
-    char kernel_kaslr_path[PATH_MAX];
-    char store_path[PATH_MAX], kernel_path[PATH_MAX], initramfs_path[PATH_MAX], uml_kernel_path[PATH_MAX],
-        state_path[PATH_MAX];
-    char qemu_path[PATH_MAX], cloud_hypervisor_path[PATH_MAX];
+    char store_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
 };
 
@@ -117,15 +114,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {"no-warm-up", 0, NULL,
          "boot VMs without the image's warm-up command: for a worker that runs one job", PE_OPTION_FLAG,
          &settings->no_warm_up},
-        {"kernel", 0, "FILE", "guest kernel (default: guest/vmlinux of the installation)", PE_OPTION_TEXT,
-         &settings->kernel},
-        {"initramfs", 0, "FILE", "guest initramfs (default: guest/initramfs.cpio)", PE_OPTION_TEXT,
-         &settings->initramfs},
-        {"qemu", 0, "FILE", "QEMU (default /usr/bin/qemu-system-x86_64)", PE_OPTION_TEXT, &settings->qemu},
-        {"cloud-hypervisor", 0, "FILE", "cloud-hypervisor (default /usr/bin/cloud-hypervisor)",
-         PE_OPTION_TEXT, &settings->cloud_hypervisor},
-        {"uml-kernel", 0, "FILE", "User Mode Linux kernel (default: guest/uml/linux of the installation)",
-         PE_OPTION_TEXT, &settings->uml_kernel},
+        VM_FILES_OPTIONS(&settings->files),
         {"uml-seccomp", 0, NULL,
          "let User Mode Linux use seccomp instead of ptrace: only for trusted programs", PE_OPTION_FLAG,
          &settings->uml_seccomp},
@@ -165,60 +154,13 @@ static int use_default_path(const char **path, const char *below, char *text, si
     return pe_home_path(below, text, size, err);
 }
 
-static int check_file(const char *path, const char *remedy, struct pe_error *err)
-{
-    if (access(path, R_OK) == 0)
-        return 0;
-    pe_fail_errno(err, "cannot read %s", path);
-    return pe_fail_context(err, "%s", remedy);
-}
-
-/* A VMM has another working directory, so it needs an absolute path. A program that does not exist is an
- * error when its engine is tried. */
-static void resolve(const char **path, char absolute[PATH_MAX])
-{
-    if (realpath(*path, absolute))
-        *path = absolute;
-}
-
-/* Beside a vmlinux is the vmlinuz that it was taken from, if Debian's kernel is the guest's. */
-static void find_kaslr_kernel(struct settings *settings)
-{
-    static const char name[] = "vmlinux";
-    size_t length = strlen(settings->kernel), end = length < sizeof name - 1 ? 0 : length - (sizeof name - 1);
-    if (strcmp(settings->kernel + end, name) != 0 || length >= sizeof settings->kernel_kaslr_path)
-        return;
-    memcpy(settings->kernel_kaslr_path, settings->kernel, length + 1);
-    settings->kernel_kaslr_path[length - 1] = 'z';
-    if (access(settings->kernel_kaslr_path, R_OK) == 0)
-        settings->kernel_kaslr = settings->kernel_kaslr_path;
-}
-
 static int find_files(struct settings *settings, struct pe_error *err)
 {
-    resolve(&settings->qemu, settings->qemu_path);
-    resolve(&settings->cloud_hypervisor, settings->cloud_hypervisor_path);
     if (use_default_path(&settings->store, "images", settings->store_path, sizeof settings->store_path, err) <
-            0 ||
-        use_default_path(&settings->kernel, "guest/vmlinux", settings->kernel_path,
-                         sizeof settings->kernel_path, err) < 0 ||
-        use_default_path(&settings->initramfs, "guest/initramfs.cpio", settings->initramfs_path,
-                         sizeof settings->initramfs_path, err) < 0 ||
-        use_default_path(&settings->uml_kernel, "guest/uml/linux", settings->uml_kernel_path,
-                         sizeof settings->uml_kernel_path, err) < 0)
+        0)
         return -1;
-    find_kaslr_kernel(settings);
-    if (check_file(settings->kernel, "there is no guest kernel; build it with `make guest` or use --kernel",
-                   err) < 0 ||
-        check_file(settings->initramfs,
-                   "there is no guest initramfs; build it with `make guest` or use --initramfs", err) < 0)
-        return -1;
-    return 0;
+    return vm_files_find(&settings->files, err);
 }
-
-/* What the workers of a host share, if they run as root. */
-#define HOST_FOLDER "/run/program-explorer"
-#define USERS_FOLDER HOST_FOLDER "/vmm-users"
 
 /* Only a worker that runs as root can give its slots and VMMs other users. The lock is held until the worker
  * and all of its processes have ended. */
@@ -226,7 +168,7 @@ static int lock_users(struct worker_config *config, struct pe_error *err)
 {
     if (geteuid() != 0)
         return 0;
-    config->users_lock = vmm_users_lock(USERS_FOLDER, &config->users, err);
+    config->users_lock = vmm_users_lock(WORKER_DIR_HOST "/vmm-users", &config->users, err);
     if (config->users_lock < 0)
         return -1;
     config->vm.uid = config->vm.gid = (gid_t)config->users;
@@ -250,19 +192,6 @@ static int find_user(const char *name, struct worker_config *config, struct pe_e
     return 0;
 }
 
-/* The path must be short, because a socket's path has at most 107 characters. */
-static const char *default_run_dir(char *path, size_t size)
-{
-    const char *session = getenv("XDG_RUNTIME_DIR");
-    if (geteuid() == 0)
-        snprintf(path, size, HOST_FOLDER);
-    else if (session && *session)
-        snprintf(path, size, "%s/program-explorer", session);
-    else
-        snprintf(path, size, "/tmp/program-explorer-%u", (unsigned)geteuid());
-    return path;
-}
-
 static int make_folders(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     static char base[256], run_dir[PATH_MAX];
@@ -271,8 +200,8 @@ static int make_folders(struct settings *settings, struct worker_config *config,
         0)
         return -1;
     if (!settings->run)
-        settings->run = default_run_dir(base, sizeof base);
-    const char *shared = geteuid() == 0 ? HOST_FOLDER : settings->run;
+        settings->run = worker_dir_usual(base, sizeof base);
+    const char *shared = geteuid() == 0 ? WORKER_DIR_HOST : settings->run;
     snprintf(settings->cpu_path, sizeof settings->cpu_path, "%s/vmm-cpus", shared);
     config->cpu_file = settings->cpu_path;
     snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
@@ -300,29 +229,24 @@ static void choose_name(const struct settings *settings, struct worker_config *c
 
 static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
-    *config = (struct worker_config){.server = settings->server,
-                                     .store = settings->store,
-                                     .warm = settings->warm.items,
-                                     .warm_count = settings->warm.count,
-                                     .slots = (uint32_t)settings->slots,
-                                     .ahead = (uint32_t)settings->ahead,
-                                     .memory_mib = (uint32_t)settings->memory_mib,
-                                     .new_containers = settings->new_containers,
-                                     .no_warm_up = settings->no_warm_up,
-                                     .template_mib = settings->templates_mib,
-                                     .refills = (uint32_t)settings->refills,
-                                     .prewarm_slots = (uint32_t)settings->prewarm_slots,
-                                     .metrics_file = settings->metrics,
-                                     .users_lock = -1,
-                                     .token_fd = -1,
-                                     .vm = {.kernel = settings->kernel,
-                                            .kernel_kaslr = settings->kernel_kaslr,
-                                            .initramfs = settings->initramfs,
-                                            .qemu = settings->qemu,
-                                            .cloud_hypervisor = settings->cloud_hypervisor,
-                                            .uml_kernel = settings->uml_kernel,
-                                            .vmm_paths = settings->vmm_paths.items,
-                                            .vmm_path_count = settings->vmm_paths.count}};
+    *config = (struct worker_config){
+        .server = settings->server,
+        .store = settings->store,
+        .warm = settings->warm.items,
+        .warm_count = settings->warm.count,
+        .slots = (uint32_t)settings->slots,
+        .ahead = (uint32_t)settings->ahead,
+        .memory_mib = (uint32_t)settings->memory_mib,
+        .new_containers = settings->new_containers,
+        .no_warm_up = settings->no_warm_up,
+        .template_mib = settings->templates_mib,
+        .refills = (uint32_t)settings->refills,
+        .prewarm_slots = (uint32_t)settings->prewarm_slots,
+        .metrics_file = settings->metrics,
+        .users_lock = -1,
+        .token_fd = -1,
+        .vm = {.vmm_paths = settings->vmm_paths.items, .vmm_path_count = settings->vmm_paths.count}};
+    vm_files_apply(&settings->files, &config->vm);
     choose_name(settings, config);
     if (settings->token_file && (config->token_fd = token_keep(settings->token_file, err)) < 0)
         return -1;
@@ -378,8 +302,6 @@ int main(int argc, char **argv)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t one_per_cpu = cpus > 0 ? (uint64_t)cpus : 1;
     struct settings settings = {.vmm = "auto",
-                                .qemu = "/usr/bin/qemu-system-x86_64",
-                                .cloud_hypervisor = "/usr/bin/cloud-hypervisor",
                                 .slots = one_per_cpu,
                                 .ahead = AHEAD_DEFAULT,
                                 .refills = one_per_cpu,

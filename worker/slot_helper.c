@@ -113,6 +113,7 @@ struct machine_host slot_helper_machines(const struct worker_config *config)
         .starter = {config->helper, starter_start, starter_save, starter_kill},
         .store = config->store,
         .memory_mib = config->memory_mib,
+        .cpus = PE_GUEST_CPUS,
         .prewarm = config->prewarm,
         .prewarm_clones = config->prewarm && config->slot < config->prewarm_slots,
     };

@@ -10,8 +10,8 @@
 #include "proto/limits.h"
 #include "proto/slot.h"
 #include "worker/balancer_link.h"
+#include "worker/host/orphans.h"
 #include "worker/job/machine.h"
-#include "worker/orphans.h"
 #include "worker/slot_request.h"
 #include "worker/template_channel.h"
 
@@ -79,7 +79,8 @@ static int check_snapshot(const struct worker_config *config, const int *fds, st
     enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK };
     if (!config->snapshots)
         return pe_fail(err, PE_ERR_INVALID, "this worker has no snapshots");
-    if (check_memfile(fds[SLOT_FD_MEMORY], (uint64_t)machine_memory_mib(config->memory_mib) << 20, SEALS, err) < 0)
+    if (check_memfile(fds[SLOT_FD_MEMORY], (uint64_t)machine_memory_mib(config->memory_mib) << 20, SEALS,
+                      err) < 0)
         return -1;
     return check_memfile(fds[SLOT_FD_STATE], 0, SEALS, err);
 }

@@ -6,13 +6,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
-#include "worker/cpu_seat.h"
+#include "worker/host/cpu_seat.h"
+#include "worker/host/vmm_users.h"
 #include "worker/metrics.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
 #include "worker/stop_signal.h"
 #include "worker/template_server.h"
-#include "worker/vmm_users.h"
 #include "worker/worker_engine.h"
 
 #include <errno.h>

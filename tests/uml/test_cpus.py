@@ -9,7 +9,7 @@ from fixtures.service import Service
 from fixtures.waiting import eventually
 from uml.guest_processes import kernels
 
-# worker/cpu_seat.c: a byte for each CPU and row.
+# worker/host/cpu_seat.c: a byte for each CPU and row.
 FILE, CPUS, ROWS = "/run/program-explorer/vmm-cpus", 1024, 64
 
 

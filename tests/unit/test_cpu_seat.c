@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of worker/cpu_seat.c: slots are spread over the CPUs. */
-#include "worker/cpu_seat.h"
+/* Tests of worker/host/cpu_seat.c: slots are spread over the CPUs. */
+#include "worker/host/cpu_seat.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -3,7 +3,7 @@
  * for the first slot on each CPU, one for the second, and so on. A slot locks the first free byte, row by
  * row. The kernel unlocks it when the last process of the slot has ended, however it ended. Nothing is
  * written to the file. */
-#include "worker/cpu_seat.h"
+#include "worker/host/cpu_seat.h"
 
 #include "base/cleanup.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which CPU of the host the VMs of a slot stay on. All workers of a host share one list, so that the slots
  * of several workers do not meet on one CPU while another one is free. */
-#ifndef PE_WORKER_CPU_SEAT_H
-#define PE_WORKER_CPU_SEAT_H
+#ifndef PE_WORKER_HOST_CPU_SEAT_H
+#define PE_WORKER_HOST_CPU_SEAT_H
 
 #include "base/error.h"
 

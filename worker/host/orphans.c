@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is left of a VMM becomes a child of this process as soon as its parent has ended, so killing
  * all children again and again reaches the whole tree. */
-#include "worker/orphans.h"
+#include "worker/host/orphans.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"

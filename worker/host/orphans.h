@@ -5,8 +5,8 @@
  * process of the host. If it was taken over, it can start processes that outlive it. Where the jail has a
  * PID namespace, the kernel ends them together with the VMM. Elsewhere, as in a container without
  * CAP_SYS_ADMIN, they would go on, and could change the output of the job while it is read. */
-#ifndef PE_WORKER_ORPHANS_H
-#define PE_WORKER_ORPHANS_H
+#ifndef PE_WORKER_HOST_ORPHANS_H
+#define PE_WORKER_HOST_ORPHANS_H
 
 #include <sys/types.h>
 

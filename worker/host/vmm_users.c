@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choosing a free range of users. A file is locked with flock(2) for each range that is in use. The
  * files stay, because removing a file that another worker is about to lock would let two have it. */
-#include "worker/vmm_users.h"
+#include "worker/host/vmm_users.h"
 
 #include "base/cleanup.h"
-#include "worker/worker_dir.h"
+#include "worker/host/worker_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>

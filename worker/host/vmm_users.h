@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The users that VMMs and slots run as. Nothing else on the host uses them, so none can reach the files or
  * processes of another one. */
-#ifndef PE_WORKER_VMM_USERS_H
-#define PE_WORKER_VMM_USERS_H
+#ifndef PE_WORKER_HOST_VMM_USERS_H
+#define PE_WORKER_HOST_VMM_USERS_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creating and removing folders. What is in them is the business of those who use them. */
-#include "worker/worker_dir.h"
+#include "worker/host/worker_dir.h"
 
 #include "base/cleanup.h"
 
@@ -27,6 +27,18 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 void worker_dir_remove(const char *path)
 {
     nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *worker_dir_usual(char *path, size_t size)
+{
+    const char *session = getenv("XDG_RUNTIME_DIR");
+    if (geteuid() == 0)
+        snprintf(path, size, WORKER_DIR_HOST);
+    else if (session && *session)
+        snprintf(path, size, "%s/program-explorer", session);
+    else
+        snprintf(path, size, "/tmp/program-explorer-%u", (unsigned)geteuid());
+    return path;
 }
 
 int worker_dir_ensure(const char *path, struct pe_error *err)

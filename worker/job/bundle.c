@@ -250,3 +250,14 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
     clock_gettime(CLOCK_REALTIME, &now);
     return pe_flat_append_u64(out, "now_ns", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, err);
 }
+
+int bundle_texts(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
+                 uint32_t memory_mib, bool new_container, struct input_texts *texts, struct pe_error *err)
+{
+    texts->uid = image->user.uid;
+    texts->gid = image->user.gid;
+    if (bundle_config(BUNDLE_JOB, image, memory_mib, &texts->config, err) < 0 ||
+        bundle_program(job, image, files, &texts->program, err) < 0)
+        return -1;
+    return bundle_job(job, new_container ? "new_container" : NULL, &texts->job, err);
+}

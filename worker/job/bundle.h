@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "proto/image.h"
 #include "proto/slot.h"
+#include "worker/job/input.h"
 
 #include <stdint.h>
 
@@ -34,5 +35,12 @@ int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, 
  */
 int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out,
                struct pe_error *err) PE_MUST_CHECK;
+
+/* Fill `*texts` for input_finish with everything that a guest gets beside the files of its job: the three
+ * above. `new_container`: the guest shall make the job's container anew. The caller frees `*texts`, also
+ * after a failure. Call it immediately before `go`. Errors are those of the functions above. */
+int bundle_texts(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
+                 uint32_t memory_mib, bool new_container, struct input_texts *texts,
+                 struct pe_error *err) PE_MUST_CHECK;
 
 #endif

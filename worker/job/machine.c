@@ -58,7 +58,7 @@ static int open_devices(const struct machine_host *host, const struct pe_image *
         memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
         return -1;
     spec->memory_mib = machine_memory_mib(host->memory_mib);
-    spec->cpus = PE_GUEST_CPUS;
+    spec->cpus = host->cpus;
     spec->guest_options = "";
     spec->pmem[VM_PMEM_ROOTFS].bytes = (uint64_t)status.st_size;
     spec->pmem[VM_PMEM_INPUT] = (struct vm_pmem){machine->input.fd, machine->input.size, true};
@@ -270,6 +270,21 @@ int machine_receive(struct machine *machine, const char *expected, struct pe_err
     if (received > 0)
         return check_line(line, expected, err);
     return received < 0 && err->kind == PE_ERR_LOST ? vmm_ended(machine, err) : received;
+}
+
+void machine_settle_steps(const struct machine *machine, uint64_t run_us, uint64_t step_us[PE_STEPS])
+{
+    static const enum pe_step of_guest[] = {PE_STEP_EXEC, PE_STEP_PROGRAM, PE_STEP_OUTPUT};
+    uint64_t left_us = run_us;
+    for (size_t i = 0; i < sizeof of_guest / sizeof *of_guest; i++) {
+        uint64_t *us = &step_us[of_guest[i]];
+        *us = *us < left_us ? *us : left_us;
+        left_us -= *us;
+    }
+    step_us[PE_STEP_GO] = left_us;
+    step_us[PE_STEP_SPAWN] = machine->spawn_us;
+    step_us[PE_STEP_RESTORE] = machine->restore_us;
+    step_us[PE_STEP_READY] = machine->ready_us;
 }
 
 int machine_go(struct machine *machine, struct pe_error *err)

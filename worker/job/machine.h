@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "proto/image.h"
 #include "proto/limits.h"
+#include "proto/result.h"
 #include "worker/job/guest_line.h"
 #include "worker/job/memfile.h"
 #include "worker/job/vm_starter.h"
@@ -19,6 +20,7 @@ struct machine_host {
     struct vm_starter starter;
     const char *store;   /* directory of the image store, borrowed */
     uint32_t memory_mib; /* what a job may use */
+    uint32_t cpus;       /* of a VM */
     bool prewarm;        /* templates are made so that their clones can be prewarmed */
     bool prewarm_clones; /* machine_prewarm does so */
 };
@@ -104,6 +106,11 @@ void machine_is_ready(struct machine *machine);
 /* Block until the guest has said `ready`. Fails as machine_receive does, and with PE_ERR_LOST after
  * MACHINE_READY_MS. */
 int machine_await_ready(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;
+
+/* Write the steps of a job in `step_us` that the machine knows: how it was made, and `go`. The guest has
+ * measured the steps between `go` and `done` itself. It is not trusted, so their sum is limited to `run_us`,
+ * the time that was measured here. */
+void machine_settle_steps(const struct machine *machine, uint64_t run_us, uint64_t step_us[PE_STEPS]);
 
 /* Tell the guest that its input is complete. Fails with PE_ERR_LOST if the VMM has ended. */
 int machine_go(struct machine *machine, struct pe_error *err) PE_MUST_CHECK;

@@ -2,6 +2,8 @@
 /* Starting VMs in this process. The other way is in worker/slot_helper.c. */
 #include "worker/job/vm_starter.h"
 
+#include "worker/host/orphans.h"
+
 static int start(void *context, const struct vm_spec *spec, const struct vm_snapshot *snapshot, struct vm *vm,
                  struct pe_error *err)
 {
@@ -18,6 +20,8 @@ static int save(void *context, struct vm *vm, struct vm_snapshot *snapshot, stru
 static void kill_vm(void *context, struct vm *vm)
 {
     (void)context;
+    if (vm->pid > 0)
+        orphans_end(vm->pid, 0);
     vm_kill(vm);
 }
 

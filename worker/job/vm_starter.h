@@ -24,7 +24,8 @@ struct vm_starter {
 };
 
 /* The starter of a process that has the rights to start VMs itself. `host` must outlive it, and has been
- * confined (vm_host_confine). */
+ * confined (vm_host_confine). The process has adopted orphans (worker/host/orphans.h), makes one VM at a
+ * time, and has no other children: they would be killed together with the VM. */
 struct vm_starter vm_starter_of_host(struct vm_host *host);
 
 #endif
