@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/interrupt.h"
 #include "cli/job_poll.h"
 #include "cli/transfer.h"
 #include "codec/multipart.h"
@@ -19,8 +18,6 @@
 
 /* A result in JSON: a control character is one byte of output, and six of JSON. */
 #define JSON_RESULT_BYTES_MAX (6 * PE_OUTPUT_BYTES_MAX + 4 * PE_MIB)
-/* How often signals, the callback of the server and the progress are attended to. */
-#define CHECK_EVERY_MS 100
 
 /* ---- waiting ---- */
 
@@ -53,17 +50,10 @@ static void report_progress(const struct transfer *transfer, CURLM *multi, struc
         progress_report(progress, "connecting to %s", transfer->server->url);
     else if (up < total)
         progress_report(progress, "uploading %.1f/%.1f MiB", to_mib(up), to_mib(total));
-    else if (down > 0)
+    else if (down > 0 && !(transfer->events && transfer->events->has_begun))
         progress_report(progress, "receiving %.1f MiB", to_mib(down));
     else
         job_poll_report(poll, multi);
-}
-
-static int check_abort(const struct http_server *server, struct pe_error *err)
-{
-    if (interrupt_check(err) < 0)
-        return -1;
-    return server->check ? server->check(server->context, err) : 0;
 }
 
 /* True if `transfer` has ended; `*code` is its result. Ends of other transfers go to `poll`. */
@@ -71,6 +61,8 @@ static bool has_ended(CURLM *multi, const struct transfer *transfer, struct job_
 {
     int left = 0;
     const CURLMsg *message;
+    if (transfer->events && transfer->events->job->has_ended) /* nothing can follow that matters */
+        return true;
     while ((message = curl_multi_info_read(multi, &left))) {
         const CURL *curl = message->easy_handle;
         *code = message->data.result;
@@ -88,13 +80,14 @@ static int drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll,
     CURLcode code = CURLE_OK;
     CURLMcode driven = CURLM_OK;
     for (int running = 0; driven == CURLM_OK;
-         driven = curl_multi_poll(multi, NULL, 0, CHECK_EVERY_MS, NULL)) {
+         driven = curl_multi_poll(multi, NULL, 0, HTTP_ATTEND_EVERY_MS, NULL)) {
         driven = curl_multi_perform(multi, &running);
         if (has_ended(multi, transfer, poll, &code))
             return transfer_finish(transfer, code, err);
         if (driven != CURLM_OK)
             break;
-        if (check_abort(transfer->server, err) < 0)
+        if (http_server_attend(transfer->server, err) < 0 ||
+            (transfer->events && event_stream_check(transfer->events, err) < 0))
             return -1;
         if (poll)
             report_progress(transfer, multi, poll);
@@ -180,8 +173,8 @@ static int add_parts(struct transfer *transfer, const char *job, const struct in
 }
 
 int http_post_job(const struct http_server *server, const char *id, const char *job,
-                  const struct input_files *files, const char *accept, struct http_reply *reply,
-                  struct pe_error *err)
+                  const struct input_files *files, const char *accept, struct event_stream *events,
+                  struct http_reply *reply, struct pe_error *err)
 {
     autotransfer struct transfer transfer = {0};
     __attribute__((cleanup(job_poll_free))) struct job_poll poll = {0};
@@ -194,6 +187,7 @@ int http_post_job(const struct http_server *server, const char *id, const char *
         (server->cache_salt && transfer_header(&transfer, "X-Cache-Salt", server->cache_salt, err) < 0) ||
         add_parts(&transfer, job, files, err) < 0)
         return -1;
+    transfer.events = events;
     bool is_shown = server->progress && server->progress->is_on;
     job_poll_init(&poll, server, id);
     return perform(&transfer, is_shown ? &poll : NULL, err);

@@ -4,6 +4,7 @@
 #define PE_CLI_HTTP_H
 
 #include "base/error.h"
+#include "cli/event_stream.h"
 #include "cli/files.h"
 #include "cli/http_reply.h"
 #include "cli/http_server.h"
@@ -17,9 +18,10 @@ int http_get(const struct http_server *server, const char *path, long timeout_ms
 
 /* Send POST /v1/run with the request id `id` (32 random hex digits): first the part `job`, then the
  * files, which are read from disk while they are sent. `accept` is the wanted media type of the
- * result. Errors as above; the caller frees `reply` in every case. */
+ * result. If the reply is a stream of events, they go to `events`, which may be NULL, and the reply has no
+ * body. Errors as above and of event_stream_feed; the caller frees `reply` in every case. */
 int http_post_job(const struct http_server *server, const char *id, const char *job,
-                  const struct input_files *files, const char *accept, struct http_reply *reply,
-                  struct pe_error *err) PE_MUST_CHECK;
+                  const struct input_files *files, const char *accept, struct event_stream *events,
+                  struct http_reply *reply, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

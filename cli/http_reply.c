@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of a reply. transfer.c fills it in. */
+/* The memory of a reply, and its media type. transfer.c fills a reply in. */
 #include "cli/http_reply.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool http_type_is(const char *content_type, const char *type)
+{
+    size_t size = strlen(type);
+    return !strncasecmp(content_type, type, size) &&
+           (content_type[size] == '\0' || strchr("; \t", content_type[size]));
+}
 
 void http_reply_free(struct http_reply *reply)
 {

@@ -2,9 +2,17 @@
 /* URLs of servers. The requests to them are in http.c. */
 #include "cli/http_server.h"
 
+#include "cli/interrupt.h"
 #include "proto/limits.h"
 
 #include <string.h>
+
+int http_server_attend(const struct http_server *server, struct pe_error *err)
+{
+    if (interrupt_check(err) < 0)
+        return -1;
+    return server->check ? server->check(server->context, err) : 0;
+}
 
 bool http_is_url(const char *text)
 {

@@ -23,6 +23,11 @@ struct http_server {
     void *context; /* passed to `check` */
 };
 
+/* Look for what ends a request: PE_ERR_CANCELED after a signal, or the error of `server->check`. Whoever
+ * waits for a request calls this at least every HTTP_ATTEND_EVERY_MS. */
+int http_server_attend(const struct http_server *server, struct pe_error *err) PE_MUST_CHECK;
+#define HTTP_ATTEND_EVERY_MS 100
+
 /* True if a text looks like the URL of a server rather than like the name of a profile. */
 bool http_is_url(const char *text);
 

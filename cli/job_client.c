@@ -4,9 +4,11 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "cli/event_stream.h"
 #include "cli/exit.h"
 #include "cli/http.h"
 #include "cli/interrupt.h"
+#include "cli/live_job.h"
 #include "cli/outputs.h"
 #include "cli/print_result.h"
 #include "cli/response.h"
@@ -66,28 +68,53 @@ static int start_service(struct job_client *client, struct pe_error *err)
     return 0;
 }
 
-static int send_job(struct job_client *client, struct http_reply *reply, struct pe_error *err)
+/* What came of a job: events, or a reply that has all at once. */
+struct outcome {
+    struct live_job live;
+    struct http_reply reply;
+};
+
+static void outcome_free(struct outcome *outcome)
+{
+    live_job_free(&outcome->live);
+    http_reply_free(&outcome->reply);
+}
+
+static struct http_server describe_server(struct job_client *client)
 {
     const struct profile *profile = &client->profile;
+    return (struct http_server){.url = profile->server ? profile->server : client->service.url,
+                                .token = profile->token,
+                                .cache_salt = client->options.cache_salt ? client->options.cache_salt
+                                                                         : profile->cache_salt,
+                                .ca = profile->ca,
+                                .cert = profile->cert,
+                                .key = profile->key,
+                                .progress = &client->progress,
+                                .check = check_client,
+                                .context = client};
+}
+
+static int post_job(struct job_client *client, const struct http_server *server, const char *id,
+                    struct outcome *outcome, struct pe_error *err)
+{
+    autoeventstream struct event_stream events = {0};
+    event_stream_init(&events, server, &outcome->live);
+    const char *accept = client->options.json ? "application/json" : EVENT_STREAM_ACCEPT;
+    return http_post_job(server, id, client->job, &client->files, accept, &events, &outcome->reply, err);
+}
+
+static int send_job(struct job_client *client, struct outcome *outcome, struct pe_error *err)
+{
     if (start_service(client, err) < 0)
         return -1;
-    const struct http_server server = {.url = profile->server ? profile->server : client->service.url,
-                                       .token = profile->token,
-                                       .cache_salt = client->options.cache_salt ? client->options.cache_salt
-                                                                                : profile->cache_salt,
-                                       .ca = profile->ca,
-                                       .cert = profile->cert,
-                                       .key = profile->key,
-                                       .progress = &client->progress,
-                                       .check = check_client,
-                                       .context = client};
+    const struct http_server server = describe_server(client);
     char id[2 * ID_BYTES + 1];
     pe_random_hex(id, ID_BYTES);
     if (client->options.verbose)
         fprintf(stderr, "pe-run: sending request %s to %s\n", id, server.url);
     progress_begin(&client->progress);
-    const char *accept = client->options.json ? "application/json" : "multipart/form-data";
-    return http_post_job(&server, id, client->job, &client->files, accept, reply, err);
+    return post_job(client, &server, id, outcome, err);
 }
 
 /* ---- showing the result ---- */
@@ -113,24 +140,46 @@ static void show_remedy(const struct job_client *client, const struct pe_result 
                 "this machine faster, and `pe-worker doctor` says what else would\n");
 }
 
-static int show_response(const struct job_client *client, const struct http_reply *reply, int *exit_code,
-                         struct pe_error *err)
+static int show_json(const struct http_reply *reply, struct response *response, struct pe_error *err)
+{
+    if (response_read_json(reply, response, err) < 0)
+        return -1;
+    return pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err);
+}
+
+/* What is shown when the output has been printed. */
+static int show_end(const struct job_client *client, const struct response *response, struct pe_error *err)
+{
+    print_result_notices(response, client->options.verbose);
+    show_remedy(client, &response->result);
+    return show_files(client, response, err);
+}
+
+static int show_reply(const struct job_client *client, const struct http_reply *reply, int *exit_code,
+                      struct pe_error *err)
 {
     __attribute__((cleanup(response_free))) struct response response = {0};
     if (client->options.json) {
-        if (response_read_json(reply, &response, err) < 0 ||
-            pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err) < 0)
+        if (show_json(reply, &response, err) < 0)
             return -1;
-    } else {
-        if (response_read(reply, &response, err) < 0 ||
-            print_result_output(&response, client->options.combined, err) < 0)
-            return -1;
-        print_result_notices(&response, client->options.verbose);
-        show_remedy(client, &response.result);
-        if (show_files(client, &response, err) < 0)
-            return -1;
+    } else if (response_read(reply, &response, err) < 0 ||
+               print_result_output(&response, client->options.combined, err) < 0 ||
+               show_end(client, &response, err) < 0) {
+        return -1;
     }
     *exit_code = exit_code_of_result(&response.result);
+    return 0;
+}
+
+static int show_outcome(const struct job_client *client, const struct outcome *outcome, int *exit_code,
+                        struct pe_error *err)
+{
+    const struct live_job *live = &outcome->live;
+    if (!http_type_is(outcome->reply.content_type, EVENT_STREAM_TYPE))
+        return show_reply(client, &outcome->reply, exit_code, err);
+    if (live_job_check_end(live, err) < 0 || show_end(client, &live->response, err) < 0)
+        return -1;
+    *exit_code = exit_code_of_result(&live->response.result);
     return 0;
 }
 
@@ -149,14 +198,15 @@ static void explain_failure(const struct job_client *client, const struct pe_err
 
 int job_client_run(struct job_client *client)
 {
-    http_autoreply struct http_reply reply = {0};
+    __attribute__((cleanup(outcome_free))) struct outcome outcome = {0};
     struct pe_error err;
     int exit_code = EXIT_SERVICE;
     client->was_abandoned = false;
     progress_init(&client->progress, client->options.quiet);
-    int failed = send_job(client, &reply, &err);
+    live_job_init(&outcome.live, client->options.combined, &client->progress);
+    int failed = send_job(client, &outcome, &err);
     progress_clear(&client->progress);
-    if (!failed && show_response(client, &reply, &exit_code, &err) == 0)
+    if (!failed && show_outcome(client, &outcome, &exit_code, &err) == 0)
         return exit_code;
     client->was_abandoned = client->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
     fprintf(stderr, "pe-run: %s%s\n", err.message, client->was_abandoned ? "; starting again" : "");

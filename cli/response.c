@@ -13,20 +13,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void response_free(struct response *response)
 {
     free(response->files.items);
     free(response->folders.items);
     *response = (struct response){0};
-}
-
-static bool has_type(const struct http_reply *reply, const char *type)
-{
-    size_t size = strlen(type);
-    return !strncasecmp(reply->content_type, type, size) &&
-           (reply->content_type[size] == '\0' || strchr("; \t", reply->content_type[size]));
 }
 
 /* ---- refusals ---- */
@@ -66,36 +58,69 @@ static int refused_without_reason(const struct http_reply *reply, struct pe_erro
     return pe_fail(err, kind, "the server answered with HTTP status %ld and gave no reason", reply->status);
 }
 
+int response_refuse(struct pe_problem *problem, long retry_after_s, struct pe_error *err)
+{
+    make_printable(problem->title);
+    make_printable(problem->detail);
+    bool is_no_image = !strcmp(problem->type, "unknown-image");
+    pe_fail(err, is_no_image ? PE_ERR_NOT_FOUND : kind_of(problem->status), "%s: %s", problem->title,
+            problem->detail);
+    size_t used = strlen(err->message);
+    if (retry_after_s > 0 && used < sizeof err->message)
+        snprintf(err->message + used, sizeof err->message - used, " (try again in %ld s)", retry_after_s);
+    return -1;
+}
+
 static int refused(const struct http_reply *reply, struct pe_error *err)
 {
     struct pe_problem problem;
     struct pe_error ignored;
     pe_autojson json_t *json =
         json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
-    if (!has_type(reply, "application/problem+json") || pe_problem_from_json(json, &problem, &ignored) < 0)
+    if (!http_type_is(reply->content_type, "application/problem+json") ||
+        pe_problem_from_json(json, &problem, &ignored) < 0)
         return refused_without_reason(reply, err);
-    make_printable(problem.title);
-    make_printable(problem.detail);
-    bool is_no_image = !strcmp(problem.type, "unknown-image");
-    pe_fail(err, is_no_image ? PE_ERR_NOT_FOUND : kind_of(problem.status), "%s: %s", problem.title,
-            problem.detail);
-    size_t used = strlen(err->message);
-    if (reply->retry_after_s > 0 && used < sizeof err->message)
-        snprintf(err->message + used, sizeof err->message - used, " (try again in %ld s)",
-                 reply->retry_after_s);
-    return -1;
+    return response_refuse(&problem, reply->retry_after_s, err);
 }
 
 int response_check(const struct http_reply *reply, const char *type, struct pe_error *err)
 {
     if (reply->status != 200)
         return refused(reply, err);
-    if (has_type(reply, type))
+    if (http_type_is(reply->content_type, type))
         return 0;
     char shown[64];
     return pe_fail(err, PE_ERR_MALFORMED, "the server's reply has the media type '%s' instead of %s",
                    pe_path_printable(reply->content_type, strlen(reply->content_type), shown, sizeof shown),
                    type);
+}
+
+/* ---- output files ---- */
+
+int response_files_add(struct response_files *files, const char *name, size_t name_size,
+                       const struct response_bytes *bytes, struct pe_error *err)
+{
+    if (files->count >= PE_OUTPUT_FILES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "it has more than %u output files or folders",
+                       PE_OUTPUT_FILES_MAX);
+    struct response_file *items = reallocarray(files->items, files->count + 1, sizeof *items);
+    if (!items)
+        return pe_fail_errno(err, "out of memory for output files");
+    files->items = items;
+    struct response_file *file = &items[files->count];
+    *file = (struct response_file){.bytes = *bytes};
+    if (pe_path_parse(name, name_size, 0, &file->path, err) < 0)
+        return -1;
+    files->count++;
+    return 0;
+}
+
+void response_file_set_attributes(struct response_file *file, const json_t *attributes)
+{
+    const char *mode = json_string_value(json_object_get(attributes, "mode"));
+    json_int_t mtime = json_integer_value(json_object_get(attributes, "mtime"));
+    file->is_executable = mode && (strtoul(mode, NULL, 8) & 0111);
+    file->mtime = mtime > 0 && mtime <= UINT32_MAX ? (uint32_t)mtime : 0;
 }
 
 /* ---- multipart ---- */
@@ -107,34 +132,12 @@ static int parse_result(struct response *response, const json_t *json, struct pe
     return pe_result_from_json(json, &response->result, err);
 }
 
-static int add_file(struct response_files *files, const struct pe_form_part *part, struct pe_error *err)
-{
-    if (files->count >= PE_OUTPUT_FILES_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "it has more than %u output files or folders",
-                       PE_OUTPUT_FILES_MAX);
-    struct response_file *items = reallocarray(files->items, files->count + 1, sizeof *items);
-    if (!items)
-        return pe_fail_errno(err, "out of memory for output files");
-    files->items = items;
-    struct response_file *file = &items[files->count];
-    *file = (struct response_file){.bytes = {.data = part->data, .size = part->size}};
-    if (pe_path_parse(part->filename, part->filename_length, 0, &file->path, err) < 0)
-        return -1;
-    files->count++;
-    return 0;
-}
-
 /* The attributes are an array of the result, in the order of the parts. A server of an older version does
  * not send them. */
 static void set_attributes(struct response_files *files, const json_t *attributes)
 {
-    for (size_t i = 0; i < files->count && i < json_array_size(attributes); i++) {
-        const json_t *entry = json_array_get(attributes, i);
-        const char *mode = json_string_value(json_object_get(entry, "mode"));
-        json_int_t mtime = json_integer_value(json_object_get(entry, "mtime"));
-        files->items[i].is_executable = mode && (strtoul(mode, NULL, 8) & 0111);
-        files->items[i].mtime = mtime > 0 && mtime <= UINT32_MAX ? (uint32_t)mtime : 0;
-    }
+    for (size_t i = 0; i < files->count && i < json_array_size(attributes); i++)
+        response_file_set_attributes(&files->items[i], json_array_get(attributes, i));
 }
 
 static int add_part(struct response *response, const struct pe_form_part *part, json_t **result,
@@ -148,9 +151,9 @@ static int add_part(struct response *response, const struct pe_form_part *part, 
     } else if (!strcmp(part->name, "combined")) {
         response->combined = bytes;
     } else if (!strcmp(part->name, "file")) {
-        return add_file(&response->files, part, err);
+        return response_files_add(&response->files, part->filename, part->filename_length, &bytes, err);
     } else if (!strcmp(part->name, "folder")) {
-        return add_file(&response->folders, part, err);
+        return response_files_add(&response->folders, part->filename, part->filename_length, &bytes, err);
     } else if (!strcmp(part->name, "result")) {
         json_decref(*result);
         *result = json_loadb((const char *)part->data, part->size, 0, NULL);

@@ -6,14 +6,16 @@
 #include "base/error.h"
 #include "cli/http_reply.h"
 #include "proto/path.h"
+#include "proto/problem.h"
 #include "proto/result.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct response_bytes {
-    const uint8_t *data; /* points into the body of the reply */
+    const uint8_t *data; /* points into the body of the reply, or to the memory of an event */
     size_t size;
 };
 
@@ -52,6 +54,18 @@ int response_read(const struct http_reply *reply, struct response *response,
 /* Read the JSON reply to a job. Only `result` is filled in. Errors as above. */
 int response_read_json(const struct http_reply *reply, struct response *response,
                        struct pe_error *err) PE_MUST_CHECK;
+
+/* Set `err` to what a problem means: its title and detail, made printable, and a kind as of
+ * response_check. `retry_after_s` is 0 if it is not known. Returns -1. */
+int response_refuse(struct pe_problem *problem, long retry_after_s, struct pe_error *err);
+
+/* Add a file or a folder. `bytes` must outlive `files`. PE_ERR_INVALID if the name is not allowed,
+ * PE_ERR_TOO_LARGE if there are too many. */
+int response_files_add(struct response_files *files, const char *name, size_t name_size,
+                       const struct response_bytes *bytes, struct pe_error *err) PE_MUST_CHECK;
+
+/* Set what the members `mode` and `mtime` of `attributes` say; it may be NULL. */
+void response_file_set_attributes(struct response_file *file, const json_t *attributes);
 
 /* Free what `response` owns. */
 void response_free(struct response *response);

@@ -22,16 +22,34 @@ static int no_memory(struct pe_error *err)
     return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
+/* The status and the type are known when the body begins. */
+static bool is_stream(const struct transfer *transfer)
+{
+    if (!transfer->events || transfer->events->has_begun)
+        return transfer->events;
+    long status = 0;
+    const char *type = NULL;
+    curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->curl, CURLINFO_CONTENT_TYPE, &type);
+    return status == 200 && type && http_type_is(type, EVENT_STREAM_TYPE);
+}
+
+static int take_body(struct transfer *transfer, const void *bytes, size_t size)
+{
+    if (is_stream(transfer))
+        return event_stream_feed(transfer->events, bytes, size, &transfer->rejection);
+    if (pe_buf_append(&transfer->reply->body, bytes, size, &transfer->rejection) == 0)
+        return 0;
+    transfer->rejection.kind = PE_ERR_MALFORMED;
+    return pe_fail_context(&transfer->rejection, "the reply of %s is too large", transfer->server->url);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct transfer *transfer = context;
     (void)one; /* libcurl documents that it is always 1 */
-    if (pe_buf_append(&transfer->reply->body, bytes, size, &transfer->rejection) == 0)
-        return size;
-    transfer->rejection.kind = PE_ERR_MALFORMED;
-    pe_fail_context(&transfer->rejection, "the reply of %s is too large", transfer->server->url);
-    transfer->is_rejected = true;
-    return 0;
+    transfer->is_rejected = take_body(transfer, bytes, size) < 0;
+    return transfer->is_rejected ? 0 : size;
 }
 
 int transfer_header(struct transfer *transfer, const char *name, const char *value, struct pe_error *err)
@@ -117,9 +135,12 @@ int transfer_finish(struct transfer *transfer, CURLcode code, struct pe_error *e
         *err = transfer->rejection;
         return -1;
     }
-    if (code != CURLE_OK)
-        return pe_fail(err, PE_ERR_LOST, "no answer from %s: %s", transfer->server->url,
+    if (code != CURLE_OK) {
+        bool has_begun = transfer->events && transfer->events->has_begun;
+        return pe_fail(err, PE_ERR_LOST, "%s %s: %s",
+                       has_begun ? "the connection is lost to" : "no answer from", transfer->server->url,
                        transfer->why[0] ? transfer->why : curl_easy_strerror(code));
+    }
     const char *type = NULL;
     curl_off_t retry_after = 0;
     curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &reply->status);

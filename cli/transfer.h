@@ -4,6 +4,7 @@
 #ifndef PE_CLI_TRANSFER_H
 #define PE_CLI_TRANSFER_H
 
+#include "cli/event_stream.h"
 #include "cli/http_reply.h"
 #include "cli/http_server.h"
 
@@ -18,7 +19,8 @@ struct transfer {
     char why[CURL_ERROR_SIZE]; /* libcurl's error message */
     const struct http_server *server;
     struct http_reply *reply;
-    struct pe_error rejection; /* why the body of the reply was rejected */
+    struct event_stream *events; /* gets the body if it is a stream of events; NULL: none is expected */
+    struct pe_error rejection;   /* why the body of the reply was rejected */
     bool is_rejected;
 };
 
