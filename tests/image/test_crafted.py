@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from fixtures.paths import SANITIZED
 from fixtures.pe_image import PE_IMAGE, imported, make_tar, member, run
 from fixtures.squashfs import (
     DIRECTORY,
@@ -44,13 +45,19 @@ def add(folder, content, name="crafted:1"):
         json.dump(entry, file)
 
 
+def limit_memory():
+    if not SANITIZED:  # a sanitizer maps far more than it uses, and has a limit of its own
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+
+
 def limited(folder, *arguments):
     """Run pe-image with little memory."""
     return subprocess.run(
         [PE_IMAGE, arguments[0], "--store", f"{folder}/store", *arguments[1:]],
         capture_output=True,
         timeout=20 * PATIENCE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX)),
+        preexec_fn=limit_memory,
+        env={**os.environ, "ASAN_OPTIONS": f"hard_rss_limit_mb={MEMORY_MAX >> 20}"},
     )
 
 

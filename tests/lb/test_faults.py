@@ -14,6 +14,7 @@ import pytest
 import select
 
 from fixtures import processes
+from fixtures.balancer import ENVIRONMENT
 from fixtures.http_client import JOB, SAME, Connection, assert_refused, job_body, job_request
 from fixtures.paths import program
 from fixtures.stand_in_worker import BINARY, TEXT, Closed, Registration, Slot, WebSocket, connect
@@ -688,7 +689,9 @@ def test_a_stale_socket_is_replaced_but_not_a_live_one_or_a_plain_file(balancer)
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(stale)
     process = subprocess.Popen(
-        [program("pe-lb"), "--listen", "unix:" + stale], stderr=subprocess.DEVNULL
+        [program("pe-lb"), "--listen", "unix:" + stale],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **ENVIRONMENT},
     )
     eventually(
         lambda: os.system(f"test -S {stale}") == 0 and can_connect("unix:" + stale), "listening"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operation: logs, metrics, the API's description, bounds of memory, restarts without loss."""
 import json
+import os
 import re
 import socket
 import threading
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from fixtures import processes
-from fixtures.balancer import Port
+from fixtures.balancer import ENVIRONMENT, Port
 from fixtures.http_client import JOB, SAME, HttpService
 from fixtures.openapi import validate
 from fixtures.paths import program
@@ -175,7 +176,12 @@ def start_with_socket(tmp_path):
         script = f"export {variables}; exec 3<&{listener.fileno()}; exec {command}"
         with open(tmp_path / "log", "ab") as log:
             started.append(
-                processes.start(["bash", "-c", script], pass_fds=[listener.fileno()], stderr=log)
+                processes.start(
+                    ["bash", "-c", script],
+                    pass_fds=[listener.fileno()],
+                    stderr=log,
+                    env={**os.environ, **ENVIRONMENT},
+                )
             )
         return started[-1]
 

@@ -558,9 +558,7 @@ int main(int argc, char **argv)
         return 1;
     }
     vm_sweep(&host);
-    if (!strcmp(command, "jail"))
-        return print_jail(&host);
-    int status = run(command, &host);
+    int status = strcmp(command, "jail") != 0 ? run(command, &host) : print_jail(&host);
     vm_host_release(&host);
     return status;
 }
