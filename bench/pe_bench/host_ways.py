@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways to run a program on this host without a VM: natively, and with crun, podman and runsc.
+
+All of them see the same root file system, read-only, with a /tmp in memory and a folder of the host at /work.
+Their namespaces are those of a job; "native" has none. No way sets limits for memory or CPU time."""
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from fixtures import processes
+from fixtures.bundle import PATH, write_config
+from fixtures.paths import HOME
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Runs "$@" after the commands $1, and writes when it began and ended and its status to descriptor $2.
+TIMED = r"""
+eval "$1" || exit 125
+report=$2; shift 2
+begin=$EPOCHREALTIME; "$@"; status=$?; end=$EPOCHREALTIME
+echo "$begin $end $status" >&"$report"
+"""
+
+# crun refuses hosts with hybrid cgroups, so cgroup2 alone takes their place in the mount namespace.
+ONLY_CGROUP2 = "{ umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup; }"
+
+
+class Failed(Exception):
+    """A program could not be run, or ended with a status other than 0."""
+
+
+@dataclass
+class Outcome:
+    """The seconds from the start of the command to its end, and what it printed."""
+
+    seconds: float
+    stdout: str
+
+
+@dataclass
+class Place:
+    """Where a program runs: the root file system, and folders of the host as (path, path inside)."""
+
+    root: str
+    folders: list
+
+
+def run_timed(command, prepare=":", isolated=True, timeout_s=3600):
+    """Run a command after the shell's commands `prepare`. If it is isolated, both run in a mount namespace of
+    their own, which needs root."""
+    read_end, write_end = os.pipe()
+    argv = ["unshare", "--mount"] if isolated else []
+    prepare = f"{ONLY_CGROUP2} && {prepare}" if isolated else prepare
+    argv += ["bash", "-c", TIMED, "bash", prepare, str(write_end), *command]
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[write_end],
+        start_new_session=True,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    os.close(write_end)
+    with open(read_end, encoding="ascii") as file:
+        try:
+            stdout, stderr = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{command[0]} did not end within {timeout_s} s") from None
+        finally:
+            end_with_descendants(child)
+        report = file.read().split()
+    errors = stderr.decode(errors="replace").strip()[-400:]
+    if len(report) != 3:
+        raise Failed(f"{command[0]} could not be started: {errors}")
+    begin, end, status = float(report[0]), float(report[1]), int(report[2])
+    if status:
+        raise Failed(f"{command[0]} ended with status {status}: {errors}")
+    return Outcome(end - begin, stdout.decode(errors="replace"))
+
+
+def end_with_descendants(child):
+    """Kill a process that is still running, with all that it has started, and reap it."""
+    if child.poll() is None:
+        for pid in (*processes.descendants(child.pid), child.pid):
+            processes.kill_hard(pid)
+    child.wait()
+
+
+class Native:
+    """chroot(8), in no namespace but the mounts."""
+
+    name = "native"
+
+    def missing(self):
+        return None
+
+    def run(self, place, cmd):
+        mounts = [f"mount -t tmpfs none '{place.root}/tmp'", f"mount -t proc none '{place.root}/proc'"]
+        mounts += [f"mount --bind '{outer}' '{place.root}{inner}'" for outer, inner in place.folders]
+        inside = f'export PATH={PATH}; cd /work && exec "$@"'
+        return run_timed(["chroot", place.root, "sh", "-c", inside, "sh", *cmd], " && ".join(mounts))
+
+
+class Runtime:
+    """An OCI runtime that gets a bundle."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder, self.count = name, folder, 0
+
+    def missing(self):
+        return None if shutil.which(self.name) else f"{self.name} is not installed"
+
+    def arguments(self):
+        return [self.name, "--cgroup-manager=disabled"]
+
+    def run(self, place, cmd):
+        self.count += 1
+        write_config(self.folder, place.root, cmd, place.folders, readonly=True)
+        container = f"pe-bench-{os.getpid()}-{self.name}-{self.count}"
+        return run_timed([*self.arguments(), "run", "--bundle", self.folder, container])
+
+
+class Runsc(Runtime):
+    """gVisor, with its default platform (systrap)."""
+
+    def __init__(self, folder):
+        super().__init__("runsc", folder)
+
+    def program(self):
+        """That of the system, or the one that bench/download-runsc has fetched."""
+        fetched = os.path.join(HOME, "runsc/usr/bin/runsc")
+        return shutil.which("runsc") or (fetched if os.access(fetched, os.X_OK) else None)
+
+    def missing(self):
+        return None if self.program() else "runsc is not installed; bench/download-runsc build/runsc fetches it"
+
+    def arguments(self):
+        state = os.path.join(self.folder, "state")
+        return [self.program(), "--root", state, "--ignore-cgroups", "--network=none"]
+
+
+class Podman:
+    """podman with crun, without an image of its own: it gets the root file system as a folder."""
+
+    name = "podman"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def missing(self):
+        return None if shutil.which("podman") else "podman is not installed"
+
+    def run(self, place, cmd):
+        base = ["podman", "--root", f"{self.folder}/storage", "--runroot", f"{self.folder}/run"]
+        base += ["--cgroup-manager=cgroupfs", "--runtime=crun", "--events-backend=none"]
+        base += ["run", "--rm", "--cgroups=disabled", "--network=none", "--log-driver=none", "--workdir=/work"]
+        # Its defaults are above the limits of this process, and to exceed them needs CAP_SYS_RESOURCE.
+        base += ["--ulimit=nofile=1000:1000", "--ulimit=nproc=1000:1000", "--read-only"]
+        folders = [f"--volume={outer}:{inner}" for outer, inner in place.folders]
+        return run_timed([*base, *folders, f"--env=PATH={PATH}", "--rootfs", place.root, *cmd])
+
+    def close(self):
+        """podman leaves mounts behind in its storage."""
+        for name in "storage/overlay", "storage":
+            subprocess.run(["umount", "-q", "-l", os.path.join(self.folder, name)], check=False)
+
+
+def all_ways(folder):
+    """Every way, with folders of its own below `folder`."""
+    ways = [Native(), Runtime("crun", f"{folder}/crun"), Podman(f"{folder}/podman"), Runsc(f"{folder}/runsc")]
+    for way in ways[1:]:
+        os.makedirs(way.folder)
+    return ways
+
+
+def close_all(ways):
+    for way in ways:
+        if hasattr(way, "close"):
+            way.close()
+
+
+def make_mount_points(place):
+    """The folders of the root on which something is mounted."""
+    for inner in ("/proc", "/tmp", "/dev", *(inner for _, inner in place.folders)):
+        os.makedirs(place.root + inner, exist_ok=True)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the documents come from result files."""
+import json
+
+import pytest
+
+from fixtures.pe_bench import pe_bench
+from pe_bench import doc_tables, results
+from pe_bench.errors import BenchError
+
+MACHINE = {
+    "cpu": "a CPU",
+    "cores": 2,
+    "kernel": "6.1",
+    "mitigations": {},
+    "governor": None,
+    "memory_mib": 4096,
+    "virtualization": {"host": "none", "offers": "svm"},
+    "vmm": {},
+    "load": [0.5, 0.5, 0.5],
+}
+TIME = "2026-01-02T03:04:05Z"
+BEGIN = '<!-- pe-bench table file={} series="start to end" rows=way columns=job figure=p50/p99 -->'
+
+
+@pytest.fixture(name="result")
+def fixture_result(tmp_path):
+    """A result file with two ways, of which one cannot run."""
+    series = results.SeriesSet()
+    series.get("start to end", "ms", {"way": "native", "job": "C++ with <regex>"})["samples"] += [1, 2, 3]
+    series.get("start to end", "ms", {"way": "runsc", "job": "C++ with <regex>"})["n/a"] = "runsc | no"
+    data = {
+        "schema": 1,
+        "command": "compare",
+        "argv": ["compare", "--output", "somewhere.json", "--rounds", "3"],
+        "started": TIME,
+        "ended": TIME,
+        "state": "complete",
+        "seed": 1,
+        "quick": False,
+        "version": None,
+        "machine": MACHINE,
+        "steps": [],
+        "series": series.items,
+        "answer": None,
+    }
+    path = tmp_path / "result.json"
+    results.write(str(path), data)
+    return path
+
+
+@pytest.fixture(name="document")
+def fixture_document(tmp_path, result):
+    path = tmp_path / "page.md"
+    path.write_text(f"before\n\n{BEGIN.format(result)}\nold\n<!-- pe-bench end -->\n\nafter\n")
+    return path
+
+
+def test_a_table_has_the_figures_of_its_result_file_and_the_command_that_prints_them(document):
+    pe_bench("tables", document)
+    text = document.read_text()
+    assert text.startswith("before\n") and text.endswith("<!-- pe-bench end -->\n\nafter\n")
+    assert "| native | 2.00 / 2.98 |" in text
+    assert "C++ with \\<regex\\>" in text
+    assert "by `bench/pe-bench compare --rounds 3`" in text
+    assert "old" not in text
+
+
+def test_what_could_not_be_measured_has_its_reason_below_the_table(document):
+    pe_bench("tables", document)
+    assert "| runsc | n/a (1) |" in document.read_text()
+    assert "(1) runsc \\| no" in document.read_text()
+
+
+def test_a_table_that_was_edited_by_hand_is_found(document):
+    pe_bench("tables", document)
+    pe_bench("tables", "--check", document)
+    document.write_text(document.read_text().replace("2.98", "1.98"))
+    _, errors = pe_bench("tables", "--check", document, status=1)
+    assert "a table differs from its result file" in errors
+    pe_bench("tables", document)
+    pe_bench("tables", "--check", document)
+
+
+def test_the_tables_of_the_documents_are_those_of_the_result_files():
+    pe_bench("tables", "--check")
+
+
+def test_a_table_without_an_end_or_with_an_unknown_setting_is_refused(result):
+    with pytest.raises(BenchError, match="has no line"):
+        doc_tables.regenerated(BEGIN.format(result), "page")
+    with pytest.raises(BenchError, match="does not know colour"):
+        doc_tables.parse_settings("file=a series=b rows=c figure=p50 colour=d", "page")
+    with pytest.raises(BenchError, match="there is no figure 'p51'"):
+        doc_tables.parse_settings("file=a series=b rows=c figure=p51", "page")
+
+
+def test_the_command_of_a_table_leaves_out_where_the_file_was(result):
+    data = json.loads(result.read_text())
+    data["argv"] = ["load", "--output=x.json", "--rate", "2"]
+    assert doc_tables.command_of(data) == "bench/pe-bench load --rate 2"
