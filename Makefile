@@ -107,8 +107,8 @@ pe-run_SRC := $(foreach folder,cli store net,$(call src,$(folder)))
 pe-run_LIBS := -lcurl -lwslay -ljansson -linih -lcrypto
 pe-image_SRC := $(call src,image) $(call src,store)
 pe-image_LIBS := -larchive -lsquashfs -lcurl -lcrypto -ljansson
-pe-vm_SRC := $(foreach folder,vm worker/vmm,$(call src,$(folder)))
-pe-vm_LIBS := -lcurl -ljansson -lcrypto
+pe-vm_SRC := $(foreach folder,vm worker/host worker/job worker/vmm store,$(call src,$(folder)))
+pe-vm_LIBS := -lcurl -lsquashfs -larchive -ljansson -lcrypto
 
 programs: $(addprefix $(BIN)/,$(PROGRAMS)) ## only the programs of the host
 

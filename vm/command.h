@@ -41,6 +41,8 @@ int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 int command_create(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_list(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_info(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_task(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_template(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_delete(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

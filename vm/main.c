@@ -13,6 +13,8 @@ static const struct {
     {"create", "define a VM, as in: pe-vm create --engine qemu --memory 512 one", command_create},
     {"info", "print state and settings of a VM", command_info},
     {"list", "list the VMs", command_list},
+    {"task", "run one job in a VM of its own, as a worker does, and print where the time went", command_task},
+    {"template", "make a snapshot for such VMs", command_template},
     {"delete", "kill a VM and remove everything that belongs to it", command_delete},
 };
 
