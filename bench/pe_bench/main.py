@@ -21,6 +21,7 @@ import signal
 import sys
 import time
 
+from fixtures import processes as fixture_processes
 from fixtures.paths import BUILD
 
 from . import commands, processes
@@ -104,6 +105,7 @@ def continue_command(run, argv):
 
 def measure(options, argv):
     processes.adopt_orphans()
+    fixture_processes.NEW_SESSIONS = True  # so that Ctrl-C reaches only this process
     signal.signal(signal.SIGTERM, on_terminate)
     run = Run(options, argv)
     state = "failed"

@@ -88,10 +88,16 @@ def judge(puzzle, response):
 
 
 class Crowd:
-    """Clients that share the jobs 0, 1, 2, …"""
+    """Clients that share the jobs 0, 1, 2, …
 
-    def __init__(self, address, jobs, clients, seed, faults):
+    With a `rate`, jobs per second, a job is due at a random time that does not depend on the answers (unless
+    all clients wait for one), and its time begins then. Otherwise a client sends its next job when it has an
+    answer."""
+
+    def __init__(self, address, jobs, clients, seed, faults, rate=0):
         self.address, self.jobs, self.seed, self.faults = address, jobs, seed, faults
+        self.rate, self.gaps, self.due = rate, random.Random(seed), time.monotonic()
+        self.times = []  # (when it was due, seconds until the right answer)
         self.lock, self.next, self.stopping = threading.Lock(), 0, False
         self.errors, self.tries = collections.Counter(), collections.Counter()
         self.right, self.given_up, self.wrong, self.unexplained = 0, [], [], []
@@ -102,24 +108,35 @@ class Crowd:
 
     def work(self):
         client = Client(self.address)
-        while (number := self.take()) is not None:
-            self.solve(client, Puzzle(self.seed, number))
+        while (taken := self.take()) is not None:
+            number, due = taken
+            self.solve(client, Puzzle(self.seed, number), due)
         client.forget()
 
     def take(self):
+        """The number of the next job, and when it is due; this waits until then. None: there are no more."""
         with self.lock:
             if self.stopping or self.next == self.jobs:
                 return None
-            self.next += 1
-            return self.next - 1
+            number, self.next = self.next, self.next + 1
+            self.due = self.due + self.gaps.expovariate(self.rate) if self.rate else time.monotonic()
+            due = self.due
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+            if self.stopping:
+                with self.lock:
+                    self.next -= 1
+                return None
+        return number, due
 
-    def solve(self, client, puzzle):
+    def solve(self, client, puzzle, due):
         for number in range(1, TRIES + 1):
             name, began = uuid.uuid4().hex, time.monotonic()
             answer = client.ask(puzzle, name)
             self.note(puzzle, answer, name, began)
             if answer.kind in ("right", "wrong"):
                 self.tries[number] += 1
+                self.times.append((due, time.monotonic() - due))
                 return
             time.sleep(PAUSE_S)
         with self.lock:

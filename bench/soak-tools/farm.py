@@ -21,10 +21,11 @@ DISK_MIB = 64
 class FarWorker:
     """A worker, its network to the balancer, and its disk."""
 
-    def __init__(self, balancer, engine, slots, seed):
-        self.network, self.disk = Network(balancer.tcp, seed), SmallDisk(DISK_MIB)
+    def __init__(self, network, engine, slots):
+        self.network, self.disk = network, SmallDisk(DISK_MIB)
         state = f"{self.disk.path}/state"
-        self.worker = Worker(self.network.url, "--vmm", engine, "--state", state, slots=slots)
+        options, wrapper = ("--vmm", engine, "--state", state), network.wrapper
+        self.worker = Worker(self.network.url, *options, slots=slots, wrapper=wrapper)
         self.worker.start()
 
     def close(self):
@@ -36,7 +37,9 @@ class FarWorker:
 
 
 class Farm:
-    def __init__(self, engine, workers, slots, folder, seed):
+    """`make_network(upstream, seed)` makes the network of a worker."""
+
+    def __init__(self, engine, workers, slots, folder, seed, make_network=Network):
         self.slots, self.closing, self.restarts = workers * slots, False, []
         self.closed = threading.Event()
         self.disk, self.clock, self.workers = SmallDisk(DISK_MIB), WallClock(folder), []
@@ -47,7 +50,8 @@ class Farm:
         self.direct = HttpService(self.balancer.tcp)
         self.near_client = Network(self.balancer.tcp, seed)
         self.workers = [
-            FarWorker(self.balancer, engine, slots, seed + 1 + number) for number in range(workers)
+            FarWorker(make_network(self.balancer.tcp, seed + 1 + number), engine, slots)
+            for number in range(workers)
         ]
         self.expected_ends = set()  # processes that a fault ends
         self.keeper = threading.Thread(target=self.keep_running, daemon=True)
@@ -104,6 +108,17 @@ class Farm:
     def is_idle(self):
         health = self.health()
         return self.has_full_capacity() and health["ready"] == self.slots
+
+    def answered_twice(self):
+        """Requests for which the balancer logged more than one answer."""
+        seen, twice = set(), []
+        for line in self.balancer.log().splitlines():
+            if ' msg="job: ' in line and "request=" in line:
+                name = line.split("request=")[1].split(" ")[0]
+                if name in seen:
+                    twice.append(name)
+                seen.add(name)
+        return twice
 
     def below(self):
         """All processes of the service."""

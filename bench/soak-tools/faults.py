@@ -18,10 +18,11 @@ REST_S = 2  # at most, between two faults
 
 
 class Faults(threading.Thread):
-    """Causes faults until it is stopped. Everything that is chosen comes from `seed`."""
+    """Causes faults of these kinds until it is stopped. Everything that is chosen comes from `seed`."""
 
-    def __init__(self, farm, seed, tell):
+    def __init__(self, farm, seed, tell, kinds=None):
         super().__init__(daemon=True)
+        self.kinds = kinds or FAULTS
         self.farm, self.chance, self.tell = farm, random.Random(seed), tell
         self.stopping, self.periods, self.counts = False, [], collections.Counter()
         self.recoveries = []  # seconds, names of the faults
@@ -39,7 +40,7 @@ class Faults(threading.Thread):
     def run(self):
         while not self.stopping:
             time.sleep(self.chance.random() * REST_S)
-            self.cause(self.chance.sample(FAULTS, self.chance.choice([1, 1, 2])))
+            self.cause(self.chance.sample(self.kinds, self.chance.choice([1, 1, 2])))
 
     def cause(self, kinds):
         names, period = [], [time.monotonic(), float("inf")]
