@@ -27,7 +27,10 @@ static void become_crun(const char *config, const struct crun_descriptors *fds, 
         name,
         NULL,
     };
-    static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+    /* The variable says to crun that it need not execute a copy of itself, which a container could not
+     * overwrite. crun believes it only if its file is on a read-only file system (libcrun's cloned_binary.c),
+     * as with User Mode Linux, and then starts with half of the work. */
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", "_LIBCONTAINER_CLONED_BINARY=1", NULL};
     /* All four are above SHIM_CHANNEL_FD, since pe-init has opened 0 to 2 and then the serial port.
      * So no dup2 overwrites a descriptor that is still needed. The copies are not close-on-exec. */
     if (dup2(fds->in, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
