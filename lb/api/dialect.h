@@ -5,6 +5,7 @@
 #define PE_LB_API_DIALECT_H
 
 #include "base/error.h"
+#include "lb/api/event_encoder.h"
 #include "lb/core/job_result.h"
 #include "lb/edge/h2o.h"
 #include "proto/problem.h"
@@ -40,6 +41,10 @@ struct dialect {
     /* Append the JSON form of a complete result. NULL: the service's own form. */
     int (*append_json)(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,
                        struct pe_error *err);
+
+    /* The form of events, if the dialect chooses one of the formats that have them; its context is the
+     * exchange. NULL: the service's own form. */
+    event_writer *write_event;
 
     /* Whether a result with the status vm_error is sent as a problem. */
     bool vm_error_is_problem;

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SILENCE_MS = 10 * 1000 };
+
 void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 {
     *exchanges = (struct exchanges){.ctx = ctx};
     pe_list_init(&exchanges->waiting_for_workers);
+    h2o_timeout_init(ctx->loop, &exchanges->silence, SILENCE_MS);
 }
 
 void exchange_leave(struct exchange *exchange)
@@ -33,8 +36,12 @@ void exchange_drop_result(struct exchange *exchange)
 void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
     exchange_leave(exchange);
-    exchange_drop_result(exchange); /* a piece of it may be about to be sent, as a second reply */
     snprintf(exchange->log_status, sizeof exchange->log_status, "%s", problem->type);
+    if (exchange->events && exchange->started) {
+        exchange_events_fail(exchange, problem);
+        return;
+    }
+    exchange_drop_result(exchange); /* a piece of it may be about to be sent, as a second reply */
     exchange->dialect->send_problem(exchange, problem);
 }
 
@@ -63,6 +70,7 @@ static void on_dispose(void *memory)
         client_leave(exchanges->clients, exchange->client);
     report(exchange);
     result_encoder_free(&exchange->encoder);
+    exchange_events_close(exchange);
     pe_buf_free(&exchange->sending);
     submission_free(&exchange->submission);
     pe_buf_free(&exchange->salt);

@@ -7,12 +7,14 @@
  * exchange.c            its life: it begins, leaves its job, is refused, ends
  * exchange_admission.c  the request: it is let in, answered from the cache, or waits for a job
  * exchange_response.c   the response: headers and pieces of the result, as fast as the client reads
+ * exchange_events.c     events, if the client asked for them
  * exchange_headers.c    the headers that tell where a result came from */
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
 
 #include "lb/api/body_stream.h"
 #include "lb/api/dialect.h"
+#include "lb/api/event_encoder.h"
 #include "lb/api/result_encoder.h"
 #include "lb/core/byte_budget.h"
 #include "lb/core/client.h"
@@ -41,7 +43,8 @@ struct exchanges {
     bool draining;                       /* new jobs are refused */
     struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
     size_t count;
-    void *by_id; /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
+    h2o_timeout_t silence; /* after which a response of events gets a sign of life */
+    void *by_id;           /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
 
     /* An exchange has ended. */
     void (*on_ended)(void *data);
@@ -88,14 +91,16 @@ struct exchange {
     h2o_generator_t generator;
     h2o_timeout_entry_t tick_entry; /* a piece is to be sent at the end of this iteration of the loop */
     struct result_encoder encoder;
-    struct pe_buf sending;       /* the piece that libh2o holds */
-    struct budget_reader reader; /* from the first byte of the response on */
-    bool has_result;             /* there is a result to make the response from */
-    bool started;                /* headers were sent: no other reply is possible */
-    bool in_flight;              /* libh2o has not asked for the next piece yet */
-    bool ended;                  /* the last piece was handed over */
-    bool aborted;                /* the response cannot be completed */
-    char log_status[48];         /* a result's status or a problem's type */
+    struct event_encoder *events;      /* owned; NULL: the response is only the result */
+    h2o_timeout_entry_t silence_entry; /* of events: nothing was sent for a while */
+    struct pe_buf sending;             /* the piece that libh2o holds */
+    struct budget_reader reader;       /* from the first byte of the response on */
+    bool has_result;                   /* there is a result to make the response from */
+    bool started;                      /* headers were sent: no other reply is possible */
+    bool in_flight;                    /* libh2o has not asked for the next piece yet */
+    bool ended;                        /* the last piece was handed over */
+    bool aborted;                      /* the response cannot be completed */
+    char log_status[48];               /* a result's status or a problem's type */
 };
 
 /* `ctx` and the objects that `exchanges` points to must outlive it; it must stay where it is.
@@ -132,6 +137,18 @@ void exchange_send_problem(struct exchange *exchange, const struct pe_problem *p
 
 /* ---- exchange_response.c ---- */
 
+/* Send what there is: the callback of `tick_entry`. The exchange may end inside the call. */
+void exchange_on_tick(h2o_timeout_entry_t *entry);
+
+/* Send what there is at the end of this iteration of the loop. What arrives meanwhile is sent in one piece; a
+ * small result is complete by then. */
+static inline void exchange_send_soon(struct exchange *exchange)
+{
+    h2o_context_t *ctx = exchange->exchanges->ctx;
+    if (!h2o_timeout_is_linked(&exchange->tick_entry))
+        h2o_timeout_link(ctx->loop, &ctx->zero_timeout, &exchange->tick_entry);
+}
+
 /* Start the response from a result. Takes a reference. The exchange may end inside the call. */
 void exchange_send_result(struct exchange *exchange, struct job_result *result);
 
@@ -148,9 +165,32 @@ void exchange_on_lost(struct exchange *exchange);
 /* Break off a response whose headers were sent, so that the client sees that it is incomplete. */
 void exchange_abort(struct exchange *exchange);
 
+/* ---- exchange_events.c ---- */
+
+/* If the client asked for events, prepare them. Fails without memory. */
+int exchange_events_open(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
+
+/* The job starts on a slot. Does nothing without events, like the next one. */
+void exchange_events_start(struct exchange *exchange);
+
+/* The job has printed something. */
+void exchange_events_output(struct exchange *exchange);
+
+/* Of an exchange with events: the slot was lost, and everything starts again. */
+void exchange_events_restart(struct exchange *exchange);
+
+/* Of a response of events that has begun: end it with a problem. */
+void exchange_events_fail(struct exchange *exchange, const struct pe_problem *problem);
+
+/* Something was sent. After some silence, a sign of life follows. */
+void exchange_events_watch_silence(struct exchange *exchange);
+
+/* The exchange ends. */
+void exchange_events_close(struct exchange *exchange);
+
 /* ---- exchange_headers.c ---- */
 
-/* Add Cache-Status, ETag, Age and Server-Timing. */
+/* Add Cache-Status and, if the result is known, ETag, Age and Server-Timing. */
 void exchange_add_headers(struct exchange *exchange);
 
 #endif

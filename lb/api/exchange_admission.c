@@ -32,6 +32,12 @@ static void on_start(struct job_waiter *waiter)
     struct exchange *exchange = from_waiter(waiter);
     deadline_pause(&exchange->deadline);
     exchange->started_us = pe_now_us();
+    exchange_events_start(exchange);
+}
+
+static void on_output(struct job_waiter *waiter)
+{
+    exchange_events_output(from_waiter(waiter));
 }
 
 static void on_result(struct job_waiter *waiter, struct job_result *result, bool stored)
@@ -185,6 +191,8 @@ static struct pe_problem check_head(struct exchange *exchange)
     }
     if (exchange->dialect->choose_format && exchange->dialect->choose_format(exchange, &err) < 0)
         return problem_make("not-acceptable", "%s", err.message);
+    if (exchange_events_open(exchange, &err) < 0)
+        return pe_problem_from_error(&err);
     return no_problem;
 }
 
@@ -251,7 +259,8 @@ static struct pe_problem add_salt(struct exchange *exchange)
 static void send_hit(struct exchange *exchange, struct job_result *result)
 {
     exchange->source = SOURCE_HIT_MEMORY;
-    const struct rendered *rendered = result_encoder_rendered(result, exchange->format);
+    const struct rendered *rendered =
+        exchange->events ? NULL : result_encoder_rendered(result, exchange->format);
     if (rendered)
         exchange_send_rendered(exchange, result, rendered);
     else
@@ -329,6 +338,7 @@ static bool answer_poison(struct exchange *exchange)
 
 static const struct job_waiter_ops waiter_ops = {
     .on_start = on_start,
+    .on_output = on_output,
     .on_result = on_result,
     .on_progress = on_progress,
     .on_lost = on_lost,
@@ -353,6 +363,8 @@ static void wait_for_job(struct exchange *exchange)
                                         .image_identity = exchange->identity,
                                         .share = share,
                                         .keep = exchange->caching != CACHING_NONE};
+    if (exchange->events)
+        exchange_send_soon(exchange); /* the event `queued` */
     if (!failed)
         failed = job ? job_join(job, &exchange->waiter, &err) : job_begin(jobs, &request, &err);
     if (!failed)
@@ -451,6 +463,7 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
 {
     struct exchange *exchange = exchange_begin(exchanges, dialect, req);
     exchange->waiter.ops = &waiter_ops;
+    exchange->tick_entry.cb = exchange_on_tick;
     exchange->deadline.on_passed = on_deadline;
     exchange->wait_us = allowed_wait_us(exchange);
     exchange->deadline.at_us = exchange->waiter.arrived_us + exchange->wait_us;

@@ -8,13 +8,18 @@
 #include <stdio.h>
 #include <time.h>
 
+static const struct job_result *result_of(const struct exchange *exchange)
+{
+    return exchange->events ? exchange->events->result : exchange->encoder.result;
+}
+
 /* RFC 9211. `stored` is sent before the last byte of the result has arrived. If the slot is
  * lost, the response is broken off as well. */
 static void add_cache_status(struct exchange *exchange)
 {
     static const char *const sources[] = {"", "; fwd=uri-miss; collapsed", "; hit", "; hit; detail=store"};
     char text[96];
-    bool stored = exchange->encoder.result->stored_at != 0;
+    bool stored = result_of(exchange) && result_of(exchange)->stored_at != 0;
     if (exchange->source != SOURCE_FORWARDED)
         snprintf(text, sizeof text, "program-explorer%s", sources[exchange->source]);
     else
@@ -30,7 +35,7 @@ static void add_cache_status(struct exchange *exchange)
  * `cached`. */
 static void add_validators(struct exchange *exchange)
 {
-    const struct job_result *result = exchange->encoder.result;
+    const struct job_result *result = result_of(exchange);
     char tag[64], age[24];
     size_t used = (size_t)snprintf(tag, sizeof tag, "W/\"");
     for (size_t i = 0; i < 12; i++)
@@ -71,16 +76,19 @@ static void add_timing(struct exchange *exchange)
     pe_autobuf struct pe_buf text = {0};
     struct pe_error ignored; /* without memory the header is left out */
     bool stored = exchange->source == SOURCE_HIT_MEMORY || exchange->source == SOURCE_HIT_STORE;
-    int failed = stored ? append_lookup(&text, exchange, &ignored)
-                        : append_phases(&text, &exchange->encoder.fields, &ignored);
+    const struct pe_result *fields = exchange->events ? &exchange->events->fields : &exchange->encoder.fields;
+    int failed = stored ? append_lookup(&text, exchange, &ignored) : append_phases(&text, fields, &ignored);
     if (!failed)
         http_reply_header(exchange->req, "server-timing", (const char *)text.data);
 }
 
 void exchange_add_headers(struct exchange *exchange)
 {
+    const struct job_result *result = result_of(exchange);
     add_cache_status(exchange);
-    if (exchange->encoder.result->stored_at)
+    if (!result)
+        return;
+    if (result->stored_at)
         add_validators(exchange);
     add_timing(exchange);
 }

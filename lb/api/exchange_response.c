@@ -14,6 +14,29 @@ enum {
     PIECE_SIZE = 128 * 1024, /* bytes that are handed to libh2o at a time */
 };
 
+/* ---- what is sent: the result alone, or events ---- */
+
+static struct pe_buf *out_of(struct exchange *exchange)
+{
+    return exchange->events ? &exchange->events->out : &exchange->encoder.out;
+}
+
+static int fill(struct exchange *exchange, struct pe_error *err)
+{
+    return exchange->events ? event_encoder_fill(exchange->events, PIECE_SIZE, err)
+                            : result_encoder_fill(&exchange->encoder, PIECE_SIZE, err);
+}
+
+static bool has_ended(const struct exchange *exchange)
+{
+    return exchange->events ? exchange->events->ended : exchange->encoder.ended;
+}
+
+static const char *content_type_of(const struct exchange *exchange)
+{
+    return exchange->events ? result_media_types[exchange->format] : exchange->encoder.content_type;
+}
+
 /* ---- starting ---- */
 
 /* For struct byte_budget. */
@@ -22,8 +45,9 @@ static size_t cut_off(struct budget_reader *reader)
     struct exchange *exchange = pe_list_entry(reader, struct exchange, reader);
     pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
     connection_shut_down(exchange->req);
-    const struct job_result *result = exchange->encoder.result;
-    return result->in_cache ? 0 : result->held / result->refs; /* all who have it free it together */
+    const struct job_result *result = exchange->events ? exchange->events->result : exchange->encoder.result;
+    return !result || result->in_cache ? 0
+                                       : result->held / result->refs; /* all who have it free it together */
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);
@@ -35,6 +59,8 @@ static void start_headers(struct exchange *exchange, const char *content_type)
     req->res.reason = "OK";
     http_reply_header(req, "content-type", content_type);
     http_reply_header(req, "cache-control", "no-store");
+    if (exchange->events)
+        http_reply_header(req, "x-accel-buffering", "no"); /* nginx would keep events back */
     exchange_add_headers(exchange);
     exchange->generator.proceed = on_proceed;
     exchange->started = true;
@@ -42,10 +68,9 @@ static void start_headers(struct exchange *exchange, const char *content_type)
 
 static void start_response(struct exchange *exchange)
 {
-    if (exchange->encoder.ended)
-        exchange->req->res.content_length = exchange->encoder.out.size;
-    start_headers(exchange, exchange->encoder.content_type);
-    byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
+    if (has_ended(exchange))
+        exchange->req->res.content_length = out_of(exchange)->size;
+    start_headers(exchange, content_type_of(exchange));
     h2o_start_response(exchange->req, &exchange->generator);
 }
 
@@ -94,21 +119,22 @@ static int append_json(const void *context, const struct job_result *result, str
     return exchange->dialect->append_json(exchange, result, out, err);
 }
 
-static void on_tick(h2o_timeout_entry_t *entry);
-
 /* Whether responses have encoded enough in this iteration of the loop. The next piece is then sent in
  * the next one. */
 static bool must_pause(struct exchange *exchange)
 {
-    exchange->tick_entry.cb = on_tick;
     return body_streams_must_pause(exchange->exchanges->streams, &exchange->tick_entry);
 }
 
-/* Count what the response holds in memory, and cut off slow readers if that is too much. */
+/* Count what the response holds in memory, and cut off slow readers if that is too much. Who gets events is
+ * no slow reader before the job has ended. */
 static void hold_memory(struct exchange *exchange)
 {
     struct byte_budget *budget = exchange->exchanges->jobs->budget;
-    byte_budget_hold(budget, &exchange->reader, exchange->encoder.out.capacity + exchange->sending.capacity);
+    bool may_be_slow = !exchange->events || !exchange->waiter.job;
+    if (may_be_slow && !exchange->reader.cut_off)
+        byte_budget_add(budget, &exchange->reader, cut_off);
+    byte_budget_hold(budget, &exchange->reader, out_of(exchange)->capacity + exchange->sending.capacity);
     byte_budget_enforce(budget);
 }
 
@@ -116,15 +142,15 @@ static void hold_memory(struct exchange *exchange)
 static void send_piece(struct exchange *exchange)
 {
     struct pe_error err;
-    struct pe_buf *out = &exchange->encoder.out;
+    struct pe_buf *out = out_of(exchange);
     h2o_timeout_unlink(&exchange->tick_entry);
     if (exchange->in_flight || exchange->aborted || exchange->ended || must_pause(exchange))
         return;
-    if (result_encoder_fill(&exchange->encoder, PIECE_SIZE, &err) < 0) {
+    if (fill(exchange, &err) < 0) {
         fail(exchange, &err);
         return;
     }
-    if (out->size == 0 && !exchange->encoder.ended)
+    if (out->size == 0 && !has_ended(exchange))
         return;
     if (!exchange->started)
         start_response(exchange);
@@ -133,7 +159,9 @@ static void send_piece(struct exchange *exchange)
     exchange->sending = *out;
     *out = spare;
     exchange->in_flight = true;
-    exchange->ended = exchange->encoder.ended;
+    exchange->ended = has_ended(exchange);
+    if (exchange->events)
+        exchange_events_watch_silence(exchange);
     body_streams_note(exchange->exchanges->streams, exchange->sending.size);
     hold_memory(exchange);
     connection_response_begin(exchange->req);
@@ -153,26 +181,16 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
         send_piece(exchange);
 }
 
-static void on_tick(h2o_timeout_entry_t *entry)
+void exchange_on_tick(h2o_timeout_entry_t *entry)
 {
     send_piece(H2O_STRUCT_FROM_MEMBER(struct exchange, tick_entry, entry));
-}
-
-/* What arrives in one iteration of the loop is sent in one piece. A small result is complete by
- * then. */
-static void send_soon(struct exchange *exchange)
-{
-    h2o_context_t *ctx = exchange->exchanges->ctx;
-    exchange->tick_entry.cb = on_tick;
-    if (!h2o_timeout_is_linked(&exchange->tick_entry))
-        h2o_timeout_link(ctx->loop, &ctx->zero_timeout, &exchange->tick_entry);
 }
 
 /* ---- what the job reports ---- */
 
 void exchange_on_progress(struct exchange *exchange)
 {
-    const struct job_result *result = exchange->encoder.result;
+    const struct job_result *result = exchange->events ? exchange->events->result : exchange->encoder.result;
     if (!exchange->has_result)
         return;
     if (result->complete) {
@@ -186,7 +204,7 @@ void exchange_on_progress(struct exchange *exchange)
             return;
         }
     }
-    send_soon(exchange);
+    exchange_send_soon(exchange);
 }
 
 void exchange_send_result(struct exchange *exchange, struct job_result *result)
@@ -198,6 +216,11 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result)
         exchange->started_us ? exchange->started_us - exchange->waiter.arrived_us : 0;
     exchange->has_result = true;
     deadline_forget(&exchange->deadline);
+    if (exchange->events) {
+        event_encoder_set_result(exchange->events, result, &fields);
+        exchange_on_progress(exchange);
+        return;
+    }
     if (result_encoder_begin(&exchange->encoder, exchange->format, result, &fields, &err) < 0) {
         fail(exchange, &err);
         return;
@@ -211,6 +234,10 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result)
 
 void exchange_on_lost(struct exchange *exchange)
 {
+    if (exchange->events) {
+        exchange_events_restart(exchange);
+        return;
+    }
     if (exchange->started) {
         snprintf(exchange->log_status, sizeof exchange->log_status, "job-lost");
         exchange_abort(exchange);

@@ -12,10 +12,11 @@ static int choose_format(struct exchange *exchange, struct pe_error *err)
     const h2o_headers_t *headers = &exchange->req->headers;
     ssize_t at = h2o_find_header(headers, H2O_TOKEN_ACCEPT, -1);
     h2o_iovec_t accept = at < 0 ? (h2o_iovec_t){NULL, 0} : headers->entries[at].value;
-    int format = negotiate_media_type(accept.base, accept.len, result_media_types, RESULT_FORMATS);
+    int format = negotiate_media_type(accept.base, accept.len, result_media_types, RESULT_MEDIA_TYPES);
     if (format < 0)
-        return pe_fail(err, PE_ERR_INVALID, "results are sent as %s, %s or %s", result_media_types[0],
-                       result_media_types[1], result_media_types[2]);
+        return pe_fail(err, PE_ERR_INVALID, "results are sent as %s, %s, %s, %s or %s", result_media_types[0],
+                       result_media_types[1], result_media_types[2], result_media_types[3],
+                       result_media_types[4]);
     exchange->format = (enum result_format)format;
     return 0;
 }

@@ -14,10 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const result_media_types[RESULT_FORMATS] = {
-    "multipart/form-data",
-    "application/json",
-    "application/x-cpio",
+const char *const result_media_types[RESULT_MEDIA_TYPES] = {
+    "multipart/form-data", "application/json",     "application/x-cpio",
+    "text/event-stream",   "application/x-ndjson",
 };
 
 /* ---- cpio, "newc" (cpio(5)): a header of 110 characters and the name, data, each padded to 4

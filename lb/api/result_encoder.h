@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* The media type of each form. */
-extern const char *const result_media_types[RESULT_FORMATS];
+extern const char *const result_media_types[RESULT_MEDIA_TYPES];
 
 /* Appends the JSON form of a complete result to `out`. */
 typedef int result_json_writer(const void *context, const struct job_result *result, struct pe_buf *out,
@@ -56,7 +56,14 @@ const struct rendered *result_encoder_rendered(struct job_result *result, enum r
 /* Drop the reference and free the bytes; `encoder` is zeroed. */
 void result_encoder_free(struct result_encoder *encoder);
 
-/* ---- result_json.c: the pieces of the service's own JSON form, which is made from a complete result.
+/* ---- result_json.c ---- */
+
+/* Append the members that an entry of `files` or `folders` has before its content: name, mode, time and, of
+ * a file, size. */
+int result_json_append_attributes(struct pe_buf *out, const struct pe_part *part,
+                                  struct pe_error *err) PE_MUST_CHECK;
+
+/* ---- also result_json.c: the pieces of the service's own JSON form, which is made from a complete result.
  * They fail without memory, and with PE_ERR_MALFORMED if a stream comes behind a file. ---- */
 
 /* Append what stands in front of the first part. */

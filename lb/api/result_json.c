@@ -30,11 +30,10 @@ static int append_stream_head(struct result_encoder *encoder, const char *name, 
 }
 
 /* The name as text and, if it is not UTF-8, as base64 as well. */
-static int append_name(struct result_encoder *encoder, const struct pe_path *path, struct pe_error *err)
+static int append_name(struct pe_buf *out, const struct pe_path *path, struct pe_error *err)
 {
-    struct pe_buf *out = &encoder->out;
     struct pe_cursor name = {.at = (const uint8_t *)path->text, .left = path->length}, bytes = name;
-    if (pe_buf_append_text(out, "{\"name\":\"", err) < 0 ||
+    if (pe_buf_append_text(out, "\"name\":\"", err) < 0 ||
         pe_json_append_escaped(out, &name, SIZE_MAX, err) < 0)
         return -1;
     if (pe_utf8_valid(path->text, path->length))
@@ -45,23 +44,24 @@ static int append_name(struct result_encoder *encoder, const struct pe_path *pat
                : pe_buf_append_text(out, "\"", err);
 }
 
-/* The beginning of an entry of `files` or `folders`: its name and attributes. */
-static int append_entry(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
+int result_json_append_attributes(struct pe_buf *out, const struct pe_part *part, struct pe_error *err)
 {
-    if (append_name(encoder, &part->path, err) < 0 ||
-        pe_buf_printf(&encoder->out, err, ",\"mode\":\"%04o\"", part_mode(part)) < 0)
+    if (append_name(out, &part->path, err) < 0 ||
+        pe_buf_printf(out, err, ",\"mode\":\"%04o\"", part_mode(part)) < 0 ||
+        (part->mtime && pe_buf_printf(out, err, ",\"mtime\":%u", part->mtime) < 0))
         return -1;
-    return part->mtime ? pe_buf_printf(&encoder->out, err, ",\"mtime\":%u", part->mtime) : 0;
+    return part->kind == PE_PART_FILE
+               ? pe_buf_printf(out, err, ",\"size\":%llu", (unsigned long long)part->size)
+               : 0;
 }
 
 static int append_file_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
 {
     struct pe_buf *out = &encoder->out;
-    if (pe_buf_append_text(out, encoder->files++ ? "," : ",\"files\":[", err) < 0 ||
-        append_entry(encoder, part, err) < 0)
+    if (pe_buf_append_text(out, encoder->files++ ? ",{" : ",\"files\":[{", err) < 0 ||
+        result_json_append_attributes(out, part, err) < 0)
         return -1;
-    return pe_buf_printf(out, err, ",\"size\":%llu,\"%s\":\"", (unsigned long long)part->size,
-                         encoder->part_is_text ? "text" : "base64");
+    return pe_buf_append_text(out, encoder->part_is_text ? ",\"text\":\"" : ",\"base64\":\"", err);
 }
 
 int result_json_append_head(struct result_encoder *encoder, const struct pe_part *part, struct pe_error *err)
@@ -104,18 +104,19 @@ int result_json_append_tail(struct result_encoder *encoder, const struct pe_part
 int result_json_append_folders(struct result_encoder *encoder, size_t size_max, struct pe_error *err)
 {
     const struct pe_parts *parts = &encoder->result->parts;
-    const char *before = encoder->folders ? ","
-                         : encoder->files ? "],\"folders\":["
-                                          : ",\"files\":[],\"folders\":[";
+    const char *before = encoder->folders ? ",{"
+                         : encoder->files ? "],\"folders\":[{"
+                                          : ",\"files\":[],\"folders\":[{";
     for (; encoder->out.size < size_max && encoder->folder < parts->count; encoder->folder++) {
         const struct pe_part *part = &parts->items[encoder->folder];
         if (part->kind != PE_PART_FOLDER)
             continue;
-        if (pe_buf_append_text(&encoder->out, before, err) < 0 || append_entry(encoder, part, err) < 0 ||
+        if (pe_buf_append_text(&encoder->out, before, err) < 0 ||
+            result_json_append_attributes(&encoder->out, part, err) < 0 ||
             pe_buf_append_text(&encoder->out, "}", err) < 0)
             return -1;
         encoder->folders++;
-        before = ",";
+        before = ",{";
     }
     return 0;
 }

@@ -30,6 +30,12 @@ void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader
     reader->releasing = 0;
 }
 
+bool byte_budget_has_room(const struct byte_budget *budget, size_t bytes)
+{
+    size_t room = *budget->in_cache + budget->max;
+    return budget->used <= room && bytes <= room - budget->used;
+}
+
 void byte_budget_enforce(struct byte_budget *budget)
 {
     while (budget->used > *budget->in_cache + budget->max + budget->releasing &&

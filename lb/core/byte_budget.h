@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ void byte_budget_hold(struct byte_budget *budget, struct budget_reader *reader, 
 
 /* The reader has ended. Does nothing for one that was never added. */
 void byte_budget_remove(struct byte_budget *budget, struct budget_reader *reader);
+
+/* Whether `bytes` more would fit without cutting anybody off. */
+bool byte_budget_has_room(const struct byte_budget *budget, size_t bytes);
 
 /* Results have grown: cut readers off if there is too much memory in use. */
 void byte_budget_enforce(struct byte_budget *budget);

@@ -59,6 +59,7 @@ static void free_job(struct job *job)
         job->entry.slot->ops->cancel(job->entry.slot);
     scheduler_entry_remove(jobs->scheduler, &job->entry);
     job_result_unref(job->result);
+    live_output_unref(job->live);
     free(job);
 }
 
@@ -494,7 +495,9 @@ static void lose_try(struct job *job, struct job_loss loss, const char *why)
     hold(job);
     for_each_waiter(job, report_lost, NULL);
     job_result_unref(job->result);
+    live_output_unref(job->live);
     job->result = NULL;
+    job->live = NULL;
     if (has_waiters(job))
         loop->ops->start_timer(loop, &job->retry_timer, RETRY_MS);
     release(job);

@@ -11,6 +11,7 @@
 #include "lb/core/dispatch.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
+#include "lb/core/live_output.h"
 #include "lb/core/loop.h"
 #include "lb/core/metrics.h"
 #include "lb/core/poison.h"
@@ -49,6 +50,10 @@ struct job_waiter_ops {
     /* The job starts on a slot, or the waiter has joined a job that runs. */
     void (*on_start)(struct job_waiter *waiter);
 
+    /* The job has printed something, which is in its member `live`. Only called for a waiter that
+     * watches. */
+    void (*on_output)(struct job_waiter *waiter);
+
     /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the
      * result was found in the result store. The waiter takes a reference if it needs one. */
     void (*on_result)(struct job_waiter *waiter, struct job_result *result, bool stored);
@@ -78,6 +83,7 @@ struct job_waiter {
     struct client_queue *client;
     uint64_t arrived_us; /* on the clock of pe_now_us() */
     size_t bytes;        /* memory that it needs while it waits */
+    bool watches;        /* it wants to see what the job prints while it runs */
 
     struct job *job; /* NULL while it waits for none */
     struct pe_list in_job;
@@ -119,6 +125,8 @@ struct job {
     struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */
     char last_loss[200];                   /* why the last one was lost */
     struct loop_timer retry_timer;         /* between the loss of a slot and the next try */
+    bool watched;                          /* one of the waiters watches, or did */
+    struct live_output *live;              /* a reference; NULL: nothing was printed in this try */
     struct job_result *result;             /* a reference; NULL before the result's fields arrive */
     unsigned holds;                        /* calls that use the job: it is freed after the last one */
     struct job_walk *walks;                /* walks over `waiters` that are under way */

@@ -14,8 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The forms in which a result is sent to clients. */
-enum result_format { RESULT_MULTIPART, RESULT_JSON, RESULT_CPIO, RESULT_FORMATS };
+/* The forms in which a result is sent to clients. The last two are events, of which the result is one
+ * (lb/api/event_encoder.h). */
+enum result_format {
+    RESULT_MULTIPART,
+    RESULT_JSON,
+    RESULT_CPIO,
+    RESULT_FORMATS,
+    RESULT_EVENT_STREAM = RESULT_FORMATS,
+    RESULT_EVENT_LINES,
+    RESULT_MEDIA_TYPES
+};
 
 /* A complete response body that is kept with a result, because it is sent again and again. */
 struct rendered {

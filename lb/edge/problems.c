@@ -29,8 +29,8 @@ static const struct problem_type {
     {"method-not-allowed", 405, 0, "The method is not allowed here",
      "The path exists, but does not accept this method. The Allow header lists the methods it accepts."},
     {"not-acceptable", 406, 0, "No acceptable form of response",
-     "A result is sent as multipart/form-data, application/json or application/x-cpio; the Accept header "
-     "allows none of them."},
+     "A result is sent as multipart/form-data, application/json or application/x-cpio, or as events with "
+     "text/event-stream or application/x-ndjson; the Accept header allows none of them."},
     {"too-large", 413, 0, "A limit is exceeded",
      "The request is larger than a limit. The detail says which one. GET /v1/images lists the limits of a "
      "job."},
