@@ -67,16 +67,16 @@ def run_timed(command, prepare=":", isolated=True, timeout_s=3600):
         try:
             stdout, stderr = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            raise Failed(f"{command[0]} did not end within {timeout_s} s") from None
+            raise Failed(f"{os.path.basename(command[0])} did not end within {timeout_s} s") from None
         finally:
             end_with_descendants(child)
         report = file.read().split()
-    errors = stderr.decode(errors="replace").strip()[-400:]
+    errors, name = stderr.decode(errors="replace").strip()[-400:], os.path.basename(command[0])
     if len(report) != 3:
-        raise Failed(f"{command[0]} could not be started: {errors}")
+        raise Failed(f"{name} could not be started: {errors}")
     begin, end, status = float(report[0]), float(report[1]), int(report[2])
     if status:
-        raise Failed(f"{command[0]} ended with status {status}: {errors}")
+        raise Failed(f"{name} ended with status {status}: {errors}")
     return Outcome(end - begin, stdout.decode(errors="replace"))
 
 
@@ -164,7 +164,8 @@ class Podman:
     def close(self):
         """podman leaves mounts behind in its storage."""
         for name in "storage/overlay", "storage":
-            subprocess.run(["umount", "-q", "-l", os.path.join(self.folder, name)], check=False)
+            mount = os.path.join(self.folder, name)
+            subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
 
 
 def all_ways(folder):

@@ -5,7 +5,7 @@ import pytest
 from fixtures.bundle import unpack
 from pe_bench import host_ways
 from pe_bench.commands import compare
-from pe_bench.host_ways import Failed, Native, Outcome, Place, Runtime, run_timed
+from pe_bench.host_ways import Failed, Native, Place, Runtime, run_timed
 
 
 @pytest.fixture(name="place", scope="module")
@@ -62,9 +62,3 @@ def test_the_answer_compares_pe_run_with_the_program_itself():
     both = [series("native", 40, 50, 60), series("pe-run, warm VM", 100, 100)]
     assert compare.answer(both).endswith("for gcc hello: 2.0 times.")
     assert compare.answer(both[:1]) == "There are no times both of pe-run and of the native programs."
-
-
-def test_the_making_of_a_template_is_not_part_of_the_time_of_a_clone():
-    way = compare.CloneWay("a clone", [])
-    result = {"phases_us": {"vmm_start": 20_000, "kernel": None, "exec": 30_000}}
-    assert way.seconds(Outcome(9.0, ""), result) == 0.05

@@ -9,6 +9,7 @@ runs every way once, in a random order, and each answer is checked.
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 
@@ -73,48 +74,60 @@ class HostWay:
 
 
 class VmWay:
-    """A VM for one job, made by pe-vm. The first of the engines that works here is used."""
+    """A VM that is booted for one job by pe-vm, with nothing prepared. The first of the engines that works here is
+    used."""
 
-    def __init__(self, name, engines, options=()):
-        self.name, self.engines, self.options, self.chosen = name, engines, options, None
+    def __init__(self, name, engines, store, stack):
+        self.name, self.engines, self.store, self.stack = name, engines, store, stack
+        self.engine, self.options = None, ["--cold"]
 
     def missing(self):
+        if not os.path.exists(program("pe-vm")):
+            return "pe-vm is not built; run make"
         reasons = []
-        for engine in self.engines:
+        for self.engine in self.engines:
             try:
-                self.chosen = engine
+                self.prepare()
                 self.run(JOBS[0])
                 return None
             except Failed as fault:
-                reasons.append(f"{engine}: {fault}")
+                reasons.append(f"{self.engine}: {fault}")
         return "; ".join(reasons)
 
-    def command(self, job):
-        base = [program("pe-vm"), "task", "--engine", self.chosen, "--image", IMAGE]
-        base += ["--timeout", str(LIMIT_S * 1000), "--json", *self.options]
-        return [*base, *files_of(job), "--", "sh", "-c", job.script]
+    def prepare(self):
+        """What is done once, before the first job."""
+
+    def common(self):
+        return ["--engine", self.engine, "--image", IMAGE, "--store", self.store]
 
     def run(self, job):
-        if not os.path.exists(program("pe-vm")):
-            raise Failed("pe-vm is not built; run make")
-        outcome = run_timed(self.command(job), isolated=False)
-        return self.read(outcome)
-
-    def read(self, outcome):
+        command = [program("pe-vm"), "task", *self.common(), "--timeout", str(LIMIT_S * 1000), "--json"]
+        command += [*self.options, *files_of(job), "--", "sh", "-c", job.script]
+        outcome = run_timed(command, isolated=False)
         result = json.loads(outcome.stdout)
-        if result["status"] != "exited" or result["exit_code"] != 0:
-            raise Failed(f"the job ended with status {result['status']}, {result['exit_code']}")
-        return Outcome(self.seconds(outcome, result), result["stdout"])
-
-    def seconds(self, outcome, result):
-        return outcome.seconds
+        if (result["status"], result["exit_code"]) != ("exited", 0):
+            raise Failed(f"the job ended with {result['status']}, exit code {result['exit_code']}")
+        return Outcome(outcome.seconds, result["stdout"])
 
 
 class CloneWay(VmWay):
-    """A clone of a template. Only its own phases count."""
+    """A clone of a snapshot, of which `pe-vm template` keeps the files."""
 
-    def seconds(self, outcome, result):
-        return sum(us for us in result["phases_us"].values() if us) / 1e6
+    def prepare(self):
+        command = [program("pe-vm"), "template", *self.common()]
+        keeper = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        line = keeper.stdout.readline()
+        if not line:
+            raise Failed(keeper.communicate()[1].strip())
+        self.stack.callback(keeper.communicate)  # the end of its input ends it
+        self.options = ["--template", json.loads(line)["template"]]
 
 
 class PeRun:
@@ -146,14 +159,16 @@ def make_ways(run, stack):
     stack.callback(host_ways.close_all, on_host)
     host = WarmHost(run.options.engine, IMAGE, images.store)
     stack.callback(host.close)
-    store = ("--store", images.store)
+    vms = [
+        (VmWay, "QEMU, a boot for each job", ["qemu+kvm+boot", "qemu+tcg+boot"]),
+        (CloneWay, "QEMU, a clone for each job", ["qemu+kvm+snapshot", "qemu+tcg+snapshot"]),
+        (VmWay, "cloud-hypervisor, a boot for each job", ["cloud-hypervisor+kvm+boot"]),
+        (CloneWay, "cloud-hypervisor, a clone for each job", ["cloud-hypervisor+kvm+snapshot"]),
+        (VmWay, "User Mode Linux, a boot for each job", ["uml+boot"]),
+    ]
     return [
         *(HostWay(way, root, f"{folder}/{way.name}-work") for way in on_host),
-        VmWay("QEMU, a boot for each job", ["qemu+kvm+boot", "qemu+tcg+boot"], store),
-        CloneWay("QEMU, a clone for each job", ["qemu+kvm+snapshot", "qemu+tcg+snapshot"], ("--snapshot", *store)),
-        VmWay("cloud-hypervisor, a boot for each job", ["cloud-hypervisor+kvm+boot"], store),
-        CloneWay("cloud-hypervisor, a clone for each job", ["cloud-hypervisor+kvm+snapshot"], ("--snapshot", *store)),
-        VmWay("User Mode Linux, a boot for each job", ["uml+boot"], store),
+        *(kind(name, engines, images.store, stack) for kind, name, engines in vms),
         PeRun("pe-run, warm VM", host, cached=False),
         PeRun("pe-run, stored result", host, cached=True),
     ]
@@ -177,8 +192,10 @@ def measure(run, way, job):
         if not outcome.stdout.startswith(job.expected):
             raise Failed(f"a wrong answer: {outcome.stdout[:100]!r}")
         run.add(NAME, UNIT, round(outcome.seconds * 1000, 3), **labels)
+        return True
     except Failed as fault:
         run.fail(NAME, UNIT, str(fault), **labels)
+        return False
 
 
 def run(run):
@@ -193,15 +210,18 @@ def run(run):
         for job in jobs:  # so that the results have this order, whatever that of the measurements is
             run.not_available(NAME, UNIT, reason, way=way.name, job=job.name)
     steps = {f"round {n + 1}: {job.name}": job for n in range(rounds) for job in jobs}
-    warmed = set()
+    warmed, failed = set(), set()
     for name in run.todo(list(steps)):
         with run.step(name):
             job = steps[name]
             for way in run.shuffled(ways):
-                if (way.name, job.name) not in warmed:  # the first run fills caches, and does not count
-                    warmed.add((way.name, job.name))
+                both = way.name, job.name
+                # The first run fills caches, and does not count. What fails then would fail each time.
+                if both not in warmed:
+                    warmed.add(both)
                     warm_up(way, job)
-                measure(run, way, job)
+                if both not in failed and not measure(run, way, job):
+                    failed.add(both)
     run.answer(answer(run.all_series()))
 
 
