@@ -407,7 +407,7 @@ $(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.nod
 	@touch $@
 
 # ---- running them ----
-TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(LOAD_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
+TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(B)/.bench-deps $(LOAD_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
 	$(BROWSER_TEST) $(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.

@@ -138,6 +138,7 @@ def main(argv):
     try:
         if getattr(options.module, "MEASURES", True):
             return measure(options, argv)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the reader of the tables may have seen enough
         return options.module.run(options)
     except BenchError as error:
         print(f"pe-bench: {error}", file=sys.stderr)

@@ -50,7 +50,7 @@ class Run:
         self.path = options.output
         self.cleanup = contextlib.ExitStack()  # ended when the run ends, in whatever way
         self.progress = Progress()
-        self.pending = None  # the series of the step that is being done
+        self.pending, self.step_name = None, ""  # the series of the step that is being done, and its name
         self.data = self.continued(argv) if options.resume else self.fresh(argv)
         self.series = results.SeriesSet(
             series for series in self.data["series"] if not series.get("partial")
@@ -121,11 +121,12 @@ class Run:
     def step(self, name):
         """One step. What it adds becomes part of the results at its end, and the file is written."""
         self.progress.begin(name)
+        self.step_name = name
         self.pending, began = results.SeriesSet(), time.monotonic()
         yield
         seconds = time.monotonic() - began
         self.series.merge(self.pending)
-        self.pending = None
+        self.pending, self.step_name = None, ""
         self.data["steps"].append(
             {"name": name, "seconds": round(seconds, 3), "load": machine.load()}
         )
@@ -133,9 +134,9 @@ class Run:
         self.save()
 
     def shuffled(self, items):
-        """The items in an order that depends on nothing but the seed."""
+        """The items in an order that depends on nothing but the seed and the step that is being done."""
         items = list(items)
-        self.random_for(str(items)).shuffle(items)
+        self.random_for(f"order of {len(items)} in {self.step_name}").shuffle(items)
         return items
 
     def random_for(self, purpose):

@@ -4,6 +4,7 @@ import statistics
 
 # Two sets differ if such a difference would come by chance in less than this share of cases.
 SIGNIFICANT = 0.05
+EXACT_UP_TO = 8  # samples of the smaller set
 
 
 def percentile(samples, percent):
@@ -38,7 +39,9 @@ def chance(first, second):
         return 1.0
     from scipy.stats import mannwhitneyu  # pylint: disable=import-outside-toplevel  # takes a second
 
-    return float(mannwhitneyu(first, second, alternative="two-sided").pvalue)
+    # The approximation with a normal distribution gives too small values for few samples.
+    method = "exact" if min(len(first), len(second)) <= EXACT_UP_TO else "asymptotic"
+    return float(mannwhitneyu(first, second, alternative="two-sided", method=method).pvalue)
 
 
 def change(before, after):

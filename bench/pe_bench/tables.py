@@ -26,9 +26,19 @@ def align(rows):
     ]
 
 
-def series_text(series):
-    """How a series is called in a table: "total [us] engine=uml+boot vms=1"."""
-    labels = " ".join(f"{key}={value}" for key, value in series["labels"].items())
+def constant_labels(series):
+    """The labels that all these series have with one value."""
+    every = [set(one["labels"].items()) for one in series]
+    return dict(set.intersection(*every)) if every else {}
+
+
+def labels_text(labels):
+    return " ".join(f"{key}={value}" for key, value in labels.items())
+
+
+def series_text(series, without=()):
+    """How a series is called in a table, without some labels: "total [us] engine=uml+boot vms=1"."""
+    labels = labels_text({key: value for key, value in series["labels"].items() if key not in without})
     cut = " (interrupted)" if series.get("partial") else ""
     return f"{series['name']} [{series['unit']}] {labels}".rstrip() + cut
 
@@ -63,15 +73,17 @@ def title(data):
 
 def of_file(data):
     """The tables of one result file, as text."""
-    lines = [title(data), machine_text(data), ""]
+    constant = constant_labels(data["series"]) if len(data["series"]) > 1 else {}
+    lines = [title(data), machine_text(data)]
+    lines += [f"Everything: {labels_text(constant)}", ""] if constant else [""]
     measured = [series for series in data["series"] if not series["n/a"]]
     if measured:
-        lines += align([["", *COLUMNS], *([series_text(one), *figures(one["samples"])] for one in measured)])
+        lines += align([["", *COLUMNS], *([series_text(one, constant), *figures(one["samples"])] for one in measured)])
     for series in data["series"]:
         for failure in series["failures"]:
-            lines.append(f"{series_text(series)}: failed {failure['count']} times: {failure['reason']}")
+            lines.append(f"{series_text(series, constant)}: failed {failure['count']} times: {failure['reason']}")
         if series["n/a"]:
-            lines.append(f"{series_text(series)}: n/a: {series['n/a']}")
+            lines.append(f"{series_text(series, constant)}: n/a: {series['n/a']}")
     if data["answer"]:
         lines += ["", data["answer"]]
     return "\n".join(lines)
