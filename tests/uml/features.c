@@ -138,6 +138,25 @@ static void compile_often(void)
     printf("%d wrong\n", wrong);
 }
 
+/* ---- 32-bit system calls ---- */
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("signal %d, SI_KERNEL: %d\n", signal, info->si_code == SI_KERNEL);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void interrupt_0x80(void)
+{
+    const struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    long number = 20; /* getpid of 32-bit programs, writev of 64-bit ones */
+    sigaction(SIGSEGV, &action, NULL);
+    __asm__ volatile("int $0x80" : "+a"(number) : : "memory", "r8", "r9", "r10", "r11");
+    printf("%ld\n", number);
+}
+
 /* ---- threads ---- */
 
 static pthread_barrier_t barrier;
@@ -192,7 +211,7 @@ int main(int argc, char **argv)
         void (*run)(void);
     } features[] = {{"syscalls", trace_system_calls}, {"steps", step_and_poke}, {"vsyscall", call_vsyscall},
                     {"avx512", use_avx512},           {"amx", ask_for_amx},     {"huge", map_huge},
-                    {"jit", compile_often},           {"burn", burn_cpu}};
+                    {"jit", compile_often},           {"burn", burn_cpu},       {"int80", interrupt_0x80}};
     if (argc == 3 && !strcmp(argv[1], "threads")) {
         start_threads(strtol(argv[2], NULL, 10));
         return 0;

@@ -30,6 +30,7 @@ FEATURES = {
         "MAP_HUGETLB refused, MADV_HUGEPAGE harmless, memory works: 1",
     ),
     "a program changes what it executes": ("jit", "0 wrong"),
+    "a 64-bit program makes a 32-bit system call": ("int80", "signal 11, SI_KERNEL: 1"),
 }
 
 
