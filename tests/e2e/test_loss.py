@@ -126,12 +126,8 @@ def is_right(number, response):
 
 
 def victims(service):
-    """The processes below the worker, except those in which a User Mode Linux kernel runs its programs:
-    the death of one of them is, to the guest, the death of a program, and not that of the VM."""
-    below = processes.descendants(service.worker.process.pid)
-    # Listed afterwards, so that a program that has just begun is in it.
-    programs = set().union(*map(processes.descendants, service.worker.vmms()))
-    return sorted(below - programs)
+    """All processes below the worker, with those in which a User Mode Linux kernel runs its programs."""
+    return sorted(processes.descendants(service.worker.process.pid))
 
 
 @pytest.mark.only_with("uml", "under emulation 300 jobs between kills take longer than a suite may")

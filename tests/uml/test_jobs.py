@@ -4,11 +4,11 @@ import concurrent.futures
 import os
 import signal
 
-from fixtures import engine
+from fixtures import engine, processes
 from fixtures.paths import UML_KERNEL
 from fixtures.service import Service
-from fixtures.waiting import eventually
-from uml.guest_processes import kernels, wait_until_one_computes
+from fixtures.waiting import Background, eventually
+from uml.guest_processes import kernels, user_processes, wait_until_one_computes
 from uml.programs import program
 
 
@@ -77,5 +77,20 @@ def test_a_guest_whose_kernel_fails_is_reported_with_what_its_kernel_said():
         assert job.status == "vm_error"
         assert "Kernel panic - not syncing: Kernel mode signal 7" in job.reason, job
         service.assert_nothing_is_left()
+    finally:
+        service.end()
+
+
+def test_a_job_whose_program_was_killed_from_outside_of_its_guest_is_run_by_another_vm():
+    service = Service(*engine.OPTIONS, slots=1)
+    try:
+        pending = Background(service.run, "i=0; while [ $i -lt 3000000 ]; do i=$((i + 1)); done; echo done")
+        wait_until_one_computes(service)
+        for pid in user_processes(service):
+            processes.kill_hard(pid)
+        job = pending.done()
+        assert (job.status, job.stdout) == ("exited", b"done\n"), job
+        assert service.metric("pe_jobs_lost_total") == 1
+        assert "of a program was ended from outside" in service.log()
     finally:
         service.end()
