@@ -74,8 +74,7 @@ static bool has_ended(CURLM *multi, const struct transfer *transfer, struct job_
     return false;
 }
 
-/* Perform the transfer. `poll` is NULL unless the progress of a job is shown. */
-static int drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll, struct pe_error *err)
+int http_drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll, struct pe_error *err)
 {
     CURLcode code = CURLE_OK;
     CURLMcode driven = CURLM_OK;
@@ -101,7 +100,7 @@ static int perform(struct transfer *transfer, struct job_poll *poll, struct pe_e
     __attribute__((cleanup(multi_free))) CURLM *multi = curl_multi_init();
     if (!multi || curl_multi_add_handle(multi, transfer->curl) != CURLM_OK)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot start libcurl");
-    int failed = drive(transfer, multi, poll, err);
+    int failed = http_drive(transfer, multi, poll, err);
     if (poll)
         job_poll_cancel(poll, multi);
     curl_multi_remove_handle(multi, transfer->curl);

@@ -8,6 +8,8 @@
 #include "cli/files.h"
 #include "cli/http_reply.h"
 #include "cli/http_server.h"
+#include "cli/job_poll.h"
+#include "cli/transfer.h"
 
 /* Send GET `path` and wait for the reply for at most `timeout_ms` milliseconds. Every reply is a
  * success, with any status. PE_ERR_LOST when the server does not reply, PE_ERR_CANCELED after a
@@ -23,5 +25,11 @@ int http_get(const struct http_server *server, const char *path, long timeout_ms
 int http_post_job(const struct http_server *server, const char *id, const char *job,
                   const struct input_files *files, const char *accept, struct event_stream *events,
                   struct http_reply *reply, struct pe_error *err) PE_MUST_CHECK;
+
+/* Perform a transfer that is in `multi`, and leave it there. `poll` asks for the state of the transfer's job,
+ * whose progress is shown; it may be NULL. Errors as above. For http_get and its like, and for requests of
+ * another form. */
+int http_drive(struct transfer *transfer, CURLM *multi, struct job_poll *poll,
+               struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -25,6 +25,11 @@ void interrupt_catch(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
+void interrupt_raise(int number)
+{
+    caught = number;
+}
+
 int interrupt_signal(void)
 {
     return caught;

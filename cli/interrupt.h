@@ -9,6 +9,9 @@
 /* Catch SIGINT, SIGTERM and SIGHUP. Ignore SIGPIPE; write(2) then fails with EPIPE. */
 void interrupt_catch(void);
 
+/* Behave as if the signal had been caught. */
+void interrupt_raise(int number);
+
 /* The last signal that was caught, or 0. */
 int interrupt_signal(void);
 

@@ -7,11 +7,13 @@
 #include "cli/event_stream.h"
 #include "cli/exit.h"
 #include "cli/http.h"
+#include "cli/interactive.h"
 #include "cli/interrupt.h"
 #include "cli/live_job.h"
 #include "cli/outputs.h"
 #include "cli/print_result.h"
 #include "cli/response.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +33,8 @@ void job_client_free(struct job_client *client)
 int job_client_collect(struct job_client *client, struct pe_error *err)
 {
     struct cli_options *options = &client->options;
+    if (options->tty && terminal_check(err) < 0)
+        return -1;
     input_files_clear(&client->files);
     for (size_t i = 0; i < options->file_count; i++)
         if (input_files_add(&client->files, options->files[i], err) < 0)
@@ -104,6 +108,14 @@ static int post_job(struct job_client *client, const struct http_server *server,
     return http_post_job(server, id, client->job, &client->files, accept, &events, &outcome->reply, err);
 }
 
+static int run_interactively(struct job_client *client, const struct http_server *server, const char *id,
+                             struct outcome *outcome, struct pe_error *err)
+{
+    const struct interactive_job job = {
+        .id = id, .json = client->job, .files = &client->files, .has_terminal = client->options.tty};
+    return interactive_run(server, &job, &outcome->live, err);
+}
+
 static int send_job(struct job_client *client, struct outcome *outcome, struct pe_error *err)
 {
     if (start_service(client, err) < 0)
@@ -114,7 +126,8 @@ static int send_job(struct job_client *client, struct outcome *outcome, struct p
     if (client->options.verbose)
         fprintf(stderr, "pe-run: sending request %s to %s\n", id, server.url);
     progress_begin(&client->progress);
-    return post_job(client, &server, id, outcome, err);
+    return client->options.interactive ? run_interactively(client, &server, id, outcome, err)
+                                       : post_job(client, &server, id, outcome, err);
 }
 
 /* ---- showing the result ---- */
@@ -175,7 +188,7 @@ static int show_outcome(const struct job_client *client, const struct outcome *o
                         struct pe_error *err)
 {
     const struct live_job *live = &outcome->live;
-    if (!http_type_is(outcome->reply.content_type, EVENT_STREAM_TYPE))
+    if (!client->options.interactive && !http_type_is(outcome->reply.content_type, EVENT_STREAM_TYPE))
         return show_reply(client, &outcome->reply, exit_code, err);
     if (live_job_check_end(live, err) < 0 || show_end(client, &live->response, err) < 0)
         return -1;

@@ -180,7 +180,7 @@ static int take_result(struct live_job *job, const struct event *event, struct p
 static int take_problem(struct live_job *job, const struct event *event, struct pe_error *err)
 {
     struct pe_problem problem;
-    if (pe_problem_from_json(event->json, &problem, err) < 0)
+    if (pe_problem_from_json(json_object_get(event->json, "problem"), &problem, err) < 0)
         return -1;
     job->has_ended = job->was_refused = true;
     response_refuse(&problem, 0, &job->refusal);

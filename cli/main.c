@@ -9,6 +9,7 @@
 #include "cli/mcp.h"
 #include "cli/watch_loop.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 static int fail(const struct pe_error *err, int code)
@@ -30,8 +31,19 @@ static int run_command(int (*run)(int argc, char **argv), int at, int argc, char
     return run(argc - 1, argv + 1);
 }
 
+/* A socket must not get the number of a standard stream that the caller has closed: output would go to it.
+ * What stands in for the stream is at its end, and writing to it is an error as before. */
+static void hold_standard_descriptors(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pe_cleanup_close(&fd);
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_descriptors();
     __attribute__((cleanup(job_client_free))) struct job_client client = {0};
     struct pe_error err;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

@@ -10,9 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char epilogue[] =
-    "Without CMD the image's own command runs. Exit codes: the program's; 64 usage,\n"
-    "65 refused, 66 no image, 69 no server, 75 busy, 124 time, 125 failed, 128+signal";
+static const char epilogue[] = "Without CMD the image's own command runs. pe-run(1) lists the exit codes.";
 
 void cli_options_free(struct cli_options *options)
 {
@@ -30,6 +28,26 @@ static int find_separator(int argc, char **argv)
     return argc;
 }
 
+/* What has no meaning for a job whose input and output go on while it runs. */
+static int check_interactive(const struct cli_options *options, struct pe_error *err)
+{
+    const struct {
+        bool is_given;
+        const char *name, *reason;
+    } others[] = {
+        {options->standard_input, "stdin", "both say what the program's standard input is"},
+        {options->watch, "watch", "what is typed cannot be typed again"},
+        {options->json, "json", "the output is printed while the program runs"},
+        {options->combined, "combined",
+         "the output is printed while the program runs; --tty joins both streams"},
+    };
+    for (size_t i = 0; options->interactive && i < sizeof others / sizeof *others; i++)
+        if (others[i].is_given)
+            return pe_fail(err, PE_ERR_INVALID, "--interactive and --%s cannot be combined: %s",
+                           others[i].name, others[i].reason);
+    return 0;
+}
+
 static int check_combination(const struct cli_options *options, struct pe_error *err)
 {
     if (!options->image)
@@ -44,6 +62,8 @@ static int check_combination(const struct cli_options *options, struct pe_error 
     if (options->watch && options->file_count == 0 &&
         (!options->standard_input || !strcmp(options->standard_input, "-")))
         return pe_fail(err, PE_ERR_INVALID, "--watch needs at least one FILE to watch");
+    if (check_interactive(options, err) < 0)
+        return -1;
     return options->cache_salt ? http_check_cache_salt(options->cache_salt, err) : 0;
 }
 
@@ -56,11 +76,14 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->server},
         {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
          &options->profile},
-        {"stdin", 'i', "FILE", "the program's standard input; - is pe-run's own", PE_OPTION_TEXT,
+        {"interactive", 'i', NULL, "pass standard input through while the program runs", PE_OPTION_FLAG,
+         &options->interactive},
+        {"tty", 't', NULL, "the same, and give the program a terminal", PE_OPTION_FLAG, &options->tty},
+        {"stdin", 0, "FILE", "the program's standard input; - is pe-run's own", PE_OPTION_TEXT,
          &options->standard_input},
         {"env", 'e', "KEY=VALUE", "set an environment variable; may be repeated", PE_OPTION_LIST,
          &options->env},
-        {"timeout", 't', "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
+        {"timeout", 0, "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
          &options->timeout},
         {"limit", 0, "NAME=N", "limit processes=N or stack=KIB; may be repeated", PE_OPTION_LIST,
          &options->limits},
@@ -82,9 +105,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         {0}};
     const struct pe_program program = {
         .name = "pe-run",
-        .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]\n"
-                 "       pe-run images [options] [PATTERN]",
-        .about = "Run a program in a container image, inside a fresh VM, or list the images.",
+        .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]",
+        .about = "Run a program in an image, inside a fresh VM. `pe-run images` lists the images.",
         .options = table,
         .epilogue = epilogue};
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
@@ -105,6 +127,7 @@ int cli_options_parse(int argc, char **argv, struct cli_options *options, struct
     int separator = find_separator(argc, argv), rest = 0;
     if (parse_table(separator, argv, false, options, &rest, err) < 0)
         return -1;
+    options->interactive |= options->tty;
     options->image = rest < separator ? argv[rest++] : NULL;
     options->files = argv + rest;
     options->file_count = (size_t)(separator - rest);

@@ -15,6 +15,7 @@ struct cli_options {
     const char *standard_input, *timeout, *output, *isolation, *on_output_limit, *cache_salt;
     struct pe_option_list env, limits;
     bool json, verbose, no_cache, quiet, watch, combined;
+    bool interactive, tty; /* `tty` implies `interactive` */
 
     const char *image;
     char *const *files; /* paths of files and directories, in argv */

@@ -13,15 +13,19 @@
 #include <strings.h>
 
 #define RESPONSE_TIMEOUT_US 10000000u
+#define ATTEND_EVERY_MS 100
 
 static int await(const struct pe_connection *connection, const struct pe_upgrade *upgrade, short events,
                  uint64_t deadline_us, struct pe_error *err)
 {
-    uint64_t now = pe_now_us();
     struct pollfd fd = {.fd = connection->socket, .events = events};
-    if (now >= deadline_us || poll(&fd, 1, (int)((deadline_us - now) / 1000) + 1) <= 0)
-        return pe_fail(err, PE_ERR_LOST, "%s does not answer the upgrade", upgrade->peer);
-    return 0;
+    while (pe_now_us() < deadline_us) {
+        if (poll(&fd, 1, ATTEND_EVERY_MS) > 0)
+            return 0;
+        if (upgrade->attend && upgrade->attend(upgrade->context, err) < 0)
+            return -1;
+    }
+    return pe_fail(err, PE_ERR_LOST, "%s does not answer the upgrade", upgrade->peer);
 }
 
 static int send_request(const struct pe_connection *connection, const struct pe_upgrade *upgrade,
@@ -75,13 +79,14 @@ static void accept_for_key(const char *key, char accept[32])
 
 static void read_status(struct pe_upgrade_response *response, const char *key)
 {
-    static const char version[] = "HTTP/1.1 ";
+    static const char version[] = "HTTP/1.1 ", older[] = "HTTP/1.0 ";
     char accept[32];
     accept_for_key(key, accept);
+    bool is_current = !strncmp(response->head, version, strlen(version));
     const char *status = response->head + strlen(version);
-    if (!strncmp(response->head, version, strlen(version)) && strspn(status, "0123456789") == 3)
+    if ((is_current || !strncmp(response->head, older, strlen(older))) && strspn(status, "0123456789") == 3)
         response->status = strtol(status, NULL, 10);
-    response->is_upgraded = response->status == 101 && strstr(response->head, accept);
+    response->is_upgraded = is_current && response->status == 101 && strstr(response->head, accept);
 }
 
 int pe_websocket_upgrade(const struct pe_connection *connection, const struct pe_upgrade *upgrade,

@@ -16,6 +16,10 @@ struct pe_upgrade {
     const char *path, *host; /* target of the request, and value of Host */
     const char *headers;     /* further lines, each with its CRLF; may be "" */
     const char *peer;        /* the server's name in messages, as in "the balancer" */
+    /* Called every 100 ms during a wait, unless it is NULL. A negative result, with `err` set, ends the
+     * upgrade. */
+    int (*attend)(void *context, struct pe_error *err);
+    void *context; /* passed to `attend` */
 };
 
 struct pe_upgrade_response {
@@ -25,8 +29,8 @@ struct pe_upgrade_response {
 };
 
 /* Ask for the upgrade and wait up to 10 s for the head of the response, whatever its status is. No byte
- * behind the head is read. A signal also ends the wait. PE_ERR_LOST if nobody answers, PE_ERR_MALFORMED if
- * the head is too long. */
+ * behind the head is read. PE_ERR_LOST if nobody answers, PE_ERR_MALFORMED if the head is too long, or the
+ * error of `attend`. */
 int pe_websocket_upgrade(const struct pe_connection *connection, const struct pe_upgrade *upgrade,
                          struct pe_upgrade_response *response, struct pe_error *err) PE_MUST_CHECK;
 

@@ -22,7 +22,7 @@ UNIQUE = [
     ("pe-run --verb", "pe-run --verbose"),
     ("pe-run -v busy", "pe-run -v busybox:1.35"),
     ("pe-run -o fol", "pe-run -o folder/"),
-    ("pe-run -i ma", "pe-run -i main.c"),
+    ("pe-run --stdin ma", "pe-run --stdin main.c"),
     ("pe-run gcc:14 -- cat ma", "pe-run gcc:14 -- cat main.c"),
     ("pe-run -p wo", "pe-run -p work"),
     ("pe-run im", "pe-run images"),

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fixtures.live_server import base64_text, events
+from fixtures.live_server import base64_text, event_text, events, problem_event
 from fixtures.pe_run import PE_RUN, environment, run
 from fixtures.stub_server import Server, answer, problem
 from fixtures.terminal import ERASE, Terminal
@@ -236,10 +236,6 @@ def test_the_progress_line_is_cleared_for_output_and_does_not_return():
 # ---- servers that fail ----
 
 
-def bytes_of(kind, **members):
-    return json.dumps({"type": kind, **members}).encode() + b"\n"
-
-
 @pytest.mark.parametrize(
     "sent, code, reason",
     [
@@ -258,22 +254,23 @@ def bytes_of(kind, **members):
         (b'{"type":"result"}\n', 125, b"broken event 'result'"),
         (b'{"type":"problem"}\n', 125, b"broken event 'problem'"),
         (b'{"type":"taken","bytes":-1}\n', 125, b"broken event 'taken'"),
+        (b'{"type":"problem","problem":[]}\n', 125, b"broken event 'problem'"),
         (
-            bytes_of("problem", status=503, title="There is no slot", detail="wait\x1b a bit"),
+            event_text("problem", **problem_event(503, "There is no slot", "wait\x1b a bit", "no-capacity")),
             75,
             b"There is no slot: wait? a bit",
         ),
         (
-            bytes_of("problem", status=404, title="No image", detail="x", **{"type": "problem"}),
-            65,
-            b"No image: x",
+            event_text("problem", **problem_event(404, "No such image", "x", "unknown-image")),
+            66,
+            b"No such image: x",
         ),
     ],
 )
 def test_a_server_that_fails_on_the_way_is_named(sent, code, reason):
     def script(body):
         body.stdout("before\n")
-        body.raw(sent)
+        body.raw(sent + (b"\n" if sent.startswith(b'{"type": "problem"') else b""))
 
     with Server(events(script)) as server:
         done = run("gcc:14", server=server)

@@ -201,7 +201,7 @@ def test_a_watch_that_could_never_start_or_never_stop_is_refused(tmp_path):
     with Server(answer()) as server:
         for arguments, why in (
             (("gcc:14",), b"needs at least one FILE"),
-            (("-i", "-", "gcc:14"), b"needs at least one FILE"),
+            (("--stdin", "-", "gcc:14"), b"needs at least one FILE"),
             (("-o", "src/out", "gcc:14", "src"), b"is watched"),
             (("-o", ".", "gcc:14", "src/.."), b"is watched"),
             (("gcc:14", "none.c"), b"No such file"),
@@ -232,7 +232,7 @@ def test_standard_input_is_read_once_and_sent_each_time(tmp_path):
     main = write(f"{tmp_path}/main.c", b"1\n")
     with Server(answer()) as server:
         process = subprocess.Popen(
-            [PE_RUN, "--watch", "-i", "-", "gcc:14", "main.c"],
+            [PE_RUN, "--watch", "--stdin", "-", "gcc:14", "main.c"],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(server),
