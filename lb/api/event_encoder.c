@@ -271,9 +271,19 @@ static int append_content(struct event_encoder *encoder, size_t room, struct pe_
     return begin_part(encoder, err) < 0 ? -1 : continue_part(encoder, room, err);
 }
 
+/* A complete result has everything that was printed. */
+static void drop_live(struct event_encoder *encoder)
+{
+    if (!encoder->result || !encoder->result->complete)
+        return;
+    live_output_unref(encoder->live);
+    encoder->live = NULL;
+}
+
 int event_encoder_next(struct event_encoder *encoder, size_t room, struct pe_error *err)
 {
     struct event event = {.id = encoder->id, .is_interactive = encoder->is_interactive};
+    drop_live(encoder);
     if (encoder->ended)
         return 0;
     if (encoder->in_event)

@@ -124,6 +124,13 @@ static void report_start(struct job_waiter *waiter, const void *argument)
     waiter->ops->on_start(waiter);
 }
 
+static void report_output(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    if (waiter->watches)
+        waiter->ops->on_output(waiter);
+}
+
 static void report_result(struct job_waiter *waiter, const void *argument)
 {
     (void)argument;
@@ -224,6 +231,7 @@ static void add_waiter(struct job *job, struct job_waiter *waiter)
 {
     pe_list_append(&job->waiters, &waiter->in_job);
     waiter->job = job;
+    job->watched |= waiter->watches;
 }
 
 static void on_retry(struct loop_timer *timer);
@@ -246,6 +254,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     job->entry = (struct queue_entry){.client = waiter->client,
                                       .image = waiter->submission->spec.image,
                                       .isolation = waiter->submission->spec.isolation,
+                                      .needs_live = waiter->input != NULL,
                                       .bytes = waiter->bytes,
                                       .on_match = on_match};
     pe_list_init(&job->waiters);
@@ -277,6 +286,10 @@ int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err)
     add_waiter(job, waiter);
     if (job->entry.slot)
         waiter->ops->on_start(waiter);
+    if (job->entry.slot && job->watched)
+        job->entry.slot->ops->serve(job->entry.slot);
+    if (job->live)
+        report_output(waiter, NULL);
     if (job->result)
         waiter->ops->on_result(waiter, job->result, false);
     return 0;
@@ -309,6 +322,40 @@ void job_leave(struct job_waiter *waiter)
     if (job->source == waiter && has_waiters(job))
         change_source(job);
     release(job);
+}
+
+/* ---- while it runs ---- */
+
+static size_t limit_of(const struct job *job, enum live_stream stream)
+{
+    const struct pe_job_spec *spec = &job->source->submission->spec;
+    return stream == LIVE_STDOUT ? pe_job_spec_stdout_max(spec) : pe_job_spec_stderr_max(spec);
+}
+
+/* What is not kept is not lost: the result has it as well. */
+int job_on_output(struct job *job, enum live_stream stream, const void *bytes, size_t size,
+                  struct pe_error *err)
+{
+    if (!job->live && !(job->live = live_output_new(job->jobs->budget, err)))
+        return -1;
+    if (size > limit_of(job, stream) - job->live->received[stream])
+        return pe_fail(err, PE_ERR_MALFORMED, "a running job has more output than its limit allows");
+    live_output_append(job->live, stream, bytes, size);
+    for_each_waiter(job, report_output, NULL);
+    return 0;
+}
+
+int job_on_taken(struct job *job, size_t bytes, struct pe_error *err)
+{
+    struct job_waiter *waiter = job->source;
+    if (!waiter->input)
+        return pe_fail(err, PE_ERR_MALFORMED, "'taken' for a job without input");
+    if (job_input_taken(waiter->input, bytes, err) < 0)
+        return -1;
+    hold(job);
+    waiter->ops->on_taken(waiter, bytes);
+    release(job);
+    return 0;
 }
 
 /* ---- the result ---- */
@@ -498,7 +545,9 @@ static void lose_try(struct job *job, struct job_loss loss, const char *why)
     live_output_unref(job->live);
     job->result = NULL;
     job->live = NULL;
-    if (has_waiters(job))
+    if (has_waiters(job) && job->source->input) /* what was typed is lost with the program */
+        give_up(job);
+    else if (has_waiters(job))
         loop->ops->start_timer(loop, &job->retry_timer, RETRY_MS);
     release(job);
 }

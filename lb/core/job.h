@@ -9,6 +9,7 @@
 #include "lb/core/byte_budget.h"
 #include "lb/core/cache.h"
 #include "lb/core/dispatch.h"
+#include "lb/core/job_input.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
 #include "lb/core/live_output.h"
@@ -54,6 +55,9 @@ struct job_waiter_ops {
      * watches. */
     void (*on_output)(struct job_waiter *waiter);
 
+    /* The program has taken bytes of the waiter's input. Only called for a waiter that has one. */
+    void (*on_taken)(struct job_waiter *waiter, size_t bytes);
+
     /* The result's fields are known; its bytes are complete or will arrive. With `stored`, the
      * result was found in the result store. The waiter takes a reference if it needs one. */
     void (*on_result)(struct job_waiter *waiter, struct job_result *result, bool stored);
@@ -71,7 +75,8 @@ struct job_waiter_ops {
     /* The last call: the queue was full after the result store had been asked. */
     void (*on_queue_full)(struct job_waiter *waiter);
 
-    /* The last call: the job was given up after `tries` tries, all of which lost their slot or VM. */
+    /* The last call: the job was given up after `tries` tries, all of which lost their slot or VM. A job with
+     * input has one try. */
     void (*on_given_up)(struct job_waiter *waiter, unsigned tries);
 };
 
@@ -81,9 +86,10 @@ struct job_waiter {
     const struct job_waiter_ops *ops;
     const struct submission *submission; /* must stay where it is while the waiter waits */
     struct client_queue *client;
-    uint64_t arrived_us; /* on the clock of pe_now_us() */
-    size_t bytes;        /* memory that it needs while it waits */
-    bool watches;        /* it wants to see what the job prints while it runs */
+    uint64_t arrived_us;     /* on the clock of pe_now_us() */
+    size_t bytes;            /* memory that it needs while it waits */
+    bool watches;            /* it wants to see what the job prints while it runs */
+    struct job_input *input; /* NULL, or the job takes input; such a job has no other waiter */
 
     struct job *job; /* NULL while it waits for none */
     struct pe_list in_job;
@@ -150,6 +156,13 @@ int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err) P
 void job_leave(struct job_waiter *waiter);
 
 /* ---- called by the slot that runs the job, in this order ---- */
+
+/* The program has printed something. Fails like job_on_result(). */
+int job_on_output(struct job *job, enum live_stream stream, const void *bytes, size_t size,
+                  struct pe_error *err) PE_MUST_CHECK;
+
+/* The program has taken bytes of its input. Fails like job_on_result(). */
+int job_on_taken(struct job *job, size_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
 /* The result's fields and the sizes of its parts; `message->parts` is taken over. If it fails,
  * the worker has broken the protocol: the slot gives up and calls job_on_lost(). */

@@ -122,8 +122,8 @@ bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct 
     return false;
 }
 
-/* The best slot of one worker: the one that was used last among those that are warm for the
- * image, otherwise the one that was used last. */
+/* The best slot of one worker that can run the job: the one that was used last among those that are warm for
+ * the image, otherwise the one that was used last. */
 static enum fit best_of_worker(const struct worker *worker, const struct queue_entry *job, struct slot **best)
 {
     const struct catalog_entry *entry = accepts_jobs(worker) && worker->ready.next != &worker->ready
@@ -132,14 +132,20 @@ static enum fit best_of_worker(const struct worker *worker, const struct queue_e
     if (!entry)
         return FIT_NONE;
     bool busy = worker->running >= worker->claim->vms;
+    struct slot *first = NULL;
     pe_list_for_each(node, &worker->ready)
     {
-        *best = pe_list_entry(node, struct slot, in_ready);
-        if (!strcmp((*best)->warm, entry->name))
-            return busy ? FIT_BUSY_WARM : FIT_WARM;
+        struct slot *slot = pe_list_entry(node, struct slot, in_ready);
+        if (job->needs_live && !slot->is_live)
+            continue;
+        first = first ? first : slot;
+        if (strcmp(slot->warm, entry->name) != 0)
+            continue;
+        *best = slot;
+        return busy ? FIT_BUSY_WARM : FIT_WARM;
     }
-    *best = pe_list_entry(worker->ready.next, struct slot, in_ready);
-    return busy ? FIT_BUSY : FIT_COLD;
+    *best = first;
+    return !first ? FIT_NONE : busy ? FIT_BUSY : FIT_COLD;
 }
 
 static enum fit best_slot(const struct scheduler *scheduler, const struct queue_entry *job,
@@ -177,6 +183,17 @@ const struct catalog_entry *scheduler_find_image(const struct scheduler *schedul
             return entry;
     }
     return NULL;
+}
+
+bool scheduler_has_live(const struct scheduler *scheduler, const char *image, struct pe_isolation_set demand)
+{
+    pe_list_for_each(node, &scheduler->workers)
+    {
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
+        if (worker->claim->is_live && find_image_of(worker, image, demand))
+            return true;
+    }
+    return false;
 }
 
 struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image)

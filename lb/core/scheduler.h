@@ -36,6 +36,7 @@ struct worker_claim {
     struct catalog catalog;
     enum pe_isolation isolation;
     size_t vms;    /* jobs that the worker runs at a time; further slots only prepare jobs */
+    bool is_live;  /* its slots understand the messages of live jobs */
     bool draining; /* the worker asked for no more jobs */
 };
 
@@ -63,6 +64,10 @@ struct slot_ops {
      * input again. */
     void (*cancel)(struct slot *slot);
 
+    /* The job of the slot is watched now, or has something for its program. The slot sends it when it
+     * can; it may lose the job inside the call only from the event loop. */
+    void (*serve)(struct slot *slot);
+
     /* Close the connection of a slot that runs nothing, and that the scheduler has forgotten. Its
      * worker connects again, to the process that listens then. */
     void (*dismiss)(struct slot *slot);
@@ -74,6 +79,7 @@ struct slot {
     struct pe_list in_ready;   /* while ready: of its worker, or of the unassigned slots */
     char worker_name[256];     /* from its last `ready` */
     char warm[256];            /* image that its VM is warm for, or empty */
+    bool is_live;              /* its worker understands the messages of live jobs */
     struct worker *worker;     /* NULL while no worker of that name is known */
     struct queue_entry *entry; /* the job that runs on it */
 };
@@ -93,6 +99,7 @@ struct queue_entry {
     struct client_queue *client;
     const char *image;                     /* reference; borrowed */
     struct pe_isolation_set isolation;     /* what the job demands; empty: any */
+    bool needs_live;                       /* only a slot that is live can run it */
     size_t bytes;                          /* memory that the job needs while it waits */
     uint64_t avoided[SCHEDULER_TRIES_MAX]; /* claims of workers that lost it; serial numbers */
     unsigned avoided_count;
@@ -184,6 +191,9 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot);
  * there is no such worker. Valid until that worker says something new. */
 const struct catalog_entry *scheduler_find_image(const struct scheduler *scheduler, const char *image,
                                                  struct pe_isolation_set demand);
+
+/* Whether a worker that has the image and an isolation that `demand` accepts runs live jobs. */
+bool scheduler_has_live(const struct scheduler *scheduler, const char *image, struct pe_isolation_set demand);
 
 /* The kinds of isolation of the workers that have the image; empty if no worker has it. */
 struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image);

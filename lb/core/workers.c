@@ -77,6 +77,7 @@ static struct worker_claim *make_claim(struct scheduler *scheduler, const void *
     claim->isolation = hello->isolation;
     claim->vms = hello->vms ? hello->vms : hello->slots;
     claim->draining = hello->draining;
+    claim->is_live = hello->live >= PE_LIVE_VERSION;
     return claim;
 }
 

@@ -44,6 +44,8 @@ struct slot_conn {
     size_t part;            /* part of the input that is sent next */
     uint64_t part_offset;   /* first byte of it that was not sent */
     bool input_sent;
+    bool is_watching;            /* `watch` was sent for this job */
+    struct pe_parts output;      /* RUNNING: what the next binary message has; empty: it has no output */
     uint64_t expected, received; /* bytes of the result */
     uint64_t deadline_us;        /* RUNNING, RESULT, CANCELING */
 };
@@ -58,6 +60,7 @@ static struct job *forget_job(struct slot_conn *conn)
 {
     struct job *job = conn->job;
     conn->job = NULL;
+    pe_parts_free(&conn->output);
     if (job)
         scheduler_entry_remove(conn->context->scheduler, &job->entry);
     return job;
@@ -136,6 +139,43 @@ static size_t next_input(struct slot_conn *conn, uint8_t *to, size_t room)
     return filled;
 }
 
+/* ---- a job that is watched, or typed to ---- */
+
+static struct slot_conn *from_slot(struct slot *slot)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
+}
+
+/* Send what the client has typed. It is bounded by the window, so it need not wait for room. */
+static void send_typed(struct slot_conn *conn, struct job_input *input)
+{
+    struct pe_message message = {0};
+    struct pe_cursor bytes = {0};
+    memcpy(message.id, conn->id, sizeof message.id);
+    while (job_input_next(input, &message, &bytes)) {
+        send_message(conn, &message);
+        if (message.kind == PE_MESSAGE_INPUT)
+            ws_server_send_bytes(&conn->ws, bytes.at, bytes.left);
+        job_input_sent(input, &message);
+    }
+}
+
+/* Before the files of the job are sent, everything waits; on_room() calls this function then. */
+static void serve(struct slot *slot)
+{
+    struct slot_conn *conn = from_slot(slot);
+    if (conn->state != SLOT_RUNNING || !conn->input_sent || !slot->is_live)
+        return;
+    if (conn->job->watched && !conn->is_watching) {
+        conn->is_watching = true;
+        send_signal(conn, PE_MESSAGE_WATCH);
+    }
+    if (conn->job->source->input)
+        send_typed(conn, conn->job->source->input);
+}
+
+/* ---- the job's files ---- */
+
 /* Queue as much input as there is room for. The rest follows when the connection has sent some. */
 static void on_room(struct ws_server *ws)
 {
@@ -149,15 +189,11 @@ static void on_room(struct ws_server *ws)
         }
         conn->input_sent = true;
         send_signal(conn, PE_MESSAGE_END);
+        serve(&conn->slot);
     }
 }
 
 /* ---- what the scheduler's side asks for (struct slot_ops) ---- */
-
-static struct slot_conn *from_slot(struct slot *slot)
-{
-    return H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
-}
 
 static uint64_t transfer_us(uint64_t bytes)
 {
@@ -174,13 +210,15 @@ static void start(struct slot *slot, struct job *job)
                                  .job_text = submission->spec_text,
                                  .queue_us = job->started_us - job->source->arrived_us,
                                  .parts = submission->files};
+    if (job->source->input)
+        message.input = *job_input_at_start(job->source->input);
     memcpy(message.id, job->id, sizeof job->id);
     memcpy(conn->id, message.id, sizeof conn->id);
     conn->job = job;
     conn->state = SLOT_RUNNING;
     conn->part = 0;
     conn->part_offset = conn->expected = conn->received = 0;
-    conn->input_sent = false;
+    conn->input_sent = conn->is_watching = false;
     conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US +
                         transfer_us(pe_parts_size(&submission->files));
     send_message(conn, &message);
@@ -214,6 +252,7 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
         return;
     }
     conn->state = SLOT_READY;
+    conn->slot.is_live = message->live >= PE_LIVE_VERSION;
     scheduler_slot_ready(conn->context->scheduler, &conn->slot, message->host, message->warm);
     dispatch_soon(conn->context->dispatch);
 }
@@ -233,6 +272,30 @@ static const char *parts_fault(const struct pe_parts *parts)
     if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + RESULT_SLACK)
         return "a result is larger than the output limit of a job";
     return NULL;
+}
+
+/* `output` announces one binary message. */
+static void on_output(struct slot_conn *conn, struct pe_message *message)
+{
+    if (conn->state == SLOT_CANCELING)
+        return;
+    if (conn->state != SLOT_RUNNING || !conn->is_watching) {
+        violate(conn, "'output' that nobody asked for");
+        return;
+    }
+    conn->output = message->parts;
+    message->parts = (struct pe_parts){0};
+}
+
+static void on_taken(struct slot_conn *conn, const struct pe_message *message)
+{
+    struct pe_error err;
+    if (conn->state == SLOT_CANCELING)
+        return;
+    if (conn->state != SLOT_RUNNING)
+        violate(conn, "'taken' out of order");
+    else if (job_on_taken(conn->job, message->bytes, &err) < 0)
+        violate(conn, err.message);
 }
 
 static void on_result(struct slot_conn *conn, struct pe_message *message)
@@ -315,7 +378,15 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         violate(conn, "a message for a job of another slot");
         return;
     }
-    if (message.kind == PE_MESSAGE_RESULT)
+    if (conn->output.count) {
+        violate(conn, "a message between 'output' and its bytes");
+        return;
+    }
+    if (message.kind == PE_MESSAGE_OUTPUT)
+        on_output(conn, &message);
+    else if (message.kind == PE_MESSAGE_TAKEN)
+        on_taken(conn, &message);
+    else if (message.kind == PE_MESSAGE_RESULT)
         on_result(conn, &message);
     else if (message.kind == PE_MESSAGE_END)
         on_end(conn);
@@ -325,12 +396,34 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         violate(conn, "a message that a slot does not send");
 }
 
+/* The bytes that an `output` has announced. The job, and the slot with it, may end inside each call. */
+static void on_output_bytes(struct slot_conn *conn, struct pe_cursor bytes)
+{
+    struct pe_error err;
+    struct pe_parts parts __attribute__((cleanup(pe_parts_free))) = conn->output;
+    conn->output = (struct pe_parts){0};
+    if (pe_parts_size(&parts) != bytes.left) {
+        violate(conn, "'output' announces another number of bytes than follow");
+        return;
+    }
+    for (size_t i = 0; i < parts.count && conn->state == SLOT_RUNNING; i++) {
+        size_t size = (size_t)parts.items[i].size;
+        enum live_stream stream = parts.items[i].kind == PE_PART_STDOUT ? LIVE_STDOUT : LIVE_STDERR;
+        if (job_on_output(conn->job, stream, pe_cursor_read(&bytes, size), size, &err) < 0)
+            violate(conn, err.message);
+    }
+}
+
 static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     struct slot_conn *conn = from_ws(ws);
     struct pe_error err;
     if (conn->state == SLOT_CANCELING)
         return;
+    if (conn->output.count) {
+        on_output_bytes(conn, (struct pe_cursor){.at = bytes, .left = size});
+        return;
+    }
     if (conn->state != SLOT_RESULT || size > conn->expected - conn->received) {
         violate(conn, "bytes that belong to no result");
         return;
@@ -361,7 +454,7 @@ static void on_closed(struct ws_server *ws)
 void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
 {
     static const struct ws_server_events events = {on_text, on_bytes, on_room, on_tick, on_closed};
-    static const struct slot_ops ops = {start, cancel, dismiss};
+    static const struct slot_ops ops = {.start = start, .cancel = cancel, .serve = serve, .dismiss = dismiss};
     const char *client_key = NULL;
     if (!worker_admit(context, req, &client_key))
         return;

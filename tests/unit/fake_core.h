@@ -72,7 +72,7 @@ struct fake_slot {
     struct slot slot;
     struct scheduler *scheduler;
     struct job *job;
-    int started, canceled, dismissed;
+    int started, canceled, dismissed, served;
 };
 
 /* The fake around a slot. */
@@ -103,7 +103,14 @@ static void on_slot_dismiss(struct slot *slot)
     from_slot(slot)->dismissed++;
 }
 
-static const struct slot_ops slot_ops = {on_slot_start, on_slot_cancel, on_slot_dismiss};
+/* slot_ops: count. */
+static void on_slot_serve(struct slot *slot)
+{
+    from_slot(slot)->served++;
+}
+
+static const struct slot_ops slot_ops = {
+    .start = on_slot_start, .cancel = on_slot_cancel, .serve = on_slot_serve, .dismiss = on_slot_dismiss};
 
 /* ---- waiters that note what they are told, and leave when a test wants it ---- */
 
