@@ -46,11 +46,12 @@ class Place:
     folders: list
 
 
-def run_timed(command, prepare=":", isolated=True, timeout_s=3600):
+def run_timed(command, prepare=":", isolated=True, timeout_s=3600, cpus=None):
     """Run a command after the shell's commands `prepare`. If it is isolated, both run in a mount namespace of
-    their own, which needs root."""
+    their own, which needs root. `cpus`: the only ones that it may use."""
     read_end, write_end = os.pipe()
-    argv = ["unshare", "--mount"] if isolated else []
+    argv = ["taskset", "--cpu-list", ",".join(map(str, cpus))] if cpus else []
+    argv += ["unshare", "--mount"] if isolated else []
     prepare = f"{ONLY_CGROUP2} && {prepare}" if isolated else prepare
     argv += ["bash", "-c", TIMED, "bash", prepare, str(write_end), *command]
     child = subprocess.Popen(
@@ -96,11 +97,12 @@ class Native:
     def missing(self):
         return None
 
-    def run(self, place, cmd):
+    def run(self, place, cmd, cpus=None):
         mounts = [f"mount -t tmpfs none '{place.root}/tmp'", f"mount -t proc none '{place.root}/proc'"]
         mounts += [f"mount --bind '{outer}' '{place.root}{inner}'" for outer, inner in place.folders]
         inside = f'export PATH={PATH}; cd /work && exec "$@"'
-        return run_timed(["chroot", place.root, "sh", "-c", inside, "sh", *cmd], " && ".join(mounts))
+        command = ["chroot", place.root, "sh", "-c", inside, "sh", *cmd]
+        return run_timed(command, " && ".join(mounts), cpus=cpus)
 
 
 class Runtime:
@@ -115,11 +117,11 @@ class Runtime:
     def arguments(self):
         return [self.name, "--cgroup-manager=disabled"]
 
-    def run(self, place, cmd):
+    def run(self, place, cmd, cpus=None):
         self.count += 1
         write_config(self.folder, place.root, cmd, place.folders, readonly=True)
         container = f"pe-bench-{os.getpid()}-{self.name}-{self.count}"
-        return run_timed([*self.arguments(), "run", "--bundle", self.folder, container])
+        return run_timed([*self.arguments(), "run", "--bundle", self.folder, container], cpus=cpus)
 
 
 class Runsc(Runtime):
@@ -152,14 +154,14 @@ class Podman:
     def missing(self):
         return None if shutil.which("podman") else "podman is not installed"
 
-    def run(self, place, cmd):
+    def run(self, place, cmd, cpus=None):
         base = ["podman", "--root", f"{self.folder}/storage", "--runroot", f"{self.folder}/run"]
         base += ["--cgroup-manager=cgroupfs", "--runtime=crun", "--events-backend=none"]
         base += ["run", "--rm", "--cgroups=disabled", "--network=none", "--log-driver=none", "--workdir=/work"]
         # Its defaults are above the limits of this process, and to exceed them needs CAP_SYS_RESOURCE.
         base += ["--ulimit=nofile=1000:1000", "--ulimit=nproc=1000:1000", "--read-only"]
         folders = [f"--volume={outer}:{inner}" for outer, inner in place.folders]
-        return run_timed([*base, *folders, f"--env=PATH={PATH}", "--rootfs", place.root, *cmd])
+        return run_timed([*base, *folders, f"--env=PATH={PATH}", "--rootfs", place.root, *cmd], cpus=cpus)
 
     def close(self):
         """podman leaves mounts behind in its storage."""
