@@ -457,12 +457,14 @@ format: ## let clang-format rewrite every C file
 
 ##@ Measure
 
-bench: $(B)/.test-deps all guest images ## jobs by phase; images beside tar2sqfs and sqfstar
-	bench/latency
+bench: $(B)/.bench-deps all guest uml-kernel images ## jobs through a service, by step; making images
+	bench/pe-bench service
 	bench/image
 
-bench-vm: $(B)/.test-deps all guest images ## the VM engine
-	bench/vm
+bench-vm: $(B)/.bench-deps all guest uml-kernel images ## boots, VMs of both engines, and how many fit
+	bench/pe-bench boot
+	bench/pe-bench task --engine uml+boot --engine qemu+tcg+snapshot
+	bench/pe-bench density
 
 bench-lb: $(B)/.test-deps $(BIN)/pe-lb $(LB_TOOLS) ## the balancer beside nginx
 	@deploy/install-packages nginx-light

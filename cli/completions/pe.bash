@@ -108,7 +108,8 @@ _pe_position()
         pe-run:*) _filedir ;;
         pe-worker:) _pe_words doctor ;;
         pe-image: | pe-vm:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p')" ;;
-        pe-vm:create | pe-vm:list) ;;
+        pe-vm:create | pe-vm:list | pe-vm:template) ;;
+        pe-vm:task) _filedir ;;
         pe-vm:*) if ((positions == 1)); then _pe_words "$(_pe_vms)"; else _filedir; fi ;;
         pe-image:import) _filedir ;;
         pe-image:export) if ((positions == 1)); then _pe_words "$(_pe_images)"; else _filedir; fi ;;

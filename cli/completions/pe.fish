@@ -72,7 +72,7 @@ function __pe_position -a program first count
             __fish_complete_path (commandline -ct)
         case pe-image: pe-vm:
             $program --help 2>/dev/null | string replace -rf '^  ([a-z-]+) +(.*)$' '$1\t$2'
-        case pe-vm:create pe-vm:list
+        case pe-vm:create pe-vm:list pe-vm:template
         case 'pe-vm:*'
             test $count -eq 1; and __pe_vms $program; or __fish_complete_path (commandline -ct)
         case pe-image:export

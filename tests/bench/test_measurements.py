@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The measurements of VMs, on a small scale: that they work, and that their files have what they say."""
 import json
+import random
 import signal
 
 import jsonschema
@@ -10,6 +11,7 @@ from fixtures import engine, processes
 from fixtures.pe_bench import pe_bench, series_of, start_pe_bench
 from fixtures.waiting import eventually
 from pe_bench import results
+from pe_bench.commands import image_memory
 
 
 @pytest.fixture(name="file")
@@ -100,3 +102,25 @@ def test_density_does_not_exceed_its_memory(file):
     pe_bench("density", *options, "--output", file)
     data = read(file)
     assert "the memory of 60 MiB was used up" in data["answer"]
+
+
+def test_a_boot_is_measured_cold_and_warm(file):
+    pe_bench("boot", "--engine", "uml+boot", "--rounds", "1", "--output", file)
+    data = read(file)
+    for vm in "cold", "warm":
+        assert series_of(data, "ready", vm=vm)["samples"][0] > 0
+        assert series_of(data, "CPU time until ready", vm=vm)["samples"][0] > 0
+
+
+def test_a_job_through_a_service_is_measured_from_outside_and_by_step(file):
+    options = ("--engine", engine.NAME, "--rounds", "1", "--job", "echo", "--output", file)
+    pe_bench("service", *options)
+    data = read(file)
+    post, outside = series_of(data, "post", job="echo hi")["samples"], series_of(data, "outside")["samples"]
+    in_guest = sum(series_of(data, step)["samples"][0] for step in ("go", "exec", "program", "output"))
+    assert outside[0] == pytest.approx(post[0] - in_guest, abs=0.01)
+    assert data["answer"].startswith("A client waits for echo hi")
+
+
+def test_the_memory_of_an_import_is_that_of_pe_image_alone():
+    assert 1 < image_memory.peak_mib(3, 1000, random.Random(1)) < 200
