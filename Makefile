@@ -283,7 +283,7 @@ FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/edge lb/mcp l
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,event.c event_stream.c http_reply.c http_server.c interrupt.c live_job.c outputs.c \
-		progress.c response.c) \
+		progress.c response.c sse_reader.c) \
 	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c)
 FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
 # The key of an upgrade is random. With a known one, the input can answer it.

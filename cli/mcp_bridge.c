@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "cli/interrupt.h"
 #include "cli/mcp_message.h"
+#include "cli/sse_reader.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,10 @@ struct call {
     struct http_reply reply;
     struct mcp_line line;
     struct pe_buf body;
+    struct sse_reader events; /* if the reply consists of events */
+    bool has_events;
+    bool is_answered;
+    struct pe_error failure; /* why the reply was not read to its end */
 };
 
 struct bridge {
@@ -53,6 +58,7 @@ static void free_call(struct bridge *bridge, struct call *call)
     http_reply_free(&call->reply);
     mcp_line_free(&call->line);
     pe_buf_free(&call->body);
+    sse_reader_free(&call->events);
     free(call);
 }
 
@@ -77,32 +83,94 @@ static int print_failure(const json_t *id, const char *why, struct pe_error *err
     return mcp_append_failure(id, why, &line, err) < 0 ? -1 : print(line.data, line.size, err);
 }
 
-/* The answer of the service is one line of JSON; anything else comes from something in between. */
+/* Print a message of the service, which is one line of JSON; anything else comes from something in between,
+ * and `*is_printed` is false then. `*is_answer` is set if it is the answer to a request, and not a
+ * notification. */
+static int print_message(const struct pe_buf *text, bool *is_printed, bool *is_answer, struct pe_error *err)
+{
+    __attribute__((cleanup(mcp_line_free))) struct mcp_line message = {0};
+    struct pe_error ignored;
+    size_t size = text->size;
+    while (size && strchr("\r\n", text->data[size - 1]))
+        size--;
+    *is_printed = size && !memchr(text->data, '\n', size) &&
+                  mcp_line_read(text->data, size, &message, &ignored) == 0 &&
+                  json_object_get(message.json, "jsonrpc");
+    if (!*is_printed)
+        return 0;
+    *is_answer = !json_object_get(message.json, "method");
+    return print(text->data, size, err) < 0 ? -1 : print("\n", 1, err);
+}
+
+/* ---- events ---- */
+
+static int on_event(void *context, const struct pe_buf *data, struct pe_error *err)
+{
+    struct call *call = context;
+    bool is_printed = false;
+    if (call->is_answered)
+        return pe_fail(err, PE_ERR_MALFORMED, "the server sent something behind its answer");
+    if (print_message(data, &is_printed, &call->is_answered, err) < 0)
+        return -1;
+    return is_printed ? 0 : pe_fail(err, PE_ERR_MALFORMED, "the server sent an event that is no message");
+}
+
+static bool is_event_stream(const struct call *call)
+{
+    const char *type = NULL;
+    curl_easy_getinfo(call->transfer.curl, CURLINFO_CONTENT_TYPE, &type);
+    return type && http_type_is(type, "text/event-stream");
+}
+
+/* Notifications are printed as they arrive; everything else waits for its end. */
+static size_t on_reply(char *bytes, size_t one, size_t size, void *context)
+{
+    struct call *call = context;
+    struct pe_buf *body = &call->reply.body;
+    (void)one; /* libcurl documents that it is always 1 */
+    call->has_events |= body->size == 0 && is_event_stream(call);
+    int failed = call->has_events ? sse_reader_feed(&call->events, bytes, size, &call->failure)
+                                  : pe_buf_append(body, bytes, size, &call->failure);
+    return failed ? 0 : size;
+}
+
+/* ---- the end of a reply ---- */
+
 static int print_reply(struct call *call, struct pe_error *err)
 {
-    struct pe_buf *body = &call->reply.body;
-    while (body->size && strchr("\r\n", body->data[body->size - 1]))
-        body->size--;
-    __attribute__((cleanup(mcp_line_free))) struct mcp_line answer = {0};
-    struct pe_error ignored;
+    bool is_printed = false;
     char why[128];
-    bool is_answer = body->size && !memchr(body->data, '\n', body->size) &&
-                     mcp_line_read(body->data, body->size, &answer, &ignored) == 0 &&
-                     json_object_get(answer.json, "jsonrpc");
-    if (is_answer)
-        return print(body->data, body->size, err) < 0 ? -1 : print("\n", 1, err);
+    if (call->is_answered)
+        return 0;
+    if (!call->has_events && print_message(&call->reply.body, &is_printed, &call->is_answered, err) < 0)
+        return -1;
+    if (is_printed)
+        return 0;
+    if (call->has_events)
+        return print_failure(call->line.id, "the server ended its reply without an answer", err);
     snprintf(why, sizeof why, "the server answered with status %ld", call->reply.status);
     return print_failure(call->line.id, why, err);
 }
 
-static int finish_call(struct bridge *bridge, struct call *call, CURLcode code, struct pe_error *err)
+static int print_end(struct call *call, CURLcode code, struct pe_error *err)
 {
     struct pe_error why;
-    int failed = 0;
-    if (call->line.id)
-        failed = transfer_finish(&call->transfer, code, &why) < 0
-                     ? print_failure(call->line.id, why.message, err)
-                     : print_reply(call, err);
+    if (call->failure.kind == PE_ERR_INTERNAL) { /* standard output is gone */
+        *err = call->failure;
+        return -1;
+    }
+    if (call->is_answered)
+        return 0;
+    if (call->failure.kind)
+        return print_failure(call->line.id, call->failure.message, err);
+    if (transfer_finish(&call->transfer, code, &why) < 0)
+        return print_failure(call->line.id, why.message, err);
+    return print_reply(call, err);
+}
+
+static int finish_call(struct bridge *bridge, struct call *call, CURLcode code, struct pe_error *err)
+{
+    int failed = call->line.id ? print_end(call, code, err) : 0;
     free_call(bridge, call);
     return failed;
 }
@@ -127,6 +195,12 @@ static int start_transfer(struct bridge *bridge, struct call *call, struct pe_er
     if (transfer_begin(transfer, bridge->server, "/mcp", REPLY_MAX_BYTES, &call->reply, err) < 0 ||
         mcp_line_add_headers(&call->line, transfer, err) < 0)
         return -1;
+    call->events = (struct sse_reader){.line = {.limit = REPLY_MAX_BYTES},
+                                       .data = {.limit = REPLY_MAX_BYTES},
+                                       .on_event = on_event,
+                                       .context = call};
+    curl_easy_setopt(transfer->curl, CURLOPT_WRITEFUNCTION, on_reply);
+    curl_easy_setopt(transfer->curl, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(transfer->curl, CURLOPT_PRIVATE, call);
     curl_easy_setopt(transfer->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.size);
     curl_easy_setopt(transfer->curl, CURLOPT_POSTFIELDS, call->body.data);

@@ -75,6 +75,8 @@ void event_encoder_set_problem(struct event_encoder *encoder, const struct pe_pr
 
 static int append_frame_head(struct event_encoder *encoder, const char *name, struct pe_error *err)
 {
+    if (encoder->framing == EVENT_FRAMING_DATA)
+        return pe_buf_append_text(&encoder->out, "data: ", err);
     if (encoder->framing != EVENT_FRAMING_SSE)
         return 0;
     return pe_buf_printf(&encoder->out, err, "event: %s\ndata: ", name);
@@ -82,7 +84,7 @@ static int append_frame_head(struct event_encoder *encoder, const char *name, st
 
 static int append_frame_tail(struct event_encoder *encoder, struct pe_error *err)
 {
-    static const char *const tails[] = {"\n\n", "\n", ""};
+    static const char *const tails[] = {"\n\n", "\n\n", "\n", ""};
     return pe_buf_append_text(&encoder->out, tails[encoder->framing], err);
 }
 
@@ -103,7 +105,7 @@ static int append_event(struct event_encoder *encoder, const struct event *event
 
 int event_encoder_append_sign_of_life(struct event_encoder *encoder, struct pe_error *err)
 {
-    static const char *const signs[] = {":\n\n", "\n", ""};
+    static const char *const signs[] = {":\n\n", ":\n\n", "\n", ""};
     return pe_buf_append_text(&encoder->out, signs[encoder->framing], err);
 }
 

@@ -22,6 +22,7 @@
 /* What stands around the text of an event. */
 enum event_framing {
     EVENT_FRAMING_SSE,    /* Server-Sent Events (WHATWG HTML, section 9.2) */
+    EVENT_FRAMING_DATA,   /* the same without names: the kind of an event is in its text */
     EVENT_FRAMING_LINES,  /* newline-delimited JSON */
     EVENT_FRAMING_MESSAGE /* nothing: a message of a WebSocket */
 };

@@ -13,16 +13,21 @@ static event_writer *writer_of(const struct exchange *exchange)
     return exchange->dialect->write_event;
 }
 
+static enum event_framing framing_of(const struct exchange *exchange)
+{
+    if (exchange->format != RESULT_EVENT_STREAM)
+        return EVENT_FRAMING_LINES;
+    return writer_of(exchange) ? EVENT_FRAMING_DATA : EVENT_FRAMING_SSE;
+}
+
 int exchange_events_open(struct exchange *exchange, struct pe_error *err)
 {
-    enum event_framing framing =
-        exchange->format == RESULT_EVENT_STREAM ? EVENT_FRAMING_SSE : EVENT_FRAMING_LINES;
     if (exchange->format < RESULT_FORMATS)
         return 0;
     exchange->events = calloc(1, sizeof *exchange->events);
     if (!exchange->events)
         return pe_fail_errno(err, "cannot make the events of a job");
-    event_encoder_begin(exchange->events, framing, exchange->id, writer_of(exchange), exchange);
+    event_encoder_begin(exchange->events, framing_of(exchange), exchange->id, writer_of(exchange), exchange);
     exchange->waiter.watches = true;
     return 0;
 }

@@ -5,9 +5,11 @@
 #include "base/cleanup.h"
 #include "lb/edge/cors.h"
 #include "lb/edge/http_reply.h"
+#include "lb/edge/negotiate.h"
 #include "lb/edge/problems.h"
 #include "lb/mcp/catalog_tools.h"
 #include "lb/mcp/message.h"
+#include "lb/mcp/progress.h"
 #include "lb/mcp/run_tool.h"
 #include "lb/mcp/versions.h"
 #include "proto/job_spec.h"
@@ -30,6 +32,7 @@ static const char instructions[] =
 struct mcp_exchange {
     struct exchange exchange;
     struct mcp_message message;
+    uint64_t progress; /* of the last notification */
 };
 
 static struct mcp_message *message_of(const struct exchange *exchange)
@@ -37,12 +40,36 @@ static struct mcp_message *message_of(const struct exchange *exchange)
     return &pe_list_entry(exchange, struct mcp_exchange, exchange)->message;
 }
 
+static int read_message(const struct exchange *exchange, struct pe_error *err)
+{
+    struct mcp_message *message = message_of(exchange);
+    h2o_iovec_t body = exchange->req->entity;
+    return message->json ? 0 : mcp_message_read(body.base, body.len, message, err);
+}
+
+static bool accepts_events(const struct exchange *exchange)
+{
+    static const char *const types[] = {"text/event-stream"};
+    const h2o_headers_t *headers = &exchange->req->headers;
+    ssize_t at = h2o_find_header(headers, H2O_TOKEN_ACCEPT, -1);
+    h2o_iovec_t accept = at < 0 ? h2o_iovec_init(NULL, 0) : headers->entries[at].value;
+    return negotiate_media_type(accept.base, accept.len, types, 1) == 0;
+}
+
+/* A client that wants to hear of progress gets events. A body that cannot be read is refused later. */
+static int choose_format(struct exchange *exchange, struct pe_error *err)
+{
+    if (read_message(exchange, err) == 0 && mcp_progress_token(message_of(exchange)) &&
+        accepts_events(exchange))
+        exchange->format = RESULT_EVENT_STREAM;
+    return 0;
+}
+
 static int read_body(struct exchange *exchange, struct pe_error *err)
 {
-    h2o_iovec_t body = exchange->req->entity;
-    struct mcp_message *message = message_of(exchange);
-    if (mcp_message_read(body.base, body.len, message, err) < 0)
+    if (read_message(exchange, err) < 0)
         return -1;
+    const struct mcp_message *message = message_of(exchange);
     return run_tool_read(json_object_get(message->params, "arguments"), &exchange->submission, err);
 }
 
@@ -57,15 +84,13 @@ static bool is_known(const struct exchange *exchange)
 static void send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
     struct pe_error ignored;
-    h2o_req_t *req = exchange->req;
-    struct mcp_message *message = message_of(exchange);
-    int failed = message->json ? 0 : mcp_message_read(req->entity.base, req->entity.len, message, &ignored);
+    int failed = read_message(exchange, &ignored);
     (void)failed;
-    http_reply_json(req, mcp_response(message, run_tool_problem(problem)));
+    http_reply_json(exchange->req, mcp_response(message_of(exchange), run_tool_problem(problem)));
 }
 
-static int append_json(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,
-                       struct pe_error *err)
+static int append_response(const struct exchange *exchange, const struct job_result *result,
+                           struct pe_buf *out, struct pe_error *err)
 {
     pe_autofree char *id = json_dumps(message_of(exchange)->id, JSON_ENCODE_ANY);
     if (!id)
@@ -73,7 +98,38 @@ static int append_json(const struct exchange *exchange, const struct job_result 
     if (pe_buf_printf(out, err, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", id) < 0 ||
         run_tool_append_result(result, out, err) < 0)
         return -1;
-    return pe_buf_append_text(out, "}\n", err);
+    return pe_buf_append_text(out, "}", err);
+}
+
+static int append_json(const struct exchange *exchange, const struct job_result *result, struct pe_buf *out,
+                       struct pe_error *err)
+{
+    return append_response(exchange, result, out, err) < 0 ? -1 : pe_buf_append_text(out, "\n", err);
+}
+
+/* ---- the same as events ---- */
+
+static int append_problem(const struct exchange *exchange, const struct pe_problem *problem,
+                          struct pe_buf *out, struct pe_error *err)
+{
+    pe_autojson json_t *json = mcp_response(message_of(exchange), run_tool_problem(problem));
+    pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    return text ? pe_buf_append_text(out, text, err)
+                : pe_fail(err, PE_ERR_INTERNAL, "no memory for a problem");
+}
+
+static int write_event(void *context, const struct event *event, struct pe_buf *out, struct pe_error *err)
+{
+    struct exchange *exchange = context;
+    struct mcp_exchange *own = pe_list_entry(exchange, struct mcp_exchange, exchange);
+    switch (event->kind) {
+    case EVENT_RESULT:
+        return append_response(exchange, event->result, out, err);
+    case EVENT_PROBLEM:
+        return append_problem(exchange, event->problem, out, err);
+    default:
+        return mcp_progress_append(mcp_progress_token(&own->message), event, &own->progress, out, err);
+    }
 }
 
 static void dispose(struct exchange *exchange)
@@ -84,10 +140,12 @@ static void dispose(struct exchange *exchange)
 void mcp_init(struct mcp *mcp, struct exchanges *exchanges, const struct pe_option_list *cors_origins)
 {
     *mcp = (struct mcp){.dialect = {.exchange_size = sizeof(struct mcp_exchange),
+                                    .choose_format = choose_format,
                                     .read_body = read_body,
                                     .is_known = is_known,
                                     .send_problem = send_problem,
                                     .append_json = append_json,
+                                    .write_event = write_event,
                                     .vm_error_is_problem = true,
                                     .dispose = dispose},
                         .exchanges = exchanges,

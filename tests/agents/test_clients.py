@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from fixtures import processes
 from fixtures.paths import BUILD, TOP
 from fixtures.waiting import PATIENCE, Background
 
@@ -120,6 +121,60 @@ def test_a_client_runs_a_program_and_sees_its_output_and_files(balancer, client)
     assert others[0]["resource"]["uri"] == "output:///a.txt"
     assert (others[1]["mimeType"], base64.b64decode(others[1]["data"])) == ("image/png", PNG)
     assert base64.b64decode(others[2]["resource"]["blob"]) == b"\xff\xfe"
+
+
+class Watching:
+    """A client that calls the tool `run` and hears of its progress."""
+
+    def __init__(self, client, balancer, what):
+        arguments = json.dumps({"image": "gcc:14", "cmd": ["true"]})
+        script = os.path.join(TOP, "tests/agents/client.mjs")
+        self.process = processes.start(
+            ["node", script, client, url(balancer), "run", arguments, what],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=PACKAGES,
+            env={**os.environ, "AGENT_CLIENTS": PACKAGES},
+        )
+
+    def next(self):
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        assert self.process.wait(PATIENCE) == 0
+        self.process.stdout.close()
+
+
+@pytest.mark.parametrize("client", ["modern", "sdk"])
+def test_a_client_sees_output_while_the_program_runs(balancer, client):
+    _, slot = balancer.worker(live=1)
+    watching = Watching(client, balancer, "progress")
+    job, _ = slot.take_job()
+    assert slot.receive() == {"type": "watch", "id": job["id"]}
+    slot.output(job, ("stdout", b"one\n"))
+    seen = [watching.next() for _ in range(3)]
+    assert [one["message"] for one in seen] == [
+        "The job waits for a free VM.",
+        "The program runs.",
+        "one\n",
+    ]
+    assert [one["progress"] for one in seen] == [1, 2, 6]
+    slot.answer(job, b"one\ntwo\n")
+    assert watching.next()["message"] == "two\n"
+    assert watching.next()["result"]["structuredContent"]["stdout"] == "one\ntwo\n"
+    watching.end()
+
+
+def test_a_client_that_has_seen_enough_cancels_the_job(balancer):
+    _, slot = balancer.worker(live=1)
+    watching = Watching("modern", balancer, "cancel")
+    job, _ = slot.take_job()
+    assert slot.receive() == {"type": "watch", "id": job["id"]}
+    slot.output(job, ("stdout", b"cancel me\n"))
+    assert [watching.next()["message"] for _ in range(3)][-1] == "cancel me\n"
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    assert "enough" in watching.next()["result"]
+    watching.end()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

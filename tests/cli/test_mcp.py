@@ -9,6 +9,7 @@ import pytest
 
 from fixtures import processes
 from fixtures.pe_run import PE_RUN, environment, run
+from fixtures.stub_server import Server
 from fixtures.waiting import PATIENCE, eventually
 
 MODERN = {
@@ -109,6 +110,59 @@ def test_a_canceled_request_cancels_its_job_and_gets_no_answer(balancer, agent):
     agent.send(request(2, "ping"))
     assert agent.receive()["id"] == 2
     assert agent.end() == 0
+
+
+def test_output_is_passed_on_while_the_program_runs(balancer, agent):
+    _, slot = balancer.worker(live=1)
+    running = call(1)
+    running["params"]["_meta"] = {"progressToken": "p"}
+    agent.send(running)
+    job, _ = slot.take_job()
+    assert slot.receive() == {"type": "watch", "id": job["id"]}
+    slot.output(job, ("stdout", b"one\n"))
+    notifications = [agent.receive() for _ in range(3)]
+    assert {one["method"] for one in notifications} == {"notifications/progress"}
+    assert notifications[-1]["params"] == {"progressToken": "p", "progress": 6, "message": "one\n"}
+    slot.answer(job, b"one\n")
+    assert agent.receive()["result"]["structuredContent"]["stdout"] == "one\n"
+    assert agent.end() == 0
+
+
+def replies_of(*bodies, kind="text/event-stream"):
+    """What pe-run mcp makes of a reply with this body, for each."""
+    got = []
+    for body in bodies:
+        headers = {"Content-Type": kind}
+        with Server((200, headers, body)) as server:
+            done = run("mcp", "--server", server.url, stdin=lines(request(1, "ping")))
+        assert done.returncode == 0, done.stderr
+        got.append([json.loads(line) for line in done.stdout.splitlines()])
+    return got
+
+
+def test_events_are_read_in_every_form():
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+    note = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}'
+    bodies = (
+        b"data: " + note + b"\n\ndata: " + answer + b"\n\n",
+        b"\r\n: hello\r\nid: 7\r\nevent: message\r\ndata:" + note + b"\r\n\r\ndata:" + answer + b"\r\n\r\n",
+        b":\r\rdata: " + note + b"\rretry: 5\r\rdata: " + answer + b"\r\r",
+    )
+    for got in replies_of(*bodies):
+        assert got == [json.loads(note), json.loads(answer)]
+
+
+def test_events_that_end_without_an_answer_or_go_on_behind_it_become_an_error():
+    note = b'data: {"jsonrpc":"2.0","method":"notifications/progress"}\n\n'
+    answer = b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+    cut, none, garbage, two_lines, more = replies_of(
+        note + answer[:-1], b"", b"data: <p>\n\n", b"data: {\ndata: }\n\n", answer + note
+    )
+    assert cut[1]["error"]["message"] == "the server ended its reply without an answer"
+    assert "the server answered with status 200" in none[0]["error"]["message"]
+    for got in garbage, two_lines:
+        assert got[0]["error"]["message"] == "the server sent an event that is no message"
+    assert more == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
 
 
 def test_what_cannot_be_passed_on_is_answered_with_an_error(balancer):

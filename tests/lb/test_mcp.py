@@ -4,14 +4,10 @@ import json
 
 import pytest
 
+from fixtures.mcp import META, MODERN, message
 from fixtures.stand_in_worker import connect, image
 from fixtures.waiting import Background, eventually
 
-MODERN = "2026-07-28"
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 RUN = {"name": "run", "arguments": {"image": "gcc:14", "cmd": ["true"]}}
 
 
@@ -20,10 +16,6 @@ def post(balancer, body, headers=None, content_type="application/json"):
     body = body.encode() if isinstance(body, str) else body
     headers = {"Content-Type": content_type, **(headers or {})}
     return balancer.request("POST", "/mcp", body, headers)
-
-
-def message(method, params=None, **more):
-    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}, **more}
 
 
 def legacy(balancer, method, params=None, headers=None):
