@@ -138,9 +138,10 @@ GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
 GUEST_SHARED := base/error.c base/buffer.c base/control.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/path.c
 pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stack_guard.c) base/fd_message.c
+pe-agent_SRC := $(call src,vm/guest) vm/agent_frame.c $(addprefix guest-init/,modules.c serial.c) $(GUEST_SHARED)
 pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) guest-init/stack_guard.c $(GUEST_SHARED)
 
-guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim ## only pe-init and pe-shim
+guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim $(GUEST)/pe-agent ## only pe-init, pe-shim and pe-agent
 
 define link_static
 	@echo "  static $@"
@@ -150,15 +151,21 @@ $(GUEST)/pe-init: $(call guest_obj,$(pe-init_SRC))
 	$(link_static)
 $(GUEST)/pe-shim: $(call guest_obj,$(pe-shim_SRC))
 	$(link_static)
+$(GUEST)/pe-agent: $(call guest_obj,$(pe-agent_SRC))
+	$(link_static)
 $(GUEST)/obj/%.o: %.c $(GUEST_FLAGS) | $(B)/.deps
 	@mkdir -p $(@D)
 	@echo "  cc for the guest $<"
 	@$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
-guest: $(GUEST)/initramfs.cpio ## kernel and initramfs of the guest
+guest: $(GUEST)/initramfs.cpio $(GUEST)/vm/initramfs.cpio ## kernel and initramfs of the guest
 INITRAMFS := initramfs/build initramfs/modules $(GUEST)/pe-init $(GUEST)/pe-shim
 $(GUEST)/initramfs.cpio: $(INITRAMFS) initramfs/download initramfs/extract-vmlinux
 	initramfs/build $(GUEST)
+
+# The guest of pe-vm has the same kernel, which comes with the first initramfs.
+$(GUEST)/vm/initramfs.cpio: initramfs/build initramfs/vm-modules $(GUEST)/pe-agent $(GUEST)/initramfs.cpio
+	initramfs/build $(GUEST) vm
 
 # build/kernel keeps the source and the object files.
 SMALL := $(GUEST)/small

@@ -13,23 +13,28 @@
 #include <string.h>
 #include <termios.h>
 
-int serial_open(struct pe_error *err)
+int serial_open_device(const char *device, struct pe_error *err)
 {
-    pe_autoclose int fd = open(GUEST_SERIAL_DEVICE, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    pe_autoclose int fd = open(device, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening " GUEST_SERIAL_DEVICE);
+        return pe_fail_errno(err, "opening %s", device);
     struct termios raw;
     if (tcgetattr(fd, &raw) < 0)
-        return pe_fail_errno(err, "reading the settings of " GUEST_SERIAL_DEVICE);
+        return pe_fail_errno(err, "reading the settings of %s", device);
     cfmakeraw(&raw);
     raw.c_cflag |= CLOCAL | CREAD;
     /* The UART raises its interrupt for a short message only after four idle character times, which
      * are 4 ms at the default of 9600 baud. Emulated ports do the same. */
     if (cfsetspeed(&raw, B115200) < 0)
-        return pe_fail_errno(err, "speed of " GUEST_SERIAL_DEVICE);
+        return pe_fail_errno(err, "speed of %s", device);
     if (tcsetattr(fd, TCSANOW, &raw) < 0)
-        return pe_fail_errno(err, "setting " GUEST_SERIAL_DEVICE " raw");
+        return pe_fail_errno(err, "setting %s raw", device);
     return pe_steal_fd(&fd);
+}
+
+int serial_open(struct pe_error *err)
+{
+    return serial_open_device(GUEST_SERIAL_DEVICE, err);
 }
 
 int serial_send(int serial, const char *line, struct pe_error *err)

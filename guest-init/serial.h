@@ -8,6 +8,9 @@
 /* Open the port in raw mode. The caller owns the descriptor. */
 int serial_open(struct pe_error *err) PE_MUST_CHECK;
 
+/* The same with another port. */
+int serial_open_device(const char *device, struct pe_error *err) PE_MUST_CHECK;
+
 /* Write one line. The call does not wait until the line has been transmitted. PE_ERR_TOO_LARGE if
  * it is too long. */
 int serial_send(int serial, const char *line, struct pe_error *err) PE_MUST_CHECK;

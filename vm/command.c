@@ -3,9 +3,18 @@
 #include "vm/command.h"
 
 #include "base/cleanup.h"
+#include "vm/sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+int command_open_place(const char *path, struct place *place, struct pe_error *err)
+{
+    if (place_open(path, place, err) < 0)
+        return -1;
+    sweep(place);
+    return 0;
+}
 
 int command_begin(const struct pe_program *program, int argc, char **argv, const char *const *place_path,
                   bool extra, struct place *place, struct vmname *name, int *rest, struct pe_error *err)
@@ -20,7 +29,7 @@ int command_begin(const struct pe_program *program, int argc, char **argv, const
     if (vmname_parse(argv[*rest], name, err) < 0)
         return -1;
     ++*rest;
-    return place_open(*place_path, place, err);
+    return command_open_place(*place_path, place, err);
 }
 
 int command_print_json(json_t *json, struct pe_error *err)

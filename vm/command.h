@@ -33,12 +33,28 @@ int command_begin(const struct pe_program *program, int argc, char **argv, const
                   bool extra, struct place *place, struct vmname *name, int *rest,
                   struct pe_error *err) PE_MUST_CHECK;
 
+/* Open the place, and clean up after killed owners. Fails as place_open does. */
+int command_open_place(const char *path, struct place *place, struct pe_error *err) PE_MUST_CHECK;
+
 /* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for
  * a value that could not be made because memory ran out, and is an error, as is a failed write. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
 /* The entry functions. */
 int command_create(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_boot(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_pause(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_resume(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_snapshot(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_restore(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_resize(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_add_disk(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_add_net(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_remove(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_console(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_exec(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_fault(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_shutdown(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_list(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_info(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
 int command_task(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;

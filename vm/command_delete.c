@@ -1,7 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pe-vm delete: the end of a VM, with everything that it has on the host. */
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "proto/job_spec.h"
 #include "vm/command.h"
+#include "vm/network.h"
+#include "vm/talk.h"
+
+#include <signal.h>
+
+#define END_MS 30000u
+
+/* An owner that does not obey is killed, and its VM with it. */
+static int end_owner(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    struct pe_error ignored;
+    pe_autojson json_t *answer = NULL;
+    if (talk_ask(place, name, json_pack("{s:s}", "command", "end"), &answer, &ignored) == 0 &&
+        place_await_end(place, name, pe_now_us() + END_MS * 1000ull))
+        return 0;
+    const pid_t owner = place_owner(place, name);
+    if (owner > 0)
+        kill(owner, SIGKILL);
+    return place_await_end(place, name, pe_now_us() + END_MS * 1000ull)
+               ? 0
+               : pe_fail(err, PE_ERR_TIMEOUT, "the owner of the VM %s does not end", name->text);
+}
 
 int command_delete(int argc, char **argv, int *status, struct pe_error *err)
 {
@@ -20,6 +44,11 @@ int command_delete(int argc, char **argv, int *status, struct pe_error *err)
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         place_find_state(&place, &name, &state, err) < 0)
         return -1;
+    if (state == PLACE_RUNNING && end_owner(&place, &name, err) < 0)
+        return -1;
     pe_autoclose int lock = place_lock(&place, err);
-    return lock < 0 ? -1 : place_remove(&place, &name, err);
+    if (lock < 0 || place_remove(&place, &name, err) < 0)
+        return -1;
+    network_sweep(&place);
+    return 0;
 }

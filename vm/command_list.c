@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pe-vm list: every VM of the place with its state, and pe-vm info: everything about one. */
+#include "base/buffer.h"
 #include "vm/command.h"
+#include "vm/talk.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Returns the state and the settings of a VM as JSON, which the caller owns; NULL on failure. */
 static json_t *describe(const struct place *place, const struct vmname *name, struct pe_error *err)
@@ -16,6 +19,25 @@ static json_t *describe(const struct place *place, const struct vmname *name, st
     if (!json)
         pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the description of the VM %s", name->text);
     return json;
+}
+
+/* Add what the owner of a running VM knows, and why another one has ended. */
+static int describe_life(const struct place *place, const struct vmname *name, json_t *json,
+                         struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX];
+    pe_autobuf struct pe_buf text = {0};
+    json_t *answer = NULL;
+    place_file(place, name, "ended", path);
+    if (place_read_text(path, &text))
+        json_object_set_new(json, "ended", json_string((const char *)text.data));
+    if (strcmp(json_string_value(json_object_get(json, "state")), place_state_name(PLACE_RUNNING)) != 0)
+        return 0;
+    if (talk_ask(place, name, json_pack("{s:s}", "command", "info"), &answer, err) < 0)
+        return -1;
+    return json_object_set_new(json, "running", answer) == 0
+               ? 0
+               : pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the description of the VM %s", name->text);
 }
 
 static int add_to_list(const struct place *place, const struct vmname *name, void *context,
@@ -59,7 +81,7 @@ int command_list(int argc, char **argv, int *status, struct pe_error *err)
         return -1;
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-vm list --help", argv[rest]);
-    if (place_open(path, &place, err) < 0)
+    if (command_open_place(path, &place, err) < 0)
         return -1;
     json_t *list = json_array();
     if (!list || place_for_each(&place, add_to_list, list, err) < 0) {
@@ -88,5 +110,9 @@ int command_info(int argc, char **argv, int *status, struct pe_error *err)
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0)
         return -1;
     json_t *json = describe(&place, &name, err);
-    return json ? command_print_json(json, err) : -1;
+    if (!json || describe_life(&place, &name, json, err) < 0) {
+        json_decref(json);
+        return -1;
+    }
+    return command_print_json(json, err);
 }

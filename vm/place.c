@@ -173,6 +173,16 @@ int place_create(const struct place *place, const struct vmname *name, const str
     return -1;
 }
 
+int place_replace_config(const struct place *place, const struct vmname *name, const struct vmconfig *config,
+                         struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX];
+    place_file(place, name, "config.json", path);
+    unlink(path);
+    place_file(place, name, "", path);
+    return write_config(path, config, err);
+}
+
 static int no_such_vm(const struct vmname *name, struct pe_error *err)
 {
     return pe_fail(err, PE_ERR_NOT_FOUND, "there is no VM '%s'; `pe-vm list` shows those that there are",
@@ -221,6 +231,65 @@ int place_find_state(const struct place *place, const struct vmname *name, enum 
     place_file(place, name, "owner.pid", path);
     *state = owned ? PLACE_RUNNING : access(path, F_OK) == 0 ? PLACE_DEAD : PLACE_STOPPED;
     return 0;
+}
+
+bool place_await_end(const struct place *place, const struct vmname *name, uint64_t deadline_us)
+{
+    while (is_owned(place, name) == 1) {
+        if (pe_now_us() >= deadline_us)
+            return false;
+        usleep(20000);
+    }
+    return true;
+}
+
+pid_t place_owner(const struct place *place, const struct vmname *name)
+{
+    char path[PLACE_FILE_MAX];
+    pe_autobuf struct pe_buf text = {0};
+    place_file(place, name, "owner.pid", path);
+    const long pid = place_read_text(path, &text) ? strtol((const char *)text.data, NULL, 10) : 0;
+    return pid > 0 ? (pid_t)pid : -1;
+}
+
+/* Replace a small file. */
+static int write_text(const char *path, const char *text, struct pe_error *err)
+{
+    pe_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot write %s", path);
+    return pe_write_all(fd, text, strlen(text), path, err);
+}
+
+int place_note_owner(const struct place *place, const struct vmname *name, pid_t pid, struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX], text[16];
+    place_file(place, name, "ended", path);
+    unlink(path);
+    place_file(place, name, "owner.pid", path);
+    snprintf(text, sizeof text, "%d\n", (int)pid);
+    return write_text(path, text, err);
+}
+
+void place_note_end(const struct place *place, const struct vmname *name, const char *why)
+{
+    char path[PLACE_FILE_MAX];
+    struct pe_error ignored;
+    place_file(place, name, "ended", path);
+    (void)!write_text(path, why, &ignored);
+    place_file(place, name, "networks", path);
+    unlink(path);
+    place_file(place, name, "control.sock", path);
+    unlink(path);
+    place_file(place, name, "owner.pid", path);
+    unlink(path);
+}
+
+bool place_read_text(const char *path, struct pe_buf *text)
+{
+    struct pe_error ignored;
+    return pe_read_file(AT_FDCWD, path, CONFIG_BYTES_MAX, text, &ignored) == 0 &&
+           pe_buf_append(text, "", 1, &ignored) == 0;
 }
 
 static int is_vm(const struct dirent *entry)

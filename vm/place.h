@@ -7,19 +7,24 @@
  *   PLACE/NAME/owner.lock    held by the owner, the process that runs the VM, for as long as it lives
  *   PLACE/NAME/owner.pid     its process ID; present from its start until its orderly end
  *   PLACE/NAME/control.sock  its socket
+ *   PLACE/NAME/networks      the namespaces that it is in
+ *   PLACE/NAME/ended         why it ended
  *   PLACE/NAME/console       what the guest wrote to its console
+ *   PLACE/NAME/router-console the same of the last router VM in its cable
  *   PLACE/NAME/log           what the owner and the VMM reported
  *   PLACE/NAME/vmm           files that the VMM needs by path
  *
- * A VM whose owner.pid exists while nobody holds owner.lock is dead: its owner was killed. place_open
- * cleans up after such owners, so every command does. */
+ * A VM whose owner.pid exists while nobody holds owner.lock is dead: its owner was killed. Every command
+ * cleans up after such owners (vm/sweep.h). */
 #ifndef PE_VM_PLACE_H
 #define PE_VM_PLACE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "vm/config.h"
 #include "vm/name.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* As long as a path may be so that a socket in the folder of a VM still has a valid address (unix(7)). */
@@ -56,6 +61,10 @@ int place_lock(const struct place *place, struct pe_error *err) PE_MUST_CHECK;
 int place_create(const struct place *place, const struct vmname *name, const struct vmconfig *config,
                  struct pe_error *err) PE_MUST_CHECK;
 
+/* Replace the settings of a VM that does not run. */
+int place_replace_config(const struct place *place, const struct vmname *name, const struct vmconfig *config,
+                         struct pe_error *err) PE_MUST_CHECK;
+
 /* Read the settings of a VM. PE_ERR_NOT_FOUND if there is none of this name. */
 int place_read(const struct place *place, const struct vmname *name, struct vmconfig *config,
                struct pe_error *err) PE_MUST_CHECK;
@@ -63,6 +72,22 @@ int place_read(const struct place *place, const struct vmname *name, struct vmco
 /* Whether it runs. PE_ERR_NOT_FOUND if there is no such VM. */
 int place_find_state(const struct place *place, const struct vmname *name, enum place_state *state,
                      struct pe_error *err) PE_MUST_CHECK;
+
+/* Wait until the owner of a VM has ended, at most until the deadline on the clock of pe_now_us. Returns
+ * whether it has. */
+bool place_await_end(const struct place *place, const struct vmname *name, uint64_t deadline_us);
+
+/* The process ID of the owner; -1 if there is none. */
+pid_t place_owner(const struct place *place, const struct vmname *name);
+
+/* For the owner of a VM: note that it has begun, and that it ends in an orderly way. `why` is shown by
+ * `pe-vm info`. */
+int place_note_owner(const struct place *place, const struct vmname *name, pid_t pid,
+                     struct pe_error *err) PE_MUST_CHECK;
+void place_note_end(const struct place *place, const struct vmname *name, const char *why);
+
+/* Append the content of a small file, with a NUL at its end, to `text`. Returns whether it could be read. */
+bool place_read_text(const char *path, struct pe_buf *text);
 
 /* Remove the folder of a VM whose owner has ended. Harmless if there is none. */
 int place_remove(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;

@@ -317,6 +317,11 @@ int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_
     return act_on(api, "vm.resize", wanted, err);
 }
 
+int ch_api_press_power(struct ch_api *api, struct pe_error *err)
+{
+    return act(api, "vm.power-button", err);
+}
+
 int ch_api_shutdown(struct ch_api *api, struct pe_error *err)
 {
     return act(api, "vm.shutdown", err);

@@ -83,6 +83,9 @@ int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *er
 /* vm.resize: set the number of CPUs and the memory in bytes; 0 leaves one as it is. */
 int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_error *err) PE_MUST_CHECK;
 
+/* vm.power-button: press it. */
+int ch_api_press_power(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
+
 /* vm.shutdown: stop the VM and keep its configuration. */
 int ch_api_shutdown(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 

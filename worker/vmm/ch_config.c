@@ -64,8 +64,46 @@ static json_t *pmem(const struct vm_spec *spec, const struct ch_fds *fds)
     return list;
 }
 
+/* ---- VMs with extras ---- */
+
+/* Disks are opened by the numbers of inherited descriptors. */
+static json_t *disks(const struct vm_extras *extras, const struct ch_fds *fds)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < extras->disk_count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o, s:b}", "id", json_sprintf("disk-%zu", i), "path",
+                                        fd_path(fds->disks[i]), "readonly", !extras->disks[i].writable));
+    return list;
+}
+
+/* The only serial port that can be a socket is the agent's, so the console is the virtio console. */
+static json_t *config_with_extras(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder)
+{
+    const struct vm_extras *extras = spec->extras;
+    const json_int_t more_mib = (json_int_t)extras->memory_max_mib - spec->memory_mib;
+    json_t *config = json_pack(
+        "{s:{s:i, s:i, s:b}, s:{s:I, s:b}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:s, s:o}, s:{s:s}}",
+        "cpus", "boot_vcpus", (int)spec->cpus, "max_vcpus", (int)extras->cpus_max, "nested", 0, "memory",
+        "size", (json_int_t)spec->memory_mib * PE_MIB, "shared", 1, "payload", "kernel",
+        folder_path(folder, CH_KERNEL), "initramfs", folder_path(folder, CH_INITRAMFS), "cmdline",
+        json_sprintf("console=hvc0 panic=-1 mitigations=off pe_agent=ttyS0%s", spec->guest_options), "disks",
+        disks(extras, fds), "serial", "mode", "Socket", "socket", folder_path(folder, CH_SERIAL_SOCKET),
+        "console", "mode", "File", "file", folder_path(folder, CH_CONSOLE), "rng", "src", "/dev/urandom");
+    if (config && more_mib > 0)
+        json_object_set_new(json_object_get(config, "memory"), "hotplug_size",
+                            json_integer(more_mib * PE_MIB));
+    if (config && extras->vsock_cid)
+        json_object_set_new(config, "vsock",
+                            json_pack("{s:I, s:o}", "cid", (json_int_t)extras->vsock_cid, "socket",
+                                      folder_path(folder, CH_VSOCK)));
+    return config;
+}
+
 json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder)
 {
+    if (spec->extras)
+        return config_with_extras(spec, fds, folder);
     return json_pack("{s:{s:i, s:i, s:i, s:b}, s:o, s:o, s:o, s:{s:s, s:o}, s:{s:s}, s:{s:s}}", "cpus",
                      "boot_vcpus", (int)spec->cpus, "max_vcpus", (int)spec->cpus, "max_phys_bits",
                      PHYSICAL_ADDRESS_BITS, "nested", 0, "memory", memory(spec, folder), "payload",

@@ -19,11 +19,14 @@
 #define CH_CONFIG "config.json"
 #define CH_STATE "state.json"
 #define CH_RANGES "memory-ranges"
+#define CH_CONSOLE "console" /* what a VM with extras writes to its console */
+#define CH_VSOCK "vsock.sock"
 
 /* Numbers of descriptors in the VMM; -1 for files that it does not inherit. */
 struct ch_fds {
     int memory; /* RAM of a clone */
     int pmem[VM_PMEM_COUNT];
+    int disks[VM_DISKS_MAX];
 };
 
 /* Returns the VmConfig of a VM that boots, which the caller owns; NULL without memory. */

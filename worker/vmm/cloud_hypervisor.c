@@ -19,6 +19,7 @@
 #include "worker/vmm/ch_api.h"
 #include "worker/vmm/ch_config.h"
 #include "worker/vmm/ch_state.h"
+#include "worker/vmm/control.h"
 #include "worker/vmm/dialog.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"
@@ -148,7 +149,8 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = 128,
-                                            .syscalls = &syscalls_cloud_hypervisor};
+                                            .writes_disks = spec->extras != NULL,
+                                            .syscalls = spec->extras ? NULL : &syscalls_cloud_hypervisor};
     return vmm_process_start(host, (char *const *)(uintptr_t)argv, list, &needs, vm, err);
 }
 
@@ -210,6 +212,29 @@ static int say_boot(const struct vm_host *host, struct vm *vm, void *context, st
     return 0;
 }
 
+/* What only VMs with extras have: their disks, and a file for their console, which belongs to the VMM's user.
+ */
+static int prepare_extras(const struct vm_host *host, const struct vm_extras *extras, const struct vm *vm,
+                          struct fd_list *list, struct ch_fds *fds, struct pe_error *err)
+{
+    if (extras->nic_count)
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "pe-vm cannot give a VM of cloud-hypervisor a network device: its API takes descriptors of "
+            "TAP devices only together with a request, which the driver does not send");
+    for (size_t i = 0; i < extras->disk_count; i++)
+        fds->disks[i] = fd_list_add(list, extras->disks[i].fd);
+    return write_file(host, vm, CH_CONSOLE, "", 0, err);
+}
+
+/* The serial port is the agent's, and the console is the file. */
+static int take_ports(struct vm *vm, struct pe_error *err)
+{
+    vm->agent_fd = pe_steal_fd(&vm->serial_fd);
+    vm->serial_fd = run_dir_open_file(vm->run_dir, CH_CONSOLE, err);
+    return vm->serial_fd < 0 ? -1 : 0;
+}
+
 static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
                    struct pe_error *err)
 {
@@ -221,6 +246,7 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
         run_dir_make(host, vm, err) < 0 || link_fd(vm, CH_KERNEL, fd_list_add(&list, kernel), err) < 0 ||
         link_fd(vm, CH_INITRAMFS, fd_list_add(&list, initramfs), err) < 0 ||
         add_pmem_files(&list, spec, &talk.fds, err) < 0 ||
+        (spec->extras && prepare_extras(host, spec->extras, vm, &list, &talk.fds, err) < 0) ||
         (spec->savable && make_memory(host, spec, vm, err) < 0))
         return -1;
     if (start(host, spec, &list, vm, err) < 0 ||
@@ -228,7 +254,7 @@ static int ch_boot(const struct vm_host *host, const struct vm_spec *spec, struc
         return -1;
     unlink_in(vm, CH_KERNEL);
     unlink_in(vm, CH_INITRAMFS);
-    return 0;
+    return spec->extras ? take_ports(vm, err) : 0;
 }
 
 /* ---- snapshots ---- */
@@ -347,6 +373,8 @@ static int ch_files(const struct vm_host *host, struct jail_files *files, struct
 }
 
 const struct vmm_driver vmm_cloud_hypervisor = {.name = "cloud-hypervisor",
+                                                .title = "cloud-hypervisor",
+                                                .control = &ch_control,
                                                 .version = ch_version,
                                                 .files = ch_files,
                                                 .boot = ch_boot,

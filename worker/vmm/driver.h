@@ -15,8 +15,11 @@
 /* Size of the text of a version, with its NUL. */
 #define VMM_VERSION_MAX 64
 
+struct vmm_control_calls;
+
 struct vmm_driver {
-    const char *name; /* first part of an engine's name, e.g. "qemu" */
+    const char *name;  /* first part of an engine's name, e.g. "qemu" */
+    const char *title; /* how sentences call it, e.g. "QEMU" */
 
     /* The VMM opens nothing by path, not even through /proc/self/fd, so its root directory can be empty. */
     bool opens_nothing;
@@ -48,6 +51,13 @@ struct vmm_driver {
      * the same time. Set vm->spawn_us and vm->restore_us, and otherwise what `boot` sets. */
     int (*clone)(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
                  struct vm *vm, struct pe_error *err);
+
+    /* NULL: the driver cannot do this. Start a VM with extras from a state that vm_control_snapshot wrote;
+     * vm->memory_fd has its RAM already. Otherwise as `clone`. */
+    int (*restore)(const struct vm_host *host, const struct vm_spec *spec, int state_fd, struct vm *vm,
+                   struct pe_error *err);
+
+    const struct vmm_control_calls *control; /* worker/vmm/control.h */
 };
 
 /* ---- help for drivers ---- */

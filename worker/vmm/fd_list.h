@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* The most descriptors that a VMM inherits, and the number of the first one in the VMM. */
-#define VMM_FD_MAX 12
+#define VMM_FD_MAX 20
 #define VMM_FD_FIRST 10
 
 /* Zero-initialised it is empty. */

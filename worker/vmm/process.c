@@ -121,7 +121,8 @@ static int lower_limits(const struct vmm_process_needs *needs)
 {
     rlim_t file_bytes = ((rlim_t)needs->memory_mib + FILE_MIB) << 20;
     if (forbid_core_dumps() < 0 || lower_limit(RLIMIT_MSGQUEUE, 0) < 0 ||
-        lower_limit(RLIMIT_MEMLOCK, 65536) < 0 || lower_limit(RLIMIT_FSIZE, file_bytes) < 0)
+        lower_limit(RLIMIT_MEMLOCK, 65536) < 0 ||
+        (!needs->writes_disks && lower_limit(RLIMIT_FSIZE, file_bytes) < 0))
         return -1;
     /* Without a user of its own, a VMM's processes are counted together with those of its worker. */
     if (geteuid() == 0 && lower_limit(RLIMIT_NPROC, (rlim_t)VMMS_OF_A_USER * needs->processes) < 0)

@@ -17,6 +17,7 @@ struct vmm_process_needs {
     uint32_t cpus;                       /* its virtual CPUs */
     unsigned processes;                  /* the most processes and threads of an intact VMM */
     bool one_cpu;                        /* stay on the CPU host->cpu */
+    bool writes_disks;                   /* files of any size, which it has inherited */
     bool fixed_addresses;                /* no address space layout randomization, if the caller may */
     unsigned descriptors;                /* the most that it opens; 0: 1024 */
     int program;                         /* execute what has this number in the VMM; 0: the path argv[0] */

@@ -5,16 +5,19 @@
 #include "base/io.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
+#include "worker/vmm/argv_builder.h"
+#include "worker/vmm/control.h"
 #include "worker/vmm/dialog.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/process.h"
+#include "worker/vmm/qemu_extras.h"
+#include "worker/vmm/qemu_state.h"
 #include "worker/vmm/qmp.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,30 +30,6 @@ struct origin {
     int state_fd;
 };
 
-/* A command line under construction. The arguments are in `text`. */
-struct argv_builder {
-    char text[8192];
-    size_t used;
-    char *argv[96];
-    size_t count;
-    int overflow;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct argv_builder *args, const char *format, ...)
-{
-    size_t left = sizeof args->text - args->used;
-    va_list list;
-    va_start(list, format);
-    int n = vsnprintf(args->text + args->used, left, format, list);
-    va_end(list);
-    if (n < 0 || (size_t)n >= left || args->count + 1 >= sizeof args->argv / sizeof *args->argv) {
-        args->overflow = 1;
-        return;
-    }
-    args->argv[args->count++] = args->text + args->used;
-    args->used += (size_t)n + 1;
-}
-
 /* RAM, and the address range for the virtio-pmem devices, with room for their alignment. A template
  * writes through to the file behind its RAM; a clone copies the pages that it writes to. */
 static void add_memory(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
@@ -60,18 +39,20 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         if (spec->pmem[i].fd >= 0)
             pmem_mib += spec->pmem[i].bytes / PE_MIB + 1024;
-    add(args, "-m");
-    if (pmem_mib)
-        add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT,
-            spec->memory_mib + pmem_mib);
+    argv_add(args, "-m");
+    if (spec->extras)
+        qemu_extras_add_memory_size(args, spec);
+    else if (pmem_mib)
+        argv_add(args, "%uM,slots=%d,maxmem=%" PRIu64 "M", spec->memory_mib, VM_PMEM_COUNT,
+                 spec->memory_mib + pmem_mib);
     else
-        add(args, "%uM", spec->memory_mib);
+        argv_add(args, "%uM", spec->memory_mib);
     if (!spec->savable)
         return;
     int clone = origin->memory_fd >= 0;
-    add(args, "-object");
-    add(args, "memory-backend-file,id=ram,size=%uM,share=%s,mem-path=/proc/self/fd/%d", spec->memory_mib,
-        clone ? "off" : "on", fd_list_add(list, clone ? origin->memory_fd : vm->memory_fd));
+    argv_add(args, "-object");
+    argv_add(args, "memory-backend-file,id=ram,size=%uM,share=%s,mem-path=/proc/self/fd/%d", spec->memory_mib,
+             clone ? "off" : "on", fd_list_add(list, clone ? origin->memory_fd : vm->memory_fd));
 }
 
 /* Bound on translated code; QEMU's default is 1 GiB. When it is full, QEMU discards everything and translates
@@ -93,72 +74,76 @@ static void add_memory(struct argv_builder *args, struct fd_list *list, const st
 static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
     int kvm = host->accel == VM_ACCEL_KVM;
-    add(args, "%s", host->qemu);
-    add(args, "-nodefaults");
-    add(args, "-no-user-config");
-    add(args, "-display");
-    add(args, "none");
-    add(args, "-no-reboot");
-    add(args, "-sandbox");
-    add(args, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-    add(args, "-machine");
-    add(args, "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off,mem-merge=off%s",
-        spec->savable ? ",memory-backend=ram" : "");
-    add(args, "-bios");
-    add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
-    add(args, "-accel");
-    add(args, "%s", kvm ? "kvm" : "tcg,thread=single,tb-size=" TRANSLATIONS_MIB);
-    add(args, "-cpu");
-    add(args, "%s%s%s", kvm ? "host" : "max,la57=off", NO_NESTED_VMS, host->cpu_flags);
-    add(args, "-smp");
-    add(args, "%u", spec->cpus);
+    argv_add(args, "%s", host->qemu);
+    argv_add(args, "-nodefaults");
+    argv_add(args, "-no-user-config");
+    argv_add(args, "-display");
+    argv_add(args, "none");
+    argv_add(args, "-no-reboot");
+    argv_add(args, "-sandbox");
+    argv_add(args, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    argv_add(args, "-machine");
+    argv_add(args, "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off,mem-merge=off%s",
+             spec->savable ? ",memory-backend=ram" : "");
+    argv_add(args, "-bios");
+    argv_add(args, "qboot.rom"); /* reaches the kernel 0.1 s sooner than SeaBIOS */
+    argv_add(args, "-accel");
+    argv_add(args, "%s", kvm ? "kvm" : "tcg,thread=single,tb-size=" TRANSLATIONS_MIB);
+    argv_add(args, "-cpu");
+    argv_add(args, "%s%s%s", kvm ? "host" : "max,la57=off", NO_NESTED_VMS, host->cpu_flags);
+    argv_add(args, "-smp");
+    argv_add(args, "%u,maxcpus=%u", spec->cpus, spec->extras ? spec->extras->cpus_max : spec->cpus);
 }
 
 static void add_pmem(struct argv_builder *args, struct fd_list *list, int index, const struct vm_pmem *pmem)
 {
-    add(args, "-object");
-    add(args, "memory-backend-file,id=pmem%d,share=on,readonly=%s,mem-path=/proc/self/fd/%d,size=%llu", index,
-        pmem->writable ? "off" : "on", fd_list_add(list, pmem->fd), (unsigned long long)pmem->bytes);
-    add(args, "-device");
-    add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
+    argv_add(args, "-object");
+    argv_add(args, "memory-backend-file,id=pmem%d,share=on,readonly=%s,mem-path=/proc/self/fd/%d,size=%llu",
+             index, pmem->writable ? "off" : "on", fd_list_add(list, pmem->fd),
+             (unsigned long long)pmem->bytes);
+    argv_add(args, "-device");
+    argv_add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
 }
 
 static void add_kernel(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        int kernel, int initramfs)
 {
-    add(args, "-kernel");
-    add(args, "/proc/self/fd/%d", fd_list_add(list, kernel));
-    add(args, "-initrd");
-    add(args, "/proc/self/fd/%d", fd_list_add(list, initramfs));
-    add(args, "-append");
-    add(args, "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s", spec->guest_options);
+    argv_add(args, "-kernel");
+    argv_add(args, "/proc/self/fd/%d", fd_list_add(list, kernel));
+    argv_add(args, "-initrd");
+    argv_add(args, "/proc/self/fd/%d", fd_list_add(list, initramfs));
+    argv_add(args, "-append");
+    argv_add(args,
+             spec->extras ? QEMU_EXTRAS_COMMAND_LINE "%s"
+                          : "quiet panic=-1 cryptomgr.notests swiotlb=noforce mitigations=off%s",
+             spec->guest_options);
 }
 
 static void add_channels(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                          int serial, int manage)
 {
-    add(args, "-chardev");
-    add(args, "socket,id=serial,fd=%d", fd_list_add(list, serial));
-    add(args, "-serial");
-    add(args, "chardev:serial");
+    argv_add(args, "-chardev");
+    argv_add(args, "socket,id=serial,fd=%d", fd_list_add(list, serial));
+    argv_add(args, "-serial");
+    argv_add(args, "chardev:serial");
     if (!spec->savable)
         return;
-    add(args, "-chardev");
-    add(args, "socket,id=qmp,fd=%d", fd_list_add(list, manage));
-    add(args, "-mon");
-    add(args, "chardev=qmp,mode=control");
+    argv_add(args, "-chardev");
+    argv_add(args, "socket,id=qmp,fd=%d", fd_list_add(list, manage));
+    argv_add(args, "-mon");
+    argv_add(args, "chardev=qmp,mode=control");
 }
 
 /* The stream does not carry the global state, which says that the template was stopped. A clone
  * therefore runs as soon as it has read the stream. */
 static void add_migration(struct argv_builder *args, const struct origin *origin)
 {
-    add(args, "-global");
-    add(args, "migration.store-global-state=off");
+    argv_add(args, "-global");
+    argv_add(args, "migration.store-global-state=off");
     if (origin->state_fd < 0)
         return;
-    add(args, "-incoming");
-    add(args, "defer");
+    argv_add(args, "-incoming");
+    argv_add(args, "defer");
 }
 
 /* Open a socket pair with one end for us and the other for the VMM. */
@@ -187,10 +172,15 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     struct fd_list list = {0};
     pe_autoclose int serial = -1;
     pe_autoclose int manage = -1;
+    pe_autoclose int agent = -1;
+    pe_autoclose int vsock = -1;
     pe_autoclose int initramfs = -1;
     pe_autoclose int kernel = vmm_open_file(kernel_for(host, spec), err);
     if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
         open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
+        return -1;
+    if (spec->extras && (open_channel(&vm->agent_fd, &agent, err) < 0 ||
+                         qemu_extras_open_vsock(spec->extras, &vsock, err) < 0))
         return -1;
     if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0)
         return pe_fail_errno(err, "cannot make the serial port nonblocking");
@@ -201,6 +191,8 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         if (spec->pmem[i].fd >= 0)
             add_pmem(&args, &list, i, &spec->pmem[i]);
+    if (spec->extras)
+        qemu_extras_add(&args, &list, spec->extras, agent, vsock);
     if (spec->savable)
         add_migration(&args, origin);
     if (args.overflow)
@@ -208,8 +200,10 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = 128,
-                                            .syscalls = host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm
-                                                                                    : &syscalls_qemu_tcg};
+                                            .writes_disks = spec->extras != NULL,
+                                            .syscalls = spec->extras                  ? NULL
+                                                        : host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm
+                                                                                      : &syscalls_qemu_tcg};
     return vmm_process_start(host, args.argv, &list, &needs, vm, err);
 }
 
@@ -218,30 +212,6 @@ static int qemu_boot(const struct vm_host *host, const struct vm_spec *spec, str
 {
     const struct origin boot = {-1, -1};
     return start(host, spec, &boot, vm, err);
-}
-
-static int await_migration(struct qmp *qmp, struct pe_error *err)
-{
-    static const struct timespec pause = {.tv_nsec = 1000000};
-    for (;;) {
-        pe_autojson json_t *answer = NULL;
-        if (qmp_execute(qmp, "query-migrate", NULL, -1, &answer, err) < 0)
-            return -1;
-        const char *status = json_string_value(json_object_get(answer, "status"));
-        if (status && !strcmp(status, "completed"))
-            return 0;
-        if (status && !strcmp(status, "failed"))
-            return pe_fail(err, PE_ERR_INTERNAL, "QEMU could not write the state of the VM");
-        nanosleep(&pause, NULL);
-    }
-}
-
-/* RAM and pmem are in shared files already. The migration stream carries the rest, about 90 KiB. */
-static int ignore_shared_memory(struct qmp *qmp, struct pe_error *err)
-{
-    json_t *arguments =
-        json_pack("{s:[{s:s, s:b}]}", "capabilities", "capability", "x-ignore-shared", "state", 1);
-    return qmp_execute(qmp, "migrate-set-capabilities", arguments, -1, NULL, err);
 }
 
 /* What is said to a VMM for a snapshot. */
@@ -255,11 +225,7 @@ static int say_save(const struct vm_host *host, struct vm *vm, void *context, st
     const int state_fd = ((const struct talk *)context)->state_fd;
     (void)host;
     autoqmp struct qmp qmp = {.fd = vm->manage_fd, .deadline_us = pe_now_us() + VM_SAVE_MS * 1000ull};
-    if (qmp_begin(&qmp, err) < 0 || qmp_execute(&qmp, "stop", NULL, -1, NULL, err) < 0 ||
-        ignore_shared_memory(&qmp, err) < 0 ||
-        qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
-        qmp_execute(&qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
-        await_migration(&qmp, err) < 0)
+    if (qmp_begin(&qmp, err) < 0 || qemu_state_write(&qmp, state_fd, err) < 0)
         return vmm_explain(vm, err);
     return 0;
 }
@@ -285,10 +251,7 @@ static int restore(struct vm *vm, int state_fd, uint64_t start_us, struct pe_err
     if (qmp_begin(&qmp, err) < 0)
         return -1;
     uint64_t spawned_us = pe_now_us();
-    if (ignore_shared_memory(&qmp, err) < 0 ||
-        qmp_execute(&qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
-        qmp_execute(&qmp, "migrate-incoming", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0 ||
-        qmp_await_resume(&qmp, err) < 0)
+    if (qemu_state_read(&qmp, state_fd, err) < 0)
         return -1;
     vm->spawn_us = spawned_us - start_us;
     vm->restore_us = pe_now_us() - spawned_us;
@@ -316,6 +279,19 @@ static int qemu_clone(const struct vm_host *host, const struct vm_spec *spec,
     /* QMP is not used any more, so the VMM does not keep a channel to us. */
     close(pe_steal_fd(&vm->manage_fd));
     return 0;
+}
+
+/* As qemu_clone, but the RAM is the file of the VM itself, so that it can be saved again. The monitor stays,
+ * for worker/vmm/qemu_control.c, which begins the dialog once more. */
+static int qemu_restore(const struct vm_host *host, const struct vm_spec *spec, int state_fd, struct vm *vm,
+                        struct pe_error *err)
+{
+    pe_autoclose int state = reopen(state_fd, err);
+    const struct origin origin = {.memory_fd = -1, .state_fd = state};
+    if (state < 0 || start(host, spec, &origin, vm, err) < 0)
+        return -1;
+    vm->manage_begun = true;
+    return restore(vm, state, pe_now_us(), err) < 0 ? vmm_explain(vm, err) : 0;
 }
 
 static int qemu_version(const struct vm_host *host, char *text, size_t size, struct pe_error *err)
@@ -361,6 +337,9 @@ static int qemu_files(const struct vm_host *host, struct jail_files *files, stru
 }
 
 const struct vmm_driver vmm_qemu = {.name = "qemu",
+                                    .title = "QEMU",
+                                    .restore = qemu_restore,
+                                    .control = &qemu_control,
                                     .version = qemu_version,
                                     .files = qemu_files,
                                     .boot = qemu_boot,

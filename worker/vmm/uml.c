@@ -15,6 +15,7 @@
  * - It executes itself again by path if its addresses are randomized. We start it without. */
 #include "base/cleanup.h"
 #include "proto/job_spec.h"
+#include "worker/vmm/control.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/engine_selection.h"
 #include "worker/vmm/process.h"
@@ -31,7 +32,7 @@
 
 /* A command line under construction. The arguments are short, except for the guest's options. */
 struct arguments {
-    char text[12][ARGUMENT_MAX];
+    char text[16][ARGUMENT_MAX];
     const char *argv[40];
     size_t texts, count;
 };
@@ -89,9 +90,40 @@ static int add_device(struct arguments *arguments, struct fd_list *list, int ind
     return 0;
 }
 
+/* Its network devices need the driver CONFIG_UML_NET_VECTOR, which our kernel does not have: a job has no use
+ * for it. */
+static int refuse_extras(const struct vm_extras *extras, struct pe_error *err)
+{
+    if (extras->nic_count)
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "User Mode Linux cannot give this VM a network device: its kernel was compiled without "
+            "CONFIG_UML_NET_VECTOR");
+    if (extras->vsock_cid)
+        return pe_fail(err, PE_ERR_INVALID, "User Mode Linux has no vsock");
+    return 0;
+}
+
+static int add_disks(struct arguments *arguments, struct fd_list *list, const struct vm_extras *extras,
+                     struct pe_error *err)
+{
+    if (refuse_extras(extras, err) < 0)
+        return -1;
+    for (size_t i = 0; i < extras->disk_count; i++) {
+        const struct vm_disk *disk = &extras->disks[i];
+        if (is_copy_on_write(disk->fd))
+            return pe_fail(err, PE_ERR_INVALID,
+                           "disk %zu begins as a copy-on-write file of User Mode Linux does", i);
+        add_text(arguments, "ubd%zu%scd=fd:%d", i, disk->writable ? "" : "r", fd_list_add(list, disk->fd));
+    }
+    return 0;
+}
+
 static int add_devices(struct arguments *arguments, struct fd_list *list, const struct vm_spec *spec,
                        struct pe_error *err)
 {
+    if (spec->extras)
+        return add_disks(arguments, list, spec->extras, err);
     for (int i = 0; i < VM_PMEM_COUNT; i++)
         if (add_device(arguments, list, i, &spec->pmem[i], err) < 0)
             return -1;
@@ -114,11 +146,12 @@ static void add_machine(struct arguments *arguments, const struct vm_host *host,
     add(arguments, host->uml_kernel);
     add_text(arguments, "mem=%uM", spec->memory_mib);
     add(arguments, "con=null");
-    add(arguments, "console=none"); /* so that the kernel writes its messages to the log when it panics */
+    /* Without a console, the kernel writes its messages to the log when it panics. */
+    add(arguments, spec->extras ? "console=ttyS0" : "console=none");
     add(arguments, "ssl=null");
     add(arguments, "panic=-1");
     add(arguments, "noreboot");
-    add(arguments, "quiet");
+    add(arguments, spec->extras ? "loglevel=7" : "quiet");
     /* With ptrace, that is without seccomp, guest programs can make no system call of the host. */
     add(arguments, uses_seccomp(host) ? "seccomp=on" : "seccomp=off");
     add(arguments, "lpj=40000000");
@@ -154,14 +187,14 @@ static void add_root(struct arguments *arguments, int fd, int is_squashfs)
     add(arguments, "init=/init");
 }
 
-static int open_serial(struct vm *vm, int *theirs, struct pe_error *err)
+static int open_serial(int *ours, int *theirs, struct pe_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return pe_fail_errno(err, "cannot create a socket pair for a VM");
-    vm->serial_fd = pair[0];
+    *ours = pair[0];
     *theirs = pair[1];
-    return fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) == 0
+    return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0
                ? 0
                : pe_fail_errno(err, "cannot make the serial port nonblocking");
 }
@@ -187,30 +220,38 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     struct arguments arguments = {0};
     struct fd_list list = {0};
     pe_autoclose int serial = -1;
+    pe_autoclose int agent = -1;
     pe_autoclose int root = -1;
     int root_is_squashfs = 0;
     pe_autoclose int kernel = -1;
     /* What the guest's /proc/cpuinfo names; without it, the guest only lacks the names. */
     pe_autoclose int cpuinfo = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
     if (check(spec, err) < 0 || (kernel = open_kernel(host, err)) < 0 ||
-        (root = open_root(host->initramfs, &root_is_squashfs, err)) < 0 || open_serial(vm, &serial, err) < 0)
+        (root = spec->extras ? vmm_open_file(host->initramfs, err)
+                             : open_root(host->initramfs, &root_is_squashfs, err)) < 0 ||
+        open_serial(&vm->serial_fd, &serial, err) < 0 ||
+        (spec->extras && open_serial(&vm->agent_fd, &agent, err) < 0))
         return -1;
     add_machine(&arguments, host, spec);
     add_root(&arguments, fd_list_add(&list, root), root_is_squashfs);
     if (cpuinfo >= 0)
         add_text(&arguments, "cpuinfo=fd:%d", fd_list_add(&list, cpuinfo));
     add_text(&arguments, "ssl0=fd:%d", fd_list_add(&list, serial));
+    if (agent >= 0)
+        add_text(&arguments, "ssl1=fd:%d", fd_list_add(&list, agent));
     if (add_devices(&arguments, &list, spec, err) < 0)
         return -1;
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = PROCESSES,
                                             .one_cpu = true,
+                                            .writes_disks = spec->extras != NULL,
                                             .fixed_addresses = true,
                                             .descriptors = DESCRIPTORS,
                                             .environment = environment,
-                                            .syscalls =
-                                                uses_seccomp(host) ? &syscalls_uml_seccomp : &syscalls_uml,
+                                            .syscalls = spec->extras         ? NULL
+                                                        : uses_seccomp(host) ? &syscalls_uml_seccomp
+                                                                             : &syscalls_uml,
                                             .program = fd_list_add(&list, kernel)};
     return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
 }
@@ -241,5 +282,10 @@ static int uml_files(const struct vm_host *host, struct jail_files *files, struc
     return 0;
 }
 
-const struct vmm_driver vmm_uml = {
-    .name = "uml", .opens_nothing = true, .version = uml_version, .files = uml_files, .boot = uml_boot};
+const struct vmm_driver vmm_uml = {.name = "uml",
+                                   .title = "User Mode Linux",
+                                   .control = &uml_control,
+                                   .opens_nothing = true,
+                                   .version = uml_version,
+                                   .files = uml_files,
+                                   .boot = uml_boot};

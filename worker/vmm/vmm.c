@@ -9,6 +9,7 @@
 #include "worker/vmm/last_words.h"
 #include "worker/vmm/process.h"
 #include "worker/vmm/run_dir.h"
+#include "worker/vmm/sparse_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,19 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
     return 0;
 }
 
+int vm_restore(const struct vm_host *host, const struct vm_spec *spec, int memory_fd, int state_fd,
+               struct vm *vm, struct pe_error *err)
+{
+    *vm = VM_NONE;
+    if (!host->driver->restore)
+        return pe_fail(err, PE_ERR_INVALID, "%s cannot restore a VM from a snapshot", host->driver->title);
+    if (make_log(vm, err) < 0 || make_memory(spec, vm, err) < 0 ||
+        sparse_copy(memory_fd, vm->memory_fd, "the memory of a snapshot", err) < 0 ||
+        host->driver->restore(host, spec, state_fd, vm, err) < 0)
+        return fail_and_kill(vm);
+    return 0;
+}
+
 /* The seal allows private mappings, which clones use. A VMM that was taken over cannot write to the
  * file. */
 static int seal(int fd, struct pe_error *err)
@@ -105,6 +119,7 @@ void vm_kill(struct vm *vm)
     close_and_forget(&vm->log_fd);
     close_and_forget(&vm->manage_fd);
     close_and_forget(&vm->memory_fd);
+    close_and_forget(&vm->agent_fd);
     run_dir_remove(vm);
     if (vm->jail)
         cgroup_remove(&vm->jail->cgroups, vm->cgroup);

@@ -71,12 +71,38 @@ struct vm_pmem {
 
 enum { VM_PMEM_ROOTFS, VM_PMEM_INPUT, VM_PMEM_OUTPUT, VM_PMEM_COUNT };
 
+/* What the VM of an operator has (pe-vm), and that of a job does not: disks, a network, a console on its
+ * first serial port, a second one for an agent, and devices that come and go (worker/vmm/control.h). The
+ * guest of such a VM is not hostile: the VMM has no filter of system calls. */
+#define VM_DISKS_MAX 4
+#define VM_NICS_MAX 2
+
+struct vm_disk {
+    int fd; /* borrowed; opened for writing as well if the disk is writable */
+    bool writable;
+};
+
+struct vm_nic {
+    int tap;        /* borrowed: a TAP device (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR) */
+    uint8_t mac[6]; /* address of the guest's device */
+};
+
+struct vm_extras {
+    struct vm_disk disks[VM_DISKS_MAX];
+    size_t disk_count;
+    struct vm_nic nics[VM_NICS_MAX];
+    size_t nic_count;
+    uint32_t memory_max_mib, cpus_max; /* to which vm_control_resize can go */
+    uint32_t vsock_cid;                /* 0: no vsock */
+};
+
 struct vm_spec {
     uint32_t memory_mib;
     uint32_t cpus;
     struct vm_pmem pmem[VM_PMEM_COUNT]; /* in the guest: /dev/pmem0 to 2, or /dev/ubda to c */
     const char *guest_options;          /* appended to the kernel's command line; "" for none */
     bool savable;                       /* vm_save shall be possible: the RAM is in a file */
+    const struct vm_extras *extras;     /* NULL: this is the VM of a job */
 };
 
 struct vm {
@@ -85,7 +111,9 @@ struct vm {
     int serial_fd;                /* the guest's first serial port, nonblocking */
     int log_fd;                   /* memfd with the first 64 KiB that the VMM printed, for error messages */
     int manage_fd;                /* the VMM's management protocol (QMP), while the driver uses it */
+    bool manage_begun;            /* the dialog of that protocol has begun */
     int memory_fd;                /* memfd for the RAM of a savable VM */
+    int agent_fd;                 /* the port of the agent of a VM with extras, nonblocking */
     char run_dir[128];            /* the VM's folder below vm_host.run_dir; "": it has none */
     const struct jail *jail;      /* in which the VMM was started, borrowed; NULL: it was not */
     char cgroup[CGROUP_NAME_MAX]; /* the name of its cgroups; "": it has none */
@@ -93,8 +121,14 @@ struct vm {
     uint64_t restore_us;          /* from then until the clone ran; 0: this is not a clone */
 };
 
-#define VM_NONE \
-    ((struct vm){.pid = -1, .pidfd = -1, .serial_fd = -1, .log_fd = -1, .manage_fd = -1, .memory_fd = -1})
+#define VM_NONE                   \
+    ((struct vm){.pid = -1,       \
+                 .pidfd = -1,     \
+                 .serial_fd = -1, \
+                 .log_fd = -1,    \
+                 .manage_fd = -1, \
+                 .memory_fd = -1, \
+                 .agent_fd = -1})
 
 /* A VM at rest. Nobody can write to either file any more. Clones map the memory privately. */
 struct vm_snapshot {
@@ -125,6 +159,12 @@ int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snaps
 #define VM_CLONE_MS 20000u
 int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
              struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
+
+/* Start a VM with extras that goes on from where vm_control_snapshot was called: `memory_fd` and `state_fd`
+ * are its two files, which are read. `spec` is that of the saved VM, with copies of its disks. Otherwise as
+ * vm_clone, but the VM can be saved again. */
+int vm_restore(const struct vm_host *host, const struct vm_spec *spec, int memory_fd, int state_fd,
+               struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill the VMM, reap it, close all descriptors and remove the VM's folder and cgroups. Harmless on VM_NONE,
  * which it leaves behind. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The VM of an owner: its network devices, its start and its end. */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "vm/owner.h"
+#include "vm/snapshot.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int owner_note_networks(const struct owner *owner, struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX];
+    pe_autobuf struct pe_buf text = {0};
+    for (size_t i = 0; i < owner->port_count; i++)
+        if (pe_buf_printf(&text, err, "%s\n", owner->ports[i].network.space) < 0)
+            return -1;
+    place_file(&owner->place, &owner->name, "networks", path);
+    pe_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot write %s", path);
+    return text.size ? pe_write_all(fd, text.data, text.size, path, err) : 0;
+}
+
+static int open_port(struct owner *owner, const char *name, struct pe_error *err)
+{
+    struct network network;
+    char id[24];
+    struct network_port *port = &owner->ports[owner->port_count];
+    snprintf(id, sizeof id, "net-%zu", owner->port_count);
+    if (network_open(&owner->place, name, &network, err) < 0 ||
+        network_port_open(&network, &owner->name, id, port, err) < 0)
+        return -1;
+    owner->engine.extras.nics[owner->port_count++] = port->nic;
+    return owner_note_networks(owner, err);
+}
+
+int owner_open_ports(struct owner *owner, struct pe_error *err)
+{
+    for (uint32_t i = 0; i < owner->config.net_count; i++)
+        if (open_port(owner, owner->config.nets[i], err) < 0)
+            return -1;
+    owner->engine.extras.nic_count = owner->port_count;
+    return 0;
+}
+
+static int use_vm(struct owner *owner, struct pe_error *err)
+{
+    struct pe_error ignored;
+    char path[PLACE_FILE_MAX];
+    owner->control = (struct vm_control){.host = &owner->engine.host, .vm = &owner->vm};
+    owner->agent = (struct agent_link){.fd = owner->vm.agent_fd};
+    place_file(&owner->place, &owner->name, "console", path);
+    if (console_open(&owner->console, owner->vm.serial_fd, path, err) < 0)
+        return -1;
+    /* The agent of a restored VM has said HELLO long ago. */
+    (void)!agent_link_send(&owner->agent, AGENT_PING, NULL, 0, &ignored);
+    return 0;
+}
+
+int owner_boot_vm(struct owner *owner, struct pe_error *err)
+{
+    if (vm_boot(&owner->engine.host, &owner->engine.spec, &owner->vm, err) < 0)
+        return -1;
+    return use_vm(owner, err);
+}
+
+int owner_restore_vm(struct owner *owner, const char *snapshot, struct pe_error *err)
+{
+    pe_autoclose int memory = snapshot_open_file(snapshot, SNAPSHOT_MEMORY, err);
+    pe_autoclose int state = memory < 0 ? -1 : snapshot_open_file(snapshot, SNAPSHOT_STATE, err);
+    if (state < 0 || vm_restore(&owner->engine.host, &owner->engine.spec, memory, state, &owner->vm, err) < 0)
+        return -1;
+    return use_vm(owner, err);
+}
+
+/* The log of the VMM is lost with its VM. */
+static void keep_log(const struct owner *owner)
+{
+    char bytes[4096];
+    ssize_t n;
+    for (off_t at = 0; owner->vm.log_fd >= 0 && (n = pread(owner->vm.log_fd, bytes, sizeof bytes, at)) > 0;
+         at += n)
+        if (!bytes[0] || write(STDERR_FILENO, bytes, strnlen(bytes, (size_t)n)) < 0)
+            return;
+}
+
+void owner_end_vm(struct owner *owner)
+{
+    while (owner->console.port >= 0 && owner_read_console(owner))
+        ;
+    keep_log(owner);
+    agent_link_free(&owner->agent);
+    owner->agent = (struct agent_link){.fd = -1};
+    vm_control_free(&owner->control);
+    console_close(&owner->console);
+    vm_kill(&owner->vm);
+    owner->draining = false;
+}
+
+void owner_kill_vm(struct owner *owner, uint64_t restart_us)
+{
+    owner_end_vm(owner);
+    owner->restart_us = restart_us;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder of a snapshot: config.json with the settings of the VM, `memory`, `state`, and `disk-0` and so
+ * on with its writable disks. */
+#ifndef PE_VM_SNAPSHOT_H
+#define PE_VM_SNAPSHOT_H
+
+#include "base/error.h"
+#include "vm/config.h"
+#include "vm/place.h"
+#include "worker/vmm/control.h"
+
+#define SNAPSHOT_MEMORY "memory"
+#define SNAPSHOT_STATE "state"
+
+/* Save the VM to a new folder. The VM is paused meanwhile, and goes on afterwards if it ran. On failure there
+ * is no folder. PE_ERR_INVALID if the folder exists or the VMM cannot save. */
+int snapshot_write(const char *folder, const struct vmconfig *config, struct vm_control *control,
+                   struct pe_error *err) PE_MUST_CHECK;
+
+/* Read the settings of the saved VM. PE_ERR_NOT_FOUND if the folder has none. */
+int snapshot_read(const char *folder, struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
+
+/* Copy the disks to the folder of the VM `name`, and let `config` name the copies. */
+int snapshot_copy_disks(const char *folder, const struct place *place, const struct vmname *name,
+                        struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
+
+/* Open a file of a snapshot for reading. */
+int snapshot_open_file(const char *folder, const char *name, struct pe_error *err) PE_MUST_CHECK;
+
+#endif
