@@ -136,7 +136,7 @@ $(B)/obj/lb/mcp/catalog_tools.o: lb/mcp/tools.json
 # ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----
 GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
-GUEST_SHARED := base/error.c base/buffer.c base/control.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/path.c
+GUEST_SHARED := base/error.c base/buffer.c base/control.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/live_ring.c proto/path.c
 pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stack_guard.c) base/fd_message.c
 pe-agent_SRC := $(call src,vm/guest) vm/agent_frame.c $(addprefix guest-init/,modules.c serial.c) $(GUEST_SHARED)
 pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) guest-init/stack_guard.c $(GUEST_SHARED)

@@ -51,6 +51,13 @@ int capture_combine(struct capture *capture, int events, struct pe_buf *combined
     return 0;
 }
 
+int capture_use_terminal(struct capture *capture, int fd, struct pe_error *err)
+{
+    close_pipe(capture);
+    capture->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return capture->fd < 0 ? pe_fail_errno(err, "reading %s from a terminal", capture->name) : 0;
+}
+
 int capture_end_combined(struct capture *capture, struct pe_error *err)
 {
     return capture->combined ? pe_combined_finish(capture->combined, &capture->kept, &capture->held, err) : 0;
@@ -96,13 +103,24 @@ static int keep_bytes(struct capture *capture, const uint8_t *bytes, size_t size
     return 0;
 }
 
+size_t capture_might_drop(const struct capture *capture)
+{
+    enum { CHARACTER_MAX = 4 };
+    return room_of(capture) < CHARACTER_MAX ? pe_utf8_unfinished_size(capture->kept.data, capture->kept.size)
+                                            : 0;
+}
+
 int capture_read(struct capture *capture, struct pe_error *err)
 {
     static uint8_t bytes[READ_SIZE];
     ssize_t n = capture->fd < 0 ? 0 : read(capture->fd, bytes, sizeof bytes);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : pe_fail_errno(err, "reading %s", capture->name);
-    if (n == 0) {
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EINTR)
+            return 0;
+        if (errno != EIO) /* that of a terminal which nobody has open any more */
+            return pe_fail_errno(err, "reading %s", capture->name);
+    }
+    if (n <= 0) {
         close_pipe(capture);
         return 0;
     }

@@ -35,6 +35,14 @@ int capture_open(struct capture *capture, const char *name, size_t limit, int *w
 int capture_combine(struct capture *capture, int events, struct pe_buf *combined,
                     struct pe_error *err) PE_MUST_CHECK;
 
+/* Read from a terminal instead of the pipe, which is closed. The capture gets a copy of `fd`, which must be
+ * non-blocking. */
+int capture_use_terminal(struct capture *capture, int fd, struct pe_error *err) PE_MUST_CHECK;
+
+/* How many bytes at the end of what is kept might be dropped when the stream is cut: the beginning of a
+ * character, if there is hardly any room left. */
+size_t capture_might_drop(const struct capture *capture);
+
 /* Nothing follows: complete `combined`. */
 int capture_end_combined(struct capture *capture, struct pe_error *err) PE_MUST_CHECK;
 

@@ -110,7 +110,7 @@ static int await_crun(struct container *container, pid_t crun, struct pe_error *
     return status == 0 ? 0 : crun_failed(container, err);
 }
 
-int container_receive(const struct container *container, struct shim_record *record, pid_t *sender)
+int container_receive(const struct container *container, struct shim_record *record, struct ucred *sender)
 {
     union {
         struct cmsghdr align;
@@ -121,16 +121,14 @@ int container_receive(const struct container *container, struct shim_record *rec
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    struct ucred from;
     ssize_t n = recvmsg(container->channel, &message, MSG_CMSG_CLOEXEC);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (n != (ssize_t)sizeof *record || !header || header->cmsg_type != SCM_CREDENTIALS ||
-        header->cmsg_len != CMSG_LEN(sizeof from))
+        header->cmsg_len != CMSG_LEN(sizeof *sender))
         return -1; /* the other end is closed; pe-shim sends nothing but records */
-    memcpy(&from, CMSG_DATA(header), sizeof from);
-    *sender = from.pid;
+    memcpy(sender, CMSG_DATA(header), sizeof *sender);
     return 1;
 }
 
@@ -139,15 +137,16 @@ static int await_shim(struct container *container, struct pe_error *err)
 {
     static const struct cgroup_limits no_limits;
     struct shim_record record = {0};
-    pid_t sender = -1;
+    struct ucred sender = {.pid = -1};
     struct pollfd wait = {.fd = container->channel, .events = POLLIN};
     if (poll(&wait, 1, START_TIMEOUT_US / 1000) <= 0)
         return pe_fail(err, PE_ERR_LOST, "pe-shim does not report that it waits for a program");
     if (container_receive(container, &record, &sender) <= 0 || record.kind != SHIM_WAITING)
         return crun_failed(container, err);
+    container->user = sender.uid;
     if (cgroup_limit_to_container(container->kind->cgroup, err) < 0)
         return -1;
-    return cgroup_enter(container->kind->cgroup, GUEST_CGROUP_PROGRAM, sender, &no_limits, err);
+    return cgroup_enter(container->kind->cgroup, GUEST_CGROUP_PROGRAM, sender.pid, &no_limits, err);
 }
 
 static int find_shim(struct container *container, struct pe_error *err)
@@ -209,9 +208,11 @@ static int open_stdin(struct pe_error *err)
     return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
 }
 
-int container_give_program(struct container *container, const struct shim_start *start, struct pe_error *err)
+int container_give_program(struct container *container, const struct shim_start *start, int input,
+                           struct pe_error *err)
 {
-    pe_autoclose int in = open_stdin(err);
+    pe_autoclose int file = input >= 0 ? -1 : open_stdin(err);
+    const int in = input >= 0 ? input : file;
     pe_autoclose int program = in < 0 ? -1 : open(GUEST_JOB "/program", O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return -1;

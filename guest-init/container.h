@@ -8,6 +8,7 @@
 #include "guest-init/capture.h"
 #include "guest-init/shim_record.h"
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /* The configuration that a container is made of, and its cgroup. */
@@ -21,6 +22,7 @@ extern const struct container_kind container_of_job, container_of_prewarm;
 struct container {
     const struct container_kind *kind;
     pid_t shim;
+    uid_t user;              /* of the program */
     int shim_fd;             /* pidfd of the shim; -1: there is no container */
     int channel;             /* socket to the shim, nonblocking (shim_record.h) */
     struct capture out, err; /* stdout and stderr of the container */
@@ -36,13 +38,14 @@ struct container {
 int container_start(struct container *container, const struct container_kind *kind,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Receive a record from the shim, without blocking. `*sender` is the process that sent it; the kernel says
- * which (SCM_CREDENTIALS, unix(7)). Returns 1, 0 if there is none yet, or -1 if there will be none. */
-int container_receive(const struct container *container, struct shim_record *record, pid_t *sender);
+/* Receive a record from the shim, without blocking. `*sender` is the process that sent it, and its user; the
+ * kernel says who it is (SCM_CREDENTIALS, unix(7)). Returns 1, 0 if there is none yet, or -1 if there will be
+ * none. */
+int container_receive(const struct container *container, struct shim_record *record, struct ucred *sender);
 
 /* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
- * executes. */
-int container_give_program(struct container *container, const struct shim_start *start,
+ * executes. `input` is its standard input; -1: the file of GUEST_JOB, or nothing. */
+int container_give_program(struct container *container, const struct shim_start *start, int input,
                            struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes of the container, wait until it is gone and close its descriptors. `container`

@@ -8,8 +8,8 @@
 
 const struct guest_devices *guest_devices(void)
 {
-    static const struct guest_devices pmem = {"/dev/pmem0", "/dev/pmem1", "/dev/pmem2"};
-    static const struct guest_devices ubd = {"/dev/ubda", "/dev/ubdb", "/dev/ubdc"};
+    static const struct guest_devices pmem = {"/dev/pmem0", "/dev/pmem1", "/dev/pmem2", "/dev/pmem3"};
+    static const struct guest_devices ubd = {"/dev/ubda", "/dev/ubdb", "/dev/ubdc", "/dev/ubdd"};
     const char *kind = getenv("pe_devices");
     return kind && !strcmp(kind, "ubd") ? &ubd : &pmem;
 }

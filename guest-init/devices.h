@@ -7,6 +7,7 @@ struct guest_devices {
     const char *rootfs; /* the image */
     const char *input;  /* what the slot writes before `go` */
     const char *output; /* a preparation or nothing, then what the job delivers */
+    const char *live;   /* rings, while the job runs (proto/live_ring.h) */
 };
 
 /* The names that this guest's command line asks for. */

@@ -85,15 +85,15 @@ static int have_container(struct container *container, const struct guest_job *j
 }
 
 /* From `go` on, the stack guard is not that of other clones. Neither this function nor its caller has one. */
-STACK_GUARD_NONE static int perform(struct container *container, struct guest_job *job, uint64_t go_us,
-                                    struct exit_report *report, struct pe_error *err)
+STACK_GUARD_NONE static int perform(struct container *container, struct guest_job *job, int serial,
+                                    uint64_t go_us, struct exit_report *report, struct pe_error *err)
 {
     if (prepare_input(guest_devices()->input, job, err) < 0 || reseed_guest(job, go_us, err) < 0)
         return -1;
     stack_guard_renew();
     if (mounts_scratch_limit(job->scratch_bytes, err) < 0 || have_container(container, job, err) < 0)
         return -1;
-    return supervise_program(container, job, go_us, -1, report, err);
+    return supervise_program(container, job, go_us, -1, serial, report, err);
 }
 
 /* Handle the host's commands until it sends `go`. Sets `*ready_us` to the time since the boot when the guest
@@ -123,7 +123,7 @@ STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, uint64_
     pe_autoguestjob struct guest_job job = {0};
     struct exit_report report __attribute__((cleanup(exit_report_free))) = {
         .exit_code = -1, .init_us = init_us, .ready_us = ready_us};
-    if (perform(&prepared->job, &job, go_us, &report, err) < 0)
+    if (perform(&prepared->job, &job, serial, go_us, &report, err) < 0)
         exit_report_set_vm_error(&report, err);
     if (deliver(&job, &report, err) < 0)
         return -1;

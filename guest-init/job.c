@@ -4,13 +4,15 @@
 
 #include "codec/flat.h"
 #include "proto/limits.h"
+#include "proto/slot_live.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Version 3 has the same keys and two more, process_limit and stack_bytes. */
+/* Version 3 has the same keys and two more, process_limit and stack_bytes. Version 4 has live_input, rows and
+ * cols. */
 #define JOB_VERSION_LEAST 2u
-#define JOB_VERSION 3u
+#define JOB_VERSION 4u
 
 static int hex_digit(char c)
 {
@@ -59,6 +61,7 @@ static int parse_entry(const struct pe_flat_entry *entry, struct guest_job *job,
     job->combined |= !strcmp(entry->key, "combined");
     job->stop_at_output_limit |= !strcmp(entry->key, "stop_at_output_limit");
     job->prewarm |= !strcmp(entry->key, "prewarm");
+    job->live_input |= !strcmp(entry->key, "live_input");
     return 0;
 }
 
@@ -97,8 +100,10 @@ int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct
         {"scratch_bytes", UINT32_MAX, &job->scratch_bytes, false},
         {"process_limit", UINT32_MAX, &job->process_limit, false},
         {"stack_bytes", UINT32_MAX, &job->stack_bytes, false},
+        {"rows", PE_WINDOW_SIDE_MAX, &job->rows, false},
+        {"cols", PE_WINDOW_SIDE_MAX, &job->cols, false},
     };
-    const size_t count = sizeof numbers / sizeof *numbers, required = count - 2;
+    const size_t count = sizeof numbers / sizeof *numbers, required = count - 4;
     struct pe_cursor cursor = {.at = text, .left = size};
     if (parse_entries(&cursor, job, numbers, count, required, err) < 0)
         return pe_fail_context(err, "the job");
@@ -107,6 +112,8 @@ int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct
                        (unsigned long long)version, JOB_VERSION_LEAST, JOB_VERSION);
     if (job->scratch_bytes == 0) /* for tmpfs, a size of 0 means no limit */
         return pe_fail(err, PE_ERR_MALFORMED, "the job: 'scratch_bytes' is 0");
+    if (!job->rows != !job->cols || (job->rows && !job->live_input))
+        return pe_fail(err, PE_ERR_MALFORMED, "the job: a terminal needs 'live_input', 'rows' and 'cols'");
     return 0;
 }
 

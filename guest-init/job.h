@@ -21,6 +21,8 @@ struct guest_job {
     uint64_t output_files;     /* entries below the output folder */
     uint64_t process_limit;    /* processes and threads of the program; 0: that of config.json */
     uint64_t stack_bytes;      /* RLIMIT_STACK of the program; 0: that of the kernel */
+    bool live_input;           /* standard input is fed while the program runs (guest-init/live.h) */
+    uint64_t rows, cols;       /* then: the size of its terminal; 0: it is a pipe */
     uint64_t scratch_bytes;    /* size of the tmpfs behind everything writable */
     bool new_container;        /* the prepared container does not fit this job */
     bool combined;             /* keep both streams in one buffer as well */
@@ -31,8 +33,8 @@ struct guest_job {
 };
 
 /* Decode the text of a file `job`. All keys are required except `output`, `process_limit`, `stack_bytes`,
- * `new_container`, `combined`, `stop_at_output_limit` and `prewarm`. Unknown keys are ignored.
- * PE_ERR_MALFORMED says what is wrong. The caller frees `job`, also after a failure. */
+ * `rows`, `cols`, `live_input`, `new_container`, `combined`, `stop_at_output_limit` and `prewarm`. Unknown
+ * keys are ignored. PE_ERR_MALFORMED says what is wrong. The caller frees `job`, also after a failure. */
 int guest_job_parse(const void *text, size_t size, struct guest_job *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free the globs and zero the struct. */

@@ -91,35 +91,45 @@ static int enter(int namespace, int root, struct pe_error *err)
     return 0;
 }
 
-static int attach_all(int input, int work, int output, struct pe_error *err)
+int job_mounts_inside(int pidfd, int (*action)(void *context, struct pe_error *err), void *context,
+                      struct pe_error *err)
 {
-    pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return pe_fail_errno(err, "opening the container's root");
-    if (attach(root, "input", input, err) < 0 || attach(root, "work", work, err) < 0)
-        return -1;
-    return attach(root, "output", output, err);
-}
-
-int job_mounts_attach(int pidfd, struct pe_error *err)
-{
-    static const uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
     struct pe_error way_back;
-    pe_autoclose int input = clone_tree(GUEST_JOB "/dir", attributes | MOUNT_ATTR_RDONLY, err);
-    pe_autoclose int work = input < 0 ? -1 : make_work(attributes, err);
-    pe_autoclose int output = work < 0 ? -1 : make_output(attributes, err);
-    if (output < 0)
-        return -1;
     pe_autoclose int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (own < 0 || root < 0)
         return pe_fail_errno(err, "opening pe-init's own mount namespace");
     if (enter(pidfd, -1, err) < 0)
         return -1;
-    int failed = attach_all(input, work, output, err);
+    int failed = action(context, err);
     if (enter(own, root, &way_back) < 0) {
         *err = way_back;
         return -1;
     }
     return failed;
+}
+
+struct folders {
+    int input, work, output; /* detached mounts */
+};
+
+static int attach_all(void *context, struct pe_error *err)
+{
+    const struct folders *folders = context;
+    pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return pe_fail_errno(err, "opening the container's root");
+    if (attach(root, "input", folders->input, err) < 0 || attach(root, "work", folders->work, err) < 0)
+        return -1;
+    return attach(root, "output", folders->output, err);
+}
+
+int job_mounts_attach(int pidfd, struct pe_error *err)
+{
+    static const uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    pe_autoclose int input = clone_tree(GUEST_JOB "/dir", attributes | MOUNT_ATTR_RDONLY, err);
+    pe_autoclose int work = input < 0 ? -1 : make_work(attributes, err);
+    pe_autoclose int output = work < 0 ? -1 : make_output(attributes, err);
+    struct folders folders = {input, work, output};
+    return output < 0 ? -1 : job_mounts_inside(pidfd, attach_all, &folders, err);
 }

@@ -11,4 +11,9 @@
  * directories under these names. */
 int job_mounts_attach(int pidfd, struct pe_error *err) PE_MUST_CHECK;
 
+/* Call `action` with `context` in the mount namespace of the process with this pidfd, and go back. Fails as
+ * `action` does, and with PE_ERR_INTERNAL if the namespace cannot be changed. */
+int job_mounts_inside(int pidfd, int (*action)(void *context, struct pe_error *err), void *context,
+                      struct pe_error *err) PE_MUST_CHECK;
+
 #endif

@@ -33,7 +33,7 @@ static int run_and_discard(struct container *container, const struct guest_job *
                            struct exit_report *report, struct pe_error *err)
 {
     struct pe_error why;
-    int ran = supervise_program(container, job, pe_now_us(), interrupt_fd, report, &why);
+    int ran = supervise_program(container, job, pe_now_us(), interrupt_fd, -1, report, &why);
     (void)ran;
     return container_discard(container, err);
 }

@@ -81,7 +81,7 @@ static int read_line(int serial, char *line, size_t size, struct pe_error *err)
 int serial_receive(int serial, enum serial_command *command, struct pe_error *err)
 {
     static const char *const names[] = {
-        [SERIAL_WAKE] = "wake", [SERIAL_PREWARM] = "prewarm", [SERIAL_GO] = "go"};
+        [SERIAL_WAKE] = "wake", [SERIAL_PREWARM] = "prewarm", [SERIAL_GO] = "go", [SERIAL_LIVE] = "live"};
     char line[16];
     if (read_line(serial, line, sizeof line, err) < 0)
         return -1;
@@ -90,5 +90,6 @@ int serial_receive(int serial, enum serial_command *command, struct pe_error *er
             *command = (enum serial_command)i;
             return 0;
         }
-    return pe_fail(err, PE_ERR_MALFORMED, "the host said something other than 'wake', 'prewarm' or 'go'");
+    return pe_fail(err, PE_ERR_MALFORMED,
+                   "the host said something other than 'wake', 'prewarm', 'go' or 'live'");
 }

@@ -20,6 +20,7 @@ enum serial_command {
     SERIAL_WAKE,    /* the guest may be a clone: answer `ready` */
     SERIAL_PREWARM, /* run the preparation until there is a job; no answer */
     SERIAL_GO,      /* the job is on the input device */
+    SERIAL_LIVE,    /* only behind SERIAL_GO: look at the live device */
 };
 
 /* Wait for a line of the host. PE_ERR_MALFORMED if it is not one of the commands. */

@@ -14,10 +14,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -90,6 +92,64 @@ static void hand_over(int plans, int program)
     _exit(0);
 }
 
+/* ---- a program with a terminal ---- */
+
+/* The session of a terminal has a leader. When that one ends, the kernel drops what nobody has read from the
+ * terminal yet. So the leader is not the program, but this process, which reports the end of the program and
+ * waits until pe-init has read everything. The program cannot trace it, because it is not dumpable. */
+static void lead_session(pid_t program) __attribute__((noreturn));
+static void lead_session(pid_t program)
+{
+    struct shim_answer answer;
+    int status = 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    while (waitpid(program, &status, 0) < 0)
+        if (errno != EINTR)
+            _exit(EXIT_CANNOT_EXECUTE);
+    report((struct shim_record){.kind = SHIM_ENDED, .wait_status = status});
+    while (recv(SHIM_CHANNEL_FD, &answer, sizeof answer, 0) < 0 && errno == EINTR)
+        ;
+    _exit(0);
+}
+
+/* Put the process group of this process into the foreground. The kernel stops a process of the background
+ * that tries that, unless it blocks the signal. */
+static void come_to_foreground(void)
+{
+    sigset_t stop, before;
+    const pid_t group = getpid();
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTTOU);
+    if (setpgid(0, 0) < 0 || sigprocmask(SIG_BLOCK, &stop, &before) < 0 ||
+        ioctl(STDIN_FILENO, TIOCSPGRP, &group) < 0 || sigprocmask(SIG_SETMASK, &before, NULL) < 0)
+        give_up("coming to the foreground of the terminal");
+}
+
+/* Make standard input the controlling terminal of a new session, with a program that is started by this one.
+ * Returns in the process that becomes the program. */
+static void start_in_session(void)
+{
+    if (setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0 || dup2(STDIN_FILENO, STDOUT_FILENO) < 0 ||
+        dup2(STDIN_FILENO, STDERR_FILENO) < 0)
+        give_up("taking the terminal");
+    pid_t program = fork();
+    if (program < 0)
+        give_up("starting the program");
+    if (program > 0)
+        lead_session(program);
+    come_to_foreground();
+}
+
+/* Signals of the host go to the program's process group, in which PID 1 must not be. */
+static void prepare_input(const struct shim_start *start)
+{
+    if (start->input == SHIM_INPUT_TERMINAL)
+        start_in_session();
+    else if (start->input == SHIM_INPUT_PIPE && setpgid(0, 0) < 0)
+        give_up("leading a process group");
+}
+
 /* `plans` is a socket to PID 1. */
 static void become_program(int plans) __attribute__((noreturn));
 static void become_program(int plans)
@@ -111,6 +171,7 @@ static void become_program(int plans)
         give_up(program.directory);
     if (stages_are_requested(program.arguments))
         hand_over(plans, given[SHIM_GIVEN_PROGRAM]);
+    prepare_input(&start);
     if (start.stack_bytes)
         limit_stack(start.stack_bytes);
     environ = program.environment;

@@ -2,7 +2,8 @@
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
  * which keeps the bounds of messages. The shim sends records. pe-init sends one struct shim_start
  * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
- * `program` of the input. It answers SHIM_STAGE and SHIM_USAGE with a struct shim_answer each. */
+ * `program` of the input. It answers SHIM_STAGE and SHIM_USAGE, and SHIM_ENDED of a terminal's program, with
+ * a struct shim_answer each. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
 
@@ -18,7 +19,17 @@ enum shim_streams {
 
 struct shim_start {
     uint64_t streams;     /* enum shim_streams */
+    uint64_t input;       /* enum shim_input */
     uint64_t stack_bytes; /* limit of the program's stack; 0: leave it as it is */
+};
+
+/* What standard input is. */
+enum shim_input {
+    SHIM_INPUT_FILE,
+    SHIM_INPUT_PIPE,     /* the program leads a process group, so that it can be sent signals */
+    SHIM_INPUT_TERMINAL, /* likewise, and it is the controlling terminal, stdout and stderr. When the program
+                            has ended, its session goes on until pe-init answers: the kernel then drops
+                            what nobody has read from the terminal */
 };
 
 enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };

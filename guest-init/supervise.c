@@ -9,6 +9,7 @@
 #include "guest-init/cgroup.h"
 #include "guest-init/host_maps.h"
 #include "guest-init/layout.h"
+#include "guest-init/live.h"
 #include "guest-init/precedence.h"
 #include "guest-init/shim_record.h"
 
@@ -51,6 +52,8 @@ struct supervision {
     struct cgroup_usage before; /* of the container, when it got its program */
     uint64_t held_kib;          /* files that were there when the current stage began */
     uint64_t peak_kib;          /* of the stages that have ended */
+    struct live live;
+    bool shim_waits; /* for an answer, because the program with a terminal has ended */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
@@ -102,14 +105,29 @@ static void answer_usage(const struct supervision *supervision)
                                               .held_kib = supervision->held_kib});
 }
 
+/* Stages are started by the shim itself, which is not to get signals. */
+static void note_start(struct supervision *supervision, pid_t sender)
+{
+    if (sender != supervision->container->shim)
+        live_set_program(&supervision->live, sender);
+}
+
+static void note_end(struct supervision *supervision)
+{
+    live_set_program(&supervision->live, 0);
+    supervision->shim_waits = supervision->live.terminal.master >= 0;
+}
+
 static void handle_record(struct supervision *supervision, const struct shim_record *record, pid_t sender)
 {
     if (record->kind == SHIM_STARTED && !supervision->started.kind) {
         supervision->started = *record;
+        note_start(supervision, sender);
         if (supervision->stage == STARTING)
             enter_stage(supervision, RUNNING, record->time_us + supervision->timeout_us);
     } else if (record->kind == SHIM_ENDED && !supervision->ended.kind) {
         supervision->ended = *record;
+        note_end(supervision);
         if (supervision->stage == RUNNING)
             enter_stage(supervision, ENDING, pe_now_us() + KILL_TIMEOUT_US);
     } else if (record->kind == SHIM_STAGE && supervision->stage == RUNNING) {
@@ -122,13 +140,35 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
 static void read_records(struct supervision *supervision)
 {
     struct shim_record record;
-    pid_t sender = -1;
+    struct ucred sender = {.pid = -1};
     int received = 0;
     while (supervision->channel_open &&
            (received = container_receive(supervision->container, &record, &sender)) > 0)
-        handle_record(supervision, &record, sender);
+        handle_record(supervision, &record, sender.pid);
     if (received < 0) /* poll(2) would return at once from now on */
         supervision->channel_open = false;
+}
+
+/* Read what a terminal has from programs that are about to end: the kernel drops it with their session. Other
+ * programs may go on writing, so this ends as well if there is more than a terminal can hold. */
+static int rescue_output(struct supervision *supervision, struct pe_error *err)
+{
+    enum { READS = 64 };
+    int more = supervision->live.terminal.master >= 0;
+    for (int i = 0; more > 0 && i < READS; i++)
+        more = capture_read(&supervision->container->out, err);
+    return more < 0 ? -1 : 0;
+}
+
+static int let_shim_end(struct supervision *supervision, struct pe_error *err)
+{
+    if (!supervision->shim_waits)
+        return 0;
+    supervision->shim_waits = false;
+    if (rescue_output(supervision, err) < 0)
+        return -1;
+    answer(supervision, &(struct shim_answer){.failed = 0});
+    return 0;
 }
 
 /* The deadline of the stage has passed. Take the next harder measure. */
@@ -141,6 +181,8 @@ static int escalate(struct supervision *supervision, struct pe_error *err)
         supervision->timed_out_us = now;
         __attribute__((fallthrough));
     case ENDING:
+        if (rescue_output(supervision, err) < 0)
+            return -1;
         enter_stage(supervision, KILLED, now + KILL_TIMEOUT_US);
         return cgroup_kill(supervision->container->kind->cgroup, err);
     case KILLED:
@@ -180,11 +222,32 @@ static int read_first(const struct supervision *supervision, struct pe_error *er
     return capture_read(event.data.ptr, err) < 0 ? -1 : 1;
 }
 
+/* When step has to act at the latest. */
+static uint64_t next_deadline(const struct supervision *supervision)
+{
+    uint64_t live_us = live_deadline(&supervision->live);
+    return live_us && live_us < supervision->deadline_us ? live_us : supervision->deadline_us;
+}
+
+/* Live data goes in both directions until the program has ended. What the host sends later crosses with the
+ * end of the job. */
+static int exchange_live(struct supervision *supervision, bool rung, bool writable, struct pe_error *err)
+{
+    struct live *live = &supervision->live;
+    if (supervision->stage > RUNNING)
+        return 0;
+    if (rung && live_on_doorbell(live, err) < 0)
+        return -1;
+    if (writable)
+        live_feed(live);
+    return live_stream(live, &supervision->container->out, &supervision->container->err, err);
+}
+
 /* Wait for the next event and handle it. poll(2) ignores negative descriptors, which are closed
  * streams. */
 static int step(struct supervision *supervision, struct pe_error *err)
 {
-    enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, COUNT };
+    enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, DOORBELL, INPUT, COUNT };
     struct container *container = supervision->container;
     bool ordered = supervision->order >= 0;
     struct pollfd fds[COUNT] = {
@@ -193,14 +256,20 @@ static int step(struct supervision *supervision, struct pe_error *err)
         [OUT] = {.fd = ordered ? supervision->order : container->out.fd, .events = POLLIN},
         [ERR] = {.fd = ordered ? -1 : container->err.fd, .events = POLLIN},
         [INTERRUPT] = {.fd = supervision->stage < KILLED ? supervision->interrupt_fd : -1, .events = POLLIN},
+        [DOORBELL] = {.fd = supervision->stage <= RUNNING ? supervision->live.serial : -1, .events = POLLIN},
+        [INPUT] = {.fd = live_blocked_input(&supervision->live), .events = POLLOUT},
     };
-    if (poll(fds, COUNT, milliseconds_until(supervision->deadline_us)) < 0 && errno != EINTR)
+    if (poll(fds, COUNT, milliseconds_until(next_deadline(supervision))) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for the program");
     if (fds[CHANNEL].revents)
         read_records(supervision);
+    if (let_shim_end(supervision, err) < 0)
+        return -1;
     if (fds[OUT].revents && (ordered ? read_first(supervision, err) : capture_read(&container->out, err)) < 0)
         return -1;
     if ((fds[ERR].revents && capture_read(&container->err, err) < 0) || check_streams(supervision, err) < 0)
+        return -1;
+    if (exchange_live(supervision, fds[DOORBELL].revents, fds[INPUT].revents, err) < 0)
         return -1;
     if (fds[SHIM].revents)
         supervision->stage = ENDED;
@@ -304,20 +373,49 @@ static int combine_streams(struct supervision *supervision, struct pe_error *err
     return capture_combine(&container->err, supervision->order, &supervision->combined, err);
 }
 
+/* A terminal has one stream, whose order is that of the writes anyhow. */
+static int use_terminal(struct supervision *supervision, const struct guest_job *job, struct pe_error *err)
+{
+    struct container *container = supervision->container;
+    if (job->combined)
+        container->out.combined = &supervision->combined;
+    return capture_use_terminal(&container->out, supervision->live.terminal.master, err);
+}
+
+static int open_input(struct supervision *supervision, const struct guest_job *job, int *input,
+                      struct pe_error *err)
+{
+    const struct container *container = supervision->container;
+    if (live_open_input(&supervision->live, job, container->shim_fd, container->user, input, err) < 0)
+        return -1;
+    return job->rows ? use_terminal(supervision, job, err) : 0;
+}
+
+static uint64_t kind_of_input(const struct guest_job *job)
+{
+    if (!job->live_input)
+        return SHIM_INPUT_FILE;
+    return job->rows ? SHIM_INPUT_TERMINAL : SHIM_INPUT_PIPE;
+}
+
 static int give_program(struct supervision *supervision, const struct guest_job *job, struct pe_error *err)
 {
     struct container *container = supervision->container;
-    const struct shim_start start = {.streams = job->combined ? SHIM_STREAMS_PACKETS : SHIM_STREAMS_PLAIN,
+    const bool packets = job->combined && !job->rows;
+    const struct shim_start start = {.streams = packets ? SHIM_STREAMS_PACKETS : SHIM_STREAMS_PLAIN,
+                                     .input = kind_of_input(job),
                                      .stack_bytes = job->stack_bytes};
-    if (job->combined && combine_streams(supervision, err) < 0)
+    pe_autoclose int input = -1;
+    if ((packets && combine_streams(supervision, err) < 0) ||
+        (job->live_input && open_input(supervision, job, &input, err) < 0))
         return -1;
     if (cgroup_limit_processes(container->kind->cgroup, GUEST_CGROUP_PROGRAM, job->process_limit, err) < 0)
         return -1;
-    return container_give_program(container, &start, err);
+    return container_give_program(container, &start, input, err);
 }
 
 int supervise_program(struct container *container, const struct guest_job *job, uint64_t go_us,
-                      int interrupt_fd, struct exit_report *report, struct pe_error *err)
+                      int interrupt_fd, int serial, struct exit_report *report, struct pe_error *err)
 {
     struct supervision supervision = {.container = container,
                                       .timeout_us = job->timeout_ms * 1000,
@@ -328,12 +426,14 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .budget = job->output_limit,
                                       .host_maps_refused = host_maps_refused()};
     struct cgroup_usage usage;
+    live_begin(&supervision.live, serial);
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
     container->out.budget = container->err.budget = &supervision.budget;
     cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
+    live_end(&supervision.live);
     precedence_return();
     cgroup_read_usage(container->kind->cgroup, NULL, &usage);
     keep_peak(&supervision, GUEST_CGROUP_PROGRAM);

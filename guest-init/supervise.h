@@ -15,8 +15,10 @@
  * `outputs_dropped`; stdout and stderr are there also after a failure. PE_ERR_INTERNAL if the
  * program cannot be started or the container does not end. The container cannot be used again, and
  * its owner discards it. When `interrupt_fd` (-1: none) becomes readable, the program is killed as
- * after a timeout. */
+ * after a timeout. `serial` (-1: none) is the port over which the host can make the run a live one
+ * (guest-init/live.h). */
 int supervise_program(struct container *container, const struct guest_job *job, uint64_t go_us,
-                      int interrupt_fd, struct exit_report *report, struct pe_error *err) PE_MUST_CHECK;
+                      int interrupt_fd, int serial, struct exit_report *report,
+                      struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -52,6 +52,7 @@
 #define PE_PMEM_ALIGN (2u * PE_MIB)
 #define PE_INPUT_DEVICE_BYTES (48u * PE_MIB)
 #define PE_OUTPUT_DEVICE_BYTES (24u * PE_MIB)
+#define PE_LIVE_DEVICE_BYTES (4u * PE_MIB) /* proto/live_ring.h */
 
 /* The slot protocol. */
 #define PE_SLOT_TEXT_MAX (4u * PE_MIB)   /* one JSON message */

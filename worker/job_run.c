@@ -12,6 +12,7 @@
 #include "worker/job/bundle.h"
 #include "worker/job/input.h"
 #include "worker/job/output.h"
+#include "worker/live_relay.h"
 #include "worker/metrics.h"
 #include "worker/slot_helper.h"
 
@@ -49,10 +50,12 @@ struct job_state {
     bool vm_failed; /* the last refusal is the VM's fault */
     bool vm_lost;   /* the VM died or could not be started, which says nothing about the job */
     uint64_t phase_us[PE_PHASES];
+    struct live_relay live;
 };
 
 static void state_free(struct job_state *state)
 {
+    live_relay_free(&state->live);
     input_free(&state->input);
     output_free(&state->output);
     pe_store_images_free(&state->images);
@@ -119,38 +122,62 @@ static int send_result(const struct job_state *state, struct pe_error *err)
 
 /* ---- waiting for the guest and the balancer at the same time ---- */
 
-/* The only message that may arrive while a job runs is `cancel`. */
-static enum step on_message(const struct job_run *run, struct pe_error *err)
+/* While a job runs, `cancel` may arrive, and the messages of live jobs. */
+static enum step on_message(struct job_state *state, struct pe_error *err)
 {
+    const struct job_run *run = state->run;
     pe_automessage struct pe_message message = {0};
     struct pe_websocket_message *raw = ws_client_next(run->balancer);
     int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err)
-                              : pe_fail(err, PE_ERR_MALFORMED,
-                                        "the balancer sent bytes after the end of a job's input");
+                              : live_relay_on_bytes(&state->live, raw->bytes, raw->size, err);
+    bool is_text = raw->is_text;
     free(raw);
     if (failed)
         return STEP_DISCONNECTED;
-    if (message.kind != PE_MESSAGE_CANCEL) {
-        pe_fail(err, PE_ERR_MALFORMED, "the balancer sent a message other than `cancel` during a job");
+    if (!is_text || strcmp(message.id, run->message->id) != 0)
+        return STEP_OK;
+    if (message.kind == PE_MESSAGE_CANCEL)
+        return refuse_canceled(err);
+    return live_relay_on_message(&state->live, &message, err) < 0 ? STEP_DISCONNECTED : STEP_OK;
+}
+
+/* Read from the guest, unless that pauses. Returns 1 if it sent the line `expected`, and 0 if not. Fails as
+ * machine_receive does. */
+static int hear_guest(struct job_state *state, const char *expected, struct pe_error *err)
+{
+    int received = live_relay_listens(&state->live) ? machine_receive(state->run->machine, expected, err) : 0;
+    if (received != MACHINE_LIVE)
+        return received;
+    live_relay_on_doorbell(&state->live);
+    return 0;
+}
+
+/* Wait for the balancer, for the guest, and for the time when live data has to be moved. */
+static enum step await_either(struct job_state *state, uint64_t deadline_us, struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    const uint64_t live_us = live_relay_deadline(&state->live);
+    const uint64_t wake_us = live_us && live_us < deadline_us ? live_us : deadline_us;
+    const int fd = live_relay_listens(&state->live) ? run->machine->vm.serial_fd : -1;
+    enum ws_client_event event;
+    if (ws_client_wait(run->balancer, fd, wake_us, false, &event, err) < 0)
         return STEP_DISCONNECTED;
-    }
-    return strcmp(message.id, run->message->id) == 0 ? refuse_canceled(err) : STEP_OK;
+    if (event == WS_CLIENT_DEADLINE && wake_us == deadline_us)
+        return refuse(err, PE_ERR_INTERNAL, "the guest did not answer in time");
+    return event == WS_CLIENT_MESSAGE ? on_message(state, err) : STEP_OK;
 }
 
 /* Wait until the guest sends the line `expected`, or `deadline_us` passes. */
-static enum step await_guest(const struct job_run *run, const char *expected, uint64_t deadline_us,
+static enum step await_guest(struct job_state *state, const char *expected, uint64_t deadline_us,
                              struct pe_error *err)
 {
     for (;;) {
-        int received = machine_receive(run->machine, expected, err);
+        int received = hear_guest(state, expected, err);
         if (received)
             return received > 0 ? STEP_OK : STEP_REFUSED;
-        enum ws_client_event event;
-        if (ws_client_wait(run->balancer, run->machine->vm.serial_fd, deadline_us, false, &event, err) < 0)
+        if (live_relay_pump(&state->live, err) < 0)
             return STEP_DISCONNECTED;
-        if (event == WS_CLIENT_DEADLINE)
-            return refuse(err, PE_ERR_INTERNAL, "the guest did not answer in time");
-        enum step step = event == WS_CLIENT_MESSAGE ? on_message(run, err) : STEP_OK;
+        enum step step = await_either(state, deadline_us, err);
         if (step != STEP_OK)
             return step;
     }
@@ -192,8 +219,8 @@ static enum step finish_input(struct job_state *state, struct pe_error *err)
     const struct job_run *run = state->run;
     const struct worker_config *config = run->config;
     autoinputtexts struct input_texts texts = {0};
-    if (bundle_texts(&run->message->job, state->image, &run->message->parts, config->memory_mib,
-                     config->new_containers, &texts, err) < 0 ||
+    if (bundle_texts(&run->message->job, &run->message->input, state->image, &run->message->parts,
+                     config->memory_mib, config->new_containers, &texts, err) < 0 ||
         input_finish(&state->input, &texts, err) < 0)
         return STEP_REFUSED;
     return STEP_OK;
@@ -260,11 +287,12 @@ static enum step choose_machine(struct job_state *state, struct pe_error *err)
     }
 }
 
-static enum step await_ready_line(const struct job_run *run, struct pe_error *err)
+static enum step await_ready_line(struct job_state *state, struct pe_error *err)
 {
+    const struct job_run *run = state->run;
     if (run->machine->ready)
         return STEP_OK;
-    enum step step = await_guest(run, "ready", pe_now_us() + MACHINE_READY_MS * 1000ull, err);
+    enum step step = await_guest(state, "ready", pe_now_us() + MACHINE_READY_MS * 1000ull, err);
     if (step == STEP_OK)
         machine_is_ready(run->machine);
     return step;
@@ -282,23 +310,24 @@ static enum step replace_machine(const struct job_state *state, struct pe_error 
 
 /* A VM that is lost before it was ready has seen nothing of the job, so a second one may be booted.
  */
-static enum step await_ready(const struct job_state *state, struct pe_error *err)
+static enum step await_ready(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
-    enum step step = await_ready_line(run, err);
+    enum step step = await_ready_line(state, err);
     if (step == STEP_DISCONNECTED)
         return step;
     template_client_release(run->start_permit);
     if (step == STEP_OK || err->kind == PE_ERR_CANCELED)
         return step;
     step = replace_machine(state, err);
-    return step == STEP_OK ? await_ready_line(run, err) : step;
+    return step == STEP_OK ? await_ready_line(state, err) : step;
 }
 
 /* If the worker has more slots than jobs run at the same time (--ahead), the job waits here, ready
  * to run. Without a template server that could grant the permit, it runs. */
-static enum step await_run_permit(const struct job_run *run, struct pe_error *err)
+static enum step await_run_permit(struct job_state *state, struct pe_error *err)
 {
+    const struct job_run *run = state->run;
     struct vm_snapshot none;
     struct pe_error ignored;
     if (!run->config->ahead || template_client_request_run(run->run_permit, run->config, &ignored) < 0)
@@ -309,7 +338,7 @@ static enum step await_run_permit(const struct job_run *run, struct pe_error *er
             return STEP_DISCONNECTED;
         if (event == WS_CLIENT_FD && template_client_receive(run->run_permit, 0, &none, &ignored) != 0)
             return STEP_OK;
-        enum step step = event == WS_CLIENT_MESSAGE ? on_message(run, err) : STEP_OK;
+        enum step step = event == WS_CLIENT_MESSAGE ? on_message(state, err) : STEP_OK;
         if (step != STEP_OK)
             return step;
     }
@@ -322,8 +351,9 @@ static enum step run_guest(struct job_state *state, struct pe_error *err)
     uint64_t deadline_us = pe_now_us() + (run->message->job.timeout_ms + GUEST_GRACE_MS) * 1000ull;
     state->go_us = pe_now_us();
     enum step step = machine_go(run->machine, err) < 0 ? STEP_REFUSED : STEP_OK;
+    live_relay_start(&state->live);
     if (step == STEP_OK)
-        step = await_guest(run, "done", deadline_us, err);
+        step = await_guest(state, "done", deadline_us, err);
     if (step == STEP_DISCONNECTED)
         return step;
     machine_kill(run->machine);
@@ -387,7 +417,7 @@ static enum step run_in_vm(struct job_state *state, struct pe_error *err)
     note_vm_failure(state, step, err);
     state->vm_lost = state->vm_failed; /* the job has not begun */
     if (step == STEP_OK)
-        step = await_run_permit(state->run, err);
+        step = await_run_permit(state, err);
     add_phase(state, PE_PHASE_VM, &since_us);
     if (step == STEP_OK) /* as late as possible, because it carries the time for the guest's clock */
         step = finish_input(state, err);
@@ -414,7 +444,7 @@ static enum step run_and_read(struct job_state *state, struct pe_error *err)
 {
     const struct memfile *output = &state->run->machine->output;
     enum step step = run_in_vm(state, err);
-    if (step == STEP_REFUSED && was_lost_before_go(state, err)) {
+    if (step == STEP_REFUSED && was_lost_before_go(state, err) && live_relay_restart(&state->live)) {
         step = replace_machine(state, err);
         state->vm_lost = step != STEP_OK;
         if (step == STEP_OK)
@@ -450,6 +480,7 @@ static enum step run_steps(struct job_state *state, struct pe_error *err)
 int job_run(struct job_run *run, struct pe_error *err)
 {
     __attribute__((cleanup(state_free))) struct job_state state = {.run = run};
+    live_relay_begin(&state.live, run->balancer, run->machine, run->message);
     enum step step = run_steps(&state, err);
     if (step == STEP_DISCONNECTED)
         return -1;

@@ -80,6 +80,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;
     message.hello.draining = draining;
+    message.hello.live = PE_LIVE_VERSION;
     message.hello.images = encode_catalog(config->store, &images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;

@@ -124,7 +124,7 @@ static void prewarm(struct slot *slot)
 static int send_ready(struct slot *slot, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
-    struct pe_message message = {.kind = PE_MESSAGE_READY};
+    struct pe_message message = {.kind = PE_MESSAGE_READY, .live = PE_LIVE_VERSION};
     snprintf(message.host, sizeof message.host, "%s", slot->config->name);
     if (slot->machine.ready)
         snprintf(message.warm, sizeof message.warm, "%s", slot->warm_image);

@@ -55,6 +55,7 @@ int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
     const int fds[SLOT_FDS_CLONE] = {[SLOT_FD_ROOTFS] = spec->pmem[VM_PMEM_ROOTFS].fd,
                                      [SLOT_FD_INPUT] = spec->pmem[VM_PMEM_INPUT].fd,
                                      [SLOT_FD_OUTPUT] = spec->pmem[VM_PMEM_OUTPUT].fd,
+                                     [SLOT_FD_LIVE] = spec->pmem[VM_PMEM_LIVE].fd,
                                      [SLOT_FD_MEMORY] = snapshot ? snapshot->memory_fd : -1,
                                      [SLOT_FD_STATE] = snapshot ? snapshot->state_fd : -1};
     struct slot_reply reply;

@@ -66,11 +66,13 @@ static int check_devices(const int *fds, struct vm_spec *spec, struct pe_error *
     uint64_t rootfs_bytes = 0;
     if (check_rootfs(fds[SLOT_FD_ROOTFS], &rootfs_bytes, err) < 0 ||
         check_memfile(fds[SLOT_FD_INPUT], PE_INPUT_DEVICE_BYTES, FIXED, err) < 0 ||
-        check_memfile(fds[SLOT_FD_OUTPUT], PE_OUTPUT_DEVICE_BYTES, FIXED, err) < 0)
+        check_memfile(fds[SLOT_FD_OUTPUT], PE_OUTPUT_DEVICE_BYTES, FIXED, err) < 0 ||
+        check_memfile(fds[SLOT_FD_LIVE], PE_LIVE_DEVICE_BYTES, FIXED, err) < 0)
         return -1;
     spec->pmem[VM_PMEM_ROOTFS] = (struct vm_pmem){.fd = fds[SLOT_FD_ROOTFS], .bytes = rootfs_bytes};
     spec->pmem[VM_PMEM_INPUT] = (struct vm_pmem){fds[SLOT_FD_INPUT], PE_INPUT_DEVICE_BYTES, true};
     spec->pmem[VM_PMEM_OUTPUT] = (struct vm_pmem){fds[SLOT_FD_OUTPUT], PE_OUTPUT_DEVICE_BYTES, true};
+    spec->pmem[VM_PMEM_LIVE] = (struct vm_pmem){fds[SLOT_FD_LIVE], PE_LIVE_DEVICE_BYTES, true};
     return 0;
 }
 

@@ -21,6 +21,7 @@ enum slot_request_fd {
     SLOT_FD_ROOTFS, /* open for reading only */
     SLOT_FD_INPUT,  /* a memfd of PE_INPUT_DEVICE_BYTES */
     SLOT_FD_OUTPUT, /* a memfd of PE_OUTPUT_DEVICE_BYTES */
+    SLOT_FD_LIVE,   /* a memfd of PE_LIVE_DEVICE_BYTES */
     SLOT_FDS_BOOT,
     SLOT_FD_MEMORY = SLOT_FDS_BOOT, /* sealed memfds */
     SLOT_FD_STATE,

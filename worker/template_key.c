@@ -14,7 +14,7 @@
 
 /* Count this up when pe-worker itself changes what a snapshot means: the guest contract, or the way
  * in which a template is made. */
-#define TEMPLATE_FORMAT 4
+#define TEMPLATE_FORMAT 5
 
 /* Add the content of a file, and a mark that separates it from what follows. */
 static int hash_file(struct pe_sha256 *hash, const char *path, struct pe_error *err)

@@ -19,6 +19,7 @@
 struct ws_client {
     int socket; /* owned */
     struct pe_websocket *websocket;
+    bool queued; /* WS_CLIENT_SENT is due when everything has been sent */
 };
 
 /* ---- beginning and end ---- */
@@ -106,6 +107,10 @@ int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool 
             return -1;
         if (pe_websocket_has_message(client->websocket))
             return *event = WS_CLIENT_MESSAGE, 0;
+        if (client->queued && !pe_websocket_is_sending(client->websocket)) {
+            client->queued = false;
+            return *event = WS_CLIENT_SENT, 0;
+        }
         if (fd_ready)
             return *event = WS_CLIENT_FD, 0;
         if (deadline_us && pe_now_us() >= deadline_us)
@@ -131,6 +136,20 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
         if (sleep_until(client, -1, 0, &ignored, err) < 0)
             return -1;
     }
+}
+
+int ws_client_queue(struct ws_client *client, bool is_text, const void *bytes, size_t size,
+                    struct pe_error *err)
+{
+    if (pe_websocket_queue(client->websocket, is_text, bytes, size, err) < 0 || pump(client, err) < 0)
+        return -1;
+    client->queued = pe_websocket_is_sending(client->websocket);
+    return 0;
+}
+
+bool ws_client_is_sending(const struct ws_client *client)
+{
+    return pe_websocket_is_sending(client->websocket);
 }
 
 struct pe_websocket_message *ws_client_next(struct ws_client *client)

@@ -16,6 +16,7 @@ struct ws_client;
 
 enum ws_client_event {
     WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
+    WS_CLIENT_SENT,     /* everything of ws_client_queue has been sent */
     WS_CLIENT_FD,       /* the other descriptor is readable, or has ended */
     WS_CLIENT_DEADLINE, /* the deadline has passed */
     WS_CLIENT_STOP,     /* a stop was requested (worker/stop_signal.h) */
@@ -37,6 +38,14 @@ void ws_client_close(struct ws_client *client);
  * gone or silent. */
 int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
+
+/* Send a message as far as that is possible without waiting. ws_client_wait sends the rest. Fails as
+ * ws_client_send does. */
+int ws_client_queue(struct ws_client *client, bool is_text, const void *bytes, size_t size,
+                    struct pe_error *err) PE_MUST_CHECK;
+
+/* True while something that was queued has not been sent. */
+bool ws_client_is_sending(const struct ws_client *client);
 
 /* Wait until a message has arrived, `fd` is readable (-1: no descriptor), `deadline_us` has passed
  * (on the clock of pe_now_us; 0: no deadline) or, if `stoppable`, a stop is requested. If several

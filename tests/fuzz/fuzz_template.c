@@ -13,8 +13,8 @@ static void check_clone(json_t *config)
     const struct vm_spec spec = {.memory_mib = 256,
                                  .cpus = 1,
                                  .guest_options = "",
-                                 .pmem = {{.fd = 3, .bytes = 2097152}, {.fd = -1}, {.fd = -1}}};
-    const struct ch_fds fds = {.memory = 10, .pmem = {11, -1, -1}};
+                                 .pmem = {{.fd = 3, .bytes = 2097152}, {.fd = -1}, {.fd = -1}, {.fd = -1}}};
+    const struct ch_fds fds = {.memory = 10, .pmem = {11, -1, -1, -1}};
     struct pe_error err;
     if (ch_config_clone(config, &spec, &fds, "/own", &err) < 0)
         return;

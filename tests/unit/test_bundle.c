@@ -39,7 +39,7 @@ static const char *program(const char *fields, const char *job_text)
     const struct pe_parts no_files = {0};
     read_image(fields, &image);
     assert_int_equal(pe_job_spec_decode(job_text, strlen(job_text), &job, &err), 0);
-    assert_int_equal(bundle_program(&job, &image, &no_files, &out, &err), 0);
+    assert_int_equal(bundle_program(&job, NULL, &image, &no_files, &out, &err), 0);
     assert_true(out.size < sizeof text);
     for (size_t i = 0; i < out.size; i++)
         text[i] = out.data[i] ? (char)out.data[i] : '|';

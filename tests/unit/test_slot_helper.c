@@ -119,7 +119,7 @@ static const struct worker_config config = {
 /* The descriptors of a correct request. */
 struct devices {
     struct slot_helper helper;
-    struct memfile input, output;
+    struct memfile input, output, live;
     int rootfs, memory, state;
 };
 
@@ -143,6 +143,7 @@ static int set_up(void **state)
     unlink(path);
     assert_int_equal(memfile_create("input", PE_INPUT_DEVICE_BYTES, &devices.input, &err), 0);
     assert_int_equal(memfile_create("output", PE_OUTPUT_DEVICE_BYTES, &devices.output, &err), 0);
+    assert_int_equal(memfile_create("live", PE_LIVE_DEVICE_BYTES, &devices.live, &err), 0);
     devices.memory = sealed((size_t)MEMORY_MIB << 20);
     devices.state = sealed(10);
     assert_int_equal(slot_helper_start(&config, &devices.helper, &err), 0);
@@ -155,6 +156,7 @@ static int tear_down(void **state)
     struct devices *devices = *state;
     memfile_close(&devices->input);
     memfile_close(&devices->output);
+    memfile_close(&devices->live);
     close(devices->rootfs);
     close(devices->memory);
     close(devices->state);
@@ -168,6 +170,7 @@ static struct vm_spec spec_of(const struct devices *devices)
     spec.pmem[VM_PMEM_ROOTFS].fd = devices->rootfs;
     spec.pmem[VM_PMEM_INPUT].fd = devices->input.fd;
     spec.pmem[VM_PMEM_OUTPUT].fd = devices->output.fd;
+    spec.pmem[VM_PMEM_LIVE].fd = devices->live.fd;
     return spec;
 }
 
@@ -251,6 +254,7 @@ static void wrong_descriptors_are_refused(void **state)
     is_refused(devices, VM_PMEM_ROOTFS, dup(devices->output.fd)); /* open for writing */
     is_refused(devices, VM_PMEM_INPUT, dup(devices->output.fd));
     is_refused(devices, VM_PMEM_OUTPUT, dup(devices->rootfs));
+    is_refused(devices, VM_PMEM_LIVE, dup(devices->output.fd));
     is_refused(devices, SLOT_FD_STATE, dup(plain));
     is_refused(devices, SLOT_FD_MEMORY, plain); /* a VMM could change it for all */
     is_refused(devices, SLOT_FD_MEMORY, sealed(4096));

@@ -74,7 +74,7 @@ static int device_file(const char *text)
 
 static void make_subject(struct subject *subject, const char *input, bool savable)
 {
-    const char *const texts[VM_PMEM_COUNT] = {"the rootfs", input, "nothing yet"};
+    const char *const texts[VM_PMEM_COUNT] = {"the rootfs", input, "nothing yet", "nothing yet"};
     *subject = (struct subject){
         .vm = VM_NONE,
         .spec = {

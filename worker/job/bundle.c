@@ -133,15 +133,16 @@ static void set_env(const char **env, size_t *count, const char *entry)
     *count += i == *count;
 }
 
-static int append_environment(const struct pe_job_spec *job, const struct pe_image *image, struct pe_buf *out,
-                              struct pe_error *err)
+static int append_environment(const struct pe_job_spec *job, const struct pe_live_input *live,
+                              const struct pe_image *image, struct pe_buf *out, struct pe_error *err)
 {
+    char term[sizeof "TERM=" + PE_TERM_NAME_MAX];
     /* pe-image adds the HOME that the image's /etc/passwd names. A user that is not there gets /tmp, because
      * only root can use /root. */
     const char *const defaults[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                     image->user.uid == 0 ? "HOME=/root" : "HOME=/tmp", "LANG=C.UTF-8"};
     static const size_t default_count = sizeof defaults / sizeof *defaults;
-    pe_autofree const char **env = calloc(default_count + image->env_count + job->env_count, sizeof *env);
+    pe_autofree const char **env = calloc(default_count + 1 + image->env_count + job->env_count, sizeof *env);
     size_t count = 0;
     if (!env)
         return pe_fail_errno(err, "cannot allocate the environment of a program");
@@ -149,6 +150,10 @@ static int append_environment(const struct pe_job_spec *job, const struct pe_ima
         set_env(env, &count, defaults[i]);
     for (size_t i = 0; i < image->env_count; i++)
         set_env(env, &count, image->env[i]);
+    if (live && live->tty) {
+        snprintf(term, sizeof term, "TERM=%s", live->term);
+        set_env(env, &count, term);
+    }
     for (size_t i = 0; i < job->env_count; i++)
         set_env(env, &count, job->env[i]);
     for (size_t i = 0; i < count; i++)
@@ -191,12 +196,13 @@ static int append_default_command(const struct pe_job_spec *job, const struct pe
     return failed;
 }
 
-int bundle_program(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
-                   struct pe_buf *out, struct pe_error *err)
+int bundle_program(const struct pe_job_spec *job, const struct pe_live_input *live,
+                   const struct pe_image *image, const struct pe_parts *files, struct pe_buf *out,
+                   struct pe_error *err)
 {
     int failed = job->cmd ? append_arguments(job->cmd, job->cmd_count, "/work", out, err)
                           : append_default_command(job, image, files, out, err);
-    if (failed || append_environment(job, image, out, err) < 0)
+    if (failed || append_environment(job, live, image, out, err) < 0)
         return -1;
     if (out->size > PE_PROGRAM_BYTES_MAX)
         return pe_fail(err, PE_ERR_TOO_LARGE,
@@ -217,7 +223,31 @@ static int append_limits(const struct pe_job_spec *job, struct pe_buf *out, stru
                : 0;
 }
 
-int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *out, struct pe_error *err)
+/* The keys of a job whose input is typed. */
+static int append_live(const struct pe_live_input *live, struct pe_buf *out, struct pe_error *err)
+{
+    if (!live || !live->open)
+        return 0;
+    if (pe_flat_append_u64(out, "live_input", 1, err) < 0)
+        return -1;
+    if (!live->tty)
+        return 0;
+    return pe_flat_append_u64(out, "rows", live->window.rows, err) < 0
+               ? -1
+               : pe_flat_append_u64(out, "cols", live->window.cols, err);
+}
+
+/* The version that a guest must know. An older one would ignore the keys that it does not know, so only the
+ * jobs that have them need a newer one. */
+static uint64_t version_of(const struct pe_job_spec *job, const struct pe_live_input *live)
+{
+    if (live && live->open)
+        return 4;
+    return job->process_limit || job->stack_limit_kib ? 3 : 2;
+}
+
+int bundle_job(const struct pe_job_spec *job, const struct pe_live_input *live, const char *flag,
+               struct pe_buf *out, struct pe_error *err)
 {
     char entropy[65];
     pe_random_hex(entropy, 32);
@@ -225,8 +255,7 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
         const char *key;
         uint64_t value;
     } numbers[] = {
-        /* An older guest would ignore the limits, so only these jobs need a newer one. */
-        {"version", job->process_limit || job->stack_limit_kib ? 3 : 2},
+        {"version", version_of(job, live)},
         {"timeout_ms", job->timeout_ms},
         {"stdout_limit", pe_job_spec_stdout_max(job)},
         {"stderr_limit", pe_job_spec_stderr_max(job)},
@@ -241,7 +270,7 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
         (flag && pe_flat_append_u64(out, flag, 1, err) < 0) ||
         (job->combined && pe_flat_append_u64(out, "combined", 1, err) < 0) ||
         (job->stop_at_output_limit && pe_flat_append_u64(out, "stop_at_output_limit", 1, err) < 0) ||
-        append_limits(job, out, err) < 0)
+        append_limits(job, out, err) < 0 || append_live(live, out, err) < 0)
         return -1;
     for (size_t i = 0; i < job->output_count; i++)
         if (pe_flat_append(out, "output", job->outputs[i], err) < 0)
@@ -251,13 +280,14 @@ int bundle_job(const struct pe_job_spec *job, const char *flag, struct pe_buf *o
     return pe_flat_append_u64(out, "now_ns", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, err);
 }
 
-int bundle_texts(const struct pe_job_spec *job, const struct pe_image *image, const struct pe_parts *files,
-                 uint32_t memory_mib, bool new_container, struct input_texts *texts, struct pe_error *err)
+int bundle_texts(const struct pe_job_spec *job, const struct pe_live_input *live,
+                 const struct pe_image *image, const struct pe_parts *files, uint32_t memory_mib,
+                 bool new_container, struct input_texts *texts, struct pe_error *err)
 {
     texts->uid = image->user.uid;
     texts->gid = image->user.gid;
     if (bundle_config(BUNDLE_JOB, image, memory_mib, &texts->config, err) < 0 ||
-        bundle_program(job, image, files, &texts->program, err) < 0)
+        bundle_program(job, live, image, files, &texts->program, err) < 0)
         return -1;
-    return bundle_job(job, new_container ? "new_container" : NULL, &texts->job, err);
+    return bundle_job(job, live, new_container ? "new_container" : NULL, &texts->job, err);
 }

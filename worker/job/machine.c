@@ -55,7 +55,8 @@ static int open_devices(const struct machine_host *host, const struct pe_image *
         return pe_fail_errno(err, "cannot examine the rootfs of %s", image->name);
     if ((machine->input.fd < 0 &&
          memfile_create("pe-input", PE_INPUT_DEVICE_BYTES, &machine->input, err) < 0) ||
-        memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0)
+        memfile_create("pe-output", PE_OUTPUT_DEVICE_BYTES, &machine->output, err) < 0 ||
+        memfile_create("pe-live", PE_LIVE_DEVICE_BYTES, &machine->live, err) < 0)
         return -1;
     spec->memory_mib = machine_memory_mib(host->memory_mib);
     spec->cpus = host->cpus;
@@ -63,6 +64,7 @@ static int open_devices(const struct machine_host *host, const struct pe_image *
     spec->pmem[VM_PMEM_ROOTFS].bytes = (uint64_t)status.st_size;
     spec->pmem[VM_PMEM_INPUT] = (struct vm_pmem){machine->input.fd, machine->input.size, true};
     spec->pmem[VM_PMEM_OUTPUT] = (struct vm_pmem){machine->output.fd, machine->output.size, true};
+    spec->pmem[VM_PMEM_LIVE] = (struct vm_pmem){machine->live.fd, machine->live.size, true};
     return 0;
 }
 
@@ -74,7 +76,7 @@ static int warm_up_program(const struct pe_image *image, struct pe_buf *program,
     static const struct pe_parts no_files;
     const struct pe_job_spec warm_up = {.cmd = image->warmup_count ? image->warmup : nothing,
                                         .cmd_count = image->warmup_count ? image->warmup_count : 1};
-    return bundle_program(&warm_up, image, &no_files, program, err);
+    return bundle_program(&warm_up, NULL, image, &no_files, program, err);
 }
 
 /* The preparation is on the output device, which the guest does not use before its job has ended.
@@ -93,7 +95,7 @@ static int write_preparation(const struct machine_host *host, const struct pe_im
         bundle_config(BUNDLE_JOB, image, host->memory_mib, &texts.config, err) < 0 ||
         bundle_config(BUNDLE_PREWARM, image, host->memory_mib, &texts.prewarm, err) < 0 ||
         (preparation == MACHINE_WARM && warm_up_program(image, &texts.program, err) < 0) ||
-        bundle_job(&job, host->prewarm ? "prewarm" : NULL, &texts.job, err) < 0)
+        bundle_job(&job, NULL, host->prewarm ? "prewarm" : NULL, &texts.job, err) < 0)
         return -1;
     return input_finish(&input, &texts, err);
 }
@@ -214,6 +216,7 @@ void machine_discard(struct machine *machine)
     machine_kill(machine);
     memfile_close(&machine->input);
     memfile_close(&machine->output);
+    memfile_close(&machine->live);
     *machine = MACHINE_NONE;
 }
 
@@ -254,10 +257,13 @@ static int vmm_ended(const struct machine *machine, struct pe_error *err)
     return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
-static int check_line(const char *line, const char *expected, struct pe_error *err)
+static int check_line(const struct machine *machine, const char *line, const char *expected,
+                      struct pe_error *err)
 {
     if (!strcmp(line, expected))
         return 1;
+    if (machine->started && !strcmp(line, "live"))
+        return MACHINE_LIVE;
     if (!strncmp(line, "fail ", 5))
         return pe_fail(err, PE_ERR_INTERNAL, "the guest failed: %s", line + 5);
     return pe_fail(err, PE_ERR_INTERNAL, "the guest sent '%s' instead of '%s'", line, expected);
@@ -268,7 +274,7 @@ int machine_receive(struct machine *machine, const char *expected, struct pe_err
     char line[GUEST_LINE_MAX + 1];
     int received = guest_line_read(machine->vm.serial_fd, &machine->line, line, err);
     if (received > 0)
-        return check_line(line, expected, err);
+        return check_line(machine, line, expected, err);
     return received < 0 && err->kind == PE_ERR_LOST ? vmm_ended(machine, err) : received;
 }
 
@@ -289,6 +295,7 @@ void machine_settle_steps(const struct machine *machine, uint64_t run_us, uint64
 
 int machine_go(struct machine *machine, struct pe_error *err)
 {
+    machine->started = true;
     if (pe_write_all(machine->vm.serial_fd, "go\n", 3, "the VM's serial port", err) == 0)
         return 0;
     err->kind = PE_ERR_LOST;

@@ -28,16 +28,18 @@ struct machine_host {
 struct machine {
     struct vm vm;                            /* owned */
     struct vm_starter starter;               /* that started it */
-    struct memfile input, output;            /* owned */
+    struct memfile input, output, live;      /* owned */
     char image[PE_IMAGE_IDENTITY_SIZE];      /* identity of its image; "": there is no VM */
     bool ready;                              /* the guest has said `ready` */
+    bool started;                            /* it was told `go` */
     bool clone;                              /* it is a clone of a template */
     uint64_t started_us;                     /* on the clock of pe_now_us */
     uint64_t spawn_us, restore_us, ready_us; /* duration of the steps of that name (enum pe_step) */
     struct guest_line line;                  /* what the guest has sent of its current line */
 };
 
-#define MACHINE_NONE ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE})
+#define MACHINE_NONE \
+    ((struct machine){.vm = VM_NONE, .input = MEMFILE_NONE, .output = MEMFILE_NONE, .live = MEMFILE_NONE})
 
 /* Bound on the time until a guest says `ready`, in ms. It allows for a boot and a warm-up command
  * under software emulation on a busy host. */
@@ -91,9 +93,12 @@ void machine_kill(struct machine *machine);
 /* Kill the VM and free everything. Harmless on MACHINE_NONE, which it leaves behind. */
 void machine_discard(struct machine *machine);
 
-/* Read from the guest without blocking. Returns 1 if it sent exactly the line `expected`, and 0 if
- * its line is not complete yet. Fails with PE_ERR_LOST if the VMM ended, and with PE_ERR_INTERNAL
- * if the guest sent another line or `fail REASON`. */
+/* What machine_receive returns when the guest rings the doorbell of its live device. */
+enum { MACHINE_LIVE = 2 };
+
+/* Read from the guest without blocking. Returns 1 if it sent exactly the line `expected`, 0 if its line is
+ * not complete yet, and MACHINE_LIVE if it was told `go` and rang the doorbell of its live device. Fails with
+ * PE_ERR_LOST if the VMM ended, and with PE_ERR_INTERNAL if the guest sent another line or `fail REASON`. */
 int machine_receive(struct machine *machine, const char *expected, struct pe_error *err) PE_MUST_CHECK;
 
 /* Returns whether there is a VM that was started for exactly this image, not for one that had its

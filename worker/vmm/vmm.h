@@ -69,7 +69,7 @@ struct vm_pmem {
     bool writable;
 };
 
-enum { VM_PMEM_ROOTFS, VM_PMEM_INPUT, VM_PMEM_OUTPUT, VM_PMEM_COUNT };
+enum { VM_PMEM_ROOTFS, VM_PMEM_INPUT, VM_PMEM_OUTPUT, VM_PMEM_LIVE, VM_PMEM_COUNT };
 
 /* What the VM of an operator has (pe-vm), and that of a job does not: disks, a network, a console on its
  * first serial port, a second one for an agent, and devices that come and go (worker/vmm/control.h). The
@@ -99,7 +99,7 @@ struct vm_extras {
 struct vm_spec {
     uint32_t memory_mib;
     uint32_t cpus;
-    struct vm_pmem pmem[VM_PMEM_COUNT]; /* in the guest: /dev/pmem0 to 2, or /dev/ubda to c */
+    struct vm_pmem pmem[VM_PMEM_COUNT]; /* in the guest: /dev/pmem0 to 3, or /dev/ubda to d */
     const char *guest_options;          /* appended to the kernel's command line; "" for none */
     bool savable;                       /* vm_save shall be possible: the RAM is in a file */
     const struct vm_extras *extras;     /* NULL: this is the VM of a job */
@@ -153,7 +153,7 @@ int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snaps
             struct pe_error *err) PE_MUST_CHECK;
 
 /* Start a clone, which goes on from where the snapshot was made. `spec` is that of the saved VM,
- * with other files of the same sizes behind input and output. Blocks until the clone runs, at most
+ * with other files of the same sizes behind the devices that can be written. Blocks until the clone runs, at most
  * for VM_CLONE_MS. On failure `*vm` is VM_NONE. The guest does not know that it is a clone: the
  * caller tells it (proto/guest-contract.md, `wake`). Errors are as for vm_boot. */
 #define VM_CLONE_MS 20000u
