@@ -271,7 +271,9 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return -1;
     config->template_listener = template_channel_listen(config, err);
     config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
-    return config->metrics ? supervisor_run(config, err) : -1;
+    const int status = config->metrics ? supervisor_run(config, err) : -1;
+    vm_host_release(&config->vm);
+    return status;
 }
 
 static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)
