@@ -5,6 +5,7 @@
   DESCRIPTION             more text; optional
   MEASURES                False for one that only reads results; optional
   add_arguments(parser)   its own options (argparse)
+  options.cmd             is the command after --, for a module that sets a default for `cmd`
   run(run)                measure, with a Run (pe_bench/run.py)
   run(options)            if MEASURES is False; returns the exit status
 
@@ -26,7 +27,7 @@ from fixtures.paths import BUILD
 
 from . import commands, processes
 from .errors import BenchError
-from .run import Run
+from .run import Run, what_counts
 
 INTERRUPTED = 130  # the exit status, as a shell has it after Ctrl-C
 
@@ -52,6 +53,7 @@ def add_common_arguments(parser):
 def parse(argv):
     parser = argparse.ArgumentParser(
         prog="pe-bench",
+        allow_abbrev=False,  # a run that is continued is recognized by its options
         description="Measure VMs, engines and machines. Each measurement writes one result file (JSON), also "
         "when Ctrl-C ends it. docs/pe-bench.md explains the subcommands and the file.",
     )
@@ -60,6 +62,7 @@ def parse(argv):
         subparser = subparsers.add_parser(
             name,
             help=module.HELP,
+            allow_abbrev=False,
             description=getattr(module, "DESCRIPTION", module.HELP),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -67,7 +70,12 @@ def parse(argv):
         if getattr(module, "MEASURES", True):
             add_common_arguments(subparser)
         subparser.set_defaults(module=module)
-    options = parser.parse_args(argv)
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = parser.parse_args(argv[:end])
+    if end < len(argv):
+        if not hasattr(options, "cmd"):
+            parser.error(f"{options.command} runs no command, so there must be nothing after --")
+        options.cmd = argv[end + 1 :]
     if getattr(options.module, "MEASURES", True):
         complete_common_arguments(parser, options)
     return options
@@ -97,10 +105,8 @@ def end(run):
 
 
 def continue_command(run, argv):
-    rest = [argument for argument in argv if argument != "--resume"]
-    if not any(argument.startswith("--output") for argument in rest):
-        rest[1:1] = ["--output", run.path]
-    return shlex.join(["bench/pe-bench", rest[0], "--resume", *rest[1:]])
+    name, *rest = what_counts(argv)
+    return shlex.join(["bench/pe-bench", name, "--resume", "--output", run.path, *rest])
 
 
 def measure(options, argv):
@@ -116,12 +122,21 @@ def measure(options, argv):
         state = "interrupted"
     finally:
         end(run)
-        run.save(state)
+        close_file(run, state)
     report(run)
     if state == "interrupted":
         run.progress.say(f"interrupted; continue with: {continue_command(run, argv)}")
         return INTERRUPTED
     return 0
+
+
+def close_file(run, state):
+    """Write the file a last time. A run that failed before it measured anything leaves none."""
+    if state == "failed" and not run.all_series() and not run.options.resume:
+        if os.path.exists(run.path):
+            os.unlink(run.path)
+    else:
+        run.save(state)
 
 
 def report(run):

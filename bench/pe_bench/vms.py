@@ -36,7 +36,8 @@ def add_vm_arguments(parser, several_engines):
     )
     parser.add_argument("--store", metavar="DIR", help="image store (default: images/ of the build)")
     parser.add_argument("--file", action="append", default=[], metavar="FILE", help="for the job; repeatable")
-    parser.add_argument("cmd", nargs="*", metavar="-- COMMAND", help="of the job (default: echo hi)")
+    parser.set_defaults(cmd=[])
+    parser.epilog = "The job's command is what stands after --, as in: ... -- echo hi (which is the default)."
 
 
 class Task:

@@ -51,6 +51,11 @@ def test_an_engine_that_does_not_work_here_is_na_and_the_others_are_measured(fil
     assert len(series_of(data, "total", engine="uml+boot")["samples"]) == 1
 
 
+def test_a_run_that_fails_before_it_measures_anything_leaves_no_file(file):
+    _, errors = pe_bench("parallel", "2", "--engine", "no-such-engine", "--output", file, status=1)
+    assert "no-such-engine" in errors and not file.exists()
+
+
 def test_jobs_that_exceed_their_time_are_reported(file):
     options = ("--engine", engine.NAME, "--rounds", "1", "--timeout", "300", "--output", file)
     pe_bench("task", *options, "--", "sleep", "60")

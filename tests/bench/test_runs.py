@@ -8,6 +8,7 @@ import pytest
 
 from pe_bench import progress, results
 from pe_bench.errors import BenchError
+from pe_bench.main import continue_command, parse
 from pe_bench.run import Run, what_counts
 
 
@@ -109,6 +110,20 @@ def test_a_run_is_not_continued_on_another_machine(begin):
 def test_options_that_may_differ_do_not_count():
     assert what_counts(["task", "--output", "a", "--seed=3", "--resume", "--cpus", "1"]) == ["task", "--cpus", "1"]
     assert what_counts(["task", "--", "echo", "--resume"]) == ["task", "--", "echo", "--resume"]
+
+
+def test_what_stands_after_two_dashes_is_the_command_of_the_job():
+    options = parse(["parallel", "3", "--rounds", "2", "--output", "x", "--", "sh", "-c", "a --quick"])
+    assert (options.vms, options.rounds, options.quick) == (3, 2, False)
+    assert options.cmd == ["sh", "-c", "a --quick"]
+    assert parse(["task", "--output", "x"]).cmd == []
+
+
+def test_the_command_that_continues_a_run_is_told(begin):
+    run = begin()
+    assert continue_command(run, ["task", "--seed", "3", "--cpus", "2", "--", "a", "--output"]) == (
+        f"bench/pe-bench task --resume --output {run.path} --cpus 2 -- a --output"
+    )
 
 
 def test_failures_and_what_cannot_be_measured_have_reasons(begin):
