@@ -125,7 +125,7 @@ class Density:
         else:
             self.fitting = len(self.crowd.tasks)
             if self.fitting >= self.most:
-                self.end = f"no more were tried; {self.used_mib:,.0f} MiB of memory were used"
+                self.end = "no more were to be tried"
 
     def is_slower(self, times):
         by = change(self.alone, times)
@@ -153,8 +153,8 @@ class Density:
         fit = int(GOAL_MIB / each) if each else 0
         goal = f"about {fit} would fit into {GOAL_MIB // 1024} GiB, where the goal is {GOAL_VMS}" if fit else "none fits"
         return (
-            f"{self.fitting} warm VMs of {vms.engine} for {vms.options.image}, with {each:.1f} MiB each, fit on this "
-            f"machine, and then {self.end}; by their memory {goal}."
+            f"{self.fitting} warm VMs of {vms.engine} for {vms.options.image} fit on this machine, with {each:.1f} MiB "
+            f"each, and it ended because {self.end}; by their memory {goal}."
         )
 
 
