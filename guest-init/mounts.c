@@ -233,9 +233,14 @@ int mounts_scratch(uint64_t bytes, struct pe_error *err)
     return mount_at(&root, err);
 }
 
+int mounts_rootfs_drop(struct pe_error *err)
+{
+    return unmount(GUEST_ROOTFS, err);
+}
+
 int mounts_scratch_drop(struct pe_error *err)
 {
-    return unmount(GUEST_ROOTFS, err) < 0 ? -1 : unmount(GUEST_SCRATCH, err);
+    return mounts_rootfs_drop(err) < 0 ? -1 : mounts_scratch_uncover(err);
 }
 
 int mounts_scratch_limit(uint64_t bytes, struct pe_error *err)

@@ -36,6 +36,9 @@ int mounts_input_drop(const char *device, struct pe_error *err) PE_MUST_CHECK;
  * scratch at GUEST_ROOTFS. */
 int mounts_scratch(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
+/* Unmount the overlay, so that only a container has it. */
+int mounts_rootfs_drop(struct pe_error *err) PE_MUST_CHECK;
+
 /* Unmount both. What was written there is lost, but a container keeps its mounts until it ends. */
 int mounts_scratch_drop(struct pe_error *err) PE_MUST_CHECK;
 

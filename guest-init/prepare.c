@@ -85,15 +85,25 @@ int prepare(struct prepared *prepared, struct pe_error *err)
     return given ? make_containers(prepared, err) : mounts_scratch(0, err);
 }
 
+/* Scratch for the run, above that of the job; and the container, unless the preparation at the boot made it.
+ */
+static int begin_prewarm(struct container *container, const struct guest_job *job, struct pe_error *err)
+{
+    if (container->shim_fd >= 0)
+        return mounts_scratch_cover(job->scratch_bytes, err);
+    if (mounts_scratch(job->scratch_bytes, err) < 0 ||
+        container_start(container, &container_of_prewarm, err) < 0)
+        return -1;
+    return mounts_rootfs_drop(err);
+}
+
 int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error *err)
 {
     uint64_t start_us = pe_now_us();
     pe_autoguestjob struct guest_job job = {0};
     struct exit_report report __attribute__((cleanup(exit_report_free))) = {.exit_code = -1};
-    if (prepared->prewarm.shim_fd < 0)
-        return 0;
     if (prepare_input(guest_devices()->output, &job, err) < 0 || reseed_guest(&job, start_us, err) < 0 ||
-        mounts_scratch_cover(job.scratch_bytes, err) < 0 ||
+        begin_prewarm(&prepared->prewarm, &job, err) < 0 ||
         run_and_discard(&prepared->prewarm, &job, interrupt_fd, &report, err) < 0 ||
         mounts_input_drop(guest_devices()->output, err) < 0)
         return -1;

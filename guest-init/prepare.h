@@ -22,9 +22,10 @@ int prepare_input(const char *device, struct guest_job *job, struct pe_error *er
 int prepare(struct prepared *prepared, struct pe_error *err) PE_MUST_CHECK;
 
 /* Run the preparation on the output device as if it were the job, from mounting to writing the
- * output, in the container for prewarming. Nothing of it remains. An emulated guest is much faster
- * when it does something for the second time, because the instructions have been translated. The
- * run ends early if `interrupt_fd` becomes readable. */
+ * output, in the container for prewarming, which is made now if it does not exist. Only a warm page
+ * cache remains of it. An emulated guest is much faster when it does something for the second time,
+ * because the instructions have been translated. The run ends early if `interrupt_fd` becomes
+ * readable. */
 int prepare_prewarm(struct prepared *prepared, int interrupt_fd, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

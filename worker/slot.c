@@ -23,6 +23,10 @@
 #define RETRY_MS 2000u
 #define STORE_LOOK_MS 5000u
 
+/* How long a VM that was booted waits for a job before it runs its image's warm-up command. With jobs
+ * waiting, the next one arrives sooner, and the command would only use CPU time that the jobs need. */
+#define WARM_UP_AFTER_MS 50u
+
 struct slot {
     const struct worker_config *config;
     struct ws_client *balancer;
@@ -30,6 +34,7 @@ struct slot {
     struct machine machine;
     char warm_image[PE_IMAGE_NAME_MAX + 1]; /* name of the image that the VM is made for */
     uint64_t make_after_us;                 /* start no VM before, because the last one failed */
+    uint64_t warm_up_at_us;                 /* when a VM that is ready runs the warm-up command; 0: never */
 };
 
 /* ---- the warm VM ---- */
@@ -92,8 +97,9 @@ static int start_machine(struct slot *slot, const struct vm_snapshot *snapshot, 
             template_client_report_broken(&slot->start_permit, image->name);
         return failed;
     }
-    return machine_boot(&host, image, slot->config->no_warm_up ? MACHINE_CONTAINER : MACHINE_WARM, false,
-                        &slot->machine, err);
+    /* What becomes a template is warm before it is saved. Without templates there is time after `ready`. */
+    const bool later = slot->config->no_warm_up || !slot->config->snapshots;
+    return machine_boot(&host, image, later ? MACHINE_CONTAINER : MACHINE_WARM, false, &slot->machine, err);
 }
 
 /* The permit to start a VM has been granted. */
@@ -107,7 +113,7 @@ static void on_start_permit(struct slot *slot)
     vm_snapshot_close(&snapshot);
 }
 
-/* A clone that cannot be prewarmed is used as it is. */
+/* A VM that cannot be prewarmed is used as it is. */
 static void prewarm(struct slot *slot)
 {
     const struct machine_host host = slot_helper_machines(slot->config);
@@ -146,7 +152,11 @@ static int on_guest(struct slot *slot, struct pe_error *err)
         template_client_release(&slot->start_permit);
         pe_log(PE_LOG_INFO, "a VM for %s is warm after %llu ms", slot->warm_image,
                (unsigned long long)(pe_now_us() - slot->machine.started_us) / 1000);
-        prewarm(slot);
+        slot->warm_up_at_us = 0;
+        if (slot->machine.clone)
+            prewarm(slot);
+        else if (!slot->config->no_warm_up)
+            slot->warm_up_at_us = pe_now_us() + WARM_UP_AFTER_MS * 1000ull;
         return send_ready(slot, err);
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
@@ -159,14 +169,15 @@ static int on_guest(struct slot *slot, struct pe_error *err)
 
 /* ---- waiting for a job ---- */
 
-/* When the VM of the idle slot is not ready in time, or starting one is to be retried; 0: never. */
+/* When the VM of the idle slot is not ready in time, or warms up, or starting one is to be retried; 0: never.
+ */
 static uint64_t machine_deadline(const struct slot *slot)
 {
     if (slot->start_permit.requested)
         return 0;
     if (slot->machine.vm.pid <= 0)
         return slot->make_after_us ? slot->make_after_us : pe_now_us();
-    return slot->machine.ready ? 0 : slot->machine.started_us + MACHINE_READY_MS * 1000ull;
+    return slot->machine.ready ? slot->warm_up_at_us : slot->machine.started_us + MACHINE_READY_MS * 1000ull;
 }
 
 /* When the idle slot has to act. It looks at the store now and then in any case. */
@@ -178,8 +189,15 @@ static uint64_t idle_deadline(const struct slot *slot)
 
 static void on_idle_deadline(struct slot *slot)
 {
-    if (slot->machine.vm.pid <= 0 || slot->machine.ready || pe_now_us() < machine_deadline(slot))
+    const uint64_t deadline_us = machine_deadline(slot);
+    if (slot->machine.vm.pid <= 0 || deadline_us == 0 || pe_now_us() < deadline_us)
         return;
+    if (slot->machine.ready) {
+        slot->warm_up_at_us = 0;
+        pe_log(PE_LOG_DEBUG, "the VM for %s warms up while it waits", slot->warm_image);
+        prewarm(slot);
+        return;
+    }
     pe_log(PE_LOG_ERROR, "a VM for %s did not become ready within %u s", slot->warm_image,
            MACHINE_READY_MS / 1000);
     machine_discard(&slot->machine);

@@ -5,6 +5,7 @@ import os
 import signal
 
 from fixtures import engine, processes
+from fixtures.image_store import store_with
 from fixtures.paths import UML_KERNEL
 from fixtures.service import Service
 from fixtures.waiting import Background, eventually
@@ -92,5 +93,17 @@ def test_a_job_whose_program_was_killed_from_outside_of_its_guest_is_run_by_anot
         assert (job.status, job.stdout) == ("exited", b"done\n"), job
         assert service.metric("pe_jobs_lost_total") == 1
         assert "of a program was ended from outside" in service.log()
+    finally:
+        service.end()
+
+
+def test_a_vm_that_waits_for_its_job_warms_up_and_stops_when_the_job_arrives(tmp_path):
+    endless = ["sh", "-c", "echo spoilt > /tmp/spoilt; while :; do :; done"]
+    service = Service(*engine.OPTIONS, store=store_with(str(tmp_path / "endless"), endless), slots=1)
+    try:
+        service.wait_until(lambda health: health["ready"] == 1, "the VM is ready before it has warmed up")
+        wait_until_one_computes(service)
+        job = service.run("ls /tmp; ps -o comm | grep -c '^sh$'")
+        assert (job.status, job.stdout) == ("exited", b"1\n"), job
     finally:
         service.end()

@@ -129,6 +129,7 @@ int machine_boot(const struct machine_host *host, const struct pe_image *image,
                  struct pe_error *err)
 {
     begin(host, machine, image);
+    machine->cold = preparation == MACHINE_CONTAINER;
     return boot(host, image, preparation, savable, machine, err);
 }
 
@@ -162,8 +163,9 @@ int machine_clone(const struct machine_host *host, const struct pe_image *image,
 int machine_prewarm(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err)
 {
-    if (!host->prewarm_clones || !machine->clone)
+    if (!(machine->clone ? host->prewarm_clones : machine->cold))
         return 0;
+    machine->cold = false;
     if (write_preparation(host, image, MACHINE_WARM, machine, err) < 0)
         return -1;
     return pe_write_all(machine->vm.serial_fd, "prewarm\n", 8, "the VM's serial port", err);

@@ -33,6 +33,7 @@ struct machine {
     bool ready;                              /* the guest has said `ready` */
     bool started;                            /* it was told `go` */
     bool clone;                              /* it is a clone of a template */
+    bool cold;                               /* its image's warm-up command has not run, but can */
     uint64_t started_us;                     /* on the clock of pe_now_us */
     uint64_t spawn_us, restore_us, ready_us; /* duration of the steps of that name (enum pe_step) */
     struct guest_line line;                  /* what the guest has sent of its current line */
@@ -75,9 +76,10 @@ int machine_clone(const struct machine_host *host, const struct pe_image *image,
                   const struct vm_snapshot *snapshot, struct machine *machine,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Let a clone that is ready use the time until its job arrives: where guests are emulated, it runs
- * the image's warm-up command once, so that its code has been translated. The job may arrive at any
- * time. Does nothing without host->prewarm_clones. */
+/* Let a machine that is ready use the time until its job arrives: a clone whose guest is emulated runs the
+ * image's warm-up command once, so that its code has been translated, if host->prewarm_clones is set. One
+ * that was booted as MACHINE_CONTAINER runs it so that its page cache is warm. The job may arrive at any
+ * time. Does nothing for others, and for one that has done it. */
 int machine_prewarm(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err) PE_MUST_CHECK;
 
