@@ -38,6 +38,28 @@ async function writeLicenses() {
   return `/${name}`;
 }
 
+/** xterm.js makes <style> elements and style attributes, which the Content-Security-Policy of the
+ * page forbids. The bundle has elements of src/constructed_style.js and properties instead. */
+const stylesOfTerminal = {
+  name: "styles of the terminal",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup(build) {
+    build.onLoad({ filter: /xterm\/lib\/xterm\.mjs$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      for (const [pattern, replacement, count] of /** @type {const} */ ([
+        [/createElement\("style"\)/g, 'createElement("constructed-style")', 3],
+        [/\.setAttribute\("style",`\$\{\w+\.getAttribute\("style"\)\|\|""\}\$\{(\w+)\};`\)/g, ".style.cssText+=`${$1};`", 1],
+        [/"style"/g, "", 0],
+      ])) {
+        const found = contents.match(pattern)?.length ?? 0;
+        if (found !== count) throw new Error(`${path} has ${pattern} ${found} times, not ${count}: adapt build.mjs to this version of xterm.js`);
+        contents = contents.replace(pattern, replacement);
+      }
+      return { contents, loader: "js" };
+    });
+  },
+};
+
 const result = await build({
   absWorkingDir: here,
   entryPoints: { main: "src/main.js", style: "src/style.css", icon: "src/icon.svg" },
@@ -53,7 +75,8 @@ const result = await build({
   chunkNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
   loader: { ".svg": "copy" },
-  legalComments: "none", // see collectLicenses
+  plugins: [stylesOfTerminal],
+  legalComments: "none", // see writeLicenses
 });
 
 const unfinished = `${target}.unfinished`;

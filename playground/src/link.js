@@ -99,5 +99,6 @@ function checkSaved(json) {
     stdin: isText(json.stdin) ? json.stdin : "",
     timeout: Number.isInteger(json.timeout) && json.timeout > 0 ? json.timeout : null,
     auto: json.auto === true,
+    terminal: json.terminal === true,
   };
 }

@@ -38,7 +38,7 @@ const currentImage = () => images.find((image) => image.name === project.image);
 const editor = new Editor(project, { run: () => runner.run(), notify, readOnly });
 const setup = new Setup(project, currentImage, () => listHasCome);
 const results = new Results(project, editor);
-const runner = new Runner(project, setup, results, limits);
+const runner = new Runner(project, setup, results, limits, notify);
 const share = new Share(project, notify);
 const picker = new Picker(project, chooseImage);
 if (!readOnly) new Upload(project, notify, limits);

@@ -7,7 +7,7 @@ import { fromBase64, toBase64 } from "./base64.js";
 /**
  * @typedef {{name: string, text?: string, bytes?: Uint8Array}} SourceFile has either text or bytes
  * @typedef {{image: string, files: {name: string, text?: string, base64?: string}[], active: number, options: Record<string, any>,
- *            cmd: string[]|null, env: string, stdin: string, timeout: number|null, auto: boolean}} Saved
+ *            cmd: string[]|null, env: string, stdin: string, timeout: number|null, auto: boolean, terminal: boolean}} Saved
  */
 
 export const FILE_COUNT_MAX = 256;
@@ -60,6 +60,8 @@ export class Project extends EventTarget {
     /** @type {number|null} ms; null: the service's default */
     this.timeout = null;
     this.auto = false;
+    /** Whether the program runs in a terminal, and reads what the user types. */
+    this.terminal = false;
     /** Increases with every change of what would be run. */
     this.revision = 0;
   }
@@ -157,6 +159,7 @@ export class Project extends EventTarget {
       stdin: this.stdin,
       timeout: this.timeout,
       auto: this.auto,
+      terminal: this.terminal,
     };
     return { saved, left: this.files.filter((file) => !kept.includes(file)).map((file) => file.name) };
   }

@@ -11,7 +11,7 @@ const SIGNALS = /** @type {Record<number, [string, string]>} */ ({
   15: ["SIGTERM", ""], 24: ["SIGXCPU", "too much CPU time"], 25: ["SIGXFSZ", "a file became too large"], 31: ["SIGSYS", "a system call that is not allowed"],
 });
 
-/** @param {import("./service.js").Result} result @param {number} timeoutMs
+/** @param {import("./service.js").Result} result @param {number|null} timeoutMs
  *  @returns {{good: boolean, short: string, text: string}} */
 export function describeStatus(result, timeoutMs) {
   switch (result.status) {
@@ -22,7 +22,7 @@ export function describeStatus(result, timeoutMs) {
       return { good: false, short: name, text: `A signal ended the program: ${name}${meaning ? `, ${meaning}` : ""}.` };
     }
     case "timeout":
-      return { good: false, short: "timeout", text: `The program ran longer than ${formatTime(timeoutMs * 1000)} and was stopped. Its output until then is shown. The limit is in “Setup”.` };
+      return { good: false, short: "timeout", text: timeoutMs === null ? "The program ran longer than a program in a terminal may, and was stopped." : `The program ran longer than ${formatTime(timeoutMs * 1000)} and was stopped. Its output until then is shown. The limit is in “Setup”.` };
     case "oom":
       return { good: false, short: "out of memory", text: "The program used more memory than a job may use, and was stopped." };
     case "output_limit":

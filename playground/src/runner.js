@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Runs the job of the project. A new run cancels the previous one. */
 
-import { byId, formatTime } from "./dom.js";
-import { createJobId, createRequestBody, fetchJobState, runJob, ServiceError } from "./service.js";
+import { byId } from "./dom.js";
+import { Progress } from "./progress.js";
+import { describeStatus } from "./result_summary.js";
+import { createJobId, createRequestBody, runJob, ServiceError } from "./service.js";
+import { TerminalRunner } from "./terminal_run.js";
 
 const SETTLE_MS = 700;
-const ASK_AFTER_MS = 1000;
 
 export class Runner {
   /**
@@ -13,12 +15,14 @@ export class Runner {
    * @param {import("./setup.js").Setup} setup
    * @param {import("./results.js").Results} results
    * @param {Record<string, number>} limits of the catalog; filled in later
+   * @param {(text: string) => void} notify
    */
-  constructor(project, setup, results, limits) {
+  constructor(project, setup, results, limits, notify) {
     this.project = project;
     this.setup = setup;
     this.results = results;
     this.limits = limits;
+    this.terminal = new TerminalRunner(notify);
     /** @type {AbortController|null} */
     this.running = null;
     this.settling = 0;
@@ -42,7 +46,7 @@ export class Runner {
 
   runSoon() {
     clearTimeout(this.settling);
-    if (!this.project.auto) return;
+    if (!this.project.auto || this.project.terminal) return; // a new program would take the keyboard away from its user
     this.settling = setTimeout(() => {
       if ("argv" in this.setup.currentCommand()) this.run({ automatic: true });
     }, SETTLE_MS);
@@ -54,8 +58,8 @@ export class Runner {
     this.running.abort();
     this.running = null;
     this.showIdle();
-    this.results.setStatus("stopped", "bad");
-    this.results.speak("Stopped.");
+    this.results.showStopped();
+    if (this.results.inTerminal) this.terminal.end("You stopped the program.");
   }
 
   showIdle() {
@@ -89,18 +93,16 @@ export class Runner {
     if (!automatic) document.body.dataset.view = "results";
     const { image, revision } = this.project;
     const files = this.project.files.map((file) => ({ ...file }));
-    const timeout = this.project.timeout ?? this.limits.timeout_ms ?? 10_000;
-    const id = createJobId();
-    const stopShowing = this.showProgress(id, controller.signal);
+    const timeout = this.project.timeout ?? (this.project.terminal ? null : this.limits.timeout_ms ?? 10_000);
     const started = performance.now();
     try {
-      const answer = await runJob(createRequestBody(this.project, command.argv, { fresh }), { id, signal: controller.signal });
+      this.results.expect(files, this.project.terminal);
+      const answer = await this.start(command.argv, { fresh, controller });
       if (this.running === controller)
-        this.results.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.argv, image }, { files, timeout, stale: revision !== this.project.revision });
+        this.show({ ...answer, elapsed: performance.now() - started, at: new Date(), command: command.argv, image }, { files, timeout, stale: revision !== this.project.revision });
     } catch (error) {
       if (this.running === controller) this.explain(error);
     } finally {
-      stopShowing();
       if (this.running === controller) {
         this.running = null;
         this.showIdle();
@@ -108,35 +110,43 @@ export class Runner {
     }
   }
 
+  /**
+   * Run the program, and show what it prints.
+   * @param {string[]} command @param {{fresh: boolean, controller: AbortController}} options
+   */
+  async start(command, { fresh, controller }) {
+    const { project, results } = this;
+    const { signal } = controller;
+    const progress = new Progress(results, signal, project.terminal ? "connecting" : "running");
+    const listener = {
+      queued: (/** @type {string} */ id) => progress.follow(id),
+      started: () => progress.start(),
+      print: (/** @type {"stdout"|"stderr"} */ name, /** @type {Uint8Array} */ bytes) => void (this.running === controller && results.print(name, bytes)),
+      restarted: () => void (this.running === controller && results.restart()),
+    };
+    try {
+      if (project.terminal) return await this.terminal.run(project, command, { signal, listener });
+      const id = createJobId();
+      progress.follow(id);
+      return await runJob(createRequestBody(project, command, { fresh }), { id, signal, listener });
+    } finally {
+      progress.stop();
+    }
+  }
+
+  /** @param {import("./service.js").Run} run @param {{files: import("./project.js").SourceFile[], timeout: number|null, stale: boolean}} job */
+  show(run, job) {
+    this.results.show(run, job);
+    const { status, exit_code } = run.result;
+    if (this.results.inTerminal) this.terminal.end(status === "exited" ? `The program ended with exit status ${exit_code}.` : describeStatus(run.result, job.timeout).text);
+  }
+
   /** @param {any} error */
   explain(error) {
     if (error?.name === "AbortError") return;
-    this.results.showProblem(error instanceof ServiceError ? error.message : `This page has a bug: ${error?.message ?? error}. Reload the page. Your program is in the link.`);
-  }
-
-  /** Show the state of the job in the status bar, until the returned function is called.
-   * @param {string} id @param {AbortSignal} signal @returns {() => void} */
-  showProgress(id, signal) {
-    const started = performance.now();
-    let shown = "running";
-    let over = false;
-    const draw = () => this.results.setStatus(`${shown} · ${formatTime(Math.round((performance.now() - started) / 100) * 100_000)}`);
-    const ask = async () => {
-      const state = await fetchJobState(id);
-      if (over || !state) return;
-      const stateText = state.state === "queued" ? `waiting${state.position ? `, number ${state.position}` : ""}` : state.state === "answering" ? "receiving" : "running";
-      if (stateText !== shown) this.results.speak(stateText);
-      shown = stateText;
-    };
-    const drawing = setInterval(draw, 100);
-    const asking = setInterval(ask, ASK_AFTER_MS);
-    const stop = () => {
-      over = true;
-      clearInterval(drawing);
-      clearInterval(asking);
-    };
-    signal.addEventListener("abort", stop);
-    draw();
-    return stop;
+    const text = error instanceof ServiceError ? error.message : `This page has a bug: ${error?.message ?? error}. Reload the page. Your program is in the link.`;
+    const title = this.results.hasPrinted ? "The program was interrupted" : "The program did not run";
+    this.results.showProblem(text, title);
+    if (this.results.inTerminal) this.terminal.end(`${title}.`);
   }
 }

@@ -2,7 +2,8 @@
 /** The client of the balancer (docs/api.md): the catalog, one job, the state of a job. Every error
  * message says what failed and what the user can do. */
 
-import { fromBase64 } from "./base64.js";
+import { fromBase64, toBase64 } from "./base64.js";
+import { bytesOf, Collector, ConnectionLost, failToRead, parseEvent, readLines } from "./events.js";
 import { createFormBody } from "./form.js";
 import { parseEnvironment } from "./project.js";
 
@@ -36,17 +37,25 @@ async function request(url, init) {
   }
 }
 
-/** The error of a response (RFC 9457). @param {Response} response */
-async function explain(response) {
-  const problem = await response.json().catch(() => null);
-  const retryAfter = Number(response.headers.get("Retry-After")) || null;
-  const detail = typeof problem?.detail === "string" ? problem.detail : typeof problem?.title === "string" ? problem.title : `The server answered ${response.status}.`;
-  const hint = response.status === 503 ? ` Try again ${retryAfter ? `in ${retryAfter} s` : "in a moment"}.`
-    : response.status === 429 ? ` Wait ${retryAfter ? `${retryAfter} s` : "a moment"}.`
-    : response.status === 404 ? " Choose another image."
-    : response.status === 413 ? " Remove or shorten a file." : "";
+/** What went wrong, for the user. @param {any} problem of RFC 9457, or null @param {number} status @param {number|null} retryAfter */
+function describeProblem(problem, status, retryAfter) {
+  const detail = typeof problem?.detail === "string" ? problem.detail : typeof problem?.title === "string" ? problem.title : `The server answered ${status}.`;
+  const hint = status === 503 ? ` Try again ${retryAfter ? `in ${retryAfter} s` : "in a moment"}.`
+    : status === 429 ? ` Wait ${retryAfter ? `${retryAfter} s` : "a moment"}.`
+    : status === 404 ? " Choose another image."
+    : status === 413 ? " Remove or shorten a file." : "";
   const sentence = detail.charAt(0).toUpperCase() + detail.slice(1);
   return new ServiceError(sentence + (/[.!?]$/.test(sentence) ? "" : ".") + hint, retryAfter);
+}
+
+/** The error of a response. @param {Response} response */
+async function explain(response) {
+  return describeProblem(await response.json().catch(() => null), response.status, Number(response.headers.get("Retry-After")) || null);
+}
+
+/** The error of an event. @param {any} problem */
+export function explainEvent(problem) {
+  return describeProblem(problem, Number(problem.status) || 500, null);
 }
 
 /**
@@ -93,6 +102,21 @@ function stdinName(project) {
 }
 
 /**
+ * The job without its files and its input. Throws a ServiceError if the project is not a valid job.
+ * @param {import("./project.js").Project} project
+ * @param {string[]} command
+ */
+function createJob(project, command) {
+  const { env, error } = parseEnvironment(project.env);
+  if (error) throw new ServiceError(error);
+  /** @type {Record<string, any>} */
+  const job = { image: project.image, cmd: command };
+  if (env && Object.keys(env).length) job.env = env;
+  if (project.timeout) job.timeout_ms = project.timeout;
+  return job;
+}
+
+/**
  * The body of the request. Throws a ServiceError if the project is not a valid job.
  * @param {import("./project.js").Project} project
  * @param {string[]} command
@@ -100,12 +124,7 @@ function stdinName(project) {
  * @returns {Blob}
  */
 export function createRequestBody(project, command, { fresh }) {
-  const { env, error } = parseEnvironment(project.env);
-  if (error) throw new ServiceError(error);
-  /** @type {Record<string, any>} */
-  const job = { image: project.image, cmd: command };
-  if (env && Object.keys(env).length) job.env = env;
-  if (project.timeout) job.timeout_ms = project.timeout;
+  const job = createJob(project, command);
   if (fresh) job.cache = false;
   const files = project.files.map((file) => ({ name: file.name, content: file.text ?? file.bytes ?? "" }));
   if (project.stdin !== "") {
@@ -115,40 +134,73 @@ export function createRequestBody(project, command, { fresh }) {
   return createFormBody(job, files);
 }
 
-/** @param {string|{base64: string}} value */
-function bytesOf(value) {
-  return typeof value === "string" ? new TextEncoder().encode(value) : fromBase64(value.base64);
+/**
+ * The first message of a connection, with the job and its files. Throws a ServiceError if the
+ * project is not a valid job.
+ * @param {import("./project.js").Project} project
+ * @param {string[]} command
+ * @param {{rows: number, cols: number}} size of the terminal
+ */
+export function createFirstMessage(project, command, { rows, cols }) {
+  const contents = project.files.map((file) => [file.name, file.text ?? { base64: toBase64(file.bytes ?? new Uint8Array()) }]);
+  return { type: "run", job: { ...createJob(project, command), files: Object.fromEntries(contents) }, tty: { rows, cols, term: "xterm-256color" } };
 }
 
-/** @param {any} answer the JSON form of a result, in which text is text and other bytes are base64 */
-function readAnswer(answer) {
-  const { stdout, stderr, files, ...result } = answer;
-  return {
-    result,
-    stdout: bytesOf(stdout),
-    stderr: bytesOf(stderr),
-    files: files.map((/** @type {any} */ file) => new File([/** @type {any} */ (bytesOf(file.text ?? file))], file.name)),
-  };
+/** Why a WebSocket was not opened, which browsers do not tell. @returns {Promise<ServiceError>} */
+export async function explainConnection() {
+  try {
+    const response = await request("/v1/connect", { headers: { Accept: "application/json" } });
+    if (response.status === 404 || response.status === 405 || response.status === 501)
+      return new ServiceError("This server has no terminals. Switch “Terminal” off to run the program with the standard input of “Setup”.");
+    if (response.status === 429 || response.status === 503) return await explain(response);
+    return new ServiceError("The server opens no connection to the program. A proxy before it may not let WebSockets pass. Switch “Terminal” off to run the program without one.");
+  } catch (error) {
+    return error instanceof ServiceError ? error : new ServiceError(UNREACHABLE);
+  }
 }
 
 /**
- * Run one job.
- * @param {Blob} body @param {{id: string, signal: AbortSignal}} options
+ * Read the events of a job.
+ * @param {Response} response @param {import("./events.js").Listener} listener
+ */
+async function readEvents(response, listener) {
+  const collector = new Collector(listener);
+  for await (const line of readLines(/** @type {ReadableStream<Uint8Array>} */ (response.body))) {
+    collector.take(parseEvent(line));
+    if (collector.ended) break;
+  }
+  if (collector.problem) throw explainEvent(collector.problem);
+  if (!collector.result) throw new ConnectionLost();
+  return collector.answer();
+}
+
+/** Read the result of a server that does not send events: as JSON, in which text is text and other bytes are base64.
+ * @param {Response} response @param {import("./events.js").Listener} listener */
+async function readResult(response, listener) {
+  const { stdout, stderr, files, ...result } = JSON.parse(await response.text().catch(failToRead));
+  const bytes = (/** @type {any} */ value) => bytesOf(typeof value === "string" ? { text: value } : value);
+  const printed = { stdout: bytes(stdout), stderr: bytes(stderr) };
+  for (const name of /** @type {const} */ (["stdout", "stderr"])) listener.print(name, printed[name]);
+  return { result, ...printed, files: files.map((/** @type {any} */ file) => new File([/** @type {any} */ (bytesOf(file))], file.name)) };
+}
+
+const LOST = "The connection was lost while the program ran or its result was being received. Run the program again.";
+const INVALID = "The response is not a valid result. A proxy may have changed it. Run the program again.";
+
+/**
+ * Run one job. What it prints is passed on while it runs, if the server sends events.
+ * @param {Blob} body @param {{id: string, signal: AbortSignal, listener: import("./events.js").Listener}} options
  * @returns {Promise<{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[]}>}
  */
-export async function runJob(body, { id, signal }) {
-  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: "application/json", "X-Request-Id": id } });
+export async function runJob(body, { id, signal, listener }) {
+  const accepted = "application/x-ndjson, application/json;q=0.9";
+  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: accepted, "X-Request-Id": id } });
   if (!response.ok) throw await explain(response);
-  let text;
+  const read = response.headers.get("Content-Type")?.startsWith("application/x-ndjson") ? readEvents : readResult;
   try {
-    text = await response.text();
+    return await read(response, listener);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ServiceError("The connection was lost while the result was being received. Run the program again.");
-  }
-  try {
-    return readAnswer(JSON.parse(text));
-  } catch {
-    throw new ServiceError("The response is not a valid result. A proxy may have changed it. Run the program again.");
+    if (error instanceof ServiceError || (error instanceof DOMException && error.name === "AbortError")) throw error;
+    throw new ServiceError(error instanceof ConnectionLost ? LOST : INVALID);
   }
 }

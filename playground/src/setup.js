@@ -40,6 +40,10 @@ export class Setup {
         this.checkFields();
       });
     }
+    byId("terminal").addEventListener("change", (/** @type {any} */ event) => {
+      project.terminal = event.target.checked;
+      project.changed("setup");
+    });
     byId("timeout").addEventListener("input", (/** @type {any} */ event) => {
       const seconds = Number(event.target.value);
       project.timeout = event.target.value !== "" && seconds > 0 ? Math.min(Math.round(seconds * 1000), this.timeoutMost) : null;
@@ -101,6 +105,9 @@ export class Setup {
     this.form.hidden = options.length === 0;
     byId("env").value = project.env;
     byId("stdin").value = project.stdin;
+    byId("stdin").disabled = byId("auto").disabled = project.terminal;
+    byId("stdin").placeholder = project.terminal ? "What you type in the terminal" : "";
+    byId("terminal").checked = project.terminal;
     byId("timeout").value = project.timeout ? String(project.timeout / 1000) : "";
     this.drawCommand();
     this.checkFields();
@@ -109,7 +116,7 @@ export class Setup {
   checkFields() {
     byId("env-problem").textContent = parseEnvironment(this.project.env).error ?? "";
     byId("env-mark").hidden = this.project.env.trim() === "";
-    byId("stdin-mark").hidden = this.project.stdin === "";
+    byId("stdin-mark").hidden = this.project.stdin === "" || this.project.terminal;
   }
 
   /** @param {string} name @param {import("./command.js").Option} option @param {any} value */

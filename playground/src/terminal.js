@@ -1,191 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Show the output of a program. ANSI colours become CSS classes, and positions in files become
- * links. Everything else is text, never HTML. */
+/** A terminal in the page: xterm.js, as build.mjs changes it. Loaded when it is needed. It is in a
+ * shadow root, as the editor is. */
 
-import Anser from "anser";
-import { formatBytes, h } from "./dom.js";
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal } from "@xterm/xterm";
+import xtermStyle from "@xterm/xterm/css/xterm.css" with { type: "text" };
+import { defineConstructedStyle } from "./constructed_style.js";
+import { h } from "./dom.js";
 
-/** The most that is drawn at a time. */
-const PORTION = { length: 64 * 1024, lines: 2000, colours: 1000 };
-/** Further portions are drawn only when the user asks. */
-const DRAWN_PORTIONS = 10;
-/** Longer escape sequences can be cut at the end of a portion. */
-const ESCAPE_LENGTH = 64;
+defineConstructedStyle();
 
-const COLOURS = /** @type {Record<string, number>} */ ({ black: 0, red: 1, green: 2, yellow: 3, blue: 4, magenta: 5, cyan: 6, white: 7 });
-const DECORATIONS = new Set(["bold", "dim", "italic", "underline", "strikethrough", "reverse", "hidden"]);
+const SCROLLBACK_LINES = 5000;
+const RESIZE_AFTER_MS = 100;
+/** The contrast that WCAG 2.1 asks of text (success criterion 1.4.3). */
+const CONTRAST = 4.5;
+const STYLE = `
+  :host { display: block; }
+  .screen { position: absolute; inset: 8px 4px 4px 16px; }
+  .xterm { height: 100%; }
+  .xterm .xterm-viewport { background: none !important; }
+`;
+/** Sequences of xterm (ctlseqs): leave the second screen, which full-screen programs use, and set colours and modes back. */
+const FIRST_SCREEN = "\x1b[?1049l";
+const BACK_TO_NORMAL = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?7h\x1b[!p\x1b[m";
 
-/**
- * @param {string} name a name as Anser reports it: ansi-red, ansi-bright-red, ansi-palette-N,
- *   ansi-truecolor
- */
-function colourNumber(name) {
-  const match = /^ansi-(bright-)?([a-z]+)$/.exec(name ?? "");
-  return match && match[2] in COLOURS ? COLOURS[match[2]] + (match[1] ? 8 : 0) : -1;
-}
-
-/** @param {number} n an index from 16 to 255 in xterm's palette */
-function paletteColour(n) {
-  if (n >= 232) return `rgb(${Array(3).fill(8 + (n - 232) * 10).join(" ")})`;
-  const level = (/** @type {number} */ each) => (each ? 55 + each * 40 : 0);
-  const at = n - 16;
-  return `rgb(${level(Math.floor(at / 36))} ${level(Math.floor(at / 6) % 6)} ${level(at % 6)})`;
-}
-
-/**
- * @param {HTMLElement} span
- * @param {"color"|"backgroundColor"} property
- * @param {string} name
- * @param {string|null} truecolor
- */
-function paint(span, property, name, truecolor) {
-  const number = colourNumber(name);
-  const palette = /^ansi-palette-(\d{1,3})$/.exec(name ?? "");
-  if (number >= 0) span.classList.add(`${property === "color" ? "fg" : "bg"}-${number}`);
-  else if (palette) span.style[property] = paletteColour(Number(palette[1]));
-  else if (name === "ansi-truecolor" && /^\d{1,3}, ?\d{1,3}, ?\d{1,3}$/.test(truecolor ?? "")) span.style[property] = `rgb(${truecolor})`;
-}
-
-/** @param {any} piece of Anser's */
-function drawPiece(piece) {
-  const decorations = (piece.decorations ?? []).filter((/** @type {string} */ each) => DECORATIONS.has(each));
-  if (!piece.fg && !piece.bg && !decorations.length) return document.createTextNode(piece.content);
-  const span = h("span", { class: decorations.map((/** @type {string} */ each) => `ansi-${each}`).join(" ") || false }, piece.content);
-  paint(span, "color", piece.fg, piece.fg_truecolor);
-  paint(span, "backgroundColor", piece.bg, piece.bg_truecolor);
-  return span;
-}
-
-/**
- * The visible text of a line that the program overwrote with carriage returns.
- * @param {string} text
- */
-function applyReturns(text) {
-  return text.includes("\r") ? text.replaceAll("\r\n", "\n").replace(/^.*\r(?!$)/gm, "") : text;
-}
-
-const GCC_PLACE = /^(?:\.\/|\/work\/|\/input\/)?([^\s:][^:\n]*):(\d+)(?::(\d+))?:(?:\s*(fatal error|error|warning|note|info)\b:?)?\s*(.*)$/;
-const PYTHON_PLACE = /^\s*File "(?:\/work\/|\/input\/|\.\/)?([^"]+)", line (\d+)(.*)$/;
-
-/** The position in one of the files that a line of output names, or null.
- * @param {string} the line without colours @param {Set<string>} names of the project's files */
-export function findPlace(line, names) {
-  const match = GCC_PLACE.exec(line) ?? PYTHON_PLACE.exec(line);
-  if (!match || !names.has(match[1])) return null;
-  const gcc = match.length > 4;
-  const kind = gcc ? match[4] : "error";
+/** The colours of the page. */
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const value = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
+  const names = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "brightBlack", "brightRed", "brightGreen", "brightYellow", "brightBlue", "brightMagenta", "brightCyan", "brightWhite"];
   return {
-    file: match[1], line: Math.max(1, Number(match[2])), column: gcc ? Number(match[3] ?? 1) : 1,
-    severity: /** @type {"error"|"warning"|"info"} */ (kind?.endsWith("error") ? "error" : kind === "warning" ? "warning" : "info"),
-    message: gcc ? match[5] : "", isFinding: gcc && kind !== undefined,
+    background: value("ground"), foreground: value("text"), cursor: value("accent"), cursorAccent: value("ground"), selectionBackground: value("selection"),
+    scrollbarSliderBackground: value("border"), scrollbarSliderHoverBackground: value("faint"), scrollbarSliderActiveBackground: value("faint"),
+    ...Object.fromEntries(names.map((name, index) => [name, value(`a${index}`)])),
   };
 }
 
-/** @param {string} text */
-export function stripAnsi(text) {
-  return Anser.ansiToText(text);
-}
-
-/** The findings of compilers in their output. @param {string} text @param {Set<string>} names */
-export function findFindings(text, names) {
-  return stripAnsi(text).split("\n").slice(0, 5000).map((line) => findPlace(line, names)).filter((place) => place?.isFinding).slice(0, 200);
-}
-
-/** Sequences that move the cursor, set the window title or make links. They are removed. Anser
- * handles CSI (ECMA-48, xterm's ctlseqs). */
-const INVISIBLE = /\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()*+][\w<>=]|[=>78cDEHMZ])/g;
-
-/**
- * The end of the portion that begins at `start`. A portion is small enough to be drawn at once, and
- * ends with a line if possible.
- * @param {string} text
- * @param {number} start
- */
-function endOfPortion(text, start) {
-  const most = Math.min(text.length, start + PORTION.length);
-  const breaks = /\n|\x1b\[/g;
-  breaks.lastIndex = start;
-  let lines = 0;
-  let colours = 0;
-  let lineEnd = start;
-  for (let match = breaks.exec(text); match && match.index < most; match = breaks.exec(text)) {
-    if (match[0] === "\n") lineEnd = match.index + 1;
-    if (match[0] === "\n" ? ++lines >= PORTION.lines : ++colours > PORTION.colours) return lineEnd > start ? lineEnd : match.index;
+export class TerminalScreen {
+  /**
+   * @param {HTMLElement} host takes the terminal, and has its size
+   * @param {{type: (bytes: Uint8Array) => void, resize: (rows: number, cols: number) => void, leave: () => void}} actions
+   */
+  constructor(host, actions) {
+    this.host = host;
+    this.actions = actions;
+    const style = getComputedStyle(document.documentElement);
+    this.root = host.attachShadow({ mode: "open" });
+    this.term = new Terminal({
+      scrollback: SCROLLBACK_LINES, fontFamily: style.getPropertyValue("--mono").trim(), fontSize: 13.5, lineHeight: 1.2,
+      minimumContrastRatio: CONTRAST, theme: colours(), cursorBlink: false, cursorInactiveStyle: "outline", macOptionIsMeta: true,
+    });
+    this.decoder = new TextDecoder();
+    this.fit = new FitAddon();
+    this.term.loadAddon(this.fit);
+    this.open();
+    this.listen();
   }
-  if (most === text.length) return most;
-  if (lineEnd > start) return lineEnd;
-  const escape = text.lastIndexOf("\x1b", most);
-  if (escape > start && most - escape < ESCAPE_LENGTH) return escape;
-  return /[\ud800-\udbff]/.test(text[most - 1]) ? most - 1 : most;
-}
 
-/**
- * @param {HTMLElement} target
- * @param {any[]} pieces of Anser's
- * @param {Set<string>} names
- * @param {(place: {file: string, line: number, column: number}) => void} reveal
- */
-function drawPieces(target, pieces, names, reveal) {
-  /** @type {Node[]} */
-  let line = [];
-  let plain = "";
-  const finish = (/** @type {string} */ end) => {
-    const place = findPlace(plain, names);
-    if (place) {
-      const show = (/** @type {Event} */ event) => (event.preventDefault(), reveal(place));
-      line = [h("a", { class: `place place-${place.severity}`, href: "#", title: `Show ${place.file}, line ${place.line}`, onclick: show }, ...line)];
+  open() {
+    for (const text of [xtermStyle, STYLE]) {
+      const style = document.createElement("constructed-style");
+      style.textContent = text;
+      this.root.append(style);
     }
-    target.append(...line, end);
-    line = [];
-    plain = "";
-  };
-  for (const piece of pieces) {
-    piece.content.split("\n").forEach((/** @type {string} */ content, /** @type {number} */ index) => {
-      if (index > 0) finish("\n");
-      if (content) line.push(drawPiece({ ...piece, content }));
-      plain += content;
+    const screen = h("div", { class: "screen" });
+    this.root.append(screen);
+    this.term.open(screen);
+    this.term.textarea?.setAttribute("aria-label", "Terminal: input of the program. Shift-Tab leaves it.");
+    this.fit.fit();
+  }
+
+  listen() {
+    const encoder = new TextEncoder();
+    this.term.onData((text) => this.actions.type(encoder.encode(text)));
+    this.term.onBinary((text) => this.actions.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    this.term.onResize(({ rows, cols }) => this.actions.resize(rows, cols));
+    this.term.attachCustomKeyEventHandler((event) => this.takesKey(event));
+    let timer = 0;
+    new ResizeObserver(() => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.host.offsetParent && this.fit.fit(), RESIZE_AFTER_MS);
+    }).observe(this.host);
+    const paint = () => (this.term.options.theme = colours());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+
+  /** Whether a key is for the program. The others do what they do elsewhere in the page. @param {KeyboardEvent} event */
+  takesKey(event) {
+    const command = event.ctrlKey || event.metaKey;
+    if (event.key === "Tab" && (event.shiftKey || this.term.options.disableStdin)) {
+      if (event.type === "keydown" && event.shiftKey) {
+        event.preventDefault();
+        this.actions.leave();
+      }
+      return false;
+    }
+    if (this.term.options.disableStdin || (event.key === "Enter" && command)) return false; // Ctrl-Enter runs the program again
+    if (!event.ctrlKey || event.altKey) return true;
+    if (event.key.toLowerCase() === "v") return false; // the browser pastes
+    if (event.key.toLowerCase() !== "c" || !this.term.hasSelection()) return true;
+    setTimeout(() => this.term.clearSelection()); // the browser copies the selection; without one, the program is interrupted
+    return false;
+  }
+
+  /** The terminal of a new program, without what the last one printed. @returns {{rows: number, cols: number}} */
+  begin() {
+    this.clear();
+    this.term.options.disableStdin = false;
+    this.term.options.cursorInactiveStyle = "outline";
+    this.fit.fit();
+    this.term.focus();
+    return { rows: this.term.rows, cols: this.term.cols };
+  }
+
+  /** @param {Uint8Array} bytes */
+  write(bytes) {
+    this.term.write(this.decoder.decode(bytes, { stream: true })); // xterm.js drops bytes that are not UTF-8
+  }
+
+  /** The program begins again, and what it printed does not count. */
+  clear() {
+    this.decoder = new TextDecoder();
+    this.term.reset();
+  }
+
+  /** The program reads and prints nothing more. @param {string} sentence */
+  end(sentence) {
+    this.term.options.disableStdin = true;
+    this.term.options.cursorInactiveStyle = "none";
+    this.term.write(this.decoder.decode(), () => {
+      if (this.term.buffer.active.type === "alternate") this.term.write(FIRST_SCREEN);
+      this.term.write(BACK_TO_NORMAL, () => this.term.write(`${this.term.buffer.active.cursorX ? "\r\n" : ""}\x1b[?25l\x1b[90m── ${sentence}\x1b[m`));
     });
   }
-  if (plain) finish("");
-  target.normalize(); // merges the text nodes of all lines
-}
 
-/**
- * Draw a stream into a <pre>, one portion at a time, so that the page keeps responding. After
- * DRAWN_PORTIONS, further portions are drawn only when the user asks.
- * @param {HTMLElement} pre
- * @param {Uint8Array} bytes
- * @param {{names: Set<string>, reveal: (place: any) => void}} options
- */
-export function drawStream(pre, bytes, { names, reveal }) {
-  const text = applyReturns(new TextDecoder().decode(bytes)).replace(INVISIBLE, "");
-  const anser = new Anser(); // keeps the colour at the end of a portion for the next one
-  const drawing = h("div");
-  let at = 0;
-  const drawPortion = () => {
-    const end = endOfPortion(text, at);
-    const portion = h("div", { class: "portion" });
-    // SGR 10 selects the default font. Anser gives no colour to text before the first sequence.
-    drawPieces(portion, anser.ansiToJson(`\x1b[10m${text.slice(at, end)}`, { use_classes: true, json: true, remove_empty: true }), names, reveal);
-    drawing.append(portion);
-    at = end;
-  };
-  const drawOn = (/** @type {number} */ portions) => {
-    if (at >= text.length || (drawing !== pre.firstChild)) return;
-    if (portions === 0) return void drawing.append(createMore(text.length - at, drawOn));
-    drawPortion();
-    setTimeout(drawOn, 0, portions - 1);
-  };
-  pre.replaceChildren(drawing);
-  drawOn(DRAWN_PORTIONS);
-}
+  focus() {
+    this.term.focus();
+  }
 
-/** @param {number} left characters @param {(portions: number) => void} drawOn */
-function createMore(left, drawOn) {
-  const button = h("button", { class: "more", type: "button" }, `Show more (${formatBytes(left)} left)`);
-  button.addEventListener("click", () => {
-    button.remove();
-    drawOn(DRAWN_PORTIONS);
-  });
-  return button;
+  /** Keep the lines as text that screen readers find, and announce new ones. @param {boolean} on */
+  setSpoken(on) {
+    this.term.options.screenReaderMode = on;
+  }
 }

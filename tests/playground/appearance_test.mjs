@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a first visit loads, how the page looks, and whether everyone can use it.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { findBarriers } from "./barriers.mjs";
 
 /** @typedef {import("./browser.mjs").Explorer} Explorer */
 /** @type {[string, (explorer: Explorer) => Promise<void>][]} */
@@ -10,7 +9,6 @@ export const tests = [];
 const test = (/** @type {string} */ sentence, /** @type {(explorer: Explorer) => Promise<void>} */ body) => tests.push([sentence, body]);
 
 const FIRST_LOAD_MAX = 250 * 1024;
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 test("a first visit loads less than 250 KiB", async (explorer) => {
   const page = await explorer.open("about:blank");
@@ -41,15 +39,6 @@ test("the page's policy lets no script run that does not come from its server as
   assert.ok(explorer.faults.some((fault) => fault.includes("policy violated")), "the policy should have been broken");
   explorer.faults = explorer.faults.filter((fault) => !/policy violated|Content Security Policy/.test(fault));
 });
-
-/** Problems that axe finds, as words. @param {import("playwright-core").Page} page */
-async function findBarriers(page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Page.setBypassCSP", { enabled: true });
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
-  return violations.map((/** @type {any} */ each) => `${each.id}: ${each.nodes.map((/** @type {any} */ node) => node.target.join(" ")).slice(0, 3).join(", ")}`);
-}
 
 for (const theme of /** @type {const} */ (["light", "dark"])) {
   test(`nobody is kept out of the ${theme} page, as far as axe can tell`, async (explorer) => {

@@ -10,10 +10,10 @@ import { BUILD, eventually } from "./service.mjs";
 
 export const SHOTS = join(BUILD, "artefacts/playground");
 const RUN_MS = 240_000; // a run of a job, or an action of a user, on a busy machine
-// Chromium logs every response that is an error. When text replaces a selection, Chromium also
+// Chromium logs every response that is an error, and every WebSocket that is not opened. When text replaces a selection, Chromium also
 // tries to keep the colour of the old text with a style attribute. The policy forbids that, and
 // CodeMirror draws the text itself.
-const TOLERATED = /^Failed to load resource|^Applying inline style violates|^policy violated: style-src-attr inline/;
+const TOLERATED = /^Failed to load resource|^WebSocket connection to|^Applying inline style violates|^policy violated: style-src-attr inline/;
 
 export function launch() {
   return chromium.launch({
@@ -36,6 +36,8 @@ export class Explorer {
   constructor(browser, service) {
     this.browser = browser;
     this.service = service;
+    /** The server of the page. */
+    this.base = service.url;
     /** @type {string[]} */
     this.faults = [];
     /** @type {import("playwright-core").BrowserContext[]} */
@@ -54,7 +56,7 @@ export class Explorer {
     page.setDefaultTimeout(RUN_MS); // to draw much output takes long on a busy machine
     this.page = page;
     this.watch(page);
-    await page.goto(path.startsWith("/") ? this.service.url + path : path);
+    await page.goto(path.startsWith("/") ? this.base + path : path);
     return page;
   }
 
@@ -71,7 +73,7 @@ export class Explorer {
     });
     page.on("request", (request) => {
       const url = new URL(request.url());
-      const own = [this.service.url, ...(this.others ?? [])].includes(url.origin) || ["blob:", "data:"].includes(url.protocol);
+      const own = [this.base, ...(this.others ?? [])].includes(url.origin) || ["blob:", "data:"].includes(url.protocol);
       if (!own) this.faults.push(`a request to ${url.origin}`);
     });
   }
@@ -106,6 +108,11 @@ export class Explorer {
 
   async finished() {
     await this.page.waitForSelector("body.running", { timeout: 2000 }).catch(() => {}); // it may be over already
+    await this.ended();
+  }
+
+  /** The end of a program of which it is known that it has begun. */
+  async ended() {
     await this.page.waitForSelector("body:not(.running)", { timeout: RUN_MS });
   }
 

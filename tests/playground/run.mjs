@@ -7,8 +7,10 @@ import { Service } from "./service.mjs";
 import { tests as appearance } from "./appearance_test.mjs";
 import { tests as editing } from "./editing_test.mjs";
 import { tests as failures } from "./failures_test.mjs";
+import { tests as events } from "./events_test.mjs";
 import { tests as links } from "./links_test.mjs";
 import { tests as results } from "./results_test.mjs";
+import { tests as terminal } from "./terminal_test.mjs";
 import { tests as units } from "./units_test.mjs";
 
 const TEST_MS = 600_000;
@@ -23,7 +25,7 @@ function limited(work) {
 /** A name without case, punctuation and the kind of its spaces. @param {string} name */
 const searchable = (name) => name.toLowerCase().replaceAll("'", "").replace(/[^a-z0-9]+/g, "_");
 const wanted = searchable(process.env.PE_TEST ?? "");
-const chosen = [...units, ...editing, ...results, ...links, ...failures, ...appearance].filter(([sentence]) => searchable(sentence).includes(wanted));
+const chosen = [...units, ...editing, ...results, ...events, ...terminal, ...links, ...failures, ...appearance].filter(([sentence]) => searchable(sentence).includes(wanted));
 if (chosen.length === 0) process.exit(0);
 const started = Date.now();
 const service = new Service();

@@ -65,7 +65,7 @@ test("a link holds the whole state, and what is wrong in one is refused in words
   const project = new Project();
   project.put({ name: "a.txt", text: "text ünïcode \u0000" });
   project.put({ name: "b.bin", bytes: new Uint8Array([0, 255]) });
-  Object.assign(project, { image: "cc:1", options: { all: true }, cmd: ["x", ""], env: "A=b", stdin: "in", timeout: 5, auto: true });
+  Object.assign(project, { image: "cc:1", options: { all: true }, cmd: ["x", ""], env: "A=b", stdin: "in", timeout: 5, auto: true, terminal: true });
   const saved = await decodeLink(await encodeLink(project.save().saved));
   const other = new Project();
   other.load(saved);
@@ -75,7 +75,7 @@ test("a link holds the whole state, and what is wrong in one is refused in words
   await assert.rejects(decodeLink("2abc"), /another version/);
   await assert.rejects(decodeLink("1%%%"), /damaged/);
   const hostile = await decodeLink(await encodeLink({ files: [], options: { a: { b: 1 }, c: null }, cmd: [1], timeout: -1, active: 7, image: 5 }));
-  assert.deepEqual(hostile, { image: "", files: [], active: 0, options: {}, cmd: null, env: "", stdin: "", timeout: null, auto: false });
+  assert.deepEqual(hostile, { image: "", files: [], active: 0, options: {}, cmd: null, env: "", stdin: "", timeout: null, auto: false, terminal: false });
 });
 
 test("names and variables that no job could have are told before they are sent", () => {
