@@ -186,13 +186,15 @@ static int set_command(json_t *job, const struct cli_options *options, struct pe
     return json_object_set(job, "cmd", command) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
-static int set_timeout(json_t *job, const char *text, struct pe_error *err)
+/* The server decides how long an interactive job may really last. */
+static int set_timeout(json_t *job, const struct cli_options *options, struct pe_error *err)
 {
+    const unsigned max_ms = options->interactive ? PE_INTERACTIVE_MS_MAX : PE_TIMEOUT_MS_MAX;
     char *end = NULL;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !isfinite(seconds) || seconds < 0.001 || seconds * 1000 > PE_TIMEOUT_MS_MAX)
+    double seconds = strtod(options->timeout, &end);
+    if (end == options->timeout || *end || !isfinite(seconds) || seconds < 0.001 || seconds * 1000 > max_ms)
         return pe_fail(err, PE_ERR_INVALID, "--timeout takes seconds from 0.001 to %u, not '%s'",
-                       PE_TIMEOUT_MS_MAX / 1000, text);
+                       max_ms / 1000, options->timeout);
     return json_object_set_new(job, "timeout_ms", json_integer((json_int_t)(seconds * 1000 + 0.5))) == 0
                ? 0
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
@@ -223,7 +225,7 @@ static int set_limit(json_t *job, const char *limit, struct pe_error *err)
 /* Fields that are limits of the program. */
 static int set_limits(json_t *job, const struct cli_options *options, struct pe_error *err)
 {
-    if (options->timeout && set_timeout(job, options->timeout, err) < 0)
+    if (options->timeout && set_timeout(job, options, err) < 0)
         return -1;
     for (size_t i = 0; i < options->limits.count; i++)
         if (set_limit(job, options->limits.items[i], err) < 0)

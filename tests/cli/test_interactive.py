@@ -206,6 +206,22 @@ def test_options_that_make_no_sense_together_are_refused():
         assert b"pe-run: --interactive and " + name + b" cannot be combined: " in done.stderr
 
 
+def test_an_interactive_job_may_ask_for_much_more_time():
+    times = []
+
+    def script(ws):
+        times.append(ws.message()["job"].get("timeout_ms"))
+        ws.started()
+        ws.result()
+
+    with connect_server(script) as server:
+        for options in ([], ["--timeout", "3600"]):
+            assert run("-i", *options, "gcc:14", server=server).returncode == 0
+    assert times == [None, 3_600_000]
+    assert run("--timeout", "3600", "gcc:14", server=server).returncode == 64
+    assert run("-i", "--timeout", "86401", "gcc:14", server=server).returncode == 64
+
+
 def test_a_terminal_for_the_program_needs_one_here():
     for arguments in (["-it"], ["--tty"], ["-i", "-t"]):
         done = run(*arguments, "--server", "http://127.0.0.1:1", "gcc:14")
