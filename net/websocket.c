@@ -10,6 +10,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#define UNSENT_MAX 64u /* messages; reading pauses while more wait, since each ping is answered */
+
 struct pe_websocket {
     struct pe_connection connection;
     struct pe_websocket_terms terms;
@@ -36,13 +38,18 @@ static bool is_full(const struct pe_websocket *websocket)
     return websocket->queued >= websocket->terms.queued_max;
 }
 
+static bool may_receive(const struct pe_websocket *websocket)
+{
+    return !is_full(websocket) && wslay_event_get_queued_msg_count(websocket->frames) <= UNSENT_MAX;
+}
+
 static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t size, int flags, void *user)
 {
     (void)frames, (void)flags;
     struct pe_websocket *websocket = user;
     size_t got = 0;
     /* wslay reads on as long as there are bytes, and a fast server always has some. */
-    if (is_full(websocket))
+    if (!may_receive(websocket))
         return fail(websocket, true);
     CURLcode code = pe_connection_receive(&websocket->connection, bytes, size, &got);
     if (code != CURLE_OK || got == 0)
@@ -161,7 +168,7 @@ int pe_websocket_queue(struct pe_websocket *websocket, bool is_text, const void 
 static int transfer(struct pe_websocket *websocket, struct pe_error *err)
 {
     wslay_event_context_ptr frames = websocket->frames;
-    if (!is_full(websocket) && wslay_event_want_read(frames) && wslay_event_recv(frames) != 0)
+    if (may_receive(websocket) && wslay_event_want_read(frames) && wslay_event_recv(frames) != 0)
         return lost(websocket, websocket->has_ended ? "closed it" : "broke the WebSocket protocol", err);
     if (wslay_event_want_write(frames) && wslay_event_send(frames) != 0)
         return lost(websocket, "closed it", err);
@@ -195,7 +202,8 @@ int pe_websocket_pump(struct pe_websocket *websocket, struct pe_error *err)
 
 short pe_websocket_events(const struct pe_websocket *websocket)
 {
-    return (short)((is_full(websocket) ? 0 : POLLIN) | (pe_websocket_is_sending(websocket) ? POLLOUT : 0));
+    return (short)((may_receive(websocket) ? POLLIN : 0) |
+                   (pe_websocket_is_sending(websocket) ? POLLOUT : 0));
 }
 
 bool pe_websocket_is_sending(const struct pe_websocket *websocket)

@@ -146,12 +146,42 @@ static void a_balancer_that_breaks_the_protocol_is_left_at_once(void **state)
     }
 }
 
+/* Each ping is answered. A server that does not read the answers must not fill the memory with them. */
+static void a_server_that_pings_and_reads_nothing_has_to_wait(void **state)
+{
+    (void)state;
+    static const struct pe_websocket_terms terms = {
+        .peer = "the server", .message_max = 100, .ping_ms = 180000, .queued_max = 1};
+    char frames[4096]; /* of pings without content */
+    struct pe_error err;
+    int ends[2];
+    size_t sent = 0;
+    for (size_t i = 0; i < sizeof frames; i += 2)
+        memcpy(frames + i, "\x89\x00", 2);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    struct pe_websocket *websocket =
+        pe_websocket_open(&(struct pe_connection){.socket = ends[0]}, &terms, &err);
+    assert_non_null(websocket);
+    for (int stuck = 0; stuck < 3;) {
+        ssize_t n =
+            write(ends[1], frames + sent % 2, sizeof frames - 2); /* the last ping may be half there */
+        assert_int_equal(pe_websocket_pump(websocket, &err), 0);
+        stuck = n < 0 ? stuck + 1 : 0;
+        sent += n > 0 ? (size_t)n : 0;
+        assert_true(sent < 64u * 1024 * 1024);
+    }
+    pe_websocket_free(websocket);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_protocol_version_is_named_and_tried_again_slowly),
         cmocka_unit_test(the_reason_of_any_other_close_is_named_and_the_worker_returns_soon),
         cmocka_unit_test(a_balancer_that_breaks_the_protocol_is_left_at_once),
+        cmocka_unit_test(a_server_that_pings_and_reads_nothing_has_to_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
