@@ -149,7 +149,9 @@ static int send_all(struct session *session, struct pe_error *err)
 {
     if (session->is_lost || session->live->has_ended)
         return 0;
-    if (session->is_raw && terminal_has_new_size() && send_size(session, err) < 0)
+    /* Sizes that change faster than the server reads are left out. */
+    bool may_send_size = session->is_raw && !pe_websocket_is_sending(session->websocket);
+    if (may_send_size && terminal_has_new_size() && send_size(session, err) < 0)
         return -1;
     return send_input(session, err);
 }
