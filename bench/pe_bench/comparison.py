@@ -110,8 +110,9 @@ def of_files(files):
     return Comparison(columns)
 
 
-def by_label(files, label):
-    """Compare the values of a label, such as the engine, in the order in which the files have them."""
+def by_label(files, label, first=None):
+    """Compare the values of a label, such as the engine, in the order in which the files have them; `first` is the
+    value that the others are compared with, if it is not the first of the files."""
     columns = {}
     for _, data in files:
         for series in data["series"]:
@@ -121,7 +122,7 @@ def by_label(files, label):
                 add_cells(column, [series], {label})
     if not columns:
         raise BenchError(f"no series has a label '{label}'")
-    return Comparison(list(columns.values()))
+    return Comparison(sorted(columns.values(), key=lambda column: column.title != f"{label}={first}"))
 
 
 # ---- tables ----

@@ -6,7 +6,7 @@
   MEASURES                False for one that only reads results; optional
   add_arguments(parser)   its own options (argparse)
   options.cmd             is the command after --, for a module that sets a default for `cmd`
-  run(run)                measure, with a Run (pe_bench/run.py)
+  run(run)                measure, with a Run (pe_bench/run.py); may return an exit status
   run(options)            if MEASURES is False; returns the exit status
 
 One that measures also gets the options --output, --resume, --quick and --seed. It may raise BenchError
@@ -114,9 +114,9 @@ def measure(options, argv):
     fixture_processes.NEW_SESSIONS = True  # so that Ctrl-C reaches only this process
     signal.signal(signal.SIGTERM, on_terminate)
     run = Run(options, argv)
-    state = "failed"
+    state, status = "failed", 0
     try:
-        options.module.run(run)
+        status = options.module.run(run) or 0
         state = "complete"
     except KeyboardInterrupt:
         state = "interrupted"
@@ -127,7 +127,7 @@ def measure(options, argv):
     if state == "interrupted":
         run.progress.say(f"interrupted; continue with: {continue_command(run, argv)}")
         return INTERRUPTED
-    return 0
+    return status
 
 
 def close_file(run, state):

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pe-bench regress: one side of it, and what it says about two commits."""
+import pytest
+
+from fixtures import engine
+from fixtures.paths import HOME
+from pe_bench import comparison, results
+from pe_bench.commands import regress
+from pe_bench.commands.show import judge
+from pe_bench.errors import BenchError
+
+BASE = [100, 101, 102, 103, 104, 105, 106, 107]
+
+
+def compared(base, head):
+    """A comparison of two commits in which each job took these times. The head comes first, as it may in a run."""
+    series = results.SeriesSet()
+    for commit, times in ("head", head), ("base", base):
+        series.get(regress.JOB, "ms", {"commit": commit, "job": "echo hi"})["samples"] += times
+    return comparison.by_label([("file", {"series": series.items})], "commit", first="base")
+
+
+def test_a_job_that_has_become_slower_is_named_and_fails_the_run():
+    both = compared(BASE, [time * 1.3 for time in BASE])
+    text = regress.sentence(both, {"base": "a" * 40, "head": "b" * 40})
+    assert "job in a warm VM (echo hi) changed by +30.0 %" in text
+    assert judge(both, "10%") == 1
+    assert judge(both, "50%") == 0
+
+
+def test_a_difference_that_can_be_chance_does_not_fail_the_run():
+    both = compared([100, 200], [150, 260])
+    assert "no significant difference" in regress.sentence(both, {"base": "a" * 40, "head": "b" * 40})
+    assert judge(both, "10%") == 0
+
+
+def test_a_job_that_has_become_faster_does_not_fail_the_run():
+    assert judge(compared([time * 1.3 for time in BASE], BASE), "10%") == 0
+
+
+def test_a_side_runs_jobs_of_its_build_in_warm_vms():
+    side = regress.Side(HOME, "busybox:1.35", engine.NAME)
+    try:
+        assert side.answer() == {"ready": True}
+        for _ in range(2):
+            answer = side.run()
+            assert answer["ms"] > 0 and answer["made_ms"] > 0
+    finally:
+        side.close()
+
+
+def test_a_side_that_cannot_start_says_why():
+    side = regress.Side(HOME, "busybox:1.35", "no+such+engine")
+    with pytest.raises(BenchError, match="no such engine|no\\+such\\+engine"):
+        side.answer()
