@@ -270,6 +270,7 @@ test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/sys
 test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c $(BALANCER_LINK)
+test_live_relay_SRC := worker/live_relay.c worker/job/live_port.c worker/job/memfile.c
 
 define unit_test
 $(B)/tests/$(1): $(call obj,tests/unit/$(1).c $($(1)_SRC)) $(BASE) $(CODEC) $(PROTO) $(LIBRARIES)
