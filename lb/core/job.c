@@ -60,6 +60,7 @@ static void free_job(struct job *job)
     scheduler_entry_remove(jobs->scheduler, &job->entry);
     job_result_unref(job->result);
     live_output_unref(job->live);
+    job_id_release(&jobs->ids, job->id);
     free(job);
 }
 
@@ -245,7 +246,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     job->jobs = jobs;
     job->key = *request->key;
     job->keep = request->keep;
-    snprintf(job->id, sizeof job->id, "%s", request->id);
+    job_id_choose(&jobs->ids, request->id, job->id);
     snprintf(job->digest, sizeof job->digest, "%s", request->image_digest);
     snprintf(job->identity, sizeof job->identity, "%s",
              request->image_identity ? request->image_identity : "");

@@ -9,6 +9,7 @@
 #include "lb/core/byte_budget.h"
 #include "lb/core/cache.h"
 #include "lb/core/dispatch.h"
+#include "lb/core/job_ids.h"
 #include "lb/core/job_input.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
@@ -40,6 +41,7 @@ struct jobs {
     struct loop *loop;
     uint64_t poison_us;  /* how long a job that killed slots is held back */
     uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
+    void *ids;           /* of live jobs (lb/core/job_ids.h) */
     void *shared;        /* jobs that others may join: tsearch(3), by key and demanded isolation */
 };
 
@@ -115,7 +117,7 @@ struct job_loss {
 
 struct job {
     struct jobs *jobs;
-    char id[33];
+    char id[JOB_ID_SIZE]; /* that of the request, unless another job has it */
     struct job_key key;
     char digest[80];   /* of the image */
     char identity[65]; /* of its catalog entry; empty: any */

@@ -23,6 +23,23 @@ static void a_job_starts_at_the_end_of_the_iteration_and_reports_its_result(void
     assert_int_equal(core->budget.used, 0);
 }
 
+/* The request of the first job may have ended, while others that joined the job still wait. */
+static void two_live_jobs_have_different_ids_though_both_requests_have_the_same(void **state)
+{
+    struct core *core = *state;
+    struct fake_waiter waiters[2];
+    register_worker(core, 0);
+    for (int i = 0; i < 2; i++) {
+        add_ready_slot(core, &core->slots[i], 0);
+        assert_int_equal(begin(core, &waiters[i], false), 0);
+    }
+    expire(&core->loop, 0);
+    assert_string_not_equal(core->slots[0].job->id, core->slots[1].job->id);
+    for (int i = 0; i < 2; i++)
+        finish(core, &core->slots[i]);
+    assert_null(core->jobs.ids);
+}
+
 static void a_job_that_lost_its_slot_is_given_to_another_one(void **state)
 {
     struct core *core = *state;
@@ -424,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_CORE(a_job_starts_at_the_end_of_the_iteration_and_reports_its_result),
+        WITH_CORE(two_live_jobs_have_different_ids_though_both_requests_have_the_same),
         WITH_CORE(a_job_that_lost_its_slot_is_given_to_another_one),
         WITH_CORE(a_job_that_killed_three_slots_of_the_only_worker_is_poison),
         WITH_CORE(a_job_that_killed_slots_of_two_workers_is_poison),
