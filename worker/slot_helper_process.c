@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd_message.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
 #include "proto/slot.h"
@@ -24,11 +25,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a slot that was taken over can ask for: that many connections at once, and then one in that time. An
+ * intact slot needs three, and another one when it has lost one. */
+enum { CONNECTIONS_AT_ONCE = 10, CONNECTION_EVERY_US = 1000000 };
+
 struct helper {
     const struct worker_config *config;
     int fd; /* socket to the slot */
     struct vm vm;
     struct balancer_link link;
+    uint64_t connections_paid_us; /* until when the connections so far would have taken at the slowest rate */
     pid_t maker; /* the process that makes a template, a child; 0: this is the helper of a slot */
     struct vm_snapshot snapshot; /* what that process has saved */
 };
@@ -145,9 +151,21 @@ static int answer_kill(struct helper *helper)
     return send_reply(helper, &(struct slot_reply){.failed = 0}, NULL, 0);
 }
 
-static int answer_templates(const struct helper *helper)
+static int count_connection(struct helper *helper, struct pe_error *err)
+{
+    const uint64_t now_us = pe_now_us();
+    const uint64_t from_us = helper->connections_paid_us > now_us ? helper->connections_paid_us : now_us;
+    if (from_us - now_us > (CONNECTIONS_AT_ONCE - 1) * (uint64_t)CONNECTION_EVERY_US)
+        return pe_fail(err, PE_ERR_BUSY, "this slot asks for connections too often");
+    helper->connections_paid_us = from_us + CONNECTION_EVERY_US;
+    return 0;
+}
+
+static int answer_templates(struct helper *helper)
 {
     struct pe_error err;
+    if (count_connection(helper, &err) < 0)
+        return send_failure(helper, &err);
     pe_autoclose int fd = template_channel_connect(helper->config, &err);
     if (fd < 0)
         return send_failure(helper, &err);
@@ -158,6 +176,8 @@ static int answer_templates(const struct helper *helper)
 static int answer_balancer(struct helper *helper)
 {
     struct pe_error err;
+    if (count_connection(helper, &err) < 0)
+        return send_failure(helper, &err);
     balancer_link_end(&helper->link);
     if (balancer_link_start(helper->config, PE_SLOT_PATH, &helper->link, &err) < 0)
         return send_failure(helper, &err);

@@ -271,6 +271,19 @@ static void connections_are_those_of_the_configuration(void **state)
     assert_string_equal(err.message, "nobody listens");
 }
 
+static void a_slot_gets_only_so_many_connections(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err = {0};
+    int refused = 0;
+    for (int i = 0; i < 100 && !refused; i++) {
+        assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
+        refused = err.kind == PE_ERR_BUSY ? i : 0;
+    }
+    assert_in_range(refused, 10, 99);
+    assert_error(err, PE_ERR_BUSY, "too often");
+}
+
 /* The requests of a process that makes a template, which is a child here, and what it has saved. */
 static struct vm_snapshot served(struct devices *devices,
                                  void (*make)(struct slot_helper *, struct devices *))
@@ -347,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_gets_only_so_many_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_maker_of_a_template_saves_one_vm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_maker_of_a_template_has_no_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_request_ends_the_helper, set_up, tear_down),
