@@ -187,6 +187,14 @@ static int take_problem(struct live_job *job, const struct event *event, struct 
     return 0;
 }
 
+/* Of what was printed, the response only has the size. */
+static void take_output(struct live_job *job, struct response_bytes *stream, struct event *event, int fd)
+{
+    stream->size += event->size;
+    if (!job->is_combined)
+        begin_printing(job, event, fd);
+}
+
 static int take(struct live_job *job, struct event *event, struct pe_error *err)
 {
     switch (event->kind) {
@@ -194,9 +202,10 @@ static int take(struct live_job *job, struct event *event, struct pe_error *err)
         take_start(job, event);
         break;
     case EVENT_STDOUT:
+        take_output(job, &job->response.standard_output, event, STDOUT_FILENO);
+        break;
     case EVENT_STDERR:
-        if (!job->is_combined)
-            begin_printing(job, event, event->kind == EVENT_STDOUT ? STDOUT_FILENO : STDERR_FILENO);
+        take_output(job, &job->response.standard_error, event, STDERR_FILENO);
         break;
     case EVENT_COMBINED:
         if (job->is_combined)

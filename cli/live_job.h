@@ -28,7 +28,8 @@ struct live_job {
     bool has_started, has_ended; /* ended: with a result, or with `problem` */
     uint64_t input_window;       /* bytes of input that may be under way; 0: not interactive */
     uint64_t input_taken;        /* bytes of input that the program has taken, since the start */
-    struct response response;    /* complete when the job has ended without a problem */
+    struct response response;    /* complete when the job has ended without a problem, but without the
+                                    bytes of the output, only with their number */
     struct live_files files;     /* what `response` points to */
     bool was_refused;            /* it ended with a problem; `refusal` says which one */
     struct pe_error refusal;

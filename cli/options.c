@@ -85,7 +85,7 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->env},
         {"timeout", 0, "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
          &options->timeout},
-        {"limit", 0, "NAME=N", "limit processes=N or stack=KIB; may be repeated", PE_OPTION_LIST,
+        {"limit", 0, "NAME=N", "processes=N, stack=KIB, stdout=KIB or stderr=KIB", PE_OPTION_LIST,
          &options->limits},
         {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
          &options->output},
@@ -206,7 +206,11 @@ static int set_limit(json_t *job, const char *limit, struct pe_error *err)
 {
     static const struct {
         const char *prefix, *field;
-    } limits[] = {{"processes=", "process_limit"}, {"stack=", "stack_limit_kib"}};
+        int unit; /* of N, in that of the field */
+    } limits[] = {{"processes=", "process_limit", 1},
+                  {"stack=", "stack_limit_kib", 1},
+                  {"stdout=", "stdout_max", 1024},
+                  {"stderr=", "stderr_max", 1024}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         size_t length = strlen(limits[i].prefix);
         if (strncmp(limit, limits[i].prefix, length) != 0)
@@ -215,11 +219,13 @@ static int set_limit(json_t *job, const char *limit, struct pe_error *err)
         size_t digits = strspn(number, "0123456789");
         if (digits == 0 || digits > 9 || number[digits])
             break;
-        return json_object_set_new(job, limits[i].field, json_integer(strtol(number, NULL, 10))) == 0
+        json_t *value = json_integer((json_int_t)strtol(number, NULL, 10) * limits[i].unit);
+        return json_object_set_new(job, limits[i].field, value) == 0
                    ? 0
                    : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     }
-    return pe_fail(err, PE_ERR_INVALID, "--limit takes processes=N or stack=KIB, not '%s'", limit);
+    return pe_fail(err, PE_ERR_INVALID,
+                   "--limit takes processes=N, stack=KIB, stdout=KIB or stderr=KIB, not '%s'", limit);
 }
 
 /* Fields that are limits of the program. */

@@ -140,6 +140,21 @@ def test_notices_follow_the_output():
     assert b"wrote 1 files to /output" in done.stderr
 
 
+def test_truncated_output_is_reported_with_how_much_there_was():
+    def script(body):
+        body.stdout("lost\n" * 1000)
+        body.event("restarted", reason="again")
+        body.stdout("x" * 2048)
+        body.stdout("x" * 1024)
+        body.event("stderr", text="y" * 1024)
+        body.result(stdout_truncated=True, stderr_truncated=True)
+
+    with Server(events(script)) as server:
+        notices = run("gcc:14", server=server).stderr
+    assert b"only the first 3 KiB of standard output are kept\n" in notices
+    assert b"only the first 1 KiB of standard error are kept\n" in notices
+
+
 def test_json_is_asked_for_as_one_reply():
     body = json.dumps({"stdout": "x"}).encode()
     with Server((200, {"Content-Type": "application/json"}, body)) as server:
