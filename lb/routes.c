@@ -2,6 +2,7 @@
 /* The configuration of libh2o, and the table of paths. */
 #include "lb/server.h"
 
+#include "lb/api/connect.h"
 #include "lb/api/info.h"
 #include "lb/api/job_status.h"
 #include "lb/api/metrics_page.h"
@@ -22,6 +23,11 @@
 static void handle_run(struct server *server, h2o_req_t *req)
 {
     exchange_accept(&server->exchanges, &native_dialect, req);
+}
+
+static void handle_connect(struct server *server, h2o_req_t *req)
+{
+    api_connect(&server->sessions, &server->settings->cors_origins, req);
 }
 
 static void handle_images(struct server *server, h2o_req_t *req)
@@ -100,6 +106,7 @@ static const struct route {
     void (*handle)(struct server *server, h2o_req_t *req);
 } routes[] = {
     {"POST", "/v1/run", handle_run},
+    {"GET", "/v1/connect", handle_connect},
     {"GET", "/v1/images", handle_images},
     {"GET", JOB_STATUS_PATH, handle_job},
     {"GET", "/v1/hosts", handle_hosts},

@@ -228,7 +228,7 @@ static int init_edge(struct server *server, struct pe_error *err)
 static void init_workers(struct server *server)
 {
     struct worker_context *workers = &server->workers;
-    ws_context_init(&workers->ws, &server->ctx, PE_SLOT_SUBPROTOCOL);
+    ws_context_init(&workers->ws, &server->ctx, PE_SLOT_SUBPROTOCOL, "worker");
     registrations_init(workers);
     workers->tokens = &server->tokens;
     workers->scheduler = &server->scheduler;
@@ -236,6 +236,17 @@ static void init_workers(struct server *server)
     workers->presence = &server->presence;
     workers->on_worker_changed = on_worker_changed;
     workers->data = server;
+}
+
+static void init_sessions(struct server *server)
+{
+    const struct settings *settings = server->settings;
+    const struct live_limits limits = {.jobs = settings->interactive_jobs,
+                                       .idle_us = settings->interactive_idle_ms * 1000,
+                                       .total_ms = settings->interactive_ms,
+                                       .stall_us = settings->stall_ms * 1000,
+                                       .arriving = (size_t)settings->queue_mib << 20};
+    live_sessions_init(&server->sessions, &server->ctx, &server->exchanges, &limits);
 }
 
 static void init_api(struct server *server)
@@ -253,8 +264,11 @@ static void init_api(struct server *server)
     exchanges->gathering = settings->gather_ms > 0;
     exchanges->on_ended = stop_if_done;
     exchanges->data = server;
-    server->metrics_sources = (struct metrics_sources){
-        .jobs = &server->jobs, .connections = &server->connections, .exchanges = &exchanges->count};
+    init_sessions(server);
+    server->metrics_sources = (struct metrics_sources){.jobs = &server->jobs,
+                                                       .connections = &server->connections,
+                                                       .exchanges = &exchanges->count,
+                                                       .sessions = &server->sessions};
     mcp_init(&server->mcp, exchanges, &settings->cors_origins);
     piston_init(&server->piston, &server->ctx, exchanges, &settings->cors_origins, &settings->piston);
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "lb/api/body_stream.h"
 #include "lb/api/exchange.h"
+#include "lb/api/live_session.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/static_files.h"
 #include "lb/core/byte_budget.h"
@@ -64,6 +65,7 @@ struct server {
     /* api, piston and mcp */
     struct body_streams streams;
     struct exchanges exchanges;
+    struct live_sessions sessions;
     struct static_files *playground; /* NULL: there is no page */
     struct metrics_sources metrics_sources;
     struct piston piston;

@@ -3,6 +3,7 @@
 #include "lb/settings.h"
 
 #include "lb/piston/request.h"
+#include "proto/limits.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ static const struct settings defaults = {
     .head_ms = 10000,
     .idle_ms = 75000,
     .stall_ms = 60000,
+    .interactive_idle_ms = 300000,
+    .interactive_ms = 1800000,
     .cache_mib = 256,
     .results_mib = 512,
     .poison_ms = 300000,
@@ -52,21 +55,25 @@ static int parse_piston_limits(struct settings *settings, struct pe_error *err)
 
 static int check(struct settings *settings, struct pe_error *err)
 {
-    const uint64_t bounded[] = {settings->queue_jobs,     settings->queue_mib,         settings->cache_mib,
-                                settings->results_mib,    settings->client.rate,       settings->client.burst,
-                                settings->store.disk_mib, settings->client_connections};
+    const uint64_t bounded[] = {
+        settings->queue_jobs,     settings->queue_mib,          settings->cache_mib,
+        settings->results_mib,    settings->client.rate,        settings->client.burst,
+        settings->store.disk_mib, settings->client_connections, settings->interactive_jobs};
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
-    const uint64_t times[] = {settings->queue_wait_ms, settings->poison_ms,   settings->gather_ms,
-                              settings->away_ms,       settings->handover_ms, settings->drain_ms,
-                              settings->head_ms,       settings->idle_ms,     settings->stall_ms};
+    const uint64_t times[] = {
+        settings->queue_wait_ms, settings->poison_ms,          settings->gather_ms, settings->away_ms,
+        settings->handover_ms,   settings->drain_ms,           settings->head_ms,   settings->idle_ms,
+        settings->stall_ms,      settings->interactive_idle_ms};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
     if (parse_piston_limits(settings, err) < 0)
         return -1;
+    if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
@@ -141,6 +148,14 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->idle_ms},
         {"stall-timeout-ms", 0, "N", "time for which a client may read nothing of a response (default 60000)",
          PE_OPTION_NUMBER, &s->stall_ms},
+        {"interactive-jobs", 0, "N",
+         "maximum number of interactive jobs at a time, 0 for half of all slots (default 0)",
+         PE_OPTION_NUMBER, &s->interactive_jobs},
+        {"interactive-idle-ms", 0, "N",
+         "how long an interactive job may be without input and output (default 300000)", PE_OPTION_NUMBER,
+         &s->interactive_idle_ms},
+        {"interactive-ms", 0, "N", "how long an interactive job may run (default 1800000)", PE_OPTION_NUMBER,
+         &s->interactive_ms},
         {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
          &s->cache_mib},
         {"cache-per-client", 0, NULL, "answer an address only with results of its own jobs", PE_OPTION_FLAG,

@@ -27,6 +27,10 @@ struct settings {
     uint64_t head_ms, idle_ms;   /* time to send a request's head; time between two requests */
     uint64_t stall_ms;           /* time for which a client may take nothing of its response */
 
+    uint64_t interactive_jobs;    /* at a time; 0: half of all slots */
+    uint64_t interactive_idle_ms; /* how long one may be without input and output */
+    uint64_t interactive_ms;      /* and how long it may run */
+
     uint64_t cache_mib, results_mib, poison_ms;
     bool cache_per_client;
     struct result_store_settings store;

@@ -16,6 +16,7 @@ void api_about(h2o_req_t *req)
              "\n"
              "GET  /                in a browser: the playground\n"
              "POST /v1/run          run a job (multipart/form-data: 'job', then 'file' parts)\n"
+             "GET  /v1/connect      run a job whose input is typed, on a WebSocket\n"
              "GET  /v1/images       the available images, and the limits of a job\n"
              "GET  /v1/jobs/ID      status of the job that was sent with X-Request-Id: ID\n"
              "POST /api/v2/execute  run a job, for clients of Piston; GET /api/v2/runtimes\n"

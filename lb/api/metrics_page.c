@@ -95,6 +95,19 @@ static void append_results(struct pe_metrics_page *page, const struct jobs *jobs
                             "Slow readers that were cut off to bound memory", (double)jobs->budget->shed);
 }
 
+static void append_sessions(struct pe_metrics_page *page, const struct live_sessions *sessions)
+{
+    pe_metrics_append_value(page, "pe_interactive_connections", "gauge", "Connections for interactive jobs",
+                            (double)sessions->open);
+    pe_metrics_append_value(page, "pe_interactive_jobs", "gauge", "Interactive jobs that wait or run",
+                            (double)sessions->jobs);
+    pe_metrics_append_value(page, "pe_interactive_jobs_total", "counter",
+                            "Interactive jobs that were admitted", (double)sessions->started);
+    pe_metrics_append_value(page, "pe_interactive_refused_total", "counter",
+                            "Interactive jobs that were refused because there were as many as may be",
+                            (double)sessions->refused);
+}
+
 static void append_faults(struct pe_metrics_page *page, const struct metrics *metrics)
 {
     pe_metrics_append_value(page, "pe_jobs_lost_total", "counter", "Slots that were lost with a job",
@@ -132,6 +145,7 @@ static int append_page(void *state, struct pe_buf *out, size_t room, bool *ended
     append_phases(&page, sources->jobs->metrics);
     append_queue(&page, sources);
     append_results(&page, sources->jobs);
+    append_sessions(&page, sources->sessions);
     append_faults(&page, sources->jobs->metrics);
     append_connections(&page, sources->connections);
     pe_buf_free(out);

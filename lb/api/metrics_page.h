@@ -4,6 +4,7 @@
 #define PE_LB_API_METRICS_PAGE_H
 
 #include "lb/api/body_stream.h"
+#include "lb/api/live_session.h"
 #include "lb/core/job.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
@@ -13,6 +14,7 @@ struct metrics_sources {
     const struct jobs *jobs;
     const struct connections *connections;
     const size_t *exchanges; /* requests to run a job that are not answered completely */
+    const struct live_sessions *sessions;
 };
 
 /* Handle GET /metrics. */

@@ -32,10 +32,9 @@ static void on_pace(struct loop_timer *timer)
         serve_soon(input);
 }
 
-void job_input_begin(struct job_input *input, const struct pe_live_input *live, struct loop *loop,
-                     struct job_waiter *waiter)
+void job_input_begin(struct job_input *input, struct loop *loop, struct job_waiter *waiter)
 {
-    *input = (struct job_input){.live = *live,
+    *input = (struct job_input){.live = {.open = true},
                                 .loop = loop,
                                 .waiter = waiter,
                                 .serve = {.on_expire = on_serve},

@@ -22,7 +22,7 @@ struct job_waiter;
 
 /* Owned by the waiter of its job (lb/core/job.h). */
 struct job_input {
-    struct pe_live_input live; /* its window is that at the start of the job */
+    struct pe_live_input live; /* set by the owner before the job begins; its window is that at the start */
     struct loop *loop;
     struct job_waiter *waiter;
     struct pe_buf typed; /* bytes that were not sent to the slot yet */
@@ -37,9 +37,8 @@ struct job_input {
     struct loop_timer serve, pace;
 };
 
-/* Begin. `live` is copied; the other two must outlive the input. */
-void job_input_begin(struct job_input *input, const struct pe_live_input *live, struct loop *loop,
-                     struct job_waiter *waiter);
+/* Begin without a terminal. `loop` and `waiter` must outlive the input. */
+void job_input_begin(struct job_input *input, struct loop *loop, struct job_waiter *waiter);
 
 /* Bytes for the program's standard input. PE_ERR_TOO_LARGE if the window does not allow them, and
  * PE_ERR_INVALID behind the end of the input. */

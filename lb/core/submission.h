@@ -41,6 +41,10 @@ int submission_parse(const char *content_type, size_t content_type_size, const v
 int submission_parse_json(const void *body, size_t size, struct submission *submission,
                           struct pe_error *err) PE_MUST_CHECK;
 
+/* The same without the check of what a client may ask for (pe_job_spec_check_client). */
+int submission_parse_json_unbounded(const void *body, size_t size, struct submission *submission,
+                                    struct pe_error *err) PE_MUST_CHECK;
+
 /* Add one file. If submission->owns_bytes, its content is memory that the submission frees from then on;
  * otherwise it must outlive the submission. PE_ERR_INVALID if the name is not allowed, PE_ERR_TOO_LARGE if
  * the file exceeds a limit. After a failure, files.count says whether the file was added. */

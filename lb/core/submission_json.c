@@ -158,12 +158,18 @@ static int parse_job(const uint8_t *body, size_t size, const struct member *file
         pe_buf_append(text, body + files->end, size - files->end, err) < 0)
         return -1;
     submission->spec_text = (struct pe_cursor){.at = text->data, .left = text->size};
-    if (pe_job_spec_decode((const char *)text->data, text->size, &submission->spec, err) < 0)
+    return pe_job_spec_decode((const char *)text->data, text->size, &submission->spec, err);
+}
+
+int submission_parse_json(const void *body, size_t size, struct submission *submission, struct pe_error *err)
+{
+    if (submission_parse_json_unbounded(body, size, submission, err) < 0)
         return -1;
     return pe_job_spec_check_client(&submission->spec, err);
 }
 
-int submission_parse_json(const void *body, size_t size, struct submission *submission, struct pe_error *err)
+int submission_parse_json_unbounded(const void *body, size_t size, struct submission *submission,
+                                    struct pe_error *err)
 {
     *submission = (struct submission){.owns_bytes = true};
     struct member files = {0};

@@ -21,6 +21,9 @@ static const struct problem_type {
     {"unauthorized", 401, 0, "The token is missing or wrong",
      "Workers and operators send a token as Authorization: Bearer. Give pe-worker the same token "
      "file as pe-lb."},
+    {"forbidden", 403, 0, "The page may not use the service",
+     "Pages of other origins may open an interactive job only if the operator allows their origin with pe-lb "
+     "--cors-origin."},
     {"not-found", 404, 0, "Not found",
      "There is nothing at this path, or no object of this name. GET / lists the paths."},
     {"unknown-image", 404, 0, "There is no such image",
@@ -45,6 +48,15 @@ static const struct problem_type {
      "The job demands a kind of isolation, and no worker that has the job's image has one of these. The "
      "member `available` lists the kinds that such workers have. Change the field `isolation` of the job, or "
      "leave it out to accept any."},
+    {"live-unavailable", 422, 0, "No worker can run interactive jobs",
+     "The workers that have the job's image are of a version that cannot pass on what is typed. Upgrade "
+     "them, "
+     "or send the input as a file."},
+    {"input-overflow", 422, 0, "More was typed than may be under way",
+     "The program had not taken as much of the input as was sent. Wait for the messages `taken` before more "
+     "is sent: `input_window` in the message `started` says how much may be under way."},
+    {"interactive-idle", 408, 0, "Nothing was typed or printed for too long",
+     "An interactive job holds a slot for others. The detail says how long it may be idle."},
     {"canceled", 499, 0, "The job was canceled",
      "The client went away before the result was ready, and the job was stopped."},
     {"too-many-requests", 429, 1, "Too many requests from this address",
@@ -58,6 +70,12 @@ static const struct problem_type {
     {"no-capacity", 503, 1, "There is no capacity now",
      "The queue is full, or the job has waited for as long as it may. Try again after the time that "
      "Retry-After says."},
+    {"slot-lost", 504, 0, "The slot of the program was lost",
+     "The connection to the worker ended while the program ran. An interactive job is not run again, because "
+     "what was typed is lost with it."},
+    {"vm-lost", 504, 0, "The VM of the program was lost",
+     "The VM ended while the program ran. An interactive job is not run again, because what was typed is "
+     "lost with it."},
     {"job-lost", 504, 0, "The job was lost",
      "The workers that ran the job went away or did not answer, more than once. The job may need more than "
      "a VM has, or the service may be in trouble. It is safe to try again."},
@@ -126,6 +144,7 @@ const char *problem_reason_phrase(int status)
         {405, "Method Not Allowed"},
         {406, "Not Acceptable"},
         {403, "Forbidden"},
+        {408, "Request Timeout"},
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
         {417, "Expectation Failed"},

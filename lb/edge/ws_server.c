@@ -84,7 +84,7 @@ static void send_close_frame(struct ws_server *ws)
     h2o_socket_t *sock = ws->conn->sock;
     if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && ws->out.size &&
         send(h2o_socket_get_fd(sock), ws->out.data, ws->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        pe_log(PE_LOG_DEBUG, "a worker's connection ended before the close frame was sent");
+        pe_log(PE_LOG_DEBUG, "a %s's connection ended before the close frame was sent", ws->context->peer);
 }
 
 static void end_ws(struct ws_server *ws)
@@ -108,7 +108,7 @@ static bool reads_nothing(struct ws_server *ws)
     if (wslay_event_get_queued_msg_count(ws->conn->ws_ctx) <= UNSENT_MAX)
         return false;
     if (!ws->is_cut_off)
-        pe_log(PE_LOG_WARN, "a worker's connection sends messages and reads none: closing it");
+        pe_log(PE_LOG_WARN, "a %s's connection sends messages and reads none: closing it", ws->context->peer);
     ws->is_cut_off = true;
     ws_server_kill(ws);
     return true;
@@ -137,9 +137,10 @@ static void on_frame_piece(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_chunk_arg *piece, void *user_data)
 {
     (void)context;
-    (void)piece;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     ws->heard_ms = h2o_now(ws->context->ctx->loop);
+    if (ws->events->on_arriving && !ws->closing)
+        ws->events->on_arriving(ws, piece->data_length);
 }
 
 static void on_frame_start(wslay_event_context_ptr context,
@@ -152,7 +153,8 @@ static void on_frame_start(wslay_event_context_ptr context,
     ws->frames = frame->opcode == WSLAY_CONTINUATION_FRAME ? ws->frames + 1 : 1;
     if (ws->frames != FRAMES_MAX + 1)
         return;
-    pe_log(PE_LOG_WARN, "a worker's connection sends a message in over %d frames: closing it", FRAMES_MAX);
+    pe_log(PE_LOG_WARN, "a %s's connection sends a message in over %d frames: closing it", ws->context->peer,
+           FRAMES_MAX);
     wslay_event_shutdown_read(context);
     ws_server_kill(ws);
 }
@@ -197,7 +199,8 @@ static void on_tick(h2o_timeout_entry_t *entry)
     h2o_timeout_link(ws->context->ctx->loop, &ws->context->tick, &ws->tick);
     if (ws->closing ? now >= ws->close_by_us : h2o_now(ws->context->ctx->loop) - ws->heard_ms >= SILENCE_MS) {
         if (!ws->closing)
-            pe_log(PE_LOG_WARN, "a worker's connection was silent for %d s: closing it", SILENCE_MS / 1000);
+            pe_log(PE_LOG_WARN, "a %s's connection was silent for %d s: closing it", ws->context->peer,
+                   SILENCE_MS / 1000);
         ws_server_kill(ws);
         return;
     }
@@ -218,24 +221,26 @@ static bool has_header_value(h2o_req_t *req, const char *name, const char *value
     return h2o_contains_token(found.base, found.len, value, strlen(value), ',') != 0;
 }
 
-bool ws_server_check_handshake(h2o_req_t *req, const char **client_key)
+bool ws_server_check_handshake(const struct ws_context *context, h2o_req_t *req, const char **client_key)
 {
+    const char *subprotocol = context->subprotocol;
     struct pe_problem problem = {0};
     if (h2o_is_websocket_handshake(req, client_key) != 0 || !*client_key ||
         !has_header_value(req, "sec-websocket-version", "13"))
         problem = problem_make("malformed-request", "this path needs a WebSocket handshake, version 13");
-    else if (!has_header_value(req, "sec-websocket-protocol", PE_SLOT_SUBPROTOCOL))
-        problem = problem_make("malformed-request", "this path needs the WebSocket subprotocol %s",
-                               PE_SLOT_SUBPROTOCOL);
+    else if (subprotocol && !has_header_value(req, "sec-websocket-protocol", subprotocol))
+        problem =
+            problem_make("malformed-request", "this path needs the WebSocket subprotocol %s", subprotocol);
     if (!problem.status)
         return true;
     http_reply_problem(req, &problem);
     return false;
 }
 
-void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol)
+void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol,
+                     const char *peer)
 {
-    *context = (struct ws_context){.ctx = ctx, .subprotocol = subprotocol};
+    *context = (struct ws_context){.ctx = ctx, .subprotocol = subprotocol, .peer = peer};
     h2o_timeout_init(ctx->loop, &context->tick, PE_SLOT_PING_MS);
 }
 
@@ -280,6 +285,36 @@ void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text)
 void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size)
 {
     queue_message(ws, WSLAY_BINARY_FRAME, bytes, size);
+}
+
+static ssize_t read_message(wslay_event_context_ptr context, uint8_t *bytes, size_t room,
+                            const union wslay_event_msg_source *source, int *eof, void *user_data)
+{
+    struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
+    bool is_end = false;
+    (void)context;
+    (void)source;
+    size_t size = ws->read(ws, bytes, room, &is_end);
+    *eof = is_end;
+    return (ssize_t)size;
+}
+
+void ws_server_send_read(struct ws_server *ws, ws_server_reader *read)
+{
+    const struct wslay_event_fragmented_msg message = {.opcode = WSLAY_TEXT_FRAME,
+                                                       .read_callback = read_message};
+    if (ws->closing)
+        return;
+    ws->read = read;
+    if (wslay_event_queue_fragmented_msg(ws->conn->ws_ctx, &message) != 0)
+        ws_server_kill(ws);
+    else
+        schedule_flush(ws);
+}
+
+void ws_server_limit(struct ws_server *ws, size_t size)
+{
+    wslay_event_config_set_max_recv_msg_length(ws->conn->ws_ctx, size);
 }
 
 bool ws_server_has_room(const struct ws_server *ws)

@@ -12,26 +12,33 @@
 
 struct ws_server;
 
-/* Called from the event loop. Only on_closed may free the connection. */
+/* Called from the event loop. Only on_closed may free the connection. The last one may be NULL. */
 struct ws_server_events {
     void (*on_text)(struct ws_server *ws, const uint8_t *text, size_t size);
     void (*on_bytes)(struct ws_server *ws, const uint8_t *bytes, size_t size);
     void (*on_room)(struct ws_server *ws);   /* ws_server_has_room() is true again */
     void (*on_tick)(struct ws_server *ws);   /* every PE_SLOT_PING_MS */
     void (*on_closed)(struct ws_server *ws); /* the last call: the owner frees the embedding struct */
+    void (*on_arriving)(struct ws_server *ws, size_t size); /* so many bytes of a message have arrived */
 };
+
+/* Fills `room` bytes with the next bytes of a message, and sets `is_end` with its last ones. Returns their
+ * number, at least 1 unless it is the end. Called when there is room for them in the socket. */
+typedef size_t ws_server_reader(struct ws_server *ws, uint8_t *bytes, size_t room, bool *is_end);
 
 /* What all connections share. */
 struct ws_context {
     h2o_context_t *ctx;
     h2o_timeout_t tick;      /* PE_SLOT_PING_MS: pings, timeouts, and the owner's on_tick */
     const char *subprotocol; /* that the server chooses, RFC 6455 section 1.9; NULL: none */
+    const char *peer;        /* what the other side is, for the log */
 };
 
 /* Embedded in its owner. */
 struct ws_server {
     struct ws_context *context;
     const struct ws_server_events *events;
+    ws_server_reader *read; /* of the message that is being sent piece by piece */
     h2o_websocket_conn_t *conn;
     h2o_timeout_entry_t flush, tick;
     uint64_t heard_ms;          /* when bytes arrived last, on the clock of the loop */
@@ -43,12 +50,13 @@ struct ws_server {
     struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
 };
 
-/* `ctx` and `subprotocol` must outlive `context`, which must stay where it is. */
-void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol);
+/* `ctx`, `subprotocol` and `peer` must outlive `context`, which must stay where it is. */
+void ws_context_init(struct ws_context *context, h2o_context_t *ctx, const char *subprotocol,
+                     const char *peer);
 
-/* Check the handshake of a worker. Returns true if ws_server_open() can follow; it needs `client_key`.
- * Otherwise the request has been answered with a problem. */
-bool ws_server_check_handshake(h2o_req_t *req, const char **client_key);
+/* Check a handshake; with a subprotocol, the other side must offer it. Returns true if ws_server_open() can
+ * follow; it needs `client_key`. Otherwise the request has been answered with a problem. */
+bool ws_server_check_handshake(const struct ws_context *context, h2o_req_t *req, const char **client_key);
 
 /* Upgrade the connection of a request. From now on `ws` must live until on_closed. */
 void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t *req, const char *client_key,
@@ -58,6 +66,13 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
  * a connection that is closing, nothing happens. */
 void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text);
 void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size);
+
+/* Let a text message be read from its owner as fast as it can be sent, in frames of some KiB. Such a message
+ * must be at its end before the next one begins. */
+void ws_server_send_read(struct ws_server *ws, ws_server_reader *read);
+
+/* Accept no longer message from now on, instead of one of PE_SLOT_TEXT_MAX bytes. */
+void ws_server_limit(struct ws_server *ws, size_t size);
 
 /* Whether more should be queued now. A few messages are, so that the connection always has
  * something to send. */

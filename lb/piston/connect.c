@@ -31,7 +31,11 @@ static void on_closed(struct ws_server *ws)
 
 void piston_connect_refuse(struct ws_context *context, h2o_req_t *req, const char *client_key)
 {
-    static const struct ws_server_events events = {ignore, ignore, on_room, do_nothing, on_closed};
+    static const struct ws_server_events events = {.on_text = ignore,
+                                                   .on_bytes = ignore,
+                                                   .on_room = on_room,
+                                                   .on_tick = do_nothing,
+                                                   .on_closed = on_closed};
     static const char text[] =
         "{\"type\":\"error\",\"message\":\"interactive jobs are not supported: use POST /api/v2/execute\"}";
     const struct pe_buf message = {.data = (uint8_t *)text, .size = sizeof text - 1};

@@ -124,7 +124,7 @@ void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *ex
                               .exchanges = exchanges,
                               .cors_origins = cors_origins,
                               .limits = limits};
-    ws_context_init(&piston->connects, ctx, NULL);
+    ws_context_init(&piston->connects, ctx, NULL, "client");
 }
 
 /* ---- requests ---- */

@@ -184,7 +184,11 @@ static void on_closed(struct ws_server *ws)
 
 void registration_accept(struct worker_context *context, h2o_req_t *req)
 {
-    static const struct ws_server_events events = {on_text, on_bytes, do_nothing, do_nothing, on_closed};
+    static const struct ws_server_events events = {.on_text = on_text,
+                                                   .on_bytes = on_bytes,
+                                                   .on_room = do_nothing,
+                                                   .on_tick = do_nothing,
+                                                   .on_closed = on_closed};
     const char *client_key = NULL;
     if (!worker_admit(context, req, &client_key))
         return;

@@ -453,7 +453,11 @@ static void on_closed(struct ws_server *ws)
 
 void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
 {
-    static const struct ws_server_events events = {on_text, on_bytes, on_room, on_tick, on_closed};
+    static const struct ws_server_events events = {.on_text = on_text,
+                                                   .on_bytes = on_bytes,
+                                                   .on_room = on_room,
+                                                   .on_tick = on_tick,
+                                                   .on_closed = on_closed};
     static const struct slot_ops ops = {.start = start, .cancel = cancel, .serve = serve, .dismiss = dismiss};
     const char *client_key = NULL;
     if (!worker_admit(context, req, &client_key))

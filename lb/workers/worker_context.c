@@ -11,7 +11,7 @@ bool worker_admit(const struct worker_context *context, h2o_req_t *req, const ch
         pe_log(PE_LOG_WARN, "a worker without a valid token was refused");
         return false;
     }
-    if (!ws_server_check_handshake(req, client_key))
+    if (!ws_server_check_handshake(&context->ws, req, client_key))
         return false;
     if (context->tokens->required)
         connection_is_of_worker(connection_of_request(req));
