@@ -219,7 +219,7 @@ static int write_input(struct task *task, const struct pe_job_spec *job, const s
 {
     autoinputtexts struct input_texts texts = {0};
     if (input_begin(&task->input, &task->machine.input, &task->parts, job->stdin_name, err) < 0 ||
-        input_append(&task->input, bytes->data, bytes->size, err) < 0 ||
+        (bytes->size && input_append(&task->input, bytes->data, bytes->size, err) < 0) ||
         bundle_texts(job, NULL, task->image, &task->parts, task->settings->memory_mib, false, &texts, err) <
             0)
         return -1;
