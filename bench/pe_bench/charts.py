@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts of a comparison, as SVG, drawn by matplotlib: lines where the number of VMs changes, and boxes elsewhere."""
+"""Charts of a comparison, as SVG, drawn by matplotlib: lines where the number of VMs changes, and
+boxes elsewhere."""
 import io
 
 from . import samples
@@ -12,10 +13,13 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0
 
 def new_figure(width, height):
     try:
-        import matplotlib  # pylint: disable=import-outside-toplevel  # takes a second, and only charts need it
+        # They take a second, and only charts need them.
+        import matplotlib  # pylint: disable=import-outside-toplevel
         from matplotlib.figure import Figure  # pylint: disable=import-outside-toplevel
     except ImportError as fault:
-        raise BenchError(f"charts need matplotlib, which `make bench-deps` installs: {fault}") from fault
+        raise BenchError(
+            f"charts need matplotlib, which `make bench-deps` installs: {fault}"
+        ) from fault
     # The same results make the same bytes.
     matplotlib.rcParams.update({"svg.hashsalt": "pe-bench", "svg.fonttype": "none", "font.size": 9})
     return Figure(figsize=(width, height), layout="constrained")
@@ -74,9 +78,17 @@ def draw_lines(comparison, name, unit, rows):
             color = COLORS[number % len(COLORS)]
             number += 1
             x = [at for at, _ in points]
-            middle, low, high = ([samples.percentile(values, p) for _, values in points] for p in (50, 25, 75))
+            middle, low, high = (
+                [samples.percentile(values, p) for _, values in points] for p in (50, 25, 75)
+            )
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-            axes.plot(x, middle, marker="o", color=color, label=f"{column.title} {name_of(labels)}".strip())
+            axes.plot(
+                x,
+                middle,
+                marker="o",
+                color=color,
+                label=f"{column.title} {name_of(labels)}".strip(),
+            )
     axes.set(title=name, xlabel="VMs at once", ylabel=unit)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
@@ -100,14 +112,26 @@ def draw_boxes(comparison, unit, rows):
             continue
         color = COLORS[number % len(COLORS)]
         axes.boxplot(
-            values, positions=places, vert=False, widths=0.7, patch_artist=True, manage_ticks=False,
-            boxprops={"facecolor": color, "alpha": 0.5}, medianprops={"color": "black"}, flierprops={"markersize": 3},
-        )  # fmt: skip
+            values,
+            positions=places,
+            vert=False,
+            widths=0.7,
+            patch_artist=True,
+            manage_ticks=False,
+            boxprops={"facecolor": color, "alpha": 0.5},
+            medianprops={"color": "black"},
+            flierprops={"markersize": 3},
+        )
         axes.plot([], [], color=color, linewidth=6, alpha=0.5, label=column.title)
     middle = (len(comparison.columns) - 1) / 2
     axes.set_yticks([at * step + middle for at in range(len(rows))], [row.text for row in rows])
     axes.invert_yaxis()
-    all_values = [value for row in rows for column in comparison.columns for value in comparison.samples(row, column)]
+    all_values = [
+        value
+        for row in rows
+        for column in comparison.columns
+        for value in comparison.samples(row, column)
+    ]
     if min(all_values) > 0 and max(all_values) > 20 * min(all_values):
         axes.set_xscale("log")
     axes.set_xlabel(unit)
@@ -120,7 +144,13 @@ def draw(comparison):
     """The charts: (name of a file without its ending, SVG text) of each."""
     found = []
     for number, (name, unit, rows, has_lines) in enumerate(groups(comparison), 1):
-        svg = draw_lines(comparison, name, unit, rows) if has_lines else draw_boxes(comparison, unit, rows)
-        words = "".join(letter if letter.isalnum() else "-" for letter in f"{name} {unit}".strip().lower())
+        svg = (
+            draw_lines(comparison, name, unit, rows)
+            if has_lines
+            else draw_boxes(comparison, unit, rows)
+        )
+        words = "".join(
+            letter if letter.isalnum() else "-" for letter in f"{name} {unit}".strip().lower()
+        )
         found.append((f"{number:02}-{words}", svg))
     return found

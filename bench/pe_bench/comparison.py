@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results side by side: two engines, two machines, before and after.
 
-A comparison has columns, which are files or the values of a label, and rows, which are series. The first column is
-what the others are compared with.
+A comparison has columns, which are files or the values of a label, and rows, which are series. The
+first column is what the others are compared with.
 """
 import os
 from dataclasses import dataclass, field
@@ -31,7 +31,9 @@ class Row:
 
     @property
     def text(self):
-        return tables.series_text({"name": self.name, "unit": self.unit, "labels": dict(self.labels)}, self.hidden)
+        return tables.series_text(
+            {"name": self.name, "unit": self.unit, "labels": dict(self.labels)}, self.hidden
+        )
 
 
 @dataclass
@@ -48,7 +50,8 @@ class Difference:
 
     @property
     def slower_by(self):
-        """How much worse the other column is, as a share; 0 if it is not, or if neither is better."""
+        """How much worse the other column is, as a share; 0 if it is not, or if neither is
+        better."""
         if self.better == "lower":
             return max(self.change, 0)
         if self.better == "higher" and self.change > -1:
@@ -96,8 +99,8 @@ def add_cells(column, series, dropped):
 
 
 def of_files(files):
-    """Compare files: (path, object) of each. A label in which the files differ as a whole, such as the engine,
-    becomes part of the title of the column."""
+    """Compare files: (path, object) of each. A label in which the files differ as a whole, such as
+    the engine, becomes part of the title of the column."""
     constant = [tables.constant_labels(data["series"]) for _, data in files]
     shared = set.intersection(*(set(labels) for labels in constant))
     differing = {key for key in shared if len({labels[key] for labels in constant}) > 1}
@@ -111,8 +114,8 @@ def of_files(files):
 
 
 def by_label(files, label, first=None):
-    """Compare the values of a label, such as the engine, in the order in which the files have them; `first` is the
-    value that the others are compared with, if it is not the first of the files."""
+    """Compare the values of a label, such as the engine, in the order in which the files have them;
+    `first` is the value that the others are compared with, if it is not the first of the files."""
     columns = {}
     for _, data in files:
         for series in data["series"]:
@@ -151,21 +154,29 @@ def rows_of_cells(comparison):
     for row in comparison.rows:
         cells = [row.text, cell_text(comparison.samples(row, first))]
         for column in others:
-            cells += [cell_text(comparison.samples(row, column)), difference_text(comparison.difference(row, column))]
+            cells += [
+                cell_text(comparison.samples(row, column)),
+                difference_text(comparison.difference(row, column)),
+            ]
         rows.append(cells)
     return rows
 
 
 EXPLANATION = (
-    "Median ±distance of the 25th and the 75th percentile. A change is that of the median compared with the first "
-    "column. * It is significant: a Mann-Whitney U test gives a difference of chance less than 5 %."
+    "Median ±distance of the 25th and the 75th percentile. A change is that of the median compared "
+    "with the first column. * It is significant: a Mann-Whitney U test gives a difference of "
+    "chance less than 5 %."
 )
 
 
 def notes(comparison):
     """What a reader has to know before using the figures."""
-    found = [f"Everything: {tables.labels_text(comparison.constant)}."] if comparison.constant else []
-    machines = {tables.machine_text(column.data).split("; load")[0] for column in comparison.columns}
+    found = (
+        [f"Everything: {tables.labels_text(comparison.constant)}."] if comparison.constant else []
+    )
+    machines = {
+        tables.machine_text(column.data).split("; load")[0] for column in comparison.columns
+    }
     if len(machines) > 1:
         found.append("The columns were measured on different machines.")
     for column in comparison.columns:
@@ -179,7 +190,9 @@ def notes(comparison):
 def text_of(comparison):
     lines = tables.align(rows_of_cells(comparison))
     for column in comparison.columns:
-        lines.append(f"{column.title}: {tables.title(column.data)} {tables.machine_text(column.data)}")
+        lines.append(
+            f"{column.title}: {tables.title(column.data)} {tables.machine_text(column.data)}"
+        )
         for row in comparison.rows:
             series = column.cells.get(row.key)
             lines += [
@@ -193,8 +206,10 @@ def text_of(comparison):
 
 
 def slower_than(comparison, share):
-    """Sentences about each series that is worse than in the first column by more than the share, and significantly
-    so, or has failures in the place of samples; and about those that have too few samples to tell."""
+    """Sentences about each series that is worse than in the first column by more than the share,
+    and significantly so, or has failures in the place of samples; and about those that have too few
+    samples to tell.
+    """
     worse, unclear = [], []
     for row in comparison.rows:
         before = comparison.samples(row, comparison.columns[0])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many VMs at once: one crowd of VMs is made, held until all are ready, and then all run their job."""
+"""Many VMs at once: one crowd of VMs is made, held until all are ready, and then all run their
+job."""
 import os
 import time
 
@@ -21,9 +22,14 @@ def available_mib():
 
 
 def cpu_seconds_below():
-    """The CPU time of all processes that this one has started, of those that it has waited for as well."""
+    """The CPU time of all processes that this one has started, of those that it has waited for as
+    well."""
     ended = os.times()
-    return processes.cpu_seconds(processes.descendants(os.getpid())) + ended.children_user + ended.children_system
+    return (
+        processes.cpu_seconds(processes.descendants(os.getpid()))
+        + ended.children_user
+        + ended.children_system
+    )
 
 
 def measure(run, vms, count):
@@ -41,7 +47,9 @@ def measure(run, vms, count):
         for task in tasks:
             task.go()
         vms.await_end(tasks)
-        add_rate(run, "jobs", [task.ended_at for task in tasks if not problem_of(task)], went, labels)
+        add_rate(
+            run, "jobs", [task.ended_at for task in tasks if not problem_of(task)], went, labels
+        )
         elapsed = time.monotonic() - began
         for task in tasks:
             add_phases(run, task, **labels)

@@ -3,5 +3,5 @@
 
 
 class BenchError(Exception):
-    """Something that the user has to know or to change. Its text is a whole message: what failed, with which
-    object, why, and what to do."""
+    """Something that the user has to know or to change. Its text is a whole message: what failed,
+    with which object, why, and what to do."""

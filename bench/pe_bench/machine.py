@@ -21,10 +21,16 @@ def read_text(path):
 
 
 def output_of(*argv):
-    """What a program prints, also if its exit status is not 0; None if there is no such program, or it hangs."""
+    """What a program prints, also if its exit status is not 0; None if there is no such program, or
+    it hangs."""
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=COMMAND_S, stdin=subprocess.DEVNULL
+            argv,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMMAND_S,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -9,8 +9,8 @@
   run(run)                measure, with a Run (pe_bench/run.py); may return an exit status
   run(options)            if MEASURES is False; returns the exit status
 
-One that measures also gets the options --output, --resume, --quick and --seed. It may raise BenchError
-for what the user has to know, and KeyboardInterrupt for Ctrl-C passes through it.
+One that measures also gets the options --output, --resume, --quick and --seed. It may raise
+BenchError for what the user has to know, and KeyboardInterrupt for Ctrl-C passes through it.
 """
 import argparse
 import contextlib
@@ -44,9 +44,15 @@ def find_modules():
 
 def add_common_arguments(parser):
     group = parser.add_argument_group("options of all measurements")
-    group.add_argument("--output", metavar="FILE", help="the result file (default: a new one in build/bench)")
-    group.add_argument("--resume", action="store_true", help="continue the run of the file that --output names")
-    group.add_argument("--quick", action="store_true", help="a trial of less than 2 minutes; the file says so")
+    group.add_argument(
+        "--output", metavar="FILE", help="the result file (default: a new one in build/bench)"
+    )
+    group.add_argument(
+        "--resume", action="store_true", help="continue the run of the file that --output names"
+    )
+    group.add_argument(
+        "--quick", action="store_true", help="a trial of less than 2 minutes; the file says so"
+    )
     group.add_argument("--seed", type=int, metavar="N", help="choose the order of what is measured")
 
 
@@ -54,8 +60,8 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         prog="pe-bench",
         allow_abbrev=False,  # a run that is continued is recognized by its options
-        description="Measure VMs, engines and machines. Each measurement writes one result file (JSON), also "
-        "when Ctrl-C ends it. docs/pe-bench.md explains the subcommands and the file.",
+        description="Measure VMs, engines and machines. Each measurement writes one result file, "
+        "also when Ctrl-C ends it. docs/pe-bench.md explains the subcommands and the file.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in find_modules().items():
@@ -88,7 +94,9 @@ def complete_common_arguments(parser, options):
         parser.error("--seed must not be negative")
     if not options.output:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        options.output = os.path.join(BUILD, "bench", f"{options.command}-{stamp}-{os.getpid()}.json")
+        options.output = os.path.join(
+            BUILD, "bench", f"{options.command}-{stamp}-{os.getpid()}.json"
+        )
 
 
 def on_terminate(_number, _frame):
@@ -153,7 +161,6 @@ def main(argv):
     try:
         if getattr(options.module, "MEASURES", True):
             return measure(options, argv)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the reader of the tables may have seen enough
         return options.module.run(options)
     except BenchError as error:
         print(f"pe-bench: {error}", file=sys.stderr)

@@ -5,7 +5,8 @@ from html import escape
 from . import comparison, tables
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #1a1a1a; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; }
+body { margin: 2em auto; max-width: 75em; padding: 0 1em; }
 table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
 td, th { padding: 0.15em 0.8em; text-align: right; border-bottom: 1px solid #ddd; }
 td:first-child, th:first-child { text-align: left; }
@@ -18,7 +19,9 @@ dt { font-weight: bold; }
 def table(rows):
     head, *body = rows
     lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body]
+    lines += [
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
+    ]
     return "\n".join([*lines, "</table>"])
 
 
@@ -40,14 +43,17 @@ def failures(data):
     lines = []
     for series in data["series"]:
         text = tables.series_text(series)
-        lines += [f"{text}: failed {one['count']} times: {one['reason']}" for one in series["failures"]]
+        lines += [
+            f"{text}: failed {one['count']} times: {one['reason']}" for one in series["failures"]
+        ]
         if series["n/a"]:
             lines.append(f"{text}: n/a: {series['n/a']}")
     return lines
 
 
 def make(compared, files, charts):
-    """The text of the page. `files` has the objects of the result files, and `charts` what charts.draw returned."""
+    """The text of the page. `files` has the objects of the result files, and `charts` what
+    charts.draw returned."""
     answers = [data["answer"] for data in files if data["answer"]]
     missing = [line for data in files for line in failures(data)]
     parts = [
@@ -64,5 +70,11 @@ def make(compared, files, charts):
     if missing:
         parts += ["<h2>Failures, and what this machine cannot do</h2>", "<ul>"]
         parts += [f"<li>{escape(line)}</li>" for line in missing] + ["</ul>"]
-    parts += ["<h2>Where this was measured</h2>", "<dl>", *map(about, compared.columns), "</dl>", "</body></html>"]
+    parts += [
+        "<h2>Where this was measured</h2>",
+        "<dl>",
+        *map(about, compared.columns),
+        "</dl>",
+        "</body></html>",
+    ]
     return "\n".join(parts) + "\n"

@@ -6,14 +6,22 @@ import signal
 
 from fixtures.processes import adopt_orphans, descendants
 
-__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "kill_all_children", "memory_kib", "with_descendants"]
+__all__ = [
+    "adopt_orphans",
+    "cpu_seconds",
+    "descendants",
+    "kill_all_children",
+    "memory_kib",
+    "with_descendants",
+]
 
 PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent():
-    """For `preexec_fn`: the new process ends when pe-bench does, in whatever way that ends. Only for processes
-    that the main thread starts: the signal comes when the thread ends that started the process."""
+    """For `preexec_fn`: the new process ends when pe-bench does, in whatever way that ends. Only
+    for processes that the main thread starts: the signal comes when the thread ends that started
+    the process."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -37,9 +45,10 @@ def with_descendants(pids):
 
 
 def memory_kib(pid):
-    """The memory of a process in KiB, from /proc/PID/smaps_rollup: `pss` (shared pages divided among those
-    that share them), `rss`, `shared` (the part of rss that other processes map as well) and `private`. None
-    for a process that has ended. Processes of other users can be read by root only."""
+    """The memory of a process in KiB, from /proc/PID/smaps_rollup: `pss` (shared pages divided
+    among those that share them), `rss`, `shared` (the part of rss that other processes map as well)
+    and `private`. None for a process that has ended. Processes of other users can be read by root
+    only."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             fields = dict(line.split()[:2] for line in list(file)[1:])
@@ -55,8 +64,8 @@ def memory_kib(pid):
 
 
 def cpu_seconds(pids):
-    """The time that these processes have spent on CPUs, in nanoseconds' resolution: that of /proc/PID/stat has
-    ticks of 10 ms. Processes that have ended count as 0."""
+    """The time that these processes have spent on CPUs, in nanoseconds' resolution: that of
+    /proc/PID/stat has ticks of 10 ms. Processes that have ended count as 0."""
     total = 0
     for pid in pids:
         try:

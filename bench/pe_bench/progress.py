@@ -15,8 +15,10 @@ def duration_text(seconds):
 
 
 class Progress:
-    """Tells how far a run is. Each step has a weight: how long it is expected to take, relative to the others,
-    or in seconds. The first estimate needs seconds; later ones use how long the earlier steps took."""
+    """Tells how far a run is. Each step has a weight: how long it is expected to take, relative to
+    the others, or in seconds. The first estimate needs seconds; later ones use how long the earlier
+    steps took.
+    """
 
     def __init__(self, stream=sys.stderr):
         self.stream, self.left, self.total, self.done, self.took = stream, {}, 0, 0, 0.0

@@ -13,10 +13,8 @@ SCHEMA = 1
 SCHEMA_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schema.json")
 
 # Whether less is better, by unit; a series may say something else.
-BETTER = {
-    "us": "lower", "ms": "lower", "s": "lower", "KiB": "lower", "MiB": "lower", "% of a core": "lower",
-    "1/s": "higher", "MiB/s": "higher",
-}  # fmt: skip
+BETTER = dict.fromkeys(("us", "ms", "s", "KiB", "MiB", "% of a core"), "lower")
+BETTER.update(dict.fromkeys(("1/s", "MiB/s"), "higher"))
 
 
 @functools.cache
@@ -51,7 +49,9 @@ def write(path, data):
     folder = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(folder, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".pe-bench-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, prefix=".pe-bench-", delete=False
+        ) as file:
             json.dump(data, file, indent=1)
             file.write("\n")
             file.flush()
@@ -74,7 +74,14 @@ class SeriesSet:
         for series in self.items:
             if (series["name"], series["unit"], series["labels"]) == (name, unit, labels):
                 return series
-        series = {"name": name, "unit": unit, "labels": labels, "samples": [], "failures": [], "n/a": None}
+        series = {
+            "name": name,
+            "unit": unit,
+            "labels": labels,
+            "samples": [],
+            "failures": [],
+            "n/a": None,
+        }
         if unit in BETTER:
             series["better"] = BETTER[unit]
         self.items.append(series)

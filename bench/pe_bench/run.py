@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a subcommand that measures: its steps, results and random numbers, and what is to be ended.
+"""One run of a subcommand that measures: its steps, results and random numbers, and what is to be
+ended.
 
 A subcommand does its work in steps, and the result file is written after each of them:
 
     def run(run):
         names = [f"{vms} VMs" for vms in (1, 2, 4)]
-        for name in run.todo(names):              # without those that --resume has found in the file
+        for name in run.todo(names):  # without those that --resume has found in the file
             with run.step(name):
                 run.add("total", "us", 12345, engine="uml+boot", vms=1)
                 run.fail("total", "us", "timeout", engine="uml+boot", vms=1)
         run.answer("4 VMs are enough.")
 
-What a step has measured becomes part of the results when the step is complete. If it is interrupted, its
-series are kept as well, marked `partial`, and --resume replaces them.
+What a step has measured becomes part of the results when the step is complete. If it is
+interrupted, its series are kept as well, marked `partial`, and --resume replaces them.
 """
 import contextlib
 import datetime
@@ -24,6 +25,7 @@ import time
 from . import machine, results
 from .errors import BenchError
 from .progress import Progress
+
 
 def now():
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -43,14 +45,18 @@ def what_counts(argv):
 
 
 class Run:
-    """`options` are those of the command line. `quick`, `seed`, `command` and `output` are among them."""
+    """`options` are those of the command line. `quick`, `seed`, `command` and `output` are among
+    them."""
 
     def __init__(self, options, argv):
         self.options, self.quick = options, options.quick
         self.path = options.output
         self.cleanup = contextlib.ExitStack()  # ended when the run ends, in whatever way
         self.progress = Progress()
-        self.pending, self.step_name = None, ""  # the series of the step that is being done, and its name
+        self.pending, self.step_name = (
+            None,
+            "",
+        )  # the series of the step that is being done, and its name
         self.data = self.continued(argv) if options.resume else self.fresh(argv)
         self.series = results.SeriesSet(
             series for series in self.data["series"] if not series.get("partial")
@@ -62,7 +68,8 @@ class Run:
     def fresh(self, argv):
         if os.path.exists(self.path):
             raise BenchError(
-                f"the result file {self.path} exists; --resume continues it, --output names another one"
+                f"the result file {self.path} exists; --resume continues it, "
+                "--output names another one"
             )
         return {
             "schema": results.SCHEMA,
@@ -71,7 +78,9 @@ class Run:
             "started": now(),
             "ended": now(),
             "state": "running",
-            "seed": self.options.seed if self.options.seed is not None else time.time_ns() % 10**6,
+            "seed": self.options.seed
+            if self.options.seed is not None
+            else time.time_ns() % 10**6,
             "quick": self.quick,
             "version": machine.program_version(),
             "machine": machine.facts(),
@@ -107,8 +116,8 @@ class Run:
     # ---- steps ----
 
     def todo(self, names, weights=None):
-        """The steps that are still to be done, in the order of `names`. Call it once. `weights`: see
-        Progress."""
+        """The steps that are still to be done, in the order of `names`. Call it once. `weights`:
+        see Progress."""
         done = {step["name"] for step in self.data["steps"]}
         left = [name for name in names if name not in done]
         weights = weights or {}
@@ -119,7 +128,8 @@ class Run:
 
     @contextlib.contextmanager
     def step(self, name):
-        """One step. What it adds becomes part of the results at its end, and the file is written."""
+        """One step. What it adds becomes part of the results at its end, and the file is
+        written."""
         self.progress.begin(name)
         self.step_name = name
         self.pending, began = results.SeriesSet(), time.monotonic()
@@ -134,14 +144,15 @@ class Run:
         self.save()
 
     def shuffled(self, items):
-        """The items in an order that depends on nothing but the seed and the step that is being done."""
+        """The items in an order that depends on nothing but the seed and the step that is being
+        done."""
         items = list(items)
         self.random_for(f"order of {len(items)} in {self.step_name}").shuffle(items)
         return items
 
     def random_for(self, purpose):
-        """Random numbers that depend on the seed and a text only, so that a run that is continued gets the
-        same ones."""
+        """Random numbers that depend on the seed and a text only, so that a run that is continued
+        gets the same ones."""
         return random.Random(f"{self.seed} {purpose}")
 
     # ---- results ----

@@ -21,7 +21,12 @@ def align(rows):
     """Lines of a table. The first column is aligned to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:])),
+            ]
+        ).rstrip()
         for row in rows
     ]
 
@@ -37,8 +42,11 @@ def labels_text(labels):
 
 
 def series_text(series, without=()):
-    """How a series is called in a table, without some labels: "total [us] engine=uml+boot vms=1"."""
-    labels = labels_text({key: value for key, value in series["labels"].items() if key not in without})
+    """How a series is called in a table, without some labels: "total [us] engine=uml+boot
+    vms=1"."""
+    labels = labels_text(
+        {key: value for key, value in series["labels"].items() if key not in without}
+    )
     cut = " (interrupted)" if series.get("partial") else ""
     return f"{series['name']} [{series['unit']}] {labels}".rstrip() + cut
 
@@ -60,8 +68,8 @@ def machine_text(data):
     machine = data["machine"]
     vmms = ", ".join(f"{name} {version}" for name, version in machine["vmm"].items()) or "no VMM"
     return (
-        f"{machine['cpu']}, {machine['cores']} CPUs, {machine['memory_mib']} MiB, Linux {machine['kernel']}; {vmms}; "
-        f"load {machine['load'][0]:.1f} at the start"
+        f"{machine['cpu']}, {machine['cores']} CPUs, {machine['memory_mib']} MiB, "
+        f"Linux {machine['kernel']}; {vmms}; load {machine['load'][0]:.1f} at the start"
     )
 
 
@@ -78,10 +86,18 @@ def of_file(data):
     lines += [f"Everything: {labels_text(constant)}", ""] if constant else [""]
     measured = [series for series in data["series"] if not series["n/a"]]
     if measured:
-        lines += align([["", *COLUMNS], *([series_text(one, constant), *figures(one["samples"])] for one in measured)])
+        lines += align(
+            [
+                ["", *COLUMNS],
+                *([series_text(one, constant), *figures(one["samples"])] for one in measured),
+            ]
+        )
     for series in data["series"]:
         for failure in series["failures"]:
-            lines.append(f"{series_text(series, constant)}: failed {failure['count']} times: {failure['reason']}")
+            lines.append(
+                f"{series_text(series, constant)}: "
+                f"failed {failure['count']} times: {failure['reason']}"
+            )
         if series["n/a"]:
             lines.append(f"{series_text(series, constant)}: n/a: {series['n/a']}")
     if data["answer"]:

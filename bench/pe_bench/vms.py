@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """VMs for one job each, made by `pe-vm task`, one or many at once.
 
-Everything happens in the main thread: a pe-vm process is held at its `ready` line until it is told to go on,
-and select(2) finds out which of them has something to say.
+Everything happens in the main thread: a pe-vm process is held at its `ready` line until it is told
+to go on, and select(2) finds out which of them has something to say.
 """
 import json
 import os
@@ -26,22 +26,40 @@ def add_vm_arguments(parser, several_engines):
     """The options of VMs. `several_engines`: --engine may be given several times."""
     more = {"action": "append"} if several_engines else {"default": "auto"}
     again = "; may be given several times" if several_engines else ""
-    parser.add_argument("--engine", metavar="ENGINE", help=f"auto, uml, qemu, or a full name{again}", **more)
-    parser.add_argument("--image", default="busybox:1.35", help="the image of the job (default busybox:1.35)")
-    parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of a job (default 1024)")
-    parser.add_argument("--cpus", type=int, default=1, metavar="N", help="of a VM (default 1)")
-    parser.add_argument("--timeout", type=int, default=60000, metavar="MS", help="of a job (default 60000)")
     parser.add_argument(
-        "--settle", type=int, metavar="MS", help="rest of a VM before its job (default: 1000 under emulation)"
+        "--engine", metavar="ENGINE", help=f"auto, uml, qemu, or a full name{again}", **more
     )
-    parser.add_argument("--store", metavar="DIR", help="image store (default: images/ of the build)")
-    parser.add_argument("--file", action="append", default=[], metavar="FILE", help="for the job; repeatable")
+    parser.add_argument(
+        "--image", default="busybox:1.35", help="the image of the job (default busybox:1.35)"
+    )
+    parser.add_argument(
+        "--memory", type=int, default=1024, metavar="MIB", help="of a job (default 1024)"
+    )
+    parser.add_argument("--cpus", type=int, default=1, metavar="N", help="of a VM (default 1)")
+    parser.add_argument(
+        "--timeout", type=int, default=60000, metavar="MS", help="of a job (default 60000)"
+    )
+    parser.add_argument(
+        "--settle",
+        type=int,
+        metavar="MS",
+        help="rest of a VM before its job (default: 1000 under emulation)",
+    )
+    parser.add_argument(
+        "--store", metavar="DIR", help="image store (default: images/ of the build)"
+    )
+    parser.add_argument(
+        "--file", action="append", default=[], metavar="FILE", help="for the job; repeatable"
+    )
     parser.set_defaults(cmd=[])
-    parser.epilog = "The job's command is what stands after --, as in: ... -- echo hi (which is the default)."
+    parser.epilog = (
+        "The job's command is what stands after --, as in: ... -- echo hi (which is the default)."
+    )
 
 
 class Task:
-    """A pe-vm process. `ready` and `ended` are the objects that it printed, and `failure` says why it failed."""
+    """A pe-vm process. `ready` and `ended` are the objects that it printed, and `failure` says why
+    it failed."""
 
     def __init__(self, arguments, held):
         self.ready, self.ended, self.failure = None, None, None
@@ -120,12 +138,16 @@ class Task:
 
     def vmm_pids(self):
         """The processes of its VM."""
-        return processes.with_descendants([self.ready["vmm_pid"]]) if self.ready and not self.failure else []
+        return (
+            processes.with_descendants([self.ready["vmm_pid"]])
+            if self.ready and not self.failure
+            else []
+        )
 
 
 def wait_for(tasks, reached, seconds, late):
-    """Wait until `reached` is true for each task, or it has failed. Tasks that take longer than `seconds` fail with
-    the reason `late`."""
+    """Wait until `reached` is true for each task, or it has failed. Tasks that take longer than
+    `seconds` fail with the reason `late`."""
     deadline = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         for task in tasks:
@@ -144,13 +166,20 @@ def wait_for(tasks, reached, seconds, late):
 
 
 class Vms:
-    """Makes tasks of one engine, with the options of add_vm_arguments. If the engine has snapshots, all clones are of
-    one template, so that they share its memory."""
+    """Makes tasks of one engine, with the options of add_vm_arguments. If the engine has snapshots,
+    all clones are of one template, so that they share its memory."""
 
     def __init__(self, run, engine):
         options = run.options
         self.options, self.timeout_s = options, options.timeout / 1000
-        self.common = ["--image", options.image, "--memory", str(options.memory), "--cpus", str(options.cpus)]
+        self.common = [
+            "--image",
+            options.image,
+            "--memory",
+            str(options.memory),
+            "--cpus",
+            str(options.cpus),
+        ]
         if options.store:
             self.common += ["--store", options.store]
         self.cmd = options.cmd or ["echo", "hi"]
@@ -166,7 +195,14 @@ class Vms:
 
     def find_engine(self, name):
         """The full name of the engine that pe-vm chooses."""
-        with closing_all([Task(["task", "--engine", name, *self.common, "--cold", "--json", "--", "true"], False)]) as (task,):
+        with closing_all(
+            [
+                Task(
+                    ["task", "--engine", name, *self.common, "--cold", "--json", "--", "true"],
+                    False,
+                )
+            ]
+        ) as (task,):
             wait_for([task], lambda one: one.ended, READY_S, "it did not end in time")
             if task.failure:
                 raise BenchError(f"cannot find out which engine `{name}` means: {task.failure}")
@@ -182,7 +218,15 @@ class Vms:
 
     def start(self, held, *more, cmd=None):
         """Start a task, which the caller closes. `more` are further options of pe-vm task."""
-        arguments = ["task", "--engine", self.engine, *self.common, "--json", "--timeout", str(self.options.timeout)]
+        arguments = [
+            "task",
+            "--engine",
+            self.engine,
+            *self.common,
+            "--json",
+            "--timeout",
+            str(self.options.timeout),
+        ]
         arguments += ["--settle", str(self.settle_ms), *more]
         if held:
             arguments.append("--hold")
@@ -191,11 +235,21 @@ class Vms:
         return Task([*arguments, *self.options.file, "--", *(cmd or self.cmd)], held)
 
     def await_ready(self, tasks):
-        wait_for(tasks, lambda task: task.ready, READY_S + self.settle_ms / 1000, "the VM was not ready in time")
+        wait_for(
+            tasks,
+            lambda task: task.ready,
+            READY_S + self.settle_ms / 1000,
+            "the VM was not ready in time",
+        )
 
     def await_end(self, tasks):
         # pe-vm itself knows when its VM hangs, and says so.
-        wait_for(tasks, lambda task: task.ended, READY_S + self.timeout_s + JOB_GRACE_S, "pe-vm did not end")
+        wait_for(
+            tasks,
+            lambda task: task.ended,
+            READY_S + self.timeout_s + JOB_GRACE_S,
+            "pe-vm did not end",
+        )
 
 
 def is_family(engine):
@@ -204,7 +258,8 @@ def is_family(engine):
 
 
 class closing_all:
-    """A context with tasks, which are closed at its end: all are asked to end before the first is waited for."""
+    """A context with tasks, which are closed at its end: all are asked to end before the first is
+    waited for."""
 
     def __init__(self, tasks):
         self.tasks = tasks
@@ -232,8 +287,8 @@ def problem_of(task):
 
 
 def add_phases(run, task, **labels):
-    """Add a sample to the series of each phase of a task, or count its failure in the series `total`. Phases that the
-    engine does not have are n/a."""
+    """Add a sample to the series of each phase of a task, or count its failure in the series
+    `total`. Phases that the engine does not have are n/a."""
     problem = problem_of(task)
     if problem:
         run.fail("total", PHASE_UNIT, problem, **labels)

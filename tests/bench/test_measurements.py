@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurements of VMs, on a small scale: that they work, and that their files have what they say."""
+"""The measurements of VMs, on a small scale: that they work, and that their files have what they
+say."""
 import json
 import random
 import signal
@@ -30,7 +31,18 @@ def test_a_task_reports_the_phases_of_host_and_guest(file):
     data = read(file)
     phases = {one["name"]: one for one in data["series"]}
     assert data["state"] == "complete" and data["seed"] >= 0
-    for name in ("vmm_start", "ready", "input", "go", "done", "exit", "job", "total", "guest exec", "guest program"):
+    for name in (
+        "vmm_start",
+        "ready",
+        "input",
+        "go",
+        "done",
+        "exit",
+        "job",
+        "total",
+        "guest exec",
+        "guest program",
+    ):
         assert len(phases[name]["samples"]) == 2 and min(phases[name]["samples"]) >= 0, name
     for total, job, ready in zip(*(phases[name]["samples"] for name in ("total", "job", "ready"))):
         assert total == pytest.approx(job + ready, abs=0.01)
@@ -75,7 +87,17 @@ def test_scaling_measures_each_number_of_vms(file):
 
 
 def test_an_interrupted_run_keeps_what_it_measured_leaves_nothing_and_goes_on(file):
-    options = ("scaling", "--max", "2", "--cooldown", "0", "--engine", engine.NAME, "--output", str(file))
+    options = (
+        "scaling",
+        "--max",
+        "2",
+        "--cooldown",
+        "0",
+        "--engine",
+        engine.NAME,
+        "--output",
+        str(file),
+    )
     running = start_pe_bench(*options, "--", "sleep", "1")
     eventually(lambda: file.exists() and read(file)["steps"], "the first step is done")
     below = processes.descendants(running.pid)
@@ -87,13 +109,27 @@ def test_an_interrupted_run_keeps_what_it_measured_leaves_nothing_and_goes_on(fi
     first = series_of(data, "total", vms="1")["samples"]
     pe_bench(options[0], "--resume", *options[1:], "--", "sleep", "1")
     data = read(file)
-    assert data["state"] == "complete" and [step["name"] for step in data["steps"]] == ["1 VMs", "2 VMs"]
+    assert data["state"] == "complete" and [step["name"] for step in data["steps"]] == [
+        "1 VMs",
+        "2 VMs",
+    ]
     assert series_of(data, "total", vms="1")["samples"] == first
     assert len(series_of(data, "total", vms="2")["samples"]) == 2
 
 
 def test_density_ends_with_a_sentence_about_how_many_vms_fit(file):
-    options = ("--most", "2", "--batch", "1", "--jobs", "2", "--idle", "0.5", "--engine", engine.NAME)
+    options = (
+        "--most",
+        "2",
+        "--batch",
+        "1",
+        "--jobs",
+        "2",
+        "--idle",
+        "0.5",
+        "--engine",
+        engine.NAME,
+    )
     pe_bench("density", *options, "--output", file)
     data = read(file)
     assert "warm VMs of" in data["answer"] and "where the goal is 200" in data["answer"]
@@ -103,7 +139,18 @@ def test_density_ends_with_a_sentence_about_how_many_vms_fit(file):
 
 
 def test_density_does_not_exceed_its_memory(file):
-    options = ("--memory-limit", "60", "--batch", "5", "--jobs", "1", "--idle", "0.1", "--engine", engine.NAME)
+    options = (
+        "--memory-limit",
+        "60",
+        "--batch",
+        "5",
+        "--jobs",
+        "1",
+        "--idle",
+        "0.1",
+        "--engine",
+        engine.NAME,
+    )
     pe_bench("density", *options, "--output", file)
     data = read(file)
     assert "the memory of 60 MiB was used up" in data["answer"]
@@ -121,8 +168,13 @@ def test_a_job_through_a_service_is_measured_from_outside_and_by_step(file):
     options = ("--engine", engine.NAME, "--rounds", "1", "--job", "echo", "--output", file)
     pe_bench("service", *options)
     data = read(file)
-    post, outside = series_of(data, "post", job="echo hi")["samples"], series_of(data, "outside")["samples"]
-    in_guest = sum(series_of(data, step)["samples"][0] for step in ("go", "exec", "program", "output"))
+    post, outside = (
+        series_of(data, "post", job="echo hi")["samples"],
+        series_of(data, "outside")["samples"],
+    )
+    in_guest = sum(
+        series_of(data, step)["samples"][0] for step in ("go", "exec", "program", "output")
+    )
     assert outside[0] == pytest.approx(post[0] - in_guest, abs=0.01)
     assert data["answer"].startswith("A client waits for echo hi")
 

@@ -18,7 +18,11 @@ def fixture_begin(tmp_path):
 
     def begin(resume=False, seed=7, argv=("sleep", "3")):
         options = argparse.Namespace(
-            command="sleep", output=str(tmp_path / "run.json"), resume=resume, quick=False, seed=seed
+            command="sleep",
+            output=str(tmp_path / "run.json"),
+            resume=resume,
+            quick=False,
+            seed=seed,
         )
         return Run(options, list(argv))
 
@@ -50,7 +54,11 @@ def test_the_schema_is_a_valid_schema_and_a_new_file_fits_it(begin):
     run = begin()
     assert run.todo(["one"]) == ["one"]
     data = read(run)
-    assert data["state"] == "running" and data["machine"]["cores"] >= 1 and data["machine"]["memory_mib"] > 0
+    assert (
+        data["state"] == "running"
+        and data["machine"]["cores"] >= 1
+        and data["machine"]["memory_mib"] > 0
+    )
 
 
 def test_the_file_is_written_after_each_step(begin):
@@ -69,7 +77,10 @@ def test_what_an_interrupted_step_has_measured_is_kept_and_marked(begin):
     interrupt(run, "two", 2)
     data = read(run)
     assert data["state"] == "interrupted" and len(data["steps"]) == 1
-    assert [(one["samples"], one.get("partial")) for one in data["series"]] == [([1], None), ([2], True)]
+    assert [(one["samples"], one.get("partial")) for one in data["series"]] == [
+        ([1], None),
+        ([2], True),
+    ]
 
 
 def test_a_run_goes_on_where_it_was_interrupted(begin):
@@ -83,7 +94,9 @@ def test_a_run_goes_on_where_it_was_interrupted(begin):
     again.save("complete")
     data = read(again)
     assert [one["samples"] for one in data["series"]] == [[1, 3]]
-    assert [step["name"] for step in data["steps"]] == ["one", "two"] and data["state"] == "complete"
+    assert [step["name"] for step in data["steps"]] == ["one", "two"] and data[
+        "state"
+    ] == "complete"
 
 
 def test_a_file_is_neither_overwritten_nor_continued_by_another_measurement(begin):
@@ -108,12 +121,18 @@ def test_a_run_is_not_continued_on_another_machine(begin):
 
 
 def test_options_that_may_differ_do_not_count():
-    assert what_counts(["task", "--output", "a", "--seed=3", "--resume", "--cpus", "1"]) == ["task", "--cpus", "1"]
+    assert what_counts(["task", "--output", "a", "--seed=3", "--resume", "--cpus", "1"]) == [
+        "task",
+        "--cpus",
+        "1",
+    ]
     assert what_counts(["task", "--", "echo", "--resume"]) == ["task", "--", "echo", "--resume"]
 
 
 def test_what_stands_after_two_dashes_is_the_command_of_the_job():
-    options = parse(["parallel", "3", "--rounds", "2", "--output", "x", "--", "sh", "-c", "a --quick"])
+    options = parse(
+        ["parallel", "3", "--rounds", "2", "--output", "x", "--", "sh", "-c", "a --quick"]
+    )
     assert (options.vms, options.rounds, options.quick) == (3, 2, False)
     assert options.cmd == ["sh", "-c", "a --quick"]
     assert parse(["task", "--output", "x"]).cmd == []

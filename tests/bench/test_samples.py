@@ -65,4 +65,9 @@ def test_a_share_is_a_number_of_percent():
 
 
 def test_times_are_told_in_words():
-    assert [duration_text(s) for s in (0.4, 59, 61, 7260)] == ["0 s", "59 s", "1 min 1 s", "2 h 1 min"]
+    assert [duration_text(s) for s in (0.4, 59, 61, 7260)] == [
+        "0 s",
+        "59 s",
+        "1 min 1 s",
+        "2 h 1 min",
+    ]

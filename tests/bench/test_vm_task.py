@@ -17,7 +17,11 @@ VM = ["--engine", engine.NAME, "--image", "busybox:1.35"]
 
 def task(*arguments, command="task", before=(), **more):
     return subprocess.run(
-        [*before, program("pe-vm"), command, *arguments], capture_output=True, text=True, check=False, **more
+        [*before, program("pe-vm"), command, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **more,
     )
 
 
@@ -35,7 +39,15 @@ def vms_below(pid):
 def test_a_job_gets_its_files_and_standard_input_and_its_streams_are_in_the_report(tmp_path):
     (tmp_path / "data").write_text("of the file\n")
     (tmp_path / "given").write_bytes(b"of \xff stdin\n")
-    said = report("--stdin", tmp_path / "given", tmp_path / "data", "--", "sh", "-c", "cat data; cat; ls >&2; exit 3")
+    said = report(
+        "--stdin",
+        tmp_path / "given",
+        tmp_path / "data",
+        "--",
+        "sh",
+        "-c",
+        "cat data; cat; ls >&2; exit 3",
+    )
     assert said["stdout"] == "of the file\nof \N{REPLACEMENT CHARACTER} stdin\n"
     assert said["stderr"] == "data\ngiven\n"
     assert (said["status"], said["exit_code"], said["engine"]) == ("exited", 3, engine.NAME)
@@ -61,8 +73,22 @@ def test_what_is_wrong_with_a_task_is_said_in_one_line():
         "--image is missing": ["--engine", "uml+boot"],
         "there is no image 'no:such'": ["--engine", "uml+boot", "--image", "no:such"],
         "--cpus must be between": [*VM, "--cpus", "0"],
-        "User Mode Linux has one CPU": ["--engine", "uml+boot", "--image", "busybox:1.35", "--cpus", "2"],
-        "the engine uml+boot has no snapshots": ["--engine", "uml+boot", "--image", "busybox:1.35", "--template", "a,b"],
+        "User Mode Linux has one CPU": [
+            "--engine",
+            "uml+boot",
+            "--image",
+            "busybox:1.35",
+            "--cpus",
+            "2",
+        ],
+        "the engine uml+boot has no snapshots": [
+            "--engine",
+            "uml+boot",
+            "--image",
+            "busybox:1.35",
+            "--template",
+            "a,b",
+        ],
     }
     for message, arguments in wrong.items():
         done = task(*arguments, "--", "true")
@@ -117,13 +143,18 @@ def test_a_vm_needs_no_root(tmp_path):
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
     said = report("--cold", "--", "echo", "hi", before=AS_NOBODY, env=environment)
     assert said["stdout"] == "hi\n"
-    assert not [name for name in os.listdir(folder / "program-explorer") if name.startswith("worker-")]
+    assert not [
+        name for name in os.listdir(folder / "program-explorer") if name.startswith("worker-")
+    ]
 
 
 @pytest.mark.only_with("snapshots", "a template is a snapshot")
 def test_clones_of_one_template_need_no_template_of_their_own():
     with subprocess.Popen(
-        [program("pe-vm"), "template", *VM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [program("pe-vm"), "template", *VM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as keeper:
         files = json.loads(keeper.stdout.readline())["template"]
         said = report("--template", files, "--", "echo", "hi")
@@ -134,7 +165,18 @@ def test_clones_of_one_template_need_no_template_of_their_own():
 
 def test_no_vm_outlives_a_pe_bench_that_is_killed(tmp_path):
     file = tmp_path / "result.json"
-    options = ("--max", "2", "--linear", "2", "--cooldown", "0", "--engine", engine.NAME, "--output", file)
+    options = (
+        "--max",
+        "2",
+        "--linear",
+        "2",
+        "--cooldown",
+        "0",
+        "--engine",
+        engine.NAME,
+        "--output",
+        file,
+    )
     running = start_pe_bench("scaling", *options, "--", "sleep", "60")
     eventually(lambda: vms_below(running.pid), "there is a VM")
     below = processes.descendants(running.pid)

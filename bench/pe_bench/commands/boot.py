@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boots: each engine, each kernel, a VM that a job waits for (cold) and a warm one.
 
-Each round boots each kind of VM once, in a random order. The CPU time is that of the VM with all its processes until
-it is ready; on a busy machine it is steadier than the time. The kernel `small` (make kernel) is QEMU's; User Mode Linux
-has its own.
+Each round boots each kind of VM once, in a random order. The CPU time is that of the VM with all
+its processes until it is ready; on a busy machine it is steadier than the time. The kernel `small`
+(make kernel) is QEMU's; User Mode Linux has its own.
 """
 import os
 
@@ -22,14 +22,24 @@ SMALL = os.path.join(GUEST, "small")
 
 def add_arguments(parser):
     add_vm_arguments(parser, several_engines=True)
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
+    )
 
 
 def kernels(engine):
     """The options of pe-vm for each kernel of an engine, by its name."""
     if engine.startswith("uml"):
         return {"User Mode Linux": []}
-    files = ["--kernel", os.path.join(SMALL, "vmlinux"), "--initramfs", os.path.join(SMALL, "initramfs.cpio")]
+    files = [
+        "--kernel",
+        os.path.join(SMALL, "vmlinux"),
+        "--initramfs",
+        os.path.join(SMALL, "initramfs.cpio"),
+    ]
     return {"Debian": [], "small": files}
 
 
@@ -43,12 +53,20 @@ def find_variants(run):
             run.not_available("ready", "ms", str(error), engine=engine)
             continue
         if vms.template:
-            raise BenchError(f"the engine {vms.engine} clones VMs; name one that boots them, such as qemu+tcg+boot")
+            raise BenchError(
+                f"the engine {vms.engine} clones VMs; name one that boots them, "
+                "such as qemu+tcg+boot"
+            )
         for kernel, files in kernels(vms.engine).items():
             for vm, cold in (("cold", ["--cold"]), ("warm", [])):
                 labels = {**vms.labels, "kernel": kernel, "vm": vm}
                 if kernel == "small" and not os.path.exists(os.path.join(SMALL, "initramfs.cpio")):
-                    run.not_available("ready", "ms", "there is no small kernel; `make kernel` compiles it", **labels)
+                    run.not_available(
+                        "ready",
+                        "ms",
+                        "there is no small kernel; `make kernel` compiles it",
+                        **labels,
+                    )
                 else:
                     found.append((vms, [*files, *cold], labels))
     return found
@@ -58,7 +76,12 @@ def boot(run, vms, options, labels):
     with closing_all([vms.start(True, *options, cmd=["true"])]) as (task,):
         vms.await_ready([task])
         if task.ready:
-            run.add("CPU time until ready", "ms", processes.cpu_seconds(task.vmm_pids()) * 1000, **labels)
+            run.add(
+                "CPU time until ready",
+                "ms",
+                processes.cpu_seconds(task.vmm_pids()) * 1000,
+                **labels,
+            )
         task.go()
         vms.await_end([task])
         add_phases(run, task, **labels)

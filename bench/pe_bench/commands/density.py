@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many warm VMs fit on this machine.
 
-Warm VMs are added step by step, and wait for a job that does not come. After each step a few more VMs run a job, one
-after the other. It ends when the memory is used up (--memory-limit, or what is free at the start), when these jobs
-have become slower by more than --slower, or with --most VMs. The job is slower if its median is, if such a
-difference would come by chance in less than one of 20 cases, and if a second set of jobs confirms it. The memory is the sum of the PSS of all VMs, with their
-pe-vm processes, so that what VMs share counts once. At the end all VMs are idle, and their CPU time is measured.
+Warm VMs are added step by step, and wait for a job that does not come. After each step a few more
+VMs run a job, one after the other. It ends when the memory is used up (--memory-limit, or what is
+free at the start), when these jobs have become slower by more than --slower, or with --most VMs.
+The job is slower if its median is, if such a difference would come by chance in less than one of 20
+cases, and if a second set of jobs confirms it. The memory is the sum of the PSS of all VMs, with
+their pe-vm processes, so that what VMs share counts once. At the end all VMs are idle, and their
+CPU time is measured.
 """
 import time
 
@@ -23,12 +25,38 @@ MEMORY_LEFT_MIB = 512
 
 
 def add_arguments(parser):
-    parser.add_argument("--memory-limit", type=int, metavar="MIB", help="what all VMs may use (default: what is free)")
-    parser.add_argument("--slower", default="10%", metavar="P%%", help="end when jobs are so much slower (default 10%%)")
-    parser.add_argument("--most", type=int, default=1000, metavar="N", help="end with so many VMs (default 1000)")
-    parser.add_argument("--batch", type=int, default=10, metavar="N", help="VMs that are added at once (default 10)")
-    parser.add_argument("--jobs", type=int, default=20, metavar="N", help="jobs that are timed at a step (default 20)")
-    parser.add_argument("--idle", type=float, default=20, metavar="S", help="how long CPU time is measured (default 20)")
+    parser.add_argument(
+        "--memory-limit",
+        type=int,
+        metavar="MIB",
+        help="what all VMs may use (default: what is free)",
+    )
+    parser.add_argument(
+        "--slower",
+        default="10%",
+        metavar="P%%",
+        help="end when jobs are so much slower (default 10%%)",
+    )
+    parser.add_argument(
+        "--most", type=int, default=1000, metavar="N", help="end with so many VMs (default 1000)"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=10, metavar="N", help="VMs that are added at once (default 10)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=20,
+        metavar="N",
+        help="jobs that are timed at a step (default 20)",
+    )
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=20,
+        metavar="S",
+        help="how long CPU time is measured (default 20)",
+    )
     add_vm_arguments(parser, several_engines=False)
 
 
@@ -106,7 +134,8 @@ class Density:
         return times
 
     def step(self):
-        """Add VMs, and see whether the limits still hold. Sets `end` to the reason if they do not."""
+        """Add VMs, and see whether the limits still hold. Sets `end` to the reason if they do
+        not."""
         wanted = min(self.batch, self.most - len(self.crowd.tasks))
         each = self.used_mib / len(self.crowd.tasks) if self.crowd.tasks else 0
         if self.used_mib + each * wanted > self.limit:  # only as many as will fit
@@ -114,7 +143,9 @@ class Density:
         failure = self.crowd.add(wanted)
         memory = memory_of(self.crowd.pids())
         self.used_mib = memory["pss"]
-        self.run.add("memory of all VMs", "MiB", self.used_mib, **self.vms.labels, vms=len(self.crowd.tasks))
+        self.run.add(
+            "memory of all VMs", "MiB", self.used_mib, **self.vms.labels, vms=len(self.crowd.tasks)
+        )
         times = self.time_jobs()
         if failure:
             self.end = f"no further VM could be made: {failure}"
@@ -151,10 +182,14 @@ class Density:
         vms, count = self.vms, max(len(self.crowd.tasks), 1)
         each = self.used_mib / count
         fit = int(GOAL_MIB / each) if each else 0
-        goal = f"about {fit} would fit into {GOAL_MIB // 1024} GiB, where the goal is {GOAL_VMS}" if fit else "none fits"
+        goal = (
+            f"about {fit} would fit into {GOAL_MIB // 1024} GiB, where the goal is {GOAL_VMS}"
+            if fit
+            else "none fits"
+        )
         return (
-            f"{self.fitting} warm VMs of {vms.engine} for {vms.options.image} fit on this machine, with {each:.1f} MiB "
-            f"each, and it ended because {self.end}; by their memory {goal}."
+            f"{self.fitting} warm VMs of {vms.engine} for {vms.options.image} fit on this machine, "
+            f"with {each:.1f} MiB each, and it ended because {self.end}; by their memory {goal}."
         )
 
 
@@ -165,9 +200,14 @@ def run(run):
         with run.step(name):
             density.alone = density.time_jobs()
             if not density.alone:
-                raise BenchError(f"no job could be run with {density.vms.engine}, so nothing can be compared")
+                raise BenchError(
+                    f"no job could be run with {density.vms.engine}, so nothing can be compared"
+                )
             while not density.end:
                 density.step()
-                run.progress.say(f"{len(density.crowd.tasks)} VMs, {density.used_mib:,.0f} of {density.limit:,.0f} MiB")
+                run.progress.say(
+                    f"{len(density.crowd.tasks)} VMs, "
+                    f"{density.used_mib:,.0f} of {density.limit:,.0f} MiB"
+                )
             density.measure_idle()
         run.answer(density.answer())

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peak memory of `pe-image import`, for images with few large files or many small ones.
 
-The tars have content that compresses well, and are generated while pe-image reads them. The peak is that which the
-kernel notes for pe-image itself (VmHWM in proc(5)), read every 2 ms until the program ends.
+The tars have content that compresses well, and are generated while pe-image reads them. The peak is
+that which the kernel notes for pe-image itself (VmHWM in proc(5)), read every 2 ms until the
+program ends.
 """
 import io
 import random
@@ -23,7 +24,9 @@ QUICK_SHAPES = 2
 
 
 def add_arguments(parser):
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="repetitions (default 1)")
+    parser.add_argument(
+        "--rounds", type=int, default=1, metavar="N", help="repetitions (default 1)"
+    )
 
 
 def write_tar(out, files, size, pick):
@@ -38,7 +41,8 @@ def write_tar(out, files, size, pick):
 
 
 def noted_peak_mib(pid):
-    """0 for a process that has ended. What wait4(2) reports has the peak of the process that forked it, too."""
+    """0 for a process that has ended. What wait4(2) reports has the peak of the process that forked
+    it, too."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             found = re.search(r"^VmHWM:\s*(\d+) kB", file.read(), re.M)
@@ -49,7 +53,9 @@ def noted_peak_mib(pid):
 
 def peak_mib(files, size, pick):
     """The peak of one import; None if it failed."""
-    with tempfile.TemporaryDirectory(prefix="pe-bench-") as store, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryDirectory(
+        prefix="pe-bench-"
+    ) as store, tempfile.TemporaryFile() as errors:
         importing = subprocess.Popen(
             [program("pe-image"), "import", "--json", "--name", "bench:1", "--store", store, "-"],
             stdin=subprocess.PIPE,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """N VMs at once, which all run their job at once.
 
-Each round starts N VMs at the same time, waits until all are ready, and then tells all of them to run the job. The
-results have the phases of each VM and job, how many VMs and jobs were done in a second, the memory of a VM, the CPU
-time that all of it took, in cores, and the load of the host.
+Each round starts N VMs at the same time, waits until all are ready, and then tells all of them to
+run the job. The results have the phases of each VM and job, how many VMs and jobs were done in a
+second, the memory of a VM, the CPU time that all of it took, in cores, and the load of the host.
 """
 from ..crowd import measure
 from ..vms import Vms, add_vm_arguments
@@ -16,7 +16,12 @@ ROUNDS, QUICK_ROUNDS = 5, 1
 def add_arguments(parser):
     parser.add_argument("vms", type=int, metavar="N", help="VMs at once")
     add_vm_arguments(parser, several_engines=False)
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
+    )
 
 
 def run(run):

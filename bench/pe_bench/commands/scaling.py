@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """More and more VMs at once: 1, 2, 4 and so on up to --max, or each multiple of --linear.
 
-Each step is one round of `pe-bench parallel`, after a pause (--cooldown), in which the machine comes to rest. A step
-that needs more memory than the machine has left, judged by the VMs of earlier steps, is n/a.
+Each step is one round of `pe-bench parallel`, after a pause (--cooldown), in which the machine
+comes to rest. A step that needs more memory than the machine has left, judged by the VMs of earlier
+steps, is n/a.
 """
 import time
 
@@ -17,10 +18,18 @@ MEMORY_LEFT_MIB = 512  # what the host keeps
 
 
 def add_arguments(parser):
-    parser.add_argument("--max", type=int, default=64, metavar="N", help="the most VMs at once (default 64)")
-    parser.add_argument("--linear", type=int, metavar="STEP", help="multiples of STEP instead of powers of two")
-    parser.add_argument("--cooldown", type=float, metavar="S", help="pause before each step (default 10 s)")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="repetitions of each step (default 1)")
+    parser.add_argument(
+        "--max", type=int, default=64, metavar="N", help="the most VMs at once (default 64)"
+    )
+    parser.add_argument(
+        "--linear", type=int, metavar="STEP", help="multiples of STEP instead of powers of two"
+    )
+    parser.add_argument(
+        "--cooldown", type=float, metavar="S", help="pause before each step (default 10 s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=1, metavar="N", help="repetitions of each step (default 1)"
+    )
     add_vm_arguments(parser, several_engines=False)
 
 
@@ -45,7 +54,9 @@ def fits(run, count):
 def run(run):
     options = run.options
     most = min(options.max, QUICK_MAX) if run.quick else options.max
-    cooldown = options.cooldown if options.cooldown is not None else QUICK_COOLDOWN_S if run.quick else 10
+    cooldown = (
+        options.cooldown if options.cooldown is not None else QUICK_COOLDOWN_S if run.quick else 10
+    )
     numbers = counts(most, options.linear)
     steps = {
         f"{count} VMs" + (f", round {number + 1}" if options.rounds > 1 else ""): count
@@ -57,7 +68,7 @@ def run(run):
         with run.step(name):
             time.sleep(cooldown)
             if fits(run, steps[name]) is False:
-                reason = f"{available_mib():.0f} MiB of memory are free, which is too little for so many VMs"
+                reason = f"{available_mib():.0f} MiB of memory are free, which is too little"
                 run.not_available("total", "ms", reason, **vms.labels, vms=steps[name])
             else:
                 measure(run, vms, steps[name])

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs through a balancer and a worker: what a client waits for, and where the time goes.
 
-Each engine has a service with one slot for each image, whose VM is warm and at rest when a job arrives. Each round
-runs every job once with each engine, in a random order. `post` is the time from the first byte of the request to the
-last byte of the response. The steps are those of the result (phases_us in docs/api.md), and `outside` is what the
-guest has no part in: balancer, worker and network. With --bulk, jobs have 16 MiB of input or output, and the results
-say how many times the cost of a copy in the guest that costs.
+Each engine has a service with one slot for each image, whose VM is warm and at rest when a job
+arrives. Each round runs every job once with each engine, in a random order. `post` is the time from
+the first byte of the request to the last byte of the response. The steps are those of the result
+(phases_us in docs/api.md), and `outside` is what the guest has no part in: balancer, worker and
+network. With --bulk, jobs have 16 MiB of input or output, and the results say how many times the
+cost of a copy in the guest that costs.
 """
 import os
 import time
@@ -38,13 +39,18 @@ class Job:
 JOBS = [
     Job("echo hi", BUSYBOX, ("echo", "hi")),
     Job("true, with a file of 10 KB", BUSYBOX, ("true",), (("data", "x" * 10240),)),
-    Job("gcc hello", GCC, ("sh", "-c", "gcc -O1 main.c -o /tmp/a.out && exec /tmp/a.out"), (("main.c", HELLO),)),
+    Job(
+        "gcc hello",
+        GCC,
+        ("sh", "-c", "gcc -O1 main.c -o /tmp/a.out && exec /tmp/a.out"),
+        (("main.c", HELLO),),
+    ),
 ]
 
 
 def bulk_jobs():
-    """Nothing, 16 MiB of input, the same copied once in the guest, and copied to the output. The file for the last is
-    a little smaller, because the output has a limit."""
+    """Nothing, 16 MiB of input, the same copied once in the guest, and copied to the output. The
+    file for the last is a little smaller, because the output has a limit."""
     big = os.urandom(1 << 20) * (BULK_BYTES >> 20)
     file, smaller = (("big", big),), (("big", big[:-65536]),)
     return [
@@ -56,15 +62,33 @@ def bulk_jobs():
 
 
 def add_arguments(parser):
-    parser.add_argument("--engine", action="append", metavar="ENGINE", help="of the VMs; may be given several times")
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})")
-    parser.add_argument("--job", action="append", metavar="TEXT", help="only jobs with this in their name")
     parser.add_argument(
-        "--worker-option", action="append", default=[], metavar="OPTION", help="of pe-worker, as in =--new-containers"
+        "--engine", action="append", metavar="ENGINE", help="of the VMs; may be given several times"
     )
-    parser.add_argument("--bulk", action="store_true", help="jobs with 16 MiB of input or output instead")
     parser.add_argument(
-        "--settle", type=int, metavar="MS", help="rest of a VM before its job (default: 1000 under emulation)"
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
+    )
+    parser.add_argument(
+        "--job", action="append", metavar="TEXT", help="only jobs with this in their name"
+    )
+    parser.add_argument(
+        "--worker-option",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="of pe-worker, as in =--new-containers",
+    )
+    parser.add_argument(
+        "--bulk", action="store_true", help="jobs with 16 MiB of input or output instead"
+    )
+    parser.add_argument(
+        "--settle",
+        type=int,
+        metavar="MS",
+        help="rest of a VM before its job (default: 1000 under emulation)",
     )
 
 
@@ -89,14 +113,18 @@ class Hosts:
 
 
 def measure(run, service, engine, job):
-    body = job_body({"image": job.image, "cmd": list(job.cmd), "cache": False, "timeout_ms": 60000}, job.files)
+    body = job_body(
+        {"image": job.image, "cmd": list(job.cmd), "cache": False, "timeout_ms": 60000}, job.files
+    )
     labels = {"engine": engine, "job": job.name}
     began = time.monotonic()
     response = service.post(body)
     post_ms = (time.monotonic() - began) * 1000
     answer = Answer(response)
     if (answer.status, answer.exit_code) != ("exited", 0):
-        run.fail("post", "ms", f"the job ended with status {answer.status}, {answer.exit_code}", **labels)
+        run.fail(
+            "post", "ms", f"the job ended with status {answer.status}, {answer.exit_code}", **labels
+        )
         return
     steps = answer.fields["phases_us"]
     run.add("post", "ms", post_ms, **labels)
@@ -112,7 +140,9 @@ def add_ratios(run, engine):
         for one in run.all_series()
         if one["labels"].get("engine") == engine and one["samples"]
     }
-    needed = [("post", name) for name in ("nothing", "input", "copy", "output")] + [("program", "copy")]
+    needed = [("post", name) for name in ("nothing", "input", "copy", "output")] + [
+        ("program", "copy")
+    ]
     if not all(middle.get(key) for key in needed):
         return
     nothing, given, copy, out, once = (middle[key] for key in needed)
@@ -140,7 +170,8 @@ def run(run):
 def answer(series):
     """One sentence with the medians of `post`."""
     texts = [
-        f"{one['labels']['job']} {percentile(one['samples'], 50):.1f} ms with {one['labels']['engine']}"
+        f"{one['labels']['job']} {percentile(one['samples'], 50):.1f} ms "
+        f"with {one['labels']['engine']}"
         for one in series
         if one["name"] == "post" and one["samples"]
     ]

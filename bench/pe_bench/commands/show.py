@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Result files as tables and charts, one or several side by side.
 
-One file is shown with the percentiles of each series. Several files, or the values of a label (--by engine), are
-shown side by side: medians and spread, the change compared with the first one, and whether it is significant.
+One file is shown with the percentiles of each series. Several files, or the values of a label (--by
+engine), are shown side by side: medians and spread, the change compared with the first one, and
+whether it is significant.
 """
 import os
 import sys
@@ -18,12 +19,18 @@ MEASURES = False
 
 def add_arguments(parser):
     parser.add_argument("files", nargs="+", metavar="FILE", help="a result file of pe-bench")
-    parser.add_argument("--by", metavar="LABEL", help="compare the values of a label, for example engine")
-    parser.add_argument("--only", action="append", metavar="TEXT", help="only series with this in name and labels")
+    parser.add_argument(
+        "--by", metavar="LABEL", help="compare the values of a label, for example engine"
+    )
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="only series with this in name and labels"
+    )
     parser.add_argument("--html", metavar="FILE", help="write a page with tables and charts")
     parser.add_argument("--svg", metavar="FOLDER", help="write each chart to a file in this folder")
     parser.add_argument(
-        "--fail-if-slower", metavar="P%%", help="exit with 1 if a series is worse than in the first file by more"
+        "--fail-if-slower",
+        metavar="P%%",
+        help="exit with 1 if a series is worse than in the first file by more",
     )
 
 
@@ -34,7 +41,9 @@ def read(options):
         data = results.read(path)
         if options.only:
             texts = [(one, tables.series_text(one)) for one in data["series"]]
-            data["series"] = [one for one, text in texts if any(part in text for part in options.only)]
+            data["series"] = [
+                one for one, text in texts if any(part in text for part in options.only)
+            ]
         files.append((path, data))
     return files
 

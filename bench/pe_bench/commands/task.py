@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One VM, one job: the phases that the host and the guest see.
 
-Each round makes a VM with each engine and runs the job in it, in a random order. The VM is a warm one, as a worker
-keeps ready, unless --cold says that it is one that a job waits for. `total` is the time of VM and job together, `job`
-that of a job in a VM that is ready. Phases of the guest have names that begin with `guest`.
+Each round makes a VM with each engine and runs the job in it, in a random order. The VM is a warm
+one, as a worker keeps ready, unless --cold says that it is one that a job waits for. `total` is the
+time of VM and job together, `job` that of a job in a VM that is ready. Phases of the guest have
+names that begin with `guest`.
 """
 from ..errors import BenchError
 from ..vms import Vms, add_phases, add_vm_arguments, closing_all
@@ -15,8 +16,15 @@ ROUNDS, QUICK_ROUNDS = 20, 3
 
 def add_arguments(parser):
     add_vm_arguments(parser, several_engines=True)
-    parser.add_argument("--cold", action="store_true", help="VMs as for a job that waits: nothing is prepared")
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})")
+    parser.add_argument(
+        "--cold", action="store_true", help="VMs as for a job that waits: nothing is prepared"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
+    )
 
 
 def make_all(run):
