@@ -34,6 +34,13 @@ int pe_fail_errno(struct pe_error *err, const char *format, ...)
     return -1;
 }
 
+struct pe_error pe_error_copy(const struct pe_error *err)
+{
+    struct pe_error copy = {.kind = err->kind, .errnum = err->errnum};
+    memcpy(copy.message, err->message, strnlen(err->message, sizeof err->message - 1));
+    return copy;
+}
+
 int pe_fail_context(struct pe_error *err, const char *format, ...)
 {
     char cause[PE_ERROR_MESSAGE_MAX];

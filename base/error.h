@@ -40,6 +40,10 @@ int pe_fail_errno(struct pe_error *err, const char *format, ...) __attribute__((
 /* Put "context: " in front of the message of a failure. Returns -1. */
 int pe_fail_context(struct pe_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A copy for another process: an assignment would also copy what is behind the end of the message, that is
+ * old bytes of this process's stack. */
+struct pe_error pe_error_copy(const struct pe_error *err);
+
 /* Print "PROGRAM: message" and exit with `status`. Only for the main function of one-shot programs
  * and for forked children. */
 void pe_die(int status, const struct pe_error *err) __attribute__((noreturn));

@@ -178,7 +178,7 @@ static int run(const struct worker_config *config, const char *path, int answer,
     prctl(PR_SET_NAME, "pe-link");
     if (token_load(config->token_fd, token, &err) < 0 || rights_close_others(&answer, &err) < 0 ||
         connect_and_upgrade(config, path, token, parent, &connection, &err) < 0)
-        return send_answer(answer, &(struct answer){.failed = 1, .error = err}, NULL);
+        return send_answer(answer, &(struct answer){.failed = 1, .error = pe_error_copy(&err)}, NULL);
     if (balancer_link_stays(config))
         return relay(&connection, answer);
     return send_answer(answer, &(struct answer){.failed = 0}, &connection.socket);

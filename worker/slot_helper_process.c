@@ -123,7 +123,7 @@ static int send_reply(const struct helper *helper, const struct slot_reply *repl
 
 static int send_failure(const struct helper *helper, const struct pe_error *err)
 {
-    return send_reply(helper, &(struct slot_reply){.failed = 1, .error = *err}, NULL, 0);
+    return send_reply(helper, &(struct slot_reply){.failed = 1, .error = pe_error_copy(err)}, NULL, 0);
 }
 
 static int answer_start(struct helper *helper, const int *fds, size_t count, bool clone)

@@ -271,6 +271,18 @@ static void connections_are_those_of_the_configuration(void **state)
     assert_string_equal(err.message, "nobody listens");
 }
 
+static void an_answer_has_nothing_of_the_stack_of_the_helper(void **state)
+{
+    struct devices *devices = *state;
+    const struct slot_request request = {.kind = SLOT_REQUEST_TEMPLATES};
+    struct slot_reply reply;
+    assert_int_equal(send(devices->helper.fd, &request, sizeof request, 0), sizeof request);
+    assert_int_equal(recv(devices->helper.fd, &reply, sizeof reply, 0), sizeof reply);
+    assert_string_equal(reply.error.message, "nobody listens");
+    for (size_t i = strlen(reply.error.message); i < sizeof reply.error.message; i++)
+        assert_int_equal(reply.error.message[i], 0);
+}
+
 static void a_slot_gets_only_so_many_connections(void **state)
 {
     struct devices *devices = *state;
@@ -360,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_has_nothing_of_the_stack_of_the_helper, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slot_gets_only_so_many_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_maker_of_a_template_saves_one_vm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_maker_of_a_template_has_no_connections, set_up, tear_down),
