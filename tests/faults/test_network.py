@@ -7,23 +7,11 @@ import time
 
 import pytest
 
-from fixtures.far_service import Puzzle
+from fixtures.far_service import Puzzle, assert_solved, begin
 from fixtures.network import DOWN, UP
 from fixtures.waiting import Background
 
 MIB = 1 << 20
-
-
-def begin(far, puzzle):
-    """Send the job, and wait until it runs."""
-    pending = Background(far.client.post, job=puzzle.job, files=puzzle.files)
-    far.wait_until_running()
-    return pending
-
-
-def assert_solved(puzzle, pending):
-    response = pending.done()
-    assert puzzle.is_answered_by(response), (response.status, response.body[:500])
 
 
 def test_jobs_pass_networks_with_delay_and_loss(far):

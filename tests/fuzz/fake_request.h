@@ -64,6 +64,19 @@ static inline void fake_add_headers(struct fake_request *fake, struct pe_cursor 
     }
 }
 
+/* Whether the value of the first header with this name contains `part`, in upper or lower case. */
+static inline bool fake_header_has(const h2o_req_t *req, const char *name, const char *part)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
+    if (at < 0)
+        return false;
+    h2o_iovec_t value = req->headers.entries[at].value;
+    char *text = fuzz_text(value.base, value.len);
+    bool found = strcasestr(text, part) != NULL;
+    free(text);
+    return found;
+}
+
 /* Free what the request owns. */
 static inline void fake_end(struct fake_request *fake)
 {

@@ -5,6 +5,7 @@
 #include "proto/image_reference.h"
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/known_images.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -15,23 +16,6 @@ static const char images_text[] =
     "\"version\":\"3.13.5\",\"aliases\":[\"py\"],\"run\":[\"python3\",\"{main}\",\"{args}\"]}]},"
     "{\"name\":\"any:1\",\"digest\":\"" DIGEST "\",\"piston\":[{\"language\":\"file\",\"version\":\"1.0.0\","
     "\"run\":[\"./run\",\"{main}\"]}]}]";
-
-/* A scheduler that knows one worker with these images. */
-static const struct scheduler *known(void)
-{
-    static struct scheduler scheduler;
-    static bool ready;
-    static const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
-    struct pe_hello hello = {.slots = 1, .host = "h", .isolation = PE_ISOLATION_KERNEL};
-    struct pe_error err;
-    if (ready)
-        return &scheduler;
-    ready = true;
-    scheduler_init(&scheduler, &limits);
-    pe_autojson json_t *images = hello.images = json_loads(images_text, 0, NULL);
-    HOLDS(images && scheduler_worker_hello(&scheduler, &ready, &hello, &err) == 0);
-    return &scheduler;
-}
 
 static void check_files(const struct submission *submission)
 {
@@ -63,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct piston_request request;
     struct submission submission = {0};
     struct pe_error err;
-    const struct scheduler *scheduler = known();
+    const struct scheduler *scheduler = scheduler_with_images(images_text);
     if (piston_request_read(bytes, size, &request, &err) == 0) {
         bool fits = piston_request_fits(&request, scheduler);
         int failed = piston_request_resolve(&request, scheduler, &piston_default_limits, &submission, &err);

@@ -60,16 +60,10 @@ static struct static_files *files(void)
     return &all;
 }
 
-static bool header_has(const h2o_req_t *req, const char *name, const char *part)
+/* "*" stands for every value. */
+static bool allows(const h2o_req_t *req, const char *name, const char *value)
 {
-    ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
-    if (at < 0)
-        return false;
-    h2o_iovec_t value = req->headers.entries[at].value;
-    char *text = fuzz_text(value.base, value.len);
-    bool found = strcasestr(text, part) || !strcmp(text, "*");
-    free(text);
-    return found;
+    return fake_header_has(req, name, value) || fake_header_has(req, name, "*");
 }
 
 static void check(const h2o_req_t *req)
@@ -77,11 +71,11 @@ static void check(const h2o_req_t *req)
     HOLDS(sent.responses + fake_bodies == 1 && files()->refs == 1);
     if (sent.coding[0]) {
         size_t size = strlen(sent.coding);
-        HOLDS(header_has(req, "accept-encoding", sent.coding));
+        HOLDS(allows(req, "accept-encoding", sent.coding));
         HOLDS(!fake_bodies || (fake_body.size == size && !memcmp(fake_body.data, sent.coding, size)));
     }
     if (sent.status == 304)
-        HOLDS(header_has(req, "if-none-match", sent.etag));
+        HOLDS(allows(req, "if-none-match", sent.etag));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

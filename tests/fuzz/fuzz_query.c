@@ -8,28 +8,13 @@
 #include "proto/job_spec.h"
 #include "tests/fuzz/fake_body.h"
 #include "tests/fuzz/fake_request.h"
+#include "tests/fuzz/known_images.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const char images_text[] =
     "[{\"name\":\"any:1\",\"digest\":\"" DIGEST "\",\"inputs\":[{\"patterns\":[\"**\"]}]},"
     "{\"name\":\"one:1\",\"digest\":\"" DIGEST "\",\"inputs\":[{\"patterns\":[\"a b\"]}]}]";
-
-static const struct scheduler *known(void)
-{
-    static struct scheduler scheduler;
-    static bool ready;
-    static const struct queue_limits limits = {.jobs = 1, .bytes = 1000};
-    struct pe_hello hello = {.slots = 1, .host = "h", .isolation = PE_ISOLATION_KERNEL};
-    struct pe_error err;
-    if (ready)
-        return &scheduler;
-    ready = true;
-    scheduler_init(&scheduler, &limits);
-    pe_autojson json_t *images = hello.images = json_loads(images_text, 0, NULL);
-    HOLDS(images && scheduler_worker_hello(&scheduler, &ready, &hello, &err) == 0);
-    return &scheduler;
-}
 
 void http_reply_header(h2o_req_t *req, const char *name, const char *value)
 {
@@ -53,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     fake.req.path = h2o_iovec_init(path, size);
     fake.req.query_at = mark ? (size_t)(mark - path) : SIZE_MAX;
     fake_bodies = 0;
-    api_images(known(), NULL, &fake.req);
+    api_images(scheduler_with_images(images_text), NULL, &fake.req);
     size_t listed = count_listed();
     HOLDS(fake_bodies == 1 && (listed == 1 || listed == 2));
     if (mark && size - (size_t)(mark - path) >= 10 && !memcmp(mark, "?file=a+b&", 10))

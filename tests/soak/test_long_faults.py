@@ -8,24 +8,13 @@ import time
 import pytest
 
 from fixtures import processes
-from fixtures.far_service import Puzzle
+from fixtures.far_service import Puzzle, assert_solved, begin
 from fixtures.network import BOTH, DOWN, UP
 from fixtures.service import Job
 from fixtures.waiting import Background
 
 MIB = 1 << 20
 SILENCE_S = 22  # the balancer looks every 5 s
-
-
-def begin(far, puzzle):
-    pending = Background(far.client.post, job=puzzle.job, files=puzzle.files)
-    far.wait_until_running()
-    return pending
-
-
-def assert_solved(puzzle, pending):
-    response = pending.done()
-    assert puzzle.is_answered_by(response), (response.status, response.body[:500])
 
 
 @pytest.mark.parametrize("directions", [BOTH, (DOWN,), (UP,)])
