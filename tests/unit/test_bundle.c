@@ -28,8 +28,8 @@ static json_t *configuration(const char *fields)
     return json_loadb((const char *)out.data, out.size, 0, NULL);
 }
 
-/* Returns `program` for a job without files, with | in place of every NUL. */
-static const char *program(const char *fields, const char *job_text)
+/* Returns `program` for a job without files, with | in place of every NUL. `live`: its input. */
+static const char *live_program(const char *fields, const char *job_text, const struct pe_live_input *live)
 {
     static char text[4096];
     struct pe_error err;
@@ -39,12 +39,30 @@ static const char *program(const char *fields, const char *job_text)
     const struct pe_parts no_files = {0};
     read_image(fields, &image);
     assert_int_equal(pe_job_spec_decode(job_text, strlen(job_text), &job, &err), 0);
-    assert_int_equal(bundle_program(&job, NULL, &image, &no_files, &out, &err), 0);
+    assert_int_equal(bundle_program(&job, live, &image, &no_files, &out, &err), 0);
     assert_true(out.size < sizeof text);
     for (size_t i = 0; i < out.size; i++)
         text[i] = out.data[i] ? (char)out.data[i] : '|';
     text[out.size] = '\0';
     return text;
+}
+
+static const char *program(const char *fields, const char *job_text)
+{
+    return live_program(fields, job_text, NULL);
+}
+
+static void only_a_program_with_a_terminal_gets_the_name_of_its_kind(void **state)
+{
+    (void)state;
+    static const char job[] = "{\"image\":\"a\",\"cmd\":[\"x\"]}",
+                      own[] = "{\"image\":\"a\",\"cmd\":[\"x\"],\"env\":{\"TERM\":\"dumb\"}}";
+    const struct pe_live_input terminal = {.open = true, .tty = true, .window = {1, 1}, .term = "vt100"},
+                               pipe = {.open = true};
+    assert_non_null(strstr(live_program("", job, &terminal), "|TERM=vt100|"));
+    assert_null(strstr(live_program("", job, &pipe), "TERM="));
+    assert_non_null(strstr(live_program("", own, &terminal), "|TERM=dumb|"));
+    assert_null(strstr(live_program("", own, &terminal), "vt100"));
 }
 
 static void a_plain_image_runs_as_root_of_its_whole_rootfs(void **state)
@@ -145,6 +163,7 @@ static void a_prewarm_container_differs_in_its_cgroup_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_a_program_with_a_terminal_gets_the_name_of_its_kind),
         cmocka_unit_test(a_plain_image_runs_as_root_of_its_whole_rootfs),
         cmocka_unit_test(the_images_user_and_its_groups_run_the_program),
         cmocka_unit_test(a_combined_images_name_is_its_part_of_the_rootfs),

@@ -234,8 +234,11 @@ static void the_guest_is_not_listened_to_for_a_while_after_its_doorbell(void **s
     uint64_t before = pe_now_us();
     ring(rig);
     assert_true(rig->relay.listen_us > before);
-    while (!live_relay_listens(&rig->relay))
-        assert_true(live_relay_deadline(&rig->relay) > before);
+    rig->relay.listen_us = UINT64_MAX;
+    assert_false(live_relay_listens(&rig->relay));
+    assert_true(live_relay_deadline(&rig->relay) != 0);
+    rig->relay.listen_us = pe_now_us();
+    assert_true(live_relay_listens(&rig->relay));
 }
 
 static void the_guest_is_not_rung_more_often_than_every_two_milliseconds(void **state)
@@ -340,6 +343,39 @@ static void a_vm_that_was_lost_early_is_replaced_unless_it_got_input(void **stat
     assert_false(live_relay_restart(&rig->relay));
 }
 
+static void breaks_the_protocol(struct rig *rig, struct pe_message message, const char *text_part)
+{
+    struct pe_error err;
+    assert_int_equal(live_relay_on_message(&rig->relay, &message, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, text_part);
+}
+
+static void a_balancer_breaks_the_protocol_with_too_much_or_at_the_wrong_time(void **state)
+{
+    struct rig *rig = *state;
+    struct pe_error err;
+    const struct pe_message input = {.kind = PE_MESSAGE_INPUT, .bytes = 1},
+                            watch = {.kind = PE_MESSAGE_WATCH}, eof = {.kind = PE_MESSAGE_EOF};
+    assert_int_equal(live_relay_on_bytes(&rig->relay, "x", 1, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, "did not announce");
+    deliver(rig, watch);
+    breaks_the_protocol(rig, watch, "`watch` twice");
+    deliver(rig, (struct pe_message){.kind = PE_MESSAGE_INPUT, .bytes = 2});
+    breaks_the_protocol(rig, eof, "where the bytes");
+    assert_int_equal(live_relay_on_bytes(&rig->relay, "x", 1, &err), -1);
+    assert_int_equal(live_relay_on_bytes(&rig->relay, "xy", 2, &err), 0);
+    breaks_the_protocol(rig, (struct pe_message){.kind = PE_MESSAGE_INPUT, .bytes = PE_LIVE_WINDOW - 1},
+                        "more input than the window");
+    breaks_the_protocol(rig, (struct pe_message){.kind = PE_MESSAGE_TAKEN, .bytes = 1}, "does not belong");
+    deliver(rig, eof);
+    breaks_the_protocol(rig, eof, "`eof` twice");
+    breaks_the_protocol(rig, input, "behind `eof`");
+    rig->job.input.tty = false;
+    breaks_the_protocol(rig, (struct pe_message){.kind = PE_MESSAGE_RESIZE, .window = {1, 1}}, "cannot have");
+    rig->job.input.open = false;
+    breaks_the_protocol(rig, (struct pe_message){.kind = PE_MESSAGE_SIGNAL, .signal = SIGINT}, "cannot have");
+}
+
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -356,6 +392,7 @@ int main(void)
         RIG_TEST(a_guest_that_takes_more_than_it_was_given_loses_its_live_data),
         RIG_TEST(a_guest_that_sends_output_that_nobody_watches_loses_its_live_data),
         RIG_TEST(a_guest_that_rings_before_anything_is_live_is_ignored),
+        RIG_TEST(a_balancer_breaks_the_protocol_with_too_much_or_at_the_wrong_time),
         RIG_TEST(a_vm_that_was_lost_early_is_replaced_unless_it_got_input),
     };
     return cmocka_run_group_tests_name("live_relay", tests, NULL, NULL);
