@@ -21,19 +21,27 @@ static int set_path(const char *path, char absolute[PATH_MAX], struct pe_error *
     return pe_fail_errno(err, "cannot find %s", path);
 }
 
-/* FILE or FILE,readonly. */
+/* Remove `suffix` from the end of `text`. Returns whether it was there. */
+static bool cut_suffix(char *text, const char *suffix)
+{
+    const size_t length = strlen(text), size = strlen(suffix);
+    if (length <= size || strcmp(text + length - size, suffix) != 0)
+        return false;
+    text[length - size] = '\0';
+    return true;
+}
+
+/* FILE, then ,qcow2 and ,readonly in this order, if at all. */
 static int add_disk(const char *text, struct vmconfig *config, struct pe_error *err)
 {
-    static const char suffix[] = ",readonly";
     char path[PATH_MAX];
     const size_t length = strlen(text);
     if (config->disk_count == VMCONFIG_DISKS_MAX || length >= sizeof path)
         return pe_fail(err, PE_ERR_INVALID, "a VM can be created with at most %d disks", VMCONFIG_DISKS_MAX);
     struct vmconfig_disk *disk = &config->disks[config->disk_count++];
     memcpy(path, text, length + 1);
-    disk->readonly = length >= sizeof suffix && !strcmp(text + length - (sizeof suffix - 1), suffix);
-    if (disk->readonly)
-        path[length - (sizeof suffix - 1)] = '\0';
+    disk->readonly = cut_suffix(path, ",readonly");
+    disk->qcow2 = cut_suffix(path, ",qcow2");
     return set_path(path, disk->path, err);
 }
 
@@ -108,7 +116,8 @@ int command_create(int argc, char **argv, int *status, struct pe_error *err)
         {"initramfs", 0, "FILE", "initramfs (default: guest/vm/initramfs.cpio of the installation)",
          PE_OPTION_TEXT, &o.initramfs},
         {"append", 0, "TEXT", "add TEXT to the command line of the kernel", PE_OPTION_TEXT, &o.append},
-        {"disk", 'd', "FILE[,readonly]", "a disk, raw; may be given several times", PE_OPTION_LIST, &o.disks},
+        {"disk", 'd', "FILE[,qcow2][,readonly]", "a disk, raw or qcow2; may be given several times",
+         PE_OPTION_LIST, &o.disks},
         {"net", 'n', "NETWORK", "a network device in NETWORK; may be given twice", PE_OPTION_LIST, &o.nets},
         {"vsock", 0, "CID", "a vsock device with this address", PE_OPTION_NUMBER, &o.vsock},
         COMMAND_PLACE_OPTION(o.place),

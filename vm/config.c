@@ -59,8 +59,8 @@ static json_t *disks_to_json(const struct vmconfig *config)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < config->disk_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:b}", "path", config->disks[i].path, "readonly",
-                                              config->disks[i].readonly));
+        json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "path", config->disks[i].path, "readonly",
+                                              config->disks[i].readonly, "qcow2", config->disks[i].qcow2));
     return list;
 }
 
@@ -115,6 +115,7 @@ static int read_disks(const json_t *list, struct vmconfig *config, struct pe_err
         if (read_text(disk, "path", config->disks[i].path, sizeof config->disks[i].path, err) < 0)
             return -1;
         config->disks[i].readonly = json_is_true(json_object_get(disk, "readonly"));
+        config->disks[i].qcow2 = json_is_true(json_object_get(disk, "qcow2"));
     }
     return 0;
 }

@@ -18,6 +18,7 @@
 struct vmconfig_disk {
     char path[PATH_MAX]; /* absolute */
     bool readonly;
+    bool qcow2; /* the format of the file; false: raw */
 };
 
 struct vmconfig {

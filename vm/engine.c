@@ -90,11 +90,14 @@ static int open_disks(struct vm_engine *engine, const struct vmconfig *config, s
 {
     for (uint32_t i = 0; i < config->disk_count; i++) {
         const struct vmconfig_disk *disk = &config->disks[i];
+        if (disk->qcow2 && engine->host.driver != &vmm_qemu)
+            return pe_fail(err, PE_ERR_INVALID, "%s reads no qcow2 file, as %s is; only QEMU does",
+                           engine->host.driver->title, disk->path);
         const int fd = open(disk->path, (disk->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         if (fd < 0)
             return pe_fail_errno(err, "cannot open the disk %s", disk->path);
         engine->extras.disks[engine->extras.disk_count++] =
-            (struct vm_disk){.fd = fd, .writable = !disk->readonly};
+            (struct vm_disk){.fd = fd, .writable = !disk->readonly, .qcow2 = disk->qcow2};
     }
     return 0;
 }

@@ -21,9 +21,9 @@ def drop_caches():
 class Disk:
     """The images, in a folder of their own."""
 
-    def __init__(self, folder, root, works):
+    def __init__(self, folder, root, quick):
         self.raw, self.qcow2 = os.path.join(folder, "disk.raw"), os.path.join(folder, "disk.qcow2")
-        self.folder, self.root, self.works = folder, root, works
+        self.folder, self.root, self.quick = folder, root, quick
 
     def make(self, native):
         """Let sysbench write its files, and make images with them. `native` is the way to run it."""
@@ -32,8 +32,8 @@ class Disk:
         shutil.copy(os.path.join(self.root, sysbench.DATA.lstrip("/"), "random"), files)
         place = Place(self.root, [(files, sysbench.DATA), (files, "/work")])
         make_mount_points(place)
-        native.run(place, sysbench.prepare_command(self.works))
-        size_mib = max(sysbench.size_mib(work) for work in self.works if work.needs == "write")
+        native.run(place, sysbench.prepare_command(sysbench.all_work(self.quick)))
+        size_mib = max(sysbench.size_mib(work) for work in sysbench.all_work(self.quick) if work.needs == "write")
         with open(self.raw, "wb") as file:
             file.truncate((size_mib + 64 + SPARE_MIB) << 20)
         run_quietly("mkfs.ext4", "-q", "-F", "-d", files, self.raw)

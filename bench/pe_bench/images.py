@@ -4,6 +4,7 @@ run on the host without a VM.
 
 A recipe is a file in `recipes`, as docs/recipes.md describes. Images stay in the store, and unpacked roots
 beside them, until somebody removes the folder."""
+import json
 import os
 import re
 import subprocess
@@ -31,6 +32,12 @@ class Images:
         path = os.path.join(self.recipes, recipe)
         build = [os.path.join(TOP, "image/build"), path, self.store, program("pe-image")]
         subprocess.run(build, check=True, stdout=sys.stderr)
+
+    def squashfs(self, image):
+        """The file with the root file system of an image."""
+        with open(os.path.join(self.store, "names", image.replace("/", "+") + ".json"), encoding="utf-8") as file:
+            digest = json.load(file)["digest"].split(":")[1]
+        return os.path.join(self.store, digest, "rootfs.squashfs")
 
     def environment(self, recipe):
         """The variables that a recipe sets beside the usual ones."""

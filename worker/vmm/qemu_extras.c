@@ -29,7 +29,8 @@ void qemu_extras_add_memory_size(struct argv_builder *args, const struct vm_spec
         argv_add(args, "%uM", spec->memory_mib);
 }
 
-/* The descriptor is duplicated by QEMU, so the VMM's user needs no permission for the file. */
+/* The descriptor is duplicated by QEMU, so the VMM's user needs no permission for the file. A qcow2 file that
+ * names another file, on which it is based, fails: QEMU can open nothing by path. */
 static void add_disk(struct argv_builder *args, struct fd_list *list, size_t index,
                      const struct vm_disk *disk)
 {
@@ -37,9 +38,9 @@ static void add_disk(struct argv_builder *args, struct fd_list *list, size_t ind
     argv_add(args, "fd=%d,set=%zu", fd_list_add(list, disk->fd), index);
     argv_add(args, "-blockdev");
     argv_add(args,
-             "driver=raw,node-name=disk-%zu,read-only=%s,file.driver=file,file.filename=/dev/fdset/%zu,"
+             "driver=%s,node-name=disk-%zu,read-only=%s,file.driver=file,file.filename=/dev/fdset/%zu,"
              "file.locking=off",
-             index, disk->writable ? "off" : "on", index);
+             disk->qcow2 ? "qcow2" : "raw", index, disk->writable ? "off" : "on", index);
     argv_add(args, "-device");
     argv_add(args, "virtio-blk-pci,drive=disk-%zu,id=device-disk-%zu", index, index);
 }

@@ -80,6 +80,7 @@ enum { VM_PMEM_ROOTFS, VM_PMEM_INPUT, VM_PMEM_OUTPUT, VM_PMEM_LIVE, VM_PMEM_COUN
 struct vm_disk {
     int fd; /* borrowed; opened for writing as well if the disk is writable */
     bool writable;
+    bool qcow2; /* QEMU's format; false: the file has the content of the disk */
 };
 
 struct vm_nic {

@@ -31,7 +31,7 @@ REPETITIONS = 5
 ENGINES = ("uml+boot", "qemu+tcg+boot", "qemu+kvm+boot", "cloud-hypervisor+kvm+boot")
 MACHINES = ((1, 1024), (1, 2048), (2, 1024), (2, 2048))  # virtual CPUs, MiB
 QUICK_MACHINES = ((1, 1024),)
-LIMIT_MS = 600_000
+LIMIT_MS, BOOT_S = 600_000, 300
 IMAGE_DISKS = {"uml": "ubd, squashfs", "qemu": "pmem, squashfs", "cloud-hypervisor": "pmem, squashfs"}
 FOLDER, LOOP = "a folder of the host", "raw file, ext4"
 
@@ -51,6 +51,9 @@ class Host:
     root: str
     disk: Disk
     cpus: int
+
+    def concerns(self, work):
+        return True
 
     def labels(self, work):
         labels = {"way": self.way.name, "cpus": self.cpus}
@@ -78,7 +81,7 @@ class Host:
 
 @dataclass
 class Machine:
-    """A VM for each run."""
+    """A VM for each run, with the image as its only disk."""
 
     engine: str
     store: str
@@ -87,6 +90,9 @@ class Machine:
 
     def disk(self):
         return IMAGE_DISKS[self.engine.split("+")[0]]
+
+    def concerns(self, work):
+        return True
 
     def labels(self, work):
         labels = {"way": self.engine, "cpus": self.cpus, "memory_mib": self.memory_mib}
@@ -122,6 +128,70 @@ class Machine:
         return result["stdout"]
 
 
+# In the guest of pe-vm: mounts the root file system and the disk with the files, and runs the rest in them.
+WITH_DISKS = """
+grep -q ext4 /proc/filesystems || {{ echo "the kernel of this guest has no ext4" >&2; exit 1; }}
+mkdir -p /mnt/root && mount -o ro -t squashfs {0}a /mnt/root && mount -t ext4 {0}b /mnt/root/data || exit
+mount -t tmpfs none /mnt/root/tmp && mount -t devtmpfs none /mnt/root/dev || exit
+exec chroot /mnt/root sh -c "$1"
+"""
+
+
+@dataclass
+class DiskMachine:
+    """A VM for each run, with another disk, which can be written. `pe-vm create` makes it."""
+
+    engine: str
+    squashfs: str
+    disk: Disk
+    kind: str  # "raw" or "qcow2"
+    folder: str
+    cpus: int = 1
+    memory_mib: int = 1024
+
+    def concerns(self, work):
+        return bool(work.needs)
+
+    def labels(self, work):
+        device = "ubd" if self.engine.startswith("uml") else "virtio-blk"
+        disk = f"{device}, {self.kind} file, ext4"
+        return {"way": self.engine, "cpus": self.cpus, "memory_mib": self.memory_mib, "disk": disk}
+
+    def reason_against(self, work):
+        return None
+
+    def probe(self):
+        """Why there cannot be such a VM; None if there can."""
+        if self.kind == "qcow2":
+            self.disk.make_qcow2()
+        try:
+            self.run_script("true")
+            return None
+        except Failed as fault:
+            return str(fault)
+
+    def run(self, work):
+        drop_caches()
+        return self.run_script(work.script(self.cpus))
+
+    def pe_vm(self, command, *arguments):
+        return run_timed([program("pe-vm"), command, "--run-dir", self.folder, *arguments], isolated=False).stdout
+
+    def run_script(self, script):
+        name, device = f"bench-{os.getpid()}", "/dev/ubd" if self.engine.startswith("uml") else "/dev/vd"
+        disk = self.disk.raw if self.kind == "raw" else f"{self.disk.qcow2},qcow2"
+        settings = ["--engine", self.engine.removesuffix("+boot"), "--cpus", str(self.cpus)]
+        settings += ["--memory", str(self.memory_mib), "--disk", f"{self.squashfs},readonly", "--disk", disk]
+        self.pe_vm("create", *settings, name)
+        try:
+            self.pe_vm("boot", "--wait", str(BOOT_S), name)
+            return self.pe_vm(
+                "exec", "--no-input", name, "--", "sh", "-c", WITH_DISKS.format(device), "sh", script
+            )
+        finally:
+            self.pe_vm("delete", name)
+
+
 # ---- the run ----
 
 FIGURES = {"throughput": "throughput", "mean": "latency, mean", "p95": "latency, 95 %"}
@@ -154,8 +224,8 @@ def make_targets(run, works):
     folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="pe-bench-isolation-"))
     ways = host_ways.all_ways(folder)
     run.cleanup.callback(host_ways.close_all, ways)
-    disk = Disk(folder, root, works)
-    if any(work.needs == "write" for work in works):
+    disk = Disk(folder, root, run.quick)
+    if any(work.needs for work in works):
         run.progress.say("making a disk with the files of sysbench")
         disk.make(ways[0])
     machines = QUICK_MACHINES if run.quick else MACHINES
@@ -163,6 +233,9 @@ def make_targets(run, works):
     targets = [Host(way, root, disk, number) for way in ways for number in cpus]
     for engine in options.engine or ENGINES:
         targets += [Machine(engine, images.store, number, memory) for number, memory in machines]
+        if any(work.needs for work in works):
+            squashfs = images.squashfs(IMAGE)
+            targets += [DiskMachine(engine, squashfs, disk, kind, f"{folder}/vms") for kind in ("raw", "qcow2")]
     chosen = [
         one
         for one in targets
@@ -180,7 +253,8 @@ def reason_for(run, target):
     """(Why nothing can be measured with this target, or None,)"""
     if isinstance(target, Host):
         return (reason_against_way(target.way),)
-    run.progress.say(f"trying {target.engine} with {target.cpus} virtual CPUs and {target.memory_mib} MiB")
+    disk = f" and a {target.kind} disk" if isinstance(target, DiskMachine) else ""
+    run.progress.say(f"trying {target.engine}: {target.cpus} virtual CPUs, {target.memory_mib} MiB{disk}")
     return (target.probe(),)
 
 
@@ -195,6 +269,8 @@ def run(run):
     possible = {work: [] for work in works}
     for work in works:
         for target, missing in targets:
+            if not target.concerns(work):
+                continue
             reason = missing or target.reason_against(work)
             not_available(run, target, work, reason)  # also None, so that the results have this order
             if reason is None:
