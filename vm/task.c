@@ -54,13 +54,16 @@ static int wait_until(struct pollfd *fds, nfds_t count, uint64_t deadline_us, st
     return pe_fail_errno(err, "cannot wait for a VM");
 }
 
+/* A job without live output has no use for its live device, so its doorbell means nothing. */
 static int await_line(struct machine *machine, const char *expected, uint64_t deadline_us,
                       struct pe_error *err)
 {
     for (;;) {
         const int received = machine_receive(machine, expected, err);
-        if (received)
-            return received > 0 ? 0 : -1;
+        if (received < 0)
+            return -1;
+        if (received == 1)
+            return 0;
         if (pe_now_us() >= deadline_us)
             return pe_fail(err, PE_ERR_TIMEOUT, "the guest did not say '%s' in time", expected);
         struct pollfd serial = {.fd = machine->vm.serial_fd, .events = POLLIN};
@@ -77,10 +80,11 @@ static int await_ready(struct machine *machine, struct pe_error *err)
     return 0;
 }
 
-/* A guest that is ready sends nothing, so if its port is readable it has ended. */
+/* A guest that is ready sends nothing before its job. */
 static int check_alive(struct machine *machine, struct pe_error *err)
 {
-    return machine_receive(machine, "", err) == 0 ? 0 : -1;
+    const int received = machine_receive(machine, "", err);
+    return received <= 0 ? received : pe_fail(err, PE_ERR_INTERNAL, "the guest sent a line before its job");
 }
 
 static int settle(struct task *task, struct pe_error *err)
@@ -154,7 +158,8 @@ int task_open(struct task *task, const struct task_settings *settings, struct ta
 
 static int start_vm(struct task *task, struct pe_error *err)
 {
-    const enum machine_preparation preparation = task->settings->cold ? MACHINE_BARE : MACHINE_WARM;
+    /* As in a slot, the image's warm-up command runs after `ready` (machine_prewarm). */
+    const enum machine_preparation preparation = task->settings->cold ? MACHINE_BARE : MACHINE_CONTAINER;
     if (task->snapshot.memory_fd >= 0)
         return machine_clone(&task->machines, task->image, &task->snapshot, &task->machine, err);
     return machine_boot(&task->machines, task->image, preparation, false, &task->machine, err);

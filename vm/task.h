@@ -27,7 +27,7 @@ struct task_settings {
     char *const *cmd; /* NULL: the image's default command */
     size_t cmd_count;
     uint32_t memory_mib, cpus, timeout_ms;
-    uint32_t settle_ms; /* between `ready` and the job; a clone under emulation is prewarmed in that time */
+    uint32_t settle_ms; /* between `ready` and the job; the image's warm-up command runs in that time */
     bool cold;          /* the VM is one that a job waits for: no preparation beyond what the job needs */
 };
 

@@ -43,6 +43,7 @@ def measure(run, vms, count):
         vms.await_ready(tasks)
         add_memory(run, tasks, labels)
         add_rate(run, "VMs made", [task.ready_at for task in tasks if task.ready_at], began, labels)
+        time.sleep(vms.settle_ms / 1000)
         went = time.monotonic()
         for task in tasks:
             task.go()

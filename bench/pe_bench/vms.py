@@ -43,7 +43,7 @@ def add_vm_arguments(parser, several_engines):
         "--settle",
         type=int,
         metavar="MS",
-        help="rest of a VM before its job (default: 1000 under emulation)",
+        help="rest of a VM before its job (default: 300; 1000 under emulation)",
     )
     parser.add_argument(
         "--store", metavar="DIR", help="image store (default: images/ of the build)"
@@ -189,7 +189,7 @@ class Vms:
         self.template, self.template_ms = None, None
         if "+snapshot" in self.engine:
             self.keep_template(run)
-        settle = 1000 if self.template and "+tcg+" in self.engine else 0
+        settle = 1000 if "+tcg+" in self.engine else 300
         self.settle_ms = settle if options.settle is None else options.settle
         self.labels = {"engine": self.engine, "image": options.image}
 
@@ -227,9 +227,11 @@ class Vms:
             "--timeout",
             str(self.options.timeout),
         ]
-        arguments += ["--settle", str(self.settle_ms), *more]
-        if held:
+        arguments += more
+        if held:  # it rests while it is held
             arguments.append("--hold")
+        elif "--cold" not in more:
+            arguments += ["--settle", str(self.settle_ms)]
         if self.template and "--cold" not in more:
             arguments += ["--template", self.template]
         return Task([*arguments, *self.options.file, "--", *(cmd or self.cmd)], held)
@@ -238,7 +240,7 @@ class Vms:
         wait_for(
             tasks,
             lambda task: task.ready,
-            READY_S + self.settle_ms / 1000,
+            READY_S,
             "the VM was not ready in time",
         )
 

@@ -88,7 +88,7 @@ def add_arguments(parser):
         "--settle",
         type=int,
         metavar="MS",
-        help="rest of a VM before its job (default: 1000 under emulation)",
+        help="rest of a VM before its job (default: 300; 1000 under emulation)",
     )
 
 
@@ -107,7 +107,7 @@ class Hosts:
         host = self.hosts[engine, image]
         host.await_warm()
         emulated = "tcg" in engine or engine == "qemu"
-        settle_ms = self.settle_ms if self.settle_ms is not None else 1000 if emulated else 0
+        settle_ms = self.settle_ms if self.settle_ms is not None else 1000 if emulated else 300
         time.sleep(settle_ms / 1000)
         return host.service
 
