@@ -249,6 +249,8 @@ test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_guest_line_SRC := worker/job/guest_line.c
 test_heap_SRC := worker/heap.c
+test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c result_encoder.c result_json.c) \
+	$(addprefix lb/core/,byte_budget.c job_result.c live_output.c)
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_job_SRC := $(LB_CORE)
@@ -286,7 +288,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
 FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
-	$(addprefix lb/api/,images.c playground.c static_files.c) \
+	$(addprefix lb/api/,connect_message.c images.c playground.c static_files.c) \
 	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     fake.req.upgrade = at < 0 ? h2o_iovec_init(NULL, 0) : upgrade;
     fake.req.method = h2o_iovec_init(H2O_STRLIT("GET"));
     problems = 0;
-    bool accepted = ws_server_check_handshake(&fake.req, &key);
+    const struct ws_context context = {.subprotocol = PE_SLOT_SUBPROTOCOL};
+    bool accepted = ws_server_check_handshake(&context, &fake.req, &key);
     HOLDS(accepted == (problems == 0));
     if (accepted) {
         HOLDS(key && fake_header_has(&fake.req, "sec-websocket-version", "13"));

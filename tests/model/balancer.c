@@ -82,7 +82,7 @@ static void init_edges(void)
 {
     struct worker_context *workers = &balancer.workers;
     struct exchanges *exchanges = &balancer.exchanges;
-    ws_context_init(&workers->ws, &balancer.ctx, PE_SLOT_SUBPROTOCOL);
+    ws_context_init(&workers->ws, &balancer.ctx, PE_SLOT_SUBPROTOCOL, "worker");
     registrations_init(workers);
     workers->tokens = &balancer.tokens;
     workers->scheduler = &balancer.scheduler;
