@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A balancer without room on a disk, and without file descriptors."""
+"""A balancer without room on a disk, without file descriptors, and with little memory."""
 import contextlib
 import os
 import resource
+import select
 
 import pytest
 
 from fixtures.http_client import SAME, job_body, job_request
+from fixtures.memory_cgroup import MemoryCgroup
 from fixtures.small_disk import SmallDisk
 from fixtures.stand_in_worker import connect
 from fixtures.waiting import Background, eventually
@@ -138,3 +140,33 @@ def test_a_balancer_without_memory_ends_and_says_why_and_its_successor_works(bal
     balancer.start()
     registration, slot = balancer.worker()
     run_job(balancer, slot, b"after")
+
+
+@pytest.fixture
+def limited():
+    """A cgroup with 192 MiB of memory. It needs root, and a memory controller in /sys/fs/cgroup."""
+    group = MemoryCgroup(192 << 20)
+    yield group
+    group.remove()
+
+
+def test_a_balancer_with_little_memory_refuses_jobs_and_is_not_killed(start_balancer, limited):
+    """Its options fit the memory: 32 MiB for jobs that wait, and what 16 requests are sending."""
+    balancer = start_balancer("--queue-mib", "32", "--cache-mib", "16", "--results-mib", "32")
+    balancer.register()  # it has the image, but no slot
+    limited.add(balancer.process.pid)
+    waiting, body = [], job_body(SAME, [("large", bytes(3 << 20))])
+    refused = 0
+    while refused < 40:
+        clients = [balancer.send_job(body=body) for _ in range(16)]
+        ready, _, _ = select.select(clients, [], [], 2)
+        for client in ready:
+            refused += client.recv(65536).startswith(b"HTTP/1.1 503 ")
+            client.close()
+        waiting += [client for client in clients if client not in ready]
+    assert limited.kills() == 0 and balancer.process.poll() is None
+    assert limited.peak() > 32 << 20
+    for client in waiting:
+        client.close()
+    registration, slot = balancer.worker()
+    run_job(balancer, slot, b"after", cache=False)

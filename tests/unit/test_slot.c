@@ -194,6 +194,24 @@ static void hello_and_ready_say_the_version(void **state)
     again.hello.images = NULL;
 }
 
+static void hello_tells_nothing_else_about_the_host_of_a_worker(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"type",      "protocol", "host", "arch",     "cpu",  "vmm",
+                                       "isolation", "slots",    "vms",  "draining", "live", "images"};
+    pe_automessage struct pe_message hello = {
+        .kind = PE_MESSAGE_HELLO,
+        .hello = {.images = json_array(), .live = 1, .isolation = PE_ISOLATION_KERNEL}};
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error err;
+    assert_int_equal(pe_message_encode(&hello, &text, &err), 0);
+    pe_autojson json_t *json = json_loadb((const char *)text.data, text.size, 0, NULL);
+    assert_non_null(json);
+    assert_int_equal(json_object_size(json), sizeof told / sizeof *told);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        assert_non_null(json_object_get(json, told[i]));
+}
+
 #define HELLO                                                                                       \
     "{\"type\":\"hello\",\"protocol\":3,\"host\":\"h\",\"arch\":\"x\",\"cpu\":\"c\",\"vmm\":\"v\"," \
     "\"isolation\":"                                                                                \
@@ -485,6 +503,7 @@ int main(void)
         cmocka_unit_test(messages_out_of_form_are_refused),
         cmocka_unit_test(another_version_is_refused_whatever_else_the_message_has),
         cmocka_unit_test(hello_and_ready_say_the_version),
+        cmocka_unit_test(hello_tells_nothing_else_about_the_host_of_a_worker),
         cmocka_unit_test(a_hello_with_too_many_values_is_refused_before_it_is_parsed),
         cmocka_unit_test(what_is_unknown_in_an_image_is_not_kept),
         cmocka_unit_test(the_patterns_of_a_hello_are_bounded),
