@@ -265,8 +265,8 @@ static void close_listener(struct listener *listener)
  * there is no number 1, the kernel ignores the filter. */
 void listeners_yield(struct listeners *listeners)
 {
-    struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
-    const struct sock_fprog program = {.len = 1, .filter = &choose_second};
+    static struct sock_filter choose_second = BPF_STMT(BPF_RET | BPF_K, 1);
+    static const struct sock_fprog program = {.len = 1, .filter = &choose_second};
     for (struct pe_list *node = listeners->open.next, *next; node != &listeners->open; node = next) {
         struct listener *listener = pe_list_entry(node, struct listener, in_open);
         int fd = h2o_socket_get_fd(listener->sock);
