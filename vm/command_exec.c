@@ -70,7 +70,8 @@ static int receive(struct session *session, struct pe_error *err)
 {
     char packet[1 + AGENT_PAYLOAD_MAX];
     const ssize_t n = recv(session->fd, packet, sizeof packet, 0);
-    if (n < 0 && errno == EINTR)
+    /* The owner may close with input of ours unread. What it has sent before comes after this error. */
+    if (n < 0 && (errno == EINTR || errno == ECONNRESET))
         return 0;
     if (n <= 0)
         return pe_fail(err, PE_ERR_LOST, "the VM, or the agent in it, has ended");

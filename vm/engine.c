@@ -70,6 +70,24 @@ static void choose_program(const char *variable, const char *otherwise, char pat
         snprintf(path, PATH_MAX, "%s", named ? named : otherwise);
 }
 
+/* More files and folders for the jail of a VMM, divided by ':'. A VMM that is a script needs its interpreter.
+ */
+static int choose_paths(struct vm_engine *engine, struct pe_error *err)
+{
+    const char *paths = getenv("PE_VM_PATHS");
+    if (!paths)
+        return 0;
+    if (strlen(paths) >= sizeof engine->paths)
+        return pe_fail(err, PE_ERR_INVALID, "PE_VM_PATHS is too long");
+    memcpy(engine->paths, paths, strlen(paths) + 1);
+    char *rest = engine->paths;
+    for (char *path; (path = strsep(&rest, ":")) && engine->host.vmm_path_count < VM_ENGINE_PATHS_MAX;)
+        if (path[0] == '/')
+            engine->path_list[engine->host.vmm_path_count++] = path;
+    engine->host.vmm_paths = engine->path_list;
+    return 0;
+}
+
 static int find_files(struct vm_engine *engine, const struct vmconfig *config, struct pe_error *err)
 {
     const bool is_uml = engine->host.driver == &vmm_uml;
@@ -80,6 +98,8 @@ static int find_files(struct vm_engine *engine, const struct vmconfig *config, s
     engine->host.kernel = engine->kernel;
     engine->host.initramfs = engine->initramfs;
     engine->host.uml_kernel = engine->uml_kernel;
+    if (choose_paths(engine, err) < 0)
+        return -1;
     if (choose_file(is_uml ? "" : config->kernel, "guest/vmlinux", engine->kernel, err) < 0 ||
         choose_file(is_uml ? config->kernel : "", "guest/uml/linux", engine->uml_kernel, err) < 0)
         return -1;

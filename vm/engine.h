@@ -9,6 +9,8 @@
 
 #include <limits.h>
 
+#define VM_ENGINE_PATHS_MAX 16
+
 /* It must not be moved after vm_engine_open: its members point to each other. */
 struct vm_engine {
     struct vm_host host;
@@ -16,6 +18,8 @@ struct vm_engine {
     struct vm_extras extras;
     char kernel[PATH_MAX], initramfs[PATH_MAX], uml_kernel[PATH_MAX], qemu[PATH_MAX],
         cloud_hypervisor[PATH_MAX];
+    char paths[4096];
+    const char *path_list[VM_ENGINE_PATHS_MAX];
     char options[VMCONFIG_TEXT_MAX + 2], run_dir[PATH_MAX];
 };
 

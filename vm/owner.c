@@ -118,11 +118,13 @@ static int lock_vm(struct owner *owner, struct pe_error *err)
 {
     char path[PLACE_FILE_MAX];
     place_file(&owner->place, &owner->name, "owner.lock", path);
-    owner->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (owner->lock < 0)
+    pe_autoclose int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0)
         return pe_fail_errno(err, "cannot create %s", path);
-    if (flock(owner->lock, LOCK_EX | LOCK_NB) == 0)
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
+        owner->lock = pe_steal_fd(&lock);
         return 0;
+    }
     return errno == EWOULDBLOCK ? pe_fail(err, PE_ERR_INVALID, "the VM %s runs already", owner->name.text)
                                 : pe_fail_errno(err, "cannot lock %s", path);
 }
@@ -143,6 +145,7 @@ static int open_signals(struct pe_error *err)
 static int begin(struct owner *owner, const char *snapshot, struct pe_error *err)
 {
     char path[PLACE_FILE_MAX];
+    /* Without the lock, nothing here belongs to this process. */
     if (lock_vm(owner, err) < 0 || place_note_owner(&owner->place, &owner->name, getpid(), err) < 0)
         return -1;
     place_file(&owner->place, &owner->name, "vmm", path);

@@ -23,7 +23,8 @@ struct agent {
     int line;    /* to the host */
     int signals; /* signalfd: children have ended */
     struct pe_buf received;
-    int looks; /* how often it will still look for added CPUs and memory, once a second */
+    unsigned looks;        /* how often it will still look for added CPUs and memory, */
+    uint64_t next_look_us; /* once a second */
     struct command command;
 };
 
@@ -89,7 +90,6 @@ static int obey(struct agent *agent, const struct agent_frame *frame, struct pe_
         return 0;
     case AGENT_ONLINE:
         agent->looks = LOOKS;
-        machine_use_everything();
         return 0;
     case AGENT_POWER_OFF:
         machine_power_off();
@@ -156,6 +156,16 @@ static int reap(struct agent *agent, struct pe_error *err)
 /* A guest without a tick that is late for its clock's counter loses time (guest-init/serial.c). */
 #define LONGEST_SLEEP_MS 1000
 
+static void look_around(struct agent *agent)
+{
+    const uint64_t now = pe_now_us();
+    if (!agent->looks || now < agent->next_look_us)
+        return;
+    agent->looks--;
+    agent->next_look_us = now + 1000000;
+    machine_use_everything();
+}
+
 static int serve(struct agent *agent, struct pe_error *err)
 {
     if (send(agent, AGENT_HELLO, "", 1, err) < 0)
@@ -167,11 +177,9 @@ static int serve(struct agent *agent, struct pe_error *err)
             {.fd = agent->command.output, .events = POLLIN},
             {.fd = agent->command.errors, .events = POLLIN},
             {.fd = agent->command.pending.size ? agent->command.input : -1, .events = POLLOUT}};
-        const int ready = poll(wait, 5, LONGEST_SLEEP_MS);
-        if (ready < 0 && errno != EINTR)
+        if (poll(wait, 5, LONGEST_SLEEP_MS) < 0 && errno != EINTR)
             return pe_fail_errno(err, "waiting");
-        if (ready == 0 && agent->looks > 0 && agent->looks-- > 0)
-            machine_use_everything();
+        look_around(agent);
         if ((wait[2].revents && pass_output(agent, &agent->command.output, AGENT_OUTPUT, err) < 0) ||
             (wait[3].revents && pass_output(agent, &agent->command.errors, AGENT_ERRORS, err) < 0) ||
             (wait[4].revents && flush_input(agent, err) < 0) || (wait[1].revents && reap(agent, err) < 0) ||

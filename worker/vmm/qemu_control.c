@@ -204,25 +204,34 @@ static int port_of(struct vm_control *control, const char *id)
     return port ? port[strlen("port-")] - '0' : -1;
 }
 
-/* The backend is in use until the guest has given the device up. */
+static int delete_backend(struct vm_control *control, const char *id, struct pe_error *err)
+{
+    return strncmp(id, "net", 3) != 0
+               ? call(control, "blockdev-del", json_pack("{s:s}", "node-name", id), err)
+               : call(control, "netdev_del", json_pack("{s:s}", "id", id), err);
+}
+
+/* Whether the device is there still. */
+static bool is_plugged(struct vm_control *control, const char *id)
+{
+    pe_autojson json_t *ignored = NULL;
+    struct pe_error gone;
+    char path[96];
+    snprintf(path, sizeof path, "/machine/peripheral/device-%.40s", id);
+    return qmp_execute(&control->qmp, "qom-list", json_pack("{s:s}", "path", path), -1, &ignored, &gone) == 0;
+}
+
+/* The guest gives the device up first, and then QEMU lets go of what is behind it, both a little later. */
 static int remove_backend(struct vm_control *control, const char *id, struct pe_error *err)
 {
     static const struct timespec pause = {.tv_nsec = 50000000};
     const uint64_t deadline_us = pe_now_us() + VM_CONTROL_REMOVE_MS * 1000ull;
-    const bool is_disk = strncmp(id, "net", 3) != 0;
-    char path[96];
-    snprintf(path, sizeof path, "/machine/peripheral/device-%.40s", id);
-    for (;;) {
-        struct pe_error gone;
-        pe_autojson json_t *ignored = NULL;
-        if (qmp_execute(&control->qmp, "qom-list", json_pack("{s:s}", "path", path), -1, &ignored, &gone) < 0)
-            break;
+    while (is_plugged(control, id) || delete_backend(control, id, err) < 0) {
         if (pe_now_us() > deadline_us)
             return pe_fail(err, PE_ERR_TIMEOUT, "the guest did not give up the device %s", id);
         nanosleep(&pause, NULL);
     }
-    return is_disk ? call(control, "blockdev-del", json_pack("{s:s}", "node-name", id), err)
-                   : call(control, "netdev_del", json_pack("{s:s}", "id", id), err);
+    return 0;
 }
 
 static int qemu_remove(struct vm_control *control, const char *id, struct pe_error *err)

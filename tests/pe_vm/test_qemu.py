@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VMs of QEMU with emulation: devices that come and go, snapshots, and a network that fails."""
+import subprocess
+
+import pytest
+
+from fixtures.pe_vm import VmPlace
+from fixtures.small_disk import SmallDisk
+from fixtures.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def place():
+    place = VmPlace()
+    with open(f"{place.folder.name}/disk", "wb") as disk:
+        disk.truncate(4 << 20)
+    place.boot(
+        "one",
+        *("--engine", "qemu+tcg", "--max-memory", "384", "--max-cpus", "2", "--net", "lab"),
+        *("--disk", f"{place.folder.name}/disk"),
+    )
+    yield place
+    place.close()
+
+
+def in_namespace(place, *command):
+    port = place.info("one")["running"]["ports"][0]
+    argv = ["ip", "netns", "exec", port["namespace"], *command]
+    return subprocess.run(argv, capture_output=True, text=True)
+
+
+def reaches_guest(place):
+    return place.exec("one", "ping -c 1 -W 1 10.9.0.1").status == 0
+
+
+def test_a_snapshot_has_memory_and_disks_and_the_vm_goes_on(place, tmp_path):
+    write = "printf {0} | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null; echo {0} >/tmp/memory"
+    place.shell("one", write.format("before"))
+    place.do("snapshot", "one", tmp_path / "saved")
+    assert "exists already" in place.refuse("snapshot", "one", tmp_path / "saved")
+    place.shell("one", write.format("after"))
+    place.do("restore", "two", tmp_path / "saved")
+    eventually(lambda: place.info("two")["running"]["agent"], "the agent of the restored VM")
+    read = "head -c 6 /dev/vda; cat /tmp/memory"
+    assert place.shell("two", "echo 3 >/proc/sys/vm/drop_caches;" + read) == "beforebefore\n"
+    assert place.shell("one", "cat /tmp/memory") == "after\n"
+    place.do("delete", "two")
+
+
+def test_a_snapshot_that_has_no_room_leaves_nothing_and_the_vm_goes_on(place):
+    disk = SmallDisk(mib=2)
+    try:
+        assert "No space left" in place.refuse("snapshot", "one", f"{disk.path}/saved")
+        assert subprocess.run(["ls", disk.path], capture_output=True).stdout == b""
+        assert place.shell("one", "echo goes on") == "goes on\n"
+    finally:
+        disk.remove()
+
+
+def test_disks_and_network_devices_come_and_go(place, tmp_path):
+    (tmp_path / "more").write_bytes(b"more" + bytes(1 << 20))
+    device = place.do("add-disk", "--readonly", "one", tmp_path / "more").strip()
+    eventually(lambda: "vdb" in place.shell("one", "ls /sys/block"), "the guest has the disk")
+    assert place.shell("one", "head -c 4 /dev/vdb") == "more"
+    place.do("remove", "one", device)
+    assert "vdb" not in place.shell("one", "ls /sys/block")
+    device = place.do("add-net", "one", "other").strip()
+    eventually(lambda: "eth1" in place.shell("one", "ls /sys/class/net"), "the guest has the device")
+    place.do("remove", "one", device)
+    assert "eth1" not in place.shell("one", "ls /sys/class/net")
+    assert place.refuse("remove", "one", "no-such-device")
+
+
+def test_a_link_fails_for_a_while_and_heals_by_itself(place):
+    assert in_namespace(place, "ip", "address", "add", "10.9.0.1/24", "dev", "bridge").returncode == 0
+    place.shell("one", "ip address add 10.9.0.2/24 dev eth0; ip link set eth0 up")
+    eventually(lambda: reaches_guest(place), "the guest answers")
+    place.do("fault", "--link-down", "--for", "3", "one")
+    assert not reaches_guest(place)
+    assert "another fault" in place.refuse("fault", "--rate", "100", "--for", "1", "one")
+    eventually(lambda: reaches_guest(place), "the guest answers again")
+    place.do("fault", "--rate", "64", "--for", "1", "one")
+    assert "tbf" in in_namespace(place, "tc", "qdisc").stdout
+    eventually(lambda: "tbf" not in in_namespace(place, "tc", "qdisc").stdout, "the fault has ended")
+
+
+def test_memory_and_cpus_are_added_and_not_taken_away(place):
+    count = "grep -c ^processor /proc/cpuinfo"
+    memory = "awk '/MemTotal/ { print $2 }' /proc/meminfo"
+    before = int(place.shell("one", memory))
+    assert "at most 384 MiB" in place.refuse("resize", "--memory", "512", "one")
+    assert "steps of 128 MiB" in place.refuse("resize", "--memory", "300", "one")
+    place.do("resize", "--memory", "384", "--cpus", "2", "one")
+    eventually(lambda: place.shell("one", count) == "2\n", "the guest has two CPUs")
+    eventually(lambda: int(place.shell("one", memory)) >= before + 127 * 1024, "it has the memory")
+    assert "cannot take memory or CPUs away" in place.refuse("resize", "--cpus", "1", "one")
+
+
+def test_networks_go_with_the_last_vm_also_when_its_owner_is_killed(place):
+    space = place.info("one")["running"]["ports"][0]["namespace"]
+    assert space in subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout
+    place.kill_owner("one")
+    assert place.state("one") == "dead"
+    assert space not in subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VMs of User Mode Linux: commands in the guest, the life of an owner, and what this engine cannot do."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from fixtures.pe_vm import VmPlace
+from fixtures.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def place():
+    place = VmPlace()
+    place.boot("one", "--engine", "uml")
+    yield place
+    place.close()
+
+
+def test_a_command_has_input_output_errors_and_an_exit_status(place):
+    done = place.exec("one", "cat; echo trouble >&2; exit 7", stdin=b"hello\n" * 3000)
+    assert (done.status, done.out, done.err) == (7, b"hello\n" * 3000, b"trouble\n")
+
+
+def test_a_command_that_a_signal_kills_or_that_cannot_be_run_says_so(place):
+    assert place.exec("one", "kill -9 $$").status == 128 + signal.SIGKILL
+    done = place.run("exec", "one", "--", "no-such-program")
+    assert done.status == 127 and b"no-such-program: No such file" in done.err
+
+
+def test_a_command_ends_at_its_bounds(place):
+    assert place.exec("one", "sleep 1000", "--timeout", "1").status == 124
+    done = place.exec("one", "cat /dev/zero", "--max-output", "1")
+    assert done.status == 1 and b"wrote too much" in done.err and len(done.out) <= 1 << 20
+    assert place.shell("one", "echo free again") == "free again\n"
+
+
+def test_a_command_is_killed_with_the_command_that_asked_for_it(place):
+    asking = subprocess.Popen(
+        place.argv("exec", "one", "--", "sh", "-c", "echo begun; exec sleep 98765"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert asking.stdout.readline() == b"begun\n"
+    asking.kill()
+    asking.communicate()
+    eventually(lambda: "98765" not in place.shell("one", "ps | grep -v grep"), "it was killed")
+
+
+def test_processes_that_a_command_leaves_behind_go_on(place):
+    place.shell("one", "sleep 43210 </dev/null >/dev/null 2>&1 &")
+    assert "43210" in place.shell("one", "ps")
+
+
+def test_a_paused_vm_stands_still(place):
+    place.do("pause", "one")
+    assert place.info("one")["running"]["paused"]
+    assert place.exec("one", "true", "--timeout", "1").status == 124
+    place.do("resume", "one")
+    assert place.shell("one", "echo goes on") == "goes on\n"
+
+
+def test_what_user_mode_linux_cannot_do_is_refused_with_a_reason(place, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1 << 20))
+    refused = {
+        ("resize", "--cpus", "1", "one"): "User Mode Linux cannot change the memory",
+        ("add-disk", "one", disk): "User Mode Linux cannot add a disk",
+        ("snapshot", "one", tmp_path / "saved"): "User Mode Linux cannot save a VM",
+        ("fault", "--link-down", "--for", "1", "one"): "has no network device",
+    }
+    for command, reason in refused.items():
+        assert reason in place.refuse(*command)
+    assert not (tmp_path / "saved").exists()
+    place.do("create", "--engine", "uml", "--net", "lab", "netted")
+    assert "CONFIG_UML_NET_VECTOR" in place.refuse("boot", "netted")
+    assert place.state("netted") == "stopped"
+    assert subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.count("-lab") == 0
+
+
+def test_the_console_is_kept_after_the_end(place):
+    place.boot("two", "--engine", "uml", "--append", "mark=console-test")
+    assert "runs already" in place.refuse("boot", "two")
+    place.do("shutdown", "two")
+    assert place.state("two") == "stopped"
+    assert place.info("two")["ended"] == "the guest was asked to shut down"
+    assert "mark=console-test" in place.do("console", "two")
+
+
+def test_a_vm_that_a_fault_kills_is_booted_again(place):
+    place.boot("three", "--engine", "uml")
+    before = place.info("three")["running"]["vmm_pid"]
+    place.do("fault", "--kill", "--for", "1", "three")
+    assert place.info("three")["running"]["killed_by_fault"]
+    eventually(lambda: place.info("three")["running"]["agent"], "the guest has booted again")
+    assert place.info("three")["running"]["vmm_pid"] != before
+    assert place.shell("three", "echo again") == "again\n"
+
+
+def test_a_vm_whose_owner_was_killed_is_dead_and_leaves_nothing_but_its_settings(place):
+    place.boot("four", "--engine", "uml")
+    place.kill_owner("four")
+    assert place.state("four") == "dead"
+    assert os.listdir(place.file("four", "vmm")) == []
+    assert not os.path.exists(place.file("four", "control.sock"))
+    assert "does not run (dead)" in place.refuse("pause", "four")
+    place.do("boot", "--wait", "300", "four")
+    assert place.shell("four", "echo alive") == "alive\n"
+    owner = place.info("four")["running"]["owner_pid"]
+    os.kill(owner, signal.SIGSTOP)  # delete also ends an owner that does not answer
+    os.kill(owner, signal.SIGCONT)
+    place.do("delete", "four")
+    assert place.state("four") is None
+
+
+def test_two_boots_at_once_start_one_vm(place):
+    place.do("create", "--engine", "uml", "five")
+    boots = [subprocess.Popen(place.argv("boot", "five"), stderr=subprocess.PIPE) for _ in range(4)]
+    results = [(boot.communicate()[1], boot.returncode) for boot in boots]
+    assert sorted(status for _, status in results) == [0, 2, 2, 2], results
+    time.sleep(0.1)
+    assert place.state("five") == "running"
