@@ -105,6 +105,8 @@ class VmWay:
         command += [*self.options, *files_of(job), "--", "sh", "-c", job.script]
         outcome = run_timed(command, isolated=False)
         result = json.loads(outcome.stdout)
+        if result["status"] == "timeout":
+            raise Failed(f"the job did not end within {LIMIT_S} s")
         if (result["status"], result["exit_code"]) != ("exited", 0):
             raise Failed(f"the job ended with {result['status']}, exit code {result['exit_code']}")
         return Outcome(outcome.seconds, result["stdout"])
