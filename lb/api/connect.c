@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The messages of a client on GET /v1/connect, and who may connect. */
+/* The messages of a client on GET /v1/connect. */
 #include "lb/api/connect.h"
 
 #include "codec/json_reader.h"
@@ -86,36 +86,12 @@ static void on_bytes(struct live_session *session, const uint8_t *bytes, size_t 
         live_session_type(session, bytes, size);
 }
 
-/* ---- who may connect ---- */
-
-/* Whether a page is one of this service: the Origin header (RFC 6454) without its scheme names the host of
- * the request. */
-static bool is_own_origin(const h2o_req_t *req, h2o_iovec_t origin)
-{
-    static const char *const schemes[] = {"http://", "https://"};
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-        size_t size = strlen(schemes[i]);
-        if (origin.len > size && !memcmp(origin.base, schemes[i], size) &&
-            h2o_memis(origin.base + size, origin.len - size, req->authority.base, req->authority.len))
-            return true;
-    }
-    return false;
-}
-
-/* Browsers let every page open a WebSocket, and leave it to the server to look at the origin (RFC 6455
- * section 10.2). Other programs send none. */
-static bool may_connect(const struct pe_option_list *cors_origins, const h2o_req_t *req)
-{
-    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);
-    return at < 0 || is_own_origin(req, req->headers.entries[at].value) || cors_allows(cors_origins, req);
-}
-
 void api_connect(struct live_sessions *sessions, const struct pe_option_list *cors_origins, h2o_req_t *req)
 {
     static const struct live_dialect dialect = {
         .session_size = sizeof(struct live_session), .on_text = on_text, .on_bytes = on_bytes};
     const char *client_key = NULL;
-    if (!may_connect(cors_origins, req)) {
+    if (!cors_may_connect(cors_origins, req)) {
         struct pe_problem problem = problem_make(
             "forbidden", "pages of this origin may not use the service; pe-lb --cors-origin allows them");
         http_reply_problem(req, &problem);

@@ -173,12 +173,14 @@ static bool find_output(const struct event_encoder *encoder, enum live_stream st
     return size > 0;
 }
 
-static int append_output(struct event_encoder *encoder, const struct event *event, struct pe_error *err)
+static int append_output(struct event_encoder *encoder, struct event *event, struct pe_error *err)
 {
     enum live_stream stream = event->stream;
+    size_t used = event->bytes.left;
+    event->used = &used;
     if (append_event(encoder, event, err) < 0)
         return -1;
-    encoder->position[stream] += event->bytes.left;
+    encoder->position[stream] += used;
     encoder->turn = stream == LIVE_STDOUT ? LIVE_STDERR : LIVE_STDOUT;
     if (encoder->is_interactive && encoder->live)
         live_output_forget(encoder->live, stream, encoder->position[stream]);
@@ -257,8 +259,9 @@ static int append_problem(struct event_encoder *encoder, struct pe_error *err)
     return append_event(encoder, &event, err);
 }
 
-/* Behind the events that tell about the job: its output, its files and the end. */
-static int append_content(struct event_encoder *encoder, size_t room, struct pe_error *err)
+/* Behind the events that tell about the job: its output, its files and the end. Clears `more` if there is
+ * none of it. */
+static int append_content(struct event_encoder *encoder, size_t room, bool *more, struct pe_error *err)
 {
     struct event output;
     enum live_stream other = encoder->turn == LIVE_STDOUT ? LIVE_STDERR : LIVE_STDOUT;
@@ -266,7 +269,8 @@ static int append_content(struct event_encoder *encoder, size_t room, struct pe_
         return append_output(encoder, &output, err);
     if (encoder->problem.status)
         return append_problem(encoder, err);
-    if (!encoder->result || !encoder->result->complete || !streams_ended(encoder))
+    *more = encoder->result && encoder->result->complete && streams_ended(encoder);
+    if (!*more)
         return 0;
     if (!has_part(encoder))
         return append_result(encoder, err);
@@ -282,12 +286,11 @@ static void drop_live(struct event_encoder *encoder)
     encoder->live = NULL;
 }
 
-int event_encoder_next(struct event_encoder *encoder, size_t room, struct pe_error *err)
+/* Append what comes next, which may be nothing. Clears `more` if nothing has happened. */
+static int append_next(struct event_encoder *encoder, size_t room, bool *more, struct pe_error *err)
 {
     struct event event = {.id = encoder->id, .is_interactive = encoder->is_interactive};
     drop_live(encoder);
-    if (encoder->ended)
-        return 0;
     if (encoder->in_event)
         return continue_part(encoder, room, err);
     if (!encoder->is_queued) {
@@ -305,9 +308,19 @@ int event_encoder_next(struct event_encoder *encoder, size_t room, struct pe_err
         event.taken = encoder->taken;
         encoder->taken = 0;
     } else {
-        return append_content(encoder, room, err);
+        return append_content(encoder, room, more, err);
     }
     return append_event(encoder, &event, err);
+}
+
+int event_encoder_next(struct event_encoder *encoder, size_t room, struct pe_error *err)
+{
+    size_t before = encoder->out.size;
+    bool more = true;
+    while (more && !encoder->ended && encoder->out.size == before)
+        if (append_next(encoder, room, &more, err) < 0)
+            return -1;
+    return 0;
 }
 
 int event_encoder_fill(struct event_encoder *encoder, size_t room, struct pe_error *err)

@@ -46,6 +46,8 @@ struct event {
     enum live_stream stream;          /* OUTPUT */
     struct pe_cursor bytes;           /* OUTPUT: at least one byte */
     bool is_text;                     /* OUTPUT: they are UTF-8, and no character is cut */
+    size_t *used;                     /* OUTPUT: set to all bytes; a writer that leaves some for another event
+                                         sets how many it took */
     uint64_t taken;                   /* TAKEN: bytes */
     const char *reason;               /* RESTARTED */
     struct job_result *result;        /* RESULT: it is complete */
@@ -111,7 +113,8 @@ void event_encoder_set_problem(struct event_encoder *encoder, const struct pe_pr
 /* ---- the text ---- */
 
 /* Append one event, or as much of it as fits until `out` has about `room` bytes: `in_event` is true if
- * more of it follows. Nothing is appended if nothing has happened. Sets `ended` behind the last event. */
+ * more of it follows. Nothing is appended if nothing has happened, or only what the form of the events leaves
+ * out. Sets `ended` behind the last event. */
 int event_encoder_next(struct event_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append events until `out` has about `room` bytes, or until there are none. */

@@ -145,6 +145,14 @@ void live_session_fail_error(struct live_session *session, const struct pe_error
     live_session_fail(session, &problem);
 }
 
+void live_session_close(struct live_session *session, uint16_t code, const char *reason)
+{
+    if (session->phase == LIVE_ENDING)
+        return;
+    end_job(session, reason);
+    ws_server_close(&session->ws, code, reason);
+}
+
 void live_session_end(struct live_session *session)
 {
     end_job(session, pe_status_name(session->events.fields.status));
@@ -166,6 +174,15 @@ static void fail_idle(struct live_session *session)
     live_session_fail(session, &problem);
 }
 
+static void close_silent(struct live_session *session)
+{
+    const struct live_dialect *dialect = session->dialect;
+    if (dialect->silent_us)
+        ws_server_close(&session->ws, dialect->silent_code, dialect->silent_reason);
+    else
+        ws_server_close(&session->ws, WSLAY_CODE_POLICY_VIOLATION, "no job has arrived in time");
+}
+
 static void on_deadline(struct deadline *deadline)
 {
     struct live_session *session = pe_list_entry(deadline, struct live_session, deadline);
@@ -173,7 +190,7 @@ static void on_deadline(struct deadline *deadline)
     uint64_t now = pe_now_us();
     switch (session->phase) {
     case LIVE_SILENT:
-        ws_server_close(&session->ws, WSLAY_CODE_POLICY_VIOLATION, "no job has arrived in time");
+        close_silent(session);
         break;
     case LIVE_WAITING:
         session->on_waited(session);
@@ -315,7 +332,7 @@ void live_session_open(struct live_sessions *sessions, const struct live_dialect
     session->events.is_interactive = true;
     job_input_begin(&session->input, sessions->exchanges->jobs->loop, &session->waiter);
     session->deadline.on_passed = on_deadline;
-    session->deadline.at_us = session->active_us + SILENT_US;
+    session->deadline.at_us = session->active_us + (dialect->silent_us ? dialect->silent_us : SILENT_US);
     deadline_watch(sessions->exchanges->deadlines, &session->deadline);
     sessions->open++;
     sessions->exchanges->count++;

@@ -39,6 +39,11 @@ struct live_dialect {
     void (*on_text)(struct live_session *session, const uint8_t *text, size_t size);
     void (*on_bytes)(struct live_session *session, const uint8_t *bytes, size_t size);
 
+    /* How long a client may send nothing at first, and how the connection is closed then. 0: 10 s. */
+    uint64_t silent_us;
+    uint16_t silent_code;
+    const char *silent_reason;
+
     /* Events as text; its context is the session. NULL: the service's own form. */
     event_writer *write_event;
 
@@ -127,6 +132,9 @@ void live_session_fail(struct live_session *session, const struct pe_problem *pr
 
 /* The same for an error (proto/problem.h). */
 void live_session_fail_error(struct live_session *session, const struct pe_error *err);
+
+/* End the session without an event: the job is canceled, and the connection is closed with this code. */
+void live_session_close(struct live_session *session, uint16_t code, const char *reason);
 
 /* ---- for live_admission.c ---- */
 

@@ -26,6 +26,26 @@ bool cors_allows(const struct pe_option_list *origins, const h2o_req_t *req)
     return allowed_origin(origins, req) != NULL;
 }
 
+/* Whether a page is one of this service: the Origin header (RFC 6454) without its scheme names the host of
+ * the request. */
+static bool is_own_origin(const h2o_req_t *req, h2o_iovec_t origin)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t size = strlen(schemes[i]);
+        if (origin.len > size && !memcmp(origin.base, schemes[i], size) &&
+            h2o_memis(origin.base + size, origin.len - size, req->authority.base, req->authority.len))
+            return true;
+    }
+    return false;
+}
+
+bool cors_may_connect(const struct pe_option_list *origins, const h2o_req_t *req)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);
+    return at < 0 || is_own_origin(req, req->headers.entries[at].value) || cors_allows(origins, req);
+}
+
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
 {
     const char *origin = allowed_origin(origins, req);

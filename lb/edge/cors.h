@@ -11,6 +11,11 @@
 /* Whether a request comes from an allowed origin. */
 bool cors_allows(const struct pe_option_list *origins, const h2o_req_t *req);
 
+/* Whether a request for a WebSocket comes from no page, a page of this service, or one of an allowed origin.
+ * Browsers let every page open a WebSocket, and leave it to the server to look at the origin (RFC 6455
+ * section 10.2). */
+bool cors_may_connect(const struct pe_option_list *origins, const h2o_req_t *req);
+
 /* Add the headers that let a page of an allowed origin read this response. Other origins get
  * none. */
 void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req);
