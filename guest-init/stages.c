@@ -209,6 +209,7 @@ static void become(const struct stage_run *run, const int out[2], const int erro
     __attribute__((noreturn));
 static void become(const struct stage_run *run, const int out[2], const int error[2], const int gate[2])
 {
+    setpgid(0, 0); /* signals of the host go to the process group, in which PID 1 must not be */
     enter_cgroup(run->stage, gate);
     if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(error[1], STDERR_FILENO) < 0 ||
         sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0 ||

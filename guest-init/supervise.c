@@ -91,6 +91,7 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     keep_peak(supervision, GUEST_CGROUP_STAGE);
     supervision->held_kib = cgroup_read_files_kib(cgroup);
     bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0;
+    live_set_program(&supervision->live, first);
     answer(supervision, &(struct shim_answer){.failed = failed});
 }
 
@@ -105,7 +106,7 @@ static void answer_usage(const struct supervision *supervision)
                                               .held_kib = supervision->held_kib});
 }
 
-/* Stages are started by the shim itself, which is not to get signals. */
+/* Stages are started by the shim itself, which is not to get signals; the programs of stages are. */
 static void note_start(struct supervision *supervision, pid_t sender)
 {
     if (sender != supervision->container->shim)
