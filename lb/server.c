@@ -270,7 +270,7 @@ static void init_api(struct server *server)
                                                        .exchanges = &exchanges->count,
                                                        .sessions = &server->sessions};
     mcp_init(&server->mcp, exchanges, &settings->cors_origins);
-    piston_init(&server->piston, &server->ctx, exchanges, &settings->cors_origins, &settings->piston);
+    piston_init(&server->piston, exchanges, &server->sessions, &settings->cors_origins, &settings->piston);
 }
 
 static void init_phases(struct server *server)

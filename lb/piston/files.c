@@ -214,7 +214,7 @@ static int add_stdin(struct file_decoder *decoder, const json_t *input, struct p
     return decoder->submission->spec.stdin_name ? 0 : pe_fail_errno(err, "stdin");
 }
 
-int piston_files_decode(const json_t *body, bool takes_all, struct pe_buf *contents,
+int piston_files_decode(const json_t *body, bool takes_all, bool has_stdin, struct pe_buf *contents,
                         struct submission *submission, struct pe_arguments *texts, struct pe_error *err)
 {
     const json_t *files = json_object_get(body, "files");
@@ -235,7 +235,7 @@ int piston_files_decode(const json_t *body, bool takes_all, struct pe_buf *conte
     for (size_t i = 0; i < count; i++)
         if (add_file(&decoder, json_array_get(files, i), i, err) < 0)
             return -1;
-    if (add_stdin(&decoder, json_object_get(body, "stdin"), err) < 0)
+    if (has_stdin && add_stdin(&decoder, json_object_get(body, "stdin"), err) < 0)
         return -1;
     /* The contents do not move any more, so pointers to them stay valid. */
     for (size_t i = 0; i < submission->files.count; i++) {

@@ -110,7 +110,7 @@ static void dispose(struct exchange *exchange)
     piston_request_free(request_of(exchange));
 }
 
-void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *exchanges,
+void piston_init(struct piston *piston, struct exchanges *exchanges, struct live_sessions *sessions,
                  const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits)
 {
     *piston = (struct piston){.dialect = {.exchange_size = sizeof(struct piston_exchange),
@@ -124,7 +124,7 @@ void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *ex
                               .exchanges = exchanges,
                               .cors_origins = cors_origins,
                               .limits = limits};
-    ws_context_init(&piston->connects, ctx, NULL, "client");
+    piston_connects_init(&piston->connects, sessions, limits);
 }
 
 /* ---- requests ---- */
@@ -195,14 +195,16 @@ static void handle_package_change(struct piston *piston, h2o_req_t *req)
     send_message(req, 403, "packages are the images of the workers: pe-image adds and removes them");
 }
 
-/* Input and results are sent completely, so there is nothing to connect to. */
 static void handle_connect(struct piston *piston, h2o_req_t *req)
 {
     const char *client_key = NULL;
-    if (h2o_is_websocket_handshake(req, &client_key) == 0 && client_key)
-        piston_connect_refuse(&piston->connects, req, client_key);
+    if (!cors_may_connect(piston->cors_origins, req))
+        send_message(req, 403,
+                     "pages of this origin may not use the service; pe-lb --cors-origin allows them");
+    else if (h2o_is_websocket_handshake(req, &client_key) == 0 && client_key)
+        piston_connect(&piston->connects, req, client_key);
     else
-        send_message(req, 501, "interactive jobs are not supported: use POST /api/v2/execute");
+        send_message(req, 426, "connect needs a WebSocket; POST execute runs a job without one");
 }
 
 static const struct {

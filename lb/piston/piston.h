@@ -7,7 +7,7 @@
 #include "lb/api/dialect.h"
 #include "lb/api/exchange.h"
 #include "lb/edge/h2o.h"
-#include "lb/edge/ws_server.h"
+#include "lb/piston/connect.h"
 #include "lb/piston/runtime_list.h"
 #include "proto/runtimes.h"
 
@@ -16,12 +16,12 @@ struct piston {
     struct exchanges *exchanges;
     const struct pe_option_list *cors_origins;
     const struct pe_runtime_limits *limits; /* of the service */
-    struct ws_context connects;             /* connections of GET /connect */
+    struct piston_connects connects;
     struct piston_runtime_list list;
 };
 
 /* The pointers must outlive `piston`, which must stay where it is and outlive all exchanges. */
-void piston_init(struct piston *piston, h2o_context_t *ctx, struct exchanges *exchanges,
+void piston_init(struct piston *piston, struct exchanges *exchanges, struct live_sessions *sessions,
                  const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits);
 
 /* Handle a request of any method. */

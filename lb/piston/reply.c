@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SIGNAL_MAX = 64 };
+
 /* ---- values ---- */
 
 /* The names that Linux uses. Real-time signals are counted from both ends (signal(7)). */
@@ -32,6 +34,16 @@ static json_t *signal_name(int number)
         return number < 50 ? json_sprintf("SIGRTMIN+%d", number - 34)
                            : json_sprintf("SIGRTMAX-%d", 64 - number);
     return json_null();
+}
+
+bool piston_is_signal(const char *name)
+{
+    bool found = false;
+    for (int number = 1; number <= SIGNAL_MAX && !found; number++) {
+        pe_autojson json_t *json = signal_name(number);
+        found = json_is_string(json) && !strcmp(json_string_value(json), name);
+    }
+    return found;
 }
 
 static json_t *milliseconds(uint64_t us)
@@ -122,6 +134,14 @@ static struct ending ending_of_job(const struct pe_result *fields)
     default:
         return failed("the stage ended without saying how");
     }
+}
+
+json_t *piston_exit_message(const struct pe_stage_report *stage, const struct pe_result *fields)
+{
+    struct ending ending = stage->ended ? ending_of(stage) : ending_of_job(fields);
+    json_decref(ending.message);
+    return json_pack("{s:s, s:s, s:o, s:o}", "type", "exit", "stage", stage->name, "code", ending.code,
+                     "signal", ending.signal);
 }
 
 /* ---- stages ---- */

@@ -330,9 +330,12 @@ int piston_request_resolve(struct piston_request *request, const struct schedule
         return -1;
     const struct pe_runtime_limits configured = piston_limits_of(&runtime, limits);
     if (parse_limits(request->body, &configured, &chosen, err) < 0 ||
-        piston_files_decode(request->body, takes_binaries(&runtime), &request->contents, submission, &texts,
-                            err) < 0 ||
-        plan_stages(&runtime, &chosen, request->body, &texts, &submission->spec, err) < 0 ||
+        piston_files_decode(request->body, takes_binaries(&runtime), !request->is_interactive,
+                            &request->contents, submission, &texts, err) < 0)
+        return -1;
+    if (request->is_interactive)
+        chosen.value[PE_LIMIT_OUTPUT] = 0;
+    if (plan_stages(&runtime, &chosen, request->body, &texts, &submission->spec, err) < 0 ||
         describe(&runtime, &submission->spec, err) < 0 || submission_check(submission, err) < 0)
         return -1;
     snprintf(request->language, sizeof request->language, "%s", runtime.language);

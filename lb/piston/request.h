@@ -28,6 +28,7 @@ struct piston_request {
     char language[PE_RUNTIME_NAME_MAX + 1],
         version[PE_RUNTIME_NAME_MAX + 1]; /* of the runtime that was found */
     bool compiled;
+    bool is_interactive; /* of GET /connect: stdin is typed, and output is not limited; set after reading */
     struct pe_buf contents; /* of the files and of stdin; the files of the submission point here */
 };
 
@@ -54,10 +55,10 @@ void piston_request_free(struct piston_request *request);
 
 /* ---- files.c ---- */
 
-/* Decode the files of a body into `submission`, and stdin as one more file. `texts` receives the
- * names of the files that are text, or with `takes_all` of all files, as arguments
- * (pe_path_as_argument) in order. Fails like piston_request_read(). */
-int piston_files_decode(const json_t *body, bool takes_all, struct pe_buf *contents,
+/* Decode the files of a body into `submission`, and with `has_stdin` stdin as one more file. `texts` receives
+ * the names of the files that are text, or with `takes_all` of all files, as arguments (pe_path_as_argument)
+ * in order. Fails like piston_request_read(). */
+int piston_files_decode(const json_t *body, bool takes_all, bool has_stdin, struct pe_buf *contents,
                         struct submission *submission, struct pe_arguments *texts,
                         struct pe_error *err) PE_MUST_CHECK;
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from fixtures.paths import TOP, program
-from fixtures.stand_in_worker import TEXT, Closed, Slot, WebSocket, connect, image
+from fixtures.stand_in_worker import Closed, Slot, connect, image
 from fixtures.waiting import Background, eventually
 
 
@@ -233,23 +233,6 @@ def test_a_slash_may_follow_every_path(balancer):
         plain, slash = (balancer.request("GET", f"/api/v2/{path}{end}") for end in ("", "/"))
         assert (plain.status, plain.body) == (slash.status, slash.body) and plain.status == 200
     assert balancer.request("GET", "/api/v2/runtimes//").status == 404
-
-
-def test_connect_says_in_a_message_that_there_are_no_interactive_jobs(balancer):
-    for path in "/api/v2/connect", "/api/v2/piston/connect":
-        client = WebSocket(balancer.address, path, protocol=None)
-        assert client.status == 101
-        # Piston's command line client sends all this at once, and then prints what comes.
-        for sent in {"type": "init", **REQUEST}, {"type": "data", "data": "x"}, {"type": "signal"}:
-            client.send(TEXT, json.dumps(sent).encode())
-        message = client.receive()
-        assert message["type"] == "error" and "POST /api/v2/execute" in message["message"]
-        with pytest.raises(Closed) as closed:
-            client.receive()
-        assert closed.value.code == 4002
-        client.close()
-    response = balancer.request("GET", "/api/v2/connect")
-    assert_refused_with_message(response, 501, "POST /api/v2/execute")
 
 
 def test_every_stage_gets_all_of_its_time(start_balancer):
