@@ -2,13 +2,17 @@
 """Live jobs, as the balancer sees them: a real worker, and a stand-in for the balancer that speaks the slot
 protocol with it."""
 import hashlib
+import os
+import shutil
 import time
 
 import pytest
 
 from fixtures import engine
+from fixtures.paths import GUEST
 from fixtures.slot_balancer import WINDOW, SlotBalancer
 from fixtures.stand_in_worker import BINARY, Closed
+from fixtures.vm import make_squashfs
 from fixtures.waiting import PATIENCE
 from fixtures.worker import Worker
 
@@ -211,3 +215,31 @@ def test_a_balancer_that_reads_nothing_stops_neither_the_job_nor_the_slot(slot):
     job = slot.start("yes | head -c 5000000", stdout_max=16 << 20)
     time.sleep(1)
     assert job.end().stdout == b"y\n" * 2500000
+
+
+@pytest.mark.only_with("uml", "the guest is a program that takes the place of pe-init on a disk of its own")
+def test_a_guest_that_lies_and_rings_without_end_harms_only_its_own_live_data(tmp_path):
+    """The worker's VMs run tests/guest/live_liar.c."""
+    root = tmp_path / "root"
+    for name in "dev", "proc":
+        (root / name).mkdir(parents=True)
+    shutil.copy(os.path.join(GUEST, "live-liar"), root / "init")
+    make_squashfs(str(root), str(tmp_path / "root.squashfs"))
+    (tmp_path / "initramfs.cpio").write_bytes(b"")
+    tmp_path.chmod(0o711)
+    balancer = SlotBalancer()
+    initramfs = str(tmp_path / "initramfs.cpio")
+    worker = Worker(balancer.url, *engine.OPTIONS, "--initramfs", initramfs, slots=1)
+    worker.start()
+    try:
+        slot = balancer.slot()
+        for _ in range(2):
+            job = slot.start("echo never", input={})
+            job.type(b"input that nobody takes")
+            assert job.end().stdout == b"of a liar\n"
+            assert job.output == {"stdout": b"", "stderr": b""} and job.taken == 0
+            slot.wait_ready("busybox:1.35")
+        assert worker.log().count("no live data any more: the counters") == 2
+    finally:
+        worker.close()
+        balancer.close()
