@@ -5,6 +5,7 @@
 #include "lb/piston/request.h"
 #include "proto/limits.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,9 +108,21 @@ static int parse_arguments(const struct pe_option *options, int argc, char **arg
     return 0;
 }
 
-int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *err)
+/* The options in the order of --help. The last one is empty. */
+struct option_table {
+    struct pe_option items[64];
+    size_t count;
+};
+
+static void add_options(struct option_table *table, const struct pe_option *options, size_t count)
 {
-    *s = defaults;
+    assert(table->count + count < sizeof table->items / sizeof *table->items);
+    memcpy(table->items + table->count, options, count * sizeof *options);
+    table->count += count;
+}
+
+static void add_connection_options(struct settings *s, struct option_table *table)
+{
     const struct pe_option options[] = {
         {"listen", 'l', "ADDRESS", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8080)",
          PE_OPTION_LIST, &s->listen},
@@ -123,6 +136,13 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_FLAG, &s->http2},
         {"token-file", 't', "FILE", "tokens of workers, one per line; read again on SIGHUP", PE_OPTION_TEXT,
          &s->token_file},
+    };
+    add_options(table, options, sizeof options / sizeof *options);
+}
+
+static void add_job_options(struct settings *s, struct option_table *table)
+{
+    const struct pe_option options[] = {
         {"queue-jobs", 0, "N", "maximum number of jobs that wait for a slot (default 1000)", PE_OPTION_NUMBER,
          &s->queue_jobs},
         {"queue-mib", 0, "N", "maximum size of all jobs that wait, in MiB (default 512)", PE_OPTION_NUMBER,
@@ -156,6 +176,13 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          &s->interactive_idle_ms},
         {"interactive-ms", 0, "N", "how long an interactive job may run (default 1800000)", PE_OPTION_NUMBER,
          &s->interactive_ms},
+    };
+    add_options(table, options, sizeof options / sizeof *options);
+}
+
+static void add_result_options(struct settings *s, struct option_table *table)
+{
+    const struct pe_option options[] = {
         {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
          &s->cache_mib},
         {"cache-per-client", 0, NULL, "answer an address only with results of its own jobs", PE_OPTION_FLAG,
@@ -170,6 +197,13 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->results_mib},
         {"poison-ms", 0, "N", "how long a job that killed three slots is held back (default 300000)",
          PE_OPTION_NUMBER, &s->poison_ms},
+    };
+    add_options(table, options, sizeof options / sizeof *options);
+}
+
+static void add_process_options(struct settings *s, struct option_table *table)
+{
+    const struct pe_option options[] = {
         {"spool-dir", 0, "DIR", "directory for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
          &s->spool_folder},
         {"playground", 0, "DIR", "page to serve at / (default: the installed one); read again on SIGHUP",
@@ -189,9 +223,19 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
          PE_OPTION_NUMBER, &s->ready_fd},
         {"die-with-parent", 0, NULL, "exit when the process that started this one exits", PE_OPTION_FLAG,
          &s->die_with_parent},
-        {0},
     };
-    return parse_arguments(options, argc, argv, err) < 0 ? -1 : check(s, err);
+    add_options(table, options, sizeof options / sizeof *options);
+}
+
+int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *err)
+{
+    struct option_table table = {.count = 0};
+    *s = defaults;
+    add_connection_options(s, &table);
+    add_job_options(s, &table);
+    add_result_options(s, &table);
+    add_process_options(s, &table);
+    return parse_arguments(table.items, argc, argv, err) < 0 ? -1 : check(s, err);
 }
 
 void settings_free(struct settings *settings)
