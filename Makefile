@@ -294,7 +294,7 @@ FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/edge lb/mcp l
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,event.c event_stream.c http_reply.c http_server.c interrupt.c live_job.c outputs.c \
 		progress.c response.c sse_reader.c) \
-	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c)
+	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c) vm/agent_frame.c
 FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
 # The key of an upgrade is random. With a known one, the input can answer it.
 fuzz_ws_upgrade_LIBS := -Wl,--wrap=pe_random
