@@ -86,7 +86,7 @@ static int await(struct agent_link *link, uint64_t deadline_us, struct agent_fra
                                 {.fd = link->console ? link->console->port : -1, .events = POLLIN}};
         if (now >= deadline_us || poll(wait, 2, (int)((deadline_us - now) / 1000) + 1) == 0)
             return pe_fail(err, PE_ERR_TIMEOUT, "the agent in the guest did not answer in time");
-        if (wait[1].revents)
+        if (link->console && wait[1].revents)
             read_console(link->console);
         if (wait[0].revents && agent_link_read(link, err) < 0)
             return -1;
