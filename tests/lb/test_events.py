@@ -213,6 +213,22 @@ def test_the_state_of_a_job_with_events_can_be_asked_for(balancer):
     stream.rest()
 
 
+def test_a_response_without_events_gets_signs_of_life(balancer):
+    _, slot = balancer.worker()
+    streams = [EventStream(balancer, accept=accept) for accept in (SSE, LINES)]
+    for stream in streams:
+        stream.next("queued")
+        stream.next("started")
+    job, _ = slot.take_job()
+    sign = {SSE: b":\n", LINES: b"\n"}
+    for stream in streams:  # about 10 s later
+        assert stream.response.readline() == sign[stream.type]
+    assert streams[0].response.readline() == b"\n"
+    slot.answer(job, b"late\n")
+    for stream in streams:
+        assert output_of(stream.rest()) == b"late\n"
+
+
 def test_a_reader_of_events_who_reads_nothing_is_cut_off_when_memory_runs_out(start_balancer):
     balancer = start_balancer("--results-mib", "1", "--cache-mib", "0")
     _, *slots = balancer.worker(slots=2)
