@@ -358,7 +358,7 @@ def test_a_guest_reports_an_unknown_message_with_fail(guest):
         vm.serial.sendall(b"gone\n")
         assert (
             vm.receive(BOOT_TIMEOUT_S)
-            == "fail the host said something other than 'wake', 'prewarm' or 'go'"
+            == "fail the host said something other than 'wake', 'prewarm', 'go' or 'live'"
         )
 
 
