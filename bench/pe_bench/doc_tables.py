@@ -9,7 +9,7 @@ A document says what stands between two comments:
 
 `rows` and `columns` are labels of the series; several are joined with +, as rows=way+cpus. `where=LABEL=VALUE`
 takes only the series with that label. `figure` is made of p50, p95, p99, mean, deviation and least, with / between
-two of them. `scale=N` divides each figure by N."""
+two of them, or is `value` for series of one number. `scale=N` divides each figure by N."""
 import os
 import re
 import shlex
@@ -31,6 +31,7 @@ FIGURES = {
     "mean": lambda values: sum(values) / len(values),
     "deviation": deviation,
     "least": min,
+    "value": lambda values: values[-1],
 }
 SETTINGS = {"file", "series", "rows", "columns", "figure", "where", "scale"}
 WIDTH = 100
@@ -93,7 +94,7 @@ def table_of(data, settings):
     rows, columns, notes = {}, [], []
     across = settings["columns"].split("+") if "columns" in settings else []
     for series in chosen_series(data, settings):
-        column = labels_text(series, across) or settings["figure"]
+        column = labels_text(series, across) or f"{settings['figure'].replace('/', ' / ')}, {series['unit']}"
         if column not in columns:
             columns.append(column)
         row = rows.setdefault(labels_text(series, settings["rows"].split("+")), {})
@@ -131,14 +132,15 @@ def command_of(data):
 
 def origin(data, settings):
     """Where the figures come from."""
-    figures = settings["figure"].replace("/", " / ")
+    figures = settings["figure"].replace("/", " / ") + " in "
     unit = next(one["unit"] for one in data["series"] if one["name"] == settings["series"])
     counts = sorted({len(one["samples"]) for one in chosen_series(data, settings) if one["samples"]})
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0] if counts else 0)
     machine = data["machine"]
     quick = ", a trial with shortened times and sizes," if data["quick"] else ""
+    what = f"In {unit}" if settings["figure"] == "value" else f"{figures}{unit}, of {many} samples each"
     return (
-        f"{figures} in {unit}, of {many} samples each, by `{command_of(data)}`{quick} on {machine['cores']} CPUs "
+        f"{what}, by `{command_of(data)}`{quick} on {machine['cores']} CPUs "
         f"({machine['cpu']}), {machine['memory_mib'] / 1024:.0f} GiB, Linux {machine['kernel']}, load "
         f"{machine['load'][0]:.1f} at the start, {data['started'][:10]}."
     )

@@ -72,6 +72,14 @@ def test_what_could_not_be_measured_has_its_reason_below_the_table(document):
     assert "(1) runsc \\| no" in document.read_text()
 
 
+def test_a_table_of_single_values_has_the_unit_as_its_column(tmp_path, result):
+    text = f'<!-- pe-bench table file={result} series="start to end" rows=way figure=value -->\n<!-- pe-bench end -->\n'
+    page = tmp_path / "values.md"
+    page.write_text(text)
+    pe_bench("tables", page)
+    assert "| | value, ms |" in page.read_text() and "| native | 3.00 |" in page.read_text()
+
+
 def test_a_table_that_was_edited_by_hand_is_found(document):
     pe_bench("tables", document)
     pe_bench("tables", "--check", document)
