@@ -37,7 +37,6 @@ def type_line(terminal, text, wanted=PROMPT):
 # ---- output ----
 
 
-@pytest.mark.each_engine
 def test_output_is_seen_while_the_program_runs(service):
     script = "echo one; echo two >&2; sleep 1000"
     job = start(service, "--timeout", "60", "busybox:1.35", "--", "sh", "-c", script, stdin=subprocess.DEVNULL)
@@ -63,7 +62,6 @@ def test_a_program_answers_what_it_is_sent_and_sees_the_end(service):
     assert (job.wait(PATIENCE), job.stderr.read()) == (3, b"")
 
 
-@pytest.mark.each_engine
 def test_a_hundred_megabytes_of_input_arrive_whole(service, tmp_path):
     size = 100 * MIB
     with open(f"{tmp_path}/much", "wb") as file:
