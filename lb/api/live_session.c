@@ -223,8 +223,9 @@ static void on_arriving(struct ws_server *ws, size_t size)
     struct live_sessions *sessions = session->sessions;
     if (session->phase != LIVE_SILENT)
         return;
-    if (!session->arriving)
+    if (!session->is_arriving)
         session->deadline.at_us = pe_now_us() + ARRIVE_US;
+    session->is_arriving = true;
     session->arriving += size;
     sessions->arriving += size;
     if (sessions->arriving <= sessions->limits.arriving)

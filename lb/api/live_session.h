@@ -98,6 +98,7 @@ struct live_session {
     size_t sent;         /* bytes of events.out that are in the socket */
     bool is_sending;     /* an event is being sent */
     size_t arriving;     /* bytes of the message that is arriving, if it is the first one */
+    bool is_arriving;    /* the first message has begun, perhaps with an empty frame */
     uint64_t active_us;  /* when input or output moved last */
     uint64_t started_us; /* when the job started on a slot; 0: not yet */
     struct deadline deadline;

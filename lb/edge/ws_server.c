@@ -139,7 +139,7 @@ static void on_frame_piece(wslay_event_context_ptr context,
     (void)context;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     ws->heard_ms = h2o_now(ws->context->ctx->loop);
-    if (ws->events->on_arriving && !ws->closing)
+    if (ws->events->on_arriving && !ws->closing && !ws->in_control_frame)
         ws->events->on_arriving(ws, piece->data_length);
 }
 
@@ -148,7 +148,8 @@ static void on_frame_start(wslay_event_context_ptr context,
 {
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     ws->heard_ms = h2o_now(ws->context->ctx->loop);
-    if (wslay_is_ctrl_frame(frame->opcode)) /* it may stand between the frames of a message */
+    ws->in_control_frame = wslay_is_ctrl_frame(frame->opcode);
+    if (ws->in_control_frame) /* it may stand between the frames of a message */
         return;
     ws->frames = frame->opcode == WSLAY_CONTINUATION_FRAME ? ws->frames + 1 : 1;
     if (ws->frames != FRAMES_MAX + 1)

@@ -44,6 +44,7 @@ struct ws_server {
     uint64_t heard_ms;          /* when bytes arrived last, on the clock of the loop */
     uint64_t close_by_us;       /* while closing: when to stop waiting for the other side's close frame */
     unsigned frames;            /* of the message that is arriving */
+    bool in_control_frame;      /* the frame that is arriving belongs to no message */
     bool closing;               /* no more messages are delivered */
     bool is_cut_off;            /* it was closed because the other side reads nothing */
     bool *ended;                /* set to true when the connection ends inside a call */

@@ -8,7 +8,7 @@ from fixtures.events import kinds, output_of
 from fixtures.http_client import JOB
 from fixtures.interactive import TTY, WINDOW, Program, Session, is_silent
 from fixtures.openapi import validate
-from fixtures.stand_in_worker import BINARY, TEXT, Closed, Slot
+from fixtures.stand_in_worker import BINARY, PING, PONG, TEXT, Closed, Slot
 from fixtures.waiting import eventually
 
 MIB = 1 << 20
@@ -265,6 +265,30 @@ def test_first_messages_of_all_clients_together_are_bounded(start_balancer):
     session.say(type="run", job={**JOB, "files": {"a": "x" * 2 * MIB}})
     name, detail = session.problem()
     assert name == "no-capacity" and "1 MiB" in detail
+    assert_all_is_free(balancer)
+
+
+def test_pings_are_no_part_of_a_first_message(start_balancer):
+    balancer = start_balancer("--queue-mib", "1")
+    _, slot = live_worker(balancer)
+    session = Session(balancer.address)
+    for _ in range(10000):
+        session.send(PING, b"x" * 125)
+        assert session.receive_frame() == (PONG, b"x" * 125)
+    session.run(JOB)
+    Program(slot).exit()
+    assert session.rest()[-1]["type"] == "result"
+    assert_all_is_free(balancer)
+
+
+def test_pings_do_not_postpone_the_end_of_a_session_without_a_job(balancer):
+    session = Session(balancer.address)
+    session.send(PING)
+    assert session.receive_frame() == (PONG, b"")
+    with pytest.raises(Closed) as closed:
+        session.event()
+    session.close()
+    assert closed.value.code == 1008
     assert_all_is_free(balancer)
 
 
