@@ -13,9 +13,11 @@
 static struct termios usual, raw;
 static volatile sig_atomic_t is_raw, may_have_new_size;
 
-/* Signals that end a process unless it handles them. interrupt.c handles some others. */
-static const int fatal[] = {SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS, SIGFPE,
-                            SIGUSR1, SIGSEGV, SIGUSR2, SIGALRM, SIGSYS};
+/* Signals that end a process unless it handles them (signal(7)), without those for real time, which have no
+ * names. interrupt.c handles some others. */
+static const int fatal[] = {SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,   SIGBUS, SIGFPE,
+                            SIGUSR1, SIGSEGV, SIGUSR2, SIGALRM,   SIGSYS, SIGXCPU,
+                            SIGXFSZ, SIGPROF, SIGIO,   SIGVTALRM, SIGPWR, SIGSTKFLT};
 
 int terminal_check(struct pe_error *err)
 {
@@ -89,6 +91,8 @@ int terminal_make_raw(struct pe_error *err)
     cfmakeraw(&raw);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         handle(fatal[i], on_fatal, (int)SA_RESETHAND);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        handle(number, on_fatal, (int)SA_RESETHAND);
     handle(SIGTSTP, on_stop, 0);
     handle(SIGCONT, on_continue, 0);
     is_raw = 1;
