@@ -223,10 +223,10 @@ static int read_first(const struct supervision *supervision, struct pe_error *er
     return capture_read(event.data.ptr, err) < 0 ? -1 : 1;
 }
 
-/* When step has to act at the latest. */
+/* When step has to act at the latest. Live data is not exchanged any more when the program has ended. */
 static uint64_t next_deadline(const struct supervision *supervision)
 {
-    uint64_t live_us = live_deadline(&supervision->live);
+    uint64_t live_us = supervision->stage <= RUNNING ? live_deadline(&supervision->live) : 0;
     return live_us && live_us < supervision->deadline_us ? live_us : supervision->deadline_us;
 }
 
@@ -258,7 +258,8 @@ static int step(struct supervision *supervision, struct pe_error *err)
         [ERR] = {.fd = ordered ? -1 : container->err.fd, .events = POLLIN},
         [INTERRUPT] = {.fd = supervision->stage < KILLED ? supervision->interrupt_fd : -1, .events = POLLIN},
         [DOORBELL] = {.fd = supervision->stage <= RUNNING ? supervision->live.serial : -1, .events = POLLIN},
-        [INPUT] = {.fd = live_blocked_input(&supervision->live), .events = POLLOUT},
+        [INPUT] = {.fd = supervision->stage <= RUNNING ? live_blocked_input(&supervision->live) : -1,
+                   .events = POLLOUT},
     };
     if (poll(fds, COUNT, milliseconds_until(next_deadline(supervision))) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for the program");
