@@ -88,6 +88,16 @@ test("a large output is drawn in portions, with its colours, and the rest when i
   assert.equal(await shown(), whole);
 });
 
+test("a real program's output is seen before it ends, and Stop ends it in its VM", async (explorer) => {
+  const page = await explorer.openState(sh("echo begun; sleep 3600; echo over", { timeout: 60_000 }));
+  await page.keyboard.press("Control+Enter");
+  await explorer.shows("stdout", "begun");
+  assert.equal(await page.locator("body.running").count(), 1);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await explorer.shows("notes", "was stopped");
+  await eventually(async () => /^pe_jobs_running 0$/m.test(await (await fetch(`${explorer.service.url}/metrics`)).text()), "no job runs");
+});
+
 test("a picture that the program drew is seen", async (explorer) => {
   const page = await explorer.openState(sh(`echo ${PNG} | base64 -d >/output/dots.png`));
   await explorer.run();

@@ -266,3 +266,35 @@ test("a server without terminals is told from one that is away", async (explorer
   await explorer.finished();
   await explorer.shows("problem", "The server cannot be reached");
 });
+
+tests.push(["a shell of the real service is a terminal: it has a size, edits its line, obeys Ctrl-C and ends", async (explorer) => {
+  const page = await explorer.openState({ files: [{ name: "a.txt", text: "content" }], cmd: ["sh"], terminal: true });
+  await page.keyboard.press("Control+Enter");
+  await shows(explorer, /[#$]$/);
+  await page.keyboard.type("stty size; cat a.txt; echo x >/output/made; sleep 3600");
+  await page.keyboard.press("Enter");
+  await shows(explorer, /^\d+ \d+\ncontent/m);
+  await page.keyboard.press("Control+c");
+  await page.keyboard.type("exix");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.type("t 5");
+  await page.keyboard.press("Enter");
+  await explorer.ended();
+  await shows(explorer, "── The program ended with exit status 5.");
+  assert.equal(await explorer.status(), "exit 5");
+  assert.equal(await explorer.read("file-count"), "1");
+  await explorer.shoot("terminal-shell-light");
+}]);
+
+tests.push(["a terminal of the real service that is stopped frees its slot", async (explorer) => {
+  const page = await explorer.openState({ image: "python:3", cmd: ["python3", "-q"], terminal: true });
+  await page.keyboard.press("Control+Enter");
+  await shows(explorer, ">>>");
+  await page.keyboard.type("6 * 7");
+  await page.keyboard.press("Enter");
+  await shows(explorer, "42");
+  await explorer.shoot("terminal-python-light");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await shows(explorer, "── You stopped the program.");
+  await eventually(async () => /^pe_interactive_jobs 0$/m.test(await (await fetch(`${explorer.service.url}/metrics`)).text()), "no interactive job is left");
+}]);
