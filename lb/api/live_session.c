@@ -221,7 +221,7 @@ static void on_arriving(struct ws_server *ws, size_t size)
 {
     struct live_session *session = from_ws(ws);
     struct live_sessions *sessions = session->sessions;
-    if (session->phase != LIVE_SILENT)
+    if (session->phase != LIVE_SILENT || size == 0) /* as in the answer to a ping */
         return;
     if (!session->is_arriving)
         session->deadline.at_us = pe_now_us() + ARRIVE_US;
