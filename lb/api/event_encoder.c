@@ -173,12 +173,13 @@ static bool find_output(const struct event_encoder *encoder, enum live_stream st
     return size > 0;
 }
 
-static int append_output(struct event_encoder *encoder, struct event *event, struct pe_error *err)
+static int append_output(struct event_encoder *encoder, const struct event *found, struct pe_error *err)
 {
-    enum live_stream stream = event->stream;
-    size_t used = event->bytes.left;
-    event->used = &used;
-    if (append_event(encoder, event, err) < 0)
+    enum live_stream stream = found->stream;
+    size_t used = found->bytes.left;
+    struct event event = *found;
+    event.used = &used;
+    if (append_event(encoder, &event, err) < 0)
         return -1;
     encoder->position[stream] += used;
     encoder->turn = stream == LIVE_STDOUT ? LIVE_STDERR : LIVE_STDOUT;
