@@ -68,7 +68,7 @@ test("every name of a file goes to the program and comes back unchanged", async 
 });
 
 test("a large output is drawn in portions, with its colours, and the rest when it is asked for", async (explorer) => {
-  const page = await explorer.openState(sh("printf '\\033[32mgreen '; yes word | head -n 60000; yes \"$(printf '\\033[31mred\\033[0m')\" | head -n 20000; echo the end"));
+  const page = await explorer.openState(sh("printf '\\033[32mgreen '; yes word | head -n 24000; yes \"$(printf '\\033[31mred\\033[0m')\" | head -n 6000; echo the end"));
   await explorer.run();
   const portions = () => page.locator("#stdout .portion").count();
   const more = page.locator("#stdout .more");
@@ -78,7 +78,7 @@ test("a large output is drawn in portions, with its colours, and the rest when i
   assert.match(await explorer.read("stdout"), /the end\n?$/, "the end is shown behind the gap");
   assert.ok((await page.locator("#stdout .portion").nth(1).locator(".fg-2").count()) > 0, "a colour goes on in the next portion");
   await page.locator("#stdout .tail .fg-1").first().waitFor();
-  const whole = "green ".length + 60000 * 5 + 20000 * 4 + "the end\n".length;
+  const whole = "green ".length + 24000 * 5 + 6000 * 4 + "the end\n".length;
   const shown = () => page.locator("#stdout").evaluate((pre) => [...pre.querySelectorAll(".portion, .tail")].reduce((sum, part) => sum + (part.textContent?.length ?? 0), 0));
   while ((await shown()) < whole) {
     const before = await portions();
