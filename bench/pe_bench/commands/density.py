@@ -34,7 +34,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--slower",
         default="10%",
-        metavar="P%%",
+        metavar="P%",
         help="end when jobs are so much slower (default 10%%)",
     )
     parser.add_argument(

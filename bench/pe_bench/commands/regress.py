@@ -36,7 +36,7 @@ def add_arguments(parser):
     parser.add_argument("head", nargs="?", default="HEAD", metavar="COMMIT", help="(default: HEAD)")
     parser.add_argument("--engine", help="of both services (default: the worker chooses)")
     parser.add_argument("--rounds", type=int, help=f"(default: {ROUNDS})")
-    parser.add_argument("--fail-if-slower", metavar="P%%", help="exit with 1 if a job is slower by more")
+    parser.add_argument("--fail-if-slower", metavar="P%", help="exit with 1 if a job is slower by more")
 
 
 class Side:

@@ -29,7 +29,7 @@ def add_arguments(parser):
     parser.add_argument("--svg", metavar="FOLDER", help="write each chart to a file in this folder")
     parser.add_argument(
         "--fail-if-slower",
-        metavar="P%%",
+        metavar="P%",
         help="exit with 1 if a series is worse than in the first file by more",
     )
 
