@@ -96,10 +96,10 @@ export class OutputView {
     this.skim = { from: 0, to: 0, colours: /** @type {string[]} */ ([]) };
     this.ended = false;
     this.timer = 0;
-    this.head = h("span");
+    this.head = h("span", { class: "wrap" });
     this.more = h("button", { class: "more", type: "button", hidden: true, onclick: () => this.drawMore() });
     this.tail = h("span", { class: "tail", hidden: true });
-    this.body = h("span", {}, this.head, this.more, this.tail);
+    this.body = h("span", { class: "wrap" }, this.head, this.more, this.tail);
     pre.replaceChildren(this.body);
   }
 
@@ -173,6 +173,7 @@ export class OutputView {
       if (this.portions === this.allowed) return void (this.room = { length: 0, lines: 0, colours: 0 });
       this.portions++;
       this.room = { ...PORTION };
+      /** @type {HTMLElement|null} */ (this.head.lastChild)?.classList.add("full"); // a block of its own: its lines are not laid out again
       this.head.append(h("span", { class: "portion" }));
       ({ end, lines, colours } = portionAt(this.text, this.drawn, this.room));
     }
