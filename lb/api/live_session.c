@@ -234,6 +234,7 @@ static void on_arriving(struct ws_server *ws, size_t size)
         problem_make("no-capacity", "jobs of %zu MiB are arriving already, which is the limit",
                      sessions->limits.arriving >> 20);
     stop_arriving(session);
+    ws_server_discard(ws);
     live_session_fail(session, &problem);
 }
 

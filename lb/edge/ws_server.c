@@ -160,6 +160,19 @@ static void on_frame_start(wslay_event_context_ptr context,
     ws_server_kill(ws);
 }
 
+/* libh2o has read the bytes. Its callback copies them to the message. */
+static ssize_t on_receive(wslay_event_context_ptr context, uint8_t *bytes, size_t size, int flags,
+                          void *user_data)
+{
+    h2o_websocket_conn_t *conn = user_data;
+    const struct ws_server *ws = conn->data;
+    if (!ws->discards)
+        return ws->receive(context, bytes, size, flags, user_data);
+    h2o_buffer_consume(&conn->sock->input, conn->sock->input->size);
+    wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+    return -1;
+}
+
 /* The callback of libh2o writes each piece of a frame separately and waits for it, so a small
  * message would take one iteration of the loop for each piece. This one collects what is then
  * written at once. */
@@ -257,6 +270,8 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
     connection_leave_http(connection_of_request(req));
     ws->conn = h2o_upgrade_to_websocket(req, client_key, ws, on_message);
     struct wslay_event_callbacks callbacks = ws->conn->ws_callbacks;
+    ws->receive = callbacks.recv_callback;
+    callbacks.recv_callback = on_receive;
     callbacks.send_callback = on_send;
     callbacks.on_frame_recv_start_callback = on_frame_start;
     callbacks.on_frame_recv_chunk_callback = on_frame_piece;
@@ -316,6 +331,11 @@ void ws_server_send_read(struct ws_server *ws, ws_server_reader *read)
 void ws_server_limit(struct ws_server *ws, size_t size)
 {
     wslay_event_config_set_max_recv_msg_length(ws->conn->ws_ctx, size);
+}
+
+void ws_server_discard(struct ws_server *ws)
+{
+    ws->discards = true;
 }
 
 bool ws_server_has_room(const struct ws_server *ws)

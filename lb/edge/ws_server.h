@@ -40,12 +40,14 @@ struct ws_server {
     const struct ws_server_events *events;
     ws_server_reader *read; /* of the message that is being sent piece by piece */
     h2o_websocket_conn_t *conn;
+    wslay_event_recv_callback receive; /* of libh2o */
     h2o_timeout_entry_t flush, tick;
     uint64_t heard_ms;          /* when bytes arrived last, on the clock of the loop */
     uint64_t close_by_us;       /* while closing: when to stop waiting for the other side's close frame */
     unsigned frames;            /* of the message that is arriving */
     bool in_control_frame;      /* the frame that is arriving belongs to no message */
     bool closing;               /* no more messages are delivered */
+    bool discards;              /* ws_server_discard() was called */
     bool is_cut_off;            /* it was closed because the other side reads nothing */
     bool *ended;                /* set to true when the connection ends inside a call */
     struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
@@ -74,6 +76,11 @@ void ws_server_send_read(struct ws_server *ws, ws_server_reader *read);
 
 /* Accept no longer message from now on, instead of one of PE_SLOT_TEXT_MAX bytes. */
 void ws_server_limit(struct ws_server *ws, size_t size);
+
+/* Throw away what arrives from now on, the rest of the current message included, and what answers a Close
+ * frame: after ws_server_close() the connection ends when the time for that answer is over. A side that goes
+ * on sending a message that was refused then costs no more memory, and it can still read why. */
+void ws_server_discard(struct ws_server *ws);
 
 /* Whether more should be queued now. A few messages are, so that the connection always has
  * something to send. */

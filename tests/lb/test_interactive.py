@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GET /v1/connect: a job whose input is typed while it runs."""
 import base64
+import contextlib
+import json
 
 import pytest
 
@@ -9,7 +11,7 @@ from fixtures.http_client import JOB
 from fixtures.interactive import TTY, WINDOW, Program, Session, is_silent
 from fixtures.openapi import validate
 from fixtures.stand_in_worker import BINARY, PING, PONG, TEXT, Closed, Slot
-from fixtures.waiting import eventually
+from fixtures.waiting import Background, eventually
 
 MIB = 1 << 20
 CANCELED = {"type": "/problems/canceled", "title": "x", "status": 499, "detail": "x"}
@@ -265,6 +267,22 @@ def test_first_messages_of_all_clients_together_are_bounded(start_balancer):
     session.say(type="run", job={**JOB, "files": {"a": "x" * 2 * MIB}})
     name, detail = session.problem()
     assert name == "no-capacity" and "1 MiB" in detail
+    assert_all_is_free(balancer)
+
+
+def test_what_a_refused_client_goes_on_sending_is_not_kept(start_balancer):
+    balancer = start_balancer("--queue-mib", "1")
+    live_worker(balancer)
+    message = json.dumps({"type": "run", "job": {**JOB, "files": {"a": "x" * 30 * MIB}}}).encode()
+    before = balancer.peak_memory()
+    for _ in range(8):
+        session = Session(balancer.address)
+        sender = Background(session.send, TEXT, message)
+        assert session.problem()[0] == "no-capacity"
+        with contextlib.suppress(OSError):  # the balancer may close before it has read everything
+            sender.done()
+        session.close()
+    assert balancer.peak_memory() - before < 30 * MIB, "the message of one client"
     assert_all_is_free(balancer)
 
 

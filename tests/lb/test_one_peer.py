@@ -126,13 +126,13 @@ def fragment(opcode, data, last=False):
 
 
 def test_a_message_of_very_many_frames_is_refused(balancer):
-    before = peak_memory(balancer)
+    before = balancer.peak_memory()
     for path in "/v1/control", "/v1/slot":
         for data in b"x", b"":
             link = WebSocket(balancer.address, path)
             link.sock.sendall(fragment(TEXT, b"{"))
             send_until_closed(link.sock, fragment(CONTINUATION, data) * 1000, 30 << 20)
-    assert peak_memory(balancer) - before < 20 * MIB
+    assert balancer.peak_memory() - before < 20 * MIB
     assert balancer.log().count("in over 1024 frames") == 4
 
 
@@ -175,13 +175,6 @@ def test_of_many_large_hellos_only_some_are_read_and_the_last_one_counts(balance
 # ---- large responses ----
 
 
-def peak_memory(balancer):
-    """The most memory that the process had so far, in bytes."""
-    with open(f"/proc/{balancer.process.pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
-
-
 def keep_a_result_of_control_characters(balancer, slot, size):
     """A cached result whose JSON has six bytes for each of its own. Returns its job."""
     pending = Background(balancer.post, job=SAME)
@@ -193,11 +186,11 @@ def keep_a_result_of_control_characters(balancer, slot, size):
 def test_clients_that_read_no_json_do_not_make_the_balancer_encode_it_for_each_of_them(balancer):
     registration, slot = balancer.worker()
     job = keep_a_result_of_control_characters(balancer, slot, 10 * MIB)
-    before = peak_memory(balancer)
+    before = balancer.peak_memory()
     readers = [balancer.send_job("application/json", job_body(job)) for _ in range(20)]
     for reader in readers:
         assert reader.recv(4096).startswith(b"HTTP/1.1 200")
-    assert peak_memory(balancer) - before < 20 * MIB  # one of these bodies has 60 MiB
+    assert balancer.peak_memory() - before < 20 * MIB  # one of these bodies has 60 MiB
     assert balancer.run_on(slot, b"others go on", job=JOB).form()[1][2] == b"others go on"
     for reader in readers:
         reader.close()
@@ -242,12 +235,12 @@ def get(path):
 def test_clients_that_read_nothing_do_not_hold_a_copy_of_the_catalog_each(balancer):
     for host in "h1", "h2":
         large_catalog(balancer, host)
-    before = peak_memory(balancer)
+    before = balancer.peak_memory()
     readers = [connect(balancer.address) for _ in range(40)]
     for reader in readers:
         reader.sendall(get("/v1/images"))
         assert reader.recv(4096).startswith(b"HTTP/1.1 200")
-    assert peak_memory(balancer) - before < 100 * MIB  # one of these bodies has 6.6 MiB
+    assert balancer.peak_memory() - before < 100 * MIB  # one of these bodies has 6.6 MiB
     eventually(lambda: balancer.metric("pe_result_bytes") > 40 * 2**17, "pieces are counted")
     for reader in readers:
         reader.close()
@@ -281,12 +274,12 @@ def test_a_playground_that_is_read_again_is_sent_to_the_end_as_it_was(start_bala
     (tmp_path / "index.html").write_text("page")
     (tmp_path / "assets" / "a.js").write_bytes(b"1" * (3 * MIB))
     balancer = start_balancer("--playground", str(tmp_path))
-    before = peak_memory(balancer)
+    before = balancer.peak_memory()
     readers = [connect(balancer.address) for _ in range(20)]
     for reader in readers:
         reader.sendall(get("/assets/a.js"))
         assert reader.recv(4096).startswith(b"HTTP/1.1 200")
-    assert peak_memory(balancer) - before < 10 * MIB
+    assert balancer.peak_memory() - before < 10 * MIB
     (tmp_path / "assets" / "a.js").write_bytes(b"2" * 10)
     balancer.process.send_signal(signal.SIGHUP)
     balancer.wait_for_log("read again")
