@@ -275,14 +275,15 @@ def test_what_a_refused_client_goes_on_sending_is_not_kept(start_balancer):
     live_worker(balancer)
     message = json.dumps({"type": "run", "job": {**JOB, "files": {"a": "x" * 30 * MIB}}}).encode()
     before = balancer.peak_memory()
-    for _ in range(8):
-        session = Session(balancer.address)
-        sender = Background(session.send, TEXT, message)
-        assert session.problem()[0] == "no-capacity"
+    sessions = [Session(balancer.address) for _ in range(8)]
+    senders = [Background(session.send, TEXT, message) for session in sessions]
+    for session, sender in zip(sessions, senders):
         with contextlib.suppress(OSError):  # the balancer may close before it has read everything
             sender.done()
-        session.close()
+        assert session.problem()[0] == "no-capacity"
     assert balancer.peak_memory() - before < 30 * MIB, "the message of one client"
+    for session in sessions:
+        session.close()
     assert_all_is_free(balancer)
 
 
