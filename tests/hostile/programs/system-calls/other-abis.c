@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls through the other doors of x86: the numbers of x32, and interrupt 0x80 for those of i386,
- * where a filter for 64-bit calls does not look. A kernel without calls of i386 ends the child that makes one.
+ * where a filter for 64-bit calls does not look. A kernel without calls of i386 ends the child that makes
+ * one.
  *
  * result: exited 0
  * stdout: held
