@@ -29,9 +29,9 @@
 #define PE_TIMEOUT_MS_MAX 60000u     /* what a client can ask for */
 #define PE_STAGE_MS_MAX 300000u      /* what an operator can allow for one stage of a job (proto/stages.h) */
 #define PE_STAGED_JOB_MS_MAX 660000u /* of a job with two stages, and the time between them */
-#define PE_INTERACTIVE_MS_MAX (24u * 3600u * 1000u) /* what an operator can allow for one with typed input \
-                                                     */
-#define PE_JOB_MS_MAX PE_INTERACTIVE_MS_MAX         /* of any job */
+/* What an operator can allow for a job whose input is typed. */
+#define PE_INTERACTIVE_MS_MAX (24u * 3600u * 1000u)
+#define PE_JOB_MS_MAX PE_INTERACTIVE_MS_MAX /* of any job */
 #define PE_GUEST_MEMORY_MIB 1024u
 #define PE_GUEST_CPUS 1u
 #define PE_PIDS_MAX 512u

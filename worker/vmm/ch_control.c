@@ -56,10 +56,11 @@ static int ch_resize(struct vm_control *control, const struct vm_spec *spec, uin
 
 static int refuse(const char *what, struct pe_error *err)
 {
-    return pe_fail(err, PE_ERR_INVALID,
-                   "pe-vm cannot %s a VM of cloud-hypervisor that runs: cloud-hypervisor opens files by path, and "
-                   "in its jail the host's paths do not exist; `pe-vm create --disk` gives it disks",
-                   what);
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "pe-vm cannot %s a VM of cloud-hypervisor that runs: cloud-hypervisor opens files by path, and "
+        "in its jail the host's paths do not exist; `pe-vm create --disk` gives it disks",
+        what);
 }
 
 static int ch_add_disk(struct vm_control *control, const char *id, const struct vm_disk *disk,
@@ -79,18 +80,25 @@ static int ch_add_nic(struct vm_control *control, const char *id, const struct v
                       struct pe_error *err)
 {
     (void)control, (void)id, (void)nic;
-    return pe_fail(err, PE_ERR_INVALID,
-                   "pe-vm cannot give a VM of cloud-hypervisor a network device: its API takes descriptors of TAP "
-                   "devices only together with a request, which the driver does not send");
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "pe-vm cannot give a VM of cloud-hypervisor a network device: its API takes descriptors of TAP "
+        "devices only together with a request, which the driver does not send");
 }
 
 static int ch_snapshot(struct vm_control *control, int memory_fd, int state_fd, struct pe_error *err)
 {
     (void)control, (void)memory_fd, (void)state_fd;
-    return pe_fail(err, PE_ERR_INVALID,
-                   "pe-vm cannot save a VM of cloud-hypervisor with disks and a console; QEMU's can be saved");
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "pe-vm cannot save a VM of cloud-hypervisor with disks and a console; QEMU's can be saved");
 }
 
-const struct vmm_control_calls ch_control = {
-    .add_disk = ch_add_disk, .add_nic = ch_add_nic, .remove = ch_remove, .snapshot = ch_snapshot,
-    .pause = ch_pause, .resume = ch_resume, .press_power = ch_press_power, .resize = ch_resize};
+const struct vmm_control_calls ch_control = {.add_disk = ch_add_disk,
+                                             .add_nic = ch_add_nic,
+                                             .remove = ch_remove,
+                                             .snapshot = ch_snapshot,
+                                             .pause = ch_pause,
+                                             .resume = ch_resume,
+                                             .press_power = ch_press_power,
+                                             .resize = ch_resize};

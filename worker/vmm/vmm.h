@@ -154,9 +154,9 @@ int vm_save(const struct vm_host *host, struct vm *vm, struct vm_snapshot *snaps
             struct pe_error *err) PE_MUST_CHECK;
 
 /* Start a clone, which goes on from where the snapshot was made. `spec` is that of the saved VM,
- * with other files of the same sizes behind the devices that can be written. Blocks until the clone runs, at most
- * for VM_CLONE_MS. On failure `*vm` is VM_NONE. The guest does not know that it is a clone: the
- * caller tells it (proto/guest-contract.md, `wake`). Errors are as for vm_boot. */
+ * with other files of the same sizes behind the devices that can be written. Blocks until the clone runs, at
+ * most for VM_CLONE_MS. On failure `*vm` is VM_NONE. The guest does not know that it is a clone: the caller
+ * tells it (proto/guest-contract.md, `wake`). Errors are as for vm_boot. */
 #define VM_CLONE_MS 20000u
 int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struct vm_snapshot *snapshot,
              struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
