@@ -46,8 +46,10 @@ static size_t cut_off(struct budget_reader *reader)
     pe_log_about(PE_LOG_WARN, exchange->id, "results use too much memory: its slow reader is cut off");
     connection_shut_down(exchange->req);
     const struct job_result *result = exchange->events ? exchange->events->result : exchange->encoder.result;
-    return !result || result->in_cache ? 0
-                                       : result->held / result->refs; /* all who have it free it together */
+    const struct live_output *live = exchange->events ? exchange->events->live : NULL;
+    /* All who have it free it together. */
+    return (live ? live->held / live->refs : 0) +
+           (!result || result->in_cache ? 0 : result->held / result->refs);
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);

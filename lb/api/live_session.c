@@ -104,7 +104,8 @@ static size_t cut_off(struct budget_reader *reader)
     const struct job_result *result = session->events.result;
     pe_log_about(PE_LOG_WARN, session->id, "results use too much memory: its slow reader is cut off");
     ws_server_kill(&session->ws);
-    return result ? result->held / result->refs : 0;
+    const struct live_output *live = session->events.live;
+    return (result ? result->held / result->refs : 0) + (live ? live->held / live->refs : 0);
 }
 
 static void leave_job(struct live_session *session)
@@ -174,9 +175,20 @@ static void fail_idle(struct live_session *session)
     live_session_fail(session, &problem);
 }
 
+static void stop_arriving(struct live_session *session)
+{
+    session->sessions->arriving -= session->arriving;
+    session->arriving = 0;
+}
+
+/* What has arrived of a first message is not kept while the connection closes, nor what follows. */
 static void close_silent(struct live_session *session)
 {
     const struct live_dialect *dialect = session->dialect;
+    stop_arriving(session);
+    ws_server_limit(&session->ws, TEXT_MAX);
+    if (session->is_arriving)
+        ws_server_discard(&session->ws);
     if (dialect->silent_us)
         ws_server_close(&session->ws, dialect->silent_code, dialect->silent_reason);
     else
@@ -209,12 +221,6 @@ static void on_deadline(struct deadline *deadline)
 }
 
 /* ---- what arrives ---- */
-
-static void stop_arriving(struct live_session *session)
-{
-    session->sessions->arriving -= session->arriving;
-    session->arriving = 0;
-}
 
 /* First messages may be large, and are in memory until they are complete. */
 static void on_arriving(struct ws_server *ws, size_t size)
@@ -253,6 +259,7 @@ static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
     struct live_session *session = from_ws(ws);
     if (session->phase == LIVE_ENDING)
         return;
+    ws_server_limit(ws, TEXT_MAX);
     session->dialect->on_bytes(session, bytes, size);
     stop_arriving(session);
 }

@@ -53,7 +53,9 @@ bool live_output_append(struct live_output *output, enum live_stream stream, con
     if (output->is_incomplete[stream])
         return false;
     bool needs_memory = size > kept->capacity - kept->size;
-    if ((needs_memory && !byte_budget_has_room(output->budget, kept->capacity + size)) ||
+    /* Half of the room is left for results, because their readers are cut off when there is none. */
+    size_t wanted = output->budget->max / 2 + kept->capacity + size;
+    if ((needs_memory && !byte_budget_has_room(output->budget, wanted)) ||
         pe_buf_append(kept, bytes, size, &ignored) < 0)
         output->is_incomplete[stream] = true;
     settle(output);

@@ -125,8 +125,6 @@ static void on_message(h2o_websocket_conn_t *conn, const struct wslay_event_on_m
         return;
     if (message->opcode == WSLAY_TEXT_FRAME)
         ws->events->on_text(ws, message->msg, message->msg_length);
-    else if (message->opcode == WSLAY_BINARY_FRAME && message->msg_length > PE_SLOT_BINARY_MAX)
-        ws_server_close(ws, WSLAY_CODE_POLICY_VIOLATION, "a binary message is too long");
     else if (message->opcode == WSLAY_BINARY_FRAME)
         ws->events->on_bytes(ws, message->msg, message->msg_length);
 }

@@ -146,13 +146,14 @@ static struct slot_conn *from_slot(struct slot *slot)
     return H2O_STRUCT_FROM_MEMBER(struct slot_conn, slot, slot);
 }
 
-/* Send what the client has typed. It is bounded by the window, so it need not wait for room. */
+/* Send what the client has typed, as long as there is room, because single keys are many messages. on_room()
+ * goes on. */
 static void send_typed(struct slot_conn *conn, struct job_input *input)
 {
     struct pe_message message = {0};
     struct pe_cursor bytes = {0};
     memcpy(message.id, conn->id, sizeof message.id);
-    while (job_input_next(input, &message, &bytes)) {
+    while (ws_server_has_room(&conn->ws) && job_input_next(input, &message, &bytes)) {
         send_message(conn, &message);
         if (message.kind == PE_MESSAGE_INPUT)
             ws_server_send_bytes(&conn->ws, bytes.at, bytes.left);
@@ -189,8 +190,8 @@ static void on_room(struct ws_server *ws)
         }
         conn->input_sent = true;
         send_signal(conn, PE_MESSAGE_END);
-        serve(&conn->slot);
     }
+    serve(&conn->slot);
 }
 
 /* ---- what the scheduler's side asks for (struct slot_ops) ---- */
@@ -418,6 +419,10 @@ static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     struct slot_conn *conn = from_ws(ws);
     struct pe_error err;
+    if (size > PE_SLOT_BINARY_MAX) {
+        violate(conn, "a binary message is too long");
+        return;
+    }
     if (conn->state == SLOT_CANCELING)
         return;
     if (conn->output.count) {

@@ -159,6 +159,15 @@ def test_a_window_of_input_may_be_under_way_and_not_more(balancer):
     assert_all_is_free(balancer)
 
 
+def test_a_binary_message_that_is_larger_than_the_window_is_too_much_input(balancer):
+    _, slot = live_worker(balancer)
+    session, program = start(balancer, slot)
+    session.send(BINARY, b"x" * (WINDOW + 1))
+    assert session.problem()[0] == "input-overflow"
+    assert program.receive() == ("cancel", {})
+    assert_all_is_free(balancer)
+
+
 def test_who_types_100_mb_with_the_window_loses_nothing(balancer):
     _, slot = live_worker(balancer)
     session, program = start(balancer, slot)
@@ -281,6 +290,20 @@ def test_what_a_refused_client_goes_on_sending_is_not_kept(start_balancer):
         with contextlib.suppress(OSError):  # the balancer may close before it has read everything
             sender.done()
         assert session.problem()[0] == "no-capacity"
+    assert balancer.peak_memory() - before < 30 * MIB, "the message of one client"
+    for session in sessions:
+        session.close()
+    assert_all_is_free(balancer)
+
+
+def test_a_client_whose_first_message_was_wrong_cannot_send_a_large_one(balancer):
+    before = balancer.peak_memory()
+    sessions = [Session(balancer.address) for _ in range(8)]
+    for session in sessions:
+        session.send(BINARY, b"x")
+        sender = Background(session.send, TEXT, b"x" * 30 * MIB)
+        with contextlib.suppress(OSError):
+            sender.done()
     assert balancer.peak_memory() - before < 30 * MIB, "the message of one client"
     for session in sessions:
         session.close()
