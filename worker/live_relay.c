@@ -132,9 +132,13 @@ static int ensure_open(struct live_relay *relay, struct pe_error *err)
 
 bool live_relay_restart(struct live_relay *relay)
 {
-    if (relay->put || (relay->ended && !relay->eof) || relay->streamed[0] || relay->streamed[1])
+    if (relay->broken || relay->put || (relay->ended && !relay->eof) || relay->streamed[0] ||
+        relay->streamed[1])
         return false;
     relay->watch = relay->watched;
+    if (!relay->window.rows)
+        relay->window = relay->shown;
+    relay->signals |= relay->signaled;
     relay->started = relay->open = relay->broken = false;
     relay->ring_us = relay->listen_us = 0;
     pe_live_free(&relay->end);
@@ -174,15 +178,19 @@ static void put_window(struct live_relay *relay)
     const struct pe_window *window = &relay->window;
     const uint8_t data[] = {(uint8_t)window->rows, (uint8_t)(window->rows >> 8), (uint8_t)window->cols,
                             (uint8_t)(window->cols >> 8)};
-    if (window->rows && put(relay, PE_LIVE_RESIZE, data, sizeof data))
+    if (window->rows && put(relay, PE_LIVE_RESIZE, data, sizeof data)) {
+        relay->shown = relay->window;
         relay->window.rows = 0;
+    }
 }
 
 static void put_signals(struct live_relay *relay)
 {
     for (uint8_t number = 1; relay->signals && number < 64; number++)
-        if ((relay->signals & 1ull << number) && put(relay, PE_LIVE_SIGNAL, &number, 1))
+        if ((relay->signals & 1ull << number) && put(relay, PE_LIVE_SIGNAL, &number, 1)) {
             relay->signals &= ~(1ull << number);
+            relay->signaled |= 1ull << number;
+        }
 }
 
 static void put_input(struct live_relay *relay)

@@ -27,6 +27,8 @@ struct live_relay {
     bool watch, eof;
     struct pe_window window; /* rows 0: none */
     uint64_t signals;        /* a bit for each */
+    struct pe_window shown;  /* the last one that is in the ring; rows 0: none */
+    uint64_t signaled;       /* the signals that are */
     uint8_t *waiting;        /* owned; PE_LIVE_WINDOW bytes of input, or NULL */
     size_t waiting_size;
     uint32_t announced; /* bytes of input that the next message has */
