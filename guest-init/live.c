@@ -106,7 +106,7 @@ int live_open_input(struct live *live, const struct guest_job *job, int shim_fd,
 
 int live_blocked_input(const struct live *live)
 {
-    return live->waiting_at < live->waiting_end ? live->input : -1;
+    return live->waiting_at < live->waiting_end || live->eof ? live->input : -1;
 }
 
 /* Nobody reads any more: what follows is taken and lost, as by a program that ignores its input. */
@@ -120,18 +120,36 @@ static void drop_input(struct live *live)
     }
 }
 
-/* Everything was given, and nothing follows. */
+/* Behind an incomplete line, the first one only ends the line. Returns false if the terminal is full. */
+static bool end_typing(struct live *live)
+{
+    bool in_lines = false;
+    const char end = terminal_end_of_input(&live->terminal, &in_lines);
+    while (true) {
+        if (write(live->terminal.master, &end, 1) < 0)
+            return errno != EAGAIN && errno != EINTR;
+        if (!live->in_line || !in_lines)
+            return true;
+        live->in_line = false;
+    }
+}
+
+/* Everything was given, and nothing follows. live_feed is called again when a full terminal has room. */
 static void end_input(struct live *live)
 {
     if (live->terminal.master >= 0) {
-        const char end = terminal_end_of_input(&live->terminal);
-        ssize_t written = write(live->terminal.master, &end, 1);
-        (void)written;
+        if (!end_typing(live))
+            return;
     } else {
         pe_cleanup_close(&live->input);
         live->input = -1;
     }
     live->eof = false;
+}
+
+static bool ends_line(uint8_t byte)
+{
+    return byte == '\n' || byte == '\r';
 }
 
 void live_feed(struct live *live)
@@ -148,6 +166,7 @@ void live_feed(struct live *live)
             break;
         }
         live->waiting_at += (size_t)n;
+        live->in_line = !ends_line(live->waiting[live->waiting_at - 1]);
         live->end.mine.taken += (uint64_t)n;
     }
     if (live->input < 0)

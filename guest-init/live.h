@@ -31,6 +31,7 @@ struct live {
     uint8_t *waiting; /* owned, PE_LIVE_WINDOW bytes: input that the program has not been given yet */
     size_t waiting_at, waiting_end;
     bool eof;         /* no more of it follows */
+    bool in_line;     /* the last byte that the program was given does not end a line */
     pid_t program;    /* 0: it has not started, or has ended */
     uint64_t signals; /* a bit for each that arrived before the program started */
 };

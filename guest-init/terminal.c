@@ -45,12 +45,12 @@ pid_t terminal_foreground(const struct terminal *terminal)
     return ioctl(terminal->master, TIOCGPGRP, &group) == 0 && group > 0 ? group : 0;
 }
 
-char terminal_end_of_input(const struct terminal *terminal)
+char terminal_end_of_input(const struct terminal *terminal, bool *in_lines)
 {
     struct termios settings;
-    if (tcgetattr(terminal->master, &settings) == 0 && (settings.c_lflag & ICANON))
-        return (char)settings.c_cc[VEOF];
-    return 4; /* Ctrl-D */
+    const bool known = tcgetattr(terminal->master, &settings) == 0;
+    *in_lines = known && (settings.c_lflag & ICANON);
+    return *in_lines ? (char)settings.c_cc[VEOF] : 4; /* Ctrl-D */
 }
 
 void terminal_close(struct terminal *terminal)

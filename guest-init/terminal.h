@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct terminal {
@@ -25,8 +26,9 @@ void terminal_resize(const struct terminal *terminal, unsigned rows, unsigned co
 /* The foreground process group, as a number of this PID namespace; 0: there is none. */
 pid_t terminal_foreground(const struct terminal *terminal);
 
-/* The character that ends input at the beginning of a line. */
-char terminal_end_of_input(const struct terminal *terminal);
+/* The character that ends input at the beginning of a line. `*in_lines`: whether the program gets whole lines
+ * (ICANON of termios(3)), so that this character does less behind an incomplete one. */
+char terminal_end_of_input(const struct terminal *terminal, bool *in_lines);
 
 /* Close both ends. Harmless on TERMINAL_NONE, which it leaves behind. */
 void terminal_close(struct terminal *terminal);

@@ -169,6 +169,14 @@ def test_the_end_of_input_ends_a_program_that_reads_its_terminal(slot):
     assert job.end().stdout == b"word\r\nword\r\nend\r\n"
 
 
+def test_the_end_of_input_counts_behind_an_incomplete_line(slot):
+    job = slot.start("cat; echo end", input=TTY)
+    job.type(b"word")
+    job.until(b"word")
+    job.send("eof")
+    assert job.end().stdout == b"wordwordend\r\n"
+
+
 def test_all_that_a_terminal_showed_is_in_the_result(slot):
     job = slot.start("seq 20000", input=TTY).end()
     assert job.stdout == b"".join(b"%d\r\n" % i for i in range(1, 20001))
