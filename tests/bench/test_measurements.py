@@ -98,7 +98,8 @@ def test_an_interrupted_run_keeps_what_it_measured_leaves_nothing_and_goes_on(fi
         "--output",
         str(file),
     )
-    running = start_pe_bench(*options, "--", "sleep", "1")
+    job = ("--", "sleep", "8")  # longer than this test is held up between two steps
+    running = start_pe_bench(*options, *job)
     eventually(lambda: file.exists() and read(file)["steps"], "the first step is done")
     below = processes.descendants(running.pid)
     running.send_signal(signal.SIGINT)
@@ -107,7 +108,7 @@ def test_an_interrupted_run_keeps_what_it_measured_leaves_nothing_and_goes_on(fi
     data = read(file)
     assert data["state"] == "interrupted" and [step["name"] for step in data["steps"]] == ["1 VMs"]
     first = series_of(data, "total", vms="1")["samples"]
-    pe_bench(options[0], "--resume", *options[1:], "--", "sleep", "1")
+    pe_bench(options[0], "--resume", *options[1:], *job)
     data = read(file)
     assert data["state"] == "complete" and [step["name"] for step in data["steps"]] == [
         "1 VMs",
