@@ -80,8 +80,9 @@ def test_localhost_and_the_name_of_the_machine_resolve_in_an_ordinary_image(serv
 @pytest.mark.each_engine
 def test_shared_memory_has_the_size_of_the_jobs_memory(service, small_service):
     fill = "dd if=/dev/zero of=/dev/shm/f bs=1M count=100 2>/dev/null; wc -c </dev/shm/f"
-    assert service.run(fill).stdout == b"%d\n" % (100 << 20)
-    job = small_service.run("df -m /dev/shm | awk 'NR == 2 { print $2 }'; cat /dev/zero >/dev/shm/f; exit 1")
+    assert service.run(fill, timeout_ms=60000).stdout == b"%d\n" % (100 << 20)
+    script = "df -m /dev/shm | awk 'NR == 2 { print $2 }'; cat /dev/zero >/dev/shm/f; exit 1"
+    job = small_service.run(script, timeout_ms=60000)
     assert (job.stdout, job.status) == (b"256\n", "oom")
 
 

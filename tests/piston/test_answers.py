@@ -260,7 +260,7 @@ def test_the_paths_of_the_public_instance_work(piston):
     assert answer.json()["run"]["stdout"] == "1\n"
 
 
-def test_packages_are_listed_but_cannot_be_changed_and_connect_is_not_implemented(piston):
+def test_packages_are_listed_but_cannot_be_changed_and_connect_needs_a_websocket(piston):
     packages = piston.request("GET", "/api/v2/packages").json()
     assert {(p["language"], p["installed"]) for p in packages} >= {
         ("gcc", True),
@@ -272,7 +272,7 @@ def test_packages_are_listed_but_cannot_be_changed_and_connect_is_not_implemente
         )
         assert answer.status == 403
         assert list(answer.json()) == ["message"]
-    assert piston.request("GET", "/api/v2/connect").status == 501
+    assert piston.request("GET", "/api/v2/connect").status == 426
 
 
 def test_pages_of_allowed_origins_may_use_pistons_api(piston):
