@@ -66,17 +66,29 @@ int command_boot(int argc, char **argv, int *status, struct pe_error *err)
     return wait ? await_agent(&place, &name, wait, err) : 0;
 }
 
+/* Another command may have booted it meanwhile. */
+static void remove_unless_it_runs(const struct place *place, const struct vmname *name)
+{
+    struct pe_error ignored;
+    enum place_state state;
+    pe_autoclose int lock = place_lock(place, &ignored);
+    if (lock >= 0 && place_find_state(place, name, &state, &ignored) == 0 && state != PLACE_RUNNING)
+        (void)!place_remove(place, name, &ignored);
+}
+
+/* Everybody can boot the VM as soon as it is there, so its settings never name the disks of the saved one. */
 static int restore(const struct place *place, const struct vmname *name, const char *folder,
                    struct pe_error *err)
 {
     static struct vmconfig config;
-    struct pe_error ignored;
-    if (snapshot_read(folder, &config, err) < 0 || place_create(place, name, &config, err) < 0)
+    if (snapshot_read(folder, &config, err) < 0)
         return -1;
-    if (snapshot_copy_disks(folder, place, name, &config, err) == 0 &&
-        place_replace_config(place, name, &config, err) == 0 && owner_start(place, name, folder, err) == 0)
+    snapshot_own_disks(place, name, &config);
+    if (place_create(place, name, &config, err) < 0)
+        return -1;
+    if (snapshot_copy_disks(folder, &config, err) == 0 && owner_start(place, name, folder, err) == 0)
         return 0;
-    (void)!place_remove(place, name, &ignored);
+    remove_unless_it_runs(place, name);
     return -1;
 }
 

@@ -173,16 +173,6 @@ int place_create(const struct place *place, const struct vmname *name, const str
     return -1;
 }
 
-int place_replace_config(const struct place *place, const struct vmname *name, const struct vmconfig *config,
-                         struct pe_error *err)
-{
-    char path[PLACE_FILE_MAX];
-    place_file(place, name, "config.json", path);
-    unlink(path);
-    place_file(place, name, "", path);
-    return write_config(path, config, err);
-}
-
 static int no_such_vm(const struct vmname *name, struct pe_error *err)
 {
     return pe_fail(err, PE_ERR_NOT_FOUND, "there is no VM '%s'; `pe-vm list` shows those that there are",

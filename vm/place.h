@@ -61,10 +61,6 @@ int place_lock(const struct place *place, struct pe_error *err) PE_MUST_CHECK;
 int place_create(const struct place *place, const struct vmname *name, const struct vmconfig *config,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Replace the settings of a VM that does not run. */
-int place_replace_config(const struct place *place, const struct vmname *name, const struct vmconfig *config,
-                         struct pe_error *err) PE_MUST_CHECK;
-
 /* Read the settings of a VM. PE_ERR_NOT_FOUND if there is none of this name. */
 int place_read(const struct place *place, const struct vmname *name, struct vmconfig *config,
                struct pe_error *err) PE_MUST_CHECK;

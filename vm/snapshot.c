@@ -15,12 +15,17 @@
 
 #define CONFIG "config.json"
 
+static int make_path(const char *path, struct pe_error *err)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : pe_fail_errno(err, "cannot create %s", path);
+}
+
 static int make_file(const char *folder, const char *name, struct pe_error *err)
 {
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd >= 0 ? fd : pe_fail_errno(err, "cannot create %s", path);
+    return make_path(path, err);
 }
 
 int snapshot_open_file(const char *folder, const char *name, struct pe_error *err)
@@ -42,21 +47,21 @@ static int write_config(const char *folder, const struct vmconfig *config, struc
     return fd < 0 ? -1 : pe_write_all(fd, text, strlen(text), CONFIG, err);
 }
 
-static int copy(const char *from, const char *folder, const char *name, struct pe_error *err)
+static int copy(const char *from, const char *to, struct pe_error *err)
 {
     pe_autoclose int source = open(from, O_RDONLY | O_CLOEXEC);
     if (source < 0)
         return pe_fail_errno(err, "cannot open %s", from);
-    pe_autoclose int target = make_file(folder, name, err);
+    pe_autoclose int target = make_path(to, err);
     return target < 0 ? -1 : sparse_copy(source, target, from, err);
 }
 
 static int copy_disks(const char *folder, const struct vmconfig *config, struct pe_error *err)
 {
     for (uint32_t i = 0; i < config->disk_count; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "disk-%u", i);
-        if (!config->disks[i].readonly && copy(config->disks[i].path, folder, name, err) < 0)
+        char to[PATH_MAX + 32];
+        snprintf(to, sizeof to, "%s/disk-%u", folder, i);
+        if (!config->disks[i].readonly && copy(config->disks[i].path, to, err) < 0)
             return -1;
     }
     return 0;
@@ -117,20 +122,32 @@ int snapshot_read(const char *folder, struct vmconfig *config, struct pe_error *
     return failed ? pe_fail_context(err, "%s", path) : 0;
 }
 
-int snapshot_copy_disks(const char *folder, const struct place *place, const struct vmname *name,
-                        struct vmconfig *config, struct pe_error *err)
+/* Writable disks are copied. The others are shared with the saved VM. */
+void snapshot_own_disks(const struct place *place, const struct vmname *name, struct vmconfig *config)
 {
     char target[PLACE_FILE_MAX];
     place_file(place, name, "", target);
+    for (uint32_t i = 0; i < config->disk_count; i++)
+        if (!config->disks[i].readonly)
+            snprintf(config->disks[i].path, sizeof config->disks[i].path, "%s/disk-%u", target, i);
+}
+
+static int copy_disk(const char *from, const char *to, struct pe_error *err)
+{
+    char part[PATH_MAX + 8];
+    snprintf(part, sizeof part, "%s.part", to);
+    if (copy(from, part, err) < 0)
+        return -1;
+    return rename(part, to) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s", part);
+}
+
+int snapshot_copy_disks(const char *folder, const struct vmconfig *config, struct pe_error *err)
+{
     for (uint32_t i = 0; i < config->disk_count; i++) {
-        char own[16], from[PATH_MAX + 32];
-        if (config->disks[i].readonly)
-            continue;
-        snprintf(own, sizeof own, "disk-%u", i);
-        snprintf(from, sizeof from, "%s/%s", folder, own);
-        if (copy(from, target, own, err) < 0)
+        char from[PATH_MAX + 32];
+        snprintf(from, sizeof from, "%s/disk-%u", folder, i);
+        if (!config->disks[i].readonly && copy_disk(from, config->disks[i].path, err) < 0)
             return -1;
-        snprintf(config->disks[i].path, sizeof config->disks[i].path, "%s/%s", target, own);
     }
     return 0;
 }

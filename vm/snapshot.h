@@ -20,9 +20,14 @@ int snapshot_write(const char *folder, const struct vmconfig *config, struct vm_
 /* Read the settings of the saved VM. PE_ERR_NOT_FOUND if the folder has none. */
 int snapshot_read(const char *folder, struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
 
-/* Copy the disks to the folder of the VM `name`, and let `config` name the copies. */
-int snapshot_copy_disks(const char *folder, const struct place *place, const struct vmname *name,
-                        struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
+/* Let the settings of a saved VM name the disks that the VM `name` will have in its own folder instead of
+ * those of the saved one, which may run on. */
+void snapshot_own_disks(const struct place *place, const struct vmname *name, struct vmconfig *config);
+
+/* Copy the disks to where snapshot_own_disks has put them. A disk appears under its name when it is complete.
+ */
+int snapshot_copy_disks(const char *folder, const struct vmconfig *config,
+                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Open a file of a snapshot for reading. */
 int snapshot_open_file(const char *folder, const char *name, struct pe_error *err) PE_MUST_CHECK;

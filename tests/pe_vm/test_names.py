@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-vm without VMs that run: names, settings, and commands that meet or find no room."""
+import json
 import os
+import shutil
 import subprocess
 
 from fixtures.pe_vm import VmPlace
 from fixtures.small_disk import SmallDisk
+from fixtures.waiting import eventually
 
 BAD_NAMES = ("", "-a", "A", "a/b", "..", ".", "a b", "ä", "a.b", "a" * 33, "a\n")
 
@@ -77,3 +80,23 @@ def test_what_a_killed_command_left_unfinished_is_removed_by_the_next_one():
         os.makedirs(os.path.join(place.path, ".new-one", "vmm"))
         place.do("create", "one")
         assert sorted(os.listdir(place.path)) == ["lock", "one"]
+
+
+def test_a_restore_that_is_interrupted_leaves_a_vm_that_cannot_use_the_disks_of_the_saved_one():
+    with VmPlace() as place:
+        disk = os.path.join(place.folder.name, "disk")
+        saved = os.path.join(place.folder.name, "saved")
+        with open(disk, "wb") as file:
+            file.truncate(1 << 20)
+        place.do("create", "--engine", "uml", "--disk", disk, "one")
+        os.mkdir(saved)
+        shutil.copy(place.file("one", "config.json"), saved)
+        os.mkfifo(os.path.join(saved, "disk-0"))  # so that its copy never ends
+        restoring = subprocess.Popen(place.argv("restore", "two", saved))
+        eventually(lambda: place.state("two") == "stopped", "the VM is there")
+        restoring.kill()
+        restoring.wait()
+        with open(place.file("two", "config.json")) as file:
+            settings = json.load(file)
+        assert [one["path"] for one in settings["disks"]] == [place.file("two", "disk-0")]
+        assert place.file("two", "disk-0") in place.refuse("boot", "two")
