@@ -16,7 +16,7 @@ static int end_owner(const struct place *place, const struct vmname *name, struc
 {
     struct pe_error ignored;
     pe_autojson json_t *answer = NULL;
-    if (talk_ask(place, name, json_pack("{s:s}", "command", "end"), &answer, &ignored) == 0 &&
+    if (talk_ask_within(place, name, json_pack("{s:s}", "command", "end"), END_MS, &answer, &ignored) == 0 &&
         place_await_end(place, name, pe_now_us() + END_MS * 1000ull))
         return 0;
     const pid_t owner = place_owner(place, name);

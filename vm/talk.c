@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,7 +42,18 @@ int talk_listen(const struct place *place, const struct vmname *name, struct pe_
     return pe_steal_fd(&fd);
 }
 
-int talk_connect(const struct place *place, const struct vmname *name, struct pe_error *err)
+/* No call on the socket waits longer than so many milliseconds; 0: for as long as it takes. */
+static int set_patience(int socket, unsigned patience_ms, struct pe_error *err)
+{
+    const struct timeval limit = {.tv_sec = patience_ms / 1000, .tv_usec = patience_ms % 1000 * 1000L};
+    if (setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0)
+        return 0;
+    return pe_fail_errno(err, "cannot bound the waits of a socket");
+}
+
+static int connect_within(const struct place *place, const struct vmname *name, unsigned patience_ms,
+                          struct pe_error *err)
 {
     struct sockaddr_un address;
     enum place_state state;
@@ -51,11 +63,16 @@ int talk_connect(const struct place *place, const struct vmname *name, struct pe
         return pe_fail(err, PE_ERR_INVALID, "the VM %s does not run (%s); `pe-vm boot %s` starts it",
                        name->text, place_state_name(state), name->text);
     pe_autoclose int fd = open_socket(place, name, &address, err);
-    if (fd < 0)
+    if (fd < 0 || set_patience(fd, patience_ms, err) < 0)
         return -1;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return pe_steal_fd(&fd);
     return pe_fail_errno(err, "cannot connect to the owner of the VM %s", name->text);
+}
+
+int talk_connect(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    return connect_within(place, name, 0, err);
 }
 
 int talk_send(int socket, json_t *json, struct pe_error *err)
@@ -84,6 +101,8 @@ int talk_receive(int socket, json_t **json, struct pe_error *err)
     ssize_t n = -1;
     while ((n = recv(socket, bytes, sizeof bytes, 0)) < 0 && errno == EINTR)
         ;
+    if (n < 0 && errno == EAGAIN)
+        return pe_fail(err, PE_ERR_LOST, "the other end did not answer in time");
     if (n <= 0)
         return pe_fail(err, PE_ERR_LOST, "the other end has ended without an answer");
     json_t *got = json_loadb(bytes, (size_t)n, 0, NULL);
@@ -112,13 +131,19 @@ int talk_send_packet(int socket, enum talk_packet type, const void *bytes, size_
     return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-int talk_ask(const struct place *place, const struct vmname *name, json_t *request, json_t **answer,
-             struct pe_error *err)
+int talk_ask_within(const struct place *place, const struct vmname *name, json_t *request,
+                    unsigned patience_ms, json_t **answer, struct pe_error *err)
 {
-    pe_autoclose int fd = talk_connect(place, name, err);
+    pe_autoclose int fd = connect_within(place, name, patience_ms, err);
     if (fd < 0) {
         json_decref(request);
         return -1;
     }
     return talk_send(fd, request, err) < 0 ? -1 : talk_receive(fd, answer, err);
+}
+
+int talk_ask(const struct place *place, const struct vmname *name, json_t *request, json_t **answer,
+             struct pe_error *err)
+{
+    return talk_ask_within(place, name, request, 0, answer, err);
 }

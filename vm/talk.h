@@ -51,4 +51,8 @@ int talk_send_packet(int socket, enum talk_packet type, const void *bytes, size_
 int talk_ask(const struct place *place, const struct vmname *name, json_t *request, json_t **answer,
              struct pe_error *err) PE_MUST_CHECK;
 
+/* The same, but no step of it waits longer than `patience_ms` milliseconds. Fails with PE_ERR_LOST then. */
+int talk_ask_within(const struct place *place, const struct vmname *name, json_t *request,
+                    unsigned patience_ms, json_t **answer, struct pe_error *err) PE_MUST_CHECK;
+
 #endif
