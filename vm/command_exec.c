@@ -104,7 +104,8 @@ static int run(struct session *session, struct pe_error *err)
     for (;;) {
         struct pollfd wait[] = {{.fd = session->fd, .events = POLLIN},
                                 {.fd = session->may_send ? session->input : -1, .events = POLLIN}};
-        if (poll(wait, 2, remaining_ms(session)) == 0) {
+        const int left_ms = remaining_ms(session); /* 0 also counts while there is output to read */
+        if (left_ms == 0 || poll(wait, 2, left_ms) == 0) {
             fprintf(stderr, "pe-vm: the command took too long and was killed; see --timeout\n");
             session->status = TIMED_OUT;
             return 0;

@@ -75,6 +75,12 @@ static void serve_client(struct owner *owner, struct owner_client *client)
         owner_read_client(owner, client);
 }
 
+/* Output of a command waits for its client (owner_pass_frames). */
+static short events_of(const struct owner_client *client, bool waits)
+{
+    return waits && client->role == OWNER_EXECS ? POLLIN | POLLOUT : POLLIN;
+}
+
 static void handle(struct owner *owner, const struct pollfd *wait)
 {
     if (wait[WAIT_SIGNALS].revents)
@@ -84,7 +90,7 @@ static void handle(struct owner *owner, const struct pollfd *wait)
     if (wait[WAIT_AGENT].revents)
         owner_read_agent(owner);
     for (size_t i = 0; i < OWNER_CLIENTS_MAX; i++)
-        if (wait[WAIT_CLIENTS + i].revents && owner->clients[i].fd == wait[WAIT_CLIENTS + i].fd)
+        if ((wait[WAIT_CLIENTS + i].revents & ~POLLOUT) && owner->clients[i].fd == wait[WAIT_CLIENTS + i].fd)
             serve_client(owner, &owner->clients[i]);
     if (wait[WAIT_LISTENER].revents)
         owner_accept(owner);
@@ -98,14 +104,16 @@ static void serve(struct owner *owner)
 {
     struct pollfd wait[WAIT_CLIENTS + OWNER_CLIENTS_MAX];
     while (!owner->ending) {
+        const bool waits = owner_pass_frames(owner);
         wait[WAIT_LISTENER] = (struct pollfd){.fd = owner->listener, .events = POLLIN};
         wait[WAIT_SIGNALS] = (struct pollfd){.fd = owner->signals, .events = POLLIN};
         wait[WAIT_VMM] = (struct pollfd){.fd = owner->vm.pidfd, .events = POLLIN};
         wait[WAIT_CONSOLE] =
             (struct pollfd){.fd = owner->console.is_file ? -1 : owner->console.port, .events = POLLIN};
-        wait[WAIT_AGENT] = (struct pollfd){.fd = owner->agent.fd, .events = POLLIN};
+        wait[WAIT_AGENT] = (struct pollfd){.fd = waits ? -1 : owner->agent.fd, .events = POLLIN};
         for (size_t i = 0; i < OWNER_CLIENTS_MAX; i++)
-            wait[WAIT_CLIENTS + i] = (struct pollfd){.fd = owner->clients[i].fd, .events = POLLIN};
+            wait[WAIT_CLIENTS + i] =
+                (struct pollfd){.fd = owner->clients[i].fd, .events = events_of(&owner->clients[i], waits)};
         if (poll(wait, WAIT_CLIENTS + OWNER_CLIENTS_MAX, longest_wait_ms(owner)) < 0 && errno != EINTR)
             return;
         handle(owner, wait);

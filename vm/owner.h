@@ -115,8 +115,15 @@ int owner_execute(struct owner *owner, struct owner_client *client, const json_t
 /* Read from a client that runs a command or follows the console. */
 void owner_read_client(struct owner *owner, struct owner_client *client);
 
-/* Read from the agent and pass everything on. */
+/* Read from the agent, and pass it on as owner_pass_frames does. */
 void owner_read_agent(struct owner *owner);
+
+/* Pass on what the agent has said. Returns whether something is left, because the client that runs a command
+ * does not read. The agent is not read meanwhile, so that the command waits. */
+bool owner_pass_frames(struct owner *owner);
+
+/* Drop the client that runs a command, whose VM has ended. */
+void owner_drop_command(struct owner *owner);
 
 /* Read the console and pass it on. Returns whether there was anything. */
 bool owner_read_console(struct owner *owner);

@@ -136,16 +136,42 @@ static void receive(struct owner *owner, const struct agent_frame *frame)
     }
 }
 
-void owner_read_agent(struct owner *owner)
+/* A socket that is ready takes the packet of a whole frame, so the owner never waits for a client. One whose
+ * other end is closed is ready, too. */
+static bool is_ready(int socket)
+{
+    struct pollfd wait = {.fd = socket, .events = POLLOUT};
+    return poll(&wait, 1, 0) != 0;
+}
+
+bool owner_pass_frames(struct owner *owner)
 {
     struct agent_frame frame;
+    for (;;) {
+        const struct owner_client *client = find(owner, OWNER_EXECS);
+        if (client && !is_ready(client->fd))
+            return owner->agent.received.size > 0;
+        if (!agent_frame_take(&owner->agent.received, &frame))
+            return false;
+        receive(owner, &frame);
+    }
+}
+
+void owner_drop_command(struct owner *owner)
+{
+    struct owner_client *client = find(owner, OWNER_EXECS);
+    if (client)
+        owner_drop(client);
+}
+
+void owner_read_agent(struct owner *owner)
+{
     struct pe_error ignored;
     if (agent_link_read(&owner->agent, &ignored) < 0) {
         owner->agent.fd = -1; /* the VM ends */
         return;
     }
-    while (agent_frame_take(&owner->agent.received, &frame))
-        receive(owner, &frame);
+    owner_pass_frames(owner);
 }
 
 /* ---- the console ---- */

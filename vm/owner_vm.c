@@ -103,5 +103,6 @@ void owner_end_vm(struct owner *owner)
 void owner_kill_vm(struct owner *owner, uint64_t restart_us)
 {
     owner_end_vm(owner);
+    owner_drop_command(owner);
     owner->restart_us = restart_us;
 }

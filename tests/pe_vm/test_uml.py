@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fixtures.pe_vm import VmPlace
-from fixtures.waiting import eventually
+from fixtures.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,31 @@ def test_a_command_ends_at_its_bounds(place):
     assert place.exec("one", "sleep 1000", "--timeout", "1").status == 124
     done = place.exec("one", "cat /dev/zero", "--max-output", "1")
     assert done.status == 1 and b"wrote too much" in done.err and len(done.out) <= 1 << 20
+    assert place.shell("one", "echo free again") == "free again\n"
+
+
+def test_the_time_of_a_command_that_never_stops_writing_ends_too(place):
+    argv = place.argv("exec", "--timeout", "1", "--max-output", "1", "one", "--", "yes")
+    slow = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0)
+    while slow.stdout.read(1000):
+        time.sleep(0.01)  # so that there is always more to read
+    assert slow.wait() == 124
+
+
+def test_a_command_whose_output_nobody_reads_waits_and_keeps_no_other_waiting(place):
+    argv = place.argv("exec", "one", "--", "sh", "-c", "seq 300000; echo $? >/tmp/ended")
+    slow = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert slow.stdout.readline() == b"1\n"
+    for _ in range(3):
+        assert place.info("one")["running"]["agent"]
+        time.sleep(0.2)
+    out, _ = slow.communicate()
+    assert out == b"".join(b"%d\n" % number for number in range(2, 300001))
+    assert slow.returncode == 0
+    slow = subprocess.Popen(place.argv("exec", "one", "--", "yes"), stdout=subprocess.PIPE)
+    slow.stdout.read(1000)
+    slow.kill()
+    slow.communicate()
     assert place.shell("one", "echo free again") == "free again\n"
 
 
@@ -97,6 +122,19 @@ def test_a_vm_that_a_fault_kills_is_booted_again(place):
     eventually(lambda: place.info("three")["running"]["agent"], "the guest has booted again")
     assert place.info("three")["running"]["vmm_pid"] != before
     assert place.shell("three", "echo again") == "again\n"
+
+
+def test_a_command_ends_with_the_vm_that_a_fault_kills(place):
+    place.boot("seven", "--engine", "uml")
+    lost = subprocess.Popen(
+        place.argv("exec", "seven", "--", "sh", "-c", "echo begun; exec sleep 98765"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert lost.stdout.readline() == b"begun\n"
+    place.do("fault", "--kill", "--for", "1000", "seven")
+    assert b"has ended" in lost.communicate(timeout=PATIENCE)[1] and lost.returncode == 1
 
 
 def test_a_vm_whose_owner_was_killed_is_dead_and_leaves_nothing_but_its_settings(place):
