@@ -79,6 +79,11 @@ def test_processes_that_a_command_leaves_behind_go_on(place):
     assert "43210" in place.shell("one", "ps")
 
 
+def test_a_command_ends_also_if_what_it_leaves_behind_never_stops_writing(place):
+    assert place.exec("one", "yes & yes & sleep 1; exit 3", "--timeout", "60").status == 3
+    assert place.shell("one", "echo free again") == "free again\n"
+
+
 def test_a_paused_vm_stands_still(place):
     place.do("pause", "one")
     assert place.info("one")["running"]["paused"]

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -131,17 +132,30 @@ static int pass_output(struct agent *agent, int *fd, enum agent_message type, st
     return (int)n;
 }
 
+/* Pass on what the pipe has now. Other processes may write to it without end, so what comes later does not
+ * count. */
+static int pass_rest(struct agent *agent, int *fd, enum agent_message type, struct pe_error *err)
+{
+    int left = 0;
+    if (*fd < 0 || ioctl(*fd, FIONREAD, &left) < 0)
+        return 0;
+    while (left > 0) {
+        const int n = pass_output(agent, fd, type, err);
+        if (n <= 0)
+            return n;
+        left -= n;
+    }
+    return 0;
+}
+
 /* What the command has written is sent before its end is. Processes that it left behind may still have its
  * output open; nobody waits for them. */
 static int finish_command(struct agent *agent, const struct command_end *end, struct pe_error *err)
 {
-    int n = 0;
-    while ((n = pass_output(agent, &agent->command.output, AGENT_OUTPUT, err)) > 0)
-        ;
-    while (n >= 0 && (n = pass_output(agent, &agent->command.errors, AGENT_ERRORS, err)) > 0)
-        ;
+    const int failed = pass_rest(agent, &agent->command.output, AGENT_OUTPUT, err) < 0 ||
+                       pass_rest(agent, &agent->command.errors, AGENT_ERRORS, err) < 0;
     command_close(&agent->command);
-    return n < 0 ? -1 : send_exit(agent, end, err);
+    return failed ? -1 : send_exit(agent, end, err);
 }
 
 static int reap(struct agent *agent, struct pe_error *err)
