@@ -53,21 +53,25 @@ static int make(const struct network *network, struct pe_error *err)
     return in_space(network, "ip", err, "link", "set", "lo", "up");
 }
 
-int network_open(const struct place *place, const char *name, struct network *network, struct pe_error *err)
+void network_name(const struct place *place, const char *name, struct network *network)
+{
+    snprintf(network->name, sizeof network->name, "%s", name);
+    name_space(place, name, network->space);
+}
+
+int network_open(const struct place *place, const struct network *network, struct pe_error *err)
 {
     struct pe_error ignored;
     if (geteuid() != 0)
         return pe_fail(err, PE_ERR_INVALID,
                        "only root can make networks of VMs: they need network namespaces");
-    snprintf(network->name, sizeof network->name, "%s", name);
-    name_space(place, name, network->space);
     pe_autoclose int lock = place_lock(place, err);
     if (lock < 0)
         return -1;
     if (exists(network) || make(network, err) == 0)
         return 0;
     (void)!run_program((const char *const[]){"ip", "netns", "delete", network->space, NULL}, &ignored);
-    return pe_fail_context(err, "cannot make the network %s", name);
+    return pe_fail_context(err, "cannot make the network %s", network->name);
 }
 
 /* ---- removing ---- */
@@ -76,6 +80,16 @@ struct search {
     const char *space;
     bool found;
 };
+
+/* Whether `text` has a line that is `wanted`, and not only begins with it. */
+static bool has_line(const char *text, const char *wanted)
+{
+    const size_t length = strlen(wanted);
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+        if (strcspn(text, "\n") == length && !memcmp(text, wanted, length))
+            return true;
+    return false;
+}
 
 static int look_for(const struct place *place, const struct vmname *name, void *context, struct pe_error *err)
 {
@@ -86,7 +100,7 @@ static int look_for(const struct place *place, const struct vmname *name, void *
     if (place_find_state(place, name, &state, err) < 0 || state != PLACE_RUNNING)
         return 0;
     place_file(place, name, "networks", path);
-    if (place_read_text(path, &text) && strstr((const char *)text.data, search->space))
+    if (place_read_text(path, &text) && has_line((const char *)text.data, search->space))
         search->found = true;
     return 0;
 }

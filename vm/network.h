@@ -35,11 +35,15 @@ struct network_port {
     struct vm_nic nic; /* its `tap` is owned */
 };
 
-/* Make the network unless it exists. PE_ERR_INVALID if this user may not. */
-int network_open(const struct place *place, const char *name, struct network *network,
+/* Write the names of the network `name` to `network`. Nothing is made. */
+void network_name(const struct place *place, const char *name, struct network *network);
+
+/* Make the network unless it exists. The VM that will use it must have noted it (owner_note_networks), or
+ * network_sweep may remove it again. PE_ERR_INVALID if this user may not. */
+int network_open(const struct place *place, const struct network *network,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove the networks of the place that no VM uses which runs. Call it with the lock of the place. */
+/* Remove the networks of the place that no VM which runs has noted. Call it with the lock of the place. */
 void network_sweep(const struct place *place);
 
 /* Make the port of a VM. The devices exist until network_port_close, or until their namespace is removed. */

@@ -173,8 +173,9 @@ static void finish(struct owner *owner)
     owner_end_vm(owner);
     for (size_t i = 0; i < OWNER_CLIENTS_MAX; i++)
         owner_drop(&owner->clients[i]);
-    for (size_t i = 0; i < owner->port_count; i++)
-        network_port_close(&owner->ports[i]);
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++)
+        if (owner->ports[i].id[0])
+            network_port_close(&owner->ports[i]);
     vm_engine_close(&owner->engine);
     if (owner->lock < 0)
         return;

@@ -40,12 +40,6 @@ struct owner_client {
     enum owner_role role;
 };
 
-/* A device that was plugged in while the VM ran. */
-struct owner_device {
-    char id[24]; /* "": free */
-    int disk;    /* owned; -1: it is no disk */
-};
-
 struct owner {
     struct place place;
     struct vmname name;
@@ -55,16 +49,15 @@ struct owner {
     struct vm_control control;
     struct agent_link agent;
     struct console console;
-    struct network_port ports[OWNER_PORTS_MAX];
-    size_t port_count;
+    struct network_port ports[OWNER_PORTS_MAX]; /* one without an id is free */
     struct owner_client clients[OWNER_CLIENTS_MAX];
     pid_t faults[OWNER_FAULTS_MAX]; /* 0: free */
     int lock, listener, signals;
-    bool ending;                    /* it was asked to end */
-    bool draining;                  /* the client of a command has gone, and the command has not ended */
-    unsigned disks_made;            /* names of disks count on */
-    uint64_t restart_us;            /* when a VM that a fault killed is started again; 0: it runs */
-    char why[PE_ERROR_MESSAGE_MAX]; /* why it ended, or "" */
+    bool ending;                     /* it was asked to end */
+    bool draining;                   /* the client of a command has gone, and the command has not ended */
+    unsigned disks_made, ports_made; /* names of devices count on, so that none comes twice */
+    uint64_t restart_us;             /* when a VM that a fault killed is started again; 0: it runs */
+    char why[PE_ERROR_MESSAGE_MAX];  /* why it ended, or "" */
 };
 
 /* Start an owner for the VM in the background, and wait until it has started the VM: from its kernel, or from
@@ -78,8 +71,12 @@ int owner_start(const struct place *place, const struct vmname *name, const char
 /* Make the network devices that the settings name. */
 int owner_open_ports(struct owner *owner, struct pe_error *err) PE_MUST_CHECK;
 
-/* Write down which networks the VM is in, so that they stay. */
-int owner_note_networks(const struct owner *owner, struct pe_error *err) PE_MUST_CHECK;
+/* Make a network device in the network `name` for the VM, which does not have it yet. The owner keeps it.
+ * NULL with the error set: PE_ERR_INVALID if the VM has too many. */
+struct network_port *owner_open_port(struct owner *owner, const char *name, struct pe_error *err);
+
+/* Remove it again. Its network goes when no other VM is in it. */
+void owner_close_port(struct owner *owner, struct network_port *port);
 
 /* Start the VM, or start it again after its end. */
 int owner_boot_vm(struct owner *owner, struct pe_error *err) PE_MUST_CHECK;

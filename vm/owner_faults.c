@@ -30,8 +30,8 @@ static uint64_t number_of(const json_t *request, const char *key)
 
 static struct network_port *find_port(struct owner *owner, const char *id, struct pe_error *err)
 {
-    for (size_t i = 0; i < owner->port_count; i++)
-        if (owner->ports[i].nic.tap >= 0 && (!id || !strcmp(owner->ports[i].id, id)))
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++)
+        if (owner->ports[i].id[0] && owner->ports[i].nic.tap >= 0 && (!id || !strcmp(owner->ports[i].id, id)))
             return &owner->ports[i];
     pe_fail(err, PE_ERR_INVALID, "the VM has no network device%s%s whose link could fail", id ? " " : "",
             id ? id : "");
@@ -160,8 +160,8 @@ void owner_end_fault(struct owner *owner, pid_t pid, int status)
     for (size_t i = 0; i < OWNER_FAULTS_MAX; i++)
         if (owner->faults[i] == pid)
             owner->faults[i] = 0;
-    for (size_t i = 0; (!WIFEXITED(status) || WEXITSTATUS(status) != 0) && i < owner->port_count; i++)
-        if (owner->ports[i].nic.tap >= 0)
+    for (size_t i = 0; (!WIFEXITED(status) || WEXITSTATUS(status) != 0) && i < OWNER_PORTS_MAX; i++)
+        if (owner->ports[i].id[0])
             undo(&owner->ports[i]);
 }
 

@@ -33,9 +33,11 @@ static uint32_t number_of(const json_t *request, const char *key)
 static json_t *list_ports(const struct owner *owner)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < owner->port_count; i++) {
+    for (size_t i = 0; list && i < OWNER_PORTS_MAX; i++) {
         const struct network_port *port = &owner->ports[i];
         const uint8_t *mac = port->nic.mac;
+        if (!port->id[0])
+            continue;
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", port->id, "network",
                                               port->network.name, "namespace", port->network.space, "tap",
                                               port->tap, "mac",
@@ -116,25 +118,17 @@ static int serve_add_net(struct owner *owner, struct owner_client *client, const
                          json_t **answer, struct pe_error *err)
 {
     (void)client;
-    struct network network;
-    char id[24];
-    if (owner->port_count == OWNER_PORTS_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "a VM has at most %d network devices", OWNER_PORTS_MAX);
-    struct network_port *port = &owner->ports[owner->port_count];
-    snprintf(id, sizeof id, "net-%zu", owner->port_count);
-    if (network_open(&owner->place, text_of(request, "network"), &network, err) < 0 ||
-        network_port_open(&network, &owner->name, id, port, err) < 0)
+    struct network_port *port = owner_open_port(owner, text_of(request, "network"), err);
+    if (!port)
         return -1;
-    if (vm_control_add_nic(&owner->control, id, &port->nic, err) < 0) {
-        network_port_close(port);
+    if (vm_control_add_nic(&owner->control, port->id, &port->nic, err) < 0) {
+        owner_close_port(owner, port);
         return -1;
     }
-    owner->port_count++;
-    *answer = json_pack("{s:s}", "id", id);
-    return owner_note_networks(owner, err);
+    *answer = json_pack("{s:s}", "id", port->id);
+    return 0;
 }
 
-/* Ports keep their place, so that names do not come twice. */
 static int serve_remove(struct owner *owner, struct owner_client *client, const json_t *request,
                         json_t **answer, struct pe_error *err)
 {
@@ -142,9 +136,9 @@ static int serve_remove(struct owner *owner, struct owner_client *client, const 
     const char *id = text_of(request, "device");
     if (vm_control_remove(&owner->control, id, err) < 0)
         return -1;
-    for (size_t i = 0; i < owner->port_count; i++)
-        if (!strcmp(owner->ports[i].id, id))
-            network_port_close(&owner->ports[i]);
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++)
+        if (id[0] && !strcmp(owner->ports[i].id, id))
+            owner_close_port(owner, &owner->ports[i]);
     return 0;
 }
 

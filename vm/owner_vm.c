@@ -10,40 +10,90 @@
 #include <string.h>
 #include <unistd.h>
 
-int owner_note_networks(const struct owner *owner, struct pe_error *err)
+/* Write down which networks the VM is in, so that they stay (network_sweep). A reader has the same lock. */
+static int note_networks(const struct owner *owner, struct pe_error *err)
 {
     char path[PLACE_FILE_MAX];
     pe_autobuf struct pe_buf text = {0};
-    for (size_t i = 0; i < owner->port_count; i++)
-        if (pe_buf_printf(&text, err, "%s\n", owner->ports[i].network.space) < 0)
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++)
+        if (owner->ports[i].id[0] && pe_buf_printf(&text, err, "%s\n", owner->ports[i].network.space) < 0)
             return -1;
     place_file(&owner->place, &owner->name, "networks", path);
+    pe_autoclose int lock = place_lock(&owner->place, err);
+    if (lock < 0)
+        return -1;
     pe_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return pe_fail_errno(err, "cannot write %s", path);
     return text.size ? pe_write_all(fd, text.data, text.size, path, err) : 0;
 }
 
-static int open_port(struct owner *owner, const char *name, struct pe_error *err)
+static struct network_port *find_free_port(struct owner *owner)
+{
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++)
+        if (!owner->ports[i].id[0])
+            return &owner->ports[i];
+    return NULL;
+}
+
+/* The network is noted before it is there, or another command could remove it again at once. */
+static int make_port(struct owner *owner, const char *name, struct network_port *port, struct pe_error *err)
 {
     struct network network;
-    char id[24];
-    struct network_port *port = &owner->ports[owner->port_count];
-    snprintf(id, sizeof id, "net-%zu", owner->port_count);
-    if (network_open(&owner->place, name, &network, err) < 0 ||
+    char id[sizeof port->id];
+    network_name(&owner->place, name, &network);
+    snprintf(id, sizeof id, "net-%u", owner->ports_made);
+    *port = (struct network_port){.network = network, .nic.tap = -1};
+    memcpy(port->id, id, sizeof id);
+    if (note_networks(owner, err) < 0 || network_open(&owner->place, &network, err) < 0 ||
         network_port_open(&network, &owner->name, id, port, err) < 0)
         return -1;
-    owner->engine.extras.nics[owner->port_count++] = port->nic;
-    return owner_note_networks(owner, err);
+    owner->ports_made++;
+    return 0;
+}
+
+static void forget_port(struct owner *owner, struct network_port *port)
+{
+    struct pe_error ignored;
+    *port = (struct network_port){.nic.tap = -1};
+    (void)!note_networks(owner, &ignored);
+}
+
+struct network_port *owner_open_port(struct owner *owner, const char *name, struct pe_error *err)
+{
+    struct network_port *port = find_free_port(owner);
+    if (!port)
+        pe_fail(err, PE_ERR_INVALID, "a VM has at most %d network devices", OWNER_PORTS_MAX);
+    if (!port || make_port(owner, name, port, err) == 0)
+        return port;
+    forget_port(owner, port);
+    return NULL;
+}
+
+void owner_close_port(struct owner *owner, struct network_port *port)
+{
+    network_port_close(port);
+    forget_port(owner, port);
 }
 
 int owner_open_ports(struct owner *owner, struct pe_error *err)
 {
-    for (uint32_t i = 0; i < owner->config.net_count; i++)
-        if (open_port(owner, owner->config.nets[i], err) < 0)
+    for (uint32_t i = 0; i < owner->config.net_count; i++) {
+        const struct network_port *port = owner_open_port(owner, owner->config.nets[i], err);
+        if (!port)
             return -1;
-    owner->engine.extras.nic_count = owner->port_count;
+        owner->engine.extras.nics[i] = port->nic;
+    }
+    owner->engine.extras.nic_count = owner->config.net_count;
     return 0;
+}
+
+/* A VM that starts again has the devices of its settings only. */
+static void close_added_ports(struct owner *owner)
+{
+    for (size_t i = owner->config.net_count; i < OWNER_PORTS_MAX; i++)
+        if (owner->ports[i].id[0])
+            owner_close_port(owner, &owner->ports[i]);
 }
 
 static int use_vm(struct owner *owner, struct pe_error *err)
@@ -104,5 +154,6 @@ void owner_kill_vm(struct owner *owner, uint64_t restart_us)
 {
     owner_end_vm(owner);
     owner_drop_command(owner);
+    close_added_ports(owner);
     owner->restart_us = restart_us;
 }

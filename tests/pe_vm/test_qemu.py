@@ -64,10 +64,16 @@ def test_disks_and_network_devices_come_and_go(place, tmp_path):
     assert place.shell("one", "head -c 4 /dev/vdb") == "more"
     place.do("remove", "one", device)
     assert "vdb" not in place.shell("one", "ls /sys/block")
-    device = place.do("add-net", "one", "other").strip()
+    device = place.do("add-net", "one", "la").strip()  # its name begins that of "lab"
+    space = place.info("one")["running"]["ports"][1]["namespace"]
     eventually(lambda: "eth1" in place.shell("one", "ls /sys/class/net"), "the guest has the device")
     place.do("remove", "one", device)
     assert "eth1" not in place.shell("one", "ls /sys/class/net")
+    assert [port["id"] for port in place.info("one")["running"]["ports"]] == ["net-0"]
+    place.do("create", "swept")
+    place.do("delete", "swept")  # which removes networks that nobody uses any more
+    spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.split()
+    assert space not in spaces and f"{space}b" in spaces
     assert place.refuse("remove", "one", "no-such-device")
 
 
