@@ -47,7 +47,11 @@ int command_delete(int argc, char **argv, int *status, struct pe_error *err)
     if (state == PLACE_RUNNING && end_owner(&place, &name, err) < 0)
         return -1;
     pe_autoclose int lock = place_lock(&place, err);
-    if (lock < 0 || place_remove(&place, &name, err) < 0)
+    if (lock < 0 || place_find_state(&place, &name, &state, err) < 0)
+        return -1;
+    if (state == PLACE_RUNNING)
+        return pe_fail(err, PE_ERR_BUSY, "another command has started the VM %s again", name.text);
+    if (place_remove(&place, &name, err) < 0)
         return -1;
     network_sweep(&place);
     return 0;

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -122,21 +121,6 @@ static void serve(struct owner *owner)
 
 /* ---- beginning and end ---- */
 
-static int lock_vm(struct owner *owner, struct pe_error *err)
-{
-    char path[PLACE_FILE_MAX];
-    place_file(&owner->place, &owner->name, "owner.lock", path);
-    pe_autoclose int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0)
-        return pe_fail_errno(err, "cannot create %s", path);
-    if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
-        owner->lock = pe_steal_fd(&lock);
-        return 0;
-    }
-    return errno == EWOULDBLOCK ? pe_fail(err, PE_ERR_INVALID, "the VM %s runs already", owner->name.text)
-                                : pe_fail_errno(err, "cannot lock %s", path);
-}
-
 static int open_signals(struct pe_error *err)
 {
     sigset_t wanted;
@@ -153,9 +137,10 @@ static int open_signals(struct pe_error *err)
 static int begin(struct owner *owner, const char *snapshot, struct pe_error *err)
 {
     char path[PLACE_FILE_MAX];
-    /* Without the lock, nothing here belongs to this process. */
-    if (lock_vm(owner, err) < 0 || place_note_owner(&owner->place, &owner->name, getpid(), err) < 0)
+    /* Without the lock, nothing here belongs to this process, also not the log. */
+    if ((owner->lock = place_own(&owner->place, &owner->name, err)) < 0)
         return -1;
+    (void)!ftruncate(STDERR_FILENO, 0);
     place_file(&owner->place, &owner->name, "vmm", path);
     if ((owner->signals = open_signals(err)) < 0 ||
         vm_engine_open(&owner->engine, &owner->config, path, err) < 0 || owner_open_ports(owner, err) < 0)
@@ -192,7 +177,7 @@ static void leave(const struct owner *owner, int report)
     char path[PLACE_FILE_MAX];
     place_file(&owner->place, &owner->name, "log", path);
     const int null = open("/dev/null", O_RDWR);
-    const int log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    const int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     setsid();
     (void)!chdir("/");
     dup2(null, 0);

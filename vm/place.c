@@ -195,7 +195,13 @@ int place_read(const struct place *place, const struct vmname *name, struct vmco
     return failed ? pe_fail_context(err, "%s", path) : 0;
 }
 
-/* Returns 1 if somebody holds the lock of the owner, 0 if nobody does, -1 with errno. */
+static struct flock whole_file(void)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+/* Returns 1 if somebody holds the lock of the owner, 0 if nobody does, -1 with errno. To take the lock for a
+ * look would keep a VM from booting. */
 static int is_owned(const struct place *place, const struct vmname *name)
 {
     char path[PLACE_FILE_MAX];
@@ -203,9 +209,10 @@ static int is_owned(const struct place *place, const struct vmname *name)
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-        return 0;
-    return errno == EWOULDBLOCK ? 1 : -1;
+    struct flock lock = whole_file();
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return -1;
+    return lock.l_type != F_UNLCK;
 }
 
 int place_find_state(const struct place *place, const struct vmname *name, enum place_state *state,
@@ -251,14 +258,47 @@ static int write_text(const char *path, const char *text, struct pe_error *err)
     return pe_write_all(fd, text, strlen(text), path, err);
 }
 
-int place_note_owner(const struct place *place, const struct vmname *name, pid_t pid, struct pe_error *err)
+static int note_owner(const struct place *place, const struct vmname *name, struct pe_error *err)
 {
+    static const char *const outdated[] = {"ended", "swept"};
     char path[PLACE_FILE_MAX], text[16];
-    place_file(place, name, "ended", path);
-    unlink(path);
+    for (size_t i = 0; i < sizeof outdated / sizeof *outdated; i++) {
+        place_file(place, name, outdated[i], path);
+        unlink(path);
+    }
     place_file(place, name, "owner.pid", path);
-    snprintf(text, sizeof text, "%d\n", (int)pid);
-    return write_text(path, text, err);
+    snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (write_text(path, text, err) == 0)
+        return 0;
+    unlink(path); /* it would make the VM look dead */
+    return -1;
+}
+
+static int lock_vm(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX];
+    struct flock lock = whole_file();
+    place_file(place, name, "owner.lock", path);
+    pe_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot create %s", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return pe_steal_fd(&fd);
+    return errno == EAGAIN || errno == EACCES
+               ? pe_fail(err, PE_ERR_INVALID, "the VM %s runs already", name->text)
+               : pe_fail_errno(err, "cannot lock %s", path);
+}
+
+/* With the lock of the place, nobody sweeps or removes the VM meanwhile. */
+int place_own(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    pe_autoclose int others = place_lock(place, err);
+    if (others < 0)
+        return -1;
+    pe_autoclose int fd = lock_vm(place, name, err);
+    if (fd < 0 || note_owner(place, name, err) < 0)
+        return -1;
+    return pe_steal_fd(&fd);
 }
 
 void place_note_end(const struct place *place, const struct vmname *name, const char *why)

@@ -4,11 +4,13 @@
  *
  *   PLACE/lock               held while VMs or networks are made, removed or swept
  *   PLACE/NAME/config.json   the settings
- *   PLACE/NAME/owner.lock    held by the owner, the process that runs the VM, for as long as it lives
+ *   PLACE/NAME/owner.lock    locked by the owner, the process that runs the VM, for as long as it lives
+ *                            (F_OFD_SETLK of fcntl(2), because others can look at that without taking it)
  *   PLACE/NAME/owner.pid     its process ID; present from its start until its orderly end
  *   PLACE/NAME/control.sock  its socket
  *   PLACE/NAME/networks      the namespaces that it is in
  *   PLACE/NAME/ended         why it ended
+ *   PLACE/NAME/swept         present if the owner was killed and what it left behind is removed
  *   PLACE/NAME/console       what the guest wrote to its console
  *   PLACE/NAME/router-console the same of the last router VM in its cable
  *   PLACE/NAME/log           what the owner and the VMM reported
@@ -57,6 +59,10 @@ void place_file(const struct place *place, const struct vmname *name, const char
 /* Lock the place against other commands that make or remove things. Close the descriptor to unlock it. */
 int place_lock(const struct place *place, struct pe_error *err) PE_MUST_CHECK;
 
+/* Become the owner of a VM: take its lock, and note the process ID of this process. PE_ERR_INVALID if it has
+ * an owner already. The caller closes the descriptor to give the lock back. */
+int place_own(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
+
 /* Make the VM: complete, or not at all. PE_ERR_INVALID if there is one of this name. */
 int place_create(const struct place *place, const struct vmname *name, const struct vmconfig *config,
                  struct pe_error *err) PE_MUST_CHECK;
@@ -76,10 +82,7 @@ bool place_await_end(const struct place *place, const struct vmname *name, uint6
 /* The process ID of the owner; -1 if there is none. */
 pid_t place_owner(const struct place *place, const struct vmname *name);
 
-/* For the owner of a VM: note that it has begun, and that it ends in an orderly way. `why` is shown by
- * `pe-vm info`. */
-int place_note_owner(const struct place *place, const struct vmname *name, pid_t pid,
-                     struct pe_error *err) PE_MUST_CHECK;
+/* For the owner of a VM: note that it ends in an orderly way. `why` is shown by `pe-vm info`. */
 void place_note_end(const struct place *place, const struct vmname *name, const char *why);
 
 /* Append the content of a small file, with a NUL at its end, to `text`. Returns whether it could be read. */

@@ -6,10 +6,19 @@
 #include "vm/engine.h"
 #include "vm/network.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-/* A VM is swept once: then it has no socket any more. */
+/* A VM is swept once: note it. */
+static void note(const struct place *place, const struct vmname *name)
+{
+    char path[PLACE_FILE_MAX];
+    place_file(place, name, "swept", path);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int sweep_one(const struct place *place, const struct vmname *name, void *context,
                      struct pe_error *err)
 {
@@ -18,13 +27,16 @@ static int sweep_one(const struct place *place, const struct vmname *name, void 
     bool *found = context;
     if (place_find_state(place, name, &state, err) < 0 || state != PLACE_DEAD)
         return 0;
+    place_file(place, name, "swept", path);
+    if (access(path, F_OK) == 0)
+        return 0;
     place_file(place, name, "networks", path);
     *found |= unlink(path) == 0;
     place_file(place, name, "control.sock", path);
-    if (unlink(path) < 0 && errno == ENOENT)
-        return 0;
+    unlink(path);
     place_file(place, name, "vmm", path);
     vm_engine_sweep(path);
+    note(place, name);
     return 0;
 }
 

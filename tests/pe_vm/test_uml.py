@@ -112,7 +112,11 @@ def test_what_user_mode_linux_cannot_do_is_refused_with_a_reason(place, tmp_path
 
 def test_the_console_is_kept_after_the_end(place):
     place.boot("two", "--engine", "uml", "--append", "mark=console-test")
+    with open(place.file("two", "log"), "a") as log:
+        log.write("mark of the log\n")
     assert "runs already" in place.refuse("boot", "two")
+    with open(place.file("two", "log")) as log:
+        assert "mark of the log" in log.read()  # it belongs to the VM that runs
     place.do("shutdown", "two")
     assert place.state("two") == "stopped"
     assert place.info("two")["ended"] == "the guest was asked to shut down"
@@ -149,6 +153,12 @@ def test_a_vm_whose_owner_was_killed_is_dead_and_leaves_nothing_but_its_settings
     assert os.listdir(place.file("four", "vmm")) == []
     assert not os.path.exists(place.file("four", "control.sock"))
     assert "does not run (dead)" in place.refuse("pause", "four")
+    os.unlink(place.file("four", "swept"))  # as if it had been killed before it had a socket
+    left = place.file("four", "networks")
+    with open(left, "w") as file:
+        file.write("pe-vm-0-none\n")
+    place.do("list")
+    assert not os.path.exists(left) and os.path.exists(place.file("four", "swept"))
     place.do("boot", "--wait", "300", "four")
     assert place.shell("four", "echo alive") == "alive\n"
     owner = place.info("four")["running"]["owner_pid"]
