@@ -9,36 +9,42 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEND_MS 30000
+#define UNSENT_MAX (1u << 20)
 #define RECEIVED_MAX (1u << 20)
 
 void agent_link_free(struct agent_link *link)
 {
     pe_buf_free(&link->received);
+    pe_buf_free(&link->unsent);
 }
 
-static int write_patiently(int fd, const uint8_t *bytes, size_t size, struct pe_error *err)
+int agent_link_flush(struct agent_link *link, struct pe_error *err)
 {
-    while (size) {
-        const ssize_t n = write(fd, bytes, size);
-        struct pollfd wait = {.fd = fd, .events = POLLOUT};
-        if (n < 0 && errno == EAGAIN && poll(&wait, 1, SEND_MS) == 0)
-            return pe_fail(err, PE_ERR_TIMEOUT, "the guest does not read what is sent to its agent");
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
+    while (link->unsent.size) {
+        const ssize_t n = write(link->fd, link->unsent.data, link->unsent.size);
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0 && errno != EINTR)
             return pe_fail(err, PE_ERR_LOST, "the VM has ended");
-        bytes += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
+        if (n > 0)
+            pe_buf_consume(&link->unsent, (size_t)n);
     }
     return 0;
+}
+
+short agent_link_events(const struct agent_link *link, bool reads)
+{
+    return (short)((reads ? POLLIN : 0) | (link->unsent.size ? POLLOUT : 0));
 }
 
 int agent_link_send(struct agent_link *link, enum agent_message type, const void *payload, size_t size,
                     struct pe_error *err)
 {
-    pe_autobuf struct pe_buf out = {0};
-    if (agent_frame_put(&out, type, payload, size, err) < 0)
+    if (link->unsent.size > UNSENT_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the guest does not read what is sent to its agent");
+    if (agent_frame_put(&link->unsent, type, payload, size, err) < 0)
         return -1;
-    return write_patiently(link->fd, out.data, out.size, err);
+    return agent_link_flush(link, err);
 }
 
 int agent_link_execute(struct agent_link *link, const void *arguments, size_t size, struct pe_error *err)
@@ -82,13 +88,14 @@ static int await(struct agent_link *link, uint64_t deadline_us, struct agent_fra
 {
     while (!agent_frame_take(&link->received, frame)) {
         const uint64_t now = pe_now_us();
-        struct pollfd wait[] = {{.fd = link->fd, .events = POLLIN},
+        struct pollfd wait[] = {{.fd = link->fd, .events = agent_link_events(link, true)},
                                 {.fd = link->console ? link->console->port : -1, .events = POLLIN}};
         if (now >= deadline_us || poll(wait, 2, (int)((deadline_us - now) / 1000) + 1) == 0)
             return pe_fail(err, PE_ERR_TIMEOUT, "the agent in the guest did not answer in time");
         if (link->console && wait[1].revents)
             read_console(link->console);
-        if (wait[0].revents && agent_link_read(link, err) < 0)
+        if (((wait[0].revents & POLLOUT) && agent_link_flush(link, err) < 0) ||
+            ((wait[0].revents & ~POLLOUT) && agent_link_read(link, err) < 0))
             return -1;
     }
     return 0;

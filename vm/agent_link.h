@@ -14,6 +14,7 @@
 struct agent_link {
     int fd;                  /* borrowed, nonblocking; -1: closed */
     struct pe_buf received;  /* owned */
+    struct pe_buf unsent;    /* owned; agent_link_flush sends it when poll(2) says POLLOUT */
     bool present;            /* the agent has said HELLO */
     struct console *console; /* borrowed; read while agent_link_run waits, because a guest stands still when
                                 nobody reads its console; NULL: somebody else reads it */
@@ -22,13 +23,20 @@ struct agent_link {
 /* Free what it owns. */
 void agent_link_free(struct agent_link *link);
 
-/* Send a message, and wait until it has been taken, for at most 30 s. PE_ERR_TIMEOUT, PE_ERR_LOST. */
+/* Send a message. What the VM does not take now, because it is paused for example, waits in `unsent`.
+ * PE_ERR_TOO_LARGE if too much waits there already, PE_ERR_LOST if the VM has closed the line. */
 int agent_link_send(struct agent_link *link, enum agent_message type, const void *payload, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a command with its arguments, each ended by a NUL, and let it start. Fails as agent_link_send does. */
 int agent_link_execute(struct agent_link *link, const void *arguments, size_t size,
                        struct pe_error *err) PE_MUST_CHECK;
+
+/* Send what waits, as far as the VM takes it now. PE_ERR_LOST if it has closed the line. */
+int agent_link_flush(struct agent_link *link, struct pe_error *err) PE_MUST_CHECK;
+
+/* What to wait for with poll(2) to send what is unsent, and to read if `reads` is set. */
+short agent_link_events(const struct agent_link *link, bool reads);
 
 /* Read what has arrived. PE_ERR_LOST if the VM has closed the line. */
 int agent_link_read(struct agent_link *link, struct pe_error *err) PE_MUST_CHECK;

@@ -80,6 +80,13 @@ static short events_of(const struct owner_client *client, bool waits)
     return waits && client->role == OWNER_EXECS ? POLLIN | POLLOUT : POLLIN;
 }
 
+/* Without an event to wait for, poll(2) still tells of a closed line. */
+static struct pollfd poll_agent(const struct owner *owner, bool reads)
+{
+    const short events = agent_link_events(&owner->agent, reads);
+    return (struct pollfd){.fd = events ? owner->agent.fd : -1, .events = events};
+}
+
 static void handle(struct owner *owner, const struct pollfd *wait)
 {
     if (wait[WAIT_SIGNALS].revents)
@@ -87,7 +94,7 @@ static void handle(struct owner *owner, const struct pollfd *wait)
     if (wait[WAIT_CONSOLE].revents || (owner->console.is_file && owner->console.port >= 0))
         owner_read_console(owner);
     if (wait[WAIT_AGENT].revents)
-        owner_read_agent(owner);
+        owner_use_agent(owner, wait[WAIT_AGENT].revents);
     for (size_t i = 0; i < OWNER_CLIENTS_MAX; i++)
         if ((wait[WAIT_CLIENTS + i].revents & ~POLLOUT) && owner->clients[i].fd == wait[WAIT_CLIENTS + i].fd)
             serve_client(owner, &owner->clients[i]);
@@ -109,7 +116,7 @@ static void serve(struct owner *owner)
         wait[WAIT_VMM] = (struct pollfd){.fd = owner->vm.pidfd, .events = POLLIN};
         wait[WAIT_CONSOLE] =
             (struct pollfd){.fd = owner->console.is_file ? -1 : owner->console.port, .events = POLLIN};
-        wait[WAIT_AGENT] = (struct pollfd){.fd = waits ? -1 : owner->agent.fd, .events = POLLIN};
+        wait[WAIT_AGENT] = poll_agent(owner, !waits);
         for (size_t i = 0; i < OWNER_CLIENTS_MAX; i++)
             wait[WAIT_CLIENTS + i] =
                 (struct pollfd){.fd = owner->clients[i].fd, .events = events_of(&owner->clients[i], waits)};

@@ -112,8 +112,9 @@ int owner_execute(struct owner *owner, struct owner_client *client, const json_t
 /* Read from a client that runs a command or follows the console. */
 void owner_read_client(struct owner *owner, struct owner_client *client);
 
-/* Read from the agent, and pass it on as owner_pass_frames does. */
-void owner_read_agent(struct owner *owner);
+/* Send to the agent what waits for it and read what it says, as `events` of poll(2) allow. What it says is
+ * passed on as owner_pass_frames does. */
+void owner_use_agent(struct owner *owner, short events);
 
 /* Pass on what the agent has said. Returns whether something is left, because the client that runs a command
  * does not read. The agent is not read meanwhile, so that the command waits. */

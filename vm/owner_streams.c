@@ -44,9 +44,9 @@ static void drain(struct owner *owner)
 {
     const uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
     while (owner->draining && owner->agent.fd >= 0 && pe_now_us() < deadline_us) {
-        struct pollfd wait = {.fd = owner->agent.fd, .events = POLLIN};
+        struct pollfd wait = {.fd = owner->agent.fd, .events = agent_link_events(&owner->agent, true)};
         if (poll(&wait, 1, DRAIN_MS) > 0)
-            owner_read_agent(owner);
+            owner_use_agent(owner, wait.revents);
     }
 }
 
@@ -164,10 +164,11 @@ void owner_drop_command(struct owner *owner)
         owner_drop(client);
 }
 
-void owner_read_agent(struct owner *owner)
+void owner_use_agent(struct owner *owner, short events)
 {
     struct pe_error ignored;
-    if (agent_link_read(&owner->agent, &ignored) < 0) {
+    if (((events & POLLOUT) && agent_link_flush(&owner->agent, &ignored) < 0) ||
+        ((events & ~POLLOUT) && agent_link_read(&owner->agent, &ignored) < 0)) {
         owner->agent.fd = -1; /* the VM ends */
         return;
     }

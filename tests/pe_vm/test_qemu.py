@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """VMs of QEMU with emulation: devices that come and go, snapshots, and a network that fails."""
 import subprocess
+import time
 
 import pytest
 
@@ -75,6 +76,17 @@ def test_disks_and_network_devices_come_and_go(place, tmp_path):
     spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.split()
     assert space not in spaces and f"{space}b" in spaces
     assert place.refuse("remove", "one", "no-such-device")
+
+
+def test_a_paused_vm_does_not_stop_its_owner(place):
+    place.do("pause", "one")
+    asking = subprocess.Popen(
+        place.argv("exec", "one", "--", "echo", *["x" * 1000] * 120), stdout=subprocess.PIPE
+    )
+    time.sleep(0.5)  # more waits now than the socket to the guest holds
+    assert place.info("one")["running"]["paused"]
+    place.do("resume", "one")
+    assert len(asking.communicate()[0]) == 120 * 1001
 
 
 def test_a_link_fails_for_a_while_and_heals_by_itself(place):

@@ -182,8 +182,9 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     if (spec->extras && (open_channel(&vm->agent_fd, &agent, err) < 0 ||
                          qemu_extras_open_vsock(spec->extras, &vsock, err) < 0))
         return -1;
-    if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0)
-        return pe_fail_errno(err, "cannot make the serial port nonblocking");
+    if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0 ||
+        (spec->extras && fcntl(vm->agent_fd, F_SETFL, O_NONBLOCK) < 0))
+        return pe_fail_errno(err, "cannot make the serial ports nonblocking");
     add_machine(&args, host, spec);
     add_memory(&args, &list, spec, vm, origin);
     add_kernel(&args, &list, spec, kernel, initramfs);
