@@ -53,6 +53,10 @@ def test_a_snapshot_that_has_no_room_leaves_nothing_and_the_vm_goes_on(place):
     try:
         assert "No space left" in place.refuse("snapshot", "one", f"{disk.path}/saved")
         assert subprocess.run(["ls", disk.path], capture_output=True).stdout == b""
+        place.do("pause", "one")
+        assert "No space left" in place.refuse("snapshot", "one", f"{disk.path}/saved")
+        assert place.exec("one", "true", "--timeout", "1").status == 124  # it is paused still
+        place.do("resume", "one")
         assert place.shell("one", "echo goes on") == "goes on\n"
     finally:
         disk.remove()
@@ -63,6 +67,8 @@ def test_disks_and_network_devices_come_and_go(place, tmp_path):
     device = place.do("add-disk", "--readonly", "one", tmp_path / "more").strip()
     eventually(lambda: "vdb" in place.shell("one", "ls /sys/block"), "the guest has the disk")
     assert place.shell("one", "head -c 4 /dev/vdb") == "more"
+    assert "was added while it ran" in place.refuse("snapshot", "one", tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
     place.do("remove", "one", device)
     assert "vdb" not in place.shell("one", "ls /sys/block")
     device = place.do("add-net", "one", "la").strip()  # its name begins that of "lab"

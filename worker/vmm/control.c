@@ -91,6 +91,10 @@ int vm_control_snapshot(struct vm_control *control, int memory_fd, int state_fd,
         return refuse(control, "save a VM", err);
     if (control->was_resized)
         return pe_fail(err, PE_ERR_INVALID, "a VM cannot be saved after it was resized");
+    if (control->ports_used)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "a VM cannot be saved while it has a disk or a network device that was added while it "
+                       "ran; `pe-vm remove` takes it away");
     if (calls(control)->snapshot(control, memory_fd, state_fd, err) < 0)
         return -1;
     control->paused = true;

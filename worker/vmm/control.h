@@ -50,7 +50,9 @@ int vm_control_add_nic(struct vm_control *control, const char *id, const struct 
 int vm_control_remove(struct vm_control *control, const char *id, struct pe_error *err) PE_MUST_CHECK;
 
 /* Write registers and devices to `state_fd` and the memory to `memory_fd`, both empty files. The VM is paused
- * afterwards, and the caller resumes it when it has also copied the disks. */
+ * afterwards, and the caller resumes it when it has also copied the disks. On failure it runs if it ran
+ * before. PE_ERR_INVALID if the VMM cannot save, or if the VM has other memory, CPUs or devices than at its
+ * start, which a restored one would not have. */
 int vm_control_snapshot(struct vm_control *control, int memory_fd, int state_fd,
                         struct pe_error *err) PE_MUST_CHECK;
 

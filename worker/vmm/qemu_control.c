@@ -257,7 +257,8 @@ static int qemu_snapshot(struct vm_control *control, int memory_fd, int state_fd
     if (qemu_state_write(&control->qmp, state_fd, err) == 0 &&
         sparse_copy(control->vm->memory_fd, memory_fd, "the memory of a VM", err) == 0)
         return 0;
-    (void)!call(control, "cont", NULL, &ignored);
+    if (!control->paused)
+        (void)!call(control, "cont", NULL, &ignored);
     return -1;
 }
 
