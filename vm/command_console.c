@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "proto/job_spec.h"
 #include "vm/command.h"
+#include "vm/console.h"
 #include "vm/talk.h"
 
 #include <errno.h>
@@ -30,6 +31,16 @@ static int print_file(const char *path, struct pe_error *err)
             return -1;
     }
     return 0;
+}
+
+static int print_kept(const struct place *place, const struct vmname *name, struct pe_error *err)
+{
+    char path[PLACE_FILE_MAX];
+    place_file(place, name, "console" CONSOLE_OLD, path);
+    if (print_file(path, err) < 0)
+        return -1;
+    place_file(place, name, "console", path);
+    return print_file(path, err);
 }
 
 /* Returns 1 at the end, 0 if there is more to come. */
@@ -107,19 +118,17 @@ int command_console(int argc, char **argv, int *status, struct pe_error *err)
     struct place place;
     struct vmname name;
     enum place_state state;
-    char file[PLACE_FILE_MAX];
     int rest = 0;
     (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         place_find_state(&place, &name, &state, err) < 0)
         return -1;
-    place_file(&place, &name, "console", file);
     if (!attach)
-        return print_file(file, err);
+        return print_kept(&place, &name, err);
     pe_autojson json_t *answer = NULL;
     pe_autoclose int fd = talk_connect(&place, &name, err);
     if (fd < 0 || talk_send(fd, json_pack("{s:s}", "command", "follow"), err) < 0 ||
-        talk_receive(fd, &answer, err) < 0 || print_file(file, err) < 0)
+        talk_receive(fd, &answer, err) < 0 || print_kept(&place, &name, err) < 0)
         return -1;
     return follow_in_raw_mode(fd, err);
 }

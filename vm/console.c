@@ -8,6 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PATH_SIZE 168
+
+static void name_old(const struct console *console, char old[PATH_SIZE])
+{
+    snprintf(old, PATH_SIZE, "%s" CONSOLE_OLD, console->path);
+}
+
 static int begin_file(struct console *console, struct pe_error *err)
 {
     console->file =
@@ -18,10 +25,13 @@ static int begin_file(struct console *console, struct pe_error *err)
 
 int console_open(struct console *console, int port, const char *path, struct pe_error *err)
 {
+    char old[PATH_SIZE];
     struct stat status;
     *console = (struct console){.port = port, .file = -1};
     snprintf(console->path, sizeof console->path, "%s", path);
     console->is_file = fstat(port, &status) == 0 && S_ISREG(status.st_mode);
+    name_old(console, old);
+    unlink(old);
     return begin_file(console, err);
 }
 
@@ -35,7 +45,7 @@ void console_close(struct console *console)
 /* What cannot be written because the disk is full is lost; the VM goes on. */
 static void keep(struct console *console, const char *bytes, size_t size)
 {
-    char old[168];
+    char old[PATH_SIZE];
     struct pe_error ignored;
     if (console->file < 0)
         return;
@@ -43,7 +53,7 @@ static void keep(struct console *console, const char *bytes, size_t size)
     console->size += (off_t)size;
     if (console->size < CONSOLE_BYTES_MAX)
         return;
-    snprintf(old, sizeof old, "%s.old", console->path);
+    name_old(console, old);
     close(console->file);
     console->file = -1;
     if (rename(console->path, old) == 0)

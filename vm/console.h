@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* When the file has so many bytes, it becomes PATH.old, and a new one begins. */
+/* When the file has so many bytes, it becomes PATH.old, and a new one begins: both have at least the last so
+ * many bytes. */
 #define CONSOLE_BYTES_MAX (4 << 20)
+#define CONSOLE_OLD ".old"
 
 struct console {
     int port;     /* borrowed: vm->serial_fd; -1: closed */
@@ -19,7 +21,7 @@ struct console {
     char path[160];
 };
 
-/* Begin to keep the console behind `port` in the file `path`, which is emptied. */
+/* Begin to keep the console behind `port` in the file `path`. What an earlier VM left there is removed. */
 int console_open(struct console *console, int port, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Close the file, which stays. */

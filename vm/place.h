@@ -12,6 +12,7 @@
  *   PLACE/NAME/ended         why it ended
  *   PLACE/NAME/swept         present if the owner was killed and what it left behind is removed
  *   PLACE/NAME/console       what the guest wrote to its console
+ *   PLACE/NAME/console.old   what it wrote before that (vm/console.h)
  *   PLACE/NAME/router-console the same of the last router VM in its cable
  *   PLACE/NAME/log           what the owner and the VMM reported
  *   PLACE/NAME/vmm           files that the VMM needs by path

@@ -123,6 +123,16 @@ def test_the_console_is_kept_after_the_end(place):
     assert "mark=console-test" in place.do("console", "two")
 
 
+def test_a_console_that_was_put_aside_is_printed_first_and_goes_with_the_next_start(place):
+    place.do("create", "--engine", "uml", "six")
+    for file, text in (("console.old", "the older half\n"), ("console", "the newer half\n")):
+        with open(place.file("six", file), "w") as console:
+            console.write(text)
+    assert place.do("console", "six") == "the older half\nthe newer half\n"
+    place.do("boot", "six")
+    assert "half" not in place.do("console", "six")
+
+
 def test_a_vm_that_a_fault_kills_is_booted_again(place):
     place.boot("three", "--engine", "uml")
     before = place.info("three")["running"]["vmm_pid"]
