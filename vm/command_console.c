@@ -2,6 +2,7 @@
 /* pe-vm console: what the guest wrote to its console, and a terminal on it. */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/raw_terminal.h"
 #include "proto/job_spec.h"
 #include "vm/command.h"
 #include "vm/console.h"
@@ -12,7 +13,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 /* Ctrl-], as telnet(1) has it, ends a terminal. */
@@ -87,17 +87,14 @@ static int follow(int fd, struct pe_error *err)
 
 static int follow_in_raw_mode(int fd, struct pe_error *err)
 {
-    struct termios before, raw;
-    const bool is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
+    const bool is_terminal = isatty(STDIN_FILENO);
     if (is_terminal) {
         fprintf(stderr, "pe-vm: Ctrl-] leaves the console\n");
-        raw = before;
-        cfmakeraw(&raw);
-        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        if (pe_raw_terminal_begin(err) < 0)
+            return -1;
     }
     const int failed = follow(fd, err);
-    if (is_terminal)
-        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    pe_raw_terminal_end();
     return failed;
 }
 

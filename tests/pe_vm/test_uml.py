@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """VMs of User Mode Linux: commands in the guest, the life of an owner, and what this engine cannot do."""
 import os
+import pty
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -121,6 +123,24 @@ def test_the_console_is_kept_after_the_end(place):
     assert place.state("two") == "stopped"
     assert place.info("two")["ended"] == "the guest was asked to shut down"
     assert "mark=console-test" in place.do("console", "two")
+
+
+def test_a_console_that_a_signal_ends_gives_the_terminal_back(place):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        master, terminal = pty.openpty()
+        usual = termios.tcgetattr(terminal)
+        follower = subprocess.Popen(
+            place.argv("console", "--follow", "one"),
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(lambda: termios.tcgetattr(terminal) != usual, "the terminal is in raw mode")
+        follower.send_signal(number)
+        assert follower.wait() == -number
+        assert termios.tcgetattr(terminal) == usual
+        os.close(master)
+        os.close(terminal)
 
 
 def test_a_console_that_was_put_aside_is_printed_first_and_goes_with_the_next_start(place):
