@@ -2,6 +2,8 @@
 /* Checking the settings of a VM, and writing and reading them as JSON. */
 #include "vm/config.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +38,26 @@ static int check_range(const char *what, uint64_t value, uint64_t least, uint64_
                    (unsigned long long)least, (unsigned long long)most, (unsigned long long)value);
 }
 
+static int check_text(const char *what, const char *text, struct pe_error *err)
+{
+    for (size_t at = 0, size = strlen(text), length = 0; at < size; at += length)
+        if (!(length = pe_utf8_sequence_size((const uint8_t *)text + at, size - at)))
+            return pe_fail(err, PE_ERR_INVALID, "%s is not UTF-8, as the settings of a VM have to be", what);
+    return 0;
+}
+
+static int check_texts(const struct vmconfig *config, struct pe_error *err)
+{
+    if (check_text("the path of the kernel", config->kernel, err) < 0 ||
+        check_text("the path of the initramfs", config->initramfs, err) < 0 ||
+        check_text("what --append adds", config->append, err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < config->disk_count; i++)
+        if (check_text("the path of a disk", config->disks[i].path, err) < 0)
+            return -1;
+    return 0;
+}
+
 int vmconfig_check(const struct vmconfig *config, struct pe_error *err)
 {
     if (check_engine(config->engine, err) < 0 ||
@@ -50,7 +72,7 @@ int vmconfig_check(const struct vmconfig *config, struct pe_error *err)
     for (uint32_t i = 0; i < config->net_count; i++)
         if (vmconfig_check_net(config->nets[i], err) < 0)
             return -1;
-    return 0;
+    return check_texts(config, err);
 }
 
 /* ---- JSON ---- */

@@ -34,7 +34,8 @@ struct vmconfig {
     uint32_t vsock_cid; /* 0: the VM has no vsock */
 };
 
-/* Check what does not depend on the host: numbers, engine, names of networks. PE_ERR_INVALID. */
+/* Check what does not depend on the host: numbers, engine, names of networks, and that texts are UTF-8, which
+ * JSON has to be. PE_ERR_INVALID. */
 int vmconfig_check(const struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* Check the name of a network: 1 to VMCONFIG_NET_NAME_MAX lower-case letters and digits. PE_ERR_INVALID. */

@@ -29,6 +29,12 @@ def test_settings_that_no_vm_could_have_are_refused():
         assert "CPUs" in place.refuse("create", "--cpus", "2", "--max-cpus", "1", "one")
         assert "network" in place.refuse("create", "--net", "../x", "one")
         assert "cannot find" in place.refuse("create", "--disk", "/nowhere", "one")
+        latin = os.path.join(place.folder.name, os.fsdecode(b"pl\xe4tte"))
+        with open(latin, "wb"):
+            pass
+        for option in ("--disk", "--kernel"):
+            assert "is not UTF-8" in place.refuse("create", option, latin, "one")
+        assert "is not UTF-8" in place.refuse("create", "--append", os.fsdecode(b"a=\xe4"), "one")
         assert place.list() == []
 
 
