@@ -66,7 +66,7 @@ static void handle(int number, void (*handler)(int), int flags)
     sigaction(number, &action, NULL);
 }
 
-/* Whoever handles a signal in another way, or ignores it, does not end by it. */
+/* A program that handles a signal in another way, or ignores it, does not end by it. */
 static void handle_fatal(int number)
 {
     struct sigaction before;
