@@ -55,13 +55,13 @@ def vms_that_boot_run_jobs_under_kvm():
 
 
 @lane("tcg")
-def without_access_to_kvm_the_worker_uses_emulation_and_reports_why():
+def without_access_to_kvm_the_worker_uses_another_engine_and_reports_why():
     with kvm_device(mode=0):
         said = worker_refuses("--vmm", "qemu+kvm+snapshot")
         assert "no engine works on this host" in said and "Permission denied" in said, said
         with Host() as host:
             host.expect_choice(
-                r"qemu\+tcg\+(snapshot|boot); .*not qemu\+kvm\+snapshot, qemu\+kvm\+boot: .*Permission denied"
+                r"(uml\+boot|qemu\+tcg\+\w+); .*not qemu\+kvm\+snapshot, qemu\+kvm\+boot: .*Permission denied"
             )
 
 
