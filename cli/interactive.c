@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop of an interactive job. It waits for the server, for standard input and for whoever reads the
- * output at the same time, so that none of them holds up another: Ctrl-C works while the output is stuck. */
+/* The loop of an interactive job. It waits for the server, for standard input and for room in the output at
+ * the same time, so that none of them holds up another: Ctrl-C works while nobody reads the output. */
 #include "cli/interactive.h"
 
 #include "base/cleanup.h"

@@ -96,7 +96,7 @@ static void end_command(struct owner *owner, const struct agent_frame *frame)
     owner_drop(client);
 }
 
-/* An agent that begins anew has lost its command. */
+/* An agent that was started again has lost its command. */
 static void greet(struct owner *owner, bool begins)
 {
     struct owner_client *client;

@@ -14,7 +14,7 @@
 /* A guest has nothing to say more often than this. */
 #define LISTEN_PAUSE_US 500u
 
-/* The guest is interrupted at most so often. */
+/* The pause after each interruption of the guest. */
 #define RING_PAUSE_US 2000u
 
 void live_relay_begin(struct live_relay *relay, struct ws_client *balancer, struct machine *machine,

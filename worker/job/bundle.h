@@ -40,7 +40,7 @@ int bundle_job(const struct pe_job_spec *job, const struct pe_live_input *live, 
                struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* Fill `*texts` for input_finish with everything that a guest gets beside the files of its job: the three
- * above. `new_container`: the guest shall make the job's container anew. The caller frees `*texts`, also
+ * above. `new_container`: the guest shall make a new container for the job. The caller frees `*texts`, also
  * after a failure. Call it immediately before `go`. Errors are those of the functions above. */
 int bundle_texts(const struct pe_job_spec *job, const struct pe_live_input *live,
                  const struct pe_image *image, const struct pe_parts *files, uint32_t memory_mib,
