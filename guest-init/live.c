@@ -16,8 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The doorbell interrupts the host's process and the kernel of the guest, so there is a pause after each ring.
- * The news that input was taken is not urgent: output that answers the input usually follows at once. */
+/* The doorbell interrupts the host's process and the kernel of the guest, so there is a pause after each
+ * ring. The news that input was taken is not urgent: output that answers the input usually follows at once.
+ */
 #define RING_PAUSE_US 1000u
 #define TAKEN_DELAY_US 3000u
 #define TAKEN_URGENT (PE_LIVE_WINDOW / 4)
