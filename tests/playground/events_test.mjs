@@ -3,22 +3,12 @@
 // in ways in which no balancer does.
 import assert from "node:assert/strict";
 import { eventually } from "./service.mjs";
-import { RESULT, StandIn } from "./stand_in.mjs";
+import { RESULT, testsWithStandIn } from "./stand_in.mjs";
 
 /** @typedef {import("./browser.mjs").Explorer} Explorer */
 /** @type {[string, (explorer: Explorer) => Promise<void>][]} */
 export const tests = [];
-const test = (/** @type {string} */ sentence, /** @type {(explorer: Explorer, standIn: StandIn) => Promise<void>} */ body) =>
-  tests.push([sentence, async (explorer) => {
-    const standIn = new StandIn(explorer.service);
-    await standIn.start();
-    explorer.base = standIn.url;
-    try {
-      await body(explorer, standIn);
-    } finally {
-      standIn.close();
-    }
-  }]);
+const test = testsWithStandIn(tests);
 
 const sh = (/** @type {string} */ text, more = {}) => ({ files: [{ name: "main.sh", text }], ...more });
 const stdout = (/** @type {string} */ text) => ({ type: "stdout", text });

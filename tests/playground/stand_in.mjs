@@ -61,3 +61,19 @@ export class StandIn {
     this.server.closeAllConnections();
   }
 }
+
+/** A function that adds a test to a list. The page of the test has a stand-in of its own.
+ * @typedef {import("./browser.mjs").Explorer} Explorer
+ * @param {[string, (explorer: Explorer) => Promise<void>][]} tests */
+export const testsWithStandIn = (tests) =>
+  (/** @type {string} */ sentence, /** @type {(explorer: Explorer, standIn: StandIn) => Promise<void>} */ body) =>
+    tests.push([sentence, async (explorer) => {
+      const standIn = new StandIn(explorer.service);
+      await standIn.start();
+      explorer.base = standIn.url;
+      try {
+        await body(explorer, standIn);
+      } finally {
+        standIn.close();
+      }
+    }]);

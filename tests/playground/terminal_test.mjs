@@ -3,22 +3,13 @@
 import assert from "node:assert/strict";
 import { findBarriers } from "./barriers.mjs";
 import { eventually } from "./service.mjs";
-import { RESULT, StandIn } from "./stand_in.mjs";
+import { RESULT, testsWithStandIn } from "./stand_in.mjs";
 
 /** @typedef {import("./browser.mjs").Explorer} Explorer */
+/** @typedef {import("./stand_in.mjs").StandIn} StandIn */
 /** @type {[string, (explorer: Explorer) => Promise<void>][]} */
 export const tests = [];
-const test = (/** @type {string} */ sentence, /** @type {(explorer: Explorer, standIn: StandIn) => Promise<void>} */ body) =>
-  tests.push([sentence, async (explorer) => {
-    const standIn = new StandIn(explorer.service);
-    await standIn.start();
-    explorer.base = standIn.url;
-    try {
-      await body(explorer, standIn);
-    } finally {
-      standIn.close();
-    }
-  }]);
+const test = testsWithStandIn(tests);
 
 const STATE = { files: [{ name: "main.sh", text: "read name; echo hello $name" }, { name: "a.bin", base64: "/wA=" }], terminal: true };
 const WINDOW = 65536;
