@@ -100,7 +100,9 @@ def test_a_shell_has_a_terminal_with_a_window_and_ctrl_c(at_terminal):
     termios.tcsetwinsize(terminal.fd, (50, 132))
     wait = "until [ \"$(stty size)\" = '50 132' ]; do sleep 0.1; done; echo resi''zed"
     type_line(terminal, wait, rb"resized\r\n" + PROMPT)
-    type_line(terminal, "echo sle''eps; sleep 1000; echo not here", rb"sleeps\r\n$")
+    # A program that prints is in the foreground. A shell that is about to start one is not yet waiting.
+    command = "sh -c \"echo sle''eps; sleep 1000\"; echo not here"
+    type_line(terminal, command, rb"sleeps\r\n$")
     os.write(terminal.fd, b"\x03")
     terminal.until(rb"\^C\r\n" + PROMPT)
     os.write(terminal.fd, b"exit 7\r")

@@ -143,7 +143,8 @@ def test_a_terminal_echoes_and_ctrl_c_interrupts_only_the_program_in_the_foregro
     job = slot.start(["sh", "-i"], input=TTY)
     job.type(b"echo $((40+2))\n")
     job.until(b"echo $((40+2))\r\n").until(b"42\r\n")
-    job.type(b"echo be''gin; sleep 60; echo af''ter\n")
+    # A program that prints is in the foreground. A shell that is about to start one is not yet waiting.
+    job.type(b"sh -c \"echo be''gin; sleep 60\"; echo af''ter\n")
     job.until(b"begin\r\n")
     job.type(b"\x03")
     job.type(b"echo still $((1+1))\n")
