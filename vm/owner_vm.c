@@ -39,7 +39,7 @@ static struct network_port *find_free_port(struct owner *owner)
 /* The network is noted before it is there, or another command could remove it again at once. */
 static int make_port(struct owner *owner, const char *name, struct network_port *port, struct pe_error *err)
 {
-    struct network network;
+    struct network network = {0};
     char id[sizeof port->id];
     network_name(&owner->place, name, &network);
     snprintf(id, sizeof id, "net-%u", owner->ports_made);

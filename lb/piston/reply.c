@@ -121,9 +121,11 @@ static struct ending ending_of(const struct pe_stage_report *stage)
     return failed("the stage could not be started");
 }
 
-/* The job ended before its stage: it reached a limit of the job. */
+/* The job ended before its stage: it reached a limit of the job. `fields` may be NULL: no result yet. */
 static struct ending ending_of_job(const struct pe_result *fields)
 {
+    if (!fields)
+        return failed("the stage ended without saying how");
     switch (fields->status) {
     case PE_STATUS_TIMEOUT:
         return killed("TO", "Time limit exceeded (wall clock)");

@@ -19,7 +19,7 @@ int piston_reply_encode(const struct piston_request *request, const struct job_r
                         struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* The message of a stage that has ended, in GET /connect. `fields` tells how the job has ended, if the stage
- * has not ended by itself. A new reference; NULL without memory. */
+ * has not ended by itself; it may be NULL, if the stage has. A new reference; NULL without memory. */
 json_t *piston_exit_message(const struct pe_stage_report *stage, const struct pe_result *fields);
 
 /* Whether Piston knows a signal of this name, such as "SIGINT". */
