@@ -10,9 +10,15 @@
 int command_pull(int argc, char **argv, struct pe_error *err)
 {
     pe_autoimportarguments struct import_arguments arguments = {0};
+    const char *policy = NULL;
+    bool require_digest = false;
     const struct pe_option options[] = {
         {"plain-http", 0, NULL, "allow HTTP, and HTTPS with an untrusted certificate", PE_OPTION_FLAG,
          &arguments.plain_http},
+        {"policy", 0, "FILE", "which signatures are required, a policy.json (default: that of the host)",
+         PE_OPTION_TEXT, &policy},
+        {"require-digest", 0, NULL, "refuse a source that does not name its image by digest", PE_OPTION_FLAG,
+         &require_digest},
         {0},
     };
     const struct pe_program program = {
@@ -32,12 +38,15 @@ int command_pull(int argc, char **argv, struct pe_error *err)
     if (rest + 1 != argc || !strchr(argv[rest], ':') || argv[rest][0] == '-')
         return pe_fail(err, PE_ERR_INVALID, "expected one source, as in docker://gcc:14; see %s --help",
                        program.name);
+    if (require_digest && pull_check_digest(argv[rest], err) < 0)
+        return -1;
     if (!arguments.name && pull_name(argv[rest], name, sizeof name, err) < 0)
         return -1;
     if (import_arguments_resolve(&arguments, arguments.name ? arguments.name : name, err) < 0)
         return -1;
     const struct pull_options pull = {.source = argv[rest],
                                       .choice = &arguments.import.choice,
+                                      .policy = policy,
                                       .plain_http = arguments.plain_http,
                                       .bytes_max = arguments.import.flatten.bytes_max};
     if (import_pull(&arguments.import, &pull, &image, err) < 0)

@@ -49,6 +49,20 @@ int pull_name(const char *source, char *name, size_t size, struct pe_error *err)
     return 0;
 }
 
+int pull_check_digest(const char *source, struct pe_error *err)
+{
+    static const char algorithm[] = "@sha256:";
+    const char *at = strncmp(source, "docker://", 9) == 0 ? strstr(source, algorithm) : NULL;
+    const char *digits = at ? at + sizeof algorithm - 1 : "";
+    if (strlen(digits) == 64 && strspn(digits, "0123456789abcdef") == 64)
+        return 0;
+    return pe_fail(
+        err, PE_ERR_INVALID,
+        "--require-digest refuses %s, which does not say which bytes it means: give its digest, as "
+        "in docker://gcc@sha256:DIGEST; `skopeo inspect` prints the digest",
+        source);
+}
+
 /* ---- skopeo ---- */
 
 #define ARGUMENTS_MAX 16
@@ -64,6 +78,16 @@ static void add(struct command *command, const char *argument)
 {
     if (command->count < ARGUMENTS_MAX)
         command->arguments[command->count++] = argument;
+}
+
+/* The options before the subcommand are those of skopeo(1) itself. */
+static void begin_skopeo(struct command *command, const struct pull_options *options)
+{
+    add(command, "skopeo");
+    if (!options->policy)
+        return;
+    add(command, "--policy");
+    add(command, options->policy);
 }
 
 static void run_child(const struct command *command, int out, int log)
@@ -98,6 +122,13 @@ static const char *last_line(struct pe_buf *log)
     return message ? message + 4 : line;
 }
 
+/* What skopeo prints when the policy does not accept an image (`PolicyRequirementError` in copy.Image of
+ * containers/image). */
+static bool is_refused(const char *reason)
+{
+    return strstr(reason, "Source image rejected") != NULL;
+}
+
 static int wait_for(pid_t child, struct pe_buf *log, const char *source, struct pe_error *err)
 {
     int status = 0;
@@ -106,8 +137,13 @@ static int wait_for(pid_t child, struct pe_buf *log, const char *source, struct 
             return pe_fail_errno(err, "cannot wait for skopeo");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
-    return pe_fail(err, PE_ERR_INTERNAL, "skopeo cannot fetch %s%s%s", source, log ? ": " : "",
-                   log ? last_line(log) : "");
+    const char *reason = log ? last_line(log) : "";
+    if (is_refused(reason))
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "the signature policy refuses %s: %s; see containers-policy.json(5) for what it demands", source,
+            reason);
+    return pe_fail(err, PE_ERR_INTERNAL, "skopeo cannot fetch %s%s%s", source, log ? ": " : "", reason);
 }
 
 /* Run skopeo. What it prints on stdout is appended to `out`, which is NULL if it prints nothing.
@@ -147,7 +183,7 @@ static int find_platform(const struct pull_options *options, struct platform *pl
 {
     struct command command = {.file_bytes_max = options->bytes_max};
     pe_autobuf struct pe_buf text = {0};
-    add(&command, "skopeo");
+    begin_skopeo(&command, options);
     add(&command, "inspect");
     add(&command, "--raw");
     if (options->plain_http)
@@ -182,10 +218,12 @@ int pull_layout(const struct pull_options *options, const char *layout, struct p
     snprintf(destination, sizeof destination, "oci:%s:image", layout);
     snprintf(architecture, sizeof architecture, "--override-arch=%s", platform.architecture);
     snprintf(variant, sizeof variant, "--override-variant=%s", platform.variant);
-    add(&command, "skopeo");
+    begin_skopeo(&command, options);
     add(&command, "copy");
     if (!visible)
         add(&command, "--quiet");
+    /* The policy is applied before; a layout cannot hold signatures, and skopeo would fail for that. */
+    add(&command, "--remove-signatures");
     add(&command, "--override-os=linux");
     add(&command, architecture);
     if (*platform.variant)
