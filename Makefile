@@ -51,7 +51,7 @@ PACKAGES := gcc libc6-dev binutils make \
 	zstd xz-utils cpio python3 \
 	ca-certificates skopeo
 TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
-	memcached docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
+	memcached prometheus docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core
