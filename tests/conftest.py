@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import tempfile
 
 import pytest
@@ -17,6 +18,11 @@ from fixtures.registry import Registry
 from fixtures.service import Service
 from fixtures.vm import GuestBench
 from fixtures.vmm import VmmBench
+
+# A shell without job control ignores these signals in what it starts in the background, and a program inherits
+# that. Tests send them to programs.
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
