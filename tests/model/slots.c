@@ -260,7 +260,8 @@ static void say_result(struct slot_actor *slot, const char *id)
 
 static void say_bytes(struct slot_actor *slot, size_t size)
 {
-    enum reaction reaction = slot->view == VIEW_CANCELED                       ? IGNORED
+    enum reaction reaction = size > PE_SLOT_BINARY_MAX                         ? CLOSED
+                             : slot->view == VIEW_CANCELED                     ? IGNORED
                              : slot->view == VIEW_RESULT && size <= slot->left ? TAKEN
                                                                                : CLOSED;
     static const uint8_t nonsense[512 * 1024];
