@@ -115,6 +115,7 @@ static struct ending ending_of(const struct pe_stage_report *stage)
     case PE_STAGE_STDERR:
         return killed("EL", "stderr length exceeded");
     case PE_STAGE_FAILED:
+    case PE_STAGE_SKIPPED:
     case PE_STAGE_ENDS:
         break;
     }

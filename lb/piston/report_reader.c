@@ -68,6 +68,9 @@ static bool fits(const struct piston_report_reader *reader)
         return reader->in_stage;
     case PE_STAGE_END:
         return reader->in_stage && reader->left <= KEPT_FRAME_MAX;
+    case PE_CASE_BEGIN:
+    case PE_CHECK_BEGIN:
+        break;
     }
     return false;
 }
