@@ -140,7 +140,7 @@ static void write_out(enum pe_log_level level, const char *text, size_t size)
         pe_log_flush();
 }
 
-static void write_line(enum pe_log_level level, const char *request, const char *message)
+static void write_line(enum pe_log_level level, const char *request, const char *trace, const char *message)
 {
     struct line line;
     struct timespec now;
@@ -154,17 +154,20 @@ static void write_line(enum pe_log_level level, const char *request, const char 
     append_member(&line, " pid=", "\",\"pid\":", log_pid);
     if (request)
         append_member(&line, " request=", ",\"request\":\"", request);
-    append_member(&line, " msg=\"", request ? "\",\"msg\":\"" : ",\"msg\":\"", message);
+    if (trace)
+        append_member(&line, " trace=", request ? "\",\"trace\":\"" : ",\"trace\":\"", trace);
+    append_member(&line, " msg=\"", request || trace ? "\",\"msg\":\"" : ",\"msg\":\"", message);
     append(&line, log_json ? "\"}\n" : "\"\n");
     write_out(level, line.text, line.size);
 }
 
-static void log_message(enum pe_log_level level, const char *request, const char *format, va_list args)
+static void log_message(enum pe_log_level level, const char *request, const char *trace, const char *format,
+                        va_list args)
 {
     char message[MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, args);
     make_quotable(message);
-    write_line(level, request, message);
+    write_line(level, request, trace, message);
 }
 
 void pe_log(enum pe_log_level level, const char *format, ...)
@@ -173,7 +176,7 @@ void pe_log(enum pe_log_level level, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    log_message(level, NULL, format, args);
+    log_message(level, NULL, NULL, format, args);
     va_end(args);
 }
 
@@ -183,6 +186,16 @@ void pe_log_about(enum pe_log_level level, const char *request, const char *form
         return;
     va_list args;
     va_start(args, format);
-    log_message(level, request, format, args);
+    log_message(level, request, NULL, format, args);
+    va_end(args);
+}
+
+void pe_log_traced(enum pe_log_level level, const char *request, const char *trace, const char *format, ...)
+{
+    if (level < log_least)
+        return;
+    va_list args;
+    va_start(args, format);
+    log_message(level, request, trace, format, args);
     va_end(args);
 }

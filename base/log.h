@@ -31,4 +31,9 @@ void pe_log(enum pe_log_level level, const char *format, ...) __attribute__((for
 void pe_log_about(enum pe_log_level level, const char *request, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* As pe_log_about, and with the id of the trace in a field `trace`, unless `trace` is NULL. The id is
+ * written as it is: it must be made of hex digits (codec/trace_context.h). */
+void pe_log_traced(enum pe_log_level level, const char *request, const char *trace, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 #endif

@@ -7,6 +7,7 @@
 #include "cli/http.h"
 #include "cli/interrupt.h"
 #include "cli/response.h"
+#include "cli/trace.h"
 #include "net/websocket_upgrade.h"
 
 #include <openssl/evp.h>
@@ -112,11 +113,14 @@ static int upgrade(const struct http_link *link, const char *id, struct pe_upgra
 {
     autotarget struct target target = {0};
     pe_autobuf struct pe_buf headers = {0}, host = {0};
+    char trace_text[PE_TRACEPARENT_SIZE + 1];
+    const char *trace = trace_of_environment(trace_text);
     if (read_url(link->transfer.url, &target, err) < 0 ||
         pe_buf_printf(&host, err, "%s%s%s", target.host, target.port ? ":" : "",
                       target.port ? target.port : "") < 0 ||
         append_credentials(&headers, link, &target, err) < 0 ||
-        pe_buf_printf(&headers, err, "User-Agent: pe-run\r\nX-Request-Id: %s\r\n", id) < 0)
+        pe_buf_printf(&headers, err, "User-Agent: pe-run\r\nX-Request-Id: %s\r\n", id) < 0 ||
+        (trace && pe_buf_printf(&headers, err, "traceparent: %s\r\n", trace) < 0))
         return -1;
     const struct pe_upgrade request = {.path = target.path,
                                        .host = (const char *)host.data,

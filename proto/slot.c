@@ -127,6 +127,14 @@ static void parse_bytes(struct pe_json_reader *reader, struct members *members, 
     members->has_bytes = message->bytes > 0;
 }
 
+static void parse_trace(struct pe_json_reader *reader, struct pe_message *message)
+{
+    char text[PE_TRACEPARENT_SIZE + 1];
+    pe_json_parse_text(reader, text, sizeof text);
+    if (!pe_traceparent_parse(text, strlen(text), &message->trace))
+        pe_json_fault(reader, "'traceparent' is not valid");
+}
+
 static void parse_signal(struct pe_json_reader *reader, struct pe_message *message)
 {
     message->signal = (int)pe_json_parse_number(reader, 64);
@@ -175,6 +183,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         members->job = pe_json_parse_raw(reader);
     } else if (!strcmp(key, "queue_us")) {
         message->queue_us = pe_json_parse_number(reader, UINT64_MAX);
+    } else if (!strcmp(key, "traceparent")) {
+        parse_trace(reader, message);
     } else if (!strcmp(key, "result")) {
         pe_result_parse_json(reader, &message->result);
         members->has_result = true;
@@ -279,6 +289,7 @@ static void clear(struct pe_message *message)
     message->id[0] = message->host[0] = message->warm[0] = '\0';
     message->hello.images = NULL;
     message->queue_us = 0;
+    message->trace = (struct pe_trace){.flags = 0};
     message->live = message->bytes = 0;
     message->input.open = false;
     message->window = (struct pe_window){0};
@@ -352,6 +363,15 @@ static void append_hello(struct pe_json_writer *writer, const struct pe_hello *h
     append_json(writer, "images", json_incref(hello->images));
 }
 
+static void append_trace(struct pe_json_writer *writer, const struct pe_trace *trace)
+{
+    char text[PE_TRACEPARENT_SIZE + 1];
+    if (!pe_trace_is_set(trace))
+        return;
+    pe_traceparent_format(trace, text);
+    pe_json_append_text(writer, "traceparent", text);
+}
+
 static void append_job(struct pe_json_writer *writer, const struct pe_message *message)
 {
     if (message->job_text.left)
@@ -359,6 +379,7 @@ static void append_job(struct pe_json_writer *writer, const struct pe_message *m
     else
         append_json(writer, "job", pe_job_spec_to_json(&message->job));
     pe_json_append_number(writer, "queue_us", message->queue_us);
+    append_trace(writer, &message->trace);
     pe_live_input_append(writer, &message->input);
     pe_parts_append_json(writer, &message->parts);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "codec/trace_context.h"
 #include "proto/image.h"
 #include "proto/isolation.h"
 #include "proto/job_spec.h"
@@ -85,6 +86,7 @@ struct pe_message {
     struct pe_job_spec job;           /* JOB */
     struct pe_cursor job_text;        /* JOB, encoding: JSON to send instead of `job`, or empty; borrowed */
     uint64_t queue_us;                /* JOB: how long it waited for a slot */
+    struct pe_trace trace;            /* JOB: the trace that it belongs to, if any */
     struct pe_live_input input;       /* JOB: whether its standard input stays open */
     struct pe_parts parts;            /* JOB, RESULT, OUTPUT */
     struct pe_result result;          /* RESULT */

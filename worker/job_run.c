@@ -298,12 +298,18 @@ static enum step await_ready_line(struct job_state *state, struct pe_error *err)
     return step;
 }
 
+/* For the log. */
+static const char *trace_id(const struct job_run *run)
+{
+    return pe_trace_is_set(&run->message->trace) ? run->message->trace.trace_id : NULL;
+}
+
 /* Replace a VM that is lost by one that boots; `err` says why it is lost. */
 static enum step replace_machine(const struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
-    pe_log_about(PE_LOG_WARN, run->message->id, "the job's VM is lost, another one is booted: %s",
-                 err->message);
+    pe_log_traced(PE_LOG_WARN, run->message->id, trace_id(run),
+                  "the job's VM is lost, another one is booted: %s", err->message);
     const struct machine_host host = slot_helper_machines(run->config);
     return machine_boot_again(&host, state->image, run->machine, err) < 0 ? STEP_REFUSED : STEP_OK;
 }
@@ -492,8 +498,8 @@ int job_run(struct job_run *run, struct pe_error *err)
     complete_result(&state);
     metrics_count(run->config->metrics, &state.output.result);
     machine_discard(run->machine);
-    pe_log_about(PE_LOG_INFO, run->message->id, "job: %s, %s after %llu ms", run->message->job.image,
-                 pe_status_name(state.output.result.status),
-                 (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
+    pe_log_traced(PE_LOG_INFO, run->message->id, trace_id(run), "job: %s, %s after %llu ms",
+                  run->message->job.image, pe_status_name(state.output.result.status),
+                  (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
     return send_result(&state, err);
 }

@@ -52,9 +52,9 @@ static void report(const struct exchange *exchange)
     const char *image = exchange->submission.spec.image;
     uint64_t took_us = pe_now_us() - exchange->waiter.arrived_us;
     metrics_request(exchange->exchanges->jobs->metrics, status ? status : "connection-lost", took_us);
-    pe_log_about(PE_LOG_INFO, exchange->id, "job: image %s, %s, %s, %llu ms", image ? image : "?",
-                 status ? status : "connection lost", sources[exchange->source],
-                 (unsigned long long)took_us / 1000);
+    pe_log_traced(PE_LOG_INFO, exchange->id, request_trace_id(&exchange->trace),
+                  "job: image %s, %s, %s, %llu ms", image ? image : "?", status ? status : "connection lost",
+                  sources[exchange->source], (unsigned long long)took_us / 1000);
 }
 
 /* The request of libh2o ends, for any reason. */

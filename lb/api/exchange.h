@@ -21,6 +21,7 @@
 #include "lb/core/deadlines.h"
 #include "lb/core/job.h"
 #include "lb/core/job_key.h"
+#include "lb/core/request_trace.h"
 #include "lb/core/submission.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
@@ -41,6 +42,7 @@ struct exchanges {
     bool cache_per_client;               /* results are shared only within one client */
     bool gathering;                      /* the balancer has just started, and workers are still connecting */
     bool draining;                       /* new jobs are refused */
+    bool is_tracing;                     /* each request becomes a span */
     struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
     size_t count;
     h2o_timeout_t silence; /* after which a response of events gets a sign of life */
@@ -69,6 +71,8 @@ struct exchange {
     struct client *client; /* NULL until it is let in */
     char id[33];
     bool has_client_id; /* the client chose the id, and may ask by it (lb/api/job_status.h) */
+
+    struct request_trace trace;
 
     struct submission submission; /* points into the request's body, or into memory of the dialect */
     enum result_format format;

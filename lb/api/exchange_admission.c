@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "lb/api/job_status.h"
 #include "lb/api/refusals.h"
+#include "lb/api/trace_header.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 #include "proto/limits.h"
@@ -469,6 +470,7 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
     exchange->deadline.at_us = exchange->waiter.arrived_us + exchange->wait_us;
     job_status_enter(exchange);
     http_reply_header(req, "x-request-id", exchange->id);
+    exchange->waiter.trace = trace_header_begin(&exchange->trace, req, exchanges->is_tracing);
     struct pe_problem problem = check_head(exchange);
     if (!problem.status)
         problem = let_in(exchange);

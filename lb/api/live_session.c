@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/random_text.h"
+#include "lb/api/trace_header.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 #include "proto/limits.h"
@@ -294,8 +295,9 @@ static void report(const struct live_session *session)
 {
     const char *image = session->submission.spec.image;
     const char *status = session->log_status[0] ? session->log_status : "connection lost";
-    pe_log_about(PE_LOG_INFO, session->id, "interactive job: image %s, %s, %llu ms", image ? image : "?",
-                 status, (unsigned long long)(pe_now_us() - session->waiter.arrived_us) / 1000);
+    pe_log_traced(PE_LOG_INFO, session->id, request_trace_id(&session->trace),
+                  "interactive job: image %s, %s, %llu ms", image ? image : "?", status,
+                  (unsigned long long)(pe_now_us() - session->waiter.arrived_us) / 1000);
 }
 
 static void on_closed(struct ws_server *ws)
@@ -346,6 +348,7 @@ void live_session_open(struct live_sessions *sessions, const struct live_dialect
     sessions->open++;
     sessions->exchanges->count++;
     http_reply_header(req, "x-request-id", session->id);
+    session->waiter.trace = trace_header_begin(&session->trace, req, sessions->exchanges->is_tracing);
     ws_server_open(&session->ws, &sessions->ws, req, client_key, &events);
     ws_server_limit(&session->ws, PE_BODY_BYTES_MAX);
 }

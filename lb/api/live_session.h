@@ -88,6 +88,7 @@ struct live_session {
     struct ws_server ws;
     enum live_phase phase;
     char id[33];
+    struct request_trace trace;
     struct pe_ip_address address;
     struct client *client;        /* NULL until it is let in */
     struct submission submission; /* of the client, completed by live_session_run() */

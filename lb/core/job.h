@@ -6,6 +6,7 @@
 #define PE_LB_CORE_JOB_H
 
 #include "base/list.h"
+#include "codec/trace_context.h"
 #include "lb/core/byte_budget.h"
 #include "lb/core/cache.h"
 #include "lb/core/dispatch.h"
@@ -88,10 +89,11 @@ struct job_waiter {
     const struct job_waiter_ops *ops;
     const struct submission *submission; /* must stay where it is while the waiter waits */
     struct client_queue *client;
-    uint64_t arrived_us;     /* on the clock of pe_now_us() */
-    size_t bytes;            /* memory that it needs while it waits */
-    bool watches;            /* it wants to see what the job prints while it runs */
-    struct job_input *input; /* NULL, or the job takes input; such a job has no other waiter */
+    uint64_t arrived_us;          /* on the clock of pe_now_us() */
+    size_t bytes;                 /* memory that it needs while it waits */
+    bool watches;                 /* it wants to see what the job prints while it runs */
+    struct job_input *input;      /* NULL, or the job takes input; such a job has no other waiter */
+    const struct pe_trace *trace; /* NULL, or what the worker gets if the job runs for this waiter */
 
     struct job *job; /* NULL while it waits for none */
     struct pe_list in_job;

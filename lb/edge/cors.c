@@ -55,7 +55,7 @@ void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
         return;
     http_reply_header(req, "access-control-allow-origin", origin);
     http_reply_header(req, "access-control-expose-headers",
-                      "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age");
+                      "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age, Traceparent");
     http_reply_header(req, "timing-allow-origin", origin);
 }
 
@@ -66,9 +66,10 @@ void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, c
     http_reply_header(req, "allow", allow);
     if (allowed_origin(origins, req)) {
         http_reply_header(req, "access-control-allow-methods", methods);
-        http_reply_header(req, "access-control-allow-headers",
-                          "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, MCP-Protocol-Version, "
-                          "Mcp-Method, Mcp-Name");
+        http_reply_header(
+            req, "access-control-allow-headers",
+            "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, Traceparent, MCP-Protocol-Version, "
+            "Mcp-Method, Mcp-Name");
         http_reply_header(req, "access-control-max-age", "86400");
     }
     http_reply_empty(req);

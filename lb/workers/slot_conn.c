@@ -211,6 +211,8 @@ static void start(struct slot *slot, struct job *job)
                                  .job_text = submission->spec_text,
                                  .queue_us = job->started_us - job->source->arrived_us,
                                  .parts = submission->files};
+    if (job->source->trace)
+        message.trace = *job->source->trace;
     if (job->source->input)
         message.input = *job_input_at_start(job->source->input);
     memcpy(message.id, job->id, sizeof job->id);

@@ -97,6 +97,18 @@ def test_the_token_of_a_profile_is_sent(tmp_path):
         assert server.seen["authorization"] == "Basic " + base64.b64encode(b"me:pass").decode()
 
 
+def test_the_trace_of_the_environment_is_sent_with_an_interactive_job():
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    def script(ws):
+        ws.started()
+        ws.result()
+
+    with connect_server(script) as server:
+        assert run("-i", "gcc:14", server=server, TRACEPARENT=trace).returncode == 0
+        assert server.seen["traceparent"] == trace
+
+
 def test_much_input_never_exceeds_the_window_and_arrives_whole():
     window, data = 20_000, os.urandom(3_000_000)
     got, under_way = hashlib.sha256(), [0]

@@ -416,3 +416,15 @@ def test_ctrl_c_ends_the_wait(tmp_path):
         held.set()
     assert process.returncode == 130, "exit code"
     assert b"Interrupt" in stderr
+
+
+def test_the_trace_of_the_environment_is_sent_with_the_job():
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with Server(answer()) as server:
+        assert run("gcc:14", server=server, TRACEPARENT=trace).returncode == 0
+        assert server.seen["traceparent"] == trace
+        for wrong in "", "nonsense", trace + "\r\nX-Cache-Salt: other", trace[:-3]:
+            assert run("gcc:14", server=server, TRACEPARENT=wrong).returncode == 0
+            assert (server.seen["traceparent"], server.seen["salt"]) == (None, None), wrong
+        assert run("gcc:14", server=server).returncode == 0
+        assert server.seen["traceparent"] is None

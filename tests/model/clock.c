@@ -54,6 +54,9 @@ void model_log(enum pe_log_level level, const char *format, ...) __asm__("__wrap
 void model_log_about(enum pe_log_level level, const char *request, const char *format,
                      ...) __asm__("__wrap_pe_log_about") __attribute__((format(printf, 3, 4)));
 
+void model_log_traced(enum pe_log_level level, const char *request, const char *trace, const char *format,
+                      ...) __asm__("__wrap_pe_log_traced") __attribute__((format(printf, 4, 5)));
+
 static void print_line(const char *format, va_list args)
 {
     char text[1024];
@@ -75,6 +78,18 @@ void model_log_about(enum pe_log_level level, const char *request, const char *f
     va_list args;
     (void)level;
     (void)request;
+    va_start(args, format);
+    print_line(format, args);
+    va_end(args);
+}
+
+void model_log_traced(enum pe_log_level level, const char *request, const char *trace, const char *format,
+                      ...)
+{
+    va_list args;
+    (void)level;
+    (void)request;
+    (void)trace;
     va_start(args, format);
     print_line(format, args);
     va_end(args);

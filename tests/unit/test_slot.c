@@ -49,6 +49,27 @@ static void a_job_and_its_parts_survive_the_wire(void **state)
     assert_int_equal(pe_parts_size(&again.parts), 17);
 }
 
+#define TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+static void the_trace_of_a_job_survives_the_wire_and_is_checked(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_automessage struct pe_message message = {.kind = PE_MESSAGE_JOB, .id = "j"};
+    pe_automessage struct pe_message again;
+    assert_int_equal(pe_job_spec_decode("{\"image\":\"gcc:14\"}", 18, &message.job, &err), 0);
+    assert_true(pe_traceparent_parse(TRACEPARENT, strlen(TRACEPARENT), &message.trace));
+    round_trip(&message, &again);
+    assert_memory_equal(&again.trace, &message.trace, sizeof again.trace);
+    refused("{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"traceparent\":\"00-0-0-"
+            "00\"}",
+            "'traceparent' is not valid");
+    refused(
+        "{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"traceparent\":\"" TRACEPARENT
+            TRACEPARENT "\"}",
+        "a string is too long");
+}
+
 static void a_result_survives_the_wire(void **state)
 {
     (void)state;
@@ -497,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_and_its_parts_survive_the_wire),
+        cmocka_unit_test(the_trace_of_a_job_survives_the_wire_and_is_checked),
         cmocka_unit_test(a_result_survives_the_wire),
         cmocka_unit_test(files_and_folders_of_a_result_keep_their_attributes),
         cmocka_unit_test(a_result_of_a_worker_without_attributes_is_read),

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading TRACEPARENT. Anything may be in it, so it is written anew before it becomes a header. */
+#include "cli/trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *trace_of_environment(char text[PE_TRACEPARENT_SIZE + 1])
+{
+    struct pe_trace trace;
+    const char *value = getenv("TRACEPARENT");
+    if (!value || !pe_traceparent_parse(value, strlen(value), &trace))
+        return NULL;
+    pe_traceparent_format(&trace, text);
+    return text;
+}
