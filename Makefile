@@ -332,7 +332,7 @@ MODEL_SRC := $(foreach folder,base codec proto lb/workers,$(call src,$(folder)))
 	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c,$(LB_CORE)) lb/h2o_loop.c \
 	$(addprefix lb/api/,body_stream.c event_encoder.c event_json.c native_dialect.c job_status.c refusals.c \
 	result_encoder.c result_json.c trace_header.c) \
-	$(addprefix lb/edge/,http_reply.c negotiate.c problems.c tokens.c) \
+	$(addprefix lb/edge/,host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \
 	$(filter-out tests/model/driver.c,$(call src,tests/model))
 MODEL_LIBS := $(FUZZ_LIBS) $(foreach name,pe_now_us time pe_pooled_random_hex pe_log pe_log_about pe_log_traced \
 	h2o_mem_alloc_shared socketpair fork waitpid,-Wl,--wrap=$(name))

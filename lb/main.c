@@ -5,6 +5,7 @@
 #include "lb/core/store_keeper.h"
 #include "lb/server.h"
 #include "lb/settings.h"
+#include "lb/token_command.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -70,6 +71,11 @@ int main(int argc, char **argv)
     struct pe_error err = {0};
     if (argc > 1 && !strcmp(argv[1], STORE_KEEPER_ARGUMENT))
         return store_keeper_main(argc, argv);
+    if (argc > 1 && !strcmp(argv[1], "token")) {
+        if (token_command(argc - 1, argv + 1, &err) < 0)
+            pe_die(1, &err);
+        return EXIT_SUCCESS;
+    }
     pe_log_init("pe-lb");
     if (settings_parse(&settings, argc, argv, &err) < 0 ||
         (settings.die_with_parent && die_with_parent(parent, &err) < 0))

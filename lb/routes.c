@@ -5,6 +5,7 @@
 #include "lb/api/connect.h"
 #include "lb/api/info.h"
 #include "lb/api/job_status.h"
+#include "lb/api/join.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/playground.h"
 #include "lb/edge/cors.h"
@@ -38,6 +39,11 @@ static void handle_images(struct server *server, h2o_req_t *req)
 static void handle_job(struct server *server, h2o_req_t *req)
 {
     api_job(&server->exchanges, req);
+}
+
+static void handle_join(struct server *server, h2o_req_t *req)
+{
+    api_join(&server->tokens, &server->host_images, req);
 }
 
 static void handle_hosts(struct server *server, h2o_req_t *req)
@@ -109,6 +115,7 @@ static const struct route {
     {"GET", "/v1/connect", handle_connect},
     {"GET", "/v1/images", handle_images},
     {"GET", JOB_STATUS_PATH, handle_job},
+    {NULL, "/v1/join", handle_join},
     {"GET", "/v1/hosts", handle_hosts},
     {NULL, "/v1/hosts/", handle_host_drain},
     {"GET", "/healthz", handle_health},

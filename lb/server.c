@@ -41,11 +41,13 @@ static size_t connections_max(void)
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
-/* Read tokens and certificates. On failure, what was read before is kept. */
+/* Read tokens, certificates and the images for hosts. On failure, what was read before is kept. */
 static int read_secrets(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
     if (settings->token_file && tokens_read(&server->tokens, settings->token_file, err) < 0)
+        return -1;
+    if (settings->host_images && host_images_read(&server->host_images, settings->host_images, err) < 0)
         return -1;
     if (!settings->tls_certificate || !settings->tls_key)
         return 0;
@@ -236,6 +238,7 @@ static void init_workers(struct server *server)
     workers->presence = &server->presence;
     workers->on_worker_changed = on_worker_changed;
     workers->data = server;
+    host_watch_init(&server->host_watch, workers);
 }
 
 static void init_sessions(struct server *server)
@@ -286,15 +289,16 @@ static void init_phases(struct server *server)
 int server_init(struct server *server, const struct settings *settings, struct pe_error *err)
 {
     *server = (struct server){.settings = settings};
-    if (!settings->token_file)
-        pe_log(PE_LOG_WARN, "without --token-file, anyone who can connect may join as a worker");
+    if (!settings->token_file && !settings->tokens)
+        pe_log(PE_LOG_WARN, "without --token-file or --tokens, anyone who can connect may join as a worker");
     server_configure(server);
     h2o_context_init(&server->ctx, h2o_evloop_create(), &server->config);
     loop_clock_keep_wall_time(&server->ctx._timestamp_cache.tv_at);
     h2o_loop_init(&server->loop, &server->ctx);
     init_core(server);
-    if (init_edge(server, err) < 0 || read_secrets(server, err) < 0 || read_playground(server, err) < 0 ||
-        spool_use_folder(settings->spool_folder, err) < 0)
+    if (init_edge(server, err) < 0 || read_secrets(server, err) < 0 ||
+        (settings->tokens && tokens_use_hosts(&server->tokens, settings->tokens, err) < 0) ||
+        read_playground(server, err) < 0 || spool_use_folder(settings->spool_folder, err) < 0)
         return -1;
     init_workers(server);
     init_api(server);
@@ -313,6 +317,7 @@ int server_run(struct server *server, struct pe_error *err)
             return pe_fail_errno(err, "the event loop failed");
     }
     listeners_close(&server->listeners);
+    host_watch_end(&server->host_watch);
     result_store_close(&server->store);
     pe_log(PE_LOG_INFO, "stopped");
     return 0;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "lb/api/body_stream.h"
 #include "lb/api/exchange.h"
+#include "lb/api/host_images.h"
 #include "lb/api/live_session.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/static_files.h"
@@ -31,6 +32,7 @@
 #include "lb/mcp/mcp.h"
 #include "lb/piston/piston.h"
 #include "lb/settings.h"
+#include "lb/workers/host_watch.h"
 #include "lb/workers/worker_context.h"
 
 #include <stdbool.h>
@@ -61,11 +63,13 @@ struct server {
     struct peer_networks trusted; /* proxies */
 
     struct worker_context workers;
+    struct host_watch host_watch;
 
     /* api, piston and mcp */
     struct body_streams streams;
     struct exchanges exchanges;
     struct live_sessions sessions;
+    struct host_images host_images;
     struct static_files *playground; /* NULL: there is no page */
     struct metrics_sources metrics_sources;
     struct piston piston;

@@ -90,14 +90,15 @@ static int parse_arguments(const struct pe_option *options, int argc, char **arg
 {
     const struct pe_program program = {
         .name = "pe-lb",
-        .usage = "[OPTION]...",
+        .usage = "[OPTION]..., or pe-lb token new|list|revoke [OPTION]...",
         .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
                  "results.",
         .options = options,
         .epilogue =
             "On SIGTERM and SIGINT, pe-lb finishes the running jobs and exits. A second signal ends it at "
             "once.\n"
-            "On SIGHUP, it reads tokens, certificates and the playground again. Sockets from systemd are\n"
+            "On SIGHUP, it reads tokens, certificates, --host-images and the playground again. Sockets from "
+            "systemd are\n"
             "listened on as well, with TLS if their name is 'tls'.",
     };
     int rest = argc;
@@ -134,8 +135,13 @@ static void add_connection_options(struct settings *s, struct option_table *tabl
          &s->tls_key},
         {"http2", 0, NULL, "offer HTTP/2 over TLS (libh2o 2.2 lacks the fixes for rapid reset)",
          PE_OPTION_FLAG, &s->http2},
-        {"token-file", 't', "FILE", "tokens of workers, one per line; read again on SIGHUP", PE_OPTION_TEXT,
-         &s->token_file},
+        {"token-file", 't', "FILE", "tokens of operators and workers, one per line; read again on SIGHUP",
+         PE_OPTION_TEXT, &s->token_file},
+        {"tokens", 0, "DIR", "store of the tokens of hosts, which `pe-lb token` changes", PE_OPTION_TEXT,
+         &s->tokens},
+        {"host-images", 0, "FILE",
+         "URL of a store, and the images that new hosts fetch; read again on SIGHUP", PE_OPTION_TEXT,
+         &s->host_images},
     };
     add_options(table, options, sizeof options / sizeof *options);
 }

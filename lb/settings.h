@@ -18,7 +18,9 @@ struct settings {
     struct pe_option_list listen, listen_tls;
     const char *tls_certificate, *tls_key; /* PEM files */
     bool http2;
-    const char *token_file; /* tokens of workers; NULL: any worker may join */
+    const char *token_file; /* tokens of operators and workers; NULL: there are none */
+    const char *tokens;     /* store of host tokens; NULL: there is none. Without both, any worker may join */
+    const char *host_images; /* file with the images for new hosts; NULL: there is none */
 
     uint64_t queue_jobs, queue_mib, queue_wait_ms;
     struct client_limits client;

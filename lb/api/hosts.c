@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/time_text.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 #include "proto/job_spec.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static size_t count_ready(const struct worker *worker)
 {
@@ -22,24 +24,53 @@ static size_t count_ready(const struct worker *worker)
     return count;
 }
 
-static json_t *worker_to_json(const struct worker *worker)
+/* The host whose token a worker with this name has; NULL if that is one of --token-file, which have no names.
+ */
+static const struct host_token *token_of(const struct tokens *tokens, const char *name)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b}", "name", worker->name, "isolation",
-                     pe_isolation_name(worker->claim->isolation), "slots", (json_int_t)worker->slots, "vms",
-                     (json_int_t)worker->claim->vms, "ready", (json_int_t)count_ready(worker), "running",
-                     (json_int_t)worker->running, "images", (json_int_t)worker->claim->catalog.count,
-                     "stopping", worker->claim->draining, "drained", worker->drained, "away",
-                     scheduler_worker_is_away(worker));
+    const struct host_token *token = host_tokens_find(&tokens->hosts, name);
+    return token && token->token[0] ? token : NULL;
+}
+
+static json_t *worker_to_json(const struct worker *worker, const struct tokens *tokens)
+{
+    const struct host_token *token = token_of(tokens, worker->name);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s?}", "name", worker->name,
+                     "isolation", pe_isolation_name(worker->claim->isolation), "slots",
+                     (json_int_t)worker->slots, "vms", (json_int_t)worker->claim->vms, "ready",
+                     (json_int_t)count_ready(worker), "running", (json_int_t)worker->running, "images",
+                     (json_int_t)worker->claim->catalog.count, "stopping", worker->claim->draining, "drained",
+                     worker->drained, "away", scheduler_worker_is_away(worker), "token",
+                     token ? token->host : NULL);
+}
+
+static json_t *time_to_json(int64_t seconds)
+{
+    char text[PE_TIME_TEXT_SIZE];
+    return seconds ? json_string(pe_time_text(seconds, text)) : json_null();
+}
+
+static json_t *token_to_json(const struct host_token *token, const struct scheduler *scheduler)
+{
+    const int64_t now = time(NULL);
+    const struct worker *worker = token->token[0] ? scheduler_find_worker(scheduler, token->host) : NULL;
+    const bool connected = worker && !scheduler_worker_is_away(worker);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "host", token->host, "state",
+                     host_token_state(token, now), "created", time_to_json(token->created), "expires",
+                     time_to_json(token->expires), "joined", time_to_json(token->joined), "last_seen",
+                     time_to_json(connected ? now : token->seen), "connected", connected);
 }
 
 /* ---- the list ---- */
 
-/* The state of one response. Workers come and go while it is sent. They are sorted by name, so none is
- * listed twice. */
+/* The state of one response: first the workers, then the tokens. Workers come and go while it is sent. They
+ * are sorted by name, so none is listed twice; and so are the tokens. */
 struct listing {
     const struct scheduler *scheduler;
+    const struct tokens *tokens;
+    bool in_tokens; /* all workers were sent */
     bool begun;
-    char name[256]; /* of the worker that was sent last */
+    char name[256]; /* of the worker or token that was sent last */
 };
 
 static int compare_names(const void *left, const void *right)
@@ -64,39 +95,70 @@ static const struct worker **rest_of(const struct listing *listing, size_t *coun
     return rest;
 }
 
-static int append_worker(const struct worker *worker, bool first, struct pe_buf *out, struct pe_error *err)
+/* Append an element of the list, and note its name. Takes over the reference to `item`. */
+static int append_item(struct listing *listing, json_t *item, const char *name, struct pe_buf *out,
+                       struct pe_error *err)
 {
-    pe_autojson json_t *json = worker_to_json(worker);
+    pe_autojson json_t *json = item;
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of workers");
-    return pe_buf_printf(out, err, "%s%s", first ? "{\"hosts\":[" : ",", text);
+    const char *begin = listing->in_tokens ? "" : "{\"hosts\":[";
+    if (pe_buf_printf(out, err, "%s%s", listing->begun ? "," : begin, text) < 0)
+        return -1;
+    listing->begun = true;
+    snprintf(listing->name, sizeof listing->name, "%s", name);
+    return 0;
 }
 
-static int append_listing(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
+static int append_tokens(struct listing *listing, struct pe_buf *out, size_t room, bool *ended,
+                         struct pe_error *err)
 {
-    struct listing *listing = state;
+    const struct host_tokens *hosts = &listing->tokens->hosts;
+    size_t i = 0;
+    while (i < hosts->count && listing->begun && strcmp(hosts->items[i].host, listing->name) <= 0)
+        i++;
+    for (; i < hosts->count && out->size < room; i++) {
+        const struct host_token *token = &hosts->items[i];
+        if (append_item(listing, token_to_json(token, listing->scheduler), token->host, out, err) < 0)
+            return -1;
+    }
+    *ended = i >= hosts->count;
+    return *ended ? pe_buf_append_text(out, "]}", err) : 0;
+}
+
+static int append_workers(struct listing *listing, struct pe_buf *out, size_t room, struct pe_error *err)
+{
     size_t count = 0, i = 0;
     pe_autofree const struct worker **rest = rest_of(listing, &count);
     if (!rest)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of workers");
     for (i = 0; i < count && out->size < room; i++) {
-        if (append_worker(rest[i], !listing->begun, out, err) < 0)
+        if (append_item(listing, worker_to_json(rest[i], listing->tokens), rest[i]->name, out, err) < 0)
             return -1;
-        listing->begun = true;
-        snprintf(listing->name, sizeof listing->name, "%s", rest[i]->name);
     }
-    *ended = i == count;
-    if (*ended)
-        return pe_buf_append_text(out, listing->begun ? "]}" : "{\"hosts\":[]}", err);
+    if (i < count)
+        return 0;
+    if (pe_buf_append_text(out, listing->begun ? "],\"tokens\":[" : "{\"hosts\":[],\"tokens\":[", err) < 0)
+        return -1;
+    listing->in_tokens = true;
+    listing->begun = false;
     return 0;
+}
+
+static int append_listing(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
+{
+    struct listing *listing = state;
+    *ended = false;
+    return listing->in_tokens ? append_tokens(listing, out, room, ended, err)
+                              : append_workers(listing, out, room, err);
 }
 
 void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, struct body_streams *streams,
                h2o_req_t *req)
 {
     static const struct body_source source = {.append = append_listing};
-    const struct listing listing = {.scheduler = scheduler};
+    const struct listing listing = {.scheduler = scheduler, .tokens = tokens};
     if (!tokens_authorize(tokens, req))
         return;
     http_reply_header(req, "cache-control", "no-store");

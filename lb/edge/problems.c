@@ -20,10 +20,13 @@ static const struct problem_type {
      "detail says where."},
     {"unauthorized", 401, 0, "The token is missing or wrong",
      "Workers and operators send a token as Authorization: Bearer. Give pe-worker the same token "
-     "file as pe-lb."},
+     "file as pe-lb, or let its host join with `pe-worker join`."},
     {"forbidden", 403, 0, "The page may not use the service",
      "Pages of other origins may open an interactive job only if the operator allows their origin with pe-lb "
      "--cors-origin."},
+    {"invalid-join-code", 403, 0, "The join code is not valid",
+     "A host joins with a code that `pe-lb token new` has printed. It is valid for one host, once, and for a "
+     "limited time; the detail says what is wrong with this one."},
     {"not-found", 404, 0, "Not found",
      "There is nothing at this path, or no object of this name. GET / lists the paths."},
     {"unknown-image", 404, 0, "There is no such image",

@@ -4,16 +4,21 @@
 
 #include "base/buffer.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 enum { FILE_MAX = 64 * 1024 };
+
+/* ---- the tokens of --token-file ---- */
 
 static int add_token(struct tokens *tokens, const uint8_t *token, size_t size, struct pe_error *err)
 {
@@ -44,15 +49,15 @@ int tokens_read(struct tokens *tokens, const char *file, struct pe_error *err)
             return pe_fail_context(err, "--token-file %s", file);
     if (!fresh.count)
         return pe_fail(err, PE_ERR_INVALID, "--token-file %s contains no token", file);
-    *tokens = fresh;
+    memcpy(tokens->digests, fresh.digests, sizeof fresh.digests);
+    tokens->count = fresh.count;
+    tokens->required = true;
     return 0;
 }
 
-static bool is_valid(const struct tokens *tokens, const void *token, size_t size)
+static bool is_listed(const struct tokens *tokens, const void *token, size_t size)
 {
     uint8_t digest[32];
-    if (!tokens->required)
-        return true;
     if (!EVP_Digest(token, size, digest, NULL, EVP_sha256(), NULL))
         return false;
     int found = 0;
@@ -61,20 +66,143 @@ static bool is_valid(const struct tokens *tokens, const void *token, size_t size
     return found;
 }
 
-bool tokens_authorize(const struct tokens *tokens, h2o_req_t *req)
+/* ---- the tokens of hosts ---- */
+
+/* The file of the store; zeros if there is none. */
+static struct stat look_at(const char *folder)
+{
+    char path[PATH_MAX];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/tokens.json", folder);
+    if (stat(path, &file) < 0)
+        memset(&file, 0, sizeof file);
+    return file;
+}
+
+/* Each change makes another file, so its number or its time differs. */
+static bool is_same_file(const struct stat *one, const struct stat *other)
+{
+    return one->st_ino == other->st_ino && one->st_size == other->st_size &&
+           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
+}
+
+/* When a host was connected is written only now and then, so what is known here may be later. */
+static void keep_later_times(struct host_tokens *fresh, const struct host_tokens *before)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        struct host_token *token = host_tokens_find(fresh, before->items[i].host);
+        if (token && !strcmp(token->token, before->items[i].token) && token->seen < before->items[i].seen)
+            token->seen = before->items[i].seen;
+    }
+}
+
+static int read_hosts(struct tokens *tokens, struct pe_error *err)
+{
+    struct host_tokens fresh;
+    const struct stat file = look_at(tokens->folder); /* before it is read, so that no change is missed */
+    if (host_tokens_read(tokens->folder, &fresh, err) < 0)
+        return -1;
+    keep_later_times(&fresh, &tokens->hosts);
+    host_tokens_free(&tokens->hosts);
+    tokens->hosts = fresh;
+    tokens->read_from = file;
+    tokens->serial++;
+    return 0;
+}
+
+int tokens_use_hosts(struct tokens *tokens, const char *folder, struct pe_error *err)
+{
+    tokens->folder = folder;
+    tokens->required = true;
+    return read_hosts(tokens, err) < 0 ? pe_fail_context(err, "--tokens") : 0;
+}
+
+void tokens_refresh(struct tokens *tokens)
+{
+    struct pe_error err;
+    if (!tokens->folder)
+        return;
+    const struct stat file = look_at(tokens->folder);
+    if (is_same_file(&file, &tokens->read_from) || read_hosts(tokens, &err) == 0)
+        return;
+    tokens->read_from = file; /* so that the log says it once */
+    pe_log(PE_LOG_ERROR, "%s; the host tokens that were read before stay valid", err.message);
+}
+
+/* ---- requests ---- */
+
+h2o_iovec_t tokens_of_request(const h2o_req_t *req)
 {
     static const char scheme[] = "Bearer ";
-    size_t prefix = sizeof scheme - 1;
+    const size_t prefix = sizeof scheme - 1;
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, -1);
     h2o_iovec_t value = at < 0 ? h2o_iovec_init("", 0) : req->headers.entries[at].value;
-    if (value.len >= prefix && !strncasecmp(value.base, scheme, prefix))
-        value = h2o_iovec_init(value.base + prefix, value.len - prefix);
-    else
-        value.len = 0;
-    if (is_valid(tokens, value.base, value.len))
-        return true;
-    struct pe_problem problem = problem_make("unauthorized", "this path needs a worker token");
+    if (value.len < prefix || strncasecmp(value.base, scheme, prefix) != 0)
+        return h2o_iovec_init("", 0);
+    return h2o_iovec_init(value.base + prefix, value.len - prefix);
+}
+
+static bool refuse(h2o_req_t *req, const char *detail)
+{
+    struct pe_problem problem = problem_make("unauthorized", "%s", detail);
     http_reply_header(req, "www-authenticate", "Bearer");
     http_reply_problem(req, &problem);
     return false;
+}
+
+bool tokens_authorize(const struct tokens *tokens, h2o_req_t *req)
+{
+    const h2o_iovec_t token = tokens_of_request(req);
+    if (!tokens->required || is_listed(tokens, token.base, token.len))
+        return true;
+    return refuse(req, tokens->folder ? "this path needs a token of --token-file; that of a host does not do"
+                                      : "this path needs a worker token");
+}
+
+static bool is_of_host(const struct tokens *tokens, h2o_iovec_t token, struct token_identity *identity)
+{
+    char hash[PE_SHA256_HEX_SIZE];
+    struct pe_error ignored;
+    if (!tokens->folder || pe_sha256_hex(token.base, token.len, hash, &ignored) < 0)
+        return false;
+    const struct host_token *found = host_tokens_find_token(&tokens->hosts, hash);
+    if (!found)
+        return false;
+    memcpy(identity->host, found->host, sizeof identity->host);
+    memcpy(identity->hash, hash, sizeof identity->hash);
+    return true;
+}
+
+bool tokens_admit(struct tokens *tokens, h2o_req_t *req, struct token_identity *identity)
+{
+    const h2o_iovec_t token = tokens_of_request(req);
+    *identity = (struct token_identity){.host = ""};
+    tokens_refresh(tokens);
+    if (!tokens->required || is_of_host(tokens, token, identity) || is_listed(tokens, token.base, token.len))
+        return true;
+    return refuse(req, token.len ? "the worker's token is not known to this balancer, or was revoked"
+                                 : "this path needs a worker token");
+}
+
+int tokens_check_name(const struct tokens *tokens, const struct token_identity *identity, const char *name,
+                      struct pe_error *err)
+{
+    if (identity->host[0] && strcmp(identity->host, name) != 0)
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "the token of host '%s' does not admit a worker named '%.127s'; start it with --name %s",
+            identity->host, name, identity->host);
+    const struct host_token *owner = identity->host[0] ? NULL : host_tokens_find(&tokens->hosts, name);
+    if (owner && owner->token[0])
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "the name '%s' is that of a host with a token of its own; give this worker another one "
+            "with --name",
+            owner->host);
+    return 0;
+}
+
+bool tokens_are_valid_for(const struct tokens *tokens, const struct token_identity *identity)
+{
+    return !identity->host[0] || host_tokens_find_token(&tokens->hosts, identity->hash);
 }

@@ -16,6 +16,7 @@
 
 struct registration {
     struct ws_server ws;
+    struct worker_connection connection;
     struct worker_context *context;
     char worker_name[256];     /* from the last `hello`, for the log */
     struct pe_list in_waiting; /* while it has a `hello` that is read later */
@@ -61,6 +62,8 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
     if (!failed && message.kind != PE_MESSAGE_HELLO)
         failed = pe_fail(&err, PE_ERR_MALFORMED, "a registration takes no message but 'hello'");
     const struct pe_hello *hello = &message.hello;
+    failed = failed ||
+             tokens_check_name(context->tokens, &registration->connection.identity, hello->host, &err) < 0;
     if (failed || scheduler_worker_hello(context->scheduler, registration, hello, &err) < 0) {
         bool is_version = message.protocol != PE_SLOT_PROTOCOL;
         if (message.host[0]) /* a message that is refused can have a name in it, too */
@@ -69,6 +72,7 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
         return;
     }
     snprintf(registration->worker_name, sizeof registration->worker_name, "%s", hello->host);
+    registration->connection.is_registered = true;
     pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; isolation: %s; %s) has %u slots and %zu images%s", hello->host,
            hello->arch, hello->cpu, pe_isolation_name(hello->isolation), hello->vmm, hello->slots,
            json_array_size(hello->images), hello->draining ? ", and takes no more jobs" : "");
@@ -174,12 +178,20 @@ static void on_closed(struct ws_server *ws)
     struct registration *registration = from_ws(ws);
     struct hello_queue *hellos = &registration->context->hellos;
     registration->is_closed = true;
+    worker_connection_closed(registration->context, &registration->connection);
     if (pe_list_linked(&registration->in_waiting) && hellos->closed < CLOSED_MAX) {
         hellos->closed++; /* it ends when its last `hello` was read */
         return;
     }
     pe_list_remove(&registration->in_waiting);
     end_registration(registration);
+}
+
+static void on_refused(struct worker_connection *connection, const char *why)
+{
+    struct registration *registration = pe_list_entry(connection, struct registration, connection);
+    if (!registration->ws.closing)
+        refuse(registration, WSLAY_CODE_POLICY_VIOLATION, why);
 }
 
 void registration_accept(struct worker_context *context, h2o_req_t *req)
@@ -189,11 +201,13 @@ void registration_accept(struct worker_context *context, h2o_req_t *req)
                                                    .on_room = do_nothing,
                                                    .on_tick = do_nothing,
                                                    .on_closed = on_closed};
+    struct worker_connection connection = {.refuse = on_refused};
     const char *client_key = NULL;
-    if (!worker_admit(context, req, &client_key))
+    if (!worker_admit(context, req, &connection, &client_key))
         return;
     struct registration *registration = h2o_mem_alloc(sizeof *registration);
-    *registration = (struct registration){.context = context};
+    *registration = (struct registration){.context = context, .connection = connection};
+    worker_connection_opened(context, &registration->connection);
     ws_server_open(&registration->ws, &context->ws, req, client_key, &events);
 }
 
@@ -202,5 +216,6 @@ void registrations_init(struct worker_context *context)
     struct hello_queue *hellos = &context->hellos;
     *hellos = (struct hello_queue){.loop = context->ws.ctx->loop, .entry = {.cb = on_look}};
     pe_list_init(&hellos->waiting);
+    pe_list_init(&context->connections);
     h2o_timeout_init(hellos->loop, &hellos->timeout, LOOK_MS);
 }

@@ -5,7 +5,8 @@
 
 #include "lb/workers/worker_context.h"
 
-/* Prepare `context`, whose member `ws` was initialised, for registrations. It must stay where it is. */
+/* Prepare `context`, whose member `ws` was initialised, for the connections of workers. It must stay where it
+ * is. */
 void registrations_init(struct worker_context *context);
 
 /* Handle the request: upgrade it to a WebSocket, or answer with a problem. `context` must

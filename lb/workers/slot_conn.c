@@ -36,6 +36,7 @@ enum slot_state {
 
 struct slot_conn {
     struct ws_server ws;
+    struct worker_connection connection;
     struct worker_context *context;
     struct slot slot;
     enum slot_state state;
@@ -254,6 +255,11 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
         violate(conn, "'ready' in the middle of a result");
         return;
     }
+    struct pe_error err;
+    if (tokens_check_name(conn->context->tokens, &conn->connection.identity, message->host, &err) < 0) {
+        refuse(conn, message->host, WSLAY_CODE_POLICY_VIOLATION, err.message);
+        return;
+    }
     conn->state = SLOT_READY;
     conn->slot.is_live = message->live >= PE_LIVE_VERSION;
     scheduler_slot_ready(conn->context->scheduler, &conn->slot, message->host, message->warm);
@@ -453,9 +459,17 @@ static void on_closed(struct ws_server *ws)
 {
     struct slot_conn *conn = from_ws(ws);
     struct dispatch *dispatch = conn->context->dispatch;
+    worker_connection_closed(conn->context, &conn->connection);
     leave(conn, "the slot's connection was closed");
     free(conn);
     dispatch_soon(dispatch);
+}
+
+static void on_refused(struct worker_connection *connection, const char *why)
+{
+    struct slot_conn *conn = pe_list_entry(connection, struct slot_conn, connection);
+    if (!conn->ws.closing)
+        violate(conn, why);
 }
 
 void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
@@ -466,11 +480,14 @@ void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
                                                    .on_tick = on_tick,
                                                    .on_closed = on_closed};
     static const struct slot_ops ops = {.start = start, .cancel = cancel, .serve = serve, .dismiss = dismiss};
+    struct worker_connection connection = {.refuse = on_refused};
     const char *client_key = NULL;
-    if (!worker_admit(context, req, &client_key))
+    if (!worker_admit(context, req, &connection, &client_key))
         return;
     struct slot_conn *conn = h2o_mem_alloc(sizeof *conn);
-    *conn = (struct slot_conn){.context = context, .slot = {.ops = &ops}, .state = SLOT_IDLE};
+    *conn = (struct slot_conn){
+        .connection = connection, .context = context, .slot = {.ops = &ops}, .state = SLOT_IDLE};
+    worker_connection_opened(context, &conn->connection);
     scheduler_slot_add(context->scheduler, &conn->slot);
     ws_server_open(&conn->ws, &context->ws, req, client_key, &events);
 }

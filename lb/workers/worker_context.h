@@ -24,7 +24,8 @@ struct hello_queue {
 struct worker_context {
     struct ws_context ws;
     struct hello_queue hellos;
-    const struct tokens *tokens;
+    struct tokens *tokens;
+    struct pe_list connections; /* of workers */
     struct scheduler *scheduler;
     struct dispatch *dispatch;
     struct presence *presence;
@@ -34,8 +35,30 @@ struct worker_context {
     void *data;
 };
 
-/* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow.
- * Otherwise the request has been answered with a problem. */
-bool worker_admit(const struct worker_context *context, h2o_req_t *req, const char **client_key);
+/* One connection of a worker, embedded in its owner: a registration or a slot. */
+struct worker_connection {
+    struct pe_list in_connections;
+    struct token_identity identity; /* with which it was admitted */
+    bool is_registered;             /* a registration that has said hello */
+    /* Close the connection, for this reason. It may not be freed inside the call. */
+    void (*refuse)(struct worker_connection *connection, const char *why);
+};
+
+/* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow; `connection`
+ * then has the worker's identity. Otherwise the request has been answered with a problem. */
+bool worker_admit(const struct worker_context *context, h2o_req_t *req, struct worker_connection *connection,
+                  const char **client_key);
+
+/* Keep the connection in the list until worker_connection_closed(). `refuse` must be set. */
+void worker_connection_opened(struct worker_context *context, struct worker_connection *connection);
+
+/* The connection was closed. If it was a registration with a host's token, the host was seen until now. */
+void worker_connection_closed(const struct worker_context *context, struct worker_connection *connection);
+
+/* Refuse the connections whose tokens were revoked. */
+void worker_connections_check(const struct worker_context *context);
+
+/* Note that the hosts whose registrations are open were seen at this time, in seconds since 1970. */
+void worker_connections_seen(const struct worker_context *context, int64_t now);
 
 #endif

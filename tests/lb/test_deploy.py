@@ -48,11 +48,10 @@ def test_every_option_that_a_unit_or_the_operations_page_names_is_one_of_the_pro
         with open(os.path.join(TOP, name)) as file:
             texts.append(file.read())
     known = set()
-    for program in "pe-lb", "pe-worker":
+    for program, *command in ["pe-lb"], ["pe-lb", "token", "new"], ["pe-worker"]:
         path = shutil.which(program, path=os.path.join(BUILD, "bin"))
-        known |= set(
-            re.findall(r"--[a-z][a-z0-9-]+", subprocess.check_output([path, "--help"], text=True))
-        )
+        text = subprocess.check_output([path, *command, "--help"], text=True)
+        known |= set(re.findall(r"--[a-z][a-z0-9-]+", text))
     for text in texts:
         for line in text.splitlines():
             if "pe-lb" in line or "pe-worker" in line or "OPTIONS" in line:

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `pe-lb token new|list|revoke`: how an operator lets hosts in. */
+#ifndef PE_LB_TOKEN_COMMAND_H
+#define PE_LB_TOKEN_COMMAND_H
+
+#include "base/error.h"
+
+/* Run the command in argv, whose first element is "token". PE_ERR_INVALID for a wrong command line. */
+int token_command(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+
+#endif
