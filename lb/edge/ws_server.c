@@ -87,9 +87,18 @@ static void send_close_frame(struct ws_server *ws)
         pe_log(PE_LOG_DEBUG, "a %s's connection ended before the close frame was sent", ws->context->peer);
 }
 
+/* wslay refuses a message that is too long (status 1009) while the other side still sends it. A socket that
+ * is closed with unread bytes sends a reset, and a reset can overtake the close frame. */
+static void let_read_refusal(const struct ws_server *ws)
+{
+    if (ws->conn->sock && wslay_event_get_status_code_sent(ws->conn->ws_ctx) == WSLAY_CODE_MESSAGE_TOO_BIG)
+        connection_linger(ws->conn->sock);
+}
+
 static void end_ws(struct ws_server *ws)
 {
     send_close_frame(ws);
+    let_read_refusal(ws);
     h2o_timeout_unlink(&ws->flush);
     h2o_timeout_unlink(&ws->tick);
     h2o_websocket_close(ws->conn);

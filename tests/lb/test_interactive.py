@@ -310,6 +310,16 @@ def test_a_client_whose_first_message_was_wrong_cannot_send_a_large_one(balancer
     assert_all_is_free(balancer)
 
 
+def test_a_first_message_over_36_mib_is_refused_with_a_code_that_its_client_can_read(balancer):
+    session = Session(balancer.address)
+    session.send(TEXT, b"x" * (36 * MIB + 1))
+    with pytest.raises(Closed) as closed:
+        session.event()
+    session.close()
+    assert closed.value.code == 1009
+    assert_all_is_free(balancer)
+
+
 def test_pings_are_no_part_of_a_first_message(start_balancer):
     balancer = start_balancer("--queue-mib", "1")
     _, slot = live_worker(balancer)
