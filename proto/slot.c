@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = {"hello", "ready", "job", "result", "end",    "cancel", "error",
-                                         "watch", "input", "eof", "resize", "signal", "output", "taken"};
+static const char *const kind_names[] = {"hello",  "ready", "job",     "result",   "end",    "cancel",
+                                         "error",  "watch", "input",   "eof",      "resize", "signal",
+                                         "output", "taken", "welcome", "withdraw", "return"};
 
 enum { KIND_COUNT = sizeof kind_names / sizeof *kind_names };
 
@@ -195,6 +196,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         pe_parts_parse_folders_json(reader, &message->parts);
     } else if (!strcmp(key, "problem")) {
         members->problem = pe_json_parse_raw(reader);
+    } else if (!strcmp(key, "shared")) {
+        message->shared = (uint32_t)pe_json_parse_number(reader, UINT32_MAX);
     } else if (!parse_live_member(reader, key, members, message)) {
         pe_json_skip(reader);
     }
@@ -272,8 +275,13 @@ static int check_members(const struct members *members, const void *text, size_t
         if (require(message->id[0], "id", err) < 0)
             return -1;
         return decode_problem(members->problem, &message->problem, err);
+    case PE_MESSAGE_WELCOME:
+        return require(message->shared, "shared", err);
+    case PE_MESSAGE_WITHDRAW:
+        return 0;
     case PE_MESSAGE_END:
     case PE_MESSAGE_CANCEL:
+    case PE_MESSAGE_RETURN:
         return require(message->id[0], "id", err);
     default:
         return require(message->id[0], "id", err) < 0 ? -1 : check_live_members(members, message, err);
@@ -290,7 +298,7 @@ static void clear(struct pe_message *message)
     message->hello.images = NULL;
     message->queue_us = 0;
     message->trace = (struct pe_trace){.flags = 0};
-    message->live = message->bytes = 0;
+    message->live = message->shared = message->bytes = 0;
     message->input.open = false;
     message->window = (struct pe_window){0};
     message->signal = 0;
@@ -400,6 +408,8 @@ static void append_ready(struct pe_json_writer *writer, const struct pe_message 
         pe_json_append_text(writer, "warm", message->warm);
     if (message->live)
         pe_json_append_number(writer, "live", message->live);
+    if (message->shared)
+        pe_json_append_number(writer, "shared", message->shared);
 }
 
 /* Append the members besides `type`, `id` and `protocol`. */
@@ -436,10 +446,15 @@ static void append_members(struct pe_json_writer *writer, const struct pe_messag
     case PE_MESSAGE_OUTPUT:
         pe_parts_append_json(writer, &message->parts);
         break;
+    case PE_MESSAGE_WELCOME:
+        pe_json_append_number(writer, "shared", message->shared);
+        break;
     case PE_MESSAGE_END:
     case PE_MESSAGE_CANCEL:
     case PE_MESSAGE_WATCH:
     case PE_MESSAGE_EOF:
+    case PE_MESSAGE_WITHDRAW:
+    case PE_MESSAGE_RETURN:
         break;
     }
 }
@@ -447,12 +462,14 @@ static void append_members(struct pe_json_writer *writer, const struct pe_messag
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out, struct pe_error *err)
 {
     const bool names_worker = message->kind == PE_MESSAGE_HELLO || message->kind == PE_MESSAGE_READY;
+    const bool names_job =
+        !names_worker && message->kind != PE_MESSAGE_WELCOME && message->kind != PE_MESSAGE_WITHDRAW;
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", kind_names[message->kind]);
     if (names_worker)
         pe_json_append_number(&writer, "protocol", PE_SLOT_PROTOCOL);
-    else
+    if (names_job)
         pe_json_append_text(&writer, "id", message->id);
     append_members(&writer, message);
     pe_json_close(&writer, '}');

@@ -35,6 +35,10 @@
  * again, on this worker or on another one. */
 #define PE_SLOT_VM_LOST "vm-lost"
 
+/* The value of the member `shared` of `ready` and `welcome`: the version of the messages of slots that are
+ * offered to several balancers at the same time. A side that does not know them leaves the member out. */
+#define PE_SHARED_VERSION 1u
+
 #define PE_ID_MAX 64
 
 /* Values in the JSON of a `hello`, which becomes a tree of up to some hundred bytes for each. The
@@ -60,6 +64,11 @@ enum pe_message_kind {
     PE_MESSAGE_SIGNAL, /* balancer: a signal for the program */
     PE_MESSAGE_OUTPUT, /* worker: output. One binary message with the bytes of `parts` follows. */
     PE_MESSAGE_TAKEN,  /* worker: the program's side has taken `bytes` more bytes of the input */
+
+    /* Of slots that are offered to several balancers. A worker sends the last two only after a WELCOME. */
+    PE_MESSAGE_WELCOME,  /* balancer, after the first READY that says `shared`: it understands them as well */
+    PE_MESSAGE_WITHDRAW, /* worker: another balancer has the slot now. The last READY holds no longer. */
+    PE_MESSAGE_RETURN,   /* worker: the job arrived behind a WITHDRAW, and was not begun */
 };
 
 struct pe_hello {
@@ -78,11 +87,12 @@ struct pe_hello {
 struct pe_message {
     enum pe_message_kind kind;
     uint32_t protocol;                /* HELLO, READY, decoded: the worker's version; else PE_SLOT_PROTOCOL */
-    char id[PE_ID_MAX + 1];           /* of all but hello and ready; [A-Za-z0-9_-]+ */
+    char id[PE_ID_MAX + 1];           /* of all but hello, ready, welcome and withdraw; [A-Za-z0-9_-]+ */
     struct pe_hello hello;            /* HELLO */
     char host[256];                   /* READY: the worker that the slot belongs to */
     char warm[PE_IMAGE_NAME_MAX + 1]; /* READY: image of the VM that is ready, or empty */
     uint32_t live;                    /* READY: as in struct pe_hello */
+    uint32_t shared;                  /* READY, WELCOME: PE_SHARED_VERSION; 0: not understood */
     struct pe_job_spec job;           /* JOB */
     struct pe_cursor job_text;        /* JOB, encoding: JSON to send instead of `job`, or empty; borrowed */
     uint64_t queue_us;                /* JOB: how long it waited for a slot */

@@ -166,6 +166,9 @@ void exchange_on_progress(struct exchange *exchange);
 /* The result will not be completed. A response that has started is aborted. */
 void exchange_on_lost(struct exchange *exchange);
 
+/* The job waits again: the worker has given it back before it began. */
+void exchange_on_returned(struct exchange *exchange);
+
 /* Break off a response whose headers were sent, so that the client sees that it is incomplete. */
 void exchange_abort(struct exchange *exchange);
 
@@ -180,8 +183,9 @@ void exchange_events_start(struct exchange *exchange);
 /* The job has printed something. */
 void exchange_events_output(struct exchange *exchange);
 
-/* Of an exchange with events: the slot was lost, and everything starts again. */
-void exchange_events_restart(struct exchange *exchange);
+/* Of an exchange with events: the slot is not the job's any more, and everything starts again. `reason` says
+ * why. */
+void exchange_events_restart(struct exchange *exchange, const char *reason);
 
 /* Of a response of events that has begun: end it with a problem. */
 void exchange_events_fail(struct exchange *exchange, const struct pe_problem *problem);

@@ -59,6 +59,11 @@ static void on_lost(struct job_waiter *waiter)
     exchange_on_lost(from_waiter(waiter));
 }
 
+static void on_returned(struct job_waiter *waiter)
+{
+    exchange_on_returned(from_waiter(waiter));
+}
+
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
 {
     struct pe_problem forwarded = *problem;
@@ -343,6 +348,7 @@ static const struct job_waiter_ops waiter_ops = {
     .on_result = on_result,
     .on_progress = on_progress,
     .on_lost = on_lost,
+    .on_returned = on_returned,
     .on_problem = on_problem,
     .on_queue_full = on_queue_full,
     .on_given_up = on_given_up,

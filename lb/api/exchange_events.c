@@ -48,10 +48,10 @@ void exchange_events_output(struct exchange *exchange)
     exchange_send_soon(exchange);
 }
 
-void exchange_events_restart(struct exchange *exchange)
+void exchange_events_restart(struct exchange *exchange, const char *reason)
 {
     exchange->has_result = false;
-    event_encoder_restart(exchange->events, exchange->waiter.job->last_loss);
+    event_encoder_restart(exchange->events, reason);
     deadline_resume(exchange->exchanges->deadlines, &exchange->deadline);
     exchange_send_soon(exchange);
 }

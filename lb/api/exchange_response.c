@@ -237,7 +237,7 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result)
 void exchange_on_lost(struct exchange *exchange)
 {
     if (exchange->events) {
-        exchange_events_restart(exchange);
+        exchange_events_restart(exchange, exchange->waiter.job->last_loss);
         return;
     }
     if (exchange->started) {
@@ -247,4 +247,12 @@ void exchange_on_lost(struct exchange *exchange)
     }
     exchange_drop_result(exchange);
     deadline_resume(exchange->exchanges->deadlines, &exchange->deadline);
+}
+
+void exchange_on_returned(struct exchange *exchange)
+{
+    if (exchange->events)
+        exchange_events_restart(exchange, "the worker has given the job back before it began");
+    else
+        deadline_resume(exchange->exchanges->deadlines, &exchange->deadline);
 }

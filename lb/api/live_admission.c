@@ -21,9 +21,12 @@ static struct live_session *from_waiter(struct job_waiter *waiter)
 static void on_start(struct job_waiter *waiter)
 {
     struct live_session *session = from_waiter(waiter);
+    const bool is_again = session->phase == LIVE_RUNNING; /* after a worker gave the job back */
     session->phase = LIVE_RUNNING;
     session->started_us = session->active_us = pe_now_us();
     session->deadline.at_us = session->active_us + session->sessions->limits.idle_us;
+    if (is_again)
+        return;
     event_encoder_start(&session->events);
     live_session_send(session);
 }
@@ -77,6 +80,12 @@ static void on_lost(struct job_waiter *waiter)
     (void)waiter;
 }
 
+/* The client was told that the program starts, and needs not know that it starts a bit later. */
+static void on_returned(struct job_waiter *waiter)
+{
+    (void)waiter;
+}
+
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
 {
     live_session_fail(from_waiter(waiter), problem);
@@ -111,6 +120,7 @@ static const struct job_waiter_ops waiter_ops = {
     .on_result = on_result,
     .on_progress = on_progress,
     .on_lost = on_lost,
+    .on_returned = on_returned,
     .on_problem = on_problem,
     .on_queue_full = on_queue_full,
     .on_given_up = on_given_up,

@@ -80,12 +80,13 @@ static void append_results(struct pe_metrics_page *page, const struct jobs *jobs
                             (double)cache->misses);
     pe_metrics_append_value(page, "pe_cache_evicted_total", "counter",
                             "Results evicted from the memory cache", (double)cache->evicted);
-    pe_metrics_append_value(page, "pe_store_hits_total", "counter", "Jobs found on disk or in memcached",
+    pe_metrics_append_value(page, "pe_store_hits_total", "counter", "Jobs found on disk or in a shared store",
                             (double)store->hits);
     pe_metrics_append_value(page, "pe_store_misses_total", "counter",
-                            "Jobs found neither on disk nor in memcached", (double)store->misses);
+                            "Jobs found neither on disk nor in a shared store", (double)store->misses);
     pe_metrics_append_value(page, "pe_store_timeouts_total", "counter",
-                            "Lookups on disk and in memcached that took too long", (double)store->timeouts);
+                            "Lookups on disk and in a shared store that took too long",
+                            (double)store->timeouts);
     pe_metrics_append_value(page, "pe_store_dropped_total", "counter",
                             "Results that were not stored because the store was too slow",
                             (double)store->dropped);
@@ -114,6 +115,9 @@ static void append_faults(struct pe_metrics_page *page, const struct metrics *me
                             (double)metrics->lost);
     pe_metrics_append_value(page, "pe_jobs_retried_total", "counter", "Jobs that were given to another slot",
                             (double)metrics->retried);
+    pe_metrics_append_value(page, "pe_jobs_returned_total", "counter",
+                            "Jobs that a worker gave back, because another balancer had its slot",
+                            (double)metrics->returned);
     pe_metrics_append_value(page, "pe_jobs_poisoned_total", "counter",
                             "Jobs that were held back because they killed slots", (double)metrics->poisoned);
 }

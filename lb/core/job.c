@@ -17,6 +17,10 @@
  * worker of the slot died too, and slots that are lost for the same reason do not get the job. */
 enum { RETRY_MS = 100 };
 
+/* How often a job may be given back in one try. Without a bound, a worker that does nothing else could keep
+ * a job for ever. */
+enum { JOB_RETURNS_MAX = 64 };
+
 /* ---- jobs that can be joined ---- */
 
 static int compare_jobs(const void *left, const void *right)
@@ -154,6 +158,12 @@ static void report_lost(struct job_waiter *waiter, const void *argument)
 {
     (void)argument;
     waiter->ops->on_lost(waiter);
+}
+
+static void report_returned(struct job_waiter *waiter, const void *argument)
+{
+    (void)argument;
+    waiter->ops->on_returned(waiter);
 }
 
 static void report_problem(struct job_waiter *waiter, const void *problem)
@@ -563,6 +573,27 @@ void job_on_vm_lost(struct job *job, uint64_t worker_serial, const char *why)
 {
     pe_log_about(PE_LOG_WARN, job->id, "the job lost its VM: %s", why);
     lose_try(job, (struct job_loss){.worker = worker_serial, .of_vm = true}, why);
+}
+
+/* ---- given back ---- */
+
+/* A job that was given back is not tried once more, since this try has not begun. It goes to the front of
+ * the queue, where there is always room. */
+void job_on_returned(struct job *job, uint64_t worker_serial)
+{
+    struct pe_error err;
+    job->jobs->metrics->returned++;
+    if (++job->returns % JOB_RETURNS_MAX == 0) {
+        job_on_vm_lost(job, worker_serial, "workers have given the job back again and again");
+        return;
+    }
+    hold(job);
+    if (has_waiters(job) && job->source->input)
+        job_input_rewind(job->source->input);
+    for_each_waiter(job, report_returned, NULL);
+    if (has_waiters(job) && enqueue(job, true, &err) < 0)
+        give_up(job);
+    release(job);
 }
 
 /* ---- estimates ---- */

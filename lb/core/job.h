@@ -72,6 +72,9 @@ struct job_waiter_ops {
      * again if the waiter stays. */
     void (*on_lost)(struct job_waiter *waiter);
 
+    /* The worker has given the job back, before anything of it ran: it waits again. */
+    void (*on_returned)(struct job_waiter *waiter);
+
     /* The last call: there is no result. Why is in `problem`. */
     void (*on_problem)(struct job_waiter *waiter, const struct pe_problem *problem);
 
@@ -131,6 +134,7 @@ struct job {
     struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
     uint64_t started_us;                   /* on the last slot */
+    unsigned returns;                      /* how often it was given back */
     unsigned lost;                         /* tries that were lost */
     struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */
     char last_loss[200];                   /* why the last one was lost */
@@ -175,7 +179,7 @@ int job_on_result(struct job *job, struct pe_message *message, struct pe_error *
 /* The next bytes of the result; fails like job_on_result(). */
 int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* The slot's last call is one of the following four. The slot must have forgotten the job
+/* The slot's last call is one of the following five. The slot must have forgotten the job
  * before, because the job may be freed inside the call. */
 
 /* The result is complete. */
@@ -190,6 +194,10 @@ void job_on_lost(struct job *job, uint64_t worker_serial, const char *why);
 /* The slot is still there, but the VM that ran the job, or was to run it, is lost. That is no evidence
  * against the job: VMMs are killed, and hosts run out of memory. */
 void job_on_vm_lost(struct job *job, uint64_t worker_serial, const char *why);
+
+/* The slot took a job of another balancer instead. The job has not begun, and is given to the next slot. When
+ * that has happened very often, the try counts as lost. `worker_serial` is as in job_on_lost(). */
+void job_on_returned(struct job *job, uint64_t worker_serial);
 
 /* ---- estimates ---- */
 

@@ -55,7 +55,7 @@ void job_input_free(struct job_input *input)
 
 int job_input_type(struct job_input *input, const void *bytes, size_t size, struct pe_error *err)
 {
-    size_t used = input->typed.size + input->under_way;
+    size_t used = input->typed.size;
     if (input->is_ended)
         return pe_fail(err, PE_ERR_INVALID, "there is input behind the end of the input");
     if (size > PE_LIVE_WINDOW - used)
@@ -98,6 +98,7 @@ const struct pe_live_input *job_input_at_start(struct job_input *input)
     if (input->is_resized)
         input->live.window = input->window;
     input->is_resized = false;
+    input->signals_sent = 0;
     return &input->live;
 }
 
@@ -118,10 +119,11 @@ bool job_input_next(struct job_input *input, struct pe_message *message, struct 
     } else if (input->signals && !input->is_pacing) {
         message->kind = PE_MESSAGE_SIGNAL;
         message->signal = first_signal(input->signals);
-    } else if (input->typed.size) {
+    } else if (input->typed.size > input->under_way) {
+        size_t size = input->typed.size - input->under_way;
         message->kind = PE_MESSAGE_INPUT;
-        message->bytes = (uint32_t)input->typed.size;
-        *bytes = (struct pe_cursor){.at = input->typed.data, .left = input->typed.size};
+        message->bytes = (uint32_t)size;
+        *bytes = (struct pe_cursor){.at = input->typed.data + input->under_way, .left = size};
     } else if (input->is_ended && !input->end_was_sent) {
         message->kind = PE_MESSAGE_EOF;
     } else {
@@ -144,7 +146,6 @@ void job_input_sent(struct job_input *input, const struct pe_message *message)
     switch (message->kind) {
     case PE_MESSAGE_INPUT:
         input->under_way += message->bytes;
-        pe_buf_consume(&input->typed, message->bytes);
         break;
     case PE_MESSAGE_EOF:
         input->end_was_sent = true;
@@ -155,11 +156,20 @@ void job_input_sent(struct job_input *input, const struct pe_message *message)
         break;
     case PE_MESSAGE_SIGNAL:
         input->signals &= ~(UINT64_C(1) << message->signal);
+        input->signals_sent |= UINT64_C(1) << message->signal;
         pace(input);
         break;
     default:
         break;
     }
+}
+
+void job_input_rewind(struct job_input *input)
+{
+    input->under_way = 0;
+    input->end_was_sent = false;
+    input->is_resized = input->window.rows > 0;
+    input->signals |= input->signals_sent;
 }
 
 int job_input_taken(struct job_input *input, size_t bytes, struct pe_error *err)
@@ -168,5 +178,6 @@ int job_input_taken(struct job_input *input, size_t bytes, struct pe_error *err)
         return pe_fail(err, PE_ERR_MALFORMED, "'taken' says %zu bytes, and only %zu were under way", bytes,
                        input->under_way);
     input->under_way -= bytes;
+    pe_buf_consume(&input->typed, bytes);
     return 0;
 }

@@ -25,15 +25,16 @@ struct job_input {
     struct pe_live_input live; /* set by the owner before the job begins; its window is that at the start */
     struct loop *loop;
     struct job_waiter *waiter;
-    struct pe_buf typed; /* bytes that were not sent to the slot yet */
-    size_t under_way;    /* bytes that were, and that the program has not taken */
+    struct pe_buf typed; /* bytes that the program has not taken */
+    size_t under_way;    /* the first of them, which were sent to the slot */
     bool is_ended;       /* no more bytes will come */
     bool end_was_sent;   /* to the slot */
     bool is_resized;     /* `window` was not sent yet */
     struct pe_window window;
-    uint64_t signals; /* bits of those that were not sent yet */
-    bool is_pacing;   /* windows and signals wait for `pace` */
-    bool is_serving;  /* `serve` runs */
+    uint64_t signals;      /* bits of those that were not sent yet */
+    uint64_t signals_sent; /* and of those that were, since the job was sent */
+    bool is_pacing;        /* windows and signals wait for `pace` */
+    bool is_serving;       /* `serve` runs */
     struct loop_timer serve, pace;
 };
 
@@ -69,6 +70,9 @@ bool job_input_next(struct job_input *input, struct pe_message *message, struct 
 
 /* The message was queued. */
 void job_input_sent(struct job_input *input, const struct pe_message *message);
+
+/* The slot has given the job back before it began. Everything is sent again, to the next slot. */
+void job_input_rewind(struct job_input *input);
 
 /* The program has taken bytes. PE_ERR_MALFORMED if more than were under way. */
 int job_input_taken(struct job_input *input, size_t bytes, struct pe_error *err) PE_MUST_CHECK;

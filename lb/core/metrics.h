@@ -23,6 +23,7 @@ struct metrics {
     } statuses[METRICS_STATUSES];
     uint64_t lost;     /* slots that were lost with a job */
     uint64_t retried;  /* jobs that were given to another slot */
+    uint64_t returned; /* jobs that a worker gave back, because another balancer was faster */
     uint64_t poisoned; /* jobs that were held back because they killed slots */
 };
 

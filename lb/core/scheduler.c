@@ -52,9 +52,23 @@ static void separate(struct scheduler *scheduler, struct slot *slot)
     scheduler->running_count--;
 }
 
+static void set_elsewhere(struct slot *slot, bool is_elsewhere)
+{
+    if (slot->worker && slot->is_elsewhere != is_elsewhere)
+        slot->worker->elsewhere += is_elsewhere ? 1 : (size_t)-1;
+    slot->is_elsewhere = is_elsewhere;
+}
+
+void scheduler_slot_withdraw(struct scheduler *scheduler, struct slot *slot)
+{
+    remove_from_ready(scheduler, slot);
+    set_elsewhere(slot, true);
+}
+
 void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const char *worker,
                           const char *warm)
 {
+    set_elsewhere(slot, false);
     if (strcmp(slot->warm, warm) != 0)
         snprintf(slot->warm, sizeof slot->warm, "%s", warm);
     if (!pe_list_linked(&slot->in_ready)) {
@@ -131,7 +145,7 @@ static enum fit best_of_worker(const struct worker *worker, const struct queue_e
                                             : NULL;
     if (!entry)
         return FIT_NONE;
-    bool busy = worker->running >= worker->claim->vms;
+    bool busy = worker->running + worker->elsewhere >= worker->claim->vms;
     struct slot *first = NULL;
     pe_list_for_each(node, &worker->ready)
     {

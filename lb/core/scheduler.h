@@ -50,6 +50,7 @@ struct worker {
     struct worker_claim *claim; /* the one that counts: the oldest of those that do not drain */
     uint64_t away_until_us;     /* while it is away: when it is forgotten */
     size_t slots, running;      /* slots that are connected; jobs on them */
+    size_t elsewhere;           /* slots that run jobs of other balancers */
     bool drained;               /* an operator asked for this worker to get no more jobs */
 };
 
@@ -80,6 +81,7 @@ struct slot {
     char worker_name[256];     /* from its last `ready` */
     char warm[256];            /* image that its VM is warm for, or empty */
     bool is_live;              /* its worker understands the messages of live jobs */
+    bool is_elsewhere;         /* it runs a job of another balancer */
     struct worker *worker;     /* NULL while no worker of that name is known */
     struct queue_entry *entry; /* the job that runs on it */
 };
@@ -183,6 +185,9 @@ void scheduler_slot_add(struct scheduler *scheduler, struct slot *slot);
 void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const char *worker,
                           const char *warm);
 
+/* The slot takes a job of another balancer: it is not ready until it asks again. */
+void scheduler_slot_withdraw(struct scheduler *scheduler, struct slot *slot);
+
 /* Remove a slot. If a job runs on it, the two are separated; the owner of the job submits it
  * again. */
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot);
@@ -202,8 +207,8 @@ struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, 
 bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry);
 
 /* Put a job at the end of its client's queue. With `front`, put it before all other jobs: it
- * waited before and lost its slot. PE_ERR_BUSY if the queue is full and no ready slot could run
- * this job; with `front` there is always room. */
+ * waited before and lost its slot, or was given back. PE_ERR_BUSY if the queue is full and no ready slot
+ * could run this job; with `front` there is always room. */
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front,
                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -123,11 +123,13 @@ void scheduler_slot_assign(struct scheduler *scheduler, struct slot *slot, struc
     if (slot->worker) {
         slot->worker->slots--;
         slot->worker->running -= slot->entry != NULL;
+        slot->worker->elsewhere -= slot->is_elsewhere;
     }
     slot->worker = worker;
     if (worker) {
         worker->slots++;
         worker->running += slot->entry != NULL;
+        worker->elsewhere += slot->is_elsewhere;
     }
     if (pe_list_linked(&slot->in_ready)) {
         pe_list_remove(&slot->in_ready);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum slot_state {
-    SLOT_IDLE,      /* waiting for `ready` */
+    SLOT_IDLE,      /* waiting for `ready`; perhaps it runs a job of another balancer */
     SLOT_READY,     /* may be given a job */
     SLOT_RUNNING,   /* the job is being sent, or its `result` is awaited */
     SLOT_RESULT,    /* the bytes of the result are arriving */
@@ -45,6 +45,7 @@ struct slot_conn {
     size_t part;            /* part of the input that is sent next */
     uint64_t part_offset;   /* first byte of it that was not sent */
     bool input_sent;
+    bool is_shared;              /* the slot is offered to other balancers as well, and was welcomed */
     bool is_watching;            /* `watch` was sent for this job */
     struct pe_parts output;      /* RUNNING: what the next binary message has; empty: it has no output */
     uint64_t expected, received; /* bytes of the result */
@@ -245,8 +246,20 @@ static void dismiss(struct slot *slot)
 
 /* ---- messages ---- */
 
+/* Tell a slot that is offered to other balancers as well that this one understands its messages. */
+static void welcome(struct slot_conn *conn)
+{
+    const struct pe_message message = {.kind = PE_MESSAGE_WELCOME, .shared = PE_SHARED_VERSION};
+    if (conn->is_shared)
+        return;
+    conn->is_shared = true;
+    send_message(conn, &message);
+}
+
 static void on_ready(struct slot_conn *conn, const struct pe_message *message)
 {
+    if (message->shared >= PE_SHARED_VERSION)
+        welcome(conn);
     /* The VM became warm while a job was on its way. The two messages crossed, and the job
      * counts. */
     if (conn->state == SLOT_RUNNING || conn->state == SLOT_CANCELING)
@@ -264,6 +277,43 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     conn->slot.is_live = message->live >= PE_LIVE_VERSION;
     scheduler_slot_ready(conn->context->scheduler, &conn->slot, message->host, message->warm);
     dispatch_soon(conn->context->dispatch);
+}
+
+/* Another balancer has the slot. If a job is on its way to it, the two messages crossed: the slot gives the
+ * job back, or it was free again before the job arrived, and runs it. */
+static void on_withdraw(struct slot_conn *conn)
+{
+    if (!conn->is_shared)
+        violate(conn, "'withdraw' of a slot that is not shared");
+    else if (conn->state == SLOT_RESULT)
+        violate(conn, "'withdraw' in the middle of a result");
+    else if (conn->state == SLOT_READY || conn->state == SLOT_IDLE) {
+        conn->state = SLOT_IDLE;
+        scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
+    }
+}
+
+/* The slot ignores what else it is sent of this job, so the rest of the input is not sent. */
+static void on_return(struct slot_conn *conn)
+{
+    switch (conn->state) {
+    case SLOT_CANCELING:
+        conn->state = SLOT_IDLE;
+        return;
+    case SLOT_RUNNING:
+        break;
+    default:
+        violate(conn, "'return' out of order");
+        return;
+    }
+    if (!conn->is_shared) {
+        violate(conn, "'return' of a slot that is not shared");
+        return;
+    }
+    conn->state = SLOT_IDLE;
+    struct job *job = forget_job(conn);
+    scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
+    job_on_returned(job, worker_serial(conn));
 }
 
 /* The protocol prescribes stdout, stderr, perhaps both combined, files, then folders, and no more bytes than
@@ -383,6 +433,10 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         on_ready(conn, &message);
         return;
     }
+    if (message.kind == PE_MESSAGE_WITHDRAW) {
+        on_withdraw(conn);
+        return;
+    }
     if (strcmp(message.id, conn->id) != 0 || !conn->id[0]) {
         violate(conn, "a message for a job of another slot");
         return;
@@ -401,6 +455,8 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
         on_end(conn);
     else if (message.kind == PE_MESSAGE_ERROR)
         on_error(conn, &message);
+    else if (message.kind == PE_MESSAGE_RETURN)
+        on_return(conn);
     else
         violate(conn, "a message that a slot does not send");
 }

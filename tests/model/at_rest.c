@@ -18,8 +18,8 @@ static void check_request(const struct request *request)
     if (request->started || request->final || request->is_shut_down)
         return;
     EXPECT(!request->hung_up, "request %u waits although its client has gone", request->number);
-    /* A time that is over when the job starts is seen only after the loss of that try. */
-    unsigned looks = 1 + (request->group ? request->group->lost : 0);
+    /* A time that is over when the job starts is seen only after the loss or the return of that try. */
+    unsigned looks = 1 + (request->group ? request->group->lost + request->group->returns : 0);
     EXPECT(judge_waited_us(request) <= request->wait_us + looks * PRECISION_US,
            "request %u has waited for %llu ms; it may wait for %llu ms", request->number,
            (unsigned long long)judge_waited_us(request) / 1000, (unsigned long long)request->wait_us / 1000);

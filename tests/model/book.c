@@ -17,6 +17,8 @@ static struct run **runs;
 static uint64_t completions;
 static unsigned group_count, run_count, first_live; /* groups before `first_live` have no members */
 
+enum { RETURNS_MAX = 64 }; /* how often a job may be given back in one try */
+
 /* What the store was given: equal keys must mean equal work. */
 struct put {
     uint8_t key[32];
@@ -320,6 +322,7 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm)
           state == RUN_COMPLETE   ? "is complete"
           : state == RUN_LOST     ? "is lost"
           : state == RUN_CANCELED ? "is cancelled"
+          : state == RUN_RETURNED ? "is given back"
                                   : "is refused");
     run->state = state;
     run->completion = ++completions;
@@ -330,6 +333,19 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm)
         return;
     book_add_loss(group, (struct loss){.serial = claim ? claim->serial : 0, .of_vm = of_vm});
     enter_state(group, GROUP_RETRYING);
+    each_member(group, lose_run);
+}
+
+void book_return_run(struct run *run)
+{
+    struct group *group = run->group;
+    if (++group->returns % RETURNS_MAX == 0) {
+        book_end_run(run, RUN_LOST, true);
+        return;
+    }
+    book_end_run(run, RUN_RETURNED, false);
+    enter_state(group, GROUP_QUEUED);
+    order_prepend(group);
     each_member(group, lose_run);
 }
 

@@ -9,7 +9,7 @@
 #include "tests/model/hosts.h"
 #include "tests/model/http_edge.h"
 
-enum run_state { RUN_ACTIVE, RUN_COMPLETE, RUN_LOST, RUN_CANCELED, RUN_REFUSED };
+enum run_state { RUN_ACTIVE, RUN_COMPLETE, RUN_LOST, RUN_CANCELED, RUN_REFUSED, RUN_RETURNED };
 
 struct run {
     unsigned number;
@@ -57,7 +57,8 @@ struct group {
     struct run *run;
     struct loss losses[TRIES];
     unsigned lost;
-    unsigned deaths; /* among them, when all tries were lost */
+    unsigned returns; /* how often it was given back */
+    unsigned deaths;  /* among them, when all tries were lost */
 };
 
 /* Begin and end. */
@@ -86,6 +87,10 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message);
 /* A run ends in this state. For a run that is lost, `of_vm` says that only its VM was. Call it before the
  * balancer is told. */
 void book_end_run(struct run *run, enum run_state state, bool of_vm);
+
+/* A worker gives a run back before it has begun: its group waits again, before all others. Very often is a
+ * loss. Call it before the balancer is told. */
+void book_return_run(struct run *run);
 
 /* The run with this number. */
 const struct run *book_run(unsigned number);

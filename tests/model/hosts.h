@@ -31,6 +31,9 @@ struct slot_actor {
     uint64_t deadline_us;
     size_t input_bytes;     /* that were sent for the job */
     uint64_t left;          /* bytes of the result that were not sent */
+    bool is_shared;         /* it says that it is offered to other balancers as well, */
+    bool was_welcomed;      /* and the balancer has answered that it understands that */
+    bool is_elsewhere;      /* it was withdrawn, or has given a job back */
     bool is_out;            /* the balancer has forgotten it, and closes its connection */
     bool must_close;        /* what it says now must close the connection */
     char id[PE_ID_MAX + 1]; /* of the last job */

@@ -52,7 +52,8 @@ static unsigned running_on(unsigned name)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < SLOTS; i++)
-        count += slots[i].peer.ws && slots[i].has_name && slots[i].name == name && slots[i].run;
+        count += slots[i].peer.ws && slots[i].has_name && slots[i].name == name &&
+                 (slots[i].run || (slots[i].is_elsewhere && !slots[i].is_out));
     return count;
 }
 

@@ -67,6 +67,11 @@ static void on_text(struct slot_actor *slot, const uint8_t *bytes, size_t size)
         on_job(slot, &message);
         return;
     }
+    if (message.kind == PE_MESSAGE_WELCOME) {
+        EXPECT(slot->is_shared && !slot->was_welcomed, "slot %u is welcomed for no reason", slot->number);
+        slot->was_welcomed = true;
+        return;
+    }
     EXPECT(!strcmp(message.id, slot->id), "slot %u gets a message for %s", slot->number, message.id);
     if (message.kind == PE_MESSAGE_CANCEL) {
         on_cancel(slot);
@@ -118,7 +123,7 @@ static void on_end(struct peer *peer)
     TRACE("slot %u ends", slot->number);
     lose_run(slot);
     slot->view = VIEW_IDLE;
-    slot->has_name = false;
+    slot->has_name = slot->is_elsewhere = false;
 }
 
 /* ---- saying something ---- */
@@ -159,7 +164,7 @@ static void encode(const struct pe_message *message, struct pe_buf *text)
 
 static void say_ready(struct slot_actor *slot)
 {
-    struct pe_message message = {.kind = PE_MESSAGE_READY};
+    struct pe_message message = {.kind = PE_MESSAGE_READY, .shared = slot->is_shared};
     pe_autobuf struct pe_buf text = {0};
     unsigned name = chance(85) ? slot->number % NAMES : choose(NAMES);
     int warm = options.is_busy ? 0 : chance(50) ? (int)choose(IMAGES) : -1;
@@ -171,10 +176,48 @@ static void say_ready(struct slot_actor *slot)
     if (reaction == TAKEN && peer_is_heard(&slot->peer)) {
         slot->view = VIEW_READY;
         slot->has_name = true;
+        slot->is_elsewhere = false;
         slot->name = name;
         slot->warm = warm;
     }
     say(slot, true, text.data, text.size, reaction);
+    EXPECT(reaction == CLOSED || !slot->is_shared || slot->was_welcomed || !peer_is_heard(&slot->peer),
+           "slot %u is not welcomed", slot->number);
+}
+
+/* ---- several balancers ---- */
+
+static void say_withdraw(struct slot_actor *slot)
+{
+    static const char text[] = "{\"type\":\"withdraw\"}";
+    enum reaction reaction = !slot->was_welcomed || slot->view == VIEW_RESULT ? CLOSED
+                             : slot->view <= VIEW_READY                       ? TAKEN
+                                                                              : IGNORED;
+    TRACE("slot %u is withdrawn", slot->number);
+    if (reaction == TAKEN && peer_is_heard(&slot->peer)) {
+        slot->view = VIEW_IDLE;
+        slot->is_elsewhere = true;
+    }
+    say(slot, true, text, sizeof text - 1, reaction);
+}
+
+static void say_return(struct slot_actor *slot, const char *id)
+{
+    char text[PE_ID_MAX + 64];
+    snprintf(text, sizeof text, "{\"type\":\"return\",\"id\":\"%s\"}", id);
+    bool has_job = slot->view == VIEW_INPUT || slot->view == VIEW_RUNNING;
+    enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
+                             : slot->view == VIEW_CANCELED             ? TAKEN
+                             : has_job && slot->was_welcomed           ? TAKEN
+                                                                       : CLOSED;
+    TRACE("slot %u gives run %u back", slot->number, slot->run ? slot->run->number : 0);
+    if (reaction == TAKEN) {
+        slot->is_elsewhere |= has_job;
+        if (slot->run)
+            book_return_run(slot->run);
+        slot->view = VIEW_IDLE;
+    }
+    say(slot, true, text, strlen(text), reaction);
 }
 
 /* ---- results ---- */
@@ -362,6 +405,10 @@ static void go_on(struct slot_actor *slot)
     } else if (slot->knows_cancel) {
         forget_job(slot);
         say_error(slot, slot->known_id, false);
+    } else if (slot->knows_job && slot->was_welcomed && chance(10)) {
+        forget_job(slot);
+        say_withdraw(slot);
+        say_return(slot, slot->known_id);
     } else if (slot->knows_job && chance(options.vm_deaths)) {
         forget_job(slot);
         say_error(slot, slot->known_id, true);
@@ -371,6 +418,8 @@ static void go_on(struct slot_actor *slot)
     } else if (slot->knows_job && slot->knows_end) {
         slot->is_sending = true;
         say_result(slot, slot->known_id);
+    } else if (!slot->knows_job && slot->was_welcomed && chance(20)) {
+        say_withdraw(slot);
     } else if (!slot->knows_job) {
         say_ready(slot);
     }
@@ -386,7 +435,7 @@ static void misbehave(struct slot_actor *slot)
                                         "{\"type\":\"hello\",\"protocol\":3}"};
     const char *id = chance(70) ? slot->id : "another-id";
     const char *text = texts[choose(sizeof texts / sizeof *texts)];
-    switch (choose(7)) {
+    switch (choose(9)) {
     case 0:
         say_fault(slot, true, text, strlen(text));
         break;
@@ -405,6 +454,12 @@ static void misbehave(struct slot_actor *slot)
     case 5:
         say_bytes(slot, 0);
         break;
+    case 6:
+        say_withdraw(slot);
+        break;
+    case 7:
+        say_return(slot, id);
+        break;
     default:
         say_ready(slot);
     }
@@ -415,6 +470,8 @@ static void open_slot(struct slot_actor *slot)
     forget_job(slot);
     slot->view = VIEW_IDLE;
     slot->has_name = slot->must_close = slot->is_out = false;
+    slot->was_welcomed = slot->is_elsewhere = false;
+    slot->is_shared = chance(50);
     slot->id[0] = slot->known_id[0] = '\0';
     slot->left = 0;
     peer_open(&slot->peer, true);

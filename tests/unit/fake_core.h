@@ -118,8 +118,9 @@ struct fake_waiter {
     struct job_waiter waiter;
     struct submission submission;
     struct client_queue client;
-    struct fake_waiter *leaves; /* who leaves when this one is told of a result: itself, another one, NULL */
-    int starts, results, progresses, losses, problems, full;
+    struct fake_waiter
+        *leaves; /* who leaves when this one is told of a result or a return: itself, another one, NULL */
+    int starts, results, progresses, losses, returns, problems, full;
     unsigned given_up_after;
     int status; /* of the last result */
 };
@@ -162,6 +163,15 @@ static void on_lost(struct job_waiter *waiter)
     from_waiter(waiter)->losses++;
 }
 
+/* waiter_ops: count, and let a waiter leave. */
+static void on_returned(struct job_waiter *waiter)
+{
+    struct fake_waiter *self = from_waiter(waiter);
+    self->returns++;
+    if (self->leaves)
+        job_leave(&self->leaves->waiter);
+}
+
 /* waiter_ops: count. */
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
 {
@@ -188,6 +198,7 @@ static const struct job_waiter_ops waiter_ops = {.on_start = on_start,
                                                  .on_result = on_result,
                                                  .on_progress = on_progress,
                                                  .on_lost = on_lost,
+                                                 .on_returned = on_returned,
                                                  .on_problem = on_problem,
                                                  .on_queue_full = on_queue_full,
                                                  .on_given_up = on_given_up};
@@ -326,6 +337,16 @@ static void lose(struct core *core, struct fake_slot *slot)
     scheduler_entry_remove(&core->scheduler, &job->entry);
     scheduler_slot_remove(&core->scheduler, &slot->slot);
     job_on_lost(job, serial, "a test");
+}
+
+/* What a slot does when its worker gives the job back, because another balancer has the slot. */
+static void give_back(struct core *core, struct fake_slot *slot)
+{
+    struct job *job = slot->job;
+    slot->job = NULL;
+    scheduler_entry_remove(&core->scheduler, &job->entry);
+    scheduler_slot_withdraw(&core->scheduler, &slot->slot);
+    job_on_returned(job, slot->slot.worker->claim->serial);
 }
 
 /* What a slot does when its worker reports that the VM died. The slot is ready again. */

@@ -201,6 +201,79 @@ static void a_job_is_given_up_when_three_workers_have_gone_with_it(void **state)
     assert_int_equal(core->metrics.poisoned, 0);
 }
 
+static void a_job_that_is_given_back_goes_to_the_next_slot_and_has_lost_no_try(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *first = &core->slots[0], *second = &core->slots[1];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, first, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    expire(&core->loop, 0);
+    struct job *job = first->job;
+    for (int i = 0; i < 5; i++) {
+        give_back(core, first);
+        assert_int_equal(waiter.returns, 1 + i);
+        assert_int_equal(core->scheduler.queued_count, 1);
+        scheduler_slot_ready(&core->scheduler, &first->slot, "worker-0", "");
+        expire(&core->loop, 0);
+        assert_ptr_equal(first->job, job);
+    }
+    give_back(core, first);
+    assert_int_equal(job->lost, 0);
+    add_ready_slot(core, second, 0);
+    expire(&core->loop, 0);
+    finish(core, second);
+    assert_int_equal(waiter.results, 1);
+    assert_int_equal(waiter.losses, 0);
+    assert_int_equal(core->metrics.returned, 6);
+}
+
+static void a_worker_that_gives_a_job_back_for_ever_does_not_keep_it(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiter;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &waiter, false), 0);
+    for (int i = 0; i < 1000 && !waiter.results; i++) {
+        expire(&core->loop, 0);
+        expire(&core->loop, RETRY_MS);
+        if (!slot->job)
+            continue;
+        give_back(core, slot);
+        scheduler_slot_ready(&core->scheduler, &slot->slot, "worker-0", "");
+    }
+    assert_int_equal(waiter.status, PE_STATUS_VM_ERROR);
+    assert_false(is_held_back(core, &waiter));
+}
+
+static void a_waiter_may_leave_when_its_job_is_given_back(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter first, second;
+    register_worker(core, 0);
+    add_ready_slot(core, slot, 0);
+    assert_int_equal(begin(core, &first, true), 0);
+    struct job *job = job_find(&core->jobs, &key, anything);
+    init_waiter(&second);
+    join(job, &second);
+    expire(&core->loop, 0);
+    first.leaves = &second; /* the next one of the walk */
+    give_back(core, slot);
+    assert_int_equal(first.returns, 1);
+    assert_int_equal(second.returns, 0);
+    assert_int_equal(core->scheduler.queued_count, 1);
+    scheduler_slot_ready(&core->scheduler, &slot->slot, "worker-0", "");
+    expire(&core->loop, 0);
+    first.leaves = &first; /* the last one */
+    give_back(core, slot);
+    assert_int_equal(core->scheduler.queued_count, 0);
+    assert_null(job_find(&core->jobs, &key, anything));
+}
+
 static void requests_share_a_job_and_the_last_one_that_leaves_cancels_it(void **state)
 {
     struct core *core = *state;
@@ -449,6 +522,9 @@ int main(void)
         WITH_CORE(a_job_avoids_the_worker_that_lost_it_while_another_one_could_run_it),
         WITH_CORE(a_job_that_loses_three_vms_gets_vm_error_and_is_not_held_back),
         WITH_CORE(a_job_is_given_up_when_three_workers_have_gone_with_it),
+        WITH_CORE(a_job_that_is_given_back_goes_to_the_next_slot_and_has_lost_no_try),
+        WITH_CORE(a_worker_that_gives_a_job_back_for_ever_does_not_keep_it),
+        WITH_CORE(a_waiter_may_leave_when_its_job_is_given_back),
         WITH_CORE(requests_share_a_job_and_the_last_one_that_leaves_cancels_it),
         WITH_CORE(a_waiter_that_joins_late_gets_the_result_at_once),
         WITH_CORE(a_waiter_that_joins_a_running_job_is_told_that_it_runs),

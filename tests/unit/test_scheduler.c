@@ -465,6 +465,35 @@ static void catalogs_that_need_too_much_memory_together_are_refused(void **state
     json_decref(hello.images);
 }
 
+static void a_slot_that_another_balancer_has_gets_no_job_and_its_vm_counts_as_busy(void **state)
+{
+    (void)state;
+    struct scheduler s;
+    struct slot shared[2], other;
+    struct queue_entry first, second;
+    init(&s, 10);
+    register_worker(&s, &owners[0], "one", "gcc:14"); /* with one VM */
+    register_worker(&s, &owners[1], "two", "gcc:14");
+    add_slot(&s, &other, "two", "");
+    add_slot(&s, &shared[0], "one", "gcc:14");
+    add_slot(&s, &shared[1], "one", "gcc:14");
+    scheduler_slot_withdraw(&s, &shared[0]);
+    submit(&s, &first, "gcc:14", false);
+    assert_next(&s, &other, &first);
+    submit(&s, &second, "gcc:14", false);
+    assert_next(&s, &shared[1], &second);
+    scheduler_slot_ready(&s, &shared[0], "one", "");
+    submit(&s, &first, "gcc:14", false);
+    assert_next(&s, &shared[0], &first);
+    scheduler_slot_withdraw(&s, &shared[0]);
+    for (int i = 0; i < 2; i++)
+        scheduler_slot_remove(&s, &shared[i]);
+    assert_int_equal(scheduler_find_worker(&s, "one")->elsewhere, 0);
+    scheduler_slot_remove(&s, &other);
+    scheduler_worker_gone(&s, &owners[0]);
+    scheduler_worker_gone(&s, &owners[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +510,7 @@ int main(void)
         cmocka_unit_test(clients_take_turns),
         cmocka_unit_test(a_warm_vm_lets_a_job_overtake_but_not_for_ever),
         cmocka_unit_test(a_worker_whose_vms_are_busy_comes_after_one_with_a_vm_free),
+        cmocka_unit_test(a_slot_that_another_balancer_has_gets_no_job_and_its_vm_counts_as_busy),
         cmocka_unit_test(a_worker_that_drains_gets_no_job),
         cmocka_unit_test(a_job_goes_only_to_a_worker_whose_isolation_it_accepts),
         cmocka_unit_test(a_job_accepts_every_isolation_that_it_lists),

@@ -514,6 +514,27 @@ static void hello_and_ready_say_whether_the_worker_can_do_live_jobs(void **state
     assert_int_equal(again.live, 0);
 }
 
+static void messages_of_a_shared_slot_survive_the_wire(void **state)
+{
+    (void)state;
+    pe_automessage struct pe_message again;
+    struct pe_message ready = {.kind = PE_MESSAGE_READY, .host = "h", .shared = PE_SHARED_VERSION};
+    struct pe_message welcome = {.kind = PE_MESSAGE_WELCOME, .shared = PE_SHARED_VERSION};
+    struct pe_message withdraw = {.kind = PE_MESSAGE_WITHDRAW};
+    struct pe_message giving_back = {.kind = PE_MESSAGE_RETURN, .id = "job-1"};
+    round_trip(&ready, &again);
+    assert_int_equal(again.shared, PE_SHARED_VERSION);
+    round_trip(&welcome, &again);
+    assert_int_equal(again.kind, PE_MESSAGE_WELCOME);
+    assert_int_equal(again.shared, PE_SHARED_VERSION);
+    round_trip(&withdraw, &again);
+    assert_int_equal(again.kind, PE_MESSAGE_WITHDRAW);
+    round_trip(&giving_back, &again);
+    assert_string_equal(again.id, "job-1");
+    refused("{\"type\":\"welcome\"}", "'shared' is missing");
+    refused("{\"type\":\"return\"}", "'id' is missing");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +559,7 @@ int main(void)
         cmocka_unit_test(live_messages_out_of_bounds_are_refused),
         cmocka_unit_test(signals_have_names),
         cmocka_unit_test(hello_and_ready_say_whether_the_worker_can_do_live_jobs),
+        cmocka_unit_test(messages_of_a_shared_slot_survive_the_wire),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
 }
