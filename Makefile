@@ -102,7 +102,7 @@ pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
 pe-worker_SRC := $(foreach folder,worker worker/host worker/job worker/vmm store net,$(call src,$(folder)))
-pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto
+pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto -lresolv
 pe-run_SRC := $(foreach folder,cli store net,$(call src,$(folder)))
 pe-run_LIBS := -lcurl -lwslay -ljansson -linih -lcrypto
 pe-image_SRC := $(call src,image) $(call src,store)
@@ -236,11 +236,14 @@ uninstall: ## remove what `make install` installed; images, state and tokens sta
 # libh2o: code that is tested here cannot depend on it.
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(addprefix $(B)/tests/,$(UNIT))
-UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay
+UNIT_LIBS := -lcmocka -ljansson -Wl,--as-needed -larchive -lsquashfs -lcrypto -llmdb -lmemcached -lcurl -lwslay \
+	-lresolv
 LB_CORE := $(call src,lb/core)
 RIGHTS := $(addprefix worker/vmm/,rights.c landlock.c syscall_filter.c syscalls_common.c)
 BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_upgrade.c token.c) \
 	$(call src,net) $(RIGHTS)
+test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer_list.c stop_signal.c) \
+	$(BALANCER_LINK)
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c

@@ -75,16 +75,22 @@ static const struct syscall_rule link_rules[] = {SYSCALL_REFUSE(execve, EPERM),
 static const struct syscall_list syscalls_link = {.parts = {link_rules, syscalls_memory, syscalls_common},
                                                   .otherwise = EPERM};
 
-static int drop_rights(const struct worker_config *config, pid_t parent, struct pe_error *err)
+int balancer_link_drop_rights(const struct worker_config *config, pid_t parent, const char *what,
+                              struct pe_error *err)
 {
     const struct rights rights = {.uid = config->link_uid,
                                   .gid = (gid_t)config->link_uid,
                                   .files = {.readable = readable, .folder = -1, .connects = true},
                                   .syscalls = &syscalls_link};
-    return rights_drop(&rights, parent, "the link to the balancer", err);
+    return rights_drop(&rights, parent, what, err);
 }
 
 /* ---- connecting ---- */
+
+static const struct balancer_place *place_of(const struct worker_config *config)
+{
+    return &config->balancers.items[config->balancer];
+}
 
 /* The path of a UNIX socket; NULL if the server is another one. */
 static const char *unix_path(const char *server)
@@ -108,11 +114,35 @@ static int connect_unix(const char *server, struct pe_error *err)
     return -1;
 }
 
-static int connect_curl(struct pe_connection *connection, const char *server, struct pe_error *err)
+static void free_list(struct curl_slist **list)
 {
+    curl_slist_free_all(*list);
+}
+
+/* Of a host with several addresses, this balancer is behind one of them. Its certificate is for the name. */
+static int choose_address(const struct pe_connection *connection, const char *address,
+                          struct curl_slist **targets, struct pe_error *err)
+{
+    char text[BALANCER_ADDRESS_SIZE + 8];
+    if (!address[0])
+        return 0;
+    snprintf(text, sizeof text, strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+    *targets = curl_slist_append(NULL, text);
+    if (*targets && curl_easy_setopt(connection->curl, CURLOPT_CONNECT_TO, *targets) == CURLE_OK)
+        return 0;
+    return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
+}
+
+static int connect_curl(struct pe_connection *connection, const struct balancer_place *place,
+                        struct pe_error *err)
+{
+    const char *server = place->url;
+    __attribute__((cleanup(free_list))) struct curl_slist *targets = NULL;
     connection->curl = curl_easy_init();
     if (!connection->curl)
         return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
+    if (choose_address(connection, place->address, &targets, err) < 0)
+        return -1;
     curl_easy_setopt(connection->curl, CURLOPT_URL, server);
     curl_easy_setopt(connection->curl, CURLOPT_CONNECT_ONLY, 1L);
     /* Otherwise a server with TLS may choose HTTP/2, which has no upgrades. */
@@ -121,6 +151,7 @@ static int connect_curl(struct pe_connection *connection, const char *server, st
     curl_easy_setopt(connection->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(connection->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     CURLcode code = curl_easy_perform(connection->curl);
+    curl_easy_setopt(connection->curl, CURLOPT_CONNECT_TO, NULL); /* the list ends here */
     if (code == CURLE_OK)
         code = curl_easy_getinfo(connection->curl, CURLINFO_ACTIVESOCKET, &connection->socket);
     if (code != CURLE_OK)
@@ -133,18 +164,19 @@ static int connect_curl(struct pe_connection *connection, const char *server, st
 
 bool balancer_link_stays(const struct worker_config *config)
 {
-    return strncmp(config->server, "https:", 6) == 0;
+    return strncmp(place_of(config)->url, "https:", 6) == 0;
 }
 
 static int connect_and_upgrade(const struct worker_config *config, const char *path, const char *token,
                                pid_t parent, struct pe_connection *connection, struct pe_error *err)
 {
-    const bool is_unix = unix_path(config->server) != NULL;
-    if (is_unix && (connection->socket = connect_unix(config->server, err)) < 0)
+    const struct balancer_place *place = place_of(config);
+    const bool is_unix = unix_path(place->url) != NULL;
+    if (is_unix && (connection->socket = connect_unix(place->url, err)) < 0)
         return -1;
-    if (drop_rights(config, parent, err) < 0)
+    if (balancer_link_drop_rights(config, parent, "the link to the balancer", err) < 0)
         return -1;
-    if (!is_unix && connect_curl(connection, config->server, err) < 0)
+    if (!is_unix && connect_curl(connection, place, err) < 0)
         return -1;
     return balancer_upgrade(connection, path, token, err);
 }

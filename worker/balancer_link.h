@@ -23,8 +23,8 @@ struct balancer_link {
 
 #define BALANCER_LINK_NONE ((struct balancer_link){.fd = -1})
 
-/* Start a link to `path` of config->server. It is to be ended with balancer_link_end, and ends with its
- * parent in any case. PE_ERR_INTERNAL if there can be no process. */
+/* Start a link to `path` of the balancer config->balancer. It is to be ended with balancer_link_end, and ends
+ * with its parent in any case. PE_ERR_INTERNAL if there can be no process. */
 int balancer_link_start(const struct worker_config *config, const char *path, struct balancer_link *link,
                         struct pe_error *err) PE_MUST_CHECK;
 
@@ -33,6 +33,12 @@ int balancer_link_start(const struct worker_config *config, const char *path, st
  * the upgrade is refused, PE_ERR_INVALID if the token is refused, and PE_ERR_MALFORMED if the response is
  * not HTTP. */
 int balancer_link_receive(int fd, struct pe_error *err) PE_MUST_CHECK;
+
+/* Give up the rights that a link does not need, in a process whose parent is `parent`: what remains is
+ * resolving names and connecting to other hosts. `what` names the process in errors. PE_ERR_INTERNAL if the
+ * kernel refuses. */
+int balancer_link_drop_rights(const struct worker_config *config, pid_t parent, const char *what,
+                              struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether the process goes on when it has handed over the connection, because that has TLS. */
 bool balancer_link_stays(const struct worker_config *config);

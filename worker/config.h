@@ -3,6 +3,7 @@
 #ifndef PE_WORKER_CONFIG_H
 #define PE_WORKER_CONFIG_H
 
+#include "worker/balancer_list.h"
 #include "worker/vmm/vmm.h"
 
 #include <stdbool.h>
@@ -10,18 +11,23 @@
 #include <stdint.h>
 
 struct worker_config {
-    const char *server;        /* the balancer: "http://host:port", "https://…" or "unix:/path" */
-    int token_fd;              /* bearer token (worker/token.h); -1: there is none */
-    const char *store;         /* directory of the image store */
-    const char **warm;         /* images that the first warm VMs and templates are made for */
-    size_t warm_count;         /* 0: the first image of the store */
-    uint32_t slots;            /* jobs that run at the same time */
-    uint32_t ahead;            /* additional slots, in which a job waits ready to run */
-    uint32_t memory_mib;       /* what a job may use */
-    char name[128];            /* this worker's name, unique among the workers of a balancer */
-    char engine_reason[1024];  /* the chosen engine, and why none of the better ones was chosen */
-    bool engine_undecided;     /* a better engine did not answer in time, and is to be tried again */
-    const struct probe *probe; /* how the engine is chosen (worker/vmm/probe.h) */
+    const char *const *servers; /* what --server names */
+    size_t server_count;
+    struct balancer_list balancers;   /* what that stands for now */
+    bool balancers_are_known;         /* names were looked up, as far as that is possible */
+    struct balancer_list *discovered; /* what the last look has found (worker/balancer_discovery.h) */
+    size_t balancer;                  /* in a registration and a link: the number of its balancer */
+    int token_fd;                     /* bearer token (worker/token.h); -1: there is none */
+    const char *store;                /* directory of the image store */
+    const char **warm;                /* images that the first warm VMs and templates are made for */
+    size_t warm_count;                /* 0: the first image of the store */
+    uint32_t slots;                   /* jobs that run at the same time */
+    uint32_t ahead;                   /* additional slots, in which a job waits ready to run */
+    uint32_t memory_mib;              /* what a job may use */
+    char name[128];                   /* this worker's name, unique among the workers of a balancer */
+    char engine_reason[1024];         /* the chosen engine, and why none of the better ones was chosen */
+    bool engine_undecided;            /* a better engine did not answer in time, and is to be tried again */
+    const struct probe *probe;        /* how the engine is chosen (worker/vmm/probe.h) */
 
     bool snapshots;           /* the engine clones templates; otherwise every VM boots */
     bool prewarm;             /* clones can be prewarmed: the engine emulates its guests */

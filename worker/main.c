@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "proto/limits.h"
+#include "worker/balancer_discovery.h"
 #include "worker/config.h"
 #include "worker/doctor.h"
 #include "worker/heap.h"
@@ -36,10 +37,10 @@
 #define AHEAD_DEFAULT UINT64_MAX
 
 struct settings {
-    const char *server, *token_file, *store, *name, *vmm, *user, *isolation;
+    const char *token_file, *store, *name, *vmm, *user, *isolation;
     struct vm_files files;
     const char *state, *run, *metrics;
-    struct pe_option_list warm, vmm_paths;
+    struct pe_option_list servers, warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool doctor, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
@@ -49,7 +50,7 @@ struct settings {
 
 static int check_settings(struct settings *settings, struct pe_error *err)
 {
-    if (!settings->server && !settings->doctor)
+    if (!settings->servers.count && !settings->doctor)
         return pe_fail(err, PE_ERR_INVALID,
                        "--server URL is missing: it names the balancer; see pe-worker --help");
     if (settings->slots < 1 || settings->slots > 1024)
@@ -75,8 +76,9 @@ static int check_settings(struct settings *settings, struct pe_error *err)
 static int parse_command_line(int argc, char **argv, struct settings *settings, struct pe_error *err)
 {
     const struct pe_option options[] = {
-        {"server", 's', "URL", "the balancer: http://host:port, https://... or unix:/path", PE_OPTION_TEXT,
-         &settings->server},
+        {"server", 's', "URL",
+         "a balancer: http://HOST:PORT, https://..., unix:/path, or http+srv://NAME; repeatable",
+         PE_OPTION_LIST, &settings->servers},
         {"token-file", 0, "FILE", "file with the bearer token for the balancer", PE_OPTION_TEXT,
          &settings->token_file},
         {"name", 0, "NAME", "name of this worker (default: the hostname and a random number)", PE_OPTION_TEXT,
@@ -230,7 +232,8 @@ static void choose_name(const struct settings *settings, struct worker_config *c
 static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     *config = (struct worker_config){
-        .server = settings->server,
+        .servers = settings->servers.items,
+        .server_count = settings->servers.count,
         .store = settings->store,
         .warm = settings->warm.items,
         .warm_count = settings->warm.count,
@@ -248,6 +251,10 @@ static int make_config(struct settings *settings, struct worker_config *config, 
         .vm = {.vmm_paths = settings->vmm_paths.items, .vmm_path_count = settings->vmm_paths.count}};
     vm_files_apply(&settings->files, &config->vm);
     choose_name(settings, config);
+    config->discovered = balancer_discovery_share(err);
+    if (!config->discovered ||
+        balancer_list_make(config->servers, config->server_count, &config->balancers, err) < 0)
+        return -1;
     if (settings->token_file && (config->token_fd = token_keep(settings->token_file, err)) < 0)
         return -1;
     if (find_user(settings->user, config, err) < 0)
@@ -316,6 +323,7 @@ int main(int argc, char **argv)
     int failed = run(argc, argv, &settings, &err);
     if (failed)
         fprintf(stderr, "pe-worker: %s\n", err.message);
+    pe_option_list_free(&settings.servers);
     pe_option_list_free(&settings.warm);
     pe_option_list_free(&settings.vmm_paths);
     curl_global_cleanup();

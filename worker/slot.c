@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a slot: connect, keep a VM warm, send `ready`, receive a job, run it, and begin
- * again. What happens between a job's arrival and its result is in worker/job_run.c. */
+/* The life of a slot: keep a VM warm, offer the slot to the balancers, receive a job, run it, and begin
+ * again. What happens between a job's arrival and its result is in worker/job_run.c, and the connections to
+ * the balancers are in worker/balancers.c. */
 #include "worker/slot.h"
 
 #include "base/io.h"
@@ -8,13 +9,13 @@
 #include "proto/limits.h"
 #include "proto/slot.h"
 #include "store/store.h"
+#include "worker/balancers.h"
 #include "worker/job/machine.h"
 #include "worker/job_run.h"
 #include "worker/slot_helper.h"
 #include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
 #include "worker/template_client.h"
-#include "worker/ws_client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 
 struct slot {
     const struct worker_config *config;
-    struct ws_client *balancer;
+    struct balancers balancers;
     struct template_client start_permit, run_permit;
     struct machine machine;
     char warm_image[PE_IMAGE_NAME_MAX + 1]; /* name of the image that the VM is made for */
@@ -127,26 +128,19 @@ static void prewarm(struct slot *slot)
         pe_log(PE_LOG_WARN, "cannot prewarm the VM for %s: %s", slot->warm_image, err.message);
 }
 
-static int send_ready(struct slot *slot, struct pe_error *err)
+static void send_ready(struct slot *slot)
 {
-    pe_autobuf struct pe_buf text = {0};
-    struct pe_message message = {.kind = PE_MESSAGE_READY, .live = PE_LIVE_VERSION};
-    snprintf(message.host, sizeof message.host, "%s", slot->config->name);
-    if (slot->machine.ready)
-        snprintf(message.warm, sizeof message.warm, "%s", slot->warm_image);
-    if (pe_message_encode(&message, &text, err) < 0)
-        return -1;
-    return ws_client_send(slot->balancer, true, text.data, text.size, err);
+    balancers_offer(&slot->balancers, slot->machine.ready ? slot->warm_image : "");
 }
 
 /* The guest sent something while the slot is idle: `ready`, or the end of its VMM. A lost VM is
  * replaced. */
-static int on_guest(struct slot *slot, struct pe_error *err)
+static void on_guest(struct slot *slot)
 {
     struct pe_error fault;
     int received = machine_receive(&slot->machine, "ready", &fault);
     if (received == 0)
-        return 0;
+        return;
     if (received > 0 && !slot->machine.ready) {
         machine_is_ready(&slot->machine);
         template_client_release(&slot->start_permit);
@@ -157,14 +151,15 @@ static int on_guest(struct slot *slot, struct pe_error *err)
             prewarm(slot);
         else if (!slot->config->no_warm_up)
             slot->warm_up_at_us = pe_now_us() + WARM_UP_AFTER_MS * 1000ull;
-        return send_ready(slot, err);
+        send_ready(slot);
+        return;
     }
     pe_log(PE_LOG_ERROR, "the warm VM for %s is lost: %s", slot->warm_image,
            received > 0 ? "the guest sent ready twice" : fault.message);
     machine_discard(&slot->machine);
     template_client_release(&slot->start_permit);
     slot->make_after_us = pe_now_us() + RETRY_MS * 1000;
-    return send_ready(slot, err);
+    send_ready(slot);
 }
 
 /* ---- waiting for a job ---- */
@@ -204,31 +199,25 @@ static void on_idle_deadline(struct slot *slot)
     template_client_release(&slot->start_permit);
 }
 
-/* Read one message while idle: a job, or a message that arrived too late to matter. */
-static int on_idle_message(struct slot *slot, struct pe_error *err)
+/* Run the job that a balancer has sent, and offer the slot again. */
+static void on_job(struct slot *slot, const struct pe_message *message)
 {
-    pe_automessage struct pe_message message = {0};
-    struct pe_websocket_message *raw = ws_client_next(slot->balancer);
-    int failed = raw->is_text ? pe_message_decode(raw->bytes, raw->size, &message, err) : 0;
-    bool is_job = raw->is_text && !failed && message.kind == PE_MESSAGE_JOB;
-    free(raw);
-    if (failed || !is_job)
-        return failed; /* bytes, `end` or `cancel` of a job that has ended already */
+    struct pe_error err;
     struct job_run run = {.config = slot->config,
-                          .balancer = slot->balancer,
+                          .balancer = slot->balancers.busy->client,
                           .start_permit = &slot->start_permit,
                           .run_permit = &slot->run_permit,
                           .machine = &slot->machine,
-                          .message = &message,
+                          .message = message,
                           .warm_image = slot->warm_image};
-    if (job_run(&run, err) < 0) {
+    int failed = job_run(&run, &err);
+    if (failed)
         machine_discard(&slot->machine); /* it may contain half a job */
-        return -1;
-    }
+    balancers_free_slot(&slot->balancers, failed ? &err : NULL);
     if (stop_requested)
-        return 0;
+        return;
     ensure_machine(slot);
-    return send_ready(slot, err);
+    send_ready(slot);
 }
 
 /* Whether this process can go on. If it cannot, the supervisor starts another one. */
@@ -244,56 +233,37 @@ static bool is_usable(const struct slot *slot, struct pe_error *err)
     return false;
 }
 
-/* Returns 1 when a stop is requested, and -1 when the connection ends. */
+static int await_event(struct slot *slot, int fd, enum balancers_event *event, struct pe_error *err)
+{
+    pe_automessage struct pe_message message = {0};
+    if (balancers_wait(&slot->balancers, fd, idle_deadline(slot), event, &message, err) < 0)
+        return -1;
+    if (*event == BALANCERS_JOB)
+        on_job(slot, &message);
+    return 0;
+}
+
+/* Serve until a stop is requested, or this process cannot go on. */
 static int serve(struct slot *slot, struct pe_error *err)
 {
-    if (send_ready(slot, err) < 0)
-        return -1;
-    for (;;) {
-        enum ws_client_event event;
+    send_ready(slot);
+    while (!stop_requested) {
+        enum balancers_event event = BALANCERS_STOP;
         ensure_machine(slot);
         if (!is_usable(slot, err))
             return -1;
-        bool requested = slot->start_permit.requested;
-        int fd = requested ? slot->start_permit.fd : slot->machine.vm.serial_fd;
-        if (ws_client_wait(slot->balancer, fd, idle_deadline(slot), true, &event, err) < 0)
+        const bool requested = slot->start_permit.requested;
+        const int fd = requested ? slot->start_permit.fd : slot->machine.vm.serial_fd;
+        if (await_event(slot, fd, &event, err) < 0)
             return -1;
-        if (event == WS_CLIENT_STOP)
-            return 1;
-        if (event == WS_CLIENT_DEADLINE)
+        if (event == BALANCERS_DEADLINE)
             on_idle_deadline(slot);
-        if (event == WS_CLIENT_FD && requested)
+        else if (event == BALANCERS_FD && requested)
             on_start_permit(slot);
-        if ((event == WS_CLIENT_FD && !requested && on_guest(slot, err) < 0) ||
-            (event == WS_CLIENT_MESSAGE && on_idle_message(slot, err) < 0))
-            return -1;
+        else if (event == BALANCERS_FD)
+            on_guest(slot);
     }
-}
-
-/* A slot may connect to nothing, and does not know the token. */
-static struct ws_client *connect_balancer(const struct worker_config *config, struct pe_error *err)
-{
-    int connection = slot_helper_connect_balancer(config->helper, err);
-    return connection < 0 ? NULL : ws_client_open(connection, err);
-}
-
-/* Connect and serve until a stop is requested, or this process cannot go on. */
-static void serve_balancer(struct slot *slot)
-{
-    struct pe_error err, ignored;
-    while (!stop_requested && is_usable(slot, &ignored)) {
-        ensure_machine(slot);
-        slot->balancer = connect_balancer(slot->config, &err);
-        int stopped = slot->balancer ? serve(slot, &err) : -1;
-        unsigned retry_ms = ws_client_retry_ms(slot->balancer);
-        ws_client_close(slot->balancer);
-        slot->balancer = NULL;
-        if (stopped > 0)
-            break;
-        pe_log(PE_LOG_WARN, "%s", err.message);
-        if (is_usable(slot, &ignored))
-            stop_signal_sleep(retry_ms);
-    }
+    return 0;
 }
 
 int slot_main(const struct worker_config *worker)
@@ -312,7 +282,10 @@ int slot_main(const struct worker_config *worker)
     }
     config.helper = &helper;
     config.vm.jail = NULL; /* its descriptors are closed */
-    serve_balancer(&slot);
+    balancers_begin(&slot.balancers, &config);
+    if (serve(&slot, &err) < 0)
+        pe_log(PE_LOG_WARN, "%s", err.message);
+    balancers_end(&slot.balancers);
     machine_discard(&slot.machine);
     template_client_close(&slot.start_permit);
     template_client_close(&slot.run_permit);

@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "base/fd_message.h"
-#include "worker/balancer_link.h"
 #include "worker/slot_request.h"
 
 #include <errno.h>
@@ -26,14 +25,13 @@ static void close_all(const int *fds, size_t count)
 
 /* Send a request with `count` descriptors, and wait for the reply, which has to have `expected` descriptors
  * unless it is an error. */
-static int ask(struct slot_helper *helper, enum slot_request_kind kind, const int *fds, size_t count,
-               struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
+static int ask_for(struct slot_helper *helper, const struct slot_request *request, const int *fds,
+                   size_t count, struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
 {
-    const struct slot_request request = {.kind = kind};
     size_t received = 0;
     ssize_t n = -1;
     if (helper->lost ||
-        pe_fd_message_send(helper->fd, &request, sizeof request, fds, count) != (ssize_t)sizeof request)
+        pe_fd_message_send(helper->fd, request, sizeof *request, fds, count) != (ssize_t)sizeof *request)
         return lost(helper, err);
     do
         n = pe_fd_message_receive(helper->fd, reply, sizeof *reply, got, expected, &received);
@@ -47,6 +45,12 @@ static int ask(struct slot_helper *helper, enum slot_request_kind kind, const in
         return 0;
     close_all(got, received);
     return lost(helper, err);
+}
+
+static int ask(struct slot_helper *helper, enum slot_request_kind kind, const int *fds, size_t count,
+               struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
+{
+    return ask_for(helper, &(struct slot_request){.kind = kind}, fds, count, reply, got, expected, err);
 }
 
 int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
@@ -120,20 +124,20 @@ struct machine_host slot_helper_machines(const struct worker_config *config)
     };
 }
 
-static int connect_to(struct slot_helper *helper, enum slot_request_kind kind, struct pe_error *err)
+static int connect_to(struct slot_helper *helper, const struct slot_request *request, struct pe_error *err)
 {
     struct slot_reply reply;
     int fd = -1;
-    return ask(helper, kind, NULL, 0, &reply, &fd, 1, err) < 0 ? -1 : fd;
+    return ask_for(helper, request, NULL, 0, &reply, &fd, 1, err) < 0 ? -1 : fd;
 }
 
-int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err)
+int slot_helper_link_balancer(struct slot_helper *helper, size_t number, struct pe_error *err)
 {
-    pe_autoclose int link = connect_to(helper, SLOT_REQUEST_BALANCER, err);
-    return link < 0 ? -1 : balancer_link_receive(link, err);
+    const struct slot_request request = {.kind = SLOT_REQUEST_BALANCER, .balancer = (uint32_t)number};
+    return connect_to(helper, &request, err);
 }
 
 int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err)
 {
-    return connect_to(helper, SLOT_REQUEST_TEMPLATES, err);
+    return connect_to(helper, &(struct slot_request){.kind = SLOT_REQUEST_TEMPLATES}, err);
 }

@@ -6,11 +6,11 @@
  *   - start a VM: its devices and, for a clone, its snapshot are descriptors of the slot. Everything else
  *     (program, kernel, size, jail, user) is in the helper's copy of the configuration.
  *   - kill that VM. A helper has at most one.
- *   - connect to the balancer as a slot. The token stays with the link that does it (worker/balancer_link.h).
+ *   - connect to a balancer as a slot. The token stays with the link that does it (worker/balancer_link.h).
  *   - connect to the template server of the worker.
  *
  * A slot that was taken over can therefore start and kill its own VM, in the jail of every VM, and send to
- * the balancer what a slot can send. The helper ends with its slot, and its VM ends with the helper.
+ * the balancers what a slot can send. The helper ends with its slot, and its VM ends with the helper.
  *
  * A template is made in the same way by two processes (worker/template_maker.c). */
 #ifndef PE_WORKER_SLOT_HELPER_H
@@ -52,9 +52,10 @@ void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);
  * from `config`. */
 struct machine_host slot_helper_machines(const struct worker_config *config);
 
-/* Returns a connection on which the upgrade to a WebSocket has been done, and which the caller owns. An
- * earlier connection with TLS ends. Errors are those of balancer_link_receive. */
-int slot_helper_connect_balancer(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+/* Let a link connect to the balancer `number`. An earlier link to it ends, and with it a connection with TLS.
+ * Returns the socket for balancer_link_receive, which the caller owns, and which is readable when the link is
+ * done. PE_ERR_BUSY if there were too many requests, PE_ERR_LOST if the helper has ended. */
+int slot_helper_link_balancer(struct slot_helper *helper, size_t number, struct pe_error *err) PE_MUST_CHECK;
 
 /* Returns a connected socket, which the caller owns. PE_ERR_LOST if nobody listens there. */
 int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;

@@ -25,15 +25,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a slot that was taken over can ask for: that many connections at once, and then one in that time. An
- * intact slot needs three, and another one when it has lost one. */
+/* What a slot that was taken over can ask for: that many connections at once for each balancer, and then one
+ * in that time. An intact slot needs one to each and two others, and another one when it has lost one. */
 enum { CONNECTIONS_AT_ONCE = 10, CONNECTION_EVERY_US = 1000000 };
 
 struct helper {
     const struct worker_config *config;
     int fd; /* socket to the slot */
     struct vm vm;
-    struct balancer_link link;
+    struct balancer_link links[BALANCERS_MAX];
     uint64_t connections_paid_us; /* until when the connections so far would have taken at the slowest rate */
     pid_t maker; /* the process that makes a template, a child; 0: this is the helper of a slot */
     struct vm_snapshot snapshot; /* what that process has saved */
@@ -140,8 +140,11 @@ static int answer_start(struct helper *helper, const int *fds, size_t count, boo
 /* Nothing of a VM may be left when the slot reads its output. */
 static void end_vm(struct helper *helper)
 {
+    pid_t spared[BALANCERS_MAX + 1] = {helper->maker};
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        spared[1 + i] = helper->links[i].pid;
     if (helper->vm.pid > 0)
-        orphans_end(helper->vm.pid, helper->maker ? helper->maker : helper->link.pid);
+        orphans_end(helper->vm.pid, spared, sizeof spared / sizeof *spared);
     vm_kill(&helper->vm);
 }
 
@@ -155,9 +158,10 @@ static int count_connection(struct helper *helper, struct pe_error *err)
 {
     const uint64_t now_us = pe_now_us();
     const uint64_t from_us = helper->connections_paid_us > now_us ? helper->connections_paid_us : now_us;
+    const size_t balancers = helper->config->balancers.count;
     if (from_us - now_us > (CONNECTIONS_AT_ONCE - 1) * (uint64_t)CONNECTION_EVERY_US)
         return pe_fail(err, PE_ERR_BUSY, "this slot asks for connections too often");
-    helper->connections_paid_us = from_us + CONNECTION_EVERY_US;
+    helper->connections_paid_us = from_us + CONNECTION_EVERY_US / (balancers ? balancers : 1);
     return 0;
 }
 
@@ -172,16 +176,20 @@ static int answer_templates(struct helper *helper)
     return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
 }
 
-/* A slot has one connection at a time. It waits for it without the helper. */
-static int answer_balancer(struct helper *helper)
+/* A slot has one connection to each balancer at a time. It waits for them without the helper. */
+static int answer_balancer(struct helper *helper, uint32_t number)
 {
     struct pe_error err;
+    struct worker_config config = *helper->config;
+    if (number >= config.balancers.count)
+        return -1;
     if (count_connection(helper, &err) < 0)
         return send_failure(helper, &err);
-    balancer_link_end(&helper->link);
-    if (balancer_link_start(helper->config, PE_SLOT_PATH, &helper->link, &err) < 0)
+    config.balancer = number;
+    balancer_link_end(&helper->links[number]);
+    if (balancer_link_start(&config, PE_SLOT_PATH, &helper->links[number], &err) < 0)
         return send_failure(helper, &err);
-    pe_autoclose int fd = helper->link.fd;
+    pe_autoclose int fd = helper->links[number].fd;
     return send_reply(helper, &(struct slot_reply){.failed = 0}, &fd, 1);
 }
 
@@ -211,7 +219,7 @@ static int answer(struct helper *helper, const struct slot_request *request, con
     case SLOT_REQUEST_CLONE:
         return helper->maker ? -1 : answer_start(helper, fds, count, true);
     case SLOT_REQUEST_BALANCER:
-        return helper->maker ? -1 : answer_balancer(helper);
+        return helper->maker ? -1 : answer_balancer(helper, request->balancer);
     case SLOT_REQUEST_TEMPLATES:
         return helper->maker ? -1 : answer_templates(helper);
     default:
@@ -230,7 +238,8 @@ static void serve(struct helper *helper)
         ssize_t n = pe_fd_message_receive(helper->fd, &request, sizeof request, fds, SLOT_FDS_CLONE, &count);
         if (n < 0 && errno == EINTR)
             continue; /* the slot is asked to stop, and it says when */
-        balancer_link_reap(&helper->link);
+        for (size_t i = 0; i < BALANCERS_MAX; i++)
+            balancer_link_reap(&helper->links[i]);
         answered = n == (ssize_t)sizeof request ? answer(helper, &request, fds, count) : -1;
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
@@ -240,27 +249,23 @@ static void serve(struct helper *helper)
 static void run(const struct worker_config *config, int fd, pid_t slot) __attribute__((noreturn));
 static void run(const struct worker_config *config, int fd, pid_t slot)
 {
-    struct helper helper = {
-        .config = config, .fd = fd, .vm = VM_NONE, .link = BALANCER_LINK_NONE, .snapshot = VM_SNAPSHOT_NONE};
+    struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE, .snapshot = VM_SNAPSHOT_NONE};
     prctl(PR_SET_NAME, "pe-slot-helper");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot || orphans_adopt() < 0)
         _exit(1);
     vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
     serve(&helper);
     end_vm(&helper);
-    balancer_link_end(&helper.link);
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        balancer_link_end(&helper.links[i]);
     _exit(0);
 }
 
 void slot_helper_serve_maker(const struct worker_config *config, int fd, pid_t child,
                              struct vm_snapshot *snapshot)
 {
-    struct helper helper = {.config = config,
-                            .fd = fd,
-                            .vm = VM_NONE,
-                            .link = BALANCER_LINK_NONE,
-                            .maker = child,
-                            .snapshot = VM_SNAPSHOT_NONE};
+    struct helper helper = {
+        .config = config, .fd = fd, .vm = VM_NONE, .maker = child, .snapshot = VM_SNAPSHOT_NONE};
     serve(&helper);
     end_vm(&helper);
     *snapshot = helper.snapshot;

@@ -30,6 +30,7 @@ enum slot_request_fd {
 
 struct slot_request {
     uint32_t kind;
+    uint32_t balancer; /* BALANCER: its number */
 };
 
 /* Descriptors of a reply to BOOT and CLONE: the serial port and the log. */

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
+#include "worker/balancer_discovery.h"
 #include "worker/host/cpu_seat.h"
 #include "worker/host/vmm_users.h"
 #include "worker/metrics.h"
@@ -38,7 +39,8 @@ struct child {
 
 struct supervisor {
     struct worker_config *config;
-    struct child *children; /* owned: the slots, then template server, search for an engine, registration */
+    struct child *children; /* owned: the slots, then template server, search for an engine, discovery of
+                               balancers, and registrations */
     size_t slots, count;
     bool switching; /* to another engine: the processes that use the old one end */
     bool draining;  /* the worker stops after the running jobs */
@@ -64,9 +66,20 @@ static struct child *search_of(const struct supervisor *supervisor)
     return &supervisor->children[supervisor->slots + 1];
 }
 
-static struct child *registration_of(const struct supervisor *supervisor)
+static struct child *discovery_of(const struct supervisor *supervisor)
 {
     return &supervisor->children[supervisor->slots + 2];
+}
+
+/* The registration with a balancer. There is a child for each that there may be. */
+static struct child *registration_of(const struct supervisor *supervisor, size_t balancer)
+{
+    return &supervisor->children[supervisor->slots + 3 + balancer];
+}
+
+static bool is_registration(const struct supervisor *supervisor, const struct child *child)
+{
+    return child >= registration_of(supervisor, 0);
 }
 
 static size_t running(const struct supervisor *supervisor, size_t count)
@@ -80,8 +93,13 @@ static size_t running(const struct supervisor *supervisor, size_t count)
 /* Whether the child shall run. */
 static bool is_wanted(const struct supervisor *supervisor, const struct child *child)
 {
-    if (child == registration_of(supervisor))
-        return true;
+    const struct worker_config *config = supervisor->config;
+    if (child == discovery_of(supervisor))
+        return !supervisor->draining && balancer_discovery_is_needed(config);
+    if (balancer_discovery_is_needed(config) && !config->balancers_are_known)
+        return false;
+    if (is_registration(supervisor, child))
+        return (size_t)(child - registration_of(supervisor, 0)) < config->balancers.count;
     if (supervisor->draining) /* the jobs that still run may wait for it */
         return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
     if (child == search_of(supervisor) && !supervisor->config->engine_undecided)
@@ -94,6 +112,8 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
 {
     struct worker_config config = *supervisor->config;
     config.slot = child->number;
+    if (is_registration(supervisor, child))
+        config.balancer = (size_t)(child - registration_of(supervisor, 0));
     config.slot_uid = vmm_user(config.users, VMM_USER_SLOT, child->number);
     config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
     if (config.own_users)
@@ -160,6 +180,37 @@ static void note_search(struct supervisor *supervisor, int status)
     signal_all(supervisor, supervisor->slots, SIGTERM);
 }
 
+static void end_child(struct child *child)
+{
+    if (child->pid && kill(child->pid, SIGKILL) == 0)
+        waitpid(child->pid, NULL, 0);
+    *child = (struct child){.run = child->run, .name = child->name, .number = child->number};
+}
+
+/* Names of balancers stand for others now. Slots begin again with the new list after their jobs. */
+static void use_new_balancers(struct supervisor *supervisor)
+{
+    struct worker_config *config = supervisor->config;
+    const struct balancer_list before = config->balancers;
+    config->balancers = *config->discovered;
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        if (memcmp(&before.items[i], &config->balancers.items[i], sizeof before.items[i]) != 0 ||
+            i >= config->balancers.count)
+            end_child(registration_of(supervisor, i));
+    signal_all(supervisor, supervisor->slots, SIGTERM);
+    pe_log(PE_LOG_INFO, "the names of --server stand for %zu balancers", config->balancers.count);
+}
+
+/* The process that looks up the names of balancers has ended. If it died in its first look, the names are
+ * used as they are. */
+static void note_discovery(struct supervisor *supervisor, int status)
+{
+    struct worker_config *config = supervisor->config;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == BALANCER_DISCOVERY_CHANGED)
+        use_new_balancers(supervisor);
+    config->balancers_are_known = true;
+}
+
 static void note_death(struct supervisor *supervisor, pid_t pid, int status)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -170,7 +221,10 @@ static void note_death(struct supervisor *supervisor, pid_t pid, int status)
         child->start_after_us = pe_now_us() + RESTART_MS * 1000;
         if (child == search_of(supervisor))
             note_search(supervisor, status);
-        if (WIFSIGNALED(status) && !(child == search_of(supervisor) && WTERMSIG(status) == SIGKILL))
+        if (child == discovery_of(supervisor))
+            note_discovery(supervisor, status);
+        if (WIFSIGNALED(status) && !((child == search_of(supervisor) || child == discovery_of(supervisor)) &&
+                                     WTERMSIG(status) == SIGKILL))
             pe_log(PE_LOG_WARN, "a %s process (%d) died of signal %d (%s)", child->name, (int)pid,
                    WTERMSIG(status), strsignal(WTERMSIG(status)));
     }
@@ -185,14 +239,11 @@ static void reap(struct supervisor *supervisor)
 
 /* ---- changing the engine ---- */
 
-/* The balancer learns the new engine and its isolation from a new registration, before there is a slot. */
+/* The balancers learn the new engine and its isolation from new registrations, before there is a slot. */
 static void register_again(struct supervisor *supervisor)
 {
-    struct child *registration = registration_of(supervisor);
-    if (registration->pid && kill(registration->pid, SIGKILL) == 0)
-        waitpid(registration->pid, NULL, 0);
-    *registration =
-        (struct child){.run = registration->run, .name = registration->name, .number = registration->number};
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        end_child(registration_of(supervisor, i));
 }
 
 /* No VM of the old engine is left. If the new one cannot be used after all, the old one stays. */
@@ -247,18 +298,21 @@ static bool await_end(struct supervisor *supervisor, size_t end, uint64_t deadli
     return true;
 }
 
-/* The slots end first: until then their jobs may need the template server. The registration stays until all
- * other children have ended: it tells the balancer that the worker drains. The search for an engine is not
- * waited for. */
+/* The slots end first: until then their jobs may need the template server. The registrations stay until all
+ * other children have ended: they tell the balancers that the worker drains. The searches for an engine and
+ * for balancers are not waited for. */
 static void drain(struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
     supervisor->draining = true;
     if (search_of(supervisor)->pid)
         kill(search_of(supervisor)->pid, SIGKILL);
+    if (discovery_of(supervisor)->pid)
+        kill(discovery_of(supervisor)->pid, SIGKILL);
     signal_all(supervisor, supervisor->slots, SIGTERM);
-    if (registration_of(supervisor)->pid)
-        kill(registration_of(supervisor)->pid, SIGTERM);
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        if (registration_of(supervisor, i)->pid)
+            kill(registration_of(supervisor, i)->pid, SIGTERM);
     if (await_end(supervisor, supervisor->slots, deadline_us)) {
         if (template_server_of(supervisor)->pid)
             kill(template_server_of(supervisor)->pid, SIGTERM);
@@ -273,7 +327,7 @@ static void drain(struct supervisor *supervisor)
 static int supervisor_init(struct supervisor *supervisor, struct worker_config *config, struct pe_error *err)
 {
     uint32_t slots = config->slots + config->ahead;
-    *supervisor = (struct supervisor){.config = config, .slots = slots, .count = slots + 3u};
+    *supervisor = (struct supervisor){.config = config, .slots = slots, .count = slots + 3u + BALANCERS_MAX};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
         return pe_fail_errno(err, "cannot allocate %u slots", config->slots);
@@ -283,8 +337,11 @@ static int supervisor_init(struct supervisor *supervisor, struct worker_config *
         (struct child){.run = template_server_main, .name = "template server", .number = slots};
     *search_of(supervisor) = (struct child){
         .run = worker_engine_retry_main, .name = "search for a better engine", .number = slots + 1};
-    *registration_of(supervisor) =
-        (struct child){.run = registration_main, .name = "registration", .number = slots + 2};
+    *discovery_of(supervisor) =
+        (struct child){.run = balancer_discovery_main, .name = "search for balancers", .number = slots + 2};
+    for (uint32_t i = 0; i < BALANCERS_MAX; i++)
+        *registration_of(supervisor, i) =
+            (struct child){.run = registration_main, .name = "registration", .number = slots + 3 + i};
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

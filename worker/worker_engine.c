@@ -39,8 +39,8 @@ static void raise_host_mappings(void)
 
 static void log_choice(const struct worker_config *config)
 {
-    pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s", config->name, config->slots,
-           config->engine_reason, config->server);
+    pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s%s", config->name, config->slots,
+           config->engine_reason, config->servers[0], config->server_count > 1 ? " and others" : "");
     pe_log(PE_LOG_INFO, "%s", engine_explain(config->vm.accel, uml_state(&config->vm)));
     if (config->engine_undecided)
         pe_log(PE_LOG_WARN, "a better engine did not answer in time; it is tried again in %u s",

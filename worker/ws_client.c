@@ -19,7 +19,8 @@
 struct ws_client {
     int socket; /* owned */
     struct pe_websocket *websocket;
-    bool queued; /* WS_CLIENT_SENT is due when everything has been sent */
+    const struct ws_company *company; /* NULL: none; borrowed */
+    bool queued;                      /* WS_CLIENT_SENT is due when everything has been sent */
 };
 
 /* ---- beginning and end ---- */
@@ -44,6 +45,11 @@ struct ws_client *ws_client_open(int socket, struct pe_error *err)
     return NULL;
 }
 
+void ws_client_keep_company(struct ws_client *client, const struct ws_company *company)
+{
+    client->company = company;
+}
+
 static bool is_version_refused(const struct ws_client *client)
 {
     return pe_websocket_closed(client->websocket)->code == PE_SLOT_CLOSE_VERSION;
@@ -65,7 +71,7 @@ void ws_client_close(struct ws_client *client)
 
 /* ---- messages ---- */
 
-static int pump(struct ws_client *client, struct pe_error *err)
+int ws_client_pump(struct ws_client *client, struct pe_error *err)
 {
     if (pe_websocket_pump(client->websocket, err) == 0)
         return 0;
@@ -85,16 +91,20 @@ static int sleep_until(struct ws_client *client, int fd, uint64_t deadline_us, b
     uint64_t wake = now + PE_SLOT_PING_MS * 1000ull;
     if (deadline_us && deadline_us < wake)
         wake = deadline_us;
+    struct pollfd fds[2 + WS_COMPANY_MAX] = {ws_client_poll(client), {.fd = fd, .events = POLLIN}};
+    nfds_t count = 2;
+    if (client->company)
+        count += client->company->watch(client->company->context, fds + 2, &wake);
     uint64_t left = wake > now ? wake - now : 0;
     const struct timespec timeout = {(time_t)(left / 1000000), (long)(left % 1000000) * 1000};
-    struct pollfd fds[] = {{.fd = client->socket, .events = pe_websocket_events(client->websocket)},
-                           {.fd = fd, .events = POLLIN}};
     sigset_t none;
     sigemptyset(&none);
-    int n = ppoll(fds, 2, &timeout, &none);
+    int n = ppoll(fds, count, &timeout, &none);
     if (n < 0 && errno != EINTR)
         return pe_fail_errno(err, "cannot wait for the balancer");
     *fd_ready = n > 0 && fds[1].revents;
+    if (client->company)
+        client->company->serve(client->company->context);
     return 0;
 }
 
@@ -103,7 +113,7 @@ int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool 
 {
     bool fd_ready = false;
     for (;;) {
-        if (pump(client, err) < 0)
+        if (ws_client_pump(client, err) < 0)
             return -1;
         if (pe_websocket_has_message(client->websocket))
             return *event = WS_CLIENT_MESSAGE, 0;
@@ -129,7 +139,7 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
         return -1;
     for (;;) {
         bool ignored = false;
-        if (pump(client, err) < 0)
+        if (ws_client_pump(client, err) < 0)
             return -1;
         if (!pe_websocket_is_sending(client->websocket))
             return 0;
@@ -138,10 +148,27 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
     }
 }
 
+int ws_client_post(struct ws_client *client, bool is_text, const void *bytes, size_t size,
+                   struct pe_error *err)
+{
+    return pe_websocket_queue(client->websocket, is_text, bytes, size, err) < 0 ? -1
+                                                                                : ws_client_pump(client, err);
+}
+
+struct pollfd ws_client_poll(const struct ws_client *client)
+{
+    return (struct pollfd){.fd = client->socket, .events = pe_websocket_events(client->websocket)};
+}
+
+bool ws_client_has_message(const struct ws_client *client)
+{
+    return pe_websocket_has_message(client->websocket);
+}
+
 int ws_client_queue(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                     struct pe_error *err)
 {
-    if (pe_websocket_queue(client->websocket, is_text, bytes, size, err) < 0 || pump(client, err) < 0)
+    if (ws_client_post(client, is_text, bytes, size, err) < 0)
         return -1;
     client->queued = pe_websocket_is_sending(client->websocket);
     return 0;

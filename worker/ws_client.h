@@ -8,11 +8,26 @@
 #include "base/error.h"
 #include "net/websocket.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct ws_client;
+
+enum { WS_COMPANY_MAX = 8 }; /* connections that are looked after meanwhile */
+
+/* Other connections of the process, which are looked after while it waits for one of them. */
+struct ws_company {
+    void *context;
+
+    /* Write what poll(2) has to watch to `fds`, at most WS_COMPANY_MAX, and return how many that are. Lower
+     * `*wake_us` if `serve` has to be called earlier. */
+    size_t (*watch)(void *context, struct pollfd *fds, uint64_t *wake_us);
+
+    /* Do what is due, without waiting. It must not use or free the connection that is waited for. */
+    void (*serve)(void *context);
+};
 
 enum ws_client_event {
     WS_CLIENT_MESSAGE,  /* ws_client_next returns one */
@@ -25,6 +40,9 @@ enum ws_client_event {
 /* Use a stream socket on which the upgrade has been done, and take it over, also on failure. The caller
  * closes the client. Returns NULL with PE_ERR_INTERNAL without memory. */
 struct ws_client *ws_client_open(int socket, struct pe_error *err);
+
+/* From now on, look after others whenever this client waits. `company` is borrowed; NULL ends it. */
+void ws_client_keep_company(struct ws_client *client, const struct ws_company *company);
 
 /* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the
  * worker's version of the protocol. `client` is the failed connection, not closed yet, or NULL if
@@ -43,6 +61,21 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
  * ws_client_send does. */
 int ws_client_queue(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
+
+/* The same, but ws_client_wait does not report that the message has been sent. */
+int ws_client_post(struct ws_client *client, bool is_text, const void *bytes, size_t size,
+                   struct pe_error *err) PE_MUST_CHECK;
+
+/* Send and receive what is possible without waiting, for a process that waits for several connections
+ * itself. Fails as ws_client_wait does. */
+int ws_client_pump(struct ws_client *client, struct pe_error *err) PE_MUST_CHECK;
+
+/* What poll(2) has to watch before ws_client_pump is called again. It is also to be called every
+ * PE_SLOT_PING_MS. */
+struct pollfd ws_client_poll(const struct ws_client *client);
+
+/* True if ws_client_next returns a message. */
+bool ws_client_has_message(const struct ws_client *client);
 
 /* True while something that was queued has not been sent. */
 bool ws_client_is_sending(const struct ws_client *client);

@@ -6,6 +6,7 @@
 #include "base/fd_message.h"
 #include "proto/limits.h"
 #include "tests/unit/check.h"
+#include "worker/balancer_link.h"
 #include "worker/job/machine.h"
 #include "worker/job/memfile.h"
 #include "worker/slot_helper.h"
@@ -114,7 +115,7 @@ int template_channel_connect(const struct worker_config *config, struct pe_error
 /* ---- tests ---- */
 
 static const struct worker_config config = {
-    .server = "http://127.0.0.1:1", .token_fd = -1, .snapshots = true};
+    .balancers = {.count = 1, .items = {{.url = "http://127.0.0.1:1"}}}, .token_fd = -1, .snapshots = true};
 
 /* The descriptors of a correct request. */
 struct devices {
@@ -264,7 +265,9 @@ static void connections_are_those_of_the_configuration(void **state)
 {
     struct devices *devices = *state;
     struct pe_error err;
-    assert_int_equal(slot_helper_connect_balancer(&devices->helper, &err), -1);
+    pe_autoclose int link = slot_helper_link_balancer(&devices->helper, 0, &err);
+    assert_true(link >= 0);
+    assert_int_equal(balancer_link_receive(link, &err), -1);
     assert_int_equal(err.kind, PE_ERR_LOST);
     assert_non_null(strstr(err.message, "cannot connect to the balancer at http://127.0.0.1:1"));
     assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
@@ -334,7 +337,7 @@ static void connect_only(struct slot_helper *helper, struct devices *devices)
     struct vm vm;
     const struct vm_spec spec = spec_of(devices);
     if (slot_helper_start_vm(helper, &spec, NULL, &vm, &err) == 0 &&
-        slot_helper_connect_balancer(helper, &err) < 0)
+        slot_helper_link_balancer(helper, 0, &err) < 0)
         (void)!slot_helper_save_vm(helper, &err);
 }
 

@@ -82,7 +82,8 @@ static void closed_with(unsigned code, const char *reason, struct pe_error *err,
     if (child == 0)
         balance(listener, code, reason);
     enum ws_client_event event;
-    const struct worker_config config = {.server = server, .token_fd = -1};
+    struct worker_config config = {.balancers.count = 1, .token_fd = -1};
+    snprintf(config.balancers.items[0].url, sizeof config.balancers.items[0].url, "%s", server);
     struct balancer_link link;
     assert_int_equal(balancer_link_start(&config, PE_SLOT_PATH, &link, err), 0);
     pe_autoclose int answer = link.fd;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -32,9 +33,17 @@ static void await_end(pid_t pid, int options)
         ;
 }
 
-/* End the children of this process, as many as a short list of them has, except for two. Returns how many
- * that were. */
-static unsigned end_children(pid_t vmm, pid_t spared)
+static bool is_among(pid_t pid, const pid_t *pids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* End the children of this process, as many as a short list of them has, except for the VMM and those that
+ * are spared. Returns how many that were. */
+static unsigned end_children(pid_t vmm, const pid_t *spared, size_t count)
 {
     char list[4096] = "";
     unsigned ended = 0;
@@ -47,7 +56,7 @@ static unsigned end_children(pid_t vmm, pid_t spared)
         pid_t pid = (pid_t)strtol(at, &after, 10);
         if (after == at || *after != ' ')
             break;
-        if (pid <= 0 || pid == vmm || pid == spared)
+        if (pid <= 0 || pid == vmm || is_among(pid, spared, count))
             continue;
         kill(pid, SIGKILL);
         await_end(pid, 0);
@@ -56,14 +65,14 @@ static unsigned end_children(pid_t vmm, pid_t spared)
     return ended;
 }
 
-void orphans_end(pid_t pid, pid_t spared)
+void orphans_end(pid_t pid, const pid_t *spared, size_t count)
 {
     const uint64_t deadline_us = pe_now_us() + GIVE_UP_US;
     unsigned total = 0;
     kill(pid, SIGKILL);
     await_end(pid, WNOWAIT);
     for (unsigned empty = 0; empty < EMPTY_LISTS && pe_now_us() < deadline_us;) {
-        unsigned ended = end_children(pid, spared);
+        unsigned ended = end_children(pid, spared, count);
         total += ended;
         empty = ended ? 0 : empty + 1;
     }

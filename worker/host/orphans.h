@@ -8,6 +8,7 @@
 #ifndef PE_WORKER_HOST_ORPHANS_H
 #define PE_WORKER_HOST_ORPHANS_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 /* From now on, a process below this one whose parent ends becomes a child of this one
@@ -15,9 +16,9 @@
 int orphans_adopt(void);
 
 /* Kill the VMM `pid`, which is a child of this process, and everything that it has left. When this returns,
- * the VMM has ended but was not waited for, and this process has no other child, except `spared`, which is
- * not touched (0: none). If processes start others faster than they are killed, it gives up after some
- * seconds, and writes that to the log. */
-void orphans_end(pid_t pid, pid_t spared);
+ * the VMM has ended but was not waited for, and this process has no other child, except for the `count`
+ * processes of `spared`, which are not touched. If processes start others faster than they are killed, it
+ * gives up after some seconds, and writes that to the log. */
+void orphans_end(pid_t pid, const pid_t *spared, size_t count);
 
 #endif

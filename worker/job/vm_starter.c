@@ -21,7 +21,7 @@ static void kill_vm(void *context, struct vm *vm)
 {
     (void)context;
     if (vm->pid > 0)
-        orphans_end(vm->pid, 0);
+        orphans_end(vm->pid, NULL, 0);
     vm_kill(vm);
 }
 
