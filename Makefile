@@ -96,12 +96,12 @@ CODEC := $(call obj,$(call src,codec))
 PROTO := $(call obj,$(call src,proto))
 PROGRAMS := pe-lb pe-worker pe-run pe-image pe-vm
 
-pe-lb_SRC := $(foreach folder,lb/core lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
+pe-lb_SRC := $(foreach folder,doctor lb/core lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
-pe-worker_SRC := $(foreach folder,worker worker/host worker/job worker/vmm store net,$(call src,$(folder)))
+pe-worker_SRC := $(foreach folder,doctor worker worker/host worker/job worker/vmm store net,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto -lresolv
 pe-run_SRC := $(foreach folder,cli store net,$(call src,$(folder)))
 pe-run_LIBS := -lcurl -lwslay -ljansson -linih -lcrypto
@@ -249,6 +249,8 @@ test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
 test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
+test_doctor_SRC := $(call src,doctor) $(addprefix worker/,balancer_discovery.c balancer_list.c doctor_balancer.c doctor_kernel.c stop_signal.c) \
+	$(addprefix worker/vmm/,known_holes.c kvm.c) $(BALANCER_LINK)
 test_engine_selection_SRC := worker/vmm/engine_selection.c
 test_guest_line_SRC := worker/job/guest_line.c
 test_heap_SRC := worker/heap.c
@@ -267,7 +269,7 @@ test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
-test_side_channels_SRC := worker/side_channels.c
+test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c
 test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c

@@ -2,7 +2,9 @@
 /* pe-lb, the load balancer: its main function. The server is lb/server.c. */
 #include "base/io.h"
 #include "base/log.h"
+#include "doctor/report.h"
 #include "lb/core/store_keeper.h"
+#include "lb/doctor.h"
 #include "lb/server.h"
 #include "lb/settings.h"
 #include "lb/token_command.h"
@@ -83,6 +85,13 @@ int main(int argc, char **argv)
     if (!strcmp(settings.log_format, "json")) {
         pe_log_use_json();
         setenv("PE_LOG_FORMAT", "json", 1); /* for the store helper */
+    }
+    if (settings.doctor) {
+        const int status = doctor_run(&settings, &err);
+        settings_free(&settings);
+        if (status < 0)
+            pe_die(DOCTOR_EXIT_USAGE, &err);
+        return status;
     }
     if (serve(&settings, &server, &err) < 0)
         pe_die(1, &err);

@@ -86,11 +86,12 @@ static int check(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
-static int parse_arguments(const struct pe_option *options, int argc, char **argv, struct pe_error *err)
+static int parse_arguments(struct settings *settings, const struct pe_option *options, int argc, char **argv,
+                           struct pe_error *err)
 {
     const struct pe_program program = {
         .name = "pe-lb",
-        .usage = "[OPTION]..., or pe-lb token new|list|revoke [OPTION]...",
+        .usage = "[OPTION]..., or pe-lb doctor [OPTION]..., or pe-lb token new|list|revoke [OPTION]...",
         .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
                  "results.",
         .options = options,
@@ -99,13 +100,20 @@ static int parse_arguments(const struct pe_option *options, int argc, char **arg
             "once.\n"
             "On SIGHUP, it reads tokens, certificates, --host-images and the playground again. Sockets from "
             "systemd are\n"
-            "listened on as well, with TLS if their name is 'tls'.",
+            "listened on as well, with TLS if their name is 'tls'. `pe-lb doctor` says what this machine\n"
+            "offers for a balancer with these options, and what is missing.",
     };
     int rest = argc;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
+    if (rest < argc && !strcmp(argv[rest], "doctor")) {
+        settings->doctor = true;
+        rest++;
+    }
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'", argv[rest]);
+    if (settings->json && !settings->doctor)
+        return pe_fail(err, PE_ERR_INVALID, "--json is an option of `pe-lb doctor`");
     return 0;
 }
 
@@ -227,6 +235,7 @@ static void add_process_options(struct settings *s, struct option_table *table)
         {"log-format", 0, "FORMAT", "logfmt (default) or json", PE_OPTION_TEXT, &s->log_format},
         {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor after the start, and close it",
          PE_OPTION_NUMBER, &s->ready_fd},
+        {"json", 0, NULL, "print what `doctor` says as JSON, for scripts", PE_OPTION_FLAG, &s->json},
         {"die-with-parent", 0, NULL, "exit when the process that started this one exits", PE_OPTION_FLAG,
          &s->die_with_parent},
     };
@@ -241,7 +250,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
     add_job_options(s, &table);
     add_result_options(s, &table);
     add_process_options(s, &table);
-    return parse_arguments(table.items, argc, argv, err) < 0 ? -1 : check(s, err);
+    return parse_arguments(s, table.items, argc, argv, err) < 0 ? -1 : check(s, err);
 }
 
 void settings_free(struct settings *settings)

@@ -45,6 +45,7 @@ struct settings {
     const char *log_format;
     uint64_t ready_fd;
     bool die_with_parent;
+    bool doctor, json; /* `pe-lb doctor`, and --json */
 };
 
 /* Set the defaults, then parse the arguments. PE_ERR_INVALID names the argument that is wrong.

@@ -6,7 +6,7 @@
 #include "base/home.h"
 #include "worker/vmm/cgroup.h"
 #include "worker/vmm/driver.h"
-#include "worker/vmm/probe.h"
+#include "worker/vmm/kvm.h"
 #include "worker/vmm/run_dir.h"
 
 #include <errno.h>
@@ -21,21 +21,11 @@
 
 #define NOBODY 65534u
 
-/* A VMM of root runs as another user, and keeps the group of /dev/kvm. */
-static bool kvm_works(struct pe_error *err)
+/* Nothing shows here whether a kernel runs under PVM, so there KVM is used only if it is asked for and the
+ * kernel is another one than the usual one. */
+static int choose_driver(const struct vmconfig *config, struct vm_host *host, struct pe_error *err)
 {
-    struct stat device;
-    if (probe_check_kvm(err) < 0)
-        return false;
-    if (geteuid() != 0 ||
-        (stat("/dev/kvm", &device) == 0 && (device.st_gid != 0 || (device.st_mode & 06) == 06)))
-        return true;
-    pe_fail(err, PE_ERR_INVALID, "/dev/kvm belongs to no group that a VMM could have");
-    return false;
-}
-
-static int choose_driver(const char *name, struct vm_host *host, struct pe_error *err)
-{
+    const char *name = config->engine;
     struct pe_error why;
     host->accel = VM_ACCEL_KVM;
     if (!strcmp(name, "uml")) {
@@ -45,10 +35,10 @@ static int choose_driver(const char *name, struct vm_host *host, struct pe_error
         host->driver = &vmm_cloud_hypervisor;
     } else {
         host->driver = &vmm_qemu;
-        if (!strcmp(name, "qemu+tcg") || (!strcmp(name, "qemu") && !kvm_works(&why)))
+        if (!strcmp(name, "qemu+tcg") || (!strcmp(name, "qemu") && kvm_check("", false, &why) < 0))
             host->accel = VM_ACCEL_TCG;
     }
-    if (!strcmp(name, "qemu+kvm") && !kvm_works(err))
+    if (!strcmp(name, "qemu+kvm") && kvm_check("", config->kernel[0] != '\0', err) < 0)
         return pe_fail_context(err, "KVM does not work on this host, and the engine qemu+tcg needs none");
     return 0;
 }
@@ -159,7 +149,7 @@ int vm_engine_open(struct vm_engine *engine, const struct vmconfig *config, cons
     engine->host.cpu_flags = "";
     engine->host.cpu = choose_cpu();
     engine->host.uid = engine->host.gid = NOBODY;
-    if (choose_driver(config->engine, &engine->host, err) < 0 || find_files(engine, config, err) < 0)
+    if (choose_driver(config, &engine->host, err) < 0 || find_files(engine, config, err) < 0)
         return -1;
     fill_spec(engine, config);
     if (vm_host_version(&engine->host, version, sizeof version, err) < 0 ||

@@ -32,6 +32,7 @@
  * along. */
 struct answer {
     uint32_t failed;
+    struct balancer_view view;
     struct pe_error error;
 };
 
@@ -114,6 +115,25 @@ static int connect_unix(const char *server, struct pe_error *err)
     return -1;
 }
 
+/* How far libcurl came, from its error. */
+static enum balancer_stage stage_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return BALANCER_SECURE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        return BALANCER_UNKNOWN;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+        return BALANCER_RESOLVED;
+    default:
+        return BALANCER_REACHED;
+    }
+}
+
 static void free_list(struct curl_slist **list)
 {
     curl_slist_free_all(*list);
@@ -134,7 +154,7 @@ static int choose_address(const struct pe_connection *connection, const char *ad
 }
 
 static int connect_curl(struct pe_connection *connection, const struct balancer_place *place,
-                        struct pe_error *err)
+                        struct balancer_view *view, struct pe_error *err)
 {
     const char *server = place->url;
     __attribute__((cleanup(free_list))) struct curl_slist *targets = NULL;
@@ -154,6 +174,7 @@ static int connect_curl(struct pe_connection *connection, const struct balancer_
     curl_easy_setopt(connection->curl, CURLOPT_CONNECT_TO, NULL); /* the list ends here */
     if (code == CURLE_OK)
         code = curl_easy_getinfo(connection->curl, CURLINFO_ACTIVESOCKET, &connection->socket);
+    view->stage = stage_of(code);
     if (code != CURLE_OK)
         return pe_fail(err, PE_ERR_LOST, "cannot connect to the balancer at %s: %s", server,
                        curl_easy_strerror(code));
@@ -168,7 +189,8 @@ bool balancer_link_stays(const struct worker_config *config)
 }
 
 static int connect_and_upgrade(const struct worker_config *config, const char *path, const char *token,
-                               pid_t parent, struct pe_connection *connection, struct pe_error *err)
+                               pid_t parent, struct pe_connection *connection, struct balancer_view *view,
+                               struct pe_error *err)
 {
     const struct balancer_place *place = place_of(config);
     const bool is_unix = unix_path(place->url) != NULL;
@@ -176,9 +198,13 @@ static int connect_and_upgrade(const struct worker_config *config, const char *p
         return -1;
     if (balancer_link_drop_rights(config, parent, "the link to the balancer", err) < 0)
         return -1;
-    if (!is_unix && connect_curl(connection, place, err) < 0)
+    if (!is_unix && connect_curl(connection, place, view, err) < 0)
         return -1;
-    return balancer_upgrade(connection, path, token, err);
+    view->stage = BALANCER_SECURE;
+    const int failed = balancer_upgrade(connection, path, token, &view->date, err);
+    if (!failed || view->date)
+        view->stage = failed ? BALANCER_ANSWERED : BALANCER_ADMITTED;
+    return failed;
 }
 
 static int send_answer(int fd, const struct answer *answer, const int *connection)
@@ -190,11 +216,11 @@ static int send_answer(int fd, const struct answer *answer, const int *connectio
 }
 
 /* Hand over one end of a socket pair, and pass bytes between the other one and the balancer. */
-static int relay(const struct pe_connection *connection, int answer)
+static int relay(const struct pe_connection *connection, const struct balancer_view *view, int answer)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
-        send_answer(answer, &(struct answer){.failed = 0}, &pair[0]) < 0)
+        send_answer(answer, &(struct answer){.failed = 0, .view = *view}, &pair[0]) < 0)
         return -1;
     close(pair[0]);
     close(answer);
@@ -206,14 +232,17 @@ static int run(const struct worker_config *config, const char *path, int answer,
 {
     char token[TOKEN_SIZE];
     struct pe_connection connection = {.socket = -1};
+    struct balancer_view view = {.stage = BALANCER_UNKNOWN};
     struct pe_error err;
     prctl(PR_SET_NAME, "pe-link");
     if (token_load(config->token_fd, token, &err) < 0 || rights_close_others(&answer, &err) < 0 ||
-        connect_and_upgrade(config, path, token, parent, &connection, &err) < 0)
-        return send_answer(answer, &(struct answer){.failed = 1, .error = pe_error_copy(&err)}, NULL);
+        connect_and_upgrade(config, path, token, parent, &connection, &view, &err) < 0) {
+        const struct answer failure = {.failed = 1, .view = view, .error = pe_error_copy(&err)};
+        return send_answer(answer, &failure, NULL);
+    }
     if (balancer_link_stays(config))
-        return relay(&connection, answer);
-    return send_answer(answer, &(struct answer){.failed = 0}, &connection.socket);
+        return relay(&connection, &view, answer);
+    return send_answer(answer, &(struct answer){.failed = 0, .view = view}, &connection.socket);
 }
 
 /* ---- the parent ---- */
@@ -240,7 +269,8 @@ int balancer_link_start(const struct worker_config *config, const char *path, st
     return 0;
 }
 
-int balancer_link_receive(int fd, struct pe_error *err)
+/* Receive the answer of a link. `view` stays as it was if there is none. */
+static int receive(int fd, struct balancer_view *view, struct pe_error *err)
 {
     struct answer answer;
     int connection = -1;
@@ -249,6 +279,8 @@ int balancer_link_receive(int fd, struct pe_error *err)
     do
         n = pe_fd_message_receive(fd, &answer, sizeof answer, &connection, 1, &count);
     while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)sizeof answer)
+        *view = answer.view;
     if (n == (ssize_t)sizeof answer && !answer.failed && count == 1)
         return connection;
     if (count == 1)
@@ -258,6 +290,19 @@ int balancer_link_receive(int fd, struct pe_error *err)
         return -1;
     }
     return pe_fail(err, PE_ERR_LOST, "the process that connects to the balancer has ended");
+}
+
+int balancer_link_receive(int fd, struct pe_error *err)
+{
+    struct balancer_view ignored;
+    return receive(fd, &ignored, err);
+}
+
+int balancer_link_look(int fd, struct balancer_view *view, struct pe_error *err)
+{
+    *view = (struct balancer_view){.stage = BALANCER_UNKNOWN};
+    pe_autoclose int connection = receive(fd, view, err);
+    return connection < 0 ? -1 : 0;
 }
 
 void balancer_link_reap(struct balancer_link *link)

@@ -13,6 +13,7 @@
 #include "worker/config.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* A link as its parent sees it. */
@@ -39,6 +40,26 @@ int balancer_link_receive(int fd, struct pe_error *err) PE_MUST_CHECK;
  * kernel refuses. */
 int balancer_link_drop_rights(const struct worker_config *config, pid_t parent, const char *what,
                               struct pe_error *err) PE_MUST_CHECK;
+
+/* How far a link came. */
+enum balancer_stage {
+    BALANCER_UNKNOWN,  /* the name of the balancer, or of the proxy, has no address */
+    BALANCER_RESOLVED, /* it has one, but nobody answers there */
+    BALANCER_REACHED,  /* there is a connection, but TLS failed */
+    BALANCER_SECURE,   /* TLS, if it is used, works, but there is no answer in HTTP */
+    BALANCER_ANSWERED, /* there is an answer, but not the upgrade */
+    BALANCER_ADMITTED, /* the upgrade: the token is right */
+};
+
+/* What a link has seen. */
+struct balancer_view {
+    enum balancer_stage stage;
+    int64_t date; /* the balancer's clock, in seconds since 1970; 0: it did not say */
+};
+
+/* As balancer_link_receive, for somebody who wants to know how far the link comes: closes the connection.
+ * `view` is set in any case. */
+int balancer_link_look(int fd, struct balancer_view *view, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether the process goes on when it has handed over the connection, because that has TLS. */
 bool balancer_link_stays(const struct worker_config *config);

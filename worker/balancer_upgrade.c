@@ -6,7 +6,9 @@
 #include "net/websocket_upgrade.h"
 #include "proto/slot.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int check_response(const struct pe_upgrade_response *response, struct pe_error *err)
 {
@@ -18,9 +20,21 @@ static int check_response(const struct pe_upgrade_response *response, struct pe_
                    (int)strcspn(response->head, "\r\n"), response->head);
 }
 
-int balancer_upgrade(const struct pe_connection *connection, const char *path, const char *token,
-                     struct pe_error *err)
+/* The field Date (RFC 9110 section 6.6.1); 0 if there is none. */
+static int64_t date_of(const char *head)
 {
+    char text[64];
+    size_t size = 0;
+    const char *value = pe_upgrade_field(head, "date", &size);
+    snprintf(text, sizeof text, "%.*s", value && size < sizeof text ? (int)size : 0, value ? value : "");
+    const time_t date = curl_getdate(text, NULL);
+    return date > 0 ? date : 0;
+}
+
+int balancer_upgrade(const struct pe_connection *connection, const char *path, const char *token,
+                     int64_t *date, struct pe_error *err)
+{
+    *date = 0;
     pe_autobuf struct pe_buf headers = {0};
     struct pe_upgrade_response response;
     if (pe_buf_printf(&headers, err, "Sec-WebSocket-Protocol: %s\r\n%s%s%s", PE_SLOT_SUBPROTOCOL,
@@ -30,5 +44,6 @@ int balancer_upgrade(const struct pe_connection *connection, const char *path, c
         .path = path, .host = "balancer", .headers = (const char *)headers.data, .peer = "the balancer"};
     if (pe_websocket_upgrade(connection, &upgrade, &response, err) < 0)
         return -1;
+    *date = date_of(response.head);
     return check_response(&response, err);
 }

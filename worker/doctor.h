@@ -7,11 +7,13 @@
 #include "worker/config.h"
 #include "worker/vmm/probe.h"
 
-/* Print the report to stdout. Each finding begins with "ok", "missing",
- * "warning" or "untried". `config` is that of a
- * worker that is about to choose its engine, and `probe` how it would choose. Engines are tried only if
- * there is no remembered result or if probe->again is set, and then all of them. Returns 0 if jobs can run
- * here, even if something is missing. Fails with PE_ERR_INTERNAL if no engine works. */
-int doctor_run(struct worker_config *config, const struct probe *probe, struct pe_error *err) PE_MUST_CHECK;
+#include <stdbool.h>
+
+/* Print the report (doctor/report.h) to stdout, with `json` as JSON. `config` is that of a worker that is
+ * about to choose its engine, and `probe` how it would choose. Engines are tried only if there is no
+ * remembered result or if probe->again is set, and then all of them. Returns the exit status: one of enum
+ * doctor_exit. Fails with PE_ERR_INTERNAL if there can be no report. */
+int doctor_run(struct worker_config *config, const struct probe *probe, bool json,
+               struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "doctor/report.h"
 #include "proto/limits.h"
 #include "worker/balancer_discovery.h"
 #include "worker/config.h"
@@ -43,7 +44,7 @@ struct settings {
     struct pe_option_list servers, warm, vmm_paths;
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
-    bool doctor, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
+    bool doctor, json, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
     char store_path[PATH_MAX], state_path[PATH_MAX];
     char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
 };
@@ -124,6 +125,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          PE_OPTION_LIST, &settings->vmm_paths},
         {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
          PE_OPTION_TEXT, &settings->user},
+        {"json", 0, NULL, "print what `doctor` says as JSON, for scripts", PE_OPTION_FLAG, &settings->json},
         {"die-with-parent", 0, NULL, "exit when the program that started this one exits", PE_OPTION_FLAG,
          &settings->die_with_parent},
         {0}};
@@ -140,6 +142,8 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         settings->doctor = true;
         rest++;
     }
+    if (settings->json && !settings->doctor)
+        return pe_fail(err, PE_ERR_INVALID, "--json is an option of `pe-worker doctor`");
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
     if (!strcmp(settings->vmm, "uml+boot" ENGINE_UML_SECCOMP))
@@ -273,7 +277,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
 {
     make_user_namespace();
     if (settings->doctor)
-        return doctor_run(config, config->probe, err);
+        return doctor_run(config, config->probe, settings->json, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
     config->template_listener = template_channel_listen(config, err);
@@ -299,15 +303,16 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
                                 .uml_seccomp = settings->uml_seccomp,
                                 .again = settings->probe_again};
     config.probe = &probe;
-    failed = failed || work(settings, &config, err) < 0;
+    const int status = failed ? -1 : work(settings, &config, err);
     if (config.vm.run_dir)
         worker_dir_remove(config.vm.run_dir);
-    return failed ? -1 : 0;
+    return status < 0 || settings->doctor ? status : 0;
 }
 
 int main(int argc, char **argv)
 {
     struct pe_error err;
+    const bool is_doctor = argc > 1 && !strcmp(argv[1], "doctor"); /* also if the options are wrong */
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t one_per_cpu = cpus > 0 ? (uint64_t)cpus : 1;
     struct settings settings = {.vmm = "auto",
@@ -320,12 +325,14 @@ int main(int argc, char **argv)
     pe_log_init("pe-worker");
     heap_return_large_blocks();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int failed = run(argc, argv, &settings, &err);
-    if (failed)
+    const int status = run(argc, argv, &settings, &err);
+    if (status < 0)
         fprintf(stderr, "pe-worker: %s\n", err.message);
     pe_option_list_free(&settings.servers);
     pe_option_list_free(&settings.warm);
     pe_option_list_free(&settings.vmm_paths);
     curl_global_cleanup();
-    return failed ? 1 : 0;
+    if (status < 0)
+        return is_doctor ? DOCTOR_EXIT_USAGE : 1;
+    return status;
 }

@@ -107,6 +107,7 @@ _pe_position()
         pe-run:mcp) ;;
         pe-run:*) _filedir ;;
         pe-worker:) _pe_words doctor ;;
+        pe-lb:) _pe_words doctor token ;;
         pe-image: | pe-vm:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p')" ;;
         pe-vm:create | pe-vm:list | pe-vm:template) ;;
         pe-vm:task) _filedir ;;

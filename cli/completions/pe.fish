@@ -63,7 +63,7 @@ function __pe_position -a program first count
         case pe-run:
             printf '%s\t%s\n' images 'list the images' mcp 'serve an agent'
             __pe_images $program
-        case pe-worker:
+        case pe-worker: pe-lb:
             printf '%s\t%s\n' doctor 'say what this host offers'
         case pe-run:images
             test $count -eq 1; and __pe_images $program

@@ -191,17 +191,22 @@ static void free_addresses(struct addrinfo **addresses)
         freeaddrinfo(*addresses);
 }
 
-static int open_tcp(struct listeners *listeners, const char *where, bool tls, struct pe_error *err)
+static int find_addresses(const char *where, struct addrinfo **addresses, struct pe_error *err)
 {
     pe_autofree char *text = strdup(where);
     char *host = NULL, *port = NULL;
     if (!text || split_host_port(text, &host, &port) < 0)
         return pe_fail(err, PE_ERR_INVALID, "--listen expects HOST:PORT or unix:PATH, not '%s'", where);
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    const int failed = getaddrinfo(host, port, &hints, addresses);
+    return failed ? pe_fail(err, PE_ERR_INVALID, "--listen %s: %s", where, gai_strerror(failed)) : 0;
+}
+
+static int open_tcp(struct listeners *listeners, const char *where, bool tls, struct pe_error *err)
+{
     __attribute__((cleanup(free_addresses))) struct addrinfo *addresses = NULL;
-    int failed = getaddrinfo(host, port, &hints, &addresses);
-    if (failed)
-        return pe_fail(err, PE_ERR_INVALID, "--listen %s: %s", where, gai_strerror(failed));
+    if (find_addresses(where, &addresses, err) < 0)
+        return -1;
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
         pe_autoclose int fd = bind_address(address, where, err);
         struct listener listener = {.tls = tls};
@@ -215,6 +220,38 @@ int listeners_open(struct listeners *listeners, const char *where, bool tls, str
 {
     return !strncmp(where, "unix:", 5) ? open_unix(listeners, where, where + 5, tls, err)
                                        : open_tcp(listeners, where, tls, err);
+}
+
+/* ---- trying ---- */
+
+static int try_unix(const char *path, struct pe_error *err)
+{
+    pe_autofree char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (!*path || strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return pe_fail(err, PE_ERR_INVALID, "the path of a socket has 1 to %zu bytes",
+                       sizeof((struct sockaddr_un *)0)->sun_path - 1);
+    if (slash)
+        *slash = '\0';
+    const char *name = slash ? folder : ".";
+    return access(*name ? name : "/", W_OK | X_OK) == 0
+               ? 0
+               : pe_fail_errno(err, "cannot make a socket in %s", *name ? name : "/");
+}
+
+int listeners_try(const char *where, struct pe_error *err)
+{
+    __attribute__((cleanup(free_addresses))) struct addrinfo *addresses = NULL;
+    if (!strncmp(where, "unix:", 5))
+        return try_unix(where + 5, err);
+    if (find_addresses(where, &addresses, err) < 0)
+        return -1;
+    for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+        pe_autoclose int fd = bind_address(address, where, err);
+        if (fd < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- systemd ---- */

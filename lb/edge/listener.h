@@ -35,6 +35,11 @@ void listeners_set_tls(struct listeners *listeners, SSL_CTX *context);
 int listeners_open(struct listeners *listeners, const char *where, bool tls,
                    struct pe_error *err) PE_MUST_CHECK;
 
+/* Whether listeners_open could work with this address, as far as that can be seen without listening: a TCP
+ * address is bound for a moment, and a folder for a UNIX socket must be writable. Errors are those of
+ * listeners_open. */
+int listeners_try(const char *where, struct pe_error *err) PE_MUST_CHECK;
+
 /* Listen on the sockets that systemd passes (sd_listen_fds(3)), with TLS on sockets named "tls".
  * Returns their number, or a negative number. */
 int listeners_adopt(struct listeners *listeners, struct pe_error *err) PE_MUST_CHECK;

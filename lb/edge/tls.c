@@ -41,3 +41,12 @@ SSL_CTX *tls_context(const char *certificate, const char *key, bool http2, struc
     h2o_ssl_register_alpn_protocols(context, http2 ? h2o_alpn_protocols : only_http1);
     return context;
 }
+
+int tls_days_left(const SSL_CTX *context)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(context);
+    int days = 0, seconds = 0;
+    if (!certificate || !ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)))
+        return -1;
+    return days > 0 || seconds >= 0 ? days : -1;
+}

@@ -13,4 +13,7 @@
  * (SSL_CTX_free); each connection keeps one of its own. */
 SSL_CTX *tls_context(const char *certificate, const char *key, bool http2, struct pe_error *err);
 
+/* How many days the certificate of a context is still valid; negative if it is not any more. */
+int tls_days_left(const SSL_CTX *context);
+
 #endif

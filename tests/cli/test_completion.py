@@ -38,6 +38,7 @@ UNIQUE = [
     ("pe-lb --tls-key ma", "pe-lb --tls-key main.c"),
     ("pe-worker --warm busy", "pe-worker --warm busybox:1.35"),
     ("pe-worker doc", "pe-worker doctor"),
+    ("pe-lb doc", "pe-lb doctor"),
     ("pe-worker doctor --probe", "pe-worker doctor --probe-again"),
 ]
 

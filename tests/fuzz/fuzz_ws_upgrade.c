@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     pe_autobuf struct pe_buf input = {0};
     struct pe_error err = {0};
     int other = -1;
+    int64_t date = 0;
     for (size_t i = 0; i < size; i++) {
         bool marked = bytes[i] == '@';
         HOLDS(pe_buf_append(&input, marked ? (const void *)ANSWER : bytes + i, marked ? strlen(ANSWER) : 1,
@@ -41,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     pe_autoclose int fd = fuzz_socket(input.data, input.size, &other);
     const struct pe_connection connection = {.socket = fd};
-    if (balancer_upgrade(&connection, "/v1/slot", "token", &err) == 0)
+    if (balancer_upgrade(&connection, "/v1/slot", "token", &date, &err) == 0)
         check_rest(fd, &input);
     else
         HOLDS(err.kind && err.message[0]);

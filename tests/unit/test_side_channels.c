@@ -1,53 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the doctor says about a host, of which a folder has the files in /sys and /proc. */
-#include "base/cleanup.h"
-#include "tests/unit/check.h"
-#include "worker/side_channels.h"
+#include "doctor/side_channels.h"
+#include "tests/unit/fake_host.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char top[] = "/tmp/pe-test-host-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(top + sizeof top - 7, 'X', 6);
-    return mkdtemp(top) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return nftw(top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Write a file of the host, with the folders above it. */
-static void put(const char *name, const char *text)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s%s", top, name);
-    for (char *slash = strchr(path + sizeof top, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-    pe_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-}
 
 static void is_bad(int (*check)(const char *top, struct pe_error *err), const char *words)
 {

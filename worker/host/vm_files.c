@@ -50,6 +50,7 @@ static void find_kaslr_kernel(struct vm_files *files)
 
 int vm_files_find(struct vm_files *files, struct pe_error *err)
 {
+    files->own_kernel = files->kernel != NULL;
     use_program(&files->qemu, "/usr/bin/qemu-system-x86_64", files->texts.qemu);
     use_program(&files->cloud_hypervisor, "/usr/bin/cloud-hypervisor", files->texts.cloud_hypervisor);
     if (use_default_path(&files->kernel, "guest/vmlinux", files->texts.kernel, err) < 0 ||
@@ -67,6 +68,7 @@ int vm_files_find(struct vm_files *files, struct pe_error *err)
 void vm_files_apply(const struct vm_files *files, struct vm_host *host)
 {
     host->kernel = files->kernel;
+    host->own_kernel = files->own_kernel;
     host->kernel_kaslr = files->kernel_kaslr;
     host->initramfs = files->initramfs;
     host->qemu = files->qemu;

@@ -9,11 +9,13 @@
 #include "worker/vmm/vmm.h"
 
 #include <limits.h>
+#include <stdbool.h>
 
 /* The paths are NULL at first, unless an option has set them. They may point into `texts`, so the struct must
  * not be copied after vm_files_find, and must outlive the VMs. */
 struct vm_files {
     const char *kernel, *initramfs, *qemu, *cloud_hypervisor, *uml_kernel;
+    bool own_kernel;          /* an option has set `kernel` */
     const char *kernel_kaslr; /* as in struct vm_host; NULL: there is none */
     struct {
         char kernel[PATH_MAX], kernel_kaslr[PATH_MAX], initramfs[PATH_MAX], qemu[PATH_MAX],

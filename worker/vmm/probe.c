@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/vmm/driver.h"
+#include "worker/vmm/kvm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,29 +27,6 @@
 #define TCG_DEADLINE_MS 180000
 
 #define PROBE_MEMORY_MIB 256
-
-/* Whether the "flags" line of /proc/cpuinfo has vmx or svm. On arm64 there is no such line, and the
- * answer is yes. */
-static int cpu_may_virtualize(void)
-{
-    pe_autobuf struct pe_buf info = {0};
-    struct pe_error ignored;
-    if (pe_read_file(AT_FDCWD, "/proc/cpuinfo", 4 << 20, &info, &ignored) < 0)
-        return 0;
-    return memmem(info.data, info.size, " vmx ", 5) || memmem(info.data, info.size, " svm ", 5) ||
-           !memmem(info.data, info.size, "\nflags", 6);
-}
-
-int probe_check_kvm(struct pe_error *err)
-{
-    if (access("/dev/kvm", F_OK) < 0)
-        return pe_fail(err, PE_ERR_NOT_FOUND, "there is no /dev/kvm");
-    if (access("/dev/kvm", R_OK | W_OK) < 0)
-        return pe_fail(err, PE_ERR_INVALID, "/dev/kvm cannot be opened");
-    if (!cpu_may_virtualize())
-        return pe_fail(err, PE_ERR_INVALID, "/proc/cpuinfo has neither vmx nor svm");
-    return 0;
-}
 
 /* The value of kernel.yama.ptrace_scope; 0 if the host's kernel does not have it. */
 static int ptrace_scope(void)
@@ -131,7 +109,7 @@ static int start_vms(const struct vm_host *base, const struct engine *engine, st
         spec.pmem[i].fd = -1;
     engine_apply(engine, &host);
     if (vm_host_version(&host, version, sizeof version, err) < 0 ||
-        (engine->accel == VM_ACCEL_KVM && probe_check_kvm(err) < 0) ||
+        (engine->accel == VM_ACCEL_KVM && kvm_check("", host.own_kernel, err) < 0) ||
         (engine->accel == VM_ACCEL_NONE && !engine->cpu_flags[0] && probe_check_ptrace(err) < 0) ||
         vm_host_confine(&host, err) < 0)
         return -1;
@@ -181,10 +159,11 @@ static void fingerprint(const struct vm_host *host, const struct probe *probe, s
     struct pe_error ignored;
     struct utsname system;
     uname(&system);
-    int added = pe_buf_printf(text, &ignored, "5 %s%s,%u %s %s uid=%d kvm=%d,%d ptrace=%d", probe->wish.name,
-                              probe->uml_seccomp ? ENGINE_UML_SECCOMP : "", probe->wish.isolation.bits,
-                              system.machine, system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK),
-                              cpu_may_virtualize(), ptrace_scope());
+    int added =
+        pe_buf_printf(text, &ignored, "6 %s%s,%u %s %s uid=%d kvm=%d,%d,%d,%d ptrace=%d", probe->wish.name,
+                      probe->uml_seccomp ? ENGINE_UML_SECCOMP : "", probe->wish.isolation.bits,
+                      system.machine, system.release, (int)geteuid(), access("/dev/kvm", R_OK | W_OK),
+                      kvm_cpu_has_vms(""), kvm_is_pvm(""), host->own_kernel, ptrace_scope());
     (void)added;
     add_file(text, host->qemu);
     add_file(text, host->cloud_hypervisor);

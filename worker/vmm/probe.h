@@ -22,10 +22,11 @@ struct probe {
 /* Make `host` use the best engine that works here, and set `*snapshots` to whether that engine
  * clones VMs. `findings` is set to the engines that were tried, now or earlier, also if this fails.
  *
- * Cheap checks come first: the VMM and its version, vmx or svm in /proc/cpuinfo, access to
- * /dev/kvm, permission for ptrace(2). Then a VM must reach its init and, if the engine clones, a clone of it
- * must answer. A /dev/kvm that can be opened proves nothing: a paravirtual KVM may emulate a stock kernel too
- * slowly to be of use. The result is reused as long as kernel, guest, CPU and VMMs stay the same.
+ * Cheap checks come first: the VMM and its version, access to /dev/kvm, vmx or svm in /proc/cpuinfo or a
+ * kernel for PVM (worker/vmm/kvm.h), permission for ptrace(2). Then a VM must reach its init and, if the
+ * engine clones, a clone of it must answer. A /dev/kvm that can be opened proves nothing: a paravirtual KVM
+ * may emulate a stock kernel too slowly to be of use. The result is reused as long as kernel, guest, CPU and
+ * VMMs stay the same.
  *
  * An engine that did not answer in time is passed over for now, because a busy host can be the cause. It
  * stays undecided, and a caller that meets probe_findings_are_unfinished calls this function again later,
@@ -33,10 +34,6 @@ struct probe {
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct probe_findings *findings,
                struct pe_error *err) PE_MUST_CHECK;
-
-/* Whether /dev/kvm can be used, as far as that can be seen without starting a VM. Fails with
- * PE_ERR_NOT_FOUND or PE_ERR_INVALID, and says why not. */
-int probe_check_kvm(struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether this host lets a process trace its children, which User Mode Linux needs. Fails with
  * PE_ERR_INVALID, and says what to do. */

@@ -47,6 +47,7 @@ struct vm_host {
     const char *cpu_flags;    /* appended to the CPU model, e.g. ",pmu=off"; "" for none. Of User Mode
                                  Linux: ",seccomp" or "" */
     const char *kernel;       /* path of a PVH vmlinux or a bzImage */
+    bool own_kernel;          /* it was chosen, and is not that of the installation */
     const char *kernel_kaslr; /* path of the same kernel as a bzImage, which chooses its addresses at random
                                  when it boots, for templates and their clones; NULL: there is none */
     const char *initramfs;    /* path */

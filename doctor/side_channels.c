@@ -1,34 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading what the kernel says in /sys and /proc. Sources: the kernel's
  * Documentation/admin-guide/hw-vuln, and proc(5). */
-#include "worker/side_channels.h"
+#include "doctor/side_channels.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
+#include "doctor/host_file.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX 65536
 #define FLAWS "/sys/devices/system/cpu/vulnerabilities"
-
-/* Read a file as a text. One that does not exist is empty. */
-static int read_text(const char *top, const char *path, struct pe_buf *text, struct pe_error *err)
-{
-    char whole[PATH_MAX];
-    snprintf(whole, sizeof whole, "%s%s", top, path);
-    if (pe_read_file(AT_FDCWD, whole, TEXT_MAX, text, err) < 0 && err->kind != PE_ERR_NOT_FOUND)
-        return -1;
-    return pe_buf_append(text, "", 1, err);
-}
 
 int side_channel_smt(const char *top, struct pe_error *err)
 {
     pe_autobuf struct pe_buf active = {0};
-    if (read_text(top, "/sys/devices/system/cpu/smt/active", &active, err) < 0)
+    if (host_file_read(top, "/sys/devices/system/cpu/smt/active", &active, err) < 0)
         return -1;
     if (active.data[0] != '1')
         return 0;
@@ -42,7 +30,7 @@ int side_channel_swap(const char *top, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     char *rest = NULL;
-    if (read_text(top, "/proc/swaps", &text, err) < 0)
+    if (host_file_read(top, "/proc/swaps", &text, err) < 0)
         return -1;
     strtok_r((char *)text.data, "\n", &rest);
     for (char *line; (line = strtok_r(NULL, "\n", &rest));) {
@@ -63,7 +51,7 @@ static int is_open(const char *top, const char *flaw, struct pe_error *err)
     char path[PATH_MAX];
     pe_autobuf struct pe_buf text = {0};
     snprintf(path, sizeof path, FLAWS "/%s", flaw);
-    if (read_text(top, path, &text, err) < 0)
+    if (host_file_read(top, path, &text, err) < 0)
         return -1;
     return strstr((const char *)text.data, "Vulnerable") != NULL;
 }

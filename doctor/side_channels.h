@@ -6,8 +6,8 @@
  * Each check returns 0 if the setting is right or this host does not have it. Otherwise it fails with
  * PE_ERR_INVALID and says what that means and what helps, or with PE_ERR_INTERNAL if the setting cannot be
  * read. `top` is put in front of all paths; it is "" for this host. */
-#ifndef PE_WORKER_SIDE_CHANNELS_H
-#define PE_WORKER_SIDE_CHANNELS_H
+#ifndef PE_DOCTOR_SIDE_CHANNELS_H
+#define PE_DOCTOR_SIDE_CHANNELS_H
 
 #include "base/error.h"
 

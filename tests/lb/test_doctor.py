@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pe-lb doctor`: what it says about a machine and its options, and that it disturbs no balancer."""
+import os
+import stat
+import subprocess
+
+from fixtures.certificates import make_certificate
+from fixtures.doctor_report import assert_documented, report_of
+from fixtures.paths import program
+
+
+def doctor(*options, json=True):
+    argv = [program("pe-lb"), "doctor", *options, *(["--json"] if json else [])]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def checks_of(*options):
+    return report_of(doctor(*options)[1])[1]
+
+
+def test_the_report_of_a_balancer_has_ids_that_are_documented(tmp_path):
+    code, said, errors = doctor("--spool-dir", str(tmp_path), "--cache-dir", str(tmp_path))
+    report, checks = report_of(said)
+    assert code == 0 and report["usable"], errors
+    assert_documented(checks)
+    for name in "listen", "spool", "cache":
+        assert checks[name]["status"] == "ok", checks[name]
+    assert checks["tokens"]["status"] == "warning"
+    assert "anyone who can connect may join" in checks["tokens"]["text"]
+
+
+def test_people_get_a_line_for_each_check():
+    code, said, _ = doctor(json=False)
+    assert code == 0
+    assert "\n  warning  tokens: " in said and "A balancer can run here." in said
+
+
+def test_a_balancer_that_runs_is_not_disturbed(balancer):
+    checks = checks_of("--listen", balancer.tcp, "--listen", balancer.unix)
+    assert checks["listen"]["status"] == "ok"
+    assert balancer.health()["status"] == "ok"
+    assert stat.S_ISSOCK(os.stat(balancer.path).st_mode)
+
+
+def test_what_a_balancer_cannot_do_without_makes_a_machine_unusable(tmp_path):
+    for options, name, words in (
+        (("--listen", "nonsense"), "listen", "expects HOST:PORT"),
+        (("--listen", f"unix:{tmp_path}/none/lb.sock"), "listen", "cannot make a socket"),
+        (("--spool-dir", f"{tmp_path}/none"), "spool", "cannot be written to"),
+        (("--cache-dir", f"{tmp_path}/none"), "cache", "cannot be written to"),
+        (("--token-file", f"{tmp_path}/none"), "tokens", "--token-file"),
+        (("--tls-cert", "/dev/null", "--tls-key", "/dev/null"), "tls", "/dev/null"),
+    ):
+        code, said, _ = doctor(*options)
+        report, checks = report_of(said)
+        assert code == 1 and not report["usable"], options
+        assert checks[name]["status"] == "missing" and words in checks[name]["text"], checks[name]
+        assert name in report["summary"]
+
+
+def test_a_token_file_that_others_can_read_is_a_warning(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("secret\n")
+    tokens.chmod(0o644)
+    assert "chmod o=" in checks_of("--token-file", str(tokens))["tokens"]["text"]
+    tokens.chmod(0o600)
+    assert checks_of("--token-file", str(tokens))["tokens"]["status"] == "ok"
+
+
+def test_a_memcached_that_does_not_answer_is_a_warning():
+    check = checks_of("--memcached", "127.0.0.1:1")["memcached"]
+    assert check["status"] == "warning" and "nobody answers at 127.0.0.1:1" in check["text"]
+
+
+def test_the_days_that_a_certificate_is_valid_are_counted(tmp_path):
+    certificate, key = f"{tmp_path}/cert", f"{tmp_path}/key"
+    make_certificate("localhost", certificate, key)
+    check = checks_of("--tls-cert", certificate, "--tls-key", key)["tls"]
+    assert check["status"] == "warning" and "renew it" in check["text"]
+
+
+def test_a_wrong_command_line_has_an_exit_status_of_its_own():
+    assert doctor("--nonsense")[:2] == (2, "")
+    run = subprocess.run([program("pe-lb"), "--json"], capture_output=True, text=True)
+    assert run.returncode == 2 and "pe-lb doctor" in run.stderr
