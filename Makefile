@@ -244,6 +244,8 @@ BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_u
 	$(call src,net) $(RIGHTS)
 test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer_list.c stop_signal.c) \
 	$(BALANCER_LINK)
+test_api_keys_SRC := $(LB_CORE)
+test_client_SRC := lb/core/client.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c
@@ -335,7 +337,7 @@ $(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-
 # The linker puts stand-ins in the place of the clock, of random bytes and of the store's helper.
 MODEL_SRC := $(foreach folder,base codec proto lb/workers,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
 	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c,$(LB_CORE)) lb/h2o_loop.c \
-	$(addprefix lb/api/,body_stream.c event_encoder.c event_json.c native_dialect.c job_status.c refusals.c \
+	$(addprefix lb/api/,access.c body_stream.c event_encoder.c event_json.c native_dialect.c job_status.c refusals.c \
 	result_encoder.c result_json.c trace_header.c) \
 	$(addprefix lb/edge/,host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \
 	$(filter-out tests/model/driver.c,$(call src,tests/model))

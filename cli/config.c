@@ -142,24 +142,34 @@ static int set_salt(struct config *config, const char *key, const char *value)
     return set_text(config, &config->profile->cache_salt, key, strdup(value));
 }
 
-static int set_token_file(struct config *config, const char *key, const char *value)
+char *config_read_secret(const char *path, struct pe_error *err)
 {
-    struct pe_error err;
-    struct pe_buf text __attribute__((cleanup(pe_buf_free))) = {0};
+    pe_autobuf struct pe_buf text = {0};
     bool is_private = false;
-    pe_autofree char *path = resolve(config, value);
-    if (!path)
-        return fail_line(config, "out of memory");
-    if (read_own_file(path, SECRET_BYTES_MAX, &text, &is_private, &err) < 0)
-        return fail_line(config, "%s", err.message);
-    if (!is_private)
-        return fail_line(config, "other users may read %s, which holds a token; run: chmod 600 %s", path,
-                         path);
+    if (read_own_file(path, SECRET_BYTES_MAX, &text, &is_private, err) < 0)
+        return NULL;
+    if (!is_private) {
+        pe_fail(err, PE_ERR_MALFORMED, "other users may read %s, which holds a token; run: chmod 600 %s",
+                path, path);
+        return NULL;
+    }
     size_t size = text.size;
     while (size && (text.data[size - 1] == '\n' || text.data[size - 1] == '\r'))
         size--;
-    pe_autofree char *token = size ? strndup((const char *)text.data, size) : strdup("");
-    return token ? set_token(config, key, token) : fail_line(config, "out of memory");
+    char *secret = size ? strndup((const char *)text.data, size) : strdup("");
+    if (!secret)
+        pe_fail_errno(err, "out of memory for %s", path);
+    return secret;
+}
+
+static int set_token_file(struct config *config, const char *key, const char *value)
+{
+    struct pe_error err;
+    pe_autofree char *path = resolve(config, value);
+    if (!path)
+        return fail_line(config, "out of memory");
+    pe_autofree char *token = config_read_secret(path, &err);
+    return token ? set_token(config, key, token) : fail_line(config, "%s", err.message);
 }
 
 static int set_path(struct config *config, char **field, const char *key, const char *value)
@@ -285,14 +295,10 @@ static int parse(struct config *config)
 static int check_profile(const struct config *config, struct pe_error *err)
 {
     const struct profile *profile = config->profile;
-    static const char *const own[] = {"http://localhost", "http://127.", "http://[::1]"};
-    bool is_unencrypted = profile->server && !strncmp(profile->server, "http://", 7);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        is_unencrypted &= !profile->server || strncmp(profile->server, own[i], strlen(own[i])) != 0;
     if (!profile->server)
         return pe_fail(err, PE_ERR_MALFORMED, "%s: profile '%s' has no line 'server = URL'", config->path,
                        config->wanted);
-    if (profile->token && is_unencrypted)
+    if (profile->token && http_server_is_unencrypted(profile->server))
         return pe_fail(err, PE_ERR_MALFORMED,
                        "%s: profile '%s' would send its token unencrypted over http://: use https://",
                        config->path, config->wanted);

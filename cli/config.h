@@ -17,4 +17,8 @@ int config_find(const char *name, const char *from, struct profile *profile,
  * profile_free, also after a failure. */
 int config_find_default(struct profile *profile, struct pe_error *err) PE_MUST_CHECK;
 
+/* The content of a file that holds one secret, without the end of its line; the caller frees it. NULL with
+ * PE_ERR_NOT_FOUND if there is no such file, or PE_ERR_MALFORMED if others may read it. */
+char *config_read_secret(const char *path, struct pe_error *err);
+
 #endif

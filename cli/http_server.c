@@ -27,6 +27,15 @@ int http_server_check(const char *url, struct pe_error *err)
                    "'%s' is not the URL of a server: use http://host:port, https://host or unix:/path", url);
 }
 
+bool http_server_is_unencrypted(const char *url)
+{
+    static const char *const own[] = {"http://localhost", "http://127.", "http://[::1]"};
+    bool is_unencrypted = !strncmp(url, "http://", 7);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        is_unencrypted &= strncmp(url, own[i], strlen(own[i])) != 0;
+    return is_unencrypted;
+}
+
 bool http_is_printable(const char *text)
 {
     for (const char *at = text; *at; at++)

@@ -12,7 +12,7 @@ struct http_server {
     const char *url; /* "http://host:port", "https://host" or "unix:/path" */
 
     /* Every member below may be NULL. All belong to the caller. */
-    const char *token;         /* bearer token, for a proxy in front of the service */
+    const char *token;         /* API key, or a token for a proxy in front of the service */
     const char *cache_salt;    /* value of X-Cache-Salt */
     const char *ca;            /* PEM file of certificates to trust instead of the system's */
     const char *cert, *key;    /* PEM files: the certificate and the key of this client */
@@ -33,6 +33,9 @@ bool http_is_url(const char *text);
 
 /* Check the form of a server's URL. PE_ERR_INVALID when it is none of the forms above. */
 int http_server_check(const char *url, struct pe_error *err) PE_MUST_CHECK;
+
+/* True if requests to this server cross a network unencrypted, so that no secret may be in them. */
+bool http_server_is_unencrypted(const char *url);
 
 /* True if a text is one or more printable characters without spaces, and can be part of a header. */
 bool http_is_printable(const char *text);

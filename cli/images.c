@@ -269,7 +269,7 @@ int images_command(int argc, char **argv)
         pe_fail(&err, PE_ERR_INVALID, "--server and --profile both choose a server: give only one of them");
         return fail(&err, EXIT_USAGE);
     }
-    if (profile_choose(options.server, options.profile, &profile, &err) < 0)
+    if (profile_choose(options.server, options.profile, NULL, &profile, &err) < 0)
         return fail(&err, exit_code_of_profile(&err));
     pe_autojson json_t *images =
         profile.server ? ask_server(&profile, &options, &err) : read_store(&options, &err);

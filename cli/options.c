@@ -76,6 +76,7 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->server},
         {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
          &options->profile},
+        {"key", 0, "KEY", "API key, or @FILE that holds it (or $PE_KEY)", PE_OPTION_TEXT, &options->key},
         {"interactive", 'i', NULL, "pass standard input through while the program runs", PE_OPTION_FLAG,
          &options->interactive},
         {"tty", 't', NULL, "the same, and give the program a terminal", PE_OPTION_FLAG, &options->tty},

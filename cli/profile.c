@@ -59,10 +59,42 @@ static int choose(const char *server, const char *name, struct profile *profile,
     return config_find_default(profile, err);
 }
 
-int profile_choose(const char *server, const char *name, struct profile *profile, struct pe_error *err)
+static char *read_key(const char *key, const char *from, struct pe_error *err)
+{
+    char *text = key[0] == '@' ? config_read_secret(key + 1, err) : strdup(key);
+    if (text && http_is_printable(text))
+        return text;
+    if (text || key[0] != '@') {
+        free(text);
+        pe_fail(err, PE_ERR_INVALID, "%s: a key must be one or more printable characters without spaces",
+                from);
+        return NULL;
+    }
+    pe_fail_context(err, "%s", from);
+    err->kind = PE_ERR_INVALID;
+    return NULL;
+}
+
+/* Put a key in the place of the profile's token. */
+static int use_key(const char *key, struct profile *profile, struct pe_error *err)
+{
+    const char *from = key ? "--key" : "PE_KEY";
+    key = key ? key : environment("PE_KEY");
+    if (!key || !profile->server)
+        return 0;
+    if (http_server_is_unencrypted(profile->server))
+        return pe_fail(err, PE_ERR_INVALID, "%s would be sent unencrypted to %s: use https://", from,
+                       profile->server);
+    free(profile->token);
+    profile->token = read_key(key, from, err);
+    return profile->token ? 0 : -1;
+}
+
+int profile_choose(const char *server, const char *name, const char *key, struct profile *profile,
+                   struct pe_error *err)
 {
     *profile = (struct profile){0};
-    if (choose(server, name, profile, err) == 0)
+    if (choose(server, name, profile, err) == 0 && use_key(key, profile, err) == 0)
         return 0;
     profile_free(profile);
     return -1;

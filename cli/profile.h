@@ -5,7 +5,7 @@
  *   default = work
  *   [profile work]
  *   server = https://pe.example.org
- *   token-file = work.token         ; or token = TOKEN; for a proxy in front
+ *   token-file = work.token         ; or token = TOKEN: an API key, or for a proxy in front
  *   ca = /etc/ssl/own-ca.pem        ; trust these instead of the system's
  *   cert = me.pem                   ; client certificate
  *   key = me.key                    ; key of the certificate
@@ -30,9 +30,12 @@ struct profile {
  * the name of a profile), `name` (the argument of --profile), $PE_SERVER, $PE_PROFILE, the default
  * of the configuration file. If none is given, `profile` has no server. A wrong argument or
  * variable is PE_ERR_INVALID. A wrong file is PE_ERR_MALFORMED with a message of the form
- * FILE:LINE: reason. A file that holds a token must be readable for its owner only. The caller
- * frees `profile` with profile_free. */
-int profile_choose(const char *server, const char *name, struct profile *profile,
+ * FILE:LINE: reason. A file that holds a token must be readable for its owner only.
+ *
+ * `key` (the argument of --key: an API key, or @ and the path of a file that holds it) or else $PE_KEY takes
+ * the place of the profile's token. Without a server it is not used. PE_ERR_INVALID if it would cross a
+ * network unencrypted. The caller frees `profile` with profile_free. */
+int profile_choose(const char *server, const char *name, const char *key, struct profile *profile,
                    struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `profile` owns. */

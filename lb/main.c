@@ -5,6 +5,7 @@
 #include "doctor/report.h"
 #include "lb/core/store_keeper.h"
 #include "lb/doctor.h"
+#include "lb/key_command.h"
 #include "lb/server.h"
 #include "lb/settings.h"
 #include "lb/token_command.h"
@@ -65,6 +66,29 @@ static int serve(const struct settings *settings, struct server *server, struct 
     return server_run(server, err);
 }
 
+/* Programs beside the server that administer its files. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv, struct pe_error *err);
+} commands[] = {
+    {"key", key_command},
+    {"token", token_command},
+};
+
+/* Run a command. Returns the exit code, or -1 if the arguments are those of the server. */
+static int run_command(int argc, char **argv)
+{
+    struct pe_error err;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (argc < 2 || strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        if (commands[i].run(argc - 1, argv + 1, &err) == 0)
+            return EXIT_SUCCESS;
+        pe_die(1, &err);
+    }
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     static struct server server; /* libh2o keeps pointers into it until the process exits */
@@ -73,11 +97,9 @@ int main(int argc, char **argv)
     struct pe_error err = {0};
     if (argc > 1 && !strcmp(argv[1], STORE_KEEPER_ARGUMENT))
         return store_keeper_main(argc, argv);
-    if (argc > 1 && !strcmp(argv[1], "token")) {
-        if (token_command(argc - 1, argv + 1, &err) < 0)
-            pe_die(1, &err);
-        return EXIT_SUCCESS;
-    }
+    int code = run_command(argc, argv);
+    if (code >= 0)
+        return code;
     pe_log_init("pe-lb");
     if (settings_parse(&settings, argc, argv, &err) < 0 ||
         (settings.die_with_parent && die_with_parent(parent, &err) < 0))

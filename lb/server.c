@@ -41,7 +41,7 @@ static size_t connections_max(void)
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
-/* Read tokens, certificates and the images for hosts. On failure, what was read before is kept. */
+/* Read tokens, keys, certificates and the images for hosts. On failure, what was read before is kept. */
 static int read_secrets(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
@@ -49,6 +49,8 @@ static int read_secrets(struct server *server, struct pe_error *err)
         return -1;
     if (settings->host_images && host_images_read(&server->host_images, settings->host_images, err) < 0)
         return -1;
+    if (settings->key_file && api_keys_read(&server->access.keys, settings->key_file, err) < 0)
+        return pe_fail_context(err, "--key-file");
     if (!settings->tls_certificate || !settings->tls_key)
         return 0;
     SSL_CTX *context = tls_context(settings->tls_certificate, settings->tls_key, settings->http2, err);
@@ -146,7 +148,7 @@ static void reload(struct server *server)
     if (read_secrets(server, &err) < 0 || read_playground(server, &err) < 0)
         pe_log(PE_LOG_ERROR, "SIGHUP: %s; what was there before stays", err.message);
     else
-        pe_log(PE_LOG_INFO, "SIGHUP: tokens, certificates and the playground were read again");
+        pe_log(PE_LOG_INFO, "SIGHUP: tokens, keys, certificates and the playground were read again");
     sd_notify(0, "READY=1");
 }
 
@@ -195,7 +197,7 @@ static void init_core(struct server *server)
     dispatch_init(&server->dispatch, &server->scheduler, loop);
     deadlines_init(&server->deadlines, loop);
     presence_init(&server->presence, &server->scheduler, &server->deadlines, settings->away_ms * 1000);
-    clients_init(&server->clients, &settings->client);
+    clients_init(&server->clients);
     cache_init(&server->cache, (size_t)settings->cache_mib << 20);
     byte_budget_init(&server->budget, (size_t)settings->results_mib << 20, &server->cache.bytes);
     body_streams_init(&server->streams, &server->ctx, &server->budget);
@@ -224,6 +226,10 @@ static int init_edge(struct server *server, struct pe_error *err)
     server->connections.on_closed = stop_if_done;
     server->connections.data = server;
     listeners_init(&server->listeners, &server->ctx, server->config.hosts, &server->connections);
+    server->access = (struct access){.trusted = &server->trusted,
+                                     .has_keys = settings->key_file != NULL,
+                                     .allows_anonymous = settings->allows_anonymous,
+                                     .anonymous = settings->anonymous};
     return peer_networks_parse(&settings->trusted_proxies, &server->trusted, err);
 }
 
@@ -261,7 +267,7 @@ static void init_api(struct server *server)
     exchanges->streams = &server->streams;
     exchanges->clients = &server->clients;
     exchanges->deadlines = &server->deadlines;
-    exchanges->trusted = &server->trusted;
+    exchanges->access = &server->access;
     exchanges->queue_wait_us = settings->queue_wait_ms * 1000;
     exchanges->cache_per_client = settings->cache_per_client;
     exchanges->gathering = settings->gather_ms > 0;

@@ -6,6 +6,7 @@
 #define PE_LB_SERVER_H
 
 #include "base/error.h"
+#include "lb/api/access.h"
 #include "lb/api/body_stream.h"
 #include "lb/api/exchange.h"
 #include "lb/api/host_images.h"
@@ -61,6 +62,7 @@ struct server {
     struct listeners listeners;
     struct tokens tokens;
     struct peer_networks trusted; /* proxies */
+    struct access access;
 
     struct worker_context workers;
     struct host_watch host_watch;

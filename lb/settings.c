@@ -16,6 +16,7 @@ static const struct settings defaults = {
     .queue_jobs = 1000,
     .queue_mib = 512,
     .queue_wait_ms = 30000,
+    .anonymous_use = "on",
     .client_connections = 512,
     .head_ms = 10000,
     .idle_ms = 75000,
@@ -54,11 +55,42 @@ static int parse_piston_limits(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+/* What clients without a key may do. "limits" has defaults, because an operator who asks for limits should
+ * not be without one. */
+static int check_anonymous(struct settings *settings, struct pe_error *err)
+{
+    static const struct client_limits usual = {.jobs = 2, .rate = 10, .cpu_s = 600};
+    struct client_limits *limits = &settings->anonymous;
+    bool has_limits = limits->jobs || limits->rate || limits->cpu_s;
+    bool is_limits = !strcmp(settings->anonymous_use, "limits"),
+         is_off = !strcmp(settings->anonymous_use, "off");
+    if (!is_limits && !is_off && strcmp(settings->anonymous_use, "on") != 0)
+        return pe_fail(err, PE_ERR_INVALID, "--anonymous expects on, off or limits, not '%s'",
+                       settings->anonymous_use);
+    if (has_limits && !is_limits)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--anonymous-jobs, --anonymous-rate and --anonymous-cpu-seconds "
+                       "need --anonymous limits");
+    if (is_off && !settings->key_file)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--anonymous off needs --key-file, because nobody could run a job otherwise");
+    settings->allows_anonymous = !is_off;
+    if (!is_limits) {
+        *limits = settings->client;
+        return 0;
+    }
+    limits->jobs = limits->jobs ? limits->jobs : usual.jobs;
+    limits->rate = limits->rate ? limits->rate : usual.rate;
+    limits->cpu_s = limits->cpu_s ? limits->cpu_s : usual.cpu_s;
+    return 0;
+}
+
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
         settings->queue_jobs,     settings->queue_mib,          settings->cache_mib,
         settings->results_mib,    settings->client.rate,        settings->client.burst,
+        settings->anonymous.jobs, settings->anonymous.rate,     settings->anonymous.cpu_s,
         settings->store.disk_mib, settings->client_connections, settings->interactive_jobs};
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
@@ -81,9 +113,7 @@ static int check(struct settings *settings, struct pe_error *err)
         return pe_fail(err, PE_ERR_INVALID, "--log-format expects logfmt or json");
     if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
-    if (!settings->client.burst)
-        settings->client.burst = settings->client.rate;
-    return 0;
+    return check_anonymous(settings, err);
 }
 
 static int parse_arguments(struct settings *settings, const struct pe_option *options, int argc, char **argv,
@@ -98,10 +128,10 @@ static int parse_arguments(struct settings *settings, const struct pe_option *op
         .epilogue =
             "On SIGTERM and SIGINT, pe-lb finishes the running jobs and exits. A second signal ends it at "
             "once.\n"
-            "On SIGHUP, it reads tokens, certificates, --host-images and the playground again. Sockets from "
-            "systemd are\n"
-            "listened on as well, with TLS if their name is 'tls'. `pe-lb doctor` says what this machine\n"
-            "offers for a balancer with these options, and what is missing.",
+            "On SIGHUP, it reads tokens, keys, certificates, --host-images and the playground again.\n"
+            "Sockets from systemd are listened on as well, with TLS if their name is 'tls'.\n\n"
+            "`pe-lb key` manages the API keys of clients, `pe-lb token` the tokens of hosts, and\n"
+            "`pe-lb doctor` says what this machine offers for a balancer with these options.",
     };
     int rest = argc;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
@@ -154,15 +184,20 @@ static void add_connection_options(struct settings *s, struct option_table *tabl
     add_options(table, options, sizeof options / sizeof *options);
 }
 
-static void add_job_options(struct settings *s, struct option_table *table)
+static void add_client_options(struct settings *s, struct option_table *table)
 {
     const struct pe_option options[] = {
-        {"queue-jobs", 0, "N", "maximum number of jobs that wait for a slot (default 1000)", PE_OPTION_NUMBER,
-         &s->queue_jobs},
-        {"queue-mib", 0, "N", "maximum size of all jobs that wait, in MiB (default 512)", PE_OPTION_NUMBER,
-         &s->queue_mib},
-        {"queue-wait-ms", 0, "N", "maximum time that a job waits for a slot (default 30000)",
-         PE_OPTION_NUMBER, &s->queue_wait_ms},
+        {"key-file", 0, "FILE", "API keys of clients, made by `pe-lb key new`; read again on SIGHUP",
+         PE_OPTION_TEXT, &s->key_file},
+        {"anonymous", 0, "MODE", "jobs without a key: on (default), off, or with limits of their own",
+         PE_OPTION_TEXT, &s->anonymous_use},
+        {"anonymous-jobs", 0, "N", "with --anonymous limits: jobs at a time from one address (default 2)",
+         PE_OPTION_NUMBER, &s->anonymous.jobs},
+        {"anonymous-rate", 0, "N", "with --anonymous limits: jobs per minute from one address (default 10)",
+         PE_OPTION_NUMBER, &s->anonymous.rate},
+        {"anonymous-cpu-seconds", 0, "N",
+         "with --anonymous limits: CPU time of one address in a day (default 600)", PE_OPTION_NUMBER,
+         &s->anonymous.cpu_s},
         {"rate", 0, "N", "maximum number of jobs per minute from one address (default: no limit)",
          PE_OPTION_NUMBER, &s->client.rate},
         {"burst", 0, "N", "how many of them may arrive at once (default: as --rate)", PE_OPTION_NUMBER,
@@ -176,6 +211,19 @@ static void add_job_options(struct settings *s, struct option_table *table)
          PE_OPTION_LIST, &s->trusted_proxies},
         {"cors-origin", 0, "ORIGIN", "origin whose pages may use the service, or '*'; repeatable",
          PE_OPTION_LIST, &s->cors_origins},
+    };
+    add_options(table, options, sizeof options / sizeof *options);
+}
+
+static void add_job_options(struct settings *s, struct option_table *table)
+{
+    const struct pe_option options[] = {
+        {"queue-jobs", 0, "N", "maximum number of jobs that wait for a slot (default 1000)", PE_OPTION_NUMBER,
+         &s->queue_jobs},
+        {"queue-mib", 0, "N", "maximum size of all jobs that wait, in MiB (default 512)", PE_OPTION_NUMBER,
+         &s->queue_mib},
+        {"queue-wait-ms", 0, "N", "maximum time that a job waits for a slot (default 30000)",
+         PE_OPTION_NUMBER, &s->queue_wait_ms},
         {"header-timeout-ms", 0, "N", "time to send the head of a request (default 10000)", PE_OPTION_NUMBER,
          &s->head_ms},
         {"idle-timeout-ms", 0, "N", "time between two requests of a connection (default 75000)",
@@ -247,6 +295,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *e
     struct option_table table = {.count = 0};
     *s = defaults;
     add_connection_options(s, &table);
+    add_client_options(s, &table);
     add_job_options(s, &table);
     add_result_options(s, &table);
     add_process_options(s, &table);

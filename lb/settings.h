@@ -20,10 +20,14 @@ struct settings {
     bool http2;
     const char *token_file; /* tokens of operators and workers; NULL: there are none */
     const char *tokens;     /* store of host tokens; NULL: there is none. Without both, any worker may join */
-    const char *host_images; /* file with the images for new hosts; NULL: there is none */
+    const char *host_images;   /* file with the images for new hosts; NULL: there is none */
+    const char *key_file;      /* API keys of clients; NULL: there are none */
+    const char *anonymous_use; /* "on", "off" or "limits" */
+    bool allows_anonymous;
 
     uint64_t queue_jobs, queue_mib, queue_wait_ms;
-    struct client_limits client;
+    struct client_limits client;    /* of each address without a key: --rate, --burst, --client-jobs */
+    struct client_limits anonymous; /* the same with --anonymous limits; zero members: those of `client` */
     struct pe_option_list trusted_proxies, cors_origins;
     uint64_t client_connections; /* of one client at a time; 0: no limit */
     uint64_t head_ms, idle_ms;   /* time to send a request's head; time between two requests */

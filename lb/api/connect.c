@@ -91,12 +91,16 @@ void api_connect(struct live_sessions *sessions, const struct pe_option_list *co
     static const struct live_dialect dialect = {
         .session_size = sizeof(struct live_session), .on_text = on_text, .on_bytes = on_bytes};
     const char *client_key = NULL;
+    struct client_identity who;
     if (!cors_may_connect(cors_origins, req)) {
         struct pe_problem problem = problem_make(
             "forbidden", "pages of this origin may not use the service; pe-lb --cors-origin allows them");
         http_reply_problem(req, &problem);
         return;
     }
-    if (ws_server_check_handshake(&sessions->ws, req, &client_key))
-        live_session_open(sessions, &dialect, req, client_key);
+    struct pe_problem refusal = access_identify(sessions->exchanges->access, req, &who);
+    if (refusal.status)
+        http_reply_problem(req, &refusal);
+    else if (ws_server_check_handshake(&sessions->ws, req, &client_key))
+        live_session_open(sessions, &dialect, &who, req, client_key);
 }

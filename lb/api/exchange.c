@@ -18,8 +18,18 @@ void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
     h2o_timeout_init(ctx->loop, &exchanges->silence, SILENCE_MS);
 }
 
+void exchange_charge(struct exchange *exchange, const struct pe_result *result)
+{
+    uint64_t since_us = exchange->pays_since_us;
+    if (since_us && exchange->client)
+        client_charge(exchange->client,
+                      result ? result->user_us + result->system_us : pe_now_us() - since_us);
+    exchange->pays_since_us = 0;
+}
+
 void exchange_leave(struct exchange *exchange)
 {
+    exchange_charge(exchange, NULL);
     connection_unwatch_hangup(exchange->connection);
     deadline_forget(&exchange->deadline);
     pe_list_remove(&exchange->in_waiting_for_workers);
@@ -52,9 +62,11 @@ static void report(const struct exchange *exchange)
     const char *image = exchange->submission.spec.image;
     uint64_t took_us = pe_now_us() - exchange->waiter.arrived_us;
     metrics_request(exchange->exchanges->jobs->metrics, status ? status : "connection-lost", took_us);
+    const char *key = exchange->client ? exchange->client->key_name : "";
     pe_log_traced(PE_LOG_INFO, exchange->id, request_trace_id(&exchange->trace),
-                  "job: image %s, %s, %s, %llu ms", image ? image : "?", status ? status : "connection lost",
-                  sources[exchange->source], (unsigned long long)took_us / 1000);
+                  "job: image %s, %s, %s, %llu ms%s%s", image ? image : "?",
+                  status ? status : "connection lost", sources[exchange->source],
+                  (unsigned long long)took_us / 1000, *key ? ", key " : "", key);
 }
 
 /* The request of libh2o ends, for any reason. */
@@ -66,9 +78,9 @@ static void on_dispose(void *memory)
     job_status_leave(exchange);
     byte_budget_remove(exchanges->jobs->budget, &exchange->reader);
     h2o_timeout_unlink(&exchange->tick_entry);
-    if (exchange->client)
-        client_leave(exchanges->clients, exchange->client);
     report(exchange);
+    if (exchange->client)
+        client_leave(exchanges->clients, exchange->client, pe_now_us());
     result_encoder_free(&exchange->encoder);
     exchange_events_close(exchange);
     pe_buf_free(&exchange->sending);

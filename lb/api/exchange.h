@@ -12,6 +12,7 @@
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
 
+#include "lb/api/access.h"
 #include "lb/api/body_stream.h"
 #include "lb/api/dialect.h"
 #include "lb/api/event_encoder.h"
@@ -25,7 +26,6 @@
 #include "lb/core/submission.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
-#include "lb/edge/peer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,13 +37,13 @@ struct exchanges {
     struct body_streams *streams;
     struct clients *clients;
     struct deadlines *deadlines;
-    const struct peer_networks *trusted; /* proxies */
-    uint64_t queue_wait_us;              /* how long a job may wait for a slot */
-    bool cache_per_client;               /* results are shared only within one client */
-    bool gathering;                      /* the balancer has just started, and workers are still connecting */
-    bool draining;                       /* new jobs are refused */
-    bool is_tracing;                     /* each request becomes a span */
-    struct pe_list waiting_for_workers;  /* exchanges whose image is unknown while `gathering` */
+    const struct access *access;        /* who may send jobs */
+    uint64_t queue_wait_us;             /* how long a job may wait for a slot */
+    bool cache_per_client;              /* results are shared only within one client */
+    bool gathering;                     /* the balancer has just started, and workers are still connecting */
+    bool draining;                      /* new jobs are refused */
+    bool is_tracing;                    /* each request becomes a span */
+    struct pe_list waiting_for_workers; /* exchanges whose image is unknown while `gathering` */
     size_t count;
     h2o_timeout_t silence; /* after which a response of events gets a sign of life */
     void *by_id;           /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
@@ -91,6 +91,7 @@ struct exchange {
     uint64_t wait_us;         /* how long that time may be */
     struct pe_list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
+    uint64_t pays_since_us; /* while a job that it has begun runs: since when; else 0 */
 
     h2o_generator_t generator;
     h2o_timeout_entry_t tick_entry; /* a piece is to be sent at the end of this iteration of the loop */
@@ -126,6 +127,10 @@ void exchanges_stop_gathering(struct exchanges *exchanges);
 
 /* Begin an exchange for a request. It is freed with the request. */
 struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialect *dialect, h2o_req_t *req);
+
+/* Count what its job has used as the client's, if the job is one that this exchange has begun: the CPU time
+ * that the result states or, without a result, the time for which it ran. */
+void exchange_charge(struct exchange *exchange, const struct pe_result *result);
 
 /* Leave the job, and wait for nothing any more. */
 void exchange_leave(struct exchange *exchange);

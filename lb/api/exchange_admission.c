@@ -33,6 +33,7 @@ static void on_start(struct job_waiter *waiter)
     struct exchange *exchange = from_waiter(waiter);
     deadline_pause(&exchange->deadline);
     exchange->started_us = pe_now_us();
+    exchange->pays_since_us = exchange->source == SOURCE_FORWARDED ? exchange->started_us : 0;
     exchange_events_start(exchange);
 }
 
@@ -202,15 +203,17 @@ static struct pe_problem check_head(struct exchange *exchange)
     return no_problem;
 }
 
-/* Apply the limits of the client. */
+/* Find out who the client is, and apply its limits. */
 static struct pe_problem let_in(struct exchange *exchange)
 {
     struct exchanges *exchanges = exchange->exchanges;
     struct pe_error err;
     unsigned retry_s = 0;
-    struct pe_ip_address address = peer_of_request(exchanges->trusted, exchange->req);
-    exchange->client =
-        client_enter(exchanges->clients, &address, exchange->waiter.arrived_us, &retry_s, &err);
+    struct client_identity who;
+    struct pe_problem refusal = access_identify(exchanges->access, exchange->req, &who);
+    if (refusal.status)
+        return refusal;
+    exchange->client = client_enter(exchanges->clients, &who, exchange->waiter.arrived_us, &retry_s, &err);
     if (exchange->client) {
         exchange->waiter.client = &exchange->client->queue;
         return no_problem;
@@ -243,17 +246,24 @@ static h2o_iovec_t sent_salt(const struct exchange *exchange)
     return at < 0 ? (h2o_iovec_t){NULL, 0} : headers->entries[at].value;
 }
 
+/* What the results of one client are kept apart by. A client with a key has no address. */
+static int add_client(struct exchange *exchange, struct pe_error *err)
+{
+    const struct client *client = exchange->client;
+    return client->key_id[0]
+               ? pe_buf_append_text(&exchange->salt, client->key_id, err)
+               : pe_buf_append(&exchange->salt, client->address.bytes, sizeof client->address.bytes, err);
+}
+
 /* Results are shared only between requests with the same salt. */
 static struct pe_problem add_salt(struct exchange *exchange)
 {
     struct pe_error err;
     h2o_iovec_t sent = sent_salt(exchange);
-    const struct pe_ip_address *address = &exchange->client->address;
     if (sent.len > PE_CACHE_SALT_MAX)
         return problem_make("malformed-request", "X-Cache-Salt has %zu bytes; at most %u are allowed",
                             sent.len, PE_CACHE_SALT_MAX);
-    if ((exchange->exchanges->cache_per_client &&
-         pe_buf_append(&exchange->salt, address->bytes, sizeof address->bytes, &err) < 0) ||
+    if ((exchange->exchanges->cache_per_client && add_client(exchange, &err) < 0) ||
         (sent.len && pe_buf_append(&exchange->salt, sent.base, sent.len, &err) < 0))
         return pe_problem_from_error(&err);
     exchange->submission.salt = (struct pe_cursor){.at = exchange->salt.data, .left = exchange->salt.size};

@@ -199,6 +199,7 @@ void exchange_on_progress(struct exchange *exchange)
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(exchange->log_status, sizeof exchange->log_status, "%s",
                  pe_status_name(result->fields.status));
+        exchange_charge(exchange, &result->fields);
         exchange_leave(exchange);
         if (result->fields.status == PE_STATUS_VM_ERROR && exchange->dialect->vm_error_is_problem) {
             struct pe_problem problem = problem_make("internal", "the VM failed: %s", result->fields.reason);
@@ -236,6 +237,7 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result)
 
 void exchange_on_lost(struct exchange *exchange)
 {
+    exchange_charge(exchange, NULL);
     if (exchange->events) {
         exchange_events_restart(exchange, exchange->waiter.job->last_loss);
         return;

@@ -86,7 +86,7 @@ static const struct exchange *find(const struct exchanges *exchanges, h2o_iovec_
 void api_job(struct exchanges *exchanges, h2o_req_t *req)
 {
     struct pe_error err;
-    struct pe_ip_address address = peer_of_request(exchanges->trusted, req);
+    struct pe_ip_address address = peer_of_request(exchanges->access->trusted, req);
     if (client_count_status(exchanges->clients, &address, pe_now_us(), &err) < 0) {
         struct pe_problem problem = problem_make("too-many-requests", "%s", err.message);
         http_reply_problem(req, &problem);

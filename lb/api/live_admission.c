@@ -141,8 +141,8 @@ static struct pe_problem let_in(struct live_session *session)
     unsigned retry_s = 0;
     if (sessions->exchanges->draining)
         return problem_make("no-capacity", "the balancer is shutting down");
-    session->client = client_enter(sessions->exchanges->clients, &session->address,
-                                   session->waiter.arrived_us, &retry_s, &err);
+    session->client =
+        client_enter(sessions->exchanges->clients, &session->who, session->waiter.arrived_us, &retry_s, &err);
     if (!session->client)
         return err.kind == PE_ERR_BUSY ? problem_make("too-many-requests", "%s", err.message)
                                        : pe_problem_from_error(&err);

@@ -109,14 +109,24 @@ static size_t cut_off(struct budget_reader *reader)
     return (result ? result->held / result->refs : 0) + (live ? live->held / live->refs : 0);
 }
 
+/* The CPU time that the result states or, without a complete result, the time for which the job ran. */
+static uint64_t cpu_time_of(const struct live_session *session)
+{
+    const struct job_result *result = session->events.result;
+    return result && result->complete ? result->fields.user_us + result->fields.system_us
+                                      : pe_now_us() - session->started_us;
+}
+
 static void leave_job(struct live_session *session)
 {
     struct live_sessions *sessions = session->sessions;
+    if (session->client && session->phase == LIVE_RUNNING)
+        client_charge(session->client, cpu_time_of(session));
     job_leave(&session->waiter);
     sessions->jobs -= session->is_counted;
     session->is_counted = false;
     if (session->client)
-        client_leave(sessions->exchanges->clients, session->client);
+        client_leave(sessions->exchanges->clients, session->client, pe_now_us());
     session->client = NULL;
 }
 
@@ -327,8 +337,8 @@ void live_sessions_init(struct live_sessions *sessions, h2o_context_t *ctx, stru
     ws_context_init(&sessions->ws, ctx, NULL, "client");
 }
 
-void live_session_open(struct live_sessions *sessions, const struct live_dialect *dialect, h2o_req_t *req,
-                       const char *client_key)
+void live_session_open(struct live_sessions *sessions, const struct live_dialect *dialect,
+                       const struct client_identity *who, h2o_req_t *req, const char *client_key)
 {
     static const struct ws_server_events events = {on_text,    on_bytes,  on_room,
                                                    do_nothing, on_closed, on_arriving};
@@ -336,7 +346,7 @@ void live_session_open(struct live_sessions *sessions, const struct live_dialect
     memset(session, 0, dialect->session_size);
     session->sessions = sessions;
     session->dialect = dialect;
-    session->address = peer_of_request(sessions->exchanges->trusted, req);
+    session->who = *who;
     session->waiter.arrived_us = session->active_us = pe_now_us();
     pe_pooled_random_hex(session->id, 16);
     event_encoder_begin(&session->events, EVENT_FRAMING_MESSAGE, session->id, dialect->write_event, session);
@@ -349,6 +359,7 @@ void live_session_open(struct live_sessions *sessions, const struct live_dialect
     sessions->exchanges->count++;
     http_reply_header(req, "x-request-id", session->id);
     session->waiter.trace = trace_header_begin(&session->trace, req, sessions->exchanges->is_tracing);
+    access_choose_subprotocol(req);
     ws_server_open(&session->ws, &sessions->ws, req, client_key, &events);
     ws_server_limit(&session->ws, PE_BODY_BYTES_MAX);
 }

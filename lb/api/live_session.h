@@ -13,7 +13,6 @@
 #ifndef PE_LB_API_LIVE_SESSION_H
 #define PE_LB_API_LIVE_SESSION_H
 
-#include "base/ip_address.h"
 #include "lb/api/event_encoder.h"
 #include "lb/api/exchange.h"
 #include "lb/core/byte_budget.h"
@@ -89,7 +88,7 @@ struct live_session {
     enum live_phase phase;
     char id[33];
     struct request_trace trace;
-    struct pe_ip_address address;
+    struct client_identity who;
     struct client *client;        /* NULL until it is let in */
     struct submission submission; /* of the client, completed by live_session_run() */
     bool is_counted;              /* in `sessions->jobs` */
@@ -113,9 +112,10 @@ struct live_session {
 void live_sessions_init(struct live_sessions *sessions, h2o_context_t *ctx, struct exchanges *exchanges,
                         const struct live_limits *limits);
 
-/* Upgrade the connection of a request whose handshake was checked. `dialect` must outlive it. */
-void live_session_open(struct live_sessions *sessions, const struct live_dialect *dialect, h2o_req_t *req,
-                       const char *client_key);
+/* Upgrade the connection of a request whose handshake was checked. `who` is its client, who may start jobs.
+ * `dialect` must outlive it. */
+void live_session_open(struct live_sessions *sessions, const struct live_dialect *dialect,
+                       const struct client_identity *who, h2o_req_t *req, const char *client_key);
 
 /* ---- for a dialect: what a client wants ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Origins are compared byte by byte: scheme, host and port have one serialized form. There are
- * no cookies or other credentials, so an allowed origin gives its pages nothing that curl does
- * not have. */
+ * no cookies, and a page has to know an API key to send it, so an allowed origin gives its pages
+ * nothing that curl does not have. */
 #include "lb/edge/cors.h"
 
 #include "lb/edge/http_reply.h"
@@ -66,10 +66,9 @@ void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, c
     http_reply_header(req, "allow", allow);
     if (allowed_origin(origins, req)) {
         http_reply_header(req, "access-control-allow-methods", methods);
-        http_reply_header(
-            req, "access-control-allow-headers",
-            "Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, Traceparent, MCP-Protocol-Version, "
-            "Mcp-Method, Mcp-Name");
+        http_reply_header(req, "access-control-allow-headers",
+                          "Authorization, Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, "
+                          "Traceparent, MCP-Protocol-Version, Mcp-Method, Mcp-Name");
         http_reply_header(req, "access-control-max-age", "86400");
     }
     http_reply_empty(req);

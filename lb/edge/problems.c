@@ -18,9 +18,10 @@ static const struct problem_type {
     {"malformed-request", 400, 0, "The request is malformed",
      "The body cannot be parsed: a broken multipart body, text that is not JSON, or a missing part. The "
      "detail says where."},
-    {"unauthorized", 401, 0, "The token is missing or wrong",
-     "Workers and operators send a token as Authorization: Bearer. Give pe-worker the same token "
-     "file as pe-lb, or let its host join with `pe-worker join`."},
+    {"unauthorized", 401, 0, "The API key or the token is missing or wrong",
+     "Clients send an API key as Authorization: Bearer if the service demands one; its operator makes keys "
+     "with `pe-lb key new`. Workers and operators send a token in the same way. Give pe-worker the same "
+     "token file as pe-lb, or let its host join with `pe-worker join`."},
     {"forbidden", 403, 0, "The page may not use the service",
      "Pages of other origins may open an interactive job only if the operator allows their origin with pe-lb "
      "--cors-origin."},
@@ -62,9 +63,10 @@ static const struct problem_type {
      "An interactive job holds a slot for others. The detail says how long it may be idle."},
     {"canceled", 499, 0, "The job was canceled",
      "The client went away before the result was ready, and the job was stopped."},
-    {"too-many-requests", 429, 1, "Too many requests from this address",
-     "The number of jobs at a time and per minute is limited for each address. The detail says which limit "
-     "was reached. Try again after the time that Retry-After says."},
+    {"too-many-requests", 429, 1, "Too many requests",
+     "The number of jobs at a time and per minute, and the CPU time in a day, are limited for each API key "
+     "and for each address without one. The detail says which limit was reached. Try again after the time "
+     "that Retry-After says."},
     {"internal", 500, 0, "The service failed",
      "Something failed that is not caused by the request. Search the log of the service for the "
      "X-Request-Id."},

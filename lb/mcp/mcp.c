@@ -79,13 +79,17 @@ static bool is_known(const struct exchange *exchange)
     return scheduler_find_image(exchange->exchanges->jobs->scheduler, spec->image, spec->isolation) != NULL;
 }
 
-/* A problem is a result that the model can read. Requests that are refused before their body is read have
- * no id yet. */
+/* A problem is a result that the model can read, except for a missing key: clients look at the status then.
+ * Requests that are refused before their body is read have no id yet. */
 static void send_problem(struct exchange *exchange, const struct pe_problem *problem)
 {
     struct pe_error ignored;
     int failed = read_message(exchange, &ignored);
     (void)failed;
+    if (problem->status == 401) {
+        http_reply_problem(exchange->req, problem);
+        return;
+    }
     http_reply_json(exchange->req, mcp_response(message_of(exchange), run_tool_problem(problem)));
 }
 

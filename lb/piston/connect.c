@@ -285,7 +285,8 @@ void piston_connects_init(struct piston_connects *connects, struct live_sessions
                                          .limits = limits};
 }
 
-void piston_connect(struct piston_connects *connects, h2o_req_t *req, const char *client_key)
+void piston_connect(struct piston_connects *connects, const struct client_identity *who, h2o_req_t *req,
+                    const char *client_key)
 {
-    live_session_open(connects->sessions, &connects->dialect, req, client_key);
+    live_session_open(connects->sessions, &connects->dialect, who, req, client_key);
 }

@@ -17,7 +17,9 @@ struct piston_connects {
 void piston_connects_init(struct piston_connects *connects, struct live_sessions *sessions,
                           const struct pe_runtime_limits *limits);
 
-/* Upgrade the connection of a request. `client_key` is from h2o_is_websocket_handshake(). */
-void piston_connect(struct piston_connects *connects, h2o_req_t *req, const char *client_key);
+/* Upgrade the connection of a request. `who` is its client, who may start jobs; `client_key` is from
+ * h2o_is_websocket_handshake(). */
+void piston_connect(struct piston_connects *connects, const struct client_identity *who, h2o_req_t *req,
+                    const char *client_key);
 
 #endif

@@ -198,11 +198,15 @@ static void handle_package_change(struct piston *piston, h2o_req_t *req)
 static void handle_connect(struct piston *piston, h2o_req_t *req)
 {
     const char *client_key = NULL;
+    struct client_identity who;
+    struct pe_problem refusal = access_identify(piston->exchanges->access, req, &who);
     if (!cors_may_connect(piston->cors_origins, req))
         send_message(req, 403,
                      "pages of this origin may not use the service; pe-lb --cors-origin allows them");
+    else if (refusal.status)
+        send_message(req, refusal.status, refusal.detail);
     else if (h2o_is_websocket_handshake(req, &client_key) == 0 && client_key)
-        piston_connect(&piston->connects, req, client_key);
+        piston_connect(&piston->connects, &who, req, client_key);
     else
         send_message(req, 426, "connect needs a WebSocket; POST execute runs a job without one");
 }

@@ -222,3 +222,36 @@ def test_a_cache_salt_comes_from_the_option_or_the_profile(tmp_path):
             done = run("--cache-salt", wrong, "gcc:14", server=server)
             assert done.returncode != 0
             assert b"1 to 256 printable characters" in done.stderr, wrong
+
+
+def test_a_key_takes_the_place_of_the_profiles_token(tmp_path):
+    with Server(answer()) as server:
+        settings = configure(
+            tmp_path, f"default = a\n[profile a]\nserver = {server.url}\ntoken = profile-token\n"
+        )
+        write(f"{tmp_path}/key", b"pek_file\n")
+        os.chmod(f"{tmp_path}/key", 0o600)
+        for arguments, more, wanted in (
+            ((), {}, "profile-token"),
+            (("--key", "pek_option"), {"PE_KEY": "pek_variable"}, "pek_option"),
+            ((), {"PE_KEY": "pek_variable"}, "pek_variable"),
+            (("--key", f"@{tmp_path}/key"), {}, "pek_file"),
+            (("--key", f"@{tmp_path}/key", "--server", server.url), {}, "pek_file"),
+        ):
+            done = run(*arguments, "gcc:14", **settings, **more)
+            assert done.returncode == 0, done.stderr
+            assert server.seen["authorization"] == f"Bearer {wanted}", arguments
+
+
+def test_a_key_is_refused_that_others_can_read_or_that_would_be_sent_unencrypted(tmp_path):
+    write(f"{tmp_path}/key", b"pek_file\n")
+    os.chmod(f"{tmp_path}/key", 0o644)
+    own = ("--server", "http://127.0.0.1:1")
+    for arguments, text in (
+        ((*own, "--key", f"@{tmp_path}/key"), b"other users may read"),
+        ((*own, "--key", f"@{tmp_path}/none"), b"there is no file"),
+        ((*own, "--key", "two words"), b"printable characters"),
+        (("--server", "http://10.0.0.7:1", "--key", "pek_x"), b"would be sent unencrypted"),
+    ):
+        done = run(*arguments, "gcc:14")
+        assert done.returncode != 0 and text in done.stderr, done.stderr

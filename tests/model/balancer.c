@@ -42,14 +42,12 @@ static void init_loop(void)
 static void init_core(void)
 {
     const struct queue_limits limits = {.jobs = options.queue_jobs, .bytes = options.queue_bytes};
-    const struct client_limits client = {
-        .jobs = options.client_jobs, .rate = options.client_rate, .burst = options.client_burst};
     struct loop *loop = &balancer.h2o_loop.loop;
     scheduler_init(&balancer.scheduler, &limits);
     dispatch_init(&balancer.dispatch, &balancer.scheduler, loop);
     deadlines_init(&balancer.deadlines, loop);
     presence_init(&balancer.presence, &balancer.scheduler, &balancer.deadlines, options.away_us);
-    clients_init(&balancer.clients, &client);
+    clients_init(&balancer.clients);
     cache_init(&balancer.cache, options.cache_bytes);
     byte_budget_init(&balancer.budget, options.results_bytes, &balancer.cache.bytes);
     balancer.jobs = (struct jobs){.scheduler = &balancer.scheduler,
@@ -94,6 +92,11 @@ static void init_edges(void)
     exchanges->jobs = &balancer.jobs;
     exchanges->streams = &balancer.streams;
     exchanges->clients = &balancer.clients;
+    exchanges->access = &balancer.access;
+    balancer.access = (struct access){.allows_anonymous = true,
+                                      .anonymous = {.jobs = options.client_jobs,
+                                                    .rate = options.client_rate,
+                                                    .burst = options.client_burst}};
     exchanges->deadlines = &balancer.deadlines;
     exchanges->queue_wait_us = options.queue_wait_us;
     exchanges->on_ended = do_nothing;

@@ -22,6 +22,7 @@ struct balancer {
     struct presence presence;
     struct deadlines deadlines;
     struct clients clients;
+    struct access access;
     struct cache cache;
     struct result_store store;
     struct poison poison;
