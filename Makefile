@@ -264,7 +264,7 @@ test_job_SRC := $(LB_CORE)
 test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
-	$(addprefix lb/core/,submission.c scheduler.c workers.c catalog.c)
+	$(addprefix lb/core/,submission.c submission_job.c submission_json.c scheduler.c workers.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_root_files_SRC := guest-init/root_files.c
 test_probe_findings_SRC := worker/vmm/probe_findings.c

@@ -8,98 +8,24 @@
 #include "codec/json_reader.h"
 #include "proto/image_reference.h"
 #include "proto/isolation.h"
+#include "proto/job_fields.h"
 #include "proto/limits.h"
 #include "proto/path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TWICE "a member occurs twice"
-
-static int invalid(struct pe_error *err, const char *field, const char *what)
-{
-    return pe_fail(err, PE_ERR_INVALID, "field '%s' %s", field, what);
-}
-
-/* True if the next value exists but has the wrong type: its first byte is none of `first_bytes`.
- * Invalid JSON is reported by the reader. */
-static bool is_other(struct pe_json_reader *json, const char *first_bytes)
-{
-    int first = pe_json_peek(json);
-    return first > 0 && strchr("{[\"tfn-0123456789", first) && !strchr(first_bytes, first);
-}
-
-/* ---- strings ---- */
-
-static int parse_string(struct pe_json_reader *json, const char *field, size_t max, char **out,
-                        struct pe_error *err)
-{
-    size_t length = 0;
-    if (is_other(json, "\""))
-        return invalid(err, field, "must be a string");
-    char *text = pe_json_parse_new_text(json, &length);
-    *out = text;
-    if (!text)
-        return 0; /* the reader keeps its fault until the end */
-    if (length > max)
-        return invalid(err, field, "is too long");
-    if (strlen(text) != length)
-        return invalid(err, field, "has a NUL character");
-    return 0;
-}
-
-/* Make room for one more entry and the final NULL. The list grows at powers of two. */
-static int grow(char ***strings, size_t count, const char *field, struct pe_error *err)
-{
-    if (*strings && (count & (count - 1)) != 0)
-        return 0;
-    size_t capacity = count ? 2 * count : 1;
-    char **grown = realloc(*strings, (capacity + 1) * sizeof *grown);
-    if (!grown) {
-        pe_fail_errno(err, "field '%s'", field);
-        return -1;
-    }
-    memset(grown + count, 0, (capacity + 1 - count) * sizeof *grown);
-    *strings = grown;
-    return 0;
-}
-
-static int parse_strings(struct pe_json_reader *json, const char *field, size_t most, size_t max, char ***out,
-                         size_t *count, struct pe_error *err)
-{
-    if (is_other(json, "["))
-        return invalid(err, field, "must be an array of strings");
-    if (grow(out, 0, field, err) < 0)
-        return -1;
-    pe_json_enter(json, '[');
-    while (pe_json_next_element(json)) {
-        if (*count == most)
-            return invalid(err, field, "has too many entries");
-        if (grow(out, *count, field, err) < 0 || parse_string(json, field, max, &(*out)[*count], err) < 0)
-            return -1;
-        *count += (*out)[*count] != NULL;
-    }
-    return 0;
-}
-
-static void free_strings(char **strings, size_t count)
-{
-    for (size_t i = 0; strings && i < count; i++)
-        free(strings[i]);
-    free(strings);
-}
-
 /* ---- the image's name ---- */
 
 static int parse_image(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (parse_string(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
+    if (pe_field_parse_text(json, "image", PE_IMAGE_NAME_MAX, &job->image, err) < 0)
         return -1;
     char *name = job->image;
     if (!name)
         return 0;
     if (!pe_image_reference_valid(name))
-        return invalid(err, "image", "must be name:tag or name@sha256:<digest>");
+        return pe_field_invalid(err, "image", "must be name:tag or name@sha256:<digest>");
     if (strpbrk(name, ":@"))
         return 0;
     char *tagged = NULL;
@@ -116,54 +42,16 @@ static int parse_cmd(struct pe_json_reader *json, struct pe_job_spec *job, struc
 {
     if (pe_json_parse_null(json))
         return 0;
-    if (parse_strings(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
+    if (pe_field_parse_texts(json, "cmd", PE_ARGS_MAX, PE_TEXT_MAX, &job->cmd, &job->cmd_count, err) < 0)
         return -1;
     if (!json->fault && (job->cmd_count == 0 || !job->cmd[0][0]))
-        return invalid(err, "cmd", "is empty; leave it out for the image's default command");
-    return 0;
-}
-
-static bool has_variable(const struct pe_job_spec *job, const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t i = 0; i < job->env_count; i++)
-        if (!strncmp(job->env[i], name, length) && job->env[i][length] == '=')
-            return true;
-    return false;
-}
-
-static int parse_variable(struct pe_json_reader *json, const char *name, struct pe_job_spec *job,
-                          struct pe_error *err)
-{
-    pe_autofree char *value = NULL;
-    if (!*name || strchr(name, '='))
-        return invalid(err, "env", "has a name that is empty, too long or contains '='");
-    if (has_variable(job, name))
-        pe_json_fault(json, TWICE);
-    if (json->fault)
-        return 0;
-    if (parse_string(json, "env", PE_TEXT_MAX, &value, err) < 0 ||
-        grow(&job->env, job->env_count, "env", err) < 0)
-        return -1;
-    if (value && asprintf(&job->env[job->env_count], "%s=%s", name, value) < 0)
-        return pe_fail_errno(err, "field 'env'");
-    job->env_count += value != NULL;
+        return pe_field_invalid(err, "cmd", "is empty; leave it out for the image's default command");
     return 0;
 }
 
 static int parse_env(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    char name[PE_PATH_COMPONENT_MAX + 1];
-    if (is_other(json, "{"))
-        return invalid(err, "env", "must be an object of strings");
-    pe_json_enter(json, '{');
-    while (pe_json_next_member(json, name, sizeof name)) {
-        if (job->env_count == PE_ENV_MAX)
-            return invalid(err, "env", "has too many entries");
-        if (parse_variable(json, name, job, err) < 0)
-            return -1;
-    }
-    return 0;
+    return pe_field_parse_env(json, &job->env, &job->env_count, err);
 }
 
 static int parse_stdin(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
@@ -171,29 +59,11 @@ static int parse_stdin(struct pe_json_reader *json, struct pe_job_spec *job, str
     struct pe_path path;
     if (pe_json_parse_null(json))
         return 0;
-    if (parse_string(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
+    if (pe_field_parse_text(json, "stdin", PE_PATH_MAX, &job->stdin_name, err) < 0)
         return -1;
     const char *name = job->stdin_name;
     if (name && pe_path_parse(name, strlen(name), 1, &path, err) < 0)
         return pe_fail_context(err, "field 'stdin'");
-    return 0;
-}
-
-/* A whole number of `unit`, from `least` to `most`. */
-static int parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
-                       uint32_t most, uint32_t *value, struct pe_error *err)
-{
-    bool is_number = !is_other(json, "-0123456789");
-    struct pe_cursor number = pe_json_parse_raw(json);
-    struct pe_json_reader digits = pe_json_read(number.at, number.left);
-    if (json->fault)
-        return 0;
-    if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
-        memchr(number.at, 'E', number.left))
-        return pe_fail(err, PE_ERR_INVALID, "field '%s' must be a whole number of %s", field, unit);
-    *value = (uint32_t)pe_json_parse_number(&digits, most);
-    if (digits.fault || *value < least)
-        return pe_fail(err, PE_ERR_INVALID, "field '%s' must be from %u to %u", field, least, most);
     return 0;
 }
 
@@ -204,8 +74,9 @@ static int wrong_timeout(struct pe_error *err)
 
 static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (parse_whole(json, "timeout_ms", "milliseconds", 0, UINT32_MAX, &job->timeout_ms, err) < 0)
+    if (pe_field_parse_whole(json, "timeout_ms", "milliseconds", 0, UINT32_MAX, &job->timeout_ms, err) < 0)
         return -1;
+    job->has_timeout = true;
     bool is_wrong = job->timeout_ms < 1 || job->timeout_ms > PE_JOB_MS_MAX;
     return is_wrong && !json->fault ? wrong_timeout(err) : 0;
 }
@@ -217,13 +88,13 @@ int pe_job_spec_check_client(const struct pe_job_spec *job, struct pe_error *err
 
 static int parse_process_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    return parse_whole(json, "process_limit", "processes", 1, PE_PIDS_MAX, &job->process_limit, err);
+    return pe_field_parse_whole(json, "process_limit", "processes", 1, PE_PIDS_MAX, &job->process_limit, err);
 }
 
 static int parse_stack_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    return parse_whole(json, "stack_limit_kib", "KiB", PE_STACK_KIB_MIN, PE_STACK_KIB_MAX,
-                       &job->stack_limit_kib, err);
+    return pe_field_parse_whole(json, "stack_limit_kib", "KiB", PE_STACK_KIB_MIN, PE_STACK_KIB_MAX,
+                                &job->stack_limit_kib, err);
 }
 
 /* Returns why a glob can match no output file, or NULL. Piston's "." selects none on purpose. */
@@ -247,7 +118,8 @@ static const char *glob_fault(const char *glob)
 
 static int parse_outputs(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (parse_strings(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count, err) < 0)
+    if (pe_field_parse_texts(json, "outputs", PE_GLOBS_MAX, PE_PATH_MAX, &job->outputs, &job->output_count,
+                             err) < 0)
         return -1;
     for (size_t i = 0; i < job->output_count; i++) {
         char shown[96];
@@ -261,8 +133,8 @@ static int parse_outputs(struct pe_json_reader *json, struct pe_job_spec *job, s
 
 static int parse_cache(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (is_other(json, "tf"))
-        return invalid(err, "cache", "must be true or false");
+    if (pe_field_is_other(json, "tf"))
+        return pe_field_invalid(err, "cache", "must be true or false");
     job->cache = pe_json_parse_bool(json);
     return 0;
 }
@@ -270,7 +142,7 @@ static int parse_cache(struct pe_json_reader *json, struct pe_job_spec *job, str
 static int parse_isolation_name(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     pe_autofree char *name = NULL;
-    if (parse_string(json, "isolation", PE_TEXT_MAX, &name, err) < 0)
+    if (pe_field_parse_text(json, "isolation", PE_TEXT_MAX, &name, err) < 0)
         return -1;
     if (name && pe_isolation_set_add(&job->isolation, name, err) < 0)
         return pe_fail_context(err, "field 'isolation'");
@@ -282,8 +154,8 @@ static int parse_isolation(struct pe_json_reader *json, struct pe_job_spec *job,
 {
     if (pe_json_parse_null(json))
         return 0;
-    if (is_other(json, "[\""))
-        return invalid(err, "isolation", "must be a string or an array of strings");
+    if (pe_field_is_other(json, "[\""))
+        return pe_field_invalid(err, "isolation", "must be a string or an array of strings");
     if (pe_json_peek(json) == '"')
         return parse_isolation_name(json, job, err);
     pe_json_enter(json, '[');
@@ -291,14 +163,14 @@ static int parse_isolation(struct pe_json_reader *json, struct pe_job_spec *job,
         if (parse_isolation_name(json, job, err) < 0)
             return -1;
     if (!json->fault && job->isolation.bits == 0)
-        return invalid(err, "isolation", "is empty; leave it out to accept any isolation");
+        return pe_field_invalid(err, "isolation", "is empty; leave it out to accept any isolation");
     return 0;
 }
 
 static int parse_combined(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (is_other(json, "tf"))
-        return invalid(err, "combined", "must be true or false");
+    if (pe_field_is_other(json, "tf"))
+        return pe_field_invalid(err, "combined", "must be true or false");
     job->combined = pe_json_parse_bool(json);
     return 0;
 }
@@ -306,10 +178,10 @@ static int parse_combined(struct pe_json_reader *json, struct pe_job_spec *job, 
 static int parse_on_output_limit(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     pe_autofree char *action = NULL;
-    if (parse_string(json, "on_output_limit", PE_TEXT_MAX, &action, err) < 0)
+    if (pe_field_parse_text(json, "on_output_limit", PE_TEXT_MAX, &action, err) < 0)
         return -1;
     if (action && strcmp(action, "stop") != 0 && strcmp(action, "cut") != 0)
-        return invalid(err, "on_output_limit", "must be \"cut\" or \"stop\"");
+        return pe_field_invalid(err, "on_output_limit", "must be \"cut\" or \"stop\"");
     job->stop_at_output_limit = action && !strcmp(action, "stop");
     job->cut_at_output_limit = action && !job->stop_at_output_limit;
     return 0;
@@ -317,12 +189,12 @@ static int parse_on_output_limit(struct pe_json_reader *json, struct pe_job_spec
 
 static int parse_stdout_max(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    return parse_whole(json, "stdout_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stdout_max, err);
+    return pe_field_parse_whole(json, "stdout_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stdout_max, err);
 }
 
 static int parse_stderr_max(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    return parse_whole(json, "stderr_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stderr_max, err);
+    return pe_field_parse_whole(json, "stderr_max", "bytes", 1, PE_OUTPUT_BYTES_MAX, &job->stderr_max, err);
 }
 
 void pe_job_spec_set_live_defaults(struct pe_job_spec *job)
@@ -377,7 +249,7 @@ static int parse_field(struct pe_json_reader *json, const char *name, unsigned *
                        pe_path_printable(name, strlen(name), shown, sizeof shown));
     }
     if (*seen & 1u << i)
-        pe_json_fault(json, TWICE);
+        pe_json_fault(json, PE_FIELD_TWICE);
     *seen |= 1u << i;
     return json->fault ? 0 : fields[i].parse(json, job, err);
 }
@@ -405,7 +277,7 @@ int pe_job_spec_decode(const char *text, size_t size, struct pe_job_spec *job, s
     char name[64];
     unsigned seen = 0;
     *job = (struct pe_job_spec){.timeout_ms = PE_TIMEOUT_MS_DEFAULT, .cache = true};
-    if (is_other(&json, "{"))
+    if (pe_field_is_other(&json, "{"))
         return pe_fail(err, PE_ERR_INVALID, "the job must be a JSON object");
     pe_json_enter(&json, '{');
     while (pe_json_next_member(&json, name, sizeof name))
@@ -413,7 +285,7 @@ int pe_job_spec_decode(const char *text, size_t size, struct pe_job_spec *job, s
             return -1;
     if (pe_json_ended(&json, err) < 0)
         return malformed(text, size, json.fault, err);
-    return job->image ? 0 : invalid(err, "image", "is missing");
+    return job->image ? 0 : pe_field_invalid(err, "image", "is missing");
 }
 
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err)
@@ -499,9 +371,9 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
 void pe_job_spec_free(struct pe_job_spec *job)
 {
     free(job->image);
-    free_strings(job->cmd, job->cmd_count + (job->cmd ? 1 : 0));
-    free_strings(job->env, job->env_count);
+    pe_field_free_texts(job->cmd, job->cmd_count);
+    pe_field_free_texts(job->env, job->env_count);
     free(job->stdin_name);
-    free_strings(job->outputs, job->output_count + (job->outputs ? 1 : 0));
+    pe_field_free_texts(job->outputs, job->output_count);
     *job = (struct pe_job_spec){0};
 }

@@ -19,6 +19,7 @@ struct pe_job_spec {
     size_t env_count;
     char *stdin_name;         /* the uploaded file that is standard input; NULL: /dev/null */
     uint32_t timeout_ms;      /* 1..PE_JOB_MS_MAX */
+    bool has_timeout;         /* decoded: the job says timeout_ms itself */
     uint32_t process_limit;   /* processes and threads, 1..PE_PIDS_MAX; 0: PE_PIDS_MAX */
     uint32_t stack_limit_kib; /* RLIMIT_STACK, PE_STACK_KIB_MIN..PE_STACK_KIB_MAX; 0: that of the kernel */
     char **outputs;           /* globs (codec/glob.h) below /output; none: everything */

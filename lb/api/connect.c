@@ -18,20 +18,6 @@ static void fail_malformed(struct live_session *session, const char *what)
     live_session_fail(session, &problem);
 }
 
-/* Whether a job in JSON has a time limit of its own. */
-static bool has_timeout(struct pe_cursor job)
-{
-    char key[16];
-    bool has = false;
-    struct pe_json_reader reader = pe_json_read(job.at, job.left);
-    pe_json_enter(&reader, '{');
-    while (pe_json_next_member(&reader, key, sizeof key)) {
-        has |= !strcmp(key, "timeout_ms");
-        pe_json_skip(&reader);
-    }
-    return has;
-}
-
 static void on_run(struct live_session *session, const struct connect_message *message)
 {
     struct pe_error err;
@@ -39,7 +25,7 @@ static void on_run(struct live_session *session, const struct connect_message *m
     if (submission_parse_json_unbounded(message->job.at, message->job.left, &session->submission, &err) < 0)
         live_session_fail_error(session, &err);
     else
-        live_session_run(session, has_timeout(session->submission.spec_text));
+        live_session_run(session, session->submission.spec.has_timeout);
 }
 
 static void on_later_message(struct live_session *session, const struct connect_message *message)

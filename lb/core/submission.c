@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From multipart bytes to a checked submission, and the rules between files. There is no I/O in here, and
- * no HTTP beyond the Content-Type. Bodies in JSON are read in submission_json.c. */
+ * no HTTP beyond the Content-Type. Bodies in JSON are read in submission_json.c, and the job itself in
+ * submission_job.c. */
 #include "lb/core/submission.h"
 
 #include "base/cleanup.h"
@@ -34,13 +35,7 @@ static int parse_job_part(struct pe_form *form, struct submission *submission, s
         return pe_fail(err, PE_ERR_MALFORMED, "the first part must be named 'job'");
     if (!is_json_type(part.content_type))
         return pe_fail(err, PE_ERR_MALFORMED, "part 'job' must be application/json");
-    if (part.size > PE_JOB_JSON_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "part 'job' has %zu bytes; at most %u are allowed", part.size,
-                       PE_JOB_JSON_MAX);
-    submission->spec_text = (struct pe_cursor){.at = part.data, .left = part.size};
-    if (pe_job_spec_decode((const char *)part.data, part.size, &submission->spec, err) < 0)
-        return -1;
-    return pe_job_spec_check_client(&submission->spec, err);
+    return submission_parse_job(part.data, part.size, submission, err);
 }
 
 /* ---- the files ---- */
@@ -194,6 +189,8 @@ int submission_parse(const char *content_type, size_t content_type_size, const v
     struct pe_form form;
     if (pe_form_init(&form, content_type, content_type_size, body, size, err) < 0 ||
         parse_job_part(&form, submission, err) < 0 || parse_files(&form, submission, err) < 0)
+        return -1;
+    if (!submission_has_stages(submission) && pe_job_spec_check_client(&submission->spec, err) < 0)
         return -1;
     return check_files(submission, err);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "codec/json_reader.h"
 #include "proto/job_spec.h"
 #include "proto/slot.h"
 
@@ -17,8 +18,19 @@
  * of the slot protocol. */
 #define SUBMISSION_NAMES_MAX (1024u * 1024u)
 
+/* Members of a job that describe its stages and cases. They are not part of the JSON that workers get. */
+enum submission_member {
+    SUBMISSION_STAGES,
+    SUBMISSION_CASES,
+    SUBMISSION_ON_FAILURE,
+    SUBMISSION_SLOTS,
+    SUBMISSION_MEMBERS
+};
+extern const char *const submission_member_names[SUBMISSION_MEMBERS];
+
 struct submission {
     struct pe_job_spec spec;
+    struct pe_cursor members[SUBMISSION_MEMBERS]; /* their values, as JSON in the body; empty: not sent */
     struct pe_cursor spec_text; /* the JSON of `spec`, in the body or in `owned_text`; valid after decoding */
     struct pe_buf owned_text;   /* empty if spec_text is in the body */
     struct pe_parts files;      /* in the order in which they were sent */
@@ -41,9 +53,30 @@ int submission_parse(const char *content_type, size_t content_type_size, const v
 int submission_parse_json(const void *body, size_t size, struct submission *submission,
                           struct pe_error *err) PE_MUST_CHECK;
 
-/* The same without the check of what a client may ask for (pe_job_spec_check_client). */
+/* The same without the check of what a client may ask for (pe_job_spec_check_client), for a job whose input
+ * is typed: it cannot have stages. */
 int submission_parse_json_unbounded(const void *body, size_t size, struct submission *submission,
                                     struct pe_error *err) PE_MUST_CHECK;
+
+/* Whether the job has one of the members that describe stages and cases. Its time limit was not checked. */
+bool submission_has_stages(const struct submission *submission);
+
+/* ---- submission_job.c, for submission.c and submission_json.c: the JSON of a job ---- */
+
+/* Read the part `job` of a form. The members of enum submission_member are put aside. The rest may have
+ * PE_JOB_JSON_MAX bytes, and becomes `spec`. PE_ERR_TOO_LARGE if it has more; otherwise as
+ * pe_job_spec_decode(). */
+int submission_parse_job(const void *text, size_t size, struct submission *submission,
+                         struct pe_error *err) PE_MUST_CHECK;
+
+/* Reads the value of the member `files`. */
+typedef int submission_files_parser(struct pe_json_reader *reader, struct submission *submission,
+                                    struct pe_error *err);
+
+/* The same for a body that is the job. `parse_files` is called for the member `files`; NULL: a job has no
+ * such member. */
+int submission_parse_members(const void *body, size_t size, struct submission *submission,
+                             submission_files_parser *parse_files, struct pe_error *err) PE_MUST_CHECK;
 
 /* Add one file. If submission->owns_bytes, its content is memory that the submission frees from then on;
  * otherwise it must outlive the submission. PE_ERR_INVALID if the name is not allowed, PE_ERR_TOO_LARGE if
