@@ -96,7 +96,7 @@ CODEC := $(call obj,$(call src,codec))
 PROTO := $(call obj,$(call src,proto))
 PROGRAMS := pe-lb pe-worker pe-run pe-image pe-vm
 
-pe-lb_SRC := $(foreach folder,doctor lb/core lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
+pe-lb_SRC := $(foreach folder,doctor lb/core lb/cases lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
 # (docs/performance.md).
 pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
@@ -248,6 +248,7 @@ test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
+test_case_request_SRC := $(call src,lb/cases) $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
 test_dialog_SRC := worker/vmm/dialog.c $(RIGHTS)
@@ -294,7 +295,7 @@ $(call obj,$(wildcard tests/unit/*.c)): | $(B)/.test-deps
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
-FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
+FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/cases lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,connect_message.c images.c playground.c static_files.c) \
 	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
@@ -335,7 +336,7 @@ $(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-
 
 # ---- the balancer against a model (tests/model): a fuzzer, and a program that runs from seeds ----
 # The linker puts stand-ins in the place of the clock, of random bytes and of the store's helper.
-MODEL_SRC := $(foreach folder,base codec proto lb/workers,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
+MODEL_SRC := $(foreach folder,base codec proto lb/cases lb/workers,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
 	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c,$(LB_CORE)) lb/h2o_loop.c \
 	$(addprefix lb/api/,access.c body_stream.c event_encoder.c event_json.c native_dialect.c job_status.c refusals.c \
 	result_encoder.c result_json.c trace_header.c) \
