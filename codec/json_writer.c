@@ -64,6 +64,12 @@ void pe_json_append_raw(struct pe_json_writer *writer, const char *name, const v
     append(writer, text, size);
 }
 
+void pe_json_append_members(struct pe_json_writer *writer, const void *text, size_t size)
+{
+    if (size)
+        pe_json_append_raw(writer, NULL, text, size);
+}
+
 void pe_json_append_bool(struct pe_json_writer *writer, const char *name, bool value)
 {
     pe_json_append_raw(writer, name, value ? "true" : "false", value ? 4 : 5);

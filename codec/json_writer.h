@@ -48,6 +48,10 @@ void pe_json_append_ms(struct pe_json_writer *writer, const char *name, uint64_t
 /* Append a text that is a JSON value. It is not checked. */
 void pe_json_append_raw(struct pe_json_writer *writer, const char *name, const void *text, size_t size);
 
+/* Append members that are JSON text, as `"a":1,"b":2`. They are not checked. Nothing is appended if there are
+ * none. */
+void pe_json_append_members(struct pe_json_writer *writer, const void *text, size_t size);
+
 /* Returns 0 if everything was written. Returns -1 if a call failed; the `err` of pe_json_write says
  * why, and the buffer has a part of the text. PE_ERR_INTERNAL without memory, PE_ERR_TOO_LARGE
  * beyond the limit of the buffer. */

@@ -269,6 +269,8 @@ static void init_api(struct server *server)
     exchanges->deadlines = &server->deadlines;
     exchanges->access = &server->access;
     exchanges->queue_wait_us = settings->queue_wait_ms * 1000;
+    exchanges->case_rules =
+        (struct case_rules){.total_ms = settings->cases_ms, .slots = settings->cases_slots};
     exchanges->cache_per_client = settings->cache_per_client;
     exchanges->gathering = settings->gather_ms > 0;
     exchanges->on_ended = stop_if_done;

@@ -2,6 +2,7 @@
 /* The table of options, their defaults, and checks of combinations. */
 #include "lb/settings.h"
 
+#include "lb/cases/request.h"
 #include "lb/piston/request.h"
 #include "proto/limits.h"
 
@@ -23,6 +24,8 @@ static const struct settings defaults = {
     .stall_ms = 60000,
     .interactive_idle_ms = 300000,
     .interactive_ms = 1800000,
+    .cases_ms = 600000,
+    .cases_slots = 4,
     .cache_mib = 256,
     .results_mib = 512,
     .poison_ms = 300000,
@@ -107,6 +110,10 @@ static int check(struct settings *settings, struct pe_error *err)
         return -1;
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);
+    if (settings->cases_ms < 1 || settings->cases_ms > PE_JOB_MS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--cases-ms must be from 1 to %u", PE_JOB_MS_MAX);
+    if (settings->cases_slots < 1 || settings->cases_slots > CASES_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--cases-slots must be from 1 to %u", CASES_MAX);
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
@@ -238,6 +245,10 @@ static void add_job_options(struct settings *s, struct option_table *table)
          &s->interactive_idle_ms},
         {"interactive-ms", 0, "N", "how long an interactive job may run (default 1800000)", PE_OPTION_NUMBER,
          &s->interactive_ms},
+        {"cases-ms", 0, "N", "time limits of all stages and cases of a job together (default 600000)",
+         PE_OPTION_NUMBER, &s->cases_ms},
+        {"cases-slots", 0, "N", "over how many slots the cases of a job may be spread (default 4)",
+         PE_OPTION_NUMBER, &s->cases_slots},
     };
     add_options(table, options, sizeof options / sizeof *options);
 }

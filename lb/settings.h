@@ -37,6 +37,9 @@ struct settings {
     uint64_t interactive_idle_ms; /* how long one may be without input and output */
     uint64_t interactive_ms;      /* and how long it may run */
 
+    uint64_t cases_ms;    /* the longest time limit of a job with stages */
+    uint64_t cases_slots; /* over how many slots the cases of one may be spread */
+
     uint64_t cache_mib, results_mib, poison_ms;
     bool cache_per_client;
     struct result_store_settings store;

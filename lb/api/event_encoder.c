@@ -39,6 +39,18 @@ void event_encoder_note_taken(struct event_encoder *encoder, uint64_t bytes)
     encoder->taken += bytes;
 }
 
+int event_encoder_add_run(struct event_encoder *encoder, bool is_case, const void *text, size_t size,
+                          struct pe_error *err)
+{
+    struct pe_buf *runs = &encoder->runs;
+    size_t before = runs->size;
+    if (pe_buf_append_text(runs, is_case ? "C" : "S", err) == 0 &&
+        pe_buf_append(runs, text, size, err) == 0 && pe_buf_append(runs, "", 1, err) == 0)
+        return 0;
+    runs->size = before;
+    return -1;
+}
+
 static void drop_output(struct event_encoder *encoder)
 {
     live_output_unref(encoder->live);
@@ -278,6 +290,21 @@ static int append_content(struct event_encoder *encoder, size_t room, bool *more
     return begin_part(encoder, err) < 0 ? -1 : continue_part(encoder, room, err);
 }
 
+/* Behind `started` comes what has ended since. */
+static int append_run(struct event_encoder *encoder, struct pe_error *err)
+{
+    struct pe_buf *runs = &encoder->runs;
+    const char *next = (const char *)runs->data + encoder->runs_position;
+    const struct event event = {.kind = EVENT_RUN, .is_case = *next == 'C', .text = next + 1};
+    encoder->runs_position += strlen(next) + 1;
+    int failed = append_event(encoder, &event, err);
+    if (encoder->runs_position == runs->size) {
+        encoder->runs_position = 0;
+        pe_buf_free(runs);
+    }
+    return failed;
+}
+
 /* A complete result has everything that was printed. */
 static void drop_live(struct event_encoder *encoder)
 {
@@ -304,6 +331,8 @@ static int append_next(struct event_encoder *encoder, size_t room, bool *more, s
     } else if (encoder->must_start && !encoder->is_started) {
         encoder->is_started = true;
         event.kind = EVENT_STARTED;
+    } else if (encoder->runs.size) {
+        return append_run(encoder, err);
     } else if (encoder->taken) {
         event.kind = EVENT_TAKEN;
         event.taken = encoder->taken;
@@ -340,5 +369,6 @@ void event_encoder_free(struct event_encoder *encoder)
 {
     drop_output(encoder);
     pe_buf_free(&encoder->out);
+    pe_buf_free(&encoder->runs);
     *encoder = (struct event_encoder){0};
 }

@@ -34,6 +34,7 @@ enum event_kind {
     EVENT_TAKEN,     /* the program has taken input */
     EVENT_RESTARTED, /* the slot was lost: what was sent does not count any more */
     EVENT_PART,      /* `combined`, a file or a folder of the result; only in the service's own form */
+    EVENT_RUN,       /* a stage or a case has ended; only in the service's own form */
     EVENT_RESULT,    /* always last, or */
     EVENT_PROBLEM,   /* always last */
 };
@@ -50,6 +51,8 @@ struct event {
                                          sets how many it took */
     uint64_t taken;                   /* TAKEN: bytes */
     const char *reason;               /* RESTARTED */
+    bool is_case;                     /* RUN: a case, else a stage */
+    const char *text;                 /* RUN: the event as JSON */
     struct job_result *result;        /* RESULT: it is complete */
     const struct pe_result *fields;   /* RESULT: those of the result, except for what is this reader's own */
     const struct pe_problem *problem; /* PROBLEM */
@@ -74,6 +77,9 @@ struct event_encoder {
     bool must_start, must_restart, is_queued, is_started;
     uint64_t taken;                /* bytes of input, not reported yet */
     size_t position[LIVE_STREAMS]; /* bytes that are in events */
+    struct pe_buf runs;            /* events of runs that were not sent yet: a character for the kind, then
+                                      JSON with a NUL behind it */
+    size_t runs_position;          /* where the next one begins */
     enum live_stream turn;         /* whose bytes come next, if both have some */
 
     size_t part;       /* the part of the result that comes next */
@@ -99,6 +105,11 @@ void event_encoder_set_live(struct event_encoder *encoder, struct live_output *l
 
 /* The program has taken so many more bytes of input. */
 void event_encoder_note_taken(struct event_encoder *encoder, uint64_t bytes);
+
+/* A stage, or a case, has ended: `text` is its event in JSON, and is copied. PE_ERR_INTERNAL without memory.
+ */
+int event_encoder_add_run(struct event_encoder *encoder, bool is_case, const void *text, size_t size,
+                          struct pe_error *err) PE_MUST_CHECK;
 
 /* The fields of the result are known, and its bytes arrive. Takes a reference. */
 void event_encoder_set_result(struct event_encoder *encoder, struct job_result *result,

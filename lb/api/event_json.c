@@ -18,6 +18,8 @@ const char *event_json_name(const struct event *event)
     static const char *const names[] = {
         [EVENT_QUEUED] = "queued",       [EVENT_STARTED] = "started", [EVENT_TAKEN] = "taken",
         [EVENT_RESTARTED] = "restarted", [EVENT_RESULT] = "result",   [EVENT_PROBLEM] = "problem"};
+    if (event->kind == EVENT_RUN)
+        return event->is_case ? "case" : "stage";
     return event->kind == EVENT_OUTPUT ? stream_names[event->stream] : names[event->kind];
 }
 
@@ -60,6 +62,7 @@ static void append_members(struct pe_json_writer *writer, const struct event *ev
         break;
     case EVENT_RESULT:
         pe_result_append_members(event->fields, writer);
+        pe_json_append_members(writer, event->result->summary.data, event->result->summary.size);
         break;
     default:
         break;
@@ -73,6 +76,8 @@ int event_json_write(void *context, const struct event *event, struct pe_buf *ou
         return append_output(event, out, err);
     if (event->kind == EVENT_PROBLEM)
         return append_problem(event->problem, out, err);
+    if (event->kind == EVENT_RUN)
+        return pe_buf_append_text(out, event->text, err);
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", event_json_name(event));

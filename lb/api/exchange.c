@@ -5,8 +5,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/api/job_status.h"
+#include "lb/api/refusals.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SILENCE_MS = 10 * 1000 };
@@ -34,6 +36,8 @@ void exchange_leave(struct exchange *exchange)
     deadline_forget(&exchange->deadline);
     pe_list_remove(&exchange->in_waiting_for_workers);
     job_leave(&exchange->waiter);
+    if (exchange->cases)
+        case_parts_leave(&exchange->cases->parts);
 }
 
 void exchange_drop_result(struct exchange *exchange)
@@ -55,6 +59,20 @@ void exchange_send_problem(struct exchange *exchange, const struct pe_problem *p
     exchange->dialect->send_problem(exchange, problem);
 }
 
+void exchange_send_forwarded(struct exchange *exchange, const struct pe_problem *problem)
+{
+    struct pe_problem forwarded = *problem;
+    if (forwarded.status == 503 || forwarded.status == 429)
+        forwarded.retry_after_s = 1;
+    exchange_send_problem(exchange, &forwarded);
+}
+
+void exchange_refuse_for_capacity(struct exchange *exchange, const char *what)
+{
+    struct pe_problem problem = refusal_no_capacity(exchange->exchanges->jobs, exchange->waiter.client, what);
+    exchange_send_problem(exchange, &problem);
+}
+
 static void report(const struct exchange *exchange)
 {
     static const char *const sources[] = {"run", "joined", "cached", "stored"};
@@ -67,6 +85,15 @@ static void report(const struct exchange *exchange)
                   "job: image %s, %s, %s, %llu ms%s%s", image ? image : "?",
                   status ? status : "connection lost", sources[exchange->source],
                   (unsigned long long)took_us / 1000, *key ? ", key " : "", key);
+}
+
+static void free_cases(struct exchange_cases *cases)
+{
+    if (!cases)
+        return;
+    case_parts_free(&cases->parts);
+    case_request_free(&cases->request);
+    free(cases);
 }
 
 /* The request of libh2o ends, for any reason. */
@@ -84,6 +111,7 @@ static void on_dispose(void *memory)
     result_encoder_free(&exchange->encoder);
     exchange_events_close(exchange);
     pe_buf_free(&exchange->sending);
+    free_cases(exchange->cases);
     submission_free(&exchange->submission);
     pe_buf_free(&exchange->salt);
     if (exchange->dialect->dispose)

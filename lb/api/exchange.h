@@ -8,6 +8,7 @@
  * exchange_admission.c  the request: it is let in, answered from the cache, or waits for a job
  * exchange_response.c   the response: headers and pieces of the result, as fast as the client reads
  * exchange_events.c     events, if the client asked for them
+ * exchange_cases.c      the jobs of a request with stages, in the place of one job
  * exchange_headers.c    the headers that tell where a result came from */
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
@@ -17,6 +18,7 @@
 #include "lb/api/dialect.h"
 #include "lb/api/event_encoder.h"
 #include "lb/api/result_encoder.h"
+#include "lb/cases/parts.h"
 #include "lb/core/byte_budget.h"
 #include "lb/core/client.h"
 #include "lb/core/deadlines.h"
@@ -39,6 +41,7 @@ struct exchanges {
     struct deadlines *deadlines;
     const struct access *access;        /* who may send jobs */
     uint64_t queue_wait_us;             /* how long a job may wait for a slot */
+    struct case_rules case_rules;       /* of jobs with stages */
     bool cache_per_client;              /* results are shared only within one client */
     bool gathering;                     /* the balancer has just started, and workers are still connecting */
     bool draining;                      /* new jobs are refused */
@@ -63,6 +66,15 @@ enum caching_mode {
 /* Where a result came from. Reported in the Cache-Status header (RFC 9211). */
 enum result_source { SOURCE_FORWARDED, SOURCE_COLLAPSED, SOURCE_HIT_MEMORY, SOURCE_HIT_STORE };
 
+struct exchange;
+
+/* A job with stages. */
+struct exchange_cases {
+    struct exchange *exchange;
+    struct case_request request; /* points into the submission */
+    struct case_parts parts;
+};
+
 struct exchange {
     struct exchanges *exchanges;
     const struct dialect *dialect;
@@ -86,9 +98,10 @@ struct exchange {
     struct job_key body_hash; /* hash of the request's body, if `has_body_hash` */
     bool has_body_hash;
 
-    struct job_waiter waiter; /* also holds the time of arrival */
-    struct deadline deadline; /* of its time without a slot: paused while its job is on one */
-    uint64_t wait_us;         /* how long that time may be */
+    struct job_waiter waiter;     /* also holds the time of arrival */
+    struct exchange_cases *cases; /* owned; NULL: the job has no stages. Else `waiter` waits for nothing */
+    struct deadline deadline;     /* of its time without a slot: paused while its job is on one */
+    uint64_t wait_us;             /* how long that time may be */
     struct pe_list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
     uint64_t pays_since_us; /* while a job that it has begun runs: since when; else 0 */
@@ -143,6 +156,27 @@ void exchange_drop_result(struct exchange *exchange);
  * the call.
  * */
 void exchange_send_problem(struct exchange *exchange, const struct pe_problem *problem);
+
+/* The same for a problem that a job reports. */
+void exchange_send_forwarded(struct exchange *exchange, const struct pe_problem *problem);
+
+/* Refuse the job, because there is no room for it. `what` begins the detail. */
+void exchange_refuse_for_capacity(struct exchange *exchange, const char *what);
+
+/* ---- exchange_cases.c ---- */
+
+/* Decode the stages and cases of the submission, and plan the jobs. Does nothing if it has none. Fails like
+ * case_request_decode(). */
+int exchange_cases_open(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
+
+/* Of a job with stages: start its jobs. PE_ERR_BUSY if the queue is full. */
+int exchange_cases_start(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
+
+/* The job that the exchange waits for, or one of several; NULL: none. */
+static inline const struct job *exchange_job(const struct exchange *exchange)
+{
+    return exchange->cases ? case_parts_job(&exchange->cases->parts) : exchange->waiter.job;
+}
 
 /* ---- exchange_response.c ---- */
 

@@ -67,21 +67,12 @@ static void on_returned(struct job_waiter *waiter)
 
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
 {
-    struct pe_problem forwarded = *problem;
-    if (forwarded.status == 503 || forwarded.status == 429)
-        forwarded.retry_after_s = 1;
-    exchange_send_problem(from_waiter(waiter), &forwarded);
-}
-
-static void refuse_for_capacity(struct exchange *exchange, const char *what)
-{
-    struct pe_problem problem = refusal_no_capacity(exchange->exchanges->jobs, exchange->waiter.client, what);
-    exchange_send_problem(exchange, &problem);
+    exchange_send_forwarded(from_waiter(waiter), problem);
 }
 
 static void on_queue_full(struct job_waiter *waiter)
 {
-    refuse_for_capacity(from_waiter(waiter), "the queue is full");
+    exchange_refuse_for_capacity(from_waiter(waiter), "the queue is full");
 }
 
 static void on_given_up(struct job_waiter *waiter, unsigned tries)
@@ -130,7 +121,7 @@ static void on_deadline(struct deadline *deadline)
     char what[96];
     snprintf(what, sizeof what, "no slot became free for the job within %llu ms",
              (unsigned long long)exchange->wait_us / 1000);
-    refuse_for_capacity(exchange, what);
+    exchange_refuse_for_capacity(exchange, what);
 }
 
 /* From now on the exchange waits: for workers, or for a job. The client is watched only here,
@@ -228,7 +219,7 @@ static struct pe_problem let_in(struct exchange *exchange)
 static struct pe_problem read_body(struct exchange *exchange)
 {
     struct pe_error err;
-    if (exchange->dialect->read_body(exchange, &err) < 0)
+    if (exchange->dialect->read_body(exchange, &err) < 0 || exchange_cases_open(exchange, &err) < 0)
         return pe_problem_from_error(&err);
     exchange->waiter.bytes = exchange->req->entity.len;
     if (exchange->submission.owns_bytes)
@@ -364,6 +355,26 @@ static const struct job_waiter_ops waiter_ops = {
     .on_given_up = on_given_up,
 };
 
+/* Neither a job nor its result could be found or made. */
+static void refuse(struct exchange *exchange, const struct pe_error *err)
+{
+    if (err->kind == PE_ERR_BUSY) {
+        exchange_refuse_for_capacity(exchange, err->message);
+        return;
+    }
+    struct pe_problem problem = pe_problem_from_error(err);
+    exchange_send_problem(exchange, &problem);
+}
+
+static void wait_for_cases(struct exchange *exchange)
+{
+    struct pe_error err;
+    if (exchange->events)
+        exchange_send_soon(exchange); /* the event `queued` */
+    if (begin_waiting(exchange, &err) < 0 || exchange_cases_start(exchange, &err) < 0)
+        refuse(exchange, &err);
+}
+
 static void wait_for_job(struct exchange *exchange)
 {
     struct jobs *jobs = exchange->exchanges->jobs;
@@ -387,12 +398,7 @@ static void wait_for_job(struct exchange *exchange)
     if (!failed)
         return;
     exchange->source = SOURCE_FORWARDED;
-    if (err.kind == PE_ERR_BUSY) {
-        refuse_for_capacity(exchange, err.message);
-        return;
-    }
-    struct pe_problem problem = pe_problem_from_error(&err);
-    exchange_send_problem(exchange, &problem);
+    refuse(exchange, &err);
 }
 
 /* Complete the submission, and find its image. */
@@ -433,10 +439,12 @@ static void on_workers_known(struct exchange *exchange)
         exchange->caching = choose_caching(exchange);
         snprintf(exchange->digest, sizeof exchange->digest, "%s", entry->digest);
         snprintf(exchange->identity, sizeof exchange->identity, "%s", entry->identity);
-        problem = make_key(exchange, entry);
+        problem = exchange->cases ? no_problem : make_key(exchange, entry);
     }
     if (problem.status)
         exchange_send_problem(exchange, &problem);
+    else if (exchange->cases)
+        wait_for_cases(exchange);
     else if (!answer_poison(exchange) && !answer_cached(exchange, entry))
         wait_for_job(exchange);
 }

@@ -133,10 +133,13 @@ static bool must_pause(struct exchange *exchange)
 static void hold_memory(struct exchange *exchange)
 {
     struct byte_budget *budget = exchange->exchanges->jobs->budget;
-    bool may_be_slow = !exchange->events || !exchange->waiter.job;
+    bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
+    bool may_be_slow = !exchange->events || !is_waiting;
     if (may_be_slow && !exchange->reader.cut_off)
         byte_budget_add(budget, &exchange->reader, cut_off);
-    byte_budget_hold(budget, &exchange->reader, out_of(exchange)->capacity + exchange->sending.capacity);
+    size_t runs = exchange->events ? exchange->events->runs.capacity : 0;
+    byte_budget_hold(budget, &exchange->reader,
+                     out_of(exchange)->capacity + exchange->sending.capacity + runs);
     byte_budget_enforce(budget);
 }
 

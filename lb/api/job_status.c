@@ -54,7 +54,7 @@ void job_status_leave(struct exchange *exchange)
 static json_t *describe_waiting(const struct exchange *exchange)
 {
     const struct jobs *jobs = exchange->exchanges->jobs;
-    const struct job *job = exchange->waiter.job;
+    const struct job *job = exchange_job(exchange);
     if (!job || !pe_list_linked(&job->entry.in_queue))
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "queued", "position", "wait_ms", "running_ms");
     size_t before = scheduler_jobs_before(jobs->scheduler, &job->entry);
@@ -64,7 +64,7 @@ static json_t *describe_waiting(const struct exchange *exchange)
 
 static json_t *describe(const struct exchange *exchange)
 {
-    const struct job *job = exchange->waiter.job;
+    const struct job *job = exchange_job(exchange);
     if (exchange->has_result)
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "answering", "position", "wait_ms", "running_ms");
     if (!job || !job->entry.slot)

@@ -149,15 +149,17 @@ static void append_attributes(struct pe_json_writer *writer, const char *name, c
     pe_json_close(writer, ']');
 }
 
-/* The part `result`. A part of multipart has no place for attributes (RFC 7578 section 4.8), so they are
- * here, in the order of the parts. The names are not repeated: those of a hostile job can be long. */
-static int append_form_result(const struct result_encoder *encoder, struct pe_buf *out, struct pe_error *err)
+/* The part or entry `result`. A part of multipart has no place for attributes (RFC 7578 section 4.8), so they
+ * are here, in the order of the parts. The names are not repeated: those of a hostile job can be long. */
+static int append_result_text(const struct result_encoder *encoder, struct pe_buf *out, struct pe_error *err)
 {
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
-    pe_result_append_members(&encoder->fields, &writer);
-    append_attributes(&writer, "files", &encoder->result->parts, PE_PART_FILE);
-    append_attributes(&writer, "folders", &encoder->result->parts, PE_PART_FOLDER);
+    result_json_append_members(encoder->result, &encoder->fields, &writer);
+    if (encoder->format == RESULT_MULTIPART) {
+        append_attributes(&writer, "files", &encoder->result->parts, PE_PART_FILE);
+        append_attributes(&writer, "folders", &encoder->result->parts, PE_PART_FOLDER);
+    }
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
 }
@@ -166,8 +168,7 @@ static int append_result(struct result_encoder *encoder, struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     bool is_form = encoder->format == RESULT_MULTIPART;
-    if ((is_form ? append_form_result(encoder, &text, err)
-                 : pe_result_append_json(&encoder->fields, &text, err)) < 0)
+    if (append_result_text(encoder, &text, err) < 0)
         return -1;
     const struct cpio_entry entry = {.inode = 1, .mode = CPIO_FILE | 0644, .size = text.size};
     if ((is_form ? pe_form_append_head(&encoder->out, encoder->boundary, "result", NULL, 0,

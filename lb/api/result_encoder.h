@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "codec/json_writer.h"
 #include "lb/core/job_result.h"
 
 #include <stdbool.h>
@@ -57,6 +58,11 @@ const struct rendered *result_encoder_rendered(struct job_result *result, enum r
 void result_encoder_free(struct result_encoder *encoder);
 
 /* ---- result_json.c ---- */
+
+/* Append the members that every form of a result has: its fields and, of a job with stages, what became of
+ * each. */
+void result_json_append_members(const struct job_result *result, const struct pe_result *fields,
+                                struct pe_json_writer *writer);
 
 /* Append the members that an entry of `files` or `folders` has before its content: name, mode, time and, of
  * a file, size. */

@@ -13,11 +13,19 @@
 
 #include <string.h>
 
+void result_json_append_members(const struct job_result *result, const struct pe_result *fields,
+                                struct pe_json_writer *writer)
+{
+    pe_result_append_members(fields, writer);
+    pe_json_append_members(writer, result->summary.data, result->summary.size);
+    pe_json_append_members(writer, result->runs.data, result->runs.size);
+}
+
 int result_json_begin(struct result_encoder *encoder, struct pe_error *err)
 {
     struct pe_json_writer writer = pe_json_write(&encoder->out, err);
     pe_json_open(&writer, NULL, '{');
-    pe_result_append_members(&encoder->fields, &writer);
+    result_json_append_members(encoder->result, &encoder->fields, &writer);
     return pe_json_finish(&writer);
 }
 

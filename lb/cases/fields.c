@@ -276,8 +276,7 @@ static int parse_expect(struct pe_json_reader *json, struct item *item, struct p
 
 static int parse_name(struct pe_json_reader *json, struct item *item, struct pe_error *err)
 {
-    size_t most = item->stage ? PE_STAGE_NAME_MAX : CASE_NAME_MAX;
-    if (pe_field_parse_text(json, "name", most, &item->run->name, err) < 0)
+    if (pe_field_parse_text(json, "name", CASE_NAME_MAX, &item->run->name, err) < 0)
         return -1;
     if (item->run->name && !item->run->name[0])
         return pe_field_invalid(err, "name", "is empty");

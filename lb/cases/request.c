@@ -231,8 +231,8 @@ static int check_spec(const struct pe_job_spec *spec, struct pe_error *err)
 
 static uint64_t run_ms(const struct case_run *run)
 {
-    uint64_t runs = run->expect.checker.items ? 2 : 1;
-    return runs * ((uint64_t)run->timeout_ms + RUN_SLACK_MS);
+    uint64_t check_ms = run->expect.checker.items ? CASE_CHECKER_MS + RUN_SLACK_MS : 0;
+    return (uint64_t)run->timeout_ms + RUN_SLACK_MS + check_ms;
 }
 
 size_t case_request_once(const struct case_request *request)

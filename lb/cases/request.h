@@ -10,16 +10,19 @@
 
 #include "base/error.h"
 #include "lb/core/submission.h"
+#include "proto/stages.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    CASES_MAX = 1000,
-    CASE_STAGES_MAX = 8,
-    CASE_NAME_MAX = 64,        /* bytes */
-    CASE_TEXTS_MAX = 64 * 1024 /* arguments and variables of all stages and cases together */
+    CASES_MAX = PE_CASES_MAX,
+    CASE_STAGES_MAX = PE_STAGES_MAX,
+    CASE_NAME_MAX = PE_STAGE_NAME_MAX, /* bytes */
+    CASE_TEXTS_MAX = 64 * 1024,        /* arguments and variables of all stages and cases together */
+    CASE_CHECKER_MS = 10 * 1000,       /* how long a checker may run */
+    CASE_CHECKER_BYTES = 4096          /* of its stdout, and of its stderr */
 };
 
 /* Limits of an operator. */
@@ -116,6 +119,7 @@ int case_stage_parse(struct pe_json_reader *json, const struct case_files *files
 int case_case_parse(struct pe_json_reader *json, const struct case_files *files, struct case_request *request,
                     struct case_case *one, struct pe_error *err) PE_MUST_CHECK;
 
+/* Free a list, unless it is borrowed. The struct is zero then. */
 void case_texts_free(struct case_texts *texts);
 
 #endif

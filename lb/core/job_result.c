@@ -18,6 +18,7 @@ void job_result_settle(struct job_result *result)
 {
     size_t holds =
         sizeof *result + result->parts.count * sizeof *result->parts.items + result->bytes.capacity;
+    holds += result->runs.capacity + result->summary.capacity;
     for (int i = 0; i < RESULT_FORMATS; i++)
         holds += result->rendered[i].body.capacity;
     holds += result->part_texts ? result->parts.count : 0;
@@ -61,6 +62,8 @@ void job_result_unref(struct job_result *result)
     free(result->part_texts);
     pe_parts_free(&result->parts);
     pe_buf_free(&result->bytes);
+    pe_buf_free(&result->runs);
+    pe_buf_free(&result->summary);
     for (int i = 0; i < RESULT_FORMATS; i++)
         pe_buf_free(&result->rendered[i].body);
     free(result);

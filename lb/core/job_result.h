@@ -39,6 +39,9 @@ struct job_result {
     struct pe_buf bytes;   /* the bytes of the parts that have arrived */
     uint64_t size;         /* bytes that the parts announce together */
     uint8_t *part_texts;   /* for each part, whether it is text, once somebody has asked; NULL: nobody has */
+    struct pe_buf
+        runs; /* of a job with stages: members of its JSON that tell about each of them; else empty */
+    struct pe_buf summary; /* likewise: members that tell about all of them together */
     bool complete;         /* all bytes have arrived, and the worker has confirmed it */
     bool in_cache;         /* the cache has a reference (lb/core/cache.c) */
     int64_t stored_at;     /* seconds since the epoch when it was put into the cache; 0: it is not cached */
@@ -66,7 +69,7 @@ int job_result_append(struct job_result *result, const void *bytes, size_t size,
  * looked at once. */
 bool job_result_part_is_text(struct job_result *result, size_t part, size_t offset);
 
-/* Bring the account up to date after `rendered` was changed. */
+/* Bring the account up to date after `rendered`, `runs` or `summary` was changed. */
 void job_result_settle(struct job_result *result);
 
 /* No more bytes will arrive. PE_ERR_MALFORMED if there are fewer than the parts announce. */

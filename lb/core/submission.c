@@ -8,6 +8,7 @@
 #include "codec/multipart.h"
 #include "codec/utf8_text.h"
 #include "proto/limits.h"
+#include "proto/stage_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -162,14 +163,29 @@ static int check_stdin(const struct submission *submission, const struct pe_path
     return 0;
 }
 
+/* Programs do not see this name, with which the plan of a job with stages reaches the guest. */
+static int check_name(const struct pe_path *path, struct pe_error *err)
+{
+    size_t size = strlen(PE_PLAN_FILE);
+    bool is_plan = !strncmp(path->text, PE_PLAN_FILE, size) && (!path->text[size] || path->text[size] == '/');
+    if (!is_plan)
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID,
+                   "the name of file '%.200s' is one that the service needs itself: '%s'", path->text,
+                   PE_PLAN_FILE);
+}
+
 static int check_files(const struct submission *submission, struct pe_error *err)
 {
     size_t count = submission->files.count;
     pe_autofree const struct pe_path **sorted = calloc(count + 1, sizeof *sorted);
     if (!sorted)
         return pe_fail_errno(err, "input files");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sorted[i] = &submission->files.items[i].path;
+        if (check_name(sorted[i], err) < 0)
+            return -1;
+    }
     qsort(sorted, count, sizeof *sorted, compare_paths);
     for (size_t i = 0; i + 1 < count; i++)
         if (check_neighbours(sorted[i], sorted[i + 1], err) < 0)

@@ -246,6 +246,7 @@ static int write_event(void *context, const struct event *event, struct pe_buf *
         return write_error(piston, event->problem->detail, out, err);
     case EVENT_QUEUED:
     case EVENT_RESTARTED:
+    case EVENT_RUN:
     case EVENT_PART:
         break;
     }

@@ -124,7 +124,8 @@ static void wrong_fields_are_named_with_their_stage_or_case(void **state)
     refused(STAGE("'args':[]"), PE_ERR_INVALID, "stages[0]: unknown field 'args'");
     refused(STAGE("'name':'x','name':'y'"), PE_ERR_MALFORMED, "occurs twice");
     refused(STAGE("'name':''"), PE_ERR_INVALID, "stages[0]: field 'name' is empty");
-    refused(STAGE("'name':'a name that is too long'"), PE_ERR_INVALID, "field 'name' is too long");
+    refused(STAGE("'name':'a name that is much longer than the name of any stage can ever be: 65'"),
+            PE_ERR_INVALID, "field 'name' is too long");
     refused(STAGE("'needs':'x'"), PE_ERR_INVALID, "'needs' names 'x', which is no earlier stage");
     refused(STAGE("'needs':'1'"), PE_ERR_INVALID, "which is no earlier stage");
     refused(STAGE("'timeout_ms':0"), PE_ERR_INVALID, "'timeout_ms' must be from 1 to 300000");

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of an exchange that is only there if its job has stages: the jobs that run it (lb/cases/parts.h)
+ * take the place of the one job that other exchanges wait for. */
+#include "lb/api/exchange.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "lb/edge/problems.h"
+
+#include <stdlib.h>
+
+/* ---- what the parts report ---- */
+
+static struct exchange *from_parts(struct case_parts *parts)
+{
+    return pe_list_entry(parts, struct exchange_cases, parts)->exchange;
+}
+
+/* The time in which some part is on a slot does not count as waiting. */
+static void on_running(struct case_parts *parts, bool is_running)
+{
+    struct exchange *exchange = from_parts(parts);
+    if (!is_running) {
+        deadline_resume(exchange->exchanges->deadlines, &exchange->deadline);
+        return;
+    }
+    deadline_pause(&exchange->deadline);
+    if (!exchange->started_us)
+        exchange->started_us = exchange->pays_since_us = pe_now_us();
+    exchange_events_start(exchange);
+}
+
+static int append_outcome(const struct case_parts *parts, bool is_case, size_t index,
+                          const struct case_outcome *outcome, struct pe_buf *text, struct pe_error *err)
+{
+    const struct case_run *run =
+        is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
+    bool is_judged = is_case || case_run_is_judged(run);
+    int verdict = case_outcome_judge(outcome, run, PE_STATUS_EXITED, err);
+    struct pe_json_writer writer = pe_json_write(text, err);
+    pe_json_open(&writer, NULL, '{');
+    pe_json_append_text(&writer, "type", is_case ? "case" : "stage");
+    pe_json_append_number(&writer, "index", index);
+    case_outcome_append(outcome, run, PE_STATUS_EXITED, is_judged ? verdict : -1, &writer);
+    pe_json_close(&writer, '}');
+    return verdict < 0 ? -1 : pe_json_finish(&writer);
+}
+
+/* Without memory, there is no event. The result has everything, too. */
+static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
+                       const struct case_outcome *outcome)
+{
+    struct exchange *exchange = from_parts(parts);
+    struct pe_error ignored;
+    pe_autobuf struct pe_buf text = {0};
+    if (!exchange->events || append_outcome(parts, is_case, index, outcome, &text, &ignored) < 0)
+        return;
+    if (event_encoder_add_run(exchange->events, is_case, text.data, text.size, &ignored) == 0)
+        exchange_send_soon(exchange);
+}
+
+static void on_done(struct case_parts *parts)
+{
+    struct pe_error err;
+    struct exchange *exchange = from_parts(parts);
+    struct job_result *result = case_parts_merge(parts, &exchange->exchanges->jobs->budget->used, &err);
+    if (!result) {
+        struct pe_problem problem = pe_problem_from_error(&err);
+        exchange_send_problem(exchange, &problem);
+        return;
+    }
+    if (case_parts_are_cached(parts))
+        exchange->source = SOURCE_HIT_MEMORY;
+    exchange_send_result(exchange, result);
+    job_result_unref(result);
+}
+
+static void on_problem(struct case_parts *parts, const struct pe_problem *problem)
+{
+    exchange_send_forwarded(from_parts(parts), problem);
+}
+
+static void on_queue_full(struct case_parts *parts)
+{
+    exchange_refuse_for_capacity(from_parts(parts), "the queue is full");
+}
+
+static void on_given_up(struct case_parts *parts, unsigned tries)
+{
+    struct pe_problem problem =
+        problem_make("job-lost", "%u slots or VMs were lost while they ran the job", tries);
+    exchange_send_problem(from_parts(parts), &problem);
+}
+
+static const struct case_parts_ops parts_ops = {
+    .on_running = on_running,
+    .on_outcome = on_outcome,
+    .on_done = on_done,
+    .on_problem = on_problem,
+    .on_queue_full = on_queue_full,
+    .on_given_up = on_given_up,
+};
+
+/* ---- life ---- */
+
+int exchange_cases_open(struct exchange *exchange, struct pe_error *err)
+{
+    const struct submission *submission = &exchange->submission;
+    if (!submission_has_stages(submission))
+        return 0;
+    struct exchange_cases *cases = calloc(1, sizeof *cases);
+    if (!cases)
+        return pe_fail_errno(err, "a job with stages");
+    exchange->cases = cases;
+    cases->exchange = exchange;
+    if (case_request_decode(submission, &exchange->exchanges->case_rules, &cases->request, err) < 0 ||
+        case_parts_make(&cases->parts, &cases->request, submission, err) < 0)
+        return -1;
+    cases->parts.ops = &parts_ops;
+    return 0;
+}
+
+int exchange_cases_start(struct exchange *exchange, struct pe_error *err)
+{
+    struct exchange_cases *cases = exchange->cases;
+    const struct case_start start = {.jobs = exchange->exchanges->jobs,
+                                     .client = exchange->waiter.client,
+                                     .trace = exchange->waiter.trace,
+                                     .salt = exchange->submission.salt,
+                                     .arrived_us = exchange->waiter.arrived_us,
+                                     .bytes = exchange->waiter.bytes + cases->request.bytes,
+                                     .id = exchange->id,
+                                     .digest = exchange->digest,
+                                     .identity = exchange->identity,
+                                     .share = exchange->caching == CACHING_USE,
+                                     .keep = exchange->caching != CACHING_NONE,
+                                     .watches = exchange->events != NULL};
+    int failed = case_parts_start(&cases->parts, &start, err);
+    exchange->key = cases->parts.items[0].key;
+    return failed;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows from the report of a run. */
+#include "lb/cases/outcome.h"
+
+#include "base/cleanup.h"
+#include "codec/json_text.h"
+#include "codec/utf8_text.h"
+#include "proto/expect.h"
+
+#include <string.h>
+
+const char *case_verdict_name(int verdict)
+{
+    static const char *const names[CASE_VERDICTS] = {
+        [CASE_OK] = "ok",
+        [CASE_FAILED] = "failed",
+        [CASE_TIMEOUT] = "timeout",
+        [CASE_CPU_LIMIT] = "cpu_limit",
+        [CASE_OOM] = "oom",
+        [CASE_OUTPUT_LIMIT] = "output_limit",
+        [CASE_SIGNALED] = "signaled",
+        [CASE_SKIPPED] = "skipped",
+        [CASE_CANNOT_START] = "cannot_start",
+        [CASE_INTERRUPTED] = "interrupted",
+        [CASE_RIGHT] = "right",
+        [CASE_WRONG] = "wrong",
+        [CASE_CHECKER_FAILED] = "checker_failed",
+    };
+    return names[verdict];
+}
+
+void case_outcome_free(struct case_outcome *outcome)
+{
+    pe_stage_report_free(&outcome->run);
+    pe_stage_report_free(&outcome->check);
+    *outcome = (struct case_outcome){0};
+}
+
+/* ---- status ---- */
+
+static enum case_status status_of_unended(enum pe_status job)
+{
+    return job == PE_STATUS_TIMEOUT ? CASE_TIMEOUT : job == PE_STATUS_OOM ? CASE_OOM : CASE_INTERRUPTED;
+}
+
+enum case_status case_outcome_status(const struct case_outcome *outcome, const struct case_run *wanted,
+                                     enum pe_status job)
+{
+    const struct pe_stage_report *run = &outcome->run;
+    if (!outcome->has_run)
+        return CASE_SKIPPED;
+    if (!run->ended)
+        return status_of_unended(job);
+    bool is_ok = run->end == PE_STAGE_EXITED && (uint32_t)run->code == wanted->expect.exit_code;
+    if (run->oom_kills && !is_ok)
+        return CASE_OOM;
+    switch (run->end) {
+    case PE_STAGE_EXITED:
+        return is_ok ? CASE_OK : CASE_FAILED;
+    case PE_STAGE_SIGNALED:
+        return CASE_SIGNALED;
+    case PE_STAGE_WALL:
+        return CASE_TIMEOUT;
+    case PE_STAGE_CPU:
+        return CASE_CPU_LIMIT;
+    case PE_STAGE_STDOUT:
+    case PE_STAGE_STDERR:
+        return CASE_OUTPUT_LIMIT;
+    case PE_STAGE_SKIPPED:
+        return CASE_SKIPPED;
+    case PE_STAGE_FAILED:
+    case PE_STAGE_ENDS:
+        break;
+    }
+    return CASE_CANNOT_START;
+}
+
+/* ---- verdict ---- */
+
+static int normalize(enum pe_expect_compare compare, struct pe_cursor bytes, struct pe_buf *out,
+                     struct pe_error *err)
+{
+    pe_autoexpect struct pe_expect expect;
+    pe_expect_begin(&expect, compare);
+    return pe_expect_add(&expect, bytes.at, bytes.left, out, err);
+}
+
+/* The whole output is here: compare it. */
+static int compare_bytes(enum pe_expect_compare how, const struct pe_buf *output, struct pe_cursor expected,
+                         struct pe_error *err)
+{
+    pe_autobuf struct pe_buf left = {0}, right = {0};
+    const struct pe_cursor bytes = {.at = output->data, .left = output->size};
+    if (normalize(how, bytes, &left, err) < 0 || normalize(how, expected, &right, err) < 0)
+        return -1;
+    bool equal = left.size == right.size && (!left.size || !memcmp(left.data, right.data, left.size));
+    return equal ? CASE_RIGHT : CASE_WRONG;
+}
+
+/* The report had no room for the end of the output, so it has a hash. */
+static int compare_hashes(enum pe_expect_compare how, const char *hash, struct pe_cursor expected,
+                          struct pe_error *err)
+{
+    char wanted[PE_SHA256_HEX_SIZE];
+    if (pe_expect_hash(how, expected.at, expected.left, wanted, err) < 0)
+        return -1;
+    return !strcmp(hash, wanted) ? CASE_RIGHT : CASE_WRONG;
+}
+
+static int judge_output(const struct pe_stage_report *run, const struct case_expect *expect,
+                        struct pe_error *err)
+{
+    enum pe_expect_compare how = expect->is_exact ? PE_EXPECT_EXACT : PE_EXPECT_TRAILING_SPACE;
+    if (!expect->output.is_given)
+        return CASE_RIGHT;
+    return run->out_cut ? compare_hashes(how, run->sha256, expect->output.bytes, err)
+                        : compare_bytes(how, &run->out, expect->output.bytes, err);
+}
+
+/* A checker that does not end by itself has decided nothing. */
+static int judge_check(const struct case_outcome *outcome)
+{
+    const struct pe_stage_report *check = &outcome->check;
+    if (!outcome->has_check || !check->ended || check->end != PE_STAGE_EXITED || check->oom_kills)
+        return CASE_CHECKER_FAILED;
+    return check->code == 0 ? CASE_RIGHT : CASE_WRONG;
+}
+
+bool case_run_is_judged(const struct case_run *run)
+{
+    const struct case_expect *expect = &run->expect;
+    return expect->has_exit_code || expect->output.is_given || expect->checker.items;
+}
+
+int case_outcome_judge(const struct case_outcome *outcome, const struct case_run *wanted, enum pe_status job,
+                       struct pe_error *err)
+{
+    enum case_status status = case_outcome_status(outcome, wanted, job);
+    if (status != CASE_OK)
+        return (int)status;
+    return wanted->expect.checker.items ? judge_check(outcome)
+                                        : judge_output(&outcome->run, &wanted->expect, err);
+}
+
+/* ---- JSON ---- */
+
+/* Bytes that are UTF-8 are text, others are base64, as everywhere in the API. */
+static void append_stream(struct pe_json_writer *writer, const char *name, const struct pe_buf *bytes)
+{
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_cursor rest = {.at = bytes->data, .left = bytes->size};
+    if (!bytes->size || pe_utf8_valid(bytes->data, bytes->size)) {
+        pe_json_append_bytes(writer, name, bytes->data, bytes->size);
+        return;
+    }
+    pe_json_open(writer, name, '{');
+    if (pe_json_append_base64(&text, &rest, SIZE_MAX, writer->err) < 0)
+        writer->failed = true;
+    else
+        pe_json_append_bytes(writer, "base64", text.data, text.size);
+    pe_json_close(writer, '}');
+}
+
+static void append_number_if(struct pe_json_writer *writer, const char *name, uint64_t number,
+                             bool has_number)
+{
+    if (has_number)
+        pe_json_append_number(writer, name, number);
+    else
+        pe_json_append_null(writer, name);
+}
+
+static void append_report(const struct pe_stage_report *run, struct pe_json_writer *writer)
+{
+    bool exited = run->ended && run->end == PE_STAGE_EXITED;
+    bool signaled = run->ended && run->end == PE_STAGE_SIGNALED;
+    append_number_if(writer, "exit_code", (uint64_t)run->code, exited);
+    append_number_if(writer, "signal", (uint64_t)run->signal, signaled);
+    append_stream(writer, "stdout", &run->out);
+    append_stream(writer, "stderr", &run->error);
+    if (run->out_cut)
+        pe_json_append_number(writer, "stdout_cut", run->out_cut);
+    if (run->error_cut)
+        pe_json_append_number(writer, "stderr_cut", run->error_cut);
+    pe_json_append_ms(writer, "wall_ms", run->wall_us);
+    pe_json_append_ms(writer, "cpu_ms", run->user_us + run->system_us);
+    pe_json_append_number(writer, "peak_memory_kib", run->max_rss_kib);
+}
+
+static void append_check(const struct pe_stage_report *check, enum pe_status job,
+                         struct pe_json_writer *writer)
+{
+    static const struct case_run nothing;
+    const struct case_outcome outcome = {.has_run = true, .run = *check};
+    pe_json_open(writer, "checker", '{');
+    pe_json_append_text(writer, "status", case_verdict_name(case_outcome_status(&outcome, &nothing, job)));
+    append_report(check, writer);
+    pe_json_close(writer, '}');
+}
+
+void case_outcome_append(const struct case_outcome *outcome, const struct case_run *wanted,
+                         enum pe_status job, int verdict, struct pe_json_writer *writer)
+{
+    enum case_status status =
+        verdict == CASE_SKIPPED ? CASE_SKIPPED : case_outcome_status(outcome, wanted, job);
+    pe_json_append_text(writer, "name", wanted->name);
+    pe_json_append_text(writer, "status", case_verdict_name((int)status));
+    if (verdict >= 0)
+        pe_json_append_text(writer, "verdict", case_verdict_name(verdict));
+    if (status == CASE_SKIPPED)
+        return;
+    append_report(&outcome->run, writer);
+    if (outcome->has_check)
+        append_check(&outcome->check, job, writer);
+}

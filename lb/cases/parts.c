@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The jobs of a request with stages: how they start, what they report, and when they are not needed any more.
+ */
+#include "lb/cases/parts.h"
+
+#include "lb/cases/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making ---- */
+
+/* The cases are divided evenly, in order. */
+static int make_part(struct case_parts *parts, size_t at, const struct submission *source,
+                     struct pe_error *err)
+{
+    const struct case_request *request = parts->request;
+    struct case_part *part = &parts->items[at];
+    part->parts = parts;
+    part->first = request->case_count * at / parts->count;
+    part->count = request->case_count * (at + 1) / parts->count - part->first;
+    return case_plan_make(request, source, part->first, part->count, parts->count, &part->job, err);
+}
+
+static int reserve(struct case_parts *parts, struct pe_error *err)
+{
+    size_t cases = parts->request->case_count + 1;
+    parts->items = calloc(parts->count, sizeof *parts->items);
+    parts->cases = calloc(cases, sizeof *parts->cases);
+    parts->case_was_told = calloc(cases, sizeof *parts->case_was_told);
+    if (parts->items && parts->cases && parts->case_was_told)
+        return 0;
+    parts->count = parts->items ? parts->count : 0;
+    return pe_fail_errno(err, "%zu cases", cases);
+}
+
+int case_parts_make(struct case_parts *parts, const struct case_request *request,
+                    const struct submission *source, struct pe_error *err)
+{
+    *parts = (struct case_parts){.request = request, .count = request->slots};
+    if (reserve(parts, err) < 0)
+        return -1;
+    for (size_t i = 0; i < parts->count; i++)
+        if (make_part(parts, i, source, err) < 0)
+            return -1;
+    return 0;
+}
+
+size_t case_parts_bytes(const struct case_parts *parts)
+{
+    size_t bytes = parts->request->case_count * sizeof *parts->cases;
+    for (size_t i = 0; i < parts->count; i++)
+        bytes += parts->items[i].job.owned_text.capacity;
+    return bytes;
+}
+
+/* ---- what has happened ---- */
+
+static void conclude_soon(struct case_parts *parts)
+{
+    if (parts->is_waiting_for_timer)
+        return;
+    parts->is_waiting_for_timer = true;
+    parts->loop->ops->start_timer(parts->loop, &parts->timer, 0);
+}
+
+static void fail(struct case_parts *parts, enum case_parts_failure failure)
+{
+    if (!parts->failure)
+        parts->failure = failure;
+    conclude_soon(parts);
+}
+
+static void note_running(struct case_parts *parts)
+{
+    bool is_running = false;
+    for (size_t i = 0; i < parts->count; i++)
+        is_running |= parts->items[i].is_running;
+    if (is_running == parts->is_running)
+        return;
+    parts->is_running = is_running;
+    parts->ops->on_running(parts, is_running);
+}
+
+static struct case_part *from_waiter(struct job_waiter *waiter)
+{
+    return pe_list_entry(waiter, struct case_part, waiter);
+}
+
+static void on_start(struct job_waiter *waiter)
+{
+    from_waiter(waiter)->is_running = true;
+    note_running(from_waiter(waiter)->parts);
+}
+
+static void note_result(struct case_part *part)
+{
+    if (!part->result->complete)
+        return;
+    job_leave(&part->waiter);
+    part->is_done = true;
+    part->is_running = false;
+    note_running(part->parts);
+    conclude_soon(part->parts);
+}
+
+static void on_result(struct job_waiter *waiter, struct job_result *result, bool stored)
+{
+    struct case_part *part = from_waiter(waiter);
+    job_result_unref(part->result);
+    part->result = job_result_ref(result);
+    part->is_cached = stored;
+    note_result(part);
+}
+
+static void on_progress(struct job_waiter *waiter)
+{
+    if (from_waiter(waiter)->result)
+        note_result(from_waiter(waiter));
+}
+
+static void on_lost(struct job_waiter *waiter)
+{
+    struct case_part *part = from_waiter(waiter);
+    job_result_unref(part->result);
+    part->result = NULL;
+    part->is_running = false;
+    part->position = 0;
+    part->is_unreadable = false;
+    case_collector_free(&part->live);
+    note_running(part->parts);
+}
+
+static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
+{
+    struct case_parts *parts = from_waiter(waiter)->parts;
+    if (!parts->failure)
+        parts->problem = *problem;
+    job_leave(waiter);
+    fail(parts, CASE_PROBLEM);
+}
+
+static void on_queue_full(struct job_waiter *waiter)
+{
+    job_leave(waiter);
+    fail(from_waiter(waiter)->parts, CASE_QUEUE_FULL);
+}
+
+static void on_given_up(struct job_waiter *waiter, unsigned tries)
+{
+    job_leave(waiter);
+    from_waiter(waiter)->parts->tries = tries;
+    fail(from_waiter(waiter)->parts, CASE_GIVEN_UP);
+}
+
+/* ---- reports ---- */
+
+static size_t find_stage(const struct case_request *request, const char *name)
+{
+    size_t at = 0;
+    while (at < request->stage_count && strcmp(request->stages[at].run.name, name) != 0)
+        at++;
+    return at;
+}
+
+static void tell(struct case_parts *parts, bool is_case, size_t index, const struct case_outcome *outcome)
+{
+    bool *was_told = is_case ? &parts->case_was_told[index] : &parts->stage_was_told[index];
+    if (!*was_told)
+        parts->ops->on_outcome(parts, is_case, index, outcome);
+    *was_told = true;
+}
+
+/* Find out what a run is. A guest that lies may report runs that its part does not have. */
+static bool find_run(const struct case_part *part, const struct pe_stage_report *run, bool *is_case,
+                     size_t *index)
+{
+    *is_case = run->kind == PE_RUN_CASE;
+    *index = *is_case ? run->number : find_stage(part->parts->request, run->name);
+    return *is_case ? *index >= part->first && *index < part->first + part->count
+                    : run->kind == PE_RUN_STAGE && *index < case_request_once(part->parts->request);
+}
+
+/* For struct case_collector, while the part runs. What the final report says may differ: a run that had not
+ * ended is told then. */
+static void on_live_outcome(void *data, struct case_outcome *outcome)
+{
+    struct case_part *part = data;
+    bool is_case = false;
+    size_t index = 0;
+    if (outcome->run.ended && find_run(part, &outcome->run, &is_case, &index))
+        tell(part->parts, is_case, index, outcome);
+}
+
+static void on_output(struct job_waiter *waiter)
+{
+    struct pe_error ignored; /* the final report is read again, and tells the same */
+    struct case_part *part = from_waiter(waiter);
+    const struct live_output *live = waiter->job->live;
+    struct pe_cursor bytes = live_output_from(live, LIVE_STDOUT, part->position);
+    part->live.on_outcome = on_live_outcome;
+    part->live.data = part;
+    if (part->is_unreadable || !bytes.left)
+        return;
+    part->position += bytes.left;
+    part->is_unreadable = case_collector_add(&part->live, bytes, &ignored) < 0;
+}
+
+static bool has_failed(const struct case_outcome *outcome, const struct case_run *run, enum pe_status job)
+{
+    enum case_status status = case_outcome_status(outcome, run, job);
+    return outcome->has_run && status != CASE_OK && status != CASE_SKIPPED;
+}
+
+/* All parts run the stages. If one of them fails in any part, this is the one that counts. */
+static bool replaces(const struct case_part *part, const struct case_outcome *before,
+                     const struct case_outcome *outcome, const struct case_run *run)
+{
+    enum pe_status job = part->result->fields.status;
+    return !before->has_run || (!has_failed(before, run, job) && has_failed(outcome, run, job));
+}
+
+/* For struct case_collector, when the result of the part is complete. */
+static void on_outcome(void *data, struct case_outcome *outcome)
+{
+    struct case_part *part = data;
+    struct case_parts *parts = part->parts;
+    bool is_case = false;
+    size_t index = 0;
+    if (!find_run(part, &outcome->run, &is_case, &index))
+        return;
+    tell(parts, is_case, index, outcome);
+    struct case_outcome *kept = is_case ? &parts->cases[index] : &parts->stages[index];
+    if (is_case ? kept->has_run : !replaces(part, kept, outcome, &parts->request->stages[index].run))
+        return;
+    case_outcome_free(kept);
+    *kept = *outcome;
+    *outcome = (struct case_outcome){0};
+}
+
+static void read_report(struct case_part *part)
+{
+    struct pe_error ignored;
+    struct case_collector collector = {.on_outcome = on_outcome, .data = part};
+    const struct job_result *result = part->result;
+    const struct pe_cursor report = {.at = result->bytes.data, .left = (size_t)result->parts.items[0].size};
+    part->is_read = true;
+    case_collector_free(&part->live);
+    part->is_unreadable =
+        case_collector_add(&collector, report, &ignored) < 0 || case_collector_end(&collector, &ignored) < 0;
+    case_collector_free(&collector);
+}
+
+/* ---- the end ---- */
+
+/* Whether a case of the part, or a stage in front of them, is not right. Without memory it is taken for
+ * right: the verdicts of the result are made later. */
+static bool has_failure(const struct case_part *part)
+{
+    struct pe_error ignored;
+    const struct case_parts *parts = part->parts;
+    enum pe_status job = part->result->fields.status;
+    bool has = job != PE_STATUS_EXITED;
+    for (size_t i = part->first; i < part->first + part->count && !has; i++) {
+        int verdict = case_outcome_judge(&parts->cases[i], &parts->request->cases[i].run, job, &ignored);
+        has = verdict >= 0 && verdict != CASE_RIGHT;
+    }
+    return has;
+}
+
+/* Behind a failure nothing else has to run, if the request says so. */
+static void leave_behind(struct case_parts *parts, size_t at)
+{
+    for (size_t i = at + 1; i < parts->count; i++) {
+        job_leave(&parts->items[i].waiter);
+        parts->items[i].is_running = false;
+        parts->items[i].is_done = true;
+    }
+    note_running(parts);
+}
+
+static bool read_reports(struct case_parts *parts)
+{
+    bool all = true;
+    for (size_t i = 0; i < parts->count; i++) {
+        struct case_part *part = &parts->items[i];
+        if (part->is_done && !part->is_read && part->result && part->result->complete) {
+            read_report(part);
+            if (parts->request->stops && has_failure(part))
+                leave_behind(parts, i);
+        }
+        all &= part->is_done;
+    }
+    return all;
+}
+
+static void report_failure(struct case_parts *parts)
+{
+    case_parts_leave(parts);
+    if (parts->failure == CASE_PROBLEM)
+        parts->ops->on_problem(parts, &parts->problem);
+    else if (parts->failure == CASE_QUEUE_FULL)
+        parts->ops->on_queue_full(parts);
+    else
+        parts->ops->on_given_up(parts, parts->tries);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct case_parts *parts = pe_list_entry(timer, struct case_parts, timer);
+    parts->is_waiting_for_timer = false;
+    if (parts->failure)
+        report_failure(parts);
+    else if (read_reports(parts))
+        parts->ops->on_done(parts);
+}
+
+/* ---- starting ---- */
+
+static const struct job_waiter_ops waiter_ops = {
+    .on_start = on_start,
+    .on_output = on_output,
+    .on_result = on_result,
+    .on_progress = on_progress,
+    .on_lost = on_lost,
+    .on_problem = on_problem,
+    .on_queue_full = on_queue_full,
+    .on_given_up = on_given_up,
+};
+
+static void take_result(struct case_part *part, struct job_result *result, bool is_cached)
+{
+    part->result = job_result_ref(result);
+    part->is_cached = is_cached;
+    part->is_done = true;
+    conclude_soon(part->parts);
+}
+
+/* A result from the cache, or one that says that the job is held back. */
+static int find_result(struct case_part *part, const struct case_start *start, struct pe_error *err)
+{
+    struct jobs *jobs = start->jobs;
+    const struct pe_job_spec *spec = &part->job.spec;
+    struct job_result *found = start->share ? cache_find(jobs->cache, &part->key, spec->isolation) : NULL;
+    if (found) {
+        take_result(part, found, true);
+        return 1;
+    }
+    if (!poison_holds(jobs->poison, &part->key, start->arrived_us))
+        return 0;
+    found = job_result_vm_error(&jobs->budget->used, spec->image, start->digest,
+                                "this job killed three slots of workers recently: it is held back", err);
+    if (!found)
+        return -1;
+    take_result(part, found, false);
+    job_result_unref(found);
+    return 1;
+}
+
+static int start_part(struct case_part *part, const struct case_start *start, size_t bytes,
+                      struct pe_error *err)
+{
+    part->waiter = (struct job_waiter){.ops = &waiter_ops,
+                                       .submission = &part->job,
+                                       .client = start->client,
+                                       .trace = start->trace,
+                                       .arrived_us = start->arrived_us,
+                                       .bytes = bytes,
+                                       .watches = start->watches};
+    part->job.salt = start->salt;
+    if (job_key_make(&part->job, start->identity, &part->key, err) < 0)
+        return -1;
+    int found = find_result(part, start, err);
+    if (found)
+        return found < 0 ? -1 : 0;
+    struct job *job = start->share ? job_find(start->jobs, &part->key, part->job.spec.isolation) : NULL;
+    if (job)
+        return job_join(job, &part->waiter, err);
+    const struct job_request request = {.waiter = &part->waiter,
+                                        .id = start->id,
+                                        .key = &part->key,
+                                        .image_digest = start->digest,
+                                        .image_identity = start->identity,
+                                        .share = start->share,
+                                        .keep = start->keep};
+    return job_begin(start->jobs, &request, err);
+}
+
+int case_parts_start(struct case_parts *parts, const struct case_start *start, struct pe_error *err)
+{
+    parts->loop = start->jobs->loop;
+    parts->timer.on_expire = on_timer;
+    for (size_t i = 0; i < parts->count; i++) {
+        size_t bytes = parts->items[i].job.owned_text.capacity + (i ? 0 : start->bytes);
+        if (start_part(&parts->items[i], start, bytes, err) < 0) {
+            case_parts_leave(parts);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+const struct job *case_parts_job(const struct case_parts *parts)
+{
+    const struct job *found = NULL;
+    for (size_t i = 0; i < parts->count && !(found && found->entry.slot); i++)
+        found = parts->items[i].waiter.job ? parts->items[i].waiter.job : found;
+    return found;
+}
+
+/* ---- leaving ---- */
+
+void case_parts_leave(struct case_parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++) {
+        job_leave(&parts->items[i].waiter);
+        parts->items[i].is_running = false;
+    }
+    if (parts->is_waiting_for_timer)
+        parts->loop->ops->stop_timer(parts->loop, &parts->timer);
+    parts->is_waiting_for_timer = false;
+}
+
+void case_parts_free(struct case_parts *parts)
+{
+    case_parts_leave(parts);
+    for (size_t i = 0; i < parts->count; i++) {
+        submission_free(&parts->items[i].job);
+        job_result_unref(parts->items[i].result);
+        case_collector_free(&parts->items[i].live);
+    }
+    for (size_t i = 0; i < CASE_STAGES_MAX; i++)
+        case_outcome_free(&parts->stages[i]);
+    for (size_t i = 0; parts->cases && i < parts->request->case_count; i++)
+        case_outcome_free(&parts->cases[i]);
+    free(parts->items);
+    free(parts->cases);
+    free(parts->case_was_told);
+    *parts = (struct case_parts){0};
+}
