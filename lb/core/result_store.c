@@ -1,35 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event loop's side of the result store: messages to the helper and back, its life, and
- * timeouts. The helper's side is store_keeper.c. */
+/* The event loop's side of the result store: messages to the helper and back, and timeouts. The
+ * helper's side is store_keeper.c, and its life is helper.c's part. */
 #include "lb/core/result_store.h"
 
-#include "base/cleanup.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "lb/core/store_keeper.h"
 #include "lb/core/store_wire.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum {
-    TIMEOUT_MS = 400, /* of a lookup */
-    RESTART_MS = 1000,
+    TIMEOUT_MS = 400,              /* of a lookup */
     DRAIN_MS = 10000,              /* how long the helper may read nothing at the end */
     QUEUED_MAX = 32 * 1024 * 1024, /* bytes on their way to the helper; results beyond that are dropped */
-    READ_SIZE = 64 * 1024,
-    IN_KEPT_MAX = 1024 * 1024, /* a larger empty buffer is freed */
-    SERVERS_MAX = 64,          /* of memcached */
 };
+
+static struct result_store *from_helper(struct helper *helper)
+{
+    return pe_list_entry(helper, struct result_store, helper);
+}
 
 struct lookup {
     struct pe_list in_lookups;
@@ -82,50 +73,6 @@ void result_store_forget(struct result_store *store, const void *data)
     }
 }
 
-/* ---- sending ---- */
-
-/* Send what is queued. Returns 1 if everything was sent, 0 if the socket is full, and -1 if the
- * helper is gone. */
-static int send_queued(struct result_store *store)
-{
-    for (;;) {
-        if (store->sent == store->sending.size) {
-            struct pe_buf spare = store->sending;
-            store->sending = store->out;
-            store->out = spare;
-            store->out.size = store->sent = 0;
-        }
-        if (!store->sending.size)
-            return 1;
-        ssize_t n = send(store->fd, store->sending.data + store->sent, store->sending.size - store->sent,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n >= 0)
-            store->sent += (size_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return 0;
-        else if (errno != EINTR)
-            return -1;
-    }
-}
-
-/* Called when the socket can be written to. After an error, the reader is made to see the end of
- * the stream: it stops the helper and starts another one. */
-static void flush(void *data)
-{
-    struct result_store *store = data;
-    int sent = send_queued(store);
-    if (sent == 0)
-        store->loop->ops->await_writable(store->watch, flush);
-    else if (sent < 0)
-        shutdown(store->fd, SHUT_RDWR);
-}
-
-static void flush_if_idle(struct result_store *store)
-{
-    if (store->watch && !store->sending.size)
-        flush(store);
-}
-
 /* ---- receiving ---- */
 
 static void on_answer(struct result_store *store, const struct store_frame *frame, const void *payload)
@@ -142,159 +89,72 @@ static void on_answer(struct result_store *store, const struct store_frame *fram
     job_result_unref(result);
 }
 
-/* Read what there is. Returns -1 at the end of the stream, or if it cannot be used. */
-static int receive(struct result_store *store)
-{
-    struct pe_error err;
-    if (pe_buf_reserve(&store->in, READ_SIZE, &err) < 0)
-        return -1;
-    ssize_t n = recv(store->fd, store->in.data + store->in.size, READ_SIZE, MSG_DONTWAIT);
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
-    store->in.size += (size_t)n;
-    return n == 0 ? -1 : 0;
-}
-
 /* Handle all complete messages. Returns -1 for a message that the helper cannot have sent. */
-static int handle_messages(struct result_store *store)
+static int on_bytes(struct helper *helper)
 {
     struct store_frame frame;
+    struct pe_buf *in = &helper->in;
     size_t at = 0;
-    while (store->in.size - at >= sizeof frame) {
-        memcpy(&frame, store->in.data + at, sizeof frame);
+    while (in->size - at >= sizeof frame) {
+        memcpy(&frame, in->data + at, sizeof frame);
         if (frame.size > STORE_PAYLOAD_MAX)
             return -1;
-        if (store->in.size - at - sizeof frame < frame.size)
+        if (in->size - at - sizeof frame < frame.size)
             break;
-        on_answer(store, &frame, store->in.data + at + sizeof frame);
+        on_answer(from_helper(helper), &frame, in->data + at + sizeof frame);
         at += sizeof frame + frame.size;
     }
-    pe_buf_consume(&store->in, at);
-    if (store->in.size == 0 && store->in.capacity > IN_KEPT_MAX)
-        pe_buf_free(&store->in);
+    pe_buf_consume(in, at);
     return 0;
 }
 
-static void stop_keeper(struct result_store *store);
-static void schedule_restart(struct result_store *store);
-
-static void on_readable(void *data)
+static void on_gone(struct helper *helper)
 {
-    struct result_store *store = data;
-    if (receive(store) == 0 && handle_messages(store) == 0)
-        return;
-    pe_log(PE_LOG_ERROR,
-           "the store helper has exited: results are kept in memory only until it is restarted");
-    stop_keeper(store);
-    schedule_restart(store);
-}
-
-/* ---- the life of the helper ---- */
-
-/* In the child. Of all open descriptors it keeps the socket and stderr: others may belong to
- * somebody who waits for this process to close them. */
-static void become_keeper(const struct result_store_settings *settings, int fd)
-{
-    char size_text[24];
-    const char *arguments[6 + SERVERS_MAX] = {"pe-lb", STORE_KEEPER_ARGUMENT, "3", size_text,
-                                              settings->folder ? settings->folder : ""};
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    snprintf(size_text, sizeof size_text, "%llu", (unsigned long long)settings->disk_mib);
-    for (size_t i = 0; i < settings->memcached.count && i < SERVERS_MAX; i++)
-        arguments[5 + i] = settings->memcached.items[i];
-    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (dup2(nothing, 0) == 0 && dup2(nothing, 1) == 1 &&
-        (fd == 3 ? fcntl(fd, F_SETFD, 0) : dup2(fd, 3)) >= 0 && close_range(4, UINT_MAX, 0) == 0)
-        execv("/proc/self/exe", (char *const *)arguments);
-    _exit(127);
-}
-
-static int start_keeper(struct result_store *store, struct pe_error *err)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot make a socket pair for the store helper");
-    pe_autoclose int ours = pair[0];
-    pe_autoclose int theirs = pair[1];
-    store->keeper = fork();
-    if (store->keeper == 0)
-        become_keeper(store->settings, theirs);
-    if (store->keeper < 0) {
-        store->keeper = 0;
-        return pe_fail_errno(err, "cannot fork the store helper");
-    }
-    store->fd = pe_steal_fd(&ours);
-    store->watch = store->loop->ops->watch(store->loop, store->fd, on_readable, store);
-    return 0;
-}
-
-static void stop_keeper(struct result_store *store)
-{
-    if (store->watch)
-        store->loop->ops->unwatch(store->watch);
-    store->watch = NULL;
-    store->out.size = store->sending.size = store->sent = store->in.size = 0;
-    if (store->keeper)
-        waitpid(store->keeper, NULL, 0); /* it exits because its socket is closed */
-    store->keeper = 0;
+    const struct result_store *store = from_helper(helper);
     while (store->lookups.next != &store->lookups)
         end_lookup(pe_list_entry(store->lookups.next, struct lookup, in_lookups), NULL);
 }
 
-static void on_restart(struct loop_timer *timer)
-{
-    struct result_store *store = pe_list_entry(timer, struct result_store, restart);
-    struct pe_error err;
-    if (start_keeper(store, &err) == 0)
-        return;
-    pe_log(PE_LOG_ERROR, "%s", err.message);
-    schedule_restart(store);
-}
+/* ---- life ---- */
 
-static void schedule_restart(struct result_store *store)
+static void set_arguments(struct result_store *store)
 {
-    store->loop->ops->start_timer(store->loop, &store->restart, RESTART_MS);
+    const struct result_store_settings *settings = store->settings;
+    size_t count = 0;
+    snprintf(store->disk_mib_text, sizeof store->disk_mib_text, "%llu",
+             (unsigned long long)settings->disk_mib);
+    store->arguments[count++] = "pe-lb";
+    store->arguments[count++] = STORE_KEEPER_ARGUMENT;
+    store->arguments[count++] = HELPER_FD;
+    store->arguments[count++] = store->disk_mib_text;
+    store->arguments[count++] = settings->folder ? settings->folder : "";
+    for (size_t i = 0; i < settings->memcached.count; i++)
+        store->arguments[count++] = settings->memcached.items[i];
 }
 
 int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account, struct pe_error *err)
 {
-    *store = (struct result_store){
-        .settings = settings, .loop = loop, .account = account, .restart = {.on_expire = on_restart}};
+    static const struct helper_ops ops = {
+        .on_bytes = on_bytes,
+        .on_gone = on_gone,
+        .lost = "the store helper has exited: results are kept in memory only until it is restarted"};
+    *store = (struct result_store){.settings = settings, .loop = loop, .account = account};
     pe_list_init(&store->lookups);
-    if (settings->memcached.count > SERVERS_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--memcached may be given at most %d times", SERVERS_MAX);
-    return settings->folder || settings->memcached.count ? start_keeper(store, err) : 0;
-}
-
-/* Send everything that is queued. Answers are read and dropped, because a helper that cannot send
- * its answer does not read, either. Returns -1 if the helper is gone or does not read. */
-static int drain_queue(struct result_store *store)
-{
-    struct pollfd poll_fd = {.fd = store->fd, .events = POLLIN | POLLOUT};
-    int sent = 0;
-    while ((sent = send_queued(store)) == 0) {
-        int ready = poll(&poll_fd, 1, DRAIN_MS);
-        if (ready == 0 || (ready < 0 && errno != EINTR))
-            return -1;
-        if (ready > 0 && (poll_fd.revents & ~POLLOUT) && receive(store) < 0)
-            return -1;
-        store->in.size = 0;
-    }
-    return sent;
+    helper_init(&store->helper, loop, &ops, store->arguments);
+    if (settings->memcached.count > RESULT_STORE_SERVERS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached may be given at most %d times",
+                       RESULT_STORE_SERVERS_MAX);
+    set_arguments(store);
+    return settings->folder || settings->memcached.count ? helper_start(&store->helper, err) : 0;
 }
 
 void result_store_close(struct result_store *store)
 {
-    store->loop->ops->stop_timer(store->loop, &store->restart);
-    if (store->watch && drain_queue(store) < 0)
+    struct helper *helper = &store->helper;
+    if (helper->watch && helper_drain(helper, DRAIN_MS) < 0)
         pe_log(PE_LOG_WARN, "the last results were not stored: the store helper does not read");
-    stop_keeper(store);
-    pe_buf_free(&store->out);
-    pe_buf_free(&store->sending);
-    pe_buf_free(&store->in);
+    helper_close(helper, -1);
 }
 
 /* ---- looking up and storing ---- */
@@ -304,10 +164,10 @@ bool result_store_lookup(struct result_store *store, const struct job_key *key,
 {
     struct pe_error err;
     struct lookup *lookup = NULL;
-    if (!store->watch || store->out.size > QUEUED_MAX || !(lookup = calloc(1, sizeof *lookup)))
+    if (!store->helper.watch || store->helper.out.size > QUEUED_MAX || !(lookup = calloc(1, sizeof *lookup)))
         return false;
     struct store_frame frame = {.kind = STORE_GET, .tag = ++store->tags, .key = *key};
-    if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0) {
+    if (pe_buf_append(&store->helper.out, &frame, sizeof frame, &err) < 0) {
         free(lookup);
         return false;
     }
@@ -318,29 +178,29 @@ bool result_store_lookup(struct result_store *store, const struct job_key *key,
                               .timeout = {.on_expire = on_timeout}};
     store->loop->ops->start_timer(store->loop, &lookup->timeout, TIMEOUT_MS);
     pe_list_append(&store->lookups, &lookup->in_lookups);
-    flush_if_idle(store);
+    helper_flush(&store->helper);
     return true;
 }
 
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result)
 {
     struct pe_error err;
-    if (!store->watch)
+    if (!store->helper.watch)
         return;
-    size_t at = store->out.size;
+    size_t at = store->helper.out.size;
     struct store_frame frame = {.kind = STORE_PUT, .key = *key};
     if (at + result->bytes.size > QUEUED_MAX) {
         store->dropped++;
         return;
     }
-    if (pe_buf_append(&store->out, &frame, sizeof frame, &err) < 0 ||
-        job_result_encode(result, &store->out, &err) < 0 ||
-        store->out.size - at - sizeof frame > STORE_PAYLOAD_MAX) {
-        store->out.size = at; /* remove the incomplete message */
+    if (pe_buf_append(&store->helper.out, &frame, sizeof frame, &err) < 0 ||
+        job_result_encode(result, &store->helper.out, &err) < 0 ||
+        store->helper.out.size - at - sizeof frame > STORE_PAYLOAD_MAX) {
+        store->helper.out.size = at; /* remove the incomplete message */
         store->dropped++;
         return;
     }
-    frame.size = (uint32_t)(store->out.size - at - sizeof frame);
-    memcpy(store->out.data + at, &frame, sizeof frame);
-    flush_if_idle(store);
+    frame.size = (uint32_t)(store->helper.out.size - at - sizeof frame);
+    memcpy(store->helper.out.data + at, &frame, sizeof frame);
+    helper_flush(&store->helper);
 }

@@ -11,13 +11,15 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/options.h"
+#include "lb/core/helper.h"
 #include "lb/core/job_key.h"
 #include "lb/core/job_result.h"
 #include "lb/core/loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+enum { RESULT_STORE_SERVERS_MAX = 64 }; /* of memcached */
 
 struct result_store_settings {
     const char *folder;              /* of the LMDB environment; NULL: none */
@@ -28,16 +30,12 @@ struct result_store_settings {
 struct result_store {
     const struct result_store_settings *settings;
     struct loop *loop;
-    size_t *account;            /* of the results that are read */
-    int fd;                     /* socket to the helper; owned by `watch` */
-    struct loop_watch *watch;   /* NULL while there is no helper */
-    pid_t keeper;               /* process id of the helper; 0: it is not running */
-    struct pe_buf out, sending; /* messages for the next write, and those that are being written */
-    size_t sent;                /* bytes of `sending` that were written */
-    struct pe_buf in;           /* bytes of messages that are not complete */
-    struct pe_list lookups;     /* lookups without an answer, in order */
-    uint64_t tags;              /* numbers that were given to lookups */
-    struct loop_timer restart;  /* before a helper that exited is started again */
+    size_t *account; /* of the results that are read */
+    struct helper helper;
+    char disk_mib_text[24]; /* an argument of it */
+    const char *arguments[RESULT_STORE_SERVERS_MAX + 6];
+    struct pe_list lookups; /* lookups without an answer, in order */
+    uint64_t tags;          /* numbers that were given to lookups */
     uint64_t hits, misses, timeouts, dropped;
 };
 

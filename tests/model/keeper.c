@@ -39,7 +39,7 @@ struct loop_watch {
 
 static struct loop_watch *watched;
 
-/* ---- the process: what lb/core/result_store.c calls to start and end it ---- */
+/* ---- the process: what lb/core/helper.c calls to start and end it ---- */
 
 int keeper_socketpair(int domain, int type, int protocol, int pair[2]) __asm__("__wrap_socketpair");
 int real_socketpair(int domain, int type, int protocol, int pair[2]) __asm__("__real_socketpair");
