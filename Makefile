@@ -99,7 +99,7 @@ PROGRAMS := pe-lb pe-worker pe-run pe-image pe-vm
 pe-lb_SRC := $(foreach folder,doctor lb/core lb/cases lb/edge lb/workers lb/api lb/mcp lb/piston lb,$(call src,$(folder)))
 # jemalloc: the sizes of a job's buffers do not fit glibc's cache of free blocks
 # (docs/performance.md).
-pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lsystemd -lz \
+pe-lb_LIBS := -lh2o-evloop -lwslay -ljansson -lssl -lcrypto -llmdb -lmemcached -lcurl -lsystemd -lz \
 	$(if $(SAN),,-ljemalloc)
 pe-worker_SRC := $(foreach folder,doctor worker worker/host worker/job worker/vmm store net,$(call src,$(folder)))
 pe-worker_LIBS := -lcurl -lwslay -lsquashfs -larchive -ljansson -lcrypto -lresolv
@@ -337,7 +337,7 @@ $(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-
 # ---- the balancer against a model (tests/model): a fuzzer, and a program that runs from seeds ----
 # The linker puts stand-ins in the place of the clock, of random bytes and of the store's helper.
 MODEL_SRC := $(foreach folder,base codec proto lb/cases lb/workers,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
-	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c,$(LB_CORE)) lb/h2o_loop.c \
+	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c lb/core/span_sender.c,$(LB_CORE)) lb/h2o_loop.c \
 	$(addprefix lb/api/,access.c body_stream.c event_encoder.c event_json.c native_dialect.c job_status.c refusals.c \
 	result_encoder.c result_json.c trace_header.c) \
 	$(addprefix lb/edge/,host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \

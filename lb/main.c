@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "doctor/report.h"
+#include "lb/core/span_sender.h"
 #include "lb/core/store_keeper.h"
 #include "lb/doctor.h"
 #include "lb/key_command.h"
@@ -97,6 +98,8 @@ int main(int argc, char **argv)
     struct pe_error err = {0};
     if (argc > 1 && !strcmp(argv[1], STORE_KEEPER_ARGUMENT))
         return store_keeper_main(argc, argv);
+    if (argc > 1 && !strcmp(argv[1], SPAN_SENDER_ARGUMENT))
+        return span_sender_main(argc, argv);
     int code = run_command(argc, argv);
     if (code >= 0)
         return code;
@@ -106,7 +109,7 @@ int main(int argc, char **argv)
         pe_die(2, &err);
     if (!strcmp(settings.log_format, "json")) {
         pe_log_use_json();
-        setenv("PE_LOG_FORMAT", "json", 1); /* for the store helper */
+        setenv("PE_LOG_FORMAT", "json", 1); /* for the helpers */
     }
     if (settings.doctor) {
         const int status = doctor_run(&settings, &err);

@@ -273,12 +273,14 @@ static void init_api(struct server *server)
         (struct case_rules){.total_ms = settings->cases_ms, .slots = settings->cases_slots};
     exchanges->cache_per_client = settings->cache_per_client;
     exchanges->gathering = settings->gather_ms > 0;
+    exchanges->spans = settings->otlp_endpoint ? &server->spans : NULL;
     exchanges->on_ended = stop_if_done;
     exchanges->data = server;
     init_sessions(server);
     server->metrics_sources = (struct metrics_sources){.jobs = &server->jobs,
                                                        .connections = &server->connections,
                                                        .exchanges = &exchanges->count,
+                                                       .spans = &server->spans,
                                                        .sessions = &server->sessions};
     mcp_init(&server->mcp, exchanges, &settings->cors_origins);
     piston_init(&server->piston, exchanges, &server->sessions, &settings->cors_origins, &settings->piston);
@@ -313,6 +315,8 @@ int server_init(struct server *server, const struct settings *settings, struct p
     init_phases(server);
     if (watch_signals(server, err) < 0)
         return -1;
+    if (span_export_init(&server->spans, &server->loop.loop, settings->otlp_endpoint, err) < 0)
+        return -1;
     return result_store_init(&server->store, &server->loop.loop, &settings->store, &server->budget.used, err);
 }
 
@@ -327,6 +331,7 @@ int server_run(struct server *server, struct pe_error *err)
     listeners_close(&server->listeners);
     host_watch_end(&server->host_watch);
     result_store_close(&server->store);
+    span_export_close(&server->spans);
     pe_log(PE_LOG_INFO, "stopped");
     return 0;
 }

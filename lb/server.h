@@ -24,6 +24,7 @@
 #include "lb/core/presence.h"
 #include "lb/core/result_store.h"
 #include "lb/core/scheduler.h"
+#include "lb/core/span_export.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
 #include "lb/edge/listener.h"
@@ -52,6 +53,7 @@ struct server {
     struct clients clients;
     struct cache cache;
     struct result_store store;
+    struct span_export spans;
     struct poison poison;
     struct metrics metrics;
     struct byte_budget budget;

@@ -118,6 +118,9 @@ static int check(struct settings *settings, struct pe_error *err)
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
         return pe_fail(err, PE_ERR_INVALID, "--log-format expects logfmt or json");
+    if (settings->otlp_endpoint && strncmp(settings->otlp_endpoint, "http://", 7) != 0 &&
+        strncmp(settings->otlp_endpoint, "https://", 8) != 0)
+        return pe_fail(err, PE_ERR_INVALID, "--otlp-endpoint expects a URL with http:// or https://");
     if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
     return check_anonymous(settings, err);
@@ -291,6 +294,8 @@ static void add_process_options(struct settings *s, struct option_table *table)
          &s->drain_ms},
         {"piston-limit", 0, "NAME=N", "limit of /api/v2 by Piston's name, as run_timeout=5000; repeatable",
          PE_OPTION_LIST, &s->piston_overrides},
+        {"otlp-endpoint", 0, "URL", "collector of traces, which gets spans at URL/v1/traces (default: none)",
+         PE_OPTION_TEXT, &s->otlp_endpoint},
         {"log-format", 0, "FORMAT", "logfmt (default) or json", PE_OPTION_TEXT, &s->log_format},
         {"ready-fd", 0, "FD", "write \"ready\\n\" to this file descriptor after the start, and close it",
          PE_OPTION_NUMBER, &s->ready_fd},

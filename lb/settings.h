@@ -49,6 +49,7 @@ struct settings {
     uint64_t gather_ms, away_ms, handover_ms, drain_ms;
     struct pe_option_list piston_overrides;
     struct pe_runtime_limits piston; /* the default limits with these overrides */
+    const char *otlp_endpoint;       /* of a collector of traces; NULL: none */
     const char *log_format;
     uint64_t ready_fd;
     bool die_with_parent;

@@ -16,6 +16,8 @@
 struct exchange;
 
 struct dialect {
+    const char *name; /* method and path, for traces */
+
     size_t exchange_size; /* bytes of the struct that begins with a struct exchange; zero-initialised */
 
     /* Whether results may come from the cache, and be shared and kept. */

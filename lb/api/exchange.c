@@ -85,6 +85,7 @@ static void report(const struct exchange *exchange)
                   "job: image %s, %s, %s, %llu ms%s%s", image ? image : "?",
                   status ? status : "connection lost", sources[exchange->source],
                   (unsigned long long)took_us / 1000, *key ? ", key " : "", key);
+    exchange_export_trace(exchange, sources[exchange->source]);
 }
 
 static void free_cases(struct exchange_cases *cases)

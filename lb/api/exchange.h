@@ -9,7 +9,8 @@
  * exchange_response.c   the response: headers and pieces of the result, as fast as the client reads
  * exchange_events.c     events, if the client asked for them
  * exchange_cases.c      the jobs of a request with stages, in the place of one job
- * exchange_headers.c    the headers that tell where a result came from */
+ * exchange_headers.c    the headers that tell where a result came from
+ * exchange_trace.c      its spans, if traces are exported */
 #ifndef PE_LB_API_EXCHANGE_H
 #define PE_LB_API_EXCHANGE_H
 
@@ -45,7 +46,7 @@ struct exchanges {
     bool cache_per_client;              /* results are shared only within one client */
     bool gathering;                     /* the balancer has just started, and workers are still connecting */
     bool draining;                      /* new jobs are refused */
-    bool is_tracing;                    /* each request becomes a span */
+    struct span_export *spans;          /* NULL: traces are only passed on */
     struct pe_list waiting_for_workers; /* exchanges whose image is unknown while `gathering` */
     size_t count;
     h2o_timeout_t silence; /* after which a response of events gets a sign of life */
@@ -105,6 +106,9 @@ struct exchange {
     struct pe_list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
     uint64_t pays_since_us; /* while a job that it has begun runs: since when; else 0 */
+    uint64_t finished_us;   /* when the result was complete; 0: not yet */
+    unsigned lost_tries;    /* of its job: slots or VMs that were lost */
+    char worker[64];        /* that got the job last; cut if the name is longer */
 
     h2o_generator_t generator;
     h2o_timeout_entry_t tick_entry; /* a piece is to be sent at the end of this iteration of the loop */
@@ -234,6 +238,14 @@ void exchange_events_watch_silence(struct exchange *exchange);
 
 /* The exchange ends. */
 void exchange_events_close(struct exchange *exchange);
+
+/* ---- exchange_trace.c ---- */
+
+/* The job starts on a slot: remember on which worker. */
+void exchange_note_worker(struct exchange *exchange);
+
+/* Export the spans of an exchange that ends. `source` says where the result came from. */
+void exchange_export_trace(const struct exchange *exchange, const char *source);
 
 /* ---- exchange_headers.c ---- */
 

@@ -34,6 +34,7 @@ static void on_start(struct job_waiter *waiter)
     deadline_pause(&exchange->deadline);
     exchange->started_us = pe_now_us();
     exchange->pays_since_us = exchange->source == SOURCE_FORWARDED ? exchange->started_us : 0;
+    exchange_note_worker(exchange);
     exchange_events_start(exchange);
 }
 
@@ -494,7 +495,7 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
     exchange->deadline.at_us = exchange->waiter.arrived_us + exchange->wait_us;
     job_status_enter(exchange);
     http_reply_header(req, "x-request-id", exchange->id);
-    exchange->waiter.trace = trace_header_begin(&exchange->trace, req, exchanges->is_tracing);
+    exchange->waiter.trace = trace_header_begin(&exchange->trace, req, exchanges->spans != NULL);
     struct pe_problem problem = check_head(exchange);
     if (!problem.status)
         problem = let_in(exchange);

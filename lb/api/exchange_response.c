@@ -4,6 +4,7 @@
  * it has not read yet lies in the result, once for all readers. */
 #include "lb/api/exchange.h"
 
+#include "base/io.h"
 #include "base/log.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
@@ -199,6 +200,7 @@ void exchange_on_progress(struct exchange *exchange)
     if (!exchange->has_result)
         return;
     if (result->complete) {
+        exchange->finished_us = pe_now_us();
         /* Nothing is left to cancel, and a client may close its sending side now. */
         snprintf(exchange->log_status, sizeof exchange->log_status, "%s",
                  pe_status_name(result->fields.status));
@@ -241,6 +243,7 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result)
 void exchange_on_lost(struct exchange *exchange)
 {
     exchange_charge(exchange, NULL);
+    exchange->lost_tries++;
     if (exchange->events) {
         exchange_events_restart(exchange, exchange->waiter.job->last_loss);
         return;

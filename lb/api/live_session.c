@@ -167,6 +167,7 @@ void live_session_close(struct live_session *session, uint16_t code, const char 
 
 void live_session_end(struct live_session *session)
 {
+    session->finished_us = pe_now_us();
     end_job(session, pe_status_name(session->events.fields.status));
     send_next(session);
 }
@@ -301,6 +302,23 @@ static void do_nothing(struct ws_server *ws)
     (void)ws;
 }
 
+static void export_trace(const struct live_session *session)
+{
+    struct span_export *spans = session->sessions->exchanges->spans;
+    bool has_result = session->events.result && session->events.result->complete;
+    if (!spans)
+        return;
+    const struct request_record record = {.name = "interactive job",
+                                          .request_id = session->id,
+                                          .image = session->submission.spec.image,
+                                          .status = session->log_status,
+                                          .arrived_us = session->waiter.arrived_us,
+                                          .started_us = session->started_us,
+                                          .finished_us = session->finished_us,
+                                          .phase_us = has_result ? session->events.fields.phase_us : NULL};
+    request_trace_export(&session->trace, &record, spans);
+}
+
 static void report(const struct live_session *session)
 {
     const char *image = session->submission.spec.image;
@@ -308,6 +326,7 @@ static void report(const struct live_session *session)
     pe_log_traced(PE_LOG_INFO, session->id, request_trace_id(&session->trace),
                   "interactive job: image %s, %s, %llu ms", image ? image : "?", status,
                   (unsigned long long)(pe_now_us() - session->waiter.arrived_us) / 1000);
+    export_trace(session);
 }
 
 static void on_closed(struct ws_server *ws)
@@ -358,7 +377,7 @@ void live_session_open(struct live_sessions *sessions, const struct live_dialect
     sessions->open++;
     sessions->exchanges->count++;
     http_reply_header(req, "x-request-id", session->id);
-    session->waiter.trace = trace_header_begin(&session->trace, req, sessions->exchanges->is_tracing);
+    session->waiter.trace = trace_header_begin(&session->trace, req, sessions->exchanges->spans != NULL);
     access_choose_subprotocol(req);
     ws_server_open(&session->ws, &sessions->ws, req, client_key, &events);
     ws_server_limit(&session->ws, PE_BODY_BYTES_MAX);

@@ -95,12 +95,13 @@ struct live_session {
     struct job_waiter waiter;
     struct job_input input;
     struct event_encoder events;
-    size_t sent;         /* bytes of events.out that are in the socket */
-    bool is_sending;     /* an event is being sent */
-    size_t arriving;     /* bytes of the message that is arriving, if it is the first one */
-    bool is_arriving;    /* the first message has begun, perhaps with an empty frame */
-    uint64_t active_us;  /* when input or output moved last */
-    uint64_t started_us; /* when the job started on a slot; 0: not yet */
+    size_t sent;          /* bytes of events.out that are in the socket */
+    bool is_sending;      /* an event is being sent */
+    size_t arriving;      /* bytes of the message that is arriving, if it is the first one */
+    bool is_arriving;     /* the first message has begun, perhaps with an empty frame */
+    uint64_t active_us;   /* when input or output moved last */
+    uint64_t started_us;  /* when the job started on a slot; 0: not yet */
+    uint64_t finished_us; /* when the result was complete; 0: not yet */
     struct deadline deadline;
     void (*on_waited)(struct live_session *session); /* WAITING: the time of the deadline is over */
     struct budget_reader reader;

@@ -139,6 +139,15 @@ static void append_connections(struct pe_metrics_page *page, const struct connec
                              (double)connections->refused_by_total);
 }
 
+static void append_spans(struct pe_metrics_page *page, const struct span_export *spans)
+{
+    pe_metrics_append_head(page, "pe_trace_spans_total", "counter",
+                           "Spans of traces, by what became of them (--otlp-endpoint)");
+    pe_metrics_append_sample(page, "pe_trace_spans_total", "outcome", "exported", (double)spans->exported);
+    pe_metrics_append_sample(page, "pe_trace_spans_total", "outcome", "failed", (double)spans->failed);
+    pe_metrics_append_sample(page, "pe_trace_spans_total", "outcome", "dropped", (double)spans->dropped);
+}
+
 /* The page is made at once, because its size does not depend on what is counted. */
 static int append_page(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err)
 {
@@ -152,6 +161,7 @@ static int append_page(void *state, struct pe_buf *out, size_t room, bool *ended
     append_sessions(&page, sources->sessions);
     append_faults(&page, sources->jobs->metrics);
     append_connections(&page, sources->connections);
+    append_spans(&page, sources->spans);
     pe_buf_free(out);
     *out = page.text;
     *ended = true;

@@ -6,6 +6,7 @@
 #include "lb/api/body_stream.h"
 #include "lb/api/live_session.h"
 #include "lb/core/job.h"
+#include "lb/core/span_export.h"
 #include "lb/edge/connection.h"
 #include "lb/edge/h2o.h"
 
@@ -15,6 +16,7 @@ struct metrics_sources {
     const struct connections *connections;
     const size_t *exchanges; /* requests to run a job that are not answered completely */
     const struct live_sessions *sessions;
+    const struct span_export *spans;
 };
 
 /* Handle GET /metrics. */

@@ -58,6 +58,7 @@ static void send_problem(struct exchange *exchange, const struct pe_problem *pro
 }
 
 const struct dialect native_dialect = {
+    .name = "POST /v1/run",
     .exchange_size = sizeof(struct exchange),
     .shares_results = true,
     .choose_format = choose_format,

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joining the trace of a client, or beginning one. What becomes of it is span_export.c's part. */
+/* Joining the trace of a client, or beginning one, and the spans of a request. How they are sent is
+ * span_export.c's part. */
 #include "lb/core/request_trace.h"
 
+#include "base/io.h"
 #include "base/random_text.h"
+#include "proto/result.h"
 
 #include <string.h>
 
@@ -24,4 +27,87 @@ void request_trace_begin(struct request_trace *trace, const char *header, size_t
 const char *request_trace_id(const struct request_trace *trace)
 {
     return pe_trace_is_set(&trace->here) ? trace->here.trace_id : NULL;
+}
+
+/* ---- spans ---- */
+
+/* A new span below `parent`, with an id of its own. */
+static struct span begin_below(const struct pe_trace *parent, const char *name, uint64_t start_us,
+                               uint64_t end_us)
+{
+    struct span span = {.trace = *parent,
+                        .parent_id = parent->span_id,
+                        .name = name,
+                        .kind = SPAN_INTERNAL,
+                        .start_us = start_us,
+                        .end_us = end_us > start_us ? end_us : start_us};
+    pe_pooled_random_hex(span.trace.span_id, PE_SPAN_ID_SIZE / 2);
+    return span;
+}
+
+static void export_phases(const struct pe_trace *slot, const struct request_record *record,
+                          struct span_export *export)
+{
+    uint64_t total_us = 0, slot_us = record->finished_us - record->started_us;
+    for (int phase = PE_PHASE_VM; phase < PE_PHASES; phase++)
+        total_us += record->phase_us[phase] < slot_us ? record->phase_us[phase] : slot_us;
+    uint64_t at_us = total_us < slot_us ? record->finished_us - total_us : record->started_us;
+    struct span transfer = begin_below(slot, "transfer", record->started_us, at_us);
+    span_export_add(export, &transfer);
+    for (int phase = PE_PHASE_VM; phase < PE_PHASES; phase++) {
+        uint64_t left_us = record->finished_us - at_us;
+        uint64_t took_us = record->phase_us[phase] < left_us ? record->phase_us[phase] : left_us;
+        struct span span = begin_below(slot, pe_phase_names[phase], at_us, at_us + took_us);
+        span_export_add(export, &span);
+        at_us += took_us;
+    }
+}
+
+static void export_slot(const struct pe_trace *request, const struct request_record *record, uint64_t now_us,
+                        struct span_export *export)
+{
+    uint64_t end_us = record->finished_us ? record->finished_us : now_us;
+    struct span span = begin_below(request, "slot", record->started_us, end_us);
+    span.kind = SPAN_CLIENT;
+    span.failed = record->failed;
+    span_add_text(&span, "pe.worker", record->worker);
+    span_export_add(export, &span);
+    if (record->phase_us && record->finished_us)
+        export_phases(&span.trace, record, export);
+}
+
+static void export_request(const struct request_trace *trace, const struct request_record *record,
+                           uint64_t now_us, struct span_export *export)
+{
+    struct span span = {.trace = trace->here,
+                        .parent_id = trace->parent_id,
+                        .name = record->name,
+                        .kind = SPAN_SERVER,
+                        .start_us = record->arrived_us,
+                        .end_us = now_us,
+                        .failed = record->failed};
+    span_add_text(&span, "pe.request_id", record->request_id);
+    span_add_text(&span, "pe.image", record->image);
+    span_add_text(&span, "pe.status", record->status);
+    span_add_text(&span, "pe.source", record->source);
+    if (record->http_status)
+        span_add_number(&span, "http.response.status_code", (uint64_t)record->http_status);
+    if (record->lost)
+        span_add_number(&span, "pe.lost_tries", record->lost);
+    span_export_add(export, &span);
+}
+
+void request_trace_export(const struct request_trace *trace, const struct request_record *record,
+                          struct span_export *export)
+{
+    uint64_t now_us = pe_now_us();
+    if (!pe_trace_is_set(&trace->here))
+        return;
+    span_export_set_clock(export);
+    export_request(trace, record, now_us, export);
+    if (!record->started_us)
+        return;
+    struct span queue = begin_below(&trace->here, "queue", record->arrived_us, record->started_us);
+    span_export_add(export, &queue);
+    export_slot(&trace->here, record, now_us, export);
 }

@@ -4,9 +4,11 @@
 #define PE_LB_CORE_REQUEST_TRACE_H
 
 #include "codec/trace_context.h"
+#include "lb/core/span_export.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct request_trace {
     /* What the worker, the logs and the response get. With tracing it is the request's own span; without,
@@ -18,6 +20,27 @@ struct request_trace {
 /* Take the `size` bytes of a client's `traceparent`, of which none may be there. If `is_tracing`, make a
  * new span of that trace, or of a new trace if the client sent no valid one. */
 void request_trace_begin(struct request_trace *trace, const char *header, size_t size, bool is_tracing);
+
+/* What became of a request. Times are on the clock of pe_now_us(). What the pointers point to is borrowed. */
+struct request_record {
+    const char *name;                             /* method and path */
+    const char *request_id, *image;               /* NULL: not known */
+    const char *status;                           /* of the result, or the type of the problem */
+    const char *source;                           /* where the result came from */
+    const char *worker;                           /* that ran the job; NULL or empty: none */
+    uint64_t arrived_us, started_us, finished_us; /* started on a slot, result complete; 0: it was not */
+    const uint64_t *phase_us; /* PE_PHASES of a job that ran for this request; NULL: none did */
+    unsigned lost;            /* tries whose slot or VM was lost */
+    int http_status;          /* 0: it has none */
+    bool failed;              /* by a fault of the service */
+};
+
+/* Export the span of a request that ends now, and below it those of its phases: `queue`, and `slot` with
+ * `transfer` and the phases that the worker has measured. A worker tells how long a phase took, and not when
+ * it was: these spans follow each other, the last one ends with the slot's, and what is left before them is
+ * `transfer`. */
+void request_trace_export(const struct request_trace *trace, const struct request_record *record,
+                          struct span_export *export);
 
 /* The id of the trace for the log; NULL if there is none. */
 const char *request_trace_id(const struct request_trace *trace);

@@ -143,7 +143,8 @@ static void dispose(struct exchange *exchange)
 
 void mcp_init(struct mcp *mcp, struct exchanges *exchanges, const struct pe_option_list *cors_origins)
 {
-    *mcp = (struct mcp){.dialect = {.exchange_size = sizeof(struct mcp_exchange),
+    *mcp = (struct mcp){.dialect = {.name = "POST /mcp",
+                                    .exchange_size = sizeof(struct mcp_exchange),
                                     .choose_format = choose_format,
                                     .read_body = read_body,
                                     .is_known = is_known,

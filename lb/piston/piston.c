@@ -113,7 +113,8 @@ static void dispose(struct exchange *exchange)
 void piston_init(struct piston *piston, struct exchanges *exchanges, struct live_sessions *sessions,
                  const struct pe_option_list *cors_origins, const struct pe_runtime_limits *limits)
 {
-    *piston = (struct piston){.dialect = {.exchange_size = sizeof(struct piston_exchange),
+    *piston = (struct piston){.dialect = {.name = "POST /api/v2/execute",
+                                          .exchange_size = sizeof(struct piston_exchange),
                                           .read_body = read_body,
                                           .is_known = is_known,
                                           .resolve = resolve,
