@@ -51,7 +51,8 @@ PACKAGES := gcc libc6-dev binutils make \
 	zstd xz-utils cpio python3 \
 	ca-certificates skopeo
 TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl curl \
-	memcached prometheus docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
+	haproxy memcached redis-server prometheus \
+	docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core
@@ -262,6 +263,7 @@ test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c resul
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_job_SRC := $(LB_CORE)
+test_job_key_SRC := cli/job_key.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \

@@ -187,6 +187,7 @@ int http_post_job(const struct http_server *server, const char *id, const char *
         transfer_header(&transfer, "Expect", "", err) < 0 ||
         transfer_header(&transfer, "X-Request-Id", id, err) < 0 ||
         (trace && transfer_header(&transfer, "traceparent", trace, err) < 0) ||
+        (server->job_key && transfer_header(&transfer, "PE-Job-Key", server->job_key, err) < 0) ||
         (server->cache_salt && transfer_header(&transfer, "X-Cache-Salt", server->cache_salt, err) < 0) ||
         add_parts(&transfer, job, files, err) < 0)
         return -1;

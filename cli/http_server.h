@@ -14,6 +14,7 @@ struct http_server {
     /* Every member below may be NULL. All belong to the caller. */
     const char *token;         /* API key, or a token for a proxy in front of the service */
     const char *cache_salt;    /* value of X-Cache-Salt */
+    const char *job_key;       /* value of PE-Job-Key, for all requests about one job */
     const char *ca;            /* PEM file of certificates to trust instead of the system's */
     const char *cert, *key;    /* PEM files: the certificate and the key of this client */
     struct progress *progress; /* where the progress of a job is reported */

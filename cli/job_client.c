@@ -9,6 +9,7 @@
 #include "cli/http.h"
 #include "cli/interactive.h"
 #include "cli/interrupt.h"
+#include "cli/job_key.h"
 #include "cli/live_job.h"
 #include "cli/outputs.h"
 #include "cli/print_result.h"
@@ -120,7 +121,11 @@ static int send_job(struct job_client *client, struct outcome *outcome, struct p
 {
     if (start_service(client, err) < 0)
         return -1;
-    const struct http_server server = describe_server(client);
+    struct http_server server = describe_server(client);
+    char job_key[PE_SHA256_HEX_SIZE];
+    /* Only a proxy looks at it. Sending a job whose files cannot be read fails in any case. */
+    if (client->profile.server && job_key_compute(client->job, &client->files, job_key, err) == 0)
+        server.job_key = job_key;
     char id[2 * ID_BYTES + 1];
     pe_random_hex(id, ID_BYTES);
     if (client->options.verbose)

@@ -78,8 +78,10 @@ static void ask(struct job_poll *poll, CURLM *multi)
 {
     struct pe_error ignored;
     poll->asked_us = pe_now_us();
+    const char *key = poll->server->job_key;
     if (transfer_begin(&poll->request, poll->server, poll->path, REPLY_BYTES_MAX, &poll->reply, &ignored) <
-        0) {
+            0 ||
+        (key && transfer_header(&poll->request, "PE-Job-Key", key, &ignored) < 0)) {
         job_poll_free(poll);
         poll->failures = FAILURES_MAX;
         return;

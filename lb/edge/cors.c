@@ -68,7 +68,7 @@ void cors_send_preflight(const struct pe_option_list *origins, h2o_req_t *req, c
         http_reply_header(req, "access-control-allow-methods", methods);
         http_reply_header(req, "access-control-allow-headers",
                           "Authorization, Content-Type, Accept, Cache-Control, Prefer, X-Request-Id, "
-                          "Traceparent, MCP-Protocol-Version, Mcp-Method, Mcp-Name");
+                          "PE-Job-Key, Traceparent, MCP-Protocol-Version, Mcp-Method, Mcp-Name");
         http_reply_header(req, "access-control-max-age", "86400");
     }
     http_reply_empty(req);

@@ -20,6 +20,8 @@ export class Progress {
     this.begun = performance.now();
     this.text = text;
     this.over = false;
+    /** @type {string|null} */
+    this.key = null; // of the job
     this.drawing = setInterval(() => this.draw(), DRAW_EVERY_MS);
     this.asking = 0;
     signal.addEventListener("abort", () => this.stop());
@@ -40,7 +42,7 @@ export class Progress {
 
   /** @param {string} id */
   async ask(id) {
-    const state = await fetchJobState(id);
+    const state = await fetchJobState(id, this.key);
     if (!this.over && state) this.show(describe(state));
   }
 

@@ -4,7 +4,7 @@
 import { byId } from "./dom.js";
 import { Progress } from "./progress.js";
 import { describeStatus } from "./result_summary.js";
-import { createJobId, createRequestBody, runJob, ServiceError } from "./service.js";
+import { createJobId, createRequest, runJob, ServiceError } from "./service.js";
 import { TerminalRunner } from "./terminal_run.js";
 
 const SETTLE_MS = 700;
@@ -127,8 +127,10 @@ export class Runner {
     try {
       if (project.terminal) return await this.terminal.run(project, command, { signal, listener });
       const id = createJobId();
+      const job = await createRequest(project, command, { fresh });
+      progress.key = job.key;
       progress.follow(id);
-      return await runJob(createRequestBody(project, command, { fresh }), { id, signal, listener });
+      return await runJob(job, { id, signal, listener });
     } finally {
       progress.stop();
     }

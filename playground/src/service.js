@@ -5,6 +5,7 @@
 import { fromBase64, toBase64 } from "./base64.js";
 import { bytesOf, Collector, ConnectionLost, failToRead, parseEvent, readLines } from "./events.js";
 import { createFormBody } from "./form.js";
+import { computeJobKey } from "./job_key.js";
 import { parseEnvironment } from "./project.js";
 
 /**
@@ -77,14 +78,18 @@ export function createJobId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** The header that leads to the balancer of a job. @param {string|null} key @returns {Record<string, string>} */
+const keyHeader = (key) => (key ? { "PE-Job-Key": key } : {});
+
 /**
  * The state of a job, or null if the server does not report it.
  * @param {string} id
+ * @param {string|null} key of computeJobKey
  * @returns {Promise<JobState|null>}
  */
-export async function fetchJobState(id) {
+export async function fetchJobState(id, key) {
   try {
-    const response = await fetch(`/v1/jobs/${id}`, { credentials: "omit" });
+    const response = await fetch(`/v1/jobs/${id}`, { credentials: "omit", headers: keyHeader(key) });
     return response.ok ? await response.json() : null;
   } catch {
     return null;
@@ -117,13 +122,13 @@ function createJob(project, command) {
 }
 
 /**
- * The body of the request. Throws a ServiceError if the project is not a valid job.
+ * The body of the request, and the key of the job. Throws a ServiceError if the project is not a valid job.
  * @param {import("./project.js").Project} project
  * @param {string[]} command
  * @param {{fresh: boolean}} options
- * @returns {Blob}
+ * @returns {Promise<{body: Blob, key: string|null}>}
  */
-export function createRequestBody(project, command, { fresh }) {
+export async function createRequest(project, command, { fresh }) {
   const job = createJob(project, command);
   if (fresh) job.cache = false;
   const files = project.files.map((file) => ({ name: file.name, content: file.text ?? file.bytes ?? "" }));
@@ -131,7 +136,7 @@ export function createRequestBody(project, command, { fresh }) {
     job.stdin = stdinName(project);
     files.push({ name: job.stdin, content: project.stdin });
   }
-  return createFormBody(job, files);
+  return { body: createFormBody(job, files), key: await computeJobKey(/** @type {any} */ (job), files) };
 }
 
 /**
@@ -189,12 +194,12 @@ const INVALID = "The response is not a valid result. A proxy may have changed it
 
 /**
  * Run one job. What it prints is passed on while it runs, if the server sends events.
- * @param {Blob} body @param {{id: string, signal: AbortSignal, listener: import("./events.js").Listener}} options
+ * @param {{body: Blob, key: string|null}} job @param {{id: string, signal: AbortSignal, listener: import("./events.js").Listener}} options
  * @returns {Promise<{result: Result, stdout: Uint8Array, stderr: Uint8Array, files: File[]}>}
  */
-export async function runJob(body, { id, signal, listener }) {
+export async function runJob({ body, key }, { id, signal, listener }) {
   const accepted = "application/x-ndjson, application/json;q=0.9";
-  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: accepted, "X-Request-Id": id } });
+  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: accepted, "X-Request-Id": id, ...keyHeader(key) } });
   if (!response.ok) throw await explain(response);
   const read = response.headers.get("Content-Type")?.startsWith("application/x-ndjson") ? readEvents : readResult;
   try {

@@ -428,3 +428,14 @@ def test_the_trace_of_the_environment_is_sent_with_the_job():
             assert (server.seen["traceparent"], server.seen["salt"]) == (None, None), wrong
         assert run("gcc:14", server=server).returncode == 0
         assert server.seen["traceparent"] is None
+
+
+def test_a_proxy_can_send_equal_jobs_to_the_same_balancer(tmp_path):
+    file = write(tmp_path / "main.c", b"int main;")
+    keys = []
+    with Server(answer()) as server:
+        for arguments in ("gcc:14", file), ("--timeout", "5", "gcc:14", file), ("gcc:13", file):
+            assert run(*arguments, server=server).returncode == 0
+            keys.append(server.seen["job_key"])
+    assert keys[0] == keys[1] != keys[2]
+    assert all(len(key) == 64 for key in keys)

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { createDeflateRaw, createInflateRaw } from "node:zlib";
 import { buildCommand, checkOption, optionArguments, acceptsFile } from "../../playground/src/command.js";
+import { computeJobKey } from "../../playground/src/job_key.js";
 import { globMatches } from "../../playground/src/glob.js";
 import { decodeLink, encodeLink } from "../../playground/src/link.js";
 import { checkPath, parseEnvironment, Project } from "../../playground/src/project.js";
@@ -28,6 +29,13 @@ test("the page's globs match what the balancer's do: tests/unit/test_glob.c", as
   const checks = [...source.matchAll(/check\(("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*"),\s*(true|false)\)/g)];
   assert.ok(checks.length >= 20);
   for (const [, glob, path, wanted] of checks) assert.equal(globMatches(JSON.parse(glob), JSON.parse(path)), wanted === "true", `${glob} ${path}`);
+});
+
+test("the key of a job is the one that pe-run computes: tests/unit/test_job_key.c", async () => {
+  const source = await readFile(join(TOP, "tests/unit/test_job_key.c"), "utf8");
+  const [, key] = /KEY "([0-9a-f]{64})"/.exec(source) ?? [];
+  const files = [{ name: "main.c", content: "int main;" }, { name: "ü", content: new Uint8Array([0, 255]) }];
+  assert.equal(await computeJobKey({ image: "gcc:14", cmd: ["sh", "-c", "é"] }, files), key);
 });
 
 test("a command line is what it was after it was written and read", () => {
