@@ -95,6 +95,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->on_output_limit},
         {"isolation", 0, "KINDS", "accept only these: hardware, kernel, emulation", PE_OPTION_TEXT,
          &options->isolation},
+        {"hosts", 0, "KIND", "\"trusted\": only hosts that the operator trusts", PE_OPTION_TEXT,
+         &options->hosts},
         {"watch", 'w', NULL, "run again whenever a FILE changes", PE_OPTION_FLAG, &options->watch},
         {"json", 0, NULL, "print the complete result as JSON", PE_OPTION_FLAG, &options->json},
         {"no-cache", 0, NULL, "run even if the result is cached", PE_OPTION_FLAG, &options->no_cache},
@@ -264,6 +266,8 @@ static int fill_job(json_t *job, const struct cli_options *options, const struct
     if (set_limits(job, options, err) < 0)
         return -1;
     if (options->isolation && set_isolation(job, options->isolation, err) < 0)
+        return -1;
+    if (options->hosts && set_text(job, "hosts", options->hosts, err) < 0)
         return -1;
     if (options->combined && json_object_set_new(job, "combined", json_true()) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");

@@ -12,7 +12,7 @@
 
 struct cli_options {
     const char *server, *profile, *key; /* arguments of --server, --profile and --key, see cli/profile.h */
-    const char *standard_input, *timeout, *output, *isolation, *on_output_limit, *cache_salt;
+    const char *standard_input, *timeout, *output, *isolation, *hosts, *on_output_limit, *cache_salt;
     struct pe_option_list env, limits;
     bool json, verbose, no_cache, quiet, watch, combined;
     bool interactive, tty; /* `tty` implies `interactive` */

@@ -68,6 +68,8 @@ static void print_timing(const struct pe_result *result)
             (unsigned long long)(result->max_rss_kib / 1024));
     if (result->isolation != PE_ISOLATION_UNKNOWN)
         fprintf(stderr, " isolation %s;", pe_isolation_name(result->isolation));
+    if (result->trusted_host)
+        fputs(" trusted host;", stderr);
     for (int phase = 0; phase < PE_PHASES; phase++)
         fprintf(stderr, " %s %.0f ms", pe_phase_names[phase], (double)result->phase_us[phase] / 1e3);
     fputc('\n', stderr);

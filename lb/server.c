@@ -239,6 +239,7 @@ static void init_workers(struct server *server)
     ws_context_init(&workers->ws, &server->ctx, PE_SLOT_SUBPROTOCOL, "worker");
     registrations_init(workers);
     workers->tokens = &server->tokens;
+    workers->trusted_hosts = &server->settings->trusted_hosts;
     workers->scheduler = &server->scheduler;
     workers->dispatch = &server->dispatch;
     workers->presence = &server->presence;

@@ -197,6 +197,9 @@ static void add_connection_options(struct settings *s, struct option_table *tabl
 static void add_client_options(struct settings *s, struct option_table *table)
 {
     const struct pe_option options[] = {
+        {"trusted-host", 0, "NAME",
+         "host, with a token of its own, that \"hosts\": \"trusted\" accepts; repeatable", PE_OPTION_LIST,
+         &s->trusted_hosts},
         {"key-file", 0, "FILE", "API keys of clients, made by `pe-lb key new`; read again on SIGHUP",
          PE_OPTION_TEXT, &s->key_file},
         {"anonymous", 0, "MODE", "jobs without a key: on (default), off, or with limits of their own",
@@ -323,6 +326,7 @@ void settings_free(struct settings *settings)
     pe_option_list_free(&settings->listen);
     pe_option_list_free(&settings->listen_tls);
     pe_option_list_free(&settings->trusted_proxies);
+    pe_option_list_free(&settings->trusted_hosts);
     pe_option_list_free(&settings->cors_origins);
     pe_option_list_free(&settings->piston_overrides);
     pe_option_list_free(&settings->store.memcached);

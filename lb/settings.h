@@ -20,7 +20,8 @@ struct settings {
     bool http2;
     const char *token_file; /* tokens of operators and workers; NULL: there are none */
     const char *tokens;     /* store of host tokens; NULL: there is none. Without both, any worker may join */
-    const char *host_images;   /* file with the images for new hosts; NULL: there is none */
+    const char *host_images; /* file with the images for new hosts; NULL: there is none */
+    struct pe_option_list trusted_hosts;
     const char *key_file;      /* API keys of clients; NULL: there are none */
     const char *anonymous_use; /* "on", "off" or "limits" */
     bool allows_anonymous;

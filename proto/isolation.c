@@ -60,7 +60,7 @@ int pe_isolation_set_parse(const char *list, struct pe_isolation_set *set, struc
 
 struct pe_isolation_set pe_isolation_set_of(enum pe_isolation isolation)
 {
-    return (struct pe_isolation_set){isolation == PE_ISOLATION_UNKNOWN ? 0 : 1u << isolation};
+    return (struct pe_isolation_set){.bits = isolation == PE_ISOLATION_UNKNOWN ? 0 : 1u << isolation};
 }
 
 bool pe_isolation_set_has(struct pe_isolation_set set, enum pe_isolation isolation)
@@ -71,6 +71,11 @@ bool pe_isolation_set_has(struct pe_isolation_set set, enum pe_isolation isolati
 bool pe_isolation_accepted(struct pe_isolation_set demand, enum pe_isolation isolation)
 {
     return demand.bits == 0 || pe_isolation_set_has(demand, isolation);
+}
+
+bool pe_demand_accepts(struct pe_isolation_set demand, enum pe_isolation isolation, bool trusted_host)
+{
+    return pe_isolation_accepted(demand, isolation) && (trusted_host || !demand.trusted_host);
 }
 
 const char *pe_isolation_set_print(struct pe_isolation_set set, const char *separator,

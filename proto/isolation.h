@@ -18,9 +18,11 @@ enum pe_isolation {
 };
 
 /* Some kinds of isolation. PE_ISOLATION_UNKNOWN is never among them. The zero value is the empty
- * set; as a demand, it accepts everything. */
+ * set; as a demand, it accepts everything. A demand can also be that the host is one that the operator
+ * trusts, whatever its isolation: pe_isolation_accepted() does not look at that. */
 struct pe_isolation_set {
     unsigned bits;
+    bool trusted_host;
 };
 
 /* The name in JSON and on the command line: "hardware", "kernel" or "emulation"; "unknown" for
@@ -48,6 +50,9 @@ bool pe_isolation_set_has(struct pe_isolation_set set, enum pe_isolation isolati
 /* Whether a job that demands `demand` may run with this isolation, or get a result that was made
  * with it. */
 bool pe_isolation_accepted(struct pe_isolation_set demand, enum pe_isolation isolation);
+
+/* The same for the host as well: `trusted_host` says whether the operator trusts it. */
+bool pe_demand_accepts(struct pe_isolation_set demand, enum pe_isolation isolation, bool trusted_host);
 
 /* Write the names, strongest first and separated by `separator`, to `text`, which has
  * PE_ISOLATION_TEXT_MAX bytes. Separators have at most four. Returns `text`. */

@@ -167,6 +167,20 @@ static int parse_isolation(struct pe_json_reader *json, struct pe_job_spec *job,
     return 0;
 }
 
+/* The only demand there is: hosts that the operator has marked. */
+static int parse_hosts(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
+{
+    pe_autofree char *hosts = NULL;
+    if (pe_json_parse_null(json))
+        return 0;
+    if (pe_field_parse_text(json, "hosts", PE_TEXT_MAX, &hosts, err) < 0)
+        return -1;
+    if (hosts && strcmp(hosts, "trusted") != 0)
+        return pe_field_invalid(err, "hosts", "must be \"trusted\"; leave it out to accept any host");
+    job->isolation.trusted_host = hosts != NULL;
+    return 0;
+}
+
 static int parse_combined(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
     if (pe_field_is_other(json, "tf"))
@@ -232,6 +246,7 @@ static const struct field {
     {"stdout_max", parse_stdout_max},
     {"stderr_max", parse_stderr_max},
     {"isolation", parse_isolation},
+    {"hosts", parse_hosts},
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -362,6 +377,8 @@ json_t *pe_job_spec_to_json(const struct pe_job_spec *job)
         failed |= json_object_set_new(json, "outputs", strings_to_json(job->outputs, job->output_count));
     if (!failed && job->isolation.bits)
         failed |= json_object_set_new(json, "isolation", isolation_to_json(job->isolation));
+    if (!failed && job->isolation.trusted_host)
+        failed |= json_object_set_new(json, "hosts", json_string("trusted"));
     if (!failed)
         return json;
     json_decref(json);

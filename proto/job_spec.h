@@ -30,7 +30,7 @@ struct pe_job_spec {
     bool cut_at_output_limit;  /* the job says so; if neither is set, it says nothing and is cut as well */
     uint32_t stdout_max; /* bytes of stdout that are kept, 1..PE_OUTPUT_BYTES_MAX; 0: PE_STDOUT_BYTES_MAX */
     uint32_t stderr_max; /* the same for stderr */
-    struct pe_isolation_set isolation; /* what the job demands; empty: any isolation will do */
+    struct pe_isolation_set isolation; /* what the job demands of its host; zero: any will do */
 };
 
 /* Decode and check a job. PE_ERR_MALFORMED if the text is not JSON; PE_ERR_INVALID names the wrong

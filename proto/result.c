@@ -123,6 +123,8 @@ void pe_result_append_members(const struct pe_result *result, struct pe_json_wri
     pe_json_append_text(writer, "image", result->image);
     pe_json_append_text(writer, "image_digest", result->image_digest);
     append_isolation(writer, result->isolation);
+    if (result->trusted_host)
+        pe_json_append_bool(writer, "trusted_host", true);
     pe_json_open(writer, "usage", '{');
     pe_json_append_ms(writer, "wall_ms", result->wall_us);
     pe_json_append_ms(writer, "user_ms", result->user_us);
@@ -231,6 +233,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         pe_json_parse_text(reader, result->image_digest, sizeof result->image_digest);
     else if (!strcmp(key, "isolation"))
         result->isolation = parse_isolation(reader);
+    else if (!strcmp(key, "trusted_host"))
+        result->trusted_host = pe_json_parse_bool(reader);
     else if (!strcmp(key, "usage"))
         parse_usage(reader, result);
     else if (!strcmp(key, "stdout_truncated"))

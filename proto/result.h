@@ -69,6 +69,7 @@ struct pe_result {
     char image[256];
     char image_digest[80];       /* "sha256:<64 hex>" */
     enum pe_isolation isolation; /* null in JSON if it is not known */
+    bool trusted_host;           /* set by the balancer: the operator trusts the host that made it */
     bool cached;                 /* set by the balancer */
 };
 

@@ -81,6 +81,7 @@ struct pe_hello {
     uint32_t vms;                /* jobs that it runs at a time; 0: as many as slots */
     bool draining;               /* it takes no more jobs, because it is about to stop */
     uint32_t live;               /* version of the live messages that it understands; 0: none */
+    bool trusted;                /* not in the message: the operator trusts the host; set by the balancer */
     json_t *images;              /* array of catalog entries, which pe_image_from_json accepted; owned */
 };
 

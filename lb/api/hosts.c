@@ -35,13 +35,13 @@ static const struct host_token *token_of(const struct tokens *tokens, const char
 static json_t *worker_to_json(const struct worker *worker, const struct tokens *tokens)
 {
     const struct host_token *token = token_of(tokens, worker->name);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:s?}", "name", worker->name,
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s?}", "name", worker->name,
                      "isolation", pe_isolation_name(worker->claim->isolation), "slots",
                      (json_int_t)worker->slots, "vms", (json_int_t)worker->claim->vms, "ready",
                      (json_int_t)count_ready(worker), "running", (json_int_t)worker->running, "images",
                      (json_int_t)worker->claim->catalog.count, "stopping", worker->claim->draining, "drained",
-                     worker->drained, "away", scheduler_worker_is_away(worker), "token",
-                     token ? token->host : NULL);
+                     worker->drained, "away", scheduler_worker_is_away(worker), "trusted",
+                     worker->claim->trusted, "token", token ? token->host : NULL);
 }
 
 static json_t *time_to_json(int64_t seconds)

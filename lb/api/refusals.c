@@ -47,6 +47,24 @@ static struct pe_problem refusal_unknown_image(const struct scheduler *scheduler
     return problem;
 }
 
+/* Whether a worker would do if it were trusted. */
+static bool only_trust_is_missing(const struct scheduler *scheduler, const struct pe_job_spec *spec)
+{
+    const struct pe_isolation_set without = {.bits = spec->isolation.bits};
+    return spec->isolation.trusted_host && scheduler_find_image(scheduler, spec->image, without);
+}
+
+static struct pe_problem refusal_no_trusted_host(const struct pe_job_spec *spec)
+{
+    char demanded[PE_ISOLATION_TEXT_MAX];
+    return problem_make("trusted-host-unavailable",
+                        "no host that the operator of this service trusts has the image '%s'%s%s; the job "
+                        "demands one with 'hosts'",
+                        spec->image, spec->isolation.bits ? " and the isolation " : "",
+                        spec->isolation.bits ? pe_isolation_set_print(spec->isolation, " or ", demanded)
+                                             : "");
+}
+
 struct pe_problem refusal_no_suitable_worker(const struct scheduler *scheduler,
                                              const struct pe_job_spec *spec)
 {
@@ -54,6 +72,8 @@ struct pe_problem refusal_no_suitable_worker(const struct scheduler *scheduler,
     struct pe_isolation_set there = scheduler_isolations(scheduler, spec->image);
     if (there.bits == 0)
         return refusal_unknown_image(scheduler, spec->image);
+    if (only_trust_is_missing(scheduler, spec))
+        return refusal_no_trusted_host(spec);
     struct pe_problem problem = problem_make(
         "isolation-unavailable",
         "no worker that has the image '%s' has the isolation %s, which the job demands; available: %s",

@@ -159,6 +159,7 @@ static struct pe_result merge_fields(const struct case_parts *parts)
         fields.user_us += one->user_us;
         fields.system_us += one->system_us;
         fields.max_rss_kib = greater(fields.max_rss_kib, one->max_rss_kib);
+        fields.trusted_host &= one->trusted_host;
     }
     /* Both tell about the report, which the client does not see. */
     fields.stdout_truncated = fields.stderr_truncated = false;

@@ -95,7 +95,8 @@ static struct job_result *use(struct cache *cache, struct cache_entry *entry)
 struct job_result *cache_find(struct cache *cache, const struct job_key *key, struct pe_isolation_set demand)
 {
     struct cache_entry *entry = find_entry(cache, key);
-    if (entry && pe_isolation_accepted(demand, entry->result->fields.isolation))
+    if (entry &&
+        pe_demand_accepts(demand, entry->result->fields.isolation, entry->result->fields.trusted_host))
         return use(cache, entry);
     cache->misses++;
     return NULL;

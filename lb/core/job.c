@@ -28,7 +28,8 @@ static int compare_jobs(const void *left, const void *right)
     const struct job *a = left, *b = right;
     int order = job_key_compare(&a->key, &b->key);
     unsigned x = a->entry.isolation.bits, y = b->entry.isolation.bits;
-    return order ? order : (x > y) - (x < y);
+    bool a_trusts = a->entry.isolation.trusted_host, b_trusts = b->entry.isolation.trusted_host;
+    return order ? order : x != y ? (x > y) - (x < y) : a_trusts - b_trusts;
 }
 
 struct job *job_find(struct jobs *jobs, const struct job_key *key, struct pe_isolation_set demand)
@@ -226,7 +227,8 @@ static void on_lookup(void *data, struct job_result *result)
     struct job *job = data;
     job->looking = false;
     hold(job);
-    if (result && pe_isolation_accepted(job->entry.isolation, result->fields.isolation)) {
+    if (result &&
+        pe_demand_accepts(job->entry.isolation, result->fields.isolation, result->fields.trusted_host)) {
         stop_sharing(job);
         job->result = job_result_ref(result);
         cache_put(job->jobs->cache, &job->key, result);
@@ -384,6 +386,9 @@ int job_on_result(struct job *job, struct pe_message *message, struct pe_error *
     if (!pe_isolation_accepted(job->entry.isolation, message->result.isolation))
         return pe_fail(err, PE_ERR_MALFORMED,
                        "a result was made with another isolation than its job demands");
+    message->result.trusted_host = job->entry.slot && scheduler_slot_is_trusted(job->entry.slot);
+    if (job->entry.isolation.trusted_host && !message->result.trusted_host)
+        return pe_fail(err, PE_ERR_MALFORMED, "the host of the slot is not trusted any more");
     bool kept = is_kept(job, &message->result, size);
     job->result = job_result_new(&job->jobs->budget->used, &message->result, &message->parts, err);
     if (!job->result)

@@ -81,6 +81,11 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
     scheduler_slot_assign(scheduler, slot, scheduler_find_worker(scheduler, worker));
 }
 
+bool scheduler_slot_is_trusted(const struct slot *slot)
+{
+    return slot->trusted && slot->worker && slot->worker->claim->trusted;
+}
+
 void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 {
     remove_from_ready(scheduler, slot);
@@ -98,7 +103,7 @@ void scheduler_slot_remove(struct scheduler *scheduler, struct slot *slot)
 static const struct catalog_entry *find_image_of(const struct worker *worker, const char *image,
                                                  struct pe_isolation_set demand)
 {
-    return pe_isolation_accepted(demand, worker->claim->isolation)
+    return pe_demand_accepts(demand, worker->claim->isolation, worker->claim->trusted)
                ? catalog_find(&worker->claim->catalog, image)
                : NULL;
 }
@@ -150,7 +155,7 @@ static enum fit best_of_worker(const struct worker *worker, const struct queue_e
     pe_list_for_each(node, &worker->ready)
     {
         struct slot *slot = pe_list_entry(node, struct slot, in_ready);
-        if (job->needs_live && !slot->is_live)
+        if ((job->needs_live && !slot->is_live) || (job->isolation.trusted_host && !slot->trusted))
             continue;
         first = first ? first : slot;
         if (strcmp(slot->warm, entry->name) != 0)

@@ -37,6 +37,7 @@ struct worker_claim {
     enum pe_isolation isolation;
     size_t vms;    /* jobs that the worker runs at a time; further slots only prepare jobs */
     bool is_live;  /* its slots understand the messages of live jobs */
+    bool trusted;  /* the operator trusts the host, and the registration has the host's own token */
     bool draining; /* the worker asked for no more jobs */
 };
 
@@ -81,6 +82,7 @@ struct slot {
     char worker_name[256];     /* from its last `ready` */
     char warm[256];            /* image that its VM is warm for, or empty */
     bool is_live;              /* its worker understands the messages of live jobs */
+    bool trusted;              /* its connection was admitted as that of a trusted host */
     bool is_elsewhere;         /* it runs a job of another balancer */
     struct worker *worker;     /* NULL while no worker of that name is known */
     struct queue_entry *entry; /* the job that runs on it */
@@ -100,7 +102,7 @@ struct queue_entry {
     struct pe_list in_queue; /* of its client, while it waits */
     struct client_queue *client;
     const char *image;                     /* reference; borrowed */
-    struct pe_isolation_set isolation;     /* what the job demands; empty: any */
+    struct pe_isolation_set isolation;     /* what the job demands of its host; zero: any will do */
     bool needs_live;                       /* only a slot that is live can run it */
     size_t bytes;                          /* memory that the job needs while it waits */
     uint64_t avoided[SCHEDULER_TRIES_MAX]; /* claims of workers that lost it; serial numbers */
@@ -187,6 +189,9 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
 
 /* The slot takes a job of another balancer: it is not ready until it asks again. */
 void scheduler_slot_withdraw(struct scheduler *scheduler, struct slot *slot);
+
+/* Whether a slot is one of a host that the operator trusts: the slot itself, and what its worker claims. */
+bool scheduler_slot_is_trusted(const struct slot *slot);
 
 /* Remove a slot. If a job runs on it, the two are separated; the owner of the job submits it
  * again. */

@@ -75,6 +75,7 @@ static struct worker_claim *make_claim(struct scheduler *scheduler, const void *
     claim->owner = owner;
     claim->serial = ++scheduler->serials;
     claim->isolation = hello->isolation;
+    claim->trusted = hello->trusted;
     claim->vms = hello->vms ? hello->vms : hello->slots;
     claim->draining = hello->draining;
     claim->is_live = hello->live >= PE_LIVE_VERSION;

@@ -52,6 +52,10 @@ static const struct problem_type {
      "The job demands a kind of isolation, and no worker that has the job's image has one of these. The "
      "member `available` lists the kinds that such workers have. Change the field `isolation` of the job, or "
      "leave it out to accept any."},
+    {"trusted-host-unavailable", 422, 0, "No trusted host can run the job",
+     "The job demands a host that the operator has marked as trusted (pe-lb --trusted-host), and none that "
+     "is "
+     "connected has the job's image. Leave out the field `hosts` to accept any host, or ask the operator."},
     {"live-unavailable", 422, 0, "No worker can run interactive jobs",
      "The workers that have the job's image are of a version that cannot pass on what is typed. Upgrade "
      "them, "

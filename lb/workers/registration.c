@@ -64,6 +64,7 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
     const struct pe_hello *hello = &message.hello;
     failed = failed ||
              tokens_check_name(context->tokens, &registration->connection.identity, hello->host, &err) < 0;
+    message.hello.trusted = !failed && worker_is_trusted(context, &registration->connection, hello->host);
     if (failed || scheduler_worker_hello(context->scheduler, registration, hello, &err) < 0) {
         bool is_version = message.protocol != PE_SLOT_PROTOCOL;
         if (message.host[0]) /* a message that is refused can have a name in it, too */
@@ -73,9 +74,10 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
     }
     snprintf(registration->worker_name, sizeof registration->worker_name, "%s", hello->host);
     registration->connection.is_registered = true;
-    pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; isolation: %s; %s) has %u slots and %zu images%s", hello->host,
-           hello->arch, hello->cpu, pe_isolation_name(hello->isolation), hello->vmm, hello->slots,
-           json_array_size(hello->images), hello->draining ? ", and takes no more jobs" : "");
+    pe_log(PE_LOG_INFO, "worker '%s' (%s, %s; isolation: %s; %s) has %u slots and %zu images%s%s",
+           hello->host, hello->arch, hello->cpu, pe_isolation_name(hello->isolation), hello->vmm,
+           hello->slots, json_array_size(hello->images), hello->trusted ? "; it is trusted" : "",
+           hello->draining ? ", and takes no more jobs" : "");
     if (!scheduler_worker_counts(context->scheduler, registration))
         pe_log(PE_LOG_WARN,
                "worker '%s': another registration with this name is open; what this one says counts when "

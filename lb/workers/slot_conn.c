@@ -275,6 +275,7 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     }
     conn->state = SLOT_READY;
     conn->slot.is_live = message->live >= PE_LIVE_VERSION;
+    conn->slot.trusted = worker_is_trusted(conn->context, &conn->connection, message->host);
     scheduler_slot_ready(conn->context->scheduler, &conn->slot, message->host, message->warm);
     dispatch_soon(conn->context->dispatch);
 }

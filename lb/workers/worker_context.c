@@ -7,6 +7,21 @@
 
 #include <time.h>
 
+static bool is_listed(const struct worker_context *context, const char *name)
+{
+    const struct pe_option_list *hosts = context->trusted_hosts;
+    for (size_t i = 0; hosts && i < hosts->count; i++)
+        if (!strcmp(hosts->items[i], name))
+            return true;
+    return false;
+}
+
+bool worker_is_trusted(const struct worker_context *context, const struct worker_connection *connection,
+                       const char *name)
+{
+    return is_listed(context, name) && !strcmp(connection->identity.host, name);
+}
+
 bool worker_admit(const struct worker_context *context, h2o_req_t *req, struct worker_connection *connection,
                   const char **client_key)
 {

@@ -3,6 +3,7 @@
 #ifndef PE_LB_WORKERS_WORKER_CONTEXT_H
 #define PE_LB_WORKERS_WORKER_CONTEXT_H
 
+#include "base/options.h"
 #include "lb/core/dispatch.h"
 #include "lb/core/presence.h"
 #include "lb/core/scheduler.h"
@@ -25,7 +26,8 @@ struct worker_context {
     struct ws_context ws;
     struct hello_queue hellos;
     struct tokens *tokens;
-    struct pe_list connections; /* of workers */
+    const struct pe_option_list *trusted_hosts; /* names; NULL: none */
+    struct pe_list connections;                 /* of workers */
     struct scheduler *scheduler;
     struct dispatch *dispatch;
     struct presence *presence;
@@ -43,6 +45,11 @@ struct worker_connection {
     /* Close the connection, for this reason. It may not be freed inside the call. */
     void (*refuse)(struct worker_connection *connection, const char *why);
 };
+
+/* Whether a worker of this name is one that the operator trusts. It needs a token of its own: a token that
+ * several hosts share would let each of them use the name. */
+bool worker_is_trusted(const struct worker_context *context, const struct worker_connection *connection,
+                       const char *name);
 
 /* Check the token and the handshake of a worker. Returns true if ws_server_open() can follow; `connection`
  * then has the worker's identity. Otherwise the request has been answered with a problem. */

@@ -35,6 +35,7 @@ def test_a_worker_that_an_operator_drains_gets_no_job_until_it_is_resumed(balanc
         "stopping": False,
         "drained": False,
         "away": False,
+        "trusted": False,
         "token": None,
     }
     assert drain(balancer, "h1") == 204
@@ -97,9 +98,7 @@ def test_jobs_wait_for_a_worker_that_vanished_within_their_own_time(start_balanc
     balancer.wait_for(hosts=0, slots=0)
     pending = [Background(balancer.post, job={**JOB, "cmd": [str(i)]}) for i in range(5)]
     balancer.wait_for(queued=5)
-    impatient = balancer.post(
-        job={**JOB, "cmd": ["impatient"]}, headers={"Prefer": "wait=1"}
-    )
+    impatient = balancer.post(job={**JOB, "cmd": ["impatient"]}, headers={"Prefer": "wait=1"})
     assert_refused(impatient, 503, "no-capacity", "1000 ms")
     registration, slot = balancer.register(), Slot(balancer.address)
     for _ in pending:

@@ -65,9 +65,21 @@ static void a_demand_accepts_what_it_names_and_no_demand_accepts_everything(void
     assert_false(pe_isolation_accepted(set, PE_ISOLATION_UNKNOWN));
 }
 
+static void a_demand_of_a_trusted_host_is_one_beside_that_of_an_isolation(void **state)
+{
+    (void)state;
+    struct pe_isolation_set demand = pe_isolation_set_of(PE_ISOLATION_KERNEL);
+    assert_true(pe_demand_accepts(demand, PE_ISOLATION_KERNEL, false));
+    demand.trusted_host = true;
+    assert_false(pe_demand_accepts(demand, PE_ISOLATION_KERNEL, false));
+    assert_true(pe_demand_accepts(demand, PE_ISOLATION_KERNEL, true));
+    assert_false(pe_demand_accepts(demand, PE_ISOLATION_HARDWARE, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_demand_of_a_trusted_host_is_one_beside_that_of_an_isolation),
         cmocka_unit_test(every_kind_is_found_by_its_name),
         cmocka_unit_test(other_names_empty_lists_and_names_given_twice_are_refused),
         cmocka_unit_test(a_set_is_printed_with_the_strongest_kind_first),
