@@ -29,6 +29,17 @@ static struct {
     char text[PIPE_BUF]; /* the most that write(2) writes to a pipe in one piece, pipe(7) */
 } batch;
 
+static struct {
+    pe_log_watcher *watch; /* NULL: none */
+    void *data;
+} watcher;
+
+void pe_log_watch(pe_log_watcher *watch, void *data)
+{
+    watcher.watch = watch;
+    watcher.data = data;
+}
+
 /* In a forked child: it has its own process id, and its parent writes the lines that were kept. */
 static void forget_parent(void)
 {
@@ -167,6 +178,8 @@ static void log_message(enum pe_log_level level, const char *request, const char
     char message[MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, args);
     make_quotable(message);
+    if (watcher.watch && level >= PE_LOG_WARN)
+        watcher.watch(watcher.data, level, request, message);
     write_line(level, request, trace, message);
 }
 

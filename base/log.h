@@ -22,6 +22,13 @@ void pe_log_batch(void);
 /* Write the lines that pe_log_batch has kept. */
 void pe_log_flush(void);
 
+/* What pe_log_watch() calls. It must not log. `request` can be NULL. */
+typedef void pe_log_watcher(void *data, enum pe_log_level level, const char *request, const char *message);
+
+/* Call `watch` for each line of the levels PE_LOG_WARN and PE_LOG_ERROR that is written from now on. There is
+ * one such function in a process. */
+void pe_log_watch(pe_log_watcher *watch, void *data);
+
 /* Write one line. Control characters and quotes in the message are replaced, so that text from
  * outside cannot break the form of the line. */
 void pe_log(enum pe_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

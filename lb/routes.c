@@ -2,6 +2,7 @@
 /* The configuration of libh2o, and the table of paths. */
 #include "lb/server.h"
 
+#include "lb/api/admin.h"
 #include "lb/api/connect.h"
 #include "lb/api/info.h"
 #include "lb/api/job_status.h"
@@ -46,14 +47,31 @@ static void handle_join(struct server *server, h2o_req_t *req)
     api_join(&server->tokens, &server->host_images, req);
 }
 
+/* The tokens of those who operate the service. Where there are tokens for nothing else, a worker's token is
+ * not enough. */
+static const struct tokens *operators(const struct server *server)
+{
+    return server->admin_tokens.required ? &server->admin_tokens : &server->tokens;
+}
+
+static void handle_admin(struct server *server, h2o_req_t *req)
+{
+    api_admin(&server->jobs, &server->errors, &server->admin_tokens, req);
+}
+
+static void handle_admin_page(struct server *server, h2o_req_t *req)
+{
+    playground_handle(server->admin_tokens.required ? server->playground : NULL, &server->streams, req);
+}
+
 static void handle_hosts(struct server *server, h2o_req_t *req)
 {
-    api_hosts(&server->scheduler, &server->tokens, &server->streams, req);
+    api_hosts(&server->scheduler, &server->tokens, operators(server), &server->streams, req);
 }
 
 static void handle_host_drain(struct server *server, h2o_req_t *req)
 {
-    api_host_drain(&server->scheduler, &server->dispatch, &server->tokens, req);
+    api_host_drain(&server->scheduler, &server->dispatch, operators(server), req);
 }
 
 static void handle_health(struct server *server, h2o_req_t *req)
@@ -118,6 +136,7 @@ static const struct route {
     {NULL, "/v1/join", handle_join},
     {"GET", "/v1/hosts", handle_hosts},
     {NULL, "/v1/hosts/", handle_host_drain},
+    {"GET", "/v1/admin", handle_admin},
     {"GET", "/healthz", handle_health},
     {"GET", "/metrics", handle_metrics},
     {"GET", "/openapi.json", handle_openapi},
@@ -128,6 +147,7 @@ static const struct route {
     {NULL, "/mcp", handle_mcp},
     {"GET", "/", handle_playground},
     {"GET", "/embed", handle_playground},
+    {"GET", "/admin", handle_admin_page},
     {"GET", "/assets/", handle_playground},
 };
 /* clang-format on */

@@ -6,6 +6,7 @@
 #include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/private_file.h"
 #include "lb/edge/loop_clock.h"
 #include "lb/edge/spool.h"
 #include "lb/edge/tls.h"
@@ -23,6 +24,7 @@
 enum {
     FILES_MAX = 65536, /* file descriptors that are wanted, if the hard limit allows it */
     FILES_OWN = 64,    /* descriptors that connections may not use */
+    ADMIN_TOKENS_BYTES_MAX = 65536,
 };
 
 /* ---- files and limits ---- */
@@ -41,10 +43,25 @@ static size_t connections_max(void)
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
+/* Read the tokens of operators, from a file that no other user may read. */
+static int read_admin_tokens(struct server *server, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    const char *file = server->settings->admin_token_file;
+    if (!file)
+        return 0;
+    if (pe_private_file_read(file, ADMIN_TOKENS_BYTES_MAX, &text, err) < 0 ||
+        tokens_read(&server->admin_tokens, file, err) < 0)
+        return pe_fail_context(err, "--admin-token-file");
+    return 0;
+}
+
 /* Read tokens, keys, certificates and the images for hosts. On failure, what was read before is kept. */
 static int read_secrets(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
+    if (read_admin_tokens(server, err) < 0)
+        return -1;
     if (settings->token_file && tokens_read(&server->tokens, settings->token_file, err) < 0)
         return -1;
     if (settings->host_images && host_images_read(&server->host_images, settings->host_images, err) < 0)
@@ -302,6 +319,7 @@ int server_init(struct server *server, const struct settings *settings, struct p
     *server = (struct server){.settings = settings};
     if (!settings->token_file && !settings->tokens)
         pe_log(PE_LOG_WARN, "without --token-file or --tokens, anyone who can connect may join as a worker");
+    recent_errors_watch(&server->errors);
     server_configure(server);
     h2o_context_init(&server->ctx, h2o_evloop_create(), &server->config);
     loop_clock_keep_wall_time(&server->ctx._timestamp_cache.tv_at);

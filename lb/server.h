@@ -22,6 +22,7 @@
 #include "lb/core/metrics.h"
 #include "lb/core/poison.h"
 #include "lb/core/presence.h"
+#include "lb/core/recent_errors.h"
 #include "lb/core/result_store.h"
 #include "lb/core/scheduler.h"
 #include "lb/core/span_export.h"
@@ -56,6 +57,7 @@ struct server {
     struct span_export spans;
     struct poison poison;
     struct metrics metrics;
+    struct recent_errors errors;
     struct byte_budget budget;
     struct jobs jobs;
 
@@ -63,6 +65,7 @@ struct server {
     struct connections connections;
     struct listeners listeners;
     struct tokens tokens;
+    struct tokens admin_tokens;   /* of --admin-token-file; none are required without that */
     struct peer_networks trusted; /* proxies */
     struct access access;
 

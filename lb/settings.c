@@ -185,6 +185,8 @@ static void add_connection_options(struct settings *s, struct option_table *tabl
          PE_OPTION_FLAG, &s->http2},
         {"token-file", 't', "FILE", "tokens of operators and workers, one per line; read again on SIGHUP",
          PE_OPTION_TEXT, &s->token_file},
+        {"admin-token-file", 0, "FILE", "tokens of operators: serves /admin; read again on SIGHUP",
+         PE_OPTION_TEXT, &s->admin_token_file},
         {"tokens", 0, "DIR", "store of the tokens of hosts, which `pe-lb token` changes", PE_OPTION_TEXT,
          &s->tokens},
         {"host-images", 0, "FILE",

@@ -51,6 +51,7 @@ struct settings {
     struct pe_option_list piston_overrides;
     struct pe_runtime_limits piston; /* the default limits with these overrides */
     const char *otlp_endpoint;       /* of a collector of traces; NULL: none */
+    const char *admin_token_file;    /* tokens of operators, for /admin; NULL: there is no such page */
     const char *log_format;
     uint64_t ready_fd;
     bool die_with_parent;

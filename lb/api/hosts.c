@@ -154,12 +154,12 @@ static int append_listing(void *state, struct pe_buf *out, size_t room, bool *en
                               : append_workers(listing, out, room, err);
 }
 
-void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, struct body_streams *streams,
-               h2o_req_t *req)
+void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, const struct tokens *operators,
+               struct body_streams *streams, h2o_req_t *req)
 {
     static const struct body_source source = {.append = append_listing};
     const struct listing listing = {.scheduler = scheduler, .tokens = tokens};
-    if (!tokens_authorize(tokens, req))
+    if (!tokens_authorize(operators, req))
         return;
     http_reply_header(req, "cache-control", "no-store");
     body_stream_send(streams, req, "application/json", &source, &listing, sizeof listing);
@@ -178,7 +178,7 @@ static bool parse_name(h2o_iovec_t path, char *name, size_t size)
     return true;
 }
 
-void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *tokens,
+void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *operators,
                     h2o_req_t *req)
 {
     char name[256];
@@ -190,7 +190,7 @@ void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, cons
         http_reply_problem(req, &problem);
         return;
     }
-    if (!tokens_authorize(tokens, req))
+    if (!tokens_authorize(operators, req))
         return;
     if (!parse_name(req->path_normalized, name, sizeof name)) {
         struct pe_problem problem = problem_make("not-found", "workers are drained at /v1/hosts/NAME/drain");

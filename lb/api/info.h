@@ -25,12 +25,12 @@ void api_problem(h2o_req_t *req);
 void api_images(const struct scheduler *scheduler, struct body_streams *streams, h2o_req_t *req);
 
 /* GET /v1/hosts: the workers. For operators, who have a worker token (hosts.c). */
-void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, struct body_streams *streams,
-               h2o_req_t *req);
+void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, const struct tokens *operators,
+               struct body_streams *streams, h2o_req_t *req);
 
 /* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c).
  * Replies with 405 to other methods. */
-void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *tokens,
+void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *operators,
                     h2o_req_t *req);
 
 /* GET /openapi.json (openapi.c). */

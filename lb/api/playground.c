@@ -135,17 +135,20 @@ void playground_handle(struct static_files *files, struct body_streams *streams,
 {
     h2o_iovec_t path = req->path_normalized;
     bool embed = h2o_memis(path.base, path.len, H2O_STRLIT("/embed"));
-    bool page = embed || path.len == 1;
-    const struct static_file *file = static_files_find(files, page ? "/" : path.base, page ? 1 : path.len);
-    if (page && !embed && (!file || !accepts_html(req))) {
+    bool admin = h2o_memis(path.base, path.len, H2O_STRLIT("/admin"));
+    bool page = embed || admin || path.len == 1;
+    const struct static_file *file =
+        static_files_find(files, page && !admin ? "/" : path.base, page && !admin ? 1 : path.len);
+    if (page && !embed && !admin && (!file || !accepts_html(req))) {
         http_reply_header(req, "vary", "Accept");
         api_about(req);
         return;
     }
     if (!file) {
         struct pe_problem problem = problem_make(
-            "not-found", embed ? "there is no playground on this server: run 'make playground' to make it"
-                               : "the playground has no such file");
+            "not-found", embed   ? "there is no playground on this server: run 'make playground' to make it"
+                         : admin ? "this page needs --admin-token-file and the files of 'make playground'"
+                                 : "the playground has no such file");
         http_reply_problem(req, &problem);
         return;
     }

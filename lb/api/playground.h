@@ -8,7 +8,7 @@
 #include "lb/api/static_files.h"
 #include "lb/edge/h2o.h"
 
-/* GET /, /embed and /assets/NAME. Clients that do not accept HTML get a text at "/" that says
+/* GET /, /embed, /admin and /assets/NAME. Clients that do not accept HTML get a text at "/" that says
  * what the service is (api_about); so do all clients if there is no page. Files carry a strong
  * ETag (RFC 9110 section 8.8.3) and are sent in the best coding that Accept-Encoding allows.
  * Files with a hash in their name may be cached for ever (RFC 8246). `files` may be NULL. */

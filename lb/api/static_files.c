@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -145,7 +146,9 @@ int static_files_read(struct static_files **files, const char *folder, struct pe
         return pe_fail_errno(err, "cannot open the playground in %s", folder);
     if (!read)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the playground");
-    if (add_file(read, fd, "index.html", "/", err) < 0 || add_assets(read, fd, err) < 0)
+    if (add_file(read, fd, "index.html", "/", err) < 0 ||
+        (faccessat(fd, "admin.html", F_OK, 0) == 0 && add_file(read, fd, "admin.html", "/admin", err) < 0) ||
+        add_assets(read, fd, err) < 0)
         return pe_fail_context(err, "the playground in %s", folder);
     qsort(read->files, read->count, sizeof *read->files, by_path);
     static_files_unref(*files);

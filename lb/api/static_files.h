@@ -18,7 +18,7 @@ enum {
 enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_BROTLI, CODINGS };
 
 struct static_file {
-    char path[STATIC_NAME_MAX + 16]; /* of the URL: "/" or "/assets/NAME" */
+    char path[STATIC_NAME_MAX + 16]; /* of the URL: "/", "/admin" or "/assets/NAME" */
     const char *type;                /* media type */
     struct pe_buf content[CODINGS];
     char etag[40]; /* of the uncompressed content, without quotes */

@@ -4,6 +4,7 @@
 // the page; PE_TEST chooses among them. Screenshots stay in build/artefacts/playground.
 import { Explorer, launch } from "./browser.mjs";
 import { Service } from "./service.mjs";
+import { tests as admin } from "./admin_test.mjs";
 import { tests as appearance } from "./appearance_test.mjs";
 import { tests as editing } from "./editing_test.mjs";
 import { tests as failures } from "./failures_test.mjs";
@@ -25,7 +26,7 @@ function limited(work) {
 /** A name without case, punctuation and the kind of its spaces. @param {string} name */
 const searchable = (name) => name.toLowerCase().replaceAll("'", "").replace(/[^a-z0-9]+/g, "_");
 const wanted = searchable(process.env.PE_TEST ?? "");
-const chosen = [...units, ...editing, ...results, ...events, ...terminal, ...links, ...failures, ...appearance].filter(([sentence]) => searchable(sentence).includes(wanted));
+const chosen = [...units, ...editing, ...results, ...events, ...terminal, ...links, ...failures, ...admin, ...appearance].filter(([sentence]) => searchable(sentence).includes(wanted));
 if (chosen.length === 0) process.exit(0);
 const started = Date.now();
 const service = new Service();

@@ -2,7 +2,7 @@
 // The real service: pe-lb with the built page, pe-worker and VMs. Everything that it starts ends
 // with it.
 import { spawn } from "node:child_process";
-import { copyFile, cp, mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,9 @@ export const PAGE = join(TOP, "build/playground");
 // As tests/fixtures/engine.py.
 const SHORT = { uml: "uml+boot", qemu: "qemu+tcg+snapshot" };
 const ENGINE = SHORT[process.env.PE_ENGINE || "uml"] ?? process.env.PE_ENGINE;
+
+/** Opens the page of operators. */
+export const ADMIN_TOKEN = "token-of-an-operator";
 
 const IMAGES = ["busybox:1.35", "gcc:14", "python:3"];
 
@@ -90,7 +93,9 @@ export class Service {
   }
 
   async startBalancer() {
-    this.balancer = this.spawn("pe-lb", "--listen", `127.0.0.1:${this.port}`, "--playground", PAGE);
+    const tokens = join(this.folder, "admin-tokens");
+    await writeFile(tokens, `${ADMIN_TOKEN}\n`, { mode: 0o600 });
+    this.balancer = this.spawn("pe-lb", "--listen", `127.0.0.1:${this.port}`, "--playground", PAGE, "--admin-token-file", tokens);
     await eventually(() => this.health(), "the balancer listens");
   }
 
