@@ -278,6 +278,7 @@ test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c
 test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
+test_store_redis_SRC := lb/core/store_redis_reply.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
 test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c

@@ -161,20 +161,19 @@ static int reach(const char *host, const char *port)
     return -1;
 }
 
-static void say_memcached(struct doctor_report *report, const char *where)
+static void say_shared(struct doctor_report *report, const char *kind, const char *where)
 {
     pe_autofree char *host = strdup(where);
     char *colon = host ? strrchr(host, ':') : NULL;
     if (colon)
         *colon = '\0';
     if (colon && reach(host, colon + 1) == 0)
-        doctor_say(report, DOCTOR_OK, "memcached", "memcached: %s answers", where);
+        doctor_say(report, DOCTOR_OK, kind, "%s: %s answers", kind, where);
     else
-        doctor_say(
-            report, DOCTOR_WARNING, "memcached",
-            "memcached: nobody answers at %s within %d s, so balancers do not share results; start it, "
-            "or look at firewalls",
-            where, CONNECT_MS / 1000);
+        doctor_say(report, DOCTOR_WARNING, kind,
+                   "%s: nobody answers at %s within %d s, so balancers do not share results; start it, "
+                   "or look at firewalls",
+                   kind, where, CONNECT_MS / 1000);
 }
 
 static void say_needs(struct doctor_report *report, const struct settings *settings)
@@ -186,7 +185,10 @@ static void say_needs(struct doctor_report *report, const struct settings *setti
     if (settings->store.folder)
         say_folder(report, "cache", "--cache-dir", settings->store.folder, settings->store.disk_mib);
     for (size_t i = 0; i < settings->store.memcached.count; i++)
-        say_memcached(report, settings->store.memcached.items[i]);
+        say_shared(report, "memcached", settings->store.memcached.items[i]);
+    for (size_t i = 0; i < settings->store.redis.count; i++)
+        if (strncmp(settings->store.redis.items[i], "unix:", 5) != 0)
+            say_shared(report, "redis", settings->store.redis.items[i]);
     host_say_clock(report);
     host_say_side_channels(report, "");
 }

@@ -274,6 +274,11 @@ static void add_result_options(struct settings *s, struct option_table *table)
          PE_OPTION_NUMBER, &s->store.disk_mib},
         {"memcached", 0, "HOST:PORT", "memcached server that shares results between balancers; repeatable",
          PE_OPTION_LIST, &s->store.memcached},
+        {"redis", 0, "HOST:PORT",
+         "server of Redis or Valkey that shares them instead, or unix:PATH; repeatable", PE_OPTION_LIST,
+         &s->store.redis},
+        {"redis-password-file", 0, "FILE", "file with the password of these servers", PE_OPTION_TEXT,
+         &s->store.redis_password_file},
         {"results-mib", 0, "N", "size of results that slow clients have not read, in MiB (default 512)",
          PE_OPTION_NUMBER, &s->results_mib},
         {"poison-ms", 0, "N", "how long a job that killed three slots is held back (default 300000)",
@@ -332,4 +337,5 @@ void settings_free(struct settings *settings)
     pe_option_list_free(&settings->cors_origins);
     pe_option_list_free(&settings->piston_overrides);
     pe_option_list_free(&settings->store.memcached);
+    pe_option_list_free(&settings->store.redis);
 }

@@ -130,6 +130,33 @@ static void set_arguments(struct result_store *store)
     store->arguments[count++] = settings->folder ? settings->folder : "";
     for (size_t i = 0; i < settings->memcached.count; i++)
         store->arguments[count++] = settings->memcached.items[i];
+    for (size_t i = 0; i < settings->redis.count; i++) {
+        snprintf(store->redis[i], sizeof store->redis[i], STORE_KEEPER_REDIS "%s", settings->redis.items[i]);
+        store->arguments[count++] = store->redis[i];
+    }
+    if (settings->redis.count && settings->redis_password_file) {
+        char *text = store->redis[RESULT_STORE_SERVERS_MAX];
+        snprintf(text, sizeof store->redis[0], STORE_KEEPER_REDIS_PASSWORD "%s",
+                 settings->redis_password_file);
+        store->arguments[count++] = text;
+    }
+}
+
+static int check_servers(const struct result_store_settings *settings, struct pe_error *err)
+{
+    const size_t password_size = settings->redis_password_file ? strlen(settings->redis_password_file) : 0;
+    if (settings->memcached.count > RESULT_STORE_SERVERS_MAX ||
+        settings->redis.count > RESULT_STORE_SERVERS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis may be given at most %d times",
+                       RESULT_STORE_SERVERS_MAX);
+    if (settings->memcached.count && settings->redis.count)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis cannot be used together");
+    for (size_t i = 0; i < settings->redis.count; i++)
+        if (strlen(settings->redis.items[i]) + sizeof STORE_KEEPER_REDIS > RESULT_STORE_SERVER_SIZE)
+            return pe_fail(err, PE_ERR_INVALID, "--redis %.40s… is too long", settings->redis.items[i]);
+    if (password_size + sizeof STORE_KEEPER_REDIS_PASSWORD > RESULT_STORE_SERVER_SIZE)
+        return pe_fail(err, PE_ERR_INVALID, "the path of --redis-password-file is too long");
+    return 0;
 }
 
 int result_store_init(struct result_store *store, struct loop *loop,
@@ -142,11 +169,12 @@ int result_store_init(struct result_store *store, struct loop *loop,
     *store = (struct result_store){.settings = settings, .loop = loop, .account = account};
     pe_list_init(&store->lookups);
     helper_init(&store->helper, loop, &ops, store->arguments);
-    if (settings->memcached.count > RESULT_STORE_SERVERS_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--memcached may be given at most %d times",
-                       RESULT_STORE_SERVERS_MAX);
+    if (check_servers(settings, err) < 0)
+        return -1;
     set_arguments(store);
-    return settings->folder || settings->memcached.count ? helper_start(&store->helper, err) : 0;
+    return settings->folder || settings->memcached.count || settings->redis.count
+               ? helper_start(&store->helper, err)
+               : 0;
 }
 
 void result_store_close(struct result_store *store)

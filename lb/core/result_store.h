@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results outside of this process's memory: on disk (LMDB), so that they survive a restart, and
- * in memcached, which several balancers share. Both may block, so a helper process does the work
+ * in memcached or Redis, which several balancers share. All may block, so a helper process does the work
  * (store_keeper.h) and the event loop only exchanges messages with it. The store can never fail
  * a job: if it is slow, full or gone, a lookup finds nothing. Not to be confused with the image
  * store of the workers (store/). */
@@ -19,12 +19,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RESULT_STORE_SERVERS_MAX = 64 }; /* of memcached */
+enum { RESULT_STORE_SERVERS_MAX = 64, RESULT_STORE_SERVER_SIZE = 320 }; /* of memcached, or of Redis */
 
 struct result_store_settings {
     const char *folder;              /* of the LMDB environment; NULL: none */
     uint64_t disk_mib;               /* size limit of that environment */
     struct pe_option_list memcached; /* servers, each "HOST:PORT" */
+    struct pe_option_list redis;     /* the same, or "unix:PATH"; only one of both lists may be filled */
+    const char *redis_password_file; /* NULL: none */
 };
 
 struct result_store {
@@ -32,8 +34,9 @@ struct result_store {
     struct loop *loop;
     size_t *account; /* of the results that are read */
     struct helper helper;
-    char disk_mib_text[24]; /* an argument of it */
-    const char *arguments[RESULT_STORE_SERVERS_MAX + 6];
+    char disk_mib_text[24];                                             /* an argument of it */
+    char redis[RESULT_STORE_SERVERS_MAX + 1][RESULT_STORE_SERVER_SIZE]; /* likewise */
+    const char *arguments[RESULT_STORE_SERVERS_MAX + 7];
     struct pe_list lookups; /* lookups without an answer, in order */
     uint64_t tags;          /* numbers that were given to lookups */
     uint64_t hits, misses, timeouts, dropped;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of the helper: one message after the other. The disk is asked first, because it is
- * nearer. What is found in memcached is stored on disk as well. The helper exits with its
+ * nearer. What is found in memcached or Redis is stored on disk as well. The helper exits with its
  * parent. */
 #include "lb/core/store_keeper.h"
 
@@ -9,6 +9,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "lb/core/store_disk.h"
+#include "lb/core/store_redis.h"
+#include "lb/core/store_redis_reply.h"
 #include "lb/core/store_wire.h"
 
 #include <errno.h>
@@ -21,10 +23,9 @@
 
 enum {
     MEMCACHED_PORT = 11211,
-    MEMCACHED_MS = 100,                /* for connecting, and for each answer */
-    MEMCACHED_RETRY_S = 2,             /* a server that failed is not asked for this long */
-    MEMCACHED_KEEP_S = 7 * 24 * 3600,  /* how long results are kept there */
-    MEMCACHED_VALUE_MAX = 1000 * 1000, /* just below the 1 MiB of its default configuration */
+    MEMCACHED_MS = 100,               /* for connecting, and for each answer */
+    MEMCACHED_RETRY_S = 2,            /* a server that failed is not asked for this long */
+    MEMCACHED_KEEP_S = 7 * 24 * 3600, /* how long results are kept there */
     SYNC_MS = 2000,
     OPEN_US = 2 * 1000 * 1000, /* between two tries to open the folder, as while its disk is full */
 };
@@ -36,6 +37,7 @@ struct keeper {
     uint64_t tried_us;  /* to open it */
     struct store_disk disk;
     memcached_st *shared; /* NULL: none */
+    struct store_redis redis;
     bool unsynced;
 };
 
@@ -52,7 +54,7 @@ static int add_server(memcached_st *shared, const char *where)
     return memcached_server_add(shared, host, port) == MEMCACHED_SUCCESS ? 0 : -1;
 }
 
-static int open_shared(struct keeper *keeper, char **servers, int count, struct pe_error *err)
+static int open_memcached(struct keeper *keeper, struct pe_error *err)
 {
     keeper->shared = memcached_create(NULL);
     if (!keeper->shared)
@@ -64,9 +66,31 @@ static int open_shared(struct keeper *keeper, char **servers, int count, struct 
     /* Every balancer chooses the same server for a key, and few keys move when a server is
      * added. */
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_KETAMA, 1);
-    for (int i = 0; i < count; i++)
-        if (add_server(keeper->shared, servers[i]) < 0)
-            return pe_fail(err, PE_ERR_INVALID, "--memcached %s is not HOST:PORT", servers[i]);
+    return 0;
+}
+
+/* The value of an argument that begins with `name`, or NULL. */
+static const char *value_of(const char *argument, const char *name)
+{
+    size_t size = strlen(name);
+    return strncmp(argument, name, size) == 0 ? argument + size : NULL;
+}
+
+static int open_shared(struct keeper *keeper, char **arguments, int count, struct pe_error *err)
+{
+    for (int i = 0; i < count; i++) {
+        const char *redis = value_of(arguments[i], STORE_KEEPER_REDIS);
+        const char *password = value_of(arguments[i], STORE_KEEPER_REDIS_PASSWORD);
+        if (redis ? store_redis_add(&keeper->redis, redis, err) < 0
+                  : password && store_redis_set_password(&keeper->redis, password, err) < 0)
+            return -1;
+        if (redis || password)
+            continue;
+        if (!keeper->shared && open_memcached(keeper, err) < 0)
+            return -1;
+        if (add_server(keeper->shared, arguments[i]) < 0)
+            return pe_fail(err, PE_ERR_INVALID, "--memcached %s is not HOST:PORT", arguments[i]);
+    }
     return 0;
 }
 
@@ -81,6 +105,10 @@ static void shared_name(const struct job_key *key, char name[80])
 static int shared_get(struct keeper *keeper, const struct job_key *key, struct pe_buf *out,
                       struct pe_error *err)
 {
+    if (keeper->redis.count)
+        return store_redis_get(&keeper->redis, key, out, err);
+    if (!keeper->shared)
+        return 0;
     char name[80];
     size_t size = 0;
     uint32_t flags = 0;
@@ -95,7 +123,9 @@ static int shared_get(struct keeper *keeper, const struct job_key *key, struct p
 static void shared_put(struct keeper *keeper, const struct job_key *key, const void *bytes, size_t size)
 {
     char name[80];
-    if (size > MEMCACHED_VALUE_MAX)
+    if (keeper->redis.count)
+        store_redis_put(&keeper->redis, key, bytes, size);
+    if (!keeper->shared || size > STORE_SHARED_VALUE_MAX)
         return;
     shared_name(key, name);
     memcached_return_t code =
@@ -124,7 +154,7 @@ static int find(struct keeper *keeper, const struct job_key *key, struct pe_buf 
     int found = keeper->disk.env ? store_disk_get(&keeper->disk, key, out, err) : 0;
     if (found < 0)
         pe_log(PE_LOG_ERROR, "%s", err->message);
-    if (found > 0 || !keeper->shared)
+    if (found > 0)
         return found;
     found = shared_get(keeper, key, out, err);
     if (found > 0 && keeper->disk.env && store_disk_put(&keeper->disk, key, out->data, out->size, err) < 0)
@@ -150,8 +180,7 @@ static void keep(struct keeper *keeper, const struct job_key *key, const struct 
     open_disk(keeper);
     if (keeper->disk.env && store_disk_put(&keeper->disk, key, bytes->data, bytes->size, &err) < 0)
         pe_log(PE_LOG_ERROR, "%s", err.message);
-    if (keeper->shared)
-        shared_put(keeper, key, bytes->data, bytes->size);
+    shared_put(keeper, key, bytes->data, bytes->size);
     keeper->unsynced = true;
 }
 
@@ -224,5 +253,6 @@ int store_keeper_main(int argc, char **argv)
     store_disk_sync(&keeper.disk);
     store_disk_close(&keeper.disk);
     memcached_free(keeper.shared);
+    store_redis_close(&keeper.redis);
     return failed ? 1 : 0;
 }

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results that are kept and shared: in memory, on disk, in memcached, and while they are made."""
+import contextlib
 import os
 import re
 import secrets
 import signal
+import socket
+import subprocess
+import threading
 
 import pytest
 
 from fixtures import processes
 from fixtures.http_client import SAME, FORM, assert_refused, job_body
+from fixtures.paths import program
 from fixtures.stand_in_worker import Registration, Slot, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
@@ -324,6 +329,106 @@ def test_two_balancers_share_results_through_memcached_and_work_without_it(
     memcached.end()
     one.run_on(slot, b"alone", {**SAME, "cmd": ["without"]})
     other.close()
+
+
+class Redis:
+    """A Redis on a UNIX socket, with a password."""
+
+    def __init__(self, folder):
+        self.path, self.password_file = str(folder / "redis"), str(folder / "password")
+        with open(self.password_file, "w", encoding="ascii") as file:
+            file.write("secret\n")
+        os.chmod(self.password_file, 0o600)
+        options = ["--port", "0", "--unixsocket", self.path, "--requirepass", "secret"]
+        self.process = processes.start(
+            ["redis-server", *options, "--save", "", "--dir", str(folder)],
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(lambda: os.path.exists(self.path), "Redis listens")
+        self.options = (
+            "--redis",
+            f"unix:{self.path}",
+            "--redis-password-file",
+            self.password_file,
+        )
+
+    def end(self):
+        processes.end(self.process)
+
+
+@pytest.fixture
+def redis(tmp_path):
+    redis = Redis(tmp_path)
+    yield redis
+    redis.end()
+
+
+def test_two_balancers_share_results_through_redis_and_work_without_it(start_balancer, redis):
+    one = start_balancer(*redis.options)
+    two = start_balancer(*redis.options, "--queue-wait-ms", "1000")
+    registration, slot = one.worker()
+    other = Registration(two.address)
+    two.wait_for(hosts=1)
+    one.run_on(slot, b"shared", files=[("f", b"x")])
+    stored(one, slot)
+    assert from_store(two, SAME, [("f", b"x")]).form()[1][2] == b"shared"
+    redis.end()
+    one.run_on(slot, b"alone", {**SAME, "cmd": ["without"]})
+    other.close()
+
+
+def test_a_wrong_password_of_redis_is_reported_and_jobs_continue(start_balancer, redis):
+    with open(redis.password_file, "w", encoding="ascii") as file:
+        file.write("wrong\n")
+    balancer = start_balancer(*redis.options)
+    registration, slot = balancer.worker()
+    balancer.run_on(slot, b"works")
+    balancer.wait_for_log("it answered WRONGPASS")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"$5\r\nnoise\r\n",
+        b"$1000000\r\n",
+        b"$99999999999\r\n",
+        b"$-1\r\n$5\r\nextra\r\n",
+        b":1\r\n",
+        b"x" * 10000,
+        b"",
+    ],
+)
+def test_a_hostile_redis_has_no_results_and_stops_no_job(start_balancer, reply):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            with sock, contextlib.suppress(OSError):
+                while sock.recv(1 << 20):
+                    sock.sendall(reply)
+                    if not reply:
+                        break
+
+    threading.Thread(target=answer, daemon=True).start()
+    balancer = start_balancer("--redis", f"127.0.0.1:{listener.getsockname()[1]}")
+    registration, slot = balancer.worker()
+    for i in range(3):
+        balancer.run_on(slot, b"%d" % i, {**SAME, "cmd": [str(i)]})
+    listener.close()
+
+
+def test_memcached_and_redis_are_not_used_together():
+    done = subprocess.run(
+        [program("pe-lb"), "--listen", "127.0.0.1:0", "--redis", "x", "--memcached", "x"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "--memcached and --redis cannot be used together" in done.stderr
 
 
 def test_a_store_keeper_that_is_killed_is_restarted_and_jobs_continue(start_balancer, tmp_path):
