@@ -72,6 +72,17 @@ def scraped(no_process_is_left, tmp_path_factory):
     one.end()
 
 
+def test_the_trace_of_a_client_is_in_the_log_of_the_worker_that_ran_its_job(scraped):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    response = scraped.service.post(
+        job={"image": "busybox:1.35", "cmd": ["true"], "cache": False, "timeout_ms": 60000},
+        headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"},
+    )
+    assert response.status == 200
+    line = f"request={response.headers['X-Request-Id']} trace={trace} msg="
+    scraped.service.worker.wait_for_log(line)
+
+
 def test_promtool_finds_no_fault_in_the_metrics_of_balancer_and_worker(scraped):
     for page in scraped.page, scraped.worker_page:
         assert promtool("check", "metrics", text=page) == ""
