@@ -157,7 +157,8 @@ static void await_end(const struct helper *helper, int end_ms)
     shutdown(helper->fd, SHUT_WR);
     for (uint64_t now; (now = pe_now_us()) < deadline_us;) {
         int ready = poll(&poll_fd, 1, (int)((deadline_us - now) / 1000) + 1);
-        if (ready > 0 && recv(helper->fd, rest, sizeof rest, MSG_DONTWAIT) == 0)
+        ssize_t n = ready > 0 ? recv(helper->fd, rest, sizeof rest, MSG_DONTWAIT) : 1;
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             return;
     }
     kill(helper->pid, SIGKILL);
