@@ -9,6 +9,7 @@
 #include "lb/api/join.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/playground.h"
+#include "lb/api/results.h"
 #include "lb/edge/cors.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problem_filter.h"
@@ -62,6 +63,11 @@ static void handle_admin(struct server *server, h2o_req_t *req)
 static void handle_admin_page(struct server *server, h2o_req_t *req)
 {
     playground_handle(server->admin_tokens.required ? server->playground : NULL, &server->streams, req);
+}
+
+static void handle_result(struct server *server, h2o_req_t *req)
+{
+    api_result_delete(&server->jobs, &server->access, req);
 }
 
 static void handle_hosts(struct server *server, h2o_req_t *req)
@@ -133,6 +139,7 @@ static const struct route {
     {"GET", "/v1/connect", handle_connect},
     {"GET", "/v1/images", handle_images},
     {"GET", JOB_STATUS_PATH, handle_job},
+    {"DELETE", RESULTS_PATH, handle_result},
     {NULL, "/v1/join", handle_join},
     {"GET", "/v1/hosts", handle_hosts},
     {NULL, "/v1/hosts/", handle_host_drain},

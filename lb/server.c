@@ -109,6 +109,16 @@ static void on_worker_changed(void *data)
     exchanges_worker_changed(&server->exchanges);
 }
 
+/* ---- every minute ---- */
+
+static void on_minute(h2o_timeout_entry_t *entry)
+{
+    struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, minute_entry, entry);
+    uint64_t now = pe_now_us(), keep = server->settings->keep_addresses_min * 60 * 1000000;
+    clients_forget_idle(&server->clients, now > keep ? now - keep : 0);
+    h2o_timeout_link(server->ctx.loop, &server->minute, entry);
+}
+
 /* ---- the end ---- */
 
 /* End the loop if all requests are answered, and no accepted connection is still to send its
@@ -237,6 +247,7 @@ static int init_edge(struct server *server, struct pe_error *err)
                                            .stall_ms = settings->stall_ms,
                                            .total_max = connections_max(),
                                            .address_max = (size_t)settings->client_connections,
+                                           .log_addresses = settings->log_addresses,
                                            .trusted = &server->trusted};
     if (connections_init(&server->connections, &server->ctx, &rules, err) < 0)
         return -1;
@@ -307,6 +318,9 @@ static void init_api(struct server *server)
 static void init_phases(struct server *server)
 {
     const struct settings *settings = server->settings;
+    h2o_timeout_init(server->ctx.loop, &server->minute, 60 * 1000);
+    server->minute_entry.cb = on_minute;
+    h2o_timeout_link(server->ctx.loop, &server->minute, &server->minute_entry);
     h2o_timeout_init(server->ctx.loop, &server->gather, settings->gather_ms);
     h2o_timeout_init(server->ctx.loop, &server->handover, settings->handover_ms);
     h2o_timeout_init(server->ctx.loop, &server->drain, settings->drain_ms);

@@ -82,6 +82,9 @@ struct server {
     struct piston piston;
     struct mcp mcp;
 
+    h2o_timeout_t minute; /* old addresses are forgotten */
+    h2o_timeout_entry_t minute_entry;
+
     /* start and end */
     h2o_timeout_t gather;   /* workers may connect after the start */
     h2o_timeout_t handover; /* connections that were made before SIGTERM are accepted */

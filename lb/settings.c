@@ -18,6 +18,8 @@ static const struct settings defaults = {
     .queue_mib = 512,
     .queue_wait_ms = 30000,
     .anonymous_use = "on",
+    .keep_addresses_min = 1440,
+    .log_addresses = "full",
     .client_connections = 512,
     .head_ms = 10000,
     .idle_ms = 75000,
@@ -91,10 +93,11 @@ static int check_anonymous(struct settings *settings, struct pe_error *err)
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
-        settings->queue_jobs,     settings->queue_mib,          settings->cache_mib,
-        settings->results_mib,    settings->client.rate,        settings->client.burst,
-        settings->anonymous.jobs, settings->anonymous.rate,     settings->anonymous.cpu_s,
-        settings->store.disk_mib, settings->client_connections, settings->interactive_jobs};
+        settings->queue_jobs,         settings->queue_mib,      settings->cache_mib,
+        settings->results_mib,        settings->client.rate,    settings->client.burst,
+        settings->keep_addresses_min, settings->anonymous.jobs, settings->anonymous.rate,
+        settings->anonymous.cpu_s,    settings->store.disk_mib, settings->client_connections,
+        settings->interactive_jobs};
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
@@ -116,6 +119,10 @@ static int check(struct settings *settings, struct pe_error *err)
         return pe_fail(err, PE_ERR_INVALID, "--cases-slots must be from 1 to %u", CASES_MAX);
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
+    if (strcmp(settings->log_addresses, "full") != 0 && strcmp(settings->log_addresses, "short") != 0 &&
+        strcmp(settings->log_addresses, "none") != 0)
+        return pe_fail(err, PE_ERR_INVALID, "--log-addresses expects full, short or none, not '%s'",
+                       settings->log_addresses);
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
         return pe_fail(err, PE_ERR_INVALID, "--log-format expects logfmt or json");
     if (settings->otlp_endpoint && strncmp(settings->otlp_endpoint, "http://", 7) != 0 &&
@@ -219,6 +226,11 @@ static void add_client_options(struct settings *s, struct option_table *table)
          &s->client.burst},
         {"client-jobs", 0, "N", "maximum number of jobs at a time from one address (default: no limit)",
          PE_OPTION_NUMBER, &s->client.jobs},
+        {"keep-addresses-min", 0, "N",
+         "how long the address of a client without jobs is known, in minutes (default 1440)",
+         PE_OPTION_NUMBER, &s->keep_addresses_min},
+        {"log-addresses", 0, "DETAIL", "addresses in the log: full (default), short (their network) or none",
+         PE_OPTION_TEXT, &s->log_addresses},
         {"client-connections", 0, "N",
          "maximum number of connections from one address, 0 for no limit (default 512)", PE_OPTION_NUMBER,
          &s->client_connections},

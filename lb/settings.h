@@ -30,6 +30,8 @@ struct settings {
     struct client_limits client;    /* of each address without a key: --rate, --burst, --client-jobs */
     struct client_limits anonymous; /* the same with --anonymous limits; zero members: those of `client` */
     struct pe_option_list trusted_proxies, cors_origins;
+    uint64_t keep_addresses_min; /* how long the address of a client without jobs is known */
+    const char *log_addresses;   /* "full", "short" or "none" */
     uint64_t client_connections; /* of one client at a time; 0: no limit */
     uint64_t head_ms, idle_ms;   /* time to send a request's head; time between two requests */
     uint64_t stall_ms;           /* time for which a client may take nothing of its response */

@@ -31,6 +31,15 @@ static void add_cache_status(struct exchange *exchange)
     http_reply_header(exchange->req, "cache-status", text);
 }
 
+/* With it, the client can have the result deleted. */
+static void add_key(struct exchange *exchange)
+{
+    char text[2 * sizeof exchange->key.bytes + 1];
+    for (size_t i = 0; i < sizeof exchange->key.bytes; i++)
+        snprintf(text + 2 * i, 3, "%02x", exchange->key.bytes[i]);
+    http_reply_header(exchange->req, "x-result-key", text);
+}
+
 /* A weak tag (RFC 9110 section 8.8.3): equal results differ in boundaries and in the field
  * `cached`. */
 static void add_validators(struct exchange *exchange)
@@ -86,6 +95,8 @@ void exchange_add_headers(struct exchange *exchange)
 {
     const struct job_result *result = result_of(exchange);
     add_cache_status(exchange);
+    if (exchange->caching != CACHING_NONE && !exchange->cases)
+        add_key(exchange);
     if (!result)
         return;
     if (result->stored_at)

@@ -160,6 +160,13 @@ void cache_put(struct cache *cache, const struct job_key *key, struct job_result
     shrink(cache);
 }
 
+void cache_remove(struct cache *cache, const struct job_key *key)
+{
+    struct cache_entry *entry = find_entry(cache, key);
+    if (entry)
+        drop(cache, entry);
+}
+
 void cache_free(struct cache *cache)
 {
     while (cache->by_use.next != &cache->by_use)

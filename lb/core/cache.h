@@ -55,6 +55,9 @@ bool cache_accepts(const struct cache *cache, size_t size);
  * memory, nothing is kept. */
 void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
 
+/* Forget the result of a job, if there is one. */
+void cache_remove(struct cache *cache, const struct job_key *key);
+
 /* Forget all results. */
 void cache_free(struct cache *cache);
 

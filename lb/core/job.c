@@ -231,7 +231,8 @@ static void on_lookup(void *data, struct job_result *result)
         pe_demand_accepts(job->entry.isolation, result->fields.isolation, result->fields.trusted_host)) {
         stop_sharing(job);
         job->result = job_result_ref(result);
-        cache_put(job->jobs->cache, &job->key, result);
+        if (job->keep)
+            cache_put(job->jobs->cache, &job->key, result);
         for_each_waiter(job, report_stored_result, NULL);
     } else if (enqueue(job, false, &err) < 0) {
         stop_sharing(job);
@@ -337,6 +338,27 @@ void job_leave(struct job_waiter *waiter)
     release(job);
 }
 
+/* Jobs that others cannot join any more are about to be answered. Among those they can join, jobs with the
+ * same key and other demands are neighbours in the tree, but few: all are looked at. */
+static const struct job_key *forgotten;
+
+static void stop_keeping(const void *node, VISIT which, int depth)
+{
+    struct job *job = *(struct job *const *)node;
+    (void)depth;
+    if ((which == postorder || which == leaf) && !job_key_compare(&job->key, forgotten))
+        job->keep = false;
+}
+
+bool job_forget_result(struct jobs *jobs, const struct job_key *key)
+{
+    forgotten = key;
+    twalk(jobs->shared, stop_keeping);
+    forgotten = NULL;
+    cache_remove(jobs->cache, key);
+    return result_store_remove(jobs->store, key);
+}
+
 /* ---- while it runs ---- */
 
 static size_t limit_of(const struct job *job, enum live_stream stream)
@@ -430,7 +452,7 @@ void job_on_end(struct job *job)
         job_on_lost(job, 0, err.message);
         return;
     }
-    if (job->result->stored_at) {
+    if (job->result->stored_at && job->keep) {
         cache_put(jobs->cache, &job->key, job->result);
         result_store_put(jobs->store, &job->key, job->result);
     }

@@ -163,6 +163,10 @@ int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err) P
  * nothing. The last waiter that leaves ends the job: a job that runs is cancelled. */
 void job_leave(struct job_waiter *waiter);
 
+/* Delete the result of a job everywhere: in memory and in the result store. Jobs with this key that wait or
+ * run go on, but their results are not kept. Returns false if the store could not be told. */
+bool job_forget_result(struct jobs *jobs, const struct job_key *key);
+
 /* ---- called by the slot that runs the job, in this order ---- */
 
 /* The program has printed something. Fails like job_on_result(). */

@@ -232,3 +232,16 @@ void result_store_put(struct result_store *store, const struct job_key *key, con
     memcpy(store->helper.out.data + at, &frame, sizeof frame);
     helper_flush(&store->helper);
 }
+
+bool result_store_remove(struct result_store *store, const struct job_key *key)
+{
+    struct pe_error err;
+    const struct store_frame frame = {.kind = STORE_REMOVE, .key = *key};
+    if (!store->settings->folder && !store->settings->memcached.count)
+        return true;
+    if (!store->helper.watch || store->helper.out.size > QUEUED_MAX ||
+        pe_buf_append(&store->helper.out, &frame, sizeof frame, &err) < 0)
+        return false;
+    helper_flush(&store->helper);
+    return true;
+}

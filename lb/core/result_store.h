@@ -64,6 +64,10 @@ void result_store_forget(struct result_store *store, const void *data);
 /* Store a complete result. It is dropped if the helper does not keep up. */
 void result_store_put(struct result_store *store, const struct job_key *key, const struct job_result *result);
 
+/* Delete a result. Returns false if the helper cannot be told, because it is being restarted or does not keep
+ * up. Lookups behind this call do not find the result. */
+bool result_store_remove(struct result_store *store, const struct job_key *key);
+
 /* Send all that is still queued, which may block, then end the helper and wait for it. After
  * that, everything is on disk. A helper that reads nothing for ten seconds loses what is queued. */
 void result_store_close(struct result_store *store);

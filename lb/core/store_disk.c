@@ -263,3 +263,18 @@ int store_disk_put(struct store_disk *disk, const struct job_key *key, const voi
     code = mdb_txn_commit(txn);
     return code ? fail(code, "committing", err) : 0;
 }
+
+int store_disk_remove(struct store_disk *disk, const struct job_key *key, struct pe_error *err)
+{
+    MDB_txn *txn = NULL;
+    int code = mdb_txn_begin(disk->env, NULL, 0, &txn);
+    if (code)
+        return fail(code, "beginning to delete", err);
+    uint64_t total = read_total(txn, disk, "bytes");
+    if ((code = remove_key(txn, disk, key, &total)) || (code = write_total(txn, disk, "bytes", total))) {
+        mdb_txn_abort(txn);
+        return fail(code, "deleting", err);
+    }
+    code = mdb_txn_commit(txn);
+    return code ? fail(code, "committing", err) : 0;
+}

@@ -31,6 +31,10 @@ void store_disk_close(struct store_disk *disk);
 int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe_buf *out,
                    struct pe_error *err) PE_MUST_CHECK;
 
+/* Remove a result, if there is one. PE_ERR_INTERNAL if LMDB fails. Its pages are reused later; until then,
+ * its bytes are still in the file. */
+int store_disk_remove(struct store_disk *disk, const struct job_key *key, struct pe_error *err) PE_MUST_CHECK;
+
 /* Store a result in place of an older one. One that is larger than an eighth of the bound is
  * ignored. */
 int store_disk_put(struct store_disk *disk, const struct job_key *key, const void *bytes, size_t size,

@@ -134,6 +134,16 @@ static void shared_put(struct keeper *keeper, const struct job_key *key, const v
         pe_log(PE_LOG_DEBUG, "memcached: %s", memcached_strerror(keeper->shared, code));
 }
 
+static void shared_remove(struct keeper *keeper, const struct job_key *key)
+{
+    char name[80];
+    shared_name(key, name);
+    memcached_return_t code = memcached_delete(keeper->shared, name, strlen(name), 0);
+    if (code != MEMCACHED_SUCCESS && code != MEMCACHED_NOTFOUND)
+        pe_log(PE_LOG_WARN, "memcached: a result was not deleted: %s",
+               memcached_strerror(keeper->shared, code));
+}
+
 /* ---- disk ---- */
 
 static void open_disk(struct keeper *keeper)
@@ -184,6 +194,17 @@ static void keep(struct keeper *keeper, const struct job_key *key, const struct 
     keeper->unsynced = true;
 }
 
+static void forget(struct keeper *keeper, const struct job_key *key)
+{
+    struct pe_error err;
+    open_disk(keeper);
+    if (keeper->disk.env && store_disk_remove(&keeper->disk, key, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    if (keeper->shared)
+        shared_remove(keeper, key);
+    keeper->unsynced = true;
+}
+
 /* Fill `bytes` from the socket. Returns 0 at the end of the stream. */
 static int read_exactly(int fd, void *bytes, size_t size)
 {
@@ -225,6 +246,8 @@ static int serve(struct keeper *keeper, struct pe_error *err)
         payload.size = frame.size;
         if (frame.kind == STORE_PUT)
             keep(keeper, &frame.key, &payload);
+        else if (frame.kind == STORE_REMOVE)
+            forget(keeper, &frame.key);
         else if (send_answer(keeper, &frame, err) < 0)
             return -1;
     }

@@ -11,6 +11,7 @@
 enum store_kind {
     STORE_GET,     /* pe-lb: is there a result for `key`? */
     STORE_PUT,     /* pe-lb: store this result */
+    STORE_REMOVE,  /* pe-lb: forget the result for `key` */
     STORE_FOUND,   /* helper: the result for `tag` */
     STORE_MISSING, /* helper: there is no result for `tag` */
 };

@@ -24,6 +24,7 @@ struct connection_rules {
     uint64_t stall_ms;                   /* how long a client may take nothing of its response */
     size_t total_max;                    /* connections at a time */
     size_t address_max;                  /* connections of one client at a time; 0: no limit */
+    const char *log_addresses;           /* "full", "short" or "none" */
     const struct peer_networks *trusted; /* proxies, whose connections are of many clients */
 };
 

@@ -45,6 +45,26 @@ static void send_problem(h2o_socket_t *sock, const struct pe_problem *problem)
         return;
 }
 
+/* As much of an address as the operator wants in the log: all of it, its network (/24 or /48) or nothing. */
+static const char *address_for_log(const struct connections *connections, const struct pe_ip_address *address,
+                                   char text[PE_IP_ADDRESS_TEXT])
+{
+    const char *detail = connections->rules.log_addresses;
+    struct pe_ip_address network = *address;
+    if (!detail || !strcmp(detail, "full") || pe_ip_address_is_unix(address))
+        return pe_ip_address_print_client(address, text);
+    if (!strcmp(detail, "none"))
+        return "a client";
+    bool v4 = pe_ip_address_is_v4(address);
+    memset(network.bytes + (v4 ? 15 : 6), 0, v4 ? 1 : 10);
+    pe_ip_address_print_client(&network, text);
+    char *slash = strchr(text, '/');
+    if (slash)
+        *slash = '\0';
+    snprintf(text + strlen(text), PE_IP_ADDRESS_TEXT - strlen(text), v4 ? "/24" : "/48");
+    return text;
+}
+
 void connection_refuse(struct connections *connections, h2o_socket_t *sock, bool tls,
                        enum connection_refusal refusal, const struct address_count *address)
 {
@@ -55,7 +75,7 @@ void connection_refuse(struct connections *connections, h2o_socket_t *sock, bool
         problem = problem_make("too-many-requests", "this address has %zu connections here already",
                                connections->rules.address_max);
         snprintf(why, sizeof why, "%s has %zu already (--client-connections)",
-                 pe_ip_address_print_client(&address->address, text), connections->rules.address_max);
+                 address_for_log(connections, &address->address, text), connections->rules.address_max);
     } else {
         connections->refused_by_total++;
         problem = problem_make("no-capacity", "there are too many connections");
