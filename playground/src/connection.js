@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A job whose program reads what the user types: the client of GET /v1/connect (docs/api.md). */
 
+import { accessProtocols } from "./access.js";
 import { Collector, parseEvent } from "./events.js";
 import { explainConnection, explainEvent, ServiceError } from "./service.js";
 
@@ -34,7 +35,7 @@ export class Connection {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/connect`);
+    this.socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/connect`, accessProtocols());
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("open", () => {
       this.opened = true;

@@ -4,6 +4,7 @@
 
 import { fromBase64, toBase64 } from "./base64.js";
 import { bytesOf, Collector, ConnectionLost, failToRead, parseEvent, readLines } from "./events.js";
+import { accessHeaders, askForAccess } from "./access.js";
 import { createFormBody } from "./form.js";
 import { computeJobKey } from "./job_key.js";
 import { parseEnvironment } from "./project.js";
@@ -154,9 +155,10 @@ export function createFirstMessage(project, command, { rows, cols }) {
 /** Why a WebSocket was not opened, which browsers do not tell. @returns {Promise<ServiceError>} */
 export async function explainConnection() {
   try {
-    const response = await request("/v1/connect", { headers: { Accept: "application/json" } });
+    const response = await request("/v1/connect", { headers: { Accept: "application/json", ...accessHeaders() } });
     if (response.status === 404 || response.status === 405 || response.status === 501)
       return new ServiceError("This server has no terminals. Switch “Terminal” off to run the program with the standard input of “Setup”.");
+    if (response.status === 401) return new ServiceError(askForAccess() ? "The API key is kept until this tab is closed. Run the program again." : "This service needs an API key.");
     if (response.status === 429 || response.status === 503) return await explain(response);
     return new ServiceError("The server opens no connection to the program. A proxy before it may not let WebSockets pass. Switch “Terminal” off to run the program without one.");
   } catch (error) {
@@ -199,7 +201,9 @@ const INVALID = "The response is not a valid result. A proxy may have changed it
  */
 export async function runJob({ body, key }, { id, signal, listener }) {
   const accepted = "application/x-ndjson, application/json;q=0.9";
-  const response = await request("/v1/run", { method: "POST", body, signal, headers: { Accept: accepted, "X-Request-Id": id, ...keyHeader(key) } });
+  const send = () => request("/v1/run", { method: "POST", body, signal, headers: { Accept: accepted, "X-Request-Id": id, ...keyHeader(key), ...accessHeaders() } });
+  let response = await send();
+  if (response.status === 401 && askForAccess()) response = await send();
   if (!response.ok) throw await explain(response);
   const read = response.headers.get("Content-Type")?.startsWith("application/x-ndjson") ? readEvents : readResult;
   try {
