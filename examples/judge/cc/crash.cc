@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdexcept>
+
+int main()
+{
+    throw std::runtime_error("a bug");
+}

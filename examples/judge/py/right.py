@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+
+total = 0
+for word in sys.stdin.read().split():
+    total += int(word)
+print(total)
