@@ -49,7 +49,7 @@ static int complete_stage(struct case_request *request, size_t at, struct pe_err
     if (name_run(&stage->run, at + 1, err) < 0)
         return -1;
     for (size_t i = 0; i < at; i++)
-        if (!strcmp(request->stages[i].run.name, stage->run.name))
+        if (stage->run.name && !strcmp(request->stages[i].run.name, stage->run.name))
             return pe_fail(err, PE_ERR_INVALID, "the name '%s' was given to stages[%zu]", stage->run.name, i);
     if (!stage->has_needs)
         stage->needs = (1u << at) - 1;
