@@ -63,7 +63,7 @@ int command_rm(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_verify(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_export(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_combine(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
-int command_fetch(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_sync(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 int command_gc(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

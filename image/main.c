@@ -22,7 +22,7 @@ static const struct {
     {"verify", "compare images with their digests", command_verify},
     {"export", "write the root filesystem of an image as a tar", command_export},
     {"combine", "merge images into one file that stores equal files once", command_combine},
-    {"fetch", "copy images from another host's store over HTTP", command_fetch},
+    {"sync", "copy from another host's store over HTTP what is missing here", command_sync},
     {"gc", "delete images without a name and unfinished work", command_gc},
 };
 
@@ -47,8 +47,9 @@ int main(int argc, char **argv)
         return argc < 2 ? 2 : 0;
     }
     struct pe_error err;
+    const char *name = strcmp(argv[1], "fetch") != 0 ? argv[1] : "sync"; /* `fetch` is its older name */
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(argv[1], commands[i].name)) {
+        if (!strcmp(name, commands[i].name)) {
             if (commands[i].run(argc - 1, argv + 1, &err) < 0)
                 pe_die(err.kind == PE_ERR_INVALID ? 2 : 1, &err);
             return 0;

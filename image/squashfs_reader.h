@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a squashfs image of the store: its tree, and the contents of its files. An image may come
- * from another host (pe-image fetch), so it is not trusted: whatever it says, reading it ends, within
+ * from another host (pe-image sync), so it is not trusted: whatever it says, reading it ends, within
  * the limits that the caller gives, with a tree or with an error. Linux, which mounts the image in a
  * VM, is not protected by this. */
 #ifndef PE_IMAGE_SQUASHFS_READER_H

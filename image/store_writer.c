@@ -62,7 +62,7 @@ static bool is_stale(const char *path)
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-static int sweep(const char *store, struct pe_error *err)
+static int sweep(const char *store, const char *prefix, struct pe_error *err)
 {
     pe_autodir DIR *directory = opendir(store);
     if (!directory)
@@ -70,7 +70,7 @@ static int sweep(const char *store, struct pe_error *err)
     const struct dirent *found;
     while ((found = readdir(directory))) {
         char path[PATH_MAX];
-        if (strncmp(found->d_name, UNFINISHED_PREFIX, strlen(UNFINISHED_PREFIX)) != 0)
+        if (strncmp(found->d_name, prefix, strlen(prefix)) != 0)
             continue;
         if (join(path, store, found->d_name, err) < 0 || (is_stale(path) && remove_tree(path, err) < 0))
             return -1;
@@ -111,7 +111,7 @@ int store_writer_begin(const char *store, struct store_writer *writer, struct pe
         make_directory(names, err) < 0)
         return -1;
     pe_autoclose int lock = lock_store(store, err);
-    if (lock < 0 || sweep(store, err) < 0)
+    if (lock < 0 || sweep(store, UNFINISHED_PREFIX, err) < 0)
         return -1;
     if (make_unfinished(writer, err) == 0)
         return 0;
@@ -335,7 +335,7 @@ int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
     *removed = *bytes = 0;
     pe_autostoreimages struct pe_store_images images = {0};
     pe_autoclose int lock = open_store(store, &images, err);
-    if (lock < 0 || sweep(store, err) < 0)
+    if (lock < 0 || sweep(store, UNFINISHED_PREFIX, err) < 0 || sweep(store, STORE_PART_PREFIX, err) < 0)
         return -1;
     pe_autodir DIR *directory = opendir(store);
     if (!directory)

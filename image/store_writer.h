@@ -10,6 +10,9 @@
 
 #include <limits.h>
 
+/* Begins the names of files that are fetched (image/part.h). */
+#define STORE_PART_PREFIX ".part-"
+
 struct store_writer {
     const char *store;        /* the caller's */
     char directory[PATH_MAX]; /* the unfinished directory; "" when there is none */

@@ -28,7 +28,7 @@ IMAGE_COMMANDS = (
     "gc",
     "export",
     "combine",
-    "fetch",
+    "sync",
 )
 
 

@@ -1,33 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pe-image fetch: images from another host's store. */
+/* pe-image sync: images from another host's store. */
 #include "image/command.h"
-#include "image/fetch.h"
+#include "image/sync.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define URL_BYTES_MAX 2000
 
-int command_fetch(int argc, char **argv, struct pe_error *err)
+int command_sync(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
     bool json = false;
     uint64_t max_mib = 0;
+    struct download_route route = {.ca = NULL};
     const struct pe_option options[] = {
         COMMAND_MAX_MIB_OPTION(max_mib, "refuse an image with a larger squashfs file (default: 32768)"),
+        {"ca", 0, "FILE", "trust only the certificates in FILE, PEM", PE_OPTION_TEXT, &route.ca},
+        {"proxy", 0, "URL", "HTTP proxy (default: as https_proxy and http_proxy say)", PE_OPTION_TEXT,
+         &route.proxy},
         COMMAND_JSON_OPTION(json),
         COMMAND_STORE_OPTION(store),
         {0}};
     const struct pe_program program = {
-        .name = "pe-image fetch",
+        .name = "pe-image sync",
         .usage = "[options] URL [NAME:TAG...]",
-        .about = "Copy the named images, or all, from another host's store. Any web server that serves the\n"
-                 "store's files will do.",
+        .about =
+            "Copy the named images, or all, from another host's store, unless they are here already. Any\n"
+            "web server that serves the store's files will do. What was fetched before an interruption is\n"
+            "not fetched again. NAME:TAG@sha256:DIGEST demands a certain version.",
         .options = options};
     char url[URL_BYTES_MAX + 1];
     int rest = 0;
     struct progress progress;
-    struct fetch_result result;
+    struct sync_result result;
     if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
         return -1;
     if (rest == argc || (strncmp(argv[rest], "http://", 7) != 0 && strncmp(argv[rest], "https://", 8) != 0))
@@ -39,9 +45,12 @@ int command_fetch(int argc, char **argv, struct pe_error *err)
     while (*url && url[strlen(url) - 1] == '/')
         url[strlen(url) - 1] = '\0';
     progress_init(&progress, json);
-    const struct fetch_options fetching = {
-        .store = store.path, .url = url, .bytes_max = command_bytes_max(max_mib), .progress = &progress};
-    int failed = fetch_images(&fetching, argv + rest + 1, (size_t)(argc - rest - 1), &result, err);
+    const struct sync_options syncing = {.store = store.path,
+                                         .url = url,
+                                         .bytes_max = command_bytes_max(max_mib),
+                                         .route = route,
+                                         .progress = &progress};
+    int failed = sync_images(&syncing, argv + rest + 1, (size_t)(argc - rest - 1), &result, err);
     progress_end(&progress);
     if (failed)
         return -1;
