@@ -132,6 +132,7 @@ $(B)/obj/%.o: %.c $(FLAGS) | $(B)/.deps
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 # It holds the text of that file (.incbin), which -MMD does not see.
 $(B)/obj/lb/api/openapi.o: proto/openapi.json
+$(B)/obj/worker/join.o: deploy/systemd/pe-worker.service
 $(B)/obj/lb/mcp/catalog_tools.o: lb/mcp/tools.json
 
 # ---- guest: static programs, kernel, initramfs; never sanitized, shared by both builds ----

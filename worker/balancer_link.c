@@ -153,10 +153,13 @@ static int choose_address(const struct pe_connection *connection, const char *ad
     return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
 }
 
-static int connect_curl(struct pe_connection *connection, const struct balancer_place *place,
+static int connect_curl(struct pe_connection *connection, const struct worker_config *config,
                         struct balancer_view *view, struct pe_error *err)
 {
+    static char why[CURL_ERROR_SIZE]; /* libcurl keeps a pointer to it as long as the connection lives */
+    const struct balancer_place *place = place_of(config);
     const char *server = place->url;
+    char name[300];
     __attribute__((cleanup(free_list))) struct curl_slist *targets = NULL;
     connection->curl = curl_easy_init();
     if (!connection->curl)
@@ -170,14 +173,15 @@ static int connect_curl(struct pe_connection *connection, const struct balancer_
     curl_easy_setopt(connection->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(connection->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(connection->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    pe_route_apply(&config->route, connection->curl, why);
+    snprintf(name, sizeof name, "the balancer at %.250s", server);
     CURLcode code = curl_easy_perform(connection->curl);
     curl_easy_setopt(connection->curl, CURLOPT_CONNECT_TO, NULL); /* the list ends here */
     if (code == CURLE_OK)
         code = curl_easy_getinfo(connection->curl, CURLINFO_ACTIVESOCKET, &connection->socket);
     view->stage = stage_of(code);
     if (code != CURLE_OK)
-        return pe_fail(err, PE_ERR_LOST, "cannot connect to the balancer at %s: %s", server,
-                       curl_easy_strerror(code));
+        return pe_route_fail(connection->curl, code, why, name, err);
     return 0;
 }
 
@@ -198,7 +202,7 @@ static int connect_and_upgrade(const struct worker_config *config, const char *p
         return -1;
     if (balancer_link_drop_rights(config, parent, "the link to the balancer", err) < 0)
         return -1;
-    if (!is_unix && connect_curl(connection, place, view, err) < 0)
+    if (!is_unix && connect_curl(connection, config, view, err) < 0)
         return -1;
     view->stage = BALANCER_SECURE;
     const int failed = balancer_upgrade(connection, path, token, &view->date, err);

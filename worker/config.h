@@ -3,6 +3,7 @@
 #ifndef PE_WORKER_CONFIG_H
 #define PE_WORKER_CONFIG_H
 
+#include "net/route.h"
 #include "worker/balancer_list.h"
 #include "worker/vmm/vmm.h"
 
@@ -17,6 +18,7 @@ struct worker_config {
     bool balancers_are_known;         /* names were looked up, as far as that is possible */
     struct balancer_list *discovered; /* what the last look has found (worker/balancer_discovery.h) */
     size_t balancer;                  /* in a registration and a link: the number of its balancer */
+    struct pe_route route;            /* how balancers are reached */
     int token_fd;                     /* bearer token (worker/token.h); -1: there is none */
     const char *store;                /* directory of the image store */
     const char **warm;                /* images that the first warm VMs and templates are made for */

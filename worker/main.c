@@ -15,6 +15,7 @@
 #include "worker/host/vm_files.h"
 #include "worker/host/vmm_users.h"
 #include "worker/host/worker_dir.h"
+#include "worker/join.h"
 #include "worker/metrics.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
@@ -38,7 +39,7 @@
 #define AHEAD_DEFAULT UINT64_MAX
 
 struct settings {
-    const char *token_file, *store, *name, *vmm, *user, *isolation;
+    const char *token_file, *ca, *proxy, *store, *name, *vmm, *user, *isolation;
     struct vm_files files;
     const char *state, *run, *metrics;
     struct pe_option_list servers, warm, vmm_paths;
@@ -82,6 +83,10 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          PE_OPTION_LIST, &settings->servers},
         {"token-file", 0, "FILE", "file with the bearer token for the balancer", PE_OPTION_TEXT,
          &settings->token_file},
+        {"ca", 0, "FILE", "trust only the certificates in FILE, PEM, for the balancer", PE_OPTION_TEXT,
+         &settings->ca},
+        {"proxy", 0, "URL", "HTTP proxy on the way to the balancer (default: as https_proxy says)",
+         PE_OPTION_TEXT, &settings->proxy},
         {"name", 0, "NAME", "name of this worker (default: the hostname and a random number)", PE_OPTION_TEXT,
          &settings->name},
         {"slots", 'n', "N", "run N jobs at the same time (default: one for each CPU)", PE_OPTION_NUMBER,
@@ -131,10 +136,11 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {0}};
     const struct pe_program program = {
         .name = "pe-worker",
-        .usage = "--server URL [options], or pe-worker doctor [options]",
+        .usage = "--server URL [options], or pe-worker doctor|join [options]",
         .about = "Connects to a Program Explorer balancer and runs its jobs, each in a fresh VM.",
         .options = options,
-        .epilogue = "`pe-worker doctor` says what this host offers for running jobs, and what is missing."};
+        .epilogue = "`pe-worker doctor` says what this host offers for running jobs, and what is missing.\n"
+                    "`pe-worker join URL` makes this host a worker of the balancer there; see its --help."};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
@@ -259,6 +265,9 @@ static int make_config(struct settings *settings, struct worker_config *config, 
     if (!config->discovered ||
         balancer_list_make(config->servers, config->server_count, &config->balancers, err) < 0)
         return -1;
+    config->route.proxy = settings->proxy;
+    if (settings->ca && pe_route_read_ca(&config->route, settings->ca, err) < 0)
+        return -1;
     if (settings->token_file && (config->token_fd = token_keep(settings->token_file, err)) < 0)
         return -1;
     if (find_user(settings->user, config, err) < 0)
@@ -323,6 +332,8 @@ int main(int argc, char **argv)
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");
+    if (argc > 1 && !strcmp(argv[1], "join"))
+        return join_main(argc - 1, argv + 1);
     heap_return_large_blocks();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const int status = run(argc, argv, &settings, &err);

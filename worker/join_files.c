@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing, publishing and undoing the files of a host that joins. What is in them is worker/join.c's
+ * business. */
+#include "worker/join_files.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STAGE ".join"
+#define TOKEN_PREFIX "host-"
+#define TOKEN_BYTES 32u
+
+static const char *const names[JOIN_FILE_COUNT] = {
+    [JOIN_TOKEN] = "token",
+    [JOIN_CA] = "balancer-ca.pem",
+    [JOIN_SETTINGS] = "worker.env",
+    [JOIN_UNIT] = "pe-worker.service",
+};
+
+void join_files_path(const struct join_files *files, enum join_file file, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", file == JOIN_UNIT ? files->units : files->settings, names[file]);
+}
+
+static void staged_path(const struct join_files *files, enum join_file file, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", files->stage, names[file]);
+}
+
+static int sync_folder(const char *path, struct pe_error *err)
+{
+    pe_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0 ? 0 : pe_fail_errno(err, "cannot write %s to the disk", path);
+}
+
+/* ---- undoing ---- */
+
+/* Remove a file that has appeared, unless it is another one. */
+static void retract(const struct join_files *files, enum join_file file)
+{
+    char path[PATH_MAX], staged[PATH_MAX];
+    struct stat ours, theirs;
+    join_files_path(files, file, path);
+    staged_path(files, file, staged);
+    if (lstat(staged, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+        ours.st_dev == theirs.st_dev)
+        unlink(path);
+}
+
+void join_files_keep(const struct join_files *files)
+{
+    char staged[PATH_MAX];
+    for (int file = JOIN_FILE_COUNT - 1; file >= 0; file--) { /* the token last: the balancer may know it */
+        staged_path(files, (enum join_file)file, staged);
+        unlink(staged);
+    }
+    rmdir(files->stage);
+}
+
+void join_files_undo(const struct join_files *files)
+{
+    for (int file = 0; file < JOIN_FILE_COUNT; file++)
+        retract(files, (enum join_file)file);
+    join_files_keep(files);
+    rmdir(files->settings); /* if this made it */
+}
+
+/* ---- beginning ---- */
+
+/* Read the token of an attempt that was killed. */
+static bool read_token(const struct join_files *files, char token[JOIN_TOKEN_SIZE])
+{
+    char path[PATH_MAX];
+    pe_autobuf struct pe_buf text = {0};
+    struct pe_error ignored;
+    const size_t size = strlen(TOKEN_PREFIX) + 2 * TOKEN_BYTES;
+    staged_path(files, JOIN_TOKEN, path);
+    if (pe_read_file(AT_FDCWD, path, JOIN_TOKEN_SIZE, &text, &ignored) < 0 || text.size != size + 1)
+        return false;
+    memcpy(token, text.data, size);
+    token[size] = '\0';
+    return true;
+}
+
+static int check_free(const struct join_files *files, struct pe_error *err)
+{
+    static const enum join_file wanted[] = {JOIN_SETTINGS, JOIN_TOKEN};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        char path[PATH_MAX];
+        join_files_path(files, wanted[i], path);
+        if (access(path, F_OK) == 0)
+            return pe_fail(
+                err, PE_ERR_INVALID,
+                "this host is a worker or a balancer already, because %s exists; to let it join "
+                "another balancer, run `systemctl disable --now pe-worker` and move that file away",
+                path);
+    }
+    return 0;
+}
+
+int join_files_begin(struct join_files *files, const char *settings, const char *units,
+                     char token[JOIN_TOKEN_SIZE], struct pe_error *err)
+{
+    *files = (struct join_files){.settings = settings, .units = units};
+    snprintf(files->stage, sizeof files->stage, "%s/" STAGE, settings);
+    memcpy(token, TOKEN_PREFIX, sizeof TOKEN_PREFIX);
+    if (!read_token(files, token))
+        pe_random_hex(token + strlen(TOKEN_PREFIX), TOKEN_BYTES);
+    join_files_undo(files);
+    if (check_free(files, err) < 0)
+        return -1;
+    if (mkdir(settings, 0755) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "cannot create the folder %s", settings);
+    if (mkdir(files->stage, 0700) == 0)
+        return 0;
+    pe_fail_errno(err, "cannot create the folder %s", files->stage);
+    rmdir(settings);
+    return -1;
+}
+
+int join_files_add(struct join_files *files, enum join_file file, const void *text, size_t size,
+                   struct pe_error *err)
+{
+    char path[PATH_MAX];
+    staged_path(files, file, path);
+    pe_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot create %s", path);
+    if (pe_write_all(fd, text, size, path, err) < 0)
+        return -1;
+    if ((file == JOIN_UNIT || file == JOIN_CA) && fchmod(fd, 0644) < 0)
+        return pe_fail_errno(err, "cannot change the mode of %s", path);
+    if (fsync(fd) < 0)
+        return pe_fail_errno(err, "cannot write %s to the disk", path);
+    files->has[file] = true;
+    return sync_folder(files->stage, err);
+}
+
+int join_files_publish(const struct join_files *files, struct pe_error *err)
+{
+    for (int file = 0; file < JOIN_FILE_COUNT; file++) {
+        char staged[PATH_MAX], path[PATH_MAX];
+        if (!files->has[file])
+            continue;
+        staged_path(files, (enum join_file)file, staged);
+        join_files_path(files, (enum join_file)file, path);
+        if (link(staged, path) < 0)
+            return pe_fail_errno(err, "cannot create %s", path);
+    }
+    return sync_folder(files->settings, err);
+}
