@@ -139,9 +139,11 @@ $(B)/obj/lb/mcp/catalog_tools.o: lb/mcp/tools.json
 GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
 GUEST_SHARED := base/error.c base/buffer.c base/control.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/live_ring.c proto/path.c
-pe-shim_SRC := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stack_guard.c) base/fd_message.c
+pe-shim_OWN := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stage_run.c run_report.c cases.c)
+pe-shim_SRC := $(pe-shim_OWN) guest-init/stack_guard.c codec/sha256_plain.c proto/expect.c proto/stages.c \
+	proto/stage_plan.c proto/stage_plan_decode.c $(addprefix base/,buffer.c control.c error.c fd_message.c utf8.c)
 pe-agent_SRC := $(call src,vm/guest) vm/agent_frame.c $(addprefix guest-init/,modules.c serial.c) $(GUEST_SHARED)
-pe-init_SRC := $(filter-out $(pe-shim_SRC),$(call src,guest-init)) guest-init/stack_guard.c $(GUEST_SHARED)
+pe-init_SRC := $(filter-out $(pe-shim_OWN),$(call src,guest-init)) $(GUEST_SHARED)
 
 guest-programs: $(GUEST)/pe-init $(GUEST)/pe-shim $(GUEST)/pe-agent ## only pe-init, pe-shim and pe-agent
 

@@ -7,8 +7,8 @@
 
 /* Mount in the mount namespace of the process with this pidfd: at /input the user's files,
  * read-only; at /work an overlay of the same files and scratch; at /output SCRATCH_OUTPUT, which is
- * empty. GUEST_JOB and scratch must be mounted. PE_ERR_INTERNAL if the image has anything but
- * directories under these names. */
+ * empty. A plan of stages (PE_PLAN_FILE) is hidden in /input and /work. GUEST_JOB and scratch must be
+ * mounted. PE_ERR_INTERNAL if the image has anything but directories under these names. */
 int job_mounts_attach(int pidfd, struct pe_error *err) PE_MUST_CHECK;
 
 /* Call `action` with `context` in the mount namespace of the process with this pidfd, and go back. Fails as

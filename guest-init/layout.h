@@ -22,6 +22,16 @@
 #define SCRATCH_WORK_UPPER GUEST_SCRATCH "/work"
 #define SCRATCH_WORK_WORK GUEST_SCRATCH "/work.work"
 #define SCRATCH_OUTPUT GUEST_SCRATCH "/output"
+#define SCRATCH_INPUT_COVER GUEST_SCRATCH "/input" /* what hides the plan of stages in /input */
+
+/* While the files of a case are made: a tmpfs with the upper and work directories of its overlays. */
+#define GUEST_CASE "/run/pe/case"
+#define CASE_ROOT_UPPER GUEST_CASE "/root"
+#define CASE_ROOT_WORK GUEST_CASE "/root.work"
+#define CASE_WORK_UPPER GUEST_CASE "/work"
+#define CASE_WORK_WORK GUEST_CASE "/work.work"
+#define CASE_LOWER_ROOT "/run/pe/case-root" /* / and /work of the container, as the stages left them */
+#define CASE_LOWER_WORK "/run/pe/case-work"
 
 #define GUEST_CGROUP_ROOT "/sys/fs/cgroup"
 

@@ -24,10 +24,6 @@
 
 #define RELEASE_TIMEOUT_US 10000000ull
 
-/* The greatest number of names in scratch. Each needs about 1 KiB of kernel memory, which is
- * charged to the container's cgroup. */
-#define SCRATCH_INODES "131072"
-
 /* The size of scratch until a job sets its own limit. */
 #define SCRATCH_SIZE_DEFAULT PE_SCRATCH_BYTES_MAX
 
@@ -205,7 +201,7 @@ int mounts_input_drop(const char *path, struct pe_error *err)
 
 static void scratch_options(char *options, size_t size, uint64_t bytes)
 {
-    snprintf(options, size, "mode=0755,size=%llu,nr_inodes=" SCRATCH_INODES,
+    snprintf(options, size, "mode=0755,size=%llu,nr_inodes=" MOUNTS_SCRATCH_INODES,
              (unsigned long long)(bytes ? bytes : SCRATCH_SIZE_DEFAULT));
 }
 

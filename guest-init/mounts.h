@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The greatest number of names in scratch. Each needs about 1 KiB of kernel memory, which is
+ * charged to the container's cgroup. */
+#define MOUNTS_SCRATCH_INODES "131072"
+
 /* Make / a mount that crun can leave with pivot_root(2), and mount proc, sysfs, devtmpfs, cgroup2
  * and tmpfs. Open the descriptors 0 to 2, which the kernel does not give to PID 1 when there is no
  * console. */

@@ -5,6 +5,7 @@
  * same user and is hostile. It must neither inherit the descriptor nor reach it through /proc or
  * ptrace(2). Stages are run by PID 1 itself (guest-init/stages.h). */
 #include "base/fd_message.h"
+#include "guest-init/cases.h"
 #include "guest-init/execute.h"
 #include "guest-init/foreign.h"
 #include "guest-init/program.h"
@@ -169,7 +170,7 @@ static void become_program(int plans)
      * below the mount. */
     if (dup2(given[SHIM_GIVEN_STDIN], STDIN_FILENO) < 0 || chdir(program.directory) < 0)
         give_up(program.directory);
-    if (stages_are_requested(program.arguments))
+    if (stages_are_requested(program.arguments) || cases_are_requested(program.arguments))
         hand_over(plans, given[SHIM_GIVEN_PROGRAM]);
     prepare_input(&start);
     if (start.stack_bytes)
@@ -223,7 +224,7 @@ STACK_GUARD_NONE static int run_stages(const struct program *program)
     stack_guard_renew();
     environ = program->environment;
     report((struct shim_record){.kind = SHIM_STARTED});
-    return stages_run(program->arguments) << 8;
+    return (cases_are_requested(program->arguments) ? cases_run() : stages_run(program->arguments)) << 8;
 }
 
 /* Everything after the fork. Returns the wait status to report. */

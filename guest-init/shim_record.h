@@ -2,8 +2,8 @@
 /* Messages between pe-shim and pe-init over the shim's file descriptor 3, a SOCK_SEQPACKET socket,
  * which keeps the bounds of messages. The shim sends records. pe-init sends one struct shim_start
  * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
- * `program` of the input. It answers SHIM_STAGE and SHIM_USAGE, and SHIM_ENDED of a terminal's program, with
- * a struct shim_answer each. */
+ * `program` of the input. It answers SHIM_STAGE, SHIM_USAGE and SHIM_LEAVE, and SHIM_ENDED of a terminal's
+ * program, with a struct shim_answer each. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
 
@@ -40,15 +40,25 @@ enum shim_record_kind {
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
     SHIM_STAGE = 0x70653033,   /* put the sender into a new cgroup with the limits memory_bytes and
-                                  processes, as the first process of a stage */
+                                  processes, as the first process of a stage; and give the container the
+                                  files that it asks for */
     SHIM_USAGE = 0x70653034,   /* what has the stage used so far? */
+    SHIM_LEAVE = 0x70653035,   /* likewise, and no process of it is left: take fresh files away again */
+};
+
+/* The files that a stage sees. */
+enum shim_files {
+    SHIM_FILES_SAME,  /* those of the container */
+    SHIM_FILES_FRESH, /* an overlay over them, for one program (guest-init/case_root.h) */
 };
 
 struct shim_record {
     uint32_t kind;
-    int32_t wait_status;              /* as in wait4(2) */
-    uint64_t time_us;                 /* CLOCK_MONOTONIC */
-    uint64_t memory_bytes, processes; /* only of SHIM_STAGE; 0: the limit of config.json */
+    int32_t wait_status; /* as in wait4(2) */
+    uint64_t time_us;    /* CLOCK_MONOTONIC */
+    /* Only of SHIM_STAGE: */
+    uint64_t memory_bytes, processes; /* 0: the limit of config.json */
+    uint64_t files;                   /* enum shim_files */
 };
 
 /* All numbers are those of the stage's cgroup (guest-init/cgroup.h). */

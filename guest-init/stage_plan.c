@@ -34,6 +34,7 @@ static bool parse_stage(char *const **at, struct stage *stage)
         return false;
     stage->wall_us = wall_ms * 1000;
     stage->cpu_us = cpu_ms * 1000;
+    stage->error_bytes = stage->output_bytes;
     stage->arguments = calloc(count + 1, sizeof *stage->arguments);
     for (uint64_t i = 0; stage->arguments && i < count; i++)
         if (!(stage->arguments[i] = **at) || !++*at)

@@ -10,9 +10,10 @@
 
 struct stage {
     const char *name;
-    uint64_t wall_us, cpu_us, memory_bytes, output_bytes; /* 0: no limit */
-    uint64_t processes, file_bytes, open_files;           /* 0: no limit */
-    char **arguments;                                     /* NULL-terminated */
+    uint64_t wall_us, cpu_us, memory_bytes;     /* 0: no limit */
+    uint64_t output_bytes, error_bytes;         /* of stdout and of stderr; 0: no limit */
+    uint64_t processes, file_bytes, open_files; /* 0: no limit */
+    char **arguments;                           /* NULL-terminated */
 };
 
 /* Read the stages of a plan: the arguments behind the name of standard input, up to a NULL. Returns how many

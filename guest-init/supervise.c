@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/capture.h"
+#include "guest-init/case_root.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/host_maps.h"
 #include "guest-init/layout.h"
@@ -52,6 +53,8 @@ struct supervision {
     struct cgroup_usage before; /* of the container, when it got its program */
     uint64_t held_kib;          /* files that were there when the current stage began */
     uint64_t peak_kib;          /* of the stages that have ended */
+    struct case_root files;     /* of the case that runs */
+    uint64_t scratch_bytes;
     struct live live;
     bool shim_waits; /* for an answer, because the program with a terminal has ended */
 };
@@ -78,6 +81,26 @@ static void keep_peak(struct supervision *supervision, const char *name)
         supervision->peak_kib = usage.peak_kib;
 }
 
+static struct case_user user_of_files(const struct supervision *supervision)
+{
+    return (struct case_user){.shim = supervision->container->shim,
+                              .pidfd = supervision->container->shim_fd,
+                              .scratch_bytes = supervision->scratch_bytes};
+}
+
+static int enter_files(struct supervision *supervision, struct pe_error *err)
+{
+    const struct case_user user = user_of_files(supervision);
+    return case_root_enter(&supervision->files, &user, err);
+}
+
+static int leave_files(struct supervision *supervision)
+{
+    struct pe_error ignored;
+    const struct case_user user = user_of_files(supervision);
+    return case_root_leave(&supervision->files, &user, &ignored);
+}
+
 /* `first` is the process that becomes the program of the stage. It waits for the answer, because the
  * program must not start before it is in its cgroup. */
 static void begin_stage(struct supervision *supervision, const struct shim_record *record, pid_t first)
@@ -90,16 +113,18 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     precedence_take(supervision->container->shim);
     keep_peak(supervision, GUEST_CGROUP_STAGE);
     supervision->held_kib = cgroup_read_files_kib(cgroup);
-    bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0;
+    bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0 ||
+                  (record->files == SHIM_FILES_FRESH && enter_files(supervision, &ignored) < 0);
     live_set_program(&supervision->live, first);
     answer(supervision, &(struct shim_answer){.failed = failed});
 }
 
-static void answer_usage(const struct supervision *supervision)
+static void answer_usage(const struct supervision *supervision, bool failed)
 {
     struct cgroup_usage usage;
     cgroup_read_usage(supervision->container->kind->cgroup, GUEST_CGROUP_STAGE, &usage);
-    answer(supervision, &(struct shim_answer){.user_us = usage.user_us,
+    answer(supervision, &(struct shim_answer){.failed = failed,
+                                              .user_us = usage.user_us,
                                               .system_us = usage.system_us,
                                               .peak_kib = usage.peak_kib,
                                               .oom_kills = usage.oom_kills,
@@ -134,7 +159,9 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
     } else if (record->kind == SHIM_STAGE && supervision->stage == RUNNING) {
         begin_stage(supervision, record, sender);
     } else if (record->kind == SHIM_USAGE && supervision->stage == RUNNING) {
-        answer_usage(supervision);
+        answer_usage(supervision, false);
+    } else if (record->kind == SHIM_LEAVE && supervision->stage == RUNNING) {
+        answer_usage(supervision, leave_files(supervision) < 0);
     }
 }
 
@@ -423,6 +450,8 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .timeout_us = job->timeout_ms * 1000,
                                       .channel_open = true,
                                       .order = -1,
+                                      .files = CASE_ROOT_NONE,
+                                      .scratch_bytes = job->scratch_bytes,
                                       .stops_at_limit = job->stop_at_output_limit,
                                       .interrupt_fd = interrupt_fd,
                                       .budget = job->output_limit,
@@ -436,6 +465,7 @@ int supervise_program(struct container *container, const struct guest_job *job, 
     enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
     int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
     live_end(&supervision.live);
+    case_root_free(&supervision.files);
     precedence_return();
     cgroup_read_usage(container->kind->cgroup, NULL, &usage);
     keep_peak(&supervision, GUEST_CGROUP_PROGRAM);
