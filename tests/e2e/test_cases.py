@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages and cases in real VMs, and the example of docs/cases.md."""
+import json
+import subprocess
+
+from fixtures.paths import TOP
+
+JUDGE = f"{TOP}/examples/judge/judge"
+
+
+def judge(service, job):
+    response = service.post(
+        job={"image": "busybox:1.35", "timeout_ms": 60000, **job}, accept="application/json"
+    )
+    assert response.status == 200, response.body
+    return response.json()
+
+
+def sh(script, **members):
+    return {"cmd": ["sh", "-c", script], **members}
+
+
+def test_every_solution_of_the_example_gets_its_verdict(service):
+    done = subprocess.run(
+        [JUDGE, f"http://{service.balancer.tcp}", "c", "py", "sh", "awk"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 21
+
+
+def test_each_case_sees_the_files_of_the_stages_and_none_of_other_cases(service):
+    stages = [
+        sh("echo built > out; ls -A"),
+        sh("cat out; ls -A; echo x > mine; echo y >> out; cat; echo $#"),
+    ]
+    cases = [{"stdin": f"input {i}\n", "args": ["a"] * i} for i in range(3)]
+    result = judge(service, {"stages": stages, "cases": cases})
+    assert [one["verdict"] for one in result["cases"]] == ["right"] * 3, result
+    for i, one in enumerate(result["cases"]):
+        assert one["stdout"] == f"built\nout\ninput {i}\n{max(0, i - 1)}\n"
+
+
+def test_a_checker_sees_input_output_and_answer_and_the_program_does_not_see_the_answer(service):
+    check = 'printf "%s|%s|%s" "$(cat "$0")" "$(cat "$1")" "$(cat "$2")"; cmp -s "$1" "$2"'
+    stage = sh("cat; grep -rl secret /work /input /tmp 2>/dev/null; true")
+    stage["expect"] = {"checker": ["sh", "-c", check]}
+    cases = [{"stdin": text, "expect": {"text": "secret"}} for text in ("secret", "other")]
+    result = judge(service, {"stages": [sh("true"), stage], "cases": cases})
+    assert [one["verdict"] for one in result["cases"]] == ["right", "wrong"], json.dumps(result)
+    assert result["cases"][1]["checker"]["stdout"] == "other|other|secret"
