@@ -118,7 +118,7 @@ def test_arguments_that_are_not_a_plan_are_refused(piston):
         good[:4] + ["300001"] + good[5:],
         good[:11] + ["0"] + good[12:],
         good[:2] + ["missing"] + good[3:],
-        good[:3] + good[3:] * 5,
+        good[:3] + good[3:] * 9,
     ):
         job = piston.run(words)
         assert job.status == "exited", words
