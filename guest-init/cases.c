@@ -235,6 +235,7 @@ static bool run_task(struct cases *cases, const struct task *task)
     run_report_end(&cases->run.report, result);
     const bool fits = exited_with(result, expect->exit_code) &&
                       (!*expect->sha256 || (result->sha256 && !strcmp(result->sha256, expect->sha256)));
+    result->sha256 = NULL;
     cases->runs_left--;
     reserve(cases);
     return fits && (expect->checker < 0 || (!cases->run.stuck && check(cases, task)));

@@ -108,7 +108,7 @@ static void put_run(struct encoder *encoder, const struct pe_plan_run *run)
     put_number(encoder, expect->exit_code);
     put_number(encoder, expect->compare);
     put_text(encoder, expect->sha256);
-    put_number(encoder, (uint64_t)(expect->checker + 1)); /* 0: none */
+    put_number(encoder, expect->checker < 0 ? 0 : (uint64_t)expect->checker + 1); /* 0: none */
     put_bytes(encoder, &expect->answer);
 }
 
