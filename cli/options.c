@@ -10,8 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char epilogue[] = "Without CMD the image's own command runs. pe-run(1) lists the exit codes.";
-
 void cli_options_free(struct cli_options *options)
 {
     pe_option_list_free(&options->env);
@@ -110,8 +108,7 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         .name = "pe-run",
         .usage = "[options] IMAGE [FILE...] [-- CMD ARG...]",
         .about = "Run a program in an image, inside a fresh VM. `pe-run images` lists the images.",
-        .options = table,
-        .epilogue = epilogue};
+        .options = table};
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
 }
 
