@@ -48,7 +48,7 @@ def test_every_option_that_a_unit_or_the_operations_page_names_is_one_of_the_pro
         with open(os.path.join(TOP, name)) as file:
             texts.append(file.read())
     known = set()
-    for program, *command in ["pe-lb"], ["pe-lb", "token", "new"], ["pe-worker"]:
+    for program, *command in ["pe-lb"], ["pe-lb", "token", "new"], ["pe-lb", "key", "new"], ["pe-worker"]:
         path = shutil.which(program, path=os.path.join(BUILD, "bin"))
         text = subprocess.check_output([path, *command, "--help"], text=True)
         known |= set(re.findall(r"--[a-z][a-z0-9-]+", text))

@@ -294,7 +294,7 @@ def test_a_client_that_leaves_at_any_step_cancels_its_job(balancer, slot):
         b"X\0\0\1x",
         frame(b"o", b"before a stage"),
         frame(b"B", b""),
-        frame(b"B", b"x" * 17),
+        frame(b"B", b"x" * 65),
         frame(b"B", b"compile") + frame(b"B", b"run"),
         frame(b"B", b"compile") + end(b"end=never\n"),
         frame(b"B", b"compile") + end(b"x" * 5000),
@@ -314,6 +314,7 @@ def test_what_follows_the_end_is_ignored(balancer, slot):
     program.exit(frame(b"B", b"compile") + end())
     while client.message() != exit_message("compile"):
         pass
+    eventually(lambda: balancer.health()["running"] == 0, "the job has ended")
     with contextlib.suppress(OSError):  # the connection may be closed already
         client.type("late")
         client.say(INIT)
