@@ -16,7 +16,9 @@ static void add_command(struct pe_sha256 *hash, const char *job)
     const char *image = json_string_value(json_object_get(json, "image"));
     pe_sha256_add_text(hash, image ? image : "");
     json_array_foreach(json_object_get(json, "cmd"), i, argument)
+    {
         pe_sha256_add_text(hash, json_string_value(argument) ? json_string_value(argument) : "");
+    }
     pe_sha256_add_text(hash, "");
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -226,11 +227,11 @@ int listeners_open(struct listeners *listeners, const char *where, bool tls, str
 
 static int try_unix(const char *path, struct pe_error *err)
 {
-    pe_autofree char *folder = strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    if (!*path || strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
-        return pe_fail(err, PE_ERR_INVALID, "the path of a socket has 1 to %zu bytes",
-                       sizeof((struct sockaddr_un *)0)->sun_path - 1);
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    if (!*path || strlen(path) >= sizeof folder)
+        return pe_fail(err, PE_ERR_INVALID, "the path of a socket has 1 to %zu bytes", sizeof folder - 1);
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
     if (slash)
         *slash = '\0';
     const char *name = slash ? folder : ".";

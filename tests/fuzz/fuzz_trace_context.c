@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     pe_traceparent_format(&trace, text);
     HOLDS(strlen(text) == PE_TRACEPARENT_SIZE);
     HOLDS(pe_traceparent_parse(text, PE_TRACEPARENT_SIZE, &again));
-    HOLDS(!memcmp(&trace, &again, sizeof trace));
+    HOLDS(!strcmp(trace.trace_id, again.trace_id) && !strcmp(trace.span_id, again.span_id));
+    HOLDS(trace.flags == again.flags);
     HOLDS(!memcmp(text + 2, bytes + 2, PE_TRACEPARENT_SIZE - 4));
     return 0;
 }

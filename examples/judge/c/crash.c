@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+
+/* What a wrong pointer does. */
 int main(void)
 {
-    *(volatile int *)0 = 1;
-    return 0;
+    return raise(SIGSEGV);
 }
