@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "lb/core/job_reports.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -89,10 +90,8 @@ struct job_walk {
     struct pe_list *next;
 };
 
-typedef void visitor(struct job_waiter *waiter, const void *argument);
-
-/* Call `visit` for each waiter. Any waiter may leave inside any of the calls. */
-static void for_each_waiter(struct job *job, visitor *visit, const void *argument)
+/* Report something to each waiter. Any waiter may leave inside any of the calls. */
+static void for_each_waiter(struct job *job, job_report *report, const void *argument)
 {
     struct job_walk walk = {.outer = job->walks, .next = job->waiters.next};
     hold(job);
@@ -100,7 +99,7 @@ static void for_each_waiter(struct job *job, visitor *visit, const void *argumen
     while (walk.next != &job->waiters) {
         struct job_waiter *waiter = pe_list_entry(walk.next, struct job_waiter, in_job);
         walk.next = walk.next->next;
-        visit(waiter, argument);
+        report(waiter, argument);
     }
     job->walks = walk.outer;
     release(job);
@@ -122,66 +121,6 @@ static void remove_waiter(struct job *job, struct job_waiter *waiter)
     pe_list_remove(&waiter->in_job);
     waiter->job = NULL;
     stop_counting(job, waiter);
-}
-
-static void report_start(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_start(waiter);
-}
-
-static void report_output(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    if (waiter->watches)
-        waiter->ops->on_output(waiter);
-}
-
-static void report_result(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_result(waiter, waiter->job->result, false);
-}
-
-static void report_stored_result(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_result(waiter, waiter->job->result, true);
-}
-
-static void report_progress(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_progress(waiter);
-}
-
-static void report_lost(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_lost(waiter);
-}
-
-static void report_returned(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_returned(waiter);
-}
-
-static void report_problem(struct job_waiter *waiter, const void *problem)
-{
-    waiter->ops->on_problem(waiter, problem);
-}
-
-static void report_queue_full(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_queue_full(waiter);
-}
-
-static void report_given_up(struct job_waiter *waiter, const void *argument)
-{
-    (void)argument;
-    waiter->ops->on_given_up(waiter, waiter->job->lost);
 }
 
 /* ---- beginning, joining, leaving ---- */
@@ -216,7 +155,7 @@ static void on_match(struct queue_entry *entry)
     struct job *job = pe_list_entry(entry, struct job, entry);
     job->started_us = pe_now_us();
     check_identity(job, entry->slot->worker);
-    for_each_waiter(job, report_start, NULL);
+    for_each_waiter(job, job_report_start, NULL);
     entry->slot->ops->start(entry->slot, job);
 }
 
@@ -233,10 +172,10 @@ static void on_lookup(void *data, struct job_result *result)
         job->result = job_result_ref(result);
         if (job->keep)
             cache_put(job->jobs->cache, &job->key, result);
-        for_each_waiter(job, report_stored_result, NULL);
+        for_each_waiter(job, job_report_stored_result, NULL);
     } else if (enqueue(job, false, &err) < 0) {
         stop_sharing(job);
-        for_each_waiter(job, report_queue_full, NULL);
+        for_each_waiter(job, job_report_queue_full, NULL);
     }
     release(job);
 }
@@ -303,7 +242,7 @@ int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err)
     if (job->entry.slot && job->watched)
         job->entry.slot->ops->serve(job->entry.slot);
     if (job->live)
-        report_output(waiter, NULL);
+        job_report_output(waiter, NULL);
     if (job->result)
         waiter->ops->on_result(waiter, job->result, false);
     return 0;
@@ -376,7 +315,7 @@ int job_on_output(struct job *job, enum live_stream stream, const void *bytes, s
     if (size > limit_of(job, stream) - job->live->received[stream])
         return pe_fail(err, PE_ERR_MALFORMED, "a running job has more output than its limit allows");
     live_output_append(job->live, stream, bytes, size);
-    for_each_waiter(job, report_output, NULL);
+    for_each_waiter(job, job_report_output, NULL);
     return 0;
 }
 
@@ -416,7 +355,7 @@ int job_on_result(struct job *job, struct pe_message *message, struct pe_error *
     if (!job->result)
         return -1;
     job->result->stored_at = kept ? (int64_t)time(NULL) : 0;
-    for_each_waiter(job, report_result, NULL);
+    for_each_waiter(job, job_report_result, NULL);
     return 0;
 }
 
@@ -425,7 +364,7 @@ int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_erro
     if (job_result_append(job->result, bytes, size, err) < 0)
         return -1;
     byte_budget_enforce(job->jobs->budget);
-    for_each_waiter(job, report_progress, NULL);
+    for_each_waiter(job, job_report_progress, NULL);
     return 0;
 }
 
@@ -439,7 +378,7 @@ static void note_service_time(struct jobs *jobs, uint64_t us)
 static void deliver(struct job *job)
 {
     stop_sharing(job);
-    for_each_waiter(job, report_progress, NULL);
+    for_each_waiter(job, job_report_progress, NULL);
 }
 
 void job_on_end(struct job *job)
@@ -462,7 +401,7 @@ void job_on_end(struct job *job)
 void job_on_problem(struct job *job, const struct pe_problem *problem)
 {
     stop_sharing(job);
-    for_each_waiter(job, report_problem, problem);
+    for_each_waiter(job, job_report_problem, problem);
 }
 
 /* ---- losing slots ---- */
@@ -527,7 +466,7 @@ static void give_up_as_vm_error(struct job *job)
         return;
     }
     hold(job);
-    for_each_waiter(job, report_result, NULL);
+    for_each_waiter(job, job_report_result, NULL);
     deliver(job);
     release(job);
 }
@@ -535,7 +474,7 @@ static void give_up_as_vm_error(struct job *job)
 static void give_up(struct job *job)
 {
     stop_sharing(job);
-    for_each_waiter(job, report_given_up, NULL);
+    for_each_waiter(job, job_report_given_up, NULL);
 }
 
 /* All tries are lost. */
@@ -578,7 +517,7 @@ static void lose_try(struct job *job, struct job_loss loss, const char *why)
     struct loop *loop = job->jobs->loop;
     note_loss(job, loss, why);
     hold(job);
-    for_each_waiter(job, report_lost, NULL);
+    for_each_waiter(job, job_report_lost, NULL);
     job_result_unref(job->result);
     live_output_unref(job->live);
     job->result = NULL;
@@ -617,7 +556,7 @@ void job_on_returned(struct job *job, uint64_t worker_serial)
     hold(job);
     if (has_waiters(job) && job->source->input)
         job_input_rewind(job->source->input);
-    for_each_waiter(job, report_returned, NULL);
+    for_each_waiter(job, job_report_returned, NULL);
     if (has_waiters(job) && enqueue(job, true, &err) < 0)
         give_up(job);
     release(job);
