@@ -24,8 +24,8 @@ struct http_server {
     void *context; /* passed to `check` */
 };
 
-/* Look for what ends a request: PE_ERR_CANCELED after a signal, or the error of `server->check`. Whoever
- * waits for a request calls this at least every HTTP_ATTEND_EVERY_MS. */
+/* Look for what ends a request: PE_ERR_CANCELED after a signal, or the error of `server->check`. Call
+ * it at least every HTTP_ATTEND_EVERY_MS while a request is under way. */
 int http_server_attend(const struct http_server *server, struct pe_error *err) PE_MUST_CHECK;
 #define HTTP_ATTEND_EVERY_MS 100
 

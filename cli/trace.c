@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading TRACEPARENT. Anything may be in it, so it is written anew before it becomes a header. */
+/* Reading TRACEPARENT. Anything may be in it, so the header is written from the parsed value. */
 #include "cli/trace.h"
 
 #include <stdlib.h>

@@ -191,7 +191,7 @@ bool owner_read_console(struct owner *owner)
             continue;
         packet[0] = type;
         memcpy(packet + 1, bytes, (size_t)n);
-        /* Whoever reads too slowly misses something; the file has it. */
+        /* A reader that is too slow misses something; the file has it. */
         if (send(client->fd, packet, (size_t)n + 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
             owner_drop(client);
     }

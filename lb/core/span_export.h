@@ -34,7 +34,7 @@ struct span_export {
 int span_export_init(struct span_export *export, struct loop *loop, const char *endpoint,
                      struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the clock of the system anew, before the spans of a request are added: it can be set at any time, and
+/* Read the clock of the system again, before the spans of a request are added: it can be set at any time, and
  * what belongs together has to fit together. */
 void span_export_set_clock(struct span_export *export);
 

@@ -53,7 +53,7 @@ export async function* readLines(stream, most = LINE_BYTES_MAX) {
     const last = decodeLine(pieces);
     if (last !== "") yield last;
   } finally {
-    reader.cancel().catch(() => {}); // whoever stops reading ends the job
+    reader.cancel().catch(() => {}); // a client that stops reading ends its job
   }
 }
 
