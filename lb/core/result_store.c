@@ -159,6 +159,12 @@ static int check_servers(const struct result_store_settings *settings, struct pe
     return 0;
 }
 
+/* Whether results are kept anywhere but in memory. */
+static bool has_store(const struct result_store_settings *settings)
+{
+    return settings->folder || settings->memcached.count || settings->redis.count;
+}
+
 int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account, struct pe_error *err)
 {
@@ -172,9 +178,7 @@ int result_store_init(struct result_store *store, struct loop *loop,
     if (check_servers(settings, err) < 0)
         return -1;
     set_arguments(store);
-    return settings->folder || settings->memcached.count || settings->redis.count
-               ? helper_start(&store->helper, err)
-               : 0;
+    return has_store(settings) ? helper_start(&store->helper, err) : 0;
 }
 
 void result_store_close(struct result_store *store)
@@ -237,7 +241,7 @@ bool result_store_remove(struct result_store *store, const struct job_key *key)
 {
     struct pe_error err;
     const struct store_frame frame = {.kind = STORE_REMOVE, .key = *key};
-    if (!store->settings->folder && !store->settings->memcached.count)
+    if (!has_store(store->settings))
         return true;
     if (!store->helper.watch || store->helper.out.size > QUEUED_MAX ||
         pe_buf_append(&store->helper.out, &frame, sizeof frame, &err) < 0)

@@ -137,6 +137,10 @@ static void shared_put(struct keeper *keeper, const struct job_key *key, const v
 static void shared_remove(struct keeper *keeper, const struct job_key *key)
 {
     char name[80];
+    if (keeper->redis.count)
+        store_redis_remove(&keeper->redis, key);
+    if (!keeper->shared)
+        return;
     shared_name(key, name);
     memcached_return_t code = memcached_delete(keeper->shared, name, strlen(name), 0);
     if (code != MEMCACHED_SUCCESS && code != MEMCACHED_NOTFOUND)
@@ -200,8 +204,7 @@ static void forget(struct keeper *keeper, const struct job_key *key)
     open_disk(keeper);
     if (keeper->disk.env && store_disk_remove(&keeper->disk, key, &err) < 0)
         pe_log(PE_LOG_ERROR, "%s", err.message);
-    if (keeper->shared)
-        shared_remove(keeper, key);
+    shared_remove(keeper, key);
     keeper->unsynced = true;
 }
 

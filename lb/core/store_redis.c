@@ -291,6 +291,18 @@ void store_redis_put(struct store_redis *redis, const struct job_key *key, const
         pe_log(PE_LOG_DEBUG, "a result was not stored in Redis");
 }
 
+void store_redis_remove(struct store_redis *redis, const struct job_key *key)
+{
+    pe_autobuf struct pe_buf command = {0}, in = {.limit = REDIS_REPLY_MAX + 16384};
+    struct redis_reply reply;
+    struct pe_error err;
+    if (pe_buf_append_text(&command, "*2\r\n", &err) < 0 || append_text(&command, "DEL", &err) < 0 ||
+        append_name(&command, key, &err) < 0)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    else if (ask(redis, key, &command, &in, &reply) < 0)
+        pe_log(PE_LOG_WARN, "Redis: a result was not deleted");
+}
+
 void store_redis_close(struct store_redis *redis)
 {
     for (size_t i = 0; i < redis->count; i++)

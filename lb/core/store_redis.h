@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Results in Redis or Valkey, which several balancers share: GET, SET and AUTH of the protocol RESP2
+/* Results in Redis or Valkey, which several balancers share: GET, SET, DEL and AUTH of the protocol RESP2
  * (https://redis.io/docs/latest/develop/reference/protocol-spec/). Blocking code for the store helper
  * (store_keeper.h). A server that fails or breaks the protocol has nothing, and is not asked for a while. */
 #ifndef PE_LB_CORE_STORE_REDIS_H
@@ -40,6 +40,9 @@ int store_redis_get(struct store_redis *redis, const struct job_key *key, struct
 
 /* Store a value for a week, unless it is too large to be shared or the server cannot be asked. */
 void store_redis_put(struct store_redis *redis, const struct job_key *key, const void *bytes, size_t size);
+
+/* Delete the value of a key. What could not be deleted is logged. */
+void store_redis_remove(struct store_redis *redis, const struct job_key *key);
 
 /* Close all connections. */
 void store_redis_close(struct store_redis *redis);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One reply at a time. Integers and arrays are not expected, so they are malformed. */
+/* One reply at a time. Arrays are not expected, so they are malformed. */
 #include "lb/core/store_redis_reply.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static int malformed(struct pe_error *err, const char *why)
@@ -61,6 +62,14 @@ static int parse_bulk(const uint8_t *text, size_t size, size_t line, struct redi
                                                             : malformed(err, "has a value without an end");
 }
 
+static bool is_number(const uint8_t *digits, size_t count)
+{
+    bool fits = count > 0 && count <= 19;
+    for (size_t i = 0; i < count && fits; i++)
+        fits = digits[i] >= '0' && digits[i] <= '9';
+    return fits;
+}
+
 int redis_reply_parse(const uint8_t *text, size_t size, struct redis_reply *reply, struct pe_error *err)
 {
     size_t line = 0;
@@ -70,9 +79,11 @@ int redis_reply_parse(const uint8_t *text, size_t size, struct redis_reply *repl
         return found;
     if (text[0] == '$')
         return parse_bulk(text, size, line, reply, err);
-    if (text[0] != '+' && text[0] != '-')
+    if (text[0] == ':' && !is_number(text + 1, line - 1))
+        return malformed(err, "has a number that is not valid");
+    if (!strchr("+-:", text[0]) || !text[0])
         return malformed(err, "is of a kind that is not expected");
-    *reply = (struct redis_reply){.kind = text[0] == '+' ? REDIS_OK : REDIS_ERROR,
+    *reply = (struct redis_reply){.kind = text[0] == '-' ? REDIS_ERROR : REDIS_OK,
                                   .bytes = text + 1,
                                   .size = line - 1,
                                   .length = line + 2};

@@ -15,7 +15,7 @@ enum {
 };
 
 enum redis_reply_kind {
-    REDIS_OK,      /* a simple string */
+    REDIS_OK,      /* a simple string, or a number that is not negative */
     REDIS_ERROR,   /* `bytes` is the message */
     REDIS_NOTHING, /* a null: there is no such key */
     REDIS_VALUE,   /* a bulk string */
@@ -29,7 +29,7 @@ struct redis_reply {
 };
 
 /* Parse the reply at the beginning of `text`. Returns 1 if it is complete, and 0 if more bytes are needed.
- * PE_ERR_MALFORMED if it is none that GET, SET and AUTH have, or is too long. */
+ * PE_ERR_MALFORMED if it is none that GET, SET, DEL and AUTH have, or is too long. */
 int redis_reply_parse(const uint8_t *text, size_t size, struct redis_reply *reply,
                       struct pe_error *err) PE_MUST_CHECK;
 

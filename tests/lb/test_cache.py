@@ -377,6 +377,21 @@ def test_two_balancers_share_results_through_redis_and_work_without_it(start_bal
     other.close()
 
 
+def test_a_deleted_result_is_deleted_in_redis_too(start_balancer, redis):
+    one = start_balancer(*redis.options)
+    registration, slot = one.worker()
+    key = one.run_on(slot, b"first").headers["X-Result-Key"]
+    stored(one, slot)
+    assert one.request("DELETE", f"/v1/results/{key}").status == 204
+    one.run_on(slot, b"second")  # it runs: nobody has its result
+    two = start_balancer(*redis.options, "--queue-wait-ms", "1000")
+    other = Registration(two.address)
+    two.wait_for(hosts=1)
+    stored(one, slot)
+    assert from_store(two, SAME).form()[1][2] == b"second"
+    other.close()
+
+
 def test_a_wrong_password_of_redis_is_reported_and_jobs_continue(start_balancer, redis):
     with open(redis.password_file, "w", encoding="ascii") as file:
         file.write("wrong\n")

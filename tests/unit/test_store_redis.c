@@ -33,6 +33,8 @@ static void replies_are_read_when_they_are_complete(void **state)
     assert_int_equal(reply.kind, REDIS_VALUE);
     assert_int_equal(parse("+OK\r\n", &reply), 1);
     assert_int_equal(reply.kind, REDIS_OK);
+    assert_int_equal(parse(":1\r\n", &reply), 1);
+    assert_int_equal(reply.kind, REDIS_OK);
     assert_int_equal(parse("-NOAUTH x\r\nmore", &reply), 1);
     assert_int_equal(reply.kind, REDIS_ERROR);
     assert_int_equal(reply.length, 11);
@@ -45,7 +47,9 @@ static void replies_that_are_hostile_are_refused(void **state)
     static const char *const wrong[] = {"\r\n",
                                         "\n",
                                         "+OK\n",
-                                        ":1\r\n",
+                                        ":\r\n",
+                                        ":-1\r\n",
+                                        ":1x\r\n",
                                         "*1\r\n",
                                         "$\r\n",
                                         "$-2\r\n",
