@@ -19,8 +19,9 @@ from fixtures.service import Service
 from fixtures.vm import GuestBench
 from fixtures.vmm import VmmBench
 
-# A shell without job control ignores these signals in what it starts in the background, and a program inherits
-# that. Tests send them to programs.
+# A shell without job control ignores some of these signals in what it starts in the background, nohup ignores
+# SIGHUP, and a program inherits that. Tests send them to programs.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -137,7 +137,7 @@ def test_a_console_that_a_signal_ends_gives_the_terminal_back(place):
         )
         eventually(lambda: termios.tcgetattr(terminal) != usual, "the terminal is in raw mode")
         follower.send_signal(number)
-        assert follower.wait() == -number
+        assert follower.wait(180) == -number
         assert termios.tcgetattr(terminal) == usual
         os.close(master)
         os.close(terminal)
