@@ -7,32 +7,23 @@ import re
 
 import pytest
 
-from debian13.chroot import Chroot
 from fixtures import engine
+from fixtures.debian_chroot import Chroot, package_lists
 
 
 @pytest.fixture(scope="session")
 def debian():
-    system = Chroot()
-    system.make()
+    system = Chroot("debian13", "trixie", "\n".join(package_lists()))
+    if not system.is_current():
+        system.make()
+        system.run("apt-get update -q && apt-get install -qy --no-install-recommends make")
+    system.copy_tree()
     return system
-
-
-def installed_from(debian, release):
-    """The packages whose installed version no source but that of this release has."""
-    found = set()
-    policies = debian.run("apt-cache policy $(dpkg-query -W -f '${Package} ')")
-    for name, policy in re.findall(r"^(\S+):\n((?: .*\n)*)", policies, re.M):
-        version = re.search(r"^ \*\*\* .*\n((?: {8,}.*\n)*)", policy, re.M)
-        sources = [line for line in version[1].splitlines() if "://" in line] if version else []
-        if sources and all(f" {release}" in line for line in sources):
-            found.add(name)
-    return found
 
 
 def test_make_deps_takes_only_libh2o_from_debian_12(debian):
     debian.run("make deps test-deps")
-    assert installed_from(debian, "bookworm") == {
+    assert debian.installed_from("bookworm") == {
         "libh2o-dev-common",
         "libh2o-evloop-dev",
         "libh2o-evloop0.13",
