@@ -27,7 +27,8 @@ comma := ,
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wformat=2 -Wno-format-truncation -Wvla -Wimplicit-fallthrough -Werror
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer $(HARDENING)
+# PACKAGE_CFLAGS and PACKAGE_LDFLAGS are what builders of packages add (debian/rules).
+CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer $(HARDENING) $(PACKAGE_CFLAGS)
 SANITIZERS := -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -U_FORTIFY_SOURCE
 SANFLAGS := $(if $(SAN),$(SANITIZERS))
 CPPFLAGS := -I. -D_GNU_SOURCE
@@ -117,7 +118,7 @@ programs: $(addprefix $(BIN)/,$(PROGRAMS)) ## only the programs of the host
 define link
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	@$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $(filter %.o,$^) $(1)
+	@$(CC) $(CFLAGS) $(PACKAGE_LDFLAGS) $(SANFLAGS) -o $@ $(filter %.o,$^) $(1)
 endef
 
 define program

@@ -22,8 +22,8 @@ def test_an_installation_has_programs_pages_completions_units_and_guest(tmp_path
     wanted = {f"usr/local/bin/{program}" for program in PROGRAMS}
     wanted |= {f"usr/local/share/bash-completion/completions/{program}" for program in PROGRAMS}
     wanted |= {f"usr/local/share/fish/vendor_completions.d/{program}.fish" for program in PROGRAMS}
+    wanted |= {f"usr/local/share/zsh/site-functions/_{program}" for program in PROGRAMS}
     wanted |= {
-        "usr/local/share/zsh/site-functions/_pe-run",
         "usr/local/share/man/man1/pe-run.1",
         "usr/local/share/man/man8/pe-lb.8",
         "usr/local/share/man/man1/pe-image.1",
