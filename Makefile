@@ -433,9 +433,24 @@ $(AGENTS): tests/agents/package.json tests/agents/package-lock.json | build/.nod
 	$(NPM_CI) --prefix $(B)/agent-clients
 	@touch $@
 
+# What checks the files below deploy/ (tests/deploy): schemas of Kubernetes and a reader of HCL from npm,
+# and Debian's kubectl, which is not installed.
+SCHEMAS := $(B)/deploy-schemas/node_modules/.package-lock.json
+$(SCHEMAS): tests/deploy/package.json tests/deploy/package-lock.json | build/.node
+	@mkdir -p $(B)/deploy-schemas
+	@cp $^ $(B)/deploy-schemas
+	$(NPM_CI) --prefix $(B)/deploy-schemas
+	@touch $@
+KUBECTL := build/kubectl/usr/bin/kubectl
+$(KUBECTL): | $(B)/.deps
+	@mkdir -p build/kubectl
+	initramfs/download build/kubectl kubernetes-client
+	@dpkg-deb -x build/kubectl/kubernetes-client_*.deb build/kubectl && rm build/kubectl/*.deb
+	@touch $@
+
 # ---- running them ----
 TEST_TOOLS := $(UNIT_PROGRAMS) $(VMM_TEST) $(HOSTILE) $(LB_TOOLS) $(B)/.bench-deps $(LOAD_TOOLS) $(FUZZ) $(MODEL) $(CLIENTS) $(AGENTS) \
-	$(BROWSER_TEST) $(B)/.browser
+	$(SCHEMAS) $(KUBECTL) $(BROWSER_TEST) $(B)/.browser
 # ENGINE=NAME: with VMs of this engine. Without it, both engines that need no hardware virtualization
 # are covered (tests/README.md). The small kernel is QEMU's.
 ENGINE := $(if $(PE_GUEST),qemu)
