@@ -55,6 +55,8 @@ TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist pyth
 	haproxy memcached redis-server prometheus \
 	docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc
+# What only make test-long needs.
+LONG_PACKAGES := buildah
 # The browser that tests/playground drives.
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 # Charts and statistics of pe-bench, and what it compares VMs with.
@@ -413,6 +415,9 @@ BROWSER_TEST := tests/playground/node_modules/.package-lock.json
 $(BROWSER_TEST): tests/playground/package.json tests/playground/package-lock.json $(PAGE)
 	$(NPM_CI) --prefix tests/playground
 	@touch $@
+$(B)/.long-deps: Makefile | $(B)/.test-deps
+	@deploy/install-packages $(LONG_PACKAGES)
+	@touch $@
 $(B)/.browser: | $(B)/.test-deps
 	@deploy/install-packages $(BROWSER_PACKAGES)
 	@touch $@
@@ -466,7 +471,7 @@ test-lb: all $(LB_TOOLS) $(B)/.test-deps ## only the tests of the balancer, whic
 	PE_TEST="$(T)" tests/run $(B) lb
 
 test-long: ## what takes too long for `make test`: every suite with QEMU, a build on Debian 13
-test-long: all guest uml-kernel images languages playground $(TEST_TOOLS)
+test-long: all guest uml-kernel images languages playground $(TEST_TOOLS) $(B)/.long-deps
 	$(ENGINES) tests/run --long $(B) "$$T"
 
 FUZZ_SECONDS := 60
