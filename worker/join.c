@@ -331,7 +331,7 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
          &join->ca},
         {"proxy", 0, "URL", "HTTP proxy on the way to the balancer and the images", PE_OPTION_TEXT,
          &join->proxy},
-        {"with", 0, "OPTIONS", "options for the worker, as in --with '--slots 2 --idle-only'; repeatable",
+        {"with", 0, "OPTIONS", "options for the worker, as in --with '--slots 2 --memory 512'; repeatable",
          PE_OPTION_LIST, &join->worker_options},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
          &join->store},

@@ -39,7 +39,7 @@ job "program-explorer" {
 
     task "pe-lb" {
       driver       = "docker"
-      kill_timeout = "215s" # no job runs for longer
+      kill_timeout = "215s" # longer than --drain-ms
 
       config {
         image = "${var.registry}/program-explorer-lb"
@@ -88,7 +88,7 @@ job "program-explorer" {
     task "pe-worker" {
       driver       = "docker"
       kill_signal  = "SIGTERM" # the worker finishes its jobs
-      kill_timeout = "215s"
+      kill_timeout = "715s"
 
       config {
         image   = "${var.registry}/program-explorer-worker"
