@@ -131,6 +131,13 @@ static void on_lost(struct job_waiter *waiter)
     note_running(part->parts);
 }
 
+/* Nothing of it has run. */
+static void on_returned(struct job_waiter *waiter)
+{
+    from_waiter(waiter)->is_running = false;
+    note_running(from_waiter(waiter)->parts);
+}
+
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
 {
     struct case_parts *parts = from_waiter(waiter)->parts;
@@ -323,6 +330,7 @@ static const struct job_waiter_ops waiter_ops = {
     .on_result = on_result,
     .on_progress = on_progress,
     .on_lost = on_lost,
+    .on_returned = on_returned,
     .on_problem = on_problem,
     .on_queue_full = on_queue_full,
     .on_given_up = on_given_up,

@@ -4,6 +4,7 @@ the worker."""
 import pytest
 
 from fixtures.interactive import TTY, Program, Session
+from fixtures.stages import case
 from fixtures.stand_in_worker import Closed, Slot
 from fixtures.waiting import Background
 
@@ -62,6 +63,18 @@ def test_a_job_that_crosses_with_a_withdrawal_is_given_back_and_runs_elsewhere_o
     assert b"elsewhere" in job.done().body
     assert balancer.metric("pe_jobs_returned_total") == 1
     assert balancer.metric("pe_jobs_lost_total") == 0
+
+
+def test_a_job_with_cases_that_was_given_back_runs_elsewhere(balancer):
+    balancer.register()
+    slot = share(balancer)
+    stages = {"image": "gcc:14", "stages": [{"name": "run", "cmd": ["x"]}], "cases": [{"expect": "a"}]}
+    job = Background(balancer.post, job=stages, accept="application/json")
+    message, _ = slot.take_job()
+    slot.send_message(type="return", id=message["id"])
+    slot.ready()
+    slot.answer(slot.take_job()[0], case(0, b"a"))
+    assert job.done().json()["summary"]["verdict"] == "right"
 
 
 def test_what_is_left_of_a_job_that_was_given_back_comes_before_the_next_job(balancer):
