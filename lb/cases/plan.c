@@ -74,10 +74,8 @@ static int set_expect(struct pe_plan *plan, const struct case_request *request,
         expect->answer = bytes_of(&wanted->output);
         return find_checker(plan, request, &wanted->checker, &expect->checker, err);
     }
-    if (!wanted->output.is_given)
-        return 0;
-    return pe_expect_hash(expect->compare, wanted->output.bytes.at, wanted->output.bytes.left, expect->sha256,
-                          err);
+    memcpy(expect->sha256, wanted->sha256, sizeof wanted->sha256);
+    return 0;
 }
 
 static int set_run(struct pe_plan *plan, const struct case_request *request, const struct case_run *wanted,

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "codec/json_reader.h"
+#include "proto/expect.h"
 #include "proto/job_fields.h"
 #include "proto/limits.h"
 
@@ -206,6 +207,55 @@ static int complete_cases(struct case_request *request, struct pe_error *err)
     return 0;
 }
 
+/* ---- hashes of what is expected ---- */
+
+struct hashed {
+    const struct case_expect **items; /* with different bytes, or compared in another way; owned */
+    size_t count;
+};
+
+static const struct case_expect *find_hashed(const struct hashed *done, const struct case_expect *wanted)
+{
+    for (size_t i = done->count; i-- > 0;) {
+        const struct case_expect *one = done->items[i];
+        if (one->output.bytes.at == wanted->output.bytes.at &&
+            one->output.bytes.left == wanted->output.bytes.left && one->is_exact == wanted->is_exact)
+            return one;
+    }
+    return NULL;
+}
+
+static int hash_expect(struct hashed *done, struct case_expect *wanted, struct pe_error *err)
+{
+    if (!wanted->output.is_given || wanted->checker.items)
+        return 0;
+    const struct case_expect *same = find_hashed(done, wanted);
+    if (same) {
+        memcpy(wanted->sha256, same->sha256, sizeof wanted->sha256);
+        return 0;
+    }
+    done->items[done->count++] = wanted;
+    return pe_expect_hash(wanted->is_exact ? PE_EXPECT_EXACT : PE_EXPECT_TRAILING_SPACE,
+                          wanted->output.bytes.at, wanted->output.bytes.left, wanted->sha256, err);
+}
+
+/* Many cases can name the same file, so each one is hashed once: the work is bounded by the size of the
+ * request. */
+static int hash_all(struct case_request *request, struct pe_error *err)
+{
+    struct hashed done = {.items =
+                              calloc(request->case_count + request->stage_count + 1, sizeof *done.items)};
+    if (!done.items)
+        return pe_fail_errno(err, "%zu cases", request->case_count);
+    int failed = 0;
+    for (size_t i = 0; i < request->stage_count && !failed; i++)
+        failed = hash_expect(&done, &request->stages[i].run.expect, err);
+    for (size_t i = 0; i < request->case_count && !failed; i++)
+        failed = hash_expect(&done, &request->cases[i].run.expect, err);
+    free(done.items);
+    return failed;
+}
+
 /* ---- the whole ---- */
 
 /* What a job says about its only program, a job with stages says about each of them. */
@@ -299,9 +349,10 @@ static int decode(const struct submission *submission, const struct case_files *
         return pe_field_invalid(err, "stages", "is empty; a job without stages has 'cmd'");
     if (parse_cases(members[SUBMISSION_CASES], files, request, err) < 0 ||
         parse_on_failure(members[SUBMISSION_ON_FAILURE], request, err) < 0 ||
-        parse_slots(members[SUBMISSION_SLOTS], rules, request, err) < 0 || complete_cases(request, err) < 0)
+        parse_slots(members[SUBMISSION_SLOTS], rules, request, err) < 0 || complete_cases(request, err) < 0 ||
+        check_time(request, &submission->spec, rules, err) < 0)
         return -1;
-    return check_time(request, &submission->spec, rules, err);
+    return hash_all(request, err);
 }
 
 int case_request_decode(const struct submission *submission, const struct case_rules *rules,

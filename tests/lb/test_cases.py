@@ -47,6 +47,14 @@ def judge(balancer, slot, job, report, **answer):
 # ---- the way of a job ----
 
 
+def test_a_large_output_that_all_cases_expect_is_looked_at_once(balancer):
+    stages = [COMPILE, {**RUN, "expect": {"file": "large"}}]
+    job = {**ECHO, "stages": stages, "cases": [{}] * 1000, "timeout_ms": 20000}
+    answer = post(balancer, job, [("large", b"x" * (8 << 20))])
+    assert_refused(answer, 503, "no-worker")
+    assert balancer.health()["status"] == "ok"
+
+
 def test_a_job_with_cases_is_one_job_with_a_plan_and_its_report_is_returned_by_case(balancer):
     _, slot = balancer.worker()
     job = cases("a\n", "b\n", "c\n", timeout_ms=20000)
