@@ -57,6 +57,7 @@ static bool has_waiters(const struct job *job)
 static void free_job(struct job *job)
 {
     struct jobs *jobs = job->jobs;
+    LIST_REMOVE(job, in_all);
     stop_sharing(job);
     if (job->looking)
         result_store_forget(jobs->store, job);
@@ -196,6 +197,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
     if (!job)
         return NULL;
     job->jobs = jobs;
+    LIST_INSERT_HEAD(&jobs->all, job, in_all);
     job->key = *request->key;
     job->keep = request->keep;
     job_id_choose(&jobs->ids, request->id, job->id);
@@ -277,23 +279,14 @@ void job_leave(struct job_waiter *waiter)
     release(job);
 }
 
-/* Jobs that others cannot join any more are about to be answered. Among those they can join, jobs with the
- * same key and other demands are neighbours in the tree, but few: all are looked at. */
-static const struct job_key *forgotten;
-
-static void stop_keeping(const void *node, VISIT which, int depth)
-{
-    struct job *job = *(struct job *const *)node;
-    (void)depth;
-    if ((which == postorder || which == leaf) && !job_key_compare(&job->key, forgotten))
-        job->keep = false;
-}
-
 bool job_forget_result(struct jobs *jobs, const struct job_key *key)
 {
-    forgotten = key;
-    twalk(jobs->shared, stop_keeping);
-    forgotten = NULL;
+    struct job *job;
+    LIST_FOREACH(job, &jobs->all, in_all)
+    {
+        if (!job_key_compare(&job->key, key))
+            job->keep = false;
+    }
     cache_remove(jobs->cache, key);
     return result_store_remove(jobs->store, key);
 }

@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* How often a job is tried: once, and twice more if slots or VMs are lost with it. */
 enum { JOB_TRIES_MAX = SCHEDULER_TRIES_MAX };
@@ -44,6 +45,7 @@ struct jobs {
     uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
     void *ids;           /* of live jobs (lb/core/job_ids.h) */
     void *shared;        /* jobs that others may join: tsearch(3), by key and demanded isolation */
+    LIST_HEAD(all_jobs, job) all;
 };
 
 struct job_waiter;
@@ -122,6 +124,7 @@ struct job_loss {
 
 struct job {
     struct jobs *jobs;
+    LIST_ENTRY(job) in_all;
     char id[JOB_ID_SIZE]; /* that of the request, unless another job has it */
     struct job_key key;
     char digest[80];   /* of the image */

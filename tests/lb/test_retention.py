@@ -41,6 +41,17 @@ def test_the_result_of_a_job_that_runs_is_not_kept_when_it_was_deleted_meanwhile
     assert run(balancer, slot, b"third").json()["stdout"] == "third"
 
 
+def test_a_job_that_looks_for_no_stored_result_keeps_none_that_was_deleted_meanwhile(balancer):
+    _, slot = balancer.worker()
+    key = run(balancer, slot, b"first").headers["X-Result-Key"]
+    pending = Background(balancer.post, job=SAME, headers={"Cache-Control": "no-cache"})
+    job, _ = slot.take_job()
+    assert balancer.request("DELETE", f"/v1/results/{key}").status == 204
+    slot.answer(job, b"second")
+    assert pending.done().status == 200
+    assert run(balancer, slot, b"third").json()["stdout"] == "third"
+
+
 def test_a_job_that_is_not_stored_has_no_key_and_other_paths_are_no_results(balancer):
     _, slot = balancer.worker()
     assert "X-Result-Key" not in balancer.run_on(slot, job=JOB).headers
