@@ -201,8 +201,11 @@ static int perform(int fd, const struct pe_buf *command, struct pe_buf *in, stru
                    struct pe_error *err)
 {
     const uint64_t deadline_us = deadline();
-    if (send_all(fd, command, deadline_us, err) < 0 || receive(fd, in, reply, deadline_us, err) < 0)
-        return -1;
+    return send_all(fd, command, deadline_us, err) < 0 ? -1 : receive(fd, in, reply, deadline_us, err);
+}
+
+static int check_reply(const struct redis_reply *reply, struct pe_error *err)
+{
     if (reply->kind != REDIS_ERROR)
         return 0;
     return pe_fail(err, PE_ERR_LOST, "it answered %.*s", (int)(reply->size < 200 ? reply->size : 200),
@@ -218,7 +221,7 @@ static int authenticate(const struct store_redis *redis, int fd, struct pe_error
     if (pe_buf_append_text(&command, "*2\r\n", err) < 0 || append_text(&command, "AUTH", err) < 0 ||
         append_argument(&command, redis->password.data, redis->password.size, err) < 0)
         return -1;
-    return perform(fd, &command, &in, &reply, err);
+    return perform(fd, &command, &in, &reply, err) < 0 ? -1 : check_reply(&reply, err);
 }
 
 static int connect_server(const struct store_redis *redis, struct redis_server *server, struct pe_error *err)
@@ -233,7 +236,21 @@ static int connect_server(const struct store_redis *redis, struct redis_server *
     return 0;
 }
 
-/* Send a command to the server of a key. Returns 0 if it has answered. After a failure, the connection is
+/* A server that is full or a replica refuses some commands and performs others, so it stays connected. What
+ * it says is logged now and then. */
+static int note_refusal(struct redis_server *server, const struct redis_reply *reply)
+{
+    struct pe_error err;
+    const uint64_t now = pe_now_us();
+    if (check_reply(reply, &err) == 0)
+        return 0;
+    if (now >= server->retry_us)
+        pe_log(PE_LOG_WARN, "Redis at %s: %s", server->where, err.message);
+    server->retry_us = now + RETRY_US;
+    return -1;
+}
+
+/* Send a command to the server of a key. Returns 0 if it has performed it. After a failure, the connection is
  * closed: a late answer must not be taken for that to another command. */
 static int ask(struct store_redis *redis, const struct job_key *key, const struct pe_buf *command,
                struct pe_buf *in, struct redis_reply *reply)
@@ -243,7 +260,7 @@ static int ask(struct store_redis *redis, const struct job_key *key, const struc
     if (!server || (server->fd < 0 && pe_now_us() < server->retry_us))
         return -1;
     if (connect_server(redis, server, &err) == 0 && perform(server->fd, command, in, reply, &err) == 0)
-        return 0;
+        return note_refusal(server, reply);
     pe_log(PE_LOG_WARN, "Redis at %s: %s", server->where, err.message);
     pe_cleanup_close(&server->fd);
     server->fd = -1;
