@@ -259,6 +259,7 @@ void exchange_on_lost(struct exchange *exchange)
 
 void exchange_on_returned(struct exchange *exchange)
 {
+    exchange->pays_since_us = 0; /* nothing has run */
     if (exchange->events)
         exchange_events_restart(exchange, "the worker has given the job back before it began");
     else

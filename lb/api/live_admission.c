@@ -21,7 +21,7 @@ static struct live_session *from_waiter(struct job_waiter *waiter)
 static void on_start(struct job_waiter *waiter)
 {
     struct live_session *session = from_waiter(waiter);
-    const bool is_again = session->phase == LIVE_RUNNING; /* after a worker gave the job back */
+    const bool is_again = session->events.must_start; /* after a worker gave the job back */
     session->phase = LIVE_RUNNING;
     session->started_us = session->active_us = pe_now_us();
     session->deadline.at_us = session->active_us + session->sessions->limits.idle_us;
@@ -80,10 +80,14 @@ static void on_lost(struct job_waiter *waiter)
     (void)waiter;
 }
 
-/* The client was told that the program starts, and needs not know that it starts a bit later. */
+/* The client was told that the program starts, and needs not know that it starts a bit later. The job waits
+ * for a slot as it did at first, and pays nothing for that. */
 static void on_returned(struct job_waiter *waiter)
 {
-    (void)waiter;
+    struct live_session *session = from_waiter(waiter);
+    session->phase = LIVE_WAITING;
+    session->started_us = 0;
+    session->deadline.at_us = pe_now_us() + session->sessions->exchanges->queue_wait_us;
 }
 
 static void on_problem(struct job_waiter *waiter, const struct pe_problem *problem)
