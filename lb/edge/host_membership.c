@@ -58,6 +58,10 @@ int host_join(struct tokens *tokens, const char *code, const char *token_hash, i
     host_autotokens struct host_tokens fresh = {0};
     if (pe_sha256_hex(code, strlen(code), hash, err) < 0)
         return -1;
+    /* Anyone may send a code. One that nobody knows costs no reading of the file. */
+    tokens_refresh(tokens);
+    if (!host_tokens_find_code(&tokens->hosts, hash))
+        return check_code(NULL, NULL, now, err);
     pe_autoclose int lock = begin(tokens, &fresh, err);
     if (lock < 0)
         return -1;
