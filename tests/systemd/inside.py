@@ -36,7 +36,7 @@ def documented(chapter):
         text = re.search(rf"^## {chapter}\..*?(?=^## )", page.read(), re.M | re.S).group(0)
     commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     commands = [re.sub(r"^make install PREFIX=/usr( && |$)", "", command) for command in commands]
-    return [command for command in commands if command and not command.startswith("cp -r build")]
+    return [command for command in commands if command and not command.startswith(("cp -r build", "make deps"))]
 
 
 def until(condition, what, seconds=900):
