@@ -281,12 +281,9 @@ void job_leave(struct job_waiter *waiter)
 
 bool job_forget_result(struct jobs *jobs, const struct job_key *key)
 {
-    struct job *job;
-    LIST_FOREACH(job, &jobs->all, in_all)
-    {
+    for (struct job *job = LIST_FIRST(&jobs->all); job; job = LIST_NEXT(job, in_all))
         if (!job_key_compare(&job->key, key))
             job->keep = false;
-    }
     cache_remove(jobs->cache, key);
     return result_store_remove(jobs->store, key);
 }
