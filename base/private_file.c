@@ -30,15 +30,22 @@ static int check_access(const struct stat *info, const char *path, struct pe_err
     return 0;
 }
 
-int pe_private_file_read(const char *path, size_t limit, struct pe_buf *out, struct pe_error *err)
+int pe_private_file_check(int fd, const char *path, struct pe_error *err)
 {
     struct stat info;
+    if (fstat(fd, &info) < 0)
+        return pe_fail_errno(err, "cannot look at %s", path);
+    return check_access(&info, path, err);
+}
+
+int pe_private_file_read(const char *path, size_t limit, struct pe_buf *out, struct pe_error *err)
+{
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no file %s", path);
-    if (fd < 0 || fstat(fd, &info) < 0)
+    if (fd < 0)
         return pe_fail_errno(err, "cannot read %s", path);
-    return check_access(&info, path, err) < 0 ? -1 : pe_read_all(fd, limit, out, path, err);
+    return pe_private_file_check(fd, path, err) < 0 ? -1 : pe_read_all(fd, limit, out, path, err);
 }
 
 /* Copy the folder of a file to `folder`. */

@@ -4,12 +4,23 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/private_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* A pipe is not a file that others could open: it comes from the program that started this one. */
+static int check_access(int fd, const char *file, struct pe_error *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode))
+        return 0;
+    return pe_private_file_check(fd, file, err) < 0 ? pe_fail_context(err, "--token-file") : 0;
+}
 
 /* The first line of a file, without copies that stay in memory. The file may be a pipe. */
 static int read_line(const char *file, char line[TOKEN_SIZE], struct pe_error *err)
@@ -19,6 +30,8 @@ static int read_line(const char *file, char line[TOKEN_SIZE], struct pe_error *e
     ssize_t n = 1;
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no file %s with a token", file);
+    if (fd >= 0 && check_access(fd, file, err) < 0)
+        return -1;
     while (fd >= 0 && n > 0 && used < TOKEN_SIZE - 1) {
         n = read(fd, line + used, TOKEN_SIZE - 1 - used);
         used += n > 0 ? (size_t)n : 0;

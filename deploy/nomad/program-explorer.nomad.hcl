@@ -99,6 +99,7 @@ job "program-explorer" {
       template {
         data        = "{{ with nomadVar \"nomad/jobs/program-explorer\" }}{{ .token }}{{ end }}\n"
         destination = "secrets/token"
+        perms       = "600"
         change_mode = "restart"
       }
 

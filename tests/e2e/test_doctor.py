@@ -176,6 +176,7 @@ def test_a_token_that_the_balancer_does_not_know_is_reported(known, start_balanc
     tokens = tmp_path / "tokens"
     tokens.write_text("right\n")
     own = tmp_path / "own"
+    own.touch(0o600)
     balancer = start_balancer("--token-file", str(tokens))
     for token, status, exit_code in ("wrong", "missing", 1), ("right", "ok", 0):
         own.write_text(token)

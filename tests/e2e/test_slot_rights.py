@@ -325,8 +325,8 @@ TOKEN = "the-secret-of-this-worker-" + 20 * "x"
 @pytest.fixture
 def token_file(tmp_path):
     path = tmp_path / "token"
+    path.touch(0o600)
     path.write_text(TOKEN + "\n")
-    path.chmod(0o644)  # what the slot cannot read must not depend on this
     return str(path)
 
 
@@ -349,6 +349,7 @@ def test_a_slot_does_not_have_the_workers_token(start_service, token_file):
     slot, *_ = slots_with_vm(service)
     assert service.run("echo on").stdout == b"on\n"
     assert_a_slot_lacks_the_token(service, slot)
+    os.chmod(token_file, 0o644)  # what the slot cannot read must not depend on the mode
     with inside(slot) as process:
         assert process.call("open", token_file, os.O_RDONLY) == -errno.EACCES
 
