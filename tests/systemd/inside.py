@@ -261,9 +261,10 @@ def main():
             function()
             report(f"ok {function.__name__}")
         except Exception:  # a scenario may fail in any way
-            report(f"not ok {function.__name__}\n{traceback.format_exc()}")
+            report(f"not ok {function.__name__}")
             for unit in "pe-lb", "pe-worker":
-                report(sh(f"journalctl -u {unit} -n 15 --no-pager || true"))
+                report(sh(f"journalctl -u {unit} -n 15 -o cat --no-pager || true"))
+            report(traceback.format_exc())  # at the end, where pytest and CI show it
         report(f"# {time.monotonic() - started:.0f} s")
 
 
