@@ -209,6 +209,7 @@ void registration_accept(struct worker_context *context, h2o_req_t *req)
         return;
     struct registration *registration = h2o_mem_alloc(sizeof *registration);
     *registration = (struct registration){.context = context, .connection = connection};
+    registration->connection.name = registration->worker_name;
     worker_connection_opened(context, &registration->connection);
     ws_server_open(&registration->ws, &context->ws, req, client_key, &events);
 }

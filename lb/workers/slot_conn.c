@@ -544,6 +544,7 @@ void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
     struct slot_conn *conn = h2o_mem_alloc(sizeof *conn);
     *conn = (struct slot_conn){
         .connection = connection, .context = context, .slot = {.ops = &ops}, .state = SLOT_IDLE};
+    conn->connection.name = conn->slot.worker_name;
     worker_connection_opened(context, &conn->connection);
     scheduler_slot_add(context->scheduler, &conn->slot);
     ws_server_open(&conn->ws, &context->ws, req, client_key, &events);

@@ -63,8 +63,12 @@ void worker_connections_check(const struct worker_context *context)
     pe_list_for_each(node, &context->connections)
     {
         struct worker_connection *connection = pe_list_entry(node, struct worker_connection, in_connections);
+        struct pe_error err;
         if (!tokens_are_valid_for(context->tokens, &connection->identity))
             connection->refuse(connection, "the token of this host was revoked");
+        else if (connection->name[0] &&
+                 tokens_check_name(context->tokens, &connection->identity, connection->name, &err) < 0)
+            connection->refuse(connection, err.message);
     }
 }
 

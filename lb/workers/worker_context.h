@@ -41,6 +41,7 @@ struct worker_context {
 struct worker_connection {
     struct pe_list in_connections;
     struct token_identity identity; /* with which it was admitted */
+    const char *name;               /* of its worker, in the owner; empty until the worker has said it */
     bool is_registered;             /* a registration that has said hello */
     /* Close the connection, for this reason. It may not be freed inside the call. */
     void (*refuse)(struct worker_connection *connection, const char *why);
@@ -62,7 +63,8 @@ void worker_connection_opened(struct worker_context *context, struct worker_conn
 /* The connection was closed. If it was a registration with a host's token, the host was seen until now. */
 void worker_connection_closed(const struct worker_context *context, struct worker_connection *connection);
 
-/* Refuse the connections whose tokens were revoked. */
+/* Refuse the connections whose tokens were revoked, and those that use the name of a host that has joined
+ * since with a token of its own. */
 void worker_connections_check(const struct worker_context *context);
 
 /* Note that the hosts whose registrations are open were seen at this time, in seconds since 1970. */

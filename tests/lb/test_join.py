@@ -131,6 +131,20 @@ def test_a_host_admits_only_a_worker_with_its_own_name(balancer, store):
     balancer.worker(host="den", token=TOKEN)
 
 
+def test_a_host_that_joins_gets_its_name_from_a_worker_with_the_token_of_all(balancer, store):
+    registration, slot = balancer.worker(host="den", token="operator")
+    pending = Background(balancer.post)
+    slot.take_job()
+    assert join(balancer, store.new("den"), TOKEN).status == 200
+    for connection in slot, registration:
+        with pytest.raises(Closed) as closed:
+            connection.receive()
+        assert "a token of its own" in closed.value.reason
+    own, own_slot = balancer.worker(host="den", token=TOKEN)
+    own_slot.answer(own_slot.take_job()[0], b"its own")
+    assert pending.done().form()[1][2] == b"its own"
+
+
 def test_a_host_can_neither_list_hosts_nor_drain_them(balancer, store):
     assert join(balancer, store.new("den"), TOKEN).status == 200
     balancer.worker(host="other", token="operator")
