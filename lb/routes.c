@@ -67,7 +67,7 @@ static void handle_admin_page(struct server *server, h2o_req_t *req)
 
 static void handle_result(struct server *server, h2o_req_t *req)
 {
-    api_result_delete(&server->jobs, &server->access, req);
+    api_result_delete(&server->jobs, &server->clients, &server->access, req);
 }
 
 static void handle_hosts(struct server *server, h2o_req_t *req)

@@ -206,7 +206,8 @@ int client_count_status(struct clients *clients, const struct pe_ip_address *add
         client->status_tokens = CLIENT_STATUS_BURST;
     client->status_filled_us = now_us;
     if (client->status_tokens < 1)
-        return pe_fail(err, PE_ERR_BUSY, "this address may ask for the status of jobs %d times per second",
+        return pe_fail(err, PE_ERR_BUSY,
+                       "this address may ask for jobs and delete results %d times per second",
                        CLIENT_STATUS_RATE);
     client->status_tokens -= 1;
     return 0;

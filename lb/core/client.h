@@ -77,10 +77,11 @@ void clients_forget_idle(struct clients *clients, uint64_t before_us);
 /* Forget all clients. None may have a job here. */
 void clients_free(struct clients *clients);
 
-/* How many questions about jobs a client may ask per second, and how many at once after a pause. */
+/* How many questions about jobs, and deletions of results, a client may send per second, and how many at once
+ * after a pause. */
 enum { CLIENT_STATUS_RATE = 5, CLIENT_STATUS_BURST = 20 };
 
-/* Count one question about a job, from an address. PE_ERR_BUSY if it asks too often. */
+/* Count one question about a job, or one deletion, from an address. PE_ERR_BUSY if there are too many. */
 int client_count_status(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                         struct pe_error *err) PE_MUST_CHECK;
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.http_client import JOB, SAME, Connection, assert_refused
-from fixtures.waiting import Background
+from fixtures.waiting import Background, eventually
 
 
 def run(balancer, slot, stdout):
@@ -50,6 +50,19 @@ def test_a_job_that_looks_for_no_stored_result_keeps_none_that_was_deleted_meanw
     slot.answer(job, b"second")
     assert pending.done().status == 200
     assert run(balancer, slot, b"third").json()["stdout"] == "third"
+
+
+def test_an_address_cannot_try_many_keys_of_results(balancer):
+    _, slot = balancer.worker()
+    key = run(balancer, slot, b"first").headers["X-Result-Key"]
+    def delete(wanted):
+        return balancer.request("DELETE", f"/v1/results/{wanted}")
+
+    answers = (delete(f"{number:064x}") for number in range(10000))
+    refused = next(answer for answer in answers if answer.status != 204)
+    assert_refused(refused, 429, "too-many-requests", "delete results 5 times per second")
+    assert again(balancer).json()["stdout"] == "first"
+    eventually(lambda: delete(key).status == 204, "the limit is over after a while")
 
 
 def test_a_job_that_is_not_stored_has_no_key_and_other_paths_are_no_results(balancer):
