@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "lb/api/job_status.h"
 #include "lb/api/refusals.h"
+#include "lb/edge/problems.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,18 @@ void exchange_send_forwarded(struct exchange *exchange, const struct pe_problem 
 void exchange_refuse_for_capacity(struct exchange *exchange, const char *what)
 {
     struct pe_problem problem = refusal_no_capacity(exchange->exchanges->jobs, exchange->waiter.client, what);
+    exchange_send_problem(exchange, &problem);
+}
+
+void exchange_refuse_for_queue(struct exchange *exchange)
+{
+    exchange_refuse_for_capacity(exchange, "the queue is full");
+}
+
+void exchange_give_up(struct exchange *exchange, unsigned tries)
+{
+    struct pe_problem problem =
+        problem_make("job-lost", "%u slots or VMs were lost while they ran the job", tries);
     exchange_send_problem(exchange, &problem);
 }
 

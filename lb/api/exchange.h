@@ -167,6 +167,12 @@ void exchange_send_forwarded(struct exchange *exchange, const struct pe_problem 
 /* Refuse the job, because there is no room for it. `what` begins the detail. */
 void exchange_refuse_for_capacity(struct exchange *exchange, const char *what);
 
+/* The same because the queue was full when the job got there. */
+void exchange_refuse_for_queue(struct exchange *exchange);
+
+/* Reply that the job was given up after `tries` tries, all of which lost their slot or VM. */
+void exchange_give_up(struct exchange *exchange, unsigned tries);
+
 /* ---- exchange_cases.c ---- */
 
 /* Decode the stages and cases of the submission, and plan the jobs. Does nothing if it has none. Fails like

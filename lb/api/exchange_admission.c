@@ -73,14 +73,12 @@ static void on_problem(struct job_waiter *waiter, const struct pe_problem *probl
 
 static void on_queue_full(struct job_waiter *waiter)
 {
-    exchange_refuse_for_capacity(from_waiter(waiter), "the queue is full");
+    exchange_refuse_for_queue(from_waiter(waiter));
 }
 
 static void on_given_up(struct job_waiter *waiter, unsigned tries)
 {
-    struct pe_problem problem =
-        problem_make("job-lost", "%u slots or VMs were lost while they ran the job", tries);
-    exchange_send_problem(from_waiter(waiter), &problem);
+    exchange_give_up(from_waiter(waiter), tries);
 }
 
 static void on_hangup(void *data)

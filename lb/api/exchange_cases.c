@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "lb/edge/problems.h"
 
 #include <stdlib.h>
 
@@ -82,14 +81,12 @@ static void on_problem(struct case_parts *parts, const struct pe_problem *proble
 
 static void on_queue_full(struct case_parts *parts)
 {
-    exchange_refuse_for_capacity(from_parts(parts), "the queue is full");
+    exchange_refuse_for_queue(from_parts(parts));
 }
 
 static void on_given_up(struct case_parts *parts, unsigned tries)
 {
-    struct pe_problem problem =
-        problem_make("job-lost", "%u slots or VMs were lost while they ran the job", tries);
-    exchange_send_problem(from_parts(parts), &problem);
+    exchange_give_up(from_parts(parts), tries);
 }
 
 static const struct case_parts_ops parts_ops = {
