@@ -32,6 +32,7 @@ enum {
 struct sender {
     int fd;
     char url[2048];
+    char shown_url[2048]; /* the same for the log, without a password */
     CURL *curl;
     struct curl_slist *headers;
     uint64_t complained_us; /* 0: not yet */
@@ -45,6 +46,20 @@ static size_t on_answer(char *bytes, size_t one, size_t size, void *data)
     (void)bytes;
     sender->answered += one * size;
     return sender->answered > ANSWER_MAX ? 0 : one * size;
+}
+
+/* A collector can ask for a name and a password, which URLs may carry. */
+static void hide_password(struct sender *sender)
+{
+    CURLU *parts = curl_url();
+    char *text = NULL;
+    bool is_read = parts && curl_url_set(parts, CURLUPART_URL, sender->url, 0) == CURLUE_OK &&
+                   curl_url_set(parts, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+                   curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+                   curl_url_get(parts, CURLUPART_URL, &text, 0) == CURLUE_OK;
+    snprintf(sender->shown_url, sizeof sender->shown_url, "%s", is_read ? text : "the URL of the collector");
+    curl_free(text);
+    curl_url_cleanup(parts);
 }
 
 static int prepare(struct sender *sender, struct pe_error *err)
@@ -71,7 +86,7 @@ static void complain(struct sender *sender, const char *why)
     if (sender->complained_us && now - sender->complained_us < COMPLAIN_US)
         return;
     sender->complained_us = now;
-    pe_log(PE_LOG_WARN, "traces cannot be exported to %s: %s", sender->url, why);
+    pe_log(PE_LOG_WARN, "traces cannot be exported to %s: %s", sender->shown_url, why);
 }
 
 /* The status of the answer, or 0 with the reason in `why` if there is none. */
@@ -167,6 +182,7 @@ int span_sender_main(int argc, char **argv)
     while (size && argv[3][size - 1] == '/')
         size--;
     snprintf(sender.url, sizeof sender.url, "%.*s/v1/traces", (int)size, argv[3]);
+    hide_password(&sender);
     int failed = prepare(&sender, &err) < 0 || serve(&sender, &err) < 0;
     if (failed)
         pe_log(PE_LOG_ERROR, "%s", err.message);

@@ -224,6 +224,14 @@ def test_a_collector_that_refuses_is_not_asked_again_and_the_log_says_why_once(
     assert "status 400" in balancer.log()
 
 
+def test_the_password_of_a_collector_is_not_in_the_log(start_balancer, collector):
+    collector.statuses = [400]
+    balancer = start_balancer("--otlp-endpoint", collector.url.replace("//", "//user:secret@"))
+    balancer.post()
+    balancer.wait_for_log(f"traces cannot be exported to {collector.url}/v1/traces: ")
+    assert "secret" not in balancer.log()
+
+
 def test_a_collector_that_stands_still_delays_no_job_and_what_has_no_room_is_dropped(
     start_balancer, collector
 ):
