@@ -278,6 +278,7 @@ test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_root_files_SRC := guest-init/root_files.c
 test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c
+test_retry_SRC := worker/retry.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c

@@ -15,7 +15,8 @@ static int check_response(const struct pe_upgrade_response *response, struct pe_
     if (response->is_upgraded)
         return 0;
     if (response->status == 401)
-        return pe_fail(err, PE_ERR_INVALID, "the balancer refuses the token; see --token-file");
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the balancer refuses the token, which is wrong or was revoked; see --token-file");
     return pe_fail(err, PE_ERR_LOST, "the balancer refuses the upgrade: %.*s",
                    (int)strcspn(response->head, "\r\n"), response->head);
 }

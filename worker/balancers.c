@@ -32,15 +32,19 @@ static size_t number_of(const struct balancers *balancers, const struct balancer
 
 /* ---- losing one ---- */
 
-static void log_fault(const struct balancers *balancers, const struct balancer *balancer,
+/* What a balancer refuses, the registration says at a higher level. */
+static void log_fault(const struct balancers *balancers, struct balancer *balancer, enum retry_cause cause,
                       const struct pe_error *fault)
 {
     const struct balancer_place *place = &balancers->config->balancers.items[number_of(balancers, balancer)];
+    const enum pe_log_level level = cause == RETRY_LOST ? PE_LOG_WARN : PE_LOG_DEBUG;
+    if (!retry_says(&balancer->retry, fault->message))
+        return;
     if (balancers->count == 1)
-        pe_log(PE_LOG_WARN, "%s", fault->message);
+        pe_log(level, "%s", fault->message);
     else
-        pe_log(PE_LOG_WARN, "balancer %s%s%s: %s", place->url, place->address[0] ? " at " : "",
-               place->address, fault->message);
+        pe_log(level, "balancer %s%s%s: %s", place->url, place->address[0] ? " at " : "", place->address,
+               fault->message);
 }
 
 static void disconnect(struct balancer *balancer)
@@ -48,15 +52,19 @@ static void disconnect(struct balancer *balancer)
     ws_client_close(balancer->client);
     pe_cleanup_close(&balancer->answer_fd);
     free(balancer->held);
-    *balancer = (struct balancer){.answer_fd = -1};
+    *balancer = (struct balancer){.answer_fd = -1, .retry = balancer->retry};
 }
 
 static void lose(const struct balancers *balancers, struct balancer *balancer, const struct pe_error *fault)
 {
-    uint64_t again_us = pe_now_us() + ws_client_retry_ms(balancer->client) * 1000ull;
-    log_fault(balancers, balancer, fault);
+    const uint64_t now_us = pe_now_us();
+    const enum retry_cause cause =
+        balancer->client ? ws_client_cause(balancer->client) : retry_cause_of(fault);
+    if (balancer->client)
+        retry_lasted(&balancer->retry, now_us - balancer->connected_us);
+    log_fault(balancers, balancer, cause, fault);
     disconnect(balancer);
-    balancer->connect_us = again_us;
+    balancer->connect_us = now_us + retry_after_ms(&balancer->retry, cause) * 1000ull;
 }
 
 /* ---- connecting ---- */
@@ -81,10 +89,11 @@ static void connect_some(struct balancers *balancers, struct balancer *balancer)
     pe_cleanup_close(&balancer->answer_fd);
     balancer->answer_fd = -1;
     balancer->client = connection < 0 ? NULL : ws_client_open(connection, &err);
+    balancer->connected_us = pe_now_us();
     if (!balancer->client)
         lose(balancers, balancer, &err);
     else if (balancers->ready.size)
-        balancer->offer_us = pe_now_us();
+        balancer->offer_us = balancer->connected_us;
 }
 
 /* ---- telling them ---- */

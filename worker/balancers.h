@@ -13,6 +13,7 @@
 #include "proto/slot.h"
 #include "worker/balancer_list.h"
 #include "worker/config.h"
+#include "worker/retry.h"
 #include "worker/ws_client.h"
 
 #include <stdbool.h>
@@ -21,9 +22,11 @@
 
 /* One of them, as a slot knows it. */
 struct balancer {
-    struct ws_client *client;          /* NULL: not connected */
-    int answer_fd;                     /* while a link connects: for balancer_link_receive; else -1 */
-    uint64_t connect_us;               /* when to connect next */
+    struct ws_client *client; /* NULL: not connected */
+    int answer_fd;            /* while a link connects: for balancer_link_receive; else -1 */
+    uint64_t connect_us;      /* when to connect next */
+    uint64_t connected_us;    /* with `client`: since when */
+    struct retry retry;
     uint64_t offer_us;                 /* when to offer the slot; 0: not to be offered */
     struct pe_websocket_message *held; /* a job that runs next; NULL: none */
     bool is_offered;                   /* `ready` was sent, and no `withdraw` */

@@ -10,6 +10,7 @@
 #include "proto/slot.h"
 #include "store/store.h"
 #include "worker/balancer_link.h"
+#include "worker/retry.h"
 #include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
 #include "worker/ws_client.h"
@@ -138,25 +139,30 @@ static int serve(const struct worker_config *config, struct ws_client *balancer,
 
 /* ---- the process without rights ---- */
 
-/* Its exit status is the number of seconds after which to connect again. */
-static void read_balancer(const struct worker_config *worker, int connection) __attribute__((noreturn));
-static void read_balancer(const struct worker_config *worker, int connection)
+/* Its exit status is an enum retry_cause. `retry` is what is known of earlier attempts. */
+static void read_balancer(const struct worker_config *worker, int connection, struct retry *retry)
+    __attribute__((noreturn));
+static void read_balancer(const struct worker_config *worker, int connection, struct retry *retry)
 {
+    const uint64_t begin_us = pe_now_us();
+    enum retry_cause cause = RETRY_LOST;
     struct worker_config config = *worker;
     struct pe_error err;
     prctl(PR_SET_NAME, "pe-registration");
     if (slot_rights_drop_watcher(&config, &connection, &err) < 0) {
         pe_log(PE_LOG_ERROR, "%s", err.message);
-        _exit(1);
+        _exit(RETRY_LOST);
     }
     pe_autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch_store(&config, watch);
     struct ws_client *balancer = ws_client_open(connection, &err);
-    if (!balancer || serve(&config, balancer, watch, &err) < 0)
+    if (balancer && serve(&config, balancer, watch, &err) < 0)
+        cause = ws_client_cause(balancer);
+    retry_lasted(retry, pe_now_us() - begin_us);
+    if (cause == RETRY_LOST || !retry->refusals)
         pe_log(PE_LOG_WARN, "%s", err.message);
-    unsigned retry_ms = ws_client_retry_ms(balancer);
     ws_client_close(balancer);
-    _exit((int)((retry_ms + 999) / 1000));
+    _exit((int)cause);
 }
 
 /* ---- the process that starts it ---- */
@@ -173,8 +179,8 @@ static int connect_balancer(const struct worker_config *config, struct balancer_
     return connection;
 }
 
-/* Wait until the process has ended, and tell it when the worker shall stop. Returns its exit status, or 1. */
-static unsigned await_end(pid_t pid)
+/* Wait until the process has ended, and tell it when the worker shall stop. Returns why it ended. */
+static enum retry_cause await_end(pid_t pid)
 {
     sigset_t none;
     int status = 0;
@@ -187,27 +193,30 @@ static unsigned await_end(pid_t pid)
             told = kill(pid, SIGTERM) == 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 1;
+    return WIFEXITED(status) ? (enum retry_cause)WEXITSTATUS(status) : RETRY_LOST;
 }
 
-/* Register, and keep the connection until it ends. Returns the seconds after which to do it again. */
-static unsigned register_once(const struct worker_config *config)
+/* Register, and keep the connection until it ends. Returns the milliseconds after which to do it again. */
+static unsigned register_once(const struct worker_config *config, struct retry *retry)
 {
     struct balancer_link link = BALANCER_LINK_NONE;
     struct pe_error err;
-    unsigned retry_seconds = 1;
     pe_autoclose int connection = connect_balancer(config, &link, &err);
-    if (connection < 0)
+    const uint64_t begin_us = pe_now_us();
+    enum retry_cause cause = connection < 0 ? retry_cause_of(&err) : RETRY_LOST;
+    if (connection < 0 && retry_says(retry, err.message))
         pe_log(PE_LOG_WARN, "%s", err.message);
     pid_t pid = connection < 0 ? -1 : fork();
     if (pid == 0)
-        read_balancer(config, connection);
+        read_balancer(config, connection, retry);
     pe_cleanup_close(&connection);
     connection = -1;
-    if (pid > 0)
-        retry_seconds = await_end(pid);
+    if (pid > 0) {
+        cause = await_end(pid);
+        retry_lasted(retry, pe_now_us() - begin_us);
+    }
     balancer_link_end(&link);
-    return retry_seconds;
+    return retry_after_ms(retry, cause);
 }
 
 int registration_main(const struct worker_config *config)
@@ -215,6 +224,7 @@ int registration_main(const struct worker_config *config)
     prctl(PR_SET_NAME, "pe-reg-helper");
     uname(&host.system);
     read_cpu_model(host.cpu, sizeof host.cpu);
+    struct retry retry = {.refusals = 0};
     for (;;)
-        stop_signal_sleep(1000 * register_once(config));
+        stop_signal_sleep(register_once(config, &retry));
 }

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RETRY_MS 1000u
-#define VERSION_RETRY_MS 30000u
+#define CLOSE_POLICY 1008u /* RFC 6455 section 7.4.1 */
 
 struct ws_client {
     int socket; /* owned */
@@ -55,9 +54,11 @@ static bool is_version_refused(const struct ws_client *client)
     return pe_websocket_closed(client->websocket)->code == PE_SLOT_CLOSE_VERSION;
 }
 
-unsigned ws_client_retry_ms(const struct ws_client *client)
+enum retry_cause ws_client_cause(const struct ws_client *client)
 {
-    return client && is_version_refused(client) ? VERSION_RETRY_MS : RETRY_MS;
+    if (is_version_refused(client))
+        return RETRY_VERSION;
+    return pe_websocket_closed(client->websocket)->code == CLOSE_POLICY ? RETRY_REFUSED : RETRY_LOST;
 }
 
 void ws_client_close(struct ws_client *client)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "net/websocket.h"
+#include "worker/retry.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -44,10 +45,8 @@ struct ws_client *ws_client_open(int socket, struct pe_error *err);
 /* From now on, look after others whenever this client waits. `company` is borrowed; NULL ends it. */
 void ws_client_keep_company(struct ws_client *client, const struct ws_company *company);
 
-/* How long to wait before the next attempt to connect: 1 s, or 30 s if the balancer refused the
- * worker's version of the protocol. `client` is the failed connection, not closed yet, or NULL if
- * there was none. */
-unsigned ws_client_retry_ms(const struct ws_client *client);
+/* Why the connection, which has failed, ended. */
+enum retry_cause ws_client_cause(const struct ws_client *client);
 
 /* Send a close frame if the connection still exists, and free it. Harmless on NULL. */
 void ws_client_close(struct ws_client *client);

@@ -66,9 +66,9 @@ static void balance(int listener, unsigned code, const char *reason)
     _exit(0);
 }
 
-/* The error of a client whose connection is closed with this code and reason, and when it is to try
- * again. */
-static void closed_with(unsigned code, const char *reason, struct pe_error *err, unsigned *retry_ms)
+/* The error of a client whose connection is closed with this code and reason, and what that means for the
+ * next attempt. */
+static void closed_with(unsigned code, const char *reason, struct pe_error *err, enum retry_cause *cause)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char server[sizeof address.sun_path + 8];
@@ -92,7 +92,7 @@ static void closed_with(unsigned code, const char *reason, struct pe_error *err,
     if (!client)
         fail_msg("%s", err->message);
     assert_int_equal(ws_client_wait(client, -1, 0, false, &event, err), -1);
-    *retry_ms = ws_client_retry_ms(client);
+    *cause = ws_client_cause(client);
     ws_client_close(client);
     balancer_link_end(&link);
     unlink(address.sun_path);
@@ -105,21 +105,30 @@ static void a_refused_protocol_version_is_named_and_tried_again_slowly(void **st
 {
     (void)state;
     struct pe_error err;
-    unsigned retry_ms = 0;
-    closed_with(PE_SLOT_CLOSE_VERSION, REASON, &err, &retry_ms);
+    enum retry_cause cause = RETRY_LOST;
+    closed_with(PE_SLOT_CLOSE_VERSION, REASON, &err, &cause);
     assert_error(err, PE_ERR_INVALID, "the balancer refuses this worker: " REASON);
-    assert_true(retry_ms >= 10000);
+    assert_int_equal(cause, RETRY_VERSION);
 }
 
 static void the_reason_of_any_other_close_is_named_and_the_worker_returns_soon(void **state)
 {
     (void)state;
     struct pe_error err;
-    unsigned retry_ms = 0;
-    closed_with(1001, "shutting down", &err, &retry_ms);
+    enum retry_cause cause = RETRY_LOST;
+    closed_with(1001, "shutting down", &err, &cause);
     assert_error(err, PE_ERR_LOST, "the balancer closed the connection: shutting down");
-    assert_true(retry_ms <= 1000);
-    assert_true(ws_client_retry_ms(NULL) <= 1000);
+    assert_int_equal(cause, RETRY_LOST);
+}
+
+static void a_refusal_of_the_worker_is_told_from_a_lost_connection(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    enum retry_cause cause = RETRY_LOST;
+    closed_with(1008, "the token of this host was revoked", &err, &cause);
+    assert_non_null(strstr(err.message, "the token of this host was revoked"));
+    assert_int_equal(cause, RETRY_REFUSED);
 }
 
 /* What follows a mistake stays in the socket, and must not wake the worker again and again. */
@@ -180,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_protocol_version_is_named_and_tried_again_slowly),
+        cmocka_unit_test(a_refusal_of_the_worker_is_told_from_a_lost_connection),
         cmocka_unit_test(the_reason_of_any_other_close_is_named_and_the_worker_returns_soon),
         cmocka_unit_test(a_balancer_that_breaks_the_protocol_is_left_at_once),
         cmocka_unit_test(a_server_that_pings_and_reads_nothing_has_to_wait),
