@@ -10,7 +10,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
-#define UNSENT_MAX 64u /* messages; reading pauses while more wait, since each ping is answered */
+#define UNSENT_MAX 64u    /* messages; reading pauses while more wait, since each ping is answered */
+#define UNANSWERED_MAX 2u /* pings; when the next one is due, the server is lost */
 
 struct pe_websocket {
     struct pe_connection connection;
@@ -18,7 +19,8 @@ struct pe_websocket {
     wslay_event_context_ptr frames;
     struct pe_websocket_message *first, **last;
     unsigned queued;
-    uint64_t heard_us, pinged_us;
+    uint64_t pinged_us;
+    unsigned unanswered; /* pings, since bytes arrived */
     bool has_ended;
     struct pe_websocket_close closed;
 };
@@ -54,7 +56,7 @@ static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *bytes, size_t
     CURLcode code = pe_connection_receive(&websocket->connection, bytes, size, &got);
     if (code != CURLE_OK || got == 0)
         return fail(websocket, code == CURLE_AGAIN);
-    websocket->heard_us = pe_now_us();
+    websocket->unanswered = 0;
     return (ssize_t)got;
 }
 
@@ -129,7 +131,7 @@ struct pe_websocket *pe_websocket_open(const struct pe_connection *connection,
         return NULL;
     }
     wslay_event_config_set_max_recv_msg_length(websocket->frames, terms->message_max);
-    websocket->heard_us = websocket->pinged_us = pe_now_us();
+    websocket->pinged_us = pe_now_us();
     return websocket;
 }
 
@@ -180,17 +182,22 @@ static int transfer(struct pe_websocket *websocket, struct pe_error *err)
                    websocket->closed.reason[0] ? ": " : "", websocket->closed.reason);
 }
 
+/* Pings are counted, and no time since the last answer is measured: if both ends stood still for a while,
+ * as on a host that was suspended, neither takes the other for lost. */
 static int keep_alive(struct pe_websocket *websocket, struct pe_error *err)
 {
-    const uint64_t now = pe_now_us(), ping_us = websocket->terms.ping_ms * 1000ull;
-    if (now - websocket->heard_us > 3 * ping_us && !is_full(websocket))
+    const uint64_t now = pe_now_us();
+    if (now - websocket->pinged_us <= websocket->terms.ping_ms * 1000ull)
+        return 0;
+    if (is_full(websocket)) /* then nothing is read, so nothing is known */
+        websocket->unanswered = 0;
+    if (websocket->unanswered == UNANSWERED_MAX)
         return lost(websocket, "fell silent", err);
-    if (now - websocket->pinged_us > ping_us) {
-        const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-        websocket->pinged_us = now;
-        if (wslay_event_queue_msg(websocket->frames, &ping) != 0)
-            return lost(websocket, "is closing it", err);
-    }
+    const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
+    websocket->pinged_us = now;
+    websocket->unanswered++;
+    if (wslay_event_queue_msg(websocket->frames, &ping) != 0)
+        return lost(websocket, "is closing it", err);
     return 0;
 }
 

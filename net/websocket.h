@@ -25,7 +25,7 @@ struct pe_websocket_message {
 struct pe_websocket_terms {
     const char *peer;    /* the server's name in messages, as in "the balancer"; must outlive the WebSocket */
     size_t message_max;  /* bytes of a message from the server; a larger one breaks the protocol */
-    unsigned ping_ms;    /* between two pings; silence for three times as long counts as a loss */
+    unsigned ping_ms;    /* between two pings; two of them without an answer count as a loss */
     unsigned queued_max; /* received messages that may wait; reading pauses while as many do */
 };
 

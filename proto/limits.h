@@ -57,6 +57,6 @@
 /* The slot protocol. */
 #define PE_SLOT_TEXT_MAX (4u * PE_MIB)   /* one JSON message */
 #define PE_SLOT_BINARY_MAX (64u * 1024u) /* one binary message */
-#define PE_SLOT_PING_MS 5000u /* between two pings; silence for three times as long closes the connection */
+#define PE_SLOT_PING_MS 5000u /* between two pings; after three in silence the connection is closed */
 
 #endif

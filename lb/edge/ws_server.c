@@ -19,7 +19,7 @@
 enum {
     QUEUE_FULL = 8,         /* messages; each has at most 64 KiB, except the first one of a job */
     WRITE_MAX = 128 * 1024, /* bytes that are collected for one write */
-    SILENCE_MS = 3 * PE_SLOT_PING_MS,
+    SILENT_TICKS_MAX = 3,
     CLOSE_US = 5 * 1000 * 1000,
     REASON_MAX = 123,  /* bytes, RFC 6455 section 5.5 */
     UNSENT_MAX = 64,   /* messages; beyond it, the other side sends pings and reads no pongs */
@@ -145,7 +145,7 @@ static void on_frame_piece(wslay_event_context_ptr context,
 {
     (void)context;
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
-    ws->heard_ms = h2o_now(ws->context->ctx->loop);
+    ws->silent_ticks = 0;
     if (ws->events->on_arriving && !ws->closing && !ws->in_control_frame)
         ws->events->on_arriving(ws, piece->data_length);
 }
@@ -154,7 +154,7 @@ static void on_frame_start(wslay_event_context_ptr context,
                            const struct wslay_event_on_frame_recv_start_arg *frame, void *user_data)
 {
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
-    ws->heard_ms = h2o_now(ws->context->ctx->loop);
+    ws->silent_ticks = 0;
     ws->in_control_frame = wslay_is_ctrl_frame(frame->opcode);
     if (ws->in_control_frame) /* it may stand between the frames of a message */
         return;
@@ -218,13 +218,14 @@ static void on_tick(h2o_timeout_entry_t *entry)
     struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, tick, entry);
     uint64_t now = pe_now_us();
     h2o_timeout_link(ws->context->ctx->loop, &ws->context->tick, &ws->tick);
-    if (ws->closing ? now >= ws->close_by_us : h2o_now(ws->context->ctx->loop) - ws->heard_ms >= SILENCE_MS) {
+    if (ws->closing ? now >= ws->close_by_us : ws->silent_ticks >= SILENT_TICKS_MAX) {
         if (!ws->closing)
-            pe_log(PE_LOG_WARN, "a %s's connection was silent for %d s: closing it", ws->context->peer,
-                   SILENCE_MS / 1000);
+            pe_log(PE_LOG_WARN, "a %s's connection was silent for %u s: closing it", ws->context->peer,
+                   SILENT_TICKS_MAX * PE_SLOT_PING_MS / 1000);
         ws_server_kill(ws);
         return;
     }
+    ws->silent_ticks++;
     if (ws->closing || reads_nothing(ws))
         return;
     send_ping(ws);
@@ -269,7 +270,7 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
                     const struct ws_server_events *events)
 {
     h2o_loop_t *loop = context->ctx->loop;
-    *ws = (struct ws_server){.context = context, .events = events, .heard_ms = h2o_now(loop)};
+    *ws = (struct ws_server){.context = context, .events = events};
     ws->flush.cb = on_flush;
     ws->tick.cb = on_tick;
     if (context->subprotocol)

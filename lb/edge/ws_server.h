@@ -42,7 +42,7 @@ struct ws_server {
     h2o_websocket_conn_t *conn;
     wslay_event_recv_callback receive; /* of libh2o */
     h2o_timeout_entry_t flush, tick;
-    uint64_t heard_ms;          /* when bytes arrived last, on the clock of the loop */
+    unsigned silent_ticks;      /* since bytes arrived; a loop that stood still counts one */
     uint64_t close_by_us;       /* while closing: when to stop waiting for the other side's close frame */
     unsigned frames;            /* of the message that is arriving */
     bool in_control_frame;      /* the frame that is arriving belongs to no message */

@@ -12,6 +12,8 @@ from fixtures import processes
 from fixtures.far_service import Puzzle
 from fixtures.waiting import Background
 
+PING_SECONDS = 5  # PE_SLOT_PING_MS
+
 
 def begin(far, puzzle):
     pending = Background(far.client.post, job=puzzle.job, files=puzzle.files)
@@ -79,3 +81,21 @@ def test_a_process_that_is_stopped_for_a_moment_costs_only_time(far, who):
     response = pending.done()
     assert puzzle.is_answered_by(response), (response.status, response.body[:500])
     assert far.metric("pe_jobs_lost_total") == lost
+
+
+def test_a_whole_service_that_was_suspended_loses_no_connection_and_no_job(far):
+    lost = far.metric("pe_jobs_lost_total")
+    puzzle = Puzzle(3, seconds=0.5)
+    pending = begin(far, puzzle)
+    roots = (far.balancer.process.pid, far.worker.process.pid)
+    everything = [pid for root in roots for pid in (root, *processes.descendants(root))]
+    for pid in everything:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3.4 * PING_SECONDS)  # a connection that is silent for so long is closed
+    for pid in everything:
+        os.kill(pid, signal.SIGCONT)
+    response = pending.done()
+    assert puzzle.is_answered_by(response), (response.status, response.body[:500])
+    assert far.metric("pe_jobs_lost_total") == lost
+    log = far.worker.log() + far.balancer.log()
+    assert "silent" not in log, log

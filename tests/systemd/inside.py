@@ -195,7 +195,8 @@ def pe_worker_starts_as_the_operations_page_says_and_joins():
 
 def a_job_sent_with_curl_runs_in_a_vm_of_the_hardened_worker():
     text = sh(
-        f'curl -sS --max-time {JOB_SECONDS} -F \'job={{"image":"busybox:1.35","cmd":["echo","hello from a VM"]}};'
+        f'curl -sS --max-time {JOB_SECONDS} -F \'job={{"image":"busybox:1.35",'
+        f'"cmd":["echo","hello from a VM"],"timeout_ms":60000}};'
         f"type=application/json' -H 'Accept: application/json' http://{ADDRESS}/v1/run"
     )
     result = json.loads(text)
@@ -206,14 +207,17 @@ def a_job_sent_with_curl_runs_in_a_vm_of_the_hardened_worker():
     report(f"# on the engine {engines}")
 
 
+def vmms_in_cgroups():
+    """The processes of VMs. On a slow machine their engine is not the best one, but the next."""
+    return sh("cat /sys/fs/cgroup/system.slice/pe-worker.service/pe-vm-*/cgroup.procs 2>/dev/null || true").split()
+
+
 def the_hardened_worker_has_every_protection_that_the_kernel_has():
     missing = sh("journalctl -u pe-worker.service -o cat | grep 'the jail has no' || true")
     # Linux 6.1 has an older version of Landlock.
     others = [line for line in missing.splitlines() if "no Landlock for " not in line]
     assert not others, others
-    pid = sh("pgrep -x qemu-system-x86 | tail -1").strip()
-    cgroup = sh(f"cat /proc/{pid}/cgroup")
-    assert "/pe-worker.service/pe-vm-" in cgroup, cgroup
+    until(vmms_in_cgroups, "each VMM is in a cgroup of its own")
 
 
 def stopping_pe_worker_waits_for_its_job_and_leaves_nothing():
@@ -227,7 +231,7 @@ def stopping_pe_worker_waits_for_its_job_and_leaves_nothing():
     thread.join()
     assert box[0][0] == 200 and box[0][1]["stdout"] == "done\n", box
     assert "Result=success" in state("pe-worker.service"), state("pe-worker.service")
-    assert not sh("pgrep -x qemu-system-x86 || true").strip(), "VMMs are left"
+    assert not vmms_in_cgroups(), "VMMs are left"
 
 
 def stopping_pe_lb_ends_it_in_order_and_no_unit_has_failed():
