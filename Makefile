@@ -282,7 +282,7 @@ test_retry_SRC := worker/retry.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c
-test_slot_helper_SRC := $(addprefix worker/,slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
+test_slot_helper_SRC := $(addprefix worker/,board.c slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
 	$(BALANCER_LINK)
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_store_redis_SRC := lb/core/store_redis_reply.c

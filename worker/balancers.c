@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "proto/limits.h"
 #include "worker/balancer_link.h"
+#include "worker/board.h"
 #include "worker/slot_helper.h"
 #include "worker/stop_signal.h"
 
@@ -64,17 +65,29 @@ static void lose(const struct balancers *balancers, struct balancer *balancer, c
         retry_lasted(&balancer->retry, now_us - balancer->connected_us);
     log_fault(balancers, balancer, cause, fault);
     disconnect(balancer);
+    balancer->connects = board_connects(balancers->config->board, number_of(balancers, balancer));
     balancer->connect_us = now_us + retry_after_ms(&balancer->retry, cause) * 1000ull;
 }
 
 /* ---- connecting ---- */
+
+/* A slot that was refused comes back when the registration was admitted. */
+static bool is_due(const struct balancers *balancers, const struct balancer *balancer)
+{
+    if (balancers->config->helper->lost)
+        return false;
+    if (pe_now_us() >= balancer->connect_us)
+        return true;
+    return balancer->retry.refusals &&
+           board_connects(balancers->config->board, number_of(balancers, balancer)) != balancer->connects;
+}
 
 /* Start a link, or take the connection that it has made. */
 static void connect_some(struct balancers *balancers, struct balancer *balancer)
 {
     struct pe_error err;
     if (balancer->answer_fd < 0) {
-        if (pe_now_us() < balancer->connect_us || balancers->config->helper->lost)
+        if (!is_due(balancers, balancer))
             return;
         balancer->answer_fd =
             slot_helper_link_balancer(balancers->config->helper, number_of(balancers, balancer), &err);

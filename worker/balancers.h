@@ -27,6 +27,7 @@ struct balancer {
     uint64_t connect_us;      /* when to connect next */
     uint64_t connected_us;    /* with `client`: since when */
     struct retry retry;
+    unsigned connects;                 /* of its registration, when the connection of the slot was lost */
     uint64_t offer_us;                 /* when to offer the slot; 0: not to be offered */
     struct pe_websocket_message *held; /* a job that runs next; NULL: none */
     bool is_offered;                   /* `ready` was sent, and no `withdraw` */

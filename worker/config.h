@@ -43,7 +43,9 @@ struct worker_config {
 
     const char *metrics_file; /* NULL: metrics are not written */
     struct metrics *metrics;  /* shared by all processes of the worker */
-    uint32_t slot;            /* in the process of a slot: its number, from 0 */
+    struct board *board;      /* what they tell about themselves (worker/board.h); NULL: nobody asks */
+    int status_listener;      /* where `pe-worker status` asks (worker/status_server.h) */
+    uint32_t slot;            /* the number of this child, from 0; the slots come first */
     const char *cpu_file;     /* for cpu_seat_take */
     int users_lock;           /* from vmm_users_lock, kept open; -1: the worker is not root */
     uid_t users;              /* the first of the users that are locked */

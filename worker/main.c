@@ -17,6 +17,8 @@
 #include "worker/host/worker_dir.h"
 #include "worker/join.h"
 #include "worker/metrics.h"
+#include "worker/status_command.h"
+#include "worker/status_server.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
 #include "worker/token.h"
@@ -136,11 +138,12 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
         {0}};
     const struct pe_program program = {
         .name = "pe-worker",
-        .usage = "--server URL [options], or pe-worker doctor|join [options]",
+        .usage = "--server URL [options], or pe-worker doctor|join|status [options]",
         .about = "Connects to a Program Explorer balancer and runs its jobs, each in a fresh VM.",
         .options = options,
         .epilogue = "`pe-worker doctor` says what this host offers for running jobs, and what is missing.\n"
-                    "`pe-worker join URL` makes this host a worker of the balancer there; see its --help."};
+                    "`pe-worker join URL` makes this host a worker of the balancer there; see its --help.\n"
+                    "`pe-worker status` says what the workers of this host do."};
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
@@ -258,6 +261,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
         .metrics_file = settings->metrics,
         .users_lock = -1,
         .token_fd = -1,
+        .status_listener = -1,
         .vm = {.vmm_paths = settings->vmm_paths.items, .vmm_path_count = settings->vmm_paths.count}};
     vm_files_apply(&settings->files, &config->vm);
     choose_name(settings, config);
@@ -290,7 +294,8 @@ static int work(const struct settings *settings, struct worker_config *config, s
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
     config->template_listener = template_channel_listen(config, err);
-    config->metrics = config->template_listener < 0 ? NULL : metrics_make(err);
+    config->status_listener = config->template_listener < 0 ? -1 : status_listen(config, err);
+    config->metrics = config->status_listener < 0 ? NULL : metrics_make(err);
     const int status = config->metrics ? supervisor_run(config, err) : -1;
     vm_host_release(&config->vm);
     return status;
@@ -334,6 +339,8 @@ int main(int argc, char **argv)
     pe_log_init("pe-worker");
     if (argc > 1 && !strcmp(argv[1], "join"))
         return join_main(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "status"))
+        return status_main(argc - 1, argv + 1);
     heap_return_large_blocks();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const int status = run(argc, argv, &settings, &err);

@@ -44,6 +44,14 @@ void metrics_count(struct metrics *metrics, const struct pe_result *result)
         pe_histogram_observe(&metrics->steps[step], &step_bounds, result->step_us[step]);
 }
 
+void metrics_jobs(const struct metrics *metrics, uint64_t *done, uint64_t *failed)
+{
+    *done = 0;
+    for (int status = 0; status < STATUSES; status++)
+        *done += atomic_load(&metrics->jobs[status]);
+    *failed = atomic_load(&metrics->jobs[PE_STATUS_VM_ERROR]);
+}
+
 static void append_metrics(const struct metrics *metrics, enum pe_isolation isolation,
                            struct pe_metrics_page *page)
 {

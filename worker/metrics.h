@@ -17,6 +17,9 @@ struct metrics *metrics_make(struct pe_error *err);
  * process of the worker. */
 void metrics_count(struct metrics *metrics, const struct pe_result *result);
 
+/* How many jobs got a result, and how many of these failed because of the VM. */
+void metrics_jobs(const struct metrics *metrics, uint64_t *done, uint64_t *failed);
+
 /* Write all metrics to the file `path` in Prometheus' text format, for node_exporter's textfile
  * collector: pe_worker_info{isolation=…}, pe_worker_jobs_total{status=…} and
  * pe_worker_step_seconds{step=…}. The file is written as `path`.new and then renamed, so a reader sees

@@ -10,6 +10,7 @@
 #include "proto/slot.h"
 #include "store/store.h"
 #include "worker/balancer_link.h"
+#include "worker/board.h"
 #include "worker/retry.h"
 #include "worker/slot_rights.h"
 #include "worker/stop_signal.h"
@@ -27,6 +28,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What is found out about the host before rights are given up. */
@@ -204,6 +206,8 @@ static unsigned register_once(const struct worker_config *config, struct retry *
     pe_autoclose int connection = connect_balancer(config, &link, &err);
     const uint64_t begin_us = pe_now_us();
     enum retry_cause cause = connection < 0 ? retry_cause_of(&err) : RETRY_LOST;
+    if (connection >= 0)
+        board_set(config->board, config->slot, BOARD_CONNECTED);
     if (connection < 0 && retry_says(retry, err.message))
         pe_log(PE_LOG_WARN, "%s", err.message);
     pid_t pid = connection < 0 ? -1 : fork();
@@ -216,7 +220,10 @@ static unsigned register_once(const struct worker_config *config, struct retry *
         retry_lasted(retry, pe_now_us() - begin_us);
     }
     balancer_link_end(&link);
-    return retry_after_ms(retry, cause);
+    board_set(config->board, config->slot, cause == RETRY_LOST ? BOARD_AWAY : BOARD_REFUSED);
+    const unsigned ms = retry_after_ms(retry, cause);
+    board_plan(config->board, config->slot, time(NULL) + (ms + 999) / 1000);
+    return ms;
 }
 
 int registration_main(const struct worker_config *config)
@@ -225,6 +232,7 @@ int registration_main(const struct worker_config *config)
     uname(&host.system);
     read_cpu_model(host.cpu, sizeof host.cpu);
     struct retry retry = {.refusals = 0};
+    board_set(config->board, config->slot, BOARD_CONNECTING);
     for (;;)
         stop_signal_sleep(register_once(config, &retry));
 }

@@ -10,6 +10,7 @@
 #include "proto/slot.h"
 #include "store/store.h"
 #include "worker/balancers.h"
+#include "worker/board.h"
 #include "worker/job/machine.h"
 #include "worker/job_run.h"
 #include "worker/slot_helper.h"
@@ -130,6 +131,7 @@ static void prewarm(struct slot *slot)
 
 static void send_ready(struct slot *slot)
 {
+    board_set(slot->config->board, slot->config->slot, slot->machine.ready ? BOARD_READY : BOARD_STARTING);
     balancers_offer(&slot->balancers, slot->machine.ready ? slot->warm_image : "");
 }
 
@@ -210,6 +212,7 @@ static void on_job(struct slot *slot, const struct pe_message *message)
                           .machine = &slot->machine,
                           .message = message,
                           .warm_image = slot->warm_image};
+    board_set(slot->config->board, slot->config->slot, BOARD_RUNNING);
     int failed = job_run(&run, &err);
     if (failed)
         machine_discard(&slot->machine); /* it may contain half a job */

@@ -11,6 +11,7 @@
 #include "proto/limits.h"
 #include "proto/slot.h"
 #include "worker/balancer_link.h"
+#include "worker/board.h"
 #include "worker/host/orphans.h"
 #include "worker/job/machine.h"
 #include "worker/slot_request.h"
@@ -21,6 +22,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,15 +139,27 @@ static int answer_start(struct helper *helper, const int *fds, size_t count, boo
     return send_reply(helper, &reply, given, SLOT_REPLY_VM_FDS);
 }
 
+/* The CPU time of all processes below this one that have ended, in microseconds. */
+static uint64_t cpu_of_ended_us(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
+        return 0;
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 /* Nothing of a VM may be left when the slot reads its output. */
 static void end_vm(struct helper *helper)
 {
+    const uint64_t before_us = cpu_of_ended_us();
     pid_t spared[BALANCERS_MAX + 1] = {helper->maker};
     for (size_t i = 0; i < BALANCERS_MAX; i++)
         spared[1 + i] = helper->links[i].pid;
     if (helper->vm.pid > 0)
         orphans_end(helper->vm.pid, spared, sizeof spared / sizeof *spared);
     vm_kill(&helper->vm);
+    board_add_cpu(helper->config->board, cpu_of_ended_us() - before_us);
 }
 
 static int answer_kill(struct helper *helper)

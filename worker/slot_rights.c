@@ -65,6 +65,11 @@ static const struct syscall_rule watching[] = {SYSCALL_ALLOW(inotify_init1), SYS
 
 static const struct syscall_list syscalls_watcher = {.parts = {slot, watching}, .otherwise = EPERM};
 
+/* In addition, for a process that answers `pe-worker status`. */
+static const struct syscall_rule answering[] = {SYSCALL_ALLOW(accept4), SYSCALL_END};
+
+static const struct syscall_list syscalls_status = {.parts = {slot, answering}, .otherwise = EPERM};
+
 /* What a folder is, whatever its name. */
 struct folder {
     bool exists;
@@ -131,4 +136,9 @@ int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_err
 int slot_rights_drop_watcher(struct worker_config *config, int *connection, struct pe_error *err)
 {
     return drop(config, connection, &syscalls_watcher, "the registration", err);
+}
+
+int slot_rights_drop_status(struct worker_config *config, int *listener, struct pe_error *err)
+{
+    return drop(config, listener, &syscalls_status, "the process for `pe-worker status`", err);
 }

@@ -21,6 +21,9 @@ int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_err
 int slot_rights_drop_watcher(struct worker_config *config, int *connection,
                              struct pe_error *err) PE_MUST_CHECK;
 
+/* The same for a process that accepts connections of `*listener`. */
+int slot_rights_drop_status(struct worker_config *config, int *listener, struct pe_error *err) PE_MUST_CHECK;
+
 /* Whether this process may read the store that has the name now. If the store was created or replaced after
  * slot_rights_drop, the process has to start again. */
 bool slot_rights_fit_store(const struct worker_config *config);

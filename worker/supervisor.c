@@ -7,11 +7,13 @@
 #include "base/log.h"
 #include "proto/limits.h"
 #include "worker/balancer_discovery.h"
+#include "worker/board.h"
 #include "worker/host/cpu_seat.h"
 #include "worker/host/vmm_users.h"
 #include "worker/metrics.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
+#include "worker/status_server.h"
 #include "worker/stop_signal.h"
 #include "worker/template_server.h"
 #include "worker/worker_engine.h"
@@ -29,6 +31,8 @@
 #define IDLE_MS 60000u
 #define DRAIN_MS (PE_STAGED_JOB_MS_MAX + 40000u) /* longer than any job takes whose input is not typed */
 
+enum { OTHERS = 4 }; /* children between the slots and the registrations */
+
 struct child {
     pid_t pid; /* 0: not running */
     int (*run)(const struct worker_config *config);
@@ -40,7 +44,7 @@ struct child {
 struct supervisor {
     struct worker_config *config;
     struct child *children; /* owned: the slots, then template server, search for an engine, discovery of
-                               balancers, and registrations */
+                               balancers, the answers to `pe-worker status`, and registrations */
     size_t slots, count;
     bool switching; /* to another engine: the processes that use the old one end */
     bool draining;  /* the worker stops after the running jobs */
@@ -71,10 +75,15 @@ static struct child *discovery_of(const struct supervisor *supervisor)
     return &supervisor->children[supervisor->slots + 2];
 }
 
+static struct child *status_of(const struct supervisor *supervisor)
+{
+    return &supervisor->children[supervisor->slots + 3];
+}
+
 /* The registration with a balancer. There is a child for each that there may be. */
 static struct child *registration_of(const struct supervisor *supervisor, size_t balancer)
 {
-    return &supervisor->children[supervisor->slots + 3 + balancer];
+    return &supervisor->children[supervisor->slots + OTHERS + balancer];
 }
 
 static bool is_registration(const struct supervisor *supervisor, const struct child *child)
@@ -94,6 +103,8 @@ static size_t running(const struct supervisor *supervisor, size_t count)
 static bool is_wanted(const struct supervisor *supervisor, const struct child *child)
 {
     const struct worker_config *config = supervisor->config;
+    if (child == status_of(supervisor))
+        return true;
     if (child == discovery_of(supervisor))
         return !supervisor->draining && balancer_discovery_is_needed(config);
     if (balancer_discovery_is_needed(config) && !config->balancers_are_known)
@@ -107,6 +118,14 @@ static bool is_wanted(const struct supervisor *supervisor, const struct child *c
     return !supervisor->switching;
 }
 
+/* What a process logs is told to `pe-worker status`. */
+static void on_log(void *data, enum pe_log_level level, const char *request, const char *message)
+{
+    const struct worker_config *config = data;
+    (void)level, (void)request;
+    board_say(config->board, config->slot, message);
+}
+
 /* Called in the child. The VMs of the template server have a user of their own as well. */
 static int run_child(const struct supervisor *supervisor, const struct child *child)
 {
@@ -118,6 +137,8 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
     config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
     if (config.own_users)
         config.vm.uid = config.vm.gid = vmm_user(config.users, VMM_USER_VMM, child->number);
+    pe_log_watch(on_log, &config);
+    board_set(config.board, config.slot, BOARD_STARTING);
     if (child->run == slot_main)
         choose_cpu(&config);
     return child->run(&config);
@@ -197,6 +218,7 @@ static void use_new_balancers(struct supervisor *supervisor)
         if (memcmp(&before.items[i], &config->balancers.items[i], sizeof before.items[i]) != 0 ||
             i >= config->balancers.count)
             end_child(registration_of(supervisor, i));
+    end_child(status_of(supervisor));
     signal_all(supervisor, supervisor->slots, SIGTERM);
     pe_log(PE_LOG_INFO, "the names of --server stand for %zu balancers", config->balancers.count);
 }
@@ -219,6 +241,7 @@ static void note_death(struct supervisor *supervisor, pid_t pid, int status)
             continue;
         child->pid = 0;
         child->start_after_us = pe_now_us() + RESTART_MS * 1000;
+        board_set(supervisor->config->board, i, BOARD_ENDED);
         if (child == search_of(supervisor))
             note_search(supervisor, status);
         if (child == discovery_of(supervisor))
@@ -244,6 +267,7 @@ static void register_again(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < BALANCERS_MAX; i++)
         end_child(registration_of(supervisor, i));
+    end_child(status_of(supervisor)); /* it tells the new one, too */
 }
 
 /* No VM of the old engine is left. If the new one cannot be used after all, the old one stays. */
@@ -305,6 +329,7 @@ static void drain(struct supervisor *supervisor)
 {
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
     supervisor->draining = true;
+    board_set(supervisor->config->board, supervisor->config->slot, BOARD_DRAINING);
     if (search_of(supervisor)->pid)
         kill(search_of(supervisor)->pid, SIGKILL);
     if (discovery_of(supervisor)->pid)
@@ -327,7 +352,8 @@ static void drain(struct supervisor *supervisor)
 static int supervisor_init(struct supervisor *supervisor, struct worker_config *config, struct pe_error *err)
 {
     uint32_t slots = config->slots + config->ahead;
-    *supervisor = (struct supervisor){.config = config, .slots = slots, .count = slots + 3u + BALANCERS_MAX};
+    *supervisor =
+        (struct supervisor){.config = config, .slots = slots, .count = slots + OTHERS + BALANCERS_MAX};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
         return pe_fail_errno(err, "cannot allocate %u slots", config->slots);
@@ -339,9 +365,16 @@ static int supervisor_init(struct supervisor *supervisor, struct worker_config *
         .run = worker_engine_retry_main, .name = "search for a better engine", .number = slots + 1};
     *discovery_of(supervisor) =
         (struct child){.run = balancer_discovery_main, .name = "search for balancers", .number = slots + 2};
+    *status_of(supervisor) = (struct child){.run = status_server_main, .name = "status", .number = slots + 3};
     for (uint32_t i = 0; i < BALANCERS_MAX; i++)
         *registration_of(supervisor, i) =
-            (struct child){.run = registration_main, .name = "registration", .number = slots + 3 + i};
+            (struct child){.run = registration_main, .name = "registration", .number = slots + OTHERS + i};
+    config->slot = (uint32_t)supervisor->count;
+    config->board = board_make(slots, supervisor->count, BALANCERS_MAX, err);
+    if (!config->board)
+        return -1;
+    pe_log_watch(on_log, config);
+    board_set(config->board, config->slot, BOARD_WORKING);
     sigemptyset(&supervisor->signals);
     sigaddset(&supervisor->signals, SIGCHLD);
     sigaddset(&supervisor->signals, SIGTERM);

@@ -106,7 +106,8 @@ _pe_position()
         pe-run:images) ((positions == 1)) && _pe_words "$(_pe_images)" ;;
         pe-run:mcp) ;;
         pe-run:*) _filedir ;;
-        pe-worker:) _pe_words doctor ;;
+        pe-worker:) _pe_words doctor join status ;;
+        pe-worker:*) ;;
         pe-lb:) _pe_words doctor token ;;
         pe-image: | pe-vm:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p')" ;;
         pe-vm:create | pe-vm:list | pe-vm:template) ;;
@@ -126,7 +127,7 @@ _pe()
     type -P -- "$program" >/dev/null || return
     options=$(_pe_options "$program")
     _pe_positions
-    if [[ ${program##*/} == @(pe-image|pe-vm) && $first || ${program##*/}:$first == pe-run:@(images|mcp) ]]; then
+    if [[ ${program##*/} == @(pe-image|pe-vm) && $first || ${program##*/}:$first == @(pe-run:@(images|mcp)|pe-worker:@(join|status)) ]]; then
         options=$(_pe_options "$program" "$first")
         _pe_positions
     fi

@@ -63,8 +63,11 @@ function __pe_position -a program first count
         case pe-run:
             printf '%s\t%s\n' images 'list the images' mcp 'serve an agent'
             __pe_images $program
-        case pe-worker: pe-lb:
+        case pe-worker:
+            printf '%s\t%s\n' doctor 'say what this host offers' join 'join a balancer' status 'say what the workers do'
+        case pe-lb:
             printf '%s\t%s\n' doctor 'say what this host offers'
+        case 'pe-worker:*'
         case pe-run:images
             test $count -eq 1; and __pe_images $program
         case pe-run:mcp
@@ -112,7 +115,7 @@ function __pe_complete
             set count (math $count + 1)
             if test $count -eq 1
                 set first $token
-                if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-image:$token pe-vm:$token
+                if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-worker:join pe-worker:status pe-image:$token pe-vm:$token
                     set options (__pe_options $program $first)
                 end
             end

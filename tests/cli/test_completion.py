@@ -40,6 +40,9 @@ UNIQUE = [
     ("pe-worker doc", "pe-worker doctor"),
     ("pe-lb doc", "pe-lb doctor"),
     ("pe-worker doctor --probe", "pe-worker doctor --probe-again"),
+    ("pe-worker stat", "pe-worker status"),
+    ("pe-worker status --run", "pe-worker status --run-dir"),
+    ("pe-worker join --no-im", "pe-worker join --no-images"),
 ]
 
 
