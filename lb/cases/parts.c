@@ -275,14 +275,23 @@ static bool has_failure(const struct case_part *part)
     return has;
 }
 
+/* Stop waiting for a part. Bytes of a result that has not arrived as a whole are not there to be read. */
+static void leave_part(struct case_part *part)
+{
+    job_leave(&part->waiter);
+    part->is_running = false;
+    part->is_done = true;
+    if (!part->result || part->result->complete)
+        return;
+    job_result_unref(part->result);
+    part->result = NULL;
+}
+
 /* Behind a failure nothing else has to run, if the request says so. */
 static void leave_behind(struct case_parts *parts, size_t at)
 {
-    for (size_t i = at + 1; i < parts->count; i++) {
-        job_leave(&parts->items[i].waiter);
-        parts->items[i].is_running = false;
-        parts->items[i].is_done = true;
-    }
+    for (size_t i = at + 1; i < parts->count; i++)
+        leave_part(&parts->items[i]);
     note_running(parts);
 }
 

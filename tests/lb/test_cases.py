@@ -9,7 +9,7 @@ import pytest
 from fixtures.events import LINES, SSE, EventStream, kinds
 from fixtures.http_client import assert_refused, job_body
 from fixtures.stages import case, check, frame, stage
-from fixtures.stand_in_worker import Slot
+from fixtures.stand_in_worker import PING, PONG, Slot
 from fixtures.waiting import Background
 
 COMPILE = {"name": "compile", "cmd": ["cc", "a.c"]}
@@ -312,6 +312,22 @@ def test_a_failure_cancels_the_parts_behind_it_if_the_job_stops_there(balancer):
     assert verdicts(result) == ["wrong", "skipped"]
     slot, job = jobs[1]
     assert slot.receive() == {"type": "cancel", "id": job["id"]}
+
+
+def test_what_a_canceled_part_has_announced_and_not_sent_is_not_in_the_result(balancer):
+    _, first = balancer.worker()
+    second = Slot(balancer.address)
+    pending = Background(post, balancer, cases("0", "1", slots=2, on_failure="stop", cache=False))
+    jobs = {numbers_of(files)[0]: (slot, job) for slot in (first, second) for job, files in [slot.take_job()]}
+    slot, job = jobs[1]
+    slot.result(job, files=[("left", b"x" * 100000)], status="timeout", exit_code=None)
+    slot.send(PING)
+    assert slot.receive_frame()[0] == PONG  # the balancer has read the message
+    slot, job = jobs[0]
+    slot.answer(job, stage("compile") + case(0, b"x"))
+    result = pending.done().json()
+    assert verdicts(result) == ["wrong", "skipped"]
+    assert (result["status"], result["files"]) == ("exited", [])
 
 
 def test_a_client_that_goes_away_cancels_all_parts(balancer):
