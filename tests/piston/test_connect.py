@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET /connect, as Piston's own command line client uses it ("piston run -t"). No published client of the
-API does, so connect.mjs replays its messages with the WebSocket library that it uses (ws, unchanged)."""
+"""GET /connect, as Piston's own command line client uses it ("piston run -t"). That client is not on npm, so
+connect.mjs replays its messages with the WebSocket library that it uses (ws, unchanged)."""
 import json
 import os
 import signal
