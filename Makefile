@@ -255,6 +255,7 @@ test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
+test_case_report_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report.c case_table.c files.c)
 test_case_request_SRC := $(call src,lb/cases) $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c
 test_deadlines_SRC := lb/core/deadlines.c
@@ -269,7 +270,7 @@ test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c resul
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_job_SRC := $(LB_CORE)
-test_job_key_SRC := cli/job_key.c
+test_job_key_SRC := cli/job_key.c cli/files.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
@@ -310,8 +311,8 @@ FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/cases lb/edge
 	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
-	$(addprefix cli/,event.c event_stream.c http_reply.c http_server.c interrupt.c live_job.c outputs.c \
-		progress.c response.c sse_reader.c) \
+	$(addprefix cli/,case_compare.c case_expected.c case_report.c event.c event_stream.c files.c http_reply.c \
+		http_server.c interrupt.c live_job.c outputs.c progress.c response.c sse_reader.c) \
 	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c) vm/agent_frame.c
 FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
 # The key of an upgrade is random. With a known one, the input can answer it.

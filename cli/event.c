@@ -22,10 +22,11 @@ void event_free(struct event *event)
 static enum event_kind kind_of(const char *type)
 {
     static const char *const types[EVENT_OTHER] = {
-        [EVENT_QUEUED] = "queued", [EVENT_STARTED] = "started",   [EVENT_STDOUT] = "stdout",
-        [EVENT_STDERR] = "stderr", [EVENT_COMBINED] = "combined", [EVENT_RESTARTED] = "restarted",
-        [EVENT_TAKEN] = "taken",   [EVENT_FILE] = "file",         [EVENT_FOLDER] = "folder",
-        [EVENT_RESULT] = "result", [EVENT_PROBLEM] = "problem",
+        [EVENT_QUEUED] = "queued",   [EVENT_STARTED] = "started",   [EVENT_STDOUT] = "stdout",
+        [EVENT_STDERR] = "stderr",   [EVENT_COMBINED] = "combined", [EVENT_RESTARTED] = "restarted",
+        [EVENT_TAKEN] = "taken",     [EVENT_STAGE] = "stage",       [EVENT_CASE] = "case",
+        [EVENT_FILE] = "file",       [EVENT_FOLDER] = "folder",     [EVENT_RESULT] = "result",
+        [EVENT_PROBLEM] = "problem",
     };
     for (int kind = 0; kind < EVENT_OTHER; kind++)
         if (!strcmp(type, types[kind]))

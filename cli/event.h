@@ -21,6 +21,8 @@ enum event_kind {
     EVENT_COMBINED,
     EVENT_RESTARTED,
     EVENT_TAKEN,
+    EVENT_STAGE,
+    EVENT_CASE,
     EVENT_FILE,
     EVENT_FOLDER,
     EVENT_RESULT,

@@ -38,13 +38,22 @@ static int exit_code_of_end(const struct pe_result *result)
     return result->exit_code < 0 ? EXIT_SERVICE : result->exit_code;
 }
 
-int exit_code_of_result(const struct pe_result *result)
+static int exit_code_of_summary(const struct response_summary *summary)
 {
+    if (summary->is_right)
+        return 0;
+    return summary->is_stage_failed ? EXIT_STAGE : EXIT_NOT_RIGHT;
+}
+
+int exit_code_of_response(const struct response *response)
+{
+    const struct pe_result *result = &response->result;
     switch (result->status) {
     case PE_STATUS_EXITED:
     case PE_STATUS_SIGNALED:
     case PE_STATUS_OUTPUT_LIMIT:
-        return exit_code_of_end(result);
+        return response->summary.is_given ? exit_code_of_summary(&response->summary)
+                                          : exit_code_of_end(result);
     case PE_STATUS_TIMEOUT:
         return EXIT_TIMEOUT;
     case PE_STATUS_OOM:

@@ -6,11 +6,14 @@
 #define PE_CLI_EXIT_H
 
 #include "base/error.h"
+#include "cli/response.h"
 #include "proto/result.h"
 
 #include <stdbool.h>
 
 enum {
+    EXIT_NOT_RIGHT = 1,      /* a case is not right, as with diff(1) */
+    EXIT_STAGE = 2,          /* a stage failed, so there are no answers */
     EXIT_USAGE = 64,         /* EX_USAGE: wrong command line, or a file that it names */
     EXIT_REFUSED = 65,       /* EX_DATAERR: the service refused the job */
     EXIT_NO_IMAGE = 66,      /* EX_NOINPUT: there is no image of this name */
@@ -33,8 +36,8 @@ int exit_code_of_failure(const struct pe_error *err, bool is_own);
  * for a wrong configuration file. */
 int exit_code_of_profile(const struct pe_error *err);
 
-/* The exit code for a result: the program's own, or one of the above when it did not exit by
- * itself. */
-int exit_code_of_result(const struct pe_result *result);
+/* The exit code for a job that has ended. If it had stages: what their summary says. Otherwise the program's
+ * own. One of the above when it did not end by itself. */
+int exit_code_of_response(const struct response *response);
 
 #endif

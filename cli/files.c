@@ -17,6 +17,7 @@ void input_files_clear(struct input_files *files)
     for (size_t i = 0; i < files->count; i++) {
         free(files->items[i].name);
         free(files->items[i].path);
+        pe_buf_free(&files->items[i].content);
     }
     free(files->items);
     *files = (struct input_files){.standard_input = files->standard_input,
@@ -38,6 +39,19 @@ static int check_limits(const struct input_files *files, struct pe_error *err)
         return pe_fail(err, PE_ERR_TOO_LARGE, "the input files of a job may have at most %u MiB together",
                        PE_INPUT_BYTES_MAX / PE_MIB);
     return 0;
+}
+
+const struct input_file *input_files_find(const struct input_files *files, const char *name)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (!strcmp(files->items[i].name, name))
+            return &files->items[i];
+    return NULL;
+}
+
+const struct pe_buf *input_file_bytes(const struct input_files *files, const struct input_file *file)
+{
+    return file->has_content ? &file->content : &files->standard_input;
 }
 
 static int add_item(struct input_files *files, const char *name, const char *path, uint64_t size,
@@ -151,20 +165,34 @@ int input_files_add(struct input_files *files, const char *path, struct pe_error
     return pe_fail(err, PE_ERR_INVALID, "%s is neither a regular file nor a directory", path);
 }
 
-/* ---- standard input ---- */
-
-static const struct input_file *find_name(const struct input_files *files, const char *name)
+int input_files_add_as(struct input_files *files, const char *name, const char *path, struct pe_error *err)
 {
-    for (size_t i = 0; i < files->count; i++)
-        if (!strcmp(files->items[i].name, name))
-            return &files->items[i];
-    return NULL;
+    struct stat info;
+    if (stat(path, &info) < 0)
+        return pe_fail_errno(err, "cannot read %s", path);
+    if (!S_ISREG(info.st_mode))
+        return pe_fail(err, PE_ERR_INVALID, "%s is not a regular file", path);
+    return add_item(files, name, path, (uint64_t)info.st_size, err);
 }
+
+int input_files_add_content(struct input_files *files, const char *name, struct pe_buf *content,
+                            struct pe_error *err)
+{
+    if (add_item(files, name, NULL, content->size, err) < 0)
+        return -1;
+    struct input_file *file = &files->items[files->count - 1];
+    file->has_content = true;
+    file->content = *content;
+    *content = (struct pe_buf){0};
+    return 0;
+}
+
+/* ---- standard input ---- */
 
 static int set_own_stdin(struct input_files *files, struct pe_error *err)
 {
     char name[32] = ".stdin";
-    for (unsigned n = 2; find_name(files, name); n++)
+    for (unsigned n = 2; input_files_find(files, name); n++)
         snprintf(name, sizeof name, ".stdin-%u", n);
     if (!files->has_standard_input &&
         pe_read_all(STDIN_FILENO, PE_INPUT_BYTES_MAX, &files->standard_input, "standard input", err) < 0)
@@ -188,7 +216,7 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
         return pe_fail(err, PE_ERR_INVALID, "--stdin %s is not a regular file", path);
     for (size_t i = 0; i < files->count; i++) {
         struct stat other;
-        if (stat(files->items[i].path, &other) == 0 && other.st_dev == info.st_dev &&
+        if (files->items[i].path && stat(files->items[i].path, &other) == 0 && other.st_dev == info.st_dev &&
             other.st_ino == info.st_ino) {
             files->stdin_name = files->items[i].name;
             return 0;
@@ -209,6 +237,12 @@ static int by_name(const void *left, const void *right)
     return strcmp((*a)->name, (*b)->name);
 }
 
+/* Where the bytes of a file are. */
+static const char *describe(const struct input_file *file)
+{
+    return file->path ? file->path : file->has_content ? "a file of the job" : "standard input";
+}
+
 int input_files_check(const struct input_files *files, struct pe_error *err)
 {
     pe_autofree const struct input_file **sorted = calloc(files->count + 1, sizeof *sorted);
@@ -221,7 +255,6 @@ int input_files_check(const struct input_files *files, struct pe_error *err)
         if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
             return pe_fail(err, PE_ERR_INVALID,
                            "%s and %s would both be called '%s' in the job; rename one of them",
-                           sorted[i - 1]->path ? sorted[i - 1]->path : "standard input",
-                           sorted[i]->path ? sorted[i]->path : "standard input", sorted[i]->name);
+                           describe(sorted[i - 1]), describe(sorted[i]), sorted[i]->name);
     return 0;
 }

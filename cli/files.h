@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 struct input_file {
-    char *name;    /* in the job; a relative path that pe_path_parse accepts; owned */
-    char *path;    /* on this machine; NULL: the bytes are those of input_files.standard_input; owned */
-    uint64_t size; /* bytes */
+    char *name;            /* in the job; a relative path that pe_path_parse accepts; owned */
+    char *path;            /* on this machine; NULL: the bytes are in memory, see input_file_bytes; owned */
+    uint64_t size;         /* bytes */
+    bool has_content;      /* the bytes are `content`, and not what was read from standard input */
+    struct pe_buf content; /* owned */
 };
 
 struct input_files {
@@ -37,6 +39,21 @@ int input_files_add(struct input_files *files, const char *path, struct pe_error
  * its end. A file that has been added already is not added twice. Call this after the last
  * input_files_add. PE_ERR_INVALID when `path` is not a regular file. */
 int input_files_set_stdin(struct input_files *files, const char *path, struct pe_error *err) PE_MUST_CHECK;
+
+/* Add a file called `name` whose bytes are those of `content`, which is empty then. Errors as of
+ * input_files_add. */
+int input_files_add_content(struct input_files *files, const char *name, struct pe_buf *content,
+                            struct pe_error *err) PE_MUST_CHECK;
+
+/* Add the file at `path` under the name `name`. Errors as of input_files_add. */
+int input_files_add_as(struct input_files *files, const char *name, const char *path,
+                       struct pe_error *err) PE_MUST_CHECK;
+
+/* The file with this name, or NULL. */
+const struct input_file *input_files_find(const struct input_files *files, const char *name);
+
+/* The bytes of a file that has no path. */
+const struct pe_buf *input_file_bytes(const struct input_files *files, const struct input_file *file);
 
 /* Check that all names are different. PE_ERR_INVALID names two files that would have one name in
  * the job. */

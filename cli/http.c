@@ -164,8 +164,8 @@ static int add_parts(struct transfer *transfer, const char *job, const struct in
         return -1;
     for (size_t i = 0; i < files->count; i++) {
         const struct input_file *file = &files->items[i];
-        if (add_part(transfer, "file", file->name, "application/octet-stream", file, &files->standard_input,
-                     err) < 0)
+        if (add_part(transfer, "file", file->name, "application/octet-stream", file,
+                     file->path ? NULL : input_file_bytes(files, file), err) < 0)
             return -1;
     }
     curl_easy_setopt(transfer->curl, CURLOPT_MIMEPOST, transfer->mime);

@@ -12,6 +12,7 @@
 #include "cli/job_key.h"
 #include "cli/live_job.h"
 #include "cli/outputs.h"
+#include "cli/print_cases.h"
 #include "cli/print_result.h"
 #include "cli/response.h"
 #include "cli/terminal.h"
@@ -27,8 +28,8 @@ void job_client_free(struct job_client *client)
     input_files_free(&client->files);
     cli_options_free(&client->options);
     profile_free(&client->profile);
-    free(client->job);
-    free(client->image);
+    cli_job_free(&client->job);
+    case_report_free(&client->cases);
 }
 
 int job_client_collect(struct job_client *client, struct pe_error *err)
@@ -42,11 +43,10 @@ int job_client_collect(struct job_client *client, struct pe_error *err)
             return -1;
     if (options->standard_input && input_files_set_stdin(&client->files, options->standard_input, err) < 0)
         return -1;
-    if (input_files_check(&client->files, err) < 0)
+    cli_job_free(&client->job);
+    if (cli_job_make(options, &client->files, &client->job, err) < 0)
         return -1;
-    free(pe_steal_ptr(&client->job));
-    free(pe_steal_ptr(&client->image));
-    return cli_options_to_job(options, &client->files, &client->job, &client->image, err);
+    return input_files_check(&client->files, err);
 }
 
 /* ---- sending ---- */
@@ -65,9 +65,10 @@ static int start_service(struct job_client *client, struct pe_error *err)
                                         .is_quiet = client->options.quiet,
                                         .is_for_one_job = !client->options.watch,
                                         .progress = &client->progress};
+    const char *isolation = client->job.isolation[0] ? client->job.isolation : NULL;
     if (client->profile.server || client->has_service)
         return 0;
-    if (service_start(&client->service, client->image, client->options.isolation, &style, err) < 0)
+    if (service_start(&client->service, client->job.image, isolation, &style, err) < 0)
         return -1;
     client->has_service = true;
     return 0;
@@ -106,14 +107,14 @@ static int post_job(struct job_client *client, const struct http_server *server,
     autoeventstream struct event_stream events = {0};
     event_stream_init(&events, server, &outcome->live);
     const char *accept = client->options.json ? "application/json" : EVENT_STREAM_ACCEPT;
-    return http_post_job(server, id, client->job, &client->files, accept, &events, &outcome->reply, err);
+    return http_post_job(server, id, client->job.text, &client->files, accept, &events, &outcome->reply, err);
 }
 
 static int run_interactively(struct job_client *client, const struct http_server *server, const char *id,
                              struct outcome *outcome, struct pe_error *err)
 {
     const struct interactive_job job = {
-        .id = id, .json = client->job, .files = &client->files, .has_terminal = client->options.tty};
+        .id = id, .json = client->job.text, .files = &client->files, .has_terminal = client->options.tty};
     return interactive_run(server, &job, &outcome->live, err);
 }
 
@@ -124,7 +125,7 @@ static int send_job(struct job_client *client, struct outcome *outcome, struct p
     struct http_server server = describe_server(client);
     char job_key[PE_SHA256_HEX_SIZE];
     /* Only a proxy looks at it. Sending a job whose files cannot be read fails in any case. */
-    if (client->profile.server && job_key_compute(client->job, &client->files, job_key, err) == 0)
+    if (client->profile.server && job_key_compute(client->job.text, &client->files, job_key, err) == 0)
         server.job_key = job_key;
     char id[2 * ID_BYTES + 1];
     pe_random_hex(id, ID_BYTES);
@@ -151,7 +152,7 @@ static int show_files(const struct job_client *client, const struct response *re
 static void show_remedy(const struct job_client *client, const struct pe_result *result)
 {
     const struct cli_options *options = &client->options;
-    if (client->has_service && result->isolation == PE_ISOLATION_EMULATION && !options->isolation &&
+    if (client->has_service && result->isolation == PE_ISOLATION_EMULATION && !client->job.isolation[0] &&
         !options->quiet && !options->watch)
         fprintf(stderr,
                 "pe-run: the VM was emulated, which is slow; `make uml-kernel` in the source tree makes "
@@ -180,12 +181,14 @@ static int show_reply(const struct job_client *client, const struct http_reply *
     if (client->options.json) {
         if (show_json(reply, &response, err) < 0)
             return -1;
+    } else if (client->job.has_stages && reply->status == 200) {
+        return pe_fail(err, PE_ERR_MALFORMED, "the server's reply is no stream of events");
     } else if (response_read(reply, &response, err) < 0 ||
                print_result_output(&response, client->options.combined, err) < 0 ||
                show_end(client, &response, err) < 0) {
         return -1;
     }
-    *exit_code = exit_code_of_result(&response.result);
+    *exit_code = exit_code_of_response(&response);
     return 0;
 }
 
@@ -195,9 +198,10 @@ static int show_outcome(const struct job_client *client, const struct outcome *o
     const struct live_job *live = &outcome->live;
     if (!client->options.interactive && !http_type_is(outcome->reply.content_type, EVENT_STREAM_TYPE))
         return show_reply(client, &outcome->reply, exit_code, err);
-    if (live_job_check_end(live, err) < 0 || show_end(client, &live->response, err) < 0)
+    if (live_job_check_end(live, err) < 0 || (live->cases && print_cases(live->cases, err) < 0) ||
+        show_end(client, &live->response, err) < 0)
         return -1;
-    *exit_code = exit_code_of_result(&live->response.result);
+    *exit_code = exit_code_of_response(&live->response);
     return 0;
 }
 
@@ -214,6 +218,16 @@ static void explain_failure(const struct job_client *client, const struct pe_err
         service_show_logs(&client->service);
 }
 
+/* A job can run several times (--watch), and each time its report begins again. */
+static int prepare_cases(struct job_client *client, struct live_job *live, struct pe_error *err)
+{
+    case_report_free(&client->cases);
+    if (!client->job.has_stages)
+        return 0;
+    live->cases = &client->cases;
+    return case_report_init(&client->cases, client->job.text, &client->files, err);
+}
+
 int job_client_run(struct job_client *client)
 {
     __attribute__((cleanup(outcome_free))) struct outcome outcome = {0};
@@ -222,7 +236,7 @@ int job_client_run(struct job_client *client)
     client->was_abandoned = false;
     progress_init(&client->progress, client->options.quiet);
     live_job_init(&outcome.live, client->options.combined, &client->progress);
-    int failed = send_job(client, &outcome, &err);
+    int failed = prepare_cases(client, &outcome.live, &err) < 0 || send_job(client, &outcome, &err) < 0;
     progress_clear(&client->progress);
     if (!failed && show_outcome(client, &outcome, &exit_code, &err) == 0)
         return exit_code;

@@ -5,7 +5,9 @@
 #define PE_CLI_JOB_CLIENT_H
 
 #include "base/error.h"
+#include "cli/case_report.h"
 #include "cli/files.h"
+#include "cli/job.h"
 #include "cli/options.h"
 #include "cli/profile.h"
 #include "cli/progress.h"
@@ -22,14 +24,15 @@ struct job_client {
     struct progress progress;
     struct watch *watch; /* whose changes abort the current job, or NULL; the caller's */
     bool was_abandoned;  /* the last job was aborted because a watched file changed */
-    char *job, *image;   /* JSON text of the job, full name of its image; owned */
+    struct cli_job job;
+    struct case_report cases; /* what came of its stages and cases, if it has some */
 };
 
 /* Stop the service, if one was started, and free everything. */
 void job_client_free(struct job_client *client);
 
 /* Collect the files and make the job of them and the options. May be called again when files have
- * changed. Errors as of input_files_add and cli_options_to_job. */
+ * changed. Errors as of input_files_add and cli_job_make. */
 int job_client_collect(struct job_client *client, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send the job, after starting a service if there is no server, and print its result. Errors are

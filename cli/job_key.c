@@ -43,7 +43,7 @@ int job_key_compute(const char *job, const struct input_files *files, char key[P
         return -1;
     add_command(hash, job);
     for (size_t i = 0; i < files->count; i++)
-        if (add_file(hash, &files->items[i], &files->standard_input, err) < 0)
+        if (add_file(hash, &files->items[i], input_file_bytes(files, &files->items[i]), err) < 0)
             return -1;
     return pe_sha256_end_hex(hash, key, err);
 }

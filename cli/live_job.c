@@ -174,7 +174,21 @@ static void take_start(struct live_job *job, const struct event *event)
 static int take_result(struct live_job *job, const struct event *event, struct pe_error *err)
 {
     job->has_ended = true;
+    response_set_summary(&job->response, event->json);
     return pe_result_from_json(event->json, &job->response.result, err);
+}
+
+static int take_case(struct live_job *job, const struct event *event, struct pe_error *err)
+{
+    struct case_report *cases = job->cases;
+    if (!cases)
+        return 0;
+    if (case_report_take(cases, event->kind == EVENT_CASE, event->json, err) < 0)
+        return -1;
+    if (event->kind == EVENT_CASE)
+        progress_note(job->progress, "%zu of %zu cases, %zu right", cases->done, cases->case_count,
+                      cases->right);
+    return 0;
 }
 
 static int take_problem(struct live_job *job, const struct event *event, struct pe_error *err)
@@ -216,6 +230,9 @@ static int take(struct live_job *job, struct event *event, struct pe_error *err)
         break;
     case EVENT_TAKEN:
         return take_input(job, event, err);
+    case EVENT_STAGE:
+    case EVENT_CASE:
+        return take_case(job, event, err);
     case EVENT_FILE:
     case EVENT_FOLDER:
         return take_file(job, event, err);

@@ -6,6 +6,7 @@
 #define PE_CLI_LIVE_JOB_H
 
 #include "base/error.h"
+#include "cli/case_report.h"
 #include "cli/event.h"
 #include "cli/progress.h"
 #include "cli/response.h"
@@ -24,6 +25,8 @@ struct live_files {
 struct live_job {
     bool is_combined;          /* print both streams as one when the job has ended, not each as it arrives */
     struct progress *progress; /* is cleared before output; the caller's */
+    struct case_report *cases; /* gets the events of stages and cases; the caller's. NULL, as after
+                                  live_job_init: there are none */
 
     bool has_started, has_ended; /* ended: with a result, or with `problem` */
     uint64_t input_window;       /* bytes of input that may be under way; 0: not interactive */

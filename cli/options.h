@@ -5,19 +5,19 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "cli/files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct cli_options {
     const char *server, *profile, *key; /* arguments of --server, --profile and --key, see cli/profile.h */
+    const char *job;                    /* file of a job, or NULL; then there is no image */
     const char *standard_input, *timeout, *output, *isolation, *hosts, *on_output_limit, *cache_salt;
     struct pe_option_list env, limits;
     bool json, verbose, no_cache, quiet, watch, combined;
     bool interactive, tty; /* `tty` implies `interactive` */
 
-    const char *image;
+    const char *image;  /* NULL: a job file names it */
     char *const *files; /* paths of files and directories, in argv */
     size_t file_count;
     char *const *command; /* in argv */
@@ -32,11 +32,5 @@ int cli_options_find_command(int argc, char **argv, const char *name);
 int cli_options_parse(int argc, char **argv, struct cli_options *options, struct pe_error *err) PE_MUST_CHECK;
 /* Free what cli_options_parse allocated. */
 void cli_options_free(struct cli_options *options);
-
-/* Make the JSON text of the job. It is checked by the same code that the service uses. The caller
- * frees `*job` and `*image`, the full name of the image. PE_ERR_INVALID names the wrong option or
- * field. */
-int cli_options_to_job(const struct cli_options *options, const struct input_files *files, char **job,
-                       char **image, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -28,6 +28,15 @@ void progress_init(struct progress *progress, bool is_quiet)
 void progress_begin(struct progress *progress)
 {
     progress->begun_us = pe_now_us();
+    progress->note[0] = '\0';
+}
+
+void progress_note(struct progress *progress, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(progress->note, sizeof progress->note, format, arguments);
+    va_end(arguments);
 }
 
 /* A background process must not draw over what the user types in the shell. */
@@ -67,6 +76,8 @@ void progress_report(struct progress *progress, const char *format, ...)
     va_end(arguments);
     if (n < 0)
         return;
+    if (progress->note[0] && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, "; %s", progress->note);
     size_t size = strlen(text), columns = usable_columns();
     write_line(text, size < columns ? size : columns);
     progress->drawn_us = now;

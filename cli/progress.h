@@ -17,6 +17,7 @@ struct progress {
     bool is_on;    /* false: nothing is ever drawn */
     bool is_drawn; /* there is a line to clear */
     uint64_t begun_us, drawn_us;
+    char note[64]; /* is shown behind what is waited for; or "" */
 };
 
 /* Initialise, and start the clock as progress_begin does. `is_quiet`: never draw. */
@@ -28,6 +29,9 @@ void progress_begin(struct progress *progress);
 /* Draw the line, unless it was drawn less than PROGRESS_EVERY_US ago. */
 void progress_report(struct progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Show this as well from now on, for example how much is done. */
+void progress_note(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Clear the line. Call this before anything else is written to the terminal. */
 void progress_clear(struct progress *progress);

@@ -192,17 +192,28 @@ int response_read(const struct http_reply *reply, struct response *response, str
     return pe_fail_context(err, "the server's reply is broken");
 }
 
+void response_set_summary(struct response *response, const json_t *result)
+{
+    const json_t *summary = json_object_get(result, "summary");
+    const char *verdict = json_string_value(json_object_get(summary, "verdict"));
+    response->summary =
+        (struct response_summary){.is_given = verdict != NULL,
+                                  .is_right = verdict && !strcmp(verdict, "right"),
+                                  .is_stage_failed = json_object_get(summary, "stage") != NULL};
+}
+
 int response_read_json(const struct http_reply *reply, struct response *response, struct pe_error *err)
 {
     *response = (struct response){0};
     if (response_check(reply, "application/json", err) < 0)
         return -1;
-    static const char *const output[] = {"stdout", "stderr", "combined", "files"};
+    static const char *const output[] = {"stdout", "stderr", "combined", "files", "stages", "cases"};
     pe_autojson json_t *json = json_loadb(reply->body.size ? (const char *)reply->body.data : "",
                                           reply->body.size, JSON_ALLOW_NUL, NULL);
     /* Output can contain NUL characters, which are in no field of a result. */
     for (size_t i = 0; i < sizeof output / sizeof *output; i++)
         (void)json_object_del(json, output[i]);
+    response_set_summary(response, json);
     if (parse_result(response, json, err) == 0)
         return 0;
     err->kind = PE_ERR_MALFORMED;

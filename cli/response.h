@@ -32,8 +32,16 @@ struct response_files {
     size_t count;
 };
 
+/* What came of all stages and cases of a job. */
+struct response_summary {
+    bool is_given;        /* the job had stages */
+    bool is_right;        /* all of them are right */
+    bool is_stage_failed; /* a stage that runs once was not */
+};
+
 struct response {
     struct pe_result result;
+    struct response_summary summary;
     struct response_bytes standard_output, standard_error;
     struct response_bytes combined; /* both in the order of their writes, if the job asked for it */
     struct response_files files, folders;
@@ -51,7 +59,7 @@ int response_check(const struct http_reply *reply, const char *type, struct pe_e
 int response_read(const struct http_reply *reply, struct response *response,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the JSON reply to a job. Only `result` is filled in. Errors as above. */
+/* Read the JSON reply to a job. Only `result` and `summary` are filled in. Errors as above. */
 int response_read_json(const struct http_reply *reply, struct response *response,
                        struct pe_error *err) PE_MUST_CHECK;
 
@@ -66,6 +74,9 @@ int response_files_add(struct response_files *files, const char *name, size_t na
 
 /* Set what the members `mode` and `mtime` of `attributes` say; it may be NULL. */
 void response_file_set_attributes(struct response_file *file, const json_t *attributes);
+
+/* Set the summary to what the member `summary` of a result says, if there is one. */
+void response_set_summary(struct response *response, const json_t *result);
 
 /* Free what `response` owns. */
 void response_free(struct response *response);

@@ -34,16 +34,18 @@ struct walk {
     struct stat own[2]; /* stdout and stderr of this process: writing to them is not a change */
 };
 
-int watch_open(struct watch *watch, char *const *paths, size_t count, const char *extra, struct pe_error *err)
+int watch_open(struct watch *watch, char *const *paths, size_t count, const char *const more[WATCH_MORE_MAX],
+               struct pe_error *err)
 {
     *watch = (struct watch){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
     if (watch->fd < 0)
         return pe_fail_errno(err, "cannot use inotify");
-    watch->paths = calloc(count + 2, sizeof *watch->paths);
+    watch->paths = calloc(count + WATCH_MORE_MAX + 1, sizeof *watch->paths);
     if (!watch->paths)
         return pe_fail_errno(err, "out of memory for the list of files");
     memcpy(watch->paths, paths, count * sizeof *paths);
-    watch->paths[count] = (char *)extra;
+    for (size_t i = 0; i < WATCH_MORE_MAX && more[i]; i++)
+        watch->paths[count + i] = (char *)more[i];
     return 0;
 }
 

@@ -18,9 +18,11 @@ struct watch {
     uint64_t first_us, last_us; /* times of the events since the last scan; 0: none */
 };
 
-/* Watch the files and directories at `paths`, with everything below them. `extra` is one more path,
- * or NULL. The paths must outlive `watch`. */
-int watch_open(struct watch *watch, char *const *paths, size_t count, const char *extra,
+#define WATCH_MORE_MAX 4u
+
+/* Watch the files and directories at `paths`, with everything below them. `more` has further paths, as many
+ * as there are in front of the first NULL. The paths must outlive `watch`. */
+int watch_open(struct watch *watch, char *const *paths, size_t count, const char *const more[WATCH_MORE_MAX],
                struct pe_error *err) PE_MUST_CHECK;
 /* Stop watching and free everything. */
 void watch_close(struct watch *watch);

@@ -94,15 +94,27 @@ static int fail(const struct pe_error *err, int code)
     return code;
 }
 
+/* What is read besides the files of the command line. */
+static void list_more(const struct cli_options *options, const char *more[WATCH_MORE_MAX])
+{
+    size_t count = 0;
+    if (options->standard_input && strcmp(options->standard_input, "-") != 0)
+        more[count++] = options->standard_input;
+    if (options->job)
+        more[count++] = options->job;
+    while (count < WATCH_MORE_MAX)
+        more[count++] = NULL;
+}
+
 int watch_loop_run(struct job_client *client, struct pe_error *err)
 {
     const struct cli_options *options = &client->options;
-    const char *standard_input = options->standard_input;
-    const char *extra = standard_input && strcmp(standard_input, "-") != 0 ? standard_input : NULL;
+    const char *more[WATCH_MORE_MAX];
     __attribute__((cleanup(watch_close))) struct watch watch = {.fd = -1};
+    list_more(options, more);
     if (check_output(options, err) < 0 || job_client_collect(client, err) < 0)
         return fail(err, EXIT_USAGE); /* in the first round, the command line is wrong */
-    if (watch_open(&watch, options->files, options->file_count, extra, err) < 0)
+    if (watch_open(&watch, options->files, options->file_count, more, err) < 0)
         return fail(err, EXIT_SERVICE);
     interrupt_catch();
     client->watch = &watch;

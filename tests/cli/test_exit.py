@@ -7,7 +7,7 @@ from fixtures.paths import TOP
 from fixtures.pe_run import run, write
 from fixtures.stub_server import Server, answer, problem
 
-DOCUMENTED = {"64", "65", "66", "69", "75", "77", "78", "124", "125", "137", "153"}
+DOCUMENTED = {"1", "2", "64", "65", "66", "69", "75", "77", "78", "124", "125", "137", "153"}
 
 
 def test_refusals_have_exit_codes_of_their_own(tmp_path):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages and cases in real VMs, and the example of docs/cases.md."""
 import json
+import os
 import subprocess
 
-from fixtures.paths import TOP
+from fixtures.paths import TOP, program
 
 JUDGE = f"{TOP}/examples/judge/judge"
 
@@ -51,3 +52,35 @@ def test_a_checker_sees_input_output_and_answer_and_the_program_does_not_see_the
     result = judge(service, {"stages": [sh("true"), stage], "cases": cases})
     assert [one["verdict"] for one in result["cases"]] == ["right", "wrong"], json.dumps(result)
     assert result["cases"][1]["checker"]["stdout"] == "other|other|secret"
+
+
+# ---- from the command line ----
+
+
+def pe_run(service, *arguments):
+    return subprocess.run(
+        [program("pe-run"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", "PE_SERVER": service.url},
+    )
+
+
+def test_pe_run_sends_a_job_file_with_the_files_that_it_names_and_prints_a_table(service, tmp_path):
+    (tmp_path / "double.sh").write_text("read n; echo $((2 * n))\n")
+    (tmp_path / "cases").mkdir()
+    for name, number in (("1.in", 4), ("1.out", 8), ("2.in", 5), ("2.out", 11)):
+        (tmp_path / "cases" / name).write_text(f"{number}\n")
+    names = [{"stdin": {"file": f"cases/{i}.in"}, "expect": {"file": f"cases/{i}.out"}} for i in (1, 2)]
+    stages = [sh("cp double.sh program"), sh("sh program", memory_mib=64)]
+    job = {"image": "busybox:1.35", "stages": stages, "cases": names}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    done = pe_run(service, "--job", str(tmp_path / "job.json"), str(tmp_path / "double.sh"))
+    assert (done.returncode, done.stderr) == (1, ""), done
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:4]] == [["1", "ok"], ["1", "right"], ["2", "wrong"]]
+    assert lines[4:] == [
+        '      line 1: "11" was expected, but "10" was printed',
+        "1 of 2 right: wrong answer in case 2",
+    ]

@@ -5,6 +5,7 @@
 #include "proto/limits.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* Bytes that are printed nowhere, so that the events follow each other at once. */
@@ -31,6 +32,22 @@ static void check(const struct live_job *job)
         HOLDS(err.kind && err.message[0]);
 }
 
+static void check_cases(const struct case_report *cases)
+{
+    size_t done = 0, right = 0;
+    for (size_t i = 0; i < cases->case_count; i++) {
+        const struct case_row *row = &cases->cases[i];
+        done += row->is_known;
+        right += row->is_good;
+        HOLDS(strlen(row->name) < sizeof row->name && strlen(row->note) < sizeof row->note);
+    }
+    HOLDS(cases->done == done && cases->right == right);
+}
+
+static const char case_job[] = "{\"stages\": [{}, {\"expect\": {\"compare\": \"exact\"}}], \"cases\": "
+                               "[{\"expect\": \"1\\n\"}, {\"expect\": "
+                               "{\"compare\": \"trailing-space\", \"text\": \"a\\nb c\"}}, {}]}";
+
 static int feed(const uint8_t *bytes, size_t size, size_t piece, bool is_combined)
 {
     struct progress progress = {0};
@@ -38,7 +55,11 @@ static int feed(const uint8_t *bytes, size_t size, size_t piece, bool is_combine
     autolivejob struct live_job job = {0};
     autoeventstream struct event_stream stream = {0};
     struct pe_error err = {0};
+    struct case_report cases;
+    const struct input_files files = {0};
     live_job_init(&job, is_combined, &progress);
+    HOLDS(case_report_init(&cases, case_job, &files, &err) == 0);
+    job.cases = &cases;
     event_stream_init(&stream, &server, &job);
     close_output(&job);
     int failed = 0;
@@ -47,6 +68,8 @@ static int feed(const uint8_t *bytes, size_t size, size_t piece, bool is_combine
     HOLDS(!failed || err.message[0]);
     if (!failed)
         check(&job);
+    check_cases(&cases);
+    case_report_free(&cases);
     return failed ? -1 : (int)job.has_ended;
 }
 
