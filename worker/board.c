@@ -103,7 +103,7 @@ void board_say(struct board *board, size_t place, const char *text)
     if (!entry)
         return;
     size_t i = 0;
-    for (; text[i] && i < BOARD_TEXT_SIZE - 1; i++)
+    for (; i < BOARD_TEXT_SIZE - 1 && text[i]; i++)
         atomic_store_explicit(&entry->said[i], text[i], memory_order_relaxed);
     atomic_store_explicit(&entry->said[i], '\0', memory_order_relaxed);
     atomic_store(&entry->said_at, time(NULL));

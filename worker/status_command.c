@@ -204,14 +204,14 @@ static void print_worker(const json_t *worker)
     print_problem("  last problem, ", json_object_get(worker, "last_problem"));
 }
 
-static void print_all(json_t *workers, bool json)
+static void print_all(const json_t *workers)
 {
-    size_t i = 0;
-    const json_t *worker = NULL;
-    if (!json) {
-        json_array_foreach(workers, i, worker) print_worker(worker);
-        return;
-    }
+    for (size_t i = 0; i < json_array_size(workers); i++)
+        print_worker(json_array_get(workers, i));
+}
+
+static void print_json(json_t *workers)
+{
     pe_autojson json_t *all = json_pack("{s:i, s:O}", "version", 1, "workers", workers);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
@@ -224,7 +224,10 @@ static int run(const char *base, bool json, struct pe_error *err)
     pe_autojson json_t *workers = json_array();
     if (ask_all(base, workers, err) < 0)
         return -1;
-    print_all(workers, json);
+    if (json)
+        print_json(workers);
+    else
+        print_all(workers);
     if (json_array_size(workers))
         return 0;
     return pe_fail(err, PE_ERR_NOT_FOUND,
