@@ -5,13 +5,14 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
 struct entry {
     atomic_uint state, connects;
     atomic_llong since, next, said_at;
-    atomic_char said[BOARD_TEXT_SIZE];
+    atomic_char said[BOARD_TEXT_SIZE], why[BOARD_TEXT_SIZE];
 };
 
 struct shared {
@@ -28,10 +29,10 @@ struct board {
 };
 
 static const char *const state_names[BOARD_STATES] = {
-    [BOARD_ENDED] = "ended",      [BOARD_STARTING] = "starting",     [BOARD_READY] = "ready",
-    [BOARD_RUNNING] = "running",  [BOARD_CONNECTING] = "connecting", [BOARD_CONNECTED] = "connected",
-    [BOARD_AWAY] = "away",        [BOARD_REFUSED] = "refused",       [BOARD_WORKING] = "working",
-    [BOARD_DRAINING] = "draining"};
+    [BOARD_ENDED] = "ended",     [BOARD_STARTING] = "starting",     [BOARD_READY] = "ready",
+    [BOARD_RUNNING] = "running", [BOARD_CONNECTING] = "connecting", [BOARD_CONNECTED] = "connected",
+    [BOARD_AWAY] = "away",       [BOARD_REFUSED] = "refused",       [BOARD_WORKING] = "working",
+    [BOARD_PAUSED] = "paused",   [BOARD_DRAINING] = "draining"};
 
 const char *board_state_name(unsigned state)
 {
@@ -78,16 +79,33 @@ static struct entry *entry_at(struct board *board, size_t place)
     return board && place <= board->children ? &board->shared->entries[place] : NULL;
 }
 
+static void write_text(atomic_char *to, const char *from)
+{
+    const size_t size = strnlen(from, BOARD_TEXT_SIZE - 1);
+    for (size_t i = 0; i < size; i++)
+        atomic_store_explicit(&to[i], from[i], memory_order_relaxed);
+    atomic_store_explicit(&to[size], '\0', memory_order_relaxed);
+}
+
 void board_set(struct board *board, size_t place, enum board_state state)
 {
     struct entry *entry = entry_at(board, place);
     if (!entry)
         return;
-    if (atomic_exchange(&entry->state, state) != (unsigned)state || !atomic_load(&entry->since))
+    if (atomic_exchange(&entry->state, state) != (unsigned)state || !atomic_load(&entry->since)) {
         atomic_store(&entry->since, time(NULL));
+        write_text(entry->why, "");
+    }
     if (state == BOARD_CONNECTED)
         atomic_fetch_add(&entry->connects, 1);
     atomic_store(&entry->next, 0);
+}
+
+void board_explain(struct board *board, size_t place, const char *why)
+{
+    struct entry *entry = entry_at(board, place);
+    if (entry)
+        write_text(entry->why, why);
 }
 
 void board_plan(struct board *board, size_t place, int64_t next)
@@ -102,10 +120,7 @@ void board_say(struct board *board, size_t place, const char *text)
     struct entry *entry = entry_at(board, place);
     if (!entry)
         return;
-    size_t i = 0;
-    for (; i < BOARD_TEXT_SIZE - 1 && text[i]; i++)
-        atomic_store_explicit(&entry->said[i], text[i], memory_order_relaxed);
-    atomic_store_explicit(&entry->said[i], '\0', memory_order_relaxed);
+    write_text(entry->said, text);
     atomic_store(&entry->said_at, time(NULL));
 }
 
@@ -133,6 +148,7 @@ void board_read(const struct board *board, size_t place, struct board_view *view
     view->next = atomic_load(&entry->next);
     view->said_at = atomic_load(&entry->said_at);
     read_text(entry->said, view->said);
+    read_text(entry->why, view->why);
 }
 
 unsigned board_connects(const struct board *board, size_t balancer)

@@ -31,6 +31,7 @@ enum board_state {
     BOARD_REFUSED, /* the balancer refuses this worker */
     /* the worker */
     BOARD_WORKING,
+    BOARD_PAUSED,   /* the owner of the host does not want it to run jobs now */
     BOARD_DRAINING, /* it ends after the running jobs */
     BOARD_STATES
 };
@@ -45,6 +46,7 @@ struct board_view {
     int64_t next;               /* when it tries again; 0: not planned */
     char said[BOARD_TEXT_SIZE]; /* the last warning or error that it logged; "": none */
     int64_t said_at;
+    char why[BOARD_TEXT_SIZE]; /* why it has this state; "": nobody needs to be told */
 };
 
 /* Make a board for a worker whose children are `slots` slots and others, `children` altogether, with those
@@ -60,6 +62,9 @@ size_t board_place_of_worker(const struct board *board);
 
 /* Tell a state. `since` is now if it is another one than before. */
 void board_set(struct board *board, size_t place, enum board_state state);
+
+/* Tell why it has this state. Another state ends that. */
+void board_explain(struct board *board, size_t place, const char *why);
 
 /* Tell when this process tries again, in seconds since 1970. The next state ends that. */
 void board_plan(struct board *board, size_t place, int64_t next);

@@ -5,6 +5,7 @@
 
 #include "net/route.h"
 #include "worker/balancer_list.h"
+#include "worker/owner_hours.h"
 #include "worker/vmm/vmm.h"
 
 #include <stdbool.h>
@@ -40,6 +41,11 @@ struct worker_config {
     uint64_t template_mib;    /* bound on the templates there, and on those in memory */
     int template_listener;    /* where slots reach the template server (worker/template_channel.h) */
     uint32_t refills;         /* VMs started at the same time, not counting those for waiting jobs */
+
+    struct owner_hours hours; /* when the worker may run jobs */
+    uint32_t pause_grace_s;   /* how long running jobs may go on when it pauses */
+    uint64_t memory_total;    /* MiB that all VMs may use; 0: no bound */
+    bool paused;              /* it takes no jobs now */
 
     const char *metrics_file; /* NULL: metrics are not written */
     struct metrics *metrics;  /* shared by all processes of the worker */

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "worker/join_exchange.h"
 #include "worker/join_files.h"
+#include "worker/owner_options.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -39,6 +40,7 @@ extern const char join_unit_text[]; /* NUL-terminated */
 struct join {
     const char *url, *code, *ca, *settings, *units, *store;
     const char *proxy;
+    struct owner_options owner;
     struct pe_option_list worker_options;
     bool no_start, no_images;
     char typed_code[CODE_MAX], token[JOIN_TOKEN_SIZE];
@@ -178,6 +180,8 @@ static int add_settings(struct join *join, struct pe_error *err)
                       join->url, join->answer.host) < 0 ||
         (join->ca && pe_buf_printf(&text, err, " --ca %s", ca) < 0))
         return -1;
+    if (owner_options_append(&join->owner, &text, err) < 0)
+        return -1;
     for (size_t i = 0; i < join->worker_options.count; i++)
         if (pe_buf_printf(&text, err, " %s", join->worker_options.items[i]) < 0)
             return -1;
@@ -307,7 +311,8 @@ static int read_code(struct join *join, struct pe_error *err)
 
 static int check(struct join *join, struct pe_error *err)
 {
-    if (join_check_url(join->url, err) < 0)
+    struct owner_hours hours;
+    if (join_check_url(join->url, err) < 0 || owner_options_check(&join->owner, &hours, err) < 0)
         return -1;
     if (join->ca && pe_route_read_ca(&join->route, join->ca, err) < 0)
         return -1;
@@ -331,8 +336,10 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
          &join->ca},
         {"proxy", 0, "URL", "HTTP proxy on the way to the balancer and the images", PE_OPTION_TEXT,
          &join->proxy},
-        {"with", 0, "OPTIONS", "options for the worker, as in --with '--slots 2 --memory 512'; repeatable",
-         PE_OPTION_LIST, &join->worker_options},
+        OWNER_OPTIONS(&join->owner),
+        {"with", 0, "OPTIONS",
+         "other options for the worker, as in --with '--slots 2 --memory 512'; repeatable", PE_OPTION_LIST,
+         &join->worker_options},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
          &join->store},
         {"no-images", 0, NULL, "fetch no images", PE_OPTION_FLAG, &join->no_images},
@@ -365,7 +372,7 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
 int join_main(int argc, char **argv)
 {
     struct pe_error err = {0};
-    struct join join = {.settings = "/etc/program-explorer"};
+    struct join join = {.settings = "/etc/program-explorer", .owner.pause_grace_s = OWNER_PAUSE_GRACE_S};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const int wrong = parse(&join, argc, argv, &err);
     const int failed = wrong < 0 ? wrong : join_host(&join, &err);
@@ -379,6 +386,7 @@ int join_main(int argc, char **argv)
     join_answer_free(&join.answer);
     pe_buf_free(&join.route.ca);
     pe_option_list_free(&join.worker_options);
+    owner_options_free(&join.owner);
     curl_global_cleanup();
     return wrong < 0 ? 2 : failed < 0 ? 1 : 0;
 }

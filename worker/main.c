@@ -17,6 +17,8 @@
 #include "worker/host/worker_dir.h"
 #include "worker/join.h"
 #include "worker/metrics.h"
+#include "worker/owner_limits.h"
+#include "worker/owner_options.h"
 #include "worker/status_command.h"
 #include "worker/status_server.h"
 #include "worker/supervisor.h"
@@ -37,14 +39,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* The value of --ahead if it was not given. */
-#define AHEAD_DEFAULT UINT64_MAX
+/* The value of an option that was not given, and whose default depends on others. */
+#define NOT_GIVEN UINT64_MAX
 
 struct settings {
     const char *token_file, *ca, *proxy, *store, *name, *vmm, *user, *isolation;
     struct vm_files files;
     const char *state, *run, *metrics;
     struct pe_option_list servers, warm, vmm_paths;
+    struct owner_options owner;
+    struct owner_hours hours;              /* from `owner` */
     struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
     uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
     bool doctor, json, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
@@ -52,14 +56,32 @@ struct settings {
     char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
 };
 
+/* What the owner of the host decides. Defaults depend on the CPUs that the worker may use. */
+static int check_owner(struct settings *settings, struct pe_error *err)
+{
+    if (owner_options_check(&settings->owner, &settings->hours, err) < 0 ||
+        (settings->owner.cores && owner_cores_apply(settings->owner.cores, err) < 0))
+        return -1;
+    const uint64_t cpus = owner_cores_count();
+    if (settings->slots == NOT_GIVEN)
+        settings->slots = cpus;
+    if (settings->refills == NOT_GIVEN)
+        settings->refills = cpus;
+    if (settings->prewarm_slots == NOT_GIVEN)
+        settings->prewarm_slots = 2 * cpus;
+    return 0;
+}
+
 static int check_settings(struct settings *settings, struct pe_error *err)
 {
     if (!settings->servers.count && !settings->doctor)
         return pe_fail(err, PE_ERR_INVALID,
                        "--server URL is missing: it names the balancer; see pe-worker --help");
+    if (check_owner(settings, err) < 0)
+        return -1;
     if (settings->slots < 1 || settings->slots > 1024)
         return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and 1024");
-    if (settings->ahead == AHEAD_DEFAULT)
+    if (settings->ahead == NOT_GIVEN)
         settings->ahead = settings->slots / 4;
     if (settings->ahead > settings->slots)
         return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
@@ -74,6 +96,20 @@ static int check_settings(struct settings *settings, struct pe_error *err)
     if (settings->refills < 1 || settings->templates_mib > 1u << 24)
         return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
                        1u << 24);
+    return 0;
+}
+
+/* Read what is left behind the options. */
+static int read_arguments(struct settings *settings, int count, char **arguments, struct pe_error *err)
+{
+    settings->doctor = count && !strcmp(arguments[0], "doctor");
+    if (settings->json && !settings->doctor)
+        return pe_fail(err, PE_ERR_INVALID, "--json is an option of `pe-worker doctor`");
+    if (count > settings->doctor)
+        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help",
+                       arguments[settings->doctor]);
+    if (!strcmp(settings->vmm, "uml+boot" ENGINE_UML_SECCOMP))
+        settings->uml_seccomp = true;
     return 0;
 }
 
@@ -97,6 +133,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
          &settings->ahead},
         {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
          &settings->memory_mib},
+        OWNER_OPTIONS(&settings->owner),
         {"warm", 'w', "IMAGE", "make the first warm VMs for IMAGE; may be given several times",
          PE_OPTION_LIST, &settings->warm},
         {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
@@ -147,17 +184,7 @@ static int parse_command_line(int argc, char **argv, struct settings *settings, 
     int rest = 0;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
-    if (rest < argc && !strcmp(argv[rest], "doctor")) {
-        settings->doctor = true;
-        rest++;
-    }
-    if (settings->json && !settings->doctor)
-        return pe_fail(err, PE_ERR_INVALID, "--json is an option of `pe-worker doctor`");
-    if (rest < argc)
-        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help", argv[rest]);
-    if (!strcmp(settings->vmm, "uml+boot" ENGINE_UML_SECCOMP))
-        settings->uml_seccomp = true;
-    return check_settings(settings, err);
+    return read_arguments(settings, argc - rest, argv + rest, err) < 0 ? -1 : check_settings(settings, err);
 }
 
 static int use_default_path(const char **path, const char *below, char *text, size_t size,
@@ -253,6 +280,9 @@ static int make_config(struct settings *settings, struct worker_config *config, 
         .slots = (uint32_t)settings->slots,
         .ahead = (uint32_t)settings->ahead,
         .memory_mib = (uint32_t)settings->memory_mib,
+        .memory_total = settings->owner.memory_total,
+        .hours = settings->hours,
+        .pause_grace_s = (uint32_t)settings->owner.pause_grace_s,
         .new_containers = settings->new_containers,
         .no_warm_up = settings->no_warm_up,
         .template_mib = settings->templates_mib,
@@ -293,6 +323,8 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return doctor_run(config, config->probe, settings->json, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
+    if (config->memory_total && owner_memory_apply(config, config->memory_total, err) < 0)
+        return -1;
     config->template_listener = template_channel_listen(config, err);
     config->status_listener = config->template_listener < 0 ? -1 : status_listen(config, err);
     config->metrics = config->status_listener < 0 ? NULL : metrics_make(err);
@@ -327,13 +359,12 @@ int main(int argc, char **argv)
 {
     struct pe_error err;
     const bool is_doctor = argc > 1 && !strcmp(argv[1], "doctor"); /* also if the options are wrong */
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t one_per_cpu = cpus > 0 ? (uint64_t)cpus : 1;
     struct settings settings = {.vmm = "auto",
-                                .slots = one_per_cpu,
-                                .ahead = AHEAD_DEFAULT,
-                                .refills = one_per_cpu,
-                                .prewarm_slots = 2 * one_per_cpu,
+                                .slots = NOT_GIVEN,
+                                .ahead = NOT_GIVEN,
+                                .refills = NOT_GIVEN,
+                                .prewarm_slots = NOT_GIVEN,
+                                .owner.pause_grace_s = OWNER_PAUSE_GRACE_S,
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");
@@ -349,6 +380,7 @@ int main(int argc, char **argv)
     pe_option_list_free(&settings.servers);
     pe_option_list_free(&settings.warm);
     pe_option_list_free(&settings.vmm_paths);
+    owner_options_free(&settings.owner);
     curl_global_cleanup();
     if (status < 0)
         return is_doctor ? DOCTOR_EXIT_USAGE : 1;

@@ -114,7 +114,7 @@ static void discard_events(int fd)
 static int serve(const struct worker_config *config, struct ws_client *balancer, int watch,
                  struct pe_error *err)
 {
-    bool draining = stop_requested;
+    bool draining = stop_requested || config->paused;
     if (send_hello(config, balancer, draining, err) < 0)
         return -1;
     for (;;) {

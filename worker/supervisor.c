@@ -11,6 +11,7 @@
 #include "worker/host/cpu_seat.h"
 #include "worker/host/vmm_users.h"
 #include "worker/metrics.h"
+#include "worker/pause.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
 #include "worker/status_server.h"
@@ -29,6 +30,7 @@
 #define RESTART_MS 500u
 #define METRICS_MS 10000u
 #define IDLE_MS 60000u
+#define LOOK_MS 2000u                            /* between two looks at whether the owner wants a pause */
 #define DRAIN_MS (PE_STAGED_JOB_MS_MAX + 40000u) /* longer than any job takes whose input is not typed */
 
 enum { OTHERS = 4 }; /* children between the slots and the registrations */
@@ -49,7 +51,8 @@ struct supervisor {
     bool switching; /* to another engine: the processes that use the old one end */
     bool draining;  /* the worker stops after the running jobs */
     uint64_t switch_deadline_us;
-    sigset_t signals; /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
+    uint64_t pause_deadline_us; /* when a pause begins, the running jobs may go on until then */
+    sigset_t signals;           /* SIGCHLD, SIGTERM and SIGINT, blocked and read with sigtimedwait(2) */
 };
 
 /* The VMs of a slot stay on one CPU if the engine wants it. The descriptor is open until the slot ends. */
@@ -115,6 +118,8 @@ static bool is_wanted(const struct supervisor *supervisor, const struct child *c
         return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
     if (child == search_of(supervisor) && !supervisor->config->engine_undecided)
         return false;
+    if (config->paused && !supervisor->switching)
+        return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
     return !supervisor->switching;
 }
 
@@ -300,6 +305,58 @@ static void go_on_switching(struct supervisor *supervisor)
     }
 }
 
+/* ---- pausing ---- */
+
+/* The balancers send no more jobs, and the slots end after theirs. */
+static void pause_worker(struct supervisor *supervisor, const char *why)
+{
+    struct worker_config *config = supervisor->config;
+    pe_log(PE_LOG_INFO, "the worker pauses: %s", why);
+    config->paused = true;
+    supervisor->pause_deadline_us = pe_now_us() + config->pause_grace_s * 1000000ull;
+    signal_all(supervisor, supervisor->slots, SIGTERM);
+    for (size_t i = 0; i < BALANCERS_MAX; i++)
+        if (registration_of(supervisor, i)->pid)
+            kill(registration_of(supervisor, i)->pid, SIGTERM);
+    if (search_of(supervisor)->pid)
+        kill(search_of(supervisor)->pid, SIGKILL);
+}
+
+static void resume_worker(struct supervisor *supervisor)
+{
+    pe_log(PE_LOG_INFO, "the worker runs jobs again");
+    supervisor->config->paused = false;
+    register_again(supervisor);
+}
+
+/* A slot that is killed loses its connections, so the balancer gives its job to another one. */
+static void go_on_pausing(struct supervisor *supervisor)
+{
+    if (running(supervisor, supervisor->slots)) {
+        if (pe_now_us() < supervisor->pause_deadline_us)
+            return;
+        pe_log(PE_LOG_INFO, "the jobs that still run are given back to the balancer");
+        supervisor->pause_deadline_us = UINT64_MAX;
+        signal_all(supervisor, supervisor->slots, SIGKILL);
+    } else if (template_server_of(supervisor)->pid) {
+        kill(template_server_of(supervisor)->pid, SIGTERM);
+    }
+}
+
+static void follow_owner(struct supervisor *supervisor)
+{
+    struct worker_config *config = supervisor->config;
+    const char *why = pause_reason(config);
+    if (why && !config->paused)
+        pause_worker(supervisor, why);
+    if (!why && config->paused)
+        resume_worker(supervisor);
+    board_set(config->board, config->slot, why ? BOARD_PAUSED : BOARD_WORKING);
+    board_explain(config->board, config->slot, why ? why : "");
+    if (config->paused)
+        go_on_pausing(supervisor);
+}
+
 /* Wait for a signal. Returns 0 if none arrives within `ms` milliseconds. */
 static int next_signal(const struct supervisor *supervisor, unsigned ms)
 {
@@ -390,6 +447,10 @@ static unsigned tick_ms(const struct supervisor *supervisor)
         if (!supervisor->children[i].pid &&
             (supervisor->switching || is_wanted(supervisor, &supervisor->children[i])))
             return RESTART_MS;
+    if (supervisor->config->paused && running(supervisor, supervisor->slots))
+        return RESTART_MS;
+    if (pause_is_possible(supervisor->config))
+        return LOOK_MS;
     return supervisor->config->metrics_file ? METRICS_MS : IDLE_MS;
 }
 
@@ -412,6 +473,7 @@ int supervisor_run(struct worker_config *config, struct pe_error *err)
     if (supervisor_init(&supervisor, config, err) < 0)
         return -1;
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        follow_owner(&supervisor);
         if (supervisor.switching)
             go_on_switching(&supervisor);
         start_due(&supervisor);

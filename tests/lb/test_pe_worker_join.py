@@ -100,6 +100,22 @@ def test_a_host_joins_with_one_command_and_its_worker_has_all_that_it_needs(plac
     assert code not in done.stdout + done.stderr and token not in done.stdout + done.stderr
 
 
+def test_what_the_owner_gives_is_passed_on_to_the_worker(place):
+    hours = ["--hours", "mon-fri/20:00-08:00", "--hours", "sat,sun/00:00-24:00"]
+    options = [*hours, "--cores", "1", "--memory-total", "4096"]
+    done = place.join(place.tokens.new("den"), "--no-images", *options)
+    assert done.returncode == 0, done.stderr
+    assert f"balancer-ca.pem {' '.join(options)}\n" in place.host.read("etc/worker.env")
+
+
+@pytest.mark.parametrize("option", [("--hours", "20-08"), ("--cores", "0"), ("--cores", "1000")])
+def test_a_wrong_decision_of_the_owner_is_refused_before_anything_happens(place, option):
+    code = place.tokens.new("den")
+    done = place.join(code, *option)
+    assert done.returncode == 2 and option[0] in done.stderr
+    assert place.host.files() == [] and place.tokens.list()["den"]["state"] == "waiting"
+
+
 def test_a_unit_that_is_installed_stays_as_it_is(place):
     os.makedirs(place.host.units, exist_ok=True)
     with open(f"{place.host.units}/pe-worker.service", "w", encoding="ascii") as unit:
