@@ -24,10 +24,19 @@ void exchanges_init(struct exchanges *exchanges, h2o_context_t *ctx)
 void exchange_charge(struct exchange *exchange, const struct pe_result *result)
 {
     uint64_t since_us = exchange->pays_since_us;
-    if (since_us && exchange->client)
+    if (since_us && exchange->client && !exchange->waiter.joined)
         client_charge(exchange->client,
                       result ? result->user_us + result->system_us : pe_now_us() - since_us);
     exchange->pays_since_us = 0;
+}
+
+static void leave_cases(struct exchange *exchange)
+{
+    struct case_parts *parts = &exchange->cases->parts;
+    case_parts_leave(parts);
+    if (exchange->client)
+        client_charge(exchange->client, parts->used_us);
+    parts->used_us = 0;
 }
 
 void exchange_leave(struct exchange *exchange)
@@ -38,7 +47,7 @@ void exchange_leave(struct exchange *exchange)
     pe_list_remove(&exchange->in_waiting_for_workers);
     job_leave(&exchange->waiter);
     if (exchange->cases)
-        case_parts_leave(&exchange->cases->parts);
+        leave_cases(exchange);
 }
 
 void exchange_drop_result(struct exchange *exchange)

@@ -105,7 +105,7 @@ struct exchange {
     uint64_t wait_us;             /* how long that time may be */
     struct pe_list in_waiting_for_workers;
     uint64_t started_us; /* when its job started on a slot; 0: not yet, or it was answered without a slot */
-    uint64_t pays_since_us; /* while a job that it has begun runs: since when; else 0 */
+    uint64_t pays_since_us; /* while its job runs: since when; else 0 */
     uint64_t finished_us;   /* when the result was complete; 0: not yet */
     unsigned lost_tries;    /* of its job: slots or VMs that were lost */
     char worker[64];        /* that got the job last; cut if the name is longer */
@@ -145,8 +145,9 @@ void exchanges_stop_gathering(struct exchanges *exchanges);
 /* Begin an exchange for a request. It is freed with the request. */
 struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialect *dialect, h2o_req_t *req);
 
-/* Count what its job has used as the client's, if the job is one that this exchange has begun: the CPU time
- * that the result states or, without a result, the time for which it ran. */
+/* Count what its job has used as the client's, if the job is one that this exchange has begun, or inherited
+ * from one that has left: the CPU time that the result states or, without a result, the time for which it
+ * ran. Parts of a job with stages are counted when they are left. */
 void exchange_charge(struct exchange *exchange, const struct pe_result *result);
 
 /* Leave the job, and wait for nothing any more. */

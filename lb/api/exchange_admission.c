@@ -32,8 +32,7 @@ static void on_start(struct job_waiter *waiter)
 {
     struct exchange *exchange = from_waiter(waiter);
     deadline_pause(&exchange->deadline);
-    exchange->started_us = pe_now_us();
-    exchange->pays_since_us = exchange->source == SOURCE_FORWARDED ? exchange->started_us : 0;
+    exchange->started_us = exchange->pays_since_us = pe_now_us();
     exchange_note_worker(exchange);
     exchange_events_start(exchange);
 }

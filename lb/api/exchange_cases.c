@@ -25,7 +25,7 @@ static void on_running(struct case_parts *parts, bool is_running)
     }
     deadline_pause(&exchange->deadline);
     if (!exchange->started_us)
-        exchange->started_us = exchange->pays_since_us = pe_now_us();
+        exchange->started_us = pe_now_us();
     exchange_events_start(exchange);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "lb/cases/parts.h"
 
+#include "base/io.h"
 #include "lb/cases/plan.h"
 
 #include <stdlib.h>
@@ -87,19 +88,42 @@ static struct case_part *from_waiter(struct job_waiter *waiter)
     return pe_list_entry(waiter, struct case_part, waiter);
 }
 
+/* It is not on a slot any more. A part that has joined a job costs nothing, unless it has inherited it. */
+static void stop_running(struct case_part *part, uint64_t used_us)
+{
+    if (part->is_running && !part->waiter.joined)
+        part->parts->used_us += used_us;
+    part->is_running = false;
+}
+
+static uint64_t time_on_slot(const struct case_part *part)
+{
+    return pe_now_us() - part->started_us;
+}
+
+/* Stop waiting for its job, which is canceled unless others wait for it. */
+static void leave_job(struct case_part *part)
+{
+    stop_running(part, time_on_slot(part));
+    job_leave(&part->waiter);
+}
+
 static void on_start(struct job_waiter *waiter)
 {
-    from_waiter(waiter)->is_running = true;
-    note_running(from_waiter(waiter)->parts);
+    struct case_part *part = from_waiter(waiter);
+    part->is_running = true;
+    part->started_us = pe_now_us();
+    note_running(part->parts);
 }
 
 static void note_result(struct case_part *part)
 {
+    const struct pe_result *fields = &part->result->fields;
     if (!part->result->complete)
         return;
+    stop_running(part, fields->user_us + fields->system_us);
     job_leave(&part->waiter);
     part->is_done = true;
-    part->is_running = false;
     note_running(part->parts);
     conclude_soon(part->parts);
 }
@@ -124,7 +148,7 @@ static void on_lost(struct job_waiter *waiter)
     struct case_part *part = from_waiter(waiter);
     job_result_unref(part->result);
     part->result = NULL;
-    part->is_running = false;
+    stop_running(part, time_on_slot(part));
     part->position = 0;
     part->is_unreadable = false;
     case_collector_free(&part->live);
@@ -134,7 +158,7 @@ static void on_lost(struct job_waiter *waiter)
 /* Nothing of it has run. */
 static void on_returned(struct job_waiter *waiter)
 {
-    from_waiter(waiter)->is_running = false;
+    stop_running(from_waiter(waiter), 0);
     note_running(from_waiter(waiter)->parts);
 }
 
@@ -143,7 +167,7 @@ static void on_problem(struct job_waiter *waiter, const struct pe_problem *probl
     struct case_parts *parts = from_waiter(waiter)->parts;
     if (!parts->failure)
         parts->problem = *problem;
-    job_leave(waiter);
+    leave_job(from_waiter(waiter));
     fail(parts, CASE_PROBLEM);
 }
 
@@ -278,8 +302,7 @@ static bool has_failure(const struct case_part *part)
 /* Stop waiting for a part. Bytes of a result that has not arrived as a whole are not there to be read. */
 static void leave_part(struct case_part *part)
 {
-    job_leave(&part->waiter);
-    part->is_running = false;
+    leave_job(part);
     part->is_done = true;
     if (!part->result || part->result->complete)
         return;
@@ -429,10 +452,8 @@ const struct job *case_parts_job(const struct case_parts *parts)
 
 void case_parts_leave(struct case_parts *parts)
 {
-    for (size_t i = 0; i < parts->count; i++) {
-        job_leave(&parts->items[i].waiter);
-        parts->items[i].is_running = false;
-    }
+    for (size_t i = 0; i < parts->count; i++)
+        leave_job(&parts->items[i]);
     if (parts->is_waiting_for_timer)
         parts->loop->ops->stop_timer(parts->loop, &parts->timer);
     parts->is_waiting_for_timer = false;

@@ -42,6 +42,7 @@ struct case_part {
     size_t first, count;       /* cases */
     struct job_result *result; /* a reference; NULL: its fields are not known */
     bool is_running, is_done;  /* done: the result is complete, or not wanted any more */
+    uint64_t started_us;       /* while it runs: since when */
     bool is_read, is_cached;
     bool is_unreadable; /* its report was not one */
     size_t position;    /* bytes of its report that were read while it runs */
@@ -66,6 +67,8 @@ struct case_parts {
     enum case_parts_failure failure;
     struct pe_problem problem;
     unsigned tries;
+    uint64_t used_us; /* CPU time of parts that have ended, and the time on slots of those that were lost or
+                         left; not of parts that another request pays for */
 };
 
 /* Divide a request, and make the plan of each part. `request` and `source`, its submission, must outlive

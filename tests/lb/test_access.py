@@ -13,7 +13,8 @@ from fixtures.http_client import FORM, JOB, SAME, Connection, assert_refused, jo
 from fixtures.interactive import Session
 from fixtures.mcp import message
 from fixtures.paths import program
-from fixtures.stand_in_worker import WebSocket, image
+from fixtures.stages import case
+from fixtures.stand_in_worker import Slot, WebSocket, image
 from fixtures.waiting import PATIENCE, Background, eventually
 
 KEY = re.compile(r"pek_[0-9a-f]{16}_[0-9a-f]{64}\n")
@@ -346,6 +347,61 @@ def test_a_job_that_its_client_abandons_costs_the_time_for_which_it_ran(start_ba
     time.sleep(1.1)  # what has to have passed, not a limit for the machine
     connection.close()
     eventually(lambda: post(balancer, key).status == 429, "the time is used up")
+
+
+SPREAD = {
+    "image": "gcc:14",
+    "stages": [{"cmd": ["./a"]}],
+    "cases": [{"stdin": "0", "expect": "0"}, {"stdin": "1", "expect": "1"}],
+    "slots": 2,
+    "on_failure": "stop",
+    "cache": False,
+}
+
+
+def test_each_part_of_a_job_that_its_client_abandons_costs_its_time(start_balancer, keys):
+    key = keys.new("alice", "--cpu-seconds-per-day", "2")
+    balancer = start_balancer("--key-file", keys.path)
+    _, first = balancer.worker()
+    second = Slot(balancer.address)
+    connection = Connection(balancer.address)
+    connection.request("POST", "/v1/run", job_body(SPREAD), {"Content-Type": FORM, **bearer(key)})
+    for slot in (first, second):
+        slot.take_job()
+    time.sleep(1.2)  # what has to have passed, not a limit for the machine
+    connection.close()
+    eventually(lambda: post(balancer, key).status == 429, "the time is used up")
+
+
+def test_a_part_that_is_not_needed_after_a_failure_costs_its_time(start_balancer, keys):
+    key = keys.new("alice", "--cpu-seconds-per-day", "1")
+    balancer = start_balancer("--key-file", keys.path)
+    _, first = balancer.worker()
+    second = Slot(balancer.address)
+    pending = Background(post, balancer, key, SPREAD)
+    jobs = [(slot, *slot.take_job()) for slot in (first, second)]
+    time.sleep(1.1)  # what has to have passed, not a limit for the machine
+    for slot, job, files in jobs:
+        if files[-1][1].endswith(b"0"):  # it has the first case
+            slot.answer(job, case(0, b"wrong"), usage=usage(0))
+    assert pending.done().status == 200
+    assert post(balancer, key).status == 429
+
+
+def test_who_inherits_a_job_pays_for_it(start_balancer, keys):
+    heir, other = keys.new("alice", "--cpu-seconds-per-day", "1"), keys.new("bob")
+    balancer = start_balancer("--key-file", keys.path)
+    _, slot = balancer.worker()
+    connection = Connection(balancer.address)
+    connection.request("POST", "/v1/run", job_body(SAME), {"Content-Type": FORM, **bearer(other)})
+    job, _ = slot.take_job()
+    pending = Background(post, balancer, heir, SAME)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "the other one has joined")
+    connection.close()
+    eventually(lambda: balancer.metric("pe_requests_open") == 1, "the first one has left")
+    slot.answer(job, usage=usage(2))
+    assert pending.done().status == 200
+    assert post(balancer, heir).status == 429
 
 
 def test_a_changed_quota_holds_after_a_reload(start_balancer, keys):
