@@ -255,6 +255,7 @@ test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_cache_SRC := $(LB_CORE)
+test_case_folder_SRC := cli/case_folder.c
 test_case_report_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report.c case_table.c files.c)
 test_case_request_SRC := $(call src,lb/cases) $(LB_CORE)
 test_cpu_seat_SRC := worker/host/cpu_seat.c

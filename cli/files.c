@@ -132,9 +132,7 @@ static int add_directory(struct input_files *files, const char *prefix, const ch
     return result;
 }
 
-/* The last component of a path without trailing slashes; "" for "/", "." and "..". NULL on
- * failure. */
-static char *base_name(const char *path, struct pe_error *err)
+char *input_files_base_name(const char *path, struct pe_error *err)
 {
     size_t end = strlen(path);
     while (end && path[end - 1] == '/')
@@ -155,7 +153,7 @@ int input_files_add(struct input_files *files, const char *path, struct pe_error
     struct stat info;
     if (stat(path, &info) < 0)
         return pe_fail_errno(err, "cannot read %s", path);
-    pe_autofree char *name = base_name(path, err);
+    pe_autofree char *name = input_files_base_name(path, err);
     if (!name)
         return -1;
     if (S_ISDIR(info.st_mode))
@@ -222,7 +220,7 @@ int input_files_set_stdin(struct input_files *files, const char *path, struct pe
             return 0;
         }
     }
-    pe_autofree char *name = base_name(path, err);
+    pe_autofree char *name = input_files_base_name(path, err);
     if (!name || add_item(files, name, path, (uint64_t)info.st_size, err) < 0)
         return -1;
     files->stdin_name = files->items[files->count - 1].name;

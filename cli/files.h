@@ -28,6 +28,10 @@ struct input_files {
     bool has_standard_input;      /* true once it has been read; it can be read only once */
 };
 
+/* The last component of a path without trailing slashes; "" for "/", "." and "..". The caller frees it. NULL
+ * without memory. */
+char *input_files_base_name(const char *path, struct pe_error *err) PE_MUST_CHECK;
+
 /* Add the file or the directory at `path`. A file gets its base name. Files of a directory are
  * called DIRECTORY/NAME with the directory's base name; for "." and ".." just NAME. Symbolic links
  * and special files inside directories are skipped with a notice on stderr. PE_ERR_INVALID when a

@@ -4,6 +4,7 @@
 #include "cli/job.h"
 
 #include "base/cleanup.h"
+#include "cli/case_job.h"
 #include "cli/job_file.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
@@ -70,7 +71,9 @@ static int set_command(json_t *job, const struct cli_options *options, struct pe
 /* The server decides how long an interactive job, or one with stages, may really last. */
 static int set_timeout(json_t *job, const struct cli_options *options, struct pe_error *err)
 {
-    const unsigned max_ms = options->interactive || options->job ? PE_INTERACTIVE_MS_MAX : PE_TIMEOUT_MS_MAX;
+    const unsigned max_ms = options->interactive || options->job ? PE_INTERACTIVE_MS_MAX
+                            : options->cases                     ? PE_STAGE_MS_MAX
+                                                                 : PE_TIMEOUT_MS_MAX;
     char *end = NULL;
     double seconds = strtod(options->timeout, &end);
     if (end == options->timeout || *end || !isfinite(seconds) || seconds < 0.001 || seconds * 1000 > max_ms)
@@ -83,19 +86,24 @@ static int set_timeout(json_t *job, const struct cli_options *options, struct pe
 
 /* Set the field of a limit, given as NAME=N. The range is checked together with the other fields of the
  * job. */
-static int set_limit(json_t *job, const char *limit, struct pe_error *err)
+static int set_limit(json_t *job, const char *limit, bool has_cases, struct pe_error *err)
 {
     static const struct {
         const char *prefix, *field;
-        int unit; /* of N, in that of the field */
-    } limits[] = {{"processes=", "process_limit", 1},
-                  {"stack=", "stack_limit_kib", 1},
-                  {"stdout=", "stdout_max", 1024},
-                  {"stderr=", "stderr_max", 1024}};
+        int unit;       /* of N, in that of the field */
+        bool of_a_case; /* a job without stages does not have it */
+    } limits[] = {{"processes=", "process_limit", 1, false},
+                  {"stack=", "stack_limit_kib", 1, false},
+                  {"stdout=", "stdout_max", 1024, false},
+                  {"stderr=", "stderr_max", 1024, false},
+                  {"cpu=", "cpu_ms", 1, true},
+                  {"memory=", "memory_mib", 1, true}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         size_t length = strlen(limits[i].prefix);
         if (strncmp(limit, limits[i].prefix, length) != 0)
             continue;
+        if (limits[i].of_a_case && !has_cases)
+            return pe_fail(err, PE_ERR_INVALID, "--limit %s is for the cases of --cases", limit);
         const char *number = limit + length;
         size_t digits = strspn(number, "0123456789");
         if (digits == 0 || digits > 9 || number[digits])
@@ -106,7 +114,9 @@ static int set_limit(json_t *job, const char *limit, struct pe_error *err)
                    : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     }
     return pe_fail(err, PE_ERR_INVALID,
-                   "--limit takes processes=N, stack=KIB, stdout=KIB or stderr=KIB, not '%s'", limit);
+                   "--limit takes processes=N, stack=KIB, stdout=KIB or stderr=KIB, and with --cases also "
+                   "cpu=MS or memory=MIB, not '%s'",
+                   limit);
 }
 
 /* Fields that are limits of the program. */
@@ -115,7 +125,7 @@ static int set_limits(json_t *job, const struct cli_options *options, struct pe_
     if (options->timeout && set_timeout(job, options, err) < 0)
         return -1;
     for (size_t i = 0; i < options->limits.count; i++)
-        if (set_limit(job, options->limits.items[i], err) < 0)
+        if (set_limit(job, options->limits.items[i], options->cases, err) < 0)
             return -1;
     return options->on_output_limit ? set_text(job, "on_output_limit", options->on_output_limit, err) : 0;
 }
@@ -230,6 +240,8 @@ int cli_job_make(const struct cli_options *options, struct input_files *files, s
     if (!given)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (set_fields(given, options, files, err) < 0)
+        return -1;
+    if (options->cases && case_job_add_stages(options, files, given, err) < 0)
         return -1;
     if (!options->job)
         return finish(given, job, err);

@@ -57,6 +57,41 @@ static int check_job_file(const struct cli_options *options, struct pe_error *er
     return 0;
 }
 
+static int check_needs_cases(const struct cli_options *options, struct pe_error *err)
+{
+    const char *name = options->compile      ? "compile"
+                       : options->checker    ? "checker"
+                       : options->on_failure ? "on-failure"
+                                             : NULL;
+    return name ? pe_fail(err, PE_ERR_INVALID, "--%s needs --cases", name) : 0;
+}
+
+static int check_cases(const struct cli_options *options, struct pe_error *err)
+{
+    const struct {
+        bool is_given;
+        const char *name;
+    } others[] = {{options->job, "job"},
+                  {options->tty, "tty"},
+                  {options->interactive, "interactive"},
+                  {options->standard_input, "stdin"},
+                  {options->combined, "combined"},
+                  {options->on_output_limit, "on-output-limit"}};
+    if (!options->cases)
+        return check_needs_cases(options, err);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].is_given)
+            return pe_fail(err, PE_ERR_INVALID, "--cases and --%s cannot be combined", others[i].name);
+    if (!options->command_count)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--cases needs a command after --, which is run on each case, as in -- ./a.out");
+    if (options->on_failure && strcmp(options->on_failure, "stop") != 0 &&
+        strcmp(options->on_failure, "continue") != 0)
+        return pe_fail(err, PE_ERR_INVALID, "--on-failure takes continue or stop, not '%s'",
+                       options->on_failure);
+    return 0;
+}
+
 static int check_combination(const struct cli_options *options, struct pe_error *err)
 {
     if (!options->image && !options->job)
@@ -68,10 +103,11 @@ static int check_combination(const struct cli_options *options, struct pe_error 
     if (options->server && options->profile)
         return pe_fail(err, PE_ERR_INVALID,
                        "--server and --profile both choose a server: give only one of them");
-    if (options->watch && !options->job && options->file_count == 0 &&
+    if (options->watch && !options->job && !options->cases && options->file_count == 0 &&
         (!options->standard_input || !strcmp(options->standard_input, "-")))
         return pe_fail(err, PE_ERR_INVALID, "--watch needs at least one FILE to watch");
-    if (check_interactive(options, err) < 0 || check_job_file(options, err) < 0)
+    if (check_interactive(options, err) < 0 || check_job_file(options, err) < 0 ||
+        check_cases(options, err) < 0)
         return -1;
     return options->cache_salt ? http_check_cache_salt(options->cache_salt, err) : 0;
 }
@@ -87,6 +123,13 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->profile},
         {"key", 0, "KEY", "API key, or @FILE that holds it (or $PE_KEY)", PE_OPTION_TEXT, &options->key},
         {"job", 0, "FILE", "a job as JSON in place of IMAGE; - is stdin", PE_OPTION_TEXT, &options->job},
+        {"cases", 0, "DIR", "run CMD on each NAME.in, and compare with NAME.out", PE_OPTION_TEXT,
+         &options->cases},
+        {"compile", 0, "COMMAND", "run this before the cases", PE_OPTION_TEXT, &options->compile},
+        {"checker", 0, "COMMAND", "decides whether the output of a case is right", PE_OPTION_TEXT,
+         &options->checker},
+        {"on-failure", 0, "MODE", "after a bad case: continue (default) or stop", PE_OPTION_TEXT,
+         &options->on_failure},
         {"interactive", 'i', NULL, "pass standard input through while the program runs", PE_OPTION_FLAG,
          &options->interactive},
         {"tty", 't', NULL, "the same, and give the program a terminal", PE_OPTION_FLAG, &options->tty},
@@ -96,7 +139,7 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
          &options->env},
         {"timeout", 0, "SECONDS", "time limit for the program (default: 10)", PE_OPTION_TEXT,
          &options->timeout},
-        {"limit", 0, "NAME=N", "processes=N, stack=KIB, stdout=KIB or stderr=KIB", PE_OPTION_LIST,
+        {"limit", 0, "NAME=N", "a limit such as stack=KIB; may be repeated", PE_OPTION_LIST,
          &options->limits},
         {"output", 'o', "DIR", "save the files that the program writes to /output", PE_OPTION_TEXT,
          &options->output},

@@ -102,6 +102,8 @@ static void list_more(const struct cli_options *options, const char *more[WATCH_
         more[count++] = options->standard_input;
     if (options->job)
         more[count++] = options->job;
+    if (options->cases)
+        more[count++] = options->cases;
     while (count < WATCH_MORE_MAX)
         more[count++] = NULL;
 }

@@ -28,6 +28,7 @@
 #define PE_TIMEOUT_MS_DEFAULT 10000u
 #define PE_TIMEOUT_MS_MAX 60000u     /* what a client can ask for */
 #define PE_STAGE_MS_MAX 300000u      /* what an operator can allow for one stage of a job (proto/stages.h) */
+#define PE_CASES_MS_DEFAULT 600000u  /* of a job with stages and cases, unless the operator says otherwise */
 #define PE_STAGED_JOB_MS_MAX 660000u /* of a job with two stages, and the time between them */
 /* What an operator can allow for a job whose input is typed. */
 #define PE_INTERACTIVE_MS_MAX (24u * 3600u * 1000u)

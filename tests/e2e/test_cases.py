@@ -58,12 +58,15 @@ def test_a_checker_sees_input_output_and_answer_and_the_program_does_not_see_the
 
 
 def pe_run(service, *arguments):
+    """What came of pe-run with this service, or with one of its own."""
+    env = {key: value for key, value in os.environ.items() if key != "PE_SERVER"}
+    server = ["--server", service.url] if service else []
     return subprocess.run(
-        [program("pe-run"), *arguments],
+        [program("pe-run"), *server, *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", "PE_SERVER": service.url},
+        env={**env, "XDG_CONFIG_HOME": "/nonexistent"},
     )
 
 
@@ -84,3 +87,16 @@ def test_pe_run_sends_a_job_file_with_the_files_that_it_names_and_prints_a_table
         '      line 1: "11" was expected, but "10" was printed',
         "1 of 2 right: wrong answer in case 2",
     ]
+
+
+def test_pe_run_without_a_server_runs_the_cases_of_a_directory(tmp_path):
+    (tmp_path / "sum.sh").write_text('read a b; test "$a" || exit 3; echo $((a + b))\n')
+    (tmp_path / "cases").mkdir()
+    for name, text in (("1.in", "1 2"), ("1.out", "3"), ("2.in", ""), ("2.out", "0"), ("10.in", "5 5"), ("10.ans", "10")):
+        (tmp_path / "cases" / name).write_text(f"{text}\n")
+    cases = ["--cases", str(tmp_path / "cases"), "--compile", "cp sum.sh sum", "--limit", "memory=64"]
+    done = pe_run(None, "-q", *cases, "busybox:1.35", str(tmp_path / "sum.sh"), "--", "sh", "sum")
+    assert (done.returncode, done.stderr) == (1, ""), done
+    verdicts = [line.split()[:2] for line in done.stdout.splitlines()[1:5]]
+    assert verdicts == [["compile", "ok"], ["1", "right"], ["2", "failed"], ["10", "right"]]
+    assert done.stdout.endswith("\n2 of 3 right: exit code 3 in case 2\n")
