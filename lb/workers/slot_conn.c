@@ -47,6 +47,7 @@ struct slot_conn {
     bool input_sent;
     bool is_shared;              /* the slot is offered to other balancers as well, and was welcomed */
     bool is_watching;            /* `watch` was sent for this job */
+    bool has_begun;              /* the worker has sent something of this job */
     struct pe_parts output;      /* RUNNING: what the next binary message has; empty: it has no output */
     uint64_t expected, received; /* bytes of the result */
     uint64_t deadline_us;        /* RUNNING, RESULT, CANCELING */
@@ -223,7 +224,7 @@ static void start(struct slot *slot, struct job *job)
     conn->state = SLOT_RUNNING;
     conn->part = 0;
     conn->part_offset = conn->expected = conn->received = 0;
-    conn->input_sent = conn->is_watching = false;
+    conn->input_sent = conn->is_watching = conn->has_begun = false;
     conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US +
                         transfer_us(pe_parts_size(&submission->files));
     send_message(conn, &message);
@@ -311,6 +312,11 @@ static void on_return(struct slot_conn *conn)
         violate(conn, "'return' of a slot that is not shared");
         return;
     }
+    /* What it has sent was told to clients, and would count for the next worker. */
+    if (conn->has_begun) {
+        violate(conn, "'return' of a job that has begun");
+        return;
+    }
     conn->state = SLOT_IDLE;
     struct job *job = forget_job(conn);
     scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
@@ -343,6 +349,7 @@ static void on_output(struct slot_conn *conn, struct pe_message *message)
         violate(conn, "'output' that nobody asked for");
         return;
     }
+    conn->has_begun = true;
     conn->output = message->parts;
     message->parts = (struct pe_parts){0};
 }
@@ -352,6 +359,7 @@ static void on_taken(struct slot_conn *conn, const struct pe_message *message)
     struct pe_error err;
     if (conn->state == SLOT_CANCELING)
         return;
+    conn->has_begun = true;
     if (conn->state != SLOT_RUNNING)
         violate(conn, "'taken' out of order");
     else if (job_on_taken(conn->job, message->bytes, &err) < 0)

@@ -3,6 +3,7 @@
 the worker."""
 import pytest
 
+from fixtures.events import EventStream, output_of
 from fixtures.interactive import TTY, Program, Session
 from fixtures.stages import case
 from fixtures.stand_in_worker import Closed, Slot
@@ -141,6 +142,26 @@ def test_a_slot_that_is_not_shared_or_has_no_job_must_not_withdraw_or_give_back(
     with pytest.raises(Closed) as closed:
         slot.receive()
     assert closed.value.code == 1008
+
+
+def test_a_job_that_has_printed_something_cannot_be_given_back(balancer):
+    balancer.register(live=1)
+    liar = share(balancer, live=1)
+    stream = EventStream(balancer, job={**JOB, "stdout_max": 10})
+    message, _ = liar.take_job()
+    assert liar.receive() == {"type": "watch", "id": message["id"]}
+    liar.output(message, ("stdout", b"x" * 10))
+    liar.send_message(type="return", id=message["id"])
+    with pytest.raises(Closed) as closed:
+        liar.receive()
+    assert closed.value.reason == "'return' of a job that has begun"
+    honest = share(balancer, live=1)
+    message, _ = honest.take_job()
+    assert honest.receive() == {"type": "watch", "id": message["id"]}
+    honest.output(message, ("stdout", b"y" * 10))
+    honest.answer(message, b"y" * 10)
+    assert output_of(stream.rest()[-3:]) == b"y" * 10
+    assert honest.status == 101 and balancer.metric("pe_jobs_lost_total") == 1
 
 
 def test_a_worker_that_gives_everything_back_loses_the_job_in_the_end(balancer):
