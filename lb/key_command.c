@@ -4,6 +4,7 @@
 #include "lb/key_command.h"
 
 #include "base/cleanup.h"
+#include "base/command.h"
 #include "base/io.h"
 #include "base/options.h"
 #include "base/private_file.h"
@@ -168,34 +169,17 @@ static int command_revoke(int argc, char **argv, struct pe_error *err)
     return 0;
 }
 
-/* ---- choosing ---- */
-
-static const struct {
-    const char *name, *about;
-    int (*run)(int argc, char **argv, struct pe_error *err);
-} commands[] = {
-    {"new", "make a key, with quotas", command_new},
-    {"list", "list the keys", command_list},
-    {"revoke", "remove a key", command_revoke},
-};
-
-static void print_usage(FILE *out)
-{
-    fprintf(out, "Usage: pe-lb key COMMAND [OPTION]...\nManage the API keys of clients.\n\n");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].about);
-    fprintf(out, "\n`pe-lb key COMMAND --help` shows the options of a command.\n");
-}
+/* ---- the commands ---- */
 
 int key_command(int argc, char **argv, struct pe_error *err)
 {
-    const char *name = argc > 1 ? argv[1] : "";
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(name, commands[i].name))
-            return commands[i].run(argc - 1, argv + 1, err);
-    if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
-        print_usage(stdout);
-        return 0;
-    }
-    return pe_fail(err, PE_ERR_INVALID, "there is no command 'key %s'; see pe-lb key --help", name);
+    static const struct pe_command commands[] = {
+        {"new", "make a key, with quotas", command_new},
+        {"list", "list the keys", command_list},
+        {"revoke", "remove a key", command_revoke},
+        {0},
+    };
+    static const struct pe_command_list list = {
+        .program = "pe-lb key", .about = "Manage the API keys of clients.", .items = commands};
+    return pe_command_run(&list, argc, argv, err);
 }

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 
-/* Run `pe-lb key` with the arguments from "key" on. PE_ERR_INVALID for a wrong command line. */
+/* Run `pe-lb key` with the arguments from "key" on. Returns the exit status. PE_ERR_INVALID for a wrong
+ * command line. */
 int key_command(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

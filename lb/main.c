@@ -83,8 +83,9 @@ static int run_command(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (argc < 2 || strcmp(argv[1], commands[i].name) != 0)
             continue;
-        if (commands[i].run(argc - 1, argv + 1, &err) == 0)
-            return EXIT_SUCCESS;
+        int status = commands[i].run(argc - 1, argv + 1, &err);
+        if (status >= 0)
+            return status;
         pe_die(1, &err);
     }
     return -1;

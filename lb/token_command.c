@@ -4,6 +4,7 @@
 #include "lb/token_command.h"
 
 #include "base/cleanup.h"
+#include "base/command.h"
 #include "base/io.h"
 #include "base/options.h"
 #include "base/time_text.h"
@@ -187,17 +188,13 @@ static int command_revoke(int argc, char **argv, struct pe_error *err)
 
 int token_command(int argc, char **argv, struct pe_error *err)
 {
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv, struct pe_error *err);
-    } commands[] = {{"new", command_new}, {"list", command_list}, {"revoke", command_revoke}};
-    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1, err);
-    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        printf("Usage: pe-lb token new|list|revoke [OPTION]...\n"
-               "Let hosts join, list them, or shut them out. Each command has a --help.\n");
-        return 0;
-    }
-    return pe_fail(err, PE_ERR_INVALID, "expected `pe-lb token new`, `list` or `revoke`");
+    static const struct pe_command commands[] = {
+        {"new", "make a code with which a host can join", command_new},
+        {"list", "list the hosts that have joined or may join", command_list},
+        {"revoke", "shut a host out", command_revoke},
+        {0},
+    };
+    static const struct pe_command_list list = {
+        .program = "pe-lb token", .about = "Let hosts join, list them, or shut them out.", .items = commands};
+    return pe_command_run(&list, argc, argv, err);
 }

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 
-/* Run the command in argv, whose first element is "token". PE_ERR_INVALID for a wrong command line. */
+/* Run the command in argv, whose first element is "token". Returns the exit status. PE_ERR_INVALID for a
+ * wrong command line. */
 int token_command(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

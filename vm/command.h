@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The subcommands of pe-vm. Each has a file of its own, command_NAME.c, with its table of options and one
- * entry function. Entry functions get argv[0] as the subcommand's name. They return 0, or a negative number
- * with the error set. A wrong command line is PE_ERR_INVALID, which main turns into exit code 2.
- * A function that ends with another exit code, such as that of a command in a guest, writes it to
- * `*status`. */
+ * entry function. Entry functions get argv[0] as the subcommand's name. They return the exit status of pe-vm:
+ * 0, or another one, such as that of a command in a guest. Or they return a negative number with the error
+ * set. A wrong command line is PE_ERR_INVALID, which becomes the exit status 2. */
 #ifndef PE_VM_COMMAND_H
 #define PE_VM_COMMAND_H
 
@@ -41,24 +40,24 @@ int command_open_place(const char *path, struct place *place, struct pe_error *e
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
 /* The entry functions. */
-int command_create(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_boot(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_pause(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_resume(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_snapshot(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_restore(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_resize(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_add_disk(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_add_net(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_remove(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_console(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_exec(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_fault(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_shutdown(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_list(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_info(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_task(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_template(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
-int command_delete(int argc, char **argv, int *status, struct pe_error *err) PE_MUST_CHECK;
+int command_create(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_boot(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_pause(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_resume(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_snapshot(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_restore(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_resize(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_add_disk(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_add_net(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_remove(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_console(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_exec(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_fault(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_shutdown(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_list(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_info(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_task(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_template(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
+int command_delete(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

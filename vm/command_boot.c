@@ -46,7 +46,7 @@ static int check_wait(uint64_t seconds, struct pe_error *err)
                                : pe_fail(err, PE_ERR_INVALID, "--wait must be at most %u seconds", WAIT_MAX);
 }
 
-int command_boot(int argc, char **argv, int *status, struct pe_error *err)
+int command_boot(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     uint64_t wait = 0;
@@ -59,7 +59,6 @@ int command_boot(int argc, char **argv, int *status, struct pe_error *err)
     struct place place;
     struct vmname name;
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         check_wait(wait, err) < 0 || owner_start(&place, &name, NULL, err) < 0)
         return -1;
@@ -92,7 +91,7 @@ static int restore(const struct place *place, const struct vmname *name, const c
     return -1;
 }
 
-int command_restore(int argc, char **argv, int *status, struct pe_error *err)
+int command_restore(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -105,7 +104,6 @@ int command_restore(int argc, char **argv, int *status, struct pe_error *err)
     struct vmname name;
     char folder[PATH_MAX];
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, true, &place, &name, &rest, err) < 0)
         return -1;
     if (rest + 1 != argc)

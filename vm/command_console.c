@@ -98,7 +98,7 @@ static int follow_in_raw_mode(int fd, struct pe_error *err)
     return failed;
 }
 
-int command_console(int argc, char **argv, int *status, struct pe_error *err)
+int command_console(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     bool attach = false;
@@ -116,7 +116,6 @@ int command_console(int argc, char **argv, int *status, struct pe_error *err)
     struct vmname name;
     enum place_state state;
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         place_find_state(&place, &name, &state, err) < 0)
         return -1;

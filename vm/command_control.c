@@ -27,19 +27,17 @@ static int ask_simply(const char *command, const char *about, int argc, char **a
     return talk_ask(&place, &name, json_pack("{s:s}", "command", command), &answer, err);
 }
 
-int command_pause(int argc, char **argv, int *status, struct pe_error *err)
+int command_pause(int argc, char **argv, struct pe_error *err)
 {
-    (void)status;
     return ask_simply("pause", "Stop the CPUs of a VM.", argc, argv, err);
 }
 
-int command_resume(int argc, char **argv, int *status, struct pe_error *err)
+int command_resume(int argc, char **argv, struct pe_error *err)
 {
-    (void)status;
     return ask_simply("resume", "Let the CPUs of a paused VM run again.", argc, argv, err);
 }
 
-int command_resize(int argc, char **argv, int *status, struct pe_error *err)
+int command_resize(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     uint64_t memory = 0, cpus = 0;
@@ -56,7 +54,6 @@ int command_resize(int argc, char **argv, int *status, struct pe_error *err)
     struct vmname name;
     int rest = 0;
     pe_autojson json_t *answer = NULL;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0)
         return -1;
     if ((!memory && !cpus) || memory > 1u << 20 || cpus > 64)
@@ -102,7 +99,7 @@ static int ask_with_argument(const struct pe_program *program, const char *comma
     return print_id(answer, err);
 }
 
-int command_add_disk(int argc, char **argv, int *status, struct pe_error *err)
+int command_add_disk(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     bool readonly = false;
@@ -115,11 +112,10 @@ int command_add_disk(int argc, char **argv, int *status, struct pe_error *err)
                                        .about =
                                            "Plug a disk in while the VM runs. Prints the name of the device.",
                                        .options = options};
-    (void)status;
     return ask_with_argument(&program, "add-disk", "path", true, &readonly, &path, argc, argv, err);
 }
 
-int command_add_net(int argc, char **argv, int *status, struct pe_error *err)
+int command_add_net(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -128,11 +124,10 @@ int command_add_net(int argc, char **argv, int *status, struct pe_error *err)
         .usage = "[options] NAME NETWORK",
         .about = "Plug a network device in while the VM runs. Prints the name of the device.",
         .options = options};
-    (void)status;
     return ask_with_argument(&program, "add-net", "network", false, NULL, &path, argc, argv, err);
 }
 
-int command_remove(int argc, char **argv, int *status, struct pe_error *err)
+int command_remove(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -140,12 +135,11 @@ int command_remove(int argc, char **argv, int *status, struct pe_error *err)
                                        .usage = "[options] NAME DEVICE",
                                        .about = "Take a device away that add-disk or add-net has plugged in.",
                                        .options = options};
-    (void)status;
     return ask_with_argument(&program, "remove", "device", false, NULL, &path, argc, argv, err);
 }
 
 /* The folder does not exist yet, so only the path of the one above it is looked up. */
-int command_snapshot(int argc, char **argv, int *status, struct pe_error *err)
+int command_snapshot(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -160,7 +154,6 @@ int command_snapshot(int argc, char **argv, int *status, struct pe_error *err)
     char here[PATH_MAX], folder[PATH_MAX + PATH_MAX];
     int rest = 0;
     pe_autojson json_t *answer = NULL;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, true, &place, &name, &rest, err) < 0)
         return -1;
     if (rest + 1 != argc)

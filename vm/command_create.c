@@ -100,7 +100,7 @@ static int create(const struct pe_program *program, int argc, char **argv, struc
     return place_create(&place, &name, config, err);
 }
 
-int command_create(int argc, char **argv, int *status, struct pe_error *err)
+int command_create(int argc, char **argv, struct pe_error *err)
 {
     struct create_options o = {.engine = "qemu", .append = "", .memory = 256, .cpus = 1};
     const struct pe_option options[] = {
@@ -126,7 +126,6 @@ int command_create(int argc, char **argv, int *status, struct pe_error *err)
                                        .usage = "[options] NAME",
                                        .about = "Define a VM. `pe-vm boot` starts it.",
                                        .options = options};
-    (void)status;
     const int failed = create(&program, argc, argv, &o, err);
     pe_option_list_free(&o.disks);
     pe_option_list_free(&o.nets);

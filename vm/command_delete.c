@@ -27,7 +27,7 @@ static int end_owner(const struct place *place, const struct vmname *name, struc
                : pe_fail(err, PE_ERR_TIMEOUT, "the owner of the VM %s does not end", name->text);
 }
 
-int command_delete(int argc, char **argv, int *status, struct pe_error *err)
+int command_delete(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -40,7 +40,6 @@ int command_delete(int argc, char **argv, int *status, struct pe_error *err)
     struct vmname name;
     enum place_state state;
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         place_find_state(&place, &name, &state, err) < 0)
         return -1;

@@ -138,7 +138,7 @@ static int begin(const struct place *place, const struct vmname *name, char **wo
     return pe_steal_fd(&fd);
 }
 
-int command_exec(int argc, char **argv, int *status, struct pe_error *err)
+int command_exec(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     uint64_t timeout = 0, max_output = 64;
@@ -179,6 +179,5 @@ int command_exec(int argc, char **argv, int *status, struct pe_error *err)
         (void)!talk_send_packet(fd, TALK_INPUT_END, NULL, 0);
     if (run(&session, err) < 0)
         return -1;
-    *status = session.status;
-    return 0;
+    return session.status;
 }

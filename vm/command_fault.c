@@ -46,7 +46,7 @@ static int ask(const struct place *place, const struct vmname *name, const struc
     return 0;
 }
 
-int command_fault(int argc, char **argv, int *status, struct pe_error *err)
+int command_fault(int argc, char **argv, struct pe_error *err)
 {
     struct fault_options o = {.seconds = 0};
     const struct pe_option options[] = {
@@ -68,7 +68,6 @@ int command_fault(int argc, char **argv, int *status, struct pe_error *err)
     struct place place;
     struct vmname name;
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &o.place, false, &place, &name, &rest, err) < 0 ||
         check(&o, err) < 0)
         return -1;

@@ -64,7 +64,7 @@ static void print_table(const json_t *list)
     }
 }
 
-int command_list(int argc, char **argv, int *status, struct pe_error *err)
+int command_list(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     bool json = false;
@@ -76,7 +76,6 @@ int command_list(int argc, char **argv, int *status, struct pe_error *err)
         .options = options};
     struct place place;
     int rest = 0;
-    (void)status;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
         return -1;
     if (rest < argc)
@@ -95,7 +94,7 @@ int command_list(int argc, char **argv, int *status, struct pe_error *err)
     return 0;
 }
 
-int command_info(int argc, char **argv, int *status, struct pe_error *err)
+int command_info(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     const struct pe_option options[] = {COMMAND_PLACE_OPTION(path), {0}};
@@ -106,7 +105,6 @@ int command_info(int argc, char **argv, int *status, struct pe_error *err)
     struct place place;
     struct vmname name;
     int rest = 0;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0)
         return -1;
     json_t *json = describe(&place, &name, err);

@@ -5,7 +5,7 @@
 #include "vm/command.h"
 #include "vm/talk.h"
 
-int command_shutdown(int argc, char **argv, int *status, struct pe_error *err)
+int command_shutdown(int argc, char **argv, struct pe_error *err)
 {
     const char *path = NULL;
     uint64_t timeout = 60;
@@ -22,7 +22,6 @@ int command_shutdown(int argc, char **argv, int *status, struct pe_error *err)
     struct vmname name;
     int rest = 0;
     pe_autojson json_t *answer = NULL;
-    (void)status;
     if (command_begin(&program, argc, argv, &path, false, &place, &name, &rest, err) < 0 ||
         talk_ask(&place, &name, json_pack("{s:s}", "command", "shutdown"), &answer, err) < 0)
         return -1;

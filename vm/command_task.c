@@ -76,7 +76,8 @@ static int check(struct task_options *options, struct pe_error *err)
 
 /* ---- task ---- */
 
-static int run_job(struct task *task, const struct task_options *options, int *status, struct pe_error *err)
+/* Returns the exit status. */
+static int run_job(struct task *task, const struct task_options *options, struct pe_error *err)
 {
     if (task_make_vm(task, err) < 0)
         return -1;
@@ -86,25 +87,23 @@ static int run_job(struct task *task, const struct task_options *options, int *s
         return -1;
     if (options->json)
         return task_report_json(task, err);
-    *status = task_report_status(&task->output.result);
-    return task_report_text(task, err);
+    return task_report_text(task, err) < 0 ? -1 : task_report_status(&task->output.result);
 }
 
 /* The task is freed before the caller closes the host that its VM needs. */
 static int in_host(struct task_host *host, const struct task_options *options,
-                   int (*work)(struct task *task, const struct task_options *options, int *status,
-                               struct pe_error *err),
-                   int *status, struct pe_error *err)
+                   int (*work)(struct task *task, const struct task_options *options, struct pe_error *err),
+                   struct pe_error *err)
 {
     autotask struct task task = {.snapshot = VM_SNAPSHOT_NONE, .machine = MACHINE_NONE};
     pe_log_init("pe-vm");
     task_catch_signals();
     if (task_host_open(host, options->engine, err) < 0 || task_open(&task, &options->settings, host, err) < 0)
         return -1;
-    return work(&task, options, status, err);
+    return work(&task, options, err);
 }
 
-int command_task(int argc, char **argv, int *status, struct pe_error *err)
+int command_task(int argc, char **argv, struct pe_error *err)
 {
     autotaskhost struct task_host host = TASK_HOST_NONE;
     struct task_options o = {
@@ -138,16 +137,15 @@ int command_task(int argc, char **argv, int *status, struct pe_error *err)
         o.settings.cmd = argv + separator + 1;
         o.settings.cmd_count = (size_t)(argc - separator - 1);
     }
-    return in_host(&host, &o, run_job, status, err);
+    return in_host(&host, &o, run_job, err);
 }
 
 /* ---- template ---- */
 
-static int keep_template(struct task *task, const struct task_options *options, int *status,
-                         struct pe_error *err)
+static int keep_template(struct task *task, const struct task_options *options, struct pe_error *err)
 {
     char bytes[64];
-    (void)options, (void)status;
+    (void)options;
     if (task->snapshot.memory_fd < 0)
         return pe_fail(err, PE_ERR_INVALID, "the engine %s has no snapshots", task->host->engine.name);
     if (task_report_template(task, err) < 0)
@@ -157,7 +155,7 @@ static int keep_template(struct task *task, const struct task_options *options, 
     return 0;
 }
 
-int command_template(int argc, char **argv, int *status, struct pe_error *err)
+int command_template(int argc, char **argv, struct pe_error *err)
 {
     autotaskhost struct task_host host = TASK_HOST_NONE;
     struct task_options o = {
@@ -175,5 +173,5 @@ int command_template(int argc, char **argv, int *status, struct pe_error *err)
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-vm template --help",
                        argv[rest]);
-    return in_host(&host, &o, keep_template, status, err);
+    return in_host(&host, &o, keep_template, err);
 }

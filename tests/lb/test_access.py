@@ -114,7 +114,7 @@ def test_keys_that_are_made_at_the_same_time_are_all_kept(keys):
         (["new", "--name", "a b"], "is not the name of a key"),
         (["new", "--name", "twice"], "there is a key named 'twice' already"),
         (["revoke", "nobody"], "there is no key named 'nobody'"),
-        (["other"], "there is no command 'key other'"),
+        (["other"], "there is no command 'other'; see pe-lb key --help"),
     ],
 )
 def test_a_wrong_command_about_keys_says_why(keys, arguments, text):
