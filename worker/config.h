@@ -5,6 +5,7 @@
 
 #include "net/route.h"
 #include "worker/balancer_list.h"
+#include "worker/owner_activity.h"
 #include "worker/owner_hours.h"
 #include "worker/vmm/vmm.h"
 
@@ -42,10 +43,14 @@ struct worker_config {
     int template_listener;    /* where slots reach the template server (worker/template_channel.h) */
     uint32_t refills;         /* VMs started at the same time, not counting those for waiting jobs */
 
-    struct owner_hours hours; /* when the worker may run jobs */
-    uint32_t pause_grace_s;   /* how long running jobs may go on when it pauses */
-    uint64_t memory_total;    /* MiB that all VMs may use; 0: no bound */
-    bool paused;              /* it takes no jobs now */
+    struct owner_hours hours;   /* when the worker may run jobs */
+    uint32_t pause_grace_s;     /* how long running jobs may go on when it pauses */
+    uint64_t memory_total;      /* MiB that all VMs may use; 0: no bound */
+    bool idle_only;             /* it pauses while the owner works */
+    uint32_t idle_after_s;      /* after that time without a sign of the owner, the owner does not work */
+    uint32_t idle_cpu_percent;  /* what other programs may use of all CPUs meanwhile */
+    enum owner_sign owner_sign; /* what is known of the owner now */
+    bool paused;                /* it takes no jobs now */
 
     const char *metrics_file; /* NULL: metrics are not written */
     struct metrics *metrics;  /* shared by all processes of the worker */

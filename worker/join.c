@@ -372,7 +372,7 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
 int join_main(int argc, char **argv)
 {
     struct pe_error err = {0};
-    struct join join = {.settings = "/etc/program-explorer", .owner.pause_grace_s = OWNER_PAUSE_GRACE_S};
+    struct join join = {.settings = "/etc/program-explorer", .owner = OWNER_DEFAULTS};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const int wrong = parse(&join, argc, argv, &err);
     const int failed = wrong < 0 ? wrong : join_host(&join, &err);

@@ -37,10 +37,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The value of an option that was not given, and whose default depends on others. */
 #define NOT_GIVEN UINT64_MAX
+
+#define NICE_MOST 19
 
 struct settings {
     const char *token_file, *ca, *proxy, *store, *name, *vmm, *user, *isolation;
@@ -282,6 +285,10 @@ static int make_config(struct settings *settings, struct worker_config *config, 
         .memory_mib = (uint32_t)settings->memory_mib,
         .memory_total = settings->owner.memory_total,
         .hours = settings->hours,
+        .idle_only = settings->owner.idle_only,
+        .idle_after_s = (uint32_t)settings->owner.idle_after_s,
+        .idle_cpu_percent = (uint32_t)settings->owner.idle_cpu_percent,
+        .owner_sign = OWNER_UNKNOWN,
         .pause_grace_s = (uint32_t)settings->owner.pause_grace_s,
         .new_containers = settings->new_containers,
         .no_warm_up = settings->no_warm_up,
@@ -323,6 +330,8 @@ static int work(const struct settings *settings, struct worker_config *config, s
         return doctor_run(config, config->probe, settings->json, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return -1;
+    if (config->idle_only)
+        (void)!setpriority(PRIO_PROCESS, 0, NICE_MOST); /* until the worker notices the owner */
     if (config->memory_total && owner_memory_apply(config, config->memory_total, err) < 0)
         return -1;
     config->template_listener = template_channel_listen(config, err);
@@ -364,7 +373,7 @@ int main(int argc, char **argv)
                                 .ahead = NOT_GIVEN,
                                 .refills = NOT_GIVEN,
                                 .prewarm_slots = NOT_GIVEN,
-                                .owner.pause_grace_s = OWNER_PAUSE_GRACE_S,
+                                .owner = OWNER_DEFAULTS,
                                 .templates_mib = 4096,
                                 .memory_mib = PE_GUEST_MEMORY_MIB};
     pe_log_init("pe-worker");

@@ -11,6 +11,7 @@
 #include "worker/host/cpu_seat.h"
 #include "worker/host/vmm_users.h"
 #include "worker/metrics.h"
+#include "worker/owner_watch.h"
 #include "worker/pause.h"
 #include "worker/registration.h"
 #include "worker/slot.h"
@@ -33,7 +34,7 @@
 #define LOOK_MS 2000u                            /* between two looks at whether the owner wants a pause */
 #define DRAIN_MS (PE_STAGED_JOB_MS_MAX + 40000u) /* longer than any job takes whose input is not typed */
 
-enum { OTHERS = 4 }; /* children between the slots and the registrations */
+enum { OTHERS = 5 }; /* children between the slots and the registrations */
 
 struct child {
     pid_t pid; /* 0: not running */
@@ -46,7 +47,8 @@ struct child {
 struct supervisor {
     struct worker_config *config;
     struct child *children; /* owned: the slots, then template server, search for an engine, discovery of
-                               balancers, the answers to `pe-worker status`, and registrations */
+                               balancers, the answers to `pe-worker status`, the watch of the owner, and
+                               registrations */
     size_t slots, count;
     bool switching; /* to another engine: the processes that use the old one end */
     bool draining;  /* the worker stops after the running jobs */
@@ -83,6 +85,11 @@ static struct child *status_of(const struct supervisor *supervisor)
     return &supervisor->children[supervisor->slots + 3];
 }
 
+static struct child *owner_watch_of(const struct supervisor *supervisor)
+{
+    return &supervisor->children[supervisor->slots + 4];
+}
+
 /* The registration with a balancer. There is a child for each that there may be. */
 static struct child *registration_of(const struct supervisor *supervisor, size_t balancer)
 {
@@ -108,6 +115,8 @@ static bool is_wanted(const struct supervisor *supervisor, const struct child *c
     const struct worker_config *config = supervisor->config;
     if (child == status_of(supervisor))
         return true;
+    if (child == owner_watch_of(supervisor))
+        return !supervisor->draining && config->idle_only;
     if (child == discovery_of(supervisor))
         return !supervisor->draining && balancer_discovery_is_needed(config);
     if (balancer_discovery_is_needed(config) && !config->balancers_are_known)
@@ -238,6 +247,13 @@ static void note_discovery(struct supervisor *supervisor, int status)
     config->balancers_are_known = true;
 }
 
+/* The process that watches the owner has ended. */
+static void note_owner(struct supervisor *supervisor, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) >= OWNER_WATCH_CHANGED)
+        supervisor->config->owner_sign = (enum owner_sign)(WEXITSTATUS(status) - OWNER_WATCH_CHANGED);
+}
+
 static void note_death(struct supervisor *supervisor, pid_t pid, int status)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -249,6 +265,8 @@ static void note_death(struct supervisor *supervisor, pid_t pid, int status)
         board_set(supervisor->config->board, i, BOARD_ENDED);
         if (child == search_of(supervisor))
             note_search(supervisor, status);
+        if (child == owner_watch_of(supervisor))
+            note_owner(supervisor, status);
         if (child == discovery_of(supervisor))
             note_discovery(supervisor, status);
         if (WIFSIGNALED(status) && !((child == search_of(supervisor) || child == discovery_of(supervisor)) &&
@@ -423,6 +441,8 @@ static int supervisor_init(struct supervisor *supervisor, struct worker_config *
     *discovery_of(supervisor) =
         (struct child){.run = balancer_discovery_main, .name = "search for balancers", .number = slots + 2};
     *status_of(supervisor) = (struct child){.run = status_server_main, .name = "status", .number = slots + 3};
+    *owner_watch_of(supervisor) =
+        (struct child){.run = owner_watch_main, .name = "owner watch", .number = slots + 4};
     for (uint32_t i = 0; i < BALANCERS_MAX; i++)
         *registration_of(supervisor, i) =
             (struct child){.run = registration_main, .name = "registration", .number = slots + OTHERS + i};

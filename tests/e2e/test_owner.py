@@ -97,6 +97,58 @@ def test_a_job_that_outlasts_the_grace_of_a_pause_is_given_back_and_runs_later(s
     assert job.done().stdout == b"done\n"
 
 
+class Session:
+    """What logind says of the sessions of the host."""
+
+    def __init__(self, folder):
+        self.answer, program = folder / "answer", folder / "bin" / "loginctl"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\nexec cat {self.answer}\n")
+        program.chmod(0o755)
+        self.path = str(program.parent)
+        self.be_idle(False)
+
+    def be_idle(self, idle):
+        self.answer.write_text(f"IdleHint={'yes' if idle else 'no'}\n")
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    session = Session(tmp_path)
+    monkeypatch.setenv("PATH", session.path, prepend=os.pathsep)
+    return session
+
+
+# The machine of the tests is never idle, and has terminals that other tests type at.
+IDLE_ONLY = ("--idle-only", "--idle-after", "2", "--idle-cpu", "100")
+NO_TERMINALS = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs x /dev/pts && exec "$@"', "sh")
+
+
+def test_a_worker_pauses_while_the_owner_works_and_returns_by_itself(start, session):
+    host = start(*IDLE_ONLY, wrapper=NO_TERMINALS)
+    host.admit()
+    host.worker.start()
+    eventually(lambda: "logind" in ask(host.worker).stdout, "it knows that the owner works", 300)
+    assert status(host.worker)["state"] == "paused" and host.health()["slots"] == 0
+    job = Background(host.run, "sleep 1; echo idle")
+    session.be_idle(True)
+    assert job.done().stdout == b"idle\n"
+    job = Background(host.run, "sleep 4; echo finished")
+    host.wait_until_running()
+    session.be_idle(False)
+    assert job.done().stdout == b"finished\n"
+    wait_for_pause(host)
+    assert "the owner works here" in status(host.worker)["reason"]
+
+
+def test_a_worker_for_idle_hosts_is_nicer_than_others(start, session):
+    session.be_idle(True)
+    host = start(*IDLE_ONLY, wrapper=NO_TERMINALS).begin()
+    root = host.worker.process.pid
+    assert host.run("echo nice").stdout == b"nice\n"
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in (root, *host.worker.vmms())} == {19}
+
+
 def test_all_processes_of_a_worker_use_only_the_cpus_of_its_owner(start):
     own = sorted(os.sched_getaffinity(0))
     host = start("--cores", "1", slots=None).begin()
@@ -121,6 +173,8 @@ def test_wrong_decisions_of_an_owner_are_refused_with_the_way_to_write_them(star
         (["--hours", "20-08"], "as in 20:00-08:00"),
         (["--cores", "1000"], "that may be used here"),
         (["--cores", "x"], "a number of CPUs"),
+        (["--idle-after", "0"], "--idle-after must be between"),
+        (["--idle-cpu", "101"], "--idle-cpu must be between"),
         (["--pause-grace", "9999"], "--pause-grace must be at most"),
         (["--memory-total", "300"], "use more, or a smaller --memory"),
     ):

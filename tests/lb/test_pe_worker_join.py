@@ -102,7 +102,7 @@ def test_a_host_joins_with_one_command_and_its_worker_has_all_that_it_needs(plac
 
 def test_what_the_owner_gives_is_passed_on_to_the_worker(place):
     hours = ["--hours", "mon-fri/20:00-08:00", "--hours", "sat,sun/00:00-24:00"]
-    options = [*hours, "--cores", "1", "--memory-total", "4096"]
+    options = [*hours, "--cores", "1", "--idle-only", "--memory-total", "4096", "--idle-after", "60"]
     done = place.join(place.tokens.new("den"), "--no-images", *options)
     assert done.returncode == 0, done.stderr
     assert f"balancer-ca.pem {' '.join(options)}\n" in place.host.read("etc/worker.env")

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process that watches whether the owner of the host works there (--idle-only). */
+#ifndef PE_WORKER_OWNER_WATCH_H
+#define PE_WORKER_OWNER_WATCH_H
+
+#include "worker/config.h"
+
+/* Exit status when something else holds than config->owner_sign: this, and the enum owner_sign that holds. */
+enum { OWNER_WATCH_CHANGED = 16 };
+
+/* Watch until the owner begins to work, or has not worked for config->idle_after_s, or a stop is requested.
+ * Returns the exit status of the process. */
+int owner_watch_main(const struct worker_config *config);
+
+#endif
