@@ -25,7 +25,8 @@
 #define GAP 2 /* spaces between two columns of the table */
 
 struct images_options {
-    const char *server, *profile, *file;
+    struct profile_choice choice;
+    const char *file;
     bool json, quiet;
     const char *pattern; /* NULL: list all images */
 };
@@ -33,10 +34,7 @@ struct images_options {
 static int parse(int argc, char **argv, struct images_options *options, struct pe_error *err)
 {
     const struct pe_option table[] = {
-        {"server", 's', "URL", "URL of a server, or a profile (or $PE_SERVER)", PE_OPTION_TEXT,
-         &options->server},
-        {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
-         &options->profile},
+        PROFILE_OPTIONS(&options->choice),
         {"file", 'f', "FILE", "only images that accept a file of this name", PE_OPTION_TEXT, &options->file},
         {"json", 0, NULL, "print the catalog entries as a JSON array", PE_OPTION_FLAG, &options->json},
         {"quiet", 'q', NULL, "print only the names, one per line", PE_OPTION_FLAG, &options->quiet},
@@ -265,11 +263,7 @@ int images_command(int argc, char **argv)
     __attribute__((cleanup(profile_free))) struct profile profile = {0};
     if (parse(argc, argv, &options, &err) < 0)
         return fail(&err, EXIT_USAGE);
-    if (options.server && options.profile) {
-        pe_fail(&err, PE_ERR_INVALID, "--server and --profile both choose a server: give only one of them");
-        return fail(&err, EXIT_USAGE);
-    }
-    if (profile_choose(options.server, options.profile, NULL, &profile, &err) < 0)
+    if (profile_choose(&options.choice, &profile, &err) < 0)
         return fail(&err, exit_code_of_profile(&err));
     pe_autojson json_t *images =
         profile.server ? ask_server(&profile, &options, &err) : read_store(&options, &err);

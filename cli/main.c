@@ -53,8 +53,7 @@ int main(int argc, char **argv)
     }
     if (cli_options_parse(argc, argv, &client.options, &err) < 0)
         return fail(&err, EXIT_USAGE);
-    if (profile_choose(client.options.server, client.options.profile, client.options.key, &client.profile,
-                       &err) < 0)
+    if (profile_choose(&client.options.choice, &client.profile, &err) < 0)
         return fail(&err, exit_code_of_profile(&err));
     if (client.options.watch) {
         int code = watch_loop_run(&client, &err);

@@ -13,21 +13,17 @@
 #include <stdio.h>
 
 struct mcp_options {
-    const char *server, *profile, *key;
+    struct profile_choice choice;
     bool verbose;
 };
 
 static int parse(int argc, char **argv, struct mcp_options *options, struct pe_error *err)
 {
-    const struct pe_option table[] = {
-        {"server", 's', "URL", "URL of a server, or a profile (or $PE_SERVER)", PE_OPTION_TEXT,
-         &options->server},
-        {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
-         &options->profile},
-        {"key", 0, "KEY", "API key, or @FILE that holds it (or $PE_KEY)", PE_OPTION_TEXT, &options->key},
-        {"verbose", 'v', NULL, "show the logs of a service that was started", PE_OPTION_FLAG,
-         &options->verbose},
-        {0}};
+    const struct pe_option table[] = {PROFILE_OPTIONS(&options->choice),
+                                      PROFILE_KEY_OPTION(&options->choice),
+                                      {"verbose", 'v', NULL, "show the logs of a service that was started",
+                                       PE_OPTION_FLAG, &options->verbose},
+                                      {0}};
     const struct pe_program program = {
         .name = "pe-run mcp",
         .usage = "[options]",
@@ -39,9 +35,6 @@ static int parse(int argc, char **argv, struct mcp_options *options, struct pe_e
         return -1;
     if (rest < argc)
         return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-run mcp --help", argv[rest]);
-    if (options->server && options->profile)
-        return pe_fail(err, PE_ERR_INVALID,
-                       "--server and --profile both choose a server: give only one of them");
     return 0;
 }
 
@@ -80,7 +73,7 @@ int mcp_command(int argc, char **argv)
     __attribute__((cleanup(profile_free))) struct profile profile = {0};
     if (parse(argc, argv, &options, &err) < 0)
         return fail(&err, EXIT_USAGE);
-    if (profile_choose(options.server, options.profile, options.key, &profile, &err) < 0)
+    if (profile_choose(&options.choice, &profile, &err) < 0)
         return fail(&err, exit_code_of_profile(&err));
     interrupt_catch();
     int failed = profile.server ? run_with_server(&profile, &err) : run_alone(&options, &err);

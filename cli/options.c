@@ -100,9 +100,6 @@ static int check_combination(const struct cli_options *options, struct pe_error 
     if (options->json && options->output)
         return pe_fail(err, PE_ERR_INVALID,
                        "--json already includes the output files, so --output cannot be combined with it");
-    if (options->server && options->profile)
-        return pe_fail(err, PE_ERR_INVALID,
-                       "--server and --profile both choose a server: give only one of them");
     if (options->watch && !options->job && !options->cases && options->file_count == 0 &&
         (!options->standard_input || !strcmp(options->standard_input, "-")))
         return pe_fail(err, PE_ERR_INVALID, "--watch needs at least one FILE to watch");
@@ -117,11 +114,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
 {
     *options = (struct cli_options){0};
     const struct pe_option table[] = {
-        {"server", 's', "URL", "URL of a server, or a profile (or $PE_SERVER)", PE_OPTION_TEXT,
-         &options->server},
-        {"profile", 'p', "PROFILE", "server of this profile (or $PE_PROFILE)", PE_OPTION_TEXT,
-         &options->profile},
-        {"key", 0, "KEY", "API key, or @FILE that holds it (or $PE_KEY)", PE_OPTION_TEXT, &options->key},
+        PROFILE_OPTIONS(&options->choice),
+        PROFILE_KEY_OPTION(&options->choice),
         {"job", 0, "FILE", "a job as JSON in place of IMAGE; - is stdin", PE_OPTION_TEXT, &options->job},
         {"cases", 0, "DIR", "run CMD on each NAME.in, and compare with NAME.out", PE_OPTION_TEXT,
          &options->cases},

@@ -5,14 +5,15 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "cli/profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct cli_options {
-    const char *server, *profile, *key; /* arguments of --server, --profile and --key, see cli/profile.h */
-    const char *job;                    /* file of a job, or NULL; then there is no image */
-    const char *cases;                  /* directory of cases, or NULL (cli/case_job.h) */
+    struct profile_choice choice;               /* of the server */
+    const char *job;                            /* file of a job, or NULL; then there is no image */
+    const char *cases;                          /* directory of cases, or NULL (cli/case_job.h) */
     const char *compile, *checker, *on_failure; /* only with `cases` */
     const char *standard_input, *timeout, *output, *isolation, *hosts, *on_output_limit, *cache_salt;
     struct pe_option_list env, limits;

@@ -90,11 +90,13 @@ static int use_key(const char *key, struct profile *profile, struct pe_error *er
     return profile->token ? 0 : -1;
 }
 
-int profile_choose(const char *server, const char *name, const char *key, struct profile *profile,
-                   struct pe_error *err)
+int profile_choose(const struct profile_choice *choice, struct profile *profile, struct pe_error *err)
 {
     *profile = (struct profile){0};
-    if (choose(server, name, profile, err) == 0 && use_key(key, profile, err) == 0)
+    if (choice->server && choice->name)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--server and --profile both choose a server: give only one of them");
+    if (choose(choice->server, choice->name, profile, err) == 0 && use_key(choice->key, profile, err) == 0)
         return 0;
     profile_free(profile);
     return -1;
