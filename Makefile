@@ -254,6 +254,7 @@ test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer
 test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
+test_audit_verdict_SRC := $(LB_CORE)
 test_cache_SRC := $(LB_CORE)
 test_case_folder_SRC := cli/case_folder.c
 test_case_report_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report.c case_table.c files.c)

@@ -72,12 +72,12 @@ static void handle_result(struct server *server, h2o_req_t *req)
 
 static void handle_hosts(struct server *server, h2o_req_t *req)
 {
-    api_hosts(&server->scheduler, &server->tokens, operators(server), &server->streams, req);
+    api_hosts(&server->audit, &server->tokens, operators(server), &server->streams, req);
 }
 
 static void handle_host_drain(struct server *server, h2o_req_t *req)
 {
-    api_host_drain(&server->scheduler, &server->dispatch, operators(server), req);
+    api_host_drain(&server->audit, operators(server), req);
 }
 
 static void handle_health(struct server *server, h2o_req_t *req)

@@ -157,6 +157,7 @@ static void begin_end(struct server *server)
     pe_log(PE_LOG_INFO, "shutting down: waiting for %zu jobs", server->exchanges.count);
     sd_notify(0, "STOPPING=1");
     server->terminating = true;
+    audit_stop(&server->audit);
     exchanges_stop_gathering(&server->exchanges);
     h2o_timeout_unlink(&server->phase_entry);
     listeners_yield(&server->listeners);
@@ -237,6 +238,7 @@ static void init_core(struct server *server)
                                  .budget = &server->budget,
                                  .loop = loop,
                                  .poison_us = settings->poison_ms * 1000};
+    audit_init(&server->audit, &server->jobs, &settings->audit);
 }
 
 static int init_edge(struct server *server, struct pe_error *err)
@@ -307,6 +309,7 @@ static void init_api(struct server *server)
     exchanges->data = server;
     init_sessions(server);
     server->metrics_sources = (struct metrics_sources){.jobs = &server->jobs,
+                                                       .audit = &server->audit,
                                                        .connections = &server->connections,
                                                        .exchanges = &exchanges->count,
                                                        .spans = &server->spans,

@@ -13,6 +13,7 @@
 #include "lb/api/live_session.h"
 #include "lb/api/metrics_page.h"
 #include "lb/api/static_files.h"
+#include "lb/core/audit.h"
 #include "lb/core/byte_budget.h"
 #include "lb/core/cache.h"
 #include "lb/core/client.h"
@@ -60,6 +61,7 @@ struct server {
     struct recent_errors errors;
     struct byte_budget budget;
     struct jobs jobs;
+    struct audit audit;
 
     /* edge */
     struct connections connections;

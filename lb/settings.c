@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,26 @@ static int check_anonymous(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+/* Read "1%" or "0.5%". */
+static int parse_audit(struct settings *settings, struct pe_error *err)
+{
+    const char *text = settings->audit_share;
+    char *end = NULL;
+    if (settings->audit_drain > AUDIT_CLIENTS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--audit-drain must be at most %d", AUDIT_CLIENTS_MAX);
+    if (settings->audit_drain && !text)
+        return pe_fail(err, PE_ERR_INVALID, "--audit-drain needs --audit");
+    settings->audit.drain_after = (unsigned)settings->audit_drain;
+    if (!text)
+        return 0;
+    const double percent = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
+    if (!end || strcmp(end, "%") != 0 || percent < 0 || percent > 100)
+        return pe_fail(err, PE_ERR_INVALID, "--audit expects a share of all jobs from 0%% to 100%%, not '%s'",
+                       text);
+    settings->audit.share = percent / 100;
+    return 0;
+}
+
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
@@ -109,7 +130,7 @@ static int check(struct settings *settings, struct pe_error *err)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
-    if (parse_piston_limits(settings, err) < 0)
+    if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0)
         return -1;
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);
@@ -267,6 +288,11 @@ static void add_job_options(struct settings *s, struct option_table *table)
          &s->interactive_ms},
         {"cases-ms", 0, "N", "time limits of all stages and cases of a job together (default 600000)",
          PE_OPTION_NUMBER, &s->cases_ms},
+        {"audit", 0, "SHARE",
+         "run this share of jobs, as 1%, on two hosts, and compare the results (default: none)",
+         PE_OPTION_TEXT, &s->audit_share},
+        {"audit-drain", 0, "N", "drain a host whose results differed for N clients, 0 for never (default 0)",
+         PE_OPTION_NUMBER, &s->audit_drain},
         {"cases-slots", 0, "N", "over how many slots the cases of a job may be spread (default 4)",
          PE_OPTION_NUMBER, &s->cases_slots},
     };

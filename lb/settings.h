@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "lb/core/audit.h"
 #include "lb/core/client.h"
 #include "lb/core/result_store.h"
 #include "proto/runtimes.h"
@@ -42,6 +43,10 @@ struct settings {
 
     uint64_t cases_ms;    /* the longest time limit of a job with stages */
     uint64_t cases_slots; /* over how many slots the cases of one may be spread */
+
+    const char *audit_share;     /* as the operator wrote it; NULL: no job is audited */
+    uint64_t audit_drain;        /* after differences for how many clients a host is drained; 0: never */
+    struct audit_settings audit; /* both of them, read */
 
     uint64_t cache_mib, results_mib, poison_ms;
     bool cache_per_client;

@@ -82,6 +82,7 @@ struct pe_hello {
     bool draining;               /* it takes no more jobs, because it is about to stop */
     uint32_t live;               /* version of the live messages that it understands; 0: none */
     bool trusted;                /* not in the message: the operator trusts the host; set by the balancer */
+    char owner[17];              /* likewise: whose token it has */
     json_t *images;              /* array of catalog entries, which pe_image_from_json accepted; owned */
 };
 

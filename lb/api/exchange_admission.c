@@ -373,6 +373,18 @@ static void wait_for_cases(struct exchange *exchange)
         refuse(exchange, &err);
 }
 
+/* A number that differs between clients. */
+static uint64_t number_of_client(const struct client *client)
+{
+    uint64_t number = 14695981039346656037u; /* FNV-1a */
+    const uint8_t *address = (const uint8_t *)&client->address;
+    for (size_t i = 0; i < sizeof client->address; i++)
+        number = (number ^ address[i]) * 1099511628211u;
+    for (const char *at = client->key_id; *at; at++)
+        number = (number ^ (uint8_t)*at) * 1099511628211u;
+    return number ? number : 1;
+}
+
 static void wait_for_job(struct exchange *exchange)
 {
     struct jobs *jobs = exchange->exchanges->jobs;
@@ -380,6 +392,7 @@ static void wait_for_job(struct exchange *exchange)
     bool share = exchange->caching == CACHING_USE && exchange->digest[0];
     struct job *job = share ? job_find(jobs, &exchange->key, exchange->submission.spec.isolation) : NULL;
     int failed = begin_waiting(exchange, &err);
+    exchange->waiter.audit_client = number_of_client(exchange->client);
     if (!failed && job)
         exchange->source = SOURCE_COLLAPSED;
     const struct job_request request = {.waiter = &exchange->waiter,

@@ -32,16 +32,19 @@ static const struct host_token *token_of(const struct tokens *tokens, const char
     return token && token->token[0] ? token : NULL;
 }
 
-static json_t *worker_to_json(const struct worker *worker, const struct tokens *tokens)
+static json_t *worker_to_json(const struct worker *worker, const struct tokens *tokens,
+                              const struct audit *audit)
 {
     const struct host_token *token = token_of(tokens, worker->name);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s?}", "name", worker->name,
-                     "isolation", pe_isolation_name(worker->claim->isolation), "slots",
+    const uint64_t differences = audit_differences(audit, worker->name);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s?, s:I}", "name",
+                     worker->name, "isolation", pe_isolation_name(worker->claim->isolation), "slots",
                      (json_int_t)worker->slots, "vms", (json_int_t)worker->claim->vms, "ready",
                      (json_int_t)count_ready(worker), "running", (json_int_t)worker->running, "images",
                      (json_int_t)worker->claim->catalog.count, "stopping", worker->claim->draining, "drained",
                      worker->drained, "away", scheduler_worker_is_away(worker), "trusted",
-                     worker->claim->trusted, "token", token ? token->host : NULL);
+                     worker->claim->trusted, "token", token ? token->host : NULL, "differences",
+                     (json_int_t)differences);
 }
 
 static json_t *time_to_json(int64_t seconds)
@@ -67,6 +70,7 @@ static json_t *token_to_json(const struct host_token *token, const struct schedu
  * are sorted by name, so none is listed twice; and so are the tokens. */
 struct listing {
     const struct scheduler *scheduler;
+    const struct audit *audit;
     const struct tokens *tokens;
     bool in_tokens; /* all workers were sent */
     bool begun;
@@ -134,7 +138,8 @@ static int append_workers(struct listing *listing, struct pe_buf *out, size_t ro
     if (!rest)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of workers");
     for (i = 0; i < count && out->size < room; i++) {
-        if (append_item(listing, worker_to_json(rest[i], listing->tokens), rest[i]->name, out, err) < 0)
+        if (append_item(listing, worker_to_json(rest[i], listing->tokens, listing->audit), rest[i]->name, out,
+                        err) < 0)
             return -1;
     }
     if (i < count)
@@ -154,11 +159,11 @@ static int append_listing(void *state, struct pe_buf *out, size_t room, bool *en
                               : append_workers(listing, out, room, err);
 }
 
-void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, const struct tokens *operators,
+void api_hosts(const struct audit *audit, const struct tokens *tokens, const struct tokens *operators,
                struct body_streams *streams, h2o_req_t *req)
 {
     static const struct body_source source = {.append = append_listing};
-    const struct listing listing = {.scheduler = scheduler, .tokens = tokens};
+    const struct listing listing = {.scheduler = audit->jobs->scheduler, .audit = audit, .tokens = tokens};
     if (!tokens_authorize(operators, req))
         return;
     http_reply_header(req, "cache-control", "no-store");
@@ -178,8 +183,7 @@ static bool parse_name(h2o_iovec_t path, char *name, size_t size)
     return true;
 }
 
-void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *operators,
-                    h2o_req_t *req)
+void api_host_drain(struct audit *audit, const struct tokens *operators, h2o_req_t *req)
 {
     char name[256];
     struct pe_error err;
@@ -197,11 +201,13 @@ void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, cons
         http_reply_problem(req, &problem);
         return;
     }
-    if (scheduler_drain(scheduler, name, post, &err) < 0) {
+    if (scheduler_drain(audit->jobs->scheduler, name, post, &err) < 0) {
         http_reply_error(req, &err);
         return;
     }
+    if (!post)
+        audit_clear(audit, name);
     pe_log(PE_LOG_INFO, "an operator has %s worker '%s'", post ? "drained" : "resumed", name);
-    dispatch_soon(dispatch);
+    dispatch_soon(audit->jobs->dispatch);
     http_reply_empty(req);
 }

@@ -5,7 +5,7 @@
 #define PE_LB_API_INFO_H
 
 #include "lb/api/body_stream.h"
-#include "lb/core/dispatch.h"
+#include "lb/core/audit.h"
 #include "lb/core/scheduler.h"
 #include "lb/edge/h2o.h"
 #include "lb/edge/tokens.h"
@@ -25,13 +25,12 @@ void api_problem(h2o_req_t *req);
 void api_images(const struct scheduler *scheduler, struct body_streams *streams, h2o_req_t *req);
 
 /* GET /v1/hosts: the workers. For operators, who have a worker token (hosts.c). */
-void api_hosts(const struct scheduler *scheduler, const struct tokens *tokens, const struct tokens *operators,
+void api_hosts(const struct audit *audit, const struct tokens *tokens, const struct tokens *operators,
                struct body_streams *streams, h2o_req_t *req);
 
-/* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again (hosts.c).
- * Replies with 405 to other methods. */
-void api_host_drain(struct scheduler *scheduler, struct dispatch *dispatch, const struct tokens *operators,
-                    h2o_req_t *req);
+/* POST and DELETE /v1/hosts/NAME/drain: give a worker no more jobs, or jobs again and forget what audits have
+ * found about it (hosts.c). Replies with 405 to other methods. */
+void api_host_drain(struct audit *audit, const struct tokens *operators, h2o_req_t *req);
 
 /* GET /openapi.json (openapi.c). */
 void api_openapi(struct body_streams *streams, h2o_req_t *req);

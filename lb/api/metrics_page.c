@@ -122,6 +122,21 @@ static void append_faults(struct pe_metrics_page *page, const struct metrics *me
                             "Jobs that were held back because they killed slots", (double)metrics->poisoned);
 }
 
+static void append_audits(struct pe_metrics_page *page, const struct audit *audit)
+{
+    pe_metrics_append_head(page, "pe_audits_total", "counter",
+                           "Jobs that were run again on other hosts, by what was found (--audit)");
+    for (int i = 0; i < AUDIT_OUTCOMES; i++)
+        pe_metrics_append_sample(page, "pe_audits_total", "outcome", audit_outcome_names[i],
+                                 (double)audit->outcomes[i]);
+    pe_metrics_append_value(page, "pe_audits_waiting", "gauge", "Jobs whose audits are under way",
+                            (double)audit->count);
+    pe_metrics_append_value(page, "pe_audit_bytes", "gauge", "Bytes of these jobs", (double)audit->bytes);
+    pe_metrics_append_value(page, "pe_audit_suspects", "gauge",
+                            "Hosts whose results differed from those of others",
+                            (double)audit->suspect_count);
+}
+
 static void append_connections(struct pe_metrics_page *page, const struct connections *connections)
 {
     pe_metrics_append_value(page, "pe_connections", "gauge", "Open connections", (double)connections->count);
@@ -160,6 +175,7 @@ static int append_page(void *state, struct pe_buf *out, size_t room, bool *ended
     append_results(&page, sources->jobs);
     append_sessions(&page, sources->sessions);
     append_faults(&page, sources->jobs->metrics);
+    append_audits(&page, sources->audit);
     append_connections(&page, sources->connections);
     append_spans(&page, sources->spans);
     pe_buf_free(out);

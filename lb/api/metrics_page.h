@@ -5,6 +5,7 @@
 
 #include "lb/api/body_stream.h"
 #include "lb/api/live_session.h"
+#include "lb/core/audit.h"
 #include "lb/core/job.h"
 #include "lb/core/span_export.h"
 #include "lb/edge/connection.h"
@@ -13,6 +14,7 @@
 /* Where the values come from; nothing is owned. */
 struct metrics_sources {
     const struct jobs *jobs;
+    const struct audit *audit;
     const struct connections *connections;
     const size_t *exchanges; /* requests to run a job that are not answered completely */
     const struct live_sessions *sessions;

@@ -18,12 +18,14 @@ static void dismiss_slots(struct scheduler *scheduler)
     }
 }
 
+/* If a dispatch was to come, it still comes: only then on_matched() knows what is left in the queue. */
 void dispatch_now(struct dispatch *dispatch)
 {
     struct queue_entry *entry = NULL;
-    if (dispatch->pending)
+    if (dispatch->pending && !dispatch->on_matched) {
         dispatch->loop->ops->stop_timer(dispatch->loop, &dispatch->timer);
-    dispatch->pending = false;
+        dispatch->pending = false;
+    }
     while ((entry = scheduler_match(dispatch->scheduler)))
         entry->on_match(entry);
     if (dispatch->draining)
@@ -35,6 +37,8 @@ static void on_expire(struct loop_timer *timer)
     struct dispatch *dispatch = pe_list_entry(timer, struct dispatch, timer);
     dispatch->pending = false;
     dispatch_now(dispatch);
+    if (dispatch->on_matched)
+        dispatch->on_matched(dispatch->data);
 }
 
 void dispatch_init(struct dispatch *dispatch, struct scheduler *scheduler, struct loop *loop)

@@ -16,6 +16,10 @@ struct dispatch {
     struct loop_timer timer;
     bool pending;  /* the timer is running */
     bool draining; /* ready slots are dismissed */
+
+    /* Called at the end of an iteration of the loop in which jobs were matched. NULL: by nobody. */
+    void (*on_matched)(void *data);
+    void *data;
 };
 
 /* `scheduler` and `loop` must outlive `dispatch`, which must stay where it is. */

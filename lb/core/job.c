@@ -155,6 +155,7 @@ static void on_match(struct queue_entry *entry)
 {
     struct job *job = pe_list_entry(entry, struct job, entry);
     job->started_us = pe_now_us();
+    job->worker_serial = entry->slot->worker ? entry->slot->worker->claim->serial : 0;
     check_identity(job, entry->slot->worker);
     for_each_waiter(job, job_report_start, NULL);
     entry->slot->ops->start(entry->slot, job);
@@ -233,6 +234,19 @@ int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_er
     return failed;
 }
 
+bool job_begin_aside(struct jobs *jobs, const struct job_request *request, const struct idle_choice *choice)
+{
+    struct job *job = make_job(jobs, request);
+    if (!job)
+        return false;
+    bool starts = scheduler_take_idle(jobs->scheduler, &job->entry, choice);
+    if (starts)
+        on_match(&job->entry);
+    else
+        job_leave(request->waiter);
+    return starts;
+}
+
 int job_join(struct job *job, struct job_waiter *waiter, struct pe_error *err)
 {
     if (scheduler_joined_add(job->jobs->scheduler, waiter->bytes, err) < 0)
@@ -280,6 +294,13 @@ void job_leave(struct job_waiter *waiter)
 }
 
 bool job_forget_result(struct jobs *jobs, const struct job_key *key)
+{
+    if (jobs->observer)
+        jobs->observer->on_forgotten(jobs->observer, key);
+    return job_delete_result(jobs, key);
+}
+
+bool job_delete_result(struct jobs *jobs, const struct job_key *key)
 {
     for (struct job *job = LIST_FIRST(&jobs->all); job; job = LIST_NEXT(job, in_all))
         if (!job_key_compare(&job->key, key))
@@ -385,6 +406,8 @@ void job_on_end(struct job *job)
         cache_put(jobs->cache, &job->key, job->result);
         result_store_put(jobs->store, &job->key, job->result);
     }
+    if (jobs->observer)
+        jobs->observer->on_complete(jobs->observer, job);
     deliver(job);
 }
 

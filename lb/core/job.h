@@ -31,6 +31,17 @@
 /* How often a job is tried: once, and twice more if slots or VMs are lost with it. */
 enum { JOB_TRIES_MAX = SCHEDULER_TRIES_MAX };
 
+struct job;
+
+/* Who else is told what becomes of jobs (lb/core/audit.h). */
+struct job_observer {
+    /* A job has ended with a result that is complete. Its waiters are there still. */
+    void (*on_complete)(struct job_observer *observer, const struct job *job);
+
+    /* A client wants nothing to be left of the job with this key. */
+    void (*on_forgotten)(struct job_observer *observer, const struct job_key *key);
+};
+
 /* What all jobs share. None of the pointers is owned. */
 struct jobs {
     struct scheduler *scheduler;
@@ -41,7 +52,8 @@ struct jobs {
     struct metrics *metrics;
     struct byte_budget *budget;
     struct loop *loop;
-    uint64_t poison_us;  /* how long a job that killed slots is held back */
+    struct job_observer *observer; /* NULL: nobody */
+    uint64_t poison_us;            /* how long a job that killed slots is held back */
     uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
     void *ids;           /* of live jobs (lb/core/job_ids.h) */
     void *shared;        /* jobs that others may join: tsearch(3), by key and demanded isolation */
@@ -99,6 +111,7 @@ struct job_waiter {
     bool watches;                 /* it wants to see what the job prints while it runs */
     struct job_input *input;      /* NULL, or the job takes input; such a job has no other waiter */
     const struct pe_trace *trace; /* NULL, or what the worker gets if the job runs for this waiter */
+    uint64_t audit_client;        /* tells clients apart in audits; 0: a job of this waiter is not audited */
 
     struct job *job; /* NULL while it waits for none */
     struct pe_list in_job;
@@ -137,6 +150,7 @@ struct job {
     struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
     uint64_t started_us;                   /* on the last slot */
+    uint64_t worker_serial;                /* of the claim of the worker of that slot; 0: none */
     unsigned returns;                      /* how often it was given back */
     unsigned lost;                         /* tries that were lost */
     struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */
@@ -157,6 +171,11 @@ struct job *job_find(struct jobs *jobs, const struct job_key *key, struct pe_iso
  * memory; the waiter then waits for nothing. */
 int job_begin(struct jobs *jobs, const struct job_request *request, struct pe_error *err) PE_MUST_CHECK;
 
+/* Start a job on a slot that would be idle, or not at all: it is never in the queue. It is not shared, and
+ * its result is not kept. Its only waiter leaves when the job is lost or given back. Returns whether it has
+ * started. */
+bool job_begin_aside(struct jobs *jobs, const struct job_request *request, const struct idle_choice *choice);
+
 /* Let a waiter wait for a job that exists. If the job runs already, on_start is called at once, and if
  * its result is known, on_result as well. PE_ERR_BUSY if the queue is full: the memory of the waiter
  * counts as well. */
@@ -168,6 +187,9 @@ void job_leave(struct job_waiter *waiter);
 
 /* Delete the result of a job everywhere: in memory and in the result store. Jobs with this key that wait or
  * run go on, but their results are not kept. Returns false if the store could not be told. */
+bool job_delete_result(struct jobs *jobs, const struct job_key *key);
+
+/* The same for a client that wants nothing to be left: the observer is told as well. */
 bool job_forget_result(struct jobs *jobs, const struct job_key *key);
 
 /* ---- called by the slot that runs the job, in this order ---- */

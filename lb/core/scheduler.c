@@ -129,13 +129,18 @@ static bool is_avoided(const struct queue_entry *job, const struct worker *worke
     return false;
 }
 
+bool scheduler_worker_can_run(const struct worker *worker, const struct queue_entry *job)
+{
+    return worker->slots && !scheduler_worker_is_away(worker) && accepts_jobs(worker) &&
+           find_image_of(worker, job->image, job->isolation);
+}
+
 bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct queue_entry *job)
 {
     pe_list_for_each(node, &scheduler->workers)
     {
         const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
-        if (worker->slots && !scheduler_worker_is_away(worker) && accepts_jobs(worker) &&
-            !is_avoided(job, worker) && find_image_of(worker, job->image, job->isolation))
+        if (!is_avoided(job, worker) && scheduler_worker_can_run(worker, job))
             return true;
     }
     return false;
@@ -386,6 +391,18 @@ static struct queue_entry *next_entry(const struct scheduler *scheduler, struct 
     return first;
 }
 
+/* Let a job that is not in the queue run on a ready slot. */
+static void connect(struct scheduler *scheduler, struct slot *slot, struct queue_entry *entry)
+{
+    remove_from_ready(scheduler, slot);
+    slot->entry = entry;
+    entry->slot = slot;
+    slot->worker->running++;
+    pe_list_remove(&slot->worker->in_workers);
+    pe_list_prepend(&scheduler->workers, &slot->worker->in_workers);
+    scheduler->running_count++;
+}
+
 static void join(struct scheduler *scheduler, struct slot *slot, struct queue_entry *entry)
 {
     struct client_queue *client = entry->client;
@@ -394,13 +411,48 @@ static void join(struct scheduler *scheduler, struct slot *slot, struct queue_en
         pe_list_remove(&client->in_turns);
         pe_list_append(&scheduler->turns, &client->in_turns);
     }
-    remove_from_ready(scheduler, slot);
-    slot->entry = entry;
-    entry->slot = slot;
-    slot->worker->running++;
-    pe_list_remove(&slot->worker->in_workers);
-    pe_list_prepend(&scheduler->workers, &slot->worker->in_workers);
-    scheduler->running_count++;
+    connect(scheduler, slot, entry);
+}
+
+/* How many jobs the workers could start at once. */
+static size_t count_idle(const struct scheduler *scheduler)
+{
+    size_t idle = 0;
+    pe_list_for_each(node, &scheduler->workers)
+    {
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
+        const size_t busy = worker->running + worker->elsewhere, vms = worker->claim->vms;
+        const size_t left = accepts_jobs(worker) && busy < vms ? vms - busy : 0;
+        size_t ready = 0;
+        for (const struct pe_list *slot = worker->ready.next; ready < left && slot != &worker->ready;
+             slot = slot->next)
+            ready++;
+        idle += ready;
+    }
+    return idle;
+}
+
+bool scheduler_take_idle(struct scheduler *scheduler, struct queue_entry *entry,
+                         const struct idle_choice *choice)
+{
+    struct slot *best = NULL;
+    unsigned best_rank = 0;
+    if (count_idle(scheduler) <= choice->idle_left)
+        return false;
+    pe_list_for_each(node, &scheduler->workers)
+    {
+        struct slot *slot = NULL;
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
+        unsigned rank =
+            best_of_worker(worker, entry, &slot) >= FIT_COLD ? choice->rank(worker, choice->data) : 0;
+        if (rank <= best_rank)
+            continue;
+        best = slot;
+        best_rank = rank;
+    }
+    if (best)
+        connect(scheduler, best, entry);
+    return best != NULL;
 }
 
 struct queue_entry *scheduler_match(struct scheduler *scheduler)

@@ -32,6 +32,7 @@ enum { SCHEDULER_TRIES_MAX = 3 }; /* how often a job may be matched with a slot 
 struct worker_claim {
     struct pe_list in_claims;
     const void *owner; /* the registration; NULL once it has left without a goodbye */
+    char owner_id[17]; /* of the one who has the host's token (lb/edge/tokens.h); empty: no token */
     uint64_t serial;   /* unique for the life of this process */
     struct catalog catalog;
     enum pe_isolation isolation;
@@ -111,6 +112,14 @@ struct queue_entry {
     void (*on_match)(struct queue_entry *entry); /* called by lb/core/dispatch.c when `slot` was found */
 };
 
+/* Which slot gets a job that is not in the queue. */
+struct idle_choice {
+    /* How well a worker fits: a greater value is better, and 0 is not at all. */
+    unsigned (*rank)(const struct worker *worker, void *data);
+    void *data;
+    size_t idle_left; /* jobs that must be able to start beside this one, at once */
+};
+
 struct queue_limits {
     size_t jobs;  /* jobs that may wait, and requests that have joined a job */
     size_t bytes; /* bytes that they may need together */
@@ -166,6 +175,12 @@ bool scheduler_worker_is_away(const struct worker *worker);
 
 /* The worker with this name, or NULL. */
 struct worker *scheduler_find_worker(const struct scheduler *scheduler, const char *name);
+
+/* The worker whose claim with this serial number counts, and is not away; or NULL. */
+const struct worker *scheduler_find_serial(const struct scheduler *scheduler, uint64_t serial);
+
+/* Whether a worker could run the job, now or when one of its slots is ready. */
+bool scheduler_worker_can_run(const struct worker *worker, const struct queue_entry *job);
 
 /* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept
  * while the worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was
@@ -240,6 +255,12 @@ size_t scheduler_capacity(const struct scheduler *scheduler);
 
 /* Whether a worker that the job need not avoid could run it, now or when one of its slots is ready. */
 bool scheduler_has_other_worker(const struct scheduler *scheduler, const struct queue_entry *entry);
+
+/* Give an entry that is not in the queue a ready slot of the best worker that can run it and has a VM free.
+ * Its `slot` is set. Returns false, and changes nothing, if there is none. For work that can wait: nothing in
+ * the queue is looked at. */
+bool scheduler_take_idle(struct scheduler *scheduler, struct queue_entry *entry,
+                         const struct idle_choice *choice);
 
 /* Find the next job that a ready slot can run, whose worker has the image and an isolation that the
  * job accepts, and take it out of the queue; its `slot` is set.

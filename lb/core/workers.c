@@ -76,6 +76,7 @@ static struct worker_claim *make_claim(struct scheduler *scheduler, const void *
     claim->serial = ++scheduler->serials;
     claim->isolation = hello->isolation;
     claim->trusted = hello->trusted;
+    snprintf(claim->owner_id, sizeof claim->owner_id, "%s", hello->owner);
     claim->vms = hello->vms ? hello->vms : hello->slots;
     claim->draining = hello->draining;
     claim->is_live = hello->live >= PE_LIVE_VERSION;
@@ -330,13 +331,18 @@ int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
     return 0;
 }
 
-bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
+const struct worker *scheduler_find_serial(const struct scheduler *scheduler, uint64_t serial)
 {
     pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker_claim *claim = pe_list_entry(node, struct worker, in_workers)->claim;
-        if (claim->owner && claim->serial == serial)
-            return true;
+        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
+        if (worker->claim->owner && worker->claim->serial == serial)
+            return worker;
     }
-    return false;
+    return NULL;
+}
+
+bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
+{
+    return scheduler_find_serial(scheduler, serial) != NULL;
 }

@@ -173,10 +173,20 @@ static bool is_of_host(const struct tokens *tokens, h2o_iovec_t token, struct to
     return true;
 }
 
+/* Workers with the same token belong to the same owner, as far as is known. */
+static void note_owner(h2o_iovec_t token, struct token_identity *identity)
+{
+    char hash[PE_SHA256_HEX_SIZE];
+    struct pe_error ignored;
+    if (token.len && pe_sha256_hex(token.base, token.len, hash, &ignored) == 0)
+        snprintf(identity->owner, sizeof identity->owner, "%.16s", hash);
+}
+
 bool tokens_admit(struct tokens *tokens, h2o_req_t *req, struct token_identity *identity)
 {
     const h2o_iovec_t token = tokens_of_request(req);
     *identity = (struct token_identity){.host = ""};
+    note_owner(token, identity);
     tokens_refresh(tokens);
     if (!tokens->required || is_of_host(tokens, token, identity) || is_listed(tokens, token.base, token.len))
         return true;

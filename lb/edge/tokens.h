@@ -31,6 +31,7 @@ struct tokens {
 struct token_identity {
     char host[HOST_NAME_SIZE];     /* whose token it is; "": a token of --token-file, or none is required */
     char hash[PE_SHA256_HEX_SIZE]; /* of a host's token */
+    char owner[17];                /* the first digits of the hash of any token; "": it had none */
 };
 
 /* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file

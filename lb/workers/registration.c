@@ -65,6 +65,7 @@ static void read_hello(struct registration *registration, const uint8_t *text, s
     failed = failed ||
              tokens_check_name(context->tokens, &registration->connection.identity, hello->host, &err) < 0;
     message.hello.trusted = !failed && worker_is_trusted(context, &registration->connection, hello->host);
+    snprintf(message.hello.owner, sizeof message.hello.owner, "%s", registration->connection.identity.owner);
     if (failed || scheduler_worker_hello(context->scheduler, registration, hello, &err) < 0) {
         bool is_version = message.protocol != PE_SLOT_PROTOCOL;
         if (message.host[0]) /* a message that is refused can have a name in it, too */

@@ -28,6 +28,11 @@ function complain(text) {
   byId("problem").hidden = !text;
 }
 
+/** What audits found, behind the state. @param {any} host */
+function doubtsAbout(host) {
+  return host.differences ? `; ${host.differences} results differed` : "";
+}
+
 /** @param {any} host */
 function stateOf(host) {
   if (host.away) return "away";
@@ -68,7 +73,7 @@ function redraw(id, data, draw) {
 function drawHosts(hosts) {
   const cell = (/** @type {any} */ value) => h("td", {}, String(value));
   fill("hosts", hosts.map((host) =>
-    h("tr", {}, cell(host.name), cell(host.isolation), cell(stateOf(host)), cell(host.slots), cell(host.ready), cell(host.running), cell(host.images),
+    h("tr", {}, cell(host.name), cell(host.isolation), cell(stateOf(host) + doubtsAbout(host)), cell(host.slots), cell(host.ready), cell(host.running), cell(host.images),
       h("td", {}, h("button", { type: "button", "aria-label": `${host.drained ? "Resume" : "Drain"} ${host.name}`, onclick: () => toggleDrain(host) }, host.drained ? "Resume" : "Drain")))), "No host is connected.");
 }
 

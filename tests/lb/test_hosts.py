@@ -37,6 +37,7 @@ def test_a_worker_that_an_operator_drains_gets_no_job_until_it_is_resumed(balanc
         "away": False,
         "trusted": False,
         "token": None,
+        "differences": 0,
     }
     assert drain(balancer, "h1") == 204
     assert hosts(balancer)["h1"]["drained"]

@@ -59,6 +59,9 @@ static void init_core(void)
                                   .budget = &balancer.budget,
                                   .loop = loop,
                                   .poison_us = options.poison_us};
+    const struct audit_settings audits = {.share = options.audits ? 1 : 0, .drain_after = 0};
+    audit_init(&balancer.audit, &balancer.jobs, &audits);
+    balancer.audit.on_wrong_result = book_on_wrong_result;
 }
 
 static void on_gathered(h2o_timeout_entry_t *entry)
@@ -169,6 +172,7 @@ void balancer_drain(void)
         exchanges_stop_gathering(&balancer.exchanges);
     h2o_timeout_unlink(&balancer.gather_entry);
     balancer.exchanges.draining = true;
+    audit_stop(&balancer.audit);
     dispatch_drain(&balancer.dispatch);
 }
 
@@ -176,6 +180,9 @@ void balancer_drain(void)
 
 void balancer_stop(void)
 {
+    audit_stop(&balancer.audit);
+    EXPECT(balancer.audit.count == 0 && balancer.audit.bytes == 0 && balancer.audit.running == 0,
+           "%zu audits are left", balancer.audit.count);
     result_store_close(&balancer.store);
     cache_free(&balancer.cache);
     clients_free(&balancer.clients);

@@ -5,6 +5,7 @@
 #define PE_TESTS_MODEL_BALANCER_H
 
 #include "lb/api/exchange.h"
+#include "lb/core/audit.h"
 #include "lb/core/presence.h"
 #include "lb/h2o_loop.h"
 #include "lb/workers/worker_context.h"
@@ -29,6 +30,7 @@ struct balancer {
     struct metrics metrics;
     struct byte_budget budget;
     struct jobs jobs;
+    struct audit audit;
     struct worker_context workers;
     struct body_streams streams;
     struct exchanges exchanges;

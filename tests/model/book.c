@@ -4,6 +4,7 @@
 #include "tests/model/book.h"
 
 #include "tests/model/balancer.h"
+#include "tests/model/choices.h"
 #include "tests/model/clock.h"
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
@@ -291,24 +292,117 @@ static struct run *make_run(struct group *group, struct slot_actor *slot)
     return run;
 }
 
+/* ---- copies of jobs that are audited ---- */
+
+enum { COPIES_MAX = 2 }; /* on slots at a time */
+
+static unsigned count_copies(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < SLOTS; i++)
+        count += slots[i].run && slots[i].run->group->is_copy;
+    return count;
+}
+
+static void note_queued(struct group *group, void *data)
+{
+    *(bool *)data |= group->state == GROUP_QUEUED;
+}
+
+bool book_has_queue(void)
+{
+    bool has_queue = false;
+    book_each(note_queued, &has_queue);
+    return has_queue;
+}
+
+bool book_must_yield(const struct run *run)
+{
+    return balancer.exchanges.draining || book_has_queue() || !order_has_room(run->slot->name, 0);
+}
+
+static struct work work_of(const struct pe_job_spec *spec)
+{
+    struct work work = {.image = IMAGES};
+    for (unsigned image = 0; image < IMAGES; image++)
+        if (!strcmp(spec->image, name_of_image(image)))
+            work.image = image;
+    EXPECT(work.image < IMAGES && spec->cmd_count == 1 && !strncmp(spec->cmd[0], "payload-", 8),
+           "a copy has the image %s", spec->image);
+    work.payload = (unsigned)strtoul(spec->cmd[0] + 8, NULL, 10);
+    return work;
+}
+
+static bool is_copy_of(const struct run *run, struct work work)
+{
+    return run->work.image == work.image && run->work.payload == work.payload && !run->group->is_copy;
+}
+
+/* The last run that a copy can be one of. */
+static const struct run *find_original(struct work work)
+{
+    for (unsigned i = run_count; i-- > 0;)
+        if (is_copy_of(runs[i], work) && runs[i]->state == RUN_COMPLETE && runs[i]->fits &&
+            runs[i]->is_final && runs[i]->group->caching != CACHING_NONE)
+            return runs[i];
+    return NULL;
+}
+
+/* Nobody waits for a copy, so it may only have a slot that would be idle. */
+static struct group *begin_copy(const struct slot_actor *slot, const struct pe_message *message)
+{
+    struct group *group = calloc(1, sizeof *group);
+    groups = grow(groups, group_count, sizeof *groups);
+    if (!group)
+        abort();
+    groups[group_count++] = group;
+    *group = (struct group){.number = group_count,
+                            .is_copy = true,
+                            .work = work_of(&message->job),
+                            .demand = message->job.isolation,
+                            .state = GROUP_QUEUED};
+    group->caching = CACHING_NONE;
+    EXPECT(options.audits && find_original(group->work),
+           "slot %u is given the job %s, for which nobody waits", slot->number, message->id);
+    EXPECT(!balancer.exchanges.draining, "a copy is started at the end");
+    EXPECT(!book_has_queue(), "a copy is started although a job waits");
+    EXPECT(order_has_room(slot->name, 1), "a copy is started on worker %u, which is busy", slot->name);
+    EXPECT(count_copies() < COPIES_MAX, "too many copies run");
+    TRACE("group %u is a copy of payload %u", group->number, group->work.payload);
+    return group;
+}
+
+void book_on_wrong_result(const struct submission *submission)
+{
+    struct work work = work_of(&submission->spec);
+    EXPECT(find_original(work), "a result is wrong that there was not");
+    for (unsigned i = 0; i < run_count; i++)
+        runs[i]->is_deleted |= is_copy_of(runs[i], work);
+}
+
+/* ---- runs that begin and end ---- */
+
 void book_on_job(struct slot_actor *slot, const struct pe_message *message)
 {
     book_sync();
     struct group *group = find_id(message->id);
-    EXPECT(group, "slot %u is given the job %s, for which nobody waits", slot->number, message->id);
+    group = group ? group : begin_copy(slot, message);
     EXPECT(slot_is_ready(slot), "group %u is given to slot %u, which is not ready", group->number,
            slot->number);
     EXPECT(book_fits(group, slot), "group %u is given to slot %u, whose worker cannot run it", group->number,
            slot->number);
     EXPECT(group->lost < TRIES, "group %u is tried too often", group->number);
     check_message(group, message);
-    order_on_start(group, slot);
+    if (!group->is_copy)
+        order_on_start(group, slot);
     struct run *run = make_run(group, slot);
     TRACE("run %u of group %u on slot %u of worker %u", run->number, group->number, slot->number, slot->name);
     bool is_certain = group->variants == 1u << run->variant;
     run->mismatch = group->has_mismatch |= !is_certain;
     group->must_be_joined &= is_certain;
     group->may_be_joined &= (group->variants & 1u << run->variant) != 0;
+    if (group->is_copy && chance(70))
+        run->copied = find_original(group->work);
     group->run = slot->run = run;
     enter_state(group, GROUP_RUNNING);
     each_member(group, stop_clock);
@@ -331,6 +425,7 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm)
     group->run = NULL;
     if (state != RUN_LOST)
         return;
+    group->lost = group->is_copy ? 0 : group->lost; /* it has one try */
     book_add_loss(group, (struct loss){.serial = claim ? claim->serial : 0, .of_vm = of_vm});
     enter_state(group, GROUP_RETRYING);
     each_member(group, lose_run);
@@ -339,6 +434,10 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm)
 void book_return_run(struct run *run)
 {
     struct group *group = run->group;
+    if (group->is_copy) {
+        book_end_run(run, RUN_RETURNED, false);
+        return;
+    }
     if (++group->returns % RETURNS_MAX == 0) {
         book_end_run(run, RUN_LOST, true);
         return;
@@ -353,7 +452,8 @@ void book_return_run(struct run *run)
 
 void book_marker(const struct run *run, char text[MARKER_SIZE + 1], char mark)
 {
-    snprintf(text, MARKER_SIZE + 1, "%c-run-%09u-%c", mark, run->number, mark);
+    const unsigned number = run->copied ? run->copied->number : run->number;
+    snprintf(text, MARKER_SIZE + 1, "%c-run-%09u-%c", mark, number, mark);
 }
 
 void book_on_put(const uint8_t key[32], const uint8_t *payload, size_t size)
@@ -378,7 +478,7 @@ const struct run *book_find_kept(struct work work, unsigned variant)
     for (unsigned i = 0; i < run_count; i++) {
         const struct run *run = runs[i];
         if (run->state == RUN_COMPLETE && is_same_work(run->work, work) && run->variant == variant &&
-            run->group->caching != CACHING_NONE && run->fits && run->is_final &&
+            run->group->caching != CACHING_NONE && run->fits && run->is_final && !run->is_deleted &&
             (!last || run->completion > last->completion))
             last = run;
     }

@@ -18,6 +18,8 @@ struct run {
     struct slot_actor *slot; /* while it is active */
     struct work work;
     unsigned name, variant;
+    const struct run *copied;           /* of a copy that gives the same answer: the run that it copies */
+    bool is_deleted;                    /* its result was deleted, or perhaps that of other work */
     enum pe_isolation worker_isolation; /* of its worker, when it began */
     enum pe_isolation isolation;        /* that its result states */
     bool fits;                          /* the result states what the worker has */
@@ -42,6 +44,7 @@ struct group {
     const struct request *source;
     enum group_state state;
     struct work work;
+    bool is_copy; /* of a job that was audited: nobody waits for it, and its salt is not known */
     struct pe_isolation_set demand;
     enum caching_mode caching;
     bool has_mismatch;   /* a run had, or may have had, another variant */
@@ -87,6 +90,15 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message);
 /* A run ends in this state. For a run that is lost, `of_vm` says that only its VM was. Call it before the
  * balancer is told. */
 void book_end_run(struct run *run, enum run_state state, bool of_vm);
+
+/* Whether a copy may have been told to stop: a job needs its slot, or the balancer stops. */
+bool book_must_yield(const struct run *run);
+
+/* Whether a job waits for a slot. */
+bool book_has_queue(void);
+
+/* The balancer has found out that the result of this work is wrong. */
+void book_on_wrong_result(const struct submission *submission);
 
 /* A worker gives a run back before it has begun: its group waits again, before all others. Very often is a
  * loss. Call it before the balancer is told. */

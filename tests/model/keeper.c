@@ -95,6 +95,14 @@ static void note_put(const struct job_key *key, const uint8_t *payload, size_t s
         abort();
 }
 
+static void note_remove(const struct job_key *key)
+{
+    EXPECT(options.audits, "a result is deleted for no reason");
+    for (unsigned i = 0; i < keeper.stored_count; i++)
+        if (job_key_compare(&keeper.stored[i].key, key) == 0)
+            keeper.stored[i].key = (struct job_key){{0}}; /* of no job */
+}
+
 static void note_get(const struct store_frame *frame)
 {
     if (keeper.lookup_count < LOOKUPS_MAX)
@@ -109,8 +117,10 @@ static void read_frames(void)
         memcpy(&frame, keeper.in.data + at, sizeof frame);
         if (keeper.in.size - at - sizeof frame < frame.size)
             break;
-        EXPECT(frame.kind == STORE_PUT || frame.kind == STORE_GET, "kind %u", frame.kind);
-        if (frame.kind == STORE_PUT)
+        EXPECT(frame.kind <= STORE_REMOVE, "kind %u", frame.kind);
+        if (frame.kind == STORE_REMOVE)
+            note_remove(&frame.key);
+        else if (frame.kind == STORE_PUT)
             note_put(&frame.key, keeper.in.data + at + sizeof frame, frame.size);
         else
             note_get(&frame);

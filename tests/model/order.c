@@ -57,6 +57,12 @@ static unsigned running_on(unsigned name)
     return count;
 }
 
+bool order_has_room(unsigned name, unsigned jobs)
+{
+    const struct claim *claim = known_claim(name);
+    return claim && running_on(name) + jobs <= (claim->offer.vms ? claim->offer.vms : claim->offer.slots);
+}
+
 /* How well a slot fits; a greater value is better, and 0 is not at all. */
 static int quality(const struct group *group, const struct slot_actor *slot)
 {

@@ -24,4 +24,7 @@ void order_on_start(struct group *group, const struct slot_actor *slot);
 /* Whether a ready slot can run the group. */
 bool order_can_start(const struct group *group);
 
+/* Whether a worker is known, and has VMs for all jobs that run on it and so many more. */
+bool order_has_room(unsigned name, unsigned jobs);
+
 #endif

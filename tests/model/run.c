@@ -68,6 +68,7 @@ static void choose_options(void)
                                .client_rate = chance(20) ? 60 : 0,
                                .client_burst = 5,
                                .has_store = chance(40),
+                               .audits = chance(40),
                                .rush = chance(30) ? 60 : 15,
                                .slots = SLOTS,
                                .slot_deaths = chance(20) ? 25 : 4,
@@ -86,12 +87,23 @@ static void choose_busy_options(void)
     options.slots = 1 + choose(2);
 }
 
+/* So few jobs that there is time for audits. */
+static void choose_calm_options(void)
+{
+    options.is_calm = options.audits = true;
+    options.queue_wait_us = 30000000;
+    options.slot_deaths = options.vm_deaths = 1;
+    options.cache_bytes = 4u << 20;
+}
+
 static void begin(void)
 {
     clock_reset();
     choose_options();
     if (chance(12))
         choose_busy_options();
+    else if (chance(15))
+        choose_calm_options();
     known_reset();
     book_reset();
     losses_reset();
@@ -117,7 +129,7 @@ static void pass_time(void)
 static void step(void)
 {
     unsigned what = choose(100);
-    if (what < 20)
+    if (what < (options.is_calm ? 4 : 20))
         client_send();
     else if (what < 35)
         client_read();

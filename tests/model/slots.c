@@ -52,6 +52,7 @@ static void on_cancel(struct slot_actor *slot)
     book_sync();
     EXPECT(run->group->members == 0, "run %u is cancelled, but %u requests wait for it", run->number,
            run->group->members);
+    EXPECT(!run->group->is_copy || book_must_yield(run), "copy %u is cancelled for no reason", run->number);
     book_end_run(run, RUN_CANCELED, false);
     slot->view = VIEW_CANCELED;
     slot->deadline_us = clock_us + CANCEL_US;
@@ -228,7 +229,11 @@ static void make_stdout(struct slot_actor *slot, struct run *run)
     struct pe_error err;
     char marker[MARKER_SIZE + 1];
     unsigned choice = choose(16);
-    run->size = sizes[choice < 10 ? 0 : choice < 14 ? 1 : choice < 15 ? 2 : 3];
+    run->size = run->copied ? run->copied->size
+                            : sizes[choice < 10   ? 0
+                                    : choice < 14 ? 1
+                                    : choice < 15 ? 2
+                                                  : 3];
     slot->result.size = 0;
     if (pe_buf_reserve(&slot->result, run->size, &err) < 0)
         abort();

@@ -54,6 +54,8 @@ struct options {
     unsigned slot_deaths, vm_deaths; /* in percent of what slots do */
     unsigned rush;                   /* how often, in percent, events come in one iteration of the loop */
     unsigned slots;                  /* how many of them there are */
+    bool audits;                     /* jobs are run again on other hosts, and the results compared */
+    bool is_calm;                    /* few jobs come, and all workers are alike: slots are idle */
     bool is_busy;                    /* many jobs of one client and one image wait for a slot that is warm */
 };
 
