@@ -159,7 +159,7 @@ static int parse_arguments(struct settings *settings, const struct pe_option *op
 {
     const struct pe_program program = {
         .name = "pe-lb",
-        .usage = "[OPTION]..., or pe-lb doctor [OPTION]..., or pe-lb token new|list|revoke [OPTION]...",
+        .usage = "[OPTION]..., or pe-lb doctor [OPTION]..., or pe-lb key|token COMMAND [OPTION]...",
         .about = "Accepts jobs over HTTP, gives them to the slots of connected workers, and sends back the "
                  "results.",
         .options = options,

@@ -13,6 +13,12 @@ _pe_options()
         sed -nE 's/^  (-(.), |    )--([a-z0-9-]+)( ([^ ]+))?  .*/--\3 \5\n-\2 \5/p' | grep -v '^- '
 }
 
+# Print the commands of a program, or of one of its commands.
+_pe_commands()
+{
+    "$@" --help 2>/dev/null </dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p'
+}
+
 # Print an option and its argument if the command line has it and the argument has only harmless
 # characters.
 _pe_given()
@@ -108,8 +114,9 @@ _pe_position()
         pe-run:*) _filedir ;;
         pe-worker:) _pe_words doctor join status ;;
         pe-worker:*) ;;
-        pe-lb:) _pe_words doctor token ;;
-        pe-image: | pe-vm:) _pe_words "$("$program" --help 2>/dev/null | sed -nE 's/^  ([a-z-]+) .*/\1/p')" ;;
+        pe-lb:) _pe_words doctor key token ;;
+        pe-lb:key | pe-lb:token) ((positions == 1)) && _pe_words "$(_pe_commands "$program" "$first")" ;;
+        pe-image: | pe-vm:) _pe_words "$(_pe_commands "$program")" ;;
         pe-vm:create | pe-vm:list | pe-vm:template) ;;
         pe-vm:task) _filedir ;;
         pe-vm:*) if ((positions == 1)); then _pe_words "$(_pe_vms)"; else _filedir; fi ;;
@@ -129,6 +136,9 @@ _pe()
     _pe_positions
     if [[ ${program##*/} == @(pe-image|pe-vm) && $first || ${program##*/}:$first == @(pe-run:@(images|mcp)|pe-worker:@(join|status)) ]]; then
         options=$(_pe_options "$program" "$first")
+        _pe_positions
+    elif [[ ${program##*/}:$first == pe-lb:@(key|token) ]] && ((cword > 2)); then
+        options=$(_pe_options "$program" "$first" "${words[2]}")
         _pe_positions
     fi
     argument=$(awk -v name="$prev" '$1 == name { print $2 }' <<<"$options")

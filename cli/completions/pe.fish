@@ -58,6 +58,11 @@ function __pe_argument -a program kind
     end
 end
 
+# Print the commands of a program, or of one of its commands, as lines "name<TAB>help".
+function __pe_commands
+    $argv --help 2>/dev/null </dev/null | string replace -rf '^  ([a-z-]+) +(.*)$' '$1\t$2'
+end
+
 function __pe_position -a program first count
     switch (basename $program):$first
         case pe-run:
@@ -66,7 +71,9 @@ function __pe_position -a program first count
         case pe-worker:
             printf '%s\t%s\n' doctor 'say what this host offers' join 'join a balancer' status 'say what the workers do'
         case pe-lb:
-            printf '%s\t%s\n' doctor 'say what this host offers'
+            printf '%s\t%s\n' doctor 'say what this host offers' key 'manage keys of clients' token 'manage tokens of hosts'
+        case pe-lb:key pe-lb:token
+            test $count -eq 1; and __pe_commands $program $first
         case 'pe-worker:*'
         case pe-run:images
             test $count -eq 1; and __pe_images $program
@@ -74,7 +81,7 @@ function __pe_position -a program first count
         case 'pe-run:*' pe-image:import
             __fish_complete_path (commandline -ct)
         case pe-image: pe-vm:
-            $program --help 2>/dev/null | string replace -rf '^  ([a-z-]+) +(.*)$' '$1\t$2'
+            __pe_commands $program
         case pe-vm:create pe-vm:list pe-vm:template
         case 'pe-vm:*'
             test $count -eq 1; and __pe_vms $program; or __fish_complete_path (commandline -ct)
@@ -118,6 +125,8 @@ function __pe_complete
                 if contains -- (basename $program):$token pe-run:images pe-run:mcp pe-worker:join pe-worker:status pe-image:$token pe-vm:$token
                     set options (__pe_options $program $first)
                 end
+            else if test $count -eq 2; and contains -- (basename $program):$first pe-lb:key pe-lb:token
+                set options (__pe_options $program $first $token)
             end
         end
     end

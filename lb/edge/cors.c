@@ -55,7 +55,8 @@ void cors_add_headers(const struct pe_option_list *origins, h2o_req_t *req)
         return;
     http_reply_header(req, "access-control-allow-origin", origin);
     http_reply_header(req, "access-control-expose-headers",
-                      "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age, Traceparent");
+                      "X-Request-Id, Retry-After, Server-Timing, Cache-Status, ETag, Age, X-Result-Key, "
+                      "Traceparent");
     http_reply_header(req, "timing-allow-origin", origin);
 }
 

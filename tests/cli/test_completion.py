@@ -43,6 +43,11 @@ UNIQUE = [
     ("pe-worker stat", "pe-worker status"),
     ("pe-worker status --run", "pe-worker status --run-dir"),
     ("pe-worker join --no-im", "pe-worker join --no-images"),
+    ("pe-run gcc:14 --case", "pe-run gcc:14 --cases"),
+    ("pe-run --job ma", "pe-run --job main.c"),
+    ("pe-lb to", "pe-lb token"),
+    ("pe-lb key rev", "pe-lb key revoke"),
+    ("pe-lb token new --exp", "pe-lb token new --expires"),
 ]
 
 
@@ -170,7 +175,11 @@ def test_every_option_of_every_program_is_completed(tmp_path):
         ("pe-image", "gc"),
         ("pe-vm", "create"),
         ("pe-lb",),
+        ("pe-lb", "key", "new"),
+        ("pe-lb", "token", "list"),
         ("pe-worker",),
+        ("pe-worker", "join"),
+        ("pe-worker", "status"),
     ):
         line = " ".join(command) + " --"
         assert {entry[0] for entry in fish(tmp_path, line)} == help_options(

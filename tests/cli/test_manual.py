@@ -66,6 +66,17 @@ def test_manual_pages_have_the_options_that_help_has_and_no_others(tmp_path):
         "pe-run", "images"
     ), "pe-run images"
     assert options_of_page(section("pe-run", "MCP")) == options_of_help("pe-run", "mcp"), "pe-run mcp"
+    for command in ("join", "status"):
+        common = options_of_page(section("pe-worker", "OPTIONS"))
+        own = options_of_page(section("pe-worker", command.upper()))
+        got = options_of_help("pe-worker", command)
+        assert own - got == set() and got - own - common == set(), f"pe-worker {command}"
+    for group, name in (("key", "KEYS"), ("token", "TOKENS OF HOSTS")):
+        for command in commands_of("pe-lb", group):
+            text = section("pe-lb", name)
+            assert f"It Nm Cm {group} {command}" in text, f"pe-lb {group} {command}"
+            for _, option, _ in options_of_help("pe-lb", group, command):
+                assert option == "help" or f"Fl Fl {option}" in text, f"pe-lb {group} {command} --{option}"
     assert set(commands_of("pe-image")) == set(IMAGE_COMMANDS), "commands of pe-image"
     for program in ("pe-image", "pe-vm"):
         common = options_of_page(section(program, "OPTIONS"))
@@ -77,8 +88,8 @@ def test_manual_pages_have_the_options_that_help_has_and_no_others(tmp_path):
             assert own & common == set(), f"{program} {command}"
 
 
-def commands_of(program):
-    return re.findall(r"^  ([\w-]+) ", help_of(program), re.M)
+def commands_of(*program):
+    return re.findall(r"^  ([\w-]+) ", help_of(*program), re.M)
 
 
 def test_help_of_pe_run_fits_a_screen(tmp_path):

@@ -194,7 +194,8 @@ def test_pages_of_allowed_origins_may_use_the_service_others_may_not(start_balan
     assert answer.headers["Vary"] == "Origin"
     response = balancer.request("GET", "/v1/images", headers={"Origin": "http://localhost:1"})
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:1"
-    assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"]
+    exposed = response.headers["Access-Control-Expose-Headers"]
+    assert "X-Request-Id" in exposed and "X-Result-Key" in exposed
     response = balancer.request("POST", "/v1/run", b"", headers={"Origin": "https://pe.example"})
     assert response.status == 400
     assert response.headers["Access-Control-Allow-Origin"] == "https://pe.example"
