@@ -164,6 +164,10 @@ static int write_name(const char *store, const struct pe_image *image, struct pe
     pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INVALID, "cannot write the catalog entry of %s as JSON", image->name);
+    const size_t size = strlen(text) + 1; /* with the line end */
+    if (size > PE_STORE_ENTRY_BYTES_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the catalog entry of %s has %zu bytes; at most %u are allowed",
+                       image->name, size, PE_STORE_ENTRY_BYTES_MAX);
     pe_store_name_path(image->name, path);
     return replace_file(store, path, text, err);
 }

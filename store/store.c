@@ -18,8 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CATALOG_BYTES_MAX PE_MIB
-
 /* ---- listing ---- */
 
 #define NAMES "names"
@@ -61,7 +59,7 @@ static int read_entry(int store, const char *path, struct pe_image *image, struc
         return pe_fail_errno(err, "cannot open %s", path);
     pe_autobuf struct pe_buf text = {0};
     *image = (struct pe_image){0};
-    if (pe_read_all(fd, CATALOG_BYTES_MAX, &text, path, err) == 0 &&
+    if (pe_read_all(fd, PE_STORE_ENTRY_BYTES_MAX, &text, path, err) == 0 &&
         parse_entry(&text, path, image, err) == 0)
         return 1;
     pe_image_free(image);

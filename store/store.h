@@ -17,6 +17,9 @@
 
 #include <stddef.h>
 
+/* A catalog entry that is larger cannot be read, and with it no other one: it must not be written. */
+#define PE_STORE_ENTRY_BYTES_MAX PE_MIB
+
 struct pe_store_images {
     struct pe_image *items; /* owned; sorted by name */
     size_t count;

@@ -122,6 +122,18 @@ def test_a_store_that_lies_about_a_digest_leaves_nothing_behind(tmp_path, rootfs
     assert json.loads(run("ls", "--json", "--store", f"{tmp_path}/mine").stdout) == []
 
 
+def test_a_catalog_entry_that_could_not_be_read_again_is_not_written(tmp_path, rootfs):
+    index = json.load(open(f"{tmp_path}/store/index.json"))
+    with ImageServer(f"{tmp_path}/store") as server:
+        assert sync(tmp_path, server).returncode == 0
+        large = {**index[0], "name": "b:1", "env": [f"V{i}=" + "x" * 60000 for i in range(20)]}
+        with open(f"{tmp_path}/store/index.json", "w") as file:
+            json.dump([*index, large], file)
+        done = sync(tmp_path, server)
+    assert done.returncode == 1 and b"the catalog entry of b:1 has 12" in done.stderr, done.stderr
+    assert is_complete(tmp_path)
+
+
 def test_an_image_can_be_demanded_by_its_digest(tmp_path, rootfs):
     digest = json.load(open(f"{tmp_path}/store/index.json"))[0]["digest"]
     with ImageServer(f"{tmp_path}/store") as server:
