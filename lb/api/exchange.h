@@ -210,6 +210,10 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result);
 void exchange_send_rendered(struct exchange *exchange, struct job_result *result,
                             const struct rendered *rendered);
 
+/* Count what the response holds in memory, and cut off slow readers if that is too much. Who gets events is
+ * no slow reader before the job has ended. */
+void exchange_hold_memory(struct exchange *exchange);
+
 /* More bytes of the result have arrived, or it is complete. */
 void exchange_on_progress(struct exchange *exchange);
 

@@ -45,6 +45,13 @@ static int append_outcome(const struct case_parts *parts, bool is_case, size_t i
     return verdict < 0 ? -1 : pe_json_finish(&writer);
 }
 
+/* Half of the room is left for results, as live output leaves it. */
+static bool has_room(const struct exchange *exchange, size_t size)
+{
+    const struct byte_budget *budget = exchange->exchanges->jobs->budget;
+    return byte_budget_has_room(budget, budget->max / 2 + exchange->events->runs.capacity + size);
+}
+
 /* Without memory, there is no event. The result has everything, too. */
 static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
                        const struct case_outcome *outcome)
@@ -52,10 +59,12 @@ static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
     struct exchange *exchange = from_parts(parts);
     struct pe_error ignored;
     pe_autobuf struct pe_buf text = {0};
-    if (!exchange->events || append_outcome(parts, is_case, index, outcome, &text, &ignored) < 0)
+    if (!exchange->events || append_outcome(parts, is_case, index, outcome, &text, &ignored) < 0 ||
+        !has_room(exchange, text.size) ||
+        event_encoder_add_run(exchange->events, is_case, text.data, text.size, &ignored) < 0)
         return;
-    if (event_encoder_add_run(exchange->events, is_case, text.data, text.size, &ignored) == 0)
-        exchange_send_soon(exchange);
+    exchange_hold_memory(exchange);
+    exchange_send_soon(exchange);
 }
 
 static void on_done(struct case_parts *parts)

@@ -53,6 +53,19 @@ static size_t cut_off(struct budget_reader *reader)
            (!result || result->in_cache ? 0 : result->held / result->refs);
 }
 
+void exchange_hold_memory(struct exchange *exchange)
+{
+    struct byte_budget *budget = exchange->exchanges->jobs->budget;
+    bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
+    bool may_be_slow = !exchange->events || !is_waiting;
+    if (may_be_slow && !exchange->reader.cut_off)
+        byte_budget_add(budget, &exchange->reader, cut_off);
+    size_t runs = exchange->events ? exchange->events->runs.capacity : 0;
+    byte_budget_hold(budget, &exchange->reader,
+                     out_of(exchange)->capacity + exchange->sending.capacity + runs);
+    byte_budget_enforce(budget);
+}
+
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);
 
 static void start_headers(struct exchange *exchange, const char *content_type)
@@ -129,21 +142,6 @@ static bool must_pause(struct exchange *exchange)
     return body_streams_must_pause(exchange->exchanges->streams, &exchange->tick_entry);
 }
 
-/* Count what the response holds in memory, and cut off slow readers if that is too much. Who gets events is
- * no slow reader before the job has ended. */
-static void hold_memory(struct exchange *exchange)
-{
-    struct byte_budget *budget = exchange->exchanges->jobs->budget;
-    bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
-    bool may_be_slow = !exchange->events || !is_waiting;
-    if (may_be_slow && !exchange->reader.cut_off)
-        byte_budget_add(budget, &exchange->reader, cut_off);
-    size_t runs = exchange->events ? exchange->events->runs.capacity : 0;
-    byte_budget_hold(budget, &exchange->reader,
-                     out_of(exchange)->capacity + exchange->sending.capacity + runs);
-    byte_budget_enforce(budget);
-}
-
 /* Hand the next piece to libh2o, unless it still has one. The exchange may end inside the call. */
 static void send_piece(struct exchange *exchange)
 {
@@ -169,7 +167,7 @@ static void send_piece(struct exchange *exchange)
     if (exchange->events)
         exchange_events_watch_silence(exchange);
     body_streams_note(exchange->exchanges->streams, exchange->sending.size);
-    hold_memory(exchange);
+    exchange_hold_memory(exchange);
     connection_response_begin(exchange->req);
     h2o_iovec_t piece = h2o_iovec_init(exchange->sending.data, exchange->sending.size);
     h2o_send(exchange->req, &piece, piece.len ? 1 : 0,
@@ -206,6 +204,7 @@ void exchange_on_progress(struct exchange *exchange)
                  pe_status_name(result->fields.status));
         exchange_charge(exchange, &result->fields);
         exchange_leave(exchange);
+        exchange_hold_memory(exchange);
         if (result->fields.status == PE_STATUS_VM_ERROR && exchange->dialect->vm_error_is_problem) {
             struct pe_problem problem = problem_make("internal", "the VM failed: %s", result->fields.reason);
             exchange_send_problem(exchange, &problem);

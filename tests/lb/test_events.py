@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from fixtures.events import LINES, SSE, EventStream, bytes_of, kinds, output_of
-from fixtures.http_client import JOB, SAME, assert_refused
+from fixtures.http_client import JOB, SAME, assert_refused, job_body
 from fixtures.openapi import validate
+from fixtures.stages import case
 from fixtures.waiting import Background, eventually
 
 MIB = 1 << 20
@@ -242,4 +243,36 @@ def test_a_reader_of_events_who_reads_nothing_is_cut_off_when_memory_runs_out(st
     eventually(lambda: balancer.metric("pe_responses_shed_total") >= 1, "a reader that is cut off")
     for sock in sockets:
         sock.close()
+    eventually(lambda: balancer.metric("pe_result_bytes") == 0, "all memory is free again")
+
+
+def test_a_reader_of_events_who_has_read_nothing_of_the_output_is_cut_off_as_well(start_balancer):
+    balancer = start_balancer("--results-mib", "8", "--cache-mib", "0")
+    _, slot = balancer.worker(live=1)
+    sock = balancer.send_job(LINES, body=job_body({**JOB, "stdout_max": 4 * MIB}))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    job, _ = slot.take_job()
+    assert slot.receive() == {"type": "watch", "id": job["id"]}
+    for _ in range(3 * MIB // 65536):
+        slot.output(job, ("stdout", b"x" * 65536))
+    eventually(lambda: balancer.metric("pe_result_bytes") > MIB, "the output has arrived")
+    slot.answer(job, b"x" * (3 * MIB), files=[("large", b"x" * (12 * MIB))], ready=False)
+    eventually(lambda: balancer.metric("pe_responses_shed_total") == 1, "it is cut off")
+    sock.close()
+    eventually(lambda: balancer.metric("pe_result_bytes") == 0, "all memory is free again")
+
+
+def test_runs_that_a_client_has_not_read_count_as_memory_of_results(balancer):
+    _, slot = balancer.worker(live=1)
+    output = b"\x01" * 300000  # in JSON, six times as long
+    job = {"image": "gcc:14", "stages": [{"cmd": ["./a"]}], "cases": [{}] * 12, "cache": False}
+    sock = balancer.send_job(LINES, body=job_body(job))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    message, _ = slot.take_job()
+    assert slot.receive() == {"type": "watch", "id": message["id"]}
+    report = b"".join(case(i, output) for i in range(12))
+    for at in range(0, len(report), 50000):
+        slot.output(message, ("stdout", report[at : at + 50000]))
+    eventually(lambda: balancer.metric("pe_result_bytes") > 10 * MIB, "the events count")
+    sock.close()
     eventually(lambda: balancer.metric("pe_result_bytes") == 0, "all memory is free again")
