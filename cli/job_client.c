@@ -205,15 +205,17 @@ static int show_outcome(const struct job_client *client, const struct outcome *o
     return 0;
 }
 
-/* The logs of a service that this program started are shown nowhere else. */
+/* The logs of a service that this program started are shown nowhere else. They say nothing more
+ * about a job that was refused. */
 static void explain_failure(const struct job_client *client, const struct pe_error *err)
 {
-    if (!client->has_service || err->kind == PE_ERR_CANCELED)
+    if (!client->has_service || err->kind == PE_ERR_CANCELED ||
+        exit_code_of_failure(err, true) == EXIT_REFUSED)
         return;
     if (err->kind == PE_ERR_NOT_FOUND)
         fprintf(stderr,
-                "pe-run: `pe-run images` lists the images of this machine; `pe-image pull` and, in a source "
-                "tree, `make images` add some\n");
+                "pe-run: `pe-run images` lists the images of this machine; `pe-image pull`, `pe-image build` "
+                "and, in a source tree, `make images` add some\n");
     else
         service_show_logs(&client->service);
 }

@@ -71,7 +71,18 @@ def test_an_unknown_image_is_reported_with_the_way_to_make_one(tmp_path):
     home = make_home(tmp_path, problem(404, "There is no such thing", "no image", "unknown-image"))
     done = run("busybox:1.35", **home)
     assert done.returncode == 66, "exit code"
-    assert b"make images" in done.stderr
+    assert b"`pe-image build` and, in a source tree, `make images`" in done.stderr
+    assert b"last lines of the log" not in done.stderr, "it says nothing more"
+
+
+def test_logs_are_shown_for_a_fault_of_the_service_but_not_for_a_job_that_is_refused(tmp_path):
+    for status, code, kind, has_logs in ((422, 65, "invalid-job", False), (500, 125, "internal", True)):
+        place = tmp_path / kind
+        place.mkdir()
+        done = run("busybox:1.35", **make_home(place, problem(status, "It failed", "why", kind)))
+        assert done.returncode == code, kind
+        assert b"It failed: why" in done.stderr, done.stderr
+        assert (b"last lines of the log" in done.stderr) == has_logs, done.stderr
 
 
 def test_a_worker_that_will_not_end_is_killed(tmp_path):
