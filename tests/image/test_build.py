@@ -13,6 +13,7 @@ from fixtures.pe_image import PE_IMAGE, unpacked
 STAND_IN = """#!/bin/bash
 set -e
 echo "$@" >"$STAND_IN/arguments"
+[ ! -e "$STAND_IN/error" ] || { cat "$STAND_IN/error" >&2; exit 25; }
 root=$(mktemp -d "$STAND_IN/root.XXXXXX")
 cp -a "$STAND_IN/packages/." "$root"
 for argument; do
@@ -185,6 +186,20 @@ def test_a_failed_build_keeps_its_log_and_says_where(recipes):
         assert "hello" in file.read(), "the log"
     assert os.listdir(os.path.dirname(log)) == ["log"], "nothing else is left"
     assert not os.path.exists(f"{recipes.path}/store/names/thing:1.json"), "no image"
+
+
+@pytest.mark.parametrize(
+    "error", ["Unable to locate package tool", "Package 'tool' has no installation candidate"]
+)
+def test_a_package_that_the_release_does_not_have_is_named(recipes, error):
+    with open(f"{recipes.path}/error", "w") as file:
+        file.write(f"Reading package lists...\nE: {error}\nI: removing tempdir...\n")
+    done = recipes.build(MINIMAL)
+    assert done.returncode != 0
+    assert "Debian trixie has no package tool" in done.stderr, done.stderr
+    assert "removing tempdir" not in done.stderr, "the rest of the log does not help"
+    with open(done.stderr.strip().split(" ")[-1]) as file:
+        assert error in file.read(), "the log"
 
 
 def test_packages_find_the_directory_for_manual_pages(recipes):
