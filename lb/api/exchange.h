@@ -210,8 +210,7 @@ void exchange_send_result(struct exchange *exchange, struct job_result *result);
 void exchange_send_rendered(struct exchange *exchange, struct job_result *result,
                             const struct rendered *rendered);
 
-/* Count what the response holds in memory, and cut off slow readers if that is too much. Who gets events is
- * no slow reader before the job has ended. */
+/* Count what the response holds in memory, and cut off slow readers if that is too much. */
 void exchange_hold_memory(struct exchange *exchange);
 
 /* More bytes of the result have arrived, or it is complete. */

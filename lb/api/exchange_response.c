@@ -53,13 +53,19 @@ static size_t cut_off(struct budget_reader *reader)
            (!result || result->in_cache ? 0 : result->held / result->refs);
 }
 
-void exchange_hold_memory(struct exchange *exchange)
+/* Who gets events is no slow reader before the job has ended. */
+static void note_reader(struct exchange *exchange)
 {
-    struct byte_budget *budget = exchange->exchanges->jobs->budget;
     bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
     bool may_be_slow = !exchange->events || !is_waiting;
     if (may_be_slow && !exchange->reader.cut_off)
-        byte_budget_add(budget, &exchange->reader, cut_off);
+        byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
+}
+
+void exchange_hold_memory(struct exchange *exchange)
+{
+    struct byte_budget *budget = exchange->exchanges->jobs->budget;
+    note_reader(exchange);
     size_t runs = exchange->events ? exchange->events->runs.capacity : 0;
     byte_budget_hold(budget, &exchange->reader,
                      out_of(exchange)->capacity + exchange->sending.capacity + runs);
@@ -204,7 +210,7 @@ void exchange_on_progress(struct exchange *exchange)
                  pe_status_name(result->fields.status));
         exchange_charge(exchange, &result->fields);
         exchange_leave(exchange);
-        exchange_hold_memory(exchange);
+        note_reader(exchange); /* it may have read nothing so far */
         if (result->fields.status == PE_STATUS_VM_ERROR && exchange->dialect->vm_error_is_problem) {
             struct pe_problem problem = problem_make("internal", "the VM failed: %s", result->fields.reason);
             exchange_send_problem(exchange, &problem);
