@@ -30,17 +30,18 @@ static void on_running(struct case_parts *parts, bool is_running)
 }
 
 static int append_outcome(const struct case_parts *parts, bool is_case, size_t index,
-                          const struct case_outcome *outcome, struct pe_buf *text, struct pe_error *err)
+                          const struct case_outcome *outcome, enum pe_status job, struct pe_buf *text,
+                          struct pe_error *err)
 {
     const struct case_run *run =
         is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
     bool is_judged = is_case || case_run_is_judged(run);
-    int verdict = case_outcome_judge(outcome, run, PE_STATUS_EXITED, err);
+    int verdict = case_outcome_judge(outcome, run, job, err);
     struct pe_json_writer writer = pe_json_write(text, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", is_case ? "case" : "stage");
     pe_json_append_number(&writer, "index", index);
-    case_outcome_append(outcome, run, PE_STATUS_EXITED, is_judged ? verdict : -1, &writer);
+    case_outcome_append(outcome, run, job, is_judged ? verdict : -1, &writer);
     pe_json_close(&writer, '}');
     return verdict < 0 ? -1 : pe_json_finish(&writer);
 }
@@ -54,12 +55,12 @@ static bool has_room(const struct exchange *exchange, size_t size)
 
 /* Without memory, there is no event. The result has everything, too. */
 static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
-                       const struct case_outcome *outcome)
+                       const struct case_outcome *outcome, enum pe_status job)
 {
     struct exchange *exchange = from_parts(parts);
     struct pe_error ignored;
     pe_autobuf struct pe_buf text = {0};
-    if (!exchange->events || append_outcome(parts, is_case, index, outcome, &text, &ignored) < 0 ||
+    if (!exchange->events || append_outcome(parts, is_case, index, outcome, job, &text, &ignored) < 0 ||
         !has_room(exchange, text.size) ||
         event_encoder_add_run(exchange->events, is_case, text.data, text.size, &ignored) < 0)
         return;

@@ -194,11 +194,13 @@ static size_t find_stage(const struct case_request *request, const char *name)
     return at;
 }
 
-static void tell(struct case_parts *parts, bool is_case, size_t index, const struct case_outcome *outcome)
+static void tell(struct case_part *part, bool is_case, size_t index, const struct case_outcome *outcome)
 {
+    struct case_parts *parts = part->parts;
+    enum pe_status job = part->result ? part->result->fields.status : PE_STATUS_EXITED;
     bool *was_told = is_case ? &parts->case_was_told[index] : &parts->stage_was_told[index];
     if (!*was_told)
-        parts->ops->on_outcome(parts, is_case, index, outcome);
+        parts->ops->on_outcome(parts, is_case, index, outcome, job);
     *was_told = true;
 }
 
@@ -220,7 +222,7 @@ static void on_live_outcome(void *data, struct case_outcome *outcome)
     bool is_case = false;
     size_t index = 0;
     if (outcome->run.ended && find_run(part, &outcome->run, &is_case, &index))
-        tell(part->parts, is_case, index, outcome);
+        tell(part, is_case, index, outcome);
 }
 
 static void on_output(struct job_waiter *waiter)
@@ -260,7 +262,7 @@ static void on_outcome(void *data, struct case_outcome *outcome)
     size_t index = 0;
     if (!find_run(part, &outcome->run, &is_case, &index))
         return;
-    tell(parts, is_case, index, outcome);
+    tell(part, is_case, index, outcome);
     struct case_outcome *kept = is_case ? &parts->cases[index] : &parts->stages[index];
     if (is_case ? kept->has_run : !replaces(part, kept, outcome, &parts->request->stages[index].run))
         return;
@@ -333,6 +335,18 @@ static bool read_reports(struct case_parts *parts)
     return all;
 }
 
+/* What no report has: stages and cases that did not run. */
+static void tell_rest(struct case_parts *parts)
+{
+    for (size_t i = 0; i < case_request_once(parts->request); i++)
+        tell(&parts->items[0], false, i, &parts->stages[i]);
+    for (size_t i = 0; i < parts->count; i++) {
+        struct case_part *part = &parts->items[i];
+        for (size_t at = part->first; at < part->first + part->count; at++)
+            tell(part, true, at, &parts->cases[at]);
+    }
+}
+
 static void report_failure(struct case_parts *parts)
 {
     case_parts_leave(parts);
@@ -348,10 +362,12 @@ static void on_timer(struct loop_timer *timer)
 {
     struct case_parts *parts = pe_list_entry(timer, struct case_parts, timer);
     parts->is_waiting_for_timer = false;
-    if (parts->failure)
+    if (parts->failure) {
         report_failure(parts);
-    else if (read_reports(parts))
+    } else if (read_reports(parts)) {
+        tell_rest(parts);
         parts->ops->on_done(parts);
+    }
 }
 
 /* ---- starting ---- */

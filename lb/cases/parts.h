@@ -22,10 +22,11 @@ struct case_parts_ops {
     /* Some part is on a slot, while none was before; or the other way round. */
     void (*on_running)(struct case_parts *parts, bool is_running);
 
-    /* A stage (the first ones) or a case has ended: each is reported once, as early as it is known. The final
-     * result may say something else, if the slot was lost. */
+    /* A stage (the first ones) or a case has ended, or did not run: each is reported once, as early as it is
+     * known. `job` is how its job ended, which decides what a run is that had not ended. The final result may
+     * say something else, if the slot was lost. */
     void (*on_outcome)(struct case_parts *parts, bool is_case, size_t index,
-                       const struct case_outcome *outcome);
+                       const struct case_outcome *outcome, enum pe_status job);
 
     /* The last call is one of these four. All parts have ended, or need not run any more. */
     void (*on_done)(struct case_parts *parts);

@@ -252,6 +252,20 @@ def test_each_case_is_an_event_as_soon_as_it_has_ended(balancer, accept):
     assert rest[1]["summary"]["wrong"] == 1 and "cases" not in rest[1]
 
 
+def test_events_of_a_job_that_exceeds_its_time_limit_say_what_the_result_says(balancer):
+    _, slot = balancer.worker(live=1)
+    stream = EventStream(balancer, job=cases("a", "b", "c", timeout_ms=1000), accept=LINES)
+    job, _ = slot.take_job()
+    report = stage("compile") + case(0, b"a") + frame(b"C", b"1")
+    slot.answer(job, report, status="timeout", exit_code=None)
+    events = [event for event in stream.rest() if event["type"] == "case"]
+    assert [(event["index"], event["verdict"]) for event in events] == [
+        (0, "right"),
+        (1, "timeout"),
+        (2, "skipped"),
+    ]
+
+
 # ---- keys, slots, and losing them ----
 
 
