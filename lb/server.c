@@ -116,6 +116,9 @@ static void on_minute(h2o_timeout_entry_t *entry)
     struct server *server = H2O_STRUCT_FROM_MEMBER(struct server, minute_entry, entry);
     uint64_t now = pe_now_us(), keep = server->settings->keep_addresses_min * 60 * 1000000;
     clients_forget_idle(&server->clients, now > keep ? now - keep : 0);
+    if (server->cache.age_max_s)
+        cache_expire(&server->cache);
+    dispatch_soon(&server->dispatch); /* audits that have waited for too long end */
     h2o_timeout_link(server->ctx.loop, &server->minute, entry);
 }
 
@@ -227,6 +230,7 @@ static void init_core(struct server *server)
     presence_init(&server->presence, &server->scheduler, &server->deadlines, settings->away_ms * 1000);
     clients_init(&server->clients);
     cache_init(&server->cache, (size_t)settings->cache_mib << 20);
+    server->cache.age_max_s = settings->store.age_max_s;
     byte_budget_init(&server->budget, (size_t)settings->results_mib << 20, &server->cache.bytes);
     body_streams_init(&server->streams, &server->ctx, &server->budget);
     server->jobs = (struct jobs){.scheduler = &server->scheduler,

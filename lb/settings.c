@@ -114,11 +114,11 @@ static int parse_audit(struct settings *settings, struct pe_error *err)
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
-        settings->queue_jobs,         settings->queue_mib,      settings->cache_mib,
-        settings->results_mib,        settings->client.rate,    settings->client.burst,
-        settings->keep_addresses_min, settings->anonymous.jobs, settings->anonymous.rate,
-        settings->anonymous.cpu_s,    settings->store.disk_mib, settings->client_connections,
-        settings->interactive_jobs};
+        settings->queue_jobs,         settings->queue_mib,        settings->cache_mib,
+        settings->results_mib,        settings->client.rate,      settings->client.burst,
+        settings->keep_addresses_min, settings->keep_results_min, settings->anonymous.jobs,
+        settings->anonymous.rate,     settings->anonymous.cpu_s,  settings->store.disk_mib,
+        settings->client_connections, settings->interactive_jobs};
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
@@ -130,6 +130,7 @@ static int check(struct settings *settings, struct pe_error *err)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
+    settings->store.age_max_s = settings->keep_results_min * 60;
     if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0)
         return -1;
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
@@ -315,6 +316,9 @@ static void add_result_options(struct settings *s, struct option_table *table)
         {"redis", 0, "HOST:PORT",
          "server of Redis or Valkey that shares them instead, or unix:PATH; repeatable", PE_OPTION_LIST,
          &s->store.redis},
+        {"keep-results-min", 0, "N",
+         "how long results are kept at most, in minutes; 0 for as long as there is room (default 0)",
+         PE_OPTION_NUMBER, &s->keep_results_min},
         {"redis-password-file", 0, "FILE", "file with the password of these servers", PE_OPTION_TEXT,
          &s->store.redis_password_file},
         {"results-mib", 0, "N", "size of results that slow clients have not read, in MiB (default 512)",

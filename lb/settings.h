@@ -48,6 +48,7 @@ struct settings {
     uint64_t audit_drain;        /* after differences for how many clients a host is drained; 0: never */
     struct audit_settings audit; /* both of them, read */
 
+    uint64_t keep_results_min; /* how old a result may be that answers a job; 0: no limit */
     uint64_t cache_mib, results_mib, poison_ms;
     bool cache_per_client;
     struct result_store_settings store;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SHARE = 8 }; /* one result may use an eighth of the cache */
 
@@ -30,6 +31,11 @@ static int compare_entries(const void *left, const void *right)
 {
     const struct cache_entry *a = left, *b = right;
     return job_key_compare(&a->key, &b->key);
+}
+
+static bool is_too_old(const struct cache *cache, const struct cache_entry *entry)
+{
+    return job_result_is_older(entry->result->stored_at, cache->age_max_s);
 }
 
 static struct cache_entry *find_entry(struct cache *cache, const struct job_key *key)
@@ -95,6 +101,10 @@ static struct job_result *use(struct cache *cache, struct cache_entry *entry)
 struct job_result *cache_find(struct cache *cache, const struct job_key *key, struct pe_isolation_set demand)
 {
     struct cache_entry *entry = find_entry(cache, key);
+    if (entry && is_too_old(cache, entry)) {
+        drop(cache, entry);
+        entry = NULL;
+    }
     if (entry &&
         pe_demand_accepts(demand, entry->result->fields.isolation, entry->result->fields.trusted_host))
         return use(cache, entry);
@@ -107,7 +117,7 @@ struct job_result *cache_find_by_body(struct cache *cache, const struct job_key 
 {
     const struct cache_entry wanted = {.body_hash = *body_hash};
     struct cache_entry *const *found = tfind(&wanted, &cache->by_body, compare_bodies);
-    if (!found)
+    if (!found || is_too_old(cache, *found))
         return NULL;
     *key = (*found)->key;
     *request = (struct body_request){
@@ -158,6 +168,16 @@ void cache_put(struct cache *cache, const struct job_key *key, struct job_result
     cache->bytes += entry->bytes;
     cache->count++;
     shrink(cache);
+}
+
+void cache_expire(struct cache *cache)
+{
+    for (struct pe_list *node = cache->by_use.next, *next; node != &cache->by_use; node = next) {
+        struct cache_entry *entry = pe_list_entry(node, struct cache_entry, in_use);
+        next = node->next;
+        if (is_too_old(cache, entry))
+            drop(cache, entry);
+    }
 }
 
 void cache_remove(struct cache *cache, const struct job_key *key)

@@ -19,6 +19,7 @@ struct cache {
     void *tree;            /* tsearch(3), by key */
     struct pe_list by_use; /* the one that was used last comes first */
     size_t bytes, bytes_max, count;
+    uint64_t age_max_s; /* of results; an older one is found no more. 0: no limit */
     uint64_t hits, misses, evicted;
 };
 
@@ -54,6 +55,9 @@ bool cache_accepts(const struct cache *cache, size_t size);
 /* Keep a complete result, and take a reference. An older result of the job is replaced. Without
  * memory, nothing is kept. */
 void cache_put(struct cache *cache, const struct job_key *key, struct job_result *result);
+
+/* Forget the results that are too old. */
+void cache_expire(struct cache *cache);
 
 /* Forget the result of a job, if there is one. */
 void cache_remove(struct cache *cache, const struct job_key *key);

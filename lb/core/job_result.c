@@ -133,6 +133,21 @@ struct stored_head {
 
 static const char magic[8] __attribute__((nonstring)) = "pe-res-1";
 
+bool job_result_is_older(int64_t stored_at, uint64_t age_max_s)
+{
+    const int64_t age = (int64_t)time(NULL) - stored_at;
+    return age_max_s && age > 0 && (uint64_t)age > age_max_s;
+}
+
+int64_t job_result_stored_at(const void *bytes, size_t size)
+{
+    struct stored_head head;
+    if (size < sizeof head)
+        return 0;
+    memcpy(&head, bytes, sizeof head);
+    return memcmp(head.magic, magic, sizeof magic) == 0 ? (int64_t)be64toh(head.stored_at) : 0;
+}
+
 static int make_check(const void *bytes, size_t size, uint8_t check[16], struct pe_error *err)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];

@@ -128,6 +128,8 @@ static void set_arguments(struct result_store *store)
     store->arguments[count++] = HELPER_FD;
     store->arguments[count++] = store->disk_mib_text;
     store->arguments[count++] = settings->folder ? settings->folder : "";
+    snprintf(store->age_text, sizeof store->age_text, "%llu", (unsigned long long)settings->age_max_s);
+    store->arguments[count++] = store->age_text;
     for (size_t i = 0; i < settings->memcached.count; i++)
         store->arguments[count++] = settings->memcached.items[i];
     for (size_t i = 0; i < settings->redis.count; i++) {

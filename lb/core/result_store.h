@@ -24,6 +24,7 @@ enum { RESULT_STORE_SERVERS_MAX = 64, RESULT_STORE_SERVER_SIZE = 320 }; /* of me
 struct result_store_settings {
     const char *folder;              /* of the LMDB environment; NULL: none */
     uint64_t disk_mib;               /* size limit of that environment */
+    uint64_t age_max_s;              /* of results; 0: no limit */
     struct pe_option_list memcached; /* servers, each "HOST:PORT" */
     struct pe_option_list redis;     /* the same, or "unix:PATH"; only one of both lists may be filled */
     const char *redis_password_file; /* NULL: none */
@@ -34,9 +35,9 @@ struct result_store {
     struct loop *loop;
     size_t *account; /* of the results that are read */
     struct helper helper;
-    char disk_mib_text[24];                                             /* an argument of it */
+    char disk_mib_text[24], age_text[24];                               /* arguments of it */
     char redis[RESULT_STORE_SERVERS_MAX + 1][RESULT_STORE_SERVER_SIZE]; /* likewise */
-    const char *arguments[RESULT_STORE_SERVERS_MAX + 7];
+    const char *arguments[RESULT_STORE_SERVERS_MAX + 8];
     struct pe_list lookups; /* lookups without an answer, in order */
     uint64_t tags;          /* numbers that were given to lookups */
     uint64_t hits, misses, timeouts, dropped;

@@ -5,6 +5,7 @@
 #include "lb/core/store_disk.h"
 
 #include "base/cleanup.h"
+#include "lb/core/job_result.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -274,6 +275,68 @@ int store_disk_remove(struct store_disk *disk, const struct job_key *key, struct
     if ((code = remove_key(txn, disk, key, &total)) || (code = write_total(txn, disk, "bytes", total))) {
         mdb_txn_abort(txn);
         return fail(code, "deleting", err);
+    }
+    code = mdb_txn_commit(txn);
+    return code ? fail(code, "committing", err) : 0;
+}
+
+/* ---- age ---- */
+
+/* The key behind a key; behind the last one, all zeros. */
+static void advance(struct job_key *key)
+{
+    size_t i = sizeof key->bytes;
+    while (i > 0 && ++key->bytes[i - 1] == 0)
+        i--;
+}
+
+/* Look at one result, at `from` or behind it, and move `from` behind that. */
+static int expire_next(MDB_txn *txn, const struct store_disk *disk, uint64_t age_max_s, struct job_key *from,
+                       uint64_t *total)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val name = value_of_key(from), value;
+    int code = mdb_cursor_open(txn, disk->results, &cursor);
+    if (code)
+        return code;
+    code = mdb_cursor_get(cursor, &name, &value, MDB_SET_RANGE);
+    if (!code && name.mv_size != sizeof from->bytes)
+        code = MDB_CORRUPTED;
+    if (!code)
+        memcpy(from->bytes, name.mv_data, sizeof from->bytes);
+    bool is_old = !code && job_result_is_older(job_result_stored_at(value.mv_data, value.mv_size), age_max_s);
+    mdb_cursor_close(cursor);
+    if (is_old)
+        code = remove_key(txn, disk, from, total);
+    if (!code)
+        advance(from);
+    return code;
+}
+
+static int expire_some(MDB_txn *txn, const struct store_disk *disk, uint64_t age_max_s, unsigned count,
+                       struct job_key *from)
+{
+    uint64_t total = read_total(txn, disk, "bytes");
+    int code = 0;
+    while (!code && count-- > 0)
+        code = expire_next(txn, disk, age_max_s, from, &total);
+    if (code == MDB_NOTFOUND) {
+        *from = (struct job_key){{0}};
+        code = 0;
+    }
+    return code ? code : write_total(txn, disk, "bytes", total);
+}
+
+int store_disk_expire(struct store_disk *disk, uint64_t age_max_s, unsigned count, struct job_key *from,
+                      struct pe_error *err)
+{
+    MDB_txn *txn = NULL;
+    int code = mdb_txn_begin(disk->env, NULL, 0, &txn);
+    if (code)
+        return fail(code, "beginning to remove old results", err);
+    if ((code = expire_some(txn, disk, age_max_s, count, from))) {
+        mdb_txn_abort(txn);
+        return fail(code, "removing old results", err);
     }
     code = mdb_txn_commit(txn);
     return code ? fail(code, "committing", err) : 0;

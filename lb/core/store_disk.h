@@ -35,6 +35,12 @@ int store_disk_get(struct store_disk *disk, const struct job_key *key, struct pe
  * its bytes are still in the file. */
 int store_disk_remove(struct store_disk *disk, const struct job_key *key, struct pe_error *err) PE_MUST_CHECK;
 
+/* Remove results that are older than `age_max_s` among the next `count` in the order of keys. `from` says
+ * where to begin, and is set to where to go on: it is all zeros at the beginning, and after the last result.
+ * Fails as store_disk_remove(). */
+int store_disk_expire(struct store_disk *disk, uint64_t age_max_s, unsigned count, struct job_key *from,
+                      struct pe_error *err) PE_MUST_CHECK;
+
 /* Store a result in place of an older one. One that is larger than an eighth of the bound is
  * ignored. */
 int store_disk_put(struct store_disk *disk, const struct job_key *key, const void *bytes, size_t size,

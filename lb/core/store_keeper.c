@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "lb/core/job_result.h"
 #include "lb/core/store_disk.h"
 #include "lb/core/store_redis.h"
 #include "lb/core/store_redis_reply.h"
@@ -23,18 +24,23 @@
 
 enum {
     MEMCACHED_PORT = 11211,
-    MEMCACHED_MS = 100,               /* for connecting, and for each answer */
-    MEMCACHED_RETRY_S = 2,            /* a server that failed is not asked for this long */
-    MEMCACHED_KEEP_S = 7 * 24 * 3600, /* how long results are kept there */
+    MEMCACHED_MS = 100,            /* for connecting, and for each answer */
+    MEMCACHED_RETRY_S = 2,         /* a server that failed is not asked for this long */
+    SHARED_KEEP_S = 7 * 24 * 3600, /* how long results are kept in memcached or Redis at most */
+    EXPIRE_COUNT = 256,            /* results on disk whose age is looked at together */
     SYNC_MS = 2000,
+    EXPIRE_US = 60 * 1000 * 1000,
     OPEN_US = 2 * 1000 * 1000, /* between two tries to open the folder, as while its disk is full */
 };
 
 struct keeper {
     int fd;
-    const char *folder; /* "": none */
-    uint64_t bytes_max; /* of the folder */
-    uint64_t tried_us;  /* to open it */
+    const char *folder;         /* "": none */
+    uint64_t bytes_max;         /* of the folder */
+    uint64_t tried_us;          /* to open it */
+    uint64_t age_max_s;         /* of results; 0: no limit */
+    struct job_key expire_from; /* where to go on to look for old ones */
+    uint64_t expired_us;        /* when all of them were looked at last */
     struct store_disk disk;
     memcached_st *shared; /* NULL: none */
     struct store_redis redis;
@@ -120,16 +126,22 @@ static int shared_get(struct keeper *keeper, const struct job_key *key, struct p
     return pe_buf_append(out, value, size, err) < 0 ? -1 : 1;
 }
 
+static unsigned shared_keep_s(const struct keeper *keeper)
+{
+    return keeper->age_max_s && keeper->age_max_s < SHARED_KEEP_S ? (unsigned)keeper->age_max_s
+                                                                  : SHARED_KEEP_S;
+}
+
 static void shared_put(struct keeper *keeper, const struct job_key *key, const void *bytes, size_t size)
 {
     char name[80];
     if (keeper->redis.count)
-        store_redis_put(&keeper->redis, key, bytes, size);
+        store_redis_put(&keeper->redis, key, bytes, size, shared_keep_s(keeper));
     if (!keeper->shared || size > STORE_SHARED_VALUE_MAX)
         return;
     shared_name(key, name);
     memcached_return_t code =
-        memcached_set(keeper->shared, name, strlen(name), bytes, size, MEMCACHED_KEEP_S, 0);
+        memcached_set(keeper->shared, name, strlen(name), bytes, size, shared_keep_s(keeper), 0);
     if (code != MEMCACHED_SUCCESS)
         pe_log(PE_LOG_DEBUG, "memcached: %s", memcached_strerror(keeper->shared, code));
 }
@@ -163,14 +175,23 @@ static void open_disk(struct keeper *keeper)
 
 /* ---- messages ---- */
 
+static bool is_too_old(const struct keeper *keeper, const struct pe_buf *found)
+{
+    return job_result_is_older(job_result_stored_at(found->data, found->size), keeper->age_max_s);
+}
+
+/* Another balancer may keep results for longer. */
 static int find(struct keeper *keeper, const struct job_key *key, struct pe_buf *out, struct pe_error *err)
 {
     int found = keeper->disk.env ? store_disk_get(&keeper->disk, key, out, err) : 0;
     if (found < 0)
         pe_log(PE_LOG_ERROR, "%s", err->message);
-    if (found > 0)
+    if (found > 0 && !is_too_old(keeper, out))
         return found;
+    out->size = 0;
     found = shared_get(keeper, key, out, err);
+    if (found > 0 && is_too_old(keeper, out))
+        return 0;
     if (found > 0 && keeper->disk.env && store_disk_put(&keeper->disk, key, out->data, out->size, err) < 0)
         pe_log(PE_LOG_ERROR, "%s", err->message);
     return found;
@@ -222,15 +243,35 @@ static int read_exactly(int fd, void *bytes, size_t size)
     return 1;
 }
 
-/* Wait for the next message. While there is nothing to do, sync to disk what the system holds in
- * memory. */
+/* Look for old results on disk: some of them, and after the last one not again for a while. */
+static void expire(struct keeper *keeper)
+{
+    static const struct job_key first;
+    struct pe_error err;
+    bool is_first = !job_key_compare(&keeper->expire_from, &first);
+    if (!keeper->age_max_s || !keeper->disk.env ||
+        (is_first && keeper->expired_us && pe_now_us() - keeper->expired_us < EXPIRE_US))
+        return;
+    if (store_disk_expire(&keeper->disk, keeper->age_max_s, EXPIRE_COUNT, &keeper->expire_from, &err) < 0) {
+        keeper->expire_from = first;
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+    }
+    keeper->expired_us = pe_now_us();
+    keeper->unsynced = true;
+}
+
+/* Wait for the next message. While there is nothing to do, remove old results, and sync to disk what the
+ * system holds in memory. */
 static void wait_for_message(struct keeper *keeper)
 {
     struct pollfd poll_fd = {.fd = keeper->fd, .events = POLLIN};
-    if (!keeper->unsynced || poll(&poll_fd, 1, SYNC_MS) != 0)
-        return;
-    store_disk_sync(&keeper->disk);
-    keeper->unsynced = false;
+    expire(keeper);
+    while ((keeper->unsynced || keeper->age_max_s) && poll(&poll_fd, 1, SYNC_MS) == 0) {
+        if (keeper->unsynced)
+            store_disk_sync(&keeper->disk);
+        keeper->unsynced = false;
+        expire(keeper);
+    }
 }
 
 static int serve(struct keeper *keeper, struct pe_error *err)
@@ -261,7 +302,7 @@ int store_keeper_main(int argc, char **argv)
     struct pe_error err;
     struct keeper keeper = {0};
     pe_log_init("pe-lb-store");
-    if (argc < 5)
+    if (argc < 6)
         return 2;
     /* Ctrl-C is meant for the balancer. The helper exits when the balancer closes its socket. */
     signal(SIGINT, SIG_IGN);
@@ -270,8 +311,9 @@ int store_keeper_main(int argc, char **argv)
     keeper.fd = atoi(argv[2]);
     keeper.bytes_max = strtoull(argv[3], NULL, 10) << 20;
     keeper.folder = argv[4];
+    keeper.age_max_s = strtoull(argv[5], NULL, 10);
     open_disk(&keeper);
-    int failed = argc > 5 ? open_shared(&keeper, argv + 5, argc - 5, &err) : 0;
+    int failed = argc > 6 ? open_shared(&keeper, argv + 6, argc - 6, &err) : 0;
     if (!failed)
         failed = serve(&keeper, &err);
     if (failed)

@@ -26,7 +26,6 @@ enum {
 };
 
 #define RETRY_US 2000000u /* a server that failed is not asked for this long */
-#define KEEP_S "604800"   /* how long results are kept: 7 days */
 #define DEFAULT_PORT "6379"
 
 static uint64_t deadline(void)
@@ -291,16 +290,19 @@ int store_redis_get(struct store_redis *redis, const struct job_key *key, struct
     return pe_buf_append(out, reply.bytes, reply.size, err) < 0 ? -1 : 1;
 }
 
-void store_redis_put(struct store_redis *redis, const struct job_key *key, const void *bytes, size_t size)
+void store_redis_put(struct store_redis *redis, const struct job_key *key, const void *bytes, size_t size,
+                     unsigned keep_s)
 {
     pe_autobuf struct pe_buf command = {0}, in = {.limit = REDIS_REPLY_MAX + 16384};
     struct redis_reply reply;
     struct pe_error err;
+    char seconds[16];
     if (size > STORE_SHARED_VALUE_MAX)
         return;
+    snprintf(seconds, sizeof seconds, "%u", keep_s);
     if (pe_buf_append_text(&command, "*5\r\n", &err) < 0 || append_text(&command, "SET", &err) < 0 ||
         append_name(&command, key, &err) < 0 || append_argument(&command, bytes, size, &err) < 0 ||
-        append_text(&command, "EX", &err) < 0 || append_text(&command, KEEP_S, &err) < 0) {
+        append_text(&command, "EX", &err) < 0 || append_text(&command, seconds, &err) < 0) {
         pe_log(PE_LOG_ERROR, "%s", err.message);
         return;
     }

@@ -38,8 +38,9 @@ int store_redis_set_password(struct store_redis *redis, const char *file, struct
 int store_redis_get(struct store_redis *redis, const struct job_key *key, struct pe_buf *out,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Store a value for a week, unless it is too large to be shared or the server cannot be asked. */
-void store_redis_put(struct store_redis *redis, const struct job_key *key, const void *bytes, size_t size);
+/* Store a value for `keep_s` seconds, unless it is too large to be shared or the server cannot be asked. */
+void store_redis_put(struct store_redis *redis, const struct job_key *key, const void *bytes, size_t size,
+                     unsigned keep_s);
 
 /* Delete the value of a key. What could not be deleted is logged. */
 void store_redis_remove(struct store_redis *redis, const struct job_key *key);

@@ -392,6 +392,29 @@ def test_a_deleted_result_is_deleted_in_redis_too(start_balancer, redis):
     other.close()
 
 
+@pytest.mark.parametrize("options, most", [((), 604800), (("--keep-results-min", "10"), 600)])
+def test_a_result_in_redis_expires(start_balancer, redis, options, most):
+    balancer = start_balancer(*redis.options, *options)
+    registration, slot = balancer.worker()
+    key = balancer.run_on(slot).headers["X-Result-Key"]
+    stored(balancer, slot)
+    command = ["redis-cli", "-s", redis.path, "-a", "secret", "--no-auth-warning", "ttl"]
+    left = int(subprocess.check_output([*command, "pe:" + key]))
+    assert most - 60 <= left <= most
+
+
+def test_a_result_in_memcached_expires(start_balancer, memcached):
+    balancer = start_balancer("--memcached", memcached.address, "--keep-results-min", "10")
+    registration, slot = balancer.worker()
+    key = balancer.run_on(slot).headers["X-Result-Key"]
+    stored(balancer, slot)
+    host, port = memcached.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"mg pe:{key} t\r\n".encode())
+        answer = connection.recv(100).decode()
+    assert 540 <= int(answer.removeprefix("HD t")) <= 600
+
+
 def test_a_wrong_password_of_redis_is_reported_and_jobs_continue(start_balancer, redis):
     with open(redis.password_file, "w", encoding="ascii") as file:
         file.write("wrong\n")

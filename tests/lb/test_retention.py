@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deleting results, and addresses in the log."""
+"""Deleting results, their age, cancelling jobs, and addresses in the log."""
 import pytest
 
 from fixtures.http_client import JOB, SAME, Connection, assert_refused
 from fixtures.waiting import Background, eventually
+from fixtures.wall_clock import WallClock
 
 
 def run(balancer, slot, stdout):
@@ -50,6 +51,43 @@ def test_a_job_that_looks_for_no_stored_result_keeps_none_that_was_deleted_meanw
     slot.answer(job, b"second")
     assert pending.done().status == 200
     assert run(balancer, slot, b"third").json()["stdout"] == "third"
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    clock = WallClock(str(tmp_path))
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
+    return clock
+
+
+def test_a_result_in_memory_that_is_too_old_is_no_answer(start_balancer, clock):
+    balancer = start_balancer("--keep-results-min", "10")
+    _, slot = balancer.worker()
+    run(balancer, slot, b"first")
+    clock.set(8 * 60)
+    assert again(balancer).headers["Cache-Status"].endswith("hit")
+    clock.set(11 * 60)
+    assert run(balancer, slot, b"second").json()["stdout"] == "second"
+
+
+def test_a_result_on_disk_that_is_too_old_is_removed(start_balancer, clock, tmp_path):
+    options = ("--cache-dir", f"{tmp_path}/cache", "--keep-results-min", "10")
+    first = start_balancer(*options)
+    run(first, first.worker()[1], b"first")
+    first.end()
+    second = start_balancer(*options)
+    second.worker()
+    assert "detail=store" in again(second).headers["Cache-Status"]
+    second.end()
+    clock.set(11 * 60)
+    third = start_balancer(*options)
+    _, slot = third.worker()
+    other = Background(third.post, job={**SAME, "cmd": ["other"]})
+    slot.answer(slot.take_job()[0])  # the store has looked for old results before it was asked
+    other.done()
+    clock.set(0)
+    assert run(third, slot, b"second").json()["stdout"] == "second"
 
 
 def test_an_address_cannot_try_many_keys_of_results(balancer):

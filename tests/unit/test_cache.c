@@ -4,6 +4,7 @@
 #include "tests/unit/check.h"
 
 #include <string.h>
+#include <time.h>
 
 #define ENTRY "sha256 of a catalog entry"
 
@@ -30,6 +31,7 @@ static void put(struct cache *cache, enum pe_isolation isolation)
     assert_int_equal(pe_parts_add(&parts, PE_PART_STDOUT, NULL, 0, 0, &err), 0);
     struct job_result *result = job_result_new(&account, &fields, &parts, &err);
     assert_non_null(result);
+    result->stored_at = time(NULL);
     cache_put(cache, &key, result);
     job_result_unref(result);
 }
@@ -113,6 +115,31 @@ static void a_body_finds_only_the_result_that_has_answered_it(void **state)
     end(&cache);
 }
 
+static void a_result_that_is_too_old_answers_no_job_and_is_removed(void **state)
+{
+    (void)state;
+    struct cache cache;
+    struct job_key found_key;
+    struct body_request request = {.image = "a:latest", .identity = ENTRY};
+    cache_init(&cache, 1 << 20);
+    cache.age_max_s = 60;
+    for (int way = 0; way < 3; way++) {
+        put(&cache, PE_ISOLATION_KERNEL);
+        struct job_result *result = cache_find(&cache, &key, request.demand);
+        assert_non_null(result);
+        cache_note_body(&cache, &key, &body, &request);
+        result->stored_at -= 62;
+        if (way == 0)
+            check_found(&cache, "", false);
+        else if (way == 1)
+            assert_null(cache_find_by_body(&cache, &body, &found_key, &request));
+        request = (struct body_request){.image = "a:latest", .identity = ENTRY};
+        cache_expire(&cache);
+        assert_int_equal(cache.count, 0);
+    }
+    assert_int_equal(account, 0);
+}
+
 static void the_stored_form_of_a_result_keeps_its_isolation(void **state)
 {
     (void)state;
@@ -137,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_result_answers_a_job_if_the_job_accepts_its_isolation),
         cmocka_unit_test(a_result_of_unknown_isolation_answers_only_jobs_without_a_demand),
         cmocka_unit_test(a_body_finds_only_the_result_that_has_answered_it),
+        cmocka_unit_test(a_result_that_is_too_old_answers_no_job_and_is_removed),
         cmocka_unit_test(the_stored_form_of_a_result_keeps_its_isolation),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
