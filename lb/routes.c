@@ -19,6 +19,7 @@
 #include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- handlers: each hands a layer only the objects that it needs ---- */
@@ -41,6 +42,11 @@ static void handle_images(struct server *server, h2o_req_t *req)
 static void handle_job(struct server *server, h2o_req_t *req)
 {
     api_job(&server->exchanges, req);
+}
+
+static void handle_job_cancel(struct server *server, h2o_req_t *req)
+{
+    api_job_cancel(&server->exchanges, req);
 }
 
 static void handle_join(struct server *server, h2o_req_t *req)
@@ -139,6 +145,7 @@ static const struct route {
     {"GET", "/v1/connect", handle_connect},
     {"GET", "/v1/images", handle_images},
     {"GET", JOB_STATUS_PATH, handle_job},
+    {"DELETE", JOB_STATUS_PATH, handle_job_cancel},
     {"DELETE", RESULTS_PATH, handle_result},
     {NULL, "/v1/join", handle_join},
     {"GET", "/v1/hosts", handle_hosts},
@@ -188,25 +195,38 @@ static void refuse_framing(h2o_req_t *req, const char *fault)
     http_reply_problem(req, &problem);
 }
 
+/* Append the method of a route to the list of those that a path accepts. */
+static void allow(const struct route *route, char *allowed, size_t size)
+{
+    size_t used = strlen(allowed);
+    snprintf(allowed + used, size - used, "%s%s", used ? ", " : "",
+             strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method);
+}
+
 static void handle(h2o_req_t *req, void *data)
 {
     struct server *server = data;
+    char allowed[64] = "";
     const char *fault = request_framing_fault(req);
     if (fault) {
         refuse_framing(req, fault);
         return;
     }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        const char *method = routes[i].method;
-        const char *allowed = method && strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
         if (!path_matches(&routes[i], req->path_normalized))
             continue;
-        if (!method || method_matches(&routes[i], req->method))
+        if (!routes[i].method || method_matches(&routes[i], req->method)) {
             routes[i].handle(server, req);
-        else if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
-            cors_send_preflight(&server->settings->cors_origins, req, allowed);
-        else
-            refuse_method(req, allowed);
+            return;
+        }
+        allow(&routes[i], allowed, sizeof allowed);
+    }
+    if (allowed[0] && h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS"))) {
+        cors_send_preflight(&server->settings->cors_origins, req, allowed);
+        return;
+    }
+    if (allowed[0]) {
+        refuse_method(req, allowed);
         return;
     }
     struct pe_problem problem = problem_make("not-found", "there is nothing at this path");

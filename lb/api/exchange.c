@@ -4,7 +4,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "lb/api/job_status.h"
+#include "lb/api/exchange_ids.h"
 #include "lb/api/refusals.h"
 #include "lb/edge/problems.h"
 
@@ -125,7 +125,7 @@ static void on_dispose(void *memory)
     struct exchange *exchange = memory;
     struct exchanges *exchanges = exchange->exchanges;
     exchange_leave(exchange);
-    job_status_leave(exchange);
+    exchange_ids_leave(exchange);
     byte_budget_remove(exchanges->jobs->budget, &exchange->reader);
     h2o_timeout_unlink(&exchange->tick_entry);
     report(exchange);

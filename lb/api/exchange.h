@@ -9,6 +9,7 @@
  * exchange_response.c   the response: headers and pieces of the result, as fast as the client reads
  * exchange_events.c     events, if the client asked for them
  * exchange_cases.c      the jobs of a request with stages, in the place of one job
+ * exchange_ids.c        the ids by which clients ask for their exchanges
  * exchange_headers.c    the headers that tell where a result came from
  * exchange_trace.c      its spans, if traces are exported */
 #ifndef PE_LB_API_EXCHANGE_H
@@ -50,7 +51,7 @@ struct exchanges {
     struct pe_list waiting_for_workers; /* exchanges whose image is unknown while `gathering` */
     size_t count;
     h2o_timeout_t silence; /* after which a response of events gets a sign of life */
-    void *by_id;           /* exchanges whose clients gave them an id: tsearch(3) (lb/api/job_status.c) */
+    void *by_id;           /* exchanges whose clients gave them an id: tsearch(3) (lb/api/exchange_ids.c) */
 
     /* An exchange has ended. */
     void (*on_ended)(void *data);

@@ -4,7 +4,7 @@
 #include "lb/api/exchange.h"
 
 #include "base/io.h"
-#include "lb/api/job_status.h"
+#include "lb/api/exchange_ids.h"
 #include "lb/api/refusals.h"
 #include "lb/api/trace_header.h"
 #include "lb/edge/http_reply.h"
@@ -503,7 +503,7 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
     exchange->deadline.on_passed = on_deadline;
     exchange->wait_us = allowed_wait_us(exchange);
     exchange->deadline.at_us = exchange->waiter.arrived_us + exchange->wait_us;
-    job_status_enter(exchange);
+    exchange_ids_enter(exchange);
     http_reply_header(req, "x-request-id", exchange->id);
     exchange->waiter.trace = trace_header_begin(&exchange->trace, req, exchanges->spans != NULL);
     struct pe_problem problem = check_head(exchange);

@@ -66,7 +66,7 @@ static const struct problem_type {
     {"interactive-idle", 408, 0, "Nothing was typed or printed for too long",
      "An interactive job holds a slot for others. The detail says how long it may be idle."},
     {"canceled", 499, 0, "The job was canceled",
-     "The client went away before the result was ready, and the job was stopped."},
+     "The client went away before the result was ready, or cancelled the job, which was stopped."},
     {"too-many-requests", 429, 1, "Too many requests",
      "The number of jobs at a time and per minute, and the CPU time in a day, are limited for each API key "
      "and for each address without one. The detail says which limit was reached. Try again after the time "

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET /v1/jobs/ID: what a waiting client can know about its job."""
+"""GET and DELETE /v1/jobs/ID: what a waiting client can know about its job, and how it cancels it."""
+import json
 import secrets
 
-from fixtures.http_client import FORM, JOB, assert_refused, job_body
+from fixtures.http_client import FORM, JOB, SAME, assert_refused, job_body
 from fixtures.openapi import validate
 from fixtures.stand_in_worker import Slot, connect
 from fixtures.waiting import Background, eventually
@@ -117,3 +118,56 @@ def test_a_client_that_asks_for_states_too_often_gets_429_until_it_pauses(start_
     assert ask("192.0.2.2") == 404, "another address"
     eventually(lambda: ask() == 404, "the client may ask again")
     assert balancer.health()["status"] == "ok"
+
+
+def cancel(balancer, name):
+    return balancer.request("DELETE", "/v1/jobs/" + name)
+
+
+def test_a_client_cancels_a_job_that_waits_and_one_that_runs(balancer):
+    registration, slot = balancer.worker()
+    running, waiting = secrets.token_hex(16), secrets.token_hex(16)
+    calls = {running: Background(post_as, balancer, running)}
+    job, _ = slot.take_job()
+    calls[waiting] = Background(post_as, balancer, waiting)
+    balancer.wait_for(queued=1)
+    for name in waiting, running:
+        assert cancel(balancer, name).status == 204
+        assert_refused(calls[name].done(), 499, "canceled", "DELETE /v1/jobs")
+        assert_refused(cancel(balancer, name), 404, "not-found")
+    assert slot.receive() == {"type": "cancel", "id": job["id"]}
+    assert balancer.health()["queued"] == 0
+
+
+def test_a_job_that_others_wait_for_goes_on_when_one_of_them_cancels(balancer):
+    registration, slot = balancer.worker()
+    names = [secrets.token_hex(16) for _ in range(2)]
+    first = Background(post_as, balancer, names[0], SAME)
+    job, _ = slot.take_job()
+    second = Background(post_as, balancer, names[1], SAME)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "both wait")
+    assert cancel(balancer, names[0]).status == 204
+    assert first.done().status == 499
+    slot.answer(job, b"done")
+    assert second.done().form()[1][2] == b"done"
+
+
+def test_events_of_a_job_that_is_cancelled_end_with_the_problem(balancer):
+    registration, slot = balancer.worker()
+    name = secrets.token_hex(16)
+    call = Background(post_as, balancer, name, Accept="application/x-ndjson")
+    slot.take_job()
+    assert cancel(balancer, name).status == 204
+    last = json.loads(call.done().body.splitlines()[-1])
+    assert "canceled" in json.dumps(last), last
+
+
+def test_a_job_without_an_id_of_the_client_cannot_be_cancelled(balancer):
+    registration, slot = balancer.worker()
+    call = Background(balancer.post)
+    job, _ = slot.take_job()
+    assert_refused(cancel(balancer, job["id"]), 404, "not-found")
+    refused = balancer.request("POST", "/v1/jobs/" + job["id"])
+    assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD, DELETE"
+    slot.answer(job)
+    assert call.done().status == 200
