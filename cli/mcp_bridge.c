@@ -250,6 +250,14 @@ static int pass_on(struct bridge *bridge, const uint8_t *bytes, size_t size, str
     return failed;
 }
 
+static bool is_blank(const uint8_t *line, size_t size)
+{
+    size_t i = 0;
+    while (i < size && strchr(" \t\r", line[i]) && line[i])
+        i++;
+    return i == size;
+}
+
 /* Pass on the lines that are complete, as long as there is room for more requests. */
 static int pass_lines(struct bridge *bridge, struct pe_error *err)
 {
@@ -257,8 +265,8 @@ static int pass_lines(struct bridge *bridge, struct pe_error *err)
     const uint8_t *end;
     while (bridge->count < CALLS_MAX && input->size && (end = memchr(input->data, '\n', input->size))) {
         size_t size = (size_t)(end - input->data);
-        bool is_blank = strspn((const char *)input->data, " \t\r\n") >= size;
-        int failed = bridge->skips || is_blank ? 0 : pass_on(bridge, input->data, size, err);
+        bool is_empty = is_blank(input->data, size);
+        int failed = bridge->skips || is_empty ? 0 : pass_on(bridge, input->data, size, err);
         bridge->skips = false;
         pe_buf_consume(input, size + 1);
         if (failed)

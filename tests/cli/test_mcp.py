@@ -86,7 +86,7 @@ def test_a_session_of_each_revision_is_passed_on(balancer):
 
 
 def test_the_last_line_needs_no_end_and_blank_lines_mean_nothing(balancer):
-    text = b"\n \r\n" + lines(request(1, "ping"))[:-1]
+    text = b"\n" * 65536 + b" \r\n" + lines(request(1, "ping"))[:-1]  # a whole buffer of them
     assert answers(run("mcp", "--server", balancer.address, stdin=text))[1]["result"] == {}
 
 
