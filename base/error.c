@@ -2,6 +2,8 @@
 /* Formatting of errors. Nothing here writes to the log. */
 #include "base/error.h"
 
+#include "base/control.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,8 +59,16 @@ int pe_fail_context(struct pe_error *err, const char *format, ...)
     return -1;
 }
 
+/* A message may have texts of others, which could command the terminal. */
 void pe_die(int status, const struct pe_error *err)
 {
-    fprintf(stderr, "%s: %s\n", program_invocation_short_name, err->message);
+    const char *at = err->message;
+    fprintf(stderr, "%s: ", program_invocation_short_name);
+    for (size_t left = strlen(at), size = 0; left; at += size, left -= size) {
+        const size_t control = *at == '\n' ? 0 : pe_control_size(at, left);
+        size = control ? control : 1;
+        fputc(control ? '?' : *at, stderr);
+    }
+    fputc('\n', stderr);
     exit(status);
 }

@@ -135,18 +135,27 @@ static bool is_host(const char *text)
     return fits;
 }
 
+/* Whether a text can be a URL or the name of an image, and may be shown in a terminal. */
+static bool is_printable(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return !*text;
+}
+
 /* `store` and all names are texts that can be arguments of pe-image. */
 static bool are_images(const json_t *images)
 {
     size_t i = 0;
     const json_t *name = NULL;
     const char *store = json_string_value(json_object_get(images, "store"));
-    if (!store || (strncmp(store, "http://", 7) != 0 && strncmp(store, "https://", 8) != 0))
+    if (!store || !is_printable(store) ||
+        (strncmp(store, "http://", 7) != 0 && strncmp(store, "https://", 8) != 0))
         return false;
     json_array_foreach(json_object_get(images, "names"), i, name)
     {
         const char *text = json_string_value(name);
-        if (!text || !isalnum((unsigned char)*text))
+        if (!text || !isalnum((unsigned char)*text) || !is_printable(text))
             return false;
     }
     return true;

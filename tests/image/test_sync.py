@@ -146,6 +146,17 @@ def test_an_image_can_be_demanded_by_its_digest(tmp_path, rootfs):
     assert is_complete(tmp_path)
 
 
+def test_what_another_host_sends_commands_no_terminal(tmp_path, rootfs):
+    index = json.load(open(f"{tmp_path}/store/index.json"))
+    index[0]["digest"] = "\x1b]0;title\x07\x1b[2J"
+    with open(f"{tmp_path}/store/index.json", "w") as file:
+        json.dump(index, file)
+    with ImageServer(f"{tmp_path}/store") as server:
+        for wish in [], ["a:1@sha256:" + "0" * 64]:
+            done = sync(tmp_path, server, *wish)
+            assert done.returncode and b"?]0;title?" in done.stderr and b"\x1b" not in done.stderr
+
+
 def test_gc_removes_parts(tmp_path, rootfs):
     with ImageServer(f"{tmp_path}/store", cut=[1000000, 0, 0, 0]) as server:
         assert sync(tmp_path, server).returncode == 1

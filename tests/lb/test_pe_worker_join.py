@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pe-worker join`: a host becomes a worker completely, or nothing of it is left."""
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from fixtures.image_server import ImageServer
 from fixtures.joining import Host
 from fixtures.paths import program
 from fixtures.pe_image import imported, make_tar, member, run
+from fixtures.stub_server import Server
 from fixtures.waiting import eventually
 from fixtures.wall_clock import WallClock
 
@@ -292,3 +294,18 @@ def test_what_is_no_balancer_is_named(place):
         place.assert_nothing_is_left(done, "is no balancer, or one of an older version")
     done = place.host.join("http://localhost:1", "join-1")
     place.assert_nothing_is_left(done, "cannot connect to the balancer at http://localhost:1")
+
+
+@pytest.mark.parametrize("part", ["store", "name"])
+def test_a_balancer_writes_no_escape_sequences_to_the_terminal_of_a_host(tmp_path, part):
+    images = {"store": "http://127.0.0.1:1/images", "names": ["a:1"]}
+    if part == "store":
+        images["store"] += "\x1b]0;title\x07"
+    else:
+        images["names"] = ["a:1\x1b[2J"]
+    answer = json.dumps({"host": "den", "images": images}).encode()
+    host = Host(tmp_path / "host")
+    with Server((200, {"Content-Type": "application/json"}, answer)) as server:
+        done = host.join(server.url, "join-0")
+    assert done.returncode == 1 and "the balancer's answer is not one" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
