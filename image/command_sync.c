@@ -7,18 +7,21 @@
 #include <string.h>
 
 #define URL_BYTES_MAX 2000
+#define STALL_S_MAX 3600u
 
 int command_sync(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
     bool json = false;
-    uint64_t max_mib = 0;
+    uint64_t max_mib = 0, stall_s = 0;
     struct download_route route = {.ca = NULL};
     const struct pe_option options[] = {
         COMMAND_MAX_MIB_OPTION(max_mib, "refuse an image with a larger squashfs file (default: 32768)"),
         {"ca", 0, "FILE", "trust only the certificates in FILE, PEM", PE_OPTION_TEXT, &route.ca},
         {"proxy", 0, "URL", "HTTP proxy (default: as https_proxy and http_proxy say)", PE_OPTION_TEXT,
          &route.proxy},
+        {"stall", 0, "S", "give up a connection with less than 1 KiB/s for S seconds (default 30)",
+         PE_OPTION_NUMBER, &stall_s},
         COMMAND_JSON_OPTION(json),
         COMMAND_STORE_OPTION(store),
         {0}};
@@ -39,6 +42,9 @@ int command_sync(int argc, char **argv, struct pe_error *err)
     if (rest == argc || (strncmp(argv[rest], "http://", 7) != 0 && strncmp(argv[rest], "https://", 8) != 0))
         return pe_fail(err, PE_ERR_INVALID,
                        "expected the URL of a store, as in http://host/images; see %s --help", program.name);
+    if (stall_s > STALL_S_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--stall must be at most %u s", STALL_S_MAX);
+    route.stall_s = (uint32_t)stall_s;
     if (strlen(argv[rest]) > URL_BYTES_MAX)
         return pe_fail(err, PE_ERR_INVALID, "the URL is longer than %d bytes", URL_BYTES_MAX);
     snprintf(url, sizeof url, "%s", argv[rest]);

@@ -6,10 +6,11 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-/* A connection with less than 1 KiB/s for this long is considered dead. */
-#define STALL_SECONDS 30L
+#define STALL_SECONDS 30u
+#define STALL_BYTES_PER_S 1024L
 
 /* What on_bytes needs. */
 struct transfer {
@@ -43,6 +44,12 @@ static void cleanup_curl(CURL **curl)
     curl_easy_cleanup(*curl);
 }
 
+/* After so many seconds of nearly nothing a connection is considered dead. */
+static unsigned stall_seconds(const struct download *download)
+{
+    return download->route->stall_s ? download->route->stall_s : STALL_SECONDS;
+}
+
 static void set_options(CURL *curl, const char *url, struct transfer *transfer)
 {
     const struct download *download = transfer->download;
@@ -53,9 +60,9 @@ static void set_options(CURL *curl, const char *url, struct transfer *transfer)
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)stall_seconds(download));
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)stall_seconds(download));
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, download->seconds_max);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
@@ -118,5 +125,10 @@ int download_url(const char *url, struct download *download, struct pe_error *er
     if (transfer.refused)
         return pe_fail_context(err, "cannot fetch %s", url);
     download->may_continue = may_pass(curl, code);
+    if (code == CURLE_OPERATION_TIMEDOUT && strstr(why, "too slow"))
+        return pe_fail(err, PE_ERR_LOST,
+                       "cannot fetch %s: the store has sent less than 1 KiB/s for %u s; try again when it, or the "
+                       "network, is faster, or wait longer with --stall",
+                       url, stall_seconds(download));
     return pe_fail(err, PE_ERR_LOST, "cannot fetch %s: %s", url, *why ? why : curl_easy_strerror(code));
 }

@@ -15,6 +15,7 @@
 struct download_route {
     const char *ca;    /* file with the only certificates to trust, PEM; NULL: those of the system */
     const char *proxy; /* URL of a proxy; NULL: that of the environment (https_proxy and others), or none */
+    uint32_t stall_s;  /* a connection with less than 1 KiB/s for so long is given up; 0: 30 s */
 };
 
 struct download {
@@ -30,7 +31,7 @@ struct download {
 
 /* Get a URL, or the rest of it if download->bytes is not 0. A server that sends all of it again is no
  * failure: the file is then written from its beginning. PE_ERR_LOST if the download fails or stands still for
- * 30 s, PE_ERR_TOO_LARGE beyond the bound. */
+ * route->stall_s, PE_ERR_TOO_LARGE beyond the bound. */
 int download_url(const char *url, struct download *download, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

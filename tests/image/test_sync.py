@@ -63,6 +63,34 @@ def test_a_store_that_vanishes_in_the_middle_is_named_and_the_next_sync_continue
     assert is_complete(tmp_path)
 
 
+class StandingStill(ImageServer):
+    """Sends the beginning of a rootfs, and then nothing, on a connection that stays."""
+
+    def answer(self, request):
+        if not request.path.endswith("rootfs.squashfs"):
+            return super().answer(request)
+        self.requests.append((request.path, request.headers.get("Range")))
+        request.send_response(206 if request.headers.get("Range") else 200)
+        request.send_header("Content-Length", "3000000")
+        request.send_header("Content-Range", "bytes 1000000-3999999/4000000")
+        request.end_headers()
+        if not request.headers.get("Range"):
+            request.wfile.write(bytes(1000000))
+            request.wfile.flush()
+        threading.Event().wait(60)
+        return None
+
+
+def test_a_store_that_stands_still_is_given_up_with_what_to_do_and_nothing_appears(tmp_path, rootfs):
+    with StandingStill(f"{tmp_path}/store") as server:
+        done = sync(tmp_path, server, "--stall", "1")
+        assert len(server.rootfs_requests()) >= 3, "it was tried again"
+    assert done.returncode == 1
+    assert b"has sent less than 1 KiB/s for 1 s" in done.stderr and b"--stall" in done.stderr
+    assert b"1.0 of " in done.stderr and b"the same command continues there" in done.stderr
+    assert json.loads(run("ls", "--json", "--store", f"{tmp_path}/mine").stdout) == []
+
+
 def test_a_sync_that_was_killed_continues_and_another_one_at_the_same_time_is_refused(
     tmp_path, rootfs
 ):
