@@ -126,9 +126,10 @@ int download_url(const char *url, struct download *download, struct pe_error *er
         return pe_fail_context(err, "cannot fetch %s", url);
     download->may_continue = may_pass(curl, code);
     if (code == CURLE_OPERATION_TIMEDOUT && strstr(why, "too slow"))
-        return pe_fail(err, PE_ERR_LOST,
-                       "cannot fetch %s: the store has sent less than 1 KiB/s for %u s; try again when it, or the "
-                       "network, is faster, or wait longer with --stall",
-                       url, stall_seconds(download));
+        return pe_fail(
+            err, PE_ERR_LOST,
+            "cannot fetch %s: the store has sent less than 1 KiB/s for %u s; try again when it, or the "
+            "network, is faster, or wait longer with --stall",
+            url, stall_seconds(download));
     return pe_fail(err, PE_ERR_LOST, "cannot fetch %s: %s", url, *why ? why : curl_easy_strerror(code));
 }

@@ -180,9 +180,12 @@ static int connect_curl(struct pe_connection *connection, const struct worker_co
     if (code == CURLE_OK)
         code = curl_easy_getinfo(connection->curl, CURLINFO_ACTIVESOCKET, &connection->socket);
     view->stage = stage_of(code);
-    if (code != CURLE_OK)
-        return pe_route_fail(connection->curl, code, why, name, err);
-    return 0;
+    if (code == CURLE_OK)
+        return 0;
+    pe_route_fail(connection->curl, code, why, name, err);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        err->kind = PE_ERR_INVALID; /* the next attempt will not fare better soon */
+    return -1;
 }
 
 /* ---- the process ---- */

@@ -31,8 +31,8 @@ int balancer_link_start(const struct worker_config *config, const char *path, st
 
 /* Wait until the link has a connection, and return it: a nonblocking stream socket, which the caller owns.
  * May be called in another process than the parent, which got `fd`. PE_ERR_LOST if nobody answers or
- * the upgrade is refused, PE_ERR_INVALID if the token is refused, and PE_ERR_MALFORMED if the response is
- * not HTTP. */
+ * the upgrade is refused, PE_ERR_INVALID if the token is refused or the certificate is not right, and
+ * PE_ERR_MALFORMED if the response is not HTTP. */
 int balancer_link_receive(int fd, struct pe_error *err) PE_MUST_CHECK;
 
 /* Give up the rights that a link does not need, in a process whose parent is `parent`: what remains is

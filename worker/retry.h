@@ -16,7 +16,7 @@
 
 enum retry_cause {
     RETRY_LOST,    /* nobody answers, or the connection has ended */
-    RETRY_REFUSED, /* the balancer does not want this worker: its token, or its name */
+    RETRY_REFUSED, /* the balancer does not want this worker, or its certificate is not right */
     RETRY_VERSION, /* it does not want this version of the protocol */
 };
 
