@@ -35,6 +35,12 @@ struct balancer_list *balancer_discovery_share(struct pe_error *err)
     return NULL;
 }
 
+void balancer_discovery_unshare(struct worker_config *config)
+{
+    munmap(config->discovered, sizeof *config->discovered);
+    config->discovered = NULL;
+}
+
 bool balancer_discovery_is_needed(const struct worker_config *config)
 {
     for (size_t i = 0; i < config->server_count; i++)

@@ -20,6 +20,10 @@ enum { BALANCER_DISCOVERY_CHANGED = 3 };
  * NULL with PE_ERR_INTERNAL without memory. */
 struct balancer_list *balancer_discovery_share(struct pe_error *err);
 
+/* Give up that memory, in all processes but these two: with it, they could say where the worker sends its
+ * token. */
+void balancer_discovery_unshare(struct worker_config *config);
+
 /* Whether one of the servers is a name that has to be looked up. */
 bool balancer_discovery_is_needed(const struct worker_config *config);
 

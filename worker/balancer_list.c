@@ -87,6 +87,51 @@ bool balancer_list_add(struct balancer_list *list, const char *url, const char *
     return true;
 }
 
+/* ---- lists of other processes ---- */
+
+static bool is_text(const char *bytes, size_t size)
+{
+    return memchr(bytes, '\0', size);
+}
+
+static bool is_ip_address(const char *text)
+{
+    struct in6_addr ignored;
+    char plain[BALANCER_ADDRESS_SIZE];
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, "%"), text); /* without a zone */
+    return inet_pton(AF_INET, plain, &ignored) == 1 || inet_pton(AF_INET6, plain, &ignored) == 1;
+}
+
+/* A path of a UNIX socket is none that was found: only the command line can have it. */
+static bool is_usable(const struct balancer_place *place, const char *const *servers, size_t count)
+{
+    struct pe_error ignored;
+    if (!is_text(place->url, sizeof place->url) || !is_text(place->address, sizeof place->address) ||
+        (place->address[0] && !is_ip_address(place->address)))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(servers[i], place->url))
+            return true;
+    return check(place->url, &ignored) == 0 && !begins_with(place->url, "unix:") &&
+           !balancer_is_service(place->url);
+}
+
+int balancer_list_take(const struct balancer_list *written, const char *const *servers, size_t count,
+                       struct balancer_list *list, struct pe_error *err)
+{
+    const struct balancer_list copy = *written;
+    struct balancer_list taken = {.count = 0};
+    if (copy.count > BALANCERS_MAX)
+        return pe_fail(err, PE_ERR_MALFORMED, "there are more than %d balancers", BALANCERS_MAX);
+    for (; taken.count < copy.count; taken.count++) {
+        taken.items[taken.count] = copy.items[taken.count];
+        if (!is_usable(&copy.items[taken.count], servers, count))
+            return pe_fail(err, PE_ERR_MALFORMED, "place %zu is no balancer", taken.count);
+    }
+    *list = taken;
+    return 0;
+}
+
 bool balancer_list_equals(const struct balancer_list *a, const struct balancer_list *b)
 {
     if (a->count != b->count)

@@ -38,6 +38,12 @@ int balancer_list_make(const char *const *servers, size_t count, struct balancer
  * be "". The URL must be shorter than BALANCER_URL_SIZE. */
 bool balancer_list_add(struct balancer_list *list, const char *url, const char *address);
 
+/* Copy a list that another process has written, which may have been taken over: there are places to connect
+ * to in it, and nothing else. `servers` are those of the command line. PE_ERR_MALFORMED says what is wrong;
+ * `list` is unchanged then. */
+int balancer_list_take(const struct balancer_list *written, const char *const *servers, size_t count,
+                       struct balancer_list *list, struct pe_error *err) PE_MUST_CHECK;
+
 /* Whether both lists have the same balancers in the same order. */
 bool balancer_list_equals(const struct balancer_list *a, const struct balancer_list *b);
 

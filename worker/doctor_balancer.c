@@ -4,6 +4,7 @@
 #include "worker/doctor_balancer.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "proto/slot.h"
 #include "worker/balancer_discovery.h"
 
@@ -104,6 +105,7 @@ static void try_way(struct doctor_report *report, const struct worker_config *co
 static void look_up(struct worker_config *config)
 {
     int status = 0;
+    struct pe_error err;
     if (!balancer_discovery_is_needed(config))
         return;
     const pid_t pid = fork();
@@ -111,8 +113,10 @@ static void look_up(struct worker_config *config)
         _exit(balancer_discovery_main(config));
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == BALANCER_DISCOVERY_CHANGED)
-        config->balancers = *config->discovered;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == BALANCER_DISCOVERY_CHANGED &&
+        balancer_list_take(config->discovered, config->servers, config->server_count, &config->balancers,
+                           &err) < 0)
+        pe_log(PE_LOG_ERROR, "what the search for balancers has found is not used: %s", err.message);
 }
 
 void doctor_say_balancers(struct doctor_report *report, const struct worker_config *config)

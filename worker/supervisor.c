@@ -151,6 +151,8 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
     config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
     if (config.own_users)
         config.vm.uid = config.vm.gid = vmm_user(config.users, VMM_USER_VMM, child->number);
+    if (child != discovery_of(supervisor))
+        balancer_discovery_unshare(&config);
     pe_log_watch(on_log, &config);
     board_set(config.board, config.slot, BOARD_STARTING);
     if (child->run == slot_main)
@@ -227,7 +229,12 @@ static void use_new_balancers(struct supervisor *supervisor)
 {
     struct worker_config *config = supervisor->config;
     const struct balancer_list before = config->balancers;
-    config->balancers = *config->discovered;
+    struct pe_error err;
+    if (balancer_list_take(config->discovered, config->servers, config->server_count, &config->balancers,
+                           &err) < 0) {
+        pe_log(PE_LOG_ERROR, "what the search for balancers has found is not used: %s", err.message);
+        return;
+    }
     for (size_t i = 0; i < BALANCERS_MAX; i++)
         if (memcmp(&before.items[i], &config->balancers.items[i], sizeof before.items[i]) != 0 ||
             i >= config->balancers.count)

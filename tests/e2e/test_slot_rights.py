@@ -250,6 +250,19 @@ def test_a_slot_that_was_taken_over_reaches_nothing(service):
     service.assert_nothing_is_left()
 
 
+def shared_memory(pid):
+    """The anonymous memory that a process shares with others and can change."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+        return [line.split()[0] for line in maps if " rw-s " in line and "/dev/zero" in line]
+
+
+def test_a_slot_cannot_say_where_the_worker_sends_its_token(service):
+    """The process that looks up balancers tells the supervisor in memory, which slots do not have."""
+    slot, *_ = slots_with_vm(service)
+    ours, its = set(shared_memory(service.worker.process.pid)), set(shared_memory(slot))
+    assert its < ours and len(ours - its) == 1, (ours, its)
+
+
 def test_a_slot_cannot_take_the_connections_of_others_to_the_template_server(service):
     """Its helper connects, and all connections of one helper count together."""
     path = glob.glob(service.worker.run_dir + "/worker-*/templates")[0]

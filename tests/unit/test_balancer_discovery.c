@@ -161,6 +161,49 @@ static void too_many_balancers_are_refused(void **state)
     assert_error(err, PE_ERR_INVALID, "at most 8 balancers");
 }
 
+/* ---- lists of a process that was taken over ---- */
+
+static int take(const struct balancer_list *written, struct balancer_list *list)
+{
+    struct pe_error err;
+    static const char *const servers[] = {"http+srv://x.example", "unix:/run/lb"};
+    int failed = balancer_list_take(written, servers, 2, list, &err);
+    if (failed)
+        assert_int_equal(err.kind, PE_ERR_MALFORMED);
+    return failed;
+}
+
+static void a_list_of_another_process_has_balancers_and_nothing_else(void **state)
+{
+    (void)state;
+    struct balancer_list list = {.count = 0}, good = {.count = 0}, bad;
+    assert_true(balancer_list_add(&good, "https://a.example:8443", "fe80::1%eth0") &&
+                balancer_list_add(&good, "unix:/run/lb", ""));
+    strcpy(good.items[5].url, "behind the end");
+    assert_int_equal(take(&good, &list), 0);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[5].url, "");
+    bad = good;
+    bad.count = BALANCERS_MAX + 1;
+    assert_int_equal(take(&bad, &list), -1);
+    bad = good;
+    memset(bad.items[0].url, 'h', sizeof bad.items[0].url);
+    assert_int_equal(take(&bad, &list), -1);
+    bad = good;
+    memset(bad.items[0].address, '1', sizeof bad.items[0].address);
+    assert_int_equal(take(&bad, &list), -1);
+    static const char *const urls[] = {"unix:/run/other", "http+srv://y.example", "file:///etc/shadow", ""};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        bad = good;
+        strcpy(bad.items[1].url, urls[i]);
+        assert_int_equal(take(&bad, &list), -1);
+    }
+    bad = good;
+    strcpy(bad.items[0].address, "b.example");
+    assert_int_equal(take(&bad, &list), -1);
+    assert_int_equal(list.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +212,7 @@ int main(void)
         cmocka_unit_test(answers_that_are_cut_are_refused),
         cmocka_unit_test(servers_are_urls_paths_or_services),
         cmocka_unit_test(too_many_balancers_are_refused),
+        cmocka_unit_test(a_list_of_another_process_has_balancers_and_nothing_else),
     };
     return cmocka_run_group_tests_name("balancer_discovery", tests, NULL, NULL);
 }
