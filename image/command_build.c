@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image build: run image/build, the script that makes images from Debian packages. */
-#include "base/cleanup.h"
 #include "base/home.h"
 #include "image/command.h"
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,17 +26,28 @@ static int find_script(char path[PATH_MAX], struct pe_error *err)
         "PE_HOME to the installation's home");
 }
 
-/* Fail with a message that lists all recipes. */
+static int is_recipe(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && !strstr(entry->d_name, ".json");
+}
+
+/* Fail with a message that lists all recipes, or says how to name a file of the current directory. */
 static int fail_recipe(const char *recipe, const char *folder, struct pe_error *err)
 {
-    pe_autodir DIR *directory = opendir(folder);
-    const struct dirent *entry = NULL;
+    if (access(recipe, R_OK) == 0)
+        return pe_fail(err, PE_ERR_NOT_FOUND,
+                       "there is no recipe '%.100s' in the installation; the one in "
+                       "this directory is ./%.100s",
+                       recipe, recipe);
     pe_fail(err, PE_ERR_NOT_FOUND, "there is no recipe '%.100s'; recipes:", recipe);
-    while (directory && (entry = readdir(directory))) {
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, is_recipe, alphasort);
+    for (int i = 0; i < count; i++) {
         size_t used = strlen(err->message);
-        if (entry->d_name[0] != '.' && !strstr(entry->d_name, ".json"))
-            snprintf(err->message + used, sizeof err->message - used, " %s", entry->d_name);
+        snprintf(err->message + used, sizeof err->message - used, " %s", entries[i]->d_name);
+        free(entries[i]);
     }
+    free(entries);
     return -1;
 }
 

@@ -176,6 +176,21 @@ def test_wrong_recipes_are_refused_with_what_to_write(recipes):
     assert "must be name:tag, not 'X Y:latest'" in done.stderr, done.stderr
 
 
+def test_a_recipe_that_is_not_found_is_answered_with_those_that_are(recipes):
+    def refusal(argument):
+        command = [PE_IMAGE, "build", "--store", f"{recipes.path}/store", argument]
+        done = subprocess.run(command, cwd=recipes.path, capture_output=True, text=True)
+        assert done.returncode != 0, argument
+        return done.stderr
+
+    listed = refusal("none:1").split("recipes: ")[1].split()
+    assert "tcl-8" in listed and listed == sorted(listed), listed
+    with open(f"{recipes.path}/mine-1", "w") as file:
+        file.write(MINIMAL)
+    assert "the one in this directory is ./mine-1" in refusal("mine:1")
+    assert "mine-1.json with the metadata" in refusal("./mine-1")
+
+
 def test_a_failed_build_keeps_its_log_and_says_where(recipes):
     done = recipes.build(MINIMAL + 'customize() {\n    echo hello >&2\n    mv "$1/none" x\n}\n')
     assert done.returncode != 0
