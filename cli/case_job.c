@@ -42,17 +42,20 @@ static json_t *compile_stage(const char *command, struct pe_error *err)
                 : NULL;
 }
 
-/* A shell runs the command, to which the paths of input, output and answer are added. */
+/* A shell runs the command, to which the paths of input, output and answer are added. If there is no such
+ * command, or a signal ends it, nothing was decided: the shell then ends by a signal as well, as a checker
+ * without a shell would fail. */
 static json_t *checker(const char *command, struct pe_error *err)
 {
     pe_autofree char *script = NULL;
-    if (asprintf(&script, "%s \"$@\"", command) < 0) {
+    if (asprintf(&script, "%s \"$@\"\ncode=$?\n[ $code -lt 126 ] || kill -KILL $$\nexit $code", command) <
+        0) {
         script = NULL;
         no_memory(err);
         return NULL;
     }
     json_t *text = text_of(script, "--checker", err);
-    return text ? json_pack("{s:[s, s, o, s]}", "checker", "sh", "-c", text, "checker") : NULL;
+    return text ? json_pack("{s:[s, s, o, s]}", "checker", "sh", "-c", text, "sh") : NULL;
 }
 
 /* The stage gets what the job says about its program. */

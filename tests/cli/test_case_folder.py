@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of a directory: the job that pe-run makes of --cases and the options beside it."""
 import json
+import signal
 import subprocess
 
 import pytest
@@ -69,7 +70,20 @@ def test_a_checker_gets_the_paths_behind_its_own_arguments_and_needs_no_answers(
     script = write(f"{tmp_path}/check", b'#!/bin/sh\necho "$@"\n')
     subprocess.run(["chmod", "+x", script], check=True)
     done = subprocess.run([*checker, "in put", "out", "answer"], cwd=tmp_path, capture_output=True)
-    assert done.stdout == b"-v in put out answer\n"
+    assert (done.stdout, done.returncode) == (b"-v in put out answer\n", 0)
+
+
+@pytest.mark.parametrize("command, code", [("true", 0), ("false", 1), ("sh -c 'exit 7'", 7)])
+def test_a_checker_decides_by_its_exit_code(cases, command, code):
+    job, _ = job_of("--cases", cases, "--checker", command, "--", "./a")
+    assert subprocess.run(job["stages"][0]["expect"]["checker"]).returncode == code
+
+
+@pytest.mark.parametrize("command", ["no-such-checker", "/dev/null", "sh -c 'kill -SEGV $$'"])
+def test_a_checker_that_cannot_run_or_crashes_decides_nothing(cases, command):
+    job, _ = job_of("--cases", cases, "--checker", command, "--", "./a")
+    done = subprocess.run(job["stages"][0]["expect"]["checker"], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_many_cases_get_a_time_limit_together_that_services_accept(tmp_path):
