@@ -313,13 +313,13 @@ FUZZ := $(addprefix $(B)/fuzz/fuzz_,$(FUZZ_NAMES))
 FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
 FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/cases lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,connect_message.c images.c playground.c static_files.c) \
-	$(addprefix worker/,balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
+	$(addprefix worker/,balancer_discovery.c balancer_list.c balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
 	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,case_compare.c case_expected.c case_report.c event.c event_stream.c files.c http_reply.c \
 		http_server.c interrupt.c live_job.c outputs.c progress.c response.c sse_reader.c) \
 	$(addprefix guest-init/,job.c program.c root_files.c stage_plan.c) vm/agent_frame.c
-FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lz
+FUZZ_LIBS := -Wl,--as-needed -lh2o-evloop -lwslay -ljansson -larchive -lsquashfs -lcurl -lssl -lcrypto -lresolv -lz
 # The key of an upgrade is random. With a known one, the input can answer it.
 fuzz_ws_upgrade_LIBS := -Wl,--wrap=pe_random
 # What it maps is never unmapped, except by the fuzzer.

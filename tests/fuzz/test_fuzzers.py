@@ -12,7 +12,7 @@ from fixtures.paths import BUILD, TOP
 
 RUNS = 4000
 # So many inputs where one takes longer: it becomes files or connections, or a whole run of a balancer.
-FEWER_RUNS = {"archive": 500, "balancer": 30, "ch_api": 500, "layer": 1000, "oci": 500, "root_files": 1000, "tokens": 1000}
+FEWER_RUNS = {"archive": 500, "balancer": 30, "ch_api": 500, "host_tokens": 1000, "layer": 1000, "oci": 500, "root_files": 1000, "tokens": 1000}
 
 
 @pytest.mark.parametrize("name", fuzzers.names())
