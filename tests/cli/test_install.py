@@ -33,6 +33,7 @@ def test_an_installation_has_programs_pages_completions_units_and_guest(tmp_path
         "usr/local/lib/systemd/system/pe-worker.service",
         "usr/local/lib/sysusers.d/pe-lb.conf",
         "usr/local/share/doc/program-explorer/operations.md",
+        "usr/local/share/doc/program-explorer/haproxy/haproxy.cfg",
         "var/lib/program-explorer/guest/vmlinux",
         "var/lib/program-explorer/guest/vmlinuz",
         "var/lib/program-explorer/guest/initramfs.cpio",

@@ -1,38 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audits: a sample of jobs runs on other hosts as well, and a host whose results differ is reported."""
 import itertools
-import threading
 
 import pytest
 
+from fixtures.answering_host import AnsweringHost as Host
 from fixtures.host_tokens import HostTokens, join
 from fixtures.http_client import JOB
 from fixtures.interactive import Program, Session
 from fixtures.openapi import validate
-from fixtures.stand_in_worker import Closed
 from fixtures.waiting import Background, eventually
 
 OUTCOMES = ["same", "unstable", "suspicious", "undecided", "abandoned"]
-
-
-class Host:
-    """A worker that gives each job the answer `answer(number of the job)`."""
-
-    def __init__(self, balancer, name, answer=lambda number: b"right", warm=None, **options):
-        self.answer, self.jobs = answer, []
-        _, self.slot = balancer.worker(host=name, **options)
-        self.slot.warm = warm  # then it is preferred
-        self.slot.ready()
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        try:
-            while True:
-                job, _ = self.slot.take_job(timeout=600)
-                self.jobs.append(job)
-                self.slot.answer(job, self.answer(len(self.jobs)))
-        except (Closed, OSError, ValueError, AssertionError):
-            return  # the test is over
 
 
 @pytest.fixture
