@@ -20,11 +20,25 @@ static bool is_below(const char *path, const char *directory)
     return !strncmp(path, directory, size) && (path[size] == '/' || path[size] == '\0');
 }
 
+/* `output` is a real path. */
+static int check_not_below(const struct cli_options *options, const char *output, const char *watched,
+                           struct pe_error *err)
+{
+    char input[PATH_MAX];
+    struct stat info;
+    if (!realpath(watched, input) || stat(input, &info) < 0 || !S_ISDIR(info.st_mode) ||
+        !is_below(output, input))
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID,
+                   "--output %s is inside %s, which is watched: output files would start the next run; "
+                   "choose another directory",
+                   options->output, watched);
+}
+
 /* Refuse an output directory below a watched one: output files would start the next run. */
 static int check_output(const struct cli_options *options, struct pe_error *err)
 {
-    char output[PATH_MAX], input[PATH_MAX];
-    struct stat info;
+    char output[PATH_MAX];
     if (!options->output)
         return 0;
     if (mkdir(options->output, 0777) < 0 && errno != EEXIST)
@@ -32,14 +46,9 @@ static int check_output(const struct cli_options *options, struct pe_error *err)
     if (!realpath(options->output, output))
         return pe_fail_errno(err, "cannot resolve the path of %s", options->output);
     for (size_t i = 0; i < options->file_count; i++)
-        if (realpath(options->files[i], input) && stat(input, &info) == 0 && S_ISDIR(info.st_mode) &&
-            is_below(output, input))
-            return pe_fail(
-                err, PE_ERR_INVALID,
-                "--output %s is inside %s, which is watched: output files would start the next run; "
-                "choose another directory",
-                options->output, options->files[i]);
-    return 0;
+        if (check_not_below(options, output, options->files[i], err) < 0)
+            return -1;
+    return options->cases ? check_not_below(options, output, options->cases, err) : 0;
 }
 
 /* Print a line between two runs, with the time and the reason. */

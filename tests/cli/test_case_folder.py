@@ -125,6 +125,7 @@ def test_the_table_shows_how_a_file_differs_from_the_output(cases):
         (("--cases", "CASES", "--on-failure", "go on", "--", "a"), "continue or stop, not 'go on'"),
         (("--cases", "CASES/1.in", "--", "a"), "cannot read the directory of cases"),
         (("--cases", "CASES", "CASES", "--", "a"), "would both be called 'cases/1.in'"),
+        (("--watch", "--cases", "CASES", "-o", "CASES/out", "--", "a"), "output files would start the next run"),
     ],
 )
 def test_what_does_not_fit_together_is_a_usage_error(cases, arguments, reason):
