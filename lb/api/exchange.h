@@ -123,7 +123,7 @@ struct exchange {
     bool in_flight;                    /* libh2o has not asked for the next piece yet */
     bool ended;                        /* the last piece was handed over */
     bool aborted;                      /* the response cannot be completed */
-    char log_status[48];               /* a result's status or a problem's type */
+    char log_status[48];               /* a result's status or a problem's type; empty: not answered yet */
 };
 
 /* `ctx` and the objects that `exchanges` points to must outlive it; it must stay where it is.

@@ -72,8 +72,8 @@ void api_job_cancel(struct exchanges *exchanges, h2o_req_t *req)
     struct exchange *exchange = find_or_refuse(exchanges, req);
     if (!exchange)
         return;
-    if (exchange->has_result) {
-        struct pe_problem problem = problem_make("not-found", "the job has ended: its result is being sent");
+    if (exchange->has_result || exchange->log_status[0] || exchange->aborted) { /* it was answered */
+        struct pe_problem problem = problem_make("not-found", "the job has ended: its answer is being sent");
         http_reply_problem(req, &problem);
         return;
     }

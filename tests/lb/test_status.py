@@ -3,6 +3,7 @@
 import json
 import secrets
 
+from fixtures.http2_client import HEADERS, INITIAL_WINDOW_SIZE, Http2
 from fixtures.http_client import FORM, JOB, SAME, assert_refused, job_body
 from fixtures.openapi import validate
 from fixtures.stand_in_worker import Slot, connect
@@ -171,3 +172,19 @@ def test_a_job_without_an_id_of_the_client_cannot_be_cancelled(balancer):
     assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD, DELETE"
     slot.answer(job)
     assert call.done().status == 200
+
+
+def test_a_job_that_was_refused_and_whose_client_has_not_read_that_cannot_be_cancelled(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    client = Http2(balancer.tls, {INITIAL_WINDOW_SIZE: 0})
+    name = secrets.token_hex(16)
+    body = b'{"image": 7}'
+    stream = client.begin(
+        "POST", "/v1/run", end=False, **{"content-type": "application/json", "x-request-id": name}
+    )
+    client.send_data(stream, body, end=True)
+    while client.receive()[0] != HEADERS:
+        pass
+    assert_refused(cancel(balancer, name), 404, "not-found")
+    assert balancer.health()["status"] == "ok"
+    client.close()
