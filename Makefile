@@ -253,6 +253,7 @@ test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer
 	$(BALANCER_LINK)
 test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
+test_board_SRC := worker/board.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c
 test_audit_verdict_SRC := $(LB_CORE)
 test_cache_SRC := $(LB_CORE)

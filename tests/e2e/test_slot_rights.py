@@ -83,6 +83,13 @@ def test_what_registers_the_worker_reads_the_balancer_without_rights(service):
     )
 
 
+def test_what_answers_pe_worker_status_has_no_rights(service):
+    (answering,) = service.worker.named("pe-status")
+    assert has_no_rights(answering) not in map(has_no_rights, slots_with_vm(service))
+    targets = [os.readlink(f"/proc/{answering}/fd/{fd}") for fd in os.listdir(f"/proc/{answering}/fd")]
+    assert [target.split(":")[0] for target in targets[3:]] == ["socket"], targets
+
+
 @each_engine
 def test_a_slot_has_only_its_own_descriptors(service):
     """Nothing of the worker: no listener, no folder of a cgroup, no mount namespace, no lock."""

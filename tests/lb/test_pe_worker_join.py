@@ -309,3 +309,25 @@ def test_a_balancer_writes_no_escape_sequences_to_the_terminal_of_a_host(tmp_pat
         done = host.join(server.url, "join-0")
     assert done.returncode == 1 and "the balancer's answer is not one" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"host": "../../etc/passwd"},
+        {"host": "--store=/etc"},
+        {"host": "den\nPE_SERVER=http://other"},
+        {"host": "den --vmm-path /"},
+        {"host": ""},
+        {"host": "den", "images": {"store": "file:///etc/shadow", "names": []}},
+        {"host": "den", "images": {"store": "http://127.0.0.1:1", "names": ["--store=/etc"]}},
+        {"host": "den", "images": {"store": "http://127.0.0.1:1", "names": [1]}},
+    ],
+)
+def test_a_balancer_can_give_a_host_that_joins_neither_options_nor_paths(tmp_path, answer):
+    host = Host(tmp_path / "host")
+    body = json.dumps(answer).encode()
+    with Server((200, {"Content-Type": "application/json"}, body)) as server:
+        done = host.join(server.url, "join-0")
+    assert done.returncode == 1 and "the balancer's answer is not one" in done.stderr
+    assert host.files() == [] and host.asked() == []
