@@ -4,9 +4,11 @@ is a mapping of the host, and a host refuses more than vm.max_map_count of them.
 import concurrent.futures
 import contextlib
 import resource
+import time
 
-from fixtures import engine
+from fixtures import engine, processes
 from fixtures.service import Service
+from fixtures.waiting import eventually
 from uml.guest_processes import user_processes, wait_until_one_computes
 from uml.programs import program
 
@@ -16,6 +18,12 @@ def run(service, *arguments, **settings):
     # The files of a job are not executable.
     script = 'cp memory /tmp/memory && chmod +x /tmp/memory && exec /tmp/memory "$@"'
     return service.run(["sh", "-c", script, "sh", *arguments], files=[("memory", program("memory"))], **settings)
+
+
+def memory_kib(pid):
+    """Its own memory, and its part of what it shares."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
 def refuse_memory(service):
@@ -65,5 +73,21 @@ def test_a_process_that_the_host_refuses_memory_is_reported_with_the_cause():
             job = running.result()
         assert (job.status, job.exit_code) == ("vm_error", None), job.fields
         assert "vm.max_map_count" in job.fields["reason"]
+    finally:
+        service.end()
+
+
+def test_memory_that_was_never_used_counts_as_free_and_costs_the_host_nothing():
+    """The kernel initialises its memory when it is first needed, 64 bytes for each page of 4 KiB."""
+    service = Service(*engine.OPTIONS, slots=1)
+    try:
+        sizes = service.run("cat /proc/meminfo").stdout.decode().splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in sizes}
+        assert sizes["MemTotal"] > 1100 << 10, sizes
+        assert sizes["MemFree"] > 1000 << 10 and sizes["MemAvailable"] > 1000 << 10, sizes
+        vmms = eventually(service.worker.vmms, "the next VM")
+        time.sleep(2)  # until it is warm; memory only grows
+        used = sum(memory_kib(pid) for vmm in vmms for pid in (vmm, *processes.descendants(vmm)))
+        assert vmms and used < 30 << 10, used  # the page array alone would be 19 MiB more
     finally:
         service.end()
