@@ -178,6 +178,7 @@ static int add_settings(struct join *join, struct pe_error *err)
     join_files_path(&join->files, JOIN_CA, ca);
     if (pe_buf_printf(&text, err, "# written by pe-worker join\nPE_SERVER=%s\nPE_WORKER_OPTIONS=--name %s",
                       join->url, join->answer.host) < 0 ||
+        (join->store && pe_buf_printf(&text, err, " --store %s", join->store) < 0) ||
         (join->ca && pe_buf_printf(&text, err, " --ca %s", ca) < 0))
         return -1;
     if (owner_options_append(&join->owner, &text, err) < 0)
@@ -322,6 +323,11 @@ static int check(struct join *join, struct pe_error *err)
             return pe_fail(err, PE_ERR_INVALID,
                            "--with '%s' has a character that a systemd unit would change",
                            join->worker_options.items[i]);
+    if (join->store && (join->store[0] != '/' || strpbrk(join->store, " \t\n\"'\\$`")))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--store %s must be an absolute path without characters that a systemd unit would "
+                       "change",
+                       join->store);
     if (join->proxy && strpbrk(join->proxy, " \n\"'\\$`"))
         return pe_fail(err, PE_ERR_INVALID, "--proxy has a character that a URL cannot have");
     return read_code(join, err);

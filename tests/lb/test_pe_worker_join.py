@@ -84,7 +84,7 @@ def test_a_host_joins_with_one_command_and_its_worker_has_all_that_it_needs(plac
     settings = place.host.read("etc/worker.env").splitlines()
     assert f"PE_SERVER={place.url}" in settings
     ca = f"{place.host.settings}/balancer-ca.pem"
-    assert f"PE_WORKER_OPTIONS=--name den --ca {ca} --slots 2 --memory 512" in settings
+    assert f"PE_WORKER_OPTIONS=--name den --store {place.host.store} --ca {ca} --slots 2 --memory 512" in settings
     for secret in "token", "worker.env":
         assert stat.S_IMODE(os.stat(f"{place.host.settings}/{secret}").st_mode) == 0o600
     unit = place.host.read("units/pe-worker.service")
@@ -100,6 +100,13 @@ def test_a_host_joins_with_one_command_and_its_worker_has_all_that_it_needs(plac
     registration, slot = place.balancer.worker(host="den", token=token)
     place.balancer.run_on(slot, job={"image": "gcc:14"})
     assert code not in done.stdout + done.stderr and token not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("store", ["images", "/with space", "/with'quote"])
+def test_a_store_that_the_unit_could_not_name_is_refused(place, store):
+    done = place.join(place.tokens.new("den"), "--store", store)
+    assert done.returncode != 0 and "must be an absolute path" in done.stderr
+    assert place.host.files() == []
 
 
 def test_what_the_owner_gives_is_passed_on_to_the_worker(place):
