@@ -70,6 +70,8 @@ static int fill_run_stage(json_t *job, const struct cli_options *options, json_t
         if (value && (json_object_set(stage, fields[i], value) < 0 || json_object_del(job, fields[i]) < 0))
             return no_memory(err);
     }
+    if (options->compare)
+        return set(stage, "expect", json_pack("{s:s}", "compare", options->compare), err);
     if (!options->checker)
         return 0;
     json_t *judge = checker(options->checker, err);

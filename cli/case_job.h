@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stages and cases of a command line: --compile, --cases, --checker and --on-failure. */
+/* The stages and cases of a command line: --cases and the options that need it. */
 #ifndef PE_CLI_CASE_JOB_H
 #define PE_CLI_CASE_JOB_H
 

@@ -60,10 +60,20 @@ static int check_job_file(const struct cli_options *options, struct pe_error *er
 static int check_needs_cases(const struct cli_options *options, struct pe_error *err)
 {
     const char *name = options->compile      ? "compile"
+                       : options->compare    ? "compare"
                        : options->checker    ? "checker"
                        : options->on_failure ? "on-failure"
                                              : NULL;
     return name ? pe_fail(err, PE_ERR_INVALID, "--%s needs --cases", name) : 0;
+}
+
+/* One of two words, or NULL. */
+static int check_word(const char *option, const char *value, const char *first, const char *second,
+                      struct pe_error *err)
+{
+    if (!value || !strcmp(value, first) || !strcmp(value, second))
+        return 0;
+    return pe_fail(err, PE_ERR_INVALID, "--%s takes %s or %s, not '%s'", option, first, second, value);
 }
 
 static int check_cases(const struct cli_options *options, struct pe_error *err)
@@ -85,11 +95,12 @@ static int check_cases(const struct cli_options *options, struct pe_error *err)
     if (!options->command_count)
         return pe_fail(err, PE_ERR_INVALID,
                        "--cases needs a command after --, which is run on each case, as in -- ./a.out");
-    if (options->on_failure && strcmp(options->on_failure, "stop") != 0 &&
-        strcmp(options->on_failure, "continue") != 0)
-        return pe_fail(err, PE_ERR_INVALID, "--on-failure takes continue or stop, not '%s'",
-                       options->on_failure);
-    return 0;
+    if (options->compare && options->checker)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--compare and --checker cannot be combined: the checker decides");
+    if (check_word("compare", options->compare, "exact", "trailing-space", err) < 0)
+        return -1;
+    return check_word("on-failure", options->on_failure, "continue", "stop", err);
 }
 
 static int check_combination(const struct cli_options *options, struct pe_error *err)
@@ -120,6 +131,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         {"cases", 0, "DIR", "run CMD on each NAME.in, and compare with NAME.out", PE_OPTION_TEXT,
          &options->cases},
         {"compile", 0, "COMMAND", "run this before the cases", PE_OPTION_TEXT, &options->compile},
+        {"compare", 0, "HOW", "exact, or ignoring trailing-space (default)", PE_OPTION_TEXT,
+         &options->compare},
         {"checker", 0, "COMMAND", "decides whether the output of a case is right", PE_OPTION_TEXT,
          &options->checker},
         {"on-failure", 0, "MODE", "after a bad case: continue (default) or stop", PE_OPTION_TEXT,

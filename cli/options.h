@@ -11,10 +11,10 @@
 #include <stddef.h>
 
 struct cli_options {
-    struct profile_choice choice;               /* of the server */
-    const char *job;                            /* file of a job, or NULL; then there is no image */
-    const char *cases;                          /* directory of cases, or NULL (cli/case_job.h) */
-    const char *compile, *checker, *on_failure; /* only with `cases` */
+    struct profile_choice choice;                         /* of the server */
+    const char *job;                                      /* file of a job, or NULL; then there is no image */
+    const char *cases;                                    /* directory of cases, or NULL (cli/case_job.h) */
+    const char *compile, *compare, *checker, *on_failure; /* only with `cases` */
     const char *standard_input, *timeout, *output, *isolation, *hosts, *on_output_limit, *cache_salt;
     struct pe_option_list env, limits;
     bool json, verbose, no_cache, quiet, watch, combined;

@@ -62,6 +62,11 @@ def test_limits_hold_for_each_case_and_those_of_processes_for_all_stages(cases):
     assert (job["process_limit"], job["on_failure"]) == (5, "stop")
 
 
+def test_an_exact_comparison_is_what_the_stage_expects(cases):
+    job, _ = job_of("--cases", cases, "--compare", "exact", "--", "./a")
+    assert job["stages"] == [{"name": "run", "cmd": ["./a"], "expect": {"compare": "exact"}}]
+
+
 def test_a_checker_gets_the_paths_behind_its_own_arguments_and_needs_no_answers(cases, tmp_path):
     write(f"{cases}/3.in")
     job, _ = job_of("--cases", cases, "--checker", "./check -v", "--", "./a")
@@ -115,6 +120,9 @@ def test_the_table_shows_how_a_file_differs_from_the_output(cases):
     [
         (("--compile", "cc"), "--compile needs --cases"),
         (("--checker", "./c"), "--checker needs --cases"),
+        (("--compare", "exact"), "--compare needs --cases"),
+        (("--cases", "CASES", "--compare", "exact", "--checker", "c", "--", "a"), "the checker decides"),
+        (("--cases", "CASES", "--compare", "loose", "--", "a"), "exact or trailing-space, not 'loose'"),
         (("--on-failure", "stop"), "--on-failure needs --cases"),
         (("--limit", "cpu=1"), "for the cases of --cases"),
         (("--cases", "CASES"), "needs a command after --"),
