@@ -278,12 +278,13 @@ static bool has_another_host(const struct copy *copy)
 
 /* ---- a copy runs ---- */
 
-static void add_run(struct copy *copy, const struct worker *worker, bool trusted)
+static struct audit_run *add_run(struct copy *copy, const char *host, const char *owner, bool trusted)
 {
     struct audit_run *run = &copy->runs[copy->count++];
     *run = (struct audit_run){.trusted = trusted};
-    snprintf(run->host, sizeof run->host, "%s", worker->name);
-    snprintf(run->owner, sizeof run->owner, "%s", worker->claim->owner_id);
+    snprintf(run->host, sizeof run->host, "%s", host);
+    snprintf(run->owner, sizeof run->owner, "%s", owner);
+    return run;
 }
 
 /* A run is given up or lost. Very often is an outcome. */
@@ -297,8 +298,8 @@ static void lose_run(struct copy *copy)
 
 static void on_start(struct job_waiter *waiter)
 {
-    const struct slot *slot = waiter->job->entry.slot;
-    add_run(from_waiter(waiter), slot->worker, scheduler_slot_is_trusted(slot));
+    const struct job *job = waiter->job;
+    add_run(from_waiter(waiter), job->host, job->owner, scheduler_slot_is_trusted(job->entry.slot));
     from_waiter(waiter)->audit->running++;
 }
 
@@ -454,8 +455,9 @@ static struct copy *make_copy(struct audit *audit, const struct job *job, struct
     snprintf(copy->id, sizeof copy->id, "%s", job->id);
     snprintf(copy->digest, sizeof copy->digest, "%s", job->digest);
     snprintf(copy->identity, sizeof copy->identity, "%s", job->identity);
+    struct audit_run *run = add_run(copy, job->host, job->owner, job->result->fields.trusted_host);
     if (submission_copy(&copy->submission, job->source->submission, err) < 0 ||
-        audit_digest_make(job->result, &copy->runs[0].digest, err) < 0) {
+        audit_digest_make(job->result, &run->digest, err) < 0) {
         submission_free(&copy->submission);
         free(copy);
         return NULL;
@@ -478,13 +480,9 @@ static void on_complete(struct job_observer *observer, const struct job *job)
     struct pe_error err;
     if (!is_eligible(audit, job) || !is_drawn(audit))
         return;
-    const struct worker *worker = scheduler_find_serial(audit->jobs->scheduler, job->worker_serial);
-    struct copy *copy = worker ? make_copy(audit, job, &err) : NULL;
+    struct copy *copy = make_copy(audit, job, &err);
     if (!copy)
         return;
-    const struct audit_digest digest = copy->runs[0].digest;
-    add_run(copy, worker, job->result->fields.trusted_host);
-    copy->runs[0].digest = digest;
     if (has_another_host(copy))
         dispatch_soon(audit->jobs->dispatch);
     else

@@ -151,11 +151,18 @@ static void check_identity(struct job *job, const struct worker *worker)
     job->keep = false;
 }
 
+/* Who runs the job, also if that worker registers again meanwhile, or goes. */
+static void note_host(struct job *job, const struct worker *worker)
+{
+    snprintf(job->host, sizeof job->host, "%s", worker ? worker->name : "");
+    snprintf(job->owner, sizeof job->owner, "%s", worker ? worker->claim->owner_id : "");
+}
+
 static void on_match(struct queue_entry *entry)
 {
     struct job *job = pe_list_entry(entry, struct job, entry);
     job->started_us = pe_now_us();
-    job->worker_serial = entry->slot->worker ? entry->slot->worker->claim->serial : 0;
+    note_host(job, entry->slot->worker);
     check_identity(job, entry->slot->worker);
     for_each_waiter(job, job_report_start, NULL);
     entry->slot->ops->start(entry->slot, job);

@@ -150,7 +150,7 @@ struct job {
     struct job_waiter *source; /* one of `waiters`: the input is sent from its submission */
     struct queue_entry entry;
     uint64_t started_us;                   /* on the last slot */
-    uint64_t worker_serial;                /* of the claim of the worker of that slot; 0: none */
+    char host[256], owner[17];             /* the worker of that slot, and whose it is */
     unsigned returns;                      /* how often it was given back */
     unsigned lost;                         /* tries that were lost */
     struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */

@@ -176,9 +176,6 @@ bool scheduler_worker_is_away(const struct worker *worker);
 /* The worker with this name, or NULL. */
 struct worker *scheduler_find_worker(const struct scheduler *scheduler, const char *name);
 
-/* The worker whose claim with this serial number counts, and is not away; or NULL. */
-const struct worker *scheduler_find_serial(const struct scheduler *scheduler, uint64_t serial);
-
 /* Whether a worker could run the job, now or when one of its slots is ready. */
 bool scheduler_worker_can_run(const struct worker *worker, const struct queue_entry *job);
 

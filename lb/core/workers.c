@@ -331,18 +331,13 @@ int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
     return 0;
 }
 
-const struct worker *scheduler_find_serial(const struct scheduler *scheduler, uint64_t serial)
+bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
 {
     pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
-        if (worker->claim->owner && worker->claim->serial == serial)
-            return worker;
+        const struct worker_claim *claim = pe_list_entry(node, struct worker, in_workers)->claim;
+        if (claim->owner && claim->serial == serial)
+            return true;
     }
-    return NULL;
-}
-
-bool scheduler_worker_lives(const struct scheduler *scheduler, uint64_t serial)
-{
-    return scheduler_find_serial(scheduler, serial) != NULL;
+    return false;
 }

@@ -84,6 +84,21 @@ def test_a_host_that_lies_first_is_found_by_a_third_one_and_its_result_is_delete
     assert "hit" not in post(balancer).headers["Cache-Status"]
 
 
+def test_a_host_that_registers_again_while_it_lies_is_found_as_well(balancer):
+    registration, slot = balancer.worker(host="h1")
+    pending = Background(post, balancer)
+    job, _ = slot.take_job()
+    registration.close()
+    balancer.wait_for(hosts=0)
+    balancer.register("h1")
+    for name in "h2", "h3":
+        Host(balancer, name)
+    slot.answer(job, b"wrong")
+    assert pending.done().status == 200
+    wait_for_outcomes(balancer, suspicious=1)
+    assert differences(balancer) == {"h1": 1, "h2": 0, "h3": 0}
+
+
 def test_a_host_that_lies_when_it_is_asked_later_is_found_as_well(balancer):
     late = lambda: Host(balancer, "h3")
     liar = lambda: Host(balancer, "h2", then(b"wrong", late))
