@@ -367,8 +367,8 @@ static bool must_yield(const struct copy *copy)
 {
     const struct slot *slot = copy->waiter.job->entry.slot;
     const struct worker *worker = slot ? slot->worker : NULL;
-    return copy->audit->jobs->scheduler->queued_count > 0 || !worker ||
-           worker->running + worker->elsewhere > worker->claim->vms;
+    return copy->audit->jobs->scheduler->queued_count > 0 ||
+           (worker && worker->running + worker->elsewhere > worker->claim->vms);
 }
 
 static void start(struct copy *copy, const char *again)

@@ -281,6 +281,14 @@ static void on_ready(struct slot_conn *conn, const struct pe_message *message)
     dispatch_soon(conn->context->dispatch);
 }
 
+/* The slot is busy for another balancer. An audit on the same worker may have to make room. */
+static void withdraw(struct slot_conn *conn)
+{
+    conn->state = SLOT_IDLE;
+    scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
+    dispatch_soon(conn->context->dispatch);
+}
+
 /* Another balancer has the slot. If a job is on its way to it, the two messages crossed: the slot gives the
  * job back, or it was free again before the job arrived, and runs it. */
 static void on_withdraw(struct slot_conn *conn)
@@ -289,10 +297,8 @@ static void on_withdraw(struct slot_conn *conn)
         violate(conn, "'withdraw' of a slot that is not shared");
     else if (conn->state == SLOT_RESULT)
         violate(conn, "'withdraw' in the middle of a result");
-    else if (conn->state == SLOT_READY || conn->state == SLOT_IDLE) {
-        conn->state = SLOT_IDLE;
-        scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
-    }
+    else if (conn->state == SLOT_READY || conn->state == SLOT_IDLE)
+        withdraw(conn);
 }
 
 /* The slot ignores what else it is sent of this job, so the rest of the input is not sent. */
@@ -317,9 +323,8 @@ static void on_return(struct slot_conn *conn)
         violate(conn, "'return' of a job that has begun");
         return;
     }
-    conn->state = SLOT_IDLE;
     struct job *job = forget_job(conn);
-    scheduler_slot_withdraw(conn->context->scheduler, &conn->slot);
+    withdraw(conn);
     job_on_returned(job, worker_serial(conn));
 }
 

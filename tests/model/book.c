@@ -318,7 +318,8 @@ bool book_has_queue(void)
 
 bool book_must_yield(const struct run *run)
 {
-    return balancer.exchanges.draining || book_has_queue() || !order_has_room(run->slot->name, 0);
+    return balancer.exchanges.draining || book_has_queue() ||
+           (known_claim(run->slot->name) && !order_has_room(run->slot->name, 0));
 }
 
 static struct work work_of(const struct pe_job_spec *spec)
