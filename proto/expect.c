@@ -17,47 +17,59 @@ static bool is_space(uint8_t byte)
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\v' || byte == '\f';
 }
 
-/* Append what was held back. */
-static int release(struct pe_expect *expect, struct pe_buf *out, struct pe_error *err)
+/* Append bytes, for which there is room. */
+static void put(struct pe_buf *out, const void *bytes, size_t size)
 {
-    for (; expect->lines; expect->lines--)
-        if (pe_buf_append(out, "\n", 1, err) < 0)
-            return -1;
-    int failed = pe_buf_append(out, expect->space.data, expect->space.size, err);
-    expect->space.size = 0;
-    return failed;
+    if (size)
+        memcpy(out->data + out->size, bytes, size);
+    out->size += size;
 }
 
-static int hold_back(struct pe_expect *expect, uint8_t byte, struct pe_error *err)
+/* Append what was held back. */
+static void release(struct pe_expect *expect, struct pe_buf *out)
 {
-    if (byte != '\n')
-        return pe_buf_append(&expect->space, &byte, 1, err);
+    memset(out->data + out->size, '\n', expect->lines);
+    out->size += expect->lines;
+    put(out, expect->space.data, expect->space.size);
+    expect->lines = expect->space.size = 0;
+}
+
+/* The number of bytes up to the last one that is no white space. */
+static size_t content_size(const uint8_t *line, size_t size)
+{
+    while (size && is_space(line[size - 1]))
+        size--;
+    return size;
+}
+
+/* Add a line without its end, or a part of one: nothing is known of what follows it then. */
+static int add_line(struct pe_expect *expect, const uint8_t *line, size_t size, bool has_end,
+                    struct pe_buf *out, struct pe_error *err)
+{
+    const size_t content = content_size(line, size);
+    if (content) {
+        release(expect, out);
+        put(out, line, content);
+    }
+    if (!has_end)
+        return pe_buf_append(&expect->space, line + content, size - content, err);
     expect->space.size = 0;
     expect->lines++;
     return 0;
 }
 
-/* The number of bytes up to the next white space. */
-static size_t word_size(const uint8_t *at, size_t left)
-{
-    size_t size = 0;
-    while (size < left && at[size] != '\n' && !is_space(at[size]))
-        size++;
-    return size;
-}
-
 int pe_expect_add(struct pe_expect *expect, const void *bytes, size_t size, struct pe_buf *out,
                   struct pe_error *err)
 {
-    const uint8_t *at = bytes;
+    const uint8_t *at = bytes, *end = at + size, *next = NULL;
     if (expect->compare == PE_EXPECT_EXACT)
         return pe_buf_append(out, bytes, size, err);
-    for (size_t i = 0; i < size;) {
-        size_t word = word_size(at + i, size - i);
-        if (word && (release(expect, out, err) < 0 || pe_buf_append(out, at + i, word, err) < 0))
-            return -1;
-        i += word;
-        if (i < size && hold_back(expect, at[i++], err) < 0)
+    if (size && pe_buf_reserve(out, expect->lines + expect->space.size + size, err) < 0)
+        return -1;
+    for (; at < end; at = next) {
+        const uint8_t *line_end = memchr(at, '\n', (size_t)(end - at));
+        next = line_end ? line_end + 1 : end;
+        if (add_line(expect, at, (size_t)((line_end ? line_end : end) - at), line_end != NULL, out, err) < 0)
             return -1;
     }
     return 0;

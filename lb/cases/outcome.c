@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "codec/json_text.h"
 #include "codec/utf8_text.h"
-#include "proto/expect.h"
+#include "lb/cases/expected.h"
 
 #include <string.h>
 
@@ -81,13 +81,13 @@ enum case_status case_outcome_status(const struct case_outcome *outcome, const s
 static int judge_output(const struct pe_stage_report *run, const struct case_expect *expect,
                         struct pe_error *err)
 {
-    enum pe_expect_compare how = expect->is_exact ? PE_EXPECT_EXACT : PE_EXPECT_TRAILING_SPACE;
     char hash[PE_SHA256_HEX_SIZE];
     if (!expect->output.is_given)
         return CASE_RIGHT;
     if (run->out_cut)
         return !strcmp(run->sha256, expect->sha256) ? CASE_RIGHT : CASE_WRONG;
-    if (pe_expect_hash(how, run->out.data, run->out.size, hash, err) < 0)
+    const struct pe_cursor out = {.at = run->out.data, .left = run->out.size};
+    if (case_output_hash(expect->is_exact, out, hash, err) < 0)
         return -1;
     return !strcmp(hash, expect->sha256) ? CASE_RIGHT : CASE_WRONG;
 }

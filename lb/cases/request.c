@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "codec/json_reader.h"
-#include "proto/expect.h"
+#include "lb/cases/expected.h"
 #include "proto/job_fields.h"
 #include "proto/limits.h"
 
@@ -235,8 +235,7 @@ static int hash_expect(struct hashed *done, struct case_expect *wanted, struct p
         return 0;
     }
     done->items[done->count++] = wanted;
-    return pe_expect_hash(wanted->is_exact ? PE_EXPECT_EXACT : PE_EXPECT_TRAILING_SPACE,
-                          wanted->output.bytes.at, wanted->output.bytes.left, wanted->sha256, err);
+    return case_output_hash(wanted->is_exact, wanted->output.bytes, wanted->sha256, err);
 }
 
 /* Many cases can name the same file, so each one is hashed once: the work is bounded by the size of the

@@ -52,7 +52,7 @@ struct case_expect {
     struct case_bytes output;
     bool is_exact;             /* every byte counts; else white space at the end of lines does not */
     struct case_texts checker; /* empty: the output is compared, if `output` is given */
-    char sha256[65];           /* of the output that is compared (proto/expect.h), in hex digits */
+    char sha256[65];           /* of the output that is compared (lb/cases/expected.h), in hex digits */
 };
 
 /* What stages and cases have in common. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stages and cases of a job: what is accepted, what is filled in, and what each refusal says. */
+#include "lb/cases/expected.h"
 #include "lb/cases/request.h"
+#include "proto/expect.h"
 #include "proto/limits.h"
 #include "tests/unit/check.h"
 
@@ -215,9 +217,26 @@ static void the_numbers_of_cases_and_of_arguments_are_bounded(void **state)
     free(texts);
 }
 
+static void balancer_and_guest_hash_outputs_alike(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    static const char *const outputs[] = {"", "a", " a \n\n b\t\r\n \n", "\n\n", "a\nb  c \n"};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        for (int how = PE_EXPECT_TRAILING_SPACE; how <= PE_EXPECT_EXACT; how++) {
+            char balancer[PE_SHA256_HEX_SIZE], guest[PE_SHA256_HEX_SIZE];
+            const struct pe_cursor output = {.at = (const uint8_t *)outputs[i], .left = strlen(outputs[i])};
+            assert_int_equal(case_output_hash(how == PE_EXPECT_EXACT, output, balancer, &err), 0);
+            assert_int_equal(pe_expect_hash((enum pe_expect_compare)how, output.at, output.left, guest, &err),
+                             0);
+            assert_string_equal(balancer, guest);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(balancer_and_guest_hash_outputs_alike),
         cmocka_unit_test(a_job_with_every_field_of_stages_and_cases_is_decoded),
         cmocka_unit_test(a_stage_without_needs_needs_all_that_are_before_it),
         cmocka_unit_test(wrong_fields_are_named_with_their_stage_or_case),
