@@ -290,18 +290,47 @@ static int append_content(struct event_encoder *encoder, size_t room, bool *more
     return begin_part(encoder, err) < 0 ? -1 : continue_part(encoder, room, err);
 }
 
-/* Behind `started` comes what has ended since. */
-static int append_run(struct event_encoder *encoder, struct pe_error *err)
+/* ---- runs: their texts are ready, and are sent in pieces ---- */
+
+static void leave_run(struct event_encoder *encoder)
 {
-    struct pe_buf *runs = &encoder->runs;
-    const char *next = (const char *)runs->data + encoder->runs_position;
+    encoder->runs_position++;
+    if (encoder->runs_position < encoder->runs.size)
+        return;
+    encoder->runs_position = 0;
+    pe_buf_free(&encoder->runs);
+}
+
+static int continue_run(struct event_encoder *encoder, size_t room, struct pe_error *err)
+{
+    size_t free_room = room > encoder->out.size ? room - encoder->out.size : 0;
+    size_t size = encoder->run_left < free_room ? encoder->run_left : free_room;
+    if (pe_buf_append(&encoder->out, encoder->runs.data + encoder->runs_position, size, err) < 0)
+        return -1;
+    encoder->runs_position += size;
+    encoder->run_left -= size;
+    encoder->in_event = encoder->in_run = encoder->run_left > 0;
+    if (encoder->in_run)
+        return 0;
+    leave_run(encoder);
+    return append_frame_tail(encoder, err);
+}
+
+/* Behind `started` comes what has ended since. Other forms than the service's own leave it out. */
+static int begin_run(struct event_encoder *encoder, size_t room, struct pe_error *err)
+{
+    const char *next = (const char *)encoder->runs.data + encoder->runs_position;
     const struct event event = {.kind = EVENT_RUN, .is_case = *next == 'C', .text = next + 1};
-    encoder->runs_position += strlen(next) + 1;
+    encoder->runs_position++;
+    encoder->run_left = strlen(event.text);
+    if (encoder->write == event_json_write)
+        return append_frame_head(encoder, event_json_name(&event), err) < 0
+                   ? -1
+                   : continue_run(encoder, room, err);
     int failed = append_event(encoder, &event, err);
-    if (encoder->runs_position == runs->size) {
-        encoder->runs_position = 0;
-        pe_buf_free(runs);
-    }
+    encoder->runs_position += encoder->run_left;
+    encoder->run_left = 0;
+    leave_run(encoder);
     return failed;
 }
 
@@ -320,7 +349,7 @@ static int append_next(struct event_encoder *encoder, size_t room, bool *more, s
     struct event event = {.id = encoder->id, .is_interactive = encoder->is_interactive};
     drop_live(encoder);
     if (encoder->in_event)
-        return continue_part(encoder, room, err);
+        return encoder->in_run ? continue_run(encoder, room, err) : continue_part(encoder, room, err);
     if (!encoder->is_queued) {
         encoder->is_queued = true;
         event.kind = EVENT_QUEUED;
@@ -332,7 +361,7 @@ static int append_next(struct event_encoder *encoder, size_t room, bool *more, s
         encoder->is_started = true;
         event.kind = EVENT_STARTED;
     } else if (encoder->runs.size) {
-        return append_run(encoder, err);
+        return begin_run(encoder, room, err);
     } else if (encoder->taken) {
         event.kind = EVENT_TAKEN;
         event.taken = encoder->taken;

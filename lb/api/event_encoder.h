@@ -79,13 +79,15 @@ struct event_encoder {
     size_t position[LIVE_STREAMS]; /* bytes that are in events */
     struct pe_buf runs;            /* events of runs that were not sent yet: a character for the kind, then
                                       JSON with a NUL behind it */
-    size_t runs_position;          /* where the next one begins */
+    size_t runs_position;          /* where what comes next begins */
+    size_t run_left;               /* bytes of the run whose event has begun */
     enum live_stream turn;         /* whose bytes come next, if both have some */
 
     size_t part;       /* the part of the result that comes next */
     size_t offset;     /* where its bytes that are not in the event yet begin */
     size_t part_left;  /* how many they are */
     bool part_is_text; /* they are sent as text */
+    bool in_run;       /* the event that has begun is that of a run */
     bool in_event;     /* `out` has the beginning of the event, and not its end */
     bool ended;        /* `out` has the end of the last event */
     struct pe_buf out; /* text that is ready; the sender consumes it */

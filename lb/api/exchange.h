@@ -204,15 +204,19 @@ static inline void exchange_send_soon(struct exchange *exchange)
         h2o_timeout_link(ctx->loop, &ctx->zero_timeout, &exchange->tick_entry);
 }
 
+/* Count what the response holds in memory, and cut off slow readers if that is too much. */
+void exchange_hold_memory(struct exchange *exchange);
+
+/* Whether the response may hold so many more bytes. If not, slow readers are cut off, so that there will be
+ * room later. */
+bool exchange_has_room(struct exchange *exchange, size_t bytes);
+
 /* Start the response from a result. Takes a reference. The exchange may end inside the call. */
 void exchange_send_result(struct exchange *exchange, struct job_result *result);
 
 /* Send a body that is kept with the result. */
 void exchange_send_rendered(struct exchange *exchange, struct job_result *result,
                             const struct rendered *rendered);
-
-/* Count what the response holds in memory, and cut off slow readers if that is too much. */
-void exchange_hold_memory(struct exchange *exchange);
 
 /* More bytes of the result have arrived, or it is complete. */
 void exchange_on_progress(struct exchange *exchange);

@@ -29,28 +29,54 @@ static void on_running(struct case_parts *parts, bool is_running)
     exchange_events_start(exchange);
 }
 
-static int append_outcome(const struct case_parts *parts, bool is_case, size_t index,
-                          const struct case_outcome *outcome, enum pe_status job, struct pe_buf *text,
-                          struct pe_error *err)
+/* A stage or a case that has ended, and what was decided about it. */
+struct told {
+    bool is_case;
+    size_t index;
+    const struct case_run *run;
+    const struct case_outcome *outcome;
+    enum pe_status job;
+    int verdict;
+};
+
+static int append_event(const struct told *told, const struct case_outcome *outcome, struct pe_buf *text,
+                        struct pe_error *err)
 {
-    const struct case_run *run =
-        is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
-    bool is_judged = is_case || case_run_is_judged(run);
-    int verdict = case_outcome_judge(outcome, run, job, err);
+    bool is_judged = told->is_case || case_run_is_judged(told->run);
     struct pe_json_writer writer = pe_json_write(text, err);
     pe_json_open(&writer, NULL, '{');
-    pe_json_append_text(&writer, "type", is_case ? "case" : "stage");
-    pe_json_append_number(&writer, "index", index);
-    case_outcome_append(outcome, run, job, is_judged ? verdict : -1, &writer);
+    pe_json_append_text(&writer, "type", told->is_case ? "case" : "stage");
+    pe_json_append_number(&writer, "index", told->index);
+    case_outcome_append(outcome, told->run, told->job, is_judged ? told->verdict : -1, &writer);
     pe_json_close(&writer, '}');
-    return verdict < 0 ? -1 : pe_json_finish(&writer);
+    return pe_json_finish(&writer);
 }
 
-/* Half of the room is left for results, as live output leaves it. */
-static bool has_room(const struct exchange *exchange, size_t size)
+static struct pe_stage_report without_output(const struct pe_stage_report *run)
 {
-    const struct byte_budget *budget = exchange->exchanges->jobs->budget;
-    return byte_budget_has_room(budget, budget->max / 2 + exchange->events->runs.capacity + size);
+    struct pe_stage_report bare = *run;
+    bare.out_cut += run->out.size;
+    bare.error_cut += run->error.size;
+    bare.out = bare.error = bare.both = (struct pe_buf){0};
+    return bare;
+}
+
+/* The event of a run. If there is no room for it among the results, its output is left out, and the event
+ * says so. */
+static int add_event(struct exchange *exchange, const struct told *told, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf text = {0};
+    if (append_event(told, told->outcome, &text, err) < 0)
+        return -1;
+    if (!exchange_has_room(exchange, text.size)) {
+        struct case_outcome bare = *told->outcome;
+        bare.run = without_output(&told->outcome->run);
+        bare.check = without_output(&told->outcome->check);
+        pe_buf_free(&text);
+        if (append_event(told, &bare, &text, err) < 0)
+            return -1;
+    }
+    return event_encoder_add_run(exchange->events, told->is_case, text.data, text.size, err);
 }
 
 /* Without memory, there is no event. The result has everything, too. */
@@ -58,11 +84,17 @@ static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
                        const struct case_outcome *outcome, enum pe_status job)
 {
     struct exchange *exchange = from_parts(parts);
+    const struct case_request *request = parts->request;
+    struct told told = {.is_case = is_case,
+                        .index = index,
+                        .run = is_case ? &request->cases[index].run : &request->stages[index].run,
+                        .outcome = outcome,
+                        .job = job};
     struct pe_error ignored;
-    pe_autobuf struct pe_buf text = {0};
-    if (!exchange->events || append_outcome(parts, is_case, index, outcome, job, &text, &ignored) < 0 ||
-        !has_room(exchange, text.size) ||
-        event_encoder_add_run(exchange->events, is_case, text.data, text.size, &ignored) < 0)
+    if (!exchange->events)
+        return;
+    told.verdict = case_outcome_judge(outcome, told.run, job, &ignored);
+    if (told.verdict < 0 || add_event(exchange, &told, &ignored) < 0)
         return;
     exchange_hold_memory(exchange);
     exchange_send_soon(exchange);
@@ -72,7 +104,7 @@ static void on_done(struct case_parts *parts)
 {
     struct pe_error err;
     struct exchange *exchange = from_parts(parts);
-    struct job_result *result = case_parts_merge(parts, &exchange->exchanges->jobs->budget->used, &err);
+    struct job_result *result = case_parts_merge(parts, &err);
     if (!result) {
         struct pe_problem problem = pe_problem_from_error(&err);
         exchange_send_problem(exchange, &problem);

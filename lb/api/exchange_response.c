@@ -13,6 +13,7 @@
 
 enum {
     PIECE_SIZE = 128 * 1024, /* bytes that are handed to libh2o at a time */
+    BEHIND_SIZE = 1 << 20,   /* who has so many bytes of events to read is a slow reader */
 };
 
 /* ---- what is sent: the result alone, or events ---- */
@@ -53,11 +54,13 @@ static size_t cut_off(struct budget_reader *reader)
            (!result || result->in_cache ? 0 : result->held / result->refs);
 }
 
-/* Who gets events is no slow reader before the job has ended. */
+/* Who gets events is no slow reader before the job has ended, unless much of what has happened was not read.
+ */
 static void note_reader(struct exchange *exchange)
 {
     bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
-    bool may_be_slow = !exchange->events || !is_waiting;
+    bool is_behind = exchange->events && exchange->in_flight && exchange->events->runs.size > BEHIND_SIZE;
+    bool may_be_slow = !exchange->events || !is_waiting || is_behind;
     if (may_be_slow && !exchange->reader.cut_off)
         byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
 }
@@ -70,6 +73,17 @@ void exchange_hold_memory(struct exchange *exchange)
     byte_budget_hold(budget, &exchange->reader,
                      out_of(exchange)->capacity + exchange->sending.capacity + runs);
     byte_budget_enforce(budget);
+}
+
+bool exchange_has_room(struct exchange *exchange, size_t bytes)
+{
+    struct byte_budget *budget = exchange->exchanges->jobs->budget;
+    size_t holds = exchange->reader.holds;
+    byte_budget_hold(budget, &exchange->reader, holds + bytes);
+    byte_budget_enforce(budget);
+    bool has_room = byte_budget_has_room(budget, 0);
+    byte_budget_hold(budget, &exchange->reader, holds);
+    return has_room;
 }
 
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req);

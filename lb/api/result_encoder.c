@@ -149,8 +149,9 @@ static void append_attributes(struct pe_json_writer *writer, const char *name, c
     pe_json_close(writer, ']');
 }
 
-/* The part or entry `result`. A part of multipart has no place for attributes (RFC 7578 section 4.8), so they
- * are here, in the order of the parts. The names are not repeated: those of a hostile job can be long. */
+/* The part or entry `result` without its end. A part of multipart has no place for attributes (RFC 7578
+ * section 4.8), so they are here, in the order of the parts. The names are not repeated: those of a hostile
+ * job can be long. */
 static int append_result_text(const struct result_encoder *encoder, struct pe_buf *out, struct pe_error *err)
 {
     struct pe_json_writer writer = pe_json_write(out, err);
@@ -160,8 +161,13 @@ static int append_result_text(const struct result_encoder *encoder, struct pe_bu
         append_attributes(&writer, "files", &encoder->result->parts, PE_PART_FILE);
         append_attributes(&writer, "folders", &encoder->result->parts, PE_PART_FOLDER);
     }
-    pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
+}
+
+/* Members of stages and cases, with a comma in front of them. */
+static size_t runs_size(const struct job_result *result)
+{
+    return result->runs.size ? 1 + result->runs.size : 0;
 }
 
 static int append_result(struct result_encoder *encoder, struct pe_error *err)
@@ -170,21 +176,20 @@ static int append_result(struct result_encoder *encoder, struct pe_error *err)
     bool is_form = encoder->format == RESULT_MULTIPART;
     if (append_result_text(encoder, &text, err) < 0)
         return -1;
-    const struct cpio_entry entry = {.inode = 1, .mode = CPIO_FILE | 0644, .size = text.size};
-    if ((is_form ? pe_form_append_head(&encoder->out, encoder->boundary, "result", NULL, 0,
-                                       "application/json", err)
-                 : append_cpio_head(&encoder->out, &entry, "", "result", strlen("result"), err)) < 0 ||
-        pe_buf_append(&encoder->out, text.data, text.size, err) < 0)
-        return -1;
-    const struct pe_part part = {.kind = PE_PART_FILE, .size = text.size};
-    return append_tail(encoder, &part, err);
+    encoder->text_size = text.size + runs_size(encoder->result) + strlen("}");
+    const struct cpio_entry entry = {.inode = 1, .mode = CPIO_FILE | 0644, .size = encoder->text_size};
+    return (is_form ? pe_form_append_head(&encoder->out, encoder->boundary, "result", NULL, 0,
+                                          "application/json", err)
+                    : append_cpio_head(&encoder->out, &entry, "", "result", strlen("result"), err)) < 0
+               ? -1
+               : pe_buf_append(&encoder->out, text.data, text.size, err);
 }
 
 /* Room that is reserved at once for a small response: for heads and tails, and for the bytes at
  * most. */
 enum { HEADS_SIZE = 2048, ROOM_MAX = 64 * 1024 };
 
-/* Append what precedes the bytes of the first part. */
+/* Append what precedes the members of stages and cases. */
 static int begin_body(struct result_encoder *encoder, struct pe_error *err)
 {
     const struct job_result *result = encoder->result;
@@ -192,8 +197,32 @@ static int begin_body(struct result_encoder *encoder, struct pe_error *err)
     if (pe_buf_reserve(&encoder->out, HEADS_SIZE + least(result->size, ROOM_MAX), err) < 0 ||
         (encoder->format == RESULT_JSON ? result_json_begin(encoder, err) : append_result(encoder, err)) < 0)
         return -1;
-    encoder->part_left = result->parts.items[0].size;
-    return append_head(encoder, &result->parts.items[0], err);
+    return pe_buf_append(&encoder->out, ",", result->runs.size ? 1 : 0, err);
+}
+
+/* Append what stands between the members of stages and cases and the bytes of the first part. */
+static int end_runs(struct result_encoder *encoder, struct pe_error *err)
+{
+    const struct pe_part *first = encoder->result->parts.items;
+    const struct pe_part text = {.kind = PE_PART_FILE, .size = encoder->text_size};
+    encoder->has_runs = true;
+    encoder->part_left = first->size;
+    if (encoder->format != RESULT_JSON &&
+        (pe_buf_append_text(&encoder->out, "}", err) < 0 || append_tail(encoder, &text, err) < 0))
+        return -1;
+    return append_head(encoder, first, err);
+}
+
+/* They are as large as the output of all cases, so they are copied in pieces. */
+static int append_runs(struct result_encoder *encoder, size_t room, struct pe_error *err)
+{
+    const struct pe_buf *runs = &encoder->result->runs;
+    size_t free_room = room > encoder->out.size ? room - encoder->out.size : 0;
+    size_t size = least(runs->size - encoder->runs_taken, free_room);
+    if (size && pe_buf_append(&encoder->out, runs->data + encoder->runs_taken, size, err) < 0)
+        return -1;
+    encoder->runs_taken += size;
+    return encoder->runs_taken < runs->size ? 0 : end_runs(encoder, err);
 }
 
 static void set_content_type(struct result_encoder *encoder)
@@ -255,8 +284,11 @@ int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_e
         encoder->ended = true;
         return encoder->append_json(encoder->append_context, result, &encoder->out, err);
     }
-    if (!encoder->begun && begin_body(encoder, err) < 0)
+    if ((!encoder->begun && begin_body(encoder, err) < 0) ||
+        (!encoder->has_runs && append_runs(encoder, room, err) < 0))
         return -1;
+    if (!encoder->has_runs)
+        return 0;
     while (encoder->out.size < room && encoder->part < result->parts.count) {
         if (encoder->part_left && encoder->taken == result->bytes.size)
             return 0;

@@ -28,7 +28,10 @@ struct result_encoder {
     size_t part;                     /* the part whose bytes come next */
     uint64_t part_left;              /* bytes of this part that are not in the body yet */
     size_t taken;                    /* bytes of the result that are in the body */
+    size_t text_size;                /* of the part or entry `result`, unless the form is JSON */
+    size_t runs_taken;               /* bytes of the members of stages and cases that are in the body */
     bool begun;                      /* `out` has had the beginning of the body */
+    bool has_runs;                   /* and all that stands in front of the bytes of the first part */
     bool part_is_text;               /* of JSON: the part is sent as text and not as base64 */
     size_t files, folders;           /* of JSON: how many have begun in the body */
     size_t folder;                   /* of JSON: the part that is looked at next, behind the files */
@@ -59,8 +62,8 @@ void result_encoder_free(struct result_encoder *encoder);
 
 /* ---- result_json.c ---- */
 
-/* Append the members that every form of a result has: its fields and, of a job with stages, what became of
- * each. */
+/* Append the members that every form of a result has: its fields and, of a job with stages, its summary. What
+ * became of each stage and case follows in pieces. */
 void result_json_append_members(const struct job_result *result, const struct pe_result *fields,
                                 struct pe_json_writer *writer);
 
@@ -72,7 +75,7 @@ int result_json_append_attributes(struct pe_buf *out, const struct pe_part *part
 /* ---- also result_json.c: the pieces of the service's own JSON form, which is made from a complete result.
  * They fail without memory, and with PE_ERR_MALFORMED if a stream comes behind a file. ---- */
 
-/* Append what stands in front of the first part. */
+/* Append what stands in front of the members of stages and cases. */
 int result_json_begin(struct result_encoder *encoder, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append what stands in front of and behind the bytes of the current part. */

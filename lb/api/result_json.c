@@ -18,7 +18,6 @@ void result_json_append_members(const struct job_result *result, const struct pe
 {
     pe_result_append_members(fields, writer);
     pe_json_append_members(writer, result->summary.data, result->summary.size);
-    pe_json_append_members(writer, result->runs.data, result->runs.size);
 }
 
 int result_json_begin(struct result_encoder *encoder, struct pe_error *err)

@@ -11,9 +11,10 @@ static void hand_over(struct case_collector *collector)
     case_outcome_free(&outcome);
 }
 
-/* Takes over the run. */
-static void add_run(struct case_collector *collector, const struct pe_stage_report *run)
+/* Takes over the run. The order of both streams is not told. */
+static void add_run(struct case_collector *collector, struct pe_stage_report *run)
 {
+    pe_buf_free(&run->both);
     struct case_outcome *pending = &collector->pending;
     if (run->kind == PE_RUN_CHECK && pending->has_run && !pending->has_check) {
         pending->check = *run;
@@ -43,6 +44,12 @@ int case_collector_end(struct case_collector *collector, struct pe_error *err)
         add_run(collector, &run);
     hand_over(collector);
     return 0;
+}
+
+size_t case_collector_bytes(const struct case_collector *collector)
+{
+    const struct case_outcome arriving = {.run = collector->reader.run};
+    return case_outcome_bytes(&collector->pending) + case_outcome_bytes(&arriving);
 }
 
 void case_collector_free(struct case_collector *collector)

@@ -219,25 +219,53 @@ bool case_parts_are_cached(const struct case_parts *parts)
     return all;
 }
 
-static int append_all(const struct case_parts *parts, struct job_result *result, struct pe_error *err)
+static int cut_all(struct case_parts *parts, struct pe_error *err)
+{
+    const struct case_request *request = parts->request;
+    for (size_t i = 0; i < case_request_once(request); i++)
+        if (case_outcome_cut(&parts->stages[i], &request->stages[i].run, err) < 0)
+            return -1;
+    for (size_t i = 0; i < request->case_count; i++)
+        if (case_outcome_cut(&parts->cases[i], &request->cases[i].run, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* How large the JSON is, is known when it is made: in the worst case, a byte of output needs six. */
+static int append_runs_within_budget(struct case_parts *parts, const struct verdicts *verdicts,
+                                     struct job_result *result, struct pe_error *err)
+{
+    if (append_runs(parts, verdicts, &result->runs, err) < 0)
+        return -1;
+    job_result_settle(result);
+    byte_budget_enforce(parts->budget);
+    if (byte_budget_has_room(parts->budget, 0))
+        return 0;
+    pe_buf_free(&result->runs);
+    return cut_all(parts, err) < 0 ? -1 : append_runs(parts, verdicts, &result->runs, err);
+}
+
+static int append_all(struct case_parts *parts, struct job_result *result, struct pe_error *err)
 {
     struct verdicts verdicts;
-    int failed = judge(parts, &verdicts, err) < 0 || append_runs(parts, &verdicts, &result->runs, err) < 0 ||
+    int failed = judge(parts, &verdicts, err) < 0 ||
+                 append_runs_within_budget(parts, &verdicts, result, err) < 0 ||
                  append_summary(parts, &verdicts, &result->summary, err) < 0;
     free(verdicts.cases);
     job_result_settle(result);
     return failed ? -1 : 0;
 }
 
-struct job_result *case_parts_merge(const struct case_parts *parts, size_t *account, struct pe_error *err)
+struct job_result *case_parts_merge(struct case_parts *parts, struct pe_error *err)
 {
     if (!main_part(parts)) {
         pe_fail(err, PE_ERR_INTERNAL, "no part of a job with stages has a result");
         return NULL;
     }
-    struct job_result *result = make_result(parts, account, err);
+    struct job_result *result = make_result(parts, &parts->budget->used, err);
     if (result && append_all(parts, result, err) == 0) {
         result->stored_at = case_parts_are_cached(parts) ? parts->items[0].result->stored_at : 0;
+        case_parts_forget(parts);
         return result;
     }
     job_result_unref(result);

@@ -36,6 +36,40 @@ void case_outcome_free(struct case_outcome *outcome)
     *outcome = (struct case_outcome){0};
 }
 
+/* ---- memory ---- */
+
+static size_t bytes_of(const struct pe_stage_report *run)
+{
+    return run->out.capacity + run->error.capacity + run->both.capacity;
+}
+
+size_t case_outcome_bytes(const struct case_outcome *outcome)
+{
+    return bytes_of(&outcome->run) + bytes_of(&outcome->check);
+}
+
+static void cut(struct pe_stage_report *run)
+{
+    run->out_cut += run->out.size;
+    run->error_cut += run->error.size;
+    pe_buf_free(&run->out);
+    pe_buf_free(&run->error);
+    pe_buf_free(&run->both);
+}
+
+/* A report that was cut in the guest has the hash already. */
+int case_outcome_cut(struct case_outcome *outcome, const struct case_run *wanted, struct pe_error *err)
+{
+    struct pe_stage_report *run = &outcome->run;
+    const struct pe_cursor out = {.at = run->out.data, .left = run->out.size};
+    if (wanted->expect.output.is_given && !run->out_cut &&
+        case_output_hash(wanted->expect.is_exact, out, run->sha256, err) < 0)
+        return -1;
+    cut(run);
+    cut(&outcome->check);
+    return 0;
+}
+
 /* ---- status ---- */
 
 static enum case_status status_of_unended(enum pe_status job)

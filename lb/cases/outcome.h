@@ -41,6 +41,14 @@ struct case_outcome {
 /* Free the output. The struct is zero then. */
 void case_outcome_free(struct case_outcome *outcome);
 
+/* Bytes of memory that the output of a run and of its checker needs. */
+size_t case_outcome_bytes(const struct case_outcome *outcome);
+
+/* Drop the output of a run and of its checker, and count it as cut. What the run is judged by stays: if its
+ * output is compared, its hash. PE_ERR_INTERNAL without memory. */
+int case_outcome_cut(struct case_outcome *outcome, const struct case_run *wanted,
+                     struct pe_error *err) PE_MUST_CHECK;
+
 /* How a run ended. `job` is the status of the whole job, which may have ended before the run did. */
 enum case_status case_outcome_status(const struct case_outcome *outcome, const struct case_run *wanted,
                                      enum pe_status job);
@@ -75,6 +83,9 @@ int case_collector_add(struct case_collector *collector, struct pe_cursor bytes,
 
 /* The report has ended, perhaps in the middle of a run. */
 int case_collector_end(struct case_collector *collector, struct pe_error *err) PE_MUST_CHECK;
+
+/* Bytes of memory that it needs for what was not handed over. */
+size_t case_collector_bytes(const struct case_collector *collector);
 
 /* Free what was not handed over, and zero it. */
 void case_collector_free(struct case_collector *collector);

@@ -55,6 +55,42 @@ size_t case_parts_bytes(const struct case_parts *parts)
     return bytes;
 }
 
+/* ---- memory: what the reports say is counted with the results, since it is as large ---- */
+
+static void hold(struct case_parts *parts, size_t *holds, size_t bytes)
+{
+    if (parts->budget)
+        parts->budget->used += bytes - *holds;
+    *holds = bytes;
+}
+
+/* Whether the budget is kept. If not, slow readers are cut off, so that there will be room later. */
+static bool has_room(struct case_parts *parts)
+{
+    byte_budget_enforce(parts->budget);
+    return byte_budget_has_room(parts->budget, 0);
+}
+
+static void free_live(struct case_parts *parts, struct case_part *part)
+{
+    case_collector_free(&part->live);
+    hold(parts, &part->live_holds, 0);
+}
+
+/* Take over an outcome. Without room, its output is cut. */
+static void keep(struct case_parts *parts, struct case_outcome *kept, struct case_outcome *outcome,
+                 const struct case_run *run)
+{
+    struct pe_error ignored; /* without memory, the output stays */
+    size_t others = parts->holds - case_outcome_bytes(kept);
+    case_outcome_free(kept);
+    hold(parts, &parts->holds, others + case_outcome_bytes(outcome));
+    if (!has_room(parts) && case_outcome_cut(outcome, run, &ignored) == 0)
+        hold(parts, &parts->holds, others + case_outcome_bytes(outcome));
+    *kept = *outcome;
+    *outcome = (struct case_outcome){0};
+}
+
 /* ---- what has happened ---- */
 
 static void conclude_soon(struct case_parts *parts)
@@ -151,7 +187,7 @@ static void on_lost(struct job_waiter *waiter)
     stop_running(part, time_on_slot(part));
     part->position = 0;
     part->is_unreadable = false;
-    case_collector_free(&part->live);
+    free_live(part->parts, part);
     note_running(part->parts);
 }
 
@@ -227,7 +263,7 @@ static void on_live_outcome(void *data, struct case_outcome *outcome)
 
 static void on_output(struct job_waiter *waiter)
 {
-    struct pe_error ignored; /* the final report is read again, and tells the same */
+    struct pe_error ignored; /* the final report is read again, and tells the same; also without room */
     struct case_part *part = from_waiter(waiter);
     const struct live_output *live = waiter->job->live;
     struct pe_cursor bytes = live_output_from(live, LIVE_STDOUT, part->position);
@@ -237,6 +273,11 @@ static void on_output(struct job_waiter *waiter)
         return;
     part->position += bytes.left;
     part->is_unreadable = case_collector_add(&part->live, bytes, &ignored) < 0;
+    hold(part->parts, &part->live_holds, case_collector_bytes(&part->live));
+    if (part->is_unreadable || has_room(part->parts))
+        return;
+    part->is_unreadable = true;
+    free_live(part->parts, part);
 }
 
 static bool has_failed(const struct case_outcome *outcome, const struct case_run *run, enum pe_status job)
@@ -264,11 +305,10 @@ static void on_outcome(void *data, struct case_outcome *outcome)
         return;
     tell(part, is_case, index, outcome);
     struct case_outcome *kept = is_case ? &parts->cases[index] : &parts->stages[index];
-    if (is_case ? kept->has_run : !replaces(part, kept, outcome, &parts->request->stages[index].run))
-        return;
-    case_outcome_free(kept);
-    *kept = *outcome;
-    *outcome = (struct case_outcome){0};
+    const struct case_run *run =
+        is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
+    if (is_case ? !kept->has_run : replaces(part, kept, outcome, run))
+        keep(parts, kept, outcome, run);
 }
 
 static void read_report(struct case_part *part)
@@ -278,7 +318,7 @@ static void read_report(struct case_part *part)
     const struct job_result *result = part->result;
     const struct pe_cursor report = {.at = result->bytes.data, .left = (size_t)result->parts.items[0].size};
     part->is_read = true;
-    case_collector_free(&part->live);
+    free_live(part->parts, part);
     part->is_unreadable =
         case_collector_add(&collector, report, &ignored) < 0 || case_collector_end(&collector, &ignored) < 0;
     case_collector_free(&collector);
@@ -445,6 +485,7 @@ static int start_part(struct case_part *part, const struct case_start *start, si
 int case_parts_start(struct case_parts *parts, const struct case_start *start, struct pe_error *err)
 {
     parts->loop = start->jobs->loop;
+    parts->budget = start->jobs->budget;
     parts->timer.on_expire = on_timer;
     for (size_t i = 0; i < parts->count; i++) {
         size_t bytes = parts->items[i].job.owned_text.capacity + (i ? 0 : start->bytes);
@@ -475,18 +516,26 @@ void case_parts_leave(struct case_parts *parts)
     parts->is_waiting_for_timer = false;
 }
 
-void case_parts_free(struct case_parts *parts)
+void case_parts_forget(struct case_parts *parts)
 {
-    case_parts_leave(parts);
     for (size_t i = 0; i < parts->count; i++) {
-        submission_free(&parts->items[i].job);
         job_result_unref(parts->items[i].result);
-        case_collector_free(&parts->items[i].live);
+        parts->items[i].result = NULL;
+        free_live(parts, &parts->items[i]);
     }
     for (size_t i = 0; i < CASE_STAGES_MAX; i++)
         case_outcome_free(&parts->stages[i]);
     for (size_t i = 0; parts->cases && i < parts->request->case_count; i++)
         case_outcome_free(&parts->cases[i]);
+    hold(parts, &parts->holds, 0);
+}
+
+void case_parts_free(struct case_parts *parts)
+{
+    case_parts_leave(parts);
+    case_parts_forget(parts);
+    for (size_t i = 0; i < parts->count; i++)
+        submission_free(&parts->items[i].job);
     free(parts->items);
     free(parts->cases);
     free(parts->case_was_told);

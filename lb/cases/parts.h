@@ -48,6 +48,7 @@ struct case_part {
     bool is_unreadable; /* its report was not one */
     size_t position;    /* bytes of its report that were read while it runs */
     struct case_collector live;
+    size_t live_holds; /* bytes of the budget that `live` uses */
 };
 
 /* Why there is no result. */
@@ -56,7 +57,9 @@ enum case_parts_failure { CASE_NO_FAILURE, CASE_PROBLEM, CASE_QUEUE_FULL, CASE_G
 struct case_parts {
     const struct case_parts_ops *ops; /* set by the owner */
     const struct case_request *request;
-    struct loop *loop; /* NULL before the start */
+    struct loop *loop;          /* NULL before the start */
+    struct byte_budget *budget; /* that of results; likewise */
+    size_t holds;               /* bytes of it that `stages` and `cases` use */
     struct loop_timer timer;
     bool is_waiting_for_timer, is_running;
     struct case_part *items; /* owned; their number is that of the slots */
@@ -103,6 +106,9 @@ int case_parts_start(struct case_parts *parts, const struct case_start *start,
 /* A job of a part that waits or runs, or NULL. */
 const struct job *case_parts_job(const struct case_parts *parts);
 
+/* Free what the reports said, and drop the results. */
+void case_parts_forget(struct case_parts *parts);
+
 /* Stop waiting for all parts: those that run are canceled. */
 void case_parts_leave(struct case_parts *parts);
 
@@ -112,11 +118,12 @@ void case_parts_free(struct case_parts *parts);
 /* ---- merge.c ---- */
 
 /* One result for all parts, which have ended: status, usage and files, with the members of stages and cases.
- * Verdicts are those of a run in which the cases come one after the other, also if they were spread. NULL
- * without memory. */
-struct job_result *case_parts_merge(const struct case_parts *parts, size_t *account, struct pe_error *err);
+ * Verdicts are those of a run in which the cases come one after the other, also if they were spread. If the
+ * budget of results has no room for the output of stages and cases, it is cut, and marked as such. The parts
+ * have no results and outcomes any more. NULL without memory. */
+struct job_result *case_parts_merge(struct case_parts *parts, struct pe_error *err);
 
-/* Whether all results came from the cache. */
+/* Whether all results came from the cache, also after they were merged. */
 bool case_parts_are_cached(const struct case_parts *parts);
 
 #endif

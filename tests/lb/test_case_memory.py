@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The output of cases in the memory of the balancer: it is bounded by --results-mib like that of other jobs."""
+import json
+
+import pytest
+
+from fixtures.events import LINES, SSE, EventStream
+from fixtures.http_client import job_body
+from fixtures.stages import case, stage
+from fixtures.waiting import Background
+
+MIB = 1 << 20
+JSON, FORM_DATA, CPIO = "application/json", "multipart/form-data", "application/x-cpio"
+
+# In JSON, each byte of such output becomes six.
+LOUD = b"\x01" * (8 * MIB)
+JOB = {
+    "image": "gcc:14",
+    "stages": [{"name": "run", "cmd": ["./a.out"], "stdout_max": len(LOUD), "stderr_max": 1}],
+    "cases": [{"expect": LOUD[:10].decode()}, {"expect": "end"}],
+}
+
+
+def run_once(balancer, slot, job, report):
+    """Run a job whose result is kept, so that later requests get the same report at once."""
+    pending = Background(balancer.post, job=job, accept=JSON)
+    slot.answer(slot.take_job()[0], report)
+    response = pending.done()
+    assert response.status == 200, response.body
+    return response.json()
+
+
+def read_some(sock):
+    """The first bytes of a response, or nothing if the balancer has closed the connection."""
+    try:
+        return sock.recv(1)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize("accept", [JSON, FORM_DATA, CPIO, SSE, LINES])
+def test_clients_that_do_not_read_the_output_of_cases_do_not_exhaust_the_balancer(start_balancer, accept):
+    balancer = start_balancer("--results-mib=256", "--cache-mib=256")
+    _, slot = balancer.worker()
+    run_once(balancer, slot, JOB, case(0, LOUD) + case(1, b"end"))
+    before = balancer.peak_memory()
+    body = job_body(JOB)
+    clients = [balancer.send_job(accept, body) for _ in range(24)]
+    for client in clients:
+        read_some(client)
+    # The bound, and what is made before it can be counted: two texts of this output.
+    assert balancer.peak_memory() - before < (256 + 2 * 6 * 8 * 2) * MIB
+    small = run_once(balancer, slot, {**JOB, "cases": [{"expect": "end"}]}, case(0, b"end"))
+    assert small["cases"][0]["verdict"] == "right"
+    for client in clients:
+        client.close()
+
+
+def test_output_of_cases_without_room_is_left_out_and_marked_and_verdicts_stay(start_balancer):
+    balancer = start_balancer("--results-mib=8", "--cache-mib=256")
+    _, slot = balancer.worker()
+    job = {**JOB, "stages": [{"name": "compile", "cmd": ["cc"]}, *JOB["stages"]]}
+    job["cases"] = [{"expect": {"file": "answer"}}, {"expect": "end"}, {"expect": "other"}]
+    report = stage("compile") + case(0, LOUD) + case(1, b"end") + case(2, b"wrong")
+    pending = Background(balancer.post, job=job, files=[("answer", LOUD)], accept=JSON)
+    slot.answer(slot.take_job()[0], report)
+    result = pending.done().json()
+    assert [one["verdict"] for one in result["cases"]] == ["right", "right", "wrong"]
+    assert (result["cases"][0]["stdout"], result["cases"][0]["stdout_cut"]) == ("", len(LOUD))
+
+
+def test_an_event_without_room_has_no_output_and_says_so(start_balancer):
+    balancer = start_balancer("--results-mib=8", "--cache-mib=256")
+    _, slot = balancer.worker()
+    run_once(balancer, slot, JOB, case(0, LOUD) + case(1, b"end"))
+    stream = EventStream(balancer, job=JOB)
+    cases = [event for event in stream.rest() if event["type"] == "case"]
+    assert [event["verdict"] for event in cases] == ["wrong", "right"]
+    assert (cases[0]["stdout"], cases[0]["stdout_cut"]) == ("", len(LOUD))
+    assert cases[1]["stdout"] == "end"
+
+
+@pytest.mark.parametrize("accept", [JSON, FORM_DATA, LINES])
+def test_large_output_of_cases_arrives_as_a_whole_if_there_is_room(start_balancer, accept):
+    balancer = start_balancer()
+    _, slot = balancer.worker()
+    report = case(0, LOUD) + case(1, b"end")
+    assert run_once(balancer, slot, JOB, report)["cases"][0]["stdout"].encode() == LOUD
+    if accept == LINES:
+        cases = [event for event in EventStream(balancer, job=JOB).rest() if event["type"] == "case"]
+    else:
+        response = balancer.post(job=JOB, accept=accept)
+        text = response.body if accept == JSON else response.form()[0][2]
+        cases = json.loads(text)["cases"]
+    assert [one["stdout"].encode() for one in cases] == [LOUD, b"end"]
