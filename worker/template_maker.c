@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,7 +120,7 @@ int template_maker_start(const struct worker_config *config, const struct pe_ima
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
             _exit(1);
         prctl(PR_SET_NAME, "pe-maker");
-        setpriority(PRIO_PROCESS, 0, MAKER_NICENESS);
+        (void)!nice(MAKER_NICENESS); /* or less, if the whole worker is nice */
         int failed = make(config, image, key, pair[1], &fault);
         if (failed)
             pe_log(PE_LOG_ERROR, "cannot make a template for %s: %s", image->name, fault.message);
