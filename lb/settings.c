@@ -27,6 +27,7 @@ static const struct settings defaults = {
     .stall_ms = 60000,
     .interactive_idle_ms = 300000,
     .interactive_ms = 1800000,
+    .audit_again_ms = 61000,
     .cases_ms = PE_CASES_MS_DEFAULT,
     .cases_slots = 4,
     .cache_mib = 256,
@@ -100,7 +101,10 @@ static int parse_audit(struct settings *settings, struct pe_error *err)
         return pe_fail(err, PE_ERR_INVALID, "--audit-drain must be at most %d", AUDIT_CLIENTS_MAX);
     if (settings->audit_drain && !text)
         return pe_fail(err, PE_ERR_INVALID, "--audit-drain needs --audit");
+    if (settings->audit_again_ms > 300000)
+        return pe_fail(err, PE_ERR_INVALID, "--audit-again-ms must be at most 300000");
     settings->audit.drain_after = (unsigned)settings->audit_drain;
+    settings->audit.again_ms = (unsigned)settings->audit_again_ms;
     if (!text)
         return 0;
     const double percent = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
@@ -292,6 +296,9 @@ static void add_job_options(struct settings *s, struct option_table *table)
         {"audit", 0, "SHARE",
          "run this share of jobs, as 1%, on two hosts, and compare the results (default: none)",
          PE_OPTION_TEXT, &s->audit_share},
+        {"audit-again-ms", 0, "N",
+         "how long an audit waits before it asks a host for the same answer (default 61000)",
+         PE_OPTION_NUMBER, &s->audit_again_ms},
         {"audit-drain", 0, "N", "drain a host whose results differed for N clients, 0 for never (default 0)",
          PE_OPTION_NUMBER, &s->audit_drain},
         {"cases-slots", 0, "N", "over how many slots the cases of a job may be spread (default 4)",

@@ -45,8 +45,9 @@ struct settings {
     uint64_t cases_slots; /* over how many slots the cases of one may be spread */
 
     const char *audit_share;     /* as the operator wrote it; NULL: no job is audited */
+    uint64_t audit_again_ms;     /* how long an audit waits before it asks a host again */
     uint64_t audit_drain;        /* after differences for how many clients a host is drained; 0: never */
-    struct audit_settings audit; /* both of them, read */
+    struct audit_settings audit; /* all of them, read */
 
     uint64_t keep_results_min; /* how old a result may be that answers a job; 0: no limit */
     uint64_t cache_mib, results_mib, poison_ms;

@@ -36,7 +36,7 @@ struct copy {
     char digest[80], identity[65]; /* of the image */
     uint64_t client;
     size_t bytes;
-    uint64_t since_us;
+    uint64_t since_us, ran_us; /* when it was taken; when its last run has ended */
     struct audit_run runs[AUDIT_RUNS_MAX];
     size_t count;
     enum pe_isolation isolation; /* of the first run */
@@ -328,6 +328,7 @@ static void on_progress(struct job_waiter *waiter)
         lose_run(copy);
         return;
     }
+    copy->ran_us = pe_now_us();
     leave(copy);
     dispatch_soon(copy->audit->jobs->dispatch);
 }
@@ -386,6 +387,28 @@ static void start(struct copy *copy, const char *again)
     job_begin_aside(copy->audit->jobs, &request, &choice);
 }
 
+static void on_time(struct loop_timer *timer)
+{
+    struct audit *audit = pe_list_entry(timer, struct audit, timer);
+    audit->is_timing = false;
+    dispatch_soon(audit->jobs->dispatch);
+}
+
+/* A program whose answer depends on the time must have a chance to answer differently. Returns whether a host
+ * may be asked again now. */
+static bool may_ask_again(struct copy *copy)
+{
+    struct audit *audit = copy->audit;
+    struct loop *loop = audit->jobs->loop;
+    uint64_t now = pe_now_us(), at = copy->ran_us + audit->settings.again_ms * 1000ull;
+    if (now >= at)
+        return true;
+    if (!audit->is_timing)
+        loop->ops->start_timer(loop, &audit->timer, (unsigned)((at - now) / 1000) + 1);
+    audit->is_timing = true;
+    return false;
+}
+
 /* Let one audit take its next step. It may be over then. */
 static void go_on(struct copy *copy)
 {
@@ -405,6 +428,8 @@ static void go_on(struct copy *copy)
         conclude(copy, AUDIT_IS_ABANDONED);
     else if (!asks)
         conclude_with(copy, &verdict);
+    else if (verdict.step == AUDIT_ASK_AGAIN && !may_ask_again(copy))
+        return;
     else if (audit->running < AUDITS_RUNNING_MAX && audit->jobs->scheduler->queued_count == 0)
         start(copy, verdict.step == AUDIT_ASK_AGAIN ? copy->runs[verdict.again].host : NULL);
 }
@@ -504,14 +529,18 @@ static void on_forgotten(struct job_observer *observer, const struct job_key *ke
 
 void audit_stop(struct audit *audit)
 {
+    struct loop *loop = audit->jobs->loop;
     audit->is_stopped = true;
+    if (audit->is_timing)
+        loop->ops->stop_timer(loop, &audit->timer);
+    audit->is_timing = false;
     while (audit->copies.next && audit->copies.next != &audit->copies)
         conclude(pe_list_entry(audit->copies.next, struct copy, in_copies), AUDIT_IS_ABANDONED);
 }
 
 void audit_init(struct audit *audit, struct jobs *jobs, const struct audit_settings *settings)
 {
-    *audit = (struct audit){.jobs = jobs, .settings = *settings};
+    *audit = (struct audit){.jobs = jobs, .settings = *settings, .timer = {.on_expire = on_time}};
     pe_list_init(&audit->copies);
     audit->observer = (struct job_observer){.on_complete = on_complete, .on_forgotten = on_forgotten};
     jobs->observer = &audit->observer;

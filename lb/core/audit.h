@@ -46,6 +46,8 @@ struct audit_suspect {
 struct audit_settings {
     double share;         /* of jobs that are audited, 0..1; 0: none */
     unsigned drain_after; /* drain a host whose results differed for so many clients; 0: never */
+    unsigned
+        again_ms; /* a host is asked again after so long: then a program that prints the minute differs */
 };
 
 struct audit {
@@ -56,6 +58,8 @@ struct audit {
     size_t count, running;
     size_t bytes; /* of all copies */
     bool is_stopped;
+    bool is_timing;          /* the timer runs */
+    struct loop_timer timer; /* until a host may be asked again */
     uint64_t outcomes[AUDIT_OUTCOMES];
     struct audit_suspect suspects[AUDIT_SUSPECTS_MAX];
     size_t suspect_count;

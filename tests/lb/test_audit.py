@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audits: a sample of jobs runs on other hosts as well, and a host whose results differ is reported."""
 import itertools
+import time
 
 import pytest
 
@@ -11,12 +12,13 @@ from fixtures.interactive import Program, Session
 from fixtures.openapi import validate
 from fixtures.waiting import Background, eventually
 
+AT_ONCE = ("--audit-again-ms", "0")  # hosts are asked again without waiting
 OUTCOMES = ["same", "unstable", "suspicious", "undecided", "abandoned"]
 
 
 @pytest.fixture
 def balancer(start_balancer):
-    return start_balancer("--audit", "100%")
+    return start_balancer("--audit", "100%", *AT_ONCE)
 
 
 def post(balancer, name="same", **more):
@@ -143,6 +145,24 @@ def test_a_host_that_agrees_with_another_one_by_chance_is_asked_again(balancer):
     assert set(differences(balancer).values()) == {0}
 
 
+def test_a_host_is_asked_again_later_so_that_a_program_that_prints_the_time_is_no_evidence(
+    start_balancer,
+):
+    balancer = start_balancer("--audit", "100%", "--audit-again-ms", "1500")
+    begun = []
+
+    def minute(number):  # the first run was in the minute before
+        begun.append(time.monotonic())
+        return b"15:00" if len(begun) == 1 else b"15:01" if len(begun) <= 3 else b"15:02"
+
+    for name in "h1", "h2", "h3":
+        Host(balancer, name, minute)
+    assert post(balancer).status == 200
+    wait_for_outcomes(balancer, unstable=1)
+    assert len(begun) == 4 and begun[3] - begun[2] >= 1.5
+    assert set(differences(balancer).values()) == {0}
+
+
 def test_two_hosts_that_contradict_one_another_are_not_reported_without_a_third_one(balancer):
     hosts = [Host(balancer, "h1"), Host(balancer, "h2", lambda number: b"other")]
     post(balancer)
@@ -154,7 +174,7 @@ def test_two_hosts_that_contradict_one_another_are_not_reported_without_a_third_
 
 def test_a_trusted_host_is_the_reference_though_it_is_alone(start_balancer, tmp_path):
     store = HostTokens(tmp_path / "tokens")
-    balancer = start_balancer("--tokens", store.path, "--trusted-host", "safe", "--audit", "100%")
+    balancer = start_balancer("--tokens", store.path, "--trusted-host", "safe", "--audit", "100%", *AT_ONCE)
     tokens = {name: f"host-{name}".ljust(69, "0") for name in ("safe", "bad")}
     for name, token in tokens.items():
         assert join(balancer, store.new(name), token).status == 200
@@ -280,6 +300,7 @@ def test_without_the_option_and_outside_of_the_sample_no_job_runs_twice(start_ba
         (("--audit", "-1%"), "expects a share of all jobs"),
         (("--audit", "nan%"), "expects a share of all jobs"),
         (("--audit-drain", "1"), "needs --audit"),
+        (("--audit", "1%", "--audit-again-ms", "300001"), "at most 300000"),
         (("--audit", "1%", "--audit-drain", "17"), "at most 16"),
     ],
 )
@@ -292,7 +313,7 @@ def test_a_host_is_drained_after_differences_for_several_clients_until_an_operat
     start_balancer,
 ):
     options = ("--audit", "100%", "--audit-drain", "2", "--trusted-proxy", "unix")
-    balancer = start_balancer(*options)
+    balancer = start_balancer(*options, *AT_ONCE)
     arrive = lambda: [Host(balancer, name) for name in ("h2", "h3")]
     Host(balancer, "h1", then(b"wrong", arrive), warm="gcc:14")
 

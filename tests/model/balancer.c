@@ -59,7 +59,7 @@ static void init_core(void)
                                   .budget = &balancer.budget,
                                   .loop = loop,
                                   .poison_us = options.poison_us};
-    const struct audit_settings audits = {.share = options.audits ? 1 : 0, .drain_after = 0};
+    const struct audit_settings audits = {.share = options.audits ? 1 : 0, .again_ms = 500};
     audit_init(&balancer.audit, &balancer.jobs, &audits);
     balancer.audit.on_wrong_result = book_on_wrong_result;
 }
