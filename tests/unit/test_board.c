@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What processes of a worker tell about themselves, also if one of them lies. */
+#include "base/cleanup.h"
 #include "tests/unit/check.h"
 #include "worker/board.h"
 
@@ -26,7 +27,7 @@ static struct board_view view_of(const struct board *board, size_t place)
 static void what_a_process_tells_is_read(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     assert_int_equal(view_of(board, 0).state, BOARD_ENDED);
     assert_int_equal(view_of(board, 0).since, 0);
     board_set(board, 0, BOARD_RUNNING);
@@ -40,7 +41,7 @@ static void what_a_process_tells_is_read(void **state)
 static void a_reason_and_a_plan_end_with_their_state(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     const size_t worker = board_place_of_worker(board);
     board_set(board, worker, BOARD_PAUSED);
     board_explain(board, worker, "it is day");
@@ -56,7 +57,7 @@ static void a_reason_and_a_plan_end_with_their_state(void **state)
 static void a_text_of_a_liar_is_printable_and_has_a_bound(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     char text[5 * BOARD_TEXT_SIZE];
     memset(text, '\x1b', sizeof text - 1);
     text[sizeof text - 1] = '\0';
@@ -73,7 +74,7 @@ static void a_text_of_a_liar_is_printable_and_has_a_bound(void **state)
 static void states_and_places_that_there_are_not_do_no_harm(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     board_set(board, CHILDREN + 1, BOARD_READY);
     board_say(board, SIZE_MAX, "x");
     board_plan(board, SIZE_MAX, 1);
@@ -86,7 +87,7 @@ static void states_and_places_that_there_are_not_do_no_harm(void **state)
 static void registrations_are_counted(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     const size_t place = board_place_of_balancer(board, 2);
     assert_int_equal(place, CHILDREN - 1);
     board_set(board, place, BOARD_CONNECTED);
@@ -99,7 +100,7 @@ static void registrations_are_counted(void **state)
 static void cpu_time_of_a_day_is_added(void **state)
 {
     (void)state;
-    struct board *board = make();
+    pe_autofree struct board *board = make();
     assert_int_equal(board_cpu_today_us(board), 0);
     board_add_cpu(board, 1000);
     board_add_cpu(board, 500);
