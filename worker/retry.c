@@ -40,12 +40,32 @@ unsigned retry_after_ms(struct retry *retry, enum retry_cause cause)
     return blur(ms < RETRY_MS_MAX ? ms : RETRY_MS_MAX);
 }
 
+static const char *skip_digits(const char *text)
+{
+    return text + strspn(text, "0123456789");
+}
+
+/* Messages of libcurl have a number of milliseconds in them, and those about certificates a time. */
+static bool differ_in_numbers_only(const char *a, const char *b)
+{
+    for (;;) {
+        a = skip_digits(a);
+        b = skip_digits(b);
+        if (*a != *b)
+            return false;
+        if (!*a)
+            return true;
+        a++;
+        b++;
+    }
+}
+
 bool retry_says(struct retry *retry, const char *message)
 {
     char text[sizeof retry->said];
     snprintf(text, sizeof text, "%s", message);
     const uint64_t now_us = pe_now_us();
-    if (!strcmp(text, retry->said) && now_us - retry->said_us < SAY_AGAIN_US)
+    if (retry->said[0] && differ_in_numbers_only(text, retry->said) && now_us - retry->said_us < SAY_AGAIN_US)
         return false;
     memcpy(retry->said, text, sizeof text);
     retry->said_us = now_us;

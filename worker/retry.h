@@ -34,7 +34,7 @@ enum retry_cause retry_cause_of(const struct pe_error *fault);
  * workers of a balancer do not all come at the same time. */
 unsigned retry_after_ms(struct retry *retry, enum retry_cause cause);
 
-/* Whether to log this message: not if it was the last one, and that was less than an hour ago. */
+/* Whether to log this message: not if it was the last one, but for numbers in it, less than an hour ago. */
 bool retry_says(struct retry *retry, const char *message);
 
 /* Note that there was a connection for `lasted_us`, before its failure is noted. A balancer that closes it

@@ -3,6 +3,7 @@
 sleeps, or it comes to another network. It connects again by itself, and runs jobs."""
 import os
 import signal
+import time
 
 import pytest
 
@@ -48,8 +49,11 @@ def test_a_worker_behind_a_proxy_that_is_restarted_connects_again(tmp_path):
             lambda: str(proxy.port) in balancer_of(host.worker)["last_problem"]["text"],
             "it names the proxy",
         )
+        time.sleep(3)  # so many attempts
         proxy = ConnectProxy(port=proxy.port)
         is_back(host)
+        processes_that_connect = 2  # the registration and the slot
+        assert host.worker.log().count("cannot connect to the balancer") <= processes_that_connect
         assert host.run("echo after").stdout == b"after\n"
         assert len(proxy.targets) >= 2, "registration and slot came through the new proxy"
     finally:

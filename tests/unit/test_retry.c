@@ -64,6 +64,17 @@ static void a_message_is_logged_once_until_another_one_or_a_connection_comes(voi
     assert_true(retry_says(&retry, "refused"));
 }
 
+static void messages_that_differ_in_numbers_only_are_the_same(void **state)
+{
+    (void)state;
+    struct retry retry = {.refusals = 0};
+    assert_true(retry_says(&retry, "Failed to connect to 10.0.0.1 port 80 after 0 ms: refused"));
+    assert_false(retry_says(&retry, "Failed to connect to 10.0.0.1 port 80 after 131 ms: refused"));
+    assert_true(retry_says(&retry, "Failed to connect to 10.0.0.1 port 80 after 131 ms: unreachable"));
+    assert_true(retry_says(&retry, "Failed to connect"));
+    assert_true(retry_says(&retry, ""));
+}
+
 static void a_token_that_is_refused_is_no_lost_connection(void **state)
 {
     (void)state;
@@ -80,6 +91,7 @@ int main(void)
         cmocka_unit_test(workers_do_not_come_at_the_same_time),
         cmocka_unit_test(only_a_connection_that_lasts_ends_the_row_of_refusals),
         cmocka_unit_test(a_message_is_logged_once_until_another_one_or_a_connection_comes),
+        cmocka_unit_test(messages_that_differ_in_numbers_only_are_the_same),
         cmocka_unit_test(a_token_that_is_refused_is_no_lost_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
