@@ -10,6 +10,11 @@ result. A line that begins with no key continues the one above.
     command: ["/bin/x"]          the command of the job, if it is not the program, as JSON
     stages: one two              the job runs the program once for each word, as stages (proto/stages.h)
     stage limits: {"wall": 700}  limits of each stage, as JSON (tests/fixtures/stages.py)
+    cases: one=right two=wrong   the job runs the program once for each word, as cases with 64 MiB (docs/cases.md)
+                                 that are right if they print "held"; behind the word stand the verdicts that the
+                                 case may have. The input of a case is "input of WORD". If the word begins with
+                                 "checked-", the program itself, with the argument "check", is the checker, and
+                                 "secret answer" is the answer
     engines: each                `make test` runs it with every software engine, not only with one
 
     result: exited 0             the status of the job; perhaps its exit code or signal. Several are
@@ -43,6 +48,7 @@ KEYS = {
     *AS_JSON,
     *NUMBERS,
     "stages",
+    "cases",
     "engines",
     "result",
     "stdout",
@@ -127,9 +133,33 @@ class Program:
             return stages.plan(*((["./program", word], limits) for word in expected["stages"].split()))
         return expected.get("command", ["./program", *expected.get("arguments", [])])
 
+    def cases(self):
+        """[(word, verdicts)]"""
+        pairs = [case.split("=") for case in self.expected["cases"].split()]
+        return [(word, verdicts.split("|")) for word, verdicts in pairs]
+
+    def case_fields(self):
+        """The fields of a job with cases."""
+        checked = {"checker": ["/input/program", "check"], "text": "secret answer"}
+        stage = {"cmd": ["./program"], "timeout_ms": 20000 * SLOWNESS, "memory_mib": 64}
+        cases = [
+            {
+                "args": [word],
+                "stdin": f"input of {word}",
+                "expect": checked if word.startswith("checked-") else "held",
+            }
+            for word, _ in self.cases()
+        ]
+        return {"stages": [stage], "cases": cases, "timeout_ms": 300000}
+
     def run(self, service):
         """Run the program as a job, and compare the result with what is expected."""
         fields = dict(self.expected.get("job", {}))
+        if "cases" in self.expected:
+            job = service.run(files=[("program", self.content)], **fields, **self.case_fields())
+            self.compare(job)
+            self.compare_cases(job.fields["cases"])
+            return
         if "timeout_ms" in fields:
             fields["timeout_ms"] *= SLOWNESS
         job = service.run(self.command(), files=[("program", self.content)], **fields)
@@ -152,6 +182,11 @@ class Program:
             name, least = self.expected["usage"].split()
             usage = {**job.usage, "cpu_ms": job.usage["user_ms"] + job.usage["system_ms"]}
             assert usage[name] >= int(least), job.usage
+
+    def compare_cases(self, cases):
+        for (word, verdicts), case in zip(self.cases(), cases, strict=True):
+            assert case["verdict"] in verdicts, (word, case)
+            assert "BREACH" not in json.dumps(case), (word, case)
 
     def stdout(self, job):
         if "stages" not in self.expected:

@@ -68,7 +68,7 @@ def test_there_are_enough_programs_and_each_has_an_idea_of_its_own():
 
 
 def test_every_program_says_what_its_result_and_its_output_have_to_be():
-    output = {"stdout", "stdout has", "stdout bytes", "files", "folders"}
+    output = {"stdout", "stdout has", "stdout bytes", "files", "folders", "cases"}
     for program in PROGRAMS:
         statuses = {wanted.split()[0] for wanted in program.expected["result"].split(" or ")}
         assert statuses and statuses <= STATUSES, program.path
