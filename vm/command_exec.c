@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,11 +20,10 @@
 #define SIGNAL_BASE 128 /* as sh(1) */
 
 struct session {
-    int fd;               /* to the owner */
-    int input;            /* -1: there is none, or it has ended */
-    bool may_send;        /* the last input was accepted */
-    uint64_t deadline_us; /* 0: none */
-    uint64_t left;        /* bytes that it may still write */
+    int fd;        /* to the owner */
+    int input;     /* -1: there is none, or it has ended */
+    bool may_send; /* the last input was accepted */
+    uint64_t left; /* bytes that it may still write */
     int status;
 };
 
@@ -90,12 +90,28 @@ static int receive(struct session *session, struct pe_error *err)
     }
 }
 
-static int remaining_ms(const struct session *session)
+/* This process may wait for the reader of its output, so a signal ends it. Standard error may have the same
+ * reader; the message is for one who reads. */
+static void time_out(int number)
 {
-    const uint64_t now = pe_now_us();
-    if (!session->deadline_us)
-        return -1;
-    return now >= session->deadline_us ? 0 : (int)((session->deadline_us - now) / 1000) + 1;
+    static const char message[] = "pe-vm: the command took too long and was killed; see --timeout\n";
+    struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
+    (void)number;
+    if (poll(&errors, 1, 0) > 0)
+        (void)!write(STDERR_FILENO, message, sizeof message - 1);
+    _exit(TIMED_OUT);
+}
+
+static int set_timeout(uint64_t seconds, struct pe_error *err)
+{
+    struct sigaction action = {.sa_handler = time_out};
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    if (sigaction(SIGALRM, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &alarms, NULL) < 0)
+        return pe_fail_errno(err, "cannot set the timeout of the command");
+    alarm((unsigned)seconds);
+    return 0;
 }
 
 /* Closing the connection kills the command. */
@@ -104,12 +120,8 @@ static int run(struct session *session, struct pe_error *err)
     for (;;) {
         struct pollfd wait[] = {{.fd = session->fd, .events = POLLIN},
                                 {.fd = session->may_send ? session->input : -1, .events = POLLIN}};
-        const int left_ms = remaining_ms(session); /* 0 also counts while there is output to read */
-        if (left_ms == 0 || poll(wait, 2, left_ms) == 0) {
-            fprintf(stderr, "pe-vm: the command took too long and was killed; see --timeout\n");
-            session->status = TIMED_OUT;
-            return 0;
-        }
+        if (poll(wait, 2, -1) < 0)
+            continue;
         const int ended = wait[0].revents ? receive(session, err) : 0;
         if (ended)
             return ended < 0 ? -1 : 0;
@@ -168,12 +180,9 @@ int command_exec(int argc, char **argv, struct pe_error *err)
     if (timeout > 1000000 || max_output > 1u << 20)
         return pe_fail(err, PE_ERR_INVALID, "--timeout or --max-output is too large");
     pe_autoclose int fd = begin(&place, &name, argv + rest, err);
-    struct session session = {.fd = fd,
-                              .input = no_input ? -1 : STDIN_FILENO,
-                              .may_send = true,
-                              .deadline_us = timeout ? pe_now_us() + timeout * 1000000 : 0,
-                              .left = max_output << 20};
-    if (fd < 0)
+    struct session session = {
+        .fd = fd, .input = no_input ? -1 : STDIN_FILENO, .may_send = true, .left = max_output << 20};
+    if (fd < 0 || (timeout && set_timeout(timeout, err) < 0))
         return -1;
     if (no_input)
         (void)!talk_send_packet(fd, TALK_INPUT_END, NULL, 0);

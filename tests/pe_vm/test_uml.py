@@ -47,6 +47,22 @@ def test_the_time_of_a_command_that_never_stops_writing_ends_too(place):
     assert slow.wait() == 124
 
 
+@pytest.mark.parametrize("errors", (subprocess.PIPE, subprocess.STDOUT), ids=("apart", "with-it"))
+def test_the_time_of_a_command_whose_output_nobody_reads_ends_too(place, errors):
+    argv = place.argv("exec", "--timeout", "1", "one", "--", "yes")
+    unread = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+    )
+    try:
+        assert unread.wait(PATIENCE) == 124
+        if errors == subprocess.PIPE:
+            assert b"took too long" in unread.stderr.read()
+    finally:
+        unread.kill()
+        unread.communicate()
+    assert place.shell("one", "echo free again") == "free again\n"
+
+
 def test_a_command_whose_output_nobody_reads_waits_and_keeps_no_other_waiting(place):
     argv = place.argv("exec", "one", "--", "sh", "-c", "seq 300000; echo $? >/tmp/ended")
     slow = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
