@@ -132,8 +132,11 @@ static int give_back(struct balancers *balancers, struct balancer *balancer, con
 {
     struct pe_message message = {.kind = PE_MESSAGE_RETURN};
     memcpy(message.id, job->id, sizeof message.id);
-    balancers->crowded_until_us = pe_now_us() + CROWDED_US;
-    pe_log_about(PE_LOG_DEBUG, job->id, "the job is given back: another balancer was faster");
+    if (balancer->may_send)
+        balancers->crowded_until_us = pe_now_us() + CROWDED_US;
+    pe_log_about(PE_LOG_DEBUG, job->id, "the job is given back: %s",
+                 balancer->may_send ? "another balancer was faster" : "its balancer was offered no slot");
+    balancer->may_send = false;
     return post(balancer, &message, err);
 }
 
@@ -142,7 +145,7 @@ static int offer(const struct balancers *balancers, struct balancer *balancer, s
     if (!balancer->offer_us || pe_now_us() < balancer->offer_us)
         return 0;
     balancer->offer_us = 0;
-    balancer->is_offered = true;
+    balancer->is_offered = balancer->may_send = true;
     return ws_client_post(balancer->client, true, balancers->ready.data, balancers->ready.size, err);
 }
 
@@ -179,8 +182,9 @@ static int read_in_vain(struct balancers *balancers, struct balancer *balancer, 
     return 0;
 }
 
-/* Read what a balancer sends while the slot is free, up to a job. Returns 1 if there is one. */
-static int read_job(const struct balancers *balancers, struct balancer *balancer, struct pe_message *message,
+/* Read what a balancer sends while the slot is free, up to a job. Returns 1 if there is one. A job for which
+ * the slot was not offered would come before those of the others, whose turn it is. */
+static int read_job(struct balancers *balancers, struct balancer *balancer, struct pe_message *message,
                     struct pe_error *err)
 {
     while (balancer->held || ws_client_has_message(balancer->client)) {
@@ -191,9 +195,12 @@ static int read_job(const struct balancers *balancers, struct balancer *balancer
             continue;
         if (pe_message_decode(raw->bytes, raw->size, message, err) < 0)
             return -1;
-        if (message->kind == PE_MESSAGE_JOB)
+        if (message->kind == PE_MESSAGE_JOB && (balancer->may_send || !balancer->is_welcome)) {
+            balancer->may_send = false;
             return 1;
-        if (message->kind == PE_MESSAGE_WELCOME && on_welcome(balancers, balancer, err) < 0)
+        }
+        if ((message->kind == PE_MESSAGE_JOB && give_back(balancers, balancer, message, err) < 0) ||
+            (message->kind == PE_MESSAGE_WELCOME && on_welcome(balancers, balancer, err) < 0))
             return -1;
         pe_message_free(message);
     }

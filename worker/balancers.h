@@ -32,6 +32,7 @@ struct balancer {
     struct pe_websocket_message *held; /* a job that runs next; NULL: none */
     bool is_offered;                   /* `ready` was sent, and no `withdraw` */
     bool is_welcome;                   /* it understands `withdraw` and `return` */
+    bool may_send;                     /* `ready` was sent, and no job has come since */
 };
 
 struct balancers {

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real worker of several balancers, which stand-ins play."""
+import contextlib
+import itertools
 import socket
+import threading
+import time
 
 import pytest
 
 from fixtures import engine
 from fixtures.slot_balancer import SlotBalancer
+from fixtures.stand_in_worker import Closed
+from fixtures.waiting import eventually
 from fixtures.worker import Worker
 
 IMAGE = "busybox:1.35"
@@ -117,3 +123,51 @@ def test_a_worker_works_for_one_balancer_while_the_other_is_away(balancers):
     two.wait_ready(IMAGE)
     assert run(one, "echo one").end().stdout == b"one\n"
     balancers.worker.wait_for_log(f"balancer http://127.0.0.1:{port}: ")
+
+
+class Busy:
+    """A balancer that always has jobs. It sends one when the slot is offered or, as a liar, all the time."""
+
+    numbers = itertools.count()
+
+    def __init__(self, slot, is_liar=False):
+        self.slot, self.is_liar, self.results, self.stopped = slot, is_liar, 0, False
+        self.threads = [threading.Thread(target=self.listen)]
+        self.threads += [threading.Thread(target=self.flood)] if is_liar else []
+        for thread in self.threads:
+            thread.start()
+
+    def send_job(self):
+        name = f"busy-{next(self.numbers)}"
+        spec = {"image": IMAGE, "cmd": ["true"], "timeout_ms": 60000}
+        self.slot.send_message(type="job", id=name, job=spec, queue_us=0, parts=[])
+        self.slot.send_message(type="end", id=name)
+
+    def listen(self):
+        with contextlib.suppress(Closed, OSError):
+            if not self.is_liar:
+                self.send_job()
+            while not self.stopped:
+                message = self.slot.receive()
+                kind = message["type"] if isinstance(message, dict) else "bytes"
+                self.results += kind == "result"
+                if kind == "ready" and not self.is_liar:
+                    self.send_job()
+
+    def flood(self):
+        with contextlib.suppress(OSError):
+            while not self.stopped:
+                self.send_job()
+                time.sleep(0.001)
+
+
+def test_a_balancer_that_sends_jobs_without_being_asked_does_not_get_more_than_the_other(balancers):
+    one, two = balancers.start()
+    honest, liar = Busy(one), Busy(two, is_liar=True)
+    eventually(lambda: honest.results + liar.results >= 40, "40 jobs have run")
+    honest.stopped = liar.stopped = True
+    got = honest.results, liar.results
+    balancers.worker.close()
+    for thread in honest.threads + liar.threads:
+        thread.join()
+    assert got[0] > sum(got) / 4, got
