@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process that tells `pe-worker status` what the worker does. Whoever connects to its socket gets one
- * JSON object, and the connection ends. It reads nothing from the connection. */
+/* The process that tells `pe-worker status` what the worker does. A program that connects to its socket gets
+ * one JSON object, and the connection ends. It reads nothing from the connection. */
 #ifndef PE_WORKER_STATUS_SERVER_H
 #define PE_WORKER_STATUS_SERVER_H
 
