@@ -15,7 +15,11 @@
 #define COPIES_BYTES_MAX ((size_t)64 << 20) /* all copies together */
 #define WAIT_US (600ull * 1000 * 1000)      /* how long an audit may take, most of which it waits */
 
-enum { LOSSES_MAX = 8 }; /* runs of one copy that were given up or lost */
+enum {
+    LOSSES_MAX = 8, /* runs of one copy that were given up or lost */
+    ROUND_MS = 20,  /* between two looks at the audits that wait */
+    LATER_MS = 1000 /* the same, if they wait only for the time to ask a host again */
+};
 
 const char *const audit_outcome_names[AUDIT_OUTCOMES] = {
     [AUDIT_IS_SAME] = "same",
@@ -390,22 +394,30 @@ static void start(struct copy *copy, const char *again)
 static void on_time(struct loop_timer *timer)
 {
     struct audit *audit = pe_list_entry(timer, struct audit, timer);
-    audit->is_timing = false;
+    audit->wake_ms = 0;
     dispatch_soon(audit->jobs->dispatch);
+}
+
+/* Come back in this time, ROUND_MS or LATER_MS, or before: a loop has few different times. */
+static void wake_in(struct audit *audit, unsigned ms)
+{
+    struct loop *loop = audit->jobs->loop;
+    if (audit->wake_ms && audit->wake_ms <= ms)
+        return;
+    if (audit->wake_ms)
+        loop->ops->stop_timer(loop, &audit->timer);
+    audit->wake_ms = ms;
+    loop->ops->start_timer(loop, &audit->timer, ms);
 }
 
 /* A program whose answer depends on the time must have a chance to answer differently. Returns whether a host
  * may be asked again now. */
 static bool may_ask_again(struct copy *copy)
 {
-    struct audit *audit = copy->audit;
-    struct loop *loop = audit->jobs->loop;
-    uint64_t now = pe_now_us(), at = copy->ran_us + audit->settings.again_ms * 1000ull;
-    if (now >= at)
+    uint64_t at_us = copy->ran_us + copy->audit->settings.again_ms * 1000ull;
+    if (pe_now_us() >= at_us)
         return true;
-    if (!audit->is_timing)
-        loop->ops->start_timer(loop, &audit->timer, (unsigned)((at - now) / 1000) + 1);
-    audit->is_timing = true;
+    wake_in(copy->audit, LATER_MS);
     return false;
 }
 
@@ -413,11 +425,8 @@ static bool may_ask_again(struct copy *copy)
 static void go_on(struct copy *copy)
 {
     struct audit *audit = copy->audit;
-    if (copy->waiter.job) {
-        if (must_yield(copy))
-            lose_run(copy);
+    if (copy->waiter.job)
         return;
-    }
     if (copy->is_over || pe_now_us() - copy->since_us > WAIT_US) {
         conclude(copy, AUDIT_IS_ABANDONED);
         return;
@@ -434,10 +443,30 @@ static void go_on(struct copy *copy)
         start(copy, verdict.step == AUDIT_ASK_AGAIN ? copy->runs[verdict.again].host : NULL);
 }
 
-/* A copy may be freed in its own step only: conclude() of one does not touch another. */
+static void yield(const struct audit *audit)
+{
+    pe_list_for_each(node, &audit->copies)
+    {
+        struct copy *copy = pe_list_entry(node, struct copy, in_copies);
+        if (copy->waiter.job && must_yield(copy))
+            lose_run(copy);
+    }
+}
+
+/* A copy may be freed in its own step only: conclude() of one does not touch another. A step looks at all
+ * workers, so those that wait take none in each iteration of a busy loop. */
 static void on_matched(void *data)
 {
     struct audit *audit = data;
+    uint64_t now = pe_now_us();
+    if (!audit->count)
+        return;
+    yield(audit);
+    if (now < audit->round_us) {
+        wake_in(audit, ROUND_MS);
+        return;
+    }
+    audit->round_us = now + ROUND_MS * 1000;
     for (struct pe_list *node = audit->copies.next, *next; node != &audit->copies; node = next) {
         next = node->next;
         go_on(pe_list_entry(node, struct copy, in_copies));
@@ -531,9 +560,9 @@ void audit_stop(struct audit *audit)
 {
     struct loop *loop = audit->jobs->loop;
     audit->is_stopped = true;
-    if (audit->is_timing)
+    if (audit->wake_ms)
         loop->ops->stop_timer(loop, &audit->timer);
-    audit->is_timing = false;
+    audit->wake_ms = 0;
     while (audit->copies.next && audit->copies.next != &audit->copies)
         conclude(pe_list_entry(audit->copies.next, struct copy, in_copies), AUDIT_IS_ABANDONED);
 }

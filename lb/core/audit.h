@@ -58,8 +58,9 @@ struct audit {
     size_t count, running;
     size_t bytes; /* of all copies */
     bool is_stopped;
-    bool is_timing;          /* the timer runs */
-    struct loop_timer timer; /* until a host may be asked again */
+    struct loop_timer timer; /* until a step can be taken */
+    unsigned wake_ms;        /* with which it was started; 0: it does not run */
+    uint64_t round_us;       /* when the audits that wait are looked at again */
     uint64_t outcomes[AUDIT_OUTCOMES];
     struct audit_suspect suspects[AUDIT_SUSPECTS_MAX];
     size_t suspect_count;
