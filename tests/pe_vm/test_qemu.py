@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """VMs of QEMU with emulation: devices that come and go, snapshots, and a network that fails."""
+import os
+import shutil
 import subprocess
 import time
 
@@ -10,9 +12,27 @@ from fixtures.small_disk import SmallDisk
 from fixtures.waiting import eventually
 
 
+TC = """#!/bin/sh
+case "$*" in
+*" netem "*) echo "$*" >>{calls} ;;
+*) exec {tc} "$@" ;;
+esac
+"""
+
+
+def stand_in_for_tc(folder):
+    """A folder for PATH with a tc that behaves as on a kernel with netem, and writes its words down."""
+    path = os.path.join(folder, "tc")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(TC.format(calls=f"{folder}/netem-calls", tc=shutil.which("tc")))
+    os.chmod(path, 0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 @pytest.fixture(scope="module")
 def place():
     place = VmPlace()
+    place.environment["PATH"] = stand_in_for_tc(place.folder.name)
     with open(f"{place.folder.name}/disk", "wb") as disk:
         disk.truncate(4 << 20)
     place.boot(
@@ -106,6 +126,26 @@ def test_a_link_fails_for_a_while_and_heals_by_itself(place):
     place.do("fault", "--rate", "64", "--for", "1", "one")
     assert "tbf" in in_namespace(place, "tc", "qdisc").stdout
     eventually(lambda: "tbf" not in in_namespace(place, "tc", "qdisc").stdout, "the fault has ended")
+
+
+def netem_calls(place):
+    """The words after `tc -n NAMESPACE` of each call that had to do with netem."""
+    with open(f"{place.folder.name}/netem-calls", encoding="ascii") as file:
+        return [line.split()[2:] for line in file]
+
+
+def test_where_the_kernel_has_netem_it_delays_and_loses_packets_at_both_ends_of_the_cable(place):
+    said = place.run("fault", "--delay", "100", "--loss", "10", "--for", "1", "one")
+    assert said.status == 0 and b"router" not in said.out + said.err
+    attempt, *calls = netem_calls(place)
+    assert attempt[:4] == ["qdisc", "replace", "dev", "lo"]  # whether the kernel has netem
+    devices = [call.pop(3) for call in calls]
+    port = place.info("one")["running"]["ports"][0]
+    links = in_namespace(place, "ip", "-o", "link").stdout
+    assert len(set(devices)) == 2 and all(f" {device}@" in links for device in devices), (port, links)
+    words = "qdisc replace dev root netem delay 100ms loss 10% limit 10000".split()
+    assert calls == [words, words]
+    eventually(lambda: place.run("fault", "--delay", "1", "--for", "1", "one").status == 0, "it ended")
 
 
 def test_memory_and_cpus_are_added_and_not_taken_away(place):

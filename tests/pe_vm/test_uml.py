@@ -128,6 +128,22 @@ def test_what_user_mode_linux_cannot_do_is_refused_with_a_reason(place, tmp_path
     assert subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.count("-lab") == 0
 
 
+def test_a_disk_can_be_written_to_unless_it_was_given_for_reading(place, tmp_path):
+    for name in ("free", "fixed"):
+        (tmp_path / name).write_bytes(b"before" + bytes(1 << 20))
+    disks = ("--disk", tmp_path / "free", "--disk", f"{tmp_path}/fixed,readonly")
+    place.boot("disks", "--engine", "uml", *disks)
+    write = "printf after. | dd of=/dev/{} conv=notrunc,fsync"
+    assert place.shell("disks", "head -c 6 /dev/ubda; head -c 6 /dev/ubdb") == "beforebefore"
+    assert place.exec("disks", write.format("ubda")).status == 0
+    assert place.exec("disks", write.format("ubdb")).status != 0
+    assert (tmp_path / "free").read_bytes()[:6] == b"after."
+    assert (tmp_path / "fixed").read_bytes()[:6] == b"before"
+    refused = place.refuse("add-disk", "--readonly", "disks", tmp_path / "fixed")
+    assert "User Mode Linux cannot add a disk" in refused
+    place.do("delete", "disks")
+
+
 def test_the_console_is_kept_after_the_end(place):
     place.boot("two", "--engine", "uml", "--append", "mark=console-test")
     with open(place.file("two", "log"), "a") as log:
