@@ -26,6 +26,7 @@ def ends(runs):
     return [(run.kind, run.label, run.end) for run in runs]
 
 
+@pytest.mark.each_engine
 def test_a_case_sees_what_the_stages_left_and_nothing_of_another_case(guest):
     build = "cp prog built; mkdir tree; echo a >tree/file; echo t >/tmp/t; echo o >/output/of-stage; echo s >/dev/shm/s"
     places = "new tree/new /output/o /tmp/n /dev/shm/n /etc/n /new"
@@ -94,6 +95,7 @@ def test_the_first_failure_ends_the_cases_only_if_the_plan_says_so(guest, stop):
     assert runs[2].out == (b"" if stop else b"2 c\n")
 
 
+@pytest.mark.each_engine
 def test_each_case_has_limits_of_its_own_and_one_that_exceeds_them_harms_no_other(guest):
     plan = CasePlan()
     plan.stage("run", 'eval "$1"')
@@ -141,6 +143,7 @@ def test_a_report_that_is_full_has_every_case_and_says_what_is_missing(guest):
         assert case.fields["sha256"] == hashlib.sha256(text[letter].encode()).hexdigest()
 
 
+@pytest.mark.each_engine
 def test_only_a_checker_sees_answers_and_what_it_writes_is_seen_by_nobody(guest):
     search = "grep -rl 'secret [a]nswer' /dev/shm /work /input /output /tmp /etc /var 2>/dev/null"
     plan = CasePlan()
