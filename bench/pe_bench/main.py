@@ -25,7 +25,7 @@ import time
 from fixtures import processes as fixture_processes
 from fixtures.paths import BUILD
 
-from . import commands, processes
+from . import commands, processes, temporary
 from .errors import BenchError
 from .run import Run, what_counts
 
@@ -103,11 +103,13 @@ def on_terminate(_number, _frame):
     raise KeyboardInterrupt
 
 
-def end(run):
-    """End everything that the run has started. A second Ctrl-C does not stop this."""
+def end(run, folder, failed):
+    """End everything that the run has started, and remove its temporary files; if it has failed, they may have
+    the reason. A second Ctrl-C does not stop this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.ExitStack() as last:
+        last.callback(temporary.remove_if_empty if failed else temporary.remove_folder, folder)
         last.callback(processes.kill_all_children)
         run.cleanup.close()
 
@@ -122,6 +124,7 @@ def measure(options, argv):
     fixture_processes.NEW_SESSIONS = True  # so that Ctrl-C reaches only this process
     signal.signal(signal.SIGTERM, on_terminate)
     run = Run(options, argv)
+    folder = temporary.make_folder()
     state, status = "failed", 0
     try:
         status = options.module.run(run) or 0
@@ -129,7 +132,7 @@ def measure(options, argv):
     except KeyboardInterrupt:
         state = "interrupted"
     finally:
-        end(run)
+        end(run, folder, state == "failed")
         close_file(run, state)
     report(run)
     if state == "interrupted":
