@@ -134,6 +134,7 @@ def test_density_ends_with_a_sentence_about_how_many_vms_fit(file):
     pe_bench("density", *options, "--output", file)
     data = read(file)
     assert "warm VMs of" in data["answer"] and "where the goal is 200" in data["answer"]
+    assert "time than alone, of too few jobs to tell whether they are slower" in data["answer"]
     assert series_of(data, "PSS of an idle VM")["samples"][0] > 1
     assert series_of(data, "CPU of an idle VM")["samples"][0] >= 0
     assert len(series_of(data, "job", vms="0")["samples"]) == 2

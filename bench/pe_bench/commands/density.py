@@ -5,9 +5,9 @@ Warm VMs are added step by step, and wait for a job that does not come. After ea
 VMs run a job, one after the other. It ends when the memory is used up (--memory-limit, or what is
 free at the start), when these jobs have become slower by more than --slower, or with --most VMs.
 The job is slower if its median is, if such a difference would come by chance in less than one of 20
-cases, and if a second set of jobs confirms it. The memory is the sum of the PSS of all VMs, with
-their pe-vm processes, so that what VMs share counts once. At the end all VMs are idle, and their
-CPU time is measured.
+cases, and if a second set of jobs confirms it. With --jobs below 4, that is never so. The memory is
+the sum of the PSS of all VMs, with their pe-vm processes, so that what VMs share counts once. At
+the end all VMs are idle, and their CPU time is measured.
 """
 import time
 
@@ -22,6 +22,7 @@ DESCRIPTION = __doc__
 GOAL_VMS, GOAL_MIB = 200, 24 * 1024
 QUICK_MOST, QUICK_BATCH, QUICK_JOBS, QUICK_IDLE_S = 6, 3, 5, 3
 MEMORY_LEFT_MIB = 512
+LEAST_JOBS = 4  # with fewer, no difference is significant
 
 
 def add_arguments(parser):
@@ -116,6 +117,7 @@ class Density:
         self.crowd = Crowd(self.vms)
         run.cleanup.callback(self.crowd.close)
         self.alone = []  # times of jobs with no warm VM beside them
+        self.beside = []  # and those of the last step
         self.used_mib, self.end = 0, None
         self.fitting = 0  # the most VMs that kept the limits
 
@@ -146,7 +148,7 @@ class Density:
         self.run.add(
             "memory of all VMs", "MiB", self.used_mib, **self.vms.labels, vms=len(self.crowd.tasks)
         )
-        times = self.time_jobs()
+        times = self.beside = self.time_jobs()
         if failure:
             self.end = f"no further VM could be made: {failure}"
         elif self.used_mib > self.limit:
@@ -177,6 +179,16 @@ class Density:
         self.run.add("PSS of its pe-vm", "MiB", (whole["pss"] - memory["pss"]) / count, **labels)
         self.run.add("CPU of an idle VM", "% of a core", cpu * 100, **labels)
 
+    def jobs_text(self):
+        """How the time of jobs has changed, and whether that could end the search."""
+        by = change(self.alone, self.beside)
+        if by is None:
+            return "no job beside them succeeded"
+        text = f"jobs beside them took {abs(by) * 100:.0f} % {'more' if by >= 0 else 'less'} time than alone"
+        if min(len(self.alone), len(self.beside)) < LEAST_JOBS:
+            return f"{text}, of too few jobs to tell whether they are slower"
+        return text
+
     def answer(self):
         """The result in one sentence."""
         vms, count = self.vms, max(len(self.crowd.tasks), 1)
@@ -189,7 +201,8 @@ class Density:
         )
         return (
             f"{self.fitting} warm VMs of {vms.engine} for {vms.options.image} fit on this machine, "
-            f"with {each:.1f} MiB each, and it ended because {self.end}; by their memory {goal}."
+            f"with {each:.1f} MiB each, and it ended because {self.end}; {self.jobs_text()}; by their "
+            f"memory {goal}."
         )
 
 
