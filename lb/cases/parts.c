@@ -398,16 +398,44 @@ static void report_failure(struct case_parts *parts)
         parts->ops->on_given_up(parts, parts->tries);
 }
 
+/* Reports of this size take longer to read and to write as JSON than a request does. */
+enum { LONG_REPORT = 256 * 1024, PAUSE_MS = 1 };
+
+static bool has_long_report(const struct case_parts *parts)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < parts->count; i++)
+        size += parts->items[i].result ? parts->items[i].result->bytes.size : 0;
+    return size > LONG_REPORT;
+}
+
+/* Many requests can get the same report in one iteration of the loop. Long ones are not read one behind the
+ * other: other connections come in between. Returns true if this one has to wait. */
+static bool must_pause(struct case_parts *parts, bool is_long)
+{
+    if (!is_long || pe_now_us() - parts->jobs->long_report_us >= PAUSE_MS * 1000)
+        return false;
+    parts->is_waiting_for_timer = true;
+    parts->loop->ops->start_timer(parts->loop, &parts->timer, PAUSE_MS);
+    return true;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct case_parts *parts = pe_list_entry(timer, struct case_parts, timer);
+    struct jobs *jobs = parts->jobs;
+    bool is_long = !parts->failure && has_long_report(parts);
     parts->is_waiting_for_timer = false;
+    if (must_pause(parts, is_long))
+        return;
     if (parts->failure) {
         report_failure(parts);
     } else if (read_reports(parts)) {
         tell_rest(parts);
         parts->ops->on_done(parts);
     }
+    if (is_long)
+        jobs->long_report_us = pe_now_us();
 }
 
 /* ---- starting ---- */
@@ -485,6 +513,7 @@ static int start_part(struct case_part *part, const struct case_start *start, si
 int case_parts_start(struct case_parts *parts, const struct case_start *start, struct pe_error *err)
 {
     parts->loop = start->jobs->loop;
+    parts->jobs = start->jobs;
     parts->budget = start->jobs->budget;
     parts->timer.on_expire = on_timer;
     for (size_t i = 0; i < parts->count; i++) {

@@ -58,6 +58,7 @@ struct case_parts {
     const struct case_parts_ops *ops; /* set by the owner */
     const struct case_request *request;
     struct loop *loop;          /* NULL before the start */
+    struct jobs *jobs;          /* likewise */
     struct byte_budget *budget; /* that of results; likewise */
     size_t holds;               /* bytes of it that `stages` and `cases` use */
     struct loop_timer timer;
