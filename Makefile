@@ -395,7 +395,7 @@ $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(VMM) $(BASE) $(CODEC) $(PROTO)
 	$(call link,-lcurl -ljansson -lcrypto)
 # What `confined` starts in the place of a VMM, and what takes rights away. They are static like the
 # programs of the guest.
-$(GUEST)/live-liar: $(call guest_obj,tests/guest/live_liar.c proto/live_ring.c base/error.c)
+$(GUEST)/live-liar: $(call guest_obj,tests/guest/live_liar.c proto/live_ring.c base/error.c base/control.c)
 	$(link_static)
 $(GUEST)/reach: $(call guest_obj,tests/vmm/reach.c)
 	$(link_static)
