@@ -61,10 +61,12 @@ static int add_line(struct pe_expect *expect, const uint8_t *line, size_t size, 
 int pe_expect_add(struct pe_expect *expect, const void *bytes, size_t size, struct pe_buf *out,
                   struct pe_error *err)
 {
-    const uint8_t *at = bytes, *end = at + size, *next = NULL;
     if (expect->compare == PE_EXPECT_EXACT)
         return pe_buf_append(out, bytes, size, err);
-    if (size && pe_buf_reserve(out, expect->lines + expect->space.size + size, err) < 0)
+    if (size == 0) /* then there may be no bytes at all */
+        return 0;
+    const uint8_t *at = bytes, *end = at + size, *next = NULL;
+    if (pe_buf_reserve(out, expect->lines + expect->space.size + size, err) < 0)
         return -1;
     for (; at < end; at = next) {
         const uint8_t *line_end = memchr(at, '\n', (size_t)(end - at));
