@@ -87,13 +87,9 @@ def test_a_whole_service_that_was_suspended_loses_no_connection_and_no_job(far):
     lost = far.metric("pe_jobs_lost_total")
     puzzle = Puzzle(3, seconds=0.5)
     pending = begin(far, puzzle)
-    roots = (far.balancer.process.pid, far.worker.process.pid)
-    everything = [pid for root in roots for pid in (root, *processes.descendants(root))]
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
+    asleep = processes.suspend(far.balancer.process.pid, far.worker.process.pid)
     time.sleep(3.4 * PING_SECONDS)  # a connection that is silent for so long is closed
-    for pid in everything:
-        os.kill(pid, signal.SIGCONT)
+    processes.resume(asleep)
     response = pending.done()
     assert puzzle.is_answered_by(response), (response.status, response.body[:500])
     assert far.metric("pe_jobs_lost_total") == lost

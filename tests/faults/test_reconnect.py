@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker on spare hardware loses its balancer in the ways of such a host: its proxy is restarted, the machine
 sleeps, or it comes to another network. It connects again by itself, and runs jobs."""
-import os
-import signal
 import time
 
 import pytest
@@ -68,14 +66,10 @@ def test_a_worker_whose_machine_slept_connects_again(tmp_path, monkeypatch):
     host = SpareHost(tmp_path)
     try:
         host.begin()
-        root = host.worker.process.pid
-        everything = [root, *processes.descendants(root)]
-        for pid in everything:
-            os.kill(pid, signal.SIGSTOP)
+        asleep = processes.suspend(host.worker.process.pid)
         is_lost(host)
         clock.set(NIGHT_S)
-        for pid in everything:
-            os.kill(pid, signal.SIGCONT)
+        processes.resume(asleep)
         is_back(host)
         assert host.run("echo good morning").stdout == b"good morning\n"
     finally:
