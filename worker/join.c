@@ -361,8 +361,8 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
         .usage = "URL [OPTION]...",
         .about =
             "Make this host a worker of the balancer at URL, with a code that `pe-lb token new` has printed\n"
-            "there: fetch images, write settings, token and systemd unit, and start the worker. If\n"
-            "anything fails, nothing is changed.",
+            "there: fetch images, write settings, token and systemd unit, and start the worker. If a\n"
+            "step fails, only images that were fetched stay.",
         .options = options};
     int rest = argc;
     if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
