@@ -42,7 +42,7 @@ def parse(argv):
 
 def measure(options, argv):
     from fixtures import processes as fixture_processes  # pylint: disable=import-outside-toplevel
-    from pe_bench import main as pe_bench_main, processes  # pylint: disable=import-outside-toplevel
+    from pe_bench import main as pe_bench_main, processes, temporary  # pylint: disable=import-outside-toplevel
     from pe_bench.run import Run  # pylint: disable=import-outside-toplevel
 
     from . import live  # pylint: disable=import-outside-toplevel
@@ -52,13 +52,14 @@ def measure(options, argv):
     fixture_processes.NEW_SESSIONS = True
     signal.signal(signal.SIGTERM, pe_bench_main.on_terminate)
     run, state, engines = Run(options, argv), "failed", options.engine or ["uml+boot"]
+    folder = temporary.make_folder()
     try:
         for engine in engines:
             live.measure_times(run, engine, options.rounds)
         live.check(run, engines[0], options.rate or [1, 2], options.seconds)
         state = "complete"
     finally:
-        pe_bench_main.end(run)
+        pe_bench_main.end(run, folder, state == "failed")
         run.save(state)
     return 0
 
