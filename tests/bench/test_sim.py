@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulation of a service agrees with queueing theory, and the tables of docs/scale.md are what it prints."""
+import json
 import subprocess
 
 import pytest
@@ -73,3 +74,14 @@ def test_a_time_that_was_not_measured_is_not_invented():
     sim = [f"{TOP}/bench/sim", "hosts", "--engine", "nothing+boot"]
     done = subprocess.run(sim, capture_output=True, text=True)
     assert done.returncode == 1 and "was not measured; run bench/sim measure" in done.stderr
+
+
+def test_a_measurement_is_complete_and_can_be_compared_with_the_simulation(tmp_path):
+    times = str(tmp_path / "times.json")
+    run = ["bench/sim", "measure", "--rounds", "1", "--rate", "1", "--seconds", "2", "--output", times]
+    done = subprocess.run(run, cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with open(times, encoding="utf-8") as file:
+        assert json.load(file)["state"] == "complete"
+    done = subprocess.run(["bench/sim", "check", "--times", times], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "| 1/s | job |" in done.stdout, done.stdout + done.stderr
