@@ -2,17 +2,14 @@
 """GET /connect, as Piston's own command line client uses it ("piston run -t"). That client is not on npm, so
 connect.mjs replays its messages with the WebSocket library that it uses (ws, unchanged)."""
 import json
-import os
 import signal
-import subprocess
 
 import pytest
 
-from fixtures.paths import BUILD, TOP
-from fixtures.waiting import PATIENCE
+from fixtures.piston_script import PistonScript
 
 
-class Client:
+class Client(PistonScript):
     """What a user of "piston run -t" does and sees."""
 
     def __init__(self, piston, language, name, text, *args, run_timeout=15000):
@@ -24,36 +21,18 @@ class Client:
             "compile_timeout": 44000,
             "run_timeout": run_timeout,
         }
-        self.process = subprocess.Popen(
-            ["node", os.path.join(TOP, "tests/piston/connect.mjs"), piston.url, json.dumps(init)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PISTON_CLIENTS": os.path.join(BUILD, "piston-clients")},
-        )
+        super().__init__("connect.mjs", piston.url, json.dumps(init))
         self.printed = {"stdout": "", "stderr": ""}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait(PATIENCE)
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-    def type(self, text):
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
 
     def next(self):
         """The next message that is no output."""
-        while (message := json.loads(self.process.stdout.readline())).get("type") == "data":
+        while (message := self.next_line()).get("type") == "data":
             self.printed[message["stream"]] += message["data"]
         return message
 
     def wait_for(self, text, stream="stdout"):
         while text not in self.printed[stream]:
-            message = json.loads(self.process.stdout.readline())
+            message = self.next_line()
             assert message.get("type") == "data", message
             self.printed[message["stream"]] += message["data"]
 
