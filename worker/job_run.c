@@ -29,6 +29,10 @@
 /* How often a job looks up its image if the image is replaced all the time. */
 #define IMAGE_LOOKUPS 5
 
+/* The largest output that is copied before it is read, in bytes. Copying so much takes less time than the end
+ * of a VM. */
+#define COPIED_OUTPUT_MAX (1u << 20)
+
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
@@ -350,7 +354,7 @@ static enum step await_run_permit(struct job_state *state, struct pe_error *err)
     }
 }
 
-/* From `go` to `done`. The VM is killed then, so that its output cannot change while it is read. */
+/* From `go` to `done`. Then the VM has to die: read_output says when. */
 static enum step run_guest(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
@@ -362,7 +366,7 @@ static enum step run_guest(struct job_state *state, struct pe_error *err)
         step = await_guest(state, "done", deadline_us, err);
     if (step == STEP_DISCONNECTED)
         return step;
-    machine_kill(run->machine);
+    machine_begin_kill(run->machine);
     template_client_release(run->run_permit);
     return step;
 }
@@ -444,11 +448,29 @@ static bool was_lost_before_go(const struct job_state *state, const struct pe_er
            pe_now_us() - state->go_us < GO_DOUBT_US;
 }
 
+/* Read the output of a VM that is about to die. It must not change while it is read. So a small output is
+ * copied, and the client need not wait until all processes and memory of the VM are gone. A large one is read
+ * after that, where it is. */
+static int read_output(struct job_state *state, struct pe_error *err)
+{
+    const struct job_run *run = state->run;
+    const struct output_limits limits = {pe_job_spec_stdout_max(&run->message->job),
+                                         pe_job_spec_stderr_max(&run->message->job)};
+    const struct memfile *device = &run->machine->output;
+    pe_autobuf struct pe_buf copy = {0};
+    int copied = memfile_copy_small(device, COPIED_OUTPUT_MAX, &copy, err);
+    if (copied < 0)
+        return -1;
+    if (copied)
+        return output_read(copy.data, copy.size, &limits, &state->output, err);
+    machine_kill(run->machine);
+    return output_read(device->bytes, device->size, &limits, &state->output, err);
+}
+
 /* Run the job and read its output. A refusal means that the job was canceled, cannot be run as it is, or
  * lost its VM. A guest that breaks its contract or does not answer becomes a result. */
 static enum step run_and_read(struct job_state *state, struct pe_error *err)
 {
-    const struct memfile *output = &state->run->machine->output;
     enum step step = run_in_vm(state, err);
     if (step == STEP_REFUSED && was_lost_before_go(state, err) && live_relay_restart(&state->live)) {
         step = replace_machine(state, err);
@@ -459,10 +481,8 @@ static enum step run_and_read(struct job_state *state, struct pe_error *err)
     state->vm_lost |= step == STEP_REFUSED && state->vm_failed && err->kind == PE_ERR_LOST;
     if (step == STEP_DISCONNECTED || (step == STEP_REFUSED && !state->vm_failed) || state->vm_lost)
         return step;
-    const struct output_limits limits = {pe_job_spec_stdout_max(&state->run->message->job),
-                                         pe_job_spec_stderr_max(&state->run->message->job)};
     uint64_t since_us = pe_now_us();
-    if (step == STEP_REFUSED || output_read(output->bytes, output->size, &limits, &state->output, err) < 0)
+    if (step == STEP_REFUSED || read_output(state, err) < 0)
         write_vm_error(state, err);
     add_phase(state, PE_PHASE_OUTPUT, &since_us);
     return STEP_OK;
@@ -497,9 +517,10 @@ int job_run(struct job_run *run, struct pe_error *err)
     }
     complete_result(&state);
     metrics_count(run->config->metrics, &state.output.result);
-    machine_discard(run->machine);
     pe_log_traced(PE_LOG_INFO, run->message->id, trace_id(run), "job: %s, %s after %llu ms",
                   run->message->job.image, pe_status_name(state.output.result.status),
                   (unsigned long long)state.phase_us[PE_PHASE_RUN] / 1000);
-    return send_result(&state, err);
+    int sent = send_result(&state, err);
+    machine_discard(run->machine);
+    return sent;
 }

@@ -23,16 +23,21 @@ static void close_all(const int *fds, size_t count)
         close(fds[i]);
 }
 
-/* Send a request with `count` descriptors, and wait for the reply, which has to have `expected` descriptors
- * unless it is an error. */
-static int ask_for(struct slot_helper *helper, const struct slot_request *request, const int *fds,
-                   size_t count, struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
+static int send_request(struct slot_helper *helper, const struct slot_request *request, const int *fds,
+                        size_t count, struct pe_error *err)
 {
-    size_t received = 0;
-    ssize_t n = -1;
     if (helper->lost ||
         pe_fd_message_send(helper->fd, request, sizeof *request, fds, count) != (ssize_t)sizeof *request)
         return lost(helper, err);
+    return 0;
+}
+
+/* Wait for a reply, which has to have `expected` descriptors unless it is an error. */
+static int receive_reply(struct slot_helper *helper, struct slot_reply *reply, int *got, size_t expected,
+                         struct pe_error *err)
+{
+    size_t received = 0;
+    ssize_t n = -1;
     do
         n = pe_fd_message_receive(helper->fd, reply, sizeof *reply, got, expected, &received);
     while (n < 0 && errno == EINTR);
@@ -45,6 +50,29 @@ static int ask_for(struct slot_helper *helper, const struct slot_request *reques
         return 0;
     close_all(got, received);
     return lost(helper, err);
+}
+
+/* The helper answers in the order of the requests. */
+static void await_killed(struct slot_helper *helper)
+{
+    struct slot_reply reply;
+    struct pe_error ignored;
+    if (!helper->kills)
+        return;
+    helper->kills = false;
+    /* If the helper has ended, the kernel has killed its VM. */
+    int killed = receive_reply(helper, &reply, NULL, 0, &ignored);
+    (void)killed;
+}
+
+/* Send a request with `count` descriptors, and wait for its reply. */
+static int ask_for(struct slot_helper *helper, const struct slot_request *request, const int *fds,
+                   size_t count, struct slot_reply *reply, int *got, size_t expected, struct pe_error *err)
+{
+    await_killed(helper);
+    return send_request(helper, request, fds, count, err) < 0
+               ? -1
+               : receive_reply(helper, reply, got, expected, err);
 }
 
 static int ask(struct slot_helper *helper, enum slot_request_kind kind, const int *fds, size_t count,
@@ -82,13 +110,18 @@ int slot_helper_save_vm(struct slot_helper *helper, struct pe_error *err)
     return ask(helper, SLOT_REQUEST_SAVE, NULL, 0, &reply, NULL, 0, err);
 }
 
+void slot_helper_begin_kill_vm(struct slot_helper *helper, const struct vm *vm)
+{
+    struct pe_error ignored;
+    if (vm->pid > 0 && !helper->kills)
+        helper->kills =
+            send_request(helper, &(struct slot_request){.kind = SLOT_REQUEST_KILL}, NULL, 0, &ignored) == 0;
+}
+
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm)
 {
-    struct slot_reply reply;
-    struct pe_error ignored;
-    /* If the helper has ended, the kernel has killed its VM. */
-    int killed = vm->pid > 0 ? ask(helper, SLOT_REQUEST_KILL, NULL, 0, &reply, NULL, 0, &ignored) : 0;
-    (void)killed;
+    slot_helper_begin_kill_vm(helper, vm);
+    await_killed(helper);
     pe_cleanup_close(&vm->serial_fd);
     pe_cleanup_close(&vm->log_fd);
     *vm = VM_NONE;
@@ -107,6 +140,11 @@ static int starter_save(void *context, struct vm *vm, struct vm_snapshot *snapsh
     return slot_helper_save_vm(context, err);
 }
 
+static void starter_begin_kill(void *context, struct vm *vm)
+{
+    slot_helper_begin_kill_vm(context, vm);
+}
+
 static void starter_kill(void *context, struct vm *vm)
 {
     slot_helper_kill_vm(context, vm);
@@ -115,7 +153,7 @@ static void starter_kill(void *context, struct vm *vm)
 struct machine_host slot_helper_machines(const struct worker_config *config)
 {
     return (struct machine_host){
-        .starter = {config->helper, starter_start, starter_save, starter_kill},
+        .starter = {config->helper, starter_start, starter_save, starter_begin_kill, starter_kill},
         .store = config->store,
         .memory_mib = config->memory_mib,
         .cpus = PE_GUEST_CPUS,

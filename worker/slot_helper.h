@@ -25,8 +25,9 @@
 
 /* The slot's end. */
 struct slot_helper {
-    int fd;    /* socket to the helper */
-    bool lost; /* the helper has ended, and the slot can start no VM any more */
+    int fd;     /* socket to the helper */
+    bool lost;  /* the helper has ended, and the slot can start no VM any more */
+    bool kills; /* the reply to slot_helper_begin_kill_vm has not been read yet */
 };
 
 /* Fork the helper, which first removes what an earlier process of this slot left. The configuration must
@@ -44,6 +45,9 @@ int slot_helper_start_vm(struct slot_helper *helper, const struct vm_spec *spec,
 /* Save the VM, which is at rest, as the template that this process makes, and which the helper keeps. The VM
  * has ended then. Errors are those of vm_save; PE_ERR_LOST also if the helper has ended. */
 int slot_helper_save_vm(struct slot_helper *helper, struct pe_error *err) PE_MUST_CHECK;
+
+/* Let the VM die without waiting for that. slot_helper_kill_vm has to follow. */
+void slot_helper_begin_kill_vm(struct slot_helper *helper, const struct vm *vm);
 
 /* As vm_kill. When this returns, nothing of the VM runs any more. */
 void slot_helper_kill_vm(struct slot_helper *helper, struct vm *vm);

@@ -149,7 +149,7 @@ static uint64_t cpu_of_ended_us(void)
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-/* Nothing of a VM may be left when the slot reads its output. */
+/* Nothing of a VM may be left when the slot is told that it has ended. */
 static void end_vm(struct helper *helper)
 {
     const uint64_t before_us = cpu_of_ended_us();

@@ -207,6 +207,41 @@ static void a_slot_has_one_vm(void **state)
     slot_helper_kill_vm(&devices->helper, &vm);
 }
 
+/* The reply to the first request comes before that to the next one. */
+static void a_slot_can_go_on_while_its_vm_dies(void **state)
+{
+    struct devices *devices = *state;
+    struct pe_error err;
+    struct vm vm;
+    const struct vm_spec spec = spec_of(devices);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(slot_helper_start_vm(&devices->helper, &spec, NULL, &vm, &err), 0);
+        slot_helper_begin_kill_vm(&devices->helper, &vm);
+        slot_helper_begin_kill_vm(&devices->helper, &vm); /* once more is harmless */
+        assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
+        assert_string_equal(err.message, "nobody listens");
+        slot_helper_kill_vm(&devices->helper, &vm);
+        assert_int_equal(vm.pid, -1);
+    }
+}
+
+static void a_small_output_is_copied_and_a_large_one_is_not(void **state)
+{
+    const struct devices *devices = *state;
+    struct pe_error err;
+    pe_autobuf struct pe_buf copy = {0};
+    uint8_t *bytes = devices->output.bytes;
+    assert_int_equal(memfile_copy_small(&devices->output, 8192, &copy, &err), 1);
+    assert_int_equal(copy.size, 0);
+    memset(bytes, 'x', 5000);
+    assert_int_equal(memfile_copy_small(&devices->output, 8192, &copy, &err), 1);
+    assert_int_equal(copy.size, 8192);
+    bytes[0] = 'y';
+    assert_int_equal(copy.data[0], 'x');
+    bytes[8192] = 'x';
+    assert_int_equal(memfile_copy_small(&devices->output, 8192, &copy, &err), 0);
+}
+
 /* Without a PID namespace nothing else would end them. */
 static void nothing_that_a_vmm_started_outlives_it(void **state)
 {
@@ -372,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_vm_is_started_and_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slot_has_one_vm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_can_go_on_while_its_vm_dies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_output_is_copied_and_a_large_one_is_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),

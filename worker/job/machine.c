@@ -206,6 +206,13 @@ int machine_save(struct machine *machine, struct vm_snapshot *snapshot, struct p
     return failed;
 }
 
+void machine_begin_kill(struct machine *machine)
+{
+    if (machine->starter.begin_kill)
+        machine->starter.begin_kill(machine->starter.context, &machine->vm);
+    machine->ready = false;
+}
+
 void machine_kill(struct machine *machine)
 {
     if (machine->starter.kill)

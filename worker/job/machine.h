@@ -88,6 +88,10 @@ int machine_prewarm(const struct machine_host *host, const struct pe_image *imag
  * `*machine` is MACHINE_NONE afterwards. Errors are those of vm_save. */
 int machine_save(struct machine *machine, struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;
 
+/* Let the VM die, if there is one, without waiting for that. The memory of the devices may still change,
+ * until machine_kill or machine_discard returns, one of which has to follow. */
+void machine_begin_kill(struct machine *machine);
+
 /* Kill the VM, if there is one, and keep the memory of the devices, which does not change any more.
  */
 void machine_kill(struct machine *machine);

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int memfile_create(const char *name, size_t size, struct memfile *file, struct pe_error *err)
@@ -28,6 +29,18 @@ int memfile_create(const char *name, size_t size, struct memfile *file, struct p
     }
     file->bytes = bytes;
     return 0;
+}
+
+int memfile_copy_small(const struct memfile *file, size_t most, struct pe_buf *copy, struct pe_error *err)
+{
+    struct stat facts;
+    if (fstat(file->fd, &facts) < 0)
+        return pe_fail_errno(err, "cannot find out how much was written to a memfd");
+    /* What was written from the first byte on cannot be longer than all pages together. */
+    const uint64_t written = (uint64_t)facts.st_blocks * 512;
+    if (written > most || written > file->size)
+        return 0;
+    return pe_buf_append(copy, file->bytes, (size_t)written, err) < 0 ? -1 : 1;
 }
 
 void memfile_close(struct memfile *file)

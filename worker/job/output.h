@@ -23,7 +23,7 @@ struct output_limits {
     size_t stdout_max, stderr_max;
 };
 
-/* Read `size` bytes of cpio. They must not change during the call, so the VM must be dead. Fails
+/* Read `size` bytes of cpio, which must not change during the call. Fails
  * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
  * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. The caller
  * owns `output` also after a failure. */

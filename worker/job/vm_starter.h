@@ -19,6 +19,10 @@ struct vm_starter {
      * be killed. */
     int (*save)(void *context, struct vm *vm, struct vm_snapshot *snapshot, struct pe_error *err);
 
+    /* Let the VM die without waiting for that: `kill` has to follow, and waits. NULL: there is only `kill`.
+     */
+    void (*begin_kill)(void *context, struct vm *vm);
+
     /* As vm_kill. */
     void (*kill)(void *context, struct vm *vm);
 };
