@@ -38,14 +38,27 @@ int pe_private_file_check(int fd, const char *path, struct pe_error *err)
     return check_access(&info, path, err);
 }
 
-int pe_private_file_read(const char *path, size_t limit, struct pe_buf *out, struct pe_error *err)
+/* Open a file that no stranger can read or change. */
+static int open_checked(const char *path, struct pe_error *err)
 {
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no file %s", path);
     if (fd < 0)
         return pe_fail_errno(err, "cannot read %s", path);
-    return pe_private_file_check(fd, path, err) < 0 ? -1 : pe_read_all(fd, limit, out, path, err);
+    return pe_private_file_check(fd, path, err) < 0 ? -1 : pe_steal_fd(&fd);
+}
+
+int pe_private_file_check_path(const char *path, struct pe_error *err)
+{
+    pe_autoclose int fd = open_checked(path, err);
+    return fd < 0 ? -1 : 0;
+}
+
+int pe_private_file_read(const char *path, size_t limit, struct pe_buf *out, struct pe_error *err)
+{
+    pe_autoclose int fd = open_checked(path, err);
+    return fd < 0 ? -1 : pe_read_all(fd, limit, out, path, err);
 }
 
 /* Copy the folder of a file to `folder`. */

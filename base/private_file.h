@@ -18,6 +18,9 @@ int pe_private_file_read(const char *path, size_t limit, struct pe_buf *out,
 /* Check a file that is open already, whose name is `path`: PE_ERR_INVALID as for pe_private_file_read. */
 int pe_private_file_check(int fd, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
+/* The same for a file that something else will read, such as a library. */
+int pe_private_file_check_path(const char *path, struct pe_error *err) PE_MUST_CHECK;
+
 /* Lock a file against other programs that use this function, by a lock of its folder: from reading it
  * until it is replaced. Returns a descriptor that the caller closes to unlock it, or -1. Waits for the
  * lock. */

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -78,22 +77,26 @@ static void say_tls(struct doctor_report *report, const struct settings *setting
                    days < CERTIFICATE_DAYS ? "; renew it, and reload pe-lb" : "");
 }
 
-static void say_tokens(struct doctor_report *report, const char *file)
+static void say_token_file(struct doctor_report *report, const char *option, const char *file)
 {
     struct tokens tokens = {.count = 0};
     struct pe_error why;
-    struct stat status;
-    if (!file)
-        doctor_say(report, DOCTOR_WARNING, "tokens",
-                   "tokens: without --token-file, anyone who can connect may join as a worker; `openssl rand "
-                   "-hex 32` makes a token");
-    else if (tokens_read(&tokens, file, &why) < 0)
-        doctor_say_unusable(report, "tokens", "tokens: %s", why.message);
-    else if (stat(file, &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)))
-        doctor_say(report, DOCTOR_WARNING, "tokens",
-                   "tokens: every user of this machine can open %s; `chmod o= %s` changes that", file, file);
+    if (tokens_read(&tokens, file, &why) < 0)
+        doctor_say_unusable(report, "tokens", "tokens: %s: %s", option, why.message);
     else
         doctor_say(report, DOCTOR_OK, "tokens", "tokens: %zu in %s", tokens.count, file);
+}
+
+static void say_tokens(struct doctor_report *report, const struct settings *settings)
+{
+    if (settings->token_file)
+        say_token_file(report, "--token-file", settings->token_file);
+    else if (!settings->tokens)
+        doctor_say(report, DOCTOR_WARNING, "tokens",
+                   "tokens: without --token-file or --tokens, anyone who can connect may join as a worker; "
+                   "`openssl rand -hex 32` makes a token");
+    if (settings->admin_token_file)
+        say_token_file(report, "--admin-token-file", settings->admin_token_file);
 }
 
 /* ---- what the balancer needs ---- */
@@ -201,7 +204,7 @@ int doctor_run(const struct settings *settings, struct pe_error *err)
     doctor_section(report, "What clients and workers reach");
     say_addresses(report, settings);
     say_tls(report, settings);
-    say_tokens(report, settings->token_file);
+    say_tokens(report, settings);
     doctor_section(report, "What the balancer needs");
     say_needs(report, settings);
     const int status = doctor_finish(report, "A balancer can run here", "No balancer can run here");

@@ -6,7 +6,6 @@
 #include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/private_file.h"
 #include "lb/edge/loop_clock.h"
 #include "lb/edge/spool.h"
 #include "lb/edge/tls.h"
@@ -24,7 +23,6 @@
 enum {
     FILES_MAX = 65536, /* file descriptors that are wanted, if the hard limit allows it */
     FILES_OWN = 64,    /* descriptors that connections may not use */
-    ADMIN_TOKENS_BYTES_MAX = 65536,
 };
 
 /* ---- files and limits ---- */
@@ -43,26 +41,18 @@ static size_t connections_max(void)
     return files > 4 * FILES_OWN ? (files - FILES_OWN) / 2 : FILES_OWN;
 }
 
-/* Read the tokens of operators, from a file that no other user may read. */
-static int read_admin_tokens(struct server *server, struct pe_error *err)
+/* Read the tokens of an option, if it was given. */
+static int read_tokens(struct tokens *tokens, const char *option, const char *file, struct pe_error *err)
 {
-    pe_autobuf struct pe_buf text = {0};
-    const char *file = server->settings->admin_token_file;
-    if (!file)
-        return 0;
-    if (pe_private_file_read(file, ADMIN_TOKENS_BYTES_MAX, &text, err) < 0 ||
-        tokens_read(&server->admin_tokens, file, err) < 0)
-        return pe_fail_context(err, "--admin-token-file");
-    return 0;
+    return file && tokens_read(tokens, file, err) < 0 ? pe_fail_context(err, "%s", option) : 0;
 }
 
 /* Read tokens, keys, certificates and the images for hosts. On failure, what was read before is kept. */
 static int read_secrets(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
-    if (read_admin_tokens(server, err) < 0)
-        return -1;
-    if (settings->token_file && tokens_read(&server->tokens, settings->token_file, err) < 0)
+    if (read_tokens(&server->admin_tokens, "--admin-token-file", settings->admin_token_file, err) < 0 ||
+        read_tokens(&server->tokens, "--token-file", settings->token_file, err) < 0)
         return -1;
     if (settings->host_images && host_images_read(&server->host_images, settings->host_images, err) < 0)
         return -1;

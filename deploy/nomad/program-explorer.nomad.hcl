@@ -50,6 +50,10 @@ job "program-explorer" {
       template {
         data        = "{{ with nomadVar \"nomad/jobs/program-explorer\" }}{{ .token }}{{ end }}\n"
         destination = "secrets/token"
+        # pe-lb refuses a file that others may read. It runs as this user (Containerfile.lb).
+        perms         = "400"
+        uid           = 65532
+        gid           = 65532
         change_mode   = "signal"
         change_signal = "SIGHUP"
       }

@@ -4,6 +4,7 @@
 #include "lb/core/result_store.h"
 
 #include "base/log.h"
+#include "base/private_file.h"
 #include "lb/core/store_keeper.h"
 #include "lb/core/store_wire.h"
 
@@ -158,6 +159,8 @@ static int check_servers(const struct result_store_settings *settings, struct pe
             return pe_fail(err, PE_ERR_INVALID, "--redis %.40s… is too long", settings->redis.items[i]);
     if (password_size + sizeof STORE_KEEPER_REDIS_PASSWORD > RESULT_STORE_SERVER_SIZE)
         return pe_fail(err, PE_ERR_INVALID, "the path of --redis-password-file is too long");
+    if (password_size && pe_private_file_check_path(settings->redis_password_file, err) < 0)
+        return pe_fail_context(err, "--redis-password-file");
     return 0;
 }
 

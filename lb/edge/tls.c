@@ -2,6 +2,8 @@
 /* Calls of OpenSSL for a TLS listener. */
 #include "lb/edge/tls.h"
 
+#include "base/private_file.h"
+
 #include <openssl/err.h>
 
 static const h2o_iovec_t only_http1[] = {{(char *)"http/1.1", 8}, {NULL, 0}};
@@ -18,6 +20,8 @@ static int load(SSL_CTX *context, const char *certificate, const char *key, stru
 {
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
         return fail(err, certificate);
+    if (pe_private_file_check_path(key, err) < 0)
+        return pe_fail_context(err, "TLS");
     if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1)
         return fail(err, key);

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 /* Make a context: TLS 1.2 and later, ALPN http/1.1 and, with `http2`, h2 before it. NULL with
- * PE_ERR_INVALID, which names the file that cannot be used. The caller owns a reference
+ * PE_ERR_INVALID, which names the file that cannot be used: also a key that others may read or change
+ * (base/private_file.h). The caller owns a reference
  * (SSL_CTX_free); each connection keeps one of its own. */
 SSL_CTX *tls_context(const char *certificate, const char *key, bool http2, struct pe_error *err);
 

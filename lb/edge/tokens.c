@@ -3,12 +3,11 @@
 #include "lb/edge/tokens.h"
 
 #include "base/buffer.h"
-#include "base/io.h"
 #include "base/log.h"
+#include "base/private_file.h"
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -40,15 +39,15 @@ int tokens_read(struct tokens *tokens, const char *file, struct pe_error *err)
 {
     struct tokens fresh = {.required = true};
     pe_autobuf struct pe_buf text = {0};
-    if (pe_read_file(AT_FDCWD, file, FILE_MAX, &text, err) < 0 || pe_buf_append(&text, "\n", 1, err) < 0)
-        return pe_fail_context(err, "--token-file");
+    if (pe_private_file_read(file, FILE_MAX, &text, err) < 0 || pe_buf_append(&text, "\n", 1, err) < 0)
+        return -1;
     struct pe_cursor cursor = {.at = text.data, .left = text.size};
     size_t size = 0;
     for (const uint8_t *line; (line = pe_cursor_read_until(&cursor, '\n', &size));)
         if (add_token(&fresh, line, size, err) < 0)
-            return pe_fail_context(err, "--token-file %s", file);
+            return pe_fail_context(err, "%s", file);
     if (!fresh.count)
-        return pe_fail(err, PE_ERR_INVALID, "--token-file %s contains no token", file);
+        return pe_fail(err, PE_ERR_INVALID, "%s contains no token", file);
     memcpy(tokens->digests, fresh.digests, sizeof fresh.digests);
     tokens->count = fresh.count;
     tokens->required = true;

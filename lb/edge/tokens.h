@@ -34,8 +34,9 @@ struct token_identity {
     char owner[17];                /* the first digits of the hash of any token; "": it had none */
 };
 
-/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file
- * without a token, or with more than TOKENS_MAX. On failure `tokens` stays as it was. */
+/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file that others may
+ * read or change (base/private_file.h), without a token, or with more than TOKENS_MAX. On failure `tokens`
+ * stays as it was. */
 int tokens_read(struct tokens *tokens, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
 /* Use the host tokens of a store, too, whose path must outlive `tokens`. Fails as host_tokens_read() does. */

@@ -11,6 +11,7 @@ from fixtures.confined import AS_NOBODY, NAMESPACES
 from fixtures.doctor_report import assert_documented, report_of
 from fixtures.paths import program
 from fixtures.pe_image import make_tar, member, run
+from fixtures.secret_file import secret_file
 
 PROTECTIONS = (
     "own user",
@@ -173,11 +174,9 @@ def test_an_image_with_another_digest_is_named(known, tmp_path):
 
 
 def test_a_token_that_the_balancer_does_not_know_is_reported(known, start_balancer, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.write_text("right\n")
     own = tmp_path / "own"
     own.touch(0o600)
-    balancer = start_balancer("--token-file", str(tokens))
+    balancer = start_balancer("--token-file", secret_file(tmp_path / "tokens", "right\n"))
     for token, status, exit_code in ("wrong", "missing", 1), ("right", "ok", 0):
         own.write_text(token)
         code, said, errors = known("--json", "--server", balancer.url, "--token-file", str(own))

@@ -2,13 +2,11 @@
 """What operators see and do: /admin and /v1/admin, with --admin-token-file."""
 import os
 import signal
-import subprocess
 
 import pytest
 
 from fixtures.http_client import assert_refused
 from fixtures.openapi import validate
-from fixtures.paths import program
 from fixtures.stand_in_worker import BINARY
 from fixtures.waiting import eventually
 
@@ -112,17 +110,6 @@ def test_a_page_of_another_origin_may_not_send_the_token_of_an_operator(start):
     }
     response = balancer.request("OPTIONS", "/v1/admin", headers=headers)
     assert "Access-Control-Allow-Origin" not in response.headers
-
-
-def test_tokens_of_operators_that_others_may_read_are_refused(tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.write_text("operator\n")
-    tokens.chmod(0o644)
-    done = subprocess.run(
-        [program("pe-lb"), "--admin-token-file", str(tokens)], stderr=subprocess.PIPE, text=True
-    )
-    assert done.returncode == 1
-    assert "--admin-token-file" in done.stderr and "chmod" in done.stderr
 
 
 def test_tokens_of_operators_are_read_again_on_sighup(start, tmp_path):

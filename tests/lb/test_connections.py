@@ -21,6 +21,7 @@ from fixtures.http2_client import (
     frame,
 )
 from fixtures.http_client import job_request
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import Registration, Slot, connect
 from fixtures.waiting import PATIENCE, eventually
 
@@ -168,11 +169,11 @@ def test_a_client_with_too_many_connections_loses_its_own_idle_ones_first(start_
 def test_connections_of_trusted_proxies_and_of_workers_with_a_token_are_not_counted(
     start_balancer, tmp_path
 ):
-    (tmp_path / "tokens").write_text("secret\n")
+    tokens = secret_file(tmp_path / "tokens", "secret\n")
     token = {"token": "secret"}
     balancer = start_balancer(
         *("--client-connections", "2", "--trusted-proxy", "127.0.0.9"),
-        *("--token-file", str(tmp_path / "tokens")),
+        *("--token-file", tokens),
     )
     workers = [Registration(balancer.tcp, "h1", **token)]
     workers += [Slot(balancer.tcp, "h1", **token) for _ in range(5)]

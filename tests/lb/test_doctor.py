@@ -4,9 +4,12 @@ import os
 import stat
 import subprocess
 
+import pytest
+
 from fixtures.certificates import make_certificate
 from fixtures.doctor_report import assert_documented, report_of
 from fixtures.paths import program
+from fixtures.secret_file import secret_file
 
 
 def doctor(*options, json=True):
@@ -17,6 +20,12 @@ def doctor(*options, json=True):
 
 def checks_of(*options):
     return report_of(doctor(*options)[1])[1]
+
+
+def missing_with(*options):
+    """The texts of all checks that fail with these options."""
+    report, _ = report_of(doctor(*options)[1])
+    return [check["text"] for check in report["checks"] if check["status"] == "missing"]
 
 
 def test_the_report_of_a_balancer_has_ids_that_are_documented(tmp_path):
@@ -59,13 +68,14 @@ def test_what_a_balancer_cannot_do_without_makes_a_machine_unusable(tmp_path):
         assert name in report["summary"]
 
 
-def test_a_token_file_that_others_can_read_is_a_warning(tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.write_text("secret\n")
-    tokens.chmod(0o644)
-    assert "chmod o=" in checks_of("--token-file", str(tokens))["tokens"]["text"]
-    tokens.chmod(0o600)
-    assert checks_of("--token-file", str(tokens))["tokens"]["status"] == "ok"
+@pytest.mark.parametrize("option", ["--token-file", "--admin-token-file"])
+def test_tokens_that_others_may_read_are_reported_with_the_command_that_repairs_it(tmp_path, option):
+    tokens = secret_file(tmp_path / "tokens", "secret\n")
+    os.chmod(tokens, 0o644)
+    (said,) = missing_with(option, tokens)
+    assert option in said and f"run: chmod 640 {tokens}" in said
+    os.chmod(tokens, 0o640)
+    assert not missing_with(option, tokens)
 
 
 def test_a_memcached_that_does_not_answer_is_a_warning():

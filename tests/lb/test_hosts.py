@@ -2,6 +2,7 @@
 """Workers as an operator sees them, and how one is taken out of service."""
 
 from fixtures.http_client import JOB, assert_refused
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import Closed, Slot
 from fixtures.waiting import Background, eventually
 
@@ -135,9 +136,7 @@ def test_a_host_that_uses_the_name_of_another_one_does_not_take_it_out_of_servic
 def test_listing_and_draining_workers_needs_the_token_and_an_existing_worker(
     start_balancer, tmp_path
 ):
-    tokens = tmp_path / "tokens"
-    tokens.write_text("secret\n")
-    balancer = start_balancer("--token-file", str(tokens))
+    balancer = start_balancer("--token-file", secret_file(tmp_path / "tokens", "secret\n"))
     registration, slot = balancer.worker(token="secret")
     assert balancer.request("GET", "/v1/hosts").problem()["type"] == "/problems/unauthorized"
     assert drain(balancer, "h1") == 401

@@ -10,6 +10,7 @@ import pytest
 from fixtures.host_tokens import HostTokens, digest, join
 from fixtures.http_client import assert_refused
 from fixtures.openapi import validate
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import Closed, Registration, Slot
 from fixtures.waiting import Background, eventually
 
@@ -28,10 +29,7 @@ def balancer(start_balancer, store):
 
 
 def operators(store):
-    path = store.path + ".operators"
-    with open(path, "w", encoding="ascii") as file:
-        file.write("operator\n")
-    return path
+    return secret_file(store.path + ".operators", "operator\n")
 
 
 def listing(balancer):

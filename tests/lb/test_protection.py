@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.certificates import make_certificate
 from fixtures.http_client import FORM, JOB, Response, assert_refused, job_body, job_request
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import Slot, WebSocket, connect
 from fixtures.waiting import PATIENCE, Background, eventually
 
@@ -128,6 +129,7 @@ def test_tokens_are_read_again_on_sighup_and_a_broken_file_changes_nothing(
     start_balancer, tmp_path
 ):
     file = tmp_path / "tokens"
+    secret_file(file, "first\n")
     tokens = file.write_text
 
     def status(token):
@@ -135,7 +137,6 @@ def test_tokens_are_read_again_on_sighup_and_a_broken_file_changes_nothing(
         link.close()
         return link.status
 
-    tokens("first\n")
     balancer = start_balancer("--token-file", str(file))
     assert [status("first"), status("second")] == [101, 401]
     tokens("first\r\n\nsecond\n")

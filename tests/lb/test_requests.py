@@ -3,6 +3,7 @@
 import json
 
 from fixtures.http_client import BOUNDARY, JOB, Connection, assert_refused, job_body, part
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import WebSocket, connect, image
 from fixtures.waiting import Background, eventually
 
@@ -323,9 +324,7 @@ def test_many_requests_share_one_kept_alive_connection_errors_included(balancer)
 
 
 def test_only_a_worker_with_the_token_may_connect(start_balancer, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.write_text("secret-token\n")
-    balancer = start_balancer("--token-file", str(tokens))
+    balancer = start_balancer("--token-file", secret_file(tmp_path / "tokens", "secret-token\n"))
     for token in None, "", "secret-toke", "secret-token2", "Secret-token", "x" * 5000:
         for path in "/v1/slot", "/v1/control":
             link = WebSocket(balancer.address, path, token=token)

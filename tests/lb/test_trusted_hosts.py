@@ -8,6 +8,7 @@ from fixtures.host_tokens import HostTokens, join
 from fixtures.http_client import SAME, assert_refused
 from fixtures.interactive import Session
 from fixtures.openapi import validate
+from fixtures.secret_file import secret_file
 from fixtures.stand_in_worker import Closed, Registration, Slot
 from fixtures.waiting import Background
 
@@ -24,13 +25,11 @@ def balancer(start_balancer, tmp_path):
     token `shared` is one that several hosts have."""
     store = HostTokens(tmp_path / "tokens")
     codes = {name: store.new(name) for name in ("safe", "den")}
-    with open(f"{tmp_path}/shared", "w", encoding="ascii") as file:
-        file.write("shared\n")
     balancer = start_balancer(
         "--tokens",
         store.path,
         "--token-file",
-        f"{tmp_path}/shared",
+        secret_file(tmp_path / "shared", "shared\n"),
         "--trusted-host",
         "safe",
         "--trusted-host",
