@@ -178,15 +178,16 @@ int http_post_job(const struct http_server *server, const char *id, const char *
 {
     autotransfer struct transfer transfer = {0};
     __attribute__((cleanup(job_poll_free))) struct job_poll poll = {0};
-    char trace_text[PE_TRACEPARENT_SIZE + 1];
-    const char *trace = trace_of_environment(trace_text);
+    struct trace_headers trace;
+    const bool has_trace = trace_of_environment(&trace);
     size_t limit = strcmp(accept, "application/json") == 0 ? JSON_RESULT_BYTES_MAX : REPLY_BYTES_MAX;
     /* An empty Expect header keeps libcurl from waiting a second for "100 Continue". */
     if (transfer_begin(&transfer, server, "/v1/run", limit, reply, err) < 0 ||
         transfer_header(&transfer, "Accept", accept, err) < 0 ||
         transfer_header(&transfer, "Expect", "", err) < 0 ||
         transfer_header(&transfer, "X-Request-Id", id, err) < 0 ||
-        (trace && transfer_header(&transfer, "traceparent", trace, err) < 0) ||
+        (has_trace && transfer_header(&transfer, "traceparent", trace.parent, err) < 0) ||
+        (trace.state[0] && transfer_header(&transfer, "tracestate", trace.state, err) < 0) ||
         (server->job_key && transfer_header(&transfer, "PE-Job-Key", server->job_key, err) < 0) ||
         (server->cache_salt && transfer_header(&transfer, "X-Cache-Salt", server->cache_salt, err) < 0) ||
         add_parts(&transfer, job, files, err) < 0)

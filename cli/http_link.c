@@ -113,14 +113,15 @@ static int upgrade(const struct http_link *link, const char *id, struct pe_upgra
 {
     autotarget struct target target = {0};
     pe_autobuf struct pe_buf headers = {0}, host = {0};
-    char trace_text[PE_TRACEPARENT_SIZE + 1];
-    const char *trace = trace_of_environment(trace_text);
+    struct trace_headers trace;
+    const bool has_trace = trace_of_environment(&trace);
     if (read_url(link->transfer.url, &target, err) < 0 ||
         pe_buf_printf(&host, err, "%s%s%s", target.host, target.port ? ":" : "",
                       target.port ? target.port : "") < 0 ||
         append_credentials(&headers, link, &target, err) < 0 ||
         pe_buf_printf(&headers, err, "User-Agent: pe-run\r\nX-Request-Id: %s\r\n", id) < 0 ||
-        (trace && pe_buf_printf(&headers, err, "traceparent: %s\r\n", trace) < 0))
+        (has_trace && pe_buf_printf(&headers, err, "traceparent: %s\r\n", trace.parent) < 0) ||
+        (trace.state[0] && pe_buf_printf(&headers, err, "tracestate: %s\r\n", trace.state) < 0))
         return -1;
     const struct pe_upgrade request = {.path = target.path,
                                        .host = (const char *)host.data,

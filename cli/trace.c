@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading TRACEPARENT. Anything may be in it, so the header is written from the parsed value. */
+/* Reading TRACEPARENT and TRACESTATE. Anything may be in them, so the headers are written from the parsed
+ * values. */
 #include "cli/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *trace_of_environment(char text[PE_TRACEPARENT_SIZE + 1])
+bool trace_of_environment(struct trace_headers *headers)
 {
     struct pe_trace trace;
-    const char *value = getenv("TRACEPARENT");
-    if (!value || !pe_traceparent_parse(value, strlen(value), &trace))
-        return NULL;
-    pe_traceparent_format(&trace, text);
-    return text;
+    const char *parent = getenv("TRACEPARENT"), *state = getenv("TRACESTATE");
+    *headers = (struct trace_headers){.parent = ""};
+    if (!parent || !pe_traceparent_parse(parent, strlen(parent), &trace))
+        return false;
+    pe_traceparent_format(&trace, headers->parent);
+    const struct pe_cursor value = {.at = (const uint8_t *)state, .left = state ? strlen(state) : 0};
+    if (state && pe_tracestate_parse(&value, 1, &trace))
+        memcpy(headers->state, trace.state, sizeof headers->state);
+    return true;
 }

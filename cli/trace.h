@@ -5,8 +5,14 @@
 
 #include "codec/trace_context.h"
 
-/* Copy the value of the variable TRACEPARENT, in which shells and CI systems pass on a trace, to `text`,
- * in the form of the header `traceparent`. Returns NULL if it is not set or not valid, else `text`. */
-const char *trace_of_environment(char text[PE_TRACEPARENT_SIZE + 1]);
+/* Values of the headers `traceparent` and `tracestate`. */
+struct trace_headers {
+    char parent[PE_TRACEPARENT_SIZE + 1];
+    char state[PE_TRACESTATE_SIZE + 1]; /* empty: there is none */
+};
+
+/* Read the variables TRACEPARENT and TRACESTATE, in which shells and CI systems pass on a trace. Returns
+ * false if there is no trace, or no valid one; both values are then empty. */
+bool trace_of_environment(struct trace_headers *headers);
 
 #endif

@@ -131,9 +131,21 @@ static void parse_bytes(struct pe_json_reader *reader, struct members *members, 
 static void parse_trace(struct pe_json_reader *reader, struct pe_message *message)
 {
     char text[PE_TRACEPARENT_SIZE + 1];
+    struct pe_trace trace;
     pe_json_parse_text(reader, text, sizeof text);
-    if (!pe_traceparent_parse(text, strlen(text), &message->trace))
+    if (!pe_traceparent_parse(text, strlen(text), &trace))
         pe_json_fault(reader, "'traceparent' is not valid");
+    memcpy(trace.state, message->trace.state, sizeof trace.state); /* it may stand before */
+    message->trace = trace;
+}
+
+static void parse_trace_state(struct pe_json_reader *reader, struct pe_message *message)
+{
+    char text[PE_TRACESTATE_SIZE + 1];
+    pe_json_parse_text(reader, text, sizeof text);
+    const struct pe_cursor value = {.at = (const uint8_t *)text, .left = strlen(text)};
+    if (!pe_tracestate_parse(&value, 1, &message->trace))
+        pe_json_fault(reader, "'tracestate' is not valid");
 }
 
 static void parse_signal(struct pe_json_reader *reader, struct pe_message *message)
@@ -186,6 +198,8 @@ static void parse_member(struct pe_json_reader *reader, const char *key, struct 
         message->queue_us = pe_json_parse_number(reader, UINT64_MAX);
     } else if (!strcmp(key, "traceparent")) {
         parse_trace(reader, message);
+    } else if (!strcmp(key, "tracestate")) {
+        parse_trace_state(reader, message);
     } else if (!strcmp(key, "result")) {
         pe_result_parse_json(reader, &message->result);
         members->has_result = true;
@@ -297,7 +311,7 @@ static void clear(struct pe_message *message)
     message->id[0] = message->host[0] = message->warm[0] = '\0';
     message->hello.images = NULL;
     message->queue_us = 0;
-    message->trace = (struct pe_trace){.flags = 0};
+    message->trace.trace_id[0] = message->trace.state[0] = '\0';
     message->live = message->shared = message->bytes = 0;
     message->input.open = false;
     message->window = (struct pe_window){0};
@@ -378,6 +392,8 @@ static void append_trace(struct pe_json_writer *writer, const struct pe_trace *t
         return;
     pe_traceparent_format(trace, text);
     pe_json_append_text(writer, "traceparent", text);
+    if (trace->state[0])
+        pe_json_append_text(writer, "tracestate", trace->state);
 }
 
 static void append_job(struct pe_json_writer *writer, const struct pe_message *message)

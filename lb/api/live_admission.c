@@ -23,6 +23,7 @@ static void on_start(struct job_waiter *waiter)
     struct live_session *session = from_waiter(waiter);
     const bool is_again = session->events.must_start; /* after a worker gave the job back */
     session->phase = LIVE_RUNNING;
+    snprintf(session->worker, sizeof session->worker, "%s", waiter->job->host);
     session->started_us = session->active_us = pe_now_us();
     session->deadline.at_us = session->active_us + session->sessions->limits.idle_us;
     if (is_again)

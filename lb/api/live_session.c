@@ -308,14 +308,17 @@ static void export_trace(const struct live_session *session)
     bool has_result = session->events.result && session->events.result->complete;
     if (!spans)
         return;
+    const struct slot_record slot = {.worker = session->worker,
+                                     .started_us = session->started_us,
+                                     .finished_us = session->finished_us,
+                                     .phase_us = has_result ? session->events.fields.phase_us : NULL};
     const struct request_record record = {.name = "interactive job",
                                           .request_id = session->id,
                                           .image = session->submission.spec.image,
                                           .status = session->log_status,
                                           .arrived_us = session->waiter.arrived_us,
-                                          .started_us = session->started_us,
-                                          .finished_us = session->finished_us,
-                                          .phase_us = has_result ? session->events.fields.phase_us : NULL};
+                                          .slots = &slot,
+                                          .slot_count = session->started_us ? 1 : 0};
     request_trace_export(&session->trace, &record, spans);
 }
 

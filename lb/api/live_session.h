@@ -102,6 +102,7 @@ struct live_session {
     uint64_t active_us;   /* when input or output moved last */
     uint64_t started_us;  /* when the job started on a slot; 0: not yet */
     uint64_t finished_us; /* when the result was complete; 0: not yet */
+    char worker[256];     /* that runs the job, or did; empty: none yet */
     struct deadline deadline;
     void (*on_waited)(struct live_session *session); /* WAITING: the time of the deadline is over */
     struct budget_reader reader;

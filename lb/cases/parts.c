@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "lb/cases/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +150,26 @@ static void on_start(struct job_waiter *waiter)
     struct case_part *part = from_waiter(waiter);
     part->is_running = true;
     part->started_us = pe_now_us();
+    part->run = (struct case_part_run){.started_us = part->started_us};
+    snprintf(part->run.worker, sizeof part->run.worker, "%s", waiter->job->host);
     note_running(part->parts);
+}
+
+static void note_phases(struct case_part *part, const struct pe_result *fields)
+{
+    part->run.finished_us = pe_now_us();
+    part->run.is_own = !part->waiter.joined;
+    memcpy(part->run.phase_us, fields->phase_us, sizeof part->run.phase_us);
+}
+
+bool case_part_slot(const struct case_part *part, struct slot_record *record)
+{
+    const struct case_part_run *run = &part->run;
+    *record = (struct slot_record){.worker = run->worker,
+                                   .started_us = run->started_us,
+                                   .finished_us = run->finished_us,
+                                   .phase_us = run->is_own ? run->phase_us : NULL};
+    return run->started_us > 0;
 }
 
 static void note_result(struct case_part *part)
@@ -157,6 +177,7 @@ static void note_result(struct case_part *part)
     const struct pe_result *fields = &part->result->fields;
     if (!part->result->complete)
         return;
+    note_phases(part, fields);
     stop_running(part, fields->user_us + fields->system_us);
     job_leave(&part->waiter);
     part->is_done = true;
@@ -184,6 +205,7 @@ static void on_lost(struct job_waiter *waiter)
     struct case_part *part = from_waiter(waiter);
     job_result_unref(part->result);
     part->result = NULL;
+    part->parts->lost++;
     stop_running(part, time_on_slot(part));
     part->position = 0;
     part->is_unreadable = false;
@@ -194,6 +216,7 @@ static void on_lost(struct job_waiter *waiter)
 /* Nothing of it has run. */
 static void on_returned(struct job_waiter *waiter)
 {
+    from_waiter(waiter)->run.started_us = 0;
     stop_running(from_waiter(waiter), 0);
     note_running(from_waiter(waiter)->parts);
 }

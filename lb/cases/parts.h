@@ -14,6 +14,7 @@
 #include "lb/cases/outcome.h"
 #include "lb/cases/request.h"
 #include "lb/core/job.h"
+#include "lb/core/request_trace.h"
 
 struct case_parts;
 
@@ -35,6 +36,14 @@ struct case_parts_ops {
     void (*on_given_up)(struct case_parts *parts, unsigned tries);
 };
 
+/* How a part was on its last slot, for its trace. */
+struct case_part_run {
+    char worker[256];
+    uint64_t started_us, finished_us; /* 0: it was on none; its result is not complete */
+    uint64_t phase_us[PE_PHASES];
+    bool is_own; /* the job ran for this request, and not for one that it has joined */
+};
+
 struct case_part {
     struct case_parts *parts;
     struct submission job;
@@ -49,6 +58,7 @@ struct case_part {
     size_t position;    /* bytes of its report that were read while it runs */
     struct case_collector live;
     size_t live_holds; /* bytes of the budget that `live` uses */
+    struct case_part_run run;
 };
 
 /* Why there is no result. */
@@ -72,6 +82,7 @@ struct case_parts {
     enum case_parts_failure failure;
     struct pe_problem problem;
     unsigned tries;
+    unsigned lost;    /* tries of all parts whose slot or VM was lost */
     uint64_t used_us; /* CPU time of parts that have ended, and the time on slots of those that were lost or
                          left; not of parts that another request pays for */
 };
@@ -106,6 +117,9 @@ int case_parts_start(struct case_parts *parts, const struct case_start *start,
 
 /* A job of a part that waits or runs, or NULL. */
 const struct job *case_parts_job(const struct case_parts *parts);
+
+/* How a part was on a slot. False if it was on none. `record` points into the part. */
+bool case_part_slot(const struct case_part *part, struct slot_record *record);
 
 /* Free what the reports said, and drop the results. */
 void case_parts_forget(struct case_parts *parts);

@@ -9,12 +9,12 @@
 
 #include <string.h>
 
-void request_trace_begin(struct request_trace *trace, const char *header, size_t size, bool is_tracing)
+bool request_trace_begin(struct request_trace *trace, const char *header, size_t size, bool is_tracing)
 {
     *trace = (struct request_trace){.parent_id = ""};
     bool has_parent = pe_traceparent_parse(header, size, &trace->here);
     if (!is_tracing)
-        return;
+        return has_parent;
     if (has_parent) {
         memcpy(trace->parent_id, trace->here.span_id, sizeof trace->parent_id);
     } else {
@@ -22,6 +22,7 @@ void request_trace_begin(struct request_trace *trace, const char *header, size_t
         trace->here.flags = PE_TRACE_SAMPLED;
     }
     pe_pooled_random_hex(trace->here.span_id, PE_SPAN_ID_SIZE / 2);
+    return has_parent;
 }
 
 const char *request_trace_id(const struct request_trace *trace)
@@ -45,7 +46,7 @@ static struct span begin_below(const struct pe_trace *parent, const char *name, 
     return span;
 }
 
-static void export_phases(const struct pe_trace *slot, const struct request_record *record,
+static void export_phases(const struct pe_trace *slot, const struct slot_record *record,
                           struct span_export *export)
 {
     uint64_t total_us = 0, slot_us = record->finished_us - record->started_us;
@@ -63,17 +64,19 @@ static void export_phases(const struct pe_trace *slot, const struct request_reco
     }
 }
 
-static void export_slot(const struct pe_trace *request, const struct request_record *record, uint64_t now_us,
-                        struct span_export *export)
+static void export_slot(const struct pe_trace *request, const struct request_record *record,
+                        const struct slot_record *slot, uint64_t now_us, struct span_export *export)
 {
-    uint64_t end_us = record->finished_us ? record->finished_us : now_us;
-    struct span span = begin_below(request, "slot", record->started_us, end_us);
+    uint64_t end_us = slot->finished_us ? slot->finished_us : now_us;
+    struct span queue = begin_below(request, "queue", record->arrived_us, slot->started_us);
+    struct span span = begin_below(request, "slot", slot->started_us, end_us);
     span.kind = SPAN_CLIENT;
     span.failed = record->failed;
-    span_add_text(&span, "pe.worker", record->worker);
+    span_add_text(&span, "pe.worker", slot->worker);
+    span_export_add(export, &queue);
     span_export_add(export, &span);
-    if (record->phase_us && record->finished_us)
-        export_phases(&span.trace, record, export);
+    if (slot->phase_us && slot->finished_us)
+        export_phases(&span.trace, slot, export);
 }
 
 static void export_request(const struct request_trace *trace, const struct request_record *record,
@@ -105,9 +108,6 @@ void request_trace_export(const struct request_trace *trace, const struct reques
         return;
     span_export_set_clock(export);
     export_request(trace, record, now_us, export);
-    if (!record->started_us)
-        return;
-    struct span queue = begin_below(&trace->here, "queue", record->arrived_us, record->started_us);
-    span_export_add(export, &queue);
-    export_slot(&trace->here, record, now_us, export);
+    for (size_t i = 0; i < record->slot_count; i++)
+        export_slot(&trace->here, record, &record->slots[i], now_us, export);
 }

@@ -55,6 +55,8 @@ int span_append(const struct span *span, uint64_t epoch_ns, struct pe_buf *out, 
     pe_json_open(&json, NULL, '{');
     pe_json_append_text(&json, "traceId", span->trace.trace_id);
     pe_json_append_text(&json, "spanId", span->trace.span_id);
+    if (span->trace.state[0])
+        pe_json_append_text(&json, "traceState", span->trace.state);
     if (span->parent_id[0])
         pe_json_append_text(&json, "parentSpanId", span->parent_id);
     pe_json_append_number(&json, "flags", span->trace.flags);

@@ -105,8 +105,9 @@ def test_the_trace_of_the_environment_is_sent_with_an_interactive_job():
         ws.result()
 
     with connect_server(script) as server:
-        assert run("-i", "gcc:14", server=server, TRACEPARENT=trace).returncode == 0
-        assert server.seen["traceparent"] == trace
+        variables = {"TRACEPARENT": trace, "TRACESTATE": "a=1"}
+        assert run("-i", "gcc:14", server=server, **variables).returncode == 0
+        assert (server.seen["traceparent"], server.seen["tracestate"]) == (trace, "a=1")
 
 
 def test_much_input_never_exceeds_the_window_and_arrives_whole():

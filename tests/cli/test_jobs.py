@@ -430,6 +430,18 @@ def test_the_trace_of_the_environment_is_sent_with_the_job():
         assert server.seen["traceparent"] is None
 
 
+def test_the_state_of_a_trace_is_sent_with_it_if_it_is_valid():
+    trace = {"TRACEPARENT": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    with Server(answer()) as server:
+        for given, variables, sent in (
+            ("a=1, b=2", trace, "a=1,b=2"),
+            ("a=1\r\nX-Cache-Salt: other", trace, None),
+            ("a=1", {}, None),
+        ):
+            assert run("gcc:14", server=server, TRACESTATE=given, **variables).returncode == 0
+            assert (server.seen["tracestate"], server.seen["salt"]) == (sent, None), given
+
+
 def test_a_proxy_can_send_equal_jobs_to_the_same_balancer(tmp_path):
     file = write(tmp_path / "main.c", b"int main;")
     keys = []

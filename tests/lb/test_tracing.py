@@ -7,12 +7,13 @@ import time
 import pytest
 
 from fixtures import processes
-from fixtures.http_client import JOB, SAME, Connection
+from fixtures.http_client import JOB, SAME, Connection, job_request
 from fixtures.interactive import Program, Session
 from fixtures.otlp import Collector
 from fixtures.paths import program
-from fixtures.stand_in_worker import Slot
-from fixtures.waiting import Background, eventually
+from fixtures.stages import case, stage
+from fixtures.stand_in_worker import Slot, connect
+from fixtures.waiting import PATIENCE, Background, eventually
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SENT = f"00-{TRACE}-{SPAN}-01"
@@ -65,6 +66,46 @@ def test_a_value_that_is_not_valid_is_ignored_as_if_it_were_missing(balancer, wr
     assert "traceparent" not in response.headers
 
 
+STATE = "vendor=1,tenant@system=a b"
+
+
+@pytest.mark.parametrize("options", [(), ("--otlp-endpoint", "http://127.0.0.1:1")])
+def test_the_state_of_a_trace_reaches_the_worker(start_balancer, options):
+    balancer = start_balancer(*options)
+    registration, slot = balancer.worker()
+    response, job = run(balancer, slot, {"traceparent": SENT, "tracestate": STATE})
+    assert job["tracestate"] == STATE and "tracestate" not in response.headers
+    response, job = run(balancer, slot, {"traceparent": SENT})
+    assert "tracestate" not in job
+
+
+def test_several_headers_with_the_state_of_a_trace_are_one_list(balancer):
+    registration, slot = balancer.worker()
+    lines = f"traceparent: {SENT}\r\ntracestate: a=1\r\ntracestate:\r\ntracestate: b=2\r\n"
+    with connect(balancer.address, PATIENCE) as client:
+        client.sendall(job_request().replace(b"Host: x\r\n", f"Host: x\r\n{lines}".encode()))
+        job, _ = slot.take_job()
+    assert job["tracestate"] == "a=1,b=2"
+
+
+@pytest.mark.parametrize(
+    "parent, state",
+    [
+        (SENT, "nonsense"),
+        (SENT, "a=1,B=2"),
+        (SENT, ",".join(f"k{i}=1" for i in range(33))),
+        (SENT, "a=" + "v" * 60000),
+        ("nonsense", STATE),
+        (None, STATE),
+    ],
+)
+def test_a_state_that_is_not_valid_or_belongs_to_no_trace_is_discarded(balancer, parent, state):
+    registration, slot = balancer.worker()
+    headers = {"tracestate": state, **({"traceparent": parent} if parent else {})}
+    response, job = run(balancer, slot, headers)
+    assert response.status == 200 and "tracestate" not in job
+
+
 def test_without_tracing_and_without_a_trace_there_is_none(balancer):
     registration, slot = balancer.worker()
     response, job = run(balancer, slot)
@@ -91,6 +132,9 @@ def test_an_interactive_job_carries_the_trace_of_its_connection(balancer):
 # ---- exporting ----
 
 PHASES = ["vm", "input", "run", "output"]  # of the worker
+TIMING = {"queue": 0, "vm": 0.25, "input": 0.5, "run": 1, "output": 0}
+RUN = {"name": "run", "cmd": ["true"]}
+CASES = {"image": "gcc:14", "stages": [RUN], "cases": [{"expect": "a"}, {"expect": "b"}]}
 
 
 @pytest.fixture
@@ -193,13 +237,86 @@ def test_cached_refused_and_lost_requests_have_the_spans_that_they_went_through(
     assert spans["POST /v1/run"].attributes["pe.lost_tries"] == 1
 
 
+def test_a_job_with_stages_has_the_spans_of_its_slot(start_balancer, collector):
+    balancer = start_balancer("--otlp-endpoint", collector.url)
+    registration, slot = balancer.worker()
+    headers = {"traceparent": SENT, "tracestate": STATE}
+    pending = Background(balancer.post, job=CASES, headers=headers, accept="application/json")
+    message, _ = slot.take_job()
+    slot.answer(message, stage("run") + case(0, b"a") + case(1, b"b"), timing_ms=TIMING)
+    assert pending.done().status == 200
+    spans = collector.of(TRACE, 3 + 1 + len(PHASES))
+    assert spans["slot"].attributes == {"pe.worker": "h1"}
+    assert {spans[name].parent for name in ["transfer", *PHASES]} == {spans["slot"].id}
+    assert spans["queue"].parent == spans["slot"].parent == spans["POST /v1/run"].id
+    assert spans["queue"].end == spans["slot"].start
+    assert {span.state for span in spans.values()} == {STATE}
+
+
+def test_each_slot_of_a_job_whose_cases_are_spread_has_spans(start_balancer, collector):
+    balancer = start_balancer("--otlp-endpoint", collector.url)
+    registration, one = balancer.worker()
+    other = Slot(balancer.address)
+    job = {**CASES, "slots": 2}
+    pending = Background(
+        balancer.post, job=job, headers={"traceparent": SENT}, accept="application/json"
+    )
+    for slot in one, other:
+        message, _ = slot.take_job()
+        slot.answer(message, stage("run") + case(0, b"a"), timing_ms=TIMING)
+    assert pending.done().status == 200
+    spans = collector.all_of(TRACE, 1 + 2 * (2 + 1 + len(PHASES)))
+    [request] = [span for span in spans if span.name == "POST /v1/run"]
+    slots = [span for span in spans if span.name == "slot"]
+    assert len(slots) == 2 and {span.parent for span in slots} == {request.id}
+    for slot in slots:
+        assert sorted(span.name for span in spans if span.parent == slot.id) == sorted(
+            ["transfer", *PHASES]
+        )
+
+
+def test_a_job_with_stages_whose_slot_is_lost_has_the_spans_of_its_last_try(
+    start_balancer, collector
+):
+    balancer = start_balancer("--otlp-endpoint", collector.url)
+    registration, slot = balancer.worker()
+    pending = Background(
+        balancer.post, job=CASES, headers={"traceparent": SENT}, accept="application/json"
+    )
+    slot.take_job()
+    other = Slot(balancer.address)
+    slot.close()
+    other.answer(other.take_job()[0], stage("run") + case(0, b"a") + case(1, b"b"))
+    assert pending.done().status == 200
+    spans = collector.of(TRACE, 8)
+    assert spans["POST /v1/run"].attributes["pe.lost_tries"] == 1
+
+
+def test_a_job_with_stages_from_the_cache_was_on_no_slot(start_balancer, collector):
+    balancer = start_balancer("--otlp-endpoint", collector.url)
+    registration, slot = balancer.worker()
+    for parent, count in (SENT, 8), (SENT.replace(TRACE, TRACE[::-1]), 1):
+        pending = Background(
+            balancer.post,
+            job={**CASES, "cache": True},
+            headers={"traceparent": parent},
+            accept="application/json",
+        )
+        if count > 1:
+            slot.answer(slot.take_job()[0], stage("run") + case(0, b"a") + case(1, b"b"))
+        assert pending.done().status == 200
+        collector.of(parent.split("-")[1], count)
+
+
 def test_an_interactive_job_has_spans(start_balancer, collector):
     balancer = start_balancer("--otlp-endpoint", collector.url)
     registration, slot = balancer.worker(live=1)
     session = Session(balancer.address, JOB, headers=[("traceparent", SENT)])
     Program(slot).exit(b"")
     session.rest()
-    assert collector.of(TRACE, 8)["interactive job"].parent == SPAN
+    spans = collector.of(TRACE, 8)
+    assert spans["interactive job"].parent == SPAN
+    assert spans["slot"].attributes == {"pe.worker": "h1"}
 
 
 def test_a_collector_that_is_busy_is_asked_again(start_balancer, collector):

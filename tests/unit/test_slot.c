@@ -59,6 +59,7 @@ static void the_trace_of_a_job_survives_the_wire_and_is_checked(void **state)
     pe_automessage struct pe_message again;
     assert_int_equal(pe_job_spec_decode("{\"image\":\"gcc:14\"}", 18, &message.job, &err), 0);
     assert_true(pe_traceparent_parse(TRACEPARENT, strlen(TRACEPARENT), &message.trace));
+    strcpy(message.trace.state, "a=1,b=\\2");
     round_trip(&message, &again);
     assert_memory_equal(&again.trace, &message.trace, sizeof again.trace);
     refused("{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"traceparent\":\"00-0-0-"
@@ -68,6 +69,8 @@ static void the_trace_of_a_job_survives_the_wire_and_is_checked(void **state)
         "{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"traceparent\":\"" TRACEPARENT
             TRACEPARENT "\"}",
         "a string is too long");
+    refused("{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"tracestate\":\"A=1\"}",
+            "'tracestate' is not valid");
 }
 
 static void a_result_survives_the_wire(void **state)
