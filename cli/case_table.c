@@ -111,7 +111,9 @@ static void write_sentence(const struct case_report *report, FILE *out)
     if (report->case_count)
         fprintf(out, "%zu of %zu right", report->right, report->case_count);
     else
-        fputs(stage ? "not right" : "right", out);
+        fprintf(out, "%zu stage%s", report->stage_count, report->stage_count == 1 ? "" : "s");
+    if (!report->case_count && !stage)
+        fputs(": ok", out);
     if (stage || bad) {
         fputs(": ", out);
         write_reason(stage ? stage : bad, out);

@@ -223,7 +223,20 @@ def test_without_cases_the_output_of_the_last_stage_is_that_of_a_program(tmp_pat
     with Server(events(script)) as server:
         done = run("--job", path, server=server)
     assert (done.returncode, done.stdout) == (0, b"out\n")
-    assert done.stderr.startswith(b"err\nstage ") and done.stderr.endswith(b"\nright\n")
+    assert done.stderr.startswith(b"err\nstage ") and done.stderr.endswith(b"\n2 stages: ok\n")
+
+
+def test_without_cases_the_last_line_says_which_stage_failed(tmp_path):
+    def script(body):
+        ended = {**ENDED, "verdict": "failed", "exit_code": 1}
+        body.event("stage", index=0, name="compile", **ended)
+        body.result(**summary("failed", stage="compile"))
+
+    path = job_file(tmp_path, {**JUDGED, "stages": JUDGED["stages"][:1], "cases": []})
+    with Server(events(script)) as server:
+        done = run("--job", path, server=server)
+    assert done.returncode == 2
+    assert (done.stdout + done.stderr).endswith(b"\n1 stage: exit code 1 in stage compile\n")
 
 
 def test_json_is_printed_unchanged_and_the_exit_code_is_the_same(tmp_path):
