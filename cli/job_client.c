@@ -19,6 +19,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define ID_BYTES 16
 
@@ -166,6 +169,25 @@ static int show_json(const struct http_reply *reply, struct response *response, 
     return pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err);
 }
 
+/* Say that nobody has read what came over a pipe or from a file. It may also be meant for other programs, as
+ * in a script that is read from there, so this is no error. A job has run, so what was written is there by
+ * now. */
+static void show_unread_input(const struct job_client *client)
+{
+    const struct cli_options *options = &client->options;
+    const bool is_read =
+        options->interactive || options->standard_input || (options->job && !strcmp(options->job, "-"));
+    struct stat input;
+    int left = 0;
+    if (is_read || options->quiet || options->watch || fstat(STDIN_FILENO, &input) < 0 ||
+        !(S_ISFIFO(input.st_mode) || S_ISREG(input.st_mode)) || ioctl(STDIN_FILENO, FIONREAD, &left) < 0)
+        return;
+    if (left > 0)
+        fputs("pe-run: the program did not get what is on standard input; --interactive or --stdin - passes "
+              "it on\n",
+              stderr);
+}
+
 /* What is shown when the output has been printed. */
 static int show_end(const struct job_client *client, const struct response *response, struct pe_error *err)
 {
@@ -240,8 +262,10 @@ int job_client_run(struct job_client *client)
     live_job_init(&outcome.live, client->options.combined, &client->progress);
     int failed = prepare_cases(client, &outcome.live, &err) < 0 || send_job(client, &outcome, &err) < 0;
     progress_clear(&client->progress);
-    if (!failed && show_outcome(client, &outcome, &exit_code, &err) == 0)
+    if (!failed && show_outcome(client, &outcome, &exit_code, &err) == 0) {
+        show_unread_input(client);
         return exit_code;
+    }
     client->was_abandoned = client->watch && err.kind == PE_ERR_CANCELED && !interrupt_signal();
     fprintf(stderr, "pe-run: %s%s\n", err.message, client->was_abandoned ? "; starting again" : "");
     explain_failure(client, &err);

@@ -451,3 +451,30 @@ def test_a_proxy_can_send_equal_jobs_to_the_same_balancer(tmp_path):
             keys.append(server.seen["job_key"])
     assert keys[0] == keys[1] != keys[2]
     assert all(len(key) == 64 for key in keys)
+
+
+def test_data_on_standard_input_that_nobody_reads_is_named_and_nothing_else_is(tmp_path):
+    file = write(tmp_path / "data", b"data")
+    unread = b"the program did not get what is on standard input"
+    with Server(answer()) as server:
+        assert unread in run("gcc:14", server=server, stdin=b"data").stderr
+        for options in ("--stdin", "-"), ("--quiet",):
+            assert unread not in run("gcc:14", *options, server=server, stdin=b"data").stderr
+        for path, is_unread in (file, True), ("/dev/null", False), ("/dev/zero", False):
+            with open(path, "rb") as opened:
+                command = [PE_RUN, "--server", server.url, "gcc:14"]
+                done = subprocess.run(command, stdin=opened, stderr=subprocess.PIPE, env=environment())
+            assert done.returncode == 0 and (unread in done.stderr) == is_unread, path
+
+
+def test_a_pipe_that_stays_open_without_data_is_no_reason_to_wait_or_to_warn():
+    with Server(answer()) as server:
+        process = subprocess.Popen(
+            [PE_RUN, "--server", server.url, "gcc:14"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.wait(PATIENCE) == 0
+        with process.stdin, process.stderr:
+            assert process.stderr.read() == b""
