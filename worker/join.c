@@ -210,6 +210,12 @@ static int add_token(struct join *join, struct pe_error *err)
 
 /* ---- the last steps ---- */
 
+/* As sd_booted(3) finds it out. */
+static bool has_systemd(void)
+{
+    return access("/run/systemd/system", F_OK) == 0;
+}
+
 static int start(const struct join *join, struct pe_error *err)
 {
     if (join->no_start)
@@ -313,6 +319,11 @@ static int read_code(struct join *join, struct pe_error *err)
 static int check(struct join *join, struct pe_error *err)
 {
     struct owner_hours hours;
+    if (!join->no_start && !has_systemd())
+        return pe_fail(
+            err, PE_ERR_INVALID,
+            "systemd does not run on this host, so it cannot start the worker: add --no-start, and "
+            "start pe-worker yourself afterwards");
     if (join_check_url(join->url, err) < 0 || owner_options_check(&join->owner, &hours, err) < 0)
         return -1;
     if (join->ca && pe_route_read_ca(&join->route, join->ca, err) < 0)
@@ -375,6 +386,18 @@ static int parse(struct join *join, int argc, char **argv, struct pe_error *err)
     return check(join, err);
 }
 
+static void say_what_to_do(const struct join *join)
+{
+    printf("this host is the worker '%s' of %s", join->answer.host, join->url);
+    if (join->no_start && has_systemd())
+        fputs("; start it with: systemctl enable --now pe-worker", stdout);
+    else if (join->no_start)
+        printf(
+            "; start pe-worker with --server %s --token-file %s/token and PE_WORKER_OPTIONS of %s/worker.env",
+            join->url, join->settings, join->settings);
+    putchar('\n');
+}
+
 int join_main(int argc, char **argv)
 {
     struct pe_error err = {0};
@@ -385,8 +408,7 @@ int join_main(int argc, char **argv)
     if (failed < 0)
         fprintf(stderr, "pe-worker join: %s\n", err.message);
     else
-        printf("this host is the worker '%s' of %s%s\n", join.answer.host, join.url,
-               join.no_start ? "; start it with: systemctl enable --now pe-worker" : "");
+        say_what_to_do(&join);
     explicit_bzero(join.token, sizeof join.token);
     explicit_bzero(join.typed_code, sizeof join.typed_code);
     join_answer_free(&join.answer);

@@ -166,6 +166,19 @@ def test_an_image_store_that_fails_leaves_nothing_and_the_code_stays_valid(place
     assert run("ls", "--store", place.host.store).stdout in (b"", b"[]\n") or answer == "missing"
 
 
+def test_without_systemd_one_sentence_says_what_to_do_and_nothing_is_done(place):
+    place.host.has_systemd = False
+    code = place.tokens.new("den")
+    done = place.join(code, "--no-images")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "systemd does not run on this host" in done.stderr and "--no-start" in done.stderr
+    assert place.host.files() == [] and place.host.asked() == []
+    done = place.join(code, "--no-images", "--no-start")
+    assert done.returncode == 0 and place.host.asked() == [], done.stderr
+    token = f"{place.host.settings}/token"
+    assert f"start pe-worker with --server {place.url} --token-file {token} " in done.stdout
+
+
 @pytest.mark.parametrize("verb", ["daemon-reload", "enable", "is-active"])
 def test_a_worker_that_does_not_start_is_undone_and_the_code_is_valid_again(place, verb):
     code = place.tokens.new("den")
