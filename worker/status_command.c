@@ -30,6 +30,7 @@
 #define WAIT_S 10
 #define VALUES_MAX 200000u
 #define IMAGES_SHOWN 8u
+#define LINE_COLUMNS 80u
 
 /* ---- asking ---- */
 
@@ -110,6 +111,29 @@ static void print(const char *before, const char *text, const char *after)
     fputs(after, stdout);
 }
 
+/* Print the words of a long text in lines, of which the first has `used` columns already. */
+static void print_words(const char *text, size_t used)
+{
+    pe_autofree char *copy = strdup(text);
+    char *rest = copy;
+    for (const char *word = NULL; rest && (word = strsep(&rest, " "));) {
+        const size_t size = strlen(word);
+        if (used + 1 + size > LINE_COLUMNS) {
+            fputs("\n   ", stdout);
+            used = 3;
+        }
+        print(" ", word, "");
+        used += 1 + size;
+    }
+    putchar('\n');
+}
+
+/* "1 job", "2 jobs". */
+static void print_count(long long count, const char *what)
+{
+    printf("  %lld %s%s", count, what, count == 1 ? "" : "s");
+}
+
 static void print_state(const json_t *object)
 {
     print("", text_of(object, "state"), "");
@@ -157,7 +181,7 @@ static void print_slots(const json_t *slots)
 {
     static const char *const states[] = {"running", "ready", "starting", "ended"};
     const char *before = ": ";
-    printf("  slots: %zu", json_array_size(slots));
+    print_count((long long)json_array_size(slots), "slot");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         const size_t count = count_state(slots, states[i]);
         if (count)
@@ -173,7 +197,7 @@ static void print_images(const json_t *images)
     size_t i = 0;
     const json_t *image = NULL;
     const char *before = ": ";
-    printf("  images: %zu", json_array_size(images));
+    print_count((long long)json_array_size(images), "image");
     json_array_foreach(images, i, image)
     {
         if (i < IMAGES_SHOWN)
@@ -193,13 +217,15 @@ static void print_worker(const json_t *worker)
     putchar('\n');
     printf("  process %lld", (long long)json_integer_value(json_object_get(worker, "pid")));
     print(" since ", text_of(worker, "started"), "\n");
-    print("  engine: ", text_of(worker, "engine"), "\n");
+    fputs("  engine:", stdout);
+    print_words(text_of(worker, "engine"), strlen("  engine:"));
     print_balancers(json_object_get(worker, "balancers"));
     print_slots(json_object_get(worker, "slots"));
-    printf("  jobs since the start: %lld, of which the VM failed in %lld\n",
-           (long long)json_integer_value(json_object_get(jobs, "done")),
+    print_count(json_integer_value(json_object_get(jobs, "done")), "job");
+    printf(" since the start; the VM failed in %lld of them\n",
            (long long)json_integer_value(json_object_get(jobs, "failed")));
-    printf("  CPU time given today: %.1f s\n", json_number_value(json_object_get(worker, "cpu_s_today")));
+    printf("  CPU time given today, by VMs that have ended: %.1f s\n",
+           json_number_value(json_object_get(worker, "cpu_s_today")));
     print_images(json_object_get(worker, "images"));
     print_problem("  last problem, ", json_object_get(worker, "last_problem"));
 }

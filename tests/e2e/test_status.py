@@ -42,7 +42,7 @@ def test_the_status_says_what_the_worker_is_and_does(host):
     text = ask(host.worker).stdout
     assert f"worker {NAME}: working since " in text
     assert f"  balancer {host.url}: connected since " in text
-    assert "  slots: 1: 1 ready\n" in text
+    assert "  1 slot: 1 ready\n" in text
 
 
 def test_the_status_counts_jobs_and_the_cpu_time_that_they_used(host):
