@@ -31,10 +31,13 @@
 /* What the link says to the process that waits for the connection. Without `failed`, the connection comes
  * along. */
 struct answer {
-    uint32_t failed;
-    struct balancer_view view;
+    uint32_t failed, stage;
+    int64_t date;
     struct pe_error error;
 };
+
+/* Bytes between or behind the members would be what was on the stack of the process that has the token. */
+_Static_assert(sizeof(struct answer) == 16 + sizeof(struct pe_error), "an answer has no padding");
 
 /* ---- rights ---- */
 
@@ -227,7 +230,7 @@ static int relay(const struct pe_connection *connection, const struct balancer_v
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
-        send_answer(answer, &(struct answer){.failed = 0, .view = *view}, &pair[0]) < 0)
+        send_answer(answer, &(struct answer){.stage = view->stage, .date = view->date}, &pair[0]) < 0)
         return -1;
     close(pair[0]);
     close(answer);
@@ -244,12 +247,13 @@ static int run(const struct worker_config *config, const char *path, int answer,
     prctl(PR_SET_NAME, "pe-link");
     if (token_load(config->token_fd, token, &err) < 0 || rights_close_others(&answer, &err) < 0 ||
         connect_and_upgrade(config, path, token, parent, &connection, &view, &err) < 0) {
-        const struct answer failure = {.failed = 1, .view = view, .error = pe_error_copy(&err)};
+        const struct answer failure = {
+            .failed = 1, .stage = view.stage, .date = view.date, .error = pe_error_copy(&err)};
         return send_answer(answer, &failure, NULL);
     }
     if (balancer_link_stays(config))
         return relay(&connection, &view, answer);
-    return send_answer(answer, &(struct answer){.failed = 0, .view = view}, &connection.socket);
+    return send_answer(answer, &(struct answer){.stage = view.stage, .date = view.date}, &connection.socket);
 }
 
 /* ---- the parent ---- */
@@ -287,7 +291,7 @@ static int receive(int fd, struct balancer_view *view, struct pe_error *err)
         n = pe_fd_message_receive(fd, &answer, sizeof answer, &connection, 1, &count);
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)sizeof answer)
-        *view = answer.view;
+        *view = (struct balancer_view){.stage = answer.stage, .date = answer.date};
     if (n == (ssize_t)sizeof answer && !answer.failed && count == 1)
         return connection;
     if (count == 1)

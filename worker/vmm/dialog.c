@@ -26,7 +26,7 @@
 
 /* What the process says at its end. It may have been taken over, so every value is checked. */
 struct answer {
-    uint32_t failed;
+    uint64_t failed; /* as wide as the next one, so that no bytes of the stack are between them */
     uint64_t spawn_us, restore_us;
     struct pe_error error;
 };
