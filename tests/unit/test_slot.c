@@ -61,7 +61,10 @@ static void the_trace_of_a_job_survives_the_wire_and_is_checked(void **state)
     assert_true(pe_traceparent_parse(TRACEPARENT, strlen(TRACEPARENT), &message.trace));
     strcpy(message.trace.state, "a=1,b=\\2");
     round_trip(&message, &again);
-    assert_memory_equal(&again.trace, &message.trace, sizeof again.trace);
+    assert_string_equal(again.trace.state, message.trace.state);
+    assert_string_equal(again.trace.trace_id, message.trace.trace_id);
+    assert_string_equal(again.trace.span_id, message.trace.span_id);
+    assert_int_equal(again.trace.flags, message.trace.flags);
     refused("{\"type\":\"job\",\"id\":\"j\",\"parts\":[],\"job\":{\"image\":\"i\"},\"traceparent\":\"00-0-0-"
             "00\"}",
             "'traceparent' is not valid");
