@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SECONDARY:
 .PHONY: deps test-deps bench-deps run all programs guest-programs guest debug-guest kernel uml-kernel images \
 	images-all languages playground hostile-programs install uninstall nested systemd test unit test-lb \
-	test-long fuzz model lint lint-layers compile_commands format bench bench-vm bench-lb soak clean help
+	test-long fuzz model valgrind lint lint-layers compile_commands format bench bench-vm bench-lb soak clean help
 .DEFAULT_GOAL := all
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
@@ -485,6 +485,10 @@ test-long: all guest uml-kernel images languages playground $(TEST_TOOLS) $(B)/.
 FUZZ_SECONDS := 60
 fuzz: $(FUZZ) $(FUZZ_COVERAGE) ## run each fuzzer for FUZZ_SECONDS (60); T=NAME: only some
 	tests/fuzz/run $(B) $(FUZZ_SECONDS) "$(T)"
+
+valgrind: all $(UNIT_PROGRAMS) $(LB_TOOLS) $(B)/.test-deps ## suites (T=unit/) with their programs under valgrind
+	@deploy/install-packages valgrind
+	tests/under-valgrind $(B) "$(or $(T),unit/)"
 
 SEED := 1
 STEPS := 1000
