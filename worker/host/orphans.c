@@ -67,16 +67,17 @@ static unsigned end_children(pid_t vmm, const pid_t *spared, size_t count)
 
 void orphans_end(pid_t pid, const pid_t *spared, size_t count)
 {
-    const uint64_t deadline_us = pe_now_us() + GIVE_UP_US;
-    unsigned total = 0;
+    unsigned total = 0, empty = 0;
     kill(pid, SIGKILL);
     await_end(pid, WNOWAIT);
-    for (unsigned empty = 0; empty < EMPTY_LISTS && pe_now_us() < deadline_us;) {
+    /* The end of a VMM may take long on a machine that is busy or was suspended. */
+    const uint64_t deadline_us = pe_now_us() + GIVE_UP_US;
+    do {
         unsigned ended = end_children(pid, spared, count);
         total += ended;
         empty = ended ? 0 : empty + 1;
-    }
-    if (pe_now_us() >= deadline_us)
+    } while (empty < EMPTY_LISTS && pe_now_us() < deadline_us);
+    if (empty < EMPTY_LISTS)
         pe_log(PE_LOG_ERROR,
                "the VMM %d left processes that start others faster than they can be killed; %u were killed",
                (int)pid, total);
