@@ -85,5 +85,7 @@ def test_a_worker_whose_clock_is_wrong_says_so_and_connects_when_it_is_right(
     assert f"{when} by the clock of this host" in log and "timedatectl set-ntp true" in log
     assert service.health()["hosts"] == 0
     clock.set(0)
-    service.wait_until(lambda health: health["slots"] == 1, "it connects by itself")
+    service.wait_until(
+        lambda health: health["hosts"] == 1 and health["slots"] == 1, "it connects by itself"
+    )
     assert service.run("echo on time").stdout == b"on time\n"
