@@ -7,6 +7,7 @@
 #include "codec/utf8_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes of a stream in one event: in the worst case, each needs six characters. */
@@ -39,16 +40,33 @@ void event_encoder_note_taken(struct event_encoder *encoder, uint64_t bytes)
     encoder->taken += bytes;
 }
 
-int event_encoder_add_run(struct event_encoder *encoder, bool is_case, const void *text, size_t size,
+int event_encoder_add_run(struct event_encoder *encoder, bool is_case, struct pe_json_pieces *text,
                           struct pe_error *err)
 {
-    struct pe_buf *runs = &encoder->runs;
-    size_t before = runs->size;
-    if (pe_buf_append_text(runs, is_case ? "C" : "S", err) == 0 &&
-        pe_buf_append(runs, text, size, err) == 0 && pe_buf_append(runs, "", 1, err) == 0)
+    if (encoder->write != event_json_write) {
+        pe_json_pieces_free(text);
         return 0;
-    runs->size = before;
-    return -1;
+    }
+    struct event_run *run = calloc(1, sizeof *run);
+    if (!run)
+        return pe_fail_errno(err, "the event of a run");
+    *run = (struct event_run){.is_case = is_case, .bytes = pe_json_pieces_bytes(text), .text = *text};
+    *text = (struct pe_json_pieces){0};
+    *(encoder->last_run ? &encoder->last_run->next : &encoder->first_run) = run;
+    encoder->last_run = run;
+    encoder->runs_bytes += run->bytes;
+    return 0;
+}
+
+static void drop_first_run(struct event_encoder *encoder)
+{
+    struct event_run *run = encoder->first_run;
+    encoder->first_run = run->next;
+    if (!run->next)
+        encoder->last_run = NULL;
+    encoder->runs_bytes -= run->bytes;
+    pe_json_pieces_free(&run->text);
+    free(run);
 }
 
 static void drop_output(struct event_encoder *encoder)
@@ -290,48 +308,27 @@ static int append_content(struct event_encoder *encoder, size_t room, bool *more
     return begin_part(encoder, err) < 0 ? -1 : continue_part(encoder, room, err);
 }
 
-/* ---- runs: their texts are ready, and are sent in pieces ---- */
-
-static void leave_run(struct event_encoder *encoder)
-{
-    encoder->runs_position++;
-    if (encoder->runs_position < encoder->runs.size)
-        return;
-    encoder->runs_position = 0;
-    pe_buf_free(&encoder->runs);
-}
+/* ---- runs: they are sent in pieces as well ---- */
 
 static int continue_run(struct event_encoder *encoder, size_t room, struct pe_error *err)
 {
-    size_t free_room = room > encoder->out.size ? room - encoder->out.size : 0;
-    size_t size = encoder->run_left < free_room ? encoder->run_left : free_room;
-    if (pe_buf_append(&encoder->out, encoder->runs.data + encoder->runs_position, size, err) < 0)
+    struct pe_json_pieces *text = &encoder->first_run->text;
+    size_t work = room > encoder->out.size ? room - encoder->out.size : 0;
+    if (pe_json_pieces_take(text, &encoder->out, &work, err) < 0)
         return -1;
-    encoder->runs_position += size;
-    encoder->run_left -= size;
-    encoder->in_event = encoder->in_run = encoder->run_left > 0;
+    encoder->in_event = encoder->in_run = !pe_json_pieces_ended(text);
     if (encoder->in_run)
         return 0;
-    leave_run(encoder);
+    drop_first_run(encoder);
     return append_frame_tail(encoder, err);
 }
 
-/* Behind `started` comes what has ended since. Other forms than the service's own leave it out. */
+/* Behind `started` comes what has ended since. */
 static int begin_run(struct event_encoder *encoder, size_t room, struct pe_error *err)
 {
-    const char *next = (const char *)encoder->runs.data + encoder->runs_position;
-    const struct event event = {.kind = EVENT_RUN, .is_case = *next == 'C', .text = next + 1};
-    encoder->runs_position++;
-    encoder->run_left = strlen(event.text);
-    if (encoder->write == event_json_write)
-        return append_frame_head(encoder, event_json_name(&event), err) < 0
-                   ? -1
-                   : continue_run(encoder, room, err);
-    int failed = append_event(encoder, &event, err);
-    encoder->runs_position += encoder->run_left;
-    encoder->run_left = 0;
-    leave_run(encoder);
-    return failed;
+    const struct event event = {.kind = EVENT_RUN, .is_case = encoder->first_run->is_case};
+    return append_frame_head(encoder, event_json_name(&event), err) < 0 ? -1
+                                                                        : continue_run(encoder, room, err);
 }
 
 /* A complete result has everything that was printed. */
@@ -360,7 +357,7 @@ static int append_next(struct event_encoder *encoder, size_t room, bool *more, s
     } else if (encoder->must_start && !encoder->is_started) {
         encoder->is_started = true;
         event.kind = EVENT_STARTED;
-    } else if (encoder->runs.size) {
+    } else if (encoder->first_run) {
         return begin_run(encoder, room, err);
     } else if (encoder->taken) {
         event.kind = EVENT_TAKEN;
@@ -398,6 +395,7 @@ void event_encoder_free(struct event_encoder *encoder)
 {
     drop_output(encoder);
     pe_buf_free(&encoder->out);
-    pe_buf_free(&encoder->runs);
+    while (encoder->first_run)
+        drop_first_run(encoder);
     *encoder = (struct event_encoder){0};
 }

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "codec/json_pieces.h"
 #include "lb/core/job_result.h"
 #include "lb/core/live_output.h"
 #include "proto/problem.h"
@@ -52,15 +53,22 @@ struct event {
     uint64_t taken;                   /* TAKEN: bytes */
     const char *reason;               /* RESTARTED */
     bool is_case;                     /* RUN: a case, else a stage */
-    const char *text;                 /* RUN: the event as JSON */
     struct job_result *result;        /* RESULT: it is complete */
     const struct pe_result *fields;   /* RESULT: those of the result, except for what is this reader's own */
     const struct pe_problem *problem; /* PROBLEM */
 };
 
-/* Turn an event of any kind but EVENT_PART into text, and append it to `out`. May append nothing: the
- * event is then left out. */
+/* Turn an event of any kind but EVENT_PART and EVENT_RUN into text, and append it to `out`. May append
+ * nothing: the event is then left out. */
 typedef int event_writer(void *context, const struct event *event, struct pe_buf *out, struct pe_error *err);
+
+/* The event of a run that was not sent yet. */
+struct event_run {
+    struct event_run *next;
+    bool is_case;
+    size_t bytes; /* of memory */
+    struct pe_json_pieces text;
+};
 
 struct event_encoder {
     enum event_framing framing;
@@ -75,13 +83,11 @@ struct event_encoder {
     struct pe_problem problem; /* status 0: none */
     char restart_reason[200];  /* if `must_restart` */
     bool must_start, must_restart, is_queued, is_started;
-    uint64_t taken;                /* bytes of input, not reported yet */
-    size_t position[LIVE_STREAMS]; /* bytes that are in events */
-    struct pe_buf runs;            /* events of runs that were not sent yet: a character for the kind, then
-                                      JSON with a NUL behind it */
-    size_t runs_position;          /* where what comes next begins */
-    size_t run_left;               /* bytes of the run whose event has begun */
-    enum live_stream turn;         /* whose bytes come next, if both have some */
+    uint64_t taken;                         /* bytes of input, not reported yet */
+    size_t position[LIVE_STREAMS];          /* bytes that are in events */
+    struct event_run *first_run, *last_run; /* owned: those whose events were not sent as a whole yet */
+    size_t runs_bytes;                      /* bytes of memory that they use */
+    enum live_stream turn;                  /* whose bytes come next, if both have some */
 
     size_t part;       /* the part of the result that comes next */
     size_t offset;     /* where its bytes that are not in the event yet begin */
@@ -108,9 +114,9 @@ void event_encoder_set_live(struct event_encoder *encoder, struct live_output *l
 /* The program has taken so many more bytes of input. */
 void event_encoder_note_taken(struct event_encoder *encoder, uint64_t bytes);
 
-/* A stage, or a case, has ended: `text` is its event in JSON, and is copied. PE_ERR_INTERNAL without memory.
- */
-int event_encoder_add_run(struct event_encoder *encoder, bool is_case, const void *text, size_t size,
+/* A stage, or a case, has ended: `text` is its event in JSON. It must not borrow anything, and is taken over;
+ * it is empty then. Other forms than the service's own leave it out. PE_ERR_INTERNAL without memory. */
+int event_encoder_add_run(struct event_encoder *encoder, bool is_case, struct pe_json_pieces *text,
                           struct pe_error *err) PE_MUST_CHECK;
 
 /* The fields of the result are known, and its bytes arrive. Takes a reference. */

@@ -76,8 +76,6 @@ int event_json_write(void *context, const struct event *event, struct pe_buf *ou
         return append_output(event, out, err);
     if (event->kind == EVENT_PROBLEM)
         return append_problem(event->problem, out, err);
-    if (event->kind == EVENT_RUN)
-        return pe_buf_append_text(out, event->text, err);
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", event_json_name(event));

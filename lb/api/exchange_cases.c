@@ -3,7 +3,6 @@
  * take the place of the one job that other exchanges wait for. */
 #include "lb/api/exchange.h"
 
-#include "base/cleanup.h"
 #include "base/io.h"
 
 #include <stdlib.h>
@@ -39,15 +38,16 @@ struct told {
     int verdict;
 };
 
-static int append_event(const struct told *told, const struct case_outcome *outcome, struct pe_buf *text,
-                        struct pe_error *err)
+/* The event of a run as JSON, which borrows the output. */
+static int make_event(const struct told *told, const struct case_outcome *outcome,
+                      struct pe_json_pieces *event, struct pe_error *err)
 {
     bool is_judged = told->is_case || case_run_is_judged(told->run);
-    struct pe_json_writer writer = pe_json_write(text, err);
+    struct pe_json_writer writer = pe_json_write(&event->text, err);
     pe_json_open(&writer, NULL, '{');
     pe_json_append_text(&writer, "type", told->is_case ? "case" : "stage");
     pe_json_append_number(&writer, "index", told->index);
-    case_outcome_append(outcome, told->run, told->job, is_judged ? told->verdict : -1, &writer);
+    case_outcome_append(outcome, told->run, told->job, is_judged ? told->verdict : -1, event, &writer);
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);
 }
@@ -65,18 +65,20 @@ static struct pe_stage_report without_output(const struct pe_stage_report *run)
  * says so. */
 static int add_event(struct exchange *exchange, const struct told *told, struct pe_error *err)
 {
-    pe_autobuf struct pe_buf text = {0};
-    if (append_event(told, told->outcome, &text, err) < 0)
+    pe_autojsonpieces struct pe_json_pieces event = {0};
+    if (make_event(told, told->outcome, &event, err) < 0)
         return -1;
-    if (!exchange_has_room(exchange, text.size)) {
+    if (!exchange_has_room(exchange, pe_json_pieces_bytes(&event))) {
         struct case_outcome bare = *told->outcome;
         bare.run = without_output(&told->outcome->run);
         bare.check = without_output(&told->outcome->check);
-        pe_buf_free(&text);
-        if (append_event(told, &bare, &text, err) < 0)
+        pe_json_pieces_free(&event);
+        if (make_event(told, &bare, &event, err) < 0)
             return -1;
     }
-    return event_encoder_add_run(exchange->events, told->is_case, text.data, text.size, err);
+    return pe_json_pieces_own(&event, err) < 0
+               ? -1
+               : event_encoder_add_run(exchange->events, told->is_case, &event, err);
 }
 
 /* Without memory, there is no event. The result has everything, too. */
@@ -100,20 +102,23 @@ static void on_outcome(struct case_parts *parts, bool is_case, size_t index,
     exchange_send_soon(exchange);
 }
 
-static void on_done(struct case_parts *parts)
+/* Reading a long report takes time, which is not that of the queue. */
+static void on_ended(struct case_parts *parts)
 {
-    struct pe_error err;
+    deadline_pause(&from_parts(parts)->deadline);
+}
+
+static void on_done(struct case_parts *parts, struct job_result *result, const struct pe_error *err)
+{
     struct exchange *exchange = from_parts(parts);
-    struct job_result *result = case_parts_merge(parts, &err);
     if (!result) {
-        struct pe_problem problem = pe_problem_from_error(&err);
+        struct pe_problem problem = pe_problem_from_error(err);
         exchange_send_problem(exchange, &problem);
         return;
     }
     if (case_parts_are_cached(parts))
         exchange->source = SOURCE_HIT_MEMORY;
     exchange_send_result(exchange, result);
-    job_result_unref(result);
 }
 
 static void on_problem(struct case_parts *parts, const struct pe_problem *problem)
@@ -134,6 +139,7 @@ static void on_given_up(struct case_parts *parts, unsigned tries)
 static const struct case_parts_ops parts_ops = {
     .on_running = on_running,
     .on_outcome = on_outcome,
+    .on_ended = on_ended,
     .on_done = on_done,
     .on_problem = on_problem,
     .on_queue_full = on_queue_full,

@@ -59,7 +59,7 @@ static size_t cut_off(struct budget_reader *reader)
 static void note_reader(struct exchange *exchange)
 {
     bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
-    bool is_behind = exchange->events && exchange->in_flight && exchange->events->runs.size > BEHIND_SIZE;
+    bool is_behind = exchange->events && exchange->in_flight && exchange->events->runs_bytes > BEHIND_SIZE;
     bool may_be_slow = !exchange->events || !is_waiting || is_behind;
     if (may_be_slow && !exchange->reader.cut_off)
         byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);
@@ -69,7 +69,7 @@ void exchange_hold_memory(struct exchange *exchange)
 {
     struct byte_budget *budget = exchange->exchanges->jobs->budget;
     note_reader(exchange);
-    size_t runs = exchange->events ? exchange->events->runs.capacity : 0;
+    size_t runs = exchange->events ? exchange->events->runs_bytes : 0;
     byte_budget_hold(budget, &exchange->reader,
                      out_of(exchange)->capacity + exchange->sending.capacity + runs);
     byte_budget_enforce(budget);

@@ -2,9 +2,6 @@
 /* What follows from the report of a run. */
 #include "lb/cases/outcome.h"
 
-#include "base/cleanup.h"
-#include "codec/json_text.h"
-#include "codec/utf8_text.h"
 #include "lb/cases/expected.h"
 
 #include <string.h>
@@ -57,6 +54,12 @@ static void cut(struct pe_stage_report *run)
     pe_buf_free(&run->both);
 }
 
+void case_outcome_drop_output(struct case_outcome *outcome)
+{
+    cut(&outcome->run);
+    cut(&outcome->check);
+}
+
 /* A report that was cut in the guest has the hash already. */
 int case_outcome_cut(struct case_outcome *outcome, const struct case_run *wanted, struct pe_error *err)
 {
@@ -65,8 +68,7 @@ int case_outcome_cut(struct case_outcome *outcome, const struct case_run *wanted
     if (wanted->expect.output.is_given && !run->out_cut &&
         case_output_hash(wanted->expect.is_exact, out, run->sha256, err) < 0)
         return -1;
-    cut(run);
-    cut(&outcome->check);
+    case_outcome_drop_output(outcome);
     return 0;
 }
 
@@ -153,23 +155,6 @@ int case_outcome_judge(const struct case_outcome *outcome, const struct case_run
 
 /* ---- JSON ---- */
 
-/* Bytes that are UTF-8 are text, others are base64, as everywhere in the API. */
-static void append_stream(struct pe_json_writer *writer, const char *name, const struct pe_buf *bytes)
-{
-    pe_autobuf struct pe_buf text = {0};
-    struct pe_cursor rest = {.at = bytes->data, .left = bytes->size};
-    if (!bytes->size || pe_utf8_valid(bytes->data, bytes->size)) {
-        pe_json_append_bytes(writer, name, bytes->data, bytes->size);
-        return;
-    }
-    pe_json_open(writer, name, '{');
-    if (pe_json_append_base64(&text, &rest, SIZE_MAX, writer->err) < 0)
-        writer->failed = true;
-    else
-        pe_json_append_bytes(writer, "base64", text.data, text.size);
-    pe_json_close(writer, '}');
-}
-
 static void append_number_if(struct pe_json_writer *writer, const char *name, uint64_t number,
                              bool has_number)
 {
@@ -179,14 +164,16 @@ static void append_number_if(struct pe_json_writer *writer, const char *name, ui
         pe_json_append_null(writer, name);
 }
 
-static void append_report(const struct pe_stage_report *run, struct pe_json_writer *writer)
+/* Streams are text or base64, as everywhere in the API. */
+static void append_report(const struct pe_stage_report *run, struct pe_json_pieces *pieces,
+                          struct pe_json_writer *writer)
 {
     bool exited = run->ended && run->end == PE_STAGE_EXITED;
     bool signaled = run->ended && run->end == PE_STAGE_SIGNALED;
     append_number_if(writer, "exit_code", (uint64_t)run->code, exited);
     append_number_if(writer, "signal", (uint64_t)run->signal, signaled);
-    append_stream(writer, "stdout", &run->out);
-    append_stream(writer, "stderr", &run->error);
+    pe_json_pieces_append(pieces, writer, "stdout", &run->out);
+    pe_json_pieces_append(pieces, writer, "stderr", &run->error);
     if (run->out_cut)
         pe_json_append_number(writer, "stdout_cut", run->out_cut);
     if (run->error_cut)
@@ -197,18 +184,19 @@ static void append_report(const struct pe_stage_report *run, struct pe_json_writ
 }
 
 static void append_check(const struct pe_stage_report *check, enum pe_status job,
-                         struct pe_json_writer *writer)
+                         struct pe_json_pieces *pieces, struct pe_json_writer *writer)
 {
     static const struct case_run nothing;
     const struct case_outcome outcome = {.has_run = true, .run = *check};
     pe_json_open(writer, "checker", '{');
     pe_json_append_text(writer, "status", case_verdict_name(case_outcome_status(&outcome, &nothing, job)));
-    append_report(check, writer);
+    append_report(check, pieces, writer);
     pe_json_close(writer, '}');
 }
 
 void case_outcome_append(const struct case_outcome *outcome, const struct case_run *wanted,
-                         enum pe_status job, int verdict, struct pe_json_writer *writer)
+                         enum pe_status job, int verdict, struct pe_json_pieces *pieces,
+                         struct pe_json_writer *writer)
 {
     enum case_status status =
         verdict == CASE_SKIPPED ? CASE_SKIPPED : case_outcome_status(outcome, wanted, job);
@@ -218,7 +206,7 @@ void case_outcome_append(const struct case_outcome *outcome, const struct case_r
         pe_json_append_text(writer, "verdict", case_verdict_name(verdict));
     if (status == CASE_SKIPPED)
         return;
-    append_report(&outcome->run, writer);
+    append_report(&outcome->run, pieces, writer);
     if (outcome->has_check)
-        append_check(&outcome->check, job, writer);
+        append_check(&outcome->check, job, pieces, writer);
 }

@@ -7,7 +7,7 @@
 #ifndef PE_LB_CASES_OUTCOME_H
 #define PE_LB_CASES_OUTCOME_H
 
-#include "codec/json_writer.h"
+#include "codec/json_pieces.h"
 #include "lb/cases/request.h"
 #include "proto/result.h"
 #include "proto/stage_report.h"
@@ -44,7 +44,10 @@ void case_outcome_free(struct case_outcome *outcome);
 /* Bytes of memory that the output of a run and of its checker needs. */
 size_t case_outcome_bytes(const struct case_outcome *outcome);
 
-/* Drop the output of a run and of its checker, and count it as cut. What the run is judged by stays: if its
+/* Drop the output of a run that was judged, and of its checker, and count it as cut. */
+void case_outcome_drop_output(struct case_outcome *outcome);
+
+/* The same before it was judged. What the run is judged by stays: if its
  * output is compared, its hash. PE_ERR_INTERNAL without memory. */
 int case_outcome_cut(struct case_outcome *outcome, const struct case_run *wanted,
                      struct pe_error *err) PE_MUST_CHECK;
@@ -61,9 +64,11 @@ int case_outcome_judge(const struct case_outcome *outcome, const struct case_run
                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the members of a run: its name, how it ended, its output and what it used. `verdict` is of
- * case_outcome_judge(), or below 0 if nothing was decided about it. */
+ * case_outcome_judge(), or below 0 if nothing was decided about it. `writer` writes to the text of `pieces`,
+ * which borrow the output. */
 void case_outcome_append(const struct case_outcome *outcome, const struct case_run *wanted,
-                         enum pe_status job, int verdict, struct pe_json_writer *writer);
+                         enum pe_status job, int verdict, struct pe_json_pieces *pieces,
+                         struct pe_json_writer *writer);
 
 /* ---- collector.c ---- */
 

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "lb/cases/plan.h"
+#include "lb/cases/reports.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,50 +57,19 @@ size_t case_parts_bytes(const struct case_parts *parts)
     return bytes;
 }
 
-/* ---- memory: what the reports say is counted with the results, since it is as large ---- */
-
-static void hold(struct case_parts *parts, size_t *holds, size_t bytes)
-{
-    if (parts->budget)
-        parts->budget->used += bytes - *holds;
-    *holds = bytes;
-}
-
-/* Whether the budget is kept. If not, slow readers are cut off, so that there will be room later. */
-static bool has_room(struct case_parts *parts)
-{
-    byte_budget_enforce(parts->budget);
-    return byte_budget_has_room(parts->budget, 0);
-}
-
-static void free_live(struct case_parts *parts, struct case_part *part)
-{
-    case_collector_free(&part->live);
-    hold(parts, &part->live_holds, 0);
-}
-
-/* Take over an outcome. Without room, its output is cut. */
-static void keep(struct case_parts *parts, struct case_outcome *kept, struct case_outcome *outcome,
-                 const struct case_run *run)
-{
-    struct pe_error ignored; /* without memory, the output stays */
-    size_t others = parts->holds - case_outcome_bytes(kept);
-    case_outcome_free(kept);
-    hold(parts, &parts->holds, others + case_outcome_bytes(outcome));
-    if (!has_room(parts) && case_outcome_cut(outcome, run, &ignored) == 0)
-        hold(parts, &parts->holds, others + case_outcome_bytes(outcome));
-    *kept = *outcome;
-    *outcome = (struct case_outcome){0};
-}
-
 /* ---- what has happened ---- */
 
-static void conclude_soon(struct case_parts *parts)
+static void go_on_after(struct case_parts *parts, uint64_t ms)
 {
     if (parts->is_waiting_for_timer)
         return;
     parts->is_waiting_for_timer = true;
-    parts->loop->ops->start_timer(parts->loop, &parts->timer, 0);
+    parts->loop->ops->start_timer(parts->loop, &parts->timer, ms);
+}
+
+static void conclude_soon(struct case_parts *parts)
+{
+    go_on_after(parts, 0);
 }
 
 static void fail(struct case_parts *parts, enum case_parts_failure failure)
@@ -209,7 +179,7 @@ static void on_lost(struct job_waiter *waiter)
     stop_running(part, time_on_slot(part));
     part->position = 0;
     part->is_unreadable = false;
-    free_live(part->parts, part);
+    case_report_forget(part);
     note_running(part->parts);
 }
 
@@ -243,126 +213,13 @@ static void on_given_up(struct job_waiter *waiter, unsigned tries)
     fail(from_waiter(waiter)->parts, CASE_GIVEN_UP);
 }
 
-/* ---- reports ---- */
-
-static size_t find_stage(const struct case_request *request, const char *name)
-{
-    size_t at = 0;
-    while (at < request->stage_count && strcmp(request->stages[at].run.name, name) != 0)
-        at++;
-    return at;
-}
-
-static void tell(struct case_part *part, bool is_case, size_t index, const struct case_outcome *outcome)
-{
-    struct case_parts *parts = part->parts;
-    enum pe_status job = part->result ? part->result->fields.status : PE_STATUS_EXITED;
-    bool *was_told = is_case ? &parts->case_was_told[index] : &parts->stage_was_told[index];
-    if (!*was_told)
-        parts->ops->on_outcome(parts, is_case, index, outcome, job);
-    *was_told = true;
-}
-
-/* Find out what a run is. A guest that lies may report runs that its part does not have. */
-static bool find_run(const struct case_part *part, const struct pe_stage_report *run, bool *is_case,
-                     size_t *index)
-{
-    *is_case = run->kind == PE_RUN_CASE;
-    *index = *is_case ? run->number : find_stage(part->parts->request, run->name);
-    return *is_case ? *index >= part->first && *index < part->first + part->count
-                    : run->kind == PE_RUN_STAGE && *index < case_request_once(part->parts->request);
-}
-
-/* For struct case_collector, while the part runs. What the final report says may differ: a run that had not
- * ended is told then. */
-static void on_live_outcome(void *data, struct case_outcome *outcome)
-{
-    struct case_part *part = data;
-    bool is_case = false;
-    size_t index = 0;
-    if (outcome->run.ended && find_run(part, &outcome->run, &is_case, &index))
-        tell(part, is_case, index, outcome);
-}
-
 static void on_output(struct job_waiter *waiter)
 {
-    struct pe_error ignored; /* the final report is read again, and tells the same; also without room */
     struct case_part *part = from_waiter(waiter);
-    const struct live_output *live = waiter->job->live;
-    struct pe_cursor bytes = live_output_from(live, LIVE_STDOUT, part->position);
-    part->live.on_outcome = on_live_outcome;
-    part->live.data = part;
-    if (part->is_unreadable || !bytes.left)
-        return;
-    part->position += bytes.left;
-    part->is_unreadable = case_collector_add(&part->live, bytes, &ignored) < 0;
-    hold(part->parts, &part->live_holds, case_collector_bytes(&part->live));
-    if (part->is_unreadable || has_room(part->parts))
-        return;
-    part->is_unreadable = true;
-    free_live(part->parts, part);
-}
-
-static bool has_failed(const struct case_outcome *outcome, const struct case_run *run, enum pe_status job)
-{
-    enum case_status status = case_outcome_status(outcome, run, job);
-    return outcome->has_run && status != CASE_OK && status != CASE_SKIPPED;
-}
-
-/* All parts run the stages. If one of them fails in any part, this is the one that counts. */
-static bool replaces(const struct case_part *part, const struct case_outcome *before,
-                     const struct case_outcome *outcome, const struct case_run *run)
-{
-    enum pe_status job = part->result->fields.status;
-    return !before->has_run || (!has_failed(before, run, job) && has_failed(outcome, run, job));
-}
-
-/* For struct case_collector, when the result of the part is complete. */
-static void on_outcome(void *data, struct case_outcome *outcome)
-{
-    struct case_part *part = data;
-    struct case_parts *parts = part->parts;
-    bool is_case = false;
-    size_t index = 0;
-    if (!find_run(part, &outcome->run, &is_case, &index))
-        return;
-    tell(part, is_case, index, outcome);
-    struct case_outcome *kept = is_case ? &parts->cases[index] : &parts->stages[index];
-    const struct case_run *run =
-        is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
-    if (is_case ? !kept->has_run : replaces(part, kept, outcome, run))
-        keep(parts, kept, outcome, run);
-}
-
-static void read_report(struct case_part *part)
-{
-    struct pe_error ignored;
-    struct case_collector collector = {.on_outcome = on_outcome, .data = part};
-    const struct job_result *result = part->result;
-    const struct pe_cursor report = {.at = result->bytes.data, .left = (size_t)result->parts.items[0].size};
-    part->is_read = true;
-    free_live(part->parts, part);
-    part->is_unreadable =
-        case_collector_add(&collector, report, &ignored) < 0 || case_collector_end(&collector, &ignored) < 0;
-    case_collector_free(&collector);
+    case_report_hear(part, live_output_from(waiter->job->live, LIVE_STDOUT, part->position));
 }
 
 /* ---- the end ---- */
-
-/* Whether a case of the part, or a stage in front of them, is not right. Without memory it is taken for
- * right: the verdicts of the result are made later. */
-static bool has_failure(const struct case_part *part)
-{
-    struct pe_error ignored;
-    const struct case_parts *parts = part->parts;
-    enum pe_status job = part->result->fields.status;
-    bool has = job != PE_STATUS_EXITED;
-    for (size_t i = part->first; i < part->first + part->count && !has; i++) {
-        int verdict = case_outcome_judge(&parts->cases[i], &parts->request->cases[i].run, job, &ignored);
-        has = verdict >= 0 && verdict != CASE_RIGHT;
-    }
-    return has;
-}
 
 /* Stop waiting for a part. Bytes of a result that has not arrived as a whole are not there to be read. */
 static void leave_part(struct case_part *part)
@@ -383,31 +240,19 @@ static void leave_behind(struct case_parts *parts, size_t at)
     note_running(parts);
 }
 
-static bool read_reports(struct case_parts *parts)
+/* Read the reports that have arrived and were not read. Returns true when all parts have ended and were read.
+ */
+static bool read_reports(struct case_parts *parts, size_t *work)
 {
     bool all = true;
-    for (size_t i = 0; i < parts->count; i++) {
+    for (size_t i = 0; i < parts->count && *work; i++) {
         struct case_part *part = &parts->items[i];
-        if (part->is_done && !part->is_read && part->result && part->result->complete) {
-            read_report(part);
-            if (parts->request->stops && has_failure(part))
-                leave_behind(parts, i);
-        }
-        all &= part->is_done;
+        bool is_new = part->is_done && !part->is_read && part->result && part->result->complete;
+        if (is_new && case_report_read(part, work) && parts->request->stops && case_report_has_failure(part))
+            leave_behind(parts, i);
+        all &= part->is_done && !part->is_reading;
     }
-    return all;
-}
-
-/* What no report has: stages and cases that did not run. */
-static void tell_rest(struct case_parts *parts)
-{
-    for (size_t i = 0; i < case_request_once(parts->request); i++)
-        tell(&parts->items[0], false, i, &parts->stages[i]);
-    for (size_t i = 0; i < parts->count; i++) {
-        struct case_part *part = &parts->items[i];
-        for (size_t at = part->first; at < part->first + part->count; at++)
-            tell(part, true, at, &parts->cases[at]);
-    }
+    return all && *work;
 }
 
 static void report_failure(struct case_parts *parts)
@@ -421,8 +266,13 @@ static void report_failure(struct case_parts *parts)
         parts->ops->on_given_up(parts, parts->tries);
 }
 
-/* Reports of this size take longer to read and to write as JSON than a request does. */
-enum { LONG_REPORT = 256 * 1024, PAUSE_MS = 1 };
+/* ---- long reports: they are read and written in pieces, between which the loop does other things ---- */
+
+enum {
+    LONG_REPORT = 256 * 1024, /* bytes that take longer than a request does */
+    WORK_MAX = 1 << 20,       /* bytes that are read or written in one iteration of the loop */
+    PAUSE_MS = 1,             /* until the next one */
+};
 
 static bool has_long_report(const struct case_parts *parts)
 {
@@ -432,33 +282,72 @@ static bool has_long_report(const struct case_parts *parts)
     return size > LONG_REPORT;
 }
 
-/* Many requests can get the same report in one iteration of the loop. Long ones are not read one behind the
- * other: other connections come in between. Returns true if this one has to wait. */
-static bool must_pause(struct case_parts *parts, bool is_long)
+/* Many requests can get the same report. They come one after the other, since each needs memory. Returns
+ * whether it is the turn of this one; if not, it goes on when the one before leaves the line. */
+static bool is_first_in_line(struct case_parts *parts)
 {
-    if (!is_long || pe_now_us() - parts->jobs->long_report_us >= PAUSE_MS * 1000)
-        return false;
-    parts->is_waiting_for_timer = true;
-    parts->loop->ops->start_timer(parts->loop, &parts->timer, PAUSE_MS);
-    return true;
+    struct pe_list *line = &parts->jobs->long_reports;
+    if (!pe_list_linked(&parts->in_line))
+        pe_list_append(line, &parts->in_line);
+    return line->next == &parts->in_line;
+}
+
+static void leave_line(struct case_parts *parts)
+{
+    if (!pe_list_linked(&parts->in_line))
+        return;
+    struct pe_list *line = &parts->jobs->long_reports;
+    bool was_first = line->next == &parts->in_line;
+    pe_list_remove(&parts->in_line);
+    if (was_first && line->next != line)
+        go_on_after(pe_list_entry(line->next, struct case_parts, in_line), PAUSE_MS);
+}
+
+static void finish(struct case_parts *parts, struct job_result *result, const struct pe_error *err)
+{
+    leave_line(parts);
+    parts->ops->on_done(parts, result, err);
+    job_result_unref(result);
+}
+
+static bool have_ended(const struct case_parts *parts)
+{
+    bool all = true;
+    for (size_t i = 0; i < parts->count; i++)
+        all &= parts->items[i].is_done;
+    return all;
+}
+
+/* Read and write as much as may be done in one iteration of the loop. */
+static void work(struct case_parts *parts)
+{
+    struct pe_error err;
+    struct job_result *result = NULL;
+    size_t left = WORK_MAX;
+    bool all = parts->merge || read_reports(parts, &left);
+    if (all && !parts->merge)
+        case_parts_tell_rest(parts);
+    int merged = all ? case_parts_merge(parts, &left, &result, &err) : 0;
+    if (merged)
+        finish(parts, result, &err);
+    else if (all || !left)
+        go_on_after(parts, PAUSE_MS);
+    else
+        leave_line(parts); /* other parts have not ended yet */
 }
 
 static void on_timer(struct loop_timer *timer)
 {
     struct case_parts *parts = pe_list_entry(timer, struct case_parts, timer);
-    struct jobs *jobs = parts->jobs;
-    bool is_long = !parts->failure && has_long_report(parts);
     parts->is_waiting_for_timer = false;
-    if (must_pause(parts, is_long))
-        return;
+    if (!parts->failure && have_ended(parts))
+        parts->ops->on_ended(parts);
     if (parts->failure) {
+        leave_line(parts);
         report_failure(parts);
-    } else if (read_reports(parts)) {
-        tell_rest(parts);
-        parts->ops->on_done(parts);
+    } else if (!has_long_report(parts) || is_first_in_line(parts)) {
+        work(parts);
     }
-    if (is_long)
-        jobs->long_report_us = pe_now_us();
 }
 
 /* ---- starting ---- */
@@ -539,6 +428,8 @@ int case_parts_start(struct case_parts *parts, const struct case_start *start, s
     parts->jobs = start->jobs;
     parts->budget = start->jobs->budget;
     parts->timer.on_expire = on_timer;
+    if (!parts->jobs->long_reports.next)
+        pe_list_init(&parts->jobs->long_reports);
     for (size_t i = 0; i < parts->count; i++) {
         size_t bytes = parts->items[i].job.owned_text.capacity + (i ? 0 : start->bytes);
         if (start_part(&parts->items[i], start, bytes, err) < 0) {
@@ -563,23 +454,10 @@ void case_parts_leave(struct case_parts *parts)
 {
     for (size_t i = 0; i < parts->count; i++)
         leave_job(&parts->items[i]);
+    leave_line(parts);
     if (parts->is_waiting_for_timer)
         parts->loop->ops->stop_timer(parts->loop, &parts->timer);
     parts->is_waiting_for_timer = false;
-}
-
-void case_parts_forget(struct case_parts *parts)
-{
-    for (size_t i = 0; i < parts->count; i++) {
-        job_result_unref(parts->items[i].result);
-        parts->items[i].result = NULL;
-        free_live(parts, &parts->items[i]);
-    }
-    for (size_t i = 0; i < CASE_STAGES_MAX; i++)
-        case_outcome_free(&parts->stages[i]);
-    for (size_t i = 0; parts->cases && i < parts->request->case_count; i++)
-        case_outcome_free(&parts->cases[i]);
-    hold(parts, &parts->holds, 0);
 }
 
 void case_parts_free(struct case_parts *parts)

@@ -6,8 +6,9 @@
  * Jobs only note what has happened; the owner hears of it at the end of the iteration of the loop, outside of
  * all calls of jobs, and may free everything then.
  *
- * parts.c   the jobs
- * merge.c   one result from all of theirs */
+ * parts.c    the jobs
+ * reports.c  what they report (reports.h)
+ * merge.c    one result from all of theirs */
 #ifndef PE_LB_CASES_PARTS_H
 #define PE_LB_CASES_PARTS_H
 
@@ -18,7 +19,8 @@
 
 struct case_parts;
 
-/* What the owner is told. It may free the parts inside of all of them but on_running and on_outcome. */
+/* What the owner is told. It may free the parts inside of all of them but on_running, on_outcome and
+ * on_ended. */
 struct case_parts_ops {
     /* Some part is on a slot, while none was before; or the other way round. */
     void (*on_running)(struct case_parts *parts, bool is_running);
@@ -29,8 +31,13 @@ struct case_parts_ops {
     void (*on_outcome)(struct case_parts *parts, bool is_case, size_t index,
                        const struct case_outcome *outcome, enum pe_status job);
 
-    /* The last call is one of these four. All parts have ended, or need not run any more. */
-    void (*on_done)(struct case_parts *parts);
+    /* All parts have ended, and nobody is waited for any more: what is left is to read what they report. May
+     * be called several times. */
+    void (*on_ended)(struct case_parts *parts);
+
+    /* The last call is one of these four. All parts have ended, or need not run any more. `result` is that of
+     * all of them, and is borrowed; NULL: it could not be made, as `err` says. */
+    void (*on_done)(struct case_parts *parts, struct job_result *result, const struct pe_error *err);
     void (*on_problem)(struct case_parts *parts, const struct pe_problem *problem);
     void (*on_queue_full)(struct case_parts *parts);
     void (*on_given_up)(struct case_parts *parts, unsigned tries);
@@ -55,9 +62,10 @@ struct case_part {
     uint64_t started_us;       /* while it runs: since when */
     bool is_read, is_cached;
     bool is_unreadable; /* its report was not one */
-    size_t position;    /* bytes of its report that were read while it runs */
-    struct case_collector live;
-    size_t live_holds; /* bytes of the budget that `live` uses */
+    size_t position;    /* bytes of its report that were read: while it runs, or while `is_reading` */
+    bool is_reading;    /* the report has arrived, and some of it was read */
+    struct case_collector collector;
+    size_t collector_holds; /* bytes of the budget that it uses */
     struct case_part_run run;
 };
 
@@ -72,6 +80,8 @@ struct case_parts {
     struct byte_budget *budget; /* that of results; likewise */
     size_t holds;               /* bytes of it that `stages` and `cases` use */
     struct loop_timer timer;
+    struct pe_list in_line;   /* of those that read and write long reports */
+    struct case_merge *merge; /* owned; NULL: not all reports were read */
     bool is_waiting_for_timer, is_running;
     struct case_part *items; /* owned; their number is that of the slots */
     size_t count;
@@ -121,9 +131,6 @@ const struct job *case_parts_job(const struct case_parts *parts);
 /* How a part was on a slot. False if it was on none. `record` points into the part. */
 bool case_part_slot(const struct case_part *part, struct slot_record *record);
 
-/* Free what the reports said, and drop the results. */
-void case_parts_forget(struct case_parts *parts);
-
 /* Stop waiting for all parts: those that run are canceled. */
 void case_parts_leave(struct case_parts *parts);
 
@@ -132,11 +139,17 @@ void case_parts_free(struct case_parts *parts);
 
 /* ---- merge.c ---- */
 
-/* One result for all parts, which have ended: status, usage and files, with the members of stages and cases.
- * Verdicts are those of a run in which the cases come one after the other, also if they were spread. If the
- * budget of results has no room for the output of stages and cases, it is cut, and marked as such. The parts
- * have no results and outcomes any more. NULL without memory. */
-struct job_result *case_parts_merge(struct case_parts *parts, struct pe_error *err);
+/* Go on making one result for all parts, which have ended: status, usage and files, with the members of
+ * stages and cases. Verdicts are those of a run in which the cases come one after the other, also if they
+ * were spread. If the budget of results has no room for the output of stages and cases, it is cut, and marked
+ * as such. About `*work` bytes are read or written, by which it is reduced; a hash of an output is not
+ * divided. Returns 1 if it is made: `result` is a reference of the caller then, and the parts have no results
+ * and outcomes any more. Returns 0 if something is left to do. PE_ERR_INTERNAL without memory. */
+int case_parts_merge(struct case_parts *parts, size_t *work, struct job_result **result,
+                     struct pe_error *err) PE_MUST_CHECK;
+
+/* Free what the reports said and what case_parts_merge() has made so far, and drop the results. */
+void case_parts_forget(struct case_parts *parts);
 
 /* Whether all results came from the cache, also after they were merged. */
 bool case_parts_are_cached(const struct case_parts *parts);

@@ -54,10 +54,10 @@ struct jobs {
     struct loop *loop;
     struct job_observer *observer; /* NULL: nobody */
     uint64_t poison_us;            /* how long a job that killed slots is held back */
-    uint64_t long_report_us; /* when a long report of a job with stages was read last (lb/cases/parts.c) */
-    uint64_t service_us;     /* how long a slot is busy with a job: moving average, 0 before the first job */
-    void *ids;               /* of live jobs (lb/core/job_ids.h) */
-    void *shared;            /* jobs that others may join: tsearch(3), by key and demanded isolation */
+    struct pe_list long_reports;   /* requests whose long reports are read in turn (lb/cases/parts.c) */
+    uint64_t service_us; /* how long a slot is busy with a job: moving average, 0 before the first job */
+    void *ids;           /* of live jobs (lb/core/job_ids.h) */
+    void *shared;        /* jobs that others may join: tsearch(3), by key and demanded isolation */
     LIST_HEAD(all_jobs, job) all;
 };
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The output of cases in the memory of the balancer: it is bounded by --results-mib like that of other jobs."""
 import json
+import select
 
 import pytest
 
 from fixtures.events import LINES, SSE, EventStream
 from fixtures.http_client import job_body
 from fixtures.stages import case, stage
-from fixtures.waiting import Background
+from fixtures.waiting import Background, eventually
 
 MIB = 1 << 20
 JSON, FORM_DATA, CPIO = "application/json", "multipart/form-data", "application/x-cpio"
@@ -30,6 +31,11 @@ def run_once(balancer, slot, job, report):
     return response.json()
 
 
+def has_begun(sock):
+    """Whether some of the response has arrived."""
+    return bool(select.select([sock], [], [], 0)[0])
+
+
 def read_some(sock):
     """The first bytes of a response, or nothing if the balancer has closed the connection."""
     try:
@@ -45,7 +51,7 @@ def test_clients_that_do_not_read_the_output_of_cases_do_not_exhaust_the_balance
     run_once(balancer, slot, JOB, case(0, LOUD) + case(1, b"end"))
     before = balancer.peak_memory()
     body = job_body(JOB)
-    clients = [balancer.send_job(accept, body) for _ in range(24)]
+    clients = [balancer.send_job(accept, body) for _ in range(12)]
     for client in clients:
         read_some(client)
     # The bound, and what is made before it can be counted: two texts of this output.
@@ -93,3 +99,34 @@ def test_large_output_of_cases_arrives_as_a_whole_if_there_is_room(start_balance
         text = response.body if accept == JSON else response.form()[0][2]
         cases = json.loads(text)["cases"]
     assert [one["stdout"].encode() for one in cases] == [LOUD, b"end"]
+
+
+def test_other_clients_are_answered_between_the_pieces_of_long_reports(start_balancer):
+    balancer = start_balancer("--results-mib=512")
+    _, slot = balancer.worker()
+    job = {**JOB, "cases": [{}]}
+    run_once(balancer, slot, job, case(0, LOUD))
+    clients = [balancer.send_job(JSON, job_body(job)) for _ in range(4)]
+    answers = 0
+    while not all(map(has_begun, clients)):
+        assert balancer.health()["status"] == "ok"
+        answers += 1
+    # Each report is 8 MiB, of which JSON makes 48. A piece is 1 MiB, and there are pauses between pieces.
+    assert answers > 4 * len(clients)
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_leaves_while_its_long_report_is_read_does_not_hold_up_those_behind_it(start_balancer):
+    balancer = start_balancer("--results-mib=512")
+    _, slot = balancer.worker()
+    job = {**JOB, "cases": [{}]}
+    run_once(balancer, slot, job, case(0, LOUD))
+    clients = [balancer.send_job(JSON, job_body(job)) for _ in range(6)]
+    balancer.health()
+    for client in clients[:2] + clients[3:5]:
+        client.close()
+    for client in clients[2], clients[5]:
+        assert client.recv(12) == b"HTTP/1.1 200"
+        client.close()
+    eventually(lambda: balancer.metric("pe_requests_open") == 0, "no request is left")
