@@ -30,13 +30,14 @@ function complain(text) {
 
 /** What audits found, behind the state. @param {any} host */
 function doubtsAbout(host) {
-  return host.differences ? `; ${host.differences} results differed` : "";
+  if (!host.differences) return "";
+  return `; ${host.differences} ${host.differences === 1 ? "result" : "results"} differed`;
 }
 
 /** @param {any} host */
 function stateOf(host) {
   if (host.away) return "away";
-  if (host.stopping) return "stopping";
+  if (host.stopping) return "stopping or paused";
   if (host.drained) return host.running ? "draining" : "drained";
   return "in service";
 }

@@ -44,6 +44,38 @@ test("an operator sees hosts, slots, queue and images, drains a host and puts it
   assert.equal(await page.locator("#state").isVisible(), false);
 });
 
+test("what audits found is shown with the hosts, and what they say is text", async (explorer) => {
+  const standIn = new StandIn(explorer.service);
+  await standIn.start();
+  explorer.base = standIn.url;
+  const json = (/** @type {object} */ body) => (/** @type {any} */ _, /** @type {import("node:http").ServerResponse} */ response) => response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+  const host = (/** @type {string} */ name, /** @type {number} */ differences, stopping = false) =>
+    ({ name, isolation: "kernel", slots: 1, vms: 1, ready: 1, running: 0, images: 1, stopping, drained: false, away: false, differences });
+  const hostile = "<b onmouseover=document.title=1>" + "x".repeat(200);
+  const said = `audit: the results of host '${hostile}' differed from those of others for 3 jobs; drain it. `;
+  const errors = Array.from({ length: 64 }, (_, i) => ({ time: "2026-01-01T00:00:00Z", level: "warning", request: null, message: said + i }));
+  standIn.answers["/v1/hosts"] = json({ hosts: [host("one", 1), host("several", 3), host("none", 0), host("idle", 0, true), host(hostile, 2)] });
+  standIn.answers["/v1/admin"] = json({ workers: 5, slots: 5, ready: 5, running: 0, queued: 0, queued_bytes: 0, expected_wait_ms: 0, jobs_lost: 0, errors });
+  try {
+    const page = await explorer.open("/admin", { bypassCSP: true });
+    const title = await page.title();
+    await logIn(explorer);
+    await explorer.shows("hosts", "in service; 1 result differed");
+    await explorer.shows("hosts", "in service; 3 results differed");
+    await explorer.shows("hosts", "stopping or paused");
+    await explorer.shows("errors", `${said}63`);
+    assert.equal(await page.locator("#hosts tbody tr", { hasText: "none" }).locator("td").nth(2).innerText(), "in service");
+    assert.equal(await page.locator("#errors tbody tr").count(), 64);
+    assert.equal(await page.locator("#hosts b, #errors b").count(), 0);
+    assert.equal(await page.title(), title);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 0, `long names make the page ${wide} pixels too wide`);
+    await explorer.shoot("admin-audits");
+  } finally {
+    standIn.close();
+  }
+});
+
 test("what hosts and errors say is text on the page of operators, and a balancer that is away is said", async (explorer) => {
   const standIn = new StandIn(explorer.service);
   await standIn.start();
