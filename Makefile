@@ -142,7 +142,7 @@ $(B)/obj/lb/mcp/catalog_tools.o: lb/mcp/tools.json
 GUEST := build/guest
 guest_obj = $(patsubst %.c,$(GUEST)/obj/%.o,$(1))
 GUEST_SHARED := base/error.c base/buffer.c base/control.c base/io.c base/fd_message.c base/utf8.c codec/flat.c codec/glob.c proto/combined.c proto/live_ring.c proto/path.c
-pe-shim_OWN := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stage_run.c run_report.c cases.c)
+pe-shim_OWN := $(addprefix guest-init/,shim.c program.c execute.c stages.c stage_plan.c stage_run.c run_report.c shim_answer.c cases.c)
 pe-shim_SRC := $(pe-shim_OWN) guest-init/stack_guard.c codec/sha256_plain.c proto/expect.c proto/stages.c \
 	proto/stage_plan.c proto/stage_plan_decode.c $(addprefix base/,buffer.c control.c error.c fd_message.c utf8.c)
 pe-agent_SRC := $(call src,vm/guest) vm/agent_frame.c $(addprefix guest-init/,modules.c serial.c) $(GUEST_SHARED)
@@ -291,6 +291,7 @@ test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c
 test_slot_helper_SRC := $(addprefix worker/,board.c slot_helper.c slot_helper_process.c job/memfile.c host/orphans.c) \
 	$(BALANCER_LINK)
+test_shim_answer_SRC := guest-init/shim_answer.c
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_store_redis_SRC := lb/core/store_redis_reply.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)

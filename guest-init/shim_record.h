@@ -3,7 +3,8 @@
  * which keeps the bounds of messages. The shim sends records. pe-init sends one struct shim_start
  * with two descriptors (SCM_RIGHTS, unix(7)): the program's standard input, and the file
  * `program` of the input. It answers SHIM_STAGE, SHIM_USAGE and SHIM_LEAVE, and SHIM_ENDED of a terminal's
- * program, with a struct shim_answer each. */
+ * program, with a struct shim_answer each. An answer has the number of its request, because the shim does not
+ * wait for ever: a late answer must not be taken for that to the next request. */
 #ifndef PE_GUEST_INIT_SHIM_RECORD_H
 #define PE_GUEST_INIT_SHIM_RECORD_H
 
@@ -56,6 +57,7 @@ struct shim_record {
     uint32_t kind;
     int32_t wait_status; /* as in wait4(2) */
     uint64_t time_us;    /* CLOCK_MONOTONIC */
+    uint64_t request;    /* number of what is answered; each is greater than the one before */
     /* Only of SHIM_STAGE: */
     uint64_t memory_bytes, processes; /* 0: the limit of config.json */
     uint64_t files;                   /* enum shim_files */
@@ -63,7 +65,8 @@ struct shim_record {
 
 /* All numbers are those of the stage's cgroup (guest-init/cgroup.h). */
 struct shim_answer {
-    uint64_t failed; /* 0: success. Otherwise the other members are 0 */
+    uint64_t request; /* that of the record */
+    uint64_t failed;  /* 0: success. Otherwise the numbers below are 0 */
     uint64_t user_us, system_us;
     uint64_t peak_kib;
     uint64_t oom_kills;

@@ -16,11 +16,11 @@
 #include "guest-init/stage_run.h"
 
 #include "guest-init/execute.h"
+#include "guest-init/shim_answer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,9 +113,11 @@ static bool lower_limit(int resource, uint64_t value)
 
 /* Ask pe-init to put this process into a cgroup with the limits of the stage, and to give it its files. Wait
  * until PID 1 has got the answer: it then writes a byte to the pipe `gate`, or closes it. */
-static void enter_cgroup(const struct stage_order *order, const int gate[2])
+static void enter_cgroup(const struct stage_run *run, const int gate[2])
 {
+    const struct stage_order *order = run->order;
     const struct shim_record record = {.kind = SHIM_STAGE,
+                                       .request = run->requests,
                                        .memory_bytes = order->stage->memory_bytes,
                                        .processes = order->stage->processes,
                                        .files = order->fresh ? SHIM_FILES_FRESH : SHIM_FILES_SAME};
@@ -147,7 +149,7 @@ static void become(const struct stage_run *run, const int out[2], const int erro
 {
     const struct stage_order *order = run->order;
     setpgid(0, 0); /* signals of the host go to the process group, in which PID 1 must not be */
-    enter_cgroup(order, gate);
+    enter_cgroup(run, gate);
     /* The working directory is that of the files before. */
     if ((order->directory && chdir(order->directory) < 0) || !set_streams(order, out, error) ||
         sigprocmask(SIG_SETMASK, &run->outside, NULL) < 0 ||
@@ -204,12 +206,10 @@ static void close_pair(const int ends[2])
             close(ends[i]);
 }
 
-/* Receive an answer of pe-init. False if it does not come, or says that the request has failed. */
-static bool get_answer(struct shim_answer *answer)
+/* Receive the answer to the last request. */
+static bool get_answer(const struct stage_run *run, struct shim_answer *answer)
 {
-    struct pollfd wait = {.fd = SHIM_CHANNEL_FD, .events = POLLIN};
-    return poll(&wait, 1, ANSWER_TIMEOUT_MS) == 1 &&
-           recv(SHIM_CHANNEL_FD, answer, sizeof *answer, 0) == (ssize_t)sizeof *answer && !answer->failed;
+    return shim_answer_receive(SHIM_CHANNEL_FD, run->requests, ANSWER_TIMEOUT_MS, answer);
 }
 
 /* Fork the process that becomes the program. It goes on when it is in its cgroup. */
@@ -217,10 +217,11 @@ static bool fork_program(struct stage_run *run, const int out[2], const int erro
 {
     int gate[2] = {-1, -1};
     struct shim_answer answer;
+    run->requests++; /* it is the child that sends the request */
     run->program = pipe2(gate, O_CLOEXEC) == 0 ? fork() : -1;
     if (run->program == 0)
         become(run, out, error, gate);
-    bool started = run->program > 0 && get_answer(&answer) &&
+    bool started = run->program > 0 && get_answer(run, &answer) &&
                    (!run->order->place_files || run->order->place_files(run->order->context));
     run->start_us = now_us();
     started = started && write(gate[1], "", 1) == 1;
@@ -259,10 +260,10 @@ static bool start(struct stage_run *run)
 /* Have pe-init read what the stage has used so far. */
 static bool read_usage(struct stage_run *run, enum shim_record_kind kind)
 {
-    const struct shim_record record = {.kind = kind};
+    const struct shim_record record = {.kind = kind, .request = ++run->requests};
     struct shim_answer usage;
     if (send(SHIM_CHANNEL_FD, &record, sizeof record, MSG_NOSIGNAL) != (ssize_t)sizeof record ||
-        !get_answer(&usage))
+        !get_answer(run, &usage))
         return false;
     run->result.usage = usage;
     return true;

@@ -40,9 +40,10 @@ struct stream {
 /* The process that runs programs, one after another. */
 struct stage_run {
     struct run_report report;
-    sigset_t outside; /* the signal mask that programs get */
-    int children;     /* signalfd of SIGCHLD */
-    int events;       /* epoll of `children` and of both streams */
+    sigset_t outside;  /* the signal mask that programs get */
+    int children;      /* signalfd of SIGCHLD */
+    int events;        /* epoll of `children` and of both streams */
+    uint64_t requests; /* to pe-init: the number of the last one */
 
     /* Of the run: */
     const struct stage_order *order;

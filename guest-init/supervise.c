@@ -66,9 +66,11 @@ static void enter_stage(struct supervision *supervision, enum stage stage, uint6
 }
 
 /* Without an answer pe-shim ends the stage, and reports that. */
-static void answer(const struct supervision *supervision, const struct shim_answer *answer)
+static void answer(const struct supervision *supervision, const struct shim_record *record,
+                   struct shim_answer answer)
 {
-    ssize_t sent = send(supervision->container->channel, answer, sizeof *answer, MSG_NOSIGNAL);
+    answer.request = record->request;
+    ssize_t sent = send(supervision->container->channel, &answer, sizeof answer, MSG_NOSIGNAL);
     (void)sent;
 }
 
@@ -116,19 +118,20 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0 ||
                   (record->files == SHIM_FILES_FRESH && enter_files(supervision, &ignored) < 0);
     live_set_program(&supervision->live, first);
-    answer(supervision, &(struct shim_answer){.failed = failed});
+    answer(supervision, record, (struct shim_answer){.failed = failed});
 }
 
-static void answer_usage(const struct supervision *supervision, bool failed)
+static void answer_usage(const struct supervision *supervision, const struct shim_record *record, bool failed)
 {
     struct cgroup_usage usage;
     cgroup_read_usage(supervision->container->kind->cgroup, GUEST_CGROUP_STAGE, &usage);
-    answer(supervision, &(struct shim_answer){.failed = failed,
-                                              .user_us = usage.user_us,
-                                              .system_us = usage.system_us,
-                                              .peak_kib = usage.peak_kib,
-                                              .oom_kills = usage.oom_kills,
-                                              .held_kib = supervision->held_kib});
+    answer(supervision, record,
+           (struct shim_answer){.failed = failed,
+                                .user_us = usage.user_us,
+                                .system_us = usage.system_us,
+                                .peak_kib = usage.peak_kib,
+                                .oom_kills = usage.oom_kills,
+                                .held_kib = supervision->held_kib});
 }
 
 /* Stages are started by the shim itself, which is not to get signals; the programs of stages are. */
@@ -159,9 +162,9 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
     } else if (record->kind == SHIM_STAGE && supervision->stage == RUNNING) {
         begin_stage(supervision, record, sender);
     } else if (record->kind == SHIM_USAGE && supervision->stage == RUNNING) {
-        answer_usage(supervision, false);
+        answer_usage(supervision, record, false);
     } else if (record->kind == SHIM_LEAVE && supervision->stage == RUNNING) {
-        answer_usage(supervision, leave_files(supervision) < 0);
+        answer_usage(supervision, record, leave_files(supervision) < 0);
     }
 }
 
@@ -195,7 +198,7 @@ static int let_shim_end(struct supervision *supervision, struct pe_error *err)
     supervision->shim_waits = false;
     if (rescue_output(supervision, err) < 0)
         return -1;
-    answer(supervision, &(struct shim_answer){.failed = 0});
+    answer(supervision, &supervision->ended, (struct shim_answer){.failed = 0});
     return 0;
 }
 
