@@ -144,7 +144,8 @@ class Runsc(Runtime):
 
 
 class Podman:
-    """podman with crun, without an image of its own: it gets the root file system as a folder."""
+    """podman with crun, without an image of its own: it gets the root file system as a folder. It refuses a runroot
+    of more than 50 characters."""
 
     name = "podman"
 

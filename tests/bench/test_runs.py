@@ -2,14 +2,11 @@
 """Runs and their files: the schema, steps, interruption, and going on."""
 import argparse
 import json
-import os
-import subprocess
-import tempfile
 
 import jsonschema
 import pytest
 
-from pe_bench import progress, results, temporary
+from pe_bench import progress, results
 from pe_bench.errors import BenchError
 from pe_bench.main import continue_command, parse
 from pe_bench.run import Run, what_counts
@@ -182,34 +179,6 @@ def test_a_file_with_an_unknown_member_is_refused(begin):
         json.dump({**data, "colour": "red"}, file)
     with pytest.raises(BenchError, match="colour"):
         results.read(run.path)
-
-
-def test_temporary_files_of_a_run_and_of_its_programs_go_with_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    folder = temporary.make_folder()
-    own = tempfile.mkdtemp()
-    of_a_program = subprocess.check_output(["mktemp", "-d"], text=True).strip()
-    assert os.path.dirname(own) == os.path.dirname(of_a_program) == folder
-    temporary.remove_folder(folder)
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_temporary_folder_in_which_something_is_mounted_is_kept(tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "folder"
-    (folder / "mounted").mkdir(parents=True)
-    monkeypatch.setattr(temporary, "mounts_below", lambda _: [f"{folder}/mounted"])
-    temporary.remove_folder(str(folder))
-    assert folder.exists() and f"{folder}/mounted is mounted" in capsys.readouterr().err
-
-
-def test_what_a_failed_run_leaves_is_kept_and_its_place_is_told(tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "log").touch()
-    for name in "empty", "full":
-        temporary.remove_if_empty(str(tmp_path / name))
-    assert os.listdir(tmp_path) == ["full"] and str(tmp_path / "full") in capsys.readouterr().err
 
 
 def test_the_time_left_follows_from_what_the_steps_took_and_from_their_weights():

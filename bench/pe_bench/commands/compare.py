@@ -155,7 +155,7 @@ def make_ways(run, stack):
     """Every way, whether this machine has it or not."""
     images = Images(os.path.join(DATA, "recipes"), "bench-images")
     images.make(RECIPE, IMAGE)
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pe-bench-compare-"))
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ways-"))
     root = images.root(RECIPE, IMAGE)
     on_host = host_ways.all_ways(folder)
     stack.callback(host_ways.close_all, on_host)

@@ -157,7 +157,7 @@ def run(run):
     todo = run.todo(names, {names[0]: seconds / 3, names[1]: seconds})
     if not todo:
         return
-    folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="pe-bench-faults-"))
+    folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="faults-"))
     farm = Farm(options.engine, options.workers, options.slots, folder, run.seed, make_network)
     run.cleanup.callback(farm.close)
     eventually(farm.is_idle, "the service is ready", START_S)

@@ -221,7 +221,7 @@ def make_targets(run, works):
     images = Images(os.path.join(TOP, "bench/pe-bench-data/recipes"), "bench-images")
     images.make(RECIPE, IMAGE)
     root = images.root(RECIPE, IMAGE)
-    folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="pe-bench-isolation-"))
+    folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="ways-"))
     ways = host_ways.all_ways(folder)
     run.cleanup.callback(host_ways.close_all, ways)
     disk = Disk(folder, root, run.quick)
