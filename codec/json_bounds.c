@@ -17,7 +17,8 @@ static void skip_string(struct pe_cursor *rest)
     }
 }
 
-int pe_json_check_bounds(const void *text, size_t size, size_t values_max, struct pe_error *err)
+int pe_json_count_values(const void *text, size_t size, size_t values_max, size_t *count,
+                         struct pe_error *err)
 {
     struct pe_cursor rest = {.at = text, .left = size};
     size_t values = 1, depth = 0;
@@ -37,5 +38,12 @@ int pe_json_check_bounds(const void *text, size_t size, size_t values_max, struc
         if (values > values_max)
             return pe_fail(err, PE_ERR_TOO_LARGE, "the JSON has more than %zu values", values_max);
     }
+    *count = values;
     return 0;
+}
+
+int pe_json_check_bounds(const void *text, size_t size, size_t values_max, struct pe_error *err)
+{
+    size_t ignored = 0;
+    return pe_json_count_values(text, size, values_max, &ignored, err);
 }

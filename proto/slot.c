@@ -7,6 +7,7 @@
 #include "codec/json_bounds.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
+#include "proto/hello.h"
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
@@ -68,7 +69,7 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
         return pe_fail(err, PE_ERR_MALFORMED, "'live' is out of range");
     hello->live = (uint32_t)live;
     json_t *images = json_object_get(json, "images");
-    if (!json_is_array(images) || json_array_size(images) > 4096)
+    if (!json_is_array(images) || json_array_size(images) > PE_HELLO_IMAGES_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "'images' must be an array");
     size_t patterns = 0;
     for (size_t i = 0; i < json_array_size(images); i++) {

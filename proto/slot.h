@@ -41,10 +41,6 @@
 
 #define PE_ID_MAX 64
 
-/* Values in the JSON of a `hello`, which becomes a tree of up to some hundred bytes for each. The
- * entry of an image has 30 to 150. */
-#define PE_HELLO_VALUES_MAX 131072u
-
 enum pe_message_kind {
     PE_MESSAGE_HELLO,  /* worker, registration: what it is and which images it has */
     PE_MESSAGE_READY,  /* worker, slot: asks for a job */

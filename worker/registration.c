@@ -7,6 +7,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "proto/hello.h"
+#include "proto/job_spec.h"
 #include "proto/slot.h"
 #include "store/store.h"
 #include "worker/balancer_link.h"
@@ -51,17 +53,30 @@ static void read_cpu_model(char *model, size_t size)
         snprintf(model, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
 }
 
-/* The images that slots can reach. The log names the others. */
+/* Add an image to the catalog, if slots can reach it and there is room for it. */
+static int add_image(const char *store, const struct pe_image *image, struct pe_hello_room *room,
+                     json_t *catalog, struct pe_error *err)
+{
+    if (pe_store_check_links(store, image, err) < 0)
+        return -1;
+    pe_autojson json_t *entry = pe_image_to_json(image);
+    if (!entry)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for images");
+    if (pe_hello_room_take(room, entry, err) < 0)
+        return pe_fail_context(err, "image '%s' is left out, and gets no jobs", image->name);
+    return json_array_append(catalog, entry) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "no memory for images");
+}
+
+/* The images for which slots get jobs. The log names the others. */
 static json_t *encode_catalog(const char *store, const struct pe_store_images *images)
 {
     struct pe_error fault;
-    json_t *array = json_array();
+    struct pe_hello_room room = {0};
+    json_t *catalog = json_array();
     for (size_t i = 0; i < images->count; i++)
-        if (pe_store_check_links(store, &images->items[i], &fault) < 0)
+        if (add_image(store, &images->items[i], &room, catalog, &fault) < 0)
             pe_log(PE_LOG_ERROR, "%s", fault.message);
-        else
-            json_array_append_new(array, pe_image_to_json(&images->items[i]));
-    return array;
+    return catalog;
 }
 
 static int send_hello(const struct worker_config *config, struct ws_client *balancer, bool draining,

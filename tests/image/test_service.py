@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -176,3 +177,21 @@ def test_the_images_own_command_runs_in_its_working_directory(start_service, tmp
     assert own.stdout == b"/app\nof the image\nnotes.txt\n", own.fields
     given = service.run("pwd; cat notes.txt", image="app:1", files=files)
     assert given.stdout == b"/work\nhello", given.fields
+
+
+def test_catalog_entries_that_are_too_large_together_do_not_keep_a_worker_from_registering(
+    start_service, tmp_path
+):
+    store = f"{tmp_path}/store"
+    rootfs = run("export", "--store", IMAGES, "busybox:1.35", "-").stdout
+    imported = run("import", "--name", "small:1", "--store", store, "-", stdin=rootfs)
+    assert imported.returncode == 0, imported.stderr
+    entry = json.loads(Path(f"{store}/names/small:1.json").read_text(encoding="utf-8"))
+    for i in range(6):
+        large = {**entry, "name": f"large:{i}", "env": [f"V{n}=" + "x" * 4000 for n in range(230)]}
+        Path(f"{store}/names/large:{i}.json").write_text(json.dumps(large), encoding="utf-8")
+    service = start_service(slots=1, store=store)
+    eventually(lambda: "small:1" in catalog(service), "the worker has registered")
+    assert set(catalog(service)) == {"small:1", *(f"large:{i}" for i in range(4))}
+    for i in 4, 5:
+        assert f"image 'large:{i}' is left out, and gets no jobs" in service.worker.log()

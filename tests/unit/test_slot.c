@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages of the slot protocol, from a peer that may be broken or hostile. */
+#include "proto/hello.h"
 #include "proto/metadata.h"
 #include "proto/slot.h"
 #include "tests/unit/check.h"
