@@ -11,7 +11,8 @@
  * `think_ms`. A latency always begins at the time at which the job was due, so a slow service cannot hide that
  * jobs were sent late because of it (coordinated omission).
  *
- * Prints one line of JSON; the end of this file says what is in it. */
+ * Prints one line of JSON; the end of class Run says what is in it. SIGTERM ends it with a report about the jobs
+ * that have been answered by then. */
 import http from "node:http";
 import https from "node:https";
 import hdr from "hdr-histogram-js";
@@ -190,7 +191,7 @@ class Run {
   }
 
   async work() {
-    const began = now();
+    const began = (this.began = now());
     if (this.plan.rate) await this.openLoop(began);
     else await Promise.all(Array.from({ length: this.plan.users }, () => this.user(began)));
     this.took = (now() - began) / 1000;
@@ -206,7 +207,7 @@ class Run {
     });
     return {
       sent: this.sent, // jobs
-      seconds: this.took, // from the beginning to the last answer
+      seconds: this.took ?? (now() - this.began) / 1000, // from the beginning to the last answer
       outcomes: this.outcomes, // how many jobs ended in each way: a status of the result, or an error
       cache: this.cache, // how many results came from where
       late_ms: this.late.summary(), // how late this program was; much, and it has measured itself
@@ -219,5 +220,9 @@ class Run {
 let text = "";
 for await (const piece of process.stdin) text += piece;
 const run = new Run(JSON.parse(text));
+process.on("SIGTERM", () => {
+  console.log(JSON.stringify(run.report()));
+  process.exit(0);
+});
 await run.work();
 console.log(JSON.stringify(run.report()));

@@ -5,6 +5,7 @@
   DESCRIPTION             more text; optional
   MEASURES                False for one that only reads results; optional
   add_arguments(parser)   its own options (argparse)
+  NOT_CONTINUED           why --resume is refused, for one whose runs cannot be continued; optional
   options.cmd             is the command after --, for a module that sets a default for `cmd`
   run(run)                measure, with a Run (pe_bench/run.py); may return an exit status
   run(options)            if MEASURES is False; returns the exit status
@@ -90,6 +91,8 @@ def parse(argv):
 def complete_common_arguments(parser, options):
     if options.resume and not options.output:
         parser.error("--resume needs --output, which names the file to continue")
+    if options.resume and (reason := why_not_continued(options)):
+        parser.error(f"{options.command} cannot continue a run, because {reason}")
     if options.seed is not None and options.seed < 0:
         parser.error("--seed must not be negative")
     if not options.output:
@@ -97,6 +100,11 @@ def complete_common_arguments(parser, options):
         options.output = os.path.join(
             BUILD, "bench", f"{options.command}-{stamp}-{os.getpid()}.json"
         )
+
+
+def why_not_continued(options):
+    """Why the runs of this subcommand cannot be continued; None if they can."""
+    return getattr(options.module, "NOT_CONTINUED", None)
 
 
 def on_terminate(_number, _frame):
@@ -119,6 +127,13 @@ def continue_command(run, argv):
     return shlex.join(["bench/pe-bench", name, "--resume", "--output", run.path, *rest])
 
 
+def what_next(run, argv):
+    """What can be done after an interruption."""
+    if reason := why_not_continued(run.options):
+        return f"such a run cannot be continued, because {reason}"
+    return f"continue with: {continue_command(run, argv)}"
+
+
 def measure(options, argv):
     processes.adopt_orphans()
     fixture_processes.NEW_SESSIONS = True  # so that Ctrl-C reaches only this process
@@ -136,7 +151,7 @@ def measure(options, argv):
         close_file(run, state)
     report(run)
     if state == "interrupted":
-        run.progress.say(f"interrupted; continue with: {continue_command(run, argv)}")
+        run.progress.say(f"interrupted; {what_next(run, argv)}")
         return INTERRUPTED
     return status
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-bench load: what its steps say, and a short run against a service."""
 import json
+import os
+import signal
 
 import pytest
 
-from fixtures.pe_bench import pe_bench, series_of
+from fixtures import engine, processes
+from fixtures.pe_bench import pe_bench, series_of, start_pe_bench
+from fixtures.waiting import eventually
 from pe_bench.commands.load import parse_mix
 from pe_bench.errors import BenchError
 from pe_bench.load_steps import Step, knee, sentence
@@ -60,3 +64,40 @@ def test_load_counts_every_job_and_where_its_result_came_from(service, tmp_path)
     from_cache = [one for one in data["series"] if one["name"] == "results from the cache"]
     assert sum(one["samples"][0] for one in from_cache) == len(latencies)
     assert series_of(data, "jobs lost by workers")["samples"] == [0]
+
+
+def test_an_interruption_keeps_the_jobs_that_the_step_has_measured(service, tmp_path):
+    file = tmp_path / "load.json"
+    before = service.metric("pe_cache_hits_total")
+    options = ("--server", service.url, "--seconds", "600", "--rate", "20", "--seed", "3")
+    running = start_pe_bench("load", *options, "--mix", "stored-echo", "--output", file)
+    eventually(lambda: service.metric("pe_cache_hits_total") >= before + 3, "jobs are answered")
+    below = processes.descendants(running.pid)
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    processes.wait_until_gone(below, "what sends the jobs")
+    data = json.loads(file.read_text())
+    latency = series_of(data, "latency", job="all")
+    assert data["state"] == "interrupted" and data["steps"] == []
+    assert len(latency["samples"]) >= 3 and latency["partial"]
+
+
+def test_an_interruption_keeps_the_steps_that_are_done_and_ends_the_service(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    file = tmp_path / "load.json"
+    options = ("--engine", engine.NAME, "--slots", "1", "--seconds", "3", "--rate", "5", "--seed", "3")
+    running = start_pe_bench("load", *options, "--mix", "stored-echo", "--output", file)
+    eventually(lambda: file.exists() and json.loads(file.read_text())["steps"], "the first step is done")
+    below = processes.descendants(running.pid)
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    processes.wait_until_gone(below, "the service")
+    data = json.loads(file.read_text())
+    assert data["state"] == "interrupted" and data["steps"][0]["name"] == "step 1"
+    assert series_of(data, "latency", job="all", load="5/s")["samples"]
+    assert os.listdir(tmp_path) == ["load.json"]
+
+
+def test_a_load_is_not_continued_because_each_step_decides_about_the_next(tmp_path):
+    _, errors = pe_bench("load", "--resume", "--output", tmp_path / "load.json", status=2)
+    assert "load cannot continue a run, because each step decides about the next" in errors

@@ -1,15 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pe-bench regress: one side of it, and what it says about two commits."""
+"""pe-bench regress: one side of it, what it says about two commits, and its interruption."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
-from fixtures import engine
-from fixtures.paths import HOME
+from fixtures import engine, processes
+from fixtures.paths import HOME, TOP
+from fixtures.waiting import eventually
 from pe_bench import comparison, results
 from pe_bench.commands import regress
 from pe_bench.commands.show import judge
 from pe_bench.errors import BenchError
 
 BASE = [100, 101, 102, 103, 104, 105, 106, 107]
+
+# pe-bench where every commit has the build of these tests, and there is only the job of busybox.
+PE_BENCH = """
+import os, sys
+sys.path[:0] = sys.argv[1:3]
+from pe_bench import commits, main
+from pe_bench.commands import regress
+commits.resolve = lambda name: name[0] * 40
+commits.make = lambda commit, tell: os.environ["PE_HOME"]
+del regress.JOBS["gcc:14"]
+sys.exit(main.main(sys.argv[3:]))
+"""
 
 
 def compared(base, head):
@@ -53,3 +72,26 @@ def test_a_side_that_cannot_start_says_why():
     side = regress.Side(HOME, "busybox:1.35", "no+such+engine")
     with pytest.raises(BenchError, match="no such engine|no\\+such\\+engine"):
         side.answer()
+
+
+def test_an_interruption_keeps_the_rounds_that_are_done_and_ends_both_services(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PE_HOME", HOME)
+    file = tmp_path / "regress.json"
+    argv = [sys.executable, "-B", "-c", PE_BENCH, f"{TOP}/bench", f"{TOP}/tests"]
+    argv += ["regress", "base", "head", "--engine", engine.NAME, "--output", str(file)]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(argv, **streams, start_new_session=True)
+    eventually(lambda: file.exists() and json.loads(file.read_text())["steps"], "the first round is done")
+    below = processes.descendants(running.pid)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate()
+    assert running.returncode == 130 and "continue with: bench/pe-bench regress --resume" in errors
+    processes.wait_until_gone(below, "both services")
+    data = json.loads(file.read_text())
+    assert data["state"] == "interrupted" and data["steps"][0]["name"] == "round 1"
+    for commit in "base", "head":
+        done = [one for one in data["series"] if one["labels"]["commit"] == commit and not one.get("partial")]
+        assert {one["name"] for one in done} == {regress.JOB, regress.MADE}
+        assert all(one["samples"] for one in done)
+    assert os.listdir(tmp_path) == ["regress.json"]

@@ -28,6 +28,8 @@ DESCRIPTION = __doc__
 TOOLS = os.path.join(TOP, "bench/load-tools")
 SECONDS, QUICK_SECONDS, MAX_STEPS = 30, 5, 20
 PATIENCE_S = 120
+REPORT_S = 30  # until load.mjs has reported after an interruption
+NOT_CONTINUED = "each step decides about the next"
 METRICS = {  # of the balancer: what a step has added to them
     "jobs tried again by the balancer": "pe_jobs_retried_total",
     "jobs lost by workers": "pe_jobs_lost_total",
@@ -85,19 +87,26 @@ def check_tools():
 
 
 def send(plan):
-    """Let load.mjs work, and return its report."""
-    script = os.path.join(TOOLS, "load.mjs")
-    done = subprocess.run(
-        ["node", script],
-        input=json.dumps(plan),
-        capture_output=True,
+    """Let load.mjs work. Returns its report, and whether Ctrl-C ended it before its time. The report is None if it
+    had not begun by then."""
+    sender = subprocess.Popen(
+        ["node", os.path.join(TOOLS, "load.mjs")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        check=False,
     )
-    if done.returncode:
-        raise BenchError(f"load.mjs failed with status {done.returncode}: {done.stderr.strip()[-400:]}")
-    return json.loads(done.stdout)
+    interrupted = False
+    try:
+        report, errors = sender.communicate(json.dumps(plan))
+    except KeyboardInterrupt:
+        interrupted = True
+        sender.terminate()
+        report, errors = sender.communicate(timeout=REPORT_S)
+    if not interrupted and sender.returncode:
+        raise BenchError(f"load.mjs failed with status {sender.returncode}: {errors.strip()[-400:]}")
+    return json.loads(report) if report else None, interrupted
 
 
 class Target:
@@ -147,7 +156,11 @@ def one_step(run, target, rate, number):
     plan = plan_of(run, target, rate, number)
     load = f"{run.options.users} users" if run.options.users else f"{rate:.3g}/s"
     before = target.metrics()
-    report = send(plan)
+    report, interrupted = send(plan)
+    if interrupted:
+        if report:
+            add_report(run, load, report)
+        raise KeyboardInterrupt
     after = target.metrics()
     add_report(run, load, report)
     for name, value in before.items():
@@ -186,8 +199,6 @@ def add_report(run, load, report):
 def run(run):
     check_tools()
     parse_mix(run.options.mix)
-    if run.options.resume:
-        raise BenchError("pe-bench load cannot continue a run, because each step decides about the next")
     target = Target(run)
     if run.options.users:
         only(run, target)

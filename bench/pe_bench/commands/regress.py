@@ -19,6 +19,7 @@ from .show import judge
 HELP = "build two commits and compare them, interleaved"
 DESCRIPTION = __doc__
 ROUNDS, QUICK_ROUNDS = 30, 3
+PATIENCE_S = 30  # until a side has ended its job and its service
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 JOBS = {  # by the image that the VM is warm for
     "busybox:1.35": ("echo hi", {"cmd": ["echo", "hi"], "files": []}),
@@ -67,10 +68,15 @@ class Side:
         return self.answer()
 
     def close(self):
-        """The end of its input ends it, with its service."""
+        """The end of its input ends it, with its service. If that takes too long, its service ends with everything
+        else that the run has started."""
         with contextlib.suppress(BrokenPipeError, ValueError):
             self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def start(run, builds):
