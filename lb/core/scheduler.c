@@ -38,7 +38,7 @@ static void remove_from_ready(struct scheduler *scheduler, struct slot *slot)
     if (!pe_list_linked(&slot->in_ready))
         return;
     pe_list_remove(&slot->in_ready);
-    scheduler->ready_count--;
+    scheduler->ready_count -= slot->worker != NULL;
 }
 
 static void separate(struct scheduler *scheduler, struct slot *slot)
@@ -73,7 +73,7 @@ void scheduler_slot_ready(struct scheduler *scheduler, struct slot *slot, const 
         snprintf(slot->warm, sizeof slot->warm, "%s", warm);
     if (!pe_list_linked(&slot->in_ready)) {
         pe_list_prepend(slot->worker ? &slot->worker->ready : &scheduler->unassigned, &slot->in_ready);
-        scheduler->ready_count++;
+        scheduler->ready_count += slot->worker != NULL;
     }
     if (slot->worker && !strcmp(slot->worker_name, worker))
         return;

@@ -133,7 +133,8 @@ struct scheduler {
     size_t drained_count;
     size_t known_count;  /* workers */
     size_t worker_count; /* those of them that are not away */
-    size_t slot_count, ready_count, queued_count, running_count;
+    size_t slot_count, queued_count, running_count;
+    size_t ready_count; /* slots that wait for a job, without those in `unassigned` */
     size_t queued_bytes;
     size_t joined_count, joined_bytes; /* requests that wait for jobs of others, and their memory */
     struct queue_limits limits;

@@ -122,18 +122,21 @@ struct worker *scheduler_find_worker(const struct scheduler *scheduler, const ch
 
 void scheduler_slot_assign(struct scheduler *scheduler, struct slot *slot, struct worker *worker)
 {
+    const bool is_ready = pe_list_linked(&slot->in_ready);
     if (slot->worker) {
         slot->worker->slots--;
         slot->worker->running -= slot->entry != NULL;
         slot->worker->elsewhere -= slot->is_elsewhere;
+        scheduler->ready_count -= is_ready;
     }
     slot->worker = worker;
     if (worker) {
         worker->slots++;
         worker->running += slot->entry != NULL;
         worker->elsewhere += slot->is_elsewhere;
+        scheduler->ready_count += is_ready;
     }
-    if (pe_list_linked(&slot->in_ready)) {
+    if (is_ready) {
         pe_list_remove(&slot->in_ready);
         pe_list_prepend(worker ? &worker->ready : &scheduler->unassigned, &slot->in_ready);
     }

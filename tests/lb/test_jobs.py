@@ -306,9 +306,9 @@ def test_a_worker_without_its_registration_gets_no_job_until_it_is_back(balancer
     balancer.register("h2", ["gcc:14"])
     registration, slot = balancer.worker()
     registration.close()
-    balancer.wait_for(hosts=1)
+    balancer.wait_for(hosts=1, slots=1, ready=0)  # nobody should think that the slot can run something
     pending = Background(balancer.post)
-    balancer.wait_for(queued=1, ready=1)
+    balancer.wait_for(queued=1, ready=0)
     registration = balancer.register("h1")
     slot.answer(slot.take_job()[0])
     assert pending.done().status == 200
