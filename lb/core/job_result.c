@@ -4,6 +4,7 @@
 #include "lb/core/job_result.h"
 
 #include "codec/utf8_text.h"
+#include "proto/limits.h"
 
 #include <endian.h>
 #include <openssl/evp.h>
@@ -121,17 +122,38 @@ struct job_result *job_result_vm_error(size_t *account, const char *image, const
     return result;
 }
 
+/* ---- parts ---- */
+
+/* The parts of a result may exceed the output limit of a job by this much. The worker enforces the exact
+ * limit; this check only guards memory. */
+#define SLACK (1u * PE_MIB)
+
+const char *job_result_parts_fault(const struct pe_parts *parts)
+{
+    if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)
+        return "the parts of a result do not start with stdout and stderr";
+    size_t streams = parts->count > 2 && parts->items[2].kind == PE_PART_COMBINED ? 3 : 2;
+    if (parts->count > PE_OUTPUT_FILES_MAX + streams)
+        return "a result has too many parts";
+    for (size_t i = streams; i < parts->count; i++)
+        if (parts->items[i].kind != PE_PART_FILE && parts->items[i].kind != PE_PART_FOLDER)
+            return "a result has a stream twice";
+    if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + SLACK)
+        return "a result is larger than the output limit of a job";
+    return NULL;
+}
+
 /* ---- the stored form: a head, the `result` message of the slot protocol, the bytes ---- */
 
 struct stored_head {
     char magic[8];
     uint64_t stored_at; /* big endian, like the next two members */
     uint32_t text_size, bytes_size;
-    uint8_t
-        check[16]; /* first half of SHA-256 over all that follows: the disk is not synced after each write */
+    uint8_t check[16]; /* first half of SHA-256 over the key of the job, what is above, and all that follows:
+                          the disk is not synced after each write, and a shared store may mix results up */
 };
 
-static const char magic[8] __attribute__((nonstring)) = "pe-res-1";
+static const char magic[8] __attribute__((nonstring)) = "pe-res-2";
 
 bool job_result_is_older(int64_t stored_at, uint64_t age_max_s)
 {
@@ -148,16 +170,24 @@ int64_t job_result_stored_at(const void *bytes, size_t size)
     return memcmp(head.magic, magic, sizeof magic) == 0 ? (int64_t)be64toh(head.stored_at) : 0;
 }
 
-static int make_check(const void *bytes, size_t size, uint8_t check[16], struct pe_error *err)
+static int make_check(const struct job_key *key, const struct stored_head *head, const void *bytes,
+                      size_t size, uint8_t check[16], struct pe_error *err)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
-    if (!EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL))
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool made = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) &&
+                EVP_DigestUpdate(hash, key->bytes, sizeof key->bytes) &&
+                EVP_DigestUpdate(hash, head, offsetof(struct stored_head, check)) &&
+                EVP_DigestUpdate(hash, bytes, size) && EVP_DigestFinal_ex(hash, digest, NULL);
+    EVP_MD_CTX_free(hash);
+    if (!made)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot hash a result");
-    memcpy(check, digest, 16);
+    memcpy(check, digest, sizeof head->check);
     return 0;
 }
 
-int job_result_encode(const struct job_result *result, struct pe_buf *out, struct pe_error *err)
+int job_result_encode(const struct job_result *result, const struct job_key *key, struct pe_buf *out,
+                      struct pe_error *err)
 {
     /* This message borrows the parts of the result, so it must not be freed. */
     const struct pe_message message = {
@@ -173,7 +203,8 @@ int job_result_encode(const struct job_result *result, struct pe_buf *out, struc
     if (pe_buf_append(out, &head, sizeof head, err) < 0 ||
         pe_buf_append(out, text.data, text.size, err) < 0 ||
         pe_buf_append(out, result->bytes.data, result->bytes.size, err) < 0 ||
-        make_check(out->data + at + sizeof head, out->size - at - sizeof head, head.check, err) < 0)
+        make_check(key, &head, out->data + at + sizeof head, out->size - at - sizeof head, head.check, err) <
+            0)
         return -1;
     memcpy(out->data + at, &head, sizeof head);
     return 0;
@@ -182,9 +213,13 @@ int job_result_encode(const struct job_result *result, struct pe_buf *out, struc
 static struct job_result *from_message(size_t *account, struct pe_message *message, struct pe_cursor bytes,
                                        struct pe_error *err)
 {
+    const char *fault = job_result_parts_fault(&message->parts);
+    if (fault) {
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result is not valid: %s", fault);
+        return NULL;
+    }
     struct job_result *result = job_result_new(account, &message->result, &message->parts, err);
-    if (result && result->parts.count >= 2 &&
-        (bytes.left == 0 || job_result_append(result, bytes.at, bytes.left, err) == 0) &&
+    if (result && (bytes.left == 0 || job_result_append(result, bytes.at, bytes.left, err) == 0) &&
         job_result_finish(result, err) == 0)
         return result;
     job_result_unref(result);
@@ -192,7 +227,8 @@ static struct job_result *from_message(size_t *account, struct pe_message *messa
     return NULL;
 }
 
-struct job_result *job_result_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err)
+struct job_result *job_result_decode(size_t *account, const struct job_key *key, const void *bytes,
+                                     size_t size, struct pe_error *err)
 {
     struct pe_cursor cursor = {.at = bytes, .left = size};
     const uint8_t *start = pe_cursor_read(&cursor, sizeof(struct stored_head));
@@ -204,14 +240,14 @@ struct job_result *job_result_decode(size_t *account, const void *bytes, size_t 
         return NULL;
     }
     uint8_t check[16];
-    if (make_check(cursor.at, cursor.left, check, err) < 0)
+    if (make_check(key, &head, cursor.at, cursor.left, check, err) < 0)
         return NULL;
     size_t text_size = be32toh(head.text_size);
     const uint8_t *text = pe_cursor_read(&cursor, text_size);
     pe_automessage struct pe_message message = {0};
     if (!text || cursor.left != be32toh(head.bytes_size) || memcmp(check, head.check, sizeof check) != 0 ||
         pe_message_decode(text, text_size, &message, err) < 0 || message.kind != PE_MESSAGE_RESULT) {
-        pe_fail(err, PE_ERR_MALFORMED, "a stored result is truncated or damaged");
+        pe_fail(err, PE_ERR_MALFORMED, "a stored result is truncated, damaged or of another job");
         return NULL;
     }
     struct job_result *result = from_message(account, &message, cursor, err);

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "lb/core/job_key.h"
 #include "proto/result.h"
 #include "proto/slot.h"
 
@@ -86,12 +87,18 @@ bool job_result_is_older(int64_t stored_at, uint64_t age_max_s);
 /* When a result was stored, from its stored form; 0 if these bytes are none. */
 int64_t job_result_stored_at(const void *bytes, size_t size);
 
-/* Append a complete result in the form in which it is stored. */
-int job_result_encode(const struct job_result *result, struct pe_buf *out,
+/* What is wrong with the parts of a result, or NULL. There have to be stdout, stderr, perhaps both combined,
+ * files, then folders, and no more bytes than the output limit of a job. */
+const char *job_result_parts_fault(const struct pe_parts *parts);
+
+/* Append a complete result in the form in which it is stored for the job with this key. */
+int job_result_encode(const struct job_result *result, const struct job_key *key, struct pe_buf *out,
                       struct pe_error *err) PE_MUST_CHECK;
 
 /* Decode a stored result. It is checked like a message of a worker, because a store may be
- * shared, damaged or of another version. Returns NULL with PE_ERR_MALFORMED if it is not valid. */
-struct job_result *job_result_decode(size_t *account, const void *bytes, size_t size, struct pe_error *err);
+ * shared, damaged or of another version. Returns NULL with PE_ERR_MALFORMED if it is not valid, or if it was
+ * stored for a job with another key. */
+struct job_result *job_result_decode(size_t *account, const struct job_key *key, const void *bytes,
+                                     size_t size, struct pe_error *err);
 
 #endif

@@ -29,6 +29,7 @@ struct lookup {
     result_store_callback *callback; /* NULL: forgotten */
     void *data;
     uint64_t tag;
+    struct job_key key;
     struct loop_timer timeout;
 };
 
@@ -81,8 +82,9 @@ static void on_answer(struct result_store *store, const struct store_frame *fram
     struct pe_error err;
     struct job_result *result = NULL;
     struct lookup *lookup = find_lookup(store, frame->tag);
+    const struct job_key *key = lookup ? &lookup->key : &frame->key; /* a late answer is only counted */
     if (frame->kind == STORE_FOUND &&
-        !(result = job_result_decode(store->account, payload, frame->size, &err)))
+        !(result = job_result_decode(store->account, key, payload, frame->size, &err)))
         pe_log(PE_LOG_WARN, "%s", err.message);
     *(result ? &store->hits : &store->misses) += 1;
     if (lookup)
@@ -212,6 +214,7 @@ bool result_store_lookup(struct result_store *store, const struct job_key *key,
                               .callback = callback,
                               .data = data,
                               .tag = frame.tag,
+                              .key = *key,
                               .timeout = {.on_expire = on_timeout}};
     store->loop->ops->start_timer(store->loop, &lookup->timeout, TIMEOUT_MS);
     pe_list_append(&store->lookups, &lookup->in_lookups);
@@ -231,7 +234,7 @@ void result_store_put(struct result_store *store, const struct job_key *key, con
         return;
     }
     if (pe_buf_append(&store->helper.out, &frame, sizeof frame, &err) < 0 ||
-        job_result_encode(result, &store->helper.out, &err) < 0 ||
+        job_result_encode(result, key, &store->helper.out, &err) < 0 ||
         store->helper.out.size - at - sizeof frame > STORE_PAYLOAD_MAX) {
         store->helper.out.size = at; /* remove the incomplete message */
         store->dropped++;

@@ -30,10 +30,6 @@ enum slot_state {
 /* A slow link gets more time: as much as the files take at this speed. */
 #define LINK_BYTES_PER_S (16u * 1024u)
 
-/* The parts of a result may exceed the output limit of a job by this much. The worker enforces
- * the exact limit; this check only guards memory. */
-#define RESULT_SLACK (1u * PE_MIB)
-
 struct slot_conn {
     struct ws_server ws;
     struct worker_connection connection;
@@ -328,23 +324,6 @@ static void on_return(struct slot_conn *conn)
     job_on_returned(job, worker_serial(conn));
 }
 
-/* The protocol prescribes stdout, stderr, perhaps both combined, files, then folders, and no more bytes than
- * the output limit of a job. Returns what is wrong, or NULL. */
-static const char *parts_fault(const struct pe_parts *parts)
-{
-    if (parts->count < 2 || parts->items[0].kind != PE_PART_STDOUT || parts->items[1].kind != PE_PART_STDERR)
-        return "the parts of a result do not start with stdout and stderr";
-    size_t streams = parts->count > 2 && parts->items[2].kind == PE_PART_COMBINED ? 3 : 2;
-    if (parts->count > PE_OUTPUT_FILES_MAX + streams)
-        return "a result has too many parts";
-    for (size_t i = streams; i < parts->count; i++)
-        if (parts->items[i].kind != PE_PART_FILE && parts->items[i].kind != PE_PART_FOLDER)
-            return "a result has a stream twice";
-    if (pe_parts_size(parts) > PE_OUTPUT_BYTES_MAX + RESULT_SLACK)
-        return "a result is larger than the output limit of a job";
-    return NULL;
-}
-
 /* `output` announces one binary message. */
 static void on_output(struct slot_conn *conn, struct pe_message *message)
 {
@@ -380,7 +359,7 @@ static void on_result(struct slot_conn *conn, struct pe_message *message)
         violate(conn, "'result' out of order");
         return;
     }
-    const char *fault = parts_fault(&message->parts);
+    const char *fault = job_result_parts_fault(&message->parts);
     if (fault) {
         violate(conn, fault);
         return;

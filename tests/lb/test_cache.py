@@ -392,6 +392,25 @@ def test_a_deleted_result_is_deleted_in_redis_too(start_balancer, redis):
     other.close()
 
 
+def test_a_redis_that_answers_with_the_result_of_another_job_is_not_believed(start_balancer, redis):
+    one = start_balancer(*redis.options)
+    registration, slot = one.worker()
+    other = {**SAME, "cmd": ["other"]}
+    wanted = one.run_on(slot, b"wanted").headers["X-Result-Key"]
+    stored(one, slot)
+    lie = one.run_on(slot, b"a lie", other).headers["X-Result-Key"]
+    stored(one, slot)
+    command = ["redis-cli", "-s", redis.path, "-a", "secret", "--no-auth-warning"]
+    eventually(
+        lambda: subprocess.check_output([*command, "exists", "pe:" + lie]).strip() == b"1", "it is there"
+    )
+    subprocess.check_output([*command, "rename", "pe:" + lie, "pe:" + wanted])
+    two = start_balancer(*redis.options)
+    registration, slot = two.worker()
+    assert two.run_on(slot, b"run again").form()[1][2] == b"run again"
+    two.wait_for_log("a stored result is truncated, damaged or of another job")
+
+
 @pytest.mark.parametrize("options, most", [((), 604800), (("--keep-results-min", "10"), 600)])
 def test_a_result_in_redis_expires(start_balancer, redis, options, most):
     balancer = start_balancer(*redis.options, *options)

@@ -148,13 +148,90 @@ static void the_stored_form_of_a_result_keeps_its_isolation(void **state)
     struct job_result *made = job_result_vm_error(&account, "a:latest", "", "a test", &err);
     assert_non_null(made);
     made->fields.isolation = PE_ISOLATION_KERNEL;
-    assert_int_equal(job_result_encode(made, &bytes, &err), 0);
-    struct job_result *read = job_result_decode(&account, bytes.data, bytes.size, &err);
+    assert_int_equal(job_result_encode(made, &key, &bytes, &err), 0);
+    struct job_result *read = job_result_decode(&account, &key, bytes.data, bytes.size, &err);
     assert_non_null(read);
     assert_int_equal(read->fields.isolation, PE_ISOLATION_KERNEL);
     job_result_unref(made);
     job_result_unref(read);
     assert_int_equal(account, 0);
+}
+
+/* A result with parts of these kinds and one byte each, as it is stored. */
+static void store_parts(const enum pe_part_kind *kinds, size_t count, struct pe_buf *bytes)
+{
+    struct pe_error err;
+    const struct pe_result fields = {.status = PE_STATUS_EXITED, .image = "a:latest"};
+    const struct pe_path path = {.text = "f", .length = 1};
+    struct pe_parts parts = {0};
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(pe_parts_add(&parts, kinds[i], kinds[i] == PE_PART_FILE ? &path : NULL, 1, 0, &err),
+                         0);
+    struct job_result *made = job_result_new(&account, &fields, &parts, &err);
+    assert_non_null(made);
+    assert_int_equal(job_result_append(made, "abcdef", count, &err), 0);
+    made->stored_at = 1000;
+    assert_int_equal(job_result_encode(made, &key, bytes, &err), 0);
+    job_result_unref(made);
+}
+
+static bool is_accepted(const struct pe_buf *bytes, const struct job_key *stored_for)
+{
+    struct pe_error err;
+    struct job_result *read = job_result_decode(&account, stored_for, bytes->data, bytes->size, &err);
+    bool accepted = read != NULL;
+    if (!accepted)
+        assert_int_equal(err.kind, PE_ERR_MALFORMED);
+    job_result_unref(read);
+    return accepted;
+}
+
+static void a_stored_result_of_another_job_is_refused(void **state)
+{
+    static const enum pe_part_kind kinds[] = {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_FILE};
+    pe_autobuf struct pe_buf bytes = {0};
+    (void)state;
+    store_parts(kinds, 3, &bytes);
+    assert_true(is_accepted(&bytes, &key));
+    assert_false(is_accepted(&bytes, &body));
+}
+
+/* Also the time at which it was stored: it decides how long a result is kept. */
+static void a_stored_result_in_which_any_byte_was_changed_is_refused(void **state)
+{
+    static const enum pe_part_kind kinds[] = {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_FILE};
+    pe_autobuf struct pe_buf bytes = {0};
+    (void)state;
+    store_parts(kinds, 3, &bytes);
+    for (size_t i = 0; i < bytes.size; i++) {
+        bytes.data[i] ^= 1;
+        assert_false(is_accepted(&bytes, &key));
+        bytes.data[i] ^= 1;
+    }
+    while (bytes.size) {
+        bytes.size--;
+        assert_false(is_accepted(&bytes, &key));
+    }
+}
+
+static void stored_parts_in_another_order_or_twice_are_refused(void **state)
+{
+    static const enum pe_part_kind wrong[][4] = {
+        {PE_PART_STDERR, PE_PART_STDOUT, PE_PART_FILE, PE_PART_FILE},
+        {PE_PART_FILE, PE_PART_STDOUT, PE_PART_STDERR, PE_PART_FILE},
+        {PE_PART_STDOUT, PE_PART_FILE, PE_PART_STDERR, PE_PART_FILE},
+        {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_STDOUT, PE_PART_FILE},
+        {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_FILE, PE_PART_STDERR},
+        {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_FILE, PE_PART_COMBINED},
+        {PE_PART_STDOUT, PE_PART_STDOUT, PE_PART_FILE, PE_PART_FILE}};
+    static const enum pe_part_kind right[] = {PE_PART_STDOUT, PE_PART_STDERR, PE_PART_COMBINED, PE_PART_FILE};
+    (void)state;
+    for (size_t i = 0; i <= sizeof wrong / sizeof *wrong; i++) {
+        pe_autobuf struct pe_buf bytes = {0};
+        bool is_right = i == sizeof wrong / sizeof *wrong;
+        store_parts(is_right ? right : wrong[i], 4, &bytes);
+        assert_int_equal(is_accepted(&bytes, &key), is_right);
+    }
 }
 
 int main(void)
@@ -166,6 +243,9 @@ int main(void)
         cmocka_unit_test(a_body_finds_only_the_result_that_has_answered_it),
         cmocka_unit_test(a_result_that_is_too_old_answers_no_job_and_is_removed),
         cmocka_unit_test(the_stored_form_of_a_result_keeps_its_isolation),
+        cmocka_unit_test(a_stored_result_of_another_job_is_refused),
+        cmocka_unit_test(a_stored_result_in_which_any_byte_was_changed_is_refused),
+        cmocka_unit_test(stored_parts_in_another_order_or_twice_are_refused),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
 }
