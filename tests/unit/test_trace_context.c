@@ -148,8 +148,8 @@ static void a_long_state_loses_long_members_first_and_then_the_last_ones(void **
     struct pe_trace trace;
     char list[2048] = "";
     append_member(list, 'a', 1, 127); /* 129 bytes with the equals sign */
-    for (char letter = 'b'; letter <= 'f'; letter++)
-        append_member(list, letter, 1, 100); /* 102 bytes each */
+    for (int letter = 'b'; letter <= 'f'; letter++)
+        append_member(list, (char)letter, 1, 100); /* 102 bytes each */
     assert_true(parse_state(list, &trace));
     assert_int_equal(trace.state[0], 'b');
     assert_int_equal(strlen(trace.state), 4 * 103 - 1);
