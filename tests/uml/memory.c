@@ -2,6 +2,7 @@
 /* A program whose memory is used in ways that are hard for User Mode Linux: memory ACTION [MIB]. It exits
  * with 0 if everything was as expected, and otherwise says what was not. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,70 @@ static void look_ahead(void)
     check(count == 100, "pages of shared memory for 100", count);
 }
 
+static void fill(char *page, size_t number)
+{
+    memset(page, 1 + (int)(number % 250), PAGE);
+}
+
+/* A file whose pages differ from their neighbours. */
+static int make_file(size_t pages)
+{
+    char page[PAGE];
+    int fd = open("/tmp/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    for (size_t i = 0; fd >= 0 && i < pages; i++) {
+        fill(page, i);
+        check(write(fd, page, PAGE) == (ssize_t)PAGE, "written page", (long)i);
+    }
+    return fd;
+}
+
+static void check_file(int fd, size_t pages)
+{
+    char page[PAGE], expected[PAGE];
+    for (size_t i = 0; i < pages; i++) {
+        fill(expected, i);
+        check(pread(fd, page, PAGE, (off_t)(i * PAGE)) == (ssize_t)PAGE && !memcmp(page, expected, PAGE),
+              "content of the file at page", (long)i);
+    }
+}
+
+/* Let a system call write to memory until there is no more: the pages of the file, each to the place of the
+ * one before. With `looks`, the memory was looked at before. */
+static void read_until_killed(int fd, char *start, size_t pages, int looks)
+{
+    for (size_t page = 0; looks && page < pages; page++)
+        (void)*(volatile const char *)(start + page * PAGE);
+    ssize_t got = pread(fd, start, (pages - 1) * PAGE, (off_t)PAGE);
+    _exit(got == (ssize_t)((pages - 1) * PAGE) ? 0 : 1);
+}
+
+static void expect_killed(pid_t child, const char *what)
+{
+    int status = 0;
+    waitpid(child, &status, 0);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, what, status);
+}
+
+/* What was in place of a page that could not be had: nothing, the page of zeroes, a page of the file. */
+static void exceed_memory_in_system_calls(size_t mib)
+{
+    size_t pages = mib << 8;
+    int fd = make_file(pages);
+    pid_t child = fork();
+    if (child == 0)
+        read_until_killed(fd, area(pages, MAP_PRIVATE), pages, 0);
+    expect_killed(child, "end of who reads into new memory");
+    if ((child = fork()) == 0)
+        read_until_killed(fd, area(pages, MAP_PRIVATE), pages, 1);
+    expect_killed(child, "end of who reads into pages of zeroes");
+    if ((child = fork()) == 0) {
+        char *start = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        read_until_killed(fd, start, pages, 1);
+    }
+    expect_killed(child, "end of who reads into a private mapping");
+    check_file(fd, pages);
+}
+
 int main(int argc, char **argv)
 {
     const char *action = argc > 1 ? argv[1] : "";
@@ -192,6 +257,8 @@ int main(int argc, char **argv)
         grow_slowly();
     else if (!strcmp(action, "ahead"))
         look_ahead();
+    else if (!strcmp(action, "in-system-calls"))
+        exceed_memory_in_system_calls(mib);
     else
         return 2;
     puts(failures ? "failed" : "good");

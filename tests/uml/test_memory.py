@@ -62,6 +62,15 @@ def test_a_program_that_fills_its_memory_with_zeroes_is_reported_as_oom(small_se
     assert job.status == "oom", job.fields
 
 
+def test_a_system_call_that_finds_no_memory_for_a_page_writes_to_no_other_page(service):
+    script = "cp memory /tmp/memory && chmod +x /tmp/memory && exec /tmp/memory in-system-calls 24"
+    stage = {"cmd": ["sh", "-c", script], "memory_mib": 40, "timeout_ms": 60000}
+    job = service.run(files=[("memory", program("memory"))], stages=[stage])
+    assert job.status == "exited", job.fields
+    (report,) = job.fields["stages"]
+    assert (report["status"], report["stdout"]) == ("ok", "good\n"), report
+
+
 def test_a_process_that_the_host_refuses_memory_is_reported_with_the_cause():
     # Limits of processes of another user can only be changed with a capability that this test may not have.
     service = Service(*engine.OPTIONS, "--vmm-user", "root", slots=1)
