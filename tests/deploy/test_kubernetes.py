@@ -146,3 +146,18 @@ def test_the_hook_of_a_worker_waits_for_its_jobs(objects, start_service):
     assert job.done().stdout == b"finished\n"
     # The kernel ends the processes of the namespace, among them the hook, before its first one is gone.
     eventually(lambda: not processes.is_running(first), "the worker has ended with its hook", 10)
+
+
+def test_pods_mount_their_secrets_so_that_the_programs_accept_them(objects):
+    """pe-lb and pe-worker refuse a token that every user may read, which is the default of Kubernetes."""
+    pods = [
+        pod_of(one) for part in objects.values() for one in part if "template" in one.get("spec", {})
+    ]
+    mounted = [(pod, volume["secret"]) for pod in pods for volume in pod["volumes"] if "secret" in volume]
+    assert len(mounted) == 3
+    for pod, secret in mounted:
+        assert secret["defaultMode"] & 0o037 == 0
+        # A pod that does not run as root reads them through its group.
+        assert not pod.get("securityContext", {}).get("runAsUser") or (
+            secret["defaultMode"] & 0o040 and pod["securityContext"]["fsGroup"]
+        )

@@ -42,3 +42,14 @@ def test_the_policy_scales_workers_by_a_metric_that_the_balancer_has(groups, bal
 def test_workers_have_time_to_finish_their_jobs(groups):
     task = groups["worker"]["task"]["pe-worker"][0]
     assert task["kill_signal"] == "SIGTERM" and int(task["kill_timeout"].rstrip("s")) > 210
+
+
+def test_tokens_are_written_so_that_the_programs_accept_them(groups):
+    """Without `perms`, Nomad writes files that every user may read, and both programs refuse such a token."""
+    for group in groups.values():
+        for (task,) in group["task"].values():
+            (token,) = [one for one in task["template"] if one["destination"] == "secrets/token"]
+            assert int(token["perms"], 8) & 0o077 == 0
+    balancer = groups["balancer"]["task"]["pe-lb"][0]["template"][0]
+    with open(os.path.join(TOP, "deploy/containers/Containerfile.lb"), encoding="ascii") as file:
+        assert f"\nUSER {balancer['uid']}:{balancer['gid']}\n" in file.read()
