@@ -52,7 +52,9 @@ def add_common_arguments(parser):
         "--resume", action="store_true", help="continue the run of the file that --output names"
     )
     group.add_argument(
-        "--quick", action="store_true", help="a trial of less than 2 minutes; the file says so"
+        "--quick",
+        action="store_true",
+        help="a trial of less than 2 minutes, without what is built the first time; the file says so",
     )
     group.add_argument("--seed", type=int, metavar="N", help="choose the order of what is measured")
 

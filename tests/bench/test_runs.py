@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from pe_bench import progress, results
+from pe_bench import run as run_module
 from pe_bench.errors import BenchError
 from pe_bench.main import continue_command, parse
 from pe_bench.run import Run, what_counts
@@ -16,12 +17,12 @@ from pe_bench.run import Run, what_counts
 def fixture_begin(tmp_path):
     """A function that begins a run with the file of the test."""
 
-    def begin(resume=False, seed=7, argv=("sleep", "3")):
+    def begin(resume=False, seed=7, argv=("sleep", "3"), quick=False):
         options = argparse.Namespace(
             command="sleep",
             output=str(tmp_path / "run.json"),
             resume=resume,
-            quick=False,
+            quick=quick,
             seed=seed,
         )
         return Run(options, list(argv))
@@ -68,6 +69,13 @@ def test_the_file_is_written_after_each_step(begin):
     data = read(run)
     assert [step["name"] for step in data["steps"]] == ["one"]
     assert data["series"][0]["samples"] == [1, 2] and data["series"][0]["better"] == "lower"
+
+
+def test_a_trial_does_the_first_step_and_those_for_which_it_has_time(begin, monkeypatch):
+    run = begin(quick=True)
+    assert list(run.todo(["one", "two", "three"])) == ["one", "two", "three"]
+    monkeypatch.setattr(run_module, "QUICK_S", 0)
+    assert list(run.todo(["one", "two", "three"])) == ["one"]
 
 
 def test_what_an_interrupted_step_has_measured_is_kept_and_marked(begin):

@@ -218,8 +218,9 @@ def run(run):
             job = steps[name]
             for way in run.shuffled(ways):
                 both = way.name, job.name
-                # The first run fills caches, and does not count. What fails then would fail each time.
-                if both not in warmed:
+                # The first run fills caches, and does not count, but a trial has no time for that.
+                # What fails then would fail each time.
+                if both not in warmed and not run.quick:
                     warmed.add(both)
                     warm_up(way, job)
                 if both not in failed and not measure(run, way, job):

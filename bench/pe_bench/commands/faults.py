@@ -154,7 +154,7 @@ def run(run):
     seconds = options.seconds or (QUICK_SECONDS if run.quick else SECONDS)
     kind, make_network = network_maker(options.network)
     names = ["without faults", f"with faults ({options.faults}, {kind})"]
-    todo = run.todo(names, {names[0]: seconds / 3, names[1]: seconds})
+    todo = list(run.todo(names, {names[0]: seconds / 3, names[1]: seconds}))  # one says nothing without the other
     if not todo:
         return
     folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="faults-"))

@@ -26,8 +26,9 @@ from ..load_steps import GROWTH, Step, is_beyond, sentence
 HELP = "open-loop load on a service, up to the knee"
 DESCRIPTION = __doc__
 TOOLS = os.path.join(TOP, "bench/load-tools")
-SECONDS, QUICK_SECONDS, MAX_STEPS = 30, 5, 20
-PATIENCE_S = 120
+SECONDS, QUICK_SECONDS = 30, 5
+MAX_STEPS, QUICK_STEPS = 20, 12
+PATIENCE_S, QUICK_PATIENCE_S = 120, 20
 REPORT_S = 30  # until load.mjs has reported after an interruption
 NOT_CONTINUED = "each step decides about the next"
 METRICS = {  # of the balancer: what a step has added to them
@@ -145,7 +146,8 @@ def plan_of(run, target, rate, number):
     options = run.options
     seconds = options.seconds or (QUICK_SECONDS if run.quick else SECONDS)
     jobs = [{"name": name, "weight": weight, "body": JOBS[name]} for name, weight in parse_mix(options.mix)]
-    plan = {"url": target.url, "seed": run.seed + number, "seconds": seconds, "patience_seconds": PATIENCE_S}
+    patience = QUICK_PATIENCE_S if run.quick else PATIENCE_S
+    plan = {"url": target.url, "seed": run.seed + number, "seconds": seconds, "patience_seconds": patience}
     if options.users:
         return {**plan, "jobs": jobs, "users": options.users, "think_ms": options.think * 1000}
     return {**plan, "jobs": jobs, "rate": rate}
@@ -203,7 +205,7 @@ def run(run):
     if run.options.users:
         only(run, target)
         return
-    names = [f"step {number + 1}" for number in range(MAX_STEPS)]
+    names = [f"step {number + 1}" for number in range(QUICK_STEPS if run.quick else MAX_STEPS)]
     steps, rate = [], run.options.rate
     for number, name in enumerate(run.todo(names)):  # at most
         with run.step(name):
