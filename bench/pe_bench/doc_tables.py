@@ -7,7 +7,8 @@ A document says what stands between two comments:
     …
     <!-- pe-bench end -->
 
-`rows` and `columns` are labels of the series; several are joined with +, as rows=way+cpus. `where=LABEL=VALUE`
+`rows` and `columns` are labels of the series; several are joined with +, as rows=way+cpus. `series` may have
+several names with | between them; then the label `series` is the name. `where=LABEL=VALUE`
 takes only the series with that label. `figure` is made of p50, p95, p99, mean, deviation and least, with / between
 two of them, or is `value` for series of one number. `scale=N` divides each figure by N."""
 import os
@@ -57,7 +58,7 @@ def labels_text(series, names):
     """What a row or column is called: the values of its labels, with the names of those that are numbers."""
     texts = []
     for name in names:
-        value = series["labels"].get(name, "")
+        value = series["name"] if name == "series" else series["labels"].get(name, "")
         if value:
             texts.append(f"{value} {name.replace('_', ' ')}" if re.fullmatch(r"[\d.]+", value) else value)
     return escaped(", ".join(texts))
@@ -67,8 +68,9 @@ def chosen_series(data, settings):
     label, _, value = settings.get("where", "").partition("=")
     found = [
         one
+        for name in settings["series"].split("|")
         for one in data["series"]
-        if one["name"] == settings["series"]
+        if one["name"] == name
         and not one.get("partial")
         and (not label or one["labels"].get(label) == value)
     ]
@@ -122,19 +124,20 @@ def wrapped(text):
 
 def command_of(data):
     """The command that prints these figures, without the name of its file."""
-    argv, skip = [], False
+    argv, skip = [data.get("program", "bench/pe-bench")], False
     for word in data["argv"]:
         if not skip and not word.startswith("--output"):
             argv.append(word)
         skip = word == "--output"
-    return shlex.join(["bench/pe-bench", *argv])
+    return shlex.join(argv)
 
 
 def origin(data, settings):
     """Where the figures come from."""
+    chosen = chosen_series(data, settings)
     figures = settings["figure"].replace("/", " / ") + " in "
-    unit = next(one["unit"] for one in data["series"] if one["name"] == settings["series"])
-    counts = sorted({len(one["samples"]) for one in chosen_series(data, settings) if one["samples"]})
+    unit = " and ".join(dict.fromkeys(one["unit"] for one in chosen))
+    counts = sorted({len(one["samples"]) for one in chosen if one["samples"]})
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0] if counts else 0)
     machine = data["machine"]
     quick = ", a trial with shortened times and sizes," if data["quick"] else ""

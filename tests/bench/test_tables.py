@@ -80,6 +80,18 @@ def test_a_table_of_single_values_has_the_unit_as_its_column(tmp_path, result):
     assert "| | value, ms |" in page.read_text() and "| native | 3.00 |" in page.read_text()
 
 
+def test_a_table_can_have_several_series_as_its_rows(tmp_path, result):
+    data = json.loads(result.read_text())
+    labels = {"way": "native", "job": "C++ with <regex>"}
+    data["series"].append({"name": "outside", "unit": "ms", "labels": labels, "samples": [4], "failures": [], "n/a": None})
+    result.write_text(json.dumps(data))
+    names = 'series="outside|start to end" rows=series where=way=native figure=p50'
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- pe-bench table file={result} {names} -->\n<!-- pe-bench end -->\n")
+    pe_bench("tables", page)
+    assert "| outside | 4.00 |\n| start to end | 2.00 |" in page.read_text()
+
+
 def test_a_table_that_was_edited_by_hand_is_found(document):
     pe_bench("tables", document)
     pe_bench("tables", "--check", document)
