@@ -4,6 +4,7 @@
 NAME" or "not ok NAME" for each scenario."""
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -220,6 +221,20 @@ def the_hardened_worker_has_every_protection_that_the_kernel_has():
     until(vmms_in_cgroups, "each VMM is in a cgroup of its own")
 
 
+def worker_status():
+    """What the only worker of this host says, by the command that the documentation names."""
+    (worker,) = json.loads(sh("pe-worker status --json"))["workers"]
+    return worker
+
+
+def the_owner_sees_what_the_hardened_worker_does():
+    said = worker_status()
+    assert said["state"] == "working" and said["jobs"]["done"] >= 1, said
+    assert [balancer["state"] for balancer in said["balancers"]] == ["connected"], said
+    assert said["images"] == ["busybox:1.35"] and len(said["slots"]) == 1, said
+    assert "working since " in sh("pe-worker status")
+
+
 def stopping_pe_worker_waits_for_its_job_and_leaves_nothing():
     box = []
     thread = threading.Thread(
@@ -232,6 +247,50 @@ def stopping_pe_worker_waits_for_its_job_and_leaves_nothing():
     assert box[0][0] == 200 and box[0][1]["stdout"] == "done\n", box
     assert "Result=success" in state("pe-worker.service"), state("pe-worker.service")
     assert not vmms_in_cgroups(), "VMMs are left"
+
+
+def until_worker(state, reason="", meanwhile=lambda: None):
+    def is_so():
+        meanwhile()
+        said = worker_status()
+        return said["state"] == state and reason in said["reason"]
+
+    until(is_so, f"the worker is {state} {reason}", 300)
+
+
+def a_session_of_the_owner_begins():
+    """On a slow machine logind may not answer PAM in time, and there is none."""
+    sh("systemctl stop owner.service 2>/dev/null || true")
+    sh("systemd-run --quiet --collect --unit=owner -p User=root -p PAMName=login sleep 3600")
+    for _ in range(150):
+        if sh("loginctl --no-legend list-sessions").strip():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def the_hardened_worker_pauses_while_its_owner_works():
+    # Other programs always compute in this slow machine, so that is no sign here.
+    more = "--idle-only --idle-after 10 --idle-cpu 100"
+    sh(f"sed -i 's/^PE_WORKER_OPTIONS=.*/& {more}/' /etc/program-explorer/worker.env")
+    sh("systemctl start pe-worker.service")
+    until(lambda: subprocess.run(["pe-worker", "status"], capture_output=True).returncode == 0, "it runs")
+    until_worker("working")
+    until(a_session_of_the_owner_begins, "logind has a session")
+    until_worker("paused", "logind has a session that is not idle")
+    sh("systemctl stop owner.service")
+    until_worker("working")
+    keyboard, terminal = os.openpty()
+    until_worker(
+        "paused",
+        "somebody types at a terminal",
+        meanwhile=lambda: os.write(keyboard, b"ls\n") and os.read(terminal, 3),
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    until_worker("working")
+    sh("systemctl stop pe-worker.service")
+    sh("systemctl reset-failed 'session-*.scope' || true")  # its process was killed, as intended
 
 
 def stopping_pe_lb_ends_it_in_order_and_no_unit_has_failed():
@@ -249,7 +308,9 @@ SCENARIOS = [
     pe_worker_starts_as_the_operations_page_says_and_joins,
     a_job_sent_with_curl_runs_in_a_vm_of_the_hardened_worker,
     the_hardened_worker_has_every_protection_that_the_kernel_has,
+    the_owner_sees_what_the_hardened_worker_does,
     stopping_pe_worker_waits_for_its_job_and_leaves_nothing,
+    the_hardened_worker_pauses_while_its_owner_works,
     stopping_pe_lb_ends_it_in_order_and_no_unit_has_failed,
 ]
 
