@@ -21,9 +21,12 @@ def run(service, *arguments, **settings):
 
 
 def memory_kib(pid):
-    """Its own memory, and its part of what it shares."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    """Its own memory, and its part of what it shares. A process that has ended has none."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def refuse_memory(service):
