@@ -15,7 +15,7 @@ enum pe_error_kind {
     PE_ERR_INVALID,      /* the form is right, but a value is not allowed: 422 */
     PE_ERR_NOT_FOUND,    /* a named thing does not exist: 404 */
     PE_ERR_TOO_LARGE,    /* a limit is exceeded: 413 */
-    PE_ERR_UNSUPPORTED,  /* the bytes have a media type that is not understood: 415 */
+    PE_ERR_UNSUPPORTED,  /* the bytes have a media type or coding that is not understood: 415 */
     PE_ERR_BUSY,         /* there is no capacity now, but perhaps later: 503 */
     PE_ERR_LOST,         /* the peer disappeared or took too long: 504 */
     PE_ERR_TIMEOUT,      /* the peer took too long, and may be quicker at another time: 504 */

@@ -30,10 +30,23 @@ static bool is_type(h2o_iovec_t content_type, const char *type)
     return content_type.len == size || memchr("; \t", content_type.base[size], 3);
 }
 
+/* Bodies are not decompressed. */
+static int refuse_coding(const h2o_req_t *req, struct pe_error *err)
+{
+    ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_ENCODING, -1);
+    h2o_iovec_t coding = at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
+    if (coding.len == 0 || (coding.len == 8 && !strncasecmp(coding.base, "identity", 8)))
+        return 0;
+    return pe_fail(err, PE_ERR_UNSUPPORTED, "the body's Content-Encoding is '%.*s'; send it without one",
+                   (int)(coding.len < 100 ? coding.len : 100), coding.base);
+}
+
 /* A body without a type is taken for a form, whose error then says what is missing. */
 static int read_body(struct exchange *exchange, struct pe_error *err)
 {
     const h2o_req_t *req = exchange->req;
+    if (refuse_coding(req, err) < 0)
+        return -1;
     ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE, -1);
     h2o_iovec_t type = at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
     if (is_type(type, "application/json"))

@@ -42,7 +42,8 @@ static const struct problem_type {
      "The request is larger than a limit. The detail says which one. GET /v1/images lists the limits of a "
      "job."},
     {"unsupported-media-type", 415, 0, "The body has another media type",
-     "A job is sent as multipart/form-data or as application/json; the Content-Type header names neither."},
+     "A job is sent as multipart/form-data or as application/json; the Content-Type header names neither. "
+     "Or the body has a Content-Encoding, as gzip: a job is sent without one."},
     {"expectation-failed", 417, 0, "The expectation cannot be met",
      "This server only supports Expect: 100-continue."},
     {"invalid-job", 422, 0, "The job is not valid",

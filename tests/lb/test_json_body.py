@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A job with its files as one JSON body."""
 import base64
+import gzip
 import json
 import random
 
@@ -190,6 +191,27 @@ def test_the_job_in_a_body_is_checked_like_that_of_a_form(balancer):
 def test_a_body_that_is_not_json_is_400(balancer, body):
     balancer.worker()
     assert_refused(post_json(balancer, body), 400, "malformed-request", "JSON")
+
+
+def test_a_byte_order_mark_in_front_of_a_body_is_ignored(balancer):
+    _, slot = balancer.worker()
+    job, files = received(balancer, slot, b'\xef\xbb\xbf{"image":"gcc:14","files":{"a":"1"},"cache":false}')
+    assert (job["image"], files) == ("gcc:14", [("a", b"1")])
+    assert_refused(post_json(balancer, b"\xef\xbb\xbf"), 400, "malformed-request", "the body is not JSON")
+
+
+def test_a_body_in_json_that_is_no_object_is_told_so(balancer):
+    balancer.worker()
+    for body in (b"[]", b'"x"', b"null", b"7"):
+        assert_refused(post_json(balancer, body), 400, "malformed-request", "the body must be a JSON object")
+
+
+def test_a_compressed_body_is_415_and_the_answer_names_the_coding(balancer):
+    _, slot = balancer.worker()
+    for coding in ("gzip", "br", "x" * 300):
+        response = post_json(balancer, gzip.compress(b"{}"), headers={"Content-Encoding": coding})
+        assert_refused(response, 415, "unsupported-media-type", f"Content-Encoding is '{coding[:100]}'")
+    received(balancer, slot, JOB, headers={"Content-Encoding": "Identity"})
 
 
 def test_a_body_over_a_limit_is_413_and_names_the_limit(balancer):
