@@ -26,7 +26,7 @@ from . import machine, results
 from .errors import BenchError
 from .progress import Progress
 
-QUICK_S = 60  # of a trial, in which steps are begun; it has to end within 2 minutes, also on a busy machine
+QUICK_S = 45  # of a trial, in which steps are begun; it has to end within 2 minutes, also on a busy machine
 
 
 def now():

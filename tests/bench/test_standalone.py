@@ -1,11 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Result files of the programs in bench/ beside pe-bench."""
+import glob
 import json
+import os
+import subprocess
 
 import pytest
 
+from fixtures.paths import TOP
 from fixtures.pe_bench import pe_bench, series_of
 from pe_bench import doc_tables, standalone
+
+
+def programs():
+    """The names of the programs in bench/ that are written in Python."""
+    for path in sorted(filter(os.path.isfile, glob.glob(f"{TOP}/bench/*"))):
+        with open(path, encoding="utf-8") as file:
+            if "python" in file.readline():
+                yield os.path.basename(path)
+
+
+@pytest.mark.parametrize("name", programs())
+def test_each_program_finds_what_it_is_made_of_and_explains_itself(name):
+    done = subprocess.run([f"{TOP}/bench/{name}", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert name in done.stdout
 
 
 def test_the_output_of_a_program_may_stand_anywhere_among_its_arguments():
