@@ -264,6 +264,21 @@ def test_a_body_that_arrives_very_slowly_is_cut_off_and_one_that_takes_long_is_n
 # ---- HTTP/2 ----
 
 
+def test_a_body_of_http_2_that_is_too_large_is_refused_and_others_go_on(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    client = Http2(balancer.tls)
+    large = client.begin("POST", "/v1/run", end=False)
+    client.send_data(large, bytes(37 * MIB))
+    other = client.begin("GET", "/healthz")
+    answers = {}
+    while answers.keys() < {large, other}:
+        kind, _, stream, _ = client.receive()
+        if kind in (RST_STREAM, HEADERS):
+            answers[stream] = kind
+    assert answers == {large: RST_STREAM, other: HEADERS}
+    client.close()
+
+
 def test_a_client_of_http_2_that_gives_no_window_for_its_response_is_cut_off(start_tls_balancer):
     balancer = start_tls_balancer("--http2", "--stall-timeout-ms", "1500")
     client = Http2(balancer.tls, {INITIAL_WINDOW_SIZE: 0})
