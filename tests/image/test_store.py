@@ -2,9 +2,11 @@
 """The store: names, what is replaced and removed, writers that die or meet."""
 import fcntl
 import glob
+import io
 import json
 import os
 import subprocess
+import tarfile
 import threading
 import time
 
@@ -333,3 +335,19 @@ def test_wrong_usage_is_reported(tmp_path):
     assert not os.path.exists(f"{tmp_path}/store"), "store"
     assert run("--help").returncode == 0, "--help"
     assert run("import", "--help").returncode == 0, "import --help"
+
+
+# ---- rights ----
+
+
+def test_images_are_read_and_written_without_the_right_to_mount(tmp_path):
+    without = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    mounted = subprocess.run([*without, "mount", "-t", "tmpfs", "none", tmp_path], stderr=subprocess.PIPE)
+    assert mounted.returncode != 0, "what is run like this cannot mount"
+    store, tar = f"{tmp_path}/store", make_tar([member("usr/f", b"content")])
+    for name in "one:1", "two:1":
+        checked(*without, PE_IMAGE, "import", "--name", name, "--store", store, "-", stdin=tar)
+    checked(*without, PE_IMAGE, "combine", "--store", store, "one:1", "two:1")
+    exported = checked(*without, PE_IMAGE, "export", "--store", store, "one:1", "-")
+    with tarfile.open(fileobj=io.BytesIO(exported)) as archive:
+        assert archive.extractfile("usr/f").read() == b"content"
