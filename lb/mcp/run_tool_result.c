@@ -307,7 +307,10 @@ static const char *advice(const struct pe_problem *problem)
 json_t *run_tool_problem(const struct pe_problem *problem)
 {
     char text[sizeof problem->detail + 300];
-    int size = snprintf(text, sizeof text, "%s: %s. %s", problem->title, problem->detail, advice(problem));
+    size_t length = strlen(problem->detail);
+    const char *end = length && problem->detail[length - 1] == '?' ? "" : ".";
+    int size =
+        snprintf(text, sizeof text, "%s: %s%s %s", problem->title, problem->detail, end, advice(problem));
     if (problem->retry_after_s && size > 0 && (size_t)size < sizeof text)
         snprintf(text + size, sizeof text - (size_t)size, " Wait %u s.", problem->retry_after_s);
     struct pe_error ignored;

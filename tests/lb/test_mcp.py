@@ -185,7 +185,7 @@ def test_a_tool_that_does_not_exist_or_gets_no_arguments_is_an_error(balancer):
     "arguments, words",
     [
         ({}, "image is missing"),
-        ({"image": "gcc:15"}, "did you mean gcc:14?"),
+        ({"image": "gcc:15"}, "did you mean gcc:14? Call list_images"),
         ({"image": "gcc:14", "command": "x"}, "unknown argument 'command'"),
         ({"image": "gcc:14", "cmd": 7}, "cmd"),
         ({"image": "gcc:14", "cmd": []}, "cmd"),
