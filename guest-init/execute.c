@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* UTF-8 */
+
 enum { EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127, FIRST_LINE_MAX = 256 };
 
 /* Read the first bytes of a file as a text. An empty text if it cannot be read. */
@@ -36,14 +38,25 @@ static void explain_script(const char *program, char *line)
                 interpreter);
 }
 
+/* Of the files that were sent, only those may be executed that begin with "#!" or are ELF files. */
+static void explain_mark(const char *program)
+{
+    dprintf(STDERR_FILENO,
+            "pe: cannot run '%s': a byte order mark is in front of its '#!', so it is no script; save the "
+            "file as UTF-8 without one\n",
+            program);
+}
+
 static void explain(const char *program, int cause)
 {
     char start[FIRST_LINE_MAX] = "";
-    if (cause == ENOENT && strchr(program, '/'))
+    if ((cause == ENOENT || cause == EACCES) && strchr(program, '/'))
         read_start(program, start);
-    if (!strncmp(start, "#!", 2))
+    if (!strncmp(start, BYTE_ORDER_MARK "#!", 5))
+        explain_mark(program);
+    else if (cause == ENOENT && !strncmp(start, "#!", 2))
         explain_script(program, start);
-    else if (!strncmp(start, "\177ELF", 4))
+    else if (cause == ENOENT && !strncmp(start, "\177ELF", 4))
         dprintf(STDERR_FILENO, "pe: cannot run '%s': the dynamic loader that it needs does not exist\n",
                 program);
     else

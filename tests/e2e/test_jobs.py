@@ -198,6 +198,12 @@ def test_a_job_can_say_how_much_of_each_stream_is_kept(service):
     assert job.status == "output_limit" and not job.files
 
 
+def test_a_script_behind_a_byte_order_mark_is_explained(service):
+    job = service.run(["./x.sh"], files=[("x.sh", "\ufeff#!/bin/sh\necho hi\n")])
+    assert job.exit_code == 126
+    assert job.stderr.decode().startswith("pe: cannot run './x.sh': a byte order mark"), job.stderr
+
+
 def test_a_script_whose_interpreter_does_not_exist_is_explained(service):
     for line, words in [
         ("#!/bin/sh\r\n", ["CR LF", "'/bin/sh\\r'"]),
