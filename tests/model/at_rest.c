@@ -10,6 +10,7 @@
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
+#include "tests/model/states.h"
 
 /* ---- requests and jobs ---- */
 
@@ -110,6 +111,7 @@ void at_rest_check(void)
     losses_check_counters(&balancer.metrics);
     EXPECT(balancer.cache.bytes <= balancer.cache.bytes_max || balancer.cache.count <= 1,
            "the cache has %zu bytes of %zu", balancer.cache.bytes, balancer.cache.bytes_max);
+    states_note();
 }
 
 void at_rest_check_end(void)

@@ -7,6 +7,7 @@
  * happens again. */
 #include "tests/model/choices.h"
 #include "tests/model/run.h"
+#include "tests/model/states.h"
 #include "tests/model/world.h"
 
 #include <signal.h>
@@ -66,5 +67,6 @@ int main(int argc, char **argv)
     }
     printf("%llu runs, %llu steps: every answer was right\n", (unsigned long long)runs,
            (unsigned long long)total);
+    printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;
 }

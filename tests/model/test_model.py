@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The balancer against a model, in random runs from fixed seeds (tests/README.md)."""
 import os
+import re
 import subprocess
 
 from fixtures.paths import BUILD
@@ -19,6 +20,8 @@ def test_every_answer_is_right_in_random_runs():
     done = run_model("--seed", "1", "--runs", str(RUNS), "--steps", str(STEPS))
     assert done.returncode == 0, done.stdout[-4000:]
     assert f"{RUNS} runs, {RUNS * STEPS} steps" in done.stdout
+    states = int(re.search(r"(\d+) different states", done.stdout)[1])
+    assert states > RUNS * STEPS / 100, "the runs come to new states"
 
 
 def test_a_run_from_the_same_seed_is_the_same():

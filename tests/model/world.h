@@ -16,6 +16,7 @@
  *   book         which jobs there are, where each runs, and what it lost
  *   judge        whether an answer is right at this moment
  *   at_rest      what must hold whenever nothing is left to do at this moment
+ *   states       how many different states there were
  */
 #ifndef PE_TESTS_MODEL_WORLD_H
 #define PE_TESTS_MODEL_WORLD_H

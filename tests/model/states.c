@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A state is a sum of hashes, one for each thing that there is, so that their order does not matter. */
+#include "tests/model/states.h"
+
+#include "tests/model/book.h"
+#include "tests/model/known.h"
+#include "tests/model/world.h"
+
+enum { SEEN_SIZE = 1 << 20 }; /* a power of two; more states than half of it are not counted */
+
+static uint64_t seen[SEEN_SIZE]; /* open addressing; 0: free */
+static size_t seen_count;
+
+/* The finalizer of SplitMix64. */
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+    return value ^ (value >> 31);
+}
+
+/* The hash of a thing of this kind in this situation. */
+static uint64_t hash_of(unsigned kind, unsigned situation)
+{
+    return mix((uint64_t)kind << 32 | (situation + 1));
+}
+
+static unsigned up_to(unsigned number, unsigned most)
+{
+    return number < most ? number : most;
+}
+
+static void add_group(struct group *group, void *data)
+{
+    enum { MANY = 3 };
+    uint64_t *sum = data;
+    const unsigned situation =
+        (((unsigned)group->state * 4 + up_to(group->members, MANY)) * 4 + group->lost) * 2;
+    *sum += hash_of(1, situation + group->is_copy);
+}
+
+static unsigned situation_of(const struct slot_actor *slot)
+{
+    if (!slot->peer.ws || slot->is_out)
+        return 0;
+    return 1 + (unsigned)slot->view * 16 + (slot->run != NULL) * 8 + (slot->warm >= 0) * 4 +
+           slot->is_elsewhere * 2 + slot_is_ready(slot);
+}
+
+void states_note(void)
+{
+    uint64_t sum = hash_of(3, known_count());
+    book_each(add_group, &sum);
+    for (unsigned i = 0; i < SLOTS; i++)
+        sum += hash_of(2, situation_of(&slots[i]));
+    sum += sum == 0;
+    size_t at = sum % SEEN_SIZE;
+    while (seen[at] && seen[at] != sum)
+        at = (at + 1) % SEEN_SIZE;
+    if (seen[at] || seen_count == SEEN_SIZE / 2)
+        return;
+    seen[at] = sum;
+    seen_count++;
+}
+
+size_t states_count(void)
+{
+    return seen_count;
+}
