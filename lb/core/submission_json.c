@@ -59,18 +59,9 @@ static int parse_files(struct pe_json_reader *reader, struct submission *submiss
 
 /* ---- the body ---- */
 
-/* Programs of Windows begin a text with a byte order mark, which a reader may ignore (RFC 8259 8.1). */
-static struct pe_cursor behind_mark(const void *body, size_t size)
-{
-    struct pe_cursor text = {.at = body, .left = size};
-    if (size >= 3 && !memcmp(body, "\xef\xbb\xbf", 3))
-        pe_cursor_read(&text, 3);
-    return text;
-}
-
 static int parse(const void *body, size_t size, struct submission *submission, struct pe_error *err)
 {
-    const struct pe_cursor text = behind_mark(body, size);
+    const struct pe_cursor text = submission_behind_mark(body, size);
     struct pe_json_reader reader = pe_json_read(text.at, text.left);
     *submission = (struct submission){.owns_bytes = true};
     if (pe_field_is_other(&reader, "{"))

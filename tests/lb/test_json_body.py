@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from fixtures.http_client import JOB, SAME, assert_refused
+from fixtures.http_client import JOB, SAME, assert_refused, job_body
 from fixtures.openapi import validate
 from fixtures.waiting import Background
 
@@ -198,6 +198,12 @@ def test_a_byte_order_mark_in_front_of_a_body_is_ignored(balancer):
     job, files = received(balancer, slot, b'\xef\xbb\xbf{"image":"gcc:14","files":{"a":"1"},"cache":false}')
     assert (job["image"], files) == ("gcc:14", [("a", b"1")])
     assert_refused(post_json(balancer, b"\xef\xbb\xbf"), 400, "malformed-request", "the body is not JSON")
+    form = job_body({**JOB, "cmd": ["true"]}).replace(b'{"', b'\xef\xbb\xbf{"', 1)
+    client = Background(balancer.post, form)
+    job, _ = slot.take_job()
+    assert job["job"]["cmd"] == ["true"]
+    slot.answer(job)
+    assert client.done().status == 200
 
 
 def test_a_body_in_json_that_is_no_object_is_told_so(balancer):
