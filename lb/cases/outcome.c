@@ -128,11 +128,15 @@ static int judge_output(const struct pe_stage_report *run, const struct case_exp
     return !strcmp(hash, expect->sha256) ? CASE_RIGHT : CASE_WRONG;
 }
 
-/* A checker that does not end by itself has decided nothing. */
+/* From this exit code on, a program could not run or was killed, as shells say it. */
+#define CODE_OF_NO_DECISION 126
+
+/* A checker that could not run, or did not end by itself, has decided nothing. */
 static int judge_check(const struct case_outcome *outcome)
 {
     const struct pe_stage_report *check = &outcome->check;
-    if (!outcome->has_check || !check->ended || check->end != PE_STAGE_EXITED || check->oom_kills)
+    if (!outcome->has_check || !check->ended || check->end != PE_STAGE_EXITED || check->oom_kills ||
+        check->code >= CODE_OF_NO_DECISION)
         return CASE_CHECKER_FAILED;
     return check->code == 0 ? CASE_RIGHT : CASE_WRONG;
 }

@@ -143,6 +143,17 @@ def test_a_checker_decides_and_its_output_is_part_of_the_case(balancer):
     assert result["cases"][2]["checker"]["status"] == "signaled"
 
 
+def test_a_checker_that_could_not_run_decides_nothing(balancer):
+    _, slot = balancer.worker()
+    codes = (125, 126, 127, 137)
+    job = {**ECHO, "cases": [{"expect": {"checker": ["./check"]}} for _ in codes]}
+    pending = Background(post, balancer, job)
+    message, _ = slot.take_job()
+    report = b"".join(case(i) + check(code=code) for i, code in enumerate(codes))
+    slot.answer(message, stage("compile") + report)
+    assert verdicts(pending.done().json()) == ["wrong"] + 3 * ["checker_failed"]
+
+
 def test_output_that_did_not_fit_is_marked_and_judged_by_its_hash(balancer):
     _, slot = balancer.worker()
     hashes = [hashlib.sha256(text).hexdigest() for text in (b"long", b"other")]
