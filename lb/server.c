@@ -200,9 +200,9 @@ static int watch_signals(struct server *server, struct pe_error *err)
     int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
         return pe_fail_errno(err, "cannot make a descriptor for signals");
-    h2o_socket_t *sock = h2o_evloop_socket_create(server->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
-    sock->data = server;
-    h2o_socket_read_start(sock, on_signal);
+    server->signals = h2o_evloop_socket_create(server->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    server->signals->data = server;
+    h2o_socket_read_start(server->signals, on_signal);
     return 0;
 }
 

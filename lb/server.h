@@ -64,6 +64,7 @@ struct server {
     struct audit audit;
 
     /* edge */
+    h2o_socket_t *signals; /* lives as long as the process */
     struct connections connections;
     struct listeners listeners;
     struct tokens tokens;
