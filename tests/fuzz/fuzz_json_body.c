@@ -27,7 +27,9 @@ static void check_file(const struct submission *request, size_t at, const char *
 
 static void check_request(const struct submission *request, const uint8_t *body, size_t size)
 {
-    json_t *json = json_loadb((const char *)body, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    const size_t mark = size >= 3 && !memcmp(body, "\xef\xbb\xbf", 3) ? 3 : 0; /* is ignored */
+    json_t *json =
+        json_loadb((const char *)body + mark, size - mark, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
     const char *name = NULL;
     json_t *value = NULL;
     size_t at = 0;
