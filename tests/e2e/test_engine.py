@@ -296,8 +296,7 @@ def test_every_job_reports_its_steps_and_the_worker_keeps_histograms_of_them(
 
 def test_each_slots_vmm_runs_as_a_user_of_its_own_with_no_privileges(service):
     service.run("echo hi")
-    eventually(lambda: len(service.worker.vmms()) >= 2, "two VMMs")
-    users, pids = set(), service.worker.vmms()
+    users, pids = set(), service.idle_vmms()
     for pid in pids:
         with open(f"/proc/{pid}/status") as status:
             fields = dict(line.split(":", 1) for line in status.read().splitlines())
@@ -315,7 +314,6 @@ def test_clones_have_a_kernel_that_was_put_at_a_random_address(service):
         assert VARIANT, "only the small kernel has no random address"
         return
     service.run("true")
-    eventually(service.worker.vmms, "a VMM")
-    for pid in service.worker.vmms():
+    for pid in service.idle_vmms():
         files = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
         assert os.path.realpath(kernel) in files, files

@@ -54,13 +54,13 @@ def test_a_slot_has_no_rights_before_there_is_any_output(service):
     slots = slots_with_vm(service, 2)
     users = set(map(has_no_rights, slots))
     assert len(users) == len(slots), users
-    for vmm in service.worker.vmms():
+    for vmm in service.idle_vmms():
         assert not users & set(status(vmm)["Uid"].split()), "a VMM has the user of a slot"
 
 
 def test_no_account_of_the_host_has_the_user_of_a_vmm_or_a_slot(service):
     slots = slots_with_vm(service, 2)
-    users = {int(user) for pid in [*slots, *service.worker.vmms()] for user in status(pid)["Uid"].split()}
+    users = {int(user) for pid in [*slots, *service.idle_vmms()] for user in status(pid)["Uid"].split()}
     accounts = {account.pw_uid for account in pwd.getpwall()}
     assert min(users) >= 2_000_000_000 and not users & accounts, users & accounts
 
