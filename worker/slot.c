@@ -18,6 +18,8 @@
 #include "worker/stop_signal.h"
 #include "worker/template_client.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -269,6 +271,18 @@ static int serve(struct slot *slot, struct pe_error *err)
     return 0;
 }
 
+/* A slot answers while its VM dies, which takes CPU time of the one CPU that a VM of User Mode Linux has. */
+static void leave_cpu_to_vm(const struct vm_host *vm)
+{
+    cpu_set_t allowed;
+    if (vm->accel != VM_ACCEL_NONE || vm->cpu >= CPU_SETSIZE ||
+        sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        return;
+    CPU_CLR(vm->cpu, &allowed);
+    if (CPU_COUNT(&allowed) > 0 && sched_setaffinity(0, sizeof allowed, &allowed) < 0)
+        pe_log(PE_LOG_WARN, "the slot cannot leave CPU %u to its VM: %s", vm->cpu, strerror(errno));
+}
+
 int slot_main(const struct worker_config *worker)
 {
     struct worker_config config = *worker;
@@ -279,7 +293,12 @@ int slot_main(const struct worker_config *worker)
                         .run_permit = TEMPLATE_CLIENT_NONE};
     struct pe_error err;
     prctl(PR_SET_NAME, "pe-slot");
-    if (slot_helper_start(&config, &helper, &err) < 0 || slot_rights_drop(&config, &helper.fd, &err) < 0) {
+    if (slot_helper_start(&config, &helper, &err) < 0) {
+        pe_log(PE_LOG_ERROR, "%s", err.message);
+        return 1;
+    }
+    leave_cpu_to_vm(&config.vm); /* the helper stays where it may be, and so do the VMs that it starts */
+    if (slot_rights_drop(&config, &helper.fd, &err) < 0) {
         pe_log(PE_LOG_ERROR, "%s", err.message);
         return 1;
     }

@@ -36,3 +36,15 @@ def test_a_slot_takes_the_cpu_that_other_workers_use_least():
             assert cpu in (allowed - {busy} or allowed)
         finally:
             service.end()
+
+
+def test_a_slot_leaves_the_cpu_to_its_vm_which_dies_while_it_answers():
+    allowed = os.sched_getaffinity(0)
+    service = Service(*engine.OPTIONS, slots=1)
+    try:
+        eventually(lambda: kernels(service), "the slot has a VM")
+        vm = os.sched_getaffinity(kernels(service)[0])
+        (slot,) = service.worker.named("pe-slot")
+        assert os.sched_getaffinity(slot) == (allowed - vm or allowed)
+    finally:
+        service.end()
