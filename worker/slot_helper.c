@@ -61,7 +61,8 @@ static void await_killed(struct slot_helper *helper)
         return;
     helper->kills = false;
     /* If the helper has ended, the kernel has killed its VM. */
-    int killed = receive_reply(helper, &reply, NULL, 0, &ignored);
+    int none[1] = {-1};
+    int killed = receive_reply(helper, &reply, none, 0, &ignored);
     (void)killed;
 }
 
