@@ -4,6 +4,7 @@
 Each reads a fixed number of inputs from a fixed seed, so that the same inputs are read every time.
 `make fuzz` (tests/fuzz/run) goes on from there. An input that breaks a fuzzer is kept in BUILD/fuzz."""
 import os
+import re
 
 import pytest
 
@@ -31,3 +32,9 @@ def test_the_table_of_fuzzers_names_each_of_them_and_files_that_exist():
     for files in table.values():
         assert files
         assert [name for name in files if not os.path.exists(os.path.join(TOP, name))] == []
+
+
+def test_each_first_input_has_a_name_that_says_what_it_is():
+    """libFuzzer names what it finds by its SHA-1, and adds it to the first folder that it is given."""
+    found = [name for _, _, names in os.walk(fuzzers.CORPUS) for name in names]
+    assert found and [name for name in found if re.fullmatch("[0-9a-f]{40}", name)] == []
