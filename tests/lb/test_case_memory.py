@@ -101,12 +101,17 @@ def test_large_output_of_cases_arrives_as_a_whole_if_there_is_room(start_balance
     assert [one["stdout"].encode() for one in cases] == [LOUD, b"end"]
 
 
-def test_other_clients_are_answered_between_the_pieces_of_long_reports(start_balancer):
+def begin_reading(start_balancer, count):
+    """A balancer, and as many clients that have asked for the same stored result, with a long report."""
     balancer = start_balancer("--results-mib=512")
     _, slot = balancer.worker()
     job = {**JOB, "cases": [{}]}
     run_once(balancer, slot, job, case(0, LOUD))
-    clients = [balancer.send_job(JSON, job_body(job)) for _ in range(4)]
+    return balancer, [balancer.send_job(JSON, job_body(job)) for _ in range(count)]
+
+
+def test_other_clients_are_answered_between_the_pieces_of_long_reports(start_balancer):
+    balancer, clients = begin_reading(start_balancer, 4)
     answers = 0
     while not all(map(has_begun, clients)):
         assert balancer.health()["status"] == "ok"
@@ -118,11 +123,7 @@ def test_other_clients_are_answered_between_the_pieces_of_long_reports(start_bal
 
 
 def test_a_client_that_leaves_while_its_long_report_is_read_does_not_hold_up_those_behind_it(start_balancer):
-    balancer = start_balancer("--results-mib=512")
-    _, slot = balancer.worker()
-    job = {**JOB, "cases": [{}]}
-    run_once(balancer, slot, job, case(0, LOUD))
-    clients = [balancer.send_job(JSON, job_body(job)) for _ in range(6)]
+    balancer, clients = begin_reading(start_balancer, 6)
     balancer.health()
     for client in clients[:2] + clients[3:5]:
         client.close()
