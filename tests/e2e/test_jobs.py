@@ -68,6 +68,12 @@ def test_files_in_output_are_returned_all_or_by_globs(service):
     assert set(service.run(script, outputs=["*.o", "plots/**"]).files) == {"a.o", "plots/x.png"}
 
 
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+def test_zeros_come_back_as_a_whole_whether_the_output_is_copied_or_not(service, size):
+    script = f"truncate -s {size} /output/hole; head -c {size} /dev/zero > /output/zeros; echo end > /output/z"
+    assert service.run(script).files == {"hole": bytes(size), "zeros": bytes(size), "z": b"end\n"}
+
+
 def test_standard_input_is_the_named_file_or_empty(service):
     assert service.run(["wc", "-c"], files=[("in.txt", "12345")], stdin="in.txt").stdout == b"5\n"
     assert service.run(["wc", "-c"]).stdout == b"0\n"
