@@ -114,13 +114,20 @@ static bool names_image(const char *wish, const char *name, const char **digest)
     return strlen(name) == size && !memcmp(wish, name, size);
 }
 
-static bool is_wanted(const char *name, char *const *wishes, size_t count)
+/* Whether the image of an entry is wished. The other store may list a name twice: where a digest is demanded,
+ * another version of this name is not. */
+static bool is_wanted(const struct pe_image *image, char *const *wishes, size_t count)
 {
-    const char *digest = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (names_image(wishes[i], name, &digest))
-            return true;
-    return count == 0;
+    bool is_named = count == 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *digest = NULL;
+        if (!names_image(wishes[i], image->name, &digest))
+            continue;
+        if (digest && strcmp(digest, image->digest) != 0)
+            return false;
+        is_named = true;
+    }
+    return is_named;
 }
 
 /* Check that the index has the image, with the digest that is wished. */
@@ -128,20 +135,23 @@ static int check_wish(const json_t *index, const char *wish, struct pe_error *er
 {
     size_t i = 0;
     const json_t *entry = NULL;
+    const char *other = NULL, *wanted = NULL;
     json_array_foreach(index, i, entry)
     {
-        const char *name = json_string_value(json_object_get(entry, "name")), *wanted = NULL;
+        const char *name = json_string_value(json_object_get(entry, "name"));
         if (!name || !names_image(wish, name, &wanted))
             continue;
         const char *digest = json_string_value(json_object_get(entry, "digest"));
         if (!wanted || (digest && !strcmp(digest, wanted)))
             return 0;
-        return pe_fail(err, PE_ERR_INVALID,
-                       "the other store has %s with the digest %.80s, but %.80s is wanted: it has another "
-                       "version of the image, or was tampered with; ask who runs it",
-                       name, digest ? digest : "of no kind", wanted);
+        other = digest ? digest : "of no kind";
     }
-    return pe_fail(err, PE_ERR_NOT_FOUND, "the other store has no image '%s'", wish);
+    if (!other)
+        return pe_fail(err, PE_ERR_NOT_FOUND, "the other store has no image '%s'", wish);
+    return pe_fail(err, PE_ERR_INVALID,
+                   "the other store has %.*s with the digest %.80s, but %.80s is wanted: it has another "
+                   "version of the image, or was tampered with; ask who runs it",
+                   (int)strcspn(wish, "@"), wish, other, strchr(wish, '@') + 1);
 }
 
 /* List the images of the store again. One that does not exist yet has none. */
@@ -191,7 +201,7 @@ int sync_images(const struct sync_options *options, char *const *names, size_t c
         pe_autoimage struct pe_image image = {0};
         if (pe_image_from_json(json, &image, err) < 0)
             return pe_fail_context(err, "%s/index.json", options->url);
-        if (is_wanted(image.name, names, count) && fetch_entry(options, &image, &images, result, err) < 0)
+        if (is_wanted(&image, names, count) && fetch_entry(options, &image, &images, result, err) < 0)
             return -1;
     }
     return 0;

@@ -174,6 +174,25 @@ def test_an_image_can_be_demanded_by_its_digest(tmp_path, rootfs):
     assert is_complete(tmp_path)
 
 
+def test_a_store_that_lists_another_version_as_well_gives_only_the_one_that_is_demanded(
+    tmp_path, rootfs
+):
+    demanded = json.load(open(f"{tmp_path}/store/index.json"))[0]
+    imported(tmp_path, make_tar([member("usr/f", b"another version")]), "b:1")
+    entries = json.load(open(f"{tmp_path}/store/index.json"))
+    other = {**next(entry for entry in entries if entry["name"] == "b:1"), "name": "a:1"}
+    for index in [demanded, other], [other, demanded]:
+        with open(f"{tmp_path}/store/index.json", "w") as file:
+            json.dump(index, file)
+        with ImageServer(f"{tmp_path}/store") as server:
+            done = sync(tmp_path, server, f"a:1@{demanded['digest']}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"fetched": 1, "present": 0}
+        mine = json.loads(run("ls", "--json", "--store", f"{tmp_path}/mine").stdout)
+        assert [image["digest"] for image in mine] == [demanded["digest"]]
+        run("rm", "--store", f"{tmp_path}/mine", "a:1")
+
+
 def test_what_another_host_sends_commands_no_terminal(tmp_path, rootfs):
     index = json.load(open(f"{tmp_path}/store/index.json"))
     index[0]["digest"] = "\x1b]0;title\x07\x1b[2J"
