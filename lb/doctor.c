@@ -3,8 +3,12 @@
 #include "lb/doctor.h"
 
 #include "base/cleanup.h"
+#include "base/private_file.h"
 #include "doctor/host_checks.h"
 #include "doctor/report.h"
+#include "lb/api/host_images.h"
+#include "lb/core/api_keys.h"
+#include "lb/edge/host_tokens.h"
 #include "lb/edge/listener.h"
 #include "lb/edge/tls.h"
 #include "lb/edge/tokens.h"
@@ -87,6 +91,17 @@ static void say_token_file(struct doctor_report *report, const char *option, con
         doctor_say(report, DOCTOR_OK, "tokens", "tokens: %zu in %s", tokens.count, file);
 }
 
+static void say_host_tokens(struct doctor_report *report, const char *folder)
+{
+    host_autotokens struct host_tokens hosts = {0};
+    struct pe_error why;
+    if (host_tokens_read(folder, &hosts, &why) < 0)
+        doctor_say_unusable(report, "tokens", "tokens: --tokens: %s", why.message);
+    else
+        doctor_say(report, DOCTOR_OK, "tokens", "tokens: %zu host%s joined or may join, in %s", hosts.count,
+                   hosts.count == 1 ? " has" : "s have", folder);
+}
+
 static void say_tokens(struct doctor_report *report, const struct settings *settings)
 {
     if (settings->token_file)
@@ -95,8 +110,33 @@ static void say_tokens(struct doctor_report *report, const struct settings *sett
         doctor_say(report, DOCTOR_WARNING, "tokens",
                    "tokens: without --token-file or --tokens, anyone who can connect may join as a worker; "
                    "`openssl rand -hex 32` makes a token");
+    if (settings->tokens)
+        say_host_tokens(report, settings->tokens);
     if (settings->admin_token_file)
         say_token_file(report, "--admin-token-file", settings->admin_token_file);
+}
+
+static void say_keys(struct doctor_report *report, const char *file)
+{
+    struct api_keys keys = {0};
+    struct pe_error why;
+    if (api_keys_read(&keys, file, &why) < 0)
+        doctor_say_unusable(report, "keys", "API keys: --key-file: %s", why.message);
+    else
+        doctor_say(report, DOCTOR_OK, "keys", "API keys: %zu in %s", keys.count, file);
+    api_keys_free(&keys);
+}
+
+static void say_host_images(struct doctor_report *report, const char *file)
+{
+    struct host_images images = {.json = NULL};
+    struct pe_error why;
+    if (host_images_read(&images, file, &why) < 0)
+        doctor_say_unusable(report, "images", "images for hosts: %s", why.message);
+    else
+        doctor_say(report, DOCTOR_OK, "images", "images for hosts: they are fetched from %s",
+                   json_string_value(json_object_get(images.json, "store")));
+    json_decref(images.json);
 }
 
 /* ---- what the balancer needs ---- */
@@ -179,6 +219,13 @@ static void say_shared(struct doctor_report *report, const char *kind, const cha
                    kind, where, CONNECT_MS / 1000);
 }
 
+static void say_redis_password(struct doctor_report *report, const char *file)
+{
+    struct pe_error why;
+    if (pe_private_file_check_path(file, &why) < 0)
+        doctor_say_unusable(report, "redis", "redis: --redis-password-file: %s", why.message);
+}
+
 static void say_needs(struct doctor_report *report, const struct settings *settings)
 {
     host_say_memory(report, "", settings->queue_mib + settings->cache_mib + settings->results_mib + OWN_MIB,
@@ -192,6 +239,8 @@ static void say_needs(struct doctor_report *report, const struct settings *setti
     for (size_t i = 0; i < settings->store.redis.count; i++)
         if (strncmp(settings->store.redis.items[i], "unix:", 5) != 0)
             say_shared(report, "redis", settings->store.redis.items[i]);
+    if (settings->store.redis_password_file)
+        say_redis_password(report, settings->store.redis_password_file);
     host_say_clock(report);
     host_say_side_channels(report, "");
 }
@@ -205,6 +254,10 @@ int doctor_run(const struct settings *settings, struct pe_error *err)
     say_addresses(report, settings);
     say_tls(report, settings);
     say_tokens(report, settings);
+    if (settings->key_file)
+        say_keys(report, settings->key_file);
+    if (settings->host_images)
+        say_host_images(report, settings->host_images);
     doctor_section(report, "What the balancer needs");
     say_needs(report, settings);
     const int status = doctor_finish(report, "A balancer can run here", "No balancer can run here");

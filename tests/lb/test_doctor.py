@@ -78,6 +78,47 @@ def test_tokens_that_others_may_read_are_reported_with_the_command_that_repairs_
     assert not missing_with(option, tokens)
 
 
+@pytest.mark.parametrize(
+    "options, name, words",
+    [
+        (("--tokens", "{}"), "tokens", "are damaged; restore the file"),
+        (("--key-file", "{}/tokens.json"), "keys", "--key-file: {}/tokens.json"),
+        (("--key-file", "{}/open"), "keys", "run: chmod 640 {}/open"),
+        (("--key-file", "{}/none"), "keys", "there is no file"),
+        (("--host-images", "{}/tokens.json"), "images", "line 1: the first line must be the URL"),
+        (("--redis", "unix:/none", "--redis-password-file", "{}/open"), "redis", "run: chmod 640"),
+    ],
+)
+def test_a_file_with_which_no_balancer_starts_is_reported(tmp_path, options, name, words):
+    secret_file(tmp_path / "tokens.json", '{"hosts":[{}]}')
+    os.chmod(secret_file(tmp_path / "open", '{"keys":[]}'), 0o644)
+    options = [option.format(tmp_path) for option in options]
+    start = subprocess.run(
+        [program("pe-lb"), "--listen", f"unix:{tmp_path}/lb", *options], capture_output=True, text=True
+    )
+    code, said, _ = doctor("--listen", f"unix:{tmp_path}/lb", *options)
+    check = report_of(said)[1][name]
+    assert start.returncode == 1 and code == 1
+    for text in start.stderr, check["text"]:
+        assert words.format(tmp_path) in text
+    assert check["status"] == "missing"
+
+
+def test_files_of_tokens_keys_and_images_that_can_be_used_are_counted(tmp_path):
+    lb = program("pe-lb")
+    tokens, keys = ("--tokens", f"{tmp_path}/tokens"), ("--key-file", f"{tmp_path}/keys")
+    assert subprocess.run([lb, "token", "new", "--host", "den", *tokens]).returncode == 0
+    assert subprocess.run([lb, "key", "new", "--name", "alice", *keys]).returncode == 0
+    images = tmp_path / "images"
+    images.write_text("http://images.example\ngcc:14\n")
+    checks = checks_of(*tokens, *keys, "--host-images", str(images))
+    assert_documented(checks)
+    assert f"1 host has joined or may join, in {tmp_path}/tokens" in checks["tokens"]["text"]
+    assert f"1 in {tmp_path}/keys" in checks["keys"]["text"]
+    assert "http://images.example" in checks["images"]["text"]
+    assert {checks[name]["status"] for name in ("tokens", "keys", "images")} == {"ok"}
+
+
 def test_a_memcached_that_does_not_answer_is_a_warning():
     check = checks_of("--memcached", "127.0.0.1:1")["memcached"]
     assert check["status"] == "warning" and "nobody answers at 127.0.0.1:1" in check["text"]
