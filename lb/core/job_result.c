@@ -155,10 +155,15 @@ struct stored_head {
 
 static const char magic[8] __attribute__((nonstring)) = "pe-res-2";
 
+/* Balancers that share results need not agree about the time to the second. */
+#define CLOCKS_APART_S 60
+
+/* A clock that was ahead and has been set right leaves results of the future: they would be kept for longer
+ * than they may be. */
 bool job_result_is_older(int64_t stored_at, uint64_t age_max_s)
 {
     const int64_t age = (int64_t)time(NULL) - stored_at;
-    return age_max_s && age > 0 && (uint64_t)age > age_max_s;
+    return age_max_s && (age > (int64_t)age_max_s || age < -CLOCKS_APART_S);
 }
 
 int64_t job_result_stored_at(const void *bytes, size_t size)
@@ -167,7 +172,8 @@ int64_t job_result_stored_at(const void *bytes, size_t size)
     if (size < sizeof head)
         return 0;
     memcpy(&head, bytes, sizeof head);
-    return memcmp(head.magic, magic, sizeof magic) == 0 ? (int64_t)be64toh(head.stored_at) : 0;
+    const uint64_t stored_at = be64toh(head.stored_at);
+    return memcmp(head.magic, magic, sizeof magic) == 0 && stored_at <= INT64_MAX ? (int64_t)stored_at : 0;
 }
 
 static int make_check(const struct job_key *key, const struct stored_head *head, const void *bytes,
@@ -246,7 +252,8 @@ struct job_result *job_result_decode(size_t *account, const struct job_key *key,
     const uint8_t *text = pe_cursor_read(&cursor, text_size);
     pe_automessage struct pe_message message = {0};
     if (!text || cursor.left != be32toh(head.bytes_size) || memcmp(check, head.check, sizeof check) != 0 ||
-        pe_message_decode(text, text_size, &message, err) < 0 || message.kind != PE_MESSAGE_RESULT) {
+        be64toh(head.stored_at) > INT64_MAX || pe_message_decode(text, text_size, &message, err) < 0 ||
+        message.kind != PE_MESSAGE_RESULT) {
         pe_fail(err, PE_ERR_MALFORMED, "a stored result is truncated, damaged or of another job");
         return NULL;
     }

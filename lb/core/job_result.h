@@ -80,8 +80,8 @@ int job_result_finish(struct job_result *result, struct pe_error *err) PE_MUST_C
 struct job_result *job_result_vm_error(size_t *account, const char *image, const char *image_digest,
                                        const char *reason, struct pe_error *err);
 
-/* Whether a result that was stored at this time, in seconds since 1970, is older than `age_max_s` now; never
- * if that is 0. */
+/* Whether a result that was stored at this time, in seconds since 1970, is older than `age_max_s` now, or of
+ * the future; never if that is 0. */
 bool job_result_is_older(int64_t stored_at, uint64_t age_max_s);
 
 /* When a result was stored, from its stored form; 0 if these bytes are none. */

@@ -90,6 +90,25 @@ def test_a_result_on_disk_that_is_too_old_is_removed(start_balancer, clock, tmp_
     assert run(third, slot, b"second").json()["stdout"] == "second"
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["in memory", "on disk"])
+def test_a_result_of_a_time_when_the_clock_was_ahead_is_not_kept_until_that_time(
+    start_balancer, clock, tmp_path, stored
+):
+    options = ["--keep-results-min", "10"]
+    options += ["--cache-dir", f"{tmp_path}/cache"] if stored else []
+    balancer = start_balancer(*options)
+    clock.set(24 * 3600)
+    run(balancer, balancer.worker()[1], b"tomorrow")
+    assert again(balancer).headers["Cache-Status"].endswith("hit")
+    clock.set(0)
+    if stored:
+        balancer.end()
+        balancer = start_balancer(*options)
+    assert run(balancer, balancer.worker("h2")[1], b"today").json()["stdout"] == "today"
+    clock.set(-30)
+    assert again(balancer).json()["stdout"] == "today"
+
+
 def test_an_address_cannot_try_many_keys_of_results(balancer):
     _, slot = balancer.worker()
     key = run(balancer, slot, b"first").headers["X-Result-Key"]
