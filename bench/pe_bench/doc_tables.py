@@ -9,8 +9,9 @@ A document says what stands between two comments:
 
 `rows` and `columns` are labels of the series; several are joined with +, as rows=way+cpus. `series` may have
 several names with | between them; then the label `series` is the name. `where=LABEL=VALUE`
-takes only the series with that label. `figure` is made of p50, p95, p99, mean, deviation and least, with / between
-two of them, or is `value` for series of one number. `scale=N` divides each figure by N."""
+takes only the series with that label. `figure` is made of p50, p95, p99, mean, deviation, least and most, with /
+between two of them, or is `value` for series of one number, or `count` for those of one whole number. `scale=N`
+divides each figure by N."""
 import os
 import re
 import shlex
@@ -32,8 +33,11 @@ FIGURES = {
     "mean": lambda values: sum(values) / len(values),
     "deviation": deviation,
     "least": min,
+    "most": max,
     "value": lambda values: values[-1],
+    "count": lambda values: values[-1],
 }
+SINGLE = {"value", "count"}
 SETTINGS = {"file", "series", "rows", "columns", "figure", "where", "scale"}
 WIDTH = 100
 
@@ -84,11 +88,21 @@ def cell(series, settings, notes):
     if series["samples"]:
         scale = float(settings.get("scale", 1))
         values = [one / scale for one in series["samples"]]
-        return " / ".join(number_text(FIGURES[name](values)) for name in settings["figure"].split("/"))
+        return " / ".join(figure_text(name, values) for name in settings["figure"].split("/"))
     reason = series["n/a"] or "; ".join(one["reason"] for one in series["failures"]) or "nothing was measured"
     if reason not in notes:
         notes.append(reason)
     return f"{'n/a' if series['n/a'] else 'failed'} ({notes.index(reason) + 1})"
+
+
+def figure_text(name, values):
+    value = FIGURES[name](values)
+    return f"{value:,.0f}" if name == "count" else number_text(value)
+
+
+def joined(texts):
+    """a, b and c"""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
 
 
 def table_of(data, settings):
@@ -136,12 +150,12 @@ def origin(data, settings):
     """Where the figures come from."""
     chosen = chosen_series(data, settings)
     figures = settings["figure"].replace("/", " / ") + " in "
-    unit = " and ".join(dict.fromkeys(one["unit"] for one in chosen))
+    unit = joined(list(dict.fromkeys(one["unit"] for one in chosen)))
     counts = sorted({len(one["samples"]) for one in chosen if one["samples"]})
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0] if counts else 0)
     machine = data["machine"]
     quick = ", a trial with shortened times and sizes," if data["quick"] else ""
-    what = f"In {unit}" if settings["figure"] == "value" else f"{figures}{unit}, of {many} samples each"
+    what = f"In {unit}" if settings["figure"] in SINGLE else f"{figures}{unit}, of {many} samples each"
     return (
         f"{what}, by `{command_of(data)}`{quick} on {machine['cores']} CPUs "
         f"({machine['cpu']}), {machine['memory_mib'] / 1024:.0f} GiB, Linux {machine['kernel']}, load "

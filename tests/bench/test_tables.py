@@ -80,6 +80,22 @@ def test_a_table_of_single_values_has_the_unit_as_its_column(tmp_path, result):
     assert "| | value, ms |" in page.read_text() and "| native | 3.00 |" in page.read_text()
 
 
+def test_what_is_counted_has_no_digits_after_the_point(result):
+    data = json.loads(result.read_text())
+    counted = {"name": "jobs", "unit": "jobs", "labels": {"outcome": "sent"}, "samples": [2500]}
+    data["series"].append({**counted, "failures": [], "n/a": None})
+    lines = doc_tables.table_of(data, doc_tables.parse_settings("file=a series=jobs rows=outcome figure=count", "page"))
+    assert lines[2] == "| sent | 2,500 |" and "In jobs, by `bench/pe-bench compare --rounds 3`" in " ".join(lines)
+
+
+def test_a_table_names_all_of_its_units(result):
+    data = json.loads(result.read_text())
+    for unit in "s", "MB":
+        data["series"].append({**data["series"][0], "unit": unit, "labels": {"way": unit}})
+    settings = doc_tables.parse_settings('file=a series="start to end" rows=way figure=most', "page")
+    assert "most in ms, s and MB, of 3 samples each" in " ".join(doc_tables.table_of(data, settings))
+
+
 def test_a_table_can_have_several_series_as_its_rows(tmp_path, result):
     data = json.loads(result.read_text())
     labels = {"way": "native", "job": "C++ with <regex>"}
