@@ -25,9 +25,9 @@ def take_output(arguments):
 
 
 class Result:
-    """What a program measures. `program` is its path in this repository."""
+    """What a program measures. `program` is its path in this repository; `seed` is what its choices come from."""
 
-    def __init__(self, program, arguments):
+    def __init__(self, program, arguments, seed=0):
         self.series = results.SeriesSet()
         self.data = {
             "schema": results.SCHEMA,
@@ -35,20 +35,24 @@ class Result:
             "command": os.path.basename(program),
             "argv": list(arguments),
             "started": now(),
-            "seed": 0,
+            "seed": seed,
             "quick": False,
             "version": machine.program_version(),
             "machine": machine.facts(),
             "steps": [],
-            "answer": None,
         }
 
     def add(self, name, unit, value, **labels):
         """Add a sample."""
         self.series.get(name, unit, labels)["samples"].append(value)
 
-    def write(self, path):
-        """Write the file, if there is a path."""
+    def fail(self, name, unit, reason, **labels):
+        """Count an attempt that gave no sample."""
+        results.count_failure(self.series.get(name, unit, labels), reason)
+
+    def write(self, path, state="complete", answer=None):
+        """Write the file, if there is a path. `answer` is the result in one sentence."""
         if path:
-            results.write(path, {**self.data, "ended": now(), "state": "complete", "series": self.series.items})
+            end = {"ended": now(), "state": state, "answer": answer, "series": self.series.items}
+            results.write(path, {**self.data, **end})
             print(f"The results are in {path}")
