@@ -241,9 +241,10 @@ static long control_terminal(void)
     return result_of(ioctl(0, TIOCSTI, "x"));
 }
 
+/* The kernel answers that there is no such descriptor, and the filter that it is no device for that. */
 static long control_kvm(void)
 {
-    return result_of(ioctl(0, 0xae80, 0)) == -ENOTTY ? 0 : -EPROTO;
+    return result_of(ioctl(-1, 0xae80, 0));
 }
 
 static long signal_on_input(void)
@@ -405,7 +406,16 @@ static void devices_are_controlled_only_with_kvms_requests(void **state)
     expect(&syscalls_qemu_kvm, control_terminal, -ENOTTY);
     expect(&syscalls_cloud_hypervisor, control_terminal, -ENOTTY);
     expect(&syscalls_uml, control_terminal, -ENOTTY);
-    expect(&syscalls_qemu_kvm, control_kvm, 0);
+}
+
+static void only_vmms_with_kvm_make_its_requests(void **state)
+{
+    (void)state;
+    expect(&syscalls_qemu_kvm, control_kvm, -EBADF);
+    expect(&syscalls_cloud_hypervisor, control_kvm, -EBADF);
+    expect(&syscalls_qemu_tcg, control_kvm, -ENOTTY);
+    expect(&syscalls_uml, control_kvm, -ENOTTY);
+    expect(&syscalls_uml_seccomp, control_kvm, -ENOTTY);
 }
 
 static void arguments_are_checked(void **state)
@@ -477,6 +487,7 @@ int main(void)
         cmocka_unit_test(no_vmm_reaches_a_socket_that_has_a_name),
         cmocka_unit_test(memory_is_writable_and_executable_only_where_programs_are_translated),
         cmocka_unit_test(devices_are_controlled_only_with_kvms_requests),
+        cmocka_unit_test(only_vmms_with_kvm_make_its_requests),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(children_have_the_filter_too),
 #ifdef __x86_64__
