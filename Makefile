@@ -389,18 +389,20 @@ $(LOAD_TOOLS): bench/load-tools/package.json bench/load-tools/package-lock.json 
 
 # The walk through the VMM drivers, and the guest that it walks with (tests/vmm).
 VMM_TEST := $(B)/tests-vmm/walk $(B)/tests-vmm/calls $(B)/tests-vmm/confined $(GUEST)/vmm-test \
-	$(GUEST)/reach $(GUEST)/like-docker $(GUEST)/live-liar
+	$(GUEST)/reach $(GUEST)/like-docker $(GUEST)/older-landlock $(GUEST)/live-liar
 VMM := $(call obj,$(call src,worker/vmm))
 $(B)/tests-vmm/walk: $(B)/obj/tests/vmm/walk_jail.o
 $(B)/tests-vmm/%: $(B)/obj/tests/vmm/%.o $(VMM) $(BASE) $(CODEC) $(PROTO)
 	$(call link,-lcurl -ljansson -lcrypto)
-# What `confined` starts in the place of a VMM, and what takes rights away. They are static like the
-# programs of the guest.
+# What `confined` starts in the place of a VMM, and what takes rights or Landlock away. They are static
+# like the programs of the guest.
 $(GUEST)/live-liar: $(call guest_obj,tests/guest/live_liar.c proto/live_ring.c base/error.c base/control.c)
 	$(link_static)
 $(GUEST)/reach: $(call guest_obj,tests/vmm/reach.c)
 	$(link_static)
 $(GUEST)/like-docker: $(call guest_obj,tests/vmm/like-docker.c)
+	$(link_static)
+$(GUEST)/older-landlock: $(call guest_obj,tests/vmm/older-landlock.c)
 	$(link_static)
 VMM_GUEST_SRC := tests/vmm/guest.c $(addprefix guest-init/,devices.c modules.c serial.c) $(GUEST_SHARED)
 $(GUEST)/vmm-test: $(call guest_obj,$(VMM_GUEST_SRC))

@@ -2,16 +2,38 @@
 """What a VMM that was taken over can reach. A program that tries it runs in the VMM's place."""
 import pytest
 
-from fixtures.confined import AS_NOBODY, AS_NOBODY_IN_DOCKER, LIKE_DOCKER, NAMESPACES, Reach, missing_for_nobody
+from fixtures.confined import (
+    AS_NOBODY,
+    AS_NOBODY_IN_DOCKER,
+    LIKE_DOCKER,
+    NAMESPACES,
+    OLDER_LANDLOCK,
+    Reach,
+    missing_for_nobody,
+)
 from fixtures.vmm import NOBODY
 
 DRIVERS = ("qemu+tcg", "qemu+kvm", "cloud-hypervisor", "uml")
+WITH_KVM = ("qemu+kvm", "cloud-hypervisor")
 CGROUP = {"memory limit", "process limit", "CPU limit"}
 NO_CAPABILITIES = ["0000000000000000"]
+# What Landlock adds, from which of its versions on.
+LANDLOCK = {1: "Landlock for files", 4: "Landlock for TCP", 5: "Landlock for devices", 6: "Landlock for signals"}
 
 # Without a root directory and a PID namespace of its own, a VMM can find out which files and processes
 # exist. To name a process as the receiver of a signal is allowed, but the signal is not sent.
 WITHOUT_NAMESPACES = {"see outside", "see process", "signal by descriptor"}
+# The same without Landlock for signals, and without Landlock for files.
+SIGNALS = {"kill", "tgkill"}
+FILES_OF_ITS_USER = {
+    "open outside",
+    "write outside",
+    "create outside",
+    "list outside",
+    "execute outside",
+    "climb",
+    "read environment",
+}
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -57,6 +79,35 @@ def test_a_vmm_of_a_worker_in_docker_reaches_no_file_or_process_of_others(vmm, d
     assert_confined_in_itself(reach)
 
 
+@pytest.mark.parametrize("version", (0, 2, 5))  # none; Linux 6.1, which Debian 12 has; Linux 6.10
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_what_an_older_landlock_does_not_deny_is_denied_by_the_rest_of_the_jail(vmm, driver, version):
+    reach = Reach(vmm, driver, (OLDER_LANDLOCK, str(version)))
+    not_there = {name for since, name in LANDLOCK.items() if since > version}
+    assert set(reach.answers["missing"]) - CGROUP == not_there
+    assert_reaches_its_own_files(reach, driver)
+    assert_confined_in_itself(reach)
+
+
+@pytest.mark.parametrize("version", (2, 5))
+@pytest.mark.parametrize("wrapper", (LIKE_DOCKER, AS_NOBODY_IN_DOCKER), ids=("root", "user"))
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_with_an_older_landlock_a_vmm_in_docker_signals_its_users_processes_only(vmm, driver, wrapper, version):
+    reach = Reach(vmm, driver, (OLDER_LANDLOCK, str(version), *wrapper))
+    assert LANDLOCK[6] in reach.answers["missing"]
+    assert_reaches_only_names(reach, but=SIGNALS)
+    assert_confined_in_itself(reach)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_without_landlock_a_vmm_in_docker_has_files_and_signals_of_its_user_but_no_network(vmm, driver):
+    # The check "files" tries all of the host, and would change those that everybody may change.
+    reach = Reach(vmm, driver, (OLDER_LANDLOCK, "0", *AS_NOBODY_IN_DOCKER), but="files")
+    assert "open outside" in reach.reached()
+    assert reach.reached() <= FILES_OF_ITS_USER | SIGNALS | WITHOUT_NAMESPACES
+    assert_confined_in_itself(reach)
+
+
 def test_the_log_says_that_a_system_call_ended_a_vmm(vmm):
     assert "made a system call that VMMs of its kind do not need" in Reach(vmm, "uml").log
 
@@ -68,7 +119,7 @@ def is_firmware(path):
 def assert_reaches_its_own_files(reach, driver):
     """What namespaces and a root directory of its own leave."""
     assert reach.reached() == set()
-    devices = {f"/dev/{name}" for name in ("null", "kvm", "urandom")}
+    devices = {"/dev/null", "/dev/urandom"} | ({"/dev/kvm"} if driver in WITH_KVM else set())
     assert reach.files("write") <= {"OWN", *devices}
     assert reach.files("create") <= {"OWN"}
     assert reach.files("read") <= {
@@ -81,8 +132,8 @@ def assert_reaches_its_own_files(reach, driver):
     assert reach.answers["name"] == ["vmm"]
 
 
-def assert_reaches_only_names(reach):
-    assert reach.reached() <= WITHOUT_NAMESPACES
+def assert_reaches_only_names(reach, but=frozenset()):
+    assert reach.reached() <= WITHOUT_NAMESPACES | but
     assert reach.files("read") | reach.files("write") | reach.files("create") <= {"OWN", "/dev/null"}
 
 
