@@ -215,6 +215,10 @@ int join_check_url(const char *url, struct pe_error *err)
             return pe_fail(err, PE_ERR_INVALID, "the URL of the balancer has a character that no URL has");
     if (strlen(url) > 2000)
         return pe_fail(err, PE_ERR_INVALID, "the URL of the balancer is too long");
+    /* What is before the '@' looks like a host, and is none. */
+    if (strchr(url, '@'))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "the URL of a balancer has no name and no password: '%.200s' has an '@'", url);
     if (is_local || (!strncmp(url, "https://", 8) && url[8]))
         return 0;
     return pe_fail(

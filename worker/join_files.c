@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,20 +55,30 @@ static void retract(const struct join_files *files, enum join_file file)
         unlink(path);
 }
 
-void join_files_keep(const struct join_files *files)
+static void retract_all(const struct join_files *files)
+{
+    for (int file = 0; file < JOIN_FILE_COUNT; file++)
+        retract(files, (enum join_file)file);
+}
+
+static void empty_stage(const struct join_files *files)
 {
     char staged[PATH_MAX];
     for (int file = JOIN_FILE_COUNT - 1; file >= 0; file--) { /* the token last: the balancer may know it */
         staged_path(files, (enum join_file)file, staged);
         unlink(staged);
     }
+}
+
+void join_files_keep(const struct join_files *files)
+{
+    empty_stage(files);
     rmdir(files->stage);
 }
 
 void join_files_undo(const struct join_files *files)
 {
-    for (int file = 0; file < JOIN_FILE_COUNT; file++)
-        retract(files, (enum join_file)file);
+    retract_all(files);
     join_files_keep(files);
     rmdir(files->settings); /* if this made it */
 }
@@ -105,23 +116,42 @@ static int check_free(const struct join_files *files, struct pe_error *err)
     return 0;
 }
 
+/* The hidden folder is locked until this process ends, so that two of them do not undo one another's work. */
+static int open_stage(struct join_files *files, struct pe_error *err)
+{
+    struct stat folder;
+    if (mkdir(files->settings, 0755) < 0 && errno != EEXIST)
+        return pe_fail_errno(err, "cannot create the folder %s", files->settings);
+    if (mkdir(files->stage, 0700) < 0 && errno != EEXIST) {
+        pe_fail_errno(err, "cannot create the folder %s", files->stage);
+        rmdir(files->settings);
+        return -1;
+    }
+    files->lock = open(files->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (files->lock < 0)
+        return pe_fail_errno(err, "cannot open the folder %s", files->stage);
+    /* One that just ends has removed the folder, which then has no name any more. */
+    if (flock(files->lock, LOCK_EX | LOCK_NB) < 0 || fstat(files->lock, &folder) < 0 || !folder.st_nlink)
+        return pe_fail(err, PE_ERR_BUSY,
+                       "another `pe-worker join` runs on this host; wait until it has ended");
+    return 0;
+}
+
 int join_files_begin(struct join_files *files, const char *settings, const char *units,
                      char token[JOIN_TOKEN_SIZE], struct pe_error *err)
 {
     *files = (struct join_files){.settings = settings, .units = units};
     snprintf(files->stage, sizeof files->stage, "%s/" STAGE, settings);
+    if (open_stage(files, err) < 0)
+        return -1;
     memcpy(token, TOKEN_PREFIX, sizeof TOKEN_PREFIX);
     if (!read_token(files, token))
         pe_random_hex(token + strlen(TOKEN_PREFIX), TOKEN_BYTES);
-    join_files_undo(files);
-    if (check_free(files, err) < 0)
-        return -1;
-    if (mkdir(settings, 0755) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "cannot create the folder %s", settings);
-    if (mkdir(files->stage, 0700) == 0)
+    retract_all(files);
+    empty_stage(files);
+    if (check_free(files, err) == 0)
         return 0;
-    pe_fail_errno(err, "cannot create the folder %s", files->stage);
-    rmdir(settings);
+    join_files_undo(files);
     return -1;
 }
 

@@ -20,12 +20,13 @@ struct join_files {
     const char *settings; /* the folder of settings, /etc/program-explorer */
     const char *units;    /* where a unit is written if the system has none */
     char stage[PATH_MAX]; /* the hidden folder */
+    int lock;             /* descriptor of that folder, open until this process ends */
     bool has[JOIN_FILE_COUNT];
 };
 
 /* Undo what an earlier attempt left, and check that this host has not joined yet: PE_ERR_INVALID names the
- * file that is in the way. An earlier attempt may have told the balancer its token: `token` is then that one,
- * otherwise a new one. */
+ * file that is in the way, and PE_ERR_BUSY means that another process does the same at this moment. An
+ * earlier attempt may have told the balancer its token: `token` is then that one, otherwise a new one. */
 int join_files_begin(struct join_files *files, const char *settings, const char *units,
                      char token[JOIN_TOKEN_SIZE], struct pe_error *err) PE_MUST_CHECK;
 

@@ -229,7 +229,9 @@ def test_a_full_or_missing_folder_of_units_leaves_nothing(place):
     assert place.join(code, "--no-images").returncode == 0
 
 
-def test_an_interrupt_while_images_are_fetched_leaves_nothing(place):
+@pytest.fixture
+def fetching(place):
+    """A code, and the process of a host that joins with it and waits for an image store that says nothing."""
     code = place.tokens.new("den")
     asked = threading.Event()
 
@@ -238,8 +240,7 @@ def test_an_interrupt_while_images_are_fetched_leaves_nothing(place):
             asked.set()
             threading.Event().wait(60)
 
-    server = Silent(place.folder)
-    place.serve_images(server.url)
+    place.serve_images(Silent(place.folder).url)
     process = subprocess.Popen(
         place.host.command(place.url, *place.ca, "--code", code),
         env=place.host.environment,
@@ -247,16 +248,37 @@ def test_an_interrupt_while_images_are_fetched_leaves_nothing(place):
         text=True,
     )
     assert asked.wait(180)
+    yield code, process
+    process.kill()
+    process.communicate()
+
+
+def interrupt(process):
     process.send_signal(signal.SIGINT)
     stderr = process.communicate(timeout=180)[1]
-    done = subprocess.CompletedProcess([], process.returncode, "", stderr)
-    place.assert_nothing_is_left(done, code=code)
+    return subprocess.CompletedProcess([], process.returncode, "", stderr)
+
+
+def test_an_interrupt_while_images_are_fetched_leaves_nothing(place, fetching):
+    code, process = fetching
+    place.assert_nothing_is_left(interrupt(process), code=code)
+
+
+def test_a_host_does_not_join_twice_at_the_same_time(place, fetching):
+    code, process = fetching
+    second = place.join(place.tokens.new("other"), "--no-images")
+    assert second.returncode == 1 and "another `pe-worker join` runs on this host" in second.stderr
+    assert place.host.files() == ["etc/.join/token"], "the first one goes on"
+    place.assert_nothing_is_left(interrupt(process), code=code)
 
 
 def test_only_tls_is_accepted_except_on_the_same_machine(place):
     for url in "http://balancer.example", "http://localhost.example", "balancer.example", "ftp://x":
         done = place.host.join(url, "join-1")
         assert done.returncode == 2 and "a balancer with TLS" in done.stderr
+    for url in "http://localhost:80@balancer.example", "https://name:password@balancer.example":
+        done = place.host.join(url, "join-1")
+        assert done.returncode == 2 and "has no name and no password" in done.stderr
     local = f"http://{place.balancer.tcp}"
     assert place.host.join(local, place.tokens.new("den"), "--no-images").returncode == 0
 
