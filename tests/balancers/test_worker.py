@@ -11,7 +11,7 @@ import pytest
 from fixtures import engine
 from fixtures.slot_balancer import SlotBalancer
 from fixtures.stand_in_worker import Closed
-from fixtures.waiting import eventually
+from fixtures.waiting import Background, eventually
 from fixtures.worker import Worker
 
 IMAGE = "busybox:1.35"
@@ -28,7 +28,8 @@ class Balancers:
 
     def start(self):
         self.worker.start()
-        return self.first.slot(), self.second.slot()
+        second = Background(self.second.slot)  # both have to answer pings while the VM is made
+        return self.first.slot(), second.done()
 
     def close(self):
         self.worker.close()
