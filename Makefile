@@ -282,6 +282,7 @@ test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
 test_root_files_SRC := guest-init/root_files.c
 test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c
+test_clone_kernel_SRC := worker/vmm/clone_kernel.c
 test_owner_activity_SRC := worker/owner_activity.c
 test_owner_hours_SRC := worker/owner_hours.c
 test_owner_limits_SRC := worker/owner_limits.c

@@ -313,7 +313,34 @@ def test_clones_have_a_kernel_that_was_put_at_a_random_address(service):
     if not os.path.exists(kernel):
         assert VARIANT, "only the small kernel has no random address"
         return
+    with open(kernel, "rb") as file:
+        beginning = file.read(1 << 20)
+    for pid in idle_clones(service):
+        with open(file_of(pid, "/memfd:pe-kernel (deleted)"), "rb") as file:
+            assert beginning.startswith(file.read())
+
+
+@only_with_templates
+def test_a_clone_has_no_copy_of_its_kernel_and_initramfs(service):
+    """They are in the RAM of its template. QEMU would keep what it reads to start a guest."""
+    for pid in idle_clones(service):
+        assert os.path.getsize(file_of(pid, "/memfd:pe-kernel (deleted)")) < 200_000
+        with open(f"/proc/{pid}/maps") as maps:
+            assert "initramfs" not in maps.read()
+
+
+def idle_clones(service):
+    """The VMMs of clones that have no job. The first VMs of an image boot, while its template is made."""
     service.run("true")
-    for pid in service.idle_vmms():
-        files = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-        assert os.path.realpath(kernel) in files, files
+    return eventually(lambda: [pid for pid in service.idle_vmms() if is_clone(pid)], "clones are warm")
+
+
+def is_clone(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as command:
+        return b"-incoming" in command.read().split(b"\0")
+
+
+def file_of(pid, link):
+    """The path of the open file of a process whose name in /proc is `link`."""
+    paths = [f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd")]
+    return next(path for path in paths if os.readlink(path) == link)

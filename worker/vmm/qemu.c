@@ -6,6 +6,7 @@
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "worker/vmm/argv_builder.h"
+#include "worker/vmm/clone_kernel.h"
 #include "worker/vmm/control.h"
 #include "worker/vmm/dialog.h"
 #include "worker/vmm/driver.h"
@@ -105,11 +106,15 @@ static void add_pmem(struct argv_builder *args, struct fd_list *list, int index,
     argv_add(args, "virtio-pmem-pci,memdev=pmem%d,id=vp%d", index, index);
 }
 
+/* A clone has its kernel in its RAM. It names one all the same, so that it has the devices of its template.
+ */
 static void add_kernel(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        int kernel, int initramfs)
 {
     argv_add(args, "-kernel");
     argv_add(args, "/proc/self/fd/%d", fd_list_add(list, kernel));
+    if (initramfs < 0)
+        return;
     argv_add(args, "-initrd");
     argv_add(args, "/proc/self/fd/%d", fd_list_add(list, initramfs));
     argv_add(args, "-append");
@@ -165,6 +170,17 @@ static const char *kernel_for(const struct vm_host *host, const struct vm_spec *
     return spec->savable && host->kernel_kaslr ? host->kernel_kaslr : host->kernel;
 }
 
+/* Open what a VM starts with. A clone needs neither the whole kernel nor an initramfs. */
+static int open_kernel(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
+                       int *kernel, int *initramfs, struct pe_error *err)
+{
+    if ((*kernel = vmm_open_file(kernel_for(host, spec), err)) < 0)
+        return -1;
+    if (origin->memory_fd >= 0)
+        return clone_kernel_cut(kernel, err);
+    return (*initramfs = vmm_open_file(host->initramfs, err)) < 0 ? -1 : 0;
+}
+
 static int start(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
                  struct vm *vm, struct pe_error *err)
 {
@@ -175,8 +191,8 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
     pe_autoclose int agent = -1;
     pe_autoclose int vsock = -1;
     pe_autoclose int initramfs = -1;
-    pe_autoclose int kernel = vmm_open_file(kernel_for(host, spec), err);
-    if (kernel < 0 || (initramfs = vmm_open_file(host->initramfs, err)) < 0 ||
+    pe_autoclose int kernel = -1;
+    if (open_kernel(host, spec, origin, &kernel, &initramfs, err) < 0 ||
         open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
         return -1;
     if (spec->extras && (open_channel(&vm->agent_fd, &agent, err) < 0 ||
