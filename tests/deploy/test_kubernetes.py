@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from fixtures import processes
-from fixtures.help_text import options_of_help
+from fixtures.help_text import help_of, options_of_help
 from fixtures.paths import BUILD, HOME, TOP
 from fixtures.waiting import Background, eventually
 
@@ -115,6 +115,27 @@ def test_programs_know_their_options(objects):
         assert options <= known, container["name"]
 
 
+def test_images_are_fetched_by_a_command_that_pe_image_has(objects):
+    for found in (find(objects, "Deployment", "pe-worker"), find(objects, "DaemonSet")):
+        (container,) = pod_of(found)["initContainers"]
+        command = re.fullmatch(r'exec pe-image (\w+) "\$URL" \$NAMES', container["command"][-1])[1]
+        assert re.search(rf"^  {command} +\w", help_of("pe-image"), re.M)
+        assert f"pe-image {command} [options] URL [NAME:TAG...]" in help_of("pe-image", command)
+        (source,) = container["envFrom"]
+        settings = [
+            one["data"]
+            for part in objects.values()
+            for one in part
+            if one["kind"] == "ConfigMap" and one["metadata"]["name"] == source["configMapRef"]["name"]
+        ]
+        assert len(settings) == 1 or settings[0] == settings[1]
+        assert set(settings[0]) == {"URL", "NAMES"}
+        assert container["volumeMounts"][0] in [
+            {key: value for key, value in mount.items() if key != "readOnly"}
+            for mount in pod_of(found)["containers"][0]["volumeMounts"]
+        ]
+
+
 def test_only_workers_with_kvm_have_a_device_and_rights(objects):
     plain = pod_of(find(objects, "Deployment", "pe-worker"))["containers"][0]
     assert "squat.ai/kvm" not in plain["resources"]["limits"] and "securityContext" not in plain
@@ -146,6 +167,17 @@ def test_the_hook_of_a_worker_waits_for_its_jobs(objects, start_service):
     assert job.done().stdout == b"finished\n"
     # The kernel ends the processes of the namespace, among them the hook, before its first one is gone.
     eventually(lambda: not processes.is_running(first), "the worker has ended with its hook", 10)
+
+
+def test_workers_and_balancers_have_time_to_finish_their_jobs(objects):
+    """A worker waits for up to 700 s (worker/supervisor.c), and a balancer as its --drain-ms says."""
+    for found in (find(objects, "Deployment", "pe-worker"), find(objects, "DaemonSet")):
+        assert pod_of(found)["terminationGracePeriodSeconds"] > 700
+    balancer = pod_of(find(objects, "Deployment", "pe-lb"))
+    (sleep, seconds) = balancer["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    (default,) = re.findall(r"--drain-ms N .*\n?.*\(default (\d+)\)", help_of("pe-lb"))
+    assert sleep == "sleep"
+    assert balancer["terminationGracePeriodSeconds"] > int(seconds) + int(default) / 1000
 
 
 def test_pods_mount_their_secrets_so_that_the_programs_accept_them(objects):
