@@ -168,7 +168,8 @@ static struct rest rest_of(const struct event_encoder *encoder, enum live_stream
         size_t size = (size_t)result->parts.items[stream].size;
         rest.bytes = from_result(result, stream, position);
         rest.is_final = position + rest.bytes.left >= size;
-        if (rest.bytes.left || position >= size)
+        /* The rest of a character may be in the output that came before the result. */
+        if (rest.is_final || rest.bytes.left > pe_utf8_unfinished_size(rest.bytes.at, rest.bytes.left))
             return rest;
     }
     if (encoder->live)

@@ -144,6 +144,29 @@ static void output_that_is_cut_anywhere_arrives_with_whole_characters(void **sta
     }
 }
 
+/* The bytes of a result arrive one message after the other. Meanwhile, nothing that was printed waits. */
+static void a_result_that_arrives_in_parts_holds_back_nothing_that_was_printed(void **state)
+{
+    (void)state;
+    for (size_t part = 0; part <= TEXT_SIZE; part++) {
+        struct event_encoder encoder;
+        struct pe_error err;
+        pe_autobuf struct pe_buf lines = {0};
+        struct live_output *live = live_output_new(&budget, &err);
+        struct job_result *result = make_result(TEXT_SIZE + 1, 0);
+        event_encoder_begin(&encoder, EVENT_FRAMING_LINES, "id", NULL, NULL);
+        event_encoder_set_live(&encoder, live);
+        assert_true(live_output_append(live, LIVE_STDOUT, text, TEXT_SIZE));
+        assert_int_equal(job_result_append(result, text, part, &err), 0);
+        event_encoder_set_result(&encoder, result, &result->fields);
+        take(&encoder, &lines, 4096);
+        assert_int_equal(encoder.position[LIVE_STDOUT], TEXT_SIZE);
+        live_output_unref(live);
+        job_result_unref(result);
+        event_encoder_free(&encoder);
+    }
+}
+
 static void a_lost_slot_begins_the_output_again(void **state)
 {
     static const char *const kinds[] = {"queued",  "started", "stdout", "restarted",
@@ -229,6 +252,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(output_that_is_cut_anywhere_arrives_with_whole_characters, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_result_that_arrives_in_parts_holds_back_nothing_that_was_printed,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_slot_begins_the_output_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_problem_comes_behind_all_that_was_printed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
