@@ -42,6 +42,7 @@ void order_prepend(struct group *group)
     group->order = -moment;
     TRACE("group %u waits before all others of client %u", group->number, group->client);
     memset(group->passed, 0, sizeof group->passed);
+    group->overtaken = 0; /* while it was on a slot, others were first, and their starts are not counted */
     bumps[group->client]++;
     book_each(allow_one_turn, group);
 }
