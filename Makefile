@@ -362,7 +362,7 @@ MODEL_SRC := $(foreach folder,base codec proto lb/cases lb/workers,$(call src,$(
 	$(addprefix lb/edge/,host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \
 	$(filter-out tests/model/driver.c,$(call src,tests/model))
 MODEL_LIBS := $(FUZZ_LIBS) $(foreach name,pe_now_us time pe_pooled_random_hex pe_log pe_log_about pe_log_traced \
-	h2o_mem_alloc_shared socketpair fork waitpid,-Wl,--wrap=$(name))
+	h2o_mem_alloc_shared event_encoder_set_problem socketpair fork waitpid,-Wl,--wrap=$(name))
 # model_build FOLDER,FLAGS TO LINK A PROGRAM,FLAGS TO LINK A FUZZER
 define model_build
 $(1)/balancer_model: $(patsubst %.c,$(1)/obj/%.o,$(MODEL_SRC) tests/model/driver.c)

@@ -145,7 +145,8 @@ static void find_shared(struct group *group, void *data)
 static bool is_surely_kept(const struct run *run)
 {
     return !options.has_store && !run->mismatch && is_single(run->group->variants) &&
-           balancer.cache.evicted == 0 && run->size + 32768 < options.cache_bytes / 8;
+           balancer.cache.evicted == 0 &&
+           run->sizes[LIVE_STDOUT] + run->sizes[LIVE_STDERR] + 32768 < options.cache_bytes / 8;
 }
 
 void judge_new_group(const struct request *request)

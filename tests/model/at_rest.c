@@ -16,7 +16,11 @@
 
 static void check_request(const struct request *request)
 {
-    if (request->started || request->final || request->is_shut_down)
+    if (request->final || request->aborted || request->is_shut_down)
+        return;
+    if (request->watcher)
+        events_check_rest(request);
+    if (request->started && (!request->watcher || !request->group))
         return;
     EXPECT(!request->hung_up, "request %u waits although its client has gone", request->number);
     /* A time that is over when the job starts is seen only after the loss or the return of that try. */
@@ -56,6 +60,9 @@ static void check_slot(const struct slot_actor *slot)
         return;
     EXPECT(slot->view < VIEW_INPUT || clock_us <= slot->deadline_us + PE_SLOT_PING_MS * 1000ull + 2000,
            "slot %u has no answer, and its time is over", slot->number);
+    EXPECT(!slot->run || !slot->is_live || slot->view != VIEW_RUNNING || slot->is_watched ||
+               !slot->run->group->is_watched,
+           "run %u is watched, and slot %u is not told", slot->run->number, slot->number);
     bool is_copy = slot->run && slot->run->group->is_copy;
     EXPECT(!is_copy || !book_must_yield(slot->run), "copy %u has a slot, which a job needs",
            slot->run->number);

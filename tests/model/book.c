@@ -9,6 +9,7 @@
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
+#include "tests/model/output.h"
 
 #include <string.h>
 
@@ -89,7 +90,10 @@ static void each_member(const struct group *group, void (*visit)(struct request 
 
 static void lose_run(struct request *request)
 {
-    request->lost_its_run |= request->started;
+    if (request->watcher)
+        request->watcher->must_restart = true;
+    else
+        request->lost_its_run |= request->started;
     if (!request->since_us)
         request->since_us = clock_us;
 }
@@ -168,6 +172,7 @@ static void enter_group(struct request *request, const struct job *job)
         judge_joined(request, group);
     if (++group->members > group->members_max)
         group->members_max = group->members;
+    group->is_watched |= request->watcher != NULL;
     request->group = request->last_group = group;
     TRACE("request %u waits for group %u", request->number, group->number);
     if (group->state == GROUP_RUNNING)
@@ -404,6 +409,7 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message)
     group->may_be_joined &= (group->variants & 1u << run->variant) != 0;
     if (group->is_copy && chance(70))
         run->copied = find_original(group->work);
+    output_choose(run);
     group->run = slot->run = run;
     enter_state(group, GROUP_RUNNING);
     each_member(group, stop_clock);
@@ -450,12 +456,6 @@ void book_return_run(struct run *run)
 }
 
 /* ---- the store ---- */
-
-void book_marker(const struct run *run, char text[MARKER_SIZE + 1], char mark)
-{
-    const unsigned number = run->copied ? run->copied->number : run->number;
-    snprintf(text, MARKER_SIZE + 1, "%c-run-%09u-%c", mark, number, mark);
-}
 
 void book_on_put(const uint8_t key[32], const uint8_t *payload, size_t size)
 {

@@ -5,6 +5,7 @@
 #ifndef PE_TESTS_MODEL_BOOK_H
 #define PE_TESTS_MODEL_BOOK_H
 
+#include "lb/core/live_output.h"
 #include "proto/slot.h"
 #include "tests/model/hosts.h"
 #include "tests/model/http_edge.h"
@@ -26,7 +27,9 @@ struct run {
     bool is_final;                      /* its status is that of a program that ended by itself */
     bool mismatch;                      /* it ran with another variant than its key may have been made with */
     uint64_t completion;                /* among all runs that have ended: a later one has a greater number */
-    size_t size;                        /* bytes of its stdout */
+    size_t sizes[LIVE_STREAMS];         /* bytes of its streams in its result */
+    size_t live[LIVE_STREAMS];          /* bytes that were sent while it ran */
+    bool lies;                          /* these are not the same */
 };
 
 enum group_state { GROUP_LOOKING, GROUP_QUEUED, GROUP_RUNNING, GROUP_RETRYING };
@@ -44,7 +47,8 @@ struct group {
     const struct request *source;
     enum group_state state;
     struct work work;
-    bool is_copy; /* of a job that was audited: nobody waits for it, and its salt is not known */
+    bool is_copy;    /* of a job that was audited: nobody waits for it, and its salt is not known */
+    bool is_watched; /* a member wants to see its output, or did */
     struct pe_isolation_set demand;
     enum caching_mode caching;
     bool has_mismatch;   /* a run had, or may have had, another variant */
@@ -129,9 +133,6 @@ bool book_holds(struct work work, unsigned variants, uint64_t at_us, bool surely
 /* The last complete run of this work whose result may be kept, or NULL. */
 const struct run *book_find_kept(struct work work, unsigned variant);
 
-enum { MARKER_SIZE = 16 };
-
-/* Put the marker of a run into `text`; it begins and ends the stdout of its result. */
-void book_marker(const struct run *run, char text[MARKER_SIZE + 1], char mark);
+enum { MARKER_SIZE = 16 }; /* bytes that begin and end stdout, and name the run (output.h) */
 
 #endif

@@ -7,6 +7,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
 #include "tests/model/judge.h"
+#include "tests/model/output.h"
 
 #include <string.h>
 
@@ -64,13 +65,21 @@ static struct pe_isolation_set demand_set(unsigned demand)
     return set;
 }
 
+static const char *limits_text(struct work work)
+{
+    return output_limit(work, LIVE_STDOUT) == output_limit((struct work){0}, LIVE_STDOUT)
+               ? ""
+               : ",\"stdout_max\":4096,\"stderr_max\":4096";
+}
+
 static void make_body(struct request *request, unsigned demand, bool in_body)
 {
     char job[256];
     struct pe_buf *body = &request->body;
-    snprintf(job, sizeof job, "{\"image\":\"%s\",\"cmd\":[\"payload-%u\"],\"timeout_ms\":1000%s%s}",
+    snprintf(job, sizeof job, "{\"image\":\"%s\",\"cmd\":[\"payload-%u\"],\"timeout_ms\":1000%s%s%s}",
              name_of_image(request->work.image), request->work.payload, demand_text(demand),
-             in_body && request->caching == CACHING_NONE ? ",\"cache\":false" : "");
+             in_body && request->caching == CACHING_NONE ? ",\"cache\":false" : "",
+             limits_text(request->work));
     append(body, "--X\r\nContent-Disposition: form-data; name=\"job\"\r\n"
                  "Content-Type: application/json\r\n\r\n");
     append(body, job);
@@ -90,11 +99,20 @@ static void add_id(struct request *request)
     request_header(request, "x-request-id", id);
 }
 
+static void choose_format(struct request *request)
+{
+    static const char *const formats[] = {"application/json", "multipart/form-data", "application/x-cpio",
+                                          "application/x-ndjson", "text/event-stream"};
+    unsigned format = chance(options.watchers) ? 3 + choose(2) : choose(3);
+    request_header(request, "accept", formats[format]);
+    if (format >= 3)
+        request->watcher = watcher_make(format == 3 ? EVENT_FRAMING_LINES : EVENT_FRAMING_SSE);
+}
+
 static void add_headers(struct request *request, bool in_body)
 {
-    static const char *const formats[] = {"application/json", "multipart/form-data", "application/x-cpio"};
     request_header(request, "content-type", "multipart/form-data; boundary=X");
-    request_header(request, "accept", formats[choose(3)]);
+    choose_format(request);
     if (request->caching == CACHING_REFRESH)
         request_header(request, "cache-control", "no-cache");
     if (request->caching == CACHING_NONE && !in_body)

@@ -6,7 +6,9 @@
  * The seeds are N, N + 1, and so on. The seed of a run that fails is printed, and with --runs 1 it
  * happens again. */
 #include "tests/model/choices.h"
+#include "tests/model/events.h"
 #include "tests/model/run.h"
+#include "tests/model/slot_live.h"
 #include "tests/model/states.h"
 #include "tests/model/world.h"
 
@@ -67,6 +69,8 @@ int main(int argc, char **argv)
     }
     printf("%llu runs, %llu steps: every answer was right\n", (unsigned long long)runs,
            (unsigned long long)total);
+    printf("%zu events of jobs that were watched, and %zu messages with their output\n", events_count(),
+           slot_output_count());
     printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;
 }

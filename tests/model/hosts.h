@@ -5,6 +5,7 @@
 #ifndef PE_TESTS_MODEL_HOSTS_H
 #define PE_TESTS_MODEL_HOSTS_H
 
+#include "lb/core/live_output.h"
 #include "proto/slot.h"
 #include "tests/model/ws_edge.h"
 
@@ -18,6 +19,18 @@ struct registration_actor {
 /* What a slot is doing, as the balancer must see it. */
 enum slot_view { VIEW_IDLE, VIEW_READY, VIEW_INPUT, VIEW_RUNNING, VIEW_RESULT, VIEW_CANCELED };
 
+/* What must happen to something that a slot says. */
+enum reaction { IGNORED, TAKEN, CLOSED };
+
+/* What one `output` announces. */
+struct announced {
+    struct announced_part {
+        enum live_stream stream;
+        size_t size;
+    } parts[3];
+    unsigned count;
+};
+
 struct slot_actor {
     struct peer peer;
     unsigned number;
@@ -25,9 +38,13 @@ struct slot_actor {
     /* the balancer's view */
     enum slot_view view;
     bool has_name;
-    unsigned name;   /* of its worker, from the last `ready` that counts */
-    int warm;        /* image, or -1 */
-    struct run *run; /* while a job is on it */
+    unsigned name;     /* of its worker, from the last `ready` that counts */
+    int warm;          /* image, or -1 */
+    bool is_live;      /* it understands the messages of live jobs */
+    bool is_watched;   /* it was asked for the output of its job */
+    bool has_begun;    /* it has sent something of its job */
+    bool is_announced; /* the bytes of `announced` follow */
+    struct run *run;   /* while a job is on it */
     uint64_t deadline_us;
     size_t input_bytes;     /* that were sent for the job */
     uint64_t left;          /* bytes of the result that were not sent */
@@ -39,7 +56,9 @@ struct slot_actor {
     char id[PE_ID_MAX + 1]; /* of the last job */
 
     /* the worker's view, from the messages that it has read */
-    bool knows_job, knows_end, knows_cancel, is_sending;
+    bool knows_job, knows_end, knows_cancel, knows_watch, is_sending;
+    bool owes_output; /* it has announced some */
+    struct announced announced;
     char known_id[PE_ID_MAX + 1];
     struct pe_buf result; /* bytes of its result that it is to send */
 };
@@ -64,6 +83,9 @@ void operator_act(void);
 
 /* All connections end, and operators want nothing any more. */
 void hosts_end_all(void);
+
+/* Say something to the balancer, and check its reaction. CLOSED: the job on the slot is lost with it. */
+void slot_say(struct slot_actor *slot, bool is_text, const void *bytes, size_t size, enum reaction reaction);
 
 /* Whether a slot can be given a job. */
 bool slot_is_ready(const struct slot_actor *slot);

@@ -86,6 +86,8 @@ static void end_request(struct request *request)
     forget(request);
     pe_buf_free(&request->body);
     pe_buf_free(&request->response);
+    pe_buf_free(&request->problem_text);
+    watcher_free(request->watcher);
     free(request);
 }
 
@@ -94,6 +96,7 @@ void request_read(struct request *request)
     if (!request->in_flight || request->must_end)
         return;
     request->in_flight = false;
+    request->read_us = clock_us;
     if (request->final || request->aborted)
         request->must_end = true;
     else
@@ -107,11 +110,12 @@ void request_hang_up(struct request *request)
         return;
     TRACE("client of request %u hangs up", request->number);
     request->hung_up = true;
-    if (request->req.version >= 0x200 || request->started) {
+    bool is_watched = connection->on_hangup && (!request->started || request->watcher);
+    if (request->req.version >= 0x200 || (request->started && !is_watched)) {
         end_request(request); /* libh2o sees it by itself */
         return;
     }
-    if (connection->on_hangup) {
+    if (is_watched) {
         void (*on_hangup)(void *data) = connection->on_hangup;
         connection->on_hangup = NULL;
         on_hangup(connection->data);
@@ -142,12 +146,19 @@ unsigned requests_end_due(void)
 
 /* ---- responses: libh2o ---- */
 
-static void take(struct request *request, const h2o_iovec_t *pieces, size_t count)
+static void take(struct pe_buf *to, const h2o_iovec_t *pieces, size_t count)
 {
     struct pe_error err;
     for (size_t i = 0; i < count; i++)
-        if (pe_buf_append(&request->response, pieces[i].base, pieces[i].len, &err) < 0)
+        if (pe_buf_append(to, pieces[i].base, pieces[i].len, &err) < 0)
             abort();
+}
+
+static void take_events(struct request *request, const h2o_iovec_t *pieces, size_t count)
+{
+    book_sync();
+    for (size_t i = 0; i < count; i++)
+        events_read(request, pieces[i].base, pieces[i].len);
 }
 
 static const char *header_of(const struct request *request, const char *name, size_t size)
@@ -197,7 +208,9 @@ void h2o_send(h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_
     struct request *request = from_req(req);
     EXPECT(request->started && !request->in_flight, "a piece of request %u out of turn", request->number);
     EXPECT(!request->final && !request->aborted, "request %u goes on after its end", request->number);
-    take(request, pieces, count);
+    take(&request->response, pieces, count);
+    if (request->watcher)
+        take_events(request, pieces, count);
     request->in_flight = true;
     request->sent_us = clock_us;
     request->final = state == H2O_SEND_STATE_FINAL;
@@ -218,13 +231,44 @@ void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
     struct request *request = from_req(req);
     const h2o_iovec_t piece = h2o_iovec_init(body, size);
     note_start(request);
-    take(request, &piece, 1);
+    take(&request->problem_text, &piece, 1);
     request->final = request->in_flight = true;
     request->sent_us = clock_us;
     judge_problem(request);
     request->must_end = request->hung_up;
     if (chance(25))
         break_connection(request);
+}
+
+/* ---- problems that end a response of events: lb/api/event_encoder.c ---- */
+
+void model_set_problem(struct event_encoder *encoder,
+                       const struct pe_problem *problem) __asm__("__wrap_event_encoder_set_problem");
+void real_set_problem(struct event_encoder *encoder,
+                      const struct pe_problem *problem) __asm__("__real_event_encoder_set_problem");
+
+static struct request *from_encoder(const struct event_encoder *encoder)
+{
+    unsigned at = 0;
+    while (requests[at]->exchange->events != encoder)
+        at++;
+    return requests[at];
+}
+
+/* The client may read it much later. Whether it is right is decided now. */
+void model_set_problem(struct event_encoder *encoder, const struct pe_problem *problem)
+{
+    struct request *request = from_encoder(encoder);
+    json_t *json = pe_problem_to_json(problem);
+    char *text = json_dumps(json, JSON_COMPACT);
+    const h2o_iovec_t piece = h2o_iovec_init(text, strlen(text));
+    take(&request->problem_text, &piece, 1);
+    free(text);
+    json_decref(json);
+    EXPECT(!request->watcher->has_problem, "request %u has two problems", request->number);
+    request->watcher->has_problem = true;
+    judge_problem(request);
+    real_set_problem(encoder, problem);
 }
 
 /* ---- connections: lb/edge/connection.c and lb/edge/peer.c ---- */

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "lb/api/exchange.h"
+#include "tests/model/events.h"
 #include "tests/model/world.h"
 
 struct group;
@@ -36,7 +37,9 @@ struct request {
     bool started, in_flight, final, aborted;
     bool is_hit, is_from_store, has_joined; /* says its Cache-Status */
     char problem[48];                       /* type of the problem that it is; empty: it is a result */
-    uint64_t sent_us;                       /* when the last piece was sent */
+    struct pe_buf problem_text;             /* its JSON */
+    struct watcher *watcher;                /* owned; NULL: the client did not ask for events */
+    uint64_t sent_us, read_us;              /* when the last piece was sent and taken */
     struct pe_buf response;
     h2o_generator_t *generator;
 

@@ -7,6 +7,7 @@
 #include "tests/model/clock.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
+#include "tests/model/output.h"
 
 #include <string.h>
 
@@ -22,21 +23,30 @@ static const uint8_t *find_text(const uint8_t *bytes, size_t size, const char *t
     return size ? memmem(bytes, size, text, strlen(text)) : NULL;
 }
 
-static bool has_text(const struct request *request, const char *text)
+static bool has_text(const struct pe_buf *bytes, const char *text)
 {
-    return find_text(request->response.data, request->response.size, text) != NULL;
+    return find_text(bytes->data, bytes->size, text) != NULL;
 }
 
-const struct run *judge_find_run(const uint8_t *bytes, size_t size)
+const struct run *judge_find_begun(const uint8_t *bytes, size_t size)
 {
-    char text[16] = "", marker[MARKER_SIZE + 1];
+    char text[16] = "";
     const uint8_t *found = find_text(bytes, size, "b-run-");
     if (!found || (size_t)(bytes + size - found) < MARKER_SIZE)
         return NULL;
     memcpy(text, found + 6, 9);
     const struct run *run = book_run((unsigned)strtoul(text, NULL, 10));
     EXPECT(run, "the marker of run %s is in a result", text);
-    book_marker(run, marker, 'e');
+    return run;
+}
+
+const struct run *judge_find_run(const uint8_t *bytes, size_t size)
+{
+    char marker[MARKER_SIZE + 1];
+    const struct run *run = judge_find_begun(bytes, size);
+    if (!run)
+        return NULL;
+    output_marker(run, marker, 'e');
     EXPECT(find_text(bytes, size, marker), "the stdout of run %u is not complete", run->number);
     return run;
 }
@@ -79,8 +89,8 @@ static void check_run(const struct request *request, const struct run *run)
 static void check_vm_error(const struct request *request)
 {
     const struct group *group = request->last_group;
-    EXPECT(has_text(request, "vm_error"), "request %u gets a result of no run", request->number);
-    if (has_text(request, "is held back")) {
+    EXPECT(has_text(&request->response, "vm_error"), "request %u gets a result of no run", request->number);
+    if (has_text(&request->response, "is held back")) {
         EXPECT(book_holds(request->work, request->variants, request->arrived_us, false),
                "request %u is held back", request->number);
         return;
@@ -95,12 +105,27 @@ void judge_start(struct request *request)
     const struct exchange *exchange = request->exchange;
     book_sync();
     TRACE("request %u is answered with a result%s", request->number, request->is_hit ? " that exists" : "");
-    EXPECT(exchange->encoder.result, "there is no result");
+    EXPECT(exchange->encoder.result || request->watcher, "there is no result");
     EXPECT(!request->is_malformed, "request %u is malformed", request->number);
+}
+
+void judge_event_result(struct request *request, const struct run *run, bool is_cached)
+{
+    /* The response began before the store was asked. */
+    request->is_from_store |= is_cached && !request->is_hit;
+    request->is_hit |= is_cached;
+    if (run)
+        check_run(request, run);
+    else
+        check_vm_error(request);
 }
 
 void judge_final(const struct request *request)
 {
+    if (request->watcher) {
+        events_check_end(request);
+        return;
+    }
     EXPECT(!request->lost_its_run, "the response to request %u is completed", request->number);
     const struct run *run = judge_find_run(request->response.data, request->response.size);
     if (run)
@@ -168,9 +193,9 @@ static void check_known(const struct request *request)
 
 static void check_no_capacity(const struct request *request)
 {
-    if (has_text(request, "shutting down"))
+    if (has_text(&request->problem_text, "shutting down"))
         EXPECT(balancer.exchanges.draining && !request->connection.is_new, "it is not shutting down");
-    else if (has_text(request, "no slot became free"))
+    else if (has_text(&request->problem_text, "no slot became free"))
         check_timely(request);
     else
         check_full(request);
@@ -189,7 +214,8 @@ static void check_refused_by_worker(const struct request *request)
 {
     char text[32];
     const struct run *run = NULL;
-    const uint8_t *found = find_text(request->response.data, request->response.size, "\"detail\":\"run ");
+    const struct pe_buf *json = &request->problem_text;
+    const uint8_t *found = find_text(json->data, json->size, "\"detail\":\"run ");
     EXPECT(found, "there is no detail");
     memcpy(text, found + 14, 10);
     text[10] = '\0';
@@ -200,10 +226,10 @@ static void check_refused_by_worker(const struct request *request)
 
 static void read_type(struct request *request)
 {
-    const uint8_t *found = find_text(request->response.data, request->response.size, "/problems/");
-    EXPECT(found && request->response.size < 8192, "request %u gets a problem without a type",
-           request->number);
-    const char *end = (const char *)request->response.data + request->response.size;
+    const struct pe_buf *json = &request->problem_text;
+    const uint8_t *found = find_text(json->data, json->size, "/problems/");
+    EXPECT(found && json->size < 8192, "request %u gets a problem without a type", request->number);
+    const char *end = (const char *)json->data + json->size;
     size_t used = 0;
     for (const char *at = (const char *)found + 10;
          at < end && *at != '"' && used + 1 < sizeof request->problem;)
@@ -222,7 +248,7 @@ void judge_problem(struct request *request)
                  {"too-many-requests", judge_limited}};
     read_type(request);
     TRACE("request %u is answered with the problem %s: %.*s", request->number, request->problem,
-          (int)request->response.size, (const char *)request->response.data);
+          (int)request->problem_text.size, (const char *)request->problem_text.data);
     book_sync();
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(request->problem, kinds[i].type)) {

@@ -29,8 +29,14 @@ void judge_end(const struct request *request);
 /* A request is refused because of the limits of its client. */
 void judge_limited(const struct request *request);
 
+/* A response of events tells the result of a run. NULL: the balancer has made it. */
+void judge_event_result(struct request *request, const struct run *run, bool is_cached);
+
 /* The run whose complete stdout is in these bytes, or NULL. */
 const struct run *judge_find_run(const uint8_t *bytes, size_t size);
+
+/* The run whose stdout begins with these bytes, or NULL if there are none. */
+const struct run *judge_find_begun(const uint8_t *bytes, size_t size);
 
 /* What waits, and the memory that it needs. */
 struct waiting {

@@ -71,6 +71,7 @@ static void choose_options(void)
                                .audits = chance(40),
                                .rush = chance(30) ? 60 : 15,
                                .slots = SLOTS,
+                               .watchers = chance(70) ? 40 : 0,
                                .slot_deaths = chance(20) ? 25 : 4,
                                .vm_deaths = chance(20) ? 40 : 5};
 }
@@ -85,6 +86,14 @@ static void choose_busy_options(void)
     options.client_jobs = options.client_rate = 0;
     options.slot_deaths = options.vm_deaths = 0;
     options.slots = 1 + choose(2);
+}
+
+/* Output comes in many pieces, and there is time for them. */
+static void choose_chatty_options(void)
+{
+    options.is_chatty = true;
+    options.watchers = 80;
+    options.queue_wait_us = 30000000;
 }
 
 /* So few jobs that there is time for audits. */
@@ -104,6 +113,8 @@ static void begin(void)
         choose_busy_options();
     else if (chance(15))
         choose_calm_options();
+    if (chance(25))
+        choose_chatty_options();
     known_reset();
     book_reset();
     losses_reset();

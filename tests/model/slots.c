@@ -9,6 +9,8 @@
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
+#include "tests/model/output.h"
+#include "tests/model/slot_live.h"
 
 #include <string.h>
 
@@ -42,6 +44,7 @@ static void on_job(struct slot_actor *slot, const struct pe_message *message)
     slot->deadline_us = clock_us + message->job.timeout_ms * 1000ull + RUN_GRACE_US +
                         transfer_us(pe_parts_size(&message->parts));
     slot->input_bytes = 0;
+    slot->is_watched = slot->has_begun = slot->is_announced = false;
     memcpy(slot->id, message->id, sizeof slot->id);
 }
 
@@ -55,7 +58,17 @@ static void on_cancel(struct slot_actor *slot)
     EXPECT(!run->group->is_copy || book_must_yield(run), "copy %u is cancelled for no reason", run->number);
     book_end_run(run, RUN_CANCELED, false);
     slot->view = VIEW_CANCELED;
+    slot->is_announced = false;
     slot->deadline_us = clock_us + CANCEL_US;
+}
+
+static void on_watch(struct slot_actor *slot)
+{
+    book_sync();
+    EXPECT(slot->view == VIEW_RUNNING && slot->is_live && !slot->is_watched,
+           "slot %u is asked for output out of order", slot->number);
+    EXPECT(slot->run->group->is_watched, "run %u is watched by nobody", slot->run->number);
+    slot->is_watched = true;
 }
 
 static void on_text(struct slot_actor *slot, const uint8_t *bytes, size_t size)
@@ -76,6 +89,10 @@ static void on_text(struct slot_actor *slot, const uint8_t *bytes, size_t size)
     EXPECT(!strcmp(message.id, slot->id), "slot %u gets a message for %s", slot->number, message.id);
     if (message.kind == PE_MESSAGE_CANCEL) {
         on_cancel(slot);
+        return;
+    }
+    if (message.kind == PE_MESSAGE_WATCH) {
+        on_watch(slot);
         return;
     }
     EXPECT(message.kind == PE_MESSAGE_END && slot->view == VIEW_INPUT, "slot %u gets a message out of order",
@@ -129,8 +146,6 @@ static void on_end(struct peer *peer)
 
 /* ---- saying something ---- */
 
-enum reaction { IGNORED, TAKEN, CLOSED };
-
 /* Say something of which the balancer must close the connection and lose the job. */
 static void say_fault(struct slot_actor *slot, bool is_text, const void *bytes, size_t size)
 {
@@ -138,6 +153,7 @@ static void say_fault(struct slot_actor *slot, bool is_text, const void *bytes, 
         return;
     TRACE("slot %u must be closed", slot->number);
     slot->must_close = true;
+    slot->is_announced = false;
     lose_run(slot);
     slot->view = VIEW_IDLE;
     slot->is_out = true;
@@ -145,7 +161,7 @@ static void say_fault(struct slot_actor *slot, bool is_text, const void *bytes, 
     EXPECT(!peer_is_heard(&slot->peer), "slot %u stays open", slot->number);
 }
 
-static void say(struct slot_actor *slot, bool is_text, const void *bytes, size_t size, enum reaction reaction)
+void slot_say(struct slot_actor *slot, bool is_text, const void *bytes, size_t size, enum reaction reaction)
 {
     if (reaction == CLOSED) {
         say_fault(slot, is_text, bytes, size);
@@ -165,7 +181,7 @@ static void encode(const struct pe_message *message, struct pe_buf *text)
 
 static void say_ready(struct slot_actor *slot)
 {
-    struct pe_message message = {.kind = PE_MESSAGE_READY, .shared = slot->is_shared};
+    struct pe_message message = {.kind = PE_MESSAGE_READY, .shared = slot->is_shared, .live = chance(80)};
     pe_autobuf struct pe_buf text = {0};
     unsigned name = chance(85) ? slot->number % NAMES : choose(NAMES);
     int warm = options.is_busy ? 0 : chance(50) ? (int)choose(IMAGES) : -1;
@@ -180,8 +196,9 @@ static void say_ready(struct slot_actor *slot)
         slot->is_elsewhere = false;
         slot->name = name;
         slot->warm = warm;
+        slot->is_live = message.live;
     }
-    say(slot, true, text.data, text.size, reaction);
+    slot_say(slot, true, text.data, text.size, reaction);
     EXPECT(reaction == CLOSED || !slot->is_shared || slot->was_welcomed || !peer_is_heard(&slot->peer),
            "slot %u is not welcomed", slot->number);
 }
@@ -199,7 +216,7 @@ static void say_withdraw(struct slot_actor *slot)
         slot->view = VIEW_IDLE;
         slot->is_elsewhere = true;
     }
-    say(slot, true, text, sizeof text - 1, reaction);
+    slot_say(slot, true, text, sizeof text - 1, reaction);
 }
 
 static void say_return(struct slot_actor *slot, const char *id)
@@ -207,9 +224,10 @@ static void say_return(struct slot_actor *slot, const char *id)
     char text[PE_ID_MAX + 64];
     snprintf(text, sizeof text, "{\"type\":\"return\",\"id\":\"%s\"}", id);
     bool has_job = slot->view == VIEW_INPUT || slot->view == VIEW_RUNNING;
+    bool may_return = has_job && slot->was_welcomed && !slot->has_begun;
     enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
                              : slot->view == VIEW_CANCELED             ? TAKEN
-                             : has_job && slot->was_welcomed           ? TAKEN
+                             : may_return                              ? TAKEN
                                                                        : CLOSED;
     TRACE("slot %u gives run %u back", slot->number, slot->run ? slot->run->number : 0);
     if (reaction == TAKEN) {
@@ -218,31 +236,16 @@ static void say_return(struct slot_actor *slot, const char *id)
             book_return_run(slot->run);
         slot->view = VIEW_IDLE;
     }
-    say(slot, true, text, strlen(text), reaction);
+    slot_say(slot, true, text, strlen(text), reaction);
 }
 
 /* ---- results ---- */
 
-static void make_stdout(struct slot_actor *slot, struct run *run)
+static void make_output(struct slot_actor *slot, const struct run *run)
 {
-    static const size_t sizes[] = {2 * MARKER_SIZE, 3000, 60000, 200000};
-    struct pe_error err;
-    char marker[MARKER_SIZE + 1];
-    unsigned choice = choose(16);
-    run->size = run->copied ? run->copied->size
-                            : sizes[choice < 10   ? 0
-                                    : choice < 14 ? 1
-                                    : choice < 15 ? 2
-                                                  : 3];
     slot->result.size = 0;
-    if (pe_buf_reserve(&slot->result, run->size, &err) < 0)
-        abort();
-    memset(slot->result.data, 'x', run->size);
-    book_marker(run, marker, 'b');
-    memcpy(slot->result.data, marker, MARKER_SIZE);
-    book_marker(run, marker, 'e');
-    memcpy(slot->result.data + run->size - MARKER_SIZE, marker, MARKER_SIZE);
-    slot->result.size = run->size;
+    for (int i = 0; i < LIVE_STREAMS; i++)
+        output_append(run, (enum live_stream)i, 0, run->sizes[i], &slot->result);
 }
 
 static enum pe_status choose_status(void)
@@ -264,17 +267,18 @@ static void fill_result(struct slot_actor *slot, struct run *run, struct pe_resu
     run->fits = !lies;
     run->isolation = result->isolation;
     run->is_final = result->status == PE_STATUS_EXITED || result->status == PE_STATUS_SIGNALED;
-    make_stdout(slot, run);
+    make_output(slot, run);
 }
 
 /* Whether the parts are as the protocol prescribes. */
-static bool add_parts(struct pe_message *message, size_t size)
+static bool add_parts(struct pe_message *message, const size_t sizes[LIVE_STREAMS])
 {
     struct pe_error err;
     unsigned fault = chance(4) ? 1 + choose(3) : 0;
-    if (pe_parts_add(&message->parts, fault == 1 ? PE_PART_STDERR : PE_PART_STDOUT, NULL, size, 0, &err) <
-            0 ||
-        (fault != 2 && pe_parts_add(&message->parts, PE_PART_STDERR, NULL, 0, 0, &err) < 0) ||
+    if (pe_parts_add(&message->parts, fault == 1 ? PE_PART_STDERR : PE_PART_STDOUT, NULL, sizes[LIVE_STDOUT],
+                     0, &err) < 0 ||
+        (fault != 2 &&
+         pe_parts_add(&message->parts, PE_PART_STDERR, NULL, sizes[LIVE_STDERR], 0, &err) < 0) ||
         (fault == 3 && pe_parts_add(&message->parts, PE_PART_STDOUT, NULL, 0, 0, &err) < 0))
         abort();
     return !fault;
@@ -289,21 +293,23 @@ static void say_result(struct slot_actor *slot, const char *id)
     snprintf(message.id, sizeof message.id, "%s", id);
     if (slot->view == VIEW_RUNNING)
         fill_result(slot, run, &message.result);
-    bool is_good = add_parts(&message, slot->view == VIEW_RUNNING ? run->size : 0);
+    bool is_good = add_parts(&message, slot->view == VIEW_RUNNING ? run->sizes : nobody.sizes);
     encode(&message, &text);
     TRACE("slot %u sends the result of run %u", slot->number, run->number);
+    bool is_wrong = slot->view != VIEW_RUNNING || !is_good || slot->is_announced;
     enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
                              : slot->view == VIEW_CANCELED             ? IGNORED
-                             : slot->view != VIEW_RUNNING || !is_good  ? CLOSED
+                             : is_wrong                                ? CLOSED
                              : run->group && pe_isolation_accepted(run->group->demand, run->isolation)
                                  ? TAKEN
                                  : CLOSED;
     if (reaction == TAKEN) {
         slot->view = VIEW_RESULT;
-        slot->left = run->size;
-        slot->deadline_us += transfer_us(run->size);
+        slot->left = slot->result.size;
+        slot->owes_output = false;
+        slot->deadline_us += transfer_us(slot->left);
     }
-    say(slot, true, text.data, text.size, reaction);
+    slot_say(slot, true, text.data, text.size, reaction);
 }
 
 static void say_bytes(struct slot_actor *slot, size_t size)
@@ -319,7 +325,7 @@ static void say_bytes(struct slot_actor *slot, size_t size)
         slot->left -= size;
     }
     TRACE("slot %u sends %zu bytes", slot->number, size);
-    say(slot, false, bytes, size, reaction);
+    slot_say(slot, false, bytes, size, reaction);
 }
 
 static void say_end(struct slot_actor *slot, const char *id)
@@ -336,7 +342,7 @@ static void say_end(struct slot_actor *slot, const char *id)
             book_end_run(slot->run, RUN_COMPLETE, false);
         slot->view = VIEW_IDLE;
     }
-    say(slot, true, text, strlen(text), reaction);
+    slot_say(slot, true, text, strlen(text), reaction);
 }
 
 static void say_error(struct slot_actor *slot, const char *id, bool of_vm)
@@ -348,7 +354,7 @@ static void say_error(struct slot_actor *slot, const char *id, bool of_vm)
              "\"status\":%d,\"detail\":\"run %u\"}}",
              id, of_vm ? PE_SLOT_VM_LOST : "model-refuses", chance(50) ? 500 : 503, run ? run->number : 0);
     TRACE("slot %u sends error%s", slot->number, of_vm ? " vm-lost" : "");
-    if (strcmp(id, slot->id) != 0 || !slot->id[0] || slot->view == VIEW_RESULT) {
+    if (strcmp(id, slot->id) != 0 || !slot->id[0] || slot->view == VIEW_RESULT || slot->is_announced) {
         say_fault(slot, true, text, strlen(text));
         return;
     }
@@ -357,7 +363,7 @@ static void say_error(struct slot_actor *slot, const char *id, bool of_vm)
         book_end_run(run, of_vm ? RUN_LOST : RUN_REFUSED, of_vm);
     if (slot->view != VIEW_READY)
         slot->view = VIEW_IDLE;
-    say(slot, true, text, strlen(text), TAKEN);
+    slot_say(slot, true, text, strlen(text), TAKEN);
 }
 
 /* ---- acting ---- */
@@ -373,17 +379,19 @@ static void read_one(struct slot_actor *slot)
         abort();
     if (unread->is_text && message.kind == PE_MESSAGE_JOB) {
         slot->knows_job = true;
-        slot->knows_end = slot->knows_cancel = false;
+        slot->knows_end = slot->knows_cancel = slot->knows_watch = false;
         memcpy(slot->known_id, message.id, sizeof slot->known_id);
     }
     slot->knows_end |= unread->is_text && message.kind == PE_MESSAGE_END;
+    slot->knows_watch |= unread->is_text && message.kind == PE_MESSAGE_WATCH;
     slot->knows_cancel |= unread->is_text && message.kind == PE_MESSAGE_CANCEL;
     free(unread);
 }
 
 static void forget_job(struct slot_actor *slot)
 {
-    slot->knows_job = slot->knows_end = slot->knows_cancel = slot->is_sending = false;
+    slot->knows_job = slot->knows_end = slot->knows_cancel = slot->knows_watch = false;
+    slot->is_sending = false;
 }
 
 /* Send the next part of the result that is being sent. */
@@ -405,12 +413,16 @@ static void go_on_sending(struct slot_actor *slot)
 /* What a worker does that keeps the protocol. */
 static void go_on(struct slot_actor *slot)
 {
-    if (slot->is_sending) {
+    if (slot->owes_output) {
+        slot_say_output(slot, slot->known_id);
+    } else if (slot->is_sending) {
         go_on_sending(slot);
     } else if (slot->knows_cancel) {
         forget_job(slot);
         say_error(slot, slot->known_id, false);
-    } else if (slot->knows_job && slot->was_welcomed && chance(10)) {
+    } else if (slot->knows_job && slot->knows_watch && slot_has_output(slot) && chance(70)) {
+        slot_say_output(slot, slot->known_id);
+    } else if (slot->knows_job && slot->was_welcomed && !slot->has_begun && chance(10)) {
         forget_job(slot);
         say_withdraw(slot);
         say_return(slot, slot->known_id);
@@ -440,7 +452,7 @@ static void misbehave(struct slot_actor *slot)
                                         "{\"type\":\"hello\",\"protocol\":3}"};
     const char *id = chance(70) ? slot->id : "another-id";
     const char *text = texts[choose(sizeof texts / sizeof *texts)];
-    switch (choose(9)) {
+    switch (choose(11)) {
     case 0:
         say_fault(slot, true, text, strlen(text));
         break;
@@ -448,7 +460,8 @@ static void misbehave(struct slot_actor *slot)
         say_result(slot, id);
         break;
     case 2:
-        say_bytes(slot, slot->left + 1 + choose(100));
+        if (!slot->is_announced)
+            say_bytes(slot, slot->left + 1 + choose(100));
         break;
     case 3:
         say_end(slot, id);
@@ -465,6 +478,12 @@ static void misbehave(struct slot_actor *slot)
     case 7:
         say_return(slot, id);
         break;
+    case 8:
+        slot_say_output(slot, id);
+        break;
+    case 9:
+        slot_misuse_output(slot, id);
+        break;
     default:
         say_ready(slot);
     }
@@ -475,7 +494,7 @@ static void open_slot(struct slot_actor *slot)
     forget_job(slot);
     slot->view = VIEW_IDLE;
     slot->has_name = slot->must_close = slot->is_out = false;
-    slot->was_welcomed = slot->is_elsewhere = false;
+    slot->was_welcomed = slot->is_elsewhere = slot->owes_output = slot->is_announced = false;
     slot->is_shared = chance(50);
     slot->id[0] = slot->known_id[0] = '\0';
     slot->left = 0;

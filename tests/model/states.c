@@ -34,9 +34,11 @@ static void add_group(struct group *group, void *data)
 {
     enum { MANY = 3 };
     uint64_t *sum = data;
+    const struct run *run = group->run;
+    const bool has_output = run && (run->live[LIVE_STDOUT] || run->live[LIVE_STDERR]);
     const unsigned situation =
-        (((unsigned)group->state * 4 + up_to(group->members, MANY)) * 4 + group->lost) * 2;
-    *sum += hash_of(1, situation + group->is_copy);
+        (((unsigned)group->state * 4 + up_to(group->members, MANY)) * 4 + group->lost) * 2 + group->is_copy;
+    *sum += hash_of(1, situation * 4 + group->is_watched * 2 + has_output);
 }
 
 static unsigned situation_of(const struct slot_actor *slot)

@@ -15,6 +15,8 @@
  *   known        which workers count as known, and with which images
  *   book         which jobs there are, where each runs, and what it lost
  *   judge        whether an answer is right at this moment
+ *   output       what programs print, byte by byte
+ *   events       what clients that asked for events must be told
  *   at_rest      what must hold whenever nothing is left to do at this moment
  *   states       how many different states there were
  */
@@ -55,7 +57,9 @@ struct options {
     unsigned slot_deaths, vm_deaths; /* in percent of what slots do */
     unsigned rush;                   /* how often, in percent, events come in one iteration of the loop */
     unsigned slots;                  /* how many of them there are */
+    unsigned watchers;               /* how many requests, in percent, ask for events */
     bool audits;                     /* jobs are run again on other hosts, and the results compared */
+    bool is_chatty;                  /* programs print much, and most clients watch them */
     bool is_calm;                    /* few jobs come, and all workers are alike: slots are idle */
     bool is_busy;                    /* many jobs of one client and one image wait for a slot that is warm */
 };
