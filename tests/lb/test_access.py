@@ -326,6 +326,19 @@ def test_the_cpu_time_of_a_key_is_counted_and_bounded(start_balancer, keys):
     assert post(balancer, other, SAME).headers["Cache-Status"].endswith("hit"), "others are served"
 
 
+def test_a_key_whose_jobs_report_no_cpu_time_has_still_only_so_many_at_a_time(start_balancer, keys):
+    key = keys.new("alice", "--cpu-seconds-per-day", "10", "--concurrent-jobs", "2")
+    balancer = start_balancer("--key-file", keys.path)
+    _, *slots = balancer.worker(slots=2)
+    for _ in range(3):
+        pending = [Background(post, balancer, key) for _ in slots]
+        jobs = [slot.take_job()[0] for slot in slots]
+        assert_refused(post(balancer, key), 429, "too-many-requests", "this key has 2 jobs here already")
+        for slot, job in zip(slots, jobs):
+            slot.answer(job, usage=usage(0))
+        assert [one.done().status for one in pending] == [200, 200]
+
+
 def test_a_result_from_the_cache_costs_no_cpu_time(start_balancer, keys):
     key = keys.new("alice", "--cpu-seconds-per-day", "10")
     balancer = start_balancer("--key-file", keys.path)
