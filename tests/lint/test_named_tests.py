@@ -50,19 +50,21 @@ def test_what_does_not_exist_is_named_with_its_line(check, name, wrong):
     assert check(f"words\n\nmore words `{name}`\n") == [f"docs/page.md:3: {wrong}"]
 
 
-def test_a_row_of_a_table_of_tests_names_one_or_says_that_there_is_none(check):
+def test_a_row_of_a_table_of_tests_names_one_or_says_why_there_is_none(check):
     text = """\
 | step | test |
 | --- | --- |
 | one | `tests/lb/test_jobs.py::test_jobs_run` |
 | two | no test: it cannot be seen from outside |
 | three | obvious |
+| four | no test |
 
 | test | name |
 | --- | --- |
 | this is | another table |
 """
-    assert check(text) == ["docs/page.md:5: the row names no test, and does not say 'no test'"]
+    wrong = "the row names no test, and does not say 'no test: REASON'"
+    assert check(text) == [f"docs/page.md:{line}: {wrong}" for line in (5, 6)]
 
 
 def test_the_documents_of_the_project_name_only_tests_that_exist():
