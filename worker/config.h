@@ -22,6 +22,7 @@ struct worker_config {
     size_t balancer;                  /* in a registration and a link: the number of its balancer */
     struct pe_route route;            /* how balancers are reached */
     int token_fd;                     /* bearer token (worker/token.h); -1: there is none */
+    const char *token_fault;          /* for the doctor: why --token-file cannot be used; NULL: it can */
     const char *store;                /* directory of the image store */
     const char **warm;                /* images that the first warm VMs and templates are made for */
     size_t warm_count;                /* 0: the first image of the store */

@@ -122,6 +122,10 @@ static void look_up(struct worker_config *config)
 void doctor_say_balancers(struct doctor_report *report, const struct worker_config *config)
 {
     struct worker_config each = *config;
+    if (config->token_fault) {
+        doctor_section(report, "The token of this worker");
+        doctor_say_unusable(report, "balancer.token", "token: %s", config->token_fault);
+    }
     look_up(&each);
     for (each.balancer = 0; each.balancer < each.balancers.count; each.balancer++)
         try_way(report, &each);

@@ -272,6 +272,19 @@ static void choose_name(const struct settings *settings, struct worker_config *c
         snprintf(config->name, sizeof config->name, "%s-%s", hostname, number);
 }
 
+/* Read the token. The doctor reports a file that cannot be used like everything else that is wrong. */
+static int keep_token(const struct settings *settings, struct worker_config *config, struct pe_error *err)
+{
+    static char fault[sizeof err->message];
+    if (!settings->token_file || (config->token_fd = token_keep(settings->token_file, err)) >= 0)
+        return 0;
+    if (!settings->doctor)
+        return -1;
+    snprintf(fault, sizeof fault, "%s", err->message);
+    config->token_fault = fault;
+    return 0;
+}
+
 static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
 {
     *config = (struct worker_config){
@@ -309,7 +322,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
     config->route.proxy = settings->proxy;
     if (settings->ca && pe_route_read_ca(&config->route, settings->ca, err) < 0)
         return -1;
-    if (settings->token_file && (config->token_fd = token_keep(settings->token_file, err)) < 0)
+    if (keep_token(settings, config, err) < 0)
         return -1;
     if (find_user(settings->user, config, err) < 0)
         return -1;

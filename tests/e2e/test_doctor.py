@@ -182,3 +182,16 @@ def test_a_token_that_the_balancer_does_not_know_is_reported(known, start_balanc
         code, said, errors = known("--json", "--server", balancer.url, "--token-file", str(own))
         assert report_of(said)[1]["balancer.token"]["status"] == status, errors
         assert code == exit_code
+
+
+def test_a_file_of_the_token_that_others_may_read_is_reported_with_the_command_that_repairs_it(
+    known, balancer, tmp_path
+):
+    token = secret_file(tmp_path / "token", "secret\n")
+    os.chmod(token, 0o644)
+    code, said, errors = known("--json", "--server", balancer.url, "--token-file", token)
+    report, checks = report_of(said)
+    assert code == 1 and not report["usable"], errors
+    found = [check for check in report["checks"] if check["id"] == "balancer.token"]
+    assert found[0]["status"] == "missing" and f"run: chmod 640 {token}" in found[0]["text"]
+    assert checks["balancer.tcp"]["status"] == "ok", "the way there is tried nevertheless"
