@@ -216,11 +216,31 @@ def test_a_compressed_request_is_taken(balancer, encoding, compress):
         assert response.status == 400, damaged
 
 
+def test_the_members_of_a_gzip_body_belong_together(balancer):
+    _, slot = balancer.worker(images=[IMAGE])
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    plain = json.dumps(REQUEST).encode()
+    first, last = gzip.compress(plain[:9]), gzip.compress(plain[9:])
+    padded = first + gzip.compress(b"") + last + bytes(512)
+    pending = Background(balancer.request, "POST", "/api/v2/execute", padded, headers)
+    job, files = slot.take_job()
+    slot.answer(job, stage(b"compile") + stage(b"run"))
+    assert pending.done().status == 200
+    assert files[0] == ("a.c", b"int x;")
+    damaged = last[:-1] + bytes([last[-1] ^ 1])
+    for tail in last[:-1], damaged, last + b"x", last + b"\x1f\x8b", zlib.compress(plain[9:]):
+        response = balancer.request("POST", "/api/v2/execute", first + tail, headers)
+        assert_refused_with_message(response, 400, "Content-Encoding")
+
+
 def test_a_request_that_grows_over_the_limit_when_it_is_decompressed_is_413(balancer):
     balancer.worker(images=[IMAGE])
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     bomb = gzip.compress(bytes(200 << 20))
     response = balancer.request("POST", "/api/v2/execute", bomb, headers)
+    assert_refused_with_message(response, 413, "decompressed")
+    many_small_ones = gzip.compress(bytes(64 << 10)) * 1000
+    response = balancer.request("POST", "/api/v2/execute", many_small_ones, headers)
     assert_refused_with_message(response, 413, "decompressed")
     headers["Content-Encoding"] = "br"
     response = balancer.request("POST", "/api/v2/execute", b"x", headers)
