@@ -75,7 +75,7 @@ static void leave(struct tokens *tokens, h2o_req_t *req)
         struct pe_problem problem =
             problem_make("unauthorized", "only a host with a token of its own can leave");
         http_reply_problem(req, &problem);
-    } else if (host_leave(tokens, &identity, &err) < 0) {
+    } else if (host_leave(tokens, &identity, time(NULL), &err) < 0) {
         http_reply_error(req, &err);
     } else {
         pe_log(PE_LOG_INFO, "host '%s' has left", identity.host);

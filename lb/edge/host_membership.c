@@ -48,36 +48,49 @@ static int check_code(const struct host_token *host, const char *token_hash, int
                        "the join code expired at %s; ask the operator for a new one (`pe-lb token new --host "
                        "%s`)",
                        pe_time_text(host->expires, text), host->host);
+    if (token_hash && now == host->left)
+        return pe_fail(err, PE_ERR_BUSY, "host '%s' has just given its token back; try again", host->host);
     return 0;
 }
 
-int host_join(struct tokens *tokens, const char *code, const char *token_hash, int64_t now,
-              struct host_token *host, struct pe_error *err)
+/* Give the host a token while the store is locked. Another process may have changed it. */
+static int admit(struct tokens *tokens, const char *code_hash, const char *token_hash, int64_t now,
+                 struct host_token *host, struct pe_error *err)
 {
-    char hash[PE_SHA256_HEX_SIZE];
     host_autotokens struct host_tokens fresh = {0};
-    if (pe_sha256_hex(code, strlen(code), hash, err) < 0)
-        return -1;
-    /* Anyone may send a code. One that nobody knows costs no reading of the file. */
-    tokens_refresh(tokens);
-    if (!host_tokens_find_code(&tokens->hosts, hash))
-        return check_code(NULL, NULL, now, err);
     pe_autoclose int lock = begin(tokens, &fresh, err);
     if (lock < 0)
         return -1;
-    struct host_token *found = host_tokens_find_code(&fresh, hash);
+    struct host_token *found = host_tokens_find_code(&fresh, code_hash);
     if (check_code(found, token_hash, now, err) < 0)
         return -1;
-    const bool is_new = token_hash && !found->token[0];
-    if (is_new) {
-        memcpy(found->token, token_hash, sizeof found->token);
-        found->joined = now;
-    }
+    const bool is_new = !found->token[0];
+    memcpy(found->token, token_hash, sizeof found->token);
+    found->joined = is_new ? now : found->joined;
     *host = *found;
     return is_new ? finish(tokens, &fresh, err) : 0;
 }
 
-int host_leave(struct tokens *tokens, const struct token_identity *identity, struct pe_error *err)
+/* Anyone may send a code, and a host may send its own again and again: only one that lets a host in costs
+ * more than a look at what this process knows. */
+int host_join(struct tokens *tokens, const char *code, const char *token_hash, int64_t now,
+              struct host_token *host, struct pe_error *err)
+{
+    char hash[PE_SHA256_HEX_SIZE];
+    if (pe_sha256_hex(code, strlen(code), hash, err) < 0)
+        return -1;
+    tokens_refresh(tokens);
+    const struct host_token *found = host_tokens_find_code(&tokens->hosts, hash);
+    if (check_code(found, token_hash, now, err) < 0)
+        return -1;
+    if (token_hash && !found->token[0])
+        return admit(tokens, hash, token_hash, now, host, err);
+    *host = *found;
+    return 0;
+}
+
+int host_leave(struct tokens *tokens, const struct token_identity *identity, int64_t now,
+               struct pe_error *err)
 {
     host_autotokens struct host_tokens fresh = {0};
     pe_autoclose int lock = begin(tokens, &fresh, err);
@@ -88,6 +101,7 @@ int host_leave(struct tokens *tokens, const struct token_identity *identity, str
         return 0; /* it was revoked meanwhile */
     found->token[0] = '\0';
     found->joined = found->seen = 0;
+    found->left = now;
     return finish(tokens, &fresh, err);
 }
 

@@ -16,8 +16,9 @@
 int host_join(struct tokens *tokens, const char *code, const char *token_hash, int64_t now,
               struct host_token *host, struct pe_error *err) PE_MUST_CHECK;
 
-/* A host gives its token back. Its join code can be used again until it expires. */
-int host_leave(struct tokens *tokens, const struct token_identity *identity,
+/* A host gives its token back. Its join code can be used again until it expires, but not in the same second
+ * (PE_ERR_BUSY): each change is written to the disk while all others wait. */
+int host_leave(struct tokens *tokens, const struct token_identity *identity, int64_t now,
                struct pe_error *err) PE_MUST_CHECK;
 
 /* Write when the hosts were connected last, as far as `tokens` knows it. */

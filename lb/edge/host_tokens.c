@@ -26,11 +26,11 @@
 #define FILE_MAX (8u << 20)
 #define FILE_VALUES_MAX (HOST_TOKENS_MAX * 16u)
 
-static const char *const time_names[] = {"created", "expires", "joined", "seen"};
+static const char *const time_names[] = {"created", "expires", "joined", "seen", "left"};
 
 static int64_t *time_of(struct host_token *token, size_t index)
 {
-    int64_t *const times[] = {&token->created, &token->expires, &token->joined, &token->seen};
+    int64_t *const times[] = {&token->created, &token->expires, &token->joined, &token->seen, &token->left};
     return times[index];
 }
 

@@ -25,6 +25,7 @@ struct host_token {
     char token[PE_SHA256_HEX_SIZE]; /* hash of the host's token; "" until it has joined */
     int64_t created, expires;       /* of the join code */
     int64_t joined, seen;           /* when the host joined; when it was connected last, to some minutes */
+    int64_t left;                   /* when it gave its token back last */
 };
 
 struct host_tokens {

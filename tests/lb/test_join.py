@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts with tokens of their own: how an operator lets them in, what they may do, how they are shut out."""
+import fcntl
 import json
 import os
 import stat
@@ -247,7 +248,34 @@ def test_a_host_gives_its_token_back_and_its_code_is_valid_again(balancer, store
     with pytest.raises(Closed):
         registration.receive()
     assert leave(TOKEN).status == 401
-    assert join(balancer, code, OTHER).status == 200
+    eventually(lambda: join(balancer, code, OTHER).status == 200, "the code is valid again")
+
+
+def test_a_host_that_joins_and_leaves_all_the_time_lets_the_store_be_written_once_a_second(
+    balancer, store
+):
+    code = store.new("den")
+    headers = {"Authorization": "Bearer " + TOKEN}
+    begun = time.monotonic()
+    joined = [join(balancer, code, TOKEN)]
+    while time.monotonic() < begun + 2:
+        balancer.request("DELETE", "/v1/join", headers=headers)
+        joined.append(join(balancer, code, TOKEN))
+    took = time.monotonic() - begun
+    refused = [answer for answer in joined if answer.status != 200]
+    assert len(joined) - len(refused) <= took + 2, "a second may have begun just before, or end"
+    assert_refused(refused[0], 503, "no-capacity", "has just given its token back; try again")
+
+
+def test_a_code_that_lets_nobody_in_does_not_wait_for_changes_of_the_store(balancer, store):
+    used, fresh = store.new("den"), store.new("attic")
+    assert join(balancer, used, TOKEN).status == 200
+    with open(os.path.join(store.path, ".lock"), encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert join(balancer, used, TOKEN).status == 200
+        assert join(balancer, used, OTHER).status == 403
+        assert join(balancer, fresh).status == 200
+        assert join(balancer, fresh, OTHER).status == 503
 
 
 def test_the_operator_can_name_images_for_new_hosts_and_change_them(
