@@ -47,17 +47,32 @@ static int read_tokens(struct tokens *tokens, const char *option, const char *fi
     return file && tokens_read(tokens, file, err) < 0 ? pe_fail_context(err, "%s", option) : 0;
 }
 
-/* Read tokens, keys, certificates and the images for hosts. On failure, what was read before is kept. */
-static int read_secrets(struct server *server, struct pe_error *err)
+static int read_admin_tokens(struct server *server, struct pe_error *err)
+{
+    return read_tokens(&server->admin_tokens, "--admin-token-file", server->settings->admin_token_file, err);
+}
+
+static int read_worker_tokens(struct server *server, struct pe_error *err)
+{
+    return read_tokens(&server->tokens, "--token-file", server->settings->token_file, err);
+}
+
+static int read_keys(struct server *server, struct pe_error *err)
+{
+    const char *file = server->settings->key_file;
+    return file && api_keys_read(&server->access.keys, file, err) < 0 ? pe_fail_context(err, "--key-file")
+                                                                      : 0;
+}
+
+static int read_host_images(struct server *server, struct pe_error *err)
+{
+    const char *file = server->settings->host_images;
+    return file ? host_images_read(&server->host_images, file, err) : 0;
+}
+
+static int read_certificate(struct server *server, struct pe_error *err)
 {
     const struct settings *settings = server->settings;
-    if (read_tokens(&server->admin_tokens, "--admin-token-file", settings->admin_token_file, err) < 0 ||
-        read_tokens(&server->tokens, "--token-file", settings->token_file, err) < 0)
-        return -1;
-    if (settings->host_images && host_images_read(&server->host_images, settings->host_images, err) < 0)
-        return -1;
-    if (settings->key_file && api_keys_read(&server->access.keys, settings->key_file, err) < 0)
-        return pe_fail_context(err, "--key-file");
     if (!settings->tls_certificate || !settings->tls_key)
         return 0;
     SSL_CTX *context = tls_context(settings->tls_certificate, settings->tls_key, settings->http2, err);
@@ -77,6 +92,19 @@ static int read_playground(struct server *server, struct pe_error *err)
     if (static_files_read(&server->playground, folder ? folder : installed, err) == 0)
         return 0;
     return !folder && err->kind == PE_ERR_NOT_FOUND ? 0 : -1;
+}
+
+/* What is read at the start, and again on SIGHUP. On failure, each keeps what it has read before. */
+static int (*const file_readers[])(struct server *server, struct pe_error *err) = {
+    read_admin_tokens, read_worker_tokens, read_keys, read_host_images, read_certificate, read_playground};
+enum { FILE_READERS = sizeof file_readers / sizeof *file_readers };
+
+static int read_files(struct server *server, struct pe_error *err)
+{
+    for (size_t i = 0; i < FILE_READERS; i++)
+        if (file_readers[i](server, err) < 0)
+            return -1;
+    return 0;
 }
 
 /* ---- the start: workers connect ---- */
@@ -162,13 +190,20 @@ static void begin_end(struct server *server)
 
 /* ---- signals ---- */
 
+/* A file that cannot be used keeps none of the others from being read: a key in one of them may have been
+ * revoked. */
 static void reload(struct server *server)
 {
     struct pe_error err;
+    bool failed = false;
     sd_notify(0, "RELOADING=1");
-    if (read_secrets(server, &err) < 0 || read_playground(server, &err) < 0)
+    for (size_t i = 0; i < FILE_READERS; i++) {
+        if (file_readers[i](server, &err) == 0)
+            continue;
+        failed = true;
         pe_log(PE_LOG_ERROR, "SIGHUP: %s; what was there before stays", err.message);
-    else
+    }
+    if (!failed)
         pe_log(PE_LOG_INFO, "SIGHUP: tokens, keys, certificates and the playground were read again");
     sd_notify(0, "READY=1");
 }
@@ -336,9 +371,9 @@ int server_init(struct server *server, const struct settings *settings, struct p
     loop_clock_keep_wall_time(&server->ctx._timestamp_cache.tv_at);
     h2o_loop_init(&server->loop, &server->ctx);
     init_core(server);
-    if (init_edge(server, err) < 0 || read_secrets(server, err) < 0 ||
+    if (init_edge(server, err) < 0 || read_files(server, err) < 0 ||
         (settings->tokens && tokens_use_hosts(&server->tokens, settings->tokens, err) < 0) ||
-        read_playground(server, err) < 0 || spool_use_folder(settings->spool_folder, err) < 0)
+        spool_use_folder(settings->spool_folder, err) < 0)
         return -1;
     init_workers(server);
     init_api(server);

@@ -66,7 +66,8 @@ static void check_written(const struct host_tokens *tokens)
         const struct host_token *one = &tokens->items[i], *other = &again.items[i];
         HOLDS(!strcmp(one->host, other->host) && !strcmp(one->code, other->code));
         HOLDS(!strcmp(one->token, other->token) && one->created == other->created);
-        HOLDS(one->expires == other->expires && one->joined == other->joined && one->seen == other->seen);
+        HOLDS(one->expires == other->expires && one->joined == other->joined && one->seen == other->seen &&
+              one->left == other->left);
     }
     host_tokens_free(&again);
 }

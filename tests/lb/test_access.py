@@ -13,6 +13,7 @@ from fixtures.http_client import FORM, JOB, SAME, Connection, assert_refused, jo
 from fixtures.interactive import Session
 from fixtures.mcp import message
 from fixtures.paths import program
+from fixtures.secret_file import secret_file
 from fixtures.stages import case
 from fixtures.stand_in_worker import Slot, WebSocket, image
 from fixtures.waiting import PATIENCE, Background, eventually
@@ -268,6 +269,24 @@ def test_a_key_can_be_made_and_revoked_while_the_balancer_runs(start_balancer, k
     slot.answer(job, b"it was let in before")
     assert pending.done().status == 200
     run(balancer, slot, new)
+
+
+def test_a_key_is_revoked_though_another_file_of_the_balancer_became_wrong(
+    start_balancer, keys, tmp_path
+):
+    key = keys.new("alice")
+    files = {"--admin-token-file": "admin\n", "--token-file": "worker\n"}
+    options = []
+    for option, text in files.items():
+        options += [option, secret_file(tmp_path / option, text)]
+    balancer = start_balancer("--key-file", keys.path, "--anonymous", "off", *options)
+    for path in options[1::2]:
+        os.chmod(path, 0o644)
+    keys.revoke("alice")
+    reload(balancer)
+    assert_refused(post(balancer, key), 401, "unauthorized", "revoked")
+    for option in files:
+        assert f"SIGHUP: {option}: others may read or change" in balancer.log()
 
 
 def test_a_file_of_keys_that_became_wrong_leaves_the_keys_as_they_were(start_balancer, keys):
