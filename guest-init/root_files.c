@@ -9,10 +9,12 @@
 #include "base/io.h"
 #include "proto/guest.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,25 +139,54 @@ static void replace(int root, const char *name, const char *text)
     (void)failed;
 }
 
-/* True if a line of hosts(5) gives an address to this name. */
-static bool has_name(const char *text, const char *wanted)
+/* To what a name leads. Programs take the first line of hosts(5) that has it. */
+enum mapping { ABSENT, LOOPBACK, ELSEWHERE };
+
+/* The mapping that an address makes. ABSENT if this is no address: then the line counts for nothing. */
+static enum mapping read_address(const char *text, size_t length)
 {
-    static const char blanks[] = " \t\r";
-    size_t length = strlen(wanted);
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *end = line + strcspn(line, "#\n");
-        bool is_address = true;
-        for (const char *at = line + strspn(line, blanks); at < end; at += strspn(at, blanks)) {
-            size_t size = strcspn(at, " \t\r#\n");
-            if (!is_address && size == length && !strncasecmp(at, wanted, length))
-                return true;
-            is_address = false;
-            at += size;
-        }
-    }
-    return false;
+    char address[INET6_ADDRSTRLEN];
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (length >= sizeof address)
+        return ABSENT;
+    memcpy(address, text, length);
+    address[length] = '\0';
+    if (inet_pton(AF_INET, address, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET ? LOOPBACK : ELSEWHERE;
+    if (inet_pton(AF_INET6, address, &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6) ? LOOPBACK : ELSEWHERE;
+    return ABSENT;
 }
 
+/* What a line says about a name. */
+static enum mapping read_line(const char *line, const char *wanted)
+{
+    static const char blanks[] = " \t\r", ends[] = " \t\r#\n";
+    const char *at = line + strspn(line, blanks), *end = line + strcspn(line, "#\n");
+    size_t length = strlen(wanted), size = strcspn(at, ends);
+    enum mapping mapping = read_address(at, size);
+    for (at += size; at < end; at += size) {
+        at += strspn(at, blanks);
+        size = strcspn(at, ends);
+        if (size == length && !strncasecmp(at, wanted, length))
+            return mapping;
+    }
+    return ABSENT;
+}
+
+static enum mapping find_name(const char *text, const char *wanted)
+{
+    enum mapping mapping = ABSENT;
+    for (const char *line = text; *line && mapping == ABSENT; line += *line == '\n') {
+        mapping = read_line(line, wanted);
+        line += strcspn(line, "\n");
+    }
+    return mapping;
+}
+
+/* Behind what the image says stand names that it lacks, and before it those that lead elsewhere, so that
+ * they are found first. */
 static void complete_hosts(int root)
 {
     /* localhost is 127.0.0.1 alone. If it were ::1 as well, some programs would try only that, which comes
@@ -169,12 +200,13 @@ static void complete_hosts(int root)
     if (read_text(root, "etc/hosts", &before) == UNUSABLE)
         return;
     const char *text = (const char *)before.data;
-    bool has_localhost = has_name(text, "localhost"), has_own = has_name(text, PE_GUEST_HOSTNAME);
+    enum mapping local = find_name(text, "localhost"), own = find_name(text, PE_GUEST_HOSTNAME);
     bool is_cut = before.size > 1 && text[before.size - 2] != '\n';
-    if (has_localhost && has_own)
+    if (local == LOOPBACK && own == LOOPBACK)
         return;
-    if (pe_buf_printf(&after, &ignored, "%s%s%s%s", text, is_cut ? "\n" : "", has_localhost ? "" : localhost,
-                      has_own ? "" : own_name) == 0 &&
+    if (pe_buf_printf(&after, &ignored, "%s%s%s%s%s%s", local == ELSEWHERE ? localhost : "",
+                      own == ELSEWHERE ? own_name : "", text, is_cut ? "\n" : "",
+                      local == ABSENT ? localhost : "", own == ABSENT ? own_name : "") == 0 &&
         pe_buf_append(&after, "", 1, &ignored) == 0)
         replace(root, "hosts", (const char *)after.data);
 }

@@ -114,7 +114,8 @@ static void empty_files_count_as_missing(void **state)
 static void what_is_right_is_not_touched(void **state)
 {
     (void)state;
-    static const char hosts[] = "127.0.0.1 LOCALHOST # the loopback interface\n\n10.0.0.7\tdb pe\n";
+    static const char hosts[] =
+        "::1 LOCALHOST # the loopback interface\n\n127.8.0.7\tdb pe\n10.0.0.7 localhost\n";
     struct stat before, after;
     make_folder("etc");
     make_folder("tmp");
@@ -141,6 +142,25 @@ static void missing_names_are_appended_to_the_hosts_of_an_image(void **state)
     complete();
     assert_file("etc/hosts",
                 "localhost\n#127.0.0.1 localhost pe\n10.0.0.7 mylocalhost pe.example\n" LOCALHOST OWN_NAME);
+    make_file("etc/hosts", "127.1 localhost\nlocalhost localhost pe\n127.0.0.1000000000000000000000000000"
+                           "000000000000 pe\n");
+    complete();
+    assert_file("etc/hosts", "127.1 localhost\nlocalhost localhost pe\n127.0.0.1000000000000000000000000000"
+                             "000000000000 pe\n" LOCALHOST OWN_NAME);
+}
+
+static void names_that_lead_elsewhere_are_found_first_at_the_loopback_interface(void **state)
+{
+    (void)state;
+    make_folder("etc");
+    make_file("etc/hosts", "10.0.0.7 localhost\n127.0.0.1 localhost");
+    complete();
+    assert_file("etc/hosts", LOCALHOST "10.0.0.7 localhost\n127.0.0.1 localhost\n" OWN_NAME);
+    make_file("etc/hosts", "127.0.0.1 localhost\n2001:db8::7 db\tPE\n");
+    complete();
+    assert_file("etc/hosts", OWN_NAME "127.0.0.1 localhost\n2001:db8::7 db\tPE\n");
+    complete();
+    assert_file("etc/hosts", OWN_NAME "127.0.0.1 localhost\n2001:db8::7 db\tPE\n");
 }
 
 static void the_name_of_the_machine_that_built_the_image_is_replaced(void **state)
@@ -204,6 +224,7 @@ int main(void)
         ROOT_TEST(empty_files_count_as_missing),
         ROOT_TEST(what_is_right_is_not_touched),
         ROOT_TEST(missing_names_are_appended_to_the_hosts_of_an_image),
+        ROOT_TEST(names_that_lead_elsewhere_are_found_first_at_the_loopback_interface),
         ROOT_TEST(the_name_of_the_machine_that_built_the_image_is_replaced),
         ROOT_TEST(links_are_followed_inside_the_root),
         ROOT_TEST(what_cannot_be_completed_stays_as_it_is),
