@@ -77,6 +77,24 @@ static void on_flush(h2o_timeout_entry_t *entry)
 
 /* ---- callbacks of libh2o and wslay ---- */
 
+/* A frame that is malformed in itself, as a ping of 200 bytes, ends the connection in wslay without a close
+ * frame. RFC 6455 section 7.1.7 asks for one. */
+static bool refuses_frame(const struct ws_server *ws)
+{
+    wslay_event_context_ptr context = ws->conn->ws_ctx;
+    return !ws->closing && !wslay_event_get_read_enabled(context) &&
+           !wslay_event_get_close_received(context) && !wslay_event_get_close_sent(context);
+}
+
+static void refuse_frame(struct ws_server *ws)
+{
+    static const uint8_t close_frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8,
+                                          WSLAY_CODE_PROTOCOL_ERROR & 0xff};
+    struct pe_error err;
+    if (pe_buf_append(&ws->out, close_frame, sizeof close_frame, &err) < 0)
+        pe_log(PE_LOG_WARN, "%s", err.message);
+}
+
 /* libh2o closes the socket when wslay has finished the closing handshake. The close frame is
  * still here. */
 static void send_close_frame(struct ws_server *ws)
@@ -87,18 +105,21 @@ static void send_close_frame(struct ws_server *ws)
         pe_log(PE_LOG_DEBUG, "a %s's connection ended before the close frame was sent", ws->context->peer);
 }
 
-/* wslay refuses a message that is too long (status 1009) while the other side still sends it. A socket that
- * is closed with unread bytes sends a reset, and a reset can overtake the close frame. */
-static void let_read_refusal(const struct ws_server *ws)
+/* A message that is too long (status 1009) is refused while the other side still sends it. A socket that is
+ * closed with unread bytes sends a reset, and a reset can overtake the close frame. */
+static bool is_too_big(const struct ws_server *ws)
 {
-    if (ws->conn->sock && wslay_event_get_status_code_sent(ws->conn->ws_ctx) == WSLAY_CODE_MESSAGE_TOO_BIG)
-        connection_linger(ws->conn->sock);
+    return wslay_event_get_status_code_sent(ws->conn->ws_ctx) == WSLAY_CODE_MESSAGE_TOO_BIG;
 }
 
 static void end_ws(struct ws_server *ws)
 {
+    bool refuses = refuses_frame(ws);
+    if (refuses)
+        refuse_frame(ws);
     send_close_frame(ws);
-    let_read_refusal(ws);
+    if (ws->conn->sock && (refuses || is_too_big(ws)))
+        connection_linger(ws->conn->sock);
     h2o_timeout_unlink(&ws->flush);
     h2o_timeout_unlink(&ws->tick);
     h2o_websocket_close(ws->conn);

@@ -8,9 +8,16 @@ import pytest
 
 from fixtures.events import kinds, output_of
 from fixtures.http_client import JOB
-from fixtures.interactive import TTY, WINDOW, Program, Session, is_silent
+from fixtures.interactive import (
+    TTY,
+    WINDOW,
+    Program,
+    Session,
+    assert_all_is_free,
+    is_silent,
+)
 from fixtures.openapi import validate
-from fixtures.stand_in_worker import BINARY, PING, PONG, TEXT, Closed, Slot
+from fixtures.stand_in_worker import BINARY, TEXT, Closed, Slot
 from fixtures.waiting import Background, eventually
 
 MIB = 1 << 20
@@ -27,12 +34,6 @@ def start(balancer, slot, job=JOB, tty=None, **options):
     program = Program(slot)
     assert kinds([session.event(), session.event()]) == ["queued", "started"]
     return session, program
-
-
-def assert_all_is_free(balancer):
-    eventually(lambda: balancer.metric("pe_interactive_connections") == 0, "no session is left")
-    assert balancer.metric("pe_interactive_jobs") == 0
-    eventually(lambda: balancer.metric("pe_result_bytes") == 0, "no output is kept")
 
 
 # ---- a session from its begin to its end ----
@@ -307,40 +308,6 @@ def test_a_client_whose_first_message_was_wrong_cannot_send_a_large_one(balancer
     assert balancer.peak_memory() - before < 30 * MIB, "the message of one client"
     for session in sessions:
         session.close()
-    assert_all_is_free(balancer)
-
-
-def test_a_first_message_over_36_mib_is_refused_with_a_code_that_its_client_can_read(balancer):
-    session = Session(balancer.address)
-    session.send(TEXT, b"x" * (36 * MIB + 1))
-    with pytest.raises(Closed) as closed:
-        session.event()
-    session.close()
-    assert closed.value.code == 1009
-    assert_all_is_free(balancer)
-
-
-def test_pings_are_no_part_of_a_first_message(start_balancer):
-    balancer = start_balancer("--queue-mib", "1")
-    _, slot = live_worker(balancer)
-    session = Session(balancer.address)
-    for _ in range(10000):
-        session.send(PING, b"x" * 125)
-        assert session.receive_frame() == (PONG, b"x" * 125)
-    session.run(JOB)
-    Program(slot).exit()
-    assert session.rest()[-1]["type"] == "result"
-    assert_all_is_free(balancer)
-
-
-def test_pings_do_not_postpone_the_end_of_a_session_without_a_job(balancer):
-    session = Session(balancer.address)
-    session.send(PING)
-    assert session.receive_frame() == (PONG, b"")
-    with pytest.raises(Closed) as closed:
-        session.event()
-    session.close()
-    assert closed.value.code == 1008
     assert_all_is_free(balancer)
 
 
