@@ -133,8 +133,8 @@ int pe_field_parse_env(struct pe_json_reader *json, char ***out, size_t *count, 
 
 /* ---- numbers ---- */
 
-int pe_field_parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
-                         uint32_t most, uint32_t *value, struct pe_error *err)
+int pe_field_parse_any_whole(struct pe_json_reader *json, const char *field, const char *unit,
+                             uint32_t *value, struct pe_error *err)
 {
     bool is_number = !pe_field_is_other(json, "-0123456789");
     struct pe_cursor number = pe_json_parse_raw(json);
@@ -144,8 +144,18 @@ int pe_field_parse_whole(struct pe_json_reader *json, const char *field, const c
     if (!is_number || memchr(number.at, '.', number.left) || memchr(number.at, 'e', number.left) ||
         memchr(number.at, 'E', number.left))
         return pe_fail(err, PE_ERR_INVALID, "field '%s' must be a whole number of %s", field, unit);
-    *value = (uint32_t)pe_json_parse_number(&digits, most);
-    if (digits.fault || *value < least)
+    *value = (uint32_t)pe_json_parse_number(&digits, UINT32_MAX);
+    if (digits.fault)
+        *value = UINT32_MAX;
+    return 0;
+}
+
+int pe_field_parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
+                         uint32_t most, uint32_t *value, struct pe_error *err)
+{
+    if (pe_field_parse_any_whole(json, field, unit, value, err) < 0)
+        return -1;
+    if (!json->fault && (*value < least || *value > most))
         return pe_fail(err, PE_ERR_INVALID, "field '%s' must be from %u to %u", field, least, most);
     return 0;
 }

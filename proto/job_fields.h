@@ -34,7 +34,11 @@ int pe_field_parse_texts(struct pe_json_reader *json, const char *field, size_t 
 int pe_field_parse_env(struct pe_json_reader *json, char ***out, size_t *count,
                        struct pe_error *err) PE_MUST_CHECK;
 
-/* A whole number of `unit`, from `least` to `most`. */
+/* A whole number of `unit`. What is below 0 or does not fit is UINT32_MAX. */
+int pe_field_parse_any_whole(struct pe_json_reader *json, const char *field, const char *unit,
+                             uint32_t *value, struct pe_error *err) PE_MUST_CHECK;
+
+/* A whole number of `unit`, from `least` to `most`, which is below UINT32_MAX. */
 int pe_field_parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
                          uint32_t most, uint32_t *value, struct pe_error *err) PE_MUST_CHECK;
 

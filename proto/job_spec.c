@@ -74,7 +74,7 @@ static int wrong_timeout(struct pe_error *err)
 
 static int parse_timeout(struct pe_json_reader *json, struct pe_job_spec *job, struct pe_error *err)
 {
-    if (pe_field_parse_whole(json, "timeout_ms", "milliseconds", 0, UINT32_MAX, &job->timeout_ms, err) < 0)
+    if (pe_field_parse_any_whole(json, "timeout_ms", "milliseconds", &job->timeout_ms, err) < 0)
         return -1;
     job->has_timeout = true;
     bool is_wrong = job->timeout_ms < 1 || job->timeout_ms > PE_JOB_MS_MAX;

@@ -41,7 +41,6 @@ static int refuse_coding(const h2o_req_t *req, struct pe_error *err)
                    (int)(coding.len < 100 ? coding.len : 100), coding.base);
 }
 
-/* A body without a type is taken for a form, whose error then says what is missing. */
 static int read_body(struct exchange *exchange, struct pe_error *err)
 {
     const h2o_req_t *req = exchange->req;
@@ -51,7 +50,10 @@ static int read_body(struct exchange *exchange, struct pe_error *err)
     h2o_iovec_t type = at < 0 ? (h2o_iovec_t){NULL, 0} : req->headers.entries[at].value;
     if (is_type(type, "application/json"))
         return submission_parse_json(req->entity.base, req->entity.len, &exchange->submission, err);
-    if (type.len && !is_type(type, "multipart/form-data"))
+    if (type.len == 0)
+        return pe_fail(err, PE_ERR_UNSUPPORTED,
+                       "the body has no Content-Type; send multipart/form-data or application/json");
+    if (!is_type(type, "multipart/form-data"))
         return pe_fail(err, PE_ERR_UNSUPPORTED,
                        "the body's Content-Type is '%.*s'; send multipart/form-data or application/json",
                        (int)(type.len < 100 ? type.len : 100), type.base);

@@ -59,7 +59,9 @@ def test_a_malformed_multipart_body_is_400(start_balancer):
     assert_refused(
         balancer.post(content_type="multipart/form-data"), 400, "malformed-request", "boundary"
     )
-    assert_refused(balancer.request("POST", "/v1/run"), 400, "malformed-request")
+    assert_refused(
+        balancer.request("POST", "/v1/run"), 415, "unsupported-media-type", "application/json"
+    )
 
 
 def test_an_invalid_job_is_422_and_names_the_field(balancer):

@@ -150,6 +150,10 @@ static void wrong_types_and_values_name_the_field(void **state)
     refused("{\"image\":\"a\",\"timeout_ms\":0}", PE_ERR_INVALID, "'timeout_ms' must be from 1");
     refused("{\"image\":\"a\",\"timeout_ms\":1.5}", PE_ERR_INVALID, "'timeout_ms' must be a whole");
     refused("{\"image\":\"a\",\"timeout_ms\":86400001}", PE_ERR_INVALID, "from 1 to 60000");
+    refused("{\"image\":\"a\",\"timeout_ms\":-1}", PE_ERR_INVALID, "from 1 to 60000");
+    refused("{\"image\":\"a\",\"timeout_ms\":4294967296}", PE_ERR_INVALID, "from 1 to 60000");
+    refused("{\"image\":\"a\",\"timeout_ms\":1000000000000000000000000000000}", PE_ERR_INVALID,
+            "from 1 to 60000");
     refused("{\"image\":\"a\",\"process_limit\":0}", PE_ERR_INVALID, "'process_limit' must be from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":513}", PE_ERR_INVALID, "from 1 to 512");
     refused("{\"image\":\"a\",\"process_limit\":\"7\"}", PE_ERR_INVALID, "whole number of processes");
