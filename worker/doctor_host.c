@@ -108,6 +108,7 @@ void doctor_say_host(struct doctor_report *report, const struct worker_config *c
     uname(&system);
     doctor_section(report, "This host (Linux %s, %ld CPUs)", system.release, sysconf(_SC_NPROCESSORS_ONLN));
     doctor_fact(report, "kernel", system.release);
+    doctor_say_kernel(report, system.release, system.version);
     doctor_say_kvm(report, "", config->vm.own_kernel);
     if (!strcmp(system.machine, "x86_64")) {
         doctor_say_cpu(report, "");

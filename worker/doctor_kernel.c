@@ -170,18 +170,53 @@ void doctor_say_user_namespaces(struct doctor_report *report, const char *top, b
 
 /* ---- VMMs ---- */
 
+/* Returns how many there are. */
+static size_t say_holes(struct doctor_report *report, const char *id, const char *driver, const char *title,
+                        const char *version)
+{
+    size_t at = 0, found = 0;
+    for (const struct known_hole *hole; (hole = known_holes_next(driver, version, &at)); found++)
+        doctor_say(report, DOCTOR_WARNING, id,
+                   "%s %s: in it %s (%s); install release %s, or a package of your distribution that has the "
+                   "fix (source: %s)",
+                   title, version, hole->what, hole->name, hole->fixed, hole->source);
+    return found;
+}
+
 void doctor_say_holes(struct doctor_report *report, const char *driver, const char *title,
                       const char *version)
 {
     char id[DOCTOR_ID_MAX];
-    size_t at = 0, found = 0;
     doctor_id("vmm", driver, id);
-    for (const struct known_hole *hole; (hole = known_holes_next(driver, version, &at)); found++)
-        doctor_say(report, DOCTOR_WARNING, id,
-                   "%s %s: in it a guest can %s (%s); install release %s, or a package of your distribution "
-                   "that has the fix (source: %s)",
-                   title, version, hole->what, hole->name, hole->fixed, hole->source);
-    if (!found)
+    if (!say_holes(report, id, driver, title, version))
         doctor_say(report, DOCTOR_OK, id, "%s %s: no hole in the table of %s", title, version,
                    KNOWN_HOLES_DATE);
+}
+
+/* The release of kernel.org that a kernel was made of. A distribution's kernel has fixes of later ones:
+ * Debian says of which, and others, whose third number stays 0, do not say it. */
+static bool find_release(const char *release, const char *build, char number[32])
+{
+    static const char debian[] = "Debian ";
+    unsigned part[3];
+    const char *at = strstr(build, debian);
+    at = at ? at + strlen(debian) : release;
+    if (sscanf(at, "%9u.%9u.%9u", &part[0], &part[1], &part[2]) != 3 || (at == release && !part[2]))
+        return false;
+    snprintf(number, 32, "%u.%u.%u", part[0], part[1], part[2]);
+    return true;
+}
+
+void doctor_say_kernel(struct doctor_report *report, const char *release, const char *build)
+{
+    static const char id[] = "host.kernel", title[] = "kernel";
+    char number[32];
+    if (!find_release(release, build, number))
+        doctor_say(report, DOCTOR_UNTRIED, id,
+                   "%s: the number %s does not say which holes are repaired; see the security page of the "
+                   "distribution, and keep it up to date",
+                   title, release);
+    else if (!say_holes(report, id, KNOWN_HOLES_KERNEL, title, number))
+        doctor_say(report, DOCTOR_OK, id, "%s: no hole of release %s is in the table of %s, which is short",
+                   title, number, KNOWN_HOLES_DATE);
 }

@@ -21,4 +21,7 @@ void doctor_say_user_namespaces(struct doctor_report *report, const char *top, b
 void doctor_say_holes(struct doctor_report *report, const char *driver, const char *title,
                       const char *version);
 
+/* Add host.kernel: known holes of the kernel whose release and build uname(2) tells. */
+void doctor_say_kernel(struct doctor_report *report, const char *release, const char *build);
+
 #endif

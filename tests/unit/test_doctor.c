@@ -213,6 +213,29 @@ static void known_holes_of_a_release_are_named(void **state)
     said("vmm.qemu", DOCTOR_OK, "QEMU 7.2.9: no hole");
 }
 
+static void known_holes_of_a_kernel_are_named_if_its_number_says_what_is_repaired(void **state)
+{
+    (void)state;
+    doctor_say_kernel(report, "5.15.24", "#1 SMP");
+    said("host.kernel", DOCTOR_WARNING, "kernel 5.15.24: in it a VMM that was taken over can");
+    said("host.kernel", DOCTOR_WARNING, "CVE-2022-0847); install release 5.10.102, 5.15.25 or 5.16.11,");
+    again();
+    doctor_say_kernel(report, "5.15.25-custom", "#1 SMP");
+    said("host.kernel", DOCTOR_OK, "no hole of release 5.15.25");
+    again();
+    doctor_say_kernel(report, "5.10.0-8-amd64", "#1 SMP Debian 5.10.46-4 (2021-08-03)");
+    said("host.kernel", DOCTOR_WARNING, "kernel 5.10.46: in it ");
+    again();
+    doctor_say_kernel(report, "5.4.141", "#1 SMP");
+    said("host.kernel", DOCTOR_WARNING, "CVE-2021-3656); install release 4.19.205, 5.4.142,");
+    again();
+    doctor_say_kernel(report, "6.1.0-30-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.124-1 (2025-01-12)");
+    said("host.kernel", DOCTOR_OK, "6.1.124");
+    again();
+    doctor_say_kernel(report, "5.15.0-91-generic", "#101-Ubuntu SMP");
+    said("host.kernel", DOCTOR_UNTRIED, "5.15.0-91-generic does not say");
+}
+
 /* ---- the way to the balancer ---- */
 
 static void look(const char *server, enum balancer_stage stage, int64_t date)
@@ -288,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_forbids_user_namespaces_is_named, begin, end),
         cmocka_unit_test_setup_teardown(memory_is_what_machine_and_cgroups_allow, begin, end),
         cmocka_unit_test_setup_teardown(known_holes_of_a_release_are_named, begin, end),
+        cmocka_unit_test_setup_teardown(known_holes_of_a_kernel_are_named_if_its_number_says_what_is_repaired,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(the_first_step_that_fails_is_missing_and_the_later_ones_untried,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_clock_that_differs_from_the_balancers_is_reported, begin, end),

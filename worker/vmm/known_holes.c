@@ -11,17 +11,26 @@
 /* When you change this table, set KNOWN_HOLES_DATE. */
 static const struct known_hole table[] = {
     {"cloud-hypervisor", ">=34.0.0 <50.1.0", "CVE-2026-27211",
-     "read files of the host, if it can write the header of a raw disk (VMs of pe-vm, not of jobs)", "50.1",
-     "github.com/cloud-hypervisor/cloud-hypervisor/security/advisories/GHSA-jmr4-g2hv-mjj6"},
+     "a guest can read files of the host, if it can write the header of a raw disk (VMs of pe-vm, not of "
+     "jobs)",
+     "50.1", "github.com/cloud-hypervisor/cloud-hypervisor/security/advisories/GHSA-jmr4-g2hv-mjj6"},
     {"qemu", "<7.2.9", "CVE-2023-6693",
-     "overflow the VMM's stack through virtio-net (VMs of pe-vm, not of jobs)", "7.2.9",
+     "a guest can overflow the VMM's stack through virtio-net (VMs of pe-vm, not of jobs)", "7.2.9",
      "the changelog of Debian's qemu 1:7.2+dfsg-7+deb12u4, which is QEMU 7.2.9"},
     {"qemu", "6.2.0", "CVE-2022-26353",
-     "use up the VMM's memory through virtio-net (VMs of pe-vm, not of jobs)", "7.0.0",
+     "a guest can use up the VMM's memory through virtio-net (VMs of pe-vm, not of jobs)", "7.0.0",
      "github.com/NixOS/nixpkgs/issues/166687"},
     {"qemu", "<6.2.0", "CVE-2021-3748",
-     "use memory of the VMM after it was freed, through virtio-net (VMs of pe-vm, not of jobs)", "6.2.0",
-     "the changelog of Debian's qemu 1:6.1+dfsg-6; github.com/NixOS/nixpkgs/issues/166686"},
+     "a guest can use memory of the VMM after it was freed, through virtio-net (VMs of pe-vm, not of jobs)",
+     "6.2.0", "the changelog of Debian's qemu 1:6.1+dfsg-6; github.com/NixOS/nixpkgs/issues/166686"},
+    {KNOWN_HOLES_KERNEL, ">=5.8.0 <5.10.102 || >=5.11.0 <5.15.25 || >=5.16.0 <5.16.11", "CVE-2022-0847",
+     "a VMM that was taken over can change files that it may only read, such as images",
+     "5.10.102, 5.15.25 or 5.16.11", "dirtypipe.cm4all.com"},
+    {KNOWN_HOLES_KERNEL, "<4.19.205 || >=4.20.0 <5.4.142 || >=5.5.0 <5.10.60 || >=5.11.0 <5.13.12",
+     "CVE-2021-3653, CVE-2021-3656",
+     "a guest that sees SVM can read and write memory of the host (KVM on AMD, nested virtualization)",
+     "4.19.205, 5.4.142, 5.10.60 or 5.13.12",
+     "the announcements of these releases, August 2021, \"KVM: nSVM: avoid picking up unsupported bits\""},
 };
 
 /* The three numbers at the beginning of a version; one that is missing is 0. */
