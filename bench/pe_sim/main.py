@@ -69,8 +69,8 @@ def lines_of(argv):
     options = parse(argv)
     data = results.read(os.path.join(TOP, options.times))
     machine = data["machine"]
-    made = f"Times measured on {machine['cores']} CPUs ({machine['cpu']}), Linux {machine['kernel']}, load "
-    made += f"{machine['load'][0]:.1f} at the start, {data['started'][:10]}, by `bench/sim {shlex.join(data['argv'])}`."
+    made = f"Times of the engine {options.engine}, measured on {machine['cores']} CPUs ({machine['cpu']}), "
+    made += f"Linux {machine['kernel']}, load {machine['load'][0]:.1f} at the start, {data['started'][:10]}, by `bench/sim {shlex.join(data['argv'])}`."
     table = {"check": scale.check, "hosts": scale.hosts, "limits": scale.limits}[options.command](options, data)
     return [*table, "", *scale.wrapped(f"By `bench/sim {shlex.join(argv)}`. {made}")]
 
