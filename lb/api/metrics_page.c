@@ -49,6 +49,8 @@ static void append_queue(struct pe_metrics_page *page, const struct metrics_sour
     pe_metrics_append_value(page, "pe_slots", "gauge", "Slots connected", (double)scheduler->slot_count);
     pe_metrics_append_value(page, "pe_slots_ready", "gauge", "Slots that wait for a job",
                             (double)scheduler->ready_count);
+    pe_metrics_append_value(page, "pe_slots_elsewhere", "gauge", "Slots that run jobs of other balancers",
+                            (double)scheduler_slots_elsewhere(scheduler));
     pe_metrics_append_value(page, "pe_jobs_running", "gauge", "Jobs on slots",
                             (double)scheduler->running_count);
     pe_metrics_append_value(page, "pe_requests_open", "gauge",

@@ -232,6 +232,16 @@ struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, 
     return set;
 }
 
+size_t scheduler_slots_elsewhere(const struct scheduler *scheduler)
+{
+    size_t count = 0;
+    pe_list_for_each(node, &scheduler->workers)
+    {
+        count += pe_list_entry(node, struct worker, in_workers)->elsewhere;
+    }
+    return count;
+}
+
 static bool has_room(const struct scheduler *scheduler, size_t bytes)
 {
     const struct queue_limits *limits = &scheduler->limits;

@@ -221,6 +221,9 @@ bool scheduler_has_live(const struct scheduler *scheduler, const char *image, st
 /* The kinds of isolation of the workers that have the image; empty if no worker has it. */
 struct pe_isolation_set scheduler_isolations(const struct scheduler *scheduler, const char *image);
 
+/* How many slots run jobs of other balancers. */
+size_t scheduler_slots_elsewhere(const struct scheduler *scheduler);
+
 /* Whether the queue has room for one more entry. */
 bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_entry *entry);
 

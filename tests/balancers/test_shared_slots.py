@@ -39,13 +39,16 @@ def test_a_slot_that_was_withdrawn_gets_no_job_until_it_asks_again(balancer):
     balancer.register()
     slot = share(balancer)
     balancer.wait_for(ready=1)
+    assert balancer.metric("pe_slots_elsewhere") == 0
     slot.send_message(type="withdraw")
     balancer.wait_for(ready=0)
+    assert balancer.metric("pe_slots_elsewhere") == 1, "it is busy, but not with a job of this one"
     job = Background(balancer.post, job=JOB)
     balancer.wait_for(queued=1)
     slot.ready()
     slot.answer(slot.take_job()[0], b"late")
     assert b"late" in job.done().body
+    assert balancer.metric("pe_slots_elsewhere") == 0
 
 
 def test_a_job_that_crosses_with_a_withdrawal_is_given_back_and_runs_elsewhere_once(balancer):
