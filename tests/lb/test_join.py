@@ -219,6 +219,21 @@ def test_every_process_of_a_balancer_knows_a_host_at_once(start_balancer, store)
         registration.receive()
 
 
+def test_another_balancer_knows_a_host_once_the_file_of_tokens_was_copied_there(
+    start_balancer, store, tmp_path
+):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    first = start_balancer("--tokens", store.path)
+    second = start_balancer("--tokens", str(folder))
+    assert join(first, store.new("den"), TOKEN).status == 200
+    assert Registration(second.address, "den", token=TOKEN).status == 401
+    (folder / "new").write_text(store.stored())
+    (folder / "new").rename(folder / "tokens.json")
+    second.worker(host="den", token=TOKEN)
+    first.worker(host="den", token=TOKEN)
+
+
 def test_a_code_lets_one_host_in_when_several_try_at_the_same_time(start_balancer, store):
     balancers = [start_balancer("--tokens", store.path) for _ in range(2)]
     code = store.new("den")
