@@ -68,6 +68,16 @@ static const struct pe_option *find_by_letter(const struct pe_option *option, in
     return NULL;
 }
 
+/* getopt has just looked at `argument`. In one of several letters, as -abc, it says which one it was. */
+static int fail_at_option(const struct pe_program *program, const char *what, const char *argument,
+                          struct pe_error *err)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    const bool is_letter = optopt > 0 && optopt < FIRST_OPTION;
+    return pe_fail(err, PE_ERR_INVALID, "%s '%s'; see %s --help", what, is_letter ? letter : argument,
+                   program->name);
+}
+
 int pe_options_parse(const struct pe_program *program, int argc, char **argv, bool stop_early, int *rest,
                      struct pe_error *err)
 {
@@ -98,7 +108,6 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
     opterr = 0;
     optind = 0;
     for (;;) {
-        int at = optind ? optind : 1;
         int got = getopt_long(argc, argv, shorts, longs, NULL);
         if (got == -1)
             break;
@@ -107,9 +116,8 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
             exit(0);
         }
         if (got == '?' || got == ':')
-            return pe_fail(err, PE_ERR_INVALID, "%s '%s'; see %s --help",
-                           got == '?' ? "unknown option" : "a value is missing after",
-                           argv[at < argc ? at : argc - 1], program->name);
+            return fail_at_option(program, got == '?' ? "unknown option" : "a value is missing after",
+                                  argv[optind - 1], err);
         const struct pe_option *option = got >= FIRST_OPTION ? &program->options[got - FIRST_OPTION]
                                                              : find_by_letter(program->options, got);
         if (option && set_value(option, optarg, err) < 0)
