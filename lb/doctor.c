@@ -7,6 +7,7 @@
 #include "doctor/host_checks.h"
 #include "doctor/report.h"
 #include "lb/api/host_images.h"
+#include "lb/api/static_files.h"
 #include "lb/core/api_keys.h"
 #include "lb/edge/host_tokens.h"
 #include "lb/edge/listener.h"
@@ -125,6 +126,17 @@ static void say_keys(struct doctor_report *report, const char *file)
     else
         doctor_say(report, DOCTOR_OK, "keys", "API keys: %zu in %s", keys.count, file);
     api_keys_free(&keys);
+}
+
+static void say_playground(struct doctor_report *report, const char *folder)
+{
+    struct static_files *files = NULL;
+    struct pe_error why;
+    if (static_files_read(&files, folder, &why) < 0)
+        doctor_say_unusable(report, "playground", "playground: --playground: %s", why.message);
+    else
+        doctor_say(report, DOCTOR_OK, "playground", "playground: the page in %s can be served", folder);
+    static_files_unref(files);
 }
 
 static void say_host_images(struct doctor_report *report, const char *file)
@@ -258,6 +270,8 @@ int doctor_run(const struct settings *settings, struct pe_error *err)
         say_keys(report, settings->key_file);
     if (settings->host_images)
         say_host_images(report, settings->host_images);
+    if (settings->playground_folder)
+        say_playground(report, settings->playground_folder);
     doctor_section(report, "What the balancer needs");
     say_needs(report, settings);
     const int status = doctor_finish(report, "A balancer can run here", "No balancer can run here");

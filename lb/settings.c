@@ -3,6 +3,8 @@
 #include "lb/settings.h"
 
 #include "lb/cases/request.h"
+#include "lb/edge/host_tokens.h"
+#include "lb/edge/peer.h"
 #include "lb/piston/request.h"
 #include "proto/limits.h"
 
@@ -115,6 +117,25 @@ static int parse_audit(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+/* Lists of names, which are used later. */
+static int check_names(const struct settings *settings, struct pe_error *err)
+{
+    struct peer_networks proxies = {0};
+    const int failed = peer_networks_parse(&settings->trusted_proxies, &proxies, err);
+    free(proxies.items);
+    if (failed)
+        return pe_fail_context(err, "--trusted-proxy");
+    if (settings->trusted_hosts.count && !settings->tokens)
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--trusted-host needs --tokens: a host is trusted only with a token of its own");
+    for (size_t i = 0; i < settings->trusted_hosts.count; i++)
+        if (host_name_check(settings->trusted_hosts.items[i], err) < 0)
+            return pe_fail_context(err, "--trusted-host");
+    if (settings->store.memcached.count && settings->store.redis.count)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis cannot be used together");
+    return 0;
+}
+
 static int check(struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
@@ -135,7 +156,8 @@ static int check(struct settings *settings, struct pe_error *err)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
     settings->store.age_max_s = settings->keep_results_min * 60;
-    if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0)
+    if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0 ||
+        check_names(settings, err) < 0)
         return -1;
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);

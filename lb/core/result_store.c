@@ -154,8 +154,6 @@ static int check_servers(const struct result_store_settings *settings, struct pe
         settings->redis.count > RESULT_STORE_SERVERS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis may be given at most %d times",
                        RESULT_STORE_SERVERS_MAX);
-    if (settings->memcached.count && settings->redis.count)
-        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis cannot be used together");
     for (size_t i = 0; i < settings->redis.count; i++)
         if (strlen(settings->redis.items[i]) + sizeof STORE_KEEPER_REDIS > RESULT_STORE_SERVER_SIZE)
             return pe_fail(err, PE_ERR_INVALID, "--redis %.40s… is too long", settings->redis.items[i]);

@@ -86,6 +86,7 @@ def test_tokens_that_others_may_read_are_reported_with_the_command_that_repairs_
         (("--key-file", "{}/open"), "keys", "run: chmod 640 {}/open"),
         (("--key-file", "{}/none"), "keys", "there is no file"),
         (("--host-images", "{}/tokens.json"), "images", "line 1: the first line must be the URL"),
+        (("--playground", "{}/none"), "playground", "there is no playground in {}/none"),
         (("--redis", "unix:/none", "--redis-password-file", "{}/open"), "redis", "run: chmod 640"),
     ],
 )
@@ -131,7 +132,24 @@ def test_the_days_that_a_certificate_is_valid_are_counted(tmp_path):
     assert check["status"] == "warning" and "renew it" in check["text"]
 
 
-def test_a_wrong_command_line_has_an_exit_status_of_its_own():
-    assert doctor("--nonsense")[:2] == (2, "")
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--nonsense",), "unknown option '--nonsense'"),
+        (("-X",), "unknown option '-X'"),
+        (("--trusted-proxy", "nonsense"), "--trusted-proxy: 'nonsense' is neither an address"),
+        (("--trusted-host", "rack1"), "--trusted-host needs --tokens"),
+        (("--trusted-host", "../x", "--tokens", "/none"), "'../x' is no name of a host"),
+        (("--memcached", "a:1", "--redis", "b:2"), "cannot be used together"),
+    ],
+)
+def test_a_command_line_with_which_no_balancer_starts_is_refused_by_the_doctor_as_well(options, words):
+    start = subprocess.run([program("pe-lb"), *options], capture_output=True, text=True, timeout=180)
+    code, said, errors = doctor(*options)
+    assert (start.returncode, code, said) == (2, 2, "")
+    assert words in start.stderr and words in errors
+
+
+def test_the_option_of_the_report_is_one_of_the_doctor():
     run = subprocess.run([program("pe-lb"), "--json"], capture_output=True, text=True)
     assert run.returncode == 2 and "pe-lb doctor" in run.stderr
