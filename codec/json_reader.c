@@ -342,7 +342,7 @@ bool pe_json_parse_null(struct pe_json_reader *reader)
 
 static void skip_scalar(struct pe_json_reader *reader)
 {
-    struct target nowhere = {0};
+    struct target nowhere = {.allows_nul = true};
     int byte = peek_token(reader);
     if (byte == '"')
         parse_string(reader, &nowhere);

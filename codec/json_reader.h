@@ -72,11 +72,16 @@ bool pe_json_parse_null(struct pe_json_reader *reader);
  * in valid JSON. -1 at the end of the text. */
 int pe_json_peek(struct pe_json_reader *reader);
 
-/* Read any value and check its syntax. Returns its text, which is part of the text that is read. */
+/* Read any value and check its syntax. Returns its text, which is part of the text that is read. Strings in
+ * it may have NUL characters. */
 struct pe_cursor pe_json_parse_raw(struct pe_json_reader *reader);
 
 /* Read any value, check its syntax and ignore it. */
 void pe_json_skip(struct pe_json_reader *reader);
+
+/* What follows a byte order mark, with which programs of Windows begin a text, and which a reader may ignore
+ * (RFC 8259 section 8.1). Without one, the whole text. */
+struct pe_cursor pe_json_behind_mark(const void *json, size_t size);
 
 /* Report a fault that the caller has found. `what` is a constant text. The first fault stays. */
 void pe_json_fault(struct pe_json_reader *reader, const char *what);

@@ -107,9 +107,10 @@ def test_input_may_be_sent_before_the_program_starts(balancer):
 def test_a_large_job_arrives_in_one_message_and_a_large_file_leaves_in_one(balancer):
     _, slot = live_worker(balancer)
     content, result = bytes(range(256)) * (8 * MIB // 256), b"\x00\xff" * (4 * MIB)
-    job = {**JOB, "files": {"large": {"base64": base64.b64encode(content).decode()}}}
+    large = {"base64": base64.b64encode(content).decode()}
+    job = {**JOB, "files": {"large": large, "nul": "a\0b"}}
     session, program = start(balancer, slot, job=job)
-    assert program.files == [("large", content)]
+    assert program.files == [("large", content), ("nul", b"a\0b")]
     program.exit(files=[("result", result)])
     events = session.rest()
     assert base64.b64decode(events[0]["base64"]) == result

@@ -114,6 +114,22 @@ static void a_stage_without_needs_needs_all_that_are_before_it(void **state)
     release(&job);
 }
 
+static void input_and_expected_output_may_have_any_character(void **state)
+{
+    (void)state;
+    struct job job;
+    assert_int_equal(decode(&job, JOB("'stages':[{'cmd':['a'],'stdin':'a\\u0000b'}],"
+                                      "'cases':[{},{'expect':{'text':'c\\u0000'}},{'expect':'\\u0000'}]")),
+                     0);
+    const struct pe_cursor *input = &job.request.cases[0].run.input.bytes;
+    assert_int_equal(input->left, 3);
+    assert_memory_equal(input->at, "a\0b", 3);
+    release(&job);
+    refused(STAGE("'name':'x\\u0000'"), PE_ERR_INVALID, "field 'name' has a NUL character");
+    refused(CASE("'args':['x\\u0000']"), PE_ERR_INVALID, "field 'args' has a NUL character");
+    refused(JOB("'cmd':['x\\u0000']"), PE_ERR_INVALID, "field 'cmd' has a NUL character");
+}
+
 static void wrong_fields_are_named_with_their_stage_or_case(void **state)
 {
     (void)state;
@@ -239,6 +255,7 @@ int main(void)
         cmocka_unit_test(balancer_and_guest_hash_outputs_alike),
         cmocka_unit_test(a_job_with_every_field_of_stages_and_cases_is_decoded),
         cmocka_unit_test(a_stage_without_needs_needs_all_that_are_before_it),
+        cmocka_unit_test(input_and_expected_output_may_have_any_character),
         cmocka_unit_test(wrong_fields_are_named_with_their_stage_or_case),
         cmocka_unit_test(wrong_members_of_the_job_are_named),
         cmocka_unit_test(the_time_of_all_stages_and_cases_is_limited_unless_the_job_says_how_long_it_runs),

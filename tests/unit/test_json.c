@@ -85,6 +85,17 @@ static void values_are_read_by_their_kind(void **state)
     assert_true(null);
 }
 
+static void what_is_skipped_may_have_any_character(void **state)
+{
+    (void)state;
+    static const char text[] = "[{\"a\":\"x\\u0000y\"},\"\\u0000\"]";
+    struct pe_error err;
+    struct pe_json_reader in = pe_json_read(text, strlen(text));
+    struct pe_cursor raw = pe_json_parse_raw(&in);
+    assert_int_equal(raw.left, strlen(text));
+    assert_int_equal(pe_json_ended(&in, &err), 0);
+}
+
 static void fault_of(const char *text, const char *text_part)
 {
     struct pe_json_reader in = pe_json_read(text, strlen(text));
@@ -162,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_text_that_is_nested_too_deep_is_refused),
         cmocka_unit_test(values_are_read_by_their_kind),
         cmocka_unit_test(what_is_not_as_asked_for_is_a_fault),
+        cmocka_unit_test(what_is_skipped_may_have_any_character),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
