@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/base64.h"
+#include "codec/json_reader.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 #include "proto/path.h"
@@ -38,8 +39,9 @@ static json_t *read_object(const char *path, struct pe_error *err)
         pe_fail_context(err, "--job");
         return NULL;
     }
-    json_t *job = json_loadb(text.size ? (const char *)text.data : "", text.size,
-                             JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &fault);
+    const struct pe_cursor json = pe_json_behind_mark(text.size ? (const char *)text.data : "", text.size);
+    json_t *job =
+        json_loadb((const char *)json.at, json.left, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &fault);
     if (!job)
         pe_fail(err, PE_ERR_INVALID, "--job %s is not JSON: line %d: %s", path, fault.line, fault.text);
     else if (!json_is_object(job))

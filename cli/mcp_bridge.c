@@ -77,10 +77,15 @@ static int print(const void *bytes, size_t size, struct pe_error *err)
     return pe_fail_errno(err, "cannot write to standard output");
 }
 
-static int print_failure(const json_t *id, const char *why, struct pe_error *err)
+static int print_error(const json_t *id, enum mcp_failure code, const char *why, struct pe_error *err)
 {
     pe_autobuf struct pe_buf line = {0};
-    return mcp_append_failure(id, why, &line, err) < 0 ? -1 : print(line.data, line.size, err);
+    return mcp_append_failure(id, code, why, &line, err) < 0 ? -1 : print(line.data, line.size, err);
+}
+
+static int print_failure(const json_t *id, const char *why, struct pe_error *err)
+{
+    return print_error(id, MCP_INTERNAL, why, err);
 }
 
 /* Print a message of the service, which is one line of JSON; anything else comes from something in between,
@@ -234,7 +239,8 @@ static int pass_on(struct bridge *bridge, const uint8_t *bytes, size_t size, str
         return pe_fail_errno(err, "out of memory for a message");
     if (mcp_line_read(bytes, size, &call->line, &why) < 0) {
         free_call(bridge, call);
-        return print_failure(NULL, why.message, err);
+        return print_error(NULL, why.kind == PE_ERR_MALFORMED ? MCP_NO_JSON : MCP_NO_MESSAGE, why.message,
+                           err);
     }
     if (!call->line.id) { /* the service keeps no state that another notification could change */
         if (call->line.canceled)
@@ -276,7 +282,8 @@ static int pass_lines(struct bridge *bridge, struct pe_error *err)
         bool first = !bridge->skips;
         bridge->skips = true;
         input->size = 0;
-        return first ? print_failure(NULL, "a message has too many bytes: at most 8 MiB are allowed", err)
+        return first ? print_error(NULL, MCP_NO_MESSAGE,
+                                   "a message has too many bytes: at most 8 MiB are allowed", err)
                      : 0;
     }
     return 0;

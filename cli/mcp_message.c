@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "codec/json_reader.h"
 #include "codec/json_text.h"
 
 #include <stdlib.h>
@@ -12,10 +13,13 @@
 int mcp_line_read(const void *bytes, size_t size, struct mcp_line *line, struct pe_error *err)
 {
     json_error_t where = {.text = "out of memory"};
-    *line = (struct mcp_line){.json = json_loadb(bytes, size, JSON_ALLOW_NUL, &where)};
+    const struct pe_cursor text = pe_json_behind_mark(bytes, size);
+    *line = (struct mcp_line){
+        .json = json_loadb((const char *)text.at, text.left, JSON_ALLOW_NUL | JSON_DECODE_ANY, &where)};
+    if (!line->json)
+        return pe_fail(err, PE_ERR_MALFORMED, "a line is not JSON: column %d: %s", where.column, where.text);
     if (!json_is_object(line->json))
-        return pe_fail(err, PE_ERR_MALFORMED, "a line is not a message: column %d: %s", where.column,
-                       where.text);
+        return pe_fail(err, PE_ERR_INVALID, "a line is not a message, which is an object");
     const char *method = json_string_value(json_object_get(line->json, "method"));
     line->id = json_object_get(line->json, "id");
     if (method && !strcmp(method, "notifications/cancelled"))
@@ -69,12 +73,13 @@ int mcp_line_add_headers(const struct mcp_line *line, struct transfer *transfer,
     return name ? add_name(transfer, name, err) : 0;
 }
 
-int mcp_append_failure(const json_t *id, const char *why, struct pe_buf *out, struct pe_error *err)
+int mcp_append_failure(const json_t *id, enum mcp_failure code, const char *why, struct pe_buf *out,
+                       struct pe_error *err)
 {
     json_t *copy = id ? json_deep_copy(id) : NULL;
     pe_autofree char *text = NULL;
     json_t *json = json_pack("{s:s, s:o*, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", copy, "error", "code",
-                             -32603, "message", why);
+                             (int)code, "message", why);
     if (json)
         text = json_dumps(json, JSON_COMPACT);
     json_decref(json);

@@ -15,8 +15,8 @@ struct mcp_line {
     const json_t *canceled; /* the id of the request that this notification cancels; NULL: none */
 };
 
-/* Read a line without its line end. PE_ERR_MALFORMED if it is not a JSON object. The caller frees `line`,
- * which is zeroed first, also after a failure. */
+/* Read a line without its line end. PE_ERR_MALFORMED if it is not JSON, PE_ERR_INVALID if it is not an
+ * object. The caller frees `line`, which is zeroed first, also after a failure. */
 int mcp_line_read(const void *bytes, size_t size, struct mcp_line *line, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what the line owns, and zero it. */
@@ -26,8 +26,11 @@ void mcp_line_free(struct mcp_line *line);
 int mcp_line_add_headers(const struct mcp_line *line, struct transfer *transfer,
                          struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the answer that a request could not be passed on, as a line. `id` may be NULL. */
-int mcp_append_failure(const json_t *id, const char *why, struct pe_buf *out,
+/* Why a message is not passed on: JSON-RPC 2.0 section 5.1. */
+enum mcp_failure { MCP_NO_JSON = -32700, MCP_NO_MESSAGE = -32600, MCP_INTERNAL = -32603 };
+
+/* Append the answer that a message was not passed on, as a line. `id` may be NULL. */
+int mcp_append_failure(const json_t *id, enum mcp_failure code, const char *why, struct pe_buf *out,
                        struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -388,6 +388,14 @@ struct pe_cursor pe_json_parse_raw(struct pe_json_reader *reader)
     return raw;
 }
 
+struct pe_cursor pe_json_behind_mark(const void *json, size_t size)
+{
+    struct pe_cursor text = {.at = json, .left = size};
+    if (size >= 3 && !memcmp(json, "\xef\xbb\xbf", 3))
+        pe_cursor_read(&text, 3);
+    return text;
+}
+
 int pe_json_ended(struct pe_json_reader *reader, struct pe_error *err)
 {
     if (!reader->fault && peek_token(reader) >= 0)

@@ -63,9 +63,6 @@ bool submission_has_stages(const struct submission *submission);
 
 /* ---- submission_job.c, for submission.c and submission_json.c: the JSON of a job ---- */
 
-/* What follows a byte order mark, if the text begins with one. */
-struct pe_cursor submission_behind_mark(const void *json, size_t size);
-
 /* Read the part `job` of a form. The members of enum submission_member are put aside. The rest may have
  * PE_JOB_JSON_MAX bytes, and becomes `spec`. PE_ERR_TOO_LARGE if it has more; otherwise as
  * pe_job_spec_decode(). */

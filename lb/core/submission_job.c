@@ -133,21 +133,12 @@ int submission_parse_members(const void *body, size_t size, struct submission *s
     return decode(submission, (struct pe_cursor){.at = text->data, .left = text->size}, err);
 }
 
-/* Programs of Windows begin a text with a byte order mark, which a reader may ignore (RFC 8259 8.1). */
-struct pe_cursor submission_behind_mark(const void *json, size_t size)
-{
-    struct pe_cursor text = {.at = json, .left = size};
-    if (size >= 3 && !memcmp(json, "\xef\xbb\xbf", 3))
-        pe_cursor_read(&text, 3);
-    return text;
-}
-
 /* Most jobs have no stages: they are decoded at once, and workers get the text as it was sent. */
 int submission_parse_job(const void *text, size_t size, struct submission *submission, struct pe_error *err)
 {
     static const char *const quoted[SUBMISSION_MEMBERS] = {"\"stages\"", "\"cases\"", "\"on_failure\"",
                                                            "\"slots\""};
-    const struct pe_cursor json = submission_behind_mark(text, size);
+    const struct pe_cursor json = pe_json_behind_mark(text, size);
     for (int i = 0; i < SUBMISSION_MEMBERS; i++)
         if (memmem(json.at, json.left, quoted[i], strlen(quoted[i])))
             return submission_parse_members(json.at, json.left, submission, NULL, err);

@@ -61,7 +61,7 @@ static int parse_files(struct pe_json_reader *reader, struct submission *submiss
 
 static int parse(const void *body, size_t size, struct submission *submission, struct pe_error *err)
 {
-    const struct pe_cursor text = submission_behind_mark(body, size);
+    const struct pe_cursor text = pe_json_behind_mark(body, size);
     struct pe_json_reader reader = pe_json_read(text.at, text.left);
     *submission = (struct submission){.owns_bytes = true};
     if (pe_field_is_other(&reader, "{"))

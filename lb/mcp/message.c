@@ -3,6 +3,7 @@
 #include "lb/mcp/message.h"
 
 #include "codec/json_bounds.h"
+#include "codec/json_reader.h"
 
 #include <string.h>
 
@@ -41,7 +42,9 @@ int mcp_message_read(const void *body, size_t size, struct mcp_message *message,
                        MCP_BODY_MAX);
     if (pe_json_check_bounds(body, size, MCP_VALUES_MAX, err) < 0)
         return pe_fail_context(err, "the message");
-    message->json = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &where);
+    const struct pe_cursor text = pe_json_behind_mark(body, size);
+    message->json = json_loadb((const char *)text.at, text.left,
+                               JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &where);
     if (!message->json)
         return pe_fail(err, PE_ERR_MALFORMED, "the message is not JSON: line %d, column %d: %s", where.line,
                        where.column, where.text);

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "codec/json_bounds.h"
+#include "codec/json_reader.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -57,14 +58,11 @@ int piston_request_read(const void *body, size_t size, struct piston_request *re
                        PISTON_BODY_MAX);
     if (pe_json_check_bounds(body, size, PISTON_VALUES_MAX, err) < 0)
         return pe_fail_context(err, "the request");
-    /* As in Piston, a byte order mark may come first. */
-    if (size >= 3 && !memcmp(body, "\xef\xbb\xbf", 3)) {
-        body = (const char *)body + 3;
-        size -= 3;
-    }
+    const struct pe_cursor text = pe_json_behind_mark(body, size);
     /* As in JavaScript, no number is too large. As in Piston, an empty body is an empty object. */
-    request->body =
-        size ? json_loadb(body, size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &where) : json_object();
+    request->body = text.left ? json_loadb((const char *)text.at, text.left,
+                                           JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &where)
+                              : json_object();
     if (!request->body)
         return pe_fail(err, PE_ERR_MALFORMED, "the request is not JSON: line %d, column %d: %s", where.line,
                        where.column, where.text);

@@ -105,6 +105,14 @@ def test_a_job_is_read_from_standard_input_and_its_files_from_the_current_direct
     assert done.returncode == 0, done.stderr
 
 
+def test_a_byte_order_mark_in_front_of_a_job_is_ignored(tmp_path):
+    path = write(f"{tmp_path}/job.json", b"\xef\xbb\xbf" + json.dumps(JUDGED).encode())
+    with Server(events(judged("right"))) as server:
+        done = run("--job", path, server=server)
+        assert sent(server)[0] == JUDGED
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_job_without_stages_can_be_in_a_file_too(tmp_path):
     path = job_file(tmp_path, {"image": "gcc:14", "cmd": ["true"], "files": {"a": ""}})
     with Server(answer(stdout=b"out", exit_code=3)) as server:
@@ -168,6 +176,7 @@ def test_a_command_belongs_into_the_stages(tmp_path):
     "text, reason",
     [
         (b"{", "line 1"),
+        (b"\xef\xbb\xbf", "line 1"),
         (b"[]", "not a JSON object"),
         (b'{"image": "a", "image": "b"}', "duplicate"),
         (b'{"stages": []}', "'image'"),

@@ -169,6 +169,7 @@ def test_what_cannot_be_passed_on_is_answered_with_an_error(balancer):
     text = lines(
         b"garbage",
         b"[]",
+        b"7",
         request(1, "tools/call", name="é\n", arguments={}, _meta=MODERN),
         request(2, "ping", filler="x" * (10 << 20)),
         request(3, "ping"),
@@ -176,11 +177,12 @@ def test_what_cannot_be_passed_on_is_answered_with_an_error(balancer):
     done = run("mcp", "--server", balancer.address, stdin=text)
     assert done.returncode == 0, done.stderr
     got = [json.loads(line) for line in done.stdout.splitlines()]
-    messages = [one["error"]["message"] for one in got if "id" not in one]
-    assert sorted(text.split(":")[0] for text in messages)[:3] == [
-        "a line is not a message",
-        "a line is not a message",
-        "a message has too many bytes",
+    errors = [one["error"] for one in got if "id" not in one]
+    assert sorted((error["code"], error["message"].split(":")[0]) for error in errors) == [
+        (-32700, "a line is not JSON"),
+        (-32600, "a line is not a message, which is an object"),
+        (-32600, "a line is not a message, which is an object"),
+        (-32600, "a message has too many bytes"),
     ]
     numbered = {one["id"]: one for one in got if "id" in one}
     assert "no such tool" in numbered[1]["error"]["message"]

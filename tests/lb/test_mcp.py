@@ -143,6 +143,11 @@ def test_a_body_that_is_no_message_is_refused(balancer, body, code):
     assert_error(post(balancer, body), 400, code)
 
 
+def test_a_byte_order_mark_in_front_of_a_message_is_ignored(balancer):
+    response = post(balancer, b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    assert (response.status, response.json()["result"]) == (200, {})
+
+
 def test_a_message_with_too_many_bytes_or_values_is_413(balancer):
     response = post(balancer, b'{"jsonrpc":"2.0","x":"' + b"x" * (9 << 20) + b'"}')
     assert_error(response, 413, -32600, "8388608")
