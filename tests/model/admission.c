@@ -47,7 +47,9 @@ void judge_arrival(struct request *request)
 {
     unsigned client = request->client;
     must_be_limited = may_be_limited = takes_token = false;
-    if (balancer.exchanges.draining && !request->connection.is_new)
+    if (balancer.exchanges.draining && (request->session || !request->connection.is_new))
+        return;
+    if (request->session && request->is_malformed) /* nobody is let in for it */
         return;
     if (options.client_jobs && count_jobs(client) >= options.client_jobs) {
         must_be_limited = may_be_limited = true;
@@ -88,7 +90,7 @@ struct waiting judge_waiting(void)
     book_each(count_group, &waiting);
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
         if (requests[i]->group && requests[i]->group->source != requests[i])
-            waiting.bytes += requests[i]->body.size;
+            waiting.bytes += request_bytes(requests[i]);
     return waiting;
 }
 
@@ -110,6 +112,8 @@ void judge_accepted(struct request *request)
     EXPECT(!must_be_limited || is_limited, "request %u is let in, but client %u has reached its limit",
            request->number, request->client);
     request->was_let_in &= !is_limited;
+    if (request->session)
+        request->session->is_counted = request->was_let_in &= !request->problem[0];
     if (takes_token && !is_limited)
         buckets[request->client].tokens -= 1;
     if (request->is_malformed)
@@ -154,6 +158,11 @@ void judge_new_group(const struct request *request)
     unsigned variants = known_variants(request->work.image, request->demand);
     struct search search = {.request = request};
     EXPECT(!request->is_malformed && variants, "request %u gets a job", request->number);
+    if (request->session) {
+        EXPECT(known_has_live(request->work.image, request->demand), "session %u gets a job",
+               request->number);
+        return;
+    }
     EXPECT(!book_holds(request->work, variants, request->arrived_us, true),
            "request %u gets a job, but its work is held back", request->number);
     if (request->caching != CACHING_USE)

@@ -7,6 +7,7 @@
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/clock.h"
+#include "tests/model/input.h"
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
@@ -16,16 +17,20 @@
 
 static void check_request(const struct request *request)
 {
-    if (request->final || request->aborted || request->is_shut_down)
+    if (request->final || request->aborted || request->is_shut_down ||
+        (request->session && request->session->is_closing))
         return;
-    if (request->watcher)
+    if (request->session)
+        session_check_rest(request);
+    else if (request->watcher)
         events_check_rest(request);
-    if (request->started && (!request->watcher || !request->group))
+    if ((request->started || request->session) && (!request->watcher || !request->group))
         return;
     EXPECT(!request->hung_up, "request %u waits although its client has gone", request->number);
     /* A time that is over when the job starts is seen only after the loss or the return of that try. */
     unsigned looks = 1 + (request->group ? request->group->lost + request->group->returns : 0);
-    EXPECT(judge_waited_us(request) <= request->wait_us + looks * PRECISION_US,
+    uint64_t may_wait_us = request->late_us > request->wait_us ? request->late_us : request->wait_us;
+    EXPECT(judge_waited_us(request) <= may_wait_us + looks * PRECISION_US,
            "request %u has waited for %llu ms; it may wait for %llu ms", request->number,
            (unsigned long long)judge_waited_us(request) / 1000, (unsigned long long)request->wait_us / 1000);
     if (request->group)
@@ -58,6 +63,7 @@ static void check_slot(const struct slot_actor *slot)
 {
     if (!peer_is_heard(&slot->peer))
         return;
+    input_check_rest(slot);
     EXPECT(slot->view < VIEW_INPUT || clock_us <= slot->deadline_us + PE_SLOT_PING_MS * 1000ull + 2000,
            "slot %u has no answer, and its time is over", slot->number);
     EXPECT(!slot->run || !slot->is_live || slot->view != VIEW_RUNNING || slot->is_watched ||

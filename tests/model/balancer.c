@@ -67,6 +67,7 @@ static void init_core(void)
 static void on_gathered(h2o_timeout_entry_t *entry)
 {
     (void)entry;
+    balancer.gathered_us = clock_us;
     exchanges_stop_gathering(&balancer.exchanges);
 }
 
@@ -103,6 +104,12 @@ static void init_edges(void)
     exchanges->deadlines = &balancer.deadlines;
     exchanges->queue_wait_us = options.queue_wait_us;
     exchanges->on_ended = do_nothing;
+    const struct live_limits limits = {.jobs = options.session_jobs,
+                                       .idle_us = options.idle_us,
+                                       .total_ms = 1800000,
+                                       .stall_us = 60000000,
+                                       .arriving = 64u << 20};
+    live_sessions_init(&balancer.live, &balancer.ctx, exchanges, &limits);
 }
 
 void balancer_start(void)
@@ -169,7 +176,7 @@ void balancer_advance(uint64_t us)
 void balancer_drain(void)
 {
     if (balancer.exchanges.gathering)
-        exchanges_stop_gathering(&balancer.exchanges);
+        on_gathered(NULL);
     h2o_timeout_unlink(&balancer.gather_entry);
     balancer.exchanges.draining = true;
     audit_stop(&balancer.audit);
@@ -186,5 +193,7 @@ void balancer_stop(void)
     result_store_close(&balancer.store);
     cache_free(&balancer.cache);
     clients_free(&balancer.clients);
+    EXPECT(balancer.live.open == 0 && balancer.live.jobs == 0 && balancer.live.arriving == 0,
+           "%zu sessions are left", balancer.live.open);
     EXPECT(balancer.budget.used == 0, "%zu bytes of results are left", balancer.budget.used);
 }

@@ -5,6 +5,7 @@
 #define PE_TESTS_MODEL_BALANCER_H
 
 #include "lb/api/exchange.h"
+#include "lb/api/live_session.h"
 #include "lb/core/audit.h"
 #include "lb/core/presence.h"
 #include "lb/h2o_loop.h"
@@ -34,8 +35,10 @@ struct balancer {
     struct worker_context workers;
     struct body_streams streams;
     struct exchanges exchanges;
+    struct live_sessions live;
     h2o_timeout_t gather; /* workers may connect after the start */
     h2o_timeout_entry_t gather_entry;
+    uint64_t gathered_us; /* when their time was over */
 };
 
 extern struct balancer balancer;

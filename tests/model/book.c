@@ -6,6 +6,7 @@
 #include "tests/model/balancer.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
+#include "tests/model/input.h"
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
@@ -90,7 +91,9 @@ static void each_member(const struct group *group, void (*visit)(struct request 
 
 static void lose_run(struct request *request)
 {
-    if (request->watcher)
+    if (request->session)
+        request->waited_us = 0; /* it may wait as long as at first */
+    else if (request->watcher)
         request->watcher->must_restart = true;
     else
         request->lost_its_run |= request->started;
@@ -117,7 +120,7 @@ static struct group *find_job(const struct job *job)
 static struct request *source_of(const struct job *job)
 {
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (requests[i]->exchange && &requests[i]->exchange->waiter == job->source)
+        if (request_waiter(requests[i]) == job->source)
             return requests[i];
     EXPECT(false, "the source of a job is no open request");
     return NULL;
@@ -127,7 +130,7 @@ static void set_source(struct group *group, const struct request *source)
 {
     group->source = source;
     group->client = source->client;
-    group->bytes = source->body.size;
+    group->bytes = request_bytes(source);
 }
 
 /* Whether the job is in the queue, or was taken out of it for a slot. */
@@ -149,6 +152,7 @@ static struct group *make_group(const struct job *job)
     group->work = source->work;
     group->demand = source->demand;
     group->caching = source->caching;
+    group->needs_live = source->session != NULL;
     group->variants = known_variants(source->work.image, source->demand);
     group->may_be_joined = group->must_be_joined = source->caching == CACHING_USE;
     snprintf(group->id, sizeof group->id, "%s", job->id);
@@ -168,12 +172,13 @@ static void enter_group(struct request *request, const struct job *job)
         judge_new_group(source_of(job));
         group = make_group(job);
     }
-    if (&request->exchange->waiter != job->source)
+    if (request_waiter(request) != job->source)
         judge_joined(request, group);
     if (++group->members > group->members_max)
         group->members_max = group->members;
     group->is_watched |= request->watcher != NULL;
     request->group = request->last_group = group;
+    request->late_us = judge_waited_us(request);
     TRACE("request %u waits for group %u", request->number, group->number);
     if (group->state == GROUP_RUNNING)
         stop_clock(request);
@@ -183,6 +188,8 @@ static void leave_group(struct request *request)
 {
     struct group *group = request->group;
     request->group = NULL;
+    if (request->session)
+        request->was_let_in = request->session->is_counted = false;
     bool is_over = clock_us / 1000 >= (group->since_us + LOSS_RETRY_US) / 1000;
     bool left_before = request->problem[0] || request->hung_up; /* perhaps in the same millisecond */
     if (--group->members == 0 && group->state == GROUP_RETRYING && group->lost == TRIES && is_over &&
@@ -196,11 +203,18 @@ void book_forget(struct request *request)
         leave_group(request);
 }
 
+/* Whether a request waits for workers. */
+static bool waits_for_workers(const struct request *request)
+{
+    if (request->session)
+        return !request_waiter(request) || !request_waiter(request)->job;
+    return !request->exchange || pe_list_linked(&request->exchange->in_waiting_for_workers);
+}
+
 /* The balancer has looked at the workers for a request, unless it still waits for them. */
 static void evaluate(struct request *request)
 {
-    const struct exchange *exchange = request->exchange;
-    if (!exchange || request->is_evaluated || pe_list_linked(&exchange->in_waiting_for_workers))
+    if (request->is_evaluated || waits_for_workers(request))
         return;
     request->is_evaluated = true;
     request->variants = known_variants(request->work.image, request->demand);
@@ -210,13 +224,13 @@ static void sync_requests(void)
 {
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
         struct request *request = requests[i];
-        const struct job *job = request->exchange ? request->exchange->waiter.job : NULL;
+        const struct job *job = request_waiter(request) ? request_waiter(request)->job : NULL;
         if (request->group && request->group->job != job)
             leave_group(request);
     }
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
         struct request *request = requests[i];
-        const struct job *job = request->exchange ? request->exchange->waiter.job : NULL;
+        const struct job *job = request_waiter(request) ? request_waiter(request)->job : NULL;
         evaluate(request);
         if (job && !request->group)
             enter_group(request, job);
@@ -399,6 +413,7 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message)
            slot->number);
     EXPECT(group->lost < TRIES, "group %u is tried too often", group->number);
     check_message(group, message);
+    group->started_us = clock_us;
     if (!group->is_copy)
         order_on_start(group, slot);
     struct run *run = make_run(group, slot);
@@ -411,6 +426,8 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message)
         run->copied = find_original(group->work);
     output_choose(run);
     group->run = slot->run = run;
+    group->last_run = run;
+    input_on_job(run, message);
     enter_state(group, GROUP_RUNNING);
     each_member(group, stop_clock);
 }
@@ -441,6 +458,7 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm)
 void book_return_run(struct run *run)
 {
     struct group *group = run->group;
+    input_on_return(run);
     if (group->is_copy) {
         book_end_run(run, RUN_RETURNED, false);
         return;

@@ -30,6 +30,9 @@ struct run {
     size_t sizes[LIVE_STREAMS];         /* bytes of its streams in its result */
     size_t live[LIVE_STREAMS];          /* bytes that were sent while it ran */
     bool lies;                          /* these are not the same */
+    size_t input_sent, input_taken;     /* bytes that were typed while it ran */
+    bool has_eof;                       /* and their end was sent */
+    uint64_t signals_sent;              /* bits */
 };
 
 enum group_state { GROUP_LOOKING, GROUP_QUEUED, GROUP_RUNNING, GROUP_RETRYING };
@@ -48,6 +51,7 @@ struct group {
     enum group_state state;
     struct work work;
     bool is_copy;    /* of a job that was audited: nobody waits for it, and its salt is not known */
+    bool needs_live; /* its job is interactive */
     bool is_watched; /* a member wants to see its output, or did */
     struct pe_isolation_set demand;
     enum caching_mode caching;
@@ -62,6 +66,8 @@ struct group {
     unsigned overtaken;  /* by warm jobs, while it was the first one of its client */
     int passed[CLIENTS]; /* turns that other clients had while one of their slots would have fit */
     struct run *run;
+    const struct run *last_run;
+    uint64_t started_us, printed_us; /* when that was: the last time */
     struct loss losses[TRIES];
     unsigned lost;
     unsigned returns; /* how often it was given back */

@@ -65,7 +65,7 @@ static struct pe_isolation_set demand_set(unsigned demand)
     return set;
 }
 
-static const char *limits_text(struct work work)
+const char *client_limits_text(struct work work)
 {
     return output_limit(work, LIVE_STDOUT) == output_limit((struct work){0}, LIVE_STDOUT)
                ? ""
@@ -79,7 +79,7 @@ static void make_body(struct request *request, unsigned demand, bool in_body)
     snprintf(job, sizeof job, "{\"image\":\"%s\",\"cmd\":[\"payload-%u\"],\"timeout_ms\":1000%s%s%s}",
              name_of_image(request->work.image), request->work.payload, demand_text(demand),
              in_body && request->caching == CACHING_NONE ? ",\"cache\":false" : "",
-             limits_text(request->work));
+             client_limits_text(request->work));
     append(body, "--X\r\nContent-Disposition: form-data; name=\"job\"\r\n"
                  "Content-Type: application/json\r\n\r\n");
     append(body, job);
@@ -152,6 +152,10 @@ static void choose_request(struct request *request)
 
 void client_send(void)
 {
+    if (chance(options.sessions)) {
+        session_open();
+        return;
+    }
     struct request *request = request_make();
     if (!request)
         return;
@@ -180,6 +184,16 @@ void client_read(void)
     unsigned count = count_open();
     if (count)
         request_read(requests[choose(count)]);
+}
+
+void client_type(void)
+{
+    unsigned count = count_open(), at = choose(REQUESTS);
+    for (unsigned i = 0; i < count; i++, at++)
+        if (requests[at % count]->session) {
+            session_act(requests[at % count]);
+            return;
+        }
 }
 
 void client_hang_up(void)

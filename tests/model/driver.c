@@ -7,6 +7,7 @@
  * happens again. */
 #include "tests/model/choices.h"
 #include "tests/model/events.h"
+#include "tests/model/input.h"
 #include "tests/model/run.h"
 #include "tests/model/slot_live.h"
 #include "tests/model/states.h"
@@ -69,8 +70,8 @@ int main(int argc, char **argv)
     }
     printf("%llu runs, %llu steps: every answer was right\n", (unsigned long long)runs,
            (unsigned long long)total);
-    printf("%zu events of jobs that were watched, and %zu messages with their output\n", events_count(),
-           slot_output_count());
+    printf("%zu events of jobs that were watched, %zu messages with their output, %zu with input\n",
+           events_count(), slot_output_count(), input_count());
     printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "tests/model/world.h"
 
 struct request;
+struct run;
 
 /* What a client has been told so far. */
 struct watcher {
@@ -27,6 +28,12 @@ void watcher_free(struct watcher *watcher);
 
 /* A piece of a response of events. */
 void events_read(struct request *request, const void *bytes, size_t size);
+
+/* An event as a message of a session. */
+void events_read_message(struct request *request, const void *bytes, size_t size);
+
+/* What a run has printed was sent to a client that reads. */
+void events_check_output(const struct request *request, const struct run *run);
 
 /* The response has ended. */
 void events_check_end(const struct request *request);

@@ -44,12 +44,16 @@ static void make_offer(struct offer *offer)
     static const enum pe_isolation isolations[] = {PE_ISOLATION_KERNEL, PE_ISOLATION_KERNEL,
                                                    PE_ISOLATION_EMULATION, PE_ISOLATION_HARDWARE};
     bool is_uniform = !chance(25); /* most workers of a service have the same images */
-    *offer = (struct offer){
-        .isolation = isolations[choose(4)], .slots = 1 + choose(3), .vms = choose(3), .draining = chance(8)};
+    *offer = (struct offer){.isolation = isolations[choose(4)],
+                            .slots = 1 + choose(3),
+                            .vms = choose(3),
+                            .draining = chance(8),
+                            .is_live = chance(80)};
     for (unsigned image = 0; image < IMAGES; image++)
         offer->variants[image] = is_uniform ? (chance(80) ? 1 : 0) : choose(VARIANTS);
     if (options.is_calm)
-        *offer = (struct offer){.isolation = PE_ISOLATION_KERNEL, .slots = 3, .variants = {1, 1, 1}};
+        *offer = (struct offer){
+            .isolation = PE_ISOLATION_KERNEL, .slots = 3, .is_live = true, .variants = {1, 1, 1}};
 }
 
 static json_t *images_of(const struct offer *offer)
@@ -76,6 +80,7 @@ static void say_hello(struct registration_actor *self, unsigned name)
                                                 .hello = {.isolation = offer.isolation,
                                                           .slots = offer.slots,
                                                           .vms = offer.vms,
+                                                          .live = offer.is_live,
                                                           .draining = offer.draining}};
     snprintf(message.hello.host, sizeof message.hello.host, "%s", name_of_host(name));
     snprintf(message.hello.arch, sizeof message.hello.arch, "x86_64");

@@ -2,6 +2,7 @@
 /* The functions of libh2o and of lb/edge that lb/api calls for a request. */
 #include "tests/model/http_edge.h"
 
+#include "lb/edge/cors.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/choices.h"
@@ -76,7 +77,7 @@ static void forget(struct request *request)
     requests[REQUESTS - 1] = NULL;
 }
 
-static void end_request(struct request *request)
+void request_end(struct request *request)
 {
     TRACE("request %u ends", request->number);
     judge_end(request);
@@ -88,11 +89,16 @@ static void end_request(struct request *request)
     pe_buf_free(&request->response);
     pe_buf_free(&request->problem_text);
     watcher_free(request->watcher);
+    free(request->session);
     free(request);
 }
 
 void request_read(struct request *request)
 {
+    if (request->session) {
+        session_read(request);
+        return;
+    }
     if (!request->in_flight || request->must_end)
         return;
     request->in_flight = false;
@@ -109,10 +115,14 @@ void request_hang_up(struct request *request)
     if (request->hung_up || request->must_end)
         return;
     TRACE("client of request %u hangs up", request->number);
+    if (request->session) {
+        session_hang_up(request);
+        return;
+    }
     request->hung_up = true;
     bool is_watched = connection->on_hangup && (!request->started || request->watcher);
     if (request->req.version >= 0x200 || (request->started && !is_watched)) {
-        end_request(request); /* libh2o sees it by itself */
+        request_end(request); /* libh2o sees it by itself */
         return;
     }
     if (is_watched) {
@@ -138,7 +148,7 @@ unsigned requests_end_due(void)
             i++;
             continue;
         }
-        end_request(request);
+        request_end(request);
         count++;
     }
     return count;
@@ -200,7 +210,7 @@ static void break_connection(const struct request *request)
         return;
     TRACE("the connection of request %u breaks", other->number);
     other->hung_up = true;
-    end_request(other);
+    request_end(other);
 }
 
 void h2o_send(h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
@@ -250,7 +260,8 @@ void real_set_problem(struct event_encoder *encoder,
 static struct request *from_encoder(const struct event_encoder *encoder)
 {
     unsigned at = 0;
-    while (requests[at]->exchange->events != encoder)
+    while (!(requests[at]->exchange && requests[at]->exchange->events == encoder) &&
+           !(requests[at]->session && &requests[at]->session->live->events == encoder))
         at++;
     return requests[at];
 }
@@ -268,7 +279,18 @@ void model_set_problem(struct event_encoder *encoder, const struct pe_problem *p
     EXPECT(!request->watcher->has_problem, "request %u has two problems", request->number);
     request->watcher->has_problem = true;
     judge_problem(request);
+    if (request->session)
+        request->was_let_in = request->session->is_counted = false;
     real_set_problem(encoder, problem);
+}
+
+/* ---- pages of other origins: lb/edge/cors.c ---- */
+
+bool cors_may_connect(const struct pe_option_list *origins, const h2o_req_t *req)
+{
+    (void)origins;
+    (void)req;
+    return true;
 }
 
 /* ---- connections: lb/edge/connection.c and lb/edge/peer.c ---- */

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "lb/api/exchange.h"
 #include "tests/model/events.h"
+#include "tests/model/sessions.h"
 #include "tests/model/world.h"
 
 struct group;
@@ -22,7 +23,8 @@ struct connection {
 struct request {
     h2o_req_t req;
     struct connection connection;
-    struct exchange *exchange; /* the balancer's side of it; NULL before it is made */
+    struct exchange *exchange; /* the balancer's side of it; NULL before it is made, and of a session */
+    struct session *session;   /* owned; NULL: its job is not interactive */
 
     /* what the client wants */
     unsigned number, client;
@@ -54,6 +56,7 @@ struct request {
     struct group *last_group; /* the last one */
     uint64_t waited_us;       /* time without a slot, until `since_us` */
     uint64_t since_us;        /* 0: its time does not run */
+    uint64_t late_us;         /* how long it had waited when it got a job, if that is more than it may */
     bool was_let_in;          /* it counts in its client's limits */
     bool is_evaluated;        /* the workers were looked at for it */
     unsigned variants;        /* bits: of its image, when it was evaluated */
@@ -69,6 +72,23 @@ struct request *request_make(void);
 
 /* Add a header to a request. */
 void request_header(struct request *request, const char *name, const char *value);
+
+/* The balancer's side of a request that can wait for a job, or NULL. */
+static inline const struct job_waiter *request_waiter(const struct request *request)
+{
+    if (request->session)
+        return request->session->live ? &request->session->live->waiter : NULL;
+    return request->exchange ? &request->exchange->waiter : NULL;
+}
+
+/* The memory that a request needs while it waits. */
+static inline size_t request_bytes(const struct request *request)
+{
+    return request->session ? request_waiter(request)->bytes : request->body.size;
+}
+
+/* A request has ended. It is freed. */
+void request_end(struct request *request);
 
 /* The client takes a piece of the response. */
 void request_read(struct request *request);

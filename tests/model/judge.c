@@ -148,7 +148,7 @@ static bool is_full(const struct request *request)
 {
     const struct group *group = request->last_group;
     struct waiting waiting = judge_waiting();
-    size_t own = request->body.size;
+    size_t own = request_bytes(request);
     size_t joined = group && group->members_max > 1 ? group->members_max - 1 : 0;
     waiting.jobs += joined;
     waiting.bytes += joined * own;
@@ -158,8 +158,10 @@ static bool is_full(const struct request *request)
 
 static void check_full(const struct request *request)
 {
-    const struct group as_group = {
-        .work = request->work, .demand = request->demand, .client = request->client};
+    const struct group as_group = {.work = request->work,
+                                   .demand = request->demand,
+                                   .client = request->client,
+                                   .needs_live = request->session != NULL};
     EXPECT(is_full(request), "request %u is refused, but the queue has room", request->number);
     if (request->caching != CACHING_USE)
         EXPECT(!order_can_start(&as_group), "request %u is refused, but a slot is ready", request->number);
@@ -193,9 +195,17 @@ static void check_known(const struct request *request)
 
 static void check_no_capacity(const struct request *request)
 {
-    if (has_text(&request->problem_text, "shutting down"))
-        EXPECT(balancer.exchanges.draining && !request->connection.is_new, "it is not shutting down");
-    else if (has_text(&request->problem_text, "no slot became free"))
+    const struct pe_buf *text = &request->problem_text;
+    if (has_text(text, "shutting down"))
+        EXPECT(balancer.exchanges.draining && (request->session || !request->connection.is_new),
+               "it is not shutting down");
+    else if (has_text(text, "interactive jobs wait or run"))
+        EXPECT(sessions_counted() >= sessions_max(), "session %u is refused, but only %zu have a job",
+               request->number, sessions_counted());
+    else if (has_text(text, "no memory left for output"))
+        EXPECT(options.results_bytes < 16u << 20, "there is memory for the output of session %u",
+               request->number);
+    else if (has_text(text, "no slot became free"))
         check_timely(request);
     else
         check_full(request);
@@ -208,6 +218,30 @@ static void check_given_up(const struct request *request)
                clock_us + 1000 >= group->since_us + LOSS_RETRY_US,
            "request %u is given up after %u losses, %u of them deaths", request->number,
            group ? group->lost : 0, group ? book_deaths(group) : 0);
+}
+
+static void check_live_unavailable(const struct request *request)
+{
+    EXPECT(request->session && known_variants(request->work.image, request->demand) &&
+               !known_has_live(request->work.image, request->demand),
+           "session %u is told that no worker can run it", request->number);
+}
+
+/* The only try of an interactive job. */
+static void check_lost(const struct request *request)
+{
+    const struct group *group = request->last_group;
+    EXPECT(request->session && group && group->lost == 1, "request %u is told that its program is lost",
+           request->number);
+    EXPECT(group->losses[0].of_vm == !strcmp(request->problem, "vm-lost"), "session %u is told %s",
+           request->number, request->problem);
+}
+
+static void check_idle(const struct request *request)
+{
+    EXPECT(request->session && request->last_group &&
+               clock_us - session_active_us(request) >= options.idle_us,
+           "session %u is not idle", request->number);
 }
 
 static void check_refused_by_worker(const struct request *request)
@@ -242,10 +276,17 @@ void judge_problem(struct request *request)
     static const struct {
         const char *type;
         void (*check)(const struct request *request);
-    } kinds[] = {{"no-capacity", check_no_capacity},  {"no-worker", check_known},
-                 {"unknown-image", check_known},      {"isolation-unavailable", check_known},
-                 {"job-lost", check_given_up},        {"model-refuses", check_refused_by_worker},
-                 {"too-many-requests", judge_limited}};
+    } kinds[] = {{"no-capacity", check_no_capacity},
+                 {"no-worker", check_known},
+                 {"unknown-image", check_known},
+                 {"isolation-unavailable", check_known},
+                 {"job-lost", check_given_up},
+                 {"model-refuses", check_refused_by_worker},
+                 {"too-many-requests", judge_limited},
+                 {"live-unavailable", check_live_unavailable},
+                 {"slot-lost", check_lost},
+                 {"vm-lost", check_lost},
+                 {"interactive-idle", check_idle}};
     read_type(request);
     TRACE("request %u is answered with the problem %s: %.*s", request->number, request->problem,
           (int)request->problem_text.size, (const char *)request->problem_text.data);
@@ -255,7 +296,10 @@ void judge_problem(struct request *request)
             kinds[i].check(request);
             return;
         }
-    if (!strcmp(request->problem, "canceled"))
+    if (request->session)
+        EXPECT(request->session->expected && !strcmp(request->problem, request->session->expected),
+               "session %u gets the problem %s", request->number, request->problem);
+    else if (!strcmp(request->problem, "canceled"))
         EXPECT(request->hung_up, "request %u is cancelled", request->number);
     else
         EXPECT(request->is_malformed && !strcmp(request->problem, "malformed-request"),
@@ -264,6 +308,7 @@ void judge_problem(struct request *request)
 
 void judge_end(const struct request *request)
 {
-    EXPECT(request->final || request->aborted || request->hung_up || request->is_shut_down,
+    bool is_closed = request->session && request->session->is_closing;
+    EXPECT(request->final || request->aborted || request->hung_up || request->is_shut_down || is_closed,
            "request %u ends without an answer", request->number);
 }

@@ -121,6 +121,14 @@ unsigned known_variants(unsigned image, struct pe_isolation_set demand)
     return bits & ~1u;
 }
 
+bool known_has_live(unsigned image, struct pe_isolation_set demand)
+{
+    for (unsigned name = 0; name < NAMES; name++)
+        if (known_variant(name, image, demand) && known_claim(name)->offer.is_live)
+            return true;
+    return false;
+}
+
 bool known_takes_jobs(unsigned name)
 {
     const struct claim *claim = known_claim(name);

@@ -55,6 +55,9 @@ unsigned known_variant(unsigned name, unsigned image, struct pe_isolation_set de
 /* The variants of an image on all workers whose isolation the demand accepts, as bits. */
 unsigned known_variants(unsigned image, struct pe_isolation_set demand);
 
+/* Whether a worker runs interactive jobs, and has the image and an isolation that the demand accepts. */
+bool known_has_live(unsigned image, struct pe_isolation_set demand);
+
 /* Whether a worker may be given jobs. */
 bool known_takes_jobs(unsigned name);
 

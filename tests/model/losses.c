@@ -73,7 +73,7 @@ static bool has_other_worker(const struct group *group)
 
 bool book_fits(const struct group *group, const struct slot_actor *slot)
 {
-    return slot->has_name && known_takes_jobs(slot->name) &&
+    return slot->has_name && known_takes_jobs(slot->name) && (!group->needs_live || slot->is_live) &&
            known_variant(slot->name, group->work.image, group->demand) &&
            !(group->lost && is_avoided(group, slot->name) && has_other_worker(group));
 }

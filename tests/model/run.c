@@ -71,6 +71,9 @@ static void choose_options(void)
                                .audits = chance(40),
                                .rush = chance(30) ? 60 : 15,
                                .slots = SLOTS,
+                               .sessions = chance(60) ? 15 : 0,
+                               .session_jobs = chance(50) ? 100 : 0,
+                               .idle_us = chance(30) ? 3000000 : 300000000,
                                .watchers = chance(70) ? 40 : 0,
                                .slot_deaths = chance(20) ? 25 : 4,
                                .vm_deaths = chance(20) ? 40 : 5};
@@ -92,8 +95,22 @@ static void choose_busy_options(void)
 static void choose_chatty_options(void)
 {
     options.is_chatty = true;
+    options.sessions = 40;
     options.watchers = 80;
     options.queue_wait_us = 30000000;
+}
+
+/* People type into programs that live for long. */
+static void choose_interactive_options(void)
+{
+    options.is_calm = true;
+    options.sessions = 70;
+    options.session_jobs = 100;
+    options.queue_jobs = 1000;
+    options.queue_bytes = 64u << 20;
+    options.queue_wait_us = 30000000;
+    options.client_jobs = options.client_rate = 0;
+    options.slot_deaths = options.vm_deaths = 1;
 }
 
 /* So few jobs that there is time for audits. */
@@ -113,6 +130,8 @@ static void begin(void)
         choose_busy_options();
     else if (chance(15))
         choose_calm_options();
+    else if (chance(15))
+        choose_interactive_options();
     if (chance(25))
         choose_chatty_options();
     known_reset();
@@ -140,7 +159,9 @@ static void pass_time(void)
 static void step(void)
 {
     unsigned what = choose(100);
-    if (what < (options.is_calm ? 4 : 20))
+    if (options.sessions && chance(20))
+        client_type();
+    else if (what < (options.is_calm ? 4 : 20))
         client_send();
     else if (what < 35)
         client_read();

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "proto/limits.h"
 #include "tests/model/choices.h"
+#include "tests/model/clock.h"
 #include "tests/model/output.h"
 
 #include <string.h>
@@ -138,6 +139,7 @@ static void say_bytes(struct slot_actor *slot)
     append_parts(slot, &bytes);
     slot->is_announced = false;
     output_count++;
+    slot->run->group->printed_us = clock_us;
     slot_say(slot, false, bytes.data, bytes.size, count_parts(slot) ? TAKEN : CLOSED);
 }
 
@@ -175,4 +177,37 @@ void slot_misuse_output(struct slot_actor *slot, const char *id)
     }
     size_t size = announced_size(&slot->announced) == sizeof bytes ? 1 : sizeof bytes;
     slot_say(slot, false, bytes, size, CLOSED);
+}
+
+/* ---- input ---- */
+
+bool slot_has_input(const struct slot_actor *slot)
+{
+    return slot->run && slot->run->input_sent > slot->run->input_taken;
+}
+
+bool slot_waits_for_input(const struct slot_actor *slot)
+{
+    return slot->run && slot->run->group->needs_live && !slot->run->has_eof;
+}
+
+void slot_say_taken(struct slot_actor *slot, const char *id)
+{
+    char text[PE_ID_MAX + 96];
+    struct run *run = slot->run;
+    size_t left = slot_has_input(slot) ? run->input_sent - run->input_taken : 0;
+    size_t bytes = left ? 1 + (left - 1) * choose(256) / 255 : 1 + choose(5);
+    bytes += chance(2) ? left : 0;
+    snprintf(text, sizeof text, "{\"type\":\"taken\",\"id\":\"%s\",\"bytes\":%zu}", id, bytes);
+    bool may_take = slot->view == VIEW_RUNNING && !slot->is_announced && bytes <= left;
+    enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
+                             : slot->view == VIEW_CANCELED             ? IGNORED
+                             : may_take                                ? TAKEN
+                                                                       : CLOSED;
+    TRACE("slot %u has taken %zu bytes of input", slot->number, bytes);
+    if (reaction == TAKEN) {
+        run->input_taken += bytes;
+        slot->has_begun = true;
+    }
+    slot_say(slot, true, text, strlen(text), reaction);
 }

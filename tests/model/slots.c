@@ -9,6 +9,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
+#include "tests/model/input.h"
 #include "tests/model/output.h"
 #include "tests/model/slot_live.h"
 
@@ -44,6 +45,7 @@ static void on_job(struct slot_actor *slot, const struct pe_message *message)
     slot->deadline_us = clock_us + message->job.timeout_ms * 1000ull + RUN_GRACE_US +
                         transfer_us(pe_parts_size(&message->parts));
     slot->input_bytes = 0;
+    slot->input_announced = 0;
     slot->is_watched = slot->has_begun = slot->is_announced = false;
     memcpy(slot->id, message->id, sizeof slot->id);
 }
@@ -95,6 +97,12 @@ static void on_text(struct slot_actor *slot, const uint8_t *bytes, size_t size)
         on_watch(slot);
         return;
     }
+    if (message.kind != PE_MESSAGE_END) {
+        EXPECT(message.kind >= PE_MESSAGE_INPUT && message.kind <= PE_MESSAGE_SIGNAL && slot->is_live,
+               "slot %u gets a message that no balancer sends", slot->number);
+        input_on_message(slot, &message);
+        return;
+    }
     EXPECT(message.kind == PE_MESSAGE_END && slot->view == VIEW_INPUT, "slot %u gets a message out of order",
            slot->number);
     EXPECT(slot->input_bytes == client_file_size(slot->run->work.payload), "run %u gets %zu bytes of input",
@@ -107,6 +115,10 @@ static void on_sent(struct peer *peer, bool is_text, const uint8_t *bytes, size_
     struct slot_actor *slot = from_peer(peer);
     if (is_text) {
         on_text(slot, bytes, size);
+        return;
+    }
+    if (slot->view == VIEW_RUNNING) {
+        input_on_bytes(slot, bytes, size);
         return;
     }
     EXPECT(slot->view == VIEW_INPUT, "slot %u gets input without a job", slot->number);
@@ -422,6 +434,8 @@ static void go_on(struct slot_actor *slot)
         say_error(slot, slot->known_id, false);
     } else if (slot->knows_job && slot->knows_watch && slot_has_output(slot) && chance(70)) {
         slot_say_output(slot, slot->known_id);
+    } else if (slot->knows_job && slot->knows_end && slot_has_input(slot) && chance(50)) {
+        slot_say_taken(slot, slot->known_id);
     } else if (slot->knows_job && slot->was_welcomed && !slot->has_begun && chance(10)) {
         forget_job(slot);
         say_withdraw(slot);
@@ -432,6 +446,8 @@ static void go_on(struct slot_actor *slot)
     } else if (slot->knows_job && chance(3)) {
         forget_job(slot);
         say_error(slot, slot->known_id, false);
+    } else if (slot->knows_job && slot_waits_for_input(slot) && chance(75)) {
+        return;
     } else if (slot->knows_job && slot->knows_end) {
         slot->is_sending = true;
         say_result(slot, slot->known_id);
@@ -452,7 +468,7 @@ static void misbehave(struct slot_actor *slot)
                                         "{\"type\":\"hello\",\"protocol\":3}"};
     const char *id = chance(70) ? slot->id : "another-id";
     const char *text = texts[choose(sizeof texts / sizeof *texts)];
-    switch (choose(11)) {
+    switch (choose(12)) {
     case 0:
         say_fault(slot, true, text, strlen(text));
         break;
@@ -483,6 +499,9 @@ static void misbehave(struct slot_actor *slot)
         break;
     case 9:
         slot_misuse_output(slot, id);
+        break;
+    case 10:
+        slot_say_taken(slot, id);
         break;
     default:
         say_ready(slot);

@@ -49,12 +49,26 @@ static unsigned situation_of(const struct slot_actor *slot)
            slot->is_elsewhere * 2 + slot_is_ready(slot);
 }
 
+static unsigned situation_of_session(const struct request *request)
+{
+    const struct session *session = request->session;
+    const struct run *run = request->group ? request->group->run : NULL;
+    const bool has_input = run && run->input_sent > run->input_taken;
+    return ((((unsigned)session->live->phase * 2 + session->is_tty) * 2 + session->is_ended) * 2 +
+            has_input) *
+               2 +
+           request->watcher->has_ended;
+}
+
 void states_note(void)
 {
     uint64_t sum = hash_of(3, known_count());
     book_each(add_group, &sum);
     for (unsigned i = 0; i < SLOTS; i++)
         sum += hash_of(2, situation_of(&slots[i]));
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        if (requests[i]->session)
+            sum += hash_of(4, situation_of_session(requests[i]));
     sum += sum == 0;
     size_t at = sum % SEEN_SIZE;
     while (seen[at] && seen[at] != sum)

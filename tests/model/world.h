@@ -10,12 +10,14 @@
  *   keeper       the helper process of the result store
  *   balancer     the objects of lb/server.c, and the event loop
  *   clients      actors that send requests, read, and hang up
+ *   sessions     actors that type while their program runs
  *   hosts        actors that register workers and run jobs, properly or not
  * and the model, which knows from the messages alone what must happen:
  *   known        which workers count as known, and with which images
  *   book         which jobs there are, where each runs, and what it lost
  *   judge        whether an answer is right at this moment
  *   output       what programs print, byte by byte
+ *   input        what programs must be sent while they run
  *   events       what clients that asked for events must be told
  *   at_rest      what must hold whenever nothing is left to do at this moment
  *   states       how many different states there were
@@ -57,6 +59,9 @@ struct options {
     unsigned slot_deaths, vm_deaths; /* in percent of what slots do */
     unsigned rush;                   /* how often, in percent, events come in one iteration of the loop */
     unsigned slots;                  /* how many of them there are */
+    unsigned sessions;               /* how many of the new requests, in percent, are interactive */
+    uint64_t session_jobs;           /* how many of them may have a job; 0: half as many as there are slots */
+    uint64_t idle_us;                /* how long an interactive job may be without input and output */
     unsigned watchers;               /* how many requests, in percent, ask for events */
     bool audits;                     /* jobs are run again on other hosts, and the results compared */
     bool is_chatty;                  /* programs print much, and most clients watch them */
@@ -110,7 +115,7 @@ struct offer {
     unsigned variants[IMAGES]; /* 0: it does not have the image */
     enum pe_isolation isolation;
     unsigned slots, vms; /* vms 0: as many as slots */
-    bool draining;
+    bool draining, is_live;
 };
 
 /* The names of things in messages. */

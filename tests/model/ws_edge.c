@@ -2,6 +2,7 @@
 /* The functions of lb/edge/ws_server.h, with the bounds of the real ones. */
 #include "tests/model/ws_edge.h"
 
+#include "lb/api/connect.h"
 #include "lb/workers/registration.h"
 #include "lb/workers/slot_conn.h"
 #include "proto/limits.h"
@@ -14,7 +15,9 @@
 enum {
     QUEUE_FULL = 8,
     CLOSE_US = 5000000,
-    PEERS = REGISTRATIONS + SLOTS,
+    PEERS = REGISTRATIONS + SLOTS + REQUESTS,
+    AHEAD = 2, /* events that a client has not read, and that are in the socket */
+    FRAME_SIZE = 16384,
 };
 
 static struct peer *peers[PEERS]; /* those that are open */
@@ -27,10 +30,8 @@ static struct peer *from_ws(const struct ws_server *ws)
 
 /* ---- the worker's end ---- */
 
-void peer_open(struct peer *peer, bool is_slot)
+static void add_peer(struct peer *peer)
 {
-    static struct request upgrade; /* that has no connection of a client */
-    h2o_req_t *req = &upgrade.req;
     unsigned at = 0;
     while (peers[at])
         at++;
@@ -40,10 +41,24 @@ void peer_open(struct peer *peer, bool is_slot)
     peer->is_killed = false;
     peer->close_by_us = 0;
     opening = peer;
+}
+
+void peer_open(struct peer *peer, bool is_slot)
+{
+    static struct request upgrade; /* that has no connection of a client */
+    h2o_req_t *req = &upgrade.req;
+    add_peer(peer);
     if (is_slot)
         slot_conn_accept(&balancer.workers, req);
     else
         registration_accept(&balancer.workers, req);
+    opening = NULL;
+}
+
+void peer_open_session(struct peer *peer, h2o_req_t *req)
+{
+    add_peer(peer);
+    api_connect(&balancer.live, NULL, req);
     opening = NULL;
 }
 
@@ -61,6 +76,8 @@ void peer_say(struct peer *peer, bool is_text, const void *bytes, size_t size)
     if (!copy)
         abort();
     memcpy(copy, bytes, size);
+    if (peer->ws->events->on_arriving)
+        peer->ws->events->on_arriving(peer->ws, size);
     if (is_text)
         peer->ws->events->on_text(peer->ws, copy, size);
     else
@@ -102,6 +119,8 @@ void peer_end(struct peer *peer)
     h2o_timeout_unlink(&ws->tick);
     ws->closing = true;
     ws->events->on_closed(ws);
+    if (peer->on_gone)
+        peer->on_gone(peer);
 }
 
 unsigned peers_end_due(void)
@@ -119,9 +138,44 @@ unsigned peers_end_due(void)
 
 /* ---- the balancer's end: lb/edge/ws_server.h ---- */
 
+static void queue_message(struct ws_server *ws, bool is_text, const void *bytes, size_t size)
+{
+    struct peer *peer = from_ws(ws);
+    if (ws->closing)
+        return;
+    struct unread *message = malloc(sizeof *message + size);
+    if (!message)
+        abort();
+    *message = (struct unread){.is_text = is_text, .size = size};
+    memcpy(message->bytes, bytes, size);
+    pe_list_append(&peer->unread, &message->in_unread);
+    peer->unread_count++;
+    peer->on_sent(peer, is_text, message->bytes, size);
+    schedule_flush(ws);
+}
+
+/* Take messages from their owner, as far as the client reads. */
+static void pull(struct ws_server *ws)
+{
+    while (ws->read && !ws->closing && from_ws(ws)->unread_count < AHEAD) {
+        pe_autobuf struct pe_buf text = {0};
+        struct pe_error err;
+        for (bool is_end = false; !is_end && !ws->closing;) {
+            if (pe_buf_reserve(&text, FRAME_SIZE, &err) < 0)
+                abort();
+            text.size += ws->read(ws, text.data + text.size, FRAME_SIZE, &is_end);
+        }
+        ws->read = NULL;
+        queue_message(ws, true, text.data, text.size);
+        if (!ws->closing)
+            ws->events->on_room(ws);
+    }
+}
+
 static void on_flush(h2o_timeout_entry_t *entry)
 {
     struct ws_server *ws = H2O_STRUCT_FROM_MEMBER(struct ws_server, flush, entry);
+    pull(ws);
     if (!ws->closing && ws_server_has_room(ws))
         ws->events->on_room(ws);
 }
@@ -161,22 +215,6 @@ void ws_server_open(struct ws_server *ws, struct ws_context *context, h2o_req_t 
     h2o_timeout_link(context->ctx->loop, &context->tick, &ws->tick);
 }
 
-static void queue_message(struct ws_server *ws, bool is_text, const void *bytes, size_t size)
-{
-    struct peer *peer = from_ws(ws);
-    if (ws->closing)
-        return;
-    struct unread *message = malloc(sizeof *message + size);
-    if (!message)
-        abort();
-    *message = (struct unread){.is_text = is_text, .size = size};
-    memcpy(message->bytes, bytes, size);
-    pe_list_append(&peer->unread, &message->in_unread);
-    peer->unread_count++;
-    peer->on_sent(peer, is_text, message->bytes, size);
-    schedule_flush(ws);
-}
-
 void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text)
 {
     queue_message(ws, true, text->data, text->size);
@@ -185,6 +223,29 @@ void ws_server_send_text(struct ws_server *ws, const struct pe_buf *text)
 void ws_server_send_bytes(struct ws_server *ws, const void *bytes, size_t size)
 {
     queue_message(ws, false, bytes, size);
+}
+
+void ws_server_send_read(struct ws_server *ws, ws_server_reader *read)
+{
+    EXPECT(!ws->read, "a message begins in the middle of another one");
+    ws->read = read;
+    schedule_flush(ws);
+}
+
+void ws_server_limit(struct ws_server *ws, size_t size)
+{
+    (void)ws;
+    (void)size;
+}
+
+void ws_server_discard(struct ws_server *ws)
+{
+    (void)ws;
+}
+
+bool ws_server_is_drained(const struct ws_server *ws)
+{
+    return !ws->read;
 }
 
 bool ws_server_has_room(const struct ws_server *ws)

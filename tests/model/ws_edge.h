@@ -16,6 +16,8 @@ struct peer {
     void (*on_closing)(struct peer *peer);
     /* The connection ends: the balancer is about to be told. */
     void (*on_end)(struct peer *peer);
+    /* The balancer was told, and has freed its side. NULL: nobody is called. */
+    void (*on_gone)(struct peer *peer);
 
     struct ws_server *ws; /* NULL: not connected */
     struct pe_list unread;
@@ -34,6 +36,9 @@ struct unread {
 
 /* Open the connection of a registration or of a slot. */
 void peer_open(struct peer *peer, bool is_slot);
+
+/* Open the connection of a client whose job is interactive. */
+void peer_open_session(struct peer *peer, h2o_req_t *req);
 
 /* Whether the balancer still hears what the worker says. */
 bool peer_is_heard(const struct peer *peer);
