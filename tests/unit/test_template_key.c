@@ -29,7 +29,7 @@ struct key {
 static struct key key_of(const char *worker, const char *entry)
 {
     static const struct worker_config config = {.memory_mib = 64};
-    struct key key;
+    struct key key = {""};
     struct pe_error err;
     pe_autoimage struct pe_image image;
     pe_autojson json_t *json = json_loads(entry, 0, NULL);
