@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEPT_END = RUN_TOOL_STREAM_MAX / 4 }; /* bytes of a long stream that are kept of its end */
+enum {
+    KEPT_END = RUN_TOOL_STREAM_MAX / 4, /* bytes of a long stream that are kept of its end */
+    NAMED_MAX = 8,                      /* files that the text names as missing */
+};
 
 /* What a model is told of a result. */
 struct view {
@@ -148,20 +151,29 @@ static void append_picture(struct pe_json_writer *writer, const char *type, cons
     pe_json_close(writer, '}');
 }
 
-/* The name as text: bytes that are not UTF-8 are replaced. */
-static int readable_name(const struct pe_path *path, struct pe_buf *name, struct pe_error *err)
+#define URI_BEGIN "output:///"
+
+enum { URI_SIZE = sizeof URI_BEGIN + 3 * PE_PATH_MAX };
+
+/* The URI of a file, from which its exact name can be read: RFC 3986 sections 2.1 and 2.3. */
+static void write_uri(const struct pe_path *path, char uri[URI_SIZE])
 {
-    name->size = 0;
-    return pe_utf8_append_repaired(name, path->text, path->length, err) < 0 ? -1
-                                                                            : pe_buf_append(name, "", 1, err);
+    static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    char *at = stpcpy(uri, URI_BEGIN);
+    for (size_t i = 0; i < path->length; i++)
+        if (strchr(kept, path->text[i]))
+            *at++ = path->text[i];
+        else
+            at += snprintf(at, 4, "%%%02X", (unsigned char)path->text[i]);
+    *at = '\0';
 }
 
-static void append_resource(struct pe_json_writer *writer, const char *name, const uint8_t *bytes,
+static void append_resource(struct pe_json_writer *writer, const struct pe_path *path, const uint8_t *bytes,
                             size_t size)
 {
-    char uri[PE_PATH_MAX * 3 + 16];
+    char uri[URI_SIZE];
     bool is_text = pe_utf8_valid(bytes, size);
-    snprintf(uri, sizeof uri, "output:///%s", name);
+    write_uri(path, uri);
     pe_json_open(writer, NULL, '{');
     pe_json_append_text(writer, "type", "resource");
     pe_json_open(writer, "resource", '{');
@@ -209,7 +221,6 @@ static struct walk walk_files(const struct job_result *result)
 
 static void append_contents(struct pe_json_writer *writer, const struct job_result *result)
 {
-    pe_autobuf struct pe_buf name = {0};
     struct walk walk = walk_files(result);
     for (const struct pe_part *part = next_file(&walk); part && !writer->failed; part = next_file(&walk)) {
         if (!walk.included)
@@ -217,11 +228,70 @@ static void append_contents(struct pe_json_writer *writer, const struct job_resu
         const char *type = picture_type(walk.bytes, walk.size);
         if (type)
             append_picture(writer, type, walk.bytes, walk.size);
-        else if (readable_name(&part->path, &name, writer->err) < 0)
-            writer->failed = true;
         else
-            append_resource(writer, (const char *)name.data, walk.bytes, walk.size);
+            append_resource(writer, &part->path, walk.bytes, walk.size);
     }
+}
+
+/* ---- what is missing ---- */
+
+/* A model that looks only at the text must not take a part for everything. */
+static int append_cut(const char *stream, bool is_cut, struct pe_buf *text, struct pe_error *err)
+{
+    return is_cut ? pe_buf_printf(text, err, "\n\nThe end of %s is missing: it printed more than is kept.",
+                                  stream)
+                  : 0;
+}
+
+/* Append one more name to a list that begins with `title`, unless it has all names that it may have. */
+static int append_name(const char *title, size_t *count, const char *name, size_t length, struct pe_buf *text,
+                       struct pe_error *err)
+{
+    pe_autobuf struct pe_buf readable = {0};
+    size_t before = (*count)++;
+    if (before > NAMED_MAX)
+        return 0;
+    if (before == NAMED_MAX)
+        return pe_buf_append_text(text, ", …", err);
+    if (pe_utf8_append_repaired(&readable, name, length, err) < 0 ||
+        pe_buf_append_text(text, before ? ", " : title, err) < 0)
+        return -1;
+    return pe_buf_append(text, readable.data, readable.size, err);
+}
+
+static int append_large_files(const struct job_result *result, struct pe_buf *text, struct pe_error *err)
+{
+    size_t count = 0;
+    struct walk walk = walk_files(result);
+    for (const struct pe_part *part = next_file(&walk); part; part = next_file(&walk))
+        if (!walk.included && append_name("\n\nFiles of /output that are too large to be shown here: ",
+                                          &count, part->path.text, part->path.length, text, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int append_dropped(const struct pe_result *fields, struct pe_buf *text, struct pe_error *err)
+{
+    const char *type = NULL, *name = NULL;
+    size_t count = 0, at = 0;
+    if (fields->outputs_dropped &&
+        pe_buf_printf(text, err, "\n\nNot kept of /output, because it is no file or did not fit: %llu.",
+                      (unsigned long long)fields->outputs_dropped) < 0)
+        return -1;
+    while (pe_dropped_next(&fields->dropped, &at, &type, &name))
+        if (append_name(" Among them: ", &count, name, strlen(name), text, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int append_missing(const struct job_result *result, struct pe_buf *text, struct pe_error *err)
+{
+    const struct pe_result *fields = &result->fields;
+    if (append_cut("stdout", fields->stdout_truncated, text, err) < 0 ||
+        append_cut("stderr", fields->stderr_truncated, text, err) < 0 ||
+        append_large_files(result, text, err) < 0)
+        return -1;
+    return append_dropped(fields, text, err);
 }
 
 /* ---- the structure ---- */
@@ -263,7 +333,8 @@ int run_tool_append_result(const struct job_result *result, struct pe_buf *out, 
 {
     __attribute__((cleanup(free_view))) struct view view = {.result = result};
     pe_autobuf struct pe_buf text = {0};
-    if (read_streams(&view, err) < 0 || append_text(&view, &text, err) < 0)
+    if (read_streams(&view, err) < 0 || append_text(&view, &text, err) < 0 ||
+        append_missing(result, &text, err) < 0)
         return -1;
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Model Context Protocol, byte by byte. tests/agents has its official clients."""
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -242,10 +243,34 @@ def test_files_that_are_too_large_are_named_only(balancer):
     slot.answer(job, files=made)
     result = call.done().json()["result"]
     assert [one["type"] for one in result["content"]] == ["text", "resource"]
+    assert result["content"][0]["text"].endswith("too large to be shown here: big")
     assert result["structuredContent"]["files"] == [
         {"name": "big", "size": 3 << 20, "included": False},
         {"name": "small", "size": 1, "included": True},
     ]
+
+
+def test_the_text_says_what_is_missing(balancer):
+    _, slot = balancer.worker()
+    call = Background(legacy, balancer, "tools/call", RUN)
+    job, _ = slot.take_job()
+    dropped = [{"name": f"link{i}", "type": "symlink"} for i in range(9)]
+    slot.answer(job, b"begin", stdout_truncated=True, outputs_dropped=20, dropped=dropped)
+    text = call.done().json()["result"]["content"][0]["text"]
+    names = ", ".join(f"link{i}" for i in range(8))
+    assert "\n\nThe end of stdout is missing" in text and "of stderr" not in text
+    assert text.endswith(f"did not fit: 20. Among them: {names}, …")
+
+
+def test_a_resource_has_a_uri_with_the_exact_name_of_its_file(balancer):
+    _, slot = balancer.worker()
+    call = Background(legacy, balancer, "tools/call", RUN)
+    job, _ = slot.take_job()
+    names = ["a b", "a%20b", "d/q?u#e.txt", "new\nline", "ü~-_."]
+    slot.answer(job, files=[(quote(name), b"x") for name in names])
+    _, *resources = call.done().json()["result"]["content"]
+    uris = [one["resource"]["uri"] for one in resources]
+    assert uris == ["output:///" + quote(name) for name in names]
 
 
 def test_a_program_that_fails_is_no_error_of_the_tool(balancer):
