@@ -101,6 +101,14 @@ def test_codes_that_have_expired_or_are_unknown_or_were_replaced_are_refused_wit
     assert join(balancer, newer, TOKEN).status == 200
 
 
+def test_a_code_that_was_revoked_before_it_was_used_is_refused(balancer, store):
+    code = store.new("den")
+    assert join(balancer, code).status == 200, "it can be looked at"
+    store.revoke("den")
+    assert_refused(join(balancer, code, TOKEN), 403, "invalid-join-code")
+    assert balancer.register("den", token=TOKEN).status == 401
+
+
 def test_bodies_that_are_no_join_are_refused(balancer, store):
     def status(body):
         return balancer.request("POST", "/v1/join", body).status
