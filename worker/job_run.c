@@ -36,6 +36,11 @@
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
+/* How long a balancer may take for the bytes of a job, which it has: so long, and as long as they take at
+ * this speed. pe-lb gives the job to another slot at about that time. */
+#define INPUT_GRACE_US (120ull * 1000 * 1000)
+#define LINK_BYTES_PER_S (16u * 1024u)
+
 /* How a step ended. */
 enum step {
     STEP_OK,
@@ -194,10 +199,17 @@ static enum step await_guest(struct job_state *state, const char *expected, uint
 static enum step receive_input(struct job_state *state, enum step step, struct pe_error *err)
 {
     const struct job_run *run = state->run;
+    const uint64_t size = pe_parts_size(&run->message->parts);
+    const uint64_t bounded = size < PE_INPUT_BYTES_MAX ? size : PE_INPUT_BYTES_MAX;
+    const uint64_t deadline_us = pe_now_us() + INPUT_GRACE_US + bounded * 1000000 / LINK_BYTES_PER_S;
     for (;;) {
         enum ws_client_event event;
-        if (ws_client_wait(run->balancer, -1, 0, false, &event, err) < 0)
+        if (ws_client_wait(run->balancer, -1, deadline_us, false, &event, err) < 0)
             return STEP_DISCONNECTED;
+        if (event == WS_CLIENT_DEADLINE) {
+            pe_fail(err, PE_ERR_TIMEOUT, "the balancer has begun a job and does not send its bytes");
+            return STEP_DISCONNECTED;
+        }
         pe_automessage struct pe_message message = {0};
         struct pe_websocket_message *raw = ws_client_next(run->balancer);
         bool is_text = raw->is_text;

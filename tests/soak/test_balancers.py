@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/balancers/test_kills.py for a minute, with stand-ins for the hosts and with real ones."""
+"""tests/balancers/test_kills.py for a minute, with stand-ins for the hosts and with real ones, and a balancer
+that keeps a slot without using it."""
 import pytest
 
 from fixtures import engine
 from fixtures.balancer_kills import TwoBalancers
 from fixtures.shared_host import SharedHost
-from fixtures.waiting import eventually
+from fixtures.slot_balancer import SlotBalancer
+from fixtures.stand_in_worker import Closed
+from fixtures.waiting import Background, eventually
 from fixtures.worker import Worker
 
 SECONDS = 60
@@ -50,3 +53,26 @@ def test_jobs_in_vms_of_four_workers_while_a_balancer_is_killed_every_second(two
     finally:
         for worker in workers:
             worker.close()
+
+
+def test_a_balancer_that_never_sends_all_of_its_job_does_not_keep_the_slot_from_the_other():
+    """It answers pings all the time, so its connection does not end by itself."""
+    first, second = SlotBalancer(), SlotBalancer()
+    worker = Worker(first.url, "--server", second.url, *engine.OPTIONS, "--ahead", "0", slots=1)
+    try:
+        worker.start()
+        other = Background(second.slot)
+        one, two = first.slot(), other.done()
+        job = {"image": "busybox:1.35", "cmd": ["true"], "timeout_ms": 60000}
+        one.send_message(type="job", id="half", job=job, queue_us=0, parts=[])
+        two.wait_for("withdraw")
+        held = Background(one.wait_for, "never", timeout=600)
+        two.wait_ready("busybox:1.35", 600)
+        assert two.start("echo two", watch=False).end().stdout == b"two\n"
+        worker.wait_for_log("the balancer has begun a job and does not send its bytes")
+        with pytest.raises(Closed):
+            held.done()
+    finally:
+        worker.close()
+        first.close()
+        second.close()
