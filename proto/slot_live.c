@@ -35,7 +35,7 @@ uint16_t pe_window_side_parse(struct pe_json_reader *reader)
 {
     uint64_t side = pe_json_parse_number(reader, PE_WINDOW_SIDE_MAX);
     if (side == 0)
-        pe_json_fault(reader, "a terminal has no rows or no columns");
+        pe_json_fault(reader, "a window has at least one row and one column");
     return (uint16_t)side;
 }
 
@@ -63,7 +63,7 @@ void pe_live_terminal_parse(struct pe_json_reader *reader, struct pe_live_input 
         else
             pe_json_skip(reader);
     if (!input->window.rows || !input->window.cols)
-        pe_json_fault(reader, "a terminal has no rows or no columns");
+        pe_json_fault(reader, "a window has at least one row and one column");
 }
 
 void pe_live_input_parse(struct pe_json_reader *reader, struct pe_live_input *input)

@@ -40,7 +40,8 @@ struct reading {
     struct pe_json_reader json;
     struct connect_message *message;
     char kind[16], signal[16], unknown[32];
-    char *text; /* of `text` or `base64`; owned */
+    char wrong[32]; /* the member whose value is not as it must be; "": none */
+    char *text;     /* of `text` or `base64`; owned */
     size_t length;
     unsigned has;
 };
@@ -48,7 +49,7 @@ struct reading {
 static void parse_content(struct reading *reading, enum member member)
 {
     if (reading->text)
-        pe_json_fault(&reading->json, "there are two contents");
+        pe_json_fault(&reading->json, "there is another content already");
     else
         reading->text = pe_json_parse_new_text(&reading->json, &reading->length);
     reading->has |= member;
@@ -83,6 +84,14 @@ static void parse_member(struct reading *reading, const char *key)
         memcpy(reading->unknown, *key ? key : "?", strlen(*key ? key : "?") + 1);
         pe_json_skip(json);
     }
+}
+
+static int refuse_value(const struct reading *reading, struct pe_error *err)
+{
+    if (!reading->wrong[0])
+        return pe_fail(err, PE_ERR_MALFORMED, "a message is not a JSON object: %s", reading->json.fault);
+    return pe_fail(err, PE_ERR_MALFORMED, "member '%s' of a message: %s", reading->wrong,
+                   reading->json.fault);
 }
 
 static int find_kind(struct reading *reading, struct pe_error *err)
@@ -133,7 +142,7 @@ static int take_signal(const struct reading *reading, struct pe_error *err)
 static int finish(struct reading *reading, struct pe_error *err)
 {
     if (pe_json_ended(&reading->json, err) < 0)
-        return pe_fail_context(err, "a message is not JSON of the expected form");
+        return refuse_value(reading, err);
     if (find_kind(reading, err) < 0 || check_members(reading, err) < 0)
         return -1;
     if (reading->message->kind == CONNECT_STDIN)
@@ -147,8 +156,11 @@ int connect_message_read(const void *text, size_t size, struct connect_message *
     *message = (struct connect_message){.input = {.open = true}};
     struct reading reading = {.json = pe_json_read(text, size), .message = message};
     pe_json_enter(&reading.json, '{');
-    while (pe_json_next_member(&reading.json, key, sizeof key))
+    while (pe_json_next_member(&reading.json, key, sizeof key)) {
         parse_member(&reading, key);
+        if (reading.json.fault)
+            memcpy(reading.wrong, key, sizeof key);
+    }
     int failed = finish(&reading, err);
     free(reading.text);
     return failed;
