@@ -36,9 +36,9 @@
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
-/* How long a balancer may take for the bytes of a job, which it has: so long, and as long as they take at
- * this speed. pe-lb gives the job to another slot at about that time. */
-#define INPUT_GRACE_US (120ull * 1000 * 1000)
+/* How long a balancer may take to send the bytes of a job, and to read those of a result: so long, and as
+ * long as they take at this speed. pe-lb gives the job to another slot at about that time. */
+#define LINK_GRACE_US (120ull * 1000 * 1000)
 #define LINK_BYTES_PER_S (16u * 1024u)
 
 /* How a step ended. */
@@ -81,14 +81,21 @@ static enum step refuse_canceled(struct pe_error *err)
     return refuse(err, PE_ERR_CANCELED, "the balancer canceled the job");
 }
 
+/* When so many bytes must have passed the link to the balancer, whatever its speed is. */
+static uint64_t link_deadline(uint64_t bytes)
+{
+    return pe_now_us() + LINK_GRACE_US + bytes * 1000000 / LINK_BYTES_PER_S;
+}
+
 /* ---- sending answers ---- */
 
-static int send_message(struct ws_client *balancer, const struct pe_message *message, struct pe_error *err)
+static int send_message(struct ws_client *balancer, const struct pe_message *message, uint64_t deadline_us,
+                        struct pe_error *err)
 {
     pe_autobuf struct pe_buf text = {0};
     if (pe_message_encode(message, &text, err) < 0)
         return -1;
-    return ws_client_send(balancer, true, text.data, text.size, err);
+    return ws_client_send(balancer, true, text.data, text.size, deadline_us, err);
 }
 
 /* Send `err`, the reason of a refusal, as the answer. */
@@ -107,26 +114,27 @@ static int send_error(const struct job_state *state, struct pe_error *err)
     }
     strcpy(message.id, run->message->id);
     pe_log_about(PE_LOG_INFO, message.id, "job refused: %s", err->message);
-    return send_message(run->balancer, &message, err);
+    return send_message(run->balancer, &message, link_deadline(0), err);
 }
 
 static int send_result(const struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
     const struct pe_buf *bytes = &state->output.bytes;
+    const uint64_t deadline_us = link_deadline(bytes->size);
     struct pe_message message = {
         .kind = PE_MESSAGE_RESULT, .result = state->output.result, .parts = state->output.parts};
     strcpy(message.id, run->message->id);
-    if (send_message(run->balancer, &message, err) < 0)
+    if (send_message(run->balancer, &message, deadline_us, err) < 0)
         return -1;
     for (size_t at = 0; at < bytes->size; at += PE_SLOT_BINARY_MAX) {
         size_t left = bytes->size - at;
         size_t size = left < PE_SLOT_BINARY_MAX ? left : PE_SLOT_BINARY_MAX;
-        if (ws_client_send(run->balancer, false, bytes->data + at, size, err) < 0)
+        if (ws_client_send(run->balancer, false, bytes->data + at, size, deadline_us, err) < 0)
             return -1;
     }
     message.kind = PE_MESSAGE_END;
-    return send_message(run->balancer, &message, err);
+    return send_message(run->balancer, &message, deadline_us, err);
 }
 
 /* ---- waiting for the guest and the balancer at the same time ---- */
@@ -200,8 +208,7 @@ static enum step receive_input(struct job_state *state, enum step step, struct p
 {
     const struct job_run *run = state->run;
     const uint64_t size = pe_parts_size(&run->message->parts);
-    const uint64_t bounded = size < PE_INPUT_BYTES_MAX ? size : PE_INPUT_BYTES_MAX;
-    const uint64_t deadline_us = pe_now_us() + INPUT_GRACE_US + bounded * 1000000 / LINK_BYTES_PER_S;
+    const uint64_t deadline_us = link_deadline(size < PE_INPUT_BYTES_MAX ? size : PE_INPUT_BYTES_MAX);
     for (;;) {
         enum ws_client_event event;
         if (ws_client_wait(run->balancer, -1, deadline_us, false, &event, err) < 0)

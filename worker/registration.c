@@ -102,7 +102,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     message.hello.images = encode_catalog(config->store, &images);
     if (pe_message_encode(&message, &text, err) < 0)
         return -1;
-    return ws_client_send(balancer, true, text.data, text.size, err);
+    return ws_client_send(balancer, true, text.data, text.size, 0, err);
 }
 
 /* Watch the folder of names, and the store itself, where that folder may be created later. Watching

@@ -134,7 +134,7 @@ int ws_client_wait(struct ws_client *client, int fd, uint64_t deadline_us, bool 
 }
 
 int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
-                   struct pe_error *err)
+                   uint64_t deadline_us, struct pe_error *err)
 {
     if (pe_websocket_queue(client->websocket, is_text, bytes, size, err) < 0)
         return -1;
@@ -144,7 +144,9 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
             return -1;
         if (!pe_websocket_is_sending(client->websocket))
             return 0;
-        if (sleep_until(client, -1, 0, &ignored, err) < 0)
+        if (deadline_us && pe_now_us() >= deadline_us)
+            return pe_fail(err, PE_ERR_TIMEOUT, "the balancer does not read what it is sent");
+        if (sleep_until(client, -1, deadline_us, &ignored, err) < 0)
             return -1;
     }
 }

@@ -52,9 +52,10 @@ enum retry_cause ws_client_cause(const struct ws_client *client);
 void ws_client_close(struct ws_client *client);
 
 /* Send a message. Blocks until the kernel has all of it. Fails with PE_ERR_LOST if the balancer is
- * gone or silent. */
+ * gone or silent, and with PE_ERR_TIMEOUT at `deadline_us` (pe_now_us(); 0: none): it says something all the
+ * time, and reads nothing. */
 int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, size_t size,
-                   struct pe_error *err) PE_MUST_CHECK;
+                   uint64_t deadline_us, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a message as far as that is possible without waiting. ws_client_wait sends the rest. Fails as
  * ws_client_send does. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The worker's WebSocket client against a balancer that closes the connection at once. */
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "proto/slot.h"
 #include "tests/unit/check.h"
 #include "worker/balancer_link.h"
@@ -185,6 +186,27 @@ static void a_server_that_pings_and_reads_nothing_has_to_wait(void **state)
     close(ends[1]);
 }
 
+/* It says something all the time, so it is not silent. */
+static void a_balancer_that_reads_nothing_is_left_at_the_deadline(void **state)
+{
+    (void)state;
+    static const char result[64 * 1024];
+    struct pe_error err;
+    int ends[2], sent = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    struct ws_client *client = ws_client_open(ends[0], &err);
+    assert_non_null(client);
+    const uint64_t deadline_us = pe_now_us() + 200000;
+    while (ws_client_send(client, false, result, sizeof result, deadline_us, &err) == 0) {
+        assert_true(write(ends[1], "\x8a\x00", 2) == 2); /* an answer to no ping */
+        assert_true(++sent < 10000);
+    }
+    assert_true(pe_now_us() >= deadline_us);
+    assert_error(err, PE_ERR_TIMEOUT, "the balancer does not read what it is sent");
+    ws_client_close(client);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test(the_reason_of_any_other_close_is_named_and_the_worker_returns_soon),
         cmocka_unit_test(a_balancer_that_breaks_the_protocol_is_left_at_once),
         cmocka_unit_test(a_server_that_pings_and_reads_nothing_has_to_wait),
+        cmocka_unit_test(a_balancer_that_reads_nothing_is_left_at_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
