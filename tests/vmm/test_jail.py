@@ -5,11 +5,14 @@ import pytest
 from fixtures.confined import (
     AS_NOBODY,
     AS_NOBODY_IN_DOCKER,
+    LANDLOCK,
     LIKE_DOCKER,
     NAMESPACES,
     OLDER_LANDLOCK,
     Reach,
+    landlock_version,
     missing_for_nobody,
+    missing_of_landlock,
 )
 from fixtures.vmm import NOBODY
 
@@ -17,8 +20,10 @@ DRIVERS = ("qemu+tcg", "qemu+kvm", "cloud-hypervisor", "uml")
 WITH_KVM = ("qemu+kvm", "cloud-hypervisor")
 CGROUP = {"memory limit", "process limit", "CPU limit"}
 NO_CAPABILITIES = ["0000000000000000"]
-# What Landlock adds, from which of its versions on.
-LANDLOCK = {1: "Landlock for files", 4: "Landlock for TCP", 5: "Landlock for devices", 6: "Landlock for signals"}
+VERSION = landlock_version()
+NO_LANDLOCK = missing_of_landlock(VERSION)
+# None; that of Linux 6.1, which Debian 12 has; that of Linux 6.10.
+OLDER = [version for version in (0, 2, 5) if version <= VERSION]
 
 # Without a root directory and a PID namespace of its own, a VMM can find out which files and processes
 # exist. To name a process as the receiver of a signal is allowed, but the signal is not sent.
@@ -39,7 +44,7 @@ FILES_OF_ITS_USER = {
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_vmm_reaches_only_its_own_files(vmm, driver):
     reach = Reach(vmm, driver)
-    assert set(reach.answers["missing"]) <= CGROUP
+    assert set(reach.answers["missing"]) - CGROUP == NO_LANDLOCK
     assert_reaches_its_own_files(reach, driver)
     assert_confined_in_itself(reach)
     assert reach.field("CapBnd") == NO_CAPABILITIES
@@ -52,7 +57,7 @@ def test_a_vmm_reaches_only_its_own_files(vmm, driver):
 def test_a_vmm_of_a_worker_without_root_reaches_no_file_or_process_of_others(vmm, driver):
     reach = Reach(vmm, driver, AS_NOBODY)
     missing = missing_for_nobody()
-    assert set(reach.answers["missing"]) - CGROUP == missing | {"own user"}
+    assert set(reach.answers["missing"]) - CGROUP == missing | {"own user"} | NO_LANDLOCK
     if missing:
         assert_reaches_only_names(reach)
     else:  # user namespaces are allowed
@@ -63,7 +68,7 @@ def test_a_vmm_of_a_worker_without_root_reaches_no_file_or_process_of_others(vmm
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_vmm_of_a_user_in_docker_reaches_no_file_or_process_of_others(vmm, driver):
     reach = Reach(vmm, driver, AS_NOBODY_IN_DOCKER)
-    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES | {"own user"}
+    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES | {"own user"} | NO_LANDLOCK
     assert "may not use user namespaces here" in reach.log
     assert_reaches_only_names(reach)
     assert_confined_in_itself(reach)
@@ -74,28 +79,27 @@ def test_a_vmm_of_a_worker_in_docker_reaches_no_file_or_process_of_others(vmm, d
     reach = Reach(vmm, driver, LIKE_DOCKER)
     # User Mode Linux opens nothing by path, so chroot(2) gives it an empty root directory.
     given = {"root directory"} if driver == "uml" else set()
-    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES - given
+    assert set(reach.answers["missing"]) - CGROUP == NAMESPACES - given | NO_LANDLOCK
     assert_reaches_only_names(reach)
     assert_confined_in_itself(reach)
 
 
-@pytest.mark.parametrize("version", (0, 2, 5))  # none; Linux 6.1, which Debian 12 has; Linux 6.10
+@pytest.mark.parametrize("version", OLDER)
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_what_an_older_landlock_does_not_deny_is_denied_by_the_rest_of_the_jail(vmm, driver, version):
     reach = Reach(vmm, driver, (OLDER_LANDLOCK, str(version)))
-    not_there = {name for since, name in LANDLOCK.items() if since > version}
-    assert set(reach.answers["missing"]) - CGROUP == not_there
+    assert set(reach.answers["missing"]) - CGROUP == missing_of_landlock(version)
     assert_reaches_its_own_files(reach, driver)
     assert_confined_in_itself(reach)
 
 
-@pytest.mark.parametrize("version", (2, 5))
+@pytest.mark.parametrize("version", OLDER[1:])
 @pytest.mark.parametrize("wrapper", (LIKE_DOCKER, AS_NOBODY_IN_DOCKER), ids=("root", "user"))
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_with_an_older_landlock_a_vmm_in_docker_signals_its_users_processes_only(vmm, driver, wrapper, version):
     reach = Reach(vmm, driver, (OLDER_LANDLOCK, str(version), *wrapper))
     assert LANDLOCK[6] in reach.answers["missing"]
-    assert_reaches_only_names(reach, but=SIGNALS)
+    assert_reaches_only_names(reach)
     assert_confined_in_itself(reach)
 
 
@@ -132,8 +136,9 @@ def assert_reaches_its_own_files(reach, driver):
     assert reach.answers["name"] == ["vmm"]
 
 
-def assert_reaches_only_names(reach, but=frozenset()):
-    assert reach.reached() <= WITHOUT_NAMESPACES | but
+def assert_reaches_only_names(reach):
+    has_signals = LANDLOCK[6] in reach.answers["missing"]
+    assert reach.reached() <= WITHOUT_NAMESPACES | (SIGNALS if has_signals else set())
     assert reach.files("read") | reach.files("write") | reach.files("create") <= {"OWN", "/dev/null"}
 
 
