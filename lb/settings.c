@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENDPOINT_MAX 2000u /* span_sender.c appends a path */
 #define MIB_MAX (1u << 24) /* upper bound of sizes in MiB, and of counts */
 
 static const struct settings defaults = {
@@ -117,6 +118,12 @@ static int parse_audit(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+static bool is_endpoint(const char *url)
+{
+    const size_t scheme = !strncmp(url, "http://", 7) ? 7 : !strncmp(url, "https://", 8) ? 8 : 0;
+    return scheme && isgraph((unsigned char)url[scheme]) && url[scheme] != '/' && strlen(url) <= ENDPOINT_MAX;
+}
+
 /* Lists of names, which are used later. */
 static int check_names(const struct settings *settings, struct pe_error *err)
 {
@@ -173,9 +180,11 @@ static int check(struct settings *settings, struct pe_error *err)
                        settings->log_addresses);
     if (strcmp(settings->log_format, "logfmt") != 0 && strcmp(settings->log_format, "json") != 0)
         return pe_fail(err, PE_ERR_INVALID, "--log-format expects logfmt or json");
-    if (settings->otlp_endpoint && strncmp(settings->otlp_endpoint, "http://", 7) != 0 &&
-        strncmp(settings->otlp_endpoint, "https://", 8) != 0)
-        return pe_fail(err, PE_ERR_INVALID, "--otlp-endpoint expects a URL with http:// or https://");
+    if (settings->otlp_endpoint && !is_endpoint(settings->otlp_endpoint))
+        return pe_fail(err, PE_ERR_INVALID,
+                       "--otlp-endpoint expects a URL with http:// or https:// and a host, of at most %u "
+                       "characters",
+                       ENDPOINT_MAX);
     if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
     return check_anonymous(settings, err);

@@ -388,8 +388,11 @@ def test_the_helper_that_exports_is_started_again_when_it_was_killed(start_balan
     collector.of(trace_id(balancer.post()), 1)
 
 
-def test_an_endpoint_that_is_no_url_is_refused():
+@pytest.mark.parametrize(
+    "url", ["collector:4318", "http://", "https:///v1", "ftp://collector", "http://c/" + "x" * 2000]
+)
+def test_an_endpoint_that_is_no_url_is_refused(url):
     done = subprocess.run(
-        [program("pe-lb"), "--otlp-endpoint", "collector:4318"], stderr=subprocess.PIPE, text=True
+        [program("pe-lb"), "--otlp-endpoint", url], stderr=subprocess.PIPE, text=True, timeout=180
     )
     assert done.returncode == 2 and "--otlp-endpoint expects a URL" in done.stderr
