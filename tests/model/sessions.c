@@ -183,7 +183,8 @@ static void type(struct request *request, size_t size)
 static void type_some(struct request *request)
 {
     const struct session *session = request->session;
-    size_t room = PE_LIVE_WINDOW - (session->typed - session->told);
+    size_t used = session->typed - session->told; /* more than the window if it has not read what was taken */
+    size_t room = used < PE_LIVE_WINDOW ? PE_LIVE_WINDOW - used : 0;
     size_t size = chance(20) ? room : chance(30) ? room * choose(256) / 256 : choose(20);
     if (session->is_ended && !chance(5))
         return;

@@ -231,15 +231,19 @@ static void say_withdraw(struct slot_actor *slot)
     slot_say(slot, true, text, sizeof text - 1, reaction);
 }
 
+static bool may_return(const struct slot_actor *slot)
+{
+    return slot->was_welcomed && !slot->has_begun;
+}
+
 static void say_return(struct slot_actor *slot, const char *id)
 {
     char text[PE_ID_MAX + 64];
     snprintf(text, sizeof text, "{\"type\":\"return\",\"id\":\"%s\"}", id);
     bool has_job = slot->view == VIEW_INPUT || slot->view == VIEW_RUNNING;
-    bool may_return = has_job && slot->was_welcomed && !slot->has_begun;
     enum reaction reaction = strcmp(id, slot->id) != 0 || !slot->id[0] ? CLOSED
                              : slot->view == VIEW_CANCELED             ? TAKEN
-                             : may_return                              ? TAKEN
+                             : has_job && may_return(slot)             ? TAKEN
                                                                        : CLOSED;
     TRACE("slot %u gives run %u back", slot->number, slot->run ? slot->run->number : 0);
     if (reaction == TAKEN) {
@@ -436,7 +440,7 @@ static void go_on(struct slot_actor *slot)
         slot_say_output(slot, slot->known_id);
     } else if (slot->knows_job && slot->knows_end && slot_has_input(slot) && chance(50)) {
         slot_say_taken(slot, slot->known_id);
-    } else if (slot->knows_job && slot->was_welcomed && !slot->has_begun && chance(10)) {
+    } else if (slot->knows_job && may_return(slot) && chance(slot_waits_for_input(slot) ? 25 : 10)) {
         forget_job(slot);
         say_withdraw(slot);
         say_return(slot, slot->known_id);
@@ -468,7 +472,7 @@ static void misbehave(struct slot_actor *slot)
                                         "{\"type\":\"hello\",\"protocol\":3}"};
     const char *id = chance(70) ? slot->id : "another-id";
     const char *text = texts[choose(sizeof texts / sizeof *texts)];
-    switch (choose(12)) {
+    switch (slot->has_begun && chance(40) ? 7 : choose(12)) {
     case 0:
         say_fault(slot, true, text, strlen(text));
         break;
