@@ -33,6 +33,7 @@ struct run {
     size_t input_sent, input_taken;     /* bytes that were typed while it ran */
     bool has_eof;                       /* and their end was sent */
     uint64_t signals_sent;              /* bits */
+    uint64_t paced_us[64];              /* when each signal was sent last; [0]: the window */
 };
 
 enum group_state { GROUP_LOOKING, GROUP_QUEUED, GROUP_RUNNING, GROUP_RETRYING };

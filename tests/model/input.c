@@ -2,7 +2,9 @@
 /* The way from a client to its program. */
 #include "tests/model/input.h"
 
+#include "lb/core/job_input.h"
 #include "tests/model/book.h"
+#include "tests/model/clock.h"
 #include "tests/model/http_edge.h"
 #include "tests/model/sessions.h"
 
@@ -41,11 +43,22 @@ void input_on_job(const struct run *run, const struct pe_message *message)
     client->is_resized = false;
 }
 
-static void on_resize(const struct run *run, struct session *client, struct pe_window window)
+/* The same signal, or another window, may follow after a while. */
+static void check_pace(struct run *run, int signal)
+{
+    uint64_t last_us = run->paced_us[signal];
+    EXPECT(!last_us || clock_us / 1000 >= last_us / 1000 + JOB_INPUT_PACE_MS,
+           "run %u is sent signal or window %d again after %llu us", run->number, signal,
+           (unsigned long long)(clock_us - last_us));
+    run->paced_us[signal] = clock_us;
+}
+
+static void on_resize(struct run *run, struct session *client, struct pe_window window)
 {
     EXPECT(client->is_resized && client->is_tty, "the window of run %u changes for no reason", run->number);
     EXPECT(is_same_window(window, client->window), "run %u is told of a window of %ux%u", run->number,
            window.rows, window.cols);
+    check_pace(run, 0);
     client->is_resized = false;
 }
 
@@ -53,6 +66,7 @@ static void on_signal(struct run *run, struct session *client, int signal)
 {
     const uint64_t bit = UINT64_C(1) << signal;
     EXPECT(client->signals & bit, "run %u gets the signal %d", run->number, signal);
+    check_pace(run, signal);
     client->signals &= ~bit;
     run->signals_sent |= bit;
 }
