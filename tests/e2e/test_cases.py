@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+from fixtures import engine
 from fixtures.paths import TOP, program
 
 JUDGE = f"{TOP}/examples/judge/judge"
@@ -23,7 +24,7 @@ def sh(script, **members):
 
 def test_every_solution_of_the_example_gets_its_verdict(service):
     done = subprocess.run(
-        [JUDGE, f"http://{service.balancer.tcp}", "c", "py", "sh", "awk"],
+        [JUDGE, *engine.JUDGE_OPTIONS, f"http://{service.balancer.tcp}", "c", "py", "sh", "awk"],
         capture_output=True,
         text=True,
         check=False,

@@ -5,13 +5,14 @@ import subprocess
 
 import pytest
 
+from fixtures import engine
 from fixtures.paths import TOP
 
 
 @pytest.mark.parametrize("language", ["cc", "pl"])
 def test_every_solution_gets_its_verdict(service, language):
     done = subprocess.run(
-        [f"{TOP}/examples/judge/judge", f"http://{service.balancer.tcp}", language],
+        [f"{TOP}/examples/judge/judge", *engine.JUDGE_OPTIONS, f"http://{service.balancer.tcp}", language],
         capture_output=True,
         text=True,
         check=False,
