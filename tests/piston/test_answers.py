@@ -116,7 +116,8 @@ def test_cpu_time_counts_all_processes_of_a_stage_and_has_a_limit_of_its_own(pis
     assert run["status"] == "TO", run
     assert run["signal"] == "SIGKILL", run
     assert run["message"] == "Time limit exceeded", run
-    assert 2400 <= run["cpu_time"] <= run["wall_time"] * 1.1, run
+    # The VM has one CPU. The CPU time has that of killing the processes, which the wall time has not.
+    assert 2400 <= run["cpu_time"] <= run["wall_time"] * 2, run
 
 
 def test_a_program_that_prints_too_much_is_ended_and_the_output_cut(piston):
