@@ -150,6 +150,12 @@ int cgroup_kill(const char *cgroup, struct pe_error *err)
     return write_file(cgroup, "cgroup.kill", "1", err);
 }
 
+int cgroup_kill_below(const char *cgroup, const char *name, struct pe_error *err)
+{
+    char own[CGROUP_PATH_MAX];
+    return cgroup_kill(file_of(cgroup, name, own), err);
+}
+
 void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage)
 {
     char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
@@ -162,6 +168,15 @@ void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage
     usage->peak_kib = strtoull(read_text(file_of(cgroup, "memory.peak", path), &buf), NULL, 10) / 1024;
     /* memory.events is hierarchical, so it counts kills in the cgroups below as well. */
     usage->oom_kills = number_after(read_text(file_of(cgroup, "memory.events", path), &buf), "oom_kill");
+}
+
+void cgroup_read_cache(const char *cgroup, const char *name, struct cgroup_cache *cache)
+{
+    char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
+    pe_autobuf struct pe_buf buf = {0};
+    const char *text = read_text(file_of(file_of(cgroup, name, own), "memory.stat", path), &buf);
+    cache->kib = (number_after(text, "active_file") + number_after(text, "inactive_file")) / 1024;
+    cache->refaults = number_after(text, "workingset_refault_file");
 }
 
 uint64_t cgroup_read_files_kib(const char *cgroup)

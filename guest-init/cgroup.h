@@ -19,6 +19,12 @@ struct cgroup_usage {
     uint64_t oom_kills;          /* processes that the OOM killer has killed */
 };
 
+/* The pages of files, which the kernel can take away and read again. */
+struct cgroup_cache {
+    uint64_t kib;
+    uint64_t refaults; /* pages that were read soon after they had been taken away */
+};
+
 /* Make the cgroup and switch on the controllers memory and pids, and cpu if the kernel has it. */
 int cgroup_prepare(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
@@ -54,9 +60,15 @@ int cgroup_limit_processes(const char *cgroup, const char *name, uint64_t proces
  * cgroup-v2.rst). */
 int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 
+/* The same for the processes of the cgroup `name` below `cgroup` alone. */
+int cgroup_kill_below(const char *cgroup, const char *name, struct pe_error *err) PE_MUST_CHECK;
+
 /* Read the counters of a cgroup, or of the cgroup `name` below it if `name` is not NULL. A counter that the
  * kernel does not have is 0, and so are all of a cgroup that does not exist. */
 void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage);
+
+/* Read what memory.stat says of the page cache of the cgroup `name` below `cgroup`. */
+void cgroup_read_cache(const char *cgroup, const char *name, struct cgroup_cache *cache);
 
 /* Memory, in KiB, of files in any tmpfs and of shared memory that processes of the cgroup made and that
  * still exist, also after these processes have ended. */

@@ -12,6 +12,7 @@
 #include "guest-init/layout.h"
 #include "guest-init/root_files.h"
 #include "guest-init/shim_record.h"
+#include "guest-init/thrash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ static void forget(struct container *container)
     capture_free(&container->err);
     pe_cleanup_close(&container->shim_fd);
     pe_cleanup_close(&container->channel);
+    pe_cleanup_close(&container->pressure);
     *container = CONTAINER_NONE;
 }
 
@@ -193,6 +195,7 @@ int container_start(struct container *container, const struct container_kind *ki
     if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
         find_shim(container, err) == 0 && await_shim(container, err) == 0) {
         complete_root(container->shim);
+        container->pressure = thrash_watch(kind->cgroup);
         return forget_crun_text(container, err);
     }
     int discarded = container_discard(container, &ignored);

@@ -25,11 +25,12 @@ struct container {
     uid_t user;              /* of the program */
     int shim_fd;             /* pidfd of the shim; -1: there is no container */
     int channel;             /* socket to the shim, nonblocking (shim_record.h) */
+    int pressure;            /* of memory, for poll(2) (thrash.h); -1: the kernel cannot tell */
     struct capture out, err; /* stdout and stderr of the container */
 };
 
 #define CONTAINER_NONE \
-    ((struct container){.shim_fd = -1, .channel = -1, .out = {.fd = -1}, .err = {.fd = -1}})
+    ((struct container){.shim_fd = -1, .channel = -1, .pressure = -1, .out = {.fd = -1}, .err = {.fd = -1}})
 
 /* Have crun make a container of the bundle at GUEST_JOB, and wait until the shim in it waits for a
  * program. The confinement of the configuration is then complete, crun has ended, the root file

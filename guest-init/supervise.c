@@ -13,6 +13,7 @@
 #include "guest-init/live.h"
 #include "guest-init/precedence.h"
 #include "guest-init/shim_record.h"
+#include "guest-init/thrash.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -53,6 +54,9 @@ struct supervision {
     struct cgroup_usage before; /* of the container, when it got its program */
     uint64_t held_kib;          /* files that were there when the current stage began */
     uint64_t peak_kib;          /* of the stages that have ended */
+    const char *cgroup;         /* name of the one that the program or the present stage is in */
+    struct thrash thrash;       /* of that cgroup */
+    bool starved;               /* the program or the present stage was killed for it */
     struct case_root files;     /* of the case that runs */
     uint64_t scratch_bytes;
     struct live live;
@@ -115,6 +119,9 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     precedence_take(supervision->container->shim);
     keep_peak(supervision, GUEST_CGROUP_STAGE);
     supervision->held_kib = cgroup_read_files_kib(cgroup);
+    supervision->cgroup = GUEST_CGROUP_STAGE;
+    supervision->starved = false;
+    supervision->thrash = (struct thrash){0};
     bool failed = cgroup_enter(cgroup, GUEST_CGROUP_STAGE, first, &limits, &ignored) < 0 ||
                   (record->files == SHIM_FILES_FRESH && enter_files(supervision, &ignored) < 0);
     live_set_program(&supervision->live, first);
@@ -130,7 +137,7 @@ static void answer_usage(const struct supervision *supervision, const struct shi
                                 .user_us = usage.user_us,
                                 .system_us = usage.system_us,
                                 .peak_kib = usage.peak_kib,
-                                .oom_kills = usage.oom_kills,
+                                .oom_kills = usage.oom_kills + supervision->starved,
                                 .held_kib = supervision->held_kib});
 }
 
@@ -238,6 +245,25 @@ static int check_streams(struct supervision *supervision, struct pe_error *err)
     return cgroup_kill(container->kind->cgroup, err);
 }
 
+/* A job that thrashes has reached its limit of memory, although the kernel kills none of its processes. End
+ * the program, or its present stage. pe-shim stays, and says how it ended. */
+static int check_memory(struct supervision *supervision, struct pe_error *err)
+{
+    const char *cgroup = supervision->container->kind->cgroup;
+    if (supervision->stage != RUNNING ||
+        !thrash_is_hopeless(&supervision->thrash, cgroup, supervision->cgroup))
+        return 0;
+    supervision->starved = true;
+    return cgroup_kill_below(cgroup, supervision->cgroup, err);
+}
+
+static int on_pressure(struct supervision *supervision, short events, struct pe_error *err)
+{
+    if (events & POLLERR)
+        close(pe_steal_fd(&supervision->container->pressure));
+    return events & POLLPRI ? check_memory(supervision, err) : 0;
+}
+
 static int milliseconds_until(uint64_t deadline_us)
 {
     uint64_t now = pe_now_us();
@@ -278,7 +304,7 @@ static int exchange_live(struct supervision *supervision, bool rung, bool writab
  * streams. */
 static int step(struct supervision *supervision, struct pe_error *err)
 {
-    enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, DOORBELL, INPUT, COUNT };
+    enum { SHIM, CHANNEL, OUT, ERR, INTERRUPT, DOORBELL, INPUT, PRESSURE, COUNT };
     struct container *container = supervision->container;
     bool ordered = supervision->order >= 0;
     struct pollfd fds[COUNT] = {
@@ -290,6 +316,7 @@ static int step(struct supervision *supervision, struct pe_error *err)
         [DOORBELL] = {.fd = supervision->stage <= RUNNING ? supervision->live.serial : -1, .events = POLLIN},
         [INPUT] = {.fd = supervision->stage <= RUNNING ? live_blocked_input(&supervision->live) : -1,
                    .events = POLLOUT},
+        [PRESSURE] = {.fd = container->pressure, .events = POLLPRI},
     };
     if (poll(fds, COUNT, milliseconds_until(next_deadline(supervision))) < 0 && errno != EINTR)
         return pe_fail_errno(err, "waiting for the program");
@@ -300,6 +327,8 @@ static int step(struct supervision *supervision, struct pe_error *err)
     if (fds[OUT].revents && (ordered ? read_first(supervision, err) : capture_read(&container->out, err)) < 0)
         return -1;
     if ((fds[ERR].revents && capture_read(&container->err, err) < 0) || check_streams(supervision, err) < 0)
+        return -1;
+    if (fds[PRESSURE].revents && on_pressure(supervision, fds[PRESSURE].revents, err) < 0)
         return -1;
     if (exchange_live(supervision, fds[DOORBELL].revents, fds[INPUT].revents, err) < 0)
         return -1;
@@ -369,6 +398,8 @@ static int settle_status(const struct supervision *supervision, const struct cgr
         report->status = EXIT_REPORT_TIMEOUT;
     else if (supervision->flooded_us)
         report->status = EXIT_REPORT_STREAM_LIMIT;
+    else if (supervision->starved && report->signal)
+        report->status = EXIT_REPORT_OOM;
     else if (report->exit_code != 0 && host_maps_refused() > supervision->host_maps_refused)
         return pe_fail(err, PE_ERR_INTERNAL,
                        "the host refused memory to a process of the job, which was killed: its memory is too "
@@ -453,6 +484,7 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .timeout_us = job->timeout_ms * 1000,
                                       .channel_open = true,
                                       .order = -1,
+                                      .cgroup = GUEST_CGROUP_PROGRAM,
                                       .files = CASE_ROOT_NONE,
                                       .scratch_bytes = job->scratch_bytes,
                                       .stops_at_limit = job->stop_at_output_limit,

@@ -88,6 +88,41 @@ static int use_memory(void)
     return printf("used\n") == 5 ? 0 : 9;
 }
 
+/* Read all pages of /input/large for `seconds`, through a mapping, as the kernel reads the code of programs.
+ */
+static int read_again(time_t seconds)
+{
+    struct stat info;
+    unsigned sum = 0;
+    const time_t end = time(NULL) + seconds;
+    int file = open("/input/large", O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &info) < 0)
+        return 8;
+    const unsigned char *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
+    if (bytes == MAP_FAILED)
+        return 9;
+    while (time(NULL) < end)
+        for (off_t i = 0; i < info.st_size; i += 4096)
+            sum += bytes[i];
+    return printf("read %u\n", sum) > 0 ? 0 : 7;
+}
+
+static int read_for_10_seconds(void)
+{
+    return read_again(10);
+}
+
+/* Take 61 MiB, and use what is left of 64 for a file that is larger. */
+static int thrash(void)
+{
+    static const size_t size = 61 * MIB;
+    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return 9;
+    memset(block, 1, size);
+    return read_again(3600);
+}
+
 /* A child that uses memory and a second of CPU time, and that the kernel reaps: it is not in the usage of
  * its parent (wait4(2)). */
 static int use_in_unwaited_child(void)
@@ -234,6 +269,8 @@ int main(int argc, char **argv)
         {"eat-memory", eat_memory},
         {"eat-memory-in-child", eat_memory_in_child},
         {"use-memory", use_memory},
+        {"read-for-10-seconds", read_for_10_seconds},
+        {"thrash", thrash},
         {"use-in-unwaited-child", use_in_unwaited_child},
         {"use-memory-twice", use_memory_twice},
         {"flood", flood},
