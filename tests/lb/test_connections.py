@@ -256,7 +256,7 @@ def test_a_body_that_arrives_very_slowly_is_cut_off_and_one_that_takes_long_is_n
         patient.send_data(body, b"x")
     assert handshake.recv(1) == b""
     steady.sendall(b"x" * (10000000 - sent))
-    assert steady.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert steady.recv(100).startswith(b"HTTP/1.1 415 ")
     patient.send_data(body, b"x", end=True)
     assert any(answer[0] == HEADERS for answer in iter(patient.receive, None))
 

@@ -198,7 +198,7 @@ def test_pages_of_allowed_origins_may_use_the_service_others_may_not(start_balan
     exposed = response.headers["Access-Control-Expose-Headers"]
     assert "X-Request-Id" in exposed and "X-Result-Key" in exposed
     response = balancer.request("POST", "/v1/run", b"", headers={"Origin": "https://pe.example"})
-    assert response.status == 400
+    assert response.status == 415
     assert response.headers["Access-Control-Allow-Origin"] == "https://pe.example"
     for origin in "https://evil.example", "https://pe.example.evil", "null":
         assert (
