@@ -61,9 +61,6 @@ def test_uploads_and_downloads_show_their_progress(tmp_path):
     big = write(f"{tmp_path}/big", os.urandom(12 << 20))
     event = threading.Event()
 
-    def slow_reader(handler):
-        return answer(stdout=b"done\n")
-
     def slow_body(handler):
         status, headers, body = answer(stdout=b"x" * 3_000_000)
         handler.send_response(status)
@@ -76,10 +73,11 @@ def test_uploads_and_downloads_show_their_progress(tmp_path):
         handler.close_connection = True
         raise ConnectionAbortedError
 
-    with Server(slow_reader) as server:
-        server.http.throttle = 0.05
+    with Server(answer(stdout=b"done\n")) as server:
+        server.http.gate = threading.Event()
         terminal = Terminal("gcc:14", big, server=server)
         terminal.until(rb"uploading \d+\.\d/12\.0 MiB")
+        server.http.gate.set()
         assert terminal.end() == 0, "exit code"
     with Server(slow_body) as server:
         terminal = Terminal("gcc:14", server=server, pipe=True)
