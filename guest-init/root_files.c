@@ -139,7 +139,7 @@ static void replace(int root, const char *name, const char *text)
     (void)failed;
 }
 
-/* To what a name leads. Programs take the first line of hosts(5) that has it. */
+/* Where a name leads. Programs take the first line of hosts(5) that has the name. */
 enum mapping { ABSENT, LOOPBACK, ELSEWHERE };
 
 /* The mapping that an address makes. ABSENT if this is no address: then the line counts for nothing. */
@@ -185,8 +185,8 @@ static enum mapping find_name(const char *text, const char *wanted)
     return mapping;
 }
 
-/* Behind what the image says stand names that it lacks, and before it those that lead elsewhere, so that
- * they are found first. */
+/* Names that the image lacks are added behind what it says. Names that lead elsewhere are added before it, so
+ * that these lines are found first. */
 static void complete_hosts(int root)
 {
     /* localhost is 127.0.0.1 alone. If it were ::1 as well, some programs would try only that, which comes

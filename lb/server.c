@@ -204,7 +204,8 @@ static void reload(struct server *server)
         pe_log(PE_LOG_ERROR, "SIGHUP: %s; what was there before stays", err.message);
     }
     if (!failed)
-        pe_log(PE_LOG_INFO, "SIGHUP: tokens, keys, certificates and the playground were read again");
+        pe_log(PE_LOG_INFO,
+               "SIGHUP: tokens, keys, images for hosts, certificates and the playground were read again");
     sd_notify(0, "READY=1");
 }
 

@@ -124,8 +124,8 @@ static bool is_endpoint(const char *url)
     return scheme && isgraph((unsigned char)url[scheme]) && url[scheme] != '/' && strlen(url) <= ENDPOINT_MAX;
 }
 
-/* Lists of names, which are used later. */
-static int check_names(const struct settings *settings, struct pe_error *err)
+/* Options that can be repeated. What they name is used later. */
+static int check_lists(const struct settings *settings, struct pe_error *err)
 {
     struct peer_networks proxies = {0};
     const int failed = peer_networks_parse(&settings->trusted_proxies, &proxies, err);
@@ -164,7 +164,7 @@ static int check(struct settings *settings, struct pe_error *err)
                            (unsigned long long)times[i]);
     settings->store.age_max_s = settings->keep_results_min * 60;
     if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0 ||
-        check_names(settings, err) < 0)
+        check_lists(settings, err) < 0)
         return -1;
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);

@@ -20,7 +20,7 @@ enum pe_status {
     PE_STATUS_EXITED,       /* the program exited; exit_code is set */
     PE_STATUS_SIGNALED,     /* a signal ended it; signal is set */
     PE_STATUS_TIMEOUT,      /* it exceeded timeout_ms and was killed with all its processes */
-    PE_STATUS_OOM,          /* the OOM killer struck, and the program did not exit with 0 */
+    PE_STATUS_OOM,          /* a process of it was killed at its memory limit, and it did not exit with 0 */
     PE_STATUS_OUTPUT_LIMIT, /* it exited, but /output has more than may be sent */
     PE_STATUS_STREAM_LIMIT, /* stdout or stderr exceeded its limit, and the job demanded to be ended then */
     PE_STATUS_VM_ERROR,     /* the VM or pe-init failed; reason is set */

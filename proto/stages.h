@@ -68,7 +68,7 @@ enum pe_stage_end {
 struct pe_stage_limits {
     uint64_t wall_ms;
     uint64_t cpu_ms;       /* user and system time of all its processes */
-    uint64_t memory_bytes; /* of the stage's cgroup; beyond it the OOM killer strikes */
+    uint64_t memory_bytes; /* of the stage's cgroup; at it, processes are killed */
     uint64_t output_bytes; /* of stdout, and the same number of stderr unless error_bytes is set */
     uint64_t error_bytes;  /* of stderr; only in a plan in a file */
     uint64_t processes;    /* and threads, in the stage's cgroup; beyond it fork(2) fails */

@@ -172,7 +172,7 @@ def three_restarts_of_pe_lb_under_load_lose_no_request():
 def a_reload_of_pe_lb_reads_the_tokens_again():
     sh(f"openssl rand -hex 32 >> {TOKEN} && systemctl reload pe-lb.service")
     until(
-        lambda: "tokens, keys, certificates and the playground were read again"
+        lambda: "images for hosts, certificates and the playground were read again"
         in sh("journalctl -u pe-lb.service -o cat"),
         "the journal says so",
     )

@@ -67,7 +67,7 @@ static void an_image_with_other_bytes_warm_up_or_user_has_another_key(void **sta
         keys[i] = key_of("w", entries[i]);
         for (size_t j = 0; j < i; j++)
             if (!strcmp(keys[i].text, keys[j].text))
-                fail_msg("the same key have %s and %s", entries[i], entries[j]);
+                fail_msg("%s and %s have the same key", entries[i], entries[j]);
     }
 }
 
