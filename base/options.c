@@ -68,7 +68,7 @@ static const struct pe_option *find_by_letter(const struct pe_option *option, in
     return NULL;
 }
 
-/* getopt has just looked at `argument`. In one of several letters, as -abc, it says which one it was. */
+/* getopt has just looked at `argument`. If that has several letters, as -abc, `optopt` is the wrong one. */
 static int fail_at_option(const struct pe_program *program, const char *what, const char *argument,
                           struct pe_error *err)
 {

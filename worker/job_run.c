@@ -36,8 +36,9 @@
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
-/* How long a balancer may take to send the bytes of a job, and to read those of a result: so long, and as
- * long as they take at this speed. pe-lb gives the job to another slot at about that time. */
+/* How long a balancer may take to send the bytes of a job, and to read those of a result: this time, and in
+ * addition as long as the bytes take at this speed. pe-lb gives the job to another slot at about that time
+ * (lb/workers/slot_conn.c). */
 #define LINK_GRACE_US (120ull * 1000 * 1000)
 #define LINK_BYTES_PER_S (16u * 1024u)
 
@@ -81,7 +82,7 @@ static enum step refuse_canceled(struct pe_error *err)
     return refuse(err, PE_ERR_CANCELED, "the balancer canceled the job");
 }
 
-/* When so many bytes must have passed the link to the balancer, whatever its speed is. */
+/* Until when so many bytes must have passed the link to the balancer. */
 static uint64_t link_deadline(uint64_t bytes)
 {
     return pe_now_us() + LINK_GRACE_US + bytes * 1000000 / LINK_BYTES_PER_S;

@@ -130,7 +130,7 @@ static int open_stage(struct join_files *files, struct pe_error *err)
     files->lock = open(files->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (files->lock < 0)
         return pe_fail_errno(err, "cannot open the folder %s", files->stage);
-    /* One that just ends has removed the folder, which then has no name any more. */
+    /* A process that has just ended may have removed the folder, which then has no name any more. */
     if (flock(files->lock, LOCK_EX | LOCK_NB) < 0 || fstat(files->lock, &folder) < 0 || !folder.st_nlink)
         return pe_fail(err, PE_ERR_BUSY,
                        "another `pe-worker join` runs on this host; wait until it has ended");
