@@ -11,10 +11,12 @@ NOBODY = 65534
 
 
 def start(tmp_path, token_file, **options):
-    """Run a worker that ends before it looks at engines: its run directory cannot be made."""
-    (tmp_path / "file").touch()
+    """Run a worker that ends before it looks at engines: its run directory cannot be made. It needs no guest."""
+    for name in "file", "kernel", "initramfs":
+        (tmp_path / name).touch()
     command = [program("pe-worker"), "--server", "http://127.0.0.1:1", "--token-file", token_file]
     command += ["--run-dir", f"{tmp_path}/file/run", "--state", f"{tmp_path}/state"]
+    command += ["--kernel", f"{tmp_path}/kernel", "--initramfs", f"{tmp_path}/initramfs"]
     done = subprocess.run(
         command, stderr=subprocess.PIPE, text=True, check=False, timeout=120, **options
     )
