@@ -24,8 +24,9 @@ def test_a_job_outlives_a_long_partition_of_its_worker(far, directions):
     pending = begin(far, puzzle)
     far.near_worker.stall(*directions)
     time.sleep(SILENCE_S)
-    # The result passes if only the way to the worker is blocked, if the job had arrived before.
-    assert UP not in directions or far.metric("pe_jobs_lost_total") == lost + 1
+    # The result passes if only the way to the worker is blocked, if the job had arrived before. Otherwise the
+    # job may also have been tried on the second slot, before that counted as lost as well.
+    assert UP not in directions or far.metric("pe_jobs_lost_total") in (lost + 1, lost + 2)
     far.near_worker.heal()
     assert_solved(puzzle, pending)
 

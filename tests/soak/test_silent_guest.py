@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from fixtures.waiting import Background
+from fixtures.waiting import Background, eventually
 
 GRACE_S = 30  # GUEST_GRACE_MS in worker/job_run.c
 
@@ -21,5 +21,5 @@ def test_a_guest_that_is_silent_is_killed_30_s_after_the_time_of_its_job(start_s
     job = pending.done()
     assert (job.status, job.reason) == ("vm_error", "the guest did not answer in time"), job
     assert time.monotonic() - started >= GRACE_S
-    assert not set(vmms) & set(service.worker.vmms())
+    eventually(lambda: not set(vmms) & set(service.worker.vmms()), "the VM is gone")
     service.assert_nothing_is_left()
