@@ -2,13 +2,12 @@
 """Faults of cloud-hypervisor, played by the stand-in. Each becomes an error that names it, and
 leaves nothing behind."""
 import os
-import signal
 import socket
 import subprocess
 
 import pytest
 
-from fixtures.vmm import assert_nothing_left, processes_of
+from fixtures.vmm import assert_nothing_left, owner_of_a_vm, processes_of
 
 
 def fault(vmm, command, what, wanted, **env):
@@ -79,16 +78,9 @@ def test_a_call_that_is_never_answered_is_an_error_after_its_timeout(vmm):
 
 def test_a_vm_dies_with_its_killed_owner_and_the_next_start_removes_its_folder(vmm):
     run_dir = vmm.run_dir()
-    holder = subprocess.Popen(
-        vmm.command("hold", "cloud-hypervisor", run_dir),
-        env={**os.environ, "WALK_VMM_PATHS": ":".join(vmm.standin_paths())},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with holder:
-        assert holder.stdout.readline() == "ready\n"
+    command = vmm.command("hold", "cloud-hypervisor", run_dir)
+    with owner_of_a_vm(command, WALK_VMM_PATHS=":".join(vmm.standin_paths())):
         assert len(processes_of(run_dir)) > 1 and len(os.listdir(run_dir)) == 1
-        holder.send_signal(signal.SIGKILL)
     subprocess.run(
         vmm.command("jail", "cloud-hypervisor", run_dir), check=True, stdout=subprocess.DEVNULL
     )

@@ -2,14 +2,13 @@
 """What a VM leaves on the host, with the rights that an owner of VMs can have."""
 import os
 import re
-import signal
 import subprocess
 
 import pytest
 
 from fixtures import processes
 from fixtures.confined import AS_NOBODY, LIKE_DOCKER
-from fixtures.vmm import assert_all_ok, cgroups_of
+from fixtures.vmm import assert_all_ok, cgroups_of, owner_of_a_vm
 from fixtures.waiting import eventually
 
 LIMITS = ("memory limit", "process limit", "CPU limit")
@@ -45,13 +44,15 @@ def limits_of(pid):
     return found
 
 
+def mounts():
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        return file.read()
+
+
 def test_a_vmm_has_a_limit_of_memory_swap_processes_and_cpu_time(vmm):
     found, run_dir = report(vmm, "uml"), vmm.run_dir()
-    command = vmm.command("hold", "uml", run_dir)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "ready\n"
+    with owner_of_a_vm(vmm.command("hold", "uml", run_dir)) as holder:
         limits = limits_of(holder.pid)
-        holder.send_signal(signal.SIGKILL)
     for protection, wanted in {
         "memory limit": {str((2 * 256 + 1024) << 20)},  # of a VM with 256 MiB
         "process limit": {"2048"},
@@ -65,16 +66,10 @@ def test_a_vmm_has_a_limit_of_memory_swap_processes_and_cpu_time(vmm):
 def test_nothing_is_mounted_and_no_cgroup_is_left_after_a_kill(vmm):
     found, run_dir = report(vmm, "qemu"), vmm.run_dir()
     limited = any(found[protection] == "active" for protection in LIMITS)
-    with open("/proc/self/mounts", encoding="utf-8") as file:
-        before = file.read()
-    command = vmm.command("hold", "qemu", run_dir)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "ready\n"
-        with open("/proc/self/mounts", encoding="utf-8") as file:
-            assert file.read() == before
+    with owner_of_a_vm(vmm.command("hold", "qemu", run_dir)) as holder:
+        assert run_dir not in mounts()
         assert bool(cgroups_of(holder.pid)) == limited
         below = processes.descendants(holder.pid)
-        holder.send_signal(signal.SIGKILL)
     processes.wait_until_gone(below, "VMMs")
 
     def next_start_leaves_no_cgroup():
@@ -83,4 +78,4 @@ def test_nothing_is_mounted_and_no_cgroup_is_left_after_a_kill(vmm):
         return not cgroups_of(holder.pid)
 
     eventually(next_start_leaves_no_cgroup, "the cgroups are removed")
-    assert not os.listdir(run_dir)
+    assert not os.listdir(run_dir) and run_dir not in mounts()
