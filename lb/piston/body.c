@@ -73,6 +73,9 @@ int piston_body_decompress(const char *encoding, size_t encoding_size, struct pe
                            struct pe_buf *out, struct pe_error *err)
 {
     z_stream stream = {.next_in = (Bytef *)body.at, .avail_in = (uInt)body.left};
+    /* Members without content could otherwise go on for ever. */
+    if (body.left > limit)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "the request has more than %zu bytes", limit);
     if (is_identity(encoding, encoding_size))
         return pe_buf_append(out, body.at, body.left, err);
     if (inflateInit2(&stream, MAX_WBITS + ANY_HEADER) != Z_OK)

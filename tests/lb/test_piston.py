@@ -242,6 +242,9 @@ def test_a_request_that_grows_over_the_limit_when_it_is_decompressed_is_413(bala
     many_small_ones = gzip.compress(bytes(64 << 10)) * 1000
     response = balancer.request("POST", "/api/v2/execute", many_small_ones, headers)
     assert_refused_with_message(response, 413, "decompressed")
+    empty_ones = gzip.compress(b"") * (1 << 18)
+    response = balancer.request("POST", "/api/v2/execute", empty_ones, headers)
+    assert_refused_with_message(response, 413, f"more than {4 << 20} bytes")
     headers["Content-Encoding"] = "br"
     response = balancer.request("POST", "/api/v2/execute", b"x", headers)
     assert_refused_with_message(response, 415, "gzip or deflate")
