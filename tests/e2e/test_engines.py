@@ -92,9 +92,8 @@ ALLOWED = (
         -sysctl.kernel.ftrace_* -sysctl.kernel.*lockup* -sysctl.kernel.*panic*
         -sysctl.kernel.stack_tracer_enabled -sysctl.kernel.trace* ~sysctl.kernel.tainted -sysctl.kernel.oops_*
         -sysctl.kernel.task_delayacct -sysctl.kernel.bpf_* -sysctl.kernel.acct -sysctl.kernel.sysrq
-        -mount./proc/kcore -mount./proc/sysrq-trigger -mount./proc/pressure -proc.kcore -proc.slabinfo
-        -proc.sysrq-trigger
-        -proc.schedstat -proc.pressure -proc.self.schedstat -proc.self.patch_state
+        -mount./proc/kcore -mount./proc/sysrq-trigger -proc.kcore -proc.slabinfo
+        -proc.sysrq-trigger -proc.schedstat -proc.self.schedstat -proc.self.patch_state
         -proc.dynamic_debug -mount./proc/dynamic_debug -sys./kernel/* -filesystem.debugfs -filesystem.tracefs -filesystem.bpf
         -filesystem.pstore -sys./fs/bpf -proc.self.autogroup""",
         "A job cannot use them: the container has no privileges.",
