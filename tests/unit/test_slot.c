@@ -483,7 +483,7 @@ static void live_messages_out_of_bounds_are_refused(void **state)
     refused("{\"type\":\"taken\",\"id\":\"1\"}", "'bytes'");
     refused("{\"type\":\"taken\",\"id\":\"1\",\"bytes\":-1}", "");
     refused("{\"type\":\"resize\",\"id\":\"1\",\"rows\":5}", "'cols'");
-    refused("{\"type\":\"resize\",\"id\":\"1\",\"rows\":5,\"cols\":0}", "rows");
+    refused("{\"type\":\"resize\",\"id\":\"1\",\"rows\":5,\"cols\":0}", "at least one row");
     refused("{\"type\":\"signal\",\"id\":\"1\"}", "'signal'");
     refused("{\"type\":\"signal\",\"id\":\"1\",\"signal\":19}", "'signal'"); /* SIGSTOP */
     refused("{\"type\":\"signal\",\"id\":\"1\",\"signal\":\"INT\"}", "");
