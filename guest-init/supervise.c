@@ -39,16 +39,14 @@ enum stage {
 struct supervision {
     struct container *container;
     enum stage stage;
+    int interrupt_fd;      /* readable: the run is not needed any more; -1: none */
     uint64_t deadline_us;  /* end of the stage */
     uint64_t timeout_us;   /* time limit of the program */
     uint64_t timed_out_us; /* when the program, or its start, exceeded its time; 0: it did not */
-    bool stops_at_limit;   /* of the streams */
-    uint64_t flooded_us;   /* when it did so, and the program exceeded the limit of a stream; 0: not */
-    bool channel_open;
-    int interrupt_fd;                  /* readable: the run is not needed any more; -1: none */
+    uint64_t
+        flooded_us; /* when the program exceeded the limit of a stream, which is its end; 0: it did not */
     struct shim_record started, ended; /* kind 0: not received */
     uint64_t host_maps_refused;        /* before the program started */
-    int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
     struct pe_buf combined;
     size_t budget;              /* bytes that the streams may still keep */
     struct cgroup_usage before; /* of the container, when it got its program */
@@ -56,11 +54,14 @@ struct supervision {
     uint64_t peak_kib;          /* of the stages that have ended */
     const char *cgroup;         /* name of the one that the program or the present stage is in */
     struct thrash thrash;       /* of that cgroup */
-    bool starved;               /* the program or the present stage was killed for it */
     struct case_root files;     /* of the case that runs */
     uint64_t scratch_bytes;
     struct live live;
-    bool shim_waits; /* for an answer, because the program with a terminal has ended */
+    int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
+    bool channel_open;
+    bool stops_at_limit; /* of the streams */
+    bool starved;        /* the program or the present stage was killed because it thrashed */
+    bool shim_waits;     /* for an answer, because the program with a terminal has ended */
 };
 
 static void enter_stage(struct supervision *supervision, enum stage stage, uint64_t deadline_us)
