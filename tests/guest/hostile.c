@@ -112,10 +112,10 @@ static int read_for_10_seconds(void)
     return read_again(10);
 }
 
-/* Take 61 MiB, and use what is left of 64 for a file that is larger. */
+/* Take 62 MiB, and use what is left of 64 for a file that is larger. */
 static int thrash(void)
 {
-    static const size_t size = 61 * MIB;
+    static const size_t size = 62 * MIB;
     void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED)
         return 9;
