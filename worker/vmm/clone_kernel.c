@@ -39,7 +39,7 @@ int clone_kernel_cut(int *kernel, struct pe_error *err)
     size_t beginning = beginning_of(bytes, (size_t)size);
     if (!beginning)
         return 0;
-    pe_autoclose int copy = memfd_create("pe-kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    pe_autoclose int copy = memfd_create("pe-kernel", MFD_CLOEXEC);
     if (copy < 0)
         return pe_fail_errno(err, "cannot create a file in memory for the kernel of a clone");
     if (pe_write_all(copy, bytes, beginning, "the kernel of a clone", err) < 0)
