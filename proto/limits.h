@@ -59,5 +59,12 @@
 #define PE_SLOT_TEXT_MAX (4u * PE_MIB)   /* one JSON message */
 #define PE_SLOT_BINARY_MAX (64u * 1024u) /* one binary message */
 #define PE_SLOT_PING_MS 5000u /* between two pings; after three in silence the connection is closed */
+/* How long the two sides of a slot's connection wait for each other, beside the time limit of the
+ * job: PE_SLOT_GRACE_US, in which a VM can be made where nothing is accelerated, and as long as the
+ * bytes take at PE_SLOT_BYTES_PER_S, because links can be slow. After that, the balancer gives the
+ * job to another slot, and a worker leaves a balancer that does not send or read the bytes. The
+ * values must be alike, or one side gives up a job that the other one still works on. */
+#define PE_SLOT_GRACE_US (120ull * 1000 * 1000)
+#define PE_SLOT_BYTES_PER_S (16u * 1024u)
 
 #endif

@@ -493,6 +493,11 @@ int pe_message_encode(const struct pe_message *message, struct pe_buf *out, stru
     return pe_json_finish(&writer);
 }
 
+uint64_t pe_slot_transfer_us(uint64_t bytes)
+{
+    return bytes * 1000000 / PE_SLOT_BYTES_PER_S;
+}
+
 void pe_message_free(struct pe_message *message)
 {
     json_decref(message->hello.images);

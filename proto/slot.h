@@ -116,6 +116,10 @@ int pe_message_decode(const void *text, size_t size, struct pe_message *message,
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out,
                       struct pe_error *err) PE_MUST_CHECK;
 
+/* How long so many bytes take, in microseconds, over the slowest link that is waited for
+ * (PE_SLOT_BYTES_PER_S). */
+uint64_t pe_slot_transfer_us(uint64_t bytes);
+
 /* Free the members. The struct can be decoded into again. */
 void pe_message_free(struct pe_message *message);
 #define pe_automessage __attribute__((cleanup(pe_message_free)))

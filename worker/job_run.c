@@ -36,12 +36,6 @@
 /* Timeout for the template server. It never blocks, so this fires only if it is dead. */
 #define TEMPLATE_SERVER_MS 5000
 
-/* How long a balancer may take to send the bytes of a job, and to read those of a result: this time, and in
- * addition as long as the bytes take at this speed. pe-lb gives the job to another slot at about that time
- * (lb/workers/slot_conn.c). */
-#define LINK_GRACE_US (120ull * 1000 * 1000)
-#define LINK_BYTES_PER_S (16u * 1024u)
-
 /* How a step ended. */
 enum step {
     STEP_OK,
@@ -85,7 +79,7 @@ static enum step refuse_canceled(struct pe_error *err)
 /* Until when so many bytes must have passed the link to the balancer. */
 static uint64_t link_deadline(uint64_t bytes)
 {
-    return pe_now_us() + LINK_GRACE_US + bytes * 1000000 / LINK_BYTES_PER_S;
+    return pe_now_us() + PE_SLOT_GRACE_US + pe_slot_transfer_us(bytes);
 }
 
 /* ---- sending answers ---- */

@@ -22,13 +22,8 @@ enum slot_state {
     SLOT_CANCELING, /* `cancel` was sent: everything is ignored until `error` or `end` */
 };
 
-/* Beyond its own timeout, a job may take this long: it includes making a VM where nothing is
- * accelerated. */
-#define RUN_GRACE_US (120ull * 1000 * 1000)
+/* How long a worker may take to end a job that was canceled. */
 #define CANCEL_US (30ull * 1000 * 1000)
-
-/* A slow link gets more time: as much as the files take at this speed. */
-#define LINK_BYTES_PER_S (16u * 1024u)
 
 struct slot_conn {
     struct ws_server ws;
@@ -195,11 +190,6 @@ static void on_room(struct ws_server *ws)
 
 /* ---- what the scheduler's side asks for (struct slot_ops) ---- */
 
-static uint64_t transfer_us(uint64_t bytes)
-{
-    return bytes * 1000000 / LINK_BYTES_PER_S;
-}
-
 static void start(struct slot *slot, struct job *job)
 {
     struct slot_conn *conn = from_slot(slot);
@@ -221,8 +211,8 @@ static void start(struct slot *slot, struct job *job)
     conn->part = 0;
     conn->part_offset = conn->expected = conn->received = 0;
     conn->input_sent = conn->is_watching = conn->has_begun = false;
-    conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + RUN_GRACE_US +
-                        transfer_us(pe_parts_size(&submission->files));
+    conn->deadline_us = pe_now_us() + submission->spec.timeout_ms * 1000ull + PE_SLOT_GRACE_US +
+                        pe_slot_transfer_us(pe_parts_size(&submission->files));
     send_message(conn, &message);
 }
 
@@ -366,7 +356,7 @@ static void on_result(struct slot_conn *conn, struct pe_message *message)
     }
     conn->state = SLOT_RESULT;
     conn->expected = pe_parts_size(&message->parts);
-    conn->deadline_us += transfer_us(conn->expected);
+    conn->deadline_us += pe_slot_transfer_us(conn->expected);
     if (job_on_result(conn->job, message, &err) < 0)
         violate(conn, err.message);
 }
