@@ -169,23 +169,40 @@ static int show_json(const struct http_reply *reply, struct response *response, 
     return pe_write_all(STDOUT_FILENO, reply->body.data, reply->body.size, "standard output", err);
 }
 
-/* Say that nobody has read what came over a pipe or from a file. It may also be meant for other programs, as
- * in a script that is read from there, so this is no error. A job has run, so what was written is there by
- * now. */
-static void show_unread_input(const struct job_client *client)
+/* Whether data waits on standard input: a pipe, a socket (as Node.js gives to its children) or a file. */
+static bool has_input(void)
+{
+    struct stat input;
+    int waiting = 0;
+    return fstat(STDIN_FILENO, &input) == 0 &&
+           (S_ISFIFO(input.st_mode) || S_ISSOCK(input.st_mode) || S_ISREG(input.st_mode)) &&
+           ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+/* How the program could get that data, with the options that can be combined with the given ones. */
+static const char *how_to_pass_input(const struct job_client *client)
+{
+    const struct cli_options *options = &client->options;
+    if (options->cases)
+        return "the input of a case is its file NAME.in";
+    if (client->job.has_stages)
+        return "the job says what its stages and cases get";
+    return options->job || options->watch ? "--stdin - passes it on"
+                                          : "--interactive or --stdin - passes it on";
+}
+
+/* Say once that nobody has read standard input. It may also be meant for other programs, as in a script that
+ * is read from there, so this is no error. A job has run, so what was written is there by now. */
+static void show_unread_input(struct job_client *client)
 {
     const struct cli_options *options = &client->options;
     const bool is_read =
         options->interactive || options->standard_input || (options->job && !strcmp(options->job, "-"));
-    struct stat input;
-    int left = 0;
-    if (is_read || options->quiet || options->watch || fstat(STDIN_FILENO, &input) < 0 ||
-        !(S_ISFIFO(input.st_mode) || S_ISREG(input.st_mode)) || ioctl(STDIN_FILENO, FIONREAD, &left) < 0)
+    if (is_read || options->quiet || client->has_shown_unread_input || !has_input())
         return;
-    if (left > 0)
-        fputs("pe-run: the program did not get what is on standard input; --interactive or --stdin - passes "
-              "it on\n",
-              stderr);
+    client->has_shown_unread_input = true;
+    fprintf(stderr, "pe-run: the program did not get what is on standard input; %s\n",
+            how_to_pass_input(client));
 }
 
 /* What is shown when the output has been printed. */

@@ -22,8 +22,9 @@ struct job_client {
     struct service service; /* started when no server was named; serves all jobs */
     bool has_service;       /* `service` is running */
     struct progress progress;
-    struct watch *watch; /* whose changes abort the current job, or NULL; the caller's */
-    bool was_abandoned;  /* the last job was aborted because a watched file changed */
+    struct watch *watch;         /* whose changes abort the current job, or NULL; the caller's */
+    bool was_abandoned;          /* the last job was aborted because a watched file changed */
+    bool has_shown_unread_input; /* what waits on standard input is mentioned once */
     struct cli_job job;
     struct case_report cases; /* what came of its stages and cases, if it has some */
 };

@@ -67,6 +67,13 @@ def test_an_exact_comparison_is_what_the_stage_expects(cases):
     assert job["stages"] == [{"name": "run", "cmd": ["./a"], "expect": {"compare": "exact"}}]
 
 
+def test_data_on_standard_input_is_not_for_cases_and_the_note_says_what_is(cases):
+    with Server(events(right)) as server:
+        done = run("gcc:14", "--cases", cases, "--", "./a", server=server, stdin=b"data")
+    note = b"the program did not get what is on standard input; the input of a case is its file NAME.in\n"
+    assert note in done.stderr and b"--stdin" not in done.stderr
+
+
 def test_a_checker_gets_the_paths_behind_its_own_arguments_and_needs_no_answers(cases, tmp_path):
     write(f"{cases}/3.in")
     job, _ = job_of("--cases", cases, "--checker", "./check -v", "--", "./a")

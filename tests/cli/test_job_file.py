@@ -57,6 +57,17 @@ def sent(server):
 # ---- what is sent ----
 
 
+def test_data_on_standard_input_that_nobody_reads_is_named_with_what_the_job_can_do(tmp_path):
+    notes = {
+        b"the job says what its stages and cases get": (JUDGED, events(judged("right", "right"))),
+        b"--stdin - passes it on": ({"image": "gcc:14", "cmd": ["true"]}, answer()),
+    }
+    for note, (job, script) in notes.items():
+        with Server(script) as server:
+            done = run("--job", job_file(tmp_path, job), server=server, stdin=b"data")
+        assert b"did not get what is on standard input; " + note in done.stderr
+
+
 def test_the_job_is_sent_with_the_files_of_the_command_line_and_those_that_it_names(tmp_path):
     job = {
         "image": "gcc:14",

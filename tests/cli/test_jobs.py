@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 
@@ -465,6 +466,15 @@ def test_data_on_standard_input_that_nobody_reads_is_named_and_nothing_else_is(t
                 command = [PE_RUN, "--server", server.url, "gcc:14"]
                 done = subprocess.run(command, stdin=opened, stderr=subprocess.PIPE, env=environment())
             assert done.returncode == 0 and (unread in done.stderr) == is_unread, path
+
+
+def test_data_on_a_socket_that_nobody_reads_is_named_as_well():
+    ours, other = socket.socketpair()  # what Node.js gives to its children
+    with Server(answer()) as server, ours, other:
+        ours.sendall(b"data")
+        command = [PE_RUN, "--server", server.url, "gcc:14"]
+        done = subprocess.run(command, stdin=other, stderr=subprocess.PIPE, env=environment())
+    assert b"the program did not get what is on standard input" in done.stderr
 
 
 def test_a_pipe_that_stays_open_without_data_is_no_reason_to_wait_or_to_warn():

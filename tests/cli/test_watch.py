@@ -14,12 +14,14 @@ from fixtures.waiting import PATIENCE, eventually
 class Watching:
     """pe-run --watch, in a process group of its own, its output in files."""
 
-    def __init__(self, tmp_path, *arguments, server=None, program=PE_RUN, **more):
+    def __init__(
+        self, tmp_path, *arguments, server=None, program=PE_RUN, stdin=subprocess.DEVNULL, **more
+    ):
         self.out, self.err = f"{tmp_path}/.stdout", f"{tmp_path}/.stderr"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(
                 [program, "--watch", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=err,
                 env=environment(server, **more),
@@ -248,6 +250,19 @@ def test_standard_input_is_read_once_and_sent_each_time(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130, "exit code"
         process.stderr.close()
+
+
+def test_data_on_standard_input_that_nobody_reads_is_named_after_the_first_run_only(tmp_path):
+    main = write(f"{tmp_path}/main.c", b"1\n")
+    data = write(f"{tmp_path}/data", b"data")
+    with Server(answer()) as server, open(data, "rb") as opened:
+        watching = Watching(tmp_path, "gcc:14", "main.c", server=server, stdin=opened)
+        watching.waits(1)
+        write(main, b"2\n")
+        watching.waits(2)
+        assert watching.end() == 130
+    note = b"the program did not get what is on standard input; --stdin - passes it on\n"
+    assert watching.stderr().count(note) == 1
 
 
 def test_without_a_server_one_service_serves_every_run(tmp_path):
