@@ -273,6 +273,7 @@ test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c resul
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_job_SRC := $(LB_CORE)
+test_job_input_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_output_SRC := worker/job/output.c

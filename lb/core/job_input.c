@@ -97,7 +97,7 @@ const struct pe_live_input *job_input_at_start(struct job_input *input)
 {
     if (input->is_resized)
         input->live.window = input->window;
-    input->is_resized = false;
+    input->is_resized = input->is_resize_due = false;
     input->signals_sent = 0;
     return &input->live;
 }
@@ -110,15 +110,27 @@ static int first_signal(uint64_t signals)
     return signal;
 }
 
+/* What has been collected up to the pause may be sent, also during it if there was no room before. What comes
+ * later waits for its end: the slot may take one message at a time, and a window or a signal that comes again
+ * and again must not get in front of the others each time. */
+static void note_due(struct job_input *input)
+{
+    if (input->is_pacing)
+        return;
+    input->is_resize_due = input->is_resized;
+    input->signals_due = input->signals;
+}
+
 /* Windows and signals come first: a program that does not read can still be interrupted. */
 bool job_input_next(struct job_input *input, struct pe_message *message, struct pe_cursor *bytes)
 {
-    if (input->is_resized && !input->is_pacing) {
+    note_due(input);
+    if (input->is_resize_due) {
         message->kind = PE_MESSAGE_RESIZE;
         message->window = input->window;
-    } else if (input->signals && !input->is_pacing) {
+    } else if (input->signals_due) {
         message->kind = PE_MESSAGE_SIGNAL;
-        message->signal = first_signal(input->signals);
+        message->signal = first_signal(input->signals_due);
     } else if (input->typed.size > input->under_way) {
         size_t size = input->typed.size - input->under_way;
         message->kind = PE_MESSAGE_INPUT;
@@ -132,11 +144,11 @@ bool job_input_next(struct job_input *input, struct pe_message *message, struct 
     return true;
 }
 
-/* When all windows and signals that had been collected are sent, the pause begins. */
+/* The pause begins, or begins again: it lasts from the last window or signal that was sent. */
 static void pace(struct job_input *input)
 {
-    if (input->is_resized || input->signals)
-        return;
+    if (input->is_pacing)
+        input->loop->ops->stop_timer(input->loop, &input->pace);
     input->is_pacing = true;
     input->loop->ops->start_timer(input->loop, &input->pace, JOB_INPUT_PACE_MS);
 }
@@ -151,11 +163,12 @@ void job_input_sent(struct job_input *input, const struct pe_message *message)
         input->end_was_sent = true;
         break;
     case PE_MESSAGE_RESIZE:
-        input->is_resized = false;
+        input->is_resized = input->is_resize_due = false;
         pace(input);
         break;
     case PE_MESSAGE_SIGNAL:
         input->signals &= ~(UINT64_C(1) << message->signal);
+        input->signals_due &= ~(UINT64_C(1) << message->signal);
         input->signals_sent |= UINT64_C(1) << message->signal;
         pace(input);
         break;

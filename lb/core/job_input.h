@@ -33,7 +33,9 @@ struct job_input {
     struct pe_window window;
     uint64_t signals;      /* bits of those that were not sent yet */
     uint64_t signals_sent; /* and of those that were, since the job was sent */
-    bool is_pacing;        /* windows and signals wait for `pace` */
+    bool is_resize_due;    /* the window may be sent now: it was collected before the pause, */
+    uint64_t signals_due;  /* and so were these signals */
+    bool is_pacing;        /* windows and signals that come now wait for `pace` */
     bool is_serving;       /* `serve` runs */
     struct loop_timer serve, pace;
 };
