@@ -10,6 +10,12 @@
 
 #include <string.h>
 
+/* Whether the answer is being sent: a result, or a problem. */
+static bool was_answered(const struct exchange *exchange)
+{
+    return exchange->has_result || exchange->log_status[0] || exchange->aborted;
+}
+
 /* ---- reporting ---- */
 
 /* A job that has a place in the queue reports it. Before that, a request waits for a worker or
@@ -28,7 +34,7 @@ static json_t *describe_waiting(const struct exchange *exchange)
 static json_t *describe(const struct exchange *exchange)
 {
     const struct job *job = exchange_job(exchange);
-    if (exchange->has_result)
+    if (was_answered(exchange))
         return json_pack("{s:s, s:n, s:n, s:n}", "state", "answering", "position", "wait_ms", "running_ms");
     if (!job || !job->entry.slot)
         return describe_waiting(exchange);
@@ -72,7 +78,7 @@ void api_job_cancel(struct exchanges *exchanges, h2o_req_t *req)
     struct exchange *exchange = find_or_refuse(exchanges, req);
     if (!exchange)
         return;
-    if (exchange->has_result || exchange->log_status[0] || exchange->aborted) { /* it was answered */
+    if (was_answered(exchange)) {
         struct pe_problem problem = problem_make("not-found", "the job has ended: its answer is being sent");
         http_reply_problem(req, &problem);
         return;

@@ -185,6 +185,7 @@ def test_a_job_that_was_refused_and_whose_client_has_not_read_that_cannot_be_can
     client.send_data(stream, body, end=True)
     while client.receive()[0] != HEADERS:
         pass
+    assert state(balancer, name)["state"] == "answering"
     assert_refused(cancel(balancer, name), 404, "not-found")
     assert balancer.health()["status"] == "ok"
     client.close()
