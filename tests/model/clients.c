@@ -8,12 +8,14 @@
 #include "tests/model/clock.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"
+#include "tests/model/questions.h"
 
 #include <string.h>
 
 void clients_reset(void)
 {
     judge_reset();
+    questions_reset();
     requests_reset();
 }
 
@@ -92,11 +94,14 @@ static void make_body(struct request *request, unsigned demand, bool in_body)
 
 static void add_id(struct request *request)
 {
-    char id[33];
     if (chance(50))
         return;
-    snprintf(id, sizeof id, "%032x", chance(10) ? 7 : 1000 + request->number);
-    request_header(request, "x-request-id", id);
+    snprintf(request->id, sizeof request->id, "%032x", chance(10) ? 7 : 1000 + request->number);
+    request->has_id = true;
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        request->has_id &=
+            requests[i] == request || !requests[i]->has_id || strcmp(requests[i]->id, request->id) != 0;
+    request_header(request, "x-request-id", request->id);
 }
 
 static void choose_format(struct request *request)

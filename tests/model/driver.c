@@ -8,6 +8,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/events.h"
 #include "tests/model/input.h"
+#include "tests/model/questions.h"
 #include "tests/model/run.h"
 #include "tests/model/slot_live.h"
 #include "tests/model/states.h"
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
            (unsigned long long)total);
     printf("%zu events of jobs that were watched, %zu messages with their output, %zu with input\n",
            events_count(), slot_output_count(), input_count());
+    printf("%zu questions about jobs, %zu jobs cancelled\n", questions_count(), questions_canceled());
     printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;
 }

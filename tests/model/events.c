@@ -308,6 +308,8 @@ void events_check_rest(const struct request *request)
         return;
     EXPECT(clock_us - since_us <= SILENCE_US, "request %u hears nothing for %llu ms", request->number,
            (unsigned long long)(clock_us - since_us) / 1000);
+    EXPECT(!watcher->has_problem || watcher->has_ended, "request %u is not told of its problem",
+           request->number);
     EXPECT(watcher->is_queued && !watcher->must_restart, "request %u is not told that its job starts again",
            request->number);
     if (!run)

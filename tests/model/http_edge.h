@@ -32,6 +32,9 @@ struct request {
     struct pe_isolation_set demand;
     enum caching_mode caching;
     bool is_malformed;
+    char id[33];      /* that it has chosen; empty: none */
+    bool has_id;      /* no other open request has this id: it can be asked for by it */
+    bool is_question; /* it asks for a job, or cancels it, and is not one of `requests` */
     uint64_t arrived_us, wait_us;
     struct pe_buf body;
 
@@ -47,6 +50,7 @@ struct request {
 
     /* its end */
     bool hung_up;      /* the client has gone */
+    bool is_canceled;  /* somebody has cancelled its job */
     bool is_shut_down; /* the balancer ends the connection */
     bool must_end;     /* it is disposed of at the end of this turn */
 

@@ -300,7 +300,7 @@ void judge_problem(struct request *request)
         EXPECT(request->session->expected && !strcmp(request->problem, request->session->expected),
                "session %u gets the problem %s", request->number, request->problem);
     else if (!strcmp(request->problem, "canceled"))
-        EXPECT(request->hung_up, "request %u is cancelled", request->number);
+        EXPECT(request->hung_up || request->is_canceled, "request %u is cancelled", request->number);
     else
         EXPECT(request->is_malformed && !strcmp(request->problem, "malformed-request"),
                "request %u gets the problem %s", request->number, request->problem);

@@ -13,6 +13,7 @@
 #include "tests/model/keeper.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
+#include "tests/model/questions.h"
 
 #include <time.h>
 
@@ -163,9 +164,11 @@ static void step(void)
         client_type();
     else if (what < (options.is_calm ? 4 : 20))
         client_send();
-    else if (what < 35)
+    else if (what < 34)
         client_read();
-    else if (what < (options.rush > 50 ? 41 : 38))
+    else if (what < 36)
+        client_ask();
+    else if (what < (options.rush > 50 ? 42 : 39))
         client_hang_up();
     else if (what < 44)
         registration_act();

@@ -60,6 +60,19 @@ static unsigned situation_of_session(const struct request *request)
            request->watcher->has_ended;
 }
 
+static unsigned situation_of_canceled(const struct request *request)
+{
+    return (request->started * 2 + (request->watcher != NULL)) * 2 + request->in_flight;
+}
+
+static void add_request(const struct request *request, uint64_t *sum)
+{
+    if (request->session)
+        *sum += hash_of(4, situation_of_session(request));
+    if (request->is_canceled)
+        *sum += hash_of(5, situation_of_canceled(request));
+}
+
 void states_note(void)
 {
     uint64_t sum = hash_of(3, known_count());
@@ -67,8 +80,7 @@ void states_note(void)
     for (unsigned i = 0; i < SLOTS; i++)
         sum += hash_of(2, situation_of(&slots[i]));
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (requests[i]->session)
-            sum += hash_of(4, situation_of_session(requests[i]));
+        add_request(requests[i], &sum);
     sum += sum == 0;
     size_t at = sum % SEEN_SIZE;
     while (seen[at] && seen[at] != sum)

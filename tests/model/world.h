@@ -11,6 +11,7 @@
  *   balancer     the objects of lb/server.c, and the event loop
  *   clients      actors that send requests, read, and hang up
  *   sessions     actors that type while their program runs
+ *   questions    actors that ask for jobs by their ids, and cancel them
  *   hosts        actors that register workers and run jobs, properly or not
  * and the model, which knows from the messages alone what must happen:
  *   known        which workers count as known, and with which images
