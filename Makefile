@@ -300,6 +300,8 @@ test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/sys
 test_template_key_SRC := worker/template_key.c worker/job/bundle.c worker/job/seccomp_profile.c
 test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
+test_vmm_process_SRC := $(addprefix worker/vmm/,cgroup.c fd_list.c jail.c jail_files.c jail_report.c jail_root.c \
+	landlock.c process.c syscall_filter.c) $(wildcard worker/vmm/syscalls_*.c)
 test_vmm_users_SRC := worker/host/vmm_users.c worker/host/worker_dir.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c $(BALANCER_LINK)
 test_live_relay_SRC := worker/live_relay.c worker/job/live_port.c worker/job/memfile.c

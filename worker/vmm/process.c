@@ -266,6 +266,8 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
         return -1;
     const bool takes_folder = host->jail->root >= 0 && vm->run_dir[0];
     pe_autoclose int parent = pidfd_open_of(getpid());
+    if (parent < 0)
+        return pe_fail_errno(err, "cannot open a pidfd of the worker for %s", argv[0]);
     pe_autoclose int folder = takes_folder ? jail_root_take(vm->run_dir) : -1;
     pe_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0)
@@ -276,11 +278,13 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
     if (make_cgroup(host, needs, vm, &entry, err) < 0)
         return -1;
     const struct belongings belongings = {.parent = parent, .null = null, .folder = folder, .entry = &entry};
-    pid_t pid = parent < 0 ? -1 : fork_vmm(host->jail, &entry);
+    pid_t pid = fork_vmm(host->jail, &entry);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     if (pid == 0) {
-        if (become_vmm(host, fds, needs, vm, &belongings) == 0 && syscall_filter_install(&filter) == 0)
+        /* What is printed from here on is in the VMM's log, where its owner looks for the reason. */
+        if (dup2(vm->log_fd, STDERR_FILENO) >= 0 && become_vmm(host, fds, needs, vm, &belongings) == 0 &&
+            syscall_filter_install(&filter) == 0)
             execute(needs, argv);
         dprintf(STDERR_FILENO, "cannot start %s: %s\n", argv[0], strerror(errno));
         _exit(127);
@@ -320,8 +324,11 @@ static int read_answer(int fd, char *text, size_t size)
     for (;;) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         uint64_t now = pe_now_us();
-        if (now >= deadline_us || poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) == 0)
+        int ready = now < deadline_us ? poll(&wait, 1, (int)((deadline_us - now) / 1000) + 1) : 0;
+        if (ready == 0)
             return 0;
+        if (ready < 0)
+            continue; /* a signal */
         char rest[512];
         ssize_t n = got + 1 < size ? read(fd, text + got, size - 1 - got) : read(fd, rest, sizeof rest);
         if (n < 0 && errno == EINTR)

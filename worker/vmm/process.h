@@ -43,7 +43,7 @@ struct vmm_process_needs {
  * ended when vmm_process_kill returns. Without one the VMM has to take care that its processes die with it.
  *
  * Fails with PE_ERR_INTERNAL if it cannot fork. If the jail cannot be entered or the program cannot be
- * executed, the process ends and vm->log_fd says why. */
+ * executed, the process ends and vm->log_fd says why. What `vm` has after a failure, vm_kill removes. */
 int vmm_process_start(const struct vm_host *host, char *const *argv, const struct fd_list *fds,
                       const struct vmm_process_needs *needs, struct vm *vm,
                       struct pe_error *err) PE_MUST_CHECK;
