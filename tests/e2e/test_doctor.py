@@ -110,6 +110,28 @@ def test_where_no_engine_works_the_doctor_fails_and_says_why(doctor):
     assert [line for line in lines(said, "missing") if "/nowhere/linux" in line and "make uml-kernel" in line]
 
 
+SILENT_QEMU = """#!/bin/bash
+[ "$1" != --version ] || { echo "QEMU emulator version 7.2.22"; exit; }
+echo "this VMM does not talk" >&2
+for fd in {3..40}; do eval "exec $fd>&-"; done
+exec sleep 1000
+"""
+
+
+def test_a_vmm_that_closes_its_serial_port_and_goes_on_counts_as_one_that_has_ended(doctor, tmp_path):
+    qemu = f"{tmp_path}/qemu"
+    with open(qemu, "w", encoding="utf-8") as file:
+        file.write(SILENT_QEMU)
+    os.chmod(qemu, 0o755)
+    options = ["--vmm", "qemu+tcg+boot", "--qemu", qemu]
+    for path in (str(tmp_path), "/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache"):
+        options += ["--vmm-path", path]
+    code, said, errors = doctor(*options)
+    assert code == 1, errors
+    reason = "qemu+tcg+boot (emulation): the VMM ended: this VMM does not talk"
+    assert [line for line in lines(said, "missing") if line.startswith(reason)], said
+
+
 def test_the_doctor_names_images_that_slots_cannot_read(known, tmp_path):
     elsewhere = f"{tmp_path}/elsewhere"
     for number in range(2):

@@ -49,32 +49,52 @@ int probe_check_ptrace(struct pe_error *err)
     pid_t child = fork();
     if (child == 0)
         _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : errno);
-    if (child < 0 || waitpid(child, &status, 0) < 0)
+    if (child < 0)
         return pe_fail_errno(err, "cannot try ptrace(2)");
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
     if (status == 0)
         return 0;
     return pe_fail(err, PE_ERR_INVALID, "ptrace(2) is not allowed here: %s",
                    WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "the process was killed");
 }
 
+static int fail_ended(const struct vm *vm, struct pe_error *err)
+{
+    char words[VM_LAST_WORDS_MAX];
+    vm_last_words(vm, words);
+    return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
+}
+
+/* Wait until the guest has sent something, the VMM has ended, or `wait_ms` are over. Returns how many bytes
+ * were read, perhaps none, or -1. A VMM that has closed the serial port counts as one that has ended. */
+static ssize_t hear(const struct vm *vm, int wait_ms, char *bytes, size_t size, struct pe_error *err)
+{
+    struct pollfd wait[] = {{.fd = vm->serial_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
+    if (poll(wait, 2, wait_ms) <= 0)
+        return 0;
+    const ssize_t n = wait[0].revents ? read(vm->serial_fd, bytes, size) : -1;
+    if (n > 0)
+        return n;
+    return n == 0 || wait[1].revents ? fail_ended(vm, err) : 0;
+}
+
 static int await_ready(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
 {
-    int deadline_ms = host->accel == VM_ACCEL_TCG ? TCG_DEADLINE_MS : KVM_DEADLINE_MS;
     static const char wanted[] = "ready\n";
+    const int limit_ms = host->accel == VM_ACCEL_TCG ? TCG_DEADLINE_MS : KVM_DEADLINE_MS;
+    const uint64_t deadline_us = pe_now_us() + (uint64_t)limit_ms * 1000;
     char heard[sizeof wanted] = "";
     for (size_t got = 0; got < sizeof wanted - 1;) {
-        struct pollfd wait[] = {{.fd = vm->serial_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
-        int n = poll(wait, 2, deadline_ms);
-        if (n == 0)
+        const uint64_t now = pe_now_us();
+        if (now >= deadline_us)
             return pe_fail(err, PE_ERR_TIMEOUT, "a guest did not reach its init within %d s",
-                           deadline_ms / 1000);
-        ssize_t bytes = wait[0].revents ? read(vm->serial_fd, heard + got, sizeof wanted - 1 - got) : 0;
-        if (bytes <= 0 && wait[1].revents) {
-            char words[VM_LAST_WORDS_MAX];
-            vm_last_words(vm, words);
-            return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
-        }
-        got += bytes > 0 ? (size_t)bytes : 0;
+                           limit_ms / 1000);
+        const int wait_ms = (int)((deadline_us - now) / 1000) + 1;
+        ssize_t n = hear(vm, wait_ms, heard + got, sizeof wanted - 1 - got, err);
+        if (n < 0)
+            return -1;
+        got += (size_t)n;
     }
     return strcmp(heard, wanted) == 0
                ? 0
