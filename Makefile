@@ -272,6 +272,7 @@ test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c resul
 	$(addprefix lb/core/,byte_budget.c job_result.c live_output.c)
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
+test_jail_root_SRC := worker/vmm/jail_root.c
 test_job_SRC := $(LB_CORE)
 test_job_input_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c

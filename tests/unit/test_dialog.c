@@ -2,10 +2,12 @@
 /* The process that talks to a VMM: what it can reach after the VMM has taken it over, and what its parent
  * accepts from it. */
 #include "base/cleanup.h"
+#include "base/fd_message.h"
 #include "base/io.h"
 #include "tests/unit/check.h"
 #include "worker/vmm/dialog.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -152,6 +154,41 @@ static void an_error_without_an_end_or_of_no_kind_does_no_harm(void **state)
     assert_int_equal(strlen(err.message), sizeof err.message - 1);
 }
 
+static int count_descriptors(void)
+{
+    int count = 0;
+    pe_autodir DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder))
+        count++;
+    return count;
+}
+
+/* Send less than an answer over the socket to the parent, and a descriptor with it. */
+static int answer_too_little(const struct vm_host *unused, struct vm *vm, void *context, struct pe_error *err)
+{
+    static const int given = STDERR_FILENO;
+    (void)unused, (void)vm, (void)context, (void)err;
+    for (int fd = STDERR_FILENO + 1; fd < 1024; fd++) {
+        int type = 0;
+        socklen_t size = sizeof type;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+            _exit(pe_fd_message_send(fd, "x", 1, &given, 1) != 1);
+    }
+    return -1;
+}
+
+static void what_comes_with_an_answer_that_is_cut_is_closed(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    struct vm vm = VM_NONE;
+    const int before = count_descriptors();
+    assert_int_equal(run(answer_too_little, &vm, NULL, WAIT_US, &err), -1);
+    assert_error(err, PE_ERR_INTERNAL, "the process that talks to a VMM has ended");
+    assert_int_equal(vm.serial_fd, -1);
+    assert_int_equal(count_descriptors(), before);
+}
+
 static int die(const struct vm_host *unused, struct vm *vm, void *context, struct pe_error *err)
 {
     (void)unused, (void)vm, (void)context, (void)err;
@@ -185,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_serial_port_and_times_come_back_and_nothing_else),
         cmocka_unit_test(a_port_that_is_no_socket_is_refused),
         cmocka_unit_test(an_error_without_an_end_or_of_no_kind_does_no_harm),
+        cmocka_unit_test(what_comes_with_an_answer_that_is_cut_is_closed),
         cmocka_unit_test(a_process_that_dies_or_hangs_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/pe-test-findings-XXXXXX";
@@ -96,6 +97,21 @@ static void findings_about_another_host_are_not_used(void **state)
     assert_string_equal(read.engine, "");
 }
 
+static void a_memory_that_cannot_be_written_leaves_no_file(void **state)
+{
+    (void)state;
+    struct probe_memory memory = {.engine = "uml+boot"};
+    struct pe_error err;
+    char unfinished[80];
+    snprintf(unfinished, sizeof unfinished, "%s.new", path);
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0); /* a file cannot take its place */
+    assert_int_equal(probe_memory_write(&memory, "this host", path, &err), -1);
+    assert_error(err, PE_ERR_INTERNAL, "cannot rename ");
+    assert_int_equal(access(unfinished, F_OK), -1);
+    assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(only_an_undecided_engine_before_the_one_that_works_is_unfinished),
         cmocka_unit_test(findings_are_read_as_they_were_written),
         cmocka_unit_test(findings_about_another_host_are_not_used),
+        cmocka_unit_test(a_memory_that_cannot_be_written_leaves_no_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -163,13 +163,14 @@ static bool owner_lives(const char *name)
 
 static void sweep_folder(int folder)
 {
-    int own = open_folder(folder, ".");
-    DIR *list = own >= 0 ? fdopendir(own) : NULL;
-    for (struct dirent *entry; list && (entry = readdir(list));)
+    pe_autoclose int own = open_folder(folder, ".");
+    pe_autodir DIR *list = own >= 0 ? fdopendir(own) : NULL;
+    if (!list)
+        return;
+    pe_steal_fd(&own); /* `list` closes it */
+    for (struct dirent *entry; (entry = readdir(list));)
         if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)) && !owner_lives(entry->d_name))
             unlinkat(folder, entry->d_name, AT_REMOVEDIR);
-    if (list)
-        closedir(list);
 }
 
 static void make_name(char name[CGROUP_NAME_MAX])

@@ -101,6 +101,7 @@ static int converse(const struct vm_host *host, struct vm *vm, vmm_talk *talk, v
 
 /* ---- in its parent ---- */
 
+/* `*port` is the descriptor that came along, if one did, also after a failure. */
 static int await_answer(int socket, uint64_t deadline_us, struct answer *answer, int *port,
                         struct pe_error *err)
 {
@@ -118,8 +119,6 @@ static int await_answer(int socket, uint64_t deadline_us, struct answer *answer,
     }
     if (pe_fd_message_receive(socket, answer, sizeof *answer, port, 1, &count) == (ssize_t)sizeof *answer)
         return 0;
-    if (count)
-        close(*port);
     return pe_fail(err, PE_ERR_INTERNAL, "the process that talks to a VMM has ended");
 }
 

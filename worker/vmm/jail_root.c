@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -130,12 +131,15 @@ static int build(const struct jail_files *files, const char *run_dir, struct pe_
     return become_root(err);
 }
 
-/* Report through the pipe, then stay until the parent has opened the namespace and kills us. */
-static void build_and_wait(const struct jail_files *files, const char *run_dir, int report)
+/* Report through the pipe, then stay until the parent has opened the namespace and kills us, or has itself
+ * been killed. */
+static void build_and_wait(const struct jail_files *files, const char *run_dir, pid_t parent, int report)
     __attribute__((noreturn));
-static void build_and_wait(const struct jail_files *files, const char *run_dir, int report)
+static void build_and_wait(const struct jail_files *files, const char *run_dir, pid_t parent, int report)
 {
     struct pe_error err = {0}, ignored;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        _exit(1);
     int failed = build(files, run_dir, &err);
     if (pe_write_all(report, failed ? err.message : "", failed ? strlen(err.message) + 1 : 1, "pipe",
                      &ignored) < 0)
@@ -155,11 +159,12 @@ static int open_namespace(pid_t pid, struct pe_error *err)
 int jail_root_build(const struct jail_files *files, const char *run_dir, struct pe_error *err)
 {
     int ends[2], root = -1;
+    const pid_t parent = getpid();
     if (pipe2(ends, O_CLOEXEC) < 0)
         return pe_fail_errno(err, "cannot create a pipe");
     pid_t pid = fork();
     if (pid == 0)
-        build_and_wait(files, run_dir, ends[1]);
+        build_and_wait(files, run_dir, parent, ends[1]);
     close(ends[1]);
     char message[PE_ERROR_MESSAGE_MAX] = "";
     ssize_t n = pid > 0 ? read(ends[0], message, sizeof message - 1) : 0;
@@ -212,9 +217,13 @@ int jail_root_make_empty(const char *run_dir, struct pe_error *err)
     if (!mkdtemp(path))
         return pe_fail_errno(err, "cannot create a folder in %s for the root of VMMs", run_dir);
     pe_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, 0555) < 0 || rmdir(path) < 0)
-        return pe_fail_errno(err, "cannot prepare %s, the root of VMMs", path);
-    return pe_steal_fd(&fd);
+    const bool prepared = fd >= 0 && fchmod(fd, 0555) == 0;
+    const int cause = errno;
+    const bool removed = rmdir(path) == 0;
+    if (prepared && removed)
+        return pe_steal_fd(&fd);
+    errno = prepared ? errno : cause;
+    return pe_fail_errno(err, "cannot prepare %s, the root of VMMs", path);
 }
 
 int jail_root_enter(int root, const char *run_dir, int folder, const char *folder_path)

@@ -76,6 +76,18 @@ static int append(struct pe_buf *text, const struct probe_finding *finding, stru
     return pe_flat_append(text, finding->verdict == PROBE_UNDECIDED ? "later" : "tried", line, err);
 }
 
+/* Write the file `unfinished`, and give it the name `path`. After a failure it can be there still. */
+static int write_file(const char *unfinished, const struct pe_buf *text, const char *path,
+                      struct pe_error *err)
+{
+    pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pe_fail_errno(err, "cannot create %s", unfinished);
+    if (pe_write_all(fd, (const char *)text->data, text->size, unfinished, err) < 0)
+        return -1;
+    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s", unfinished);
+}
+
 int probe_memory_write(const struct probe_memory *memory, const char *host, const char *path,
                        struct pe_error *err)
 {
@@ -93,12 +105,10 @@ int probe_memory_write(const struct probe_memory *memory, const char *host, cons
         if (!(works && finding->verdict == PROBE_UNDECIDED) && append(&text, finding, err) < 0)
             return -1;
     }
-    pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return pe_fail_errno(err, "cannot create %s", unfinished);
-    if (pe_write_all(fd, (const char *)text.data, text.size, unfinished, err) < 0)
-        return -1;
-    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s", unfinished);
+    if (write_file(unfinished, &text, path, err) == 0)
+        return 0;
+    unlink(unfinished);
+    return -1;
 }
 
 static void read_finding(struct probe_findings *findings, const char *text, bool certain)

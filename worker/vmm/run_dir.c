@@ -96,15 +96,16 @@ static unsigned empty_into(int at, const char *name)
 {
     unsigned moved = 0;
     pe_autoclose int below = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *folder = below < 0 ? NULL : fdopendir(dup(below));
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    pe_autodir DIR *folder = below < 0 ? NULL : fdopendir(below);
+    if (!folder)
+        return 0;
+    const int from = pe_steal_fd(&below); /* `folder` closes it */
+    for (struct dirent *entry; (entry = readdir(folder));) {
         char new_name[16];
         pe_random_hex(new_name, 7);
         if (!is_dots(entry->d_name))
-            moved += renameat(below, entry->d_name, at, new_name) == 0;
+            moved += renameat(from, entry->d_name, at, new_name) == 0;
     }
-    if (folder)
-        closedir(folder);
     return moved;
 }
 
