@@ -82,6 +82,12 @@ def test_a_snapshot_that_has_no_room_leaves_nothing_and_the_vm_goes_on(place):
         disk.remove()
 
 
+def has_open(place, path):
+    """Whether the VMM has this file open."""
+    folder = f"/proc/{place.info('one')['running']['vmm_pid']}/fd"
+    return str(path) in [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+
+
 def test_disks_and_network_devices_come_and_go(place, tmp_path):
     (tmp_path / "more").write_bytes(b"more" + bytes(1 << 20))
     device = place.do("add-disk", "--readonly", "one", tmp_path / "more").strip()
@@ -89,7 +95,9 @@ def test_disks_and_network_devices_come_and_go(place, tmp_path):
     assert place.shell("one", "head -c 4 /dev/vdb") == "more"
     assert "was added while it ran" in place.refuse("snapshot", "one", tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+    assert has_open(place, tmp_path / "more")
     place.do("remove", "one", device)
+    assert not has_open(place, tmp_path / "more")
     assert "vdb" not in place.shell("one", "ls /sys/block")
     device = place.do("add-net", "one", "la").strip()  # its name begins that of "lab"
     space = place.info("one")["running"]["ports"][1]["namespace"]

@@ -138,11 +138,31 @@ static int plug(struct vm_control *control, json_t *arguments, struct pe_error *
     return 0;
 }
 
+/* Have QEMU close its descriptor of a disk. It keeps the descriptor when the disk is gone, and with it the
+ * space of a file that was deleted. */
+static void remove_descriptor(struct vm_control *control, const char *id)
+{
+    pe_autojson json_t *sets = NULL;
+    struct pe_error ignored;
+    size_t index;
+    json_t *set;
+    if (qmp_execute(&control->qmp, "query-fdsets", NULL, -1, &sets, &ignored) < 0)
+        return;
+    json_array_foreach(sets, index, set)
+    {
+        json_t *first = json_array_get(json_object_get(set, "fds"), 0);
+        const char *owner = json_string_value(json_object_get(first, "opaque"));
+        if (owner && !strcmp(owner, id))
+            (void)!call(control, "remove-fd",
+                        json_pack("{s:O}", "fdset-id", json_object_get(set, "fdset-id")), &ignored);
+    }
+}
+
 static int add_block_node(struct vm_control *control, const char *id, const struct vm_disk *disk,
                           struct pe_error *err)
 {
     pe_autojson json_t *set = NULL;
-    if (qmp_execute(&control->qmp, "add-fd", NULL, disk->fd, &set, err) < 0)
+    if (qmp_execute(&control->qmp, "add-fd", json_pack("{s:s}", "opaque", id), disk->fd, &set, err) < 0)
         return -1;
     return call(
         control, "blockdev-add",
@@ -153,11 +173,11 @@ static int add_block_node(struct vm_control *control, const char *id, const stru
         err);
 }
 
-static int qemu_add_disk(struct vm_control *control, const char *id, const struct vm_disk *disk,
-                         struct pe_error *err)
+static int add_disk(struct vm_control *control, const char *id, const struct vm_disk *disk,
+                    struct pe_error *err)
 {
     struct pe_error ignored;
-    if (begin(control, err) < 0 || add_block_node(control, id, disk, err) < 0)
+    if (add_block_node(control, id, disk, err) < 0)
         return -1;
     if (plug(control,
              json_pack("{s:s, s:s, s:o, s:s}", "driver", "virtio-blk-pci", "drive", id, "id",
@@ -168,15 +188,36 @@ static int qemu_add_disk(struct vm_control *control, const char *id, const struc
     return -1;
 }
 
+static int qemu_add_disk(struct vm_control *control, const char *id, const struct vm_disk *disk,
+                         struct pe_error *err)
+{
+    if (begin(control, err) < 0)
+        return -1;
+    if (add_disk(control, id, disk, err) == 0)
+        return 0;
+    remove_descriptor(control, id);
+    return -1;
+}
+
+/* QEMU takes the descriptor from its list when it makes the backend, and else keeps it. */
+static int add_tap(struct vm_control *control, const char *id, int tap, struct pe_error *err)
+{
+    struct pe_error ignored;
+    if (qmp_execute(&control->qmp, "getfd", json_pack("{s:s}", "fdname", id), tap, NULL, err) < 0)
+        return -1;
+    if (call(control, "netdev_add",
+             json_pack("{s:s, s:s, s:s, s:b}", "type", "tap", "id", id, "fd", id, "vhost", 0), err) == 0)
+        return 0;
+    (void)!call(control, "closefd", json_pack("{s:s}", "fdname", id), &ignored);
+    return -1;
+}
+
 static int qemu_add_nic(struct vm_control *control, const char *id, const struct vm_nic *nic,
                         struct pe_error *err)
 {
     const uint8_t *mac = nic->mac;
     struct pe_error ignored;
-    if (begin(control, err) < 0 ||
-        qmp_execute(&control->qmp, "getfd", json_pack("{s:s}", "fdname", id), nic->tap, NULL, err) < 0 ||
-        call(control, "netdev_add",
-             json_pack("{s:s, s:s, s:s, s:b}", "type", "tap", "id", id, "fd", id, "vhost", 0), err) < 0)
+    if (begin(control, err) < 0 || add_tap(control, id, nic->tap, err) < 0)
         return -1;
     if (plug(control,
              json_pack("{s:s, s:s, s:o, s:s, s:o}", "driver", "virtio-net-pci", "netdev", id, "id",
@@ -204,11 +245,18 @@ static int port_of(struct vm_control *control, const char *id)
     return port ? port[strlen("port-")] - '0' : -1;
 }
 
+static int delete_disk(struct vm_control *control, const char *id, struct pe_error *err)
+{
+    if (call(control, "blockdev-del", json_pack("{s:s}", "node-name", id), err) < 0)
+        return -1;
+    remove_descriptor(control, id);
+    return 0;
+}
+
 static int delete_backend(struct vm_control *control, const char *id, struct pe_error *err)
 {
-    return strncmp(id, "net", 3) != 0
-               ? call(control, "blockdev-del", json_pack("{s:s}", "node-name", id), err)
-               : call(control, "netdev_del", json_pack("{s:s}", "id", id), err);
+    return strncmp(id, "net", 3) != 0 ? delete_disk(control, id, err)
+                                      : call(control, "netdev_del", json_pack("{s:s}", "id", id), err);
 }
 
 /* Whether the device is there still. */
