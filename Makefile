@@ -281,6 +281,7 @@ test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
 	$(addprefix lb/core/,submission.c submission_job.c submission_json.c scheduler.c workers.c catalog.c)
 test_piston_reply_SRC := lb/piston/reply.c lb/core/job_result.c
+test_qemu_control_SRC := $(addprefix worker/vmm/,control.c qemu_control.c qemu_state.c qmp.c sparse_copy.c)
 test_root_files_SRC := guest-init/root_files.c
 test_probe_findings_SRC := worker/vmm/probe_findings.c
 test_run_dir_SRC := worker/vmm/run_dir.c

@@ -269,17 +269,27 @@ static bool is_plugged(struct vm_control *control, const char *id)
     return qmp_execute(&control->qmp, "qom-list", json_pack("{s:s}", "path", path), -1, &ignored, &gone) == 0;
 }
 
+/* Whether QEMU is there, and refuses because the guest has not given the device up. */
+static bool is_refusal(const struct pe_error *err)
+{
+    return err->kind == PE_ERR_INTERNAL;
+}
+
 /* The guest gives the device up first, and then QEMU lets go of what is behind it, both a little later. */
 static int remove_backend(struct vm_control *control, const char *id, struct pe_error *err)
 {
     static const struct timespec pause = {.tv_nsec = 50000000};
     const uint64_t deadline_us = pe_now_us() + VM_CONTROL_REMOVE_MS * 1000ull;
-    while (is_plugged(control, id) || delete_backend(control, id, err) < 0) {
-        if (pe_now_us() > deadline_us)
-            return pe_fail(err, PE_ERR_TIMEOUT, "the guest did not give up the device %s", id);
+    while (pe_now_us() <= deadline_us) {
+        if (!is_plugged(control, id)) {
+            if (delete_backend(control, id, err) == 0)
+                return 0;
+            if (!is_refusal(err))
+                return -1;
+        }
         nanosleep(&pause, NULL);
     }
-    return 0;
+    return pe_fail(err, PE_ERR_TIMEOUT, "the guest did not give up the device %s", id);
 }
 
 static int qemu_remove(struct vm_control *control, const char *id, struct pe_error *err)

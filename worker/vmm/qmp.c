@@ -62,6 +62,8 @@ static int send_all(const struct qmp *qmp, const char *text, int fd, struct pe_e
 {
     const size_t size = strlen(text);
     ssize_t n = pe_fd_message_send(qmp->fd, text, size, &fd, fd >= 0 ? 1 : 0);
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+        return pe_fail(err, PE_ERR_LOST, "QEMU ended");
     if (n < 0)
         return pe_fail_errno(err, "cannot write to QEMU");
     return n == (ssize_t)size ? 0 : pe_fail(err, PE_ERR_LOST, "QEMU does not read");

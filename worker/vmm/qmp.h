@@ -30,8 +30,8 @@ void qmp_free(struct qmp *qmp);
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
 /* Execute `command`. `arguments` is consumed, and NULL if there are none. `fd` is sent along unless
- * it is -1. The return value goes to `*value`, which the caller owns, unless `value` is NULL. Of
- * the events that arrive before it, only RESUME is kept. If QEMU refuses, fails with
+ * it is -1, and stays the caller's. The return value goes to `*value`, which the caller owns, unless `value`
+ * is NULL. Of the events that arrive before it, only RESUME is kept. If QEMU refuses, fails with
  * PE_ERR_INTERNAL and QEMU's own explanation. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
