@@ -15,6 +15,7 @@
  * - It executes itself again by path if its addresses are randomized. We start it without. */
 #include "base/cleanup.h"
 #include "proto/job_spec.h"
+#include "worker/vmm/argv_builder.h"
 #include "worker/vmm/control.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/engine_selection.h"
@@ -27,31 +28,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define ARGUMENT_MAX 128
-
-/* A command line under construction. The arguments are short, except for the guest's options. */
-struct arguments {
-    char text[16][ARGUMENT_MAX];
-    const char *argv[40];
-    size_t texts, count;
-};
-
-static void add(struct arguments *arguments, const char *argument)
-{
-    arguments->argv[arguments->count++] = argument;
-}
-
-__attribute__((format(printf, 2, 3))) static void add_text(struct arguments *arguments, const char *format,
-                                                           ...)
-{
-    char *text = arguments->text[arguments->texts++];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, ARGUMENT_MAX, format, list);
-    va_end(list);
-    add(arguments, text);
-}
 
 static int check(const struct vm_spec *spec, struct pe_error *err)
 {
@@ -71,7 +47,7 @@ static bool is_copy_on_write(int fd)
 }
 
 /* The device is as large as the file, so the file has to have the size that is asked for. */
-static int add_device(struct arguments *arguments, struct fd_list *list, int index,
+static int add_device(struct argv_builder *args, struct fd_list *list, int index,
                       const struct vm_pmem *device, struct pe_error *err)
 {
     struct stat status;
@@ -86,7 +62,7 @@ static int add_device(struct arguments *arguments, struct fd_list *list, int ind
         return pe_fail(err, PE_ERR_INVALID,
                        "the file of block device %d begins as a copy-on-write file of User Mode Linux does",
                        index);
-    add_text(arguments, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r", fd_list_add(list, device->fd));
+    argv_add(args, "ubd%d%scd=fd:%d", index, device->writable ? "" : "r", fd_list_add(list, device->fd));
     return 0;
 }
 
@@ -104,7 +80,7 @@ static int refuse_extras(const struct vm_extras *extras, struct pe_error *err)
     return 0;
 }
 
-static int add_disks(struct arguments *arguments, struct fd_list *list, const struct vm_extras *extras,
+static int add_disks(struct argv_builder *args, struct fd_list *list, const struct vm_extras *extras,
                      struct pe_error *err)
 {
     if (refuse_extras(extras, err) < 0)
@@ -114,18 +90,18 @@ static int add_disks(struct arguments *arguments, struct fd_list *list, const st
         if (is_copy_on_write(disk->fd))
             return pe_fail(err, PE_ERR_INVALID,
                            "disk %zu begins as a copy-on-write file of User Mode Linux does", i);
-        add_text(arguments, "ubd%zu%scd=fd:%d", i, disk->writable ? "" : "r", fd_list_add(list, disk->fd));
+        argv_add(args, "ubd%zu%scd=fd:%d", i, disk->writable ? "" : "r", fd_list_add(list, disk->fd));
     }
     return 0;
 }
 
-static int add_devices(struct arguments *arguments, struct fd_list *list, const struct vm_spec *spec,
+static int add_devices(struct argv_builder *args, struct fd_list *list, const struct vm_spec *spec,
                        struct pe_error *err)
 {
     if (spec->extras)
-        return add_disks(arguments, list, spec->extras, err);
+        return add_disks(args, list, spec->extras, err);
     for (int i = 0; i < VM_PMEM_COUNT; i++)
-        if (add_device(arguments, list, i, &spec->pmem[i], err) < 0)
+        if (add_device(args, list, i, &spec->pmem[i], err) < 0)
             return -1;
     return 0;
 }
@@ -141,24 +117,24 @@ static bool uses_seccomp(const struct vm_host *host)
     return host->cpu_flags && strcmp(host->cpu_flags, ENGINE_UML_SECCOMP) == 0;
 }
 
-static void add_machine(struct arguments *arguments, const struct vm_host *host, const struct vm_spec *spec)
+static void add_machine(struct argv_builder *args, const struct vm_host *host, const struct vm_spec *spec)
 {
-    add(arguments, host->uml_kernel);
-    add_text(arguments, "mem=%uM", spec->memory_mib);
-    add(arguments, "con=null");
+    argv_add(args, "%s", host->uml_kernel);
+    argv_add(args, "mem=%uM", spec->memory_mib);
+    argv_add(args, "con=null");
     /* Without a console, the kernel writes its messages to the log when it panics. */
-    add(arguments, spec->extras ? "console=ttyS0" : "console=none");
-    add(arguments, "ssl=null");
-    add(arguments, "panic=-1");
-    add(arguments, "noreboot");
-    add(arguments, spec->extras ? "loglevel=7" : "quiet");
+    argv_add(args, "%s", spec->extras ? "console=ttyS0" : "console=none");
+    argv_add(args, "ssl=null");
+    argv_add(args, "panic=-1");
+    argv_add(args, "noreboot");
+    argv_add(args, "%s", spec->extras ? "loglevel=7" : "quiet");
     /* With ptrace, that is without seccomp, guest programs can make no system call of the host. */
-    add(arguments, uses_seccomp(host) ? "seccomp=on" : "seccomp=off");
-    add(arguments, "lpj=40000000");
+    argv_add(args, "%s", uses_seccomp(host) ? "seccomp=on" : "seccomp=off");
+    argv_add(args, "lpj=40000000");
     for (size_t i = 0; i < sizeof small_tables / sizeof *small_tables; i++)
-        add(arguments, small_tables[i]);
-    add(arguments, "pe_devices=ubd"); /* proto/guest-contract.md */
-    add(arguments, spec->guest_options + strspn(spec->guest_options, " "));
+        argv_add(args, "%s", small_tables[i]);
+    argv_add(args, "pe_devices=ubd"); /* proto/guest-contract.md */
+    argv_add(args, "%s", spec->guest_options + strspn(spec->guest_options, " "));
 }
 
 /* The root file system of the guest: root.squashfs beside the initramfs, which is read where it is needed.
@@ -175,16 +151,16 @@ static int open_root(const char *initramfs, int *is_squashfs, struct pe_error *e
     return fd >= 0 ? fd : vmm_open_file(initramfs, err);
 }
 
-static void add_root(struct arguments *arguments, int fd, int is_squashfs)
+static void add_root(struct argv_builder *args, int fd, int is_squashfs)
 {
     if (!is_squashfs) {
-        add_text(arguments, "initrd=fd:%d", fd);
+        argv_add(args, "initrd=fd:%d", fd);
         return;
     }
-    add_text(arguments, "ubd%drcd=fd:%d", VM_PMEM_COUNT, fd);
-    add_text(arguments, "root=/dev/ubd%c", 'a' + VM_PMEM_COUNT);
-    add(arguments, "rootfstype=squashfs");
-    add(arguments, "init=/init");
+    argv_add(args, "ubd%drcd=fd:%d", VM_PMEM_COUNT, fd);
+    argv_add(args, "root=/dev/ubd%c", 'a' + VM_PMEM_COUNT);
+    argv_add(args, "rootfstype=squashfs");
+    argv_add(args, "init=/init");
 }
 
 static int open_serial(int *ours, int *theirs, struct pe_error *err)
@@ -217,7 +193,7 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     /* User Mode Linux takes the end of its address space from the address of a variable. PATH would
      * not do, because it replaces that one. */
     static char *const environment[] = {(char *)"LC_ALL=C", NULL};
-    struct arguments arguments = {0};
+    struct argv_builder args = {0};
     struct fd_list list = {0};
     pe_autoclose int serial = -1;
     pe_autoclose int agent = -1;
@@ -232,15 +208,17 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
         open_serial(&vm->serial_fd, &serial, err) < 0 ||
         (spec->extras && open_serial(&vm->agent_fd, &agent, err) < 0))
         return -1;
-    add_machine(&arguments, host, spec);
-    add_root(&arguments, fd_list_add(&list, root), root_is_squashfs);
+    add_machine(&args, host, spec);
+    add_root(&args, fd_list_add(&list, root), root_is_squashfs);
     if (cpuinfo >= 0)
-        add_text(&arguments, "cpuinfo=fd:%d", fd_list_add(&list, cpuinfo));
-    add_text(&arguments, "ssl0=fd:%d", fd_list_add(&list, serial));
+        argv_add(&args, "cpuinfo=fd:%d", fd_list_add(&list, cpuinfo));
+    argv_add(&args, "ssl0=fd:%d", fd_list_add(&list, serial));
     if (agent >= 0)
-        add_text(&arguments, "ssl1=fd:%d", fd_list_add(&list, agent));
-    if (add_devices(&arguments, &list, spec, err) < 0)
+        argv_add(&args, "ssl1=fd:%d", fd_list_add(&list, agent));
+    if (add_devices(&args, &list, spec, err) < 0)
         return -1;
+    if (args.overflow)
+        return pe_fail(err, PE_ERR_INTERNAL, "the command line of User Mode Linux is too long");
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = PROCESSES,
@@ -253,7 +231,7 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
                                                         : uses_seccomp(host) ? &syscalls_uml_seccomp
                                                                              : &syscalls_uml,
                                             .program = fd_list_add(&list, kernel)};
-    return vmm_process_start(host, (char *const *)(uintptr_t)arguments.argv, &list, &needs, vm, err);
+    return vmm_process_start(host, args.argv, &list, &needs, vm, err);
 }
 
 /* An option of our newest patch that this driver needs, as the kernel's --help lists it. Another kernel,
