@@ -324,7 +324,8 @@ FUZZ_COVERAGE := $(addprefix $(B)/fuzz/coverage/fuzz_,$(FUZZ_NAMES))
 FUZZ_SRC := $(foreach folder,base codec proto store net lb/core lb/cases lb/edge lb/mcp lb/piston,$(call src,$(folder))) \
 	$(addprefix lb/api/,connect_message.c images.c playground.c static_files.c) \
 	$(addprefix worker/,balancer_discovery.c balancer_list.c balancer_upgrade.c job/guest_line.c job/output.c stop_signal.c ws_client.c) \
-	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c) \
+	$(addprefix worker/vmm/,ch_api.c ch_config.c ch_state.c last_words.c probe_findings.c qmp.c run_dir.c \
+		sparse_copy.c) \
 	$(filter-out image/main.c,$(call src,image)) \
 	$(addprefix cli/,case_compare.c case_expected.c case_report.c event.c event_stream.c files.c http_reply.c \
 		http_server.c interrupt.c live_job.c outputs.c progress.c response.c sse_reader.c) \

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "worker/vmm/ch_config.h"
 #include "worker/vmm/run_dir.h"
+#include "worker/vmm/sparse_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,23 +97,6 @@ int ch_state_unpack(int state_fd, json_t **config, struct pe_buf *state, struct 
     return *config ? 0 : pe_fail(err, PE_ERR_MALFORMED, "config.json of a snapshot is not JSON");
 }
 
-static int copy_extent(int from, int to, off_t start, off_t end, struct pe_error *err)
-{
-    while (start < end) {
-        uint8_t bytes[65536];
-        size_t wanted = end - start < (off_t)sizeof bytes ? (size_t)(end - start) : sizeof bytes;
-        ssize_t n = pread(from, bytes, wanted, start);
-        if (n > 0)
-            n = pwrite(to, bytes, (size_t)n, start);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return pe_fail_errno(err, "cannot copy the memory of a VM");
-        start += n;
-    }
-    return 0;
-}
-
 /* The VMM still runs, and may change the file meanwhile: no byte behind its first size is copied. */
 int ch_state_copy_memory(const char *folder, int memory_fd, struct pe_error *err)
 {
@@ -124,15 +108,5 @@ int ch_state_copy_memory(const char *folder, int memory_fd, struct pe_error *err
         return pe_fail_errno(err, "cannot examine the memory of a VM in %s", folder);
     if (source.st_size != target.st_size)
         return pe_fail(err, PE_ERR_INTERNAL, "the memory file in %s has the wrong size", folder);
-    for (off_t end = 0; end < target.st_size;) {
-        off_t start = lseek(from, end, SEEK_DATA);
-        if (start < 0 && errno == ENXIO)
-            return 0;
-        end = start < 0 ? -1 : lseek(from, start, SEEK_HOLE);
-        if (end < 0)
-            return pe_fail_errno(err, "cannot read the memory of a VM in %s", folder);
-        if (copy_extent(from, memory_fd, start, end < target.st_size ? end : target.st_size, err) < 0)
-            return -1;
-    }
-    return 0;
+    return sparse_copy_bytes(from, memory_fd, target.st_size, "the memory of a VM", err);
 }

@@ -31,9 +31,25 @@ static int copy_piece(int from, int to, off_t at, off_t end)
         const ssize_t n = pread(from, bytes, most, at);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n == 0)
+            errno = EIO; /* the file has become shorter */
         if (n <= 0 || write_at(to, bytes, (size_t)n, at) < 0)
             return -1;
         at += n;
+    }
+    return 0;
+}
+
+int sparse_copy_bytes(int from, int to, off_t size, const char *what, struct pe_error *err)
+{
+    for (off_t at = 0; at < size;) {
+        const off_t begin = lseek(from, at, SEEK_DATA);
+        if (begin < 0 && errno == ENXIO)
+            break; /* only a hole is left */
+        const off_t end = begin < 0 ? -1 : lseek(from, begin, SEEK_HOLE);
+        if (end < 0 || copy_piece(from, to, begin, end < size ? end : size) < 0)
+            return pe_fail_errno(err, "cannot copy %s", what);
+        at = end;
     }
     return 0;
 }
@@ -43,14 +59,5 @@ int sparse_copy(int from, int to, const char *what, struct pe_error *err)
     struct stat status;
     if (fstat(from, &status) < 0 || ftruncate(to, status.st_size) < 0)
         return pe_fail_errno(err, "cannot copy %s", what);
-    for (off_t at = 0; at < status.st_size;) {
-        const off_t begin = lseek(from, at, SEEK_DATA);
-        if (begin < 0 && errno == ENXIO)
-            break; /* only a hole is left */
-        const off_t end = begin < 0 ? -1 : lseek(from, begin, SEEK_HOLE);
-        if (end < 0 || copy_piece(from, to, begin, end) < 0)
-            return pe_fail_errno(err, "cannot copy %s", what);
-        at = end;
-    }
-    return 0;
+    return sparse_copy_bytes(from, to, status.st_size, what, err);
 }
