@@ -24,7 +24,8 @@ union semaphore_argument {
     struct semid_ds *state;
 };
 
-/* Returns the greatest index in use. With no object it is 0 or -1, and index 0 is then found empty. */
+/* This function and the next two return 0, or -1 if an object is left. `last` is the greatest index in use.
+ * With no object it is 0 or -1, and then the number of objects tells that there is none. */
 static int clear_memory(void)
 {
     struct shm_info info = {0};

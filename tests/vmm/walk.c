@@ -4,8 +4,9 @@
  * uml. COMMAND is
  *
  *   version   print the version, or why the VMM cannot be used
- *   boot      boot a VM, a savable one if the driver has snapshots, wait for `ready`, kill it, and print
- * `ready` or the error clone     boot a VM, save it, clone it, wake the clone, and print `ready` or the error
+ *   boot      boot a VM, a savable one if the driver has snapshots, wait for `ready`, kill it;
+ *             print `ready` or the error
+ *   clone     boot a VM, save it, clone it, wake the clone; print `ready` or the error
  *   hold      boot a VM, print `ready`, and wait to be killed
  *   walk      check everything that holds for every driver with snapshots; prints "ok SENTENCE" lines
  *   endings   check how VMs end that are not killed; prints "ok SENTENCE" lines

@@ -24,7 +24,8 @@ struct jail_files {
     size_t count;
 };
 
-/* Add a path, unless it is there already or does not exist on the host. */
+/* Add a copy of a path, unless it is there already or does not exist on the host. PE_ERR_INTERNAL without
+ * memory. */
 int jail_files_add(struct jail_files *files, enum jail_file_use use, const char *path,
                    struct pe_error *err) PE_MUST_CHECK;
 

@@ -6,8 +6,8 @@
  * A VM is one process, or one with children (worker/vmm/uml.c). Its only ties to the worker are inherited
  * file descriptors: memory files (memfd) behind its pmem devices and its RAM, and its first serial port. It
  * dies with the process that started it (PR_SET_PDEATHSIG). If a driver needs files by path, they are in a
- * folder of the VM below vm_host.run_dir. Its cgroup has a
- * name with the pid of that process. vm_kill removes both, and vm_sweep removes those of killed owners. */
+ * folder of the VM below vm_host.run_dir. That folder and the VM's cgroups have the pid of the process that
+ * started it in their names. vm_kill removes both, and vm_sweep removes those of killed owners. */
 #ifndef PE_WORKER_VMM_H
 #define PE_WORKER_VMM_H
 
