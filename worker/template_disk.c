@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "worker/template_key.h"
+#include "worker/vmm/sparse_copy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_BYTES (1u << 20)
-
 /* Prefix of an unfinished template. The PID of the process that writes it follows. */
 #define UNFINISHED ".new-"
 
@@ -32,35 +31,6 @@ uint64_t template_disk_bytes(const struct vm_snapshot *snapshot)
     return ((uint64_t)memory.st_blocks + (uint64_t)state.st_blocks) * 512;
 }
 
-static int copy_range(int from, int to, off_t at, off_t end, char *bytes)
-{
-    while (at < end) {
-        size_t left = (size_t)(end - at);
-        ssize_t n = pread(from, bytes, left < COPY_BYTES ? left : COPY_BYTES, at);
-        if (n <= 0 || pwrite(to, bytes, (size_t)n, at) != n)
-            return -1;
-        at += n;
-    }
-    return 0;
-}
-
-/* Copy the whole file. Holes stay holes. */
-static int copy_sparse(int from, int to, struct pe_error *err)
-{
-    pe_autofree char *bytes = malloc(COPY_BYTES);
-    struct stat status;
-    if (!bytes || fstat(from, &status) < 0 || ftruncate(to, status.st_size) < 0)
-        return pe_fail_errno(err, "cannot copy a template");
-    off_t at = lseek(from, 0, SEEK_DATA);
-    while (at >= 0 && at < status.st_size) {
-        off_t end = lseek(from, at, SEEK_HOLE);
-        if (end < 0 || copy_range(from, to, at, end, bytes) < 0)
-            return pe_fail_errno(err, "cannot copy a template");
-        at = lseek(from, end, SEEK_DATA);
-    }
-    return at < 0 && errno != ENXIO ? pe_fail_errno(err, "cannot copy a template") : 0;
-}
-
 static int load_file(int folder, const char *name, int *memory, struct pe_error *err)
 {
     pe_autoclose int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
@@ -69,7 +39,7 @@ static int load_file(int folder, const char *name, int *memory, struct pe_error 
     *memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*memory < 0)
         return pe_fail_errno(err, "cannot create a memfd for a template");
-    if (copy_sparse(file, *memory, err) < 0)
+    if (sparse_copy(file, *memory, "a template", err) < 0)
         return -1;
     posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED); /* the page cache would be a second copy in memory */
     if (fcntl(*memory, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
@@ -102,7 +72,7 @@ static int store_file(int folder, const char *name, int from, struct pe_error *e
     pe_autoclose int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
         return pe_fail_errno(err, "cannot create the file %s of a template", name);
-    if (copy_sparse(from, file, err) < 0)
+    if (sparse_copy(from, file, "a template", err) < 0)
         return -1;
     if (fsync(file) < 0)
         return pe_fail_errno(err, "cannot write the file %s of a template", name);
@@ -110,13 +80,15 @@ static int store_file(int folder, const char *name, int from, struct pe_error *e
     return 0;
 }
 
+/* Needs no descriptor, so that it also works when there are none left. */
 static void remove_template(int directory, const char *name)
 {
-    pe_autoclose int folder = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return;
-    unlinkat(folder, "memory", 0);
-    unlinkat(folder, "state", 0);
+    static const char *const files[] = {"memory", "state"};
+    char path[NAME_MAX + 16];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", name, files[i]);
+        unlinkat(directory, path, 0);
+    }
     unlinkat(directory, name, AT_REMOVEDIR);
 }
 
@@ -156,6 +128,22 @@ static void evict(const struct worker_config *config, int directory, const char 
     }
 }
 
+/* Fill the folder `unfinished`, and give it the name `key`. */
+static int write_template(int directory, const char *unfinished, const char *key,
+                          const struct vm_snapshot *snapshot, struct pe_error *err)
+{
+    pe_autoclose int folder = openat(directory, unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return pe_fail_errno(err, "cannot open the folder of a new template");
+    if (store_file(folder, "memory", snapshot->memory_fd, err) < 0 ||
+        store_file(folder, "state", snapshot->state_fd, err) < 0)
+        return -1;
+    remove_template(directory, key); /* a template that could not be loaded */
+    return fsync(folder) == 0 && renameat(directory, unfinished, directory, key) == 0
+               ? 0
+               : pe_fail_errno(err, "cannot rename a new template");
+}
+
 int template_disk_store(const struct worker_config *config, const char *key,
                         const struct vm_snapshot *snapshot, struct pe_error *err)
 {
@@ -164,17 +152,12 @@ int template_disk_store(const struct worker_config *config, const char *key,
     pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || mkdirat(directory, unfinished, 0700) < 0)
         return pe_fail_errno(err, "cannot create a template in %s", config->template_dir);
-    pe_autoclose int folder = openat(directory, unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        pe_fail_errno(err, "cannot open the folder of a new template");
-    if (folder < 0 || store_file(folder, "memory", snapshot->memory_fd, err) < 0 ||
-        store_file(folder, "state", snapshot->state_fd, err) < 0) {
+    if (write_template(directory, unfinished, key, snapshot, err) < 0) {
         remove_template(directory, unfinished);
-        return -1;
+        return pe_fail_context(err, "%s", config->template_dir);
     }
-    remove_template(directory, key); /* a template that could not be loaded */
-    if (fsync(folder) < 0 || renameat(directory, unfinished, directory, key) < 0 || fsync(directory) < 0)
-        return pe_fail_errno(err, "cannot rename a new template in %s", config->template_dir);
+    if (fsync(directory) < 0)
+        return pe_fail_errno(err, "cannot write the folder %s", config->template_dir);
     evict(config, directory, key);
     return 0;
 }
