@@ -20,6 +20,7 @@ enum {
     REQUEST_US = 120 * 1000 * 1000,   /* how long a whole request may take */
     EVICT_US = 1000 * 1000,           /* a connection that was idle for less is not closed to make room */
     LINGER_MS = 10 * 1000,
+    ENDING_US = 5 * 1000 * 1000, /* how long the last bytes of a WebSocket may take */
     LINGERING_MAX = 256,  /* refused connections; others are closed at once */
     HEAD_MAX = 64 * 1024, /* bytes; libh2o accepts no longer head */
     TURN_MS = 1,          /* libh2o runs a timer of 0 ms that is set by such a timer without a pause */
@@ -48,6 +49,7 @@ struct connection {
     bool head_complete;
     bool left_polled;
     uint64_t since_us;  /* when `in_request` changed */
+    uint64_t ending_us; /* when the end of a WebSocket began; 0: it has not */
     int linger_fd;      /* duplicate of the descriptor that outlives the socket of libh2o; -1: none */
     h2o_socket_t *sock; /* made from linger_fd */
     h2o_timeout_entry_t linger_entry;
@@ -287,6 +289,12 @@ void connection_leave_http(struct connection *connection)
     connection->is_websocket = true;
 }
 
+void connection_is_ending(h2o_socket_t *sock)
+{
+    struct connection *connection = sock->on_close.data;
+    connection->ending_us = pe_now_us();
+}
+
 struct connection *connection_of_request(const h2o_req_t *req)
 {
     return req->conn->callbacks->get_socket(req->conn)->on_close.data;
@@ -507,7 +515,7 @@ static void note_streams(const struct connections *connections)
 static bool is_too_slow(struct connection *connection, uint64_t now)
 {
     if (connection->is_websocket)
-        return false;
+        return connection->ending_us && now - connection->ending_us > ENDING_US;
     if (connection->arriving_overdue || connection->arriving_slow > SLOW_BODIES_MAX)
         return true;
     if (connection->arriving)

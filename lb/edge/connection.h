@@ -81,6 +81,10 @@ void connection_is_of_worker(struct connection *connection);
  * user watches over it. */
 void connection_leave_http(struct connection *connection);
 
+/* A WebSocket has ended, and the last bytes for the other side are being written: cut the connection off if
+ * that takes more than a few seconds. `sock` was accepted here. */
+void connection_is_ending(h2o_socket_t *sock);
+
 /* ---- requests ---- */
 
 /* Note that a request has arrived; it ends when the memory pool of the request is freed. Its client

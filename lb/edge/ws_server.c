@@ -13,6 +13,7 @@
 #include "proto/limits.h"
 #include "proto/slot.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -34,10 +35,16 @@ static void schedule_flush(struct ws_server *ws)
 
 static void end_ws(struct ws_server *ws);
 static void on_flush(h2o_timeout_entry_t *entry);
+static void go_on_with_farewell(h2o_websocket_conn_t *conn, const char *error);
 
 static void on_written(h2o_socket_t *sock, const char *error)
 {
-    struct ws_server *ws = ((h2o_websocket_conn_t *)sock->data)->data;
+    h2o_websocket_conn_t *conn = sock->data;
+    if (!conn->cb) { /* it has no owner any more */
+        go_on_with_farewell(conn, error);
+        return;
+    }
+    struct ws_server *ws = conn->data;
     ws->sending.size = 0;
     if (error) {
         end_ws(ws);
@@ -78,12 +85,14 @@ static void on_flush(h2o_timeout_entry_t *entry)
 /* ---- callbacks of libh2o and wslay ---- */
 
 /* A frame that is malformed in itself, as a ping of 200 bytes, ends the connection in wslay without a close
- * frame. RFC 6455 section 7.1.7 asks for one. */
+ * frame. RFC 6455 section 7.1.7 asks for one. While something is being written, it could end up in the middle
+ * of another frame. */
 static bool refuses_frame(const struct ws_server *ws)
 {
     wslay_event_context_ptr context = ws->conn->ws_ctx;
-    return !ws->closing && !wslay_event_get_read_enabled(context) &&
-           !wslay_event_get_close_received(context) && !wslay_event_get_close_sent(context);
+    return ws->conn->sock && !h2o_socket_is_writing(ws->conn->sock) && !ws->closing &&
+           !wslay_event_get_read_enabled(context) && !wslay_event_get_close_received(context) &&
+           !wslay_event_get_close_sent(context);
 }
 
 static void refuse_frame(struct ws_server *ws)
@@ -95,16 +104,6 @@ static void refuse_frame(struct ws_server *ws)
         pe_log(PE_LOG_WARN, "%s", err.message);
 }
 
-/* libh2o closes the socket when wslay has finished the closing handshake. The close frame is
- * still here. */
-static void send_close_frame(struct ws_server *ws)
-{
-    h2o_socket_t *sock = ws->conn->sock;
-    if (sock && !sock->ssl && !h2o_socket_is_writing(sock) && ws->out.size &&
-        send(h2o_socket_get_fd(sock), ws->out.data, ws->out.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        pe_log(PE_LOG_DEBUG, "a %s's connection ended before the close frame was sent", ws->context->peer);
-}
-
 /* A message that is too long (status 1009) is refused while the other side still sends it. A socket that is
  * closed with unread bytes sends a reset, and a reset can overtake the close frame. */
 static bool is_too_big(const struct ws_server *ws)
@@ -112,18 +111,67 @@ static bool is_too_big(const struct ws_server *ws)
     return wslay_event_get_status_code_sent(ws->conn->ws_ctx) == WSLAY_CODE_MESSAGE_TOO_BIG;
 }
 
-static void end_ws(struct ws_server *ws)
+/* ---- farewell: the close frame is still to be written, and the owner does not wait for that ---- */
+
+struct farewell {
+    struct pe_buf out, sending;
+};
+
+/* Nothing is read any more, and no callback of the owner is called. lb/edge/connection.c cuts the connection
+ * off if the other side does not take what is left. */
+static void begin_farewell(struct ws_server *ws)
 {
+    h2o_websocket_conn_t *conn = ws->conn;
+    struct farewell *farewell = h2o_mem_alloc(sizeof *farewell);
+    *farewell = (struct farewell){.out = ws->out, .sending = ws->sending};
+    ws->out = ws->sending = (struct pe_buf){0};
+    conn->data = farewell;
+    conn->cb = NULL;
+    h2o_socket_read_stop(conn->sock);
+    if (!h2o_socket_is_writing(conn->sock))
+        go_on_with_farewell(conn, NULL);
+}
+
+static void go_on_with_farewell(h2o_websocket_conn_t *conn, const char *error)
+{
+    struct farewell *farewell = conn->data;
+    pe_buf_free(&farewell->sending);
+    if (!error && farewell->out.size) {
+        farewell->sending = farewell->out;
+        farewell->out = (struct pe_buf){0};
+        h2o_iovec_t bytes = h2o_iovec_init(farewell->sending.data, farewell->sending.size);
+        h2o_socket_write(conn->sock, &bytes, 1, on_written);
+        return;
+    }
+    pe_buf_free(&farewell->out);
+    free(farewell);
+    h2o_websocket_close(conn);
+}
+
+/* libh2o closes the socket when wslay has finished the closing handshake. The close frame is still in `out`,
+ * or on its way. */
+static void leave_socket(struct ws_server *ws)
+{
+    h2o_socket_t *sock = ws->conn->sock;
     bool refuses = refuses_frame(ws);
     if (refuses)
         refuse_frame(ws);
-    send_close_frame(ws);
-    if (ws->conn->sock && (refuses || is_too_big(ws)))
-        connection_linger(ws->conn->sock);
+    if (sock && (refuses || is_too_big(ws)))
+        connection_linger(sock);
+    if (sock)
+        connection_is_ending(sock);
+    if (sock && (refuses || wslay_event_get_close_sent(ws->conn->ws_ctx)))
+        begin_farewell(ws);
+    else
+        h2o_websocket_close(ws->conn);
+    ws->conn = NULL;
+}
+
+static void end_ws(struct ws_server *ws)
+{
     h2o_timeout_unlink(&ws->flush);
     h2o_timeout_unlink(&ws->tick);
-    h2o_websocket_close(ws->conn);
-    ws->conn = NULL;
+    leave_socket(ws);
     pe_buf_free(&ws->out);
     pe_buf_free(&ws->sending);
     if (ws->ended)

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import ssl
 import subprocess
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from fixtures.certificates import make_certificate
 from fixtures.http_client import FORM, JOB, Response, assert_refused, job_body, job_request
 from fixtures.secret_file import secret_file
-from fixtures.stand_in_worker import Slot, WebSocket, connect
+from fixtures.stand_in_worker import Slot, WebSocket, connect, connect_tls
 from fixtures.waiting import PATIENCE, Background, eventually
 
 
@@ -221,22 +220,14 @@ def test_pages_of_allowed_origins_may_use_the_service_others_may_not(start_balan
 # ---- TLS ----
 
 
-def tls_connect(where, protocols=("http/1.1",)):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(list(protocols))
-    return context.wrap_socket(connect(where), server_hostname="localhost")
-
-
 def certificate_names(where, name):
-    with tls_connect(where) as sock:
+    with connect_tls(where) as sock:
         return name.encode() in sock.getpeercert(True)
 
 
 def tls_post(where, files=()):
     connection = http.client.HTTPConnection("lb", timeout=PATIENCE)
-    connection.sock = tls_connect(where)
+    connection.sock = connect_tls(where)
     connection.request("POST", "/v1/run", job_body(files=files), {"Content-Type": FORM})
     return Response(connection.getresponse())
 
@@ -251,13 +242,13 @@ def test_jobs_run_over_tls_certificates_are_renewed_and_a_hang_up_cancels(
     slot.answer(job, b"over TLS", b"", [("g", files[0][1])])
     assert pending.done().form()[3][2] == b"x" * MIB
     assert certificate_names(balancer.tls, "first.example")
-    old = tls_connect(balancer.tls)
+    old = connect_tls(balancer.tls)
     make_certificate("second.example", f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
     balancer.process.send_signal(signal.SIGHUP)
     eventually(lambda: certificate_names(balancer.tls, "second.example"), "the new certificate")
     old.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert old.recv(12) == b"HTTP/1.1 200"
-    sock = tls_connect(balancer.tls)
+    sock = connect_tls(balancer.tls)
     sock.sendall(job_request())
     job, _ = slot.take_job()
     sock.close()
@@ -268,12 +259,12 @@ def test_http_2_is_offered_over_tls_only_when_enabled_and_cancels_by_stream(
     start_tls_balancer, tmp_path
 ):
     balancer = start_tls_balancer()
-    with tls_connect(balancer.tls, ("h2", "http/1.1")) as sock:
+    with connect_tls(balancer.tls, ("h2", "http/1.1")) as sock:
         assert sock.selected_alpn_protocol() == "http/1.1"
     balancer.end()
     balancer = start_tls_balancer("--http2")
     registration, slot = balancer.worker()
-    with tls_connect(balancer.tls, ("h2", "http/1.1")) as sock:
+    with connect_tls(balancer.tls, ("h2", "http/1.1")) as sock:
         assert sock.selected_alpn_protocol() == "h2"
 
     def curl(command):
