@@ -393,6 +393,7 @@ int server_run(struct server *server, struct pe_error *err)
         pe_log_flush();
         if (h2o_evloop_run(server->ctx.loop, INT32_MAX) != 0 && errno != EINTR)
             return pe_fail_errno(err, "the event loop failed");
+        connections_look_at_streams(&server->connections);
     }
     listeners_close(&server->listeners);
     host_watch_end(&server->host_watch);

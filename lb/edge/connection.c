@@ -5,7 +5,9 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "lb/edge/connection_refusal.h"
+#include "lb/edge/http2_streams.h"
 #include "lb/edge/tcp_progress.h"
 
 #include <errno.h>
@@ -21,11 +23,14 @@ enum {
     EVICT_US = 1000 * 1000,           /* a connection that was idle for less is not closed to make room */
     LINGER_MS = 10 * 1000,
     ENDING_US = 5 * 1000 * 1000, /* how long the last bytes of a WebSocket may take */
-    LINGERING_MAX = 256,  /* refused connections; others are closed at once */
-    HEAD_MAX = 64 * 1024, /* bytes; libh2o accepts no longer head */
-    TURN_MS = 1,          /* libh2o runs a timer of 0 ms that is set by such a timer without a pause */
+    LINGERING_MAX = 256,         /* refused connections; others are closed at once */
+    HEAD_MAX = 64 * 1024,        /* bytes; libh2o accepts no longer head */
+    TURN_MS = 1,                 /* libh2o runs a timer of 0 ms that is set by such a timer without a pause */
     REQUESTS_PER_TURN = 16,
-    SLOW_BODIES_MAX = 16, /* of one HTTP/2 connection that take longer than BODY_GRACE_US */
+    LOOK_US = 100 * 1000, /* the least time between two looks at all streams of HTTP/2 */
+    LOOK_SHARE = 20,      /* looks take one of so many parts of the time */
+    UNREAD_US =
+        2 * 1000 * 1000, /* how long a response of HTTP/2 may be unread before its request's body counts */
 };
 
 struct connection {
@@ -39,9 +44,8 @@ struct connection {
     unsigned requests;      /* that have arrived */
     uint64_t turn_ms;       /* the iteration of the loop, by its time, in which `turn_requests` arrived */
     unsigned turn_requests;
-    unsigned arriving;      /* requests of HTTP/2 that have not arrived completely */
-    unsigned arriving_slow; /* those of them that have taken longer than BODY_GRACE_US */
-    bool arriving_overdue;  /* one of them has taken longer than REQUEST_US */
+    struct pe_list in_streaming;  /* while the last look has found streams of HTTP/2 */
+    struct http2_streams streams; /* what it has found */
     bool is_websocket;
     bool is_counted; /* in `count`: not a refused one */
     bool is_closing; /* it was shut down to make room */
@@ -215,6 +219,7 @@ static void on_close(void *data)
     struct connection *connection = data;
     struct connections *connections = connection->connections;
     pe_list_remove(&connection->in_open); /* the socket of libh2o is freed after this call */
+    pe_list_remove(&connection->in_streaming);
     leave_idle(connection);
     hangup_forget(&connections->hangup, &connection->hangup);
     if (!connection->requests)
@@ -484,41 +489,13 @@ static bool has_stalled_request(const struct connection *connection, uint64_t no
     return stalled;
 }
 
-/* HTTP/2: libh2o has a buffer for the body of each stream, up to 100 of a connection, and nothing in its
- * interface tells how much has arrived. It tells when each stream began. */
-static int note_stream(h2o_req_t *req, void *data)
-{
-    const struct timeval *now = data, *begin = &req->timestamps.request_begin_at;
-    if (!begin->tv_sec || find_request(req))
-        return 0; /* it has not begun, or has arrived */
-    struct connection *connection = connection_of_request(req);
-    int64_t took_us = (int64_t)(now->tv_sec - begin->tv_sec) * 1000000;
-    connection->arriving++;
-    connection->arriving_slow += took_us > BODY_GRACE_US;
-    connection->arriving_overdue |= took_us > REQUEST_US;
-    return 0;
-}
-
-static void note_streams(const struct connections *connections)
-{
-    h2o_context_t *ctx = connections->ctx;
-    struct timeval now = *h2o_get_timestamp(ctx, NULL, NULL);
-    pe_list_for_each(node, &connections->open)
-    {
-        struct connection *connection = pe_list_entry(node, struct connection, in_open);
-        connection->arriving = connection->arriving_slow = 0;
-        connection->arriving_overdue = false;
-    }
-    ctx->globalconf->http2.callbacks.foreach_request(ctx, note_stream, &now);
-}
-
 static bool is_too_slow(struct connection *connection, uint64_t now)
 {
     if (connection->is_websocket)
         return connection->ending_us && now - connection->ending_us > ENDING_US;
-    if (connection->arriving_overdue || connection->arriving_slow > SLOW_BODIES_MAX)
+    if (http2_streams_are_slow(&connection->streams))
         return true;
-    if (connection->arriving)
+    if (connection->streams.arriving)
         connection->since_us = now; /* it is not idle */
     if (connection->handled.next != &connection->handled)
         return has_stalled_request(connection, now);
@@ -526,19 +503,79 @@ static bool is_too_slow(struct connection *connection, uint64_t now)
     return is_slow(connection, now);
 }
 
+/* libh2o sees the end of the stream, and closes the connection. */
+static void cut_off(struct connection *connection)
+{
+    shutdown(h2o_socket_get_fd(connection->client), SHUT_RDWR);
+}
+
+/* ---- streams of HTTP/2 ---- */
+
+static int note_stream(h2o_req_t *req, void *data)
+{
+    struct connections *connections = data;
+    struct connection *connection = connection_of_request(req);
+    const struct handled_request *request = find_request(req);
+    if (!pe_list_linked(&connection->in_streaming))
+        pe_list_append(&connections->streaming, &connection->in_streaming);
+    if (!request)
+        http2_streams_add_arriving(&connection->streams, req);
+    else if (request->taken_us && pe_now_us() - request->taken_us > UNREAD_US)
+        http2_streams_add_unread(&connection->streams, req);
+    return 0;
+}
+
+static void forget_streams(struct connections *connections)
+{
+    while (connections->streaming.next != &connections->streaming) {
+        struct connection *connection =
+            pe_list_entry(connections->streaming.next, struct connection, in_streaming);
+        connection->streams = (struct http2_streams){0};
+        pe_list_remove(&connection->in_streaming);
+    }
+}
+
+static void look_at_streams(struct connections *connections)
+{
+    h2o_context_t *ctx = connections->ctx;
+    forget_streams(connections);
+    ctx->globalconf->http2.callbacks.foreach_request(ctx, note_stream, connections);
+    pe_list_for_each(node, &connections->streaming)
+    {
+        struct connection *connection = pe_list_entry(node, struct connection, in_streaming);
+        if (!http2_streams_hold_too_much(&connection->streams))
+            continue;
+        pe_log(PE_LOG_WARN, "closing a connection of HTTP/2: its bodies have more than %zu MiB together",
+               HTTP2_BODIES_MAX >> 20);
+        http2_streams_reset_on_close(connection->client);
+        cut_off(connection);
+    }
+}
+
+void connections_look_at_streams(struct connections *connections)
+{
+    uint64_t now = pe_now_us();
+    if (now < connections->look_at_us)
+        return;
+    look_at_streams(connections);
+    uint64_t took_us = pe_now_us() - now;
+    connections->look_at_us = now + (took_us * LOOK_SHARE > LOOK_US ? took_us * LOOK_SHARE : LOOK_US);
+}
+
+/* ---- once a second ---- */
+
 static void on_sweep(h2o_timeout_entry_t *entry)
 {
     struct connections *connections = H2O_STRUCT_FROM_MEMBER(struct connections, sweep_entry, entry);
     uint64_t now = pe_now_us();
-    note_streams(connections);
+    look_at_streams(connections);
     pe_list_for_each(node, &connections->open)
     {
         struct connection *connection = pe_list_entry(node, struct connection, in_open);
         if (!is_too_slow(connection, now))
             continue;
         connections->slow++;
-        /* libh2o sees the end of the stream, and closes the connection. */
-        shutdown(h2o_socket_get_fd(connection->client), SHUT_RDWR);
+        cut_off(connection);
     }
     h2o_timeout_link(connections->ctx->loop, &connections->ctx->one_sec_timeout, &connections->sweep_entry);
 }
@@ -549,6 +586,7 @@ int connections_init(struct connections *connections, h2o_context_t *ctx,
     *connections = (struct connections){.ctx = ctx, .rules = *rules};
     pe_list_init(&connections->open);
     pe_list_init(&connections->idle);
+    pe_list_init(&connections->streaming);
     h2o_timeout_init(ctx->loop, &connections->linger, LINGER_MS);
     h2o_timeout_init(ctx->loop, &connections->turn, TURN_MS);
     connections->sweep_entry.cb = on_sweep;

@@ -33,6 +33,8 @@ struct connections {
     struct connection_rules rules;
     struct pe_list open;
     struct pe_list idle; /* those that may be closed to make room, the one that is idle for longest first */
+    struct pe_list streaming; /* those with streams of HTTP/2, as of the last look at them */
+    uint64_t look_at_us;      /* when to look next */
     struct address_counts addresses;
     size_t count;
     size_t closing; /* connections that were shut down to make room, and are not closed yet */
@@ -62,6 +64,10 @@ struct connections {
  * points to must outlive `connections`, which must stay where it is. `rules` is copied. */
 int connections_init(struct connections *connections, h2o_context_t *ctx,
                      const struct connection_rules *rules, struct pe_error *err) PE_MUST_CHECK;
+
+/* Close connections of HTTP/2 for which libh2o holds too many bytes of bodies. To be called in each iteration
+ * of the loop, because libh2o has no callback for what arrives; most calls do nothing. */
+void connections_look_at_streams(struct connections *connections);
 
 /* Count a connection that was just accepted, until libh2o closes it. If a bound is reached, an idle
  * connection is closed instead; if there is none, `sock` is answered with a problem (not if it is

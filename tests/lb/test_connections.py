@@ -6,6 +6,8 @@ import socket
 import ssl
 import time
 
+import pytest
+
 from fixtures.http2_client import (
     CANCEL,
     CONTINUATION,
@@ -276,6 +278,43 @@ def test_a_body_of_http_2_that_is_too_large_is_refused_and_others_go_on(start_tl
         if kind in (RST_STREAM, HEADERS):
             answers[stream] = kind
     assert answers == {large: RST_STREAM, other: HEADERS}
+    client.close()
+
+
+def post_body(client, size, end=False):
+    """Begin a request on a connection of HTTP/2, and send so much of its body. Returns its stream."""
+    stream = client.begin("POST", "/v1/run", end=False)
+    client.send_data(stream, bytes(size), end)
+    return stream
+
+
+def test_bodies_that_arrive_together_on_a_connection_of_http_2_have_a_bound(start_tls_balancer):
+    balancer = start_tls_balancer("--http2")
+    client, greedy = Http2(balancer.tls), Http2(balancer.tls)
+    bodies = {post_body(client, 36 * MIB) for _ in range(2)}  # as much as is allowed
+    with pytest.raises((BrokenPipeError, ConnectionResetError, ssl.SSLError)):
+        for _ in range(100):
+            post_body(greedy, 4 * MIB - 1)
+    balancer.wait_for_log("its bodies have more than 72 MiB together")
+    for stream in bodies:
+        client.send_data(stream, b"", end=True)
+    while bodies:
+        kind, _, stream, _ = client.receive()
+        bodies -= {stream} if kind == HEADERS else set()
+    client.close()
+
+
+def test_bodies_of_http_2_count_while_their_responses_are_not_read(start_tls_balancer):
+    balancer = start_tls_balancer("--http2", "--stall-timeout-ms", "600000")
+    client = Http2(balancer.tls, {INITIAL_WINDOW_SIZE: 0})
+    kinds = set()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
+        for _ in range(3):
+            post_body(client, 36 * MIB, end=True)
+        while answer := client.receive():
+            kinds.add(answer[0])
+    assert DATA not in kinds
+    assert "its bodies have more than 72 MiB together" in balancer.log()
     client.close()
 
 
