@@ -124,8 +124,8 @@ static bool is_endpoint(const char *url)
     return scheme && isgraph((unsigned char)url[scheme]) && url[scheme] != '/' && strlen(url) <= ENDPOINT_MAX;
 }
 
-/* Options that can be repeated. What they name is used later. */
-static int check_lists(const struct settings *settings, struct pe_error *err)
+/* Proxies and hosts that are trusted. They are read again where they are used. */
+static int check_trust(const struct settings *settings, struct pe_error *err)
 {
     struct peer_networks proxies = {0};
     const int failed = peer_networks_parse(&settings->trusted_proxies, &proxies, err);
@@ -138,12 +138,18 @@ static int check_lists(const struct settings *settings, struct pe_error *err)
     for (size_t i = 0; i < settings->trusted_hosts.count; i++)
         if (host_name_check(settings->trusted_hosts.items[i], err) < 0)
             return pe_fail_context(err, "--trusted-host");
-    if (settings->store.memcached.count && settings->store.redis.count)
-        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis cannot be used together");
     return 0;
 }
 
-static int check(struct settings *settings, struct pe_error *err)
+static int check_store(struct settings *settings, struct pe_error *err)
+{
+    if (settings->store.memcached.count && settings->store.redis.count)
+        return pe_fail(err, PE_ERR_INVALID, "--memcached and --redis cannot be used together");
+    settings->store.age_max_s = settings->keep_results_min * 60;
+    return 0;
+}
+
+static int check_numbers(const struct settings *settings, struct pe_error *err)
 {
     const uint64_t bounded[] = {
         settings->queue_jobs,         settings->queue_mib,        settings->cache_mib,
@@ -154,6 +160,11 @@ static int check(struct settings *settings, struct pe_error *err)
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (bounded[i] > MIB_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu is out of range", (unsigned long long)bounded[i]);
+    return 0;
+}
+
+static int check_times(const struct settings *settings, struct pe_error *err)
+{
     const uint64_t times[] = {
         settings->queue_wait_ms, settings->poison_ms,          settings->gather_ms, settings->away_ms,
         settings->handover_ms,   settings->drain_ms,           settings->head_ms,   settings->idle_ms,
@@ -162,18 +173,30 @@ static int check(struct settings *settings, struct pe_error *err)
         if (times[i] > INT32_MAX)
             return pe_fail(err, PE_ERR_INVALID, "%llu milliseconds are out of range",
                            (unsigned long long)times[i]);
-    settings->store.age_max_s = settings->keep_results_min * 60;
-    if (parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0 ||
-        check_lists(settings, err) < 0)
-        return -1;
+    return 0;
+}
+
+static int check_jobs(const struct settings *settings, struct pe_error *err)
+{
     if (settings->interactive_ms < 1 || settings->interactive_ms > PE_INTERACTIVE_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--interactive-ms must be from 1 to %u", PE_INTERACTIVE_MS_MAX);
     if (settings->cases_ms < 1 || settings->cases_ms > PE_JOB_MS_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--cases-ms must be from 1 to %u", PE_JOB_MS_MAX);
     if (settings->cases_slots < 1 || settings->cases_slots > CASES_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--cases-slots must be from 1 to %u", CASES_MAX);
+    return 0;
+}
+
+static int check_tls(const struct settings *settings, struct pe_error *err)
+{
     if (settings->listen_tls.count && (!settings->tls_certificate || !settings->tls_key))
         return pe_fail(err, PE_ERR_INVALID, "--listen-tls needs --tls-cert and --tls-key");
+    return 0;
+}
+
+/* The log, traces, and the descriptor for "ready". */
+static int check_reports(const struct settings *settings, struct pe_error *err)
+{
     if (strcmp(settings->log_addresses, "full") != 0 && strcmp(settings->log_addresses, "short") != 0 &&
         strcmp(settings->log_addresses, "none") != 0)
         return pe_fail(err, PE_ERR_INVALID, "--log-addresses expects full, short or none, not '%s'",
@@ -187,6 +210,17 @@ static int check(struct settings *settings, struct pe_error *err)
                        ENDPOINT_MAX);
     if (settings->ready_fd != SETTINGS_NO_FD && settings->ready_fd > INT32_MAX)
         return pe_fail(err, PE_ERR_INVALID, "--ready-fd is out of range");
+    return 0;
+}
+
+/* What the table of options cannot say. Numbers are in their ranges before anything is computed with them. */
+static int check(struct settings *settings, struct pe_error *err)
+{
+    if (check_numbers(settings, err) < 0 || check_times(settings, err) < 0 ||
+        parse_piston_limits(settings, err) < 0 || parse_audit(settings, err) < 0 ||
+        check_trust(settings, err) < 0 || check_store(settings, err) < 0 || check_jobs(settings, err) < 0 ||
+        check_tls(settings, err) < 0 || check_reports(settings, err) < 0)
+        return -1;
     return check_anonymous(settings, err);
 }
 
