@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP = 1, FIRST_OPTION = 256 };
+enum { HELP = 256, FIRST_OPTION }; /* the values of long options begin behind all letters */
 
 static void print_help(const struct pe_program *program)
 {
@@ -68,12 +68,17 @@ static const struct pe_option *find_by_letter(const struct pe_option *option, in
     return NULL;
 }
 
-/* getopt has just looked at `argument`. If that has several letters, as -abc, `optopt` is the wrong one. */
-static int fail_at_option(const struct pe_program *program, const char *what, const char *argument,
+/* getopt has just looked at `argument`, and `got` is what it returned. If the argument has several letters,
+ * as -abc, `optopt` is the wrong one, and if it is a long option with a value that it does not take, that
+ * option. */
+static int fail_at_option(const struct pe_program *program, int got, const char *argument,
                           struct pe_error *err)
 {
     const char letter[] = {'-', (char)optopt, '\0'};
-    const bool is_letter = optopt > 0 && optopt < FIRST_OPTION;
+    const bool is_letter = optopt > 0 && optopt < HELP;
+    const char *what = got == ':'       ? "a value is missing after"
+                       : optopt >= HELP ? "there is a value after an option that takes none:"
+                                        : "unknown option";
     return pe_fail(err, PE_ERR_INVALID, "%s '%s'; see %s --help", what, is_letter ? letter : argument,
                    program->name);
 }
@@ -116,8 +121,7 @@ int pe_options_parse(const struct pe_program *program, int argc, char **argv, bo
             exit(0);
         }
         if (got == '?' || got == ':')
-            return fail_at_option(program, got == '?' ? "unknown option" : "a value is missing after",
-                                  argv[optind - 1], err);
+            return fail_at_option(program, got, argv[optind - 1], err);
         const struct pe_option *option = got >= FIRST_OPTION ? &program->options[got - FIRST_OPTION]
                                                              : find_by_letter(program->options, got);
         if (option && set_value(option, optarg, err) < 0)
