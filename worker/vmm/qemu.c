@@ -170,15 +170,78 @@ static const char *kernel_for(const struct vm_host *host, const struct vm_spec *
     return spec->savable && host->kernel_kaslr ? host->kernel_kaslr : host->kernel;
 }
 
+/* What a VMM inherits besides the files of its devices; -1: nothing. */
+struct inheritance {
+    int kernel, initramfs;
+    int serial, manage, agent; /* the VMM's ends of channels to us */
+    int vsock;
+};
+
+static void close_inheritance(struct inheritance *given)
+{
+    pe_cleanup_close(&given->kernel);
+    pe_cleanup_close(&given->initramfs);
+    pe_cleanup_close(&given->serial);
+    pe_cleanup_close(&given->manage);
+    pe_cleanup_close(&given->agent);
+    pe_cleanup_close(&given->vsock);
+}
+
 /* Open what a VM starts with. A clone needs neither the whole kernel nor an initramfs. */
 static int open_kernel(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
-                       int *kernel, int *initramfs, struct pe_error *err)
+                       struct inheritance *given, struct pe_error *err)
 {
-    if ((*kernel = vmm_open_file(kernel_for(host, spec), err)) < 0)
+    if ((given->kernel = vmm_open_file(kernel_for(host, spec), err)) < 0)
         return -1;
     if (origin->memory_fd >= 0)
-        return clone_kernel_cut(kernel, err);
-    return (*initramfs = vmm_open_file(host->initramfs, err)) < 0 ? -1 : 0;
+        return clone_kernel_cut(&given->kernel, err);
+    return (given->initramfs = vmm_open_file(host->initramfs, err)) < 0 ? -1 : 0;
+}
+
+static int open_serial(int *ours, int *theirs, struct pe_error *err)
+{
+    if (open_channel(ours, theirs, err) < 0)
+        return -1;
+    return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0
+               ? 0
+               : pe_fail_errno(err, "cannot make a serial port nonblocking");
+}
+
+static int open_channels(const struct vm_spec *spec, struct vm *vm, struct inheritance *given,
+                         struct pe_error *err)
+{
+    if (open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
+        open_channel(&vm->manage_fd, &given->manage, err) < 0)
+        return -1;
+    if (!spec->extras)
+        return 0;
+    return open_serial(&vm->agent_fd, &given->agent, err) < 0
+               ? -1
+               : qemu_extras_open_vsock(spec->extras, &given->vsock, err);
+}
+
+static void add_arguments(struct argv_builder *args, struct fd_list *list, const struct vm_host *host,
+                          const struct vm_spec *spec, const struct origin *origin, const struct vm *vm,
+                          const struct inheritance *given)
+{
+    add_machine(args, host, spec);
+    add_memory(args, list, spec, vm, origin);
+    add_kernel(args, list, spec, given->kernel, given->initramfs);
+    add_channels(args, list, spec, given->serial, given->manage);
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        if (spec->pmem[i].fd >= 0)
+            add_pmem(args, list, i, &spec->pmem[i]);
+    if (spec->extras)
+        qemu_extras_add(args, list, spec->extras, given->agent, given->vsock);
+    if (spec->savable)
+        add_migration(args, origin);
+}
+
+static const struct syscall_list *syscalls_for(const struct vm_host *host, const struct vm_spec *spec)
+{
+    if (spec->extras)
+        return NULL;
+    return host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm : &syscalls_qemu_tcg;
 }
 
 static int start(const struct vm_host *host, const struct vm_spec *spec, const struct origin *origin,
@@ -186,41 +249,17 @@ static int start(const struct vm_host *host, const struct vm_spec *spec, const s
 {
     struct argv_builder args = {0};
     struct fd_list list = {0};
-    pe_autoclose int serial = -1;
-    pe_autoclose int manage = -1;
-    pe_autoclose int agent = -1;
-    pe_autoclose int vsock = -1;
-    pe_autoclose int initramfs = -1;
-    pe_autoclose int kernel = -1;
-    if (open_kernel(host, spec, origin, &kernel, &initramfs, err) < 0 ||
-        open_channel(&vm->serial_fd, &serial, err) < 0 || open_channel(&vm->manage_fd, &manage, err) < 0)
+    __attribute__((cleanup(close_inheritance))) struct inheritance given = {-1, -1, -1, -1, -1, -1};
+    if (open_kernel(host, spec, origin, &given, err) < 0 || open_channels(spec, vm, &given, err) < 0)
         return -1;
-    if (spec->extras && (open_channel(&vm->agent_fd, &agent, err) < 0 ||
-                         qemu_extras_open_vsock(spec->extras, &vsock, err) < 0))
-        return -1;
-    if (fcntl(vm->serial_fd, F_SETFL, O_NONBLOCK) < 0 ||
-        (spec->extras && fcntl(vm->agent_fd, F_SETFL, O_NONBLOCK) < 0))
-        return pe_fail_errno(err, "cannot make the serial ports nonblocking");
-    add_machine(&args, host, spec);
-    add_memory(&args, &list, spec, vm, origin);
-    add_kernel(&args, &list, spec, kernel, initramfs);
-    add_channels(&args, &list, spec, serial, manage);
-    for (int i = 0; i < VM_PMEM_COUNT; i++)
-        if (spec->pmem[i].fd >= 0)
-            add_pmem(&args, &list, i, &spec->pmem[i]);
-    if (spec->extras)
-        qemu_extras_add(&args, &list, spec->extras, agent, vsock);
-    if (spec->savable)
-        add_migration(&args, origin);
+    add_arguments(&args, &list, host, spec, origin, vm, &given);
     if (args.overflow)
         return pe_fail(err, PE_ERR_INTERNAL, "the command line of QEMU is too long");
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = 128,
                                             .writes_disks = spec->extras != NULL,
-                                            .syscalls = spec->extras                  ? NULL
-                                                        : host->accel == VM_ACCEL_KVM ? &syscalls_qemu_kvm
-                                                                                      : &syscalls_qemu_tcg};
+                                            .syscalls = syscalls_for(host, spec)};
     return vmm_process_start(host, args.argv, &list, &needs, vm, err);
 }
 

@@ -187,6 +187,60 @@ static int open_kernel(const struct vm_host *host, struct pe_error *err)
 /* Each address space of the guest is a process of the host. A job has 512 processes at most. */
 #define PROCESSES 2048
 
+/* What a VMM inherits besides the files of its devices; -1: nothing. */
+struct inheritance {
+    int kernel, root;
+    int serial, agent; /* the VMM's ends */
+    int cpuinfo;       /* what the guest's /proc/cpuinfo names; without it, the guest only lacks the names */
+    int root_is_squashfs;
+};
+
+static void close_inheritance(struct inheritance *given)
+{
+    pe_cleanup_close(&given->kernel);
+    pe_cleanup_close(&given->root);
+    pe_cleanup_close(&given->serial);
+    pe_cleanup_close(&given->agent);
+    pe_cleanup_close(&given->cpuinfo);
+}
+
+static int open_inheritance(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
+                            struct inheritance *given, struct pe_error *err)
+{
+    if ((given->kernel = open_kernel(host, err)) < 0)
+        return -1;
+    given->root = spec->extras ? vmm_open_file(host->initramfs, err)
+                               : open_root(host->initramfs, &given->root_is_squashfs, err);
+    if (given->root < 0 || open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
+        (spec->extras && open_serial(&vm->agent_fd, &given->agent, err) < 0))
+        return -1;
+    given->cpuinfo = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    return 0;
+}
+
+static int add_arguments(struct argv_builder *args, struct fd_list *list, const struct vm_host *host,
+                         const struct vm_spec *spec, const struct inheritance *given, struct pe_error *err)
+{
+    add_machine(args, host, spec);
+    add_root(args, fd_list_add(list, given->root), given->root_is_squashfs);
+    if (given->cpuinfo >= 0)
+        argv_add(args, "cpuinfo=fd:%d", fd_list_add(list, given->cpuinfo));
+    argv_add(args, "ssl0=fd:%d", fd_list_add(list, given->serial));
+    if (given->agent >= 0)
+        argv_add(args, "ssl1=fd:%d", fd_list_add(list, given->agent));
+    if (add_devices(args, list, spec, err) < 0)
+        return -1;
+    return args->overflow ? pe_fail(err, PE_ERR_INTERNAL, "the command line of User Mode Linux is too long")
+                          : 0;
+}
+
+static const struct syscall_list *syscalls_for(const struct vm_host *host, const struct vm_spec *spec)
+{
+    if (spec->extras)
+        return NULL;
+    return uses_seccomp(host) ? &syscalls_uml_seccomp : &syscalls_uml;
+}
+
 static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
                     struct pe_error *err)
 {
@@ -195,30 +249,10 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
     static char *const environment[] = {(char *)"LC_ALL=C", NULL};
     struct argv_builder args = {0};
     struct fd_list list = {0};
-    pe_autoclose int serial = -1;
-    pe_autoclose int agent = -1;
-    pe_autoclose int root = -1;
-    int root_is_squashfs = 0;
-    pe_autoclose int kernel = -1;
-    /* What the guest's /proc/cpuinfo names; without it, the guest only lacks the names. */
-    pe_autoclose int cpuinfo = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-    if (check(spec, err) < 0 || (kernel = open_kernel(host, err)) < 0 ||
-        (root = spec->extras ? vmm_open_file(host->initramfs, err)
-                             : open_root(host->initramfs, &root_is_squashfs, err)) < 0 ||
-        open_serial(&vm->serial_fd, &serial, err) < 0 ||
-        (spec->extras && open_serial(&vm->agent_fd, &agent, err) < 0))
+    __attribute__((cleanup(close_inheritance))) struct inheritance given = {-1, -1, -1, -1, -1, 0};
+    if (check(spec, err) < 0 || open_inheritance(host, spec, vm, &given, err) < 0 ||
+        add_arguments(&args, &list, host, spec, &given, err) < 0)
         return -1;
-    add_machine(&args, host, spec);
-    add_root(&args, fd_list_add(&list, root), root_is_squashfs);
-    if (cpuinfo >= 0)
-        argv_add(&args, "cpuinfo=fd:%d", fd_list_add(&list, cpuinfo));
-    argv_add(&args, "ssl0=fd:%d", fd_list_add(&list, serial));
-    if (agent >= 0)
-        argv_add(&args, "ssl1=fd:%d", fd_list_add(&list, agent));
-    if (add_devices(&args, &list, spec, err) < 0)
-        return -1;
-    if (args.overflow)
-        return pe_fail(err, PE_ERR_INTERNAL, "the command line of User Mode Linux is too long");
     const struct vmm_process_needs needs = {.memory_mib = spec->memory_mib,
                                             .cpus = spec->cpus,
                                             .processes = PROCESSES,
@@ -227,10 +261,8 @@ static int uml_boot(const struct vm_host *host, const struct vm_spec *spec, stru
                                             .fixed_addresses = true,
                                             .descriptors = DESCRIPTORS,
                                             .environment = environment,
-                                            .syscalls = spec->extras         ? NULL
-                                                        : uses_seccomp(host) ? &syscalls_uml_seccomp
-                                                                             : &syscalls_uml,
-                                            .program = fd_list_add(&list, kernel)};
+                                            .syscalls = syscalls_for(host, spec),
+                                            .program = fd_list_add(&list, given.kernel)};
     return vmm_process_start(host, args.argv, &list, &needs, vm, err);
 }
 
