@@ -193,10 +193,11 @@ int container_start(struct container *container, const struct container_kind *ki
     *container = CONTAINER_NONE;
     container->kind = kind;
     if (spawn_crun(container, &crun, err) == 0 && await_crun(container, crun, err) == 0 &&
-        find_shim(container, err) == 0 && await_shim(container, err) == 0) {
+        find_shim(container, err) == 0 && await_shim(container, err) == 0 &&
+        forget_crun_text(container, err) == 0) {
         complete_root(container->shim);
         container->pressure = thrash_watch(kind->cgroup);
-        return forget_crun_text(container, err);
+        return 0;
     }
     int discarded = container_discard(container, &ignored);
     (void)discarded; /* the first error is the one to report */
