@@ -43,16 +43,18 @@ uint64_t archive_cost(size_t name_length, uint64_t size);
 /* Bytes of the device that the end of the archive needs. */
 uint64_t archive_trailer_cost(void);
 
-/* Append an entry with `entry->size` bytes of content. PE_ERR_TOO_LARGE if the device is full. */
+/* Append an entry with `entry->size` bytes of content. PE_ERR_TOO_LARGE if the device is full,
+ * PE_ERR_INTERNAL if it cannot be written. */
 int archive_append(struct archive *archive, const struct archive_entry *entry, const void *bytes,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* The same with the content of an open file. If the file is shorter than `entry->size`, zeros
- * follow. */
+/* The same with the content of an open file, which is read from its offset. If the file is shorter than
+ * `entry->size`, zeros follow. PE_ERR_INTERNAL if it cannot be read. */
 int archive_append_file(struct archive *archive, const struct archive_entry *entry, int file,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the trailer and write everything that is not on the device yet. */
+/* Append the trailer and write everything that is not on the device yet. Errors are those of
+ * archive_append(). */
 int archive_finish(struct archive *archive, struct pe_error *err) PE_MUST_CHECK;
 
 /* Overwrite bytes of the first block, after archive_finish(). PE_ERR_INVALID beyond it. */

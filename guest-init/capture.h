@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One output stream of the program, read from a pipe and kept up to a limit. */
+/* One output stream of the program, read from a pipe and kept up to a limit. What can fail fails with
+ * PE_ERR_INTERNAL: a call of the kernel, which the message names together with the stream, or memory. */
 #ifndef PE_GUEST_INIT_CAPTURE_H
 #define PE_GUEST_INIT_CAPTURE_H
 

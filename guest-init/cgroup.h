@@ -4,7 +4,9 @@
  * config.json on the container's cgroup, in which only PID 1 of the container stays. The program, or
  * each of its stages, is moved to a cgroup beside it, which has the same limits or lower ones. So its
  * counters have nothing of crun or pe-shim, and a program cannot hide what it uses: a cgroup counts
- * also the processes that nobody waits for. */
+ * also the processes that nobody waits for.
+ *
+ * What can fail fails with PE_ERR_INTERNAL, and names the cgroup or its file. */
 #ifndef PE_GUEST_INIT_CGROUP_H
 #define PE_GUEST_INIT_CGROUP_H
 

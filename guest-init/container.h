@@ -35,7 +35,8 @@ struct container {
 /* Have crun make a container of the bundle at GUEST_JOB, and wait until the shim in it waits for a
  * program. The confinement of the configuration is then complete, crun has ended, the root file
  * system is complete (root_files.h), and the bundle is not needed any more. If crun fails, the error is the
- * first line that it printed. */
+ * first line that it printed. PE_ERR_LOST if crun or pe-shim takes too long, else PE_ERR_INTERNAL;
+ * `container` is CONTAINER_NONE then. */
 int container_start(struct container *container, const struct container_kind *kind,
                     struct pe_error *err) PE_MUST_CHECK;
 
@@ -45,12 +46,14 @@ int container_start(struct container *container, const struct container_kind *ki
 int container_receive(const struct container *container, struct shim_record *record, struct ucred *sender);
 
 /* Mount the job's folders (job_mounts.h) and give the shim the program of GUEST_JOB, which it
- * executes. `input` is its standard input; -1: the file of GUEST_JOB, or nothing. */
+ * executes. `input` is its standard input, which stays the caller's; -1: the file of GUEST_JOB, or nothing.
+ * PE_ERR_INTERNAL if the folders cannot be mounted, or pe-shim has ended. */
 int container_give_program(struct container *container, const struct shim_start *start, int input,
                            struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill all processes of the container, wait until it is gone and close its descriptors. `container`
- * is CONTAINER_NONE then, which is allowed as the argument, too. */
+ * is CONTAINER_NONE then, also after a failure, and is allowed as the argument, too. PE_ERR_INTERNAL if the
+ * processes do not end. */
 int container_discard(struct container *container, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

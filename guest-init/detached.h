@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mounts that are at no place yet (fsmount(2), open_tree(2)). They are made in pe-init's own mount namespace,
- * and moved to their places from inside a container's. */
+ * and moved to their places from inside a container's. What can fail fails with PE_ERR_INTERNAL, and names
+ * the file system or the folder. */
 #ifndef PE_GUEST_INIT_DETACHED_H
 #define PE_GUEST_INIT_DETACHED_H
 

@@ -25,7 +25,7 @@ struct dropped_names {
 void dropped_names_add(struct dropped_names *names, const char *path, uint32_t mode);
 
 /* Append lines of the entry `result` (proto/guest-contract.md), as many as fit into DROPPED_TEXT_MAX
- * bytes. */
+ * bytes. PE_ERR_INTERNAL without memory. */
 int dropped_names_encode(const struct dropped_names *names, struct pe_buf *text,
                          struct pe_error *err) PE_MUST_CHECK;
 #define DROPPED_TEXT_MAX 2048u

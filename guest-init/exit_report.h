@@ -42,7 +42,7 @@ struct exit_report {
 void exit_report_set_vm_error(struct exit_report *report, const struct pe_error *err);
 
 /* Append the flat text of `result`. The last line is `output_us=` and EXIT_REPORT_OUTPUT_US_DIGITS
- * zeros, which are overwritten when the time is known. */
+ * zeros, which are overwritten when the time is known. PE_ERR_INTERNAL without memory. */
 int exit_report_encode(const struct exit_report *report, struct pe_buf *text,
                        struct pe_error *err) PE_MUST_CHECK;
 #define EXIT_REPORT_OUTPUT_US_DIGITS 10u

@@ -11,7 +11,7 @@
 #define GUEST_FOREIGN "/bin/pe-foreign"
 
 /* Register it for 32-bit programs, if this kernel has none of its own for them. Does nothing for a kernel
- * without binfmt_misc, or one that runs 32-bit programs itself. */
+ * without binfmt_misc, or one that runs 32-bit programs itself. PE_ERR_INTERNAL if the kernel refuses it. */
 int foreign_register(struct pe_error *err) PE_MUST_CHECK;
 
 #endif

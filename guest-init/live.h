@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The guest's end of the live device (proto/guest-contract.md): output that is sent while the program runs,
  * and input, window sizes and signals that arrive. The program never waits for the host: what does not fit
- * into the ring is sent later, or is only in the archive. */
+ * into the ring is sent later, or is only in the archive.
+ *
+ * What can fail fails with PE_ERR_MALFORMED if the host breaks the contract, and with PE_ERR_INTERNAL if a
+ * call of the kernel fails. */
 #ifndef PE_GUEST_INIT_LIVE_H
 #define PE_GUEST_INIT_LIVE_H
 

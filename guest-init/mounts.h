@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mounts of the guest: the file systems of the machine, the image, the input and scratch.
- * guest-init/job_mounts.h mounts into containers. */
+ * guest-init/job_mounts.h mounts into containers. Unless something else is said, what can fail fails with
+ * PE_ERR_INTERNAL, and names what was to be mounted or unmounted, and where. */
 #ifndef PE_GUEST_INIT_MOUNTS_H
 #define PE_GUEST_INIT_MOUNTS_H
 

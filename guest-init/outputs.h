@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files in the output folder of the program, and which of them can be sent. */
+/* The files in the output folder of the program, and which of them can be sent. What can fail fails with
+ * PE_ERR_INTERNAL. */
 #ifndef PE_GUEST_INIT_OUTPUTS_H
 #define PE_GUEST_INIT_OUTPUTS_H
 

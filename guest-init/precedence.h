@@ -13,7 +13,8 @@
 #include <sys/types.h>
 
 /* Once, before any precedence is given: let a process with precedence use all of the CPU. The kernel would
- * keep a part of each second for the others (Documentation/scheduler/sched-rt-group.rst). */
+ * keep a part of each second for the others (Documentation/scheduler/sched-rt-group.rst). PE_ERR_INTERNAL if
+ * the kernel refuses it. */
 int precedence_prepare(struct pe_error *err) PE_MUST_CHECK;
 
 /* Give a process precedence over all others; 0: the caller. Processes that it forks do not inherit it.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What can be done before there is a job, so that it is part of the snapshot; and prewarming. */
+/* What can be done before there is a job, so that it is part of the snapshot; and prewarming. What can fail
+ * fails with PE_ERR_MALFORMED if the file `job` is wrong, and else as mounts.h and container.h do. */
 #ifndef PE_GUEST_INIT_PREPARE_H
 #define PE_GUEST_INIT_PREPARE_H
 

@@ -5,14 +5,14 @@
 
 #include "base/error.h"
 
-/* Open the port in raw mode. The caller owns the descriptor. */
+/* Open the port in raw mode. The caller owns the descriptor. PE_ERR_INTERNAL names the port. */
 int serial_open(struct pe_error *err) PE_MUST_CHECK;
 
 /* The same with another port. */
 int serial_open_device(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
 /* Write one line. The call does not wait until the line has been transmitted. PE_ERR_TOO_LARGE if
- * it is too long. */
+ * it is too long, PE_ERR_INTERNAL if the port cannot be written. */
 int serial_send(int serial, const char *line, struct pe_error *err) PE_MUST_CHECK;
 
 /* The lines that the host may send. */
@@ -23,7 +23,8 @@ enum serial_command {
     SERIAL_LIVE,    /* only behind SERIAL_GO: look at the live device */
 };
 
-/* Wait for a line of the host. PE_ERR_MALFORMED if it is not one of the commands. */
+/* Wait for a line of the host. PE_ERR_MALFORMED if it is not one of the commands, PE_ERR_INTERNAL if the port
+ * cannot be read. */
 int serial_receive(int serial, enum serial_command *command, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

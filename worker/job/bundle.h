@@ -32,10 +32,8 @@ int bundle_program(const struct pe_job_spec *job, const struct pe_live_input *li
                    struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the flat text `job` to `out`: limits, output globs, the current time and new entropy. Call
- * it immediately before `go`. `live` says whether its input is typed (NULL: it is
- * not). `flag` is one more key that is set to 1 ("new_container" or
- * "prewarm"), or NULL.
- */
+ * it immediately before `go`. `live` says whether its input is typed (NULL: it is not). `flag` is one
+ * more key that is set to 1 ("new_container" or "prewarm"), or NULL. PE_ERR_INTERNAL without memory. */
 int bundle_job(const struct pe_job_spec *job, const struct pe_live_input *live, const char *flag,
                struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
