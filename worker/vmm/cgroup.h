@@ -55,7 +55,8 @@ struct cgroup_entry {
 
 #define CGROUP_ENTRY_NONE ((struct cgroup_entry){.unified = -1, .members = {-1, -1, -1}})
 
-/* Open the way into a cgroup that cgroup_make made. cgroup_entry_close closes it. */
+/* Open the way into a cgroup that cgroup_make made. cgroup_entry_close closes it. PE_ERR_INTERNAL if it
+ * cannot be opened; nothing is open then. */
 int cgroup_entry_open(const struct cgroup_base *base, const char *name, struct cgroup_entry *entry,
                       struct pe_error *err) PE_MUST_CHECK;
 void cgroup_entry_close(struct cgroup_entry *entry);

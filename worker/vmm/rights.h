@@ -17,7 +17,8 @@ struct rights {
     const struct syscall_list *syscalls;
 };
 
-/* Close all descriptors from 3 on, except `*kept`, which becomes number 3. */
+/* Close all descriptors from 3 on, except `*kept`, which becomes number 3. PE_ERR_INTERNAL if the kernel
+ * refuses it. */
 int rights_close_others(int *kept, struct pe_error *err) PE_MUST_CHECK;
 
 /* Become the user if this process is root, drop all capabilities, set no_new_privs, and confine the process

@@ -164,7 +164,7 @@ int vm_clone(const struct vm_host *host, const struct vm_spec *spec, const struc
 
 /* Start a VM with extras that goes on from where vm_control_snapshot was called: `memory_fd` and `state_fd`
  * are its two files, which are read. `spec` is that of the saved VM, with copies of its disks. Otherwise as
- * vm_clone, but the VM can be saved again. */
+ * vm_clone, also in its errors, but the VM can be saved again. PE_ERR_INVALID if the VMM cannot do this. */
 int vm_restore(const struct vm_host *host, const struct vm_spec *spec, int memory_fd, int state_fd,
                struct vm *vm, struct pe_error *err) PE_MUST_CHECK;
 
