@@ -55,6 +55,7 @@ int event_encoder_add_run(struct event_encoder *encoder, bool is_case, struct pe
     *(encoder->last_run ? &encoder->last_run->next : &encoder->first_run) = run;
     encoder->last_run = run;
     encoder->runs_bytes += run->bytes;
+    encoder->must_start = true; /* the report of a stored result may be read before it is a result */
     return 0;
 }
 

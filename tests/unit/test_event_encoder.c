@@ -117,6 +117,27 @@ static void a_result_gives_the_same_events_in_pieces_of_any_size(void **state)
 }
 
 /* Whatever the cuts between messages are, no character is cut, and nothing is missing. */
+static void the_first_stage_or_case_that_is_told_means_that_the_job_has_started(void **state)
+{
+    static const char *const kinds[] = {"queued", "started", "case"};
+    (void)state;
+    struct event_encoder encoder;
+    struct pe_error err;
+    pe_autobuf struct pe_buf lines = {0};
+    struct pe_json_pieces event = {0};
+    struct pe_json_writer writer = pe_json_write(&event.text, &err);
+    pe_json_open(&writer, NULL, '{');
+    pe_json_append_text(&writer, "type", "case");
+    pe_json_close(&writer, '}');
+    assert_int_equal(pe_json_finish(&writer), 0);
+    event_encoder_begin(&encoder, EVENT_FRAMING_LINES, "id", NULL, NULL);
+    assert_int_equal(event_encoder_add_run(&encoder, true, &event, &err), 0);
+    take(&encoder, &lines, 4096);
+    pe_autojson json_t *events = parse(&lines);
+    check_kinds(events, kinds, 3);
+    event_encoder_free(&encoder);
+}
+
 static void output_that_is_cut_anywhere_arrives_with_whole_characters(void **state)
 {
     (void)state;
@@ -250,6 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_result_gives_the_same_events_in_pieces_of_any_size, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_first_stage_or_case_that_is_told_means_that_the_job_has_started,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_that_is_cut_anywhere_arrives_with_whole_characters, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_result_that_arrives_in_parts_holds_back_nothing_that_was_printed,
