@@ -5,6 +5,7 @@
 
 #include "tests/model/balancer.h"
 #include "tests/model/choices.h"
+#include "tests/model/clients.h"
 #include "tests/model/clock.h"
 #include "tests/model/input.h"
 #include "tests/model/judge.h"
@@ -50,8 +51,10 @@ void book_free(void)
 {
     for (unsigned i = 0; i < group_count; i++)
         free(groups[i]);
-    for (unsigned i = 0; i < run_count; i++)
+    for (unsigned i = 0; i < run_count; i++) {
+        output_free(runs[i]);
         free(runs[i]);
+    }
     free(groups);
     free(runs);
     free(stored);
@@ -71,6 +74,13 @@ void book_each(void (*visit)(struct group *group, void *data), void *data)
 const struct run *book_run(unsigned number)
 {
     return number && number <= run_count ? runs[number - 1] : NULL;
+}
+
+void book_each_run(const struct group *group, void (*visit)(const struct run *run, void *data), void *data)
+{
+    for (unsigned i = 0; i < run_count; i++)
+        if (runs[i]->group == group)
+            visit(runs[i], data);
 }
 
 /* ---- the clocks of requests ---- */
@@ -93,9 +103,9 @@ static void lose_run(struct request *request)
 {
     if (request->session)
         request->waited_us = 0; /* it may wait as long as at first */
-    else if (request->watcher)
+    else if (request->watcher && !request->work.plan)
         request->watcher->must_restart = true;
-    else
+    else if (!request->watcher)
         request->lost_its_run |= request->started;
     if (!request->since_us)
         request->since_us = clock_us;
@@ -188,6 +198,7 @@ static void leave_group(struct request *request)
 {
     struct group *group = request->group;
     request->group = NULL;
+    request->left_us = clock_us;
     if (request->session)
         request->was_let_in = request->session->is_counted = false;
     bool is_over = clock_us / 1000 >= (group->since_us + LOSS_RETRY_US) / 1000;
@@ -217,6 +228,7 @@ static void evaluate(struct request *request)
     if (request->is_evaluated || waits_for_workers(request))
         return;
     request->is_evaluated = true;
+    request->left_us = clock_us;
     request->variants = known_variants(request->work.image, request->demand);
 }
 
@@ -289,9 +301,12 @@ static void check_message(const struct group *group, const struct pe_message *me
     char payload[16];
     snprintf(payload, sizeof payload, "payload-%u", group->work.payload);
     EXPECT(!strcmp(spec->image, name_of_image(group->work.image)), "it has the image %s", spec->image);
-    EXPECT(spec->cmd_count == 1 && !strcmp(spec->cmd[0], payload), "it has another command than %s", payload);
+    bool has_plan = group->work.plan > 0;
+    EXPECT(!strcmp(spec->cmd[0], has_plan ? PE_STAGES_PROGRAM : payload) && spec->cmd_count == 1u + has_plan,
+           "it has another command than %s", payload);
     EXPECT(spec->isolation.bits == group->demand.bits, "it demands another isolation");
-    EXPECT(message->parts.count == 1, "it has %zu files", message->parts.count);
+    EXPECT(message->parts.count == 1u + has_plan, "it has %zu files", message->parts.count);
+    EXPECT(message->parts.items[0].size == client_file_size(group->work.payload), "it has another file");
 }
 
 static struct run *make_run(struct group *group, struct slot_actor *slot)
@@ -355,7 +370,8 @@ static struct work work_of(const struct pe_job_spec *spec)
 
 static bool is_copy_of(const struct run *run, struct work work)
 {
-    return run->work.image == work.image && run->work.payload == work.payload && !run->group->is_copy;
+    return run->work.image == work.image && run->work.payload == work.payload && !run->work.plan &&
+           !run->group->is_copy;
 }
 
 /* The last run that a copy can be one of. */

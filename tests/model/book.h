@@ -9,6 +9,7 @@
 #include "proto/slot.h"
 #include "tests/model/hosts.h"
 #include "tests/model/http_edge.h"
+#include "tests/model/report.h"
 
 enum run_state { RUN_ACTIVE, RUN_COMPLETE, RUN_LOST, RUN_CANCELED, RUN_REFUSED, RUN_RETURNED };
 
@@ -30,6 +31,9 @@ struct run {
     size_t sizes[LIVE_STREAMS];         /* bytes of its streams in its result */
     size_t live[LIVE_STREAMS];          /* bytes that were sent while it ran */
     bool lies;                          /* these are not the same */
+    struct report *report;              /* owned: its stdout, if its job has stages; else NULL */
+    struct report *live_report;         /* owned: what it sends while it runs, if that is another one */
+    enum pe_status status;              /* of its result */
     size_t input_sent, input_taken;     /* bytes that were typed while it ran */
     bool has_eof;                       /* and their end was sent */
     uint64_t signals_sent;              /* bits */
@@ -117,6 +121,9 @@ void book_return_run(struct run *run);
 
 /* The run with this number. */
 const struct run *book_run(unsigned number);
+
+/* The runs of a group: calls `visit` for each. */
+void book_each_run(const struct group *group, void (*visit)(const struct run *run, void *data), void *data);
 
 /* The balancer sends a result to the store. */
 void book_on_put(const uint8_t key[32], const uint8_t *payload, size_t size);

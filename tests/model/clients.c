@@ -4,6 +4,7 @@
 
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
+#include "tests/model/cases.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
 #include "tests/model/judge.h"
@@ -74,14 +75,26 @@ const char *client_limits_text(struct work work)
                : ",\"stdout_max\":4096,\"stderr_max\":4096";
 }
 
+/* What is to be run: one command, or stages and cases. */
+static void make_program(struct work work, char *text, size_t size)
+{
+    if (!work.plan) {
+        snprintf(text, size, "\"cmd\":[\"payload-%u\"],\"timeout_ms\":1000%s", work.payload,
+                 client_limits_text(work));
+        return;
+    }
+    snprintf(text, size, "%s", plans[work.plan].text);
+    for (char *at = strchr(text, '#'); at; at = strchr(at, '#'))
+        *at = (char)('0' + work.payload);
+}
+
 static void make_body(struct request *request, unsigned demand, bool in_body)
 {
-    char job[256];
+    char job[768], program[512];
     struct pe_buf *body = &request->body;
-    snprintf(job, sizeof job, "{\"image\":\"%s\",\"cmd\":[\"payload-%u\"],\"timeout_ms\":1000%s%s%s}",
-             name_of_image(request->work.image), request->work.payload, demand_text(demand),
-             in_body && request->caching == CACHING_NONE ? ",\"cache\":false" : "",
-             client_limits_text(request->work));
+    make_program(request->work, program, sizeof program);
+    snprintf(job, sizeof job, "{\"image\":\"%s\",%s%s%s}", name_of_image(request->work.image), program,
+             demand_text(demand), in_body && request->caching == CACHING_NONE ? ",\"cache\":false" : "");
     append(body, "--X\r\nContent-Disposition: form-data; name=\"job\"\r\n"
                  "Content-Type: application/json\r\n\r\n");
     append(body, job);
@@ -104,14 +117,24 @@ static void add_id(struct request *request)
     request_header(request, "x-request-id", request->id);
 }
 
+static struct cases_told *make_told(void)
+{
+    struct cases_told *told = calloc(1, sizeof *told);
+    if (!told)
+        abort();
+    return told;
+}
+
 static void choose_format(struct request *request)
 {
     static const char *const formats[] = {"application/json", "multipart/form-data", "application/x-cpio",
                                           "application/x-ndjson", "text/event-stream"};
-    unsigned format = chance(options.watchers) ? 3 + choose(2) : choose(3);
+    unsigned format = chance(options.watchers) ? 3 + choose(2) : choose(request->work.plan ? 1 : 3);
     request_header(request, "accept", formats[format]);
     if (format >= 3)
         request->watcher = watcher_make(format == 3 ? EVENT_FRAMING_LINES : EVENT_FRAMING_SSE);
+    if (request->watcher && request->work.plan)
+        request->watcher->cases = make_told();
 }
 
 static void add_headers(struct request *request, bool in_body)
@@ -143,6 +166,7 @@ static void choose_request(struct request *request)
     request->work =
         (struct work){.image = choose(IMAGES), .payload = payloads[choose(14)], .salt = chance(10) ? 1 : 0};
     request->demand = demand_set(demand);
+    request->work.plan = chance(options.cases) ? 1 + choose(PLANS - 1) : 0;
     request->caching = modes[choose(6)];
     request->is_malformed = chance(2);
     if (options.is_busy) {
@@ -165,10 +189,11 @@ void client_send(void)
     if (!request)
         return;
     choose_request(request);
-    TRACE("request %u of client %u: image %u, payload %u, salt %u, demand %x, caching %d, wait %llu ms%s",
-          request->number, request->client, request->work.image, request->work.payload, request->work.salt,
-          request->demand.bits, (int)request->caching, (unsigned long long)request->wait_us / 1000,
-          request->is_malformed ? ", malformed" : "");
+    TRACE("request %u of client %u: image %u, payload %u, plan %u, salt %u, demand %x, caching %d, wait %llu "
+          "ms%s",
+          request->number, request->client, request->work.image, request->work.payload, request->work.plan,
+          request->work.salt, request->demand.bits, (int)request->caching,
+          (unsigned long long)request->wait_us / 1000, request->is_malformed ? ", malformed" : "");
     book_sync();
     judge_arrival(request);
     exchange_accept(&balancer.exchanges, &native_dialect, &request->req);

@@ -5,6 +5,7 @@
  *
  * The seeds are N, N + 1, and so on. The seed of a run that fails is printed, and with --runs 1 it
  * happens again. */
+#include "tests/model/cases.h"
 #include "tests/model/choices.h"
 #include "tests/model/events.h"
 #include "tests/model/input.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
            (unsigned long long)total);
     printf("%zu events of jobs that were watched, %zu messages with their output, %zu with input\n",
            events_count(), slot_output_count(), input_count());
+    printf("%zu stages and cases that clients were told of\n", cases_count());
     printf("%zu questions about jobs, %zu jobs cancelled\n", questions_count(), questions_canceled());
     printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;

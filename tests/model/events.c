@@ -3,6 +3,7 @@
 #include "tests/model/events.h"
 
 #include "codec/base64.h"
+#include "tests/model/cases.h"
 #include "tests/model/clock.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"
@@ -33,6 +34,7 @@ void watcher_free(struct watcher *watcher)
     if (!watcher)
         return;
     pe_buf_free(&watcher->unparsed);
+    free(watcher->cases);
     for (int i = 0; i < LIVE_STREAMS; i++)
         pe_buf_free(&watcher->seen[i]);
     free(watcher);
@@ -80,6 +82,7 @@ static void take_output(struct request *request, enum live_stream stream, const 
     struct pe_buf *seen = &request->watcher->seen[stream];
     const struct run *run = printing_run(request);
     size_t before = seen->size;
+    EXPECT(!request->work.plan, "request %u is sent the report of its stages", request->number);
     EXPECT(request->watcher->is_started, "request %u is sent output before 'started'", request->number);
     EXPECT(size > 0 && size <= EVENT_OUTPUT_MAX, "request %u is sent %zu bytes of output", request->number,
            size);
@@ -127,8 +130,10 @@ static void on_started(struct request *request, const json_t *event)
     EXPECT(window == (request->session ? PE_LIVE_WINDOW : 0), "request %u is told of a window of %lld bytes",
            request->number, (long long)window);
     EXPECT(!watcher->is_started, "request %u is told twice that it has started", request->number);
-    EXPECT(request->session || !request->group || request->group->run,
-           "request %u is told that it has started, and it waits", request->number);
+    const struct group *group = request->group;
+    bool has_begun = group && (group->run || (request->work.plan && (group->lost || group->returns)));
+    EXPECT(request->session || !group || has_begun, "request %u is told that it has started, and it waits",
+           request->number);
     watcher->is_started = true;
 }
 
@@ -164,10 +169,13 @@ static void on_result(struct request *request, const json_t *event)
 {
     struct watcher *watcher = request->watcher;
     const struct pe_buf *text = &watcher->seen[LIVE_STDOUT];
-    const struct run *run = judge_find_begun(text->data, text->size);
+    bool has_plan = request->work.plan > 0;
+    const struct run *run = has_plan ? cases_find_run(event) : judge_find_begun(text->data, text->size);
     EXPECT(watcher->is_started, "request %u is sent a result before 'started'", request->number);
     judge_event_result(request, run, json_is_true(json_object_get(event, "cached")));
-    for (int i = 0; i < LIVE_STREAMS && run; i++)
+    if (has_plan)
+        cases_check_result(request, run, event);
+    for (int i = 0; i < LIVE_STREAMS && run && !has_plan; i++)
         check_complete(request, run, (enum live_stream)i);
     watcher->has_ended = true;
 }
@@ -199,6 +207,8 @@ static void on_event(struct request *request, const char *type, const json_t *ev
         on_output(request, LIVE_STDERR, event);
     else if (!strcmp(type, "taken"))
         on_taken(request, event);
+    else if (!strcmp(type, "stage") || !strcmp(type, "case"))
+        cases_on_event(request, !strcmp(type, "case"), event);
     else if (!strcmp(type, "result"))
         on_result(request, event);
     else
@@ -295,6 +305,10 @@ static void check_sent(const struct request *request, const struct run *run, enu
 
 void events_check_output(const struct request *request, const struct run *run)
 {
+    if (request->work.plan) {
+        cases_check_sent(request, run);
+        return;
+    }
     for (int i = 0; i < LIVE_STREAMS; i++)
         check_sent(request, run, (enum live_stream)i);
 }

@@ -17,9 +17,10 @@ struct watcher {
     struct pe_buf unparsed;           /* of the response */
     struct pe_buf seen[LIVE_STREAMS]; /* since the job began or began again */
     bool is_queued, is_started, has_ended;
-    bool must_restart; /* the next event is `restarted` */
-    bool has_problem;  /* the balancer has decided that there is no result */
-    unsigned count;    /* events */
+    bool must_restart;        /* the next event is `restarted` */
+    bool has_problem;         /* the balancer has decided that there is no result */
+    unsigned count;           /* events */
+    struct cases_told *cases; /* owned; NULL: the job has no stages */
 };
 
 /* Watch the response of a request, and forget it. */

@@ -46,7 +46,8 @@ struct slot_actor {
     bool is_announced; /* the bytes of `announced` follow */
     struct run *run;   /* while a job is on it */
     uint64_t deadline_us;
-    size_t input_bytes;     /* that were sent for the job */
+    size_t input_bytes;     /* that were sent for the job, */
+    size_t input_size;      /* of so many */
     size_t input_announced; /* bytes of live input that follow */
     uint64_t left;          /* bytes of the result that were not sent */
     bool is_shared;         /* it says that it is offered to other balancers as well, */

@@ -63,6 +63,7 @@ struct request {
     uint64_t late_us;         /* how long it had waited when it got a job, if that is more than it may */
     bool was_let_in;          /* it counts in its client's limits */
     bool is_evaluated;        /* the workers were looked at for it */
+    uint64_t left_us;         /* when that was, or when it left its job */
     unsigned variants;        /* bits: of its image, when it was evaluated */
 };
 
@@ -82,13 +83,17 @@ static inline const struct job_waiter *request_waiter(const struct request *requ
 {
     if (request->session)
         return request->session->live ? &request->session->live->waiter : NULL;
+    const struct exchange_cases *cases = request->exchange ? request->exchange->cases : NULL;
+    if (cases && cases->parts.items)
+        return &cases->parts.items[0].waiter;
     return request->exchange ? &request->exchange->waiter : NULL;
 }
 
 /* The memory that a request needs while it waits. */
 static inline size_t request_bytes(const struct request *request)
 {
-    return request->session ? request_waiter(request)->bytes : request->body.size;
+    bool is_derived = request->session || request->work.plan;
+    return is_derived ? request_waiter(request)->bytes : request->body.size;
 }
 
 /* A request has ended. It is freed. */

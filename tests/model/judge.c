@@ -4,6 +4,7 @@
 
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
+#include "tests/model/cases.h"
 #include "tests/model/clock.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
@@ -64,7 +65,11 @@ static void check_hit(const struct request *request, const struct run *run, bool
            run->variant, request->variants);
     EXPECT(!(run->mismatch && !(run->group->variants & (run->group->variants - 1))),
            "run %u was kept under the key of another variant", run->number);
-    EXPECT(is_from_store ? options.has_store : options.cache_bytes > 0, "there is no cache");
+    bool has_either = options.has_store || options.cache_bytes > 0; /* with stages, it is not told which */
+    EXPECT(request->work.plan ? has_either
+           : is_from_store    ? options.has_store
+                              : options.cache_bytes > 0,
+           "there is no cache");
 }
 
 static void check_run(const struct request *request, const struct run *run)
@@ -120,10 +125,28 @@ void judge_event_result(struct request *request, const struct run *run, bool is_
         check_vm_error(request);
 }
 
+/* The result of a job with stages, which has all that is told about them. */
+static void judge_whole(const struct request *request)
+{
+    json_t *result =
+        json_loadb((const char *)request->response.data, request->response.size, JSON_ALLOW_NUL, NULL);
+    const struct run *run = cases_find_run(result);
+    if (run)
+        check_run(request, run);
+    else
+        check_vm_error(request);
+    cases_check_result(request, run, result);
+    json_decref(result);
+}
+
 void judge_final(const struct request *request)
 {
     if (request->watcher) {
         events_check_end(request);
+        return;
+    }
+    if (request->work.plan) {
+        judge_whole(request);
         return;
     }
     EXPECT(!request->lost_its_run, "the response to request %u is completed", request->number);

@@ -18,7 +18,7 @@ enum content { LETTERS, CHARACTERS, ALL_BYTES };
 size_t output_limit(struct work work, enum live_stream stream)
 {
     (void)stream;
-    return work.payload == LIMITED_PAYLOAD ? LIMIT : UNLIMITED;
+    return work.payload == LIMITED_PAYLOAD && !work.plan ? LIMIT : UNLIMITED;
 }
 
 static size_t choose_size(const struct run *run, enum live_stream stream)
@@ -32,12 +32,33 @@ static size_t choose_size(const struct run *run, enum live_stream stream)
     return size < limit ? size : limit;
 }
 
+/* Its report is all that a job with stages prints; what marks it is on stderr. */
+static void choose_report(struct run *run)
+{
+    run->lies = chance(8);
+    run->report = report_make(run->work, run->number, false);
+    run->live_report = run->lies ? report_make(run->work, run->number, true) : NULL;
+    run->sizes[LIVE_STDOUT] = run->report->bytes.size;
+    run->sizes[LIVE_STDERR] = 2 * MARKER_SIZE;
+}
+
 void output_choose(struct run *run)
 {
+    if (run->work.plan) {
+        choose_report(run);
+        return;
+    }
     for (int stream = 0; stream < LIVE_STREAMS; stream++)
         run->sizes[stream] =
             run->copied ? run->copied->sizes[stream] : choose_size(run, (enum live_stream)stream);
     run->lies = chance(5);
+}
+
+void output_free(struct run *run)
+{
+    report_free(run->report);
+    report_free(run->live_report);
+    run->report = run->live_report = NULL;
 }
 
 void output_marker(const struct run *run, char text[MARKER_SIZE + 1], char mark)
@@ -74,7 +95,9 @@ static uint8_t byte_at(const struct run *run, enum live_stream stream, size_t at
 {
     char marker[MARKER_SIZE + 1];
     size_t size = run->sizes[stream];
-    if (stream != LIVE_STDOUT)
+    if (run->report && stream == LIVE_STDOUT)
+        return run->report->bytes.data[at];
+    if (!run->report && stream != LIVE_STDOUT)
         return inner_byte(run, stream, at, size);
     if (at >= MARKER_SIZE && at < size - MARKER_SIZE)
         return inner_byte(run, stream, at - MARKER_SIZE, size - 2 * MARKER_SIZE);
@@ -84,7 +107,10 @@ static uint8_t byte_at(const struct run *run, enum live_stream stream, size_t at
 
 static uint8_t live_byte_at(const struct run *run, enum live_stream stream, size_t at)
 {
-    bool is_marker = stream == LIVE_STDOUT && at < MARKER_SIZE;
+    const struct report *report = run->live_report;
+    bool is_marker = stream == LIVE_STDOUT && at < MARKER_SIZE && !run->report;
+    if (report && stream == LIVE_STDOUT && at < report->bytes.size)
+        return report->bytes.data[at];
     return run->lies && !is_marker ? '!' : byte_at(run, stream, at);
 }
 

@@ -7,6 +7,9 @@
 #include "base/buffer.h"
 #include "tests/model/book.h"
 
+/* Free what was chosen for a run. */
+void output_free(struct run *run);
+
 /* Choose how much a run prints, and whether its guest lies: it sends other output while it runs than its
  * result has. Call it when the run begins. */
 void output_choose(struct run *run);

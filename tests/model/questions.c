@@ -5,6 +5,7 @@
 #include "lb/api/job_status.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
+#include "tests/model/cases.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
 
@@ -141,14 +142,14 @@ enum standing {
     STANDING_UNKNOWN, /* there is no such request */
     STANDING_WAITS,   /* it has no answer */
     STANDING_ANSWERED,
-    STANDING_UNCLEAR /* its connection is about to end */
+    STANDING_UNCLEAR /* its result is being made, or its connection is about to end */
 };
 
 static bool has_result(const struct request *request)
 {
     const struct group *group = request->group;
-    if (group)
-        return group->run && group->run->slot->view == VIEW_RESULT;
+    if (group) /* of stages and cases, nothing is sent before the result is complete */
+        return group->run && group->run->slot->view == VIEW_RESULT && !request->work.plan;
     return request->is_evaluated; /* it had a job, or needs none */
 }
 
@@ -156,7 +157,8 @@ static enum standing standing_of(const struct request *request)
 {
     if (!request)
         return STANDING_UNKNOWN;
-    if (request->is_shut_down || request->must_end)
+    bool may_be_read = !request->group && !request->problem[0] && cases_may_be_read(request);
+    if (request->is_shut_down || request->must_end || may_be_read)
         return STANDING_UNCLEAR;
     const struct watcher *watcher = request->watcher;
     bool has_begun = request->started && !watcher;

@@ -73,6 +73,7 @@ static void choose_options(void)
                                .rush = chance(30) ? 60 : 15,
                                .slots = SLOTS,
                                .sessions = chance(60) ? 15 : 0,
+                               .cases = chance(40) ? 20 : 0,
                                .session_jobs = chance(50) ? 100 : 0,
                                .idle_us = chance(30) ? 3000000 : 300000000,
                                .watchers = chance(70) ? 40 : 0,
@@ -99,6 +100,18 @@ static void choose_chatty_options(void)
     options.sessions = 40;
     options.watchers = 80;
     options.queue_wait_us = 30000000;
+}
+
+/* Judges send solutions, and want to see each verdict at once. */
+static void choose_judging_options(void)
+{
+    options.is_chatty = options.is_calm = options.is_patient = true;
+    options.cases = 90;
+    options.watchers = 70;
+    options.sessions = 0;
+    options.queue_wait_us = 30000000;
+    options.slot_deaths = 2;
+    options.vm_deaths = chance(50) ? 15 : 2;
 }
 
 /* People type into programs that live for long. */
@@ -135,6 +148,8 @@ static void begin(void)
         choose_interactive_options();
     if (chance(25))
         choose_chatty_options();
+    else if (chance(20))
+        choose_judging_options();
     known_reset();
     book_reset();
     losses_reset();
@@ -157,6 +172,12 @@ static void pass_time(void)
     balancer_advance(options.is_busy && choice > 4 ? 50000 : chance(3) ? 40000000 : amounts_us[choice]);
 }
 
+static void lose_patience(void)
+{
+    if (!options.is_patient || chance(25))
+        client_hang_up();
+}
+
 static void step(void)
 {
     unsigned what = choose(100);
@@ -169,7 +190,7 @@ static void step(void)
     else if (what < 36)
         client_ask();
     else if (what < (options.rush > 50 ? 42 : 39))
-        client_hang_up();
+        lose_patience();
     else if (what < 44)
         registration_act();
     else if (what < 45)

@@ -45,6 +45,7 @@ static void on_job(struct slot_actor *slot, const struct pe_message *message)
     slot->deadline_us = clock_us + message->job.timeout_ms * 1000ull + RUN_GRACE_US +
                         transfer_us(pe_parts_size(&message->parts));
     slot->input_bytes = 0;
+    slot->input_size = (size_t)pe_parts_size(&message->parts);
     slot->input_announced = 0;
     slot->is_watched = slot->has_begun = slot->is_announced = false;
     memcpy(slot->id, message->id, sizeof slot->id);
@@ -105,8 +106,8 @@ static void on_text(struct slot_actor *slot, const uint8_t *bytes, size_t size)
     }
     EXPECT(message.kind == PE_MESSAGE_END && slot->view == VIEW_INPUT, "slot %u gets a message out of order",
            slot->number);
-    EXPECT(slot->input_bytes == client_file_size(slot->run->work.payload), "run %u gets %zu bytes of input",
-           slot->run->number, slot->input_bytes);
+    EXPECT(slot->input_bytes == slot->input_size, "run %u gets %zu bytes of input", slot->run->number,
+           slot->input_bytes);
     slot->view = VIEW_RUNNING;
 }
 
@@ -122,7 +123,8 @@ static void on_sent(struct peer *peer, bool is_text, const uint8_t *bytes, size_
         return;
     }
     EXPECT(slot->view == VIEW_INPUT, "slot %u gets input without a job", slot->number);
-    for (size_t i = 0; i < size; i++)
+    size_t of_file = client_file_size(slot->run->work.payload); /* a plan may follow */
+    for (size_t i = 0; i < size && slot->input_bytes + i < of_file; i++)
         EXPECT(bytes[i] == client_file_byte(slot->run->work.payload, slot->input_bytes + i),
                "run %u gets wrong input", slot->run->number);
     slot->input_bytes += size;
@@ -282,6 +284,8 @@ static void fill_result(struct slot_actor *slot, struct run *run, struct pe_resu
     snprintf(result->image_digest, sizeof result->image_digest, "%s", digest_of(run->work.image, variant));
     run->fits = !lies;
     run->isolation = result->isolation;
+    run->status = result->status;
+    result->wall_us = run->report ? run->number * 1000ull : 0; /* names the run */
     run->is_final = result->status == PE_STATUS_EXITED || result->status == PE_STATUS_SIGNALED;
     make_output(slot, run);
 }

@@ -3,6 +3,7 @@
 #include "tests/model/states.h"
 
 #include "tests/model/book.h"
+#include "tests/model/cases.h"
 #include "tests/model/known.h"
 #include "tests/model/world.h"
 
@@ -65,8 +66,23 @@ static unsigned situation_of_canceled(const struct request *request)
     return (request->started * 2 + (request->watcher != NULL)) * 2 + request->in_flight;
 }
 
+/* What was told of stages and cases, and how far the report is. */
+static unsigned situation_of_cases(const struct request *request)
+{
+    const struct run *run = request->group ? request->group->run : NULL;
+    const struct cases_told *told = request->watcher ? request->watcher->cases : NULL;
+    const struct report *report = run && run->live_report ? run->live_report : run ? run->report : NULL;
+    unsigned sent = 0;
+    while (report && sent < report->valid && report->records[sent].end_at <= run->live[LIVE_STDOUT])
+        sent++;
+    return ((request->work.plan * 8 + (told ? up_to(told->count, 6) : 7)) * 8 + up_to(sent, 7)) * 2 +
+           (report && !report->is_plain);
+}
+
 static void add_request(const struct request *request, uint64_t *sum)
 {
+    if (request->work.plan)
+        *sum += hash_of(6, situation_of_cases(request));
     if (request->session)
         *sum += hash_of(4, situation_of_session(request));
     if (request->is_canceled)

@@ -18,6 +18,8 @@
  *   book         which jobs there are, where each runs, and what it lost
  *   judge        whether an answer is right at this moment
  *   output       what programs print, byte by byte
+ *   report       what is reported about stages and cases
+ *   cases        what clients must be told about them
  *   input        what programs must be sent while they run
  *   events       what clients that asked for events must be told
  *   at_rest      what must hold whenever nothing is left to do at this moment
@@ -63,10 +65,12 @@ struct options {
     unsigned sessions;               /* how many of the new requests, in percent, are interactive */
     uint64_t session_jobs;           /* how many of them may have a job; 0: half as many as there are slots */
     uint64_t idle_us;                /* how long an interactive job may be without input and output */
+    unsigned cases;                  /* how many of them, in percent, have stages */
     unsigned watchers;               /* how many requests, in percent, ask for events */
     bool audits;                     /* jobs are run again on other hosts, and the results compared */
     bool is_chatty;                  /* programs print much, and most clients watch them */
     bool is_calm;                    /* few jobs come, and all workers are alike: slots are idle */
+    bool is_patient;                 /* clients seldom hang up */
     bool is_busy;                    /* many jobs of one client and one image wait for a slot that is warm */
 };
 
@@ -103,12 +107,13 @@ void print_time(void);
 /* What a request wants to be done. */
 struct work {
     unsigned image, payload, salt;
+    unsigned plan; /* which stages and cases it has; 0: none (report.h) */
 };
 
 /* Whether two requests may share a result, if their image is the same. */
 static inline bool is_same_work(struct work a, struct work b)
 {
-    return a.image == b.image && a.payload == b.payload && a.salt == b.salt;
+    return a.image == b.image && a.payload == b.payload && a.salt == b.salt && a.plan == b.plan;
 }
 
 /* What a worker offers. */

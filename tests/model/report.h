@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs with stages and cases (docs/cases.md): what they consist of, what a worker reports about a run of one,
+ * properly or not, and what must be told about each stage and case then. */
+#ifndef PE_TESTS_MODEL_REPORT_H
+#define PE_TESTS_MODEL_REPORT_H
+
+#include "base/buffer.h"
+#include "proto/result.h"
+#include "proto/stages.h"
+#include "tests/model/world.h"
+
+enum {
+    PLANS = 5, /* kinds of jobs with stages; 0: a job without them */
+    PLAN_STAGES_MAX = 2,
+    PLAN_CASES_MAX = 4,
+    RECORDS_MAX = 16,
+};
+
+/* What a job with stages has. */
+struct plan {
+    unsigned once;    /* stages that run once */
+    unsigned cases;   /* on which one more stage runs */
+    bool stops;       /* behind the first failure, no case runs */
+    const char *text; /* its members in a job, with a # in the place of the payload */
+};
+extern const struct plan plans[PLANS];
+
+/* What a report says about one run of a stage or case. */
+struct record {
+    bool is_case;
+    unsigned index; /* which may not exist */
+    enum pe_stage_end end;
+    bool is_unended; /* the report ends in it */
+    bool is_right;   /* it prints what is expected */
+    unsigned code, signal, oom_kills;
+    size_t padding; /* bytes behind what it prints */
+    size_t end_at;  /* of the report: where it has ended */
+};
+
+struct report {
+    struct record records[RECORDS_MAX];
+    unsigned count;
+    unsigned valid; /* the first ones, in front of what cannot be read */
+    bool is_broken; /* something cannot be read */
+    bool is_plain;  /* it can be read, and says something about each stage and case once at most */
+    bool is_live;   /* it is what a guest that lies sends while it runs */
+    struct pe_buf bytes;
+};
+
+/* Make up a report for a run of this number. The caller frees it. */
+struct report *report_make(struct work work, unsigned run, bool is_live);
+void report_free(struct report *report);
+
+/* What is decided about a stage or a case: the words of docs/cases.md. */
+struct told {
+    bool is_told;
+    const char *status, *verdict;
+};
+
+/* What must be told about one stage or case, if this is what the report says about it; NULL: nothing. `job`
+ * is how the job has ended. */
+struct told report_outcome(const struct record *record, enum pe_status job);
+
+/* The first record about a stage or case that can be read, behind `after` if that is not NULL; or NULL. */
+const struct record *report_find(const struct report *report, const struct record *after, bool is_case,
+                                 unsigned index);
+
+/* The record that is marked by this text in its stderr, if it is one of this report; or NULL. */
+const struct record *report_find_marked(const struct report *report, unsigned run, const char *text);
+
+#endif
