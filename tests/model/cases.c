@@ -257,7 +257,7 @@ static void check_summary(const struct request *request, const struct whole *who
     const struct plan *plan = &plans[request->work.plan];
     const char *verdict = "right", *stage = "";
     for (unsigned i = plan->cases; i-- > 0;)
-        verdict = is_right(whole->cases[i]) ? verdict : whole->cases[i].verdict;
+        verdict = is_right(whole->cases[i]) ? verdict : verdict_of_stage(whole->cases[i]);
     for (unsigned i = plan->once; i-- > 0;) {
         if (!is_bad_stage(whole->stages[i]))
             continue;
