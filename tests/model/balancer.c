@@ -6,6 +6,7 @@
 #include "tests/model/at_rest.h"
 #include "tests/model/book.h"
 #include "tests/model/clock.h"
+#include "tests/model/dialects.h"
 #include "tests/model/http_edge.h"
 #include "tests/model/keeper.h"
 #include "tests/model/ws_edge.h"
@@ -111,6 +112,7 @@ static void init_edges(void)
                                        .stall_us = 60000000,
                                        .arriving = 64u << 20};
     live_sessions_init(&balancer.live, &balancer.ctx, exchanges, &limits);
+    dialects_start();
 }
 
 void balancer_start(void)

@@ -9,6 +9,8 @@
 #include "lb/core/audit.h"
 #include "lb/core/presence.h"
 #include "lb/h2o_loop.h"
+#include "lb/mcp/mcp.h"
+#include "lb/piston/piston.h"
 #include "lb/workers/worker_context.h"
 
 struct balancer {
@@ -36,6 +38,8 @@ struct balancer {
     struct body_streams streams;
     struct exchanges exchanges;
     struct live_sessions live;
+    struct piston piston;
+    struct mcp mcp;
     h2o_timeout_t gather; /* workers may connect after the start */
     h2o_timeout_entry_t gather_entry;
     uint64_t gathered_us; /* when their time was over */

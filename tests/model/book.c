@@ -7,6 +7,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
+#include "tests/model/dialects.h"
 #include "tests/model/input.h"
 #include "tests/model/judge.h"
 #include "tests/model/known.h"
@@ -228,6 +229,7 @@ static void evaluate(struct request *request)
     if (request->is_evaluated || waits_for_workers(request))
         return;
     request->is_evaluated = true;
+    dialect_resolve(request);
     request->left_us = clock_us;
     request->variants = known_variants(request->work.image, request->demand);
 }
@@ -301,9 +303,11 @@ static void check_message(const struct group *group, const struct pe_message *me
     char payload[16];
     snprintf(payload, sizeof payload, "payload-%u", group->work.payload);
     EXPECT(!strcmp(spec->image, name_of_image(group->work.image)), "it has the image %s", spec->image);
-    bool has_plan = group->work.plan > 0;
-    EXPECT(!strcmp(spec->cmd[0], has_plan ? PE_STAGES_PROGRAM : payload) && spec->cmd_count == 1u + has_plan,
-           "it has another command than %s", payload);
+    bool has_plan = group->work.plan > 0, is_last = !strcmp(spec->cmd[spec->cmd_count - 1], payload);
+    EXPECT(!strcmp(spec->cmd[0], has_plan ? PE_STAGES_PROGRAM : payload), "it has another command than %s",
+           payload);
+    EXPECT(group->work.api == API_PISTON ? is_last : spec->cmd_count == 1u + has_plan,
+           "it has %zu arguments, and the last one is %s", spec->cmd_count, spec->cmd[spec->cmd_count - 1]);
     EXPECT(spec->isolation.bits == group->demand.bits, "it demands another isolation");
     EXPECT(message->parts.count == 1u + has_plan, "it has %zu files", message->parts.count);
     EXPECT(message->parts.items[0].size == client_file_size(group->work.payload), "it has another file");
@@ -371,7 +375,7 @@ static struct work work_of(const struct pe_job_spec *spec)
 static bool is_copy_of(const struct run *run, struct work work)
 {
     return run->work.image == work.image && run->work.payload == work.payload && !run->work.plan &&
-           !run->group->is_copy;
+           !run->work.api && !run->group->is_copy;
 }
 
 /* The last run that a copy can be one of. */

@@ -409,5 +409,6 @@ void cases_check_sent(const struct request *request, const struct run *run)
 
 bool cases_may_be_read(const struct request *request)
 {
-    return request->work.plan && request->is_evaluated && clock_us - request->left_us <= READ_US;
+    return request->work.plan && !request->work.api && request->is_evaluated &&
+           clock_us - request->left_us <= READ_US;
 }

@@ -7,6 +7,7 @@
 #include "tests/model/cases.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
+#include "tests/model/dialects.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"
 #include "tests/model/questions.h"
@@ -137,7 +138,7 @@ static void choose_format(struct request *request)
         request->watcher->cases = make_told();
 }
 
-static void add_headers(struct request *request, bool in_body)
+static void add_form_headers(struct request *request, bool in_body)
 {
     request_header(request, "content-type", "multipart/form-data; boundary=X");
     choose_format(request);
@@ -147,6 +148,10 @@ static void add_headers(struct request *request, bool in_body)
         request_header(request, "cache-control", "no-store");
     if (request->work.salt)
         request_header(request, "x-cache-salt", "salt");
+}
+
+static void add_headers(struct request *request)
+{
     request->wait_us = options.queue_wait_us;
     if (chance(15)) {
         request_header(request, "prefer", "wait=1");
@@ -166,7 +171,7 @@ static void choose_request(struct request *request)
     request->work =
         (struct work){.image = choose(IMAGES), .payload = payloads[choose(14)], .salt = chance(10) ? 1 : 0};
     request->demand = demand_set(demand);
-    request->work.plan = chance(options.cases) ? 1 + choose(PLANS - 1) : 0;
+    request->work.plan = chance(options.cases) ? 1 + choose(PLANS_OF_CASES - 1) : 0;
     request->caching = modes[choose(6)];
     request->is_malformed = chance(2);
     if (options.is_busy) {
@@ -174,8 +179,15 @@ static void choose_request(struct request *request)
         request->work.image = chance(20) ? request->work.image : 0;
         request->caching = chance(20) ? request->caching : CACHING_NONE;
     }
-    make_body(request, demand, in_body);
-    add_headers(request, in_body);
+    if (chance(options.dialects)) {
+        request->work.plan = 0;
+        request->work.api = (enum api)(1 + choose(APIS - 1));
+        dialect_choose(request);
+    } else {
+        make_body(request, demand, in_body);
+        add_form_headers(request, in_body);
+    }
+    add_headers(request);
     request->req.entity = h2o_iovec_init(request->body.data, request->body.size);
 }
 
@@ -189,14 +201,19 @@ void client_send(void)
     if (!request)
         return;
     choose_request(request);
-    TRACE("request %u of client %u: image %u, payload %u, plan %u, salt %u, demand %x, caching %d, wait %llu "
+    TRACE("request %u of client %u by API %d: image %u, payload %u, plan %u, salt %u, demand %x, caching %d, "
+          "wait %llu "
           "ms%s",
-          request->number, request->client, request->work.image, request->work.payload, request->work.plan,
-          request->work.salt, request->demand.bits, (int)request->caching,
-          (unsigned long long)request->wait_us / 1000, request->is_malformed ? ", malformed" : "");
+          request->number, request->client, (int)request->work.api, request->work.image,
+          request->work.payload, request->work.plan, request->work.salt, request->demand.bits,
+          (int)request->caching, (unsigned long long)request->wait_us / 1000,
+          request->is_malformed ? ", malformed" : "");
     book_sync();
     judge_arrival(request);
-    exchange_accept(&balancer.exchanges, &native_dialect, &request->req);
+    if (request->work.api)
+        dialect_send(request);
+    else
+        exchange_accept(&balancer.exchanges, &native_dialect, &request->req);
     book_sync();
     judge_accepted(request);
 }

@@ -19,6 +19,8 @@ struct watcher {
     bool is_queued, is_started, has_ended;
     bool must_restart;        /* the next event is `restarted` */
     bool has_problem;         /* the balancer has decided that there is no result */
+    bool is_loose;            /* it cannot be known any more which stream its output is from */
+    int64_t progress;         /* of an agent: that of the last notification */
     unsigned count;           /* events */
     struct cases_told *cases; /* owned; NULL: the job has no stages */
 };

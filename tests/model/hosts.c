@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "tests/model/balancer.h"
 #include "tests/model/choices.h"
+#include "tests/model/dialects.h"
 #include "tests/model/known.h"
 
 #include <string.h>
@@ -64,8 +65,9 @@ static json_t *images_of(const struct offer *offer)
         char env[16];
         snprintf(env, sizeof env, "VARIANT=%u", variant);
         if (variant)
-            json_array_append_new(images, json_pack("{s:s, s:s, s:[s]}", "name", name_of_image(image),
-                                                    "digest", digest_of(image, variant), "env", env));
+            json_array_append_new(images, json_pack("{s:s, s:s, s:[s], s:o}", "name", name_of_image(image),
+                                                    "digest", digest_of(image, variant), "env", env, "piston",
+                                                    dialects_runtimes(image)));
     }
     return images;
 }

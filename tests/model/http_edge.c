@@ -2,11 +2,11 @@
 /* The functions of libh2o and of lb/edge that lb/api calls for a request. */
 #include "tests/model/http_edge.h"
 
-#include "lb/edge/cors.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
+#include "tests/model/dialects.h"
 #include "tests/model/judge.h"
 #include "tests/model/questions.h"
 
@@ -246,7 +246,10 @@ void h2o_send_inline(h2o_req_t *req, const char *body, size_t size)
         return;
     }
     note_start(request);
-    take(&request->problem_text, &piece, 1);
+    if (request->work.api)
+        dialect_read_problem(request, body, size);
+    else
+        take(&request->problem_text, &piece, 1);
     request->final = request->in_flight = true;
     request->sent_us = clock_us;
     judge_problem(request);
@@ -275,6 +278,7 @@ static struct request *from_encoder(const struct event_encoder *encoder)
 void model_set_problem(struct event_encoder *encoder, const struct pe_problem *problem)
 {
     struct request *request = from_encoder(encoder);
+    judge_before_problem(problem);
     json_t *json = pe_problem_to_json(problem);
     char *text = json_dumps(json, JSON_COMPACT);
     const h2o_iovec_t piece = h2o_iovec_init(text, strlen(text));
@@ -287,15 +291,6 @@ void model_set_problem(struct event_encoder *encoder, const struct pe_problem *p
     if (request->session)
         request->was_let_in = request->session->is_counted = false;
     real_set_problem(encoder, problem);
-}
-
-/* ---- pages of other origins: lb/edge/cors.c ---- */
-
-bool cors_may_connect(const struct pe_option_list *origins, const h2o_req_t *req)
-{
-    (void)origins;
-    (void)req;
-    return true;
 }
 
 /* ---- connections: lb/edge/connection.c and lb/edge/peer.c ---- */

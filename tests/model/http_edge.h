@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "lb/api/exchange.h"
+#include "proto/problem.h"
 #include "tests/model/events.h"
 #include "tests/model/sessions.h"
 #include "tests/model/world.h"
@@ -32,9 +33,11 @@ struct request {
     struct pe_isolation_set demand;
     enum caching_mode caching;
     bool is_malformed;
-    char id[33];      /* that it has chosen; empty: none */
-    bool has_id;      /* no other open request has this id: it can be asked for by it */
-    bool is_question; /* it asks for a job, or cancels it, and is not one of `requests` */
+    char id[33];       /* that it has chosen; empty: none */
+    bool has_id;       /* no other open request has this id: it can be asked for by it */
+    unsigned language; /* of a request of Piston: that of an image, or one that several images have */
+    bool has_token;    /* of an agent: it wants to hear of progress */
+    bool is_question;  /* it asks for a job, or cancels it, and is not one of `requests` */
     uint64_t arrived_us, wait_us;
     struct pe_buf body;
 
@@ -43,6 +46,8 @@ struct request {
     bool is_hit, is_from_store, has_joined; /* says its Cache-Status */
     char problem[48];                       /* type of the problem that it is; empty: it is a result */
     struct pe_buf problem_text;             /* its JSON */
+    struct pe_problem in_mind;              /* of another API: the problem that is put into its form, */
+    bool has_in_mind;                       /* if there is one */
     struct watcher *watcher;                /* owned; NULL: the client did not ask for events */
     uint64_t sent_us, read_us;              /* when the last piece was sent and taken */
     struct pe_buf response;
@@ -92,7 +97,7 @@ static inline const struct job_waiter *request_waiter(const struct request *requ
 /* The memory that a request needs while it waits. */
 static inline size_t request_bytes(const struct request *request)
 {
-    bool is_derived = request->session || request->work.plan;
+    bool is_derived = request->session || request->work.plan || request->work.api;
     return is_derived ? request_waiter(request)->bytes : request->body.size;
 }
 

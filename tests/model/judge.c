@@ -6,6 +6,7 @@
 #include "tests/model/book.h"
 #include "tests/model/cases.h"
 #include "tests/model/clock.h"
+#include "tests/model/dialects.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
 #include "tests/model/output.h"
@@ -145,6 +146,10 @@ void judge_final(const struct request *request)
         events_check_end(request);
         return;
     }
+    if (request->work.api) {
+        dialect_check_result(request);
+        return;
+    }
     if (request->work.plan) {
         judge_whole(request);
         return;
@@ -214,6 +219,33 @@ static void check_known(const struct request *request)
     else
         EXPECT(known_variants(image, any) && !known_variants(image, request->demand),
                "request %u: a worker can run it", request->number);
+}
+
+/* Piston has no word for an image that nobody has. */
+static void check_unknown_runtime(const struct request *request)
+{
+    EXPECT(request->work.api == API_PISTON && has_text(&request->problem_text, "runtime is unknown") &&
+               known_count() && !request_is_known(request),
+           "request %u: a worker has its runtime", request->number);
+    EXPECT(!balancer.exchanges.gathering || judge_waited_us(request) >= request->wait_us,
+           "request %u is refused, but workers may still connect", request->number);
+}
+
+/* By other APIs than the service's own, a result of a VM that failed is told as a problem. */
+static void check_failed(const struct request *request)
+{
+    const struct group *group = request->last_group;
+    EXPECT(request->work.api, "request %u is told that the VM failed", request->number);
+    if (has_text(&request->problem_text, "is held back")) {
+        EXPECT(book_holds(request->work, request->variants, request->arrived_us, false),
+               "request %u is held back", request->number);
+        return;
+    }
+    const struct run *run = group ? group->last_run : NULL;
+    bool by_worker = run && run->state == RUN_COMPLETE && run->status == PE_STATUS_VM_ERROR;
+    EXPECT(by_worker || (group && group->lost == TRIES && group->deaths == TRIES && !group->run),
+           "request %u is told that the VM failed, after %u losses", request->number,
+           group ? group->lost : 0);
 }
 
 static void check_no_capacity(const struct request *request)
@@ -294,6 +326,12 @@ static void read_type(struct request *request)
     request->problem[used] = '\0';
 }
 
+void judge_before_problem(const struct pe_problem *problem)
+{
+    if (!strcmp(problem->type, "internal"))
+        book_sync();
+}
+
 void judge_problem(struct request *request)
 {
     static const struct {
@@ -309,7 +347,8 @@ void judge_problem(struct request *request)
                  {"live-unavailable", check_live_unavailable},
                  {"slot-lost", check_lost},
                  {"vm-lost", check_lost},
-                 {"interactive-idle", check_idle}};
+                 {"interactive-idle", check_idle},
+                 {"internal", check_failed}};
     read_type(request);
     TRACE("request %u is answered with the problem %s: %.*s", request->number, request->problem,
           (int)request->problem_text.size, (const char *)request->problem_text.data);
@@ -322,6 +361,8 @@ void judge_problem(struct request *request)
     if (request->session)
         EXPECT(request->session->expected && !strcmp(request->problem, request->session->expected),
                "session %u gets the problem %s", request->number, request->problem);
+    else if (request->work.api == API_PISTON && !strcmp(request->problem, "invalid-job"))
+        check_unknown_runtime(request);
     else if (!strcmp(request->problem, "canceled"))
         EXPECT(request->hung_up || request->is_canceled, "request %u is cancelled", request->number);
     else

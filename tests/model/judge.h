@@ -26,6 +26,10 @@ void judge_abort(const struct request *request);
 void judge_problem(struct request *request);
 void judge_end(const struct request *request);
 
+/* A request is about to be told a problem. The one that stands for a result which the balancer has made comes
+ * behind the end of the job, others before it. */
+void judge_before_problem(const struct pe_problem *problem);
+
 /* A request is refused because of the limits of its client. */
 void judge_limited(const struct request *request);
 

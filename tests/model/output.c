@@ -18,7 +18,7 @@ enum content { LETTERS, CHARACTERS, ALL_BYTES };
 size_t output_limit(struct work work, enum live_stream stream)
 {
     (void)stream;
-    return work.payload == LIMITED_PAYLOAD && !work.plan ? LIMIT : UNLIMITED;
+    return work.payload == LIMITED_PAYLOAD && !work.plan && !work.api ? LIMIT : UNLIMITED;
 }
 
 static size_t choose_size(const struct run *run, enum live_stream stream)

@@ -149,7 +149,8 @@ static bool has_result(const struct request *request)
 {
     const struct group *group = request->group;
     if (group) /* of stages and cases, nothing is sent before the result is complete */
-        return group->run && group->run->slot->view == VIEW_RESULT && !request->work.plan;
+        return group->run && group->run->slot->view == VIEW_RESULT &&
+               (!request->work.plan || request->work.api);
     return request->is_evaluated; /* it had a job, or needs none */
 }
 

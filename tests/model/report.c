@@ -13,13 +13,19 @@ enum { MARK_SIZE = 40, PADDING = 120000 };
 
 const struct plan plans[PLANS] = {
     {.text = ""},
-    {.once = 2, .text = ONCE ",{\"name\":\"s1\"" LAST},
-    {.once = 1, .cases = 3, .text = ONCE ",{\"name\":\"s1\"" LAST ",\"cases\":[{},{},{}]"},
+    {.once = 2, .names = {"s0", "s1"}, .text = ONCE ",{\"name\":\"s1\"" LAST},
+    {.once = 1,
+     .cases = 3,
+     .names = {"s0", "s1"},
+     .text = ONCE ",{\"name\":\"s1\"" LAST ",\"cases\":[{},{},{}]"},
     {.once = 1,
      .cases = 4,
      .stops = true,
+     .names = {"s0", "s1"},
      .text = ONCE ",{\"name\":\"s1\"" LAST ",\"cases\":[{},{},{},{}],\"on_failure\":\"stop\""},
-    {.cases = 2, .text = "\"stages\":[{\"name\":\"s0\"" LAST ",\"cases\":[{},{}]"},
+    {.cases = 2, .names = {"s0", "s1"}, .text = "\"stages\":[{\"name\":\"s0\"" LAST ",\"cases\":[{},{}]"},
+    [PLAN_INTERPRETED] = {.once = 1, .names = {"run", "other"}, .text = ""},
+    [PLAN_COMPILED] = {.once = 2, .names = {"compile", "run"}, .text = ""},
 };
 
 /* ---- frames ---- */
@@ -39,11 +45,15 @@ static void append_frame(struct pe_buf *to, char kind, const void *bytes, size_t
     append(to, bytes, size);
 }
 
-static void append_begin(struct pe_buf *to, const struct record *record)
+static void append_begin(struct report *report, const struct record *record)
 {
     char text[16];
-    int size = snprintf(text, sizeof text, record->is_case ? "%u" : "s%u", record->index);
-    append_frame(to, record->is_case ? PE_CASE_BEGIN : PE_STAGE_BEGIN, text, (size_t)size);
+    if (record->is_case)
+        snprintf(text, sizeof text, "%u", record->index);
+    else
+        snprintf(text, sizeof text, "%s",
+                 record->index < PLAN_STAGES_MAX ? report->plan->names[record->index] : "unknown");
+    append_frame(&report->bytes, record->is_case ? PE_CASE_BEGIN : PE_STAGE_BEGIN, text, strlen(text));
 }
 
 /* What it prints on stderr says which record of which run it is. */
@@ -80,7 +90,7 @@ static void append_record(struct report *report, unsigned run, unsigned at)
 {
     char marked[MARK_SIZE];
     struct record *record = &report->records[at];
-    append_begin(&report->bytes, record);
+    append_begin(report, record);
     mark(marked, run, report->is_live, at);
     if (record->end != PE_STAGE_SKIPPED && record->end != PE_STAGE_FAILED)
         append_output(&report->bytes, record, marked);
@@ -207,6 +217,7 @@ struct report *report_make(struct work work, unsigned run, bool is_live)
     struct report *report = calloc(1, sizeof *report);
     if (!report)
         abort();
+    report->plan = &plans[work.plan];
     report->is_live = is_live;
     choose_records(report, &plans[work.plan]);
     if (chance(25))

@@ -10,7 +10,10 @@
 #include "tests/model/world.h"
 
 enum {
-    PLANS = 5, /* kinds of jobs with stages; 0: a job without them */
+    PLANS_OF_CASES = 5,                /* kinds of jobs with stages, by POST /v1/run; 0: a job without them */
+    PLAN_INTERPRETED = PLANS_OF_CASES, /* jobs of Piston */
+    PLAN_COMPILED,
+    PLANS,
     PLAN_STAGES_MAX = 2,
     PLAN_CASES_MAX = 4,
     RECORDS_MAX = 16,
@@ -18,10 +21,11 @@ enum {
 
 /* What a job with stages has. */
 struct plan {
-    unsigned once;    /* stages that run once */
-    unsigned cases;   /* on which one more stage runs */
-    bool stops;       /* behind the first failure, no case runs */
-    const char *text; /* its members in a job, with a # in the place of the payload */
+    unsigned once;                      /* stages that run once */
+    unsigned cases;                     /* on which one more stage runs */
+    bool stops;                         /* behind the first failure, no case runs */
+    const char *names[PLAN_STAGES_MAX]; /* of its stages */
+    const char *text;                   /* its members in a job, with a # in the place of the payload */
 };
 extern const struct plan plans[PLANS];
 
@@ -38,6 +42,7 @@ struct record {
 };
 
 struct report {
+    const struct plan *plan;
     struct record records[RECORDS_MAX];
     unsigned count;
     unsigned valid; /* the first ones, in front of what cannot be read */

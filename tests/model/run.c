@@ -74,6 +74,7 @@ static void choose_options(void)
                                .slots = SLOTS,
                                .sessions = chance(60) ? 15 : 0,
                                .cases = chance(40) ? 20 : 0,
+                               .dialects = chance(50) ? 25 : 0,
                                .session_jobs = chance(50) ? 100 : 0,
                                .idle_us = chance(30) ? 3000000 : 300000000,
                                .watchers = chance(70) ? 40 : 0,

@@ -79,8 +79,17 @@ static unsigned situation_of_cases(const struct request *request)
            (report && !report->is_plain);
 }
 
+static unsigned situation_of_dialect(const struct request *request)
+{
+    const struct watcher *watcher = request->watcher;
+    return (((unsigned)request->work.api * 2 + request->is_evaluated) * 2 + (request->group != NULL)) * 4 +
+           (watcher ? 1 + watcher->is_started + watcher->must_restart : 0);
+}
+
 static void add_request(const struct request *request, uint64_t *sum)
 {
+    if (request->work.api)
+        *sum += hash_of(7, situation_of_dialect(request));
     if (request->work.plan)
         *sum += hash_of(6, situation_of_cases(request));
     if (request->session)

@@ -12,6 +12,7 @@
  *   clients      actors that send requests, read, and hang up
  *   sessions     actors that type while their program runs
  *   questions    actors that ask for jobs by their ids, and cancel them
+ *   dialects     what clients of Piston and of the Model Context Protocol send, and get
  *   hosts        actors that register workers and run jobs, properly or not
  * and the model, which knows from the messages alone what must happen:
  *   known        which workers count as known, and with which images
@@ -66,6 +67,7 @@ struct options {
     uint64_t session_jobs;           /* how many of them may have a job; 0: half as many as there are slots */
     uint64_t idle_us;                /* how long an interactive job may be without input and output */
     unsigned cases;                  /* how many of them, in percent, have stages */
+    unsigned dialects;               /* how many of them, in percent, come by another API */
     unsigned watchers;               /* how many requests, in percent, ask for events */
     bool audits;                     /* jobs are run again on other hosts, and the results compared */
     bool is_chatty;                  /* programs print much, and most clients watch them */
@@ -104,16 +106,21 @@ void report_fault(const char *file, int line, const char *condition);
 /* Print the number of the step and the time. For TRACE. */
 void print_time(void);
 
+/* The APIs by which requests come. */
+enum api { API_NATIVE, API_PISTON, API_MCP, APIS };
+
 /* What a request wants to be done. */
 struct work {
     unsigned image, payload, salt;
     unsigned plan; /* which stages and cases it has; 0: none (report.h) */
+    enum api api;
 };
 
 /* Whether two requests may share a result, if their image is the same. */
 static inline bool is_same_work(struct work a, struct work b)
 {
-    return a.image == b.image && a.payload == b.payload && a.salt == b.salt && a.plan == b.plan;
+    return a.image == b.image && a.payload == b.payload && a.salt == b.salt && a.plan == b.plan &&
+           a.api == b.api;
 }
 
 /* What a worker offers. */
