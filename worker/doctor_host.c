@@ -63,6 +63,11 @@ static void say_uml_kernel(struct doctor_report *report, const char *kernel)
     else if (!age.source[0])
         doctor_say(report, DOCTOR_WARNING, id,
                    "%s: `make uml-kernel` did not compile %s; its own kernels are faster", subject, kernel);
+    else if (!age.has_pressure)
+        doctor_say(report, DOCTOR_WARNING, id,
+                   "%s: it is old; it does not report memory pressure, so that a job which thrashes goes on "
+                   "until its time limit; `make uml-kernel` compiles a new one",
+                   subject);
     else if (age.newer[0])
         doctor_say(report, DOCTOR_WARNING, id,
                    "%s: it is old; it was compiled from %s, and apt knows %s; `make uml-kernel` compiles a "

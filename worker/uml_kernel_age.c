@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* One has 8 MB; a file of another size is none of ours. */
+#define KERNEL_BYTES_MAX (64u << 20)
+
 /* Prints the newest of these versions: PE_VERSION, and those of the linux-source packages that the package
  * lists know, those of the system and those of `make uml-kernel`. sort -V sorts versions as Debian does. */
 static const char newest_command[] =
@@ -85,6 +88,16 @@ static void find_newer(const char *source, const char *apt, char *newer, size_t 
         snprintf(newer, size, "%s", newest);
 }
 
+/* Whether the kernel gives each cgroup a file of this name. If it cannot be read, the worker says so. */
+static bool has_pressure(const char *kernel)
+{
+    static const char name[] = "memory.pressure";
+    pe_autobuf struct pe_buf program = {0};
+    struct pe_error ignored;
+    return pe_read_file(AT_FDCWD, kernel, KERNEL_BYTES_MAX, &program, &ignored) < 0 ||
+           (program.size && memmem(program.data, program.size, name, sizeof name - 1));
+}
+
 int uml_kernel_age(const char *kernel, const char *apt, struct uml_kernel_age *age, struct pe_error *err)
 {
     if (access(kernel, R_OK) < 0)
@@ -92,5 +105,6 @@ int uml_kernel_age(const char *kernel, const char *apt, struct uml_kernel_age *a
     read_source(kernel, age->source, sizeof age->source);
     find_newer(age->source, apt, age->newer, sizeof age->newer);
     age->look_days = days_since_look(kernel, apt);
+    age->has_pressure = has_pressure(kernel);
     return 0;
 }

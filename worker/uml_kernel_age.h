@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether the User Mode Linux kernel is older than the source that Debian offers. Nothing is downloaded:
- * what is known comes from the package lists that are on this machine. */
+/* Whether the User Mode Linux kernel is older than the source that Debian offers, or than what this project
+ * now expects of it. Nothing is downloaded: what is known comes from the package lists that are on this
+ * machine. */
 #ifndef PE_WORKER_UML_KERNEL_AGE_H
 #define PE_WORKER_UML_KERNEL_AGE_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* After so many days without a look at Debian's package lists, a kernel counts as perhaps old. Debian's
@@ -17,6 +19,7 @@ struct uml_kernel_age {
                            `make uml-kernel` did not compile it */
     char newer[64];     /* the newest version of a linux-source package that apt knows, if that is newer */
     unsigned look_days; /* since it was compiled, or the package lists were last read after that */
+    bool has_pressure;  /* it tells guests their memory pressure (CONFIG_PSI), which older ones do not */
 };
 
 /* Find out about the kernel `kernel`, beside which `make uml-kernel` has put the file VERSION. `apt` is the

@@ -124,6 +124,14 @@ static void a_kernel_that_make_did_not_compile_has_no_source(void **state)
     assert_string_equal(age.newer, "");
 }
 
+static void a_kernel_without_the_files_of_memory_pressure_is_told_apart(void **state)
+{
+    (void)state;
+    assert_false(age_with(COMPILED, "", "").has_pressure);
+    write_file("linux", "io.pressure memory.pressure");
+    assert_true(age_with(COMPILED, "", "").has_pressure);
+}
+
 static void a_missing_kernel_is_named(void **state)
 {
     (void)state;
@@ -141,6 +149,7 @@ int main(void)
         cmocka_unit_test(a_machine_without_package_lists_has_nothing_newer),
         cmocka_unit_test(the_last_look_is_the_compilation_or_a_later_one_at_the_package_lists),
         cmocka_unit_test(a_kernel_that_make_did_not_compile_has_no_source),
+        cmocka_unit_test(a_kernel_without_the_files_of_memory_pressure_is_told_apart),
         cmocka_unit_test(a_missing_kernel_is_named),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
