@@ -11,9 +11,10 @@ SHELL := /bin/bash
 
 # As many recipes at a time as there are processors. -jN on the command line takes precedence, and
 # a make that calls this one shares its own job slots. There is no --output-sync, because it would
-# hold back the progress of long recipes; a compilation prints one line.
+# hold back the progress of long recipes; a compilation prints one line. `make run` has one more, whose
+# kernel uses only what the others leave.
 ifeq ($(MAKELEVEL),0)
-MAKEFLAGS += -j$(shell nproc)
+MAKEFLAGS += -j$(shell expr $$(nproc) + $(words $(filter run,$(MAKECMDGOALS))))
 endif
 
 # ---- settings ----
@@ -86,9 +87,13 @@ $(B)/.bench-deps: Makefile | $(B)/.test-deps
 	@deploy/install-packages $(BENCH_PACKAGES)
 	@touch $@
 
-# The example may take a minute: a busy machine without KVM can need more than the default of 10 s.
-run: deps all guest images ## install, build, make the images, and run examples/hello.c in a VM
-	$(BIN)/pe-run --timeout 60 gcc:14 examples/hello.c
+# deploy/run-example says what happens without KVM. No file has the names of the two parts. setpriv lets
+# them end with this make, also when it is killed.
+run: $(B)/run-example $(B)/kernel-beside ## build everything, and run examples/hello.c in a VM; KERNEL=no: compile no kernel
+$(B)/run-example: deps all guest images
+	@setpriv --pdeathsig TERM deploy/run-example $(BIN)
+$(B)/kernel-beside: all
+	@setpriv --pdeathsig TERM deploy/run-example --kernel-beside $(BIN)
 
 all: programs guest-programs ## all programs, those of the guest, too; plain `make` does this
 

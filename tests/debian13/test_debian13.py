@@ -47,8 +47,19 @@ def test_the_tests_of_the_balancer_pass(debian):
     assert debian.run("make test-lb").rstrip().endswith(" passed, 0 failed")
 
 
-def test_a_job_runs_in_a_vm(debian):
-    assert "Hello from gcc 14" in debian.run("make run IMAGES=gcc:14")
+# On a machine that has it, the worker would use KVM.
+HIDE_KVM = "if [ -e /dev/kvm ]; then mount --bind /dev/null /dev/kvm; fi"
+
+
+def test_make_run_without_the_kernel_of_user_mode_linux_ends_with_this_engine(debian):
+    said = debian.run(f"{HIDE_KVM}; rm -rf build/guest/uml; make run IMAGES=gcc:14")
+    assert said.count("Hello from gcc 14") == 2, "under emulation, and after the kernel was compiled"
+    assert re.search(r"^make run: the engine is now uml\+boot: the example took", said, re.M)
+
+
+def test_a_second_make_run_only_runs_the_example(debian):
+    said = debian.run(f"{HIDE_KVM}; make run IMAGES=gcc:14")
+    assert said.count("Hello from gcc 14") == 1 and "make run:" not in said
 
 
 def test_the_user_mode_linux_kernel_compiles(debian):
