@@ -39,9 +39,14 @@ const char *board_state_name(unsigned state)
     return state < BOARD_STATES ? state_names[state] : "unknown";
 }
 
+static size_t size_of_shared(size_t children)
+{
+    return sizeof(struct shared) + (children + 1) * sizeof(struct entry);
+}
+
 struct board *board_make(size_t slots, size_t children, size_t balancers, struct pe_error *err)
 {
-    const size_t size = sizeof(struct shared) + (children + 1) * sizeof(struct entry);
+    const size_t size = size_of_shared(children);
     struct board *board = calloc(1, sizeof *board);
     void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!board || shared == MAP_FAILED) {
@@ -52,6 +57,14 @@ struct board *board_make(size_t slots, size_t children, size_t balancers, struct
     *board = (struct board){slots, children, balancers, time(NULL), shared};
     tzset(); /* while this process may still read files */
     return board;
+}
+
+void board_free(struct board *board)
+{
+    if (!board)
+        return;
+    munmap(board->shared, size_of_shared(board->children));
+    free(board);
 }
 
 size_t board_slots(const struct board *board)

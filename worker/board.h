@@ -53,6 +53,9 @@ struct board_view {
  * for the balancers last. The supervisor has the place `children`. PE_ERR_INTERNAL without memory. */
 struct board *board_make(size_t slots, size_t children, size_t balancers, struct pe_error *err);
 
+/* Give up the board. Other processes that have it keep theirs. */
+void board_free(struct board *board);
+
 /* How many slots there are. */
 size_t board_slots(const struct board *board);
 

@@ -511,6 +511,8 @@ int supervisor_run(struct worker_config *config, struct pe_error *err)
     pe_log(PE_LOG_INFO, "stopping after the running jobs");
     drain(&supervisor);
     write_metrics(&supervisor);
+    board_free(config->board);
+    config->board = NULL;
     free(supervisor.children);
     return 0;
 }
