@@ -90,15 +90,15 @@ class Farm:
         except Exception:  # whatever a balancer that dies or stands still leads to
             return {"hosts": 0, "slots": 0, "ready": 0, "running": 0, "queued": 0}
 
+    def has_all_slots(self, health=None):
+        """Whether every slot runs and is connected."""
+        health = health or self.health()
+        return health["hosts"] == len(self.workers) and health["slots"] == self.slots == self.running_slots()
+
     def has_full_capacity(self):
-        """Whether every slot runs, is connected, and has a job or waits for one."""
+        """Whether every slot, too, has a job or waits for one."""
         health = self.health()
-        busy = health["ready"] + health["running"]
-        return (
-            health["hosts"] == len(self.workers)
-            and health["slots"] == self.slots == self.running_slots()
-            and busy >= self.slots
-        )
+        return self.has_all_slots(health) and health["ready"] + health["running"] >= self.slots
 
     def running_slots(self):
         below = set().union(*(processes.descendants(far.worker.process.pid) for far in self.workers))

@@ -66,14 +66,18 @@ class Faults(threading.Thread):
             time.sleep(0.05)
 
     def wait_for_recovery(self):
-        """Seconds until all slots could work, and could do so for STEADY_S from then on: what has ended may
-        not be known at first."""
-        began = since = time.monotonic()
-        while (now := time.monotonic()) - since < STEADY_S and now - began < GIVE_UP_S:
-            if not self.farm.has_full_capacity():
+        """Seconds until all slots were there, and had a job or waited for one. They have to stay there for
+        STEADY_S, because what has ended may not be known at first. A slot that makes its next VM has neither:
+        on a busy machine, it is rare that no slot does."""
+        began = since = now = time.monotonic()
+        while now - began < GIVE_UP_S:
+            if not self.farm.has_all_slots():
                 since = time.monotonic()
+            elif now - since >= STEADY_S and self.farm.has_full_capacity():
+                break
             time.sleep(0.02)
-        return since - began
+            now = time.monotonic()
+        return max(0, now - STEADY_S - began)
 
     # ---- choices ----
 
