@@ -259,6 +259,8 @@ def test_a_make_that_is_killed_leaves_no_compilation(machine):
         (recipe,) = [line for line in file if "deploy/run-example $(BIN)" in line]
     makefile.write_text(f"BIN := {machine.folder}\nSHELL := /bin/bash\nrun:\n{recipe}")
     process, compiler = start_long_compilation(machine, "/usr/bin/make", "-f", str(makefile), "run")
+    below = processes.descendants(process.pid)
+    assert compiler in below
     process.kill()
     process.wait(PATIENCE)
-    eventually(lambda: not processes.is_running(compiler), "the compiler ends")
+    eventually(lambda: not any(map(processes.is_running, below)), "the compiler and what started it end")
