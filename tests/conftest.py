@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import tempfile
+import threading
 
 import pytest
 
@@ -20,10 +21,13 @@ from fixtures.vm import GuestBench
 from fixtures.vmm import VmmBench
 
 # A shell without job control ignores some of these signals in what it starts in the background, nohup ignores
-# SIGHUP, and a program inherits that. Tests send them to programs.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# SIGHUP, and a program inherits that. Tests send them to programs. Only the main thread may do this. The
+# processes of pytest-xdist inherit it from the first one, and execnet 1.9 runs the tests of some of
+# them in another thread: in all whose main thread has not quite ended its task before.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
