@@ -218,7 +218,7 @@ def test_pe_run_watch_runs_a_changed_file_again_and_an_interrupted_run_leaves_no
     )
     assert process.stdout.readline() == b"first\n"
     with open(path, "w", encoding="utf-8") as file:
-        file.write("echo second; sleep 20 >/dev/null\n")
+        file.write("sleep 20; echo second\n")
     service.wait_until_running()
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=PATIENCE)
