@@ -13,11 +13,12 @@
 
 #include <stddef.h>
 
-/* Write HOME/`below` into `path`, a buffer of `size` bytes. PE_ERR_TOO_LARGE if it does not fit. */
+/* Write HOME/`below` into `path`, a buffer of `size` bytes. PE_ERR_TOO_LARGE if it does not fit,
+ * PE_ERR_INTERNAL if /proc/self/exe cannot be read. */
 int pe_home_path(const char *below, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the path of the program `name`: in the directory of the running program if it is there,
- * otherwise in HOME/bin. PE_ERR_TOO_LARGE if it does not fit. */
+ * otherwise in HOME/bin, whether there is such a file or not. Fails as above. */
 int pe_home_program(const char *name, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -15,14 +15,15 @@
 int pe_write_all(int fd, const void *bytes, size_t size, const char *name,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Append everything up to the end of file to `out`. PE_ERR_TOO_LARGE if that is more than `limit`
- * bytes. */
+/* Append everything up to the end of file to `out`; `name` is as above. PE_ERR_TOO_LARGE if that is more
+ * than `limit` bytes, PE_ERR_INTERNAL if read(2) fails or without memory. What was read before stays in
+ * `out`. */
 int pe_read_all(int fd, size_t limit, struct pe_buf *out, const char *name,
                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the content of a file to `out`. `path` is relative to the directory `at`, which may be
- * AT_FDCWD. PE_ERR_NOT_FOUND if there is no such file, PE_ERR_TOO_LARGE if it has more than `limit`
- * bytes. */
+ * AT_FDCWD. PE_ERR_NOT_FOUND if there is no such file, PE_ERR_INTERNAL if it cannot be opened;
+ * otherwise as pe_read_all. */
 int pe_read_file(int at, const char *path, size_t limit, struct pe_buf *out,
                  struct pe_error *err) PE_MUST_CHECK;
 

@@ -42,7 +42,7 @@ struct pe_program {
 /* Parse argv. Options end at "--", and with `stop_early` also at the first argument that is not an
  * option. Without it, arguments that are not options are moved behind the options, in their order.
  * Sets `*rest` to the index of the first argument after the options. --help and -h print the table
- * and exit with 0. A usage error is PE_ERR_INVALID. */
+ * and exit with 0. A usage error is PE_ERR_INVALID. The caller frees the lists, also after a failure. */
 int pe_options_parse(const struct pe_program *program, int argc, char **argv, bool stop_early, int *rest,
                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -18,11 +18,11 @@ struct pe_flat_entry {
     char value[PE_FLAT_VALUE_MAX];
 };
 
-/* Append one entry, its value escaped. The key is not checked. */
+/* Append one entry, its value escaped. The key is not checked. Fails as pe_buf_append does. */
 int pe_flat_append(struct pe_buf *out, const char *key, const char *value,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Append one entry whose value is a decimal number. */
+/* Append one entry whose value is a decimal number. Fails as pe_buf_append does. */
 int pe_flat_append_u64(struct pe_buf *out, const char *key, uint64_t value,
                        struct pe_error *err) PE_MUST_CHECK;
 

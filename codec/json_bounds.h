@@ -16,7 +16,8 @@
 int pe_json_check_bounds(const void *text, size_t size, size_t values_max,
                          struct pe_error *err) PE_MUST_CHECK;
 
-/* The same, and set `count` to their number, where an empty array or object counts as two. */
+/* The same, and set `count` to their number, where an empty array or object counts as two. After a failure
+ * `count` stays as it was. */
 int pe_json_count_values(const void *text, size_t size, size_t values_max, size_t *count,
                          struct pe_error *err) PE_MUST_CHECK;
 

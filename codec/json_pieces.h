@@ -35,8 +35,8 @@ struct pe_json_pieces {
 };
 
 /* Append bytes as a value: as a string if they are UTF-8, else as {"base64": "…"}. `writer` must write to
- * pieces->text. Large bytes are borrowed until the text was taken. If there are too many large values, the
- * writer fails. */
+ * pieces->text. Large bytes are borrowed until the text was taken. Beyond PE_JSON_LARGE_MAX large values the
+ * writer fails with PE_ERR_INTERNAL. */
 void pe_json_pieces_append(struct pe_json_pieces *pieces, struct pe_json_writer *writer, const char *name,
                            const struct pe_buf *bytes);
 

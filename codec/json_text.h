@@ -15,7 +15,8 @@
 int pe_json_append_escaped(struct pe_buf *out, struct pe_cursor *text, size_t size_max,
                            struct pe_error *err) PE_MUST_CHECK;
 
-/* The same with base64 (RFC 4648 section 4). At most 4 bytes are beyond `size_max`. */
+/* The same with base64 (RFC 4648 section 4). At most 4 bytes are beyond `size_max`. Fails in the same
+ * way. */
 int pe_json_append_base64(struct pe_buf *out, struct pe_cursor *bytes, size_t size_max,
                           struct pe_error *err) PE_MUST_CHECK;
 

@@ -39,15 +39,16 @@ int pe_form_init(struct pe_form *form, const char *content_type, size_t content_
                  size_t size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read the next part. Returns 1 if there is one and 0 after the closing delimiter. PE_ERR_MALFORMED
- * if the body is cut or does not have the right form. PE_ERR_INVALID if a file name has a NUL byte
- * or more than 1,199 bytes. */
+ * if the body is cut or does not have the right form. PE_ERR_INVALID if a file name has a NUL byte or
+ * more than 1,199 bytes; if such a long name comes from `filename*`, PE_ERR_TOO_LARGE. */
 int pe_form_next(struct pe_form *form, struct pe_form_part *part, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append the header Content-Disposition of a part, without a line end. `filename` may be NULL. It is
  * written as browsers write it (WHATWG HTML, "multipart/form-data encoding algorithm"), which is not
  * exact for a name with `"`, `\`, `%` or a control character. Such a name is also written as
  * `filename*` (RFC 8187). RFC 7578 section 4.2 advises against this parameter, because readers may
- * ignore it; but no other form is exact, and such readers still have `filename`. */
+ * ignore it; but no other form is exact, and such readers still have `filename`. Fails as pe_buf_append
+ * does, as the next two do. */
 int pe_form_append_disposition(struct pe_buf *out, const char *name, const char *filename,
                                size_t filename_length, struct pe_error *err) PE_MUST_CHECK;
 

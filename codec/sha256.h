@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 (FIPS 180-4) by OpenSSL, and its two textual forms: 64 lower-case hex digits, and the
  * "digest" of the OCI image specification (descriptor.md#digests), which is "sha256:" in front of
- * these digits. */
+ * these digits. All failures are PE_ERR_INTERNAL. */
 #ifndef PE_CODEC_SHA256_H
 #define PE_CODEC_SHA256_H
 
@@ -22,21 +22,20 @@ bool pe_sha256_hex_valid(const char *text);
  * supported. */
 bool pe_sha256_digest_valid(const char *text);
 
-/* The hash of `size` bytes in memory, as hex digits or as an OCI digest. PE_ERR_INTERNAL if OpenSSL
- * fails. */
+/* The hash of `size` bytes in memory, as hex digits or as an OCI digest. Fails if OpenSSL does. */
 int pe_sha256_hex(const void *bytes, size_t size, char hex[PE_SHA256_HEX_SIZE],
                   struct pe_error *err) PE_MUST_CHECK;
 int pe_sha256_digest(const void *bytes, size_t size, char digest[PE_SHA256_DIGEST_SIZE],
                      struct pe_error *err) PE_MUST_CHECK;
 
-/* The OCI digest of a file's content. PE_ERR_INTERNAL names the path if the file cannot be read. */
+/* The OCI digest of a file's content. The error names the path if the file cannot be read. */
 int pe_sha256_file_digest(const char *path, char digest[PE_SHA256_DIGEST_SIZE],
                           struct pe_error *err) PE_MUST_CHECK;
 
 /* A hash that is computed piece by piece. */
 struct pe_sha256;
 
-/* Begin a hash. NULL (PE_ERR_INTERNAL) without memory. The caller frees it. */
+/* Begin a hash. NULL without memory. The caller frees it. */
 struct pe_sha256 *pe_sha256_new(struct pe_error *err) PE_MUST_CHECK;
 
 /* Free a hash. NULL is allowed. */
@@ -48,10 +47,11 @@ void pe_sha256_add(struct pe_sha256 *hash, const void *bytes, size_t size);
 /* Add a text with its NUL, so that two different lists of texts never are the same bytes. */
 void pe_sha256_add_text(struct pe_sha256 *hash, const char *text);
 
-/* Add the whole content of a file. PE_ERR_INTERNAL names the path if the file cannot be read. */
+/* Add the whole content of a file. The error names the path if the file cannot be read. */
 int pe_sha256_add_file(struct pe_sha256 *hash, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
-/* End the hash and write it as hex digits or as an OCI digest. Nothing can be added afterwards. */
+/* End the hash and write it as hex digits or as an OCI digest. Nothing can be added afterwards. Fails if
+ * OpenSSL has failed since the beginning. */
 int pe_sha256_end_hex(struct pe_sha256 *hash, char hex[PE_SHA256_HEX_SIZE],
                       struct pe_error *err) PE_MUST_CHECK;
 int pe_sha256_end_digest(struct pe_sha256 *hash, char digest[PE_SHA256_DIGEST_SIZE],

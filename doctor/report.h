@@ -26,9 +26,11 @@ enum doctor_exit {
 
 struct doctor_report;
 
-/* Begin a report about `program`, as in "pe-worker". With `json`, nothing is printed before doctor_finish.
- * The caller frees it. PE_ERR_INTERNAL without memory. */
+/* Begin a report about `program`, as in "pe-worker", which must outlive it. With `json`, nothing is printed
+ * before doctor_finish. The caller frees it. NULL with PE_ERR_INTERNAL without memory. */
 struct doctor_report *doctor_report_new(const char *program, bool json, struct pe_error *err) PE_MUST_CHECK;
+
+/* Free a report. NULL is allowed. */
 void doctor_report_free(struct doctor_report *report);
 
 /* Begin a section with this heading, which is printed for people only. */
@@ -61,7 +63,7 @@ void doctor_id(const char *prefix, const char *name, char id[DOCTOR_ID_MAX]);
  * status, DOCTOR_EXIT_USABLE or DOCTOR_EXIT_UNUSABLE. */
 int doctor_finish(struct doctor_report *report, const char *can, const char *cannot);
 
-/* What a check said, for tests; -1 if there is none with this id. */
+/* What a check said, for tests; -1 or NULL if there is none with this id. The text belongs to the report. */
 int doctor_status_of(const struct doctor_report *report, const char *id);
 const char *doctor_text_of(const struct doctor_report *report, const char *id);
 

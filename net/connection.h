@@ -17,7 +17,8 @@ struct pe_connection {
  * CURLE_AGAIN before waiting for the socket. Any other code: the connection is broken. */
 CURLcode pe_connection_receive(const struct pe_connection *connection, void *bytes, size_t size, size_t *got);
 
-/* Send up to `size` bytes; `*sent` is how many the kernel has taken. Results as above. */
+/* Send up to `size` bytes; `*sent` is how many the kernel has taken. CURLE_AGAIN if it takes none now. Any
+ * other code: the connection is broken. */
 CURLcode pe_connection_send(const struct pe_connection *connection, const void *bytes, size_t size,
                             size_t *sent);
 

@@ -15,7 +15,9 @@ struct pe_route {
         *proxy; /* URL of an HTTP proxy; NULL: that of the environment (https_proxy and others), or none */
 };
 
-/* Read the file of --ca. PE_ERR_NOT_FOUND if there is none, PE_ERR_INVALID if it has no certificate. */
+/* Read the file of --ca into route->ca, which the caller frees, also after a failure. PE_ERR_NOT_FOUND if
+ * there is none, PE_ERR_INVALID if it has no certificate, PE_ERR_TOO_LARGE above 4 MiB, PE_ERR_INTERNAL if it
+ * cannot be read. */
 int pe_route_read_ca(struct pe_route *route, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
 /* Let a handle of libcurl use the route, which must outlive it. All servers are reached through the tunnel of

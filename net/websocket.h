@@ -45,7 +45,7 @@ struct pe_websocket *pe_websocket_open(const struct pe_connection *connection,
 void pe_websocket_free(struct pe_websocket *websocket);
 
 /* Add a message to those that are to be sent. The bytes are copied. PE_ERR_LOST if the WebSocket is being
- * closed. */
+ * closed, or without memory. */
 int pe_websocket_queue(struct pe_websocket *websocket, bool is_text, const void *bytes, size_t size,
                        struct pe_error *err) PE_MUST_CHECK;
 
@@ -67,7 +67,7 @@ bool pe_websocket_has_message(const struct pe_websocket *websocket);
 /* Remove and return the oldest received message, which the caller frees; NULL if there is none. */
 struct pe_websocket_message *pe_websocket_next(struct pe_websocket *websocket);
 
-/* How the server closed the connection. */
+/* How the server closed the connection. The result belongs to `websocket`. */
 const struct pe_websocket_close *pe_websocket_closed(const struct pe_websocket *websocket);
 
 #endif

@@ -26,8 +26,10 @@ struct pe_store_images {
 };
 
 /* List the images of the store in the directory `store`. PE_ERR_NOT_FOUND, with the commands that
- * create a store, when it does not exist. PE_ERR_MALFORMED names a catalog entry that cannot be
- * read. The caller frees `images`. */
+ * create a store, when it does not exist. PE_ERR_MALFORMED names a catalog entry that is wrong,
+ * PE_ERR_TOO_LARGE one above PE_STORE_ENTRY_BYTES_MAX, and PE_ERR_INTERNAL what cannot be opened or read.
+ * An entry that is removed meanwhile is left out. The caller frees `images`, which is empty after a
+ * failure. */
 int pe_store_list(const char *store, struct pe_store_images *images, struct pe_error *err) PE_MUST_CHECK;
 /* Free a list. */
 void pe_store_images_free(struct pe_store_images *images);
@@ -44,7 +46,8 @@ const struct pe_image *pe_store_find(const struct pe_store_images *images, const
                                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Check that slots can reach an image: they may read what is in the store, but not what a symbolic link
- * in it leads to. PE_ERR_INVALID names the link and says what to do. */
+ * in it leads to. PE_ERR_INVALID names the link and says what to do, PE_ERR_INTERNAL if the entry's digest
+ * is not valid. */
 int pe_store_check_links(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 /* Open an image's rootfs read-only, with O_CLOEXEC. The caller closes the descriptor.
