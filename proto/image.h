@@ -60,8 +60,8 @@ struct pe_image {
     json_t *metadata; /* for people and web pages (proto/metadata.h); NULL: none */
 };
 
-/* Decode and check an entry. PE_ERR_MALFORMED names the wrong field. Unknown fields are ignored.
- * The caller frees `image`, which is zeroed first, also after a failure. */
+/* Decode and check an entry. PE_ERR_MALFORMED names the wrong field, PE_ERR_INTERNAL without memory.
+ * Unknown fields are ignored. The caller frees `image`, which is zeroed first, also after a failure. */
 int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 /* The entry as a new JSON object, whose reference is the caller's; NULL without memory. */
@@ -75,8 +75,8 @@ void pe_image_free(struct pe_image *image);
  * otherwise default_cmd. Placeholders are replaced: "{files}" by the names of all files in the
  * order in which they were sent (pe_path_as_argument), "{files:*.c}" by those that match the glob,
  * and "{options}" by the arguments that the options of the metadata add by default. The caller owns
- * `*cmd`, which ends with NULL, and its texts. PE_ERR_INVALID if the image has no default command or
- * if no file matches a placeholder. */
+ * `*cmd`, which ends with NULL, and its texts (pe_strings_free). PE_ERR_INVALID if the image has no
+ * default command or if no file matches a placeholder, PE_ERR_INTERNAL without memory. */
 int pe_image_default_command(const struct pe_image *image, const char *const *files, size_t file_count,
                              char ***cmd, size_t *cmd_count, struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values of members in the JSON of a job, with the checks that all of them have in common. The functions
  * return 0 after a fault of the reader, which keeps it until the end; what they say about a value is
- * PE_ERR_INVALID and names the member. Lists of texts end with NULL and belong to the caller, who frees
- * them with pe_field_free_texts(), also after a failure. */
+ * PE_ERR_INVALID and names the member. Without memory, they fail with PE_ERR_INTERNAL, or the reader has a
+ * fault. Lists of texts end with NULL and belong to the caller, who frees them with pe_field_free_texts(),
+ * also after a failure. */
 #ifndef PE_PROTO_JOB_FIELDS_H
 #define PE_PROTO_JOB_FIELDS_H
 
@@ -22,7 +23,8 @@ int pe_field_invalid(struct pe_error *err, const char *field, const char *what);
 /* True if the next value exists but has the wrong type: its first byte is none of `first_bytes`. */
 bool pe_field_is_other(struct pe_json_reader *json, const char *first_bytes);
 
-/* A string of at most `max` bytes without NUL. The caller frees it; NULL after a fault. */
+/* A string of at most `max` bytes without NUL. The caller frees it, also after a failure; NULL after a
+ * fault. */
 int pe_field_parse_text(struct pe_json_reader *json, const char *field, size_t max, char **out,
                         struct pe_error *err) PE_MUST_CHECK;
 
@@ -42,8 +44,8 @@ int pe_field_parse_any_whole(struct pe_json_reader *json, const char *field, con
 int pe_field_parse_whole(struct pe_json_reader *json, const char *field, const char *unit, uint32_t least,
                          uint32_t most, uint32_t *value, struct pe_error *err) PE_MUST_CHECK;
 
-/* Bytes: a string, or {"base64": "…"}. The caller frees `*bytes`; NULL after a fault. `what` names
- * them in errors, as "file 'a'". */
+/* Bytes: a string, or {"base64": "…"}. The caller frees `*bytes`; NULL after a fault or a failure. `what`
+ * names them in errors, as "file 'a'". */
 int pe_field_parse_bytes(struct pe_json_reader *json, const char *what, uint8_t **bytes, size_t *size,
                          struct pe_error *err) PE_MUST_CHECK;
 

@@ -33,9 +33,10 @@ struct pe_job_spec {
     struct pe_isolation_set isolation; /* what the job demands of its host; zero: any will do */
 };
 
-/* Decode and check a job. PE_ERR_MALFORMED if the text is not JSON; PE_ERR_INVALID names the wrong
- * field. Unknown fields are refused, because a misspelt field must not be ignored. The caller frees
- * `job`, which is zeroed first, also after a failure. */
+/* Decode and check a job. PE_ERR_MALFORMED if the text is not JSON, or a member occurs twice;
+ * PE_ERR_INVALID names the wrong field; PE_ERR_INTERNAL without memory. Unknown fields are refused, because
+ * a misspelt field must not be ignored. The caller frees `job`, which need not be initialised, also after a
+ * failure. */
 int pe_job_spec_decode(const char *json, size_t size, struct pe_job_spec *job,
                        struct pe_error *err) PE_MUST_CHECK;
 
@@ -51,7 +52,7 @@ void pe_job_spec_set_live_defaults(struct pe_job_spec *job);
 uint32_t pe_job_spec_stdout_max(const struct pe_job_spec *job);
 uint32_t pe_job_spec_stderr_max(const struct pe_job_spec *job);
 
-/* The same as pe_job_spec_decode for a parsed JSON value. */
+/* The same as pe_job_spec_decode for a parsed JSON value, with the same errors. */
 int pe_job_spec_from_json(const json_t *json, struct pe_job_spec *job, struct pe_error *err) PE_MUST_CHECK;
 
 /* The job as a new JSON object, whose reference is the caller's; NULL without memory. */

@@ -49,8 +49,8 @@ struct pe_live_counters {
 };
 
 /* How an end reaches the device. Offsets and sizes are multiples of PE_LIVE_BLOCK, and so is the address of
- * `bytes`. Both functions return 0, or -1 with `err`. What was written before is visible to the other end
- * before what is written later. */
+ * `bytes`. Both functions return 0, or -1 with `err`, which the functions below pass on. What was written
+ * before is visible to the other end before what is written later. */
 struct pe_live_device {
     void *context; /* first argument of the functions */
     int (*read)(void *context, uint64_t offset, void *bytes, size_t size, struct pe_error *err);
@@ -82,8 +82,8 @@ int pe_live_refresh(struct pe_live_end *end, struct pe_error *err) PE_MUST_CHECK
 /* How many bytes of data a record can have now, from 0 to PE_LIVE_DATA_MAX. */
 size_t pe_live_room(const struct pe_live_end *end);
 
-/* Write a record for which there is room. The other end sees it after pe_live_publish. Fails as
- * the device does. */
+/* Write a record. The other end sees it after pe_live_publish. PE_ERR_TOO_LARGE if there is no room for it
+ * (pe_live_room). */
 int pe_live_put(struct pe_live_end *end, enum pe_live_kind kind, const void *data, size_t size,
                 struct pe_error *err) PE_MUST_CHECK;
 
@@ -91,7 +91,8 @@ int pe_live_put(struct pe_live_end *end, enum pe_live_kind kind, const void *dat
  * that this end may get, or longer than what was produced. */
 int pe_live_take(struct pe_live_end *end, struct pe_live_record *record, struct pe_error *err) PE_MUST_CHECK;
 
-/* Let the other end see what was put and taken. The caller rings the doorbell. */
+/* Let the other end see what was put and taken. The caller rings the doorbell. Fails only as the device
+ * does. */
 int pe_live_publish(struct pe_live_end *end, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -77,13 +77,13 @@ struct pe_result {
 const char *pe_status_name(enum pe_status status);
 
 /* Decode the guest's flat text, whose keys are in proto/guest-contract.md. Unknown keys are
- * ignored, since the guest may be newer than the worker. PE_ERR_MALFORMED if a value is out of
- * range or there is no status. */
+ * ignored, since the guest may be newer than the worker. PE_ERR_MALFORMED if it is no flat text, a value
+ * is out of range, or there is no status. */
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the result as a JSON object (docs/api.md). The second function writes only its members, so
- * that the caller can add others. */
+/* Append the result as a JSON object (docs/api.md). Fails as pe_buf_append does. The second function
+ * writes only its members, so that the caller can add others, and the writer keeps its failure. */
 int pe_result_append_json(const struct pe_result *result, struct pe_buf *out,
                           struct pe_error *err) PE_MUST_CHECK;
 void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer);
@@ -99,7 +99,7 @@ void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *resul
 /* The result as a new JSON object, whose reference is the caller's; NULL without memory. */
 json_t *pe_result_to_json(const struct pe_result *result);
 
-/* Decode a JSON object. PE_ERR_MALFORMED if a value has the wrong form. */
+/* Decode a JSON object. PE_ERR_MALFORMED if a value has the wrong form, or without memory. */
 int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

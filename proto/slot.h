@@ -105,14 +105,15 @@ struct pe_message {
 };
 
 /* Decode one text message. PE_ERR_MALFORMED if it is no message, or if a size, count or name is
- * beyond proto/limits.h. A `hello` or `ready` of another version than PE_SLOT_PROTOCOL is
- * PE_ERR_INVALID; the error names both versions and `message->protocol` is the worker's. `message`
- * need not be initialised, and only the members of its kind are set. The caller frees it, also
- * after a failure. */
+ * beyond proto/limits.h; PE_ERR_TOO_LARGE if the JSON of a `hello` or a problem has too many values;
+ * PE_ERR_INTERNAL without memory. A job that is not allowed is PE_ERR_INVALID, and so is a `hello` or
+ * `ready` of another version than PE_SLOT_PROTOCOL: the error then names both versions, and
+ * `message->protocol` is the worker's. `message` need not be initialised, and only the members of its kind
+ * are set. The caller frees it, also after a failure. */
 int pe_message_decode(const void *text, size_t size, struct pe_message *message,
                       struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the JSON text of a message to `out`. PE_ERR_INTERNAL without memory. */
+/* Append the JSON text of a message to `out`. Fails as pe_buf_append does. */
 int pe_message_encode(const struct pe_message *message, struct pe_buf *out,
                       struct pe_error *err) PE_MUST_CHECK;
 

@@ -21,7 +21,8 @@ struct pe_report_reader {
 
 /* Read bytes until a run has ended or none is left. Returns 1 if one has ended: it is moved to `run`, and the
  * caller frees it with pe_stage_report_free. `bytes` then begins at what was not read. Returns 0 if all bytes
- * were read. PE_ERR_MALFORMED if this is not a report; nothing more can be read then. */
+ * were read. PE_ERR_MALFORMED if this is not a report, PE_ERR_INTERNAL without memory; nothing more can be
+ * read then. */
 int pe_report_read(struct pe_report_reader *reader, struct pe_cursor *bytes, struct pe_stage_report *run,
                    struct pe_error *err) PE_MUST_CHECK;
 

@@ -137,7 +137,8 @@ struct pe_stages {
 
 /* Read a report of stages without cases, which comes from the guest and is untrusted. A report
  * that ends early is not an error. PE_ERR_MALFORMED if the bytes are not such a report (proto/stage_report.h
- * reads any). The caller frees `stages`, which is zeroed first, also after a failure. */
+ * reads any), PE_ERR_INTERNAL without memory. The caller frees `stages`, which is zeroed first, also after a
+ * failure. */
 int pe_stages_read(const void *bytes, size_t size, struct pe_stages *stages,
                    struct pe_error *err) PE_MUST_CHECK;
 
