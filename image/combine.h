@@ -25,7 +25,8 @@ struct combine_options {
 /* Combine the `count` images of these names, 2 to 64. Afterwards the names refer to the parts of
  * the new image, and rootfs files that have no name any more are deleted. PE_ERR_NOT_FOUND for an
  * unknown name, PE_ERR_INVALID when two images cannot be in one file, and the errors of
- * image/squashfs_reader.h. */
+ * image/squashfs_reader.h and image/store_writer.h. Until the new image is published, the store stays as
+ * it was. */
 int combine_images(const struct combine_options *options, char *const *names, size_t count,
                    struct combine_result *result, struct pe_error *err) PE_MUST_CHECK;
 

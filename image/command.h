@@ -42,12 +42,13 @@ uint64_t command_bytes_max(uint64_t mib);
 
 /* Parse a subcommand's options (pe_options_parse) and set `store->path` to the default store when
  * --store was not given. `*rest` is the index of the first argument that is not an option. `store`
- * must not be moved afterwards. PE_ERR_INVALID for a wrong command line. */
+ * must not be moved afterwards. PE_ERR_INVALID for a wrong command line; for the default store also the
+ * errors of pe_home_path. */
 int command_parse(const struct pe_program *program, int argc, char **argv, struct command_store *store,
                   int *rest, struct pe_error *err) PE_MUST_CHECK;
 
 /* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for
- * a value that could not be made because memory ran out, and is an error, as is a failed write. */
+ * a value that could not be made because memory ran out. That and a failed write are PE_ERR_INTERNAL. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
 /* The entry functions. command_build replaces this process by the build script and returns only

@@ -30,8 +30,9 @@ struct download {
 };
 
 /* Get a URL, or the rest of it if download->bytes is not 0. A server that sends all of it again is no
- * failure: the file is then written from its beginning. PE_ERR_LOST if the download fails or stands still for
- * route->stall_s, PE_ERR_TOO_LARGE beyond the bound. */
+ * failure: the file is then written from its beginning. PE_ERR_LOST if the download fails, stands still for
+ * route->stall_s or takes longer than seconds_max; PE_ERR_TOO_LARGE beyond the bound; PE_ERR_INTERNAL if the
+ * file cannot be written. What has arrived stays where it is. */
 int download_url(const char *url, struct download *download, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -40,14 +40,15 @@ void flatten_result_free(struct flatten_result *result);
 
 /* Apply the `count` layers in order, lowest first, and write the squashfs to a new file at `path`.
  * Directories that a job needs are created. PE_ERR_INVALID when the image has something else in
- * their place, PE_ERR_TOO_LARGE beyond `bytes_max`, and the errors of image/layer.h. `result` is
- * zeroed first; the caller frees it, also after a failure. */
+ * their place or there are no layers, PE_ERR_TOO_LARGE beyond `bytes_max` or for a large /etc/passwd, and
+ * the errors of image/layer.h, image/stream.h and image/squashfs_image.h. `result` is zeroed first; the
+ * caller frees it, and removes the file at `path`, also after a failure. */
 int flatten(const struct stream_input *layers, size_t count, const struct flatten_options *options,
             const char *path, struct progress *progress, struct flatten_result *result,
             struct pe_error *err) PE_MUST_CHECK;
 
 /* Create the directories that the runtime mounts on, below the directory `prefix` of the tree ("":
- * the root). PE_ERR_INVALID when something else is in their place. */
+ * the root). PE_ERR_INVALID when something else is in their place, PE_ERR_INTERNAL without memory. */
 int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

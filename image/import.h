@@ -23,12 +23,13 @@ struct import_options {
 
 /* Import what is at `path`: an OCI layout (a directory), an archive of one, an archive of `docker
  * save`, or a tar of a root filesystem. "-" is standard input. `image` is zeroed first and receives
- * the new catalog entry; the caller frees it. Errors of image/oci.h, image/flatten.h and
- * image/catalog_entry.h. */
+ * the new catalog entry; the caller frees it, also after a failure. PE_ERR_INTERNAL when the source cannot
+ * be opened, and the errors of image/oci.h, image/flatten.h, image/catalog_entry.h and
+ * image/store_writer.h. */
 int import_path(const struct import_options *options, const char *source, struct pe_image *image,
                 struct pe_error *err) PE_MUST_CHECK;
 
-/* Fetch an image with skopeo and import it. `image` and errors as above. */
+/* Fetch an image with skopeo and import it. `image` and errors as above, and the errors of pull_layout. */
 int import_pull(const struct import_options *options, const struct pull_options *pull, struct pe_image *image,
                 struct pe_error *err) PE_MUST_CHECK;
 

@@ -43,22 +43,22 @@ struct import_arguments {
 
 /* Parse the common options and those of `program->options`, which are listed after them. `*rest` is
  * the index of the first argument that is not an option. `arguments` is zeroed first and must not
- * be moved afterwards. PE_ERR_INVALID for a wrong command line. */
+ * be moved afterwards; the caller frees it, also after a failure. Errors of command_parse. */
 int import_arguments_parse(struct import_arguments *arguments, const struct pe_program *program, int argc,
                            char **argv, int *rest, struct pe_error *err) PE_MUST_CHECK;
 
 /* Add the fields of the catalog entry that the options set, and the name, to `fields`, and check them.
- * PE_ERR_INVALID names the wrong part. */
+ * PE_ERR_INVALID names the wrong part; for --metadata also the errors of catalog_entry_add_user_file. */
 int import_arguments_fields(const struct import_arguments *arguments, const char *name, json_t *fields,
                             struct pe_error *err) PE_MUST_CHECK;
 
 /* Set `arguments->import` for an image that gets the catalog name `name` (":latest" is appended
  * when it has no tag). The parts of the catalog entry that come from the command line are checked
- * here, before an image is downloaded in vain. PE_ERR_INVALID names the wrong part. */
+ * here, before an image is downloaded in vain. Errors of import_arguments_fields and platform_parse. */
 int import_arguments_resolve(struct import_arguments *arguments, const char *name,
                              struct pe_error *err) PE_MUST_CHECK;
 
-/* Print the new catalog entry when --json was given. */
+/* Print the new catalog entry when --json was given. Fails as command_print_json does. */
 int import_arguments_print(const struct import_arguments *arguments, const struct pe_image *image,
                            struct pe_error *err) PE_MUST_CHECK;
 

@@ -50,13 +50,14 @@ void layer_plan_free(struct layer_plan *plan);
 
 /* First pass: apply the headers of the layer number `tree->layer` to the tree and fill `plan`. For
  * the last layer, the files are written to `rules->squashfs` instead. Members below /dev, /proc and
- * /sys are skipped. `name` is used in messages. PE_ERR_MALFORMED when the layer is not a tar or is
- * truncated, PE_ERR_INVALID when a member is not allowed, PE_ERR_TOO_LARGE beyond a limit. */
+ * /sys are skipped. `name` is used in messages. The caller frees `plan`, also after a failure.
+ * PE_ERR_MALFORMED when the layer is not a tar or is truncated, PE_ERR_INVALID when a member is not allowed,
+ * PE_ERR_TOO_LARGE beyond a limit, PE_ERR_INTERNAL without memory, and the errors of image/stream.h. */
 int layer_scan(struct stream *stream, const char *name, struct tree *tree, struct layer_rules *rules,
                struct layer_plan *plan, struct layer_counts *counts, struct pe_error *err) PE_MUST_CHECK;
 
 /* Second pass: write the files that are still in the tree to `squashfs`. PE_ERR_INVALID when the layer has
- * changed since the first pass. */
+ * changed since the first pass, and the errors of image/stream.h and image/squashfs_image.h. */
 int layer_write(struct stream *stream, const char *name, const struct layer_plan *plan,
                 struct squashfs_image *squashfs, struct layer_counts *counts,
                 struct pe_error *err) PE_MUST_CHECK;

@@ -27,10 +27,12 @@ struct oci_descriptor {
 };
 
 /* Parse a document. `name` is used in messages. NULL on failure; the caller drops the reference.
- * PE_ERR_MALFORMED for wrong JSON, PE_ERR_TOO_LARGE for too many values. */
+ * PE_ERR_MALFORMED for wrong JSON, and for more than PE_JSON_DEPTH_MAX levels; PE_ERR_TOO_LARGE for too many
+ * values. */
 json_t *oci_parse_document(const struct pe_buf *text, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Read a document by its file name in the source. Failures as above and of source_read_file. */
+/* Read a document by its file name in the source; at most OCI_DOCUMENT_BYTES_MAX bytes. Failures as above
+ * and of source_read_file. */
 json_t *oci_read_document(const struct source *source, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read a descriptor. PE_ERR_MALFORMED when its digest or size is wrong. */

@@ -13,7 +13,7 @@
  * which is in the same file system. Faults of the network are waited for, as long as attempts bring
  * something. After that PE_ERR_LOST, and the part is kept. Anything else that is wrong removes it:
  * PE_ERR_INVALID for another digest, PE_ERR_TOO_LARGE for more bytes than the image has. PE_ERR_BUSY if
- * another process fetches it. */
+ * another process fetches it, PE_ERR_INTERNAL if the part cannot be written, read or moved. */
 int part_fetch(const char *store, const char *url, const struct pe_image *image,
                const struct download_route *route, struct progress *progress, const char *target,
                struct pe_error *err) PE_MUST_CHECK;

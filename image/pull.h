@@ -22,7 +22,8 @@ struct pull_options {
 /* Copy an image into a new OCI layout in the directory `layout`. If the source has images for several
  * platforms, the index is fetched first and image/oci_index.h chooses, because skopeo takes only an
  * image whose variant is named exactly. PE_ERR_NOT_FOUND when none can run. skopeo applies the policy
- * (containers-policy.json(5)) to what it copies; PE_ERR_INVALID when the policy refuses it. skopeo's
+ * (containers-policy.json(5)) to what it copies; PE_ERR_INVALID when the policy refuses it, PE_ERR_INTERNAL
+ * when skopeo fails otherwise, and the errors of oci_parse_document and oci_index_choose_platform. skopeo's
  * output goes to the terminal; when stderr is not a terminal, its last line becomes part of the error. */
 int pull_layout(const struct pull_options *options, const char *layout, struct progress *progress,
                 struct pe_error *err) PE_MUST_CHECK;

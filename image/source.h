@@ -27,19 +27,20 @@ struct source {
 void source_close(struct source *source);
 #define pe_autosource __attribute__((cleanup(source_close)))
 
-/* Open the directory at `path`. */
+/* Open the directory at `path`. The caller closes `source`. PE_ERR_INTERNAL when it cannot be opened. */
 int source_open_directory(const char *path, struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
 /* Copy the files of an image's archive to the new directory `spool`. The caller closes `source`,
- * also after a failure. PE_ERR_TOO_LARGE when they have more than `bytes_max` bytes, PE_ERR_INVALID
- * for a name that is not allowed. */
+ * also after a failure. `name` is that of the archive, for messages. PE_ERR_TOO_LARGE when they have more
+ * than `bytes_max` bytes or are too many, PE_ERR_INVALID for a name that is not allowed, PE_ERR_INTERNAL when
+ * a file cannot be written, and the errors of image/packed_tar.h. */
 int source_spool_archive(int fd, const char *name, const char *spool, uint64_t bytes_max,
                          struct source *source, struct pe_error *err) PE_MUST_CHECK;
 
 /* Open a file of the source and set `*size` to its size in bytes. The caller closes the descriptor.
  * A name that begins with "/" is relative to the source's root.
  * Links in an archive are followed inside the archive. PE_ERR_NOT_FOUND when there is no such file,
- * PE_ERR_INVALID when it is not a regular file. */
+ * PE_ERR_INVALID when it is not a regular file, PE_ERR_INTERNAL when it cannot be opened. */
 int source_open_file(const struct source *source, const char *name, uint64_t *size,
                      struct pe_error *err) PE_MUST_CHECK;
 

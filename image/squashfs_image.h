@@ -7,7 +7,11 @@
  *   squashfs_image_free
  *
  * zstd in blocks of 128 KiB, readable by Linux 6.1. The same files in the same order and the same
- * tree give the same bytes. */
+ * tree give the same bytes.
+ *
+ * Failures of libsquashfs are those of squashfs_fail (image/squashfs_error.h): PE_ERR_INTERNAL without
+ * memory, or if the file cannot be written, as on a full disk. After a failure only
+ * squashfs_image_free may follow. */
 #ifndef PE_IMAGE_SQUASHFS_IMAGE_H
 #define PE_IMAGE_SQUASHFS_IMAGE_H
 
@@ -43,12 +47,14 @@ int squashfs_image_end_file(struct squashfs_image *squashfs, struct pe_error *er
 
 /* Copy the compressed file data of another image at `path`. Inodes that were read from that image
  * (image/squashfs_reader.h) are valid in this one. Call this before any file is written.
- * PE_ERR_INVALID when the image was not made by pe-image. */
+ * PE_ERR_INVALID when the image was not made by pe-image, PE_ERR_MALFORMED when it is damaged,
+ * PE_ERR_INTERNAL when it cannot be read. */
 int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path,
                          struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the tree and the tables, and pad the file with zeroes to a multiple of PE_PMEM_ALIGN.
- * `*size` is set to the size of the file in bytes. */
+ * `*size` is set to the size of the file in bytes. PE_ERR_INTERNAL also for more than 65536 different
+ * owners. */
 int squashfs_image_finish(struct squashfs_image *squashfs, struct tree *tree, uint64_t *size,
                           struct pe_error *err) PE_MUST_CHECK;
 

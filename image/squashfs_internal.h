@@ -29,7 +29,8 @@ struct squashfs_image {
     sqfs_xattr_writer_t *xattrs;
 };
 
-/* Append the inode table and the directory table, and set their positions in the superblock. */
+/* Append the inode table and the directory table, and set their positions in the superblock. Fails as
+ * squashfs_image_finish does. */
 int squashfs_image_write_tree(struct squashfs_image *squashfs, struct tree *tree,
                               struct pe_error *err) PE_MUST_CHECK;
 

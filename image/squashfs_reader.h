@@ -2,7 +2,8 @@
 /* Reading a squashfs image of the store: its tree, and the contents of its files. An image may come
  * from another host (pe-image sync), so it is not trusted: whatever it says, reading it ends, within
  * the limits that the caller gives, with a tree or with an error. Linux, which mounts the image in a
- * VM, is not protected by this. */
+ * VM, is not protected by this. Every function can also fail with PE_ERR_INTERNAL, if the file cannot be
+ * read or without memory. */
 #ifndef PE_IMAGE_SQUASHFS_READER_H
 #define PE_IMAGE_SQUASHFS_READER_H
 
@@ -43,7 +44,8 @@ static inline void squashfs_reader_cleanup(struct squashfs_reader **reader)
  * clean path without slashes. At `to` there must be nothing yet, unless it is "". The `content` of a
  * regular file says where its bytes are in this image. PE_ERR_MALFORMED when the image is damaged,
  * which includes a directory with two names, two entries with one name, and paths of more than 4095
- * bytes with `to` in front; PE_ERR_TOO_LARGE beyond a limit. */
+ * bytes with `to` in front, and when it has no directory `from`; PE_ERR_TOO_LARGE beyond a limit;
+ * PE_ERR_INVALID if there is something at `to`. */
 int squashfs_reader_read_tree(struct squashfs_reader *reader, const char *from, struct tree *tree,
                               const char *to, struct squashfs_limits *limits,
                               struct pe_error *err) PE_MUST_CHECK;
@@ -57,7 +59,7 @@ int squashfs_reader_check_place(const struct squashfs_reader *reader, const stru
                                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Read up to `size` bytes of a regular file from `offset`. Returns the number of bytes read, which
- * is less than `size` only at the end of the file, or -1. */
+ * is less than `size` only at the end of the file. PE_ERR_MALFORMED when the image is damaged. */
 int64_t squashfs_reader_read_file(struct squashfs_reader *reader, const struct tree_inode *inode,
                                   uint64_t offset, void *bytes, size_t size,
                                   struct pe_error *err) PE_MUST_CHECK;

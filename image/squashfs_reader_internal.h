@@ -7,7 +7,10 @@
  * libsquashfs allocates what an image asks for before it knows whether the image has that much, and
  * its directory reader follows directories that contain themselves in different ways. So only the
  * parts of it are used that have neither problem: reading metadata block by block, and reading blocks
- * of files. After a failure, none of its readers is used again. */
+ * of files. After a failure, none of its readers is used again.
+ *
+ * The functions fail with PE_ERR_MALFORMED when the image is damaged, and with PE_ERR_INTERNAL when it
+ * cannot be read or without memory. Those that get limits also fail with PE_ERR_TOO_LARGE. */
 #ifndef PE_IMAGE_SQUASHFS_READER_INTERNAL_H
 #define PE_IMAGE_SQUASHFS_READER_INTERNAL_H
 
@@ -80,7 +83,7 @@ void squashfs_xattrs_close(struct squashfs_xattrs *xattrs);
 int squashfs_xattrs_read(struct squashfs_reader *reader, uint32_t number, struct squashfs_limits *limits,
                          struct tree_inode *inode, struct pe_error *err) PE_MUST_CHECK;
 
-/* Subtract from one of the limits. PE_ERR_TOO_LARGE beyond it. */
+/* Subtract from limits->metadata_left. PE_ERR_TOO_LARGE beyond it. */
 int squashfs_consume_metadata(const struct squashfs_reader *reader, struct squashfs_limits *limits,
                               uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the image store, whose layout store/store.h describes. A rootfs is made in a hidden
  * directory and appears under its digest by one rename(2). Whenever a writer begins, it deletes
- * directories that dead processes left unfinished. */
+ * directories that dead processes left unfinished.
+ *
+ * What the file system refuses is PE_ERR_INTERNAL, with the path; a path that is too long is
+ * PE_ERR_TOO_LARGE. The functions that need an existing store also fail as pe_store_list does. They wait for
+ * the lock of other writers. */
 #ifndef PE_IMAGE_STORE_WRITER_H
 #define PE_IMAGE_STORE_WRITER_H
 
@@ -22,13 +26,15 @@ struct store_writer {
 };
 
 /* Begin a rootfs in the store at `store`, which is created if necessary. The text `store` must stay
- * valid as long as `writer`. The caller ends it with store_writer_publish or
- * store_writer_abandon. */
+ * valid as long as `writer`. The caller ends it with store_writer_publish or store_writer_abandon. After
+ * a failure there is nothing to end. */
 int store_writer_begin(const char *store, struct store_writer *writer, struct pe_error *err) PE_MUST_CHECK;
 
 /* Publish the rootfs: sync it, move it to its place, and then write the `count` catalog entries,
  * which all have its digest. Entries with the same names are replaced. A rootfs that loses its last
- * name is deleted. */
+ * name is deleted. PE_ERR_TOO_LARGE also for an entry above PE_STORE_ENTRY_BYTES_MAX, PE_ERR_INVALID for one
+ * that JSON cannot hold. After a failure, some of the entries may have been written; the caller still calls
+ * store_writer_abandon. */
 int store_writer_publish(struct store_writer *writer, const struct pe_image *images, size_t count,
                          struct pe_error *err) PE_MUST_CHECK;
 
@@ -40,8 +46,8 @@ void store_writer_abandon(struct store_writer *writer);
  * similar names. */
 int store_remove_name(const char *store, const char *reference, struct pe_error *err) PE_MUST_CHECK;
 
-/* Write a catalog entry for a rootfs that is already in the store. Fails when the store does not
- * have the rootfs (any more). */
+/* Write a catalog entry for a rootfs that is already in the store. Fails as pe_store_open_rootfs does when
+ * the store does not have the rootfs (any more), and otherwise as store_writer_publish. */
 int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 /* Give an image the additional name `name`, with a copy of its catalog entry. PE_ERR_NOT_FOUND when
@@ -50,7 +56,7 @@ int store_copy_name(const char *store, const char *reference, const char *name,
                     struct pe_error *err) PE_MUST_CHECK;
 
 /* Delete rootfs files without a name, and what dead processes left behind. `*removed` is the number
- * of deleted rootfs files, `*bytes` their size. */
+ * of deleted rootfs files, `*bytes` their size; after a failure, of those that were deleted before. */
 int store_collect_garbage(const char *store, uint64_t *removed, uint64_t *bytes,
                           struct pe_error *err) PE_MUST_CHECK;
 

@@ -29,17 +29,17 @@ struct stream;
 
 /* Begin reading. `*bytes_left` is the remaining limit for unpacked bytes and is counted down.
  * `input`, `bytes_left` and `progress` must outlive the stream. The caller frees the stream. NULL
- * on failure. */
+ * on failure: PE_ERR_INVALID when the file is compressed more than once, and the errors of stream_next. */
 struct stream *stream_open(const struct stream_input *input, uint64_t *bytes_left, struct progress *progress,
                            struct pe_error *err) PE_MUST_CHECK;
 
 /* Get the next unpacked bytes. They are valid until the next call. `*size` is 0 at the end.
  * PE_ERR_MALFORMED when the file cannot be unpacked, PE_ERR_INVALID when it is longer than
- * expected, PE_ERR_TOO_LARGE beyond the limit. */
+ * expected, PE_ERR_TOO_LARGE beyond the limit, PE_ERR_INTERNAL when it cannot be read or without memory. */
 int stream_next(struct stream *stream, const void **bytes, size_t *size, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read what follows the tar, and check the size and the digests. PE_ERR_INVALID when one of them is
- * wrong. */
+ * wrong, and the errors of stream_next. */
 int stream_finish(struct stream *stream, struct pe_error *err) PE_MUST_CHECK;
 /* Free the stream; NULL is allowed. */
 void stream_free(struct stream *stream);

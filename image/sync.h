@@ -28,8 +28,8 @@ struct sync_options {
  * 0. What the store has already is not fetched again, nor the part of a rootfs that was fetched before. Each
  * digest is checked before the image appears. The other host is not trusted: a limit holds for everything
  * that it sends. PE_ERR_NOT_FOUND for a name that the other store does not have, PE_ERR_LOST when a download
- * fails or stands still, PE_ERR_TOO_LARGE beyond a limit, PE_ERR_INVALID or PE_ERR_MALFORMED for wrong data.
- */
+ * fails or stands still, PE_ERR_TOO_LARGE beyond a limit, PE_ERR_INVALID or PE_ERR_MALFORMED for wrong data,
+ * and the errors of image/part.h and image/store_writer.h. What was fetched before a failure stays. */
 int sync_images(const struct sync_options *options, char *const *names, size_t count,
                 struct sync_result *result, struct pe_error *err) PE_MUST_CHECK;
 

@@ -4,7 +4,10 @@
  * keywords to such names and to extended attributes that GNU tar does not know and warns about.
  *
  *   for each member: tar_writer_add, and for a file's contents tar_writer_append...
- *   tar_writer_finish */
+ *   tar_writer_finish
+ *
+ * The functions collect bytes, and write them now and then. They fail with PE_ERR_INTERNAL if the
+ * descriptor cannot be written, or without memory. */
 #ifndef PE_IMAGE_TAR_WRITER_H
 #define PE_IMAGE_TAR_WRITER_H
 
@@ -31,7 +34,7 @@ void tar_writer_free(struct tar_writer *writer);
 int tar_writer_add(struct tar_writer *writer, const char *path, const struct tree_inode *inode,
                    const char *link, uint64_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append bytes of the file that was added last. */
+/* Append bytes of the file that was added last. PE_ERR_INTERNAL also for more than it was to have. */
 int tar_writer_append(struct tar_writer *writer, const void *bytes, size_t size,
                       struct pe_error *err) PE_MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file tree in memory: what the layers of an image describe, without the contents of files. Names
  * and inodes are separate, so a hard link is a second name of an inode. image/layer.c fills the
- * tree, and image/squashfs_image.c writes it. */
+ * tree, and image/squashfs_image.c writes it. Functions that add something fail with PE_ERR_INTERNAL
+ * without memory. */
 #ifndef PE_IMAGE_TREE_H
 #define PE_IMAGE_TREE_H
 
@@ -85,14 +86,15 @@ struct tree_inode *tree_find(const struct tree *tree, const char *path);
 int tree_resolve(struct tree *tree, const char *path, bool follow_last, char *resolved,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* The inode at a clean path after following all symbolic links, or NULL. */
+/* The inode at a clean path after following all symbolic links; NULL if there is none, or tree_resolve
+ * fails. */
 struct tree_inode *tree_find_target(struct tree *tree, const char *path);
 
 /* The entry `name` of an inode, or NULL if there is none or the inode is not a directory. */
 struct tree_inode *tree_child(const struct tree_inode *directory, const char *name);
 
 /* Add an inode, or a further name of one that is not a directory, to a directory that has no entry of
- * this name. */
+ * this name. `*inode` is owned by the tree. */
 int tree_add_child(struct tree *tree, struct tree_inode *directory, const char *name,
                    const struct tree_attributes *attributes, struct tree_inode **inode,
                    struct pe_error *err) PE_MUST_CHECK;
@@ -119,7 +121,7 @@ int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value
 void tree_clear_xattrs(struct tree_inode *inode);
 
 /* Make `path` another name of the file at `target`; both are clean paths. PE_ERR_INVALID when there
- * is no file at `target`. */
+ * is no file at `target`, or when a parent of `path` is not a directory. */
 int tree_link(struct tree *tree, const char *path, const char *target, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -37,7 +37,7 @@ void tree_directory_clear(struct tree_directory *directory);
 struct tree_entry *tree_directory_find(const struct tree_directory *directory, const char *name);
 
 /* Add an entry of a name that the directory does not have. The caller sets its inode and layer, before
- * it changes the directory again. NULL without memory. */
+ * it changes the directory again. NULL with PE_ERR_INTERNAL without memory. */
 struct tree_entry *tree_directory_add(struct tree_directory *directory, const char *name,
                                       struct pe_error *err);
 

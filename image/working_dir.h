@@ -23,7 +23,7 @@ void working_dir_read(const json_t *fields, struct working_dir *directory);
 
 /* Set the fields by what the image has at `directory->path` and at `directory->program`: remove
  * `working_dir` if the image's command is to run in /work, and in this case make the relative name of
- * a program of the image absolute. */
+ * a program of the image absolute. PE_ERR_INTERNAL without memory. */
 int working_dir_apply(const struct working_dir *directory, enum flatten_found path,
                       enum flatten_found program, json_t *fields, struct pe_error *err) PE_MUST_CHECK;
 
