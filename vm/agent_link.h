@@ -28,7 +28,8 @@ void agent_link_free(struct agent_link *link);
 int agent_link_send(struct agent_link *link, enum agent_message type, const void *payload, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* Send a command with its arguments, each ended by a NUL, and let it start. Fails as agent_link_send does. */
+/* Send a command with its arguments, each ended by a NUL, and let it start. PE_ERR_TOO_LARGE beyond
+ * AGENT_ARGUMENTS_MAX; otherwise as agent_link_send. */
 int agent_link_execute(struct agent_link *link, const void *arguments, size_t size,
                        struct pe_error *err) PE_MUST_CHECK;
 
@@ -38,7 +39,8 @@ int agent_link_flush(struct agent_link *link, struct pe_error *err) PE_MUST_CHEC
 /* What to wait for with poll(2) to send what is unsent, and to read if `reads` is set. */
 short agent_link_events(const struct agent_link *link, bool reads);
 
-/* Read what has arrived. PE_ERR_LOST if the VM has closed the line. */
+/* Read what has arrived into `received`. PE_ERR_LOST if the VM has closed the line, PE_ERR_TOO_LARGE if more
+ * than 1 MiB waits there. */
 int agent_link_read(struct agent_link *link, struct pe_error *err) PE_MUST_CHECK;
 
 /* Wait for the agent, and run a command to its end. Fails with PE_ERR_TIMEOUT at the deadline, on the clock

@@ -2,7 +2,8 @@
 /* The subcommands of pe-vm. Each has a file of its own, command_NAME.c, with its table of options and one
  * entry function. Entry functions get argv[0] as the subcommand's name. They return the exit status of pe-vm:
  * 0, or another one, such as that of a command in a guest. Or they return a negative number with the error
- * set. A wrong command line is PE_ERR_INVALID, which becomes the exit status 2. */
+ * set. A wrong command line is PE_ERR_INVALID, which becomes the exit status 2. Other errors are those of the
+ * functions that do the work. */
 #ifndef PE_VM_COMMAND_H
 #define PE_VM_COMMAND_H
 
@@ -27,7 +28,8 @@
 
 /* What most subcommands begin with: parse the options, open the place of --run-dir, and read the name of
  * a VM, which is the first argument. `*rest` is the index of the argument after the name; with `extra`
- * false there must be none. `place_path` is what the option --run-dir of the table wrote. */
+ * false there must be none. `place_path` is what the option --run-dir of the table wrote. PE_ERR_INVALID for
+ * a wrong command line, and the errors of place_open. */
 int command_begin(const struct pe_program *program, int argc, char **argv, const char *const *place_path,
                   bool extra, struct place *place, struct vmname *name, int *rest,
                   struct pe_error *err) PE_MUST_CHECK;
@@ -36,7 +38,7 @@ int command_begin(const struct pe_program *program, int argc, char **argv, const
 int command_open_place(const char *path, struct place *place, struct pe_error *err) PE_MUST_CHECK;
 
 /* Print `json` on standard output, indented, and drop the caller's reference to it. NULL stands for
- * a value that could not be made because memory ran out, and is an error, as is a failed write. */
+ * a value that could not be made because memory ran out. That and a failed write are PE_ERR_INTERNAL. */
 int command_print_json(json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
 /* The entry functions. */

@@ -21,14 +21,16 @@ struct console {
     char path[160];
 };
 
-/* Begin to keep the console behind `port` in the file `path`. What an earlier VM left there is removed. */
+/* Begin to keep the console behind `port` in the file `path`, of at most 159 bytes, which is copied. What an
+ * earlier VM left there is removed. PE_ERR_INTERNAL if the file cannot be created; console_close is harmless
+ * then. */
 int console_open(struct console *console, int port, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Close the file, which stays. */
 void console_close(struct console *console);
 
-/* Read what the guest has written to `bytes`, and keep it. Returns the number of bytes, 0 if there is nothing
- * now, or -1 if the port was closed. */
+/* Read what the guest has written to `bytes`, and keep it; what the disk has no room for is only returned.
+ * Returns the number of bytes, 0 if there is nothing now, or -1 if the port was closed. */
 ssize_t console_read(struct console *console, char *bytes, size_t size);
 
 #endif

@@ -68,20 +68,24 @@ int owner_start(const struct place *place, const struct vmname *name, const char
 
 /* ---- owner_vm.c ---- */
 
-/* Make the network devices that the settings name. */
+/* Make the network devices that the settings name. Fails as owner_open_port does; the ports that were made
+ * are the owner's. */
 int owner_open_ports(struct owner *owner, struct pe_error *err) PE_MUST_CHECK;
 
 /* Make a network device in the network `name` for the VM, which does not have it yet. The owner keeps it.
- * NULL with the error set: PE_ERR_INVALID if the VM has too many. */
+ * NULL with the error set: PE_ERR_INVALID if the VM has too many, and the errors of network_open and
+ * network_port_open. */
 struct network_port *owner_open_port(struct owner *owner, const char *name, struct pe_error *err);
 
 /* Remove it again. Its network goes when no other VM is in it. */
 void owner_close_port(struct owner *owner, struct network_port *port);
 
-/* Start the VM, or start it again after its end. */
+/* Start the VM, or start it again after its end. Fails as vm_boot and console_open do; owner_end_vm has to
+ * follow then. */
 int owner_boot_vm(struct owner *owner, struct pe_error *err) PE_MUST_CHECK;
 
-/* Start the VM from a snapshot. */
+/* Start the VM from a snapshot in the folder `snapshot`. Fails as snapshot_open_file, vm_restore and
+ * console_open do; owner_end_vm has to follow then. */
 int owner_restore_vm(struct owner *owner, const char *snapshot, struct pe_error *err) PE_MUST_CHECK;
 
 /* Kill the VM, and keep its console and the log of its VMM. Harmless if there is none. */
@@ -105,7 +109,9 @@ void owner_serve(struct owner *owner, struct owner_client *client);
 
 /* ---- owner_streams.c ---- */
 
-/* Run the command of a request. */
+/* Run the command of a request. PE_ERR_INVALID or PE_ERR_MALFORMED if the request has no words for it,
+ * PE_ERR_INVALID also if no agent has answered, PE_ERR_BUSY if another command runs, and the errors of
+ * agent_link_execute. The caller answers the client. */
 int owner_execute(struct owner *owner, struct owner_client *client, const json_t *request,
                   struct pe_error *err) PE_MUST_CHECK;
 
@@ -128,7 +134,9 @@ bool owner_read_console(struct owner *owner);
 
 /* ---- owner_faults.c ---- */
 
-/* Begin the fault of a request. The answer goes to the client, which is closed. */
+/* Begin the fault of a request. The answer goes to the client, which is closed; for a fault that kills the
+ * VM, and after a failure, the caller answers. PE_ERR_BUSY if the last fault has not ended, PE_ERR_INVALID if
+ * the VM does not have the network device, PE_ERR_INTERNAL if fork(2) fails. */
 int owner_begin_fault(struct owner *owner, struct owner_client *client, const json_t *request,
                       struct pe_error *err) PE_MUST_CHECK;
 

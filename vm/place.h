@@ -47,8 +47,8 @@ enum place_state {
 const char *place_state_name(enum place_state state);
 
 /* Find the folder, and create it if it is missing: `path`, or the default for the user if that is NULL. Then
- * remove what killed commands left behind. PE_ERR_INVALID if the path is too long, PE_ERR_INTERNAL if it
- * cannot be created or belongs to another user. */
+ * remove what killed commands left behind. PE_ERR_INVALID if the path is too long or not absolute,
+ * PE_ERR_INTERNAL if it cannot be created or locked, or belongs to another user. */
 int place_open(const char *path, struct place *place, struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the path of `file` in the folder of the VM to `path`, which has PLACE_FILE_MAX bytes; "" stands for
@@ -57,22 +57,27 @@ int place_open(const char *path, struct place *place, struct pe_error *err) PE_M
 void place_file(const struct place *place, const struct vmname *name, const char *file,
                 char path[PLACE_FILE_MAX]);
 
-/* Lock the place against other commands that make or remove things. Close the descriptor to unlock it. */
+/* Lock the place against other commands that make or remove things. Waits for them. Returns a descriptor,
+ * which the caller closes to unlock it. PE_ERR_INTERNAL if the file cannot be made or locked. */
 int place_lock(const struct place *place, struct pe_error *err) PE_MUST_CHECK;
 
 /* Become the owner of a VM: take its lock, and note the process ID of this process. PE_ERR_INVALID if it has
- * an owner already. The caller closes the descriptor to give the lock back. */
+ * an owner already, PE_ERR_INTERNAL if that cannot be written. The caller closes the descriptor to give the
+ * lock back. */
 int place_own(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Make the VM: complete, or not at all. PE_ERR_INVALID if there is one of this name. */
+/* Make the VM: complete, or not at all. PE_ERR_INVALID if there is one of this name, PE_ERR_INTERNAL if its
+ * folder cannot be written. */
 int place_create(const struct place *place, const struct vmname *name, const struct vmconfig *config,
                  struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the settings of a VM. PE_ERR_NOT_FOUND if there is none of this name. */
+/* Read the settings of a VM. PE_ERR_NOT_FOUND if there is none of this name; PE_ERR_MALFORMED,
+ * PE_ERR_TOO_LARGE or PE_ERR_INTERNAL if its config.json is damaged or cannot be read. */
 int place_read(const struct place *place, const struct vmname *name, struct vmconfig *config,
                struct pe_error *err) PE_MUST_CHECK;
 
-/* Whether it runs. PE_ERR_NOT_FOUND if there is no such VM. */
+/* Whether it runs. PE_ERR_NOT_FOUND if there is no such VM, PE_ERR_INTERNAL if the lock of its owner cannot
+ * be looked at. */
 int place_find_state(const struct place *place, const struct vmname *name, enum place_state *state,
                      struct pe_error *err) PE_MUST_CHECK;
 
@@ -80,19 +85,23 @@ int place_find_state(const struct place *place, const struct vmname *name, enum 
  * whether it has. */
 bool place_await_end(const struct place *place, const struct vmname *name, uint64_t deadline_us);
 
-/* The process ID of the owner; -1 if there is none. */
+/* The process ID of the owner; -1 if there is none, or it cannot be read. */
 pid_t place_owner(const struct place *place, const struct vmname *name);
 
-/* For the owner of a VM: note that it ends in an orderly way. `why` is shown by `pe-vm info`. */
+/* For the owner of a VM: note that it ends in an orderly way. `why` is shown by `pe-vm info`; on a full disk
+ * it is lost. */
 void place_note_end(const struct place *place, const struct vmname *name, const char *why);
 
-/* Append the content of a small file, with a NUL at its end, to `text`. Returns whether it could be read. */
+/* Append the content of a file of at most 64 KiB, with a NUL at its end, to `text`. Returns whether it could
+ * be read. */
 bool place_read_text(const char *path, struct pe_buf *text);
 
-/* Remove the folder of a VM whose owner has ended. Harmless if there is none. */
+/* Remove the folder of a VM whose owner has ended. Harmless if there is none. PE_ERR_INTERNAL if something of
+ * it cannot be removed. */
 int place_remove(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Call `visit` for each VM, in the order of their names, until it fails. */
+/* Call `visit` for each VM, in the order of their names, until it fails. Returns what it returned last.
+ * PE_ERR_INTERNAL if the folder cannot be read. */
 int place_for_each(const struct place *place,
                    int (*visit)(const struct place *place, const struct vmname *name, void *context,
                                 struct pe_error *err),

@@ -21,8 +21,9 @@ struct router {
 void router_prepare(struct router *router);
 
 /* Boot a router, and put it into the cable of the port once it is ready, so that the port is cut off only for
- * a moment. Takes as long as a VM needs to boot. `vm` is whose port it is. On failure call router_end as
- * well. */
+ * a moment. Takes as long as a VM needs to boot, at most five minutes. `vm` is whose port it is. Errors are
+ * those of vm_engine_open, network_make_tap, vm_boot, agent_link_run and network_attach; call router_end then
+ * as well. */
 int router_begin(struct router *router, const struct place *place, const struct vmname *vm,
                  const struct network_port *port, uint64_t delay_ms, uint64_t loss,
                  struct pe_error *err) PE_MUST_CHECK;

@@ -6,7 +6,8 @@
 #include "base/error.h"
 
 /* Run `argv`, which ends with NULL; the program is looked for in PATH. It has no input. If it fails, the
- * error is what it printed last. PE_ERR_NOT_FOUND if there is no such program, else PE_ERR_INTERNAL. */
+ * error has the first 511 bytes that it printed. PE_ERR_NOT_FOUND if there is no such program, else
+ * PE_ERR_INTERNAL. */
 int run_program(const char *const *argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

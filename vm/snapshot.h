@@ -13,11 +13,13 @@
 #define SNAPSHOT_STATE "state"
 
 /* Save the VM to a new folder. The VM is paused meanwhile, and goes on afterwards if it ran. On failure there
- * is no folder. PE_ERR_INVALID if the folder exists or the VMM cannot save. */
+ * is no folder. PE_ERR_INVALID if the folder exists; PE_ERR_INTERNAL if a file cannot be read or written; and
+ * the errors of vm_control_snapshot and vm_control_resume. */
 int snapshot_write(const char *folder, const struct vmconfig *config, struct vm_control *control,
                    struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the settings of the saved VM. PE_ERR_NOT_FOUND if the folder has none. */
+/* Read the settings of the saved VM. PE_ERR_NOT_FOUND if the folder has none, PE_ERR_MALFORMED if they are
+ * damaged, PE_ERR_TOO_LARGE above 64 KiB, PE_ERR_INTERNAL if they cannot be read. */
 int snapshot_read(const char *folder, struct vmconfig *config, struct pe_error *err) PE_MUST_CHECK;
 
 /* Let the settings of a saved VM name the disks that the VM `name` will have in its own folder instead of
@@ -25,11 +27,12 @@ int snapshot_read(const char *folder, struct vmconfig *config, struct pe_error *
 void snapshot_own_disks(const struct place *place, const struct vmname *name, struct vmconfig *config);
 
 /* Copy the disks to where snapshot_own_disks has put them. A disk appears under its name when it is complete.
- */
+ * PE_ERR_INTERNAL if one cannot be copied. What was copied stays, and the caller removes the folder. */
 int snapshot_copy_disks(const char *folder, const struct vmconfig *config,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Open a file of a snapshot for reading. */
+/* Open a file of a snapshot for reading. Returns a descriptor, which the caller closes. PE_ERR_INTERNAL if it
+ * cannot be opened. */
 int snapshot_open_file(const char *folder, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -27,27 +27,30 @@ enum talk_packet {
     TALK_KILL = 'K',
 };
 
-/* Listen on the socket of a VM. The caller owns the descriptor. Fails with PE_ERR_INTERNAL. */
+/* Listen on the socket of a VM. The caller owns the descriptor. PE_ERR_INVALID if the path is too long for a
+ * socket, else PE_ERR_INTERNAL. */
 int talk_listen(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Connect to the owner of a VM. PE_ERR_INVALID if it does not run. */
+/* Connect to the owner of a VM. The caller owns the descriptor. PE_ERR_INVALID if it does not run,
+ * PE_ERR_NOT_FOUND if there is no such VM, PE_ERR_INTERNAL if it cannot be connected. */
 int talk_connect(const struct place *place, const struct vmname *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Send JSON, to which the caller's reference is dropped; NULL stands for memory that ran out. */
+/* Send JSON, to which the caller's reference is dropped; NULL stands for memory that ran out.
+ * PE_ERR_TOO_LARGE beyond TALK_PACKET_MAX, PE_ERR_INTERNAL for NULL or if send(2) fails. */
 int talk_send(int socket, json_t *json, struct pe_error *err) PE_MUST_CHECK;
 
-/* Send a failure as an answer. */
+/* Send a failure as an answer. Fails as talk_send does. */
 int talk_send_error(int socket, const struct pe_error *failure, struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait for JSON. The caller owns it. PE_ERR_LOST if the other end is closed, PE_ERR_MALFORMED if it is not an
- * object. An answer with a failure becomes that failure. */
+/* Wait for JSON. The caller owns it. PE_ERR_LOST if the other end is closed or took too long,
+ * PE_ERR_MALFORMED if it is not an object. An answer with a failure becomes that failure. */
 int talk_receive(int socket, json_t **json, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send a packet that begins with `type`. Returns 0, or -1 with errno. */
 int talk_send_packet(int socket, enum talk_packet type, const void *bytes, size_t size);
 
-/* Send a request to the owner of a VM and wait for the answer, which the caller owns. `request` is consumed.
- */
+/* Send a request to the owner of a VM and wait for the answer, which the caller owns. `request` is consumed,
+ * also after a failure. Fails as talk_connect, talk_send and talk_receive do. */
 int talk_ask(const struct place *place, const struct vmname *name, json_t *request, json_t **answer,
              struct pe_error *err) PE_MUST_CHECK;
 

@@ -33,7 +33,8 @@ int command_add_arguments(struct command *command, const void *bytes, size_t siz
 /* Start the command of the arguments, which are then empty. Returns 0, or -1 and fills in `*end`. */
 int command_start(struct command *command, struct command_end *end) PE_MUST_CHECK;
 
-/* Give it input. command_flush passes it on. */
+/* Give it input. command_flush passes it on. Dropped if its standard input is closed, which without memory
+ * is done here. */
 void command_write(struct command *command, const void *bytes, size_t size);
 
 /* Pass on as much of the pending input as the command takes now. Returns 1 if there was some and all of it is
