@@ -9,7 +9,7 @@
 
 /* Print the report (doctor/report.h) to stdout, with settings->json as JSON. Nothing is changed, and a
  * balancer that runs is not disturbed. Returns the exit status: one of enum doctor_exit. Fails with
- * PE_ERR_INTERNAL if there can be no report. */
+ * PE_ERR_INTERNAL if there is no memory for a report. */
 int doctor_run(const struct settings *settings, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -98,11 +98,14 @@ struct server {
     bool stopped;     /* the loop ends */
 };
 
-/* Set up everything except the listeners. `server` must stay where it is, and `settings` must
- * outlive it. */
+/* Set up everything except the listeners, once in a process. `server` must stay where it is, and `settings`
+ * must outlive it. A file of the settings that cannot be used is the error of its reader (tokens_read(),
+ * api_keys_read(), host_images_read(), static_files_read(), tokens_use_hosts()); otherwise fails as
+ * connections_init(), span_export_init() and result_store_init() do. The process ends after a failure. */
 int server_init(struct server *server, const struct settings *settings, struct pe_error *err) PE_MUST_CHECK;
 
-/* Serve until a signal arrives, and then until the running jobs have finished. */
+/* Serve until a signal arrives, and then until the running jobs have finished. PE_ERR_INTERNAL if the event
+ * loop fails. */
 int server_run(struct server *server, struct pe_error *err) PE_MUST_CHECK;
 
 /* routes.c: configure libh2o, with the functions that handle requests. */

@@ -68,7 +68,7 @@ struct settings {
 };
 
 /* Set the defaults, then parse the arguments. PE_ERR_INVALID names the argument that is wrong.
- * The strings belong to `argv`. */
+ * The strings belong to `argv`. The caller frees the lists, also after a failure. */
 int settings_parse(struct settings *settings, int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 /* Free the lists. */
 void settings_free(struct settings *settings);

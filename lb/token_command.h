@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 /* Run the command in argv, whose first element is "token". Returns the exit status. PE_ERR_INVALID for a
- * wrong command line. */
+ * wrong command line, and the errors of lb/edge/host_tokens.h. */
 int token_command(int argc, char **argv, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -40,7 +40,8 @@ struct body_source {
     /* Append the next bytes of the body to `out`, until it has about `room` bytes, and set `ended`
      * when they are the last ones. May append less, or nothing, if the search for them took long;
      * it is called again in the next iteration of the loop. Objects that `state` points to must
-     * outlive all requests; others may change between two calls. */
+     * outlive all requests; others may change between two calls. Returns 0, or -1 with `err`, which
+     * ends the body as body_stream_send says. */
     int (*append)(void *state, struct pe_buf *out, size_t room, bool *ended, struct pe_error *err);
     /* Free what `state` owns, not `state` itself. NULL: nothing. */
     void (*release)(void *state);
@@ -52,7 +53,7 @@ struct body_source {
 void body_stream_send(struct body_streams *streams, h2o_req_t *req, const char *type,
                       const struct body_source *source, const void *state, size_t state_size);
 
-/* Send bytes that outlive all requests. */
+/* Send bytes that outlive all requests, in the same way. */
 void body_stream_send_constant(struct body_streams *streams, h2o_req_t *req, const char *type,
                                const void *bytes, size_t size);
 

@@ -23,8 +23,8 @@ struct connect_message {
 };
 
 /* Decode one message. PE_ERR_MALFORMED if it is not JSON, and PE_ERR_INVALID if it has an unknown type or
- * member, or a value of the wrong form. `message` need not be initialised; the caller frees it, also after
- * a failure. */
+ * member, or a value of the wrong form; PE_ERR_INTERNAL without memory. `message` need not be initialised;
+ * the caller frees it, also after a failure. */
 int connect_message_read(const void *text, size_t size, struct connect_message *message,
                          struct pe_error *err) PE_MUST_CHECK;
 

@@ -2,7 +2,8 @@
 /* The way of a job as a series of events (docs/api.md#events), made piece by piece as things happen and
  * the client reads. Each reader has an encoder with its own position in both streams: a slow reader holds
  * up nobody, a late one begins at the beginning, and when the result is there, the positions go on in the
- * result. There is no HTTP in here: the sender takes the bytes from `out`.
+ * result. There is no HTTP in here: the sender takes the bytes from `out`. Functions that make text fail
+ * with PE_ERR_INTERNAL without memory, or as the writer of events does; the encoder can then only be freed.
  *
  * event_encoder.c  what happens next, and its frame
  * event_json.c     the events of the service's own API */
@@ -59,7 +60,7 @@ struct event {
 };
 
 /* Turn an event of any kind but EVENT_PART and EVENT_RUN into text, and append it to `out`. May append
- * nothing: the event is then left out. */
+ * nothing: the event is then left out. Returns 0, or -1 with `err`. */
 typedef int event_writer(void *context, const struct event *event, struct pe_buf *out, struct pe_error *err);
 
 /* The event of a run that was not sent yet. */
@@ -115,7 +116,8 @@ void event_encoder_set_live(struct event_encoder *encoder, struct live_output *l
 void event_encoder_note_taken(struct event_encoder *encoder, uint64_t bytes);
 
 /* A stage, or a case, has ended: `text` is its event in JSON. It must not borrow anything, and is taken over;
- * it is empty then. Other forms than the service's own leave it out. PE_ERR_INTERNAL without memory. */
+ * it is empty then. Other forms than the service's own leave it out. PE_ERR_INTERNAL without memory: `text`
+ * stays the caller's then, and the encoder is as it was. */
 int event_encoder_add_run(struct event_encoder *encoder, bool is_case, struct pe_json_pieces *text,
                           struct pe_error *err) PE_MUST_CHECK;
 

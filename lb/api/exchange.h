@@ -178,10 +178,10 @@ void exchange_give_up(struct exchange *exchange, unsigned tries);
 /* ---- exchange_cases.c ---- */
 
 /* Decode the stages and cases of the submission, and plan the jobs. Does nothing if it has none. Fails like
- * case_request_decode(). */
+ * case_request_decode() and case_parts_make(). */
 int exchange_cases_open(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
 
-/* Of a job with stages: start its jobs. PE_ERR_BUSY if the queue is full. */
+/* Of a job with stages: start its jobs. Fails like case_parts_start(). */
 int exchange_cases_start(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
 
 /* The job that the exchange waits for, or one of several; NULL: none. */
@@ -232,7 +232,7 @@ void exchange_abort(struct exchange *exchange);
 
 /* ---- exchange_events.c ---- */
 
-/* If the client asked for events, prepare them. Fails without memory. */
+/* If the client asked for events, prepare them. PE_ERR_INTERNAL without memory. */
 int exchange_events_open(struct exchange *exchange, struct pe_error *err) PE_MUST_CHECK;
 
 /* The job starts on a slot. Does nothing without events, like the next one. */

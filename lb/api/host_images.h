@@ -13,7 +13,8 @@ struct host_images {
     json_t *json; /* {"store": URL, "names": [...]}, owned; NULL: there is no file */
 };
 
-/* Read the file. PE_ERR_INVALID names the line that is wrong. On failure `images` stays as it was. */
+/* Read the file. PE_ERR_INVALID names the line that is wrong; PE_ERR_NOT_FOUND, PE_ERR_TOO_LARGE or
+ * PE_ERR_INTERNAL if it cannot be read. On failure `images` stays as it was. */
 int host_images_read(struct host_images *images, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@
 /* The media type of each form. */
 extern const char *const result_media_types[RESULT_MEDIA_TYPES];
 
-/* Appends the JSON form of a complete result to `out`. */
+/* Appends the JSON form of a complete result to `out`. Returns 0, or -1 with `err`. */
 typedef int result_json_writer(const void *context, const struct job_result *result, struct pe_buf *out,
                                struct pe_error *err);
 
@@ -43,18 +43,20 @@ struct result_encoder {
     struct pe_buf out;               /* bytes of the body that are ready; the sender consumes them */
 };
 
-/* Begin a response. Takes a reference to `result`. The body says what `fields` says. Fails with
- * PE_ERR_MALFORMED if the result has no parts, and without memory. */
+/* Begin a response. Takes a reference to `result`. The body says what `fields` says. PE_ERR_MALFORMED if
+ * the result has no parts, PE_ERR_INTERNAL without memory. The caller frees `encoder`, also after a
+ * failure. */
 int result_encoder_begin(struct result_encoder *encoder, enum result_format format, struct job_result *result,
                          const struct pe_result *fields, struct pe_error *err) PE_MUST_CHECK;
 
 /* Produce bytes until `out` holds about `room` bytes, or the result has no more for now. Sets
  * `ended` at the end of the body. JSON begins when the result is complete. The JSON of
- * `append_json` is produced at once. */
+ * `append_json` is produced at once. PE_ERR_INTERNAL without memory, PE_ERR_MALFORMED if the parts of the
+ * result are out of order, or the error of `append_json`; nothing more can be produced then. */
 int result_encoder_fill(struct result_encoder *encoder, size_t room, struct pe_error *err) PE_MUST_CHECK;
 
 /* The whole body for a small complete result, as a cached result: `cached` is true. It is made
- * once and kept with the result. NULL if the result is too large, or without memory. */
+ * once and kept with the result, to which it belongs. NULL if the result is too large, or without memory. */
 const struct rendered *result_encoder_rendered(struct job_result *result, enum result_format format);
 
 /* Drop the reference and free the bytes; `encoder` is zeroed. */
@@ -68,7 +70,7 @@ void result_json_append_members(const struct job_result *result, const struct pe
                                 struct pe_json_writer *writer);
 
 /* Append the members that an entry of `files` or `folders` has before its content: name, mode, time and, of
- * a file, size. */
+ * a file, size. Fails as pe_buf_append does. */
 int result_json_append_attributes(struct pe_buf *out, const struct pe_part *part,
                                   struct pe_error *err) PE_MUST_CHECK;
 

@@ -33,11 +33,11 @@ struct static_files {
     size_t bytes;
 };
 
-/* Read FOLDER/index.html and FOLDER/assets/NAME, each with NAME.gz and NAME.br if they exist.
- * PE_ERR_NOT_FOUND if the folder does not exist. PE_ERR_INVALID for a name with other bytes than
- * letters, digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE beyond the
- * bounds above. On success, the reference in `*files` (NULL: none yet) is replaced. On failure it stays
- * as it was. */
+/* Read FOLDER/index.html, FOLDER/admin.html if it exists, and FOLDER/assets/NAME, each with NAME.gz and
+ * NAME.br if they exist. PE_ERR_NOT_FOUND if the folder or index.html does not exist. PE_ERR_INVALID for a
+ * name with other bytes than letters, digits, '.', '_' and '-', or without a known suffix. PE_ERR_TOO_LARGE
+ * beyond the bounds above. PE_ERR_INTERNAL if something cannot be read, or without memory. On success, the
+ * reference in `*files` (NULL: none yet) is replaced. On failure it stays as it was. */
 int static_files_read(struct static_files **files, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
 /* Take another reference, and drop one (NULL is allowed). */

@@ -82,11 +82,12 @@ struct case_collector {
     struct case_outcome pending; /* its checker may follow */
 };
 
-/* Read more bytes of the report. PE_ERR_MALFORMED if they are not a report. */
+/* Read more bytes of the report. PE_ERR_MALFORMED if they are not a report, PE_ERR_INTERNAL without memory;
+ * nothing more can be read then. */
 int case_collector_add(struct case_collector *collector, struct pe_cursor bytes,
                        struct pe_error *err) PE_MUST_CHECK;
 
-/* The report has ended, perhaps in the middle of a run. */
+/* The report has ended, perhaps in the middle of a run. PE_ERR_INTERNAL without memory. */
 int case_collector_end(struct case_collector *collector, struct pe_error *err) PE_MUST_CHECK;
 
 /* Bytes of memory that it needs for what was not handed over. */

@@ -98,8 +98,8 @@ struct case_parts {
 };
 
 /* Divide a request, and make the plan of each part. `request` and `source`, its submission, must outlive
- * `parts`. Fails like case_plan_make(). The caller frees `parts`, which is zeroed first, also after a
- * failure. */
+ * `parts`. Fails like case_plan_make(), and without memory with PE_ERR_INTERNAL. The caller frees `parts`,
+ * which is zeroed first, also after a failure. */
 int case_parts_make(struct case_parts *parts, const struct case_request *request,
                     const struct submission *source, struct pe_error *err) PE_MUST_CHECK;
 
@@ -121,7 +121,8 @@ struct case_start {
     bool watches;         /* on_outcome is wanted while a part runs */
 };
 
-/* Start all parts, or find their results. PE_ERR_BUSY if the queue is full. */
+/* Start all parts, or find their results. PE_ERR_BUSY if the queue is full, PE_ERR_INTERNAL without memory.
+ * After a failure, no part is waited for. */
 int case_parts_start(struct case_parts *parts, const struct case_start *start,
                      struct pe_error *err) PE_MUST_CHECK;
 

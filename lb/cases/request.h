@@ -91,7 +91,8 @@ struct case_request {
 /* Decode the stages and cases of a submission that has some, and check them together with the rest of the
  * job. The request points into the submission, which must outlive it and stay as it is. PE_ERR_MALFORMED:
  * not JSON; PE_ERR_INVALID names the stage or case, and the field; PE_ERR_TOO_LARGE: more than a limit
- * allows. The caller frees `request`, which is zeroed first, also after a failure. */
+ * allows; PE_ERR_INTERNAL: no memory. The caller frees `request`, which is zeroed first, also after a
+ * failure. */
 int case_request_decode(const struct submission *submission, const struct case_rules *rules,
                         struct case_request *request, struct pe_error *err) PE_MUST_CHECK;
 
@@ -113,7 +114,8 @@ struct case_files {
     size_t *order; /* owned */
 };
 
-/* Read the members of one stage, or of one case, up to the end of its object. */
+/* Read the members of one stage, or of one case, up to the end of its object. Fail like
+ * case_request_decode(), and name the field; a fault of the reader stays with it, and is no failure. */
 int case_stage_parse(struct pe_json_reader *json, const struct case_files *files,
                      struct case_request *request, struct case_stage *stage,
                      struct pe_error *err) PE_MUST_CHECK;

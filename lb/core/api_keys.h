@@ -10,7 +10,7 @@
  *   {"keys": [{"name": "alice", "id": "…", "sha256": "…", "created": 1764230400,
  *              "jobs_per_minute": 60, "cpu_seconds_per_day": 3600, "concurrent_jobs": 4}]}
  *
- * A quota that is missing is no limit. */
+ * A quota that is missing is no limit. Without memory, the functions fail with PE_ERR_INTERNAL. */
 #ifndef PE_LB_CORE_API_KEYS_H
 #define PE_LB_CORE_API_KEYS_H
 
@@ -39,11 +39,12 @@ struct api_keys {
     size_t count;
 };
 
-/* Read a file. An empty file has no keys. PE_ERR_NOT_FOUND if there is no file; PE_ERR_INVALID if others
- * can read it, or for an entry that is wrong, which is named. On failure `keys` stays as it was. */
+/* Read a file. An empty file has no keys. PE_ERR_INVALID for an entry that is wrong, which is named, or
+ * given twice, and PE_ERR_TOO_LARGE for more than API_KEYS_MAX; otherwise fails as pe_private_file_read does.
+ * On failure `keys` stays as it was. */
 int api_keys_read(struct api_keys *keys, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
-/* Write them to a file, in one step (base/private_file.h). */
+/* Write them to a file, in one step. Fails as pe_private_file_replace does. */
 int api_keys_write(const struct api_keys *keys, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
 /* Make a new key of this name and add it. `text` is the only copy of the key. PE_ERR_INVALID if the name is
@@ -54,7 +55,7 @@ int api_keys_add(struct api_keys *keys, const char *name, const struct client_li
 /* Remove the key of this name or id. PE_ERR_NOT_FOUND if there is none. */
 int api_keys_remove(struct api_keys *keys, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* The entry of a key that somebody presents, or NULL. */
+/* The entry of a key that somebody presents, or NULL. It is valid until `keys` changes. */
 const struct api_key *api_keys_find(const struct api_keys *keys, const char *text, size_t size);
 
 /* Whether a text has the form of a key. */

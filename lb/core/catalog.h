@@ -26,7 +26,7 @@ struct catalog {
 };
 
 /* Make a catalog from the array of a `hello`, whose elements pe_image_from_json() has accepted.
- * Takes a reference to `images`. PE_ERR_INTERNAL without memory. */
+ * Takes a reference to `images`. PE_ERR_INTERNAL without memory; `catalog` is empty then. */
 int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err) PE_MUST_CHECK;
 void catalog_free(struct catalog *catalog);
 

@@ -61,7 +61,8 @@ void clients_init(struct clients *clients);
 
 /* Count one more job of a client; client_leave() ends it. All addresses of an IPv6 /64 network are one
  * client, and all who have the same key. NULL if a limit forbids it (PE_ERR_BUSY, and `retry_after_s`
- * says in how many seconds to try again) or without memory (PE_ERR_INTERNAL). */
+ * says in how many seconds to try again) or without memory (PE_ERR_INTERNAL). The client belongs to
+ * `clients`, and lives as long as it has a job here. */
 struct client *client_enter(struct clients *clients, const struct client_identity *who, uint64_t now_us,
                             unsigned *retry_after_s, struct pe_error *err);
 
@@ -81,7 +82,8 @@ void clients_free(struct clients *clients);
  * after a pause. */
 enum { CLIENT_STATUS_RATE = 5, CLIENT_STATUS_BURST = 20 };
 
-/* Count one question about a job, or one deletion, from an address. PE_ERR_BUSY if there are too many. */
+/* Count one question about a job, or one deletion, from an address. PE_ERR_BUSY if there are too many,
+ * PE_ERR_INTERNAL without memory. */
 int client_count_status(struct clients *clients, const struct pe_ip_address *address, uint64_t now_us,
                         struct pe_error *err) PE_MUST_CHECK;
 

@@ -46,7 +46,7 @@ struct helper {
 void helper_init(struct helper *helper, struct loop *loop, const struct helper_ops *ops,
                  const char *const *arguments);
 
-/* Start the process. Fails with the error of socketpair(2) or fork(2). */
+/* Start the process. PE_ERR_INTERNAL with the error of socketpair(2) or fork(2). */
 int helper_start(struct helper *helper, struct pe_error *err) PE_MUST_CHECK;
 
 /* Send what the owner has appended to helper->out, now or when the socket has room. The owner bounds what

@@ -51,8 +51,8 @@ struct job_result {
     size_t held;                              /* bytes of it that are this result's */
 };
 
-/* A new result with one reference. Takes over `parts` and leaves them empty. Returns NULL
- * without memory. */
+/* A new result with one reference. Takes over `parts` and leaves them empty. NULL with PE_ERR_INTERNAL
+ * without memory; `parts` stay the caller's then. `account` must outlive the result. */
 struct job_result *job_result_new(size_t *account, const struct pe_result *fields, struct pe_parts *parts,
                                   struct pe_error *err);
 
@@ -76,7 +76,8 @@ void job_result_settle(struct job_result *result);
 /* No more bytes will arrive. PE_ERR_MALFORMED if there are fewer than the parts announce. */
 int job_result_finish(struct job_result *result, struct pe_error *err) PE_MUST_CHECK;
 
-/* A complete result with the status vm_error, and empty stdout and stderr. NULL without memory. */
+/* A complete result with the status vm_error, and empty stdout and stderr. NULL with PE_ERR_INTERNAL without
+ * memory. */
 struct job_result *job_result_vm_error(size_t *account, const char *image, const char *image_digest,
                                        const char *reason, struct pe_error *err);
 
@@ -91,13 +92,15 @@ int64_t job_result_stored_at(const void *bytes, size_t size);
  * files, then folders, and no more bytes than the output limit of a job. */
 const char *job_result_parts_fault(const struct pe_parts *parts);
 
-/* Append a complete result in the form in which it is stored for the job with this key. */
+/* Append a complete result in the form in which it is stored for the job with this key. PE_ERR_INTERNAL
+ * without memory; `out` then has a part of it. */
 int job_result_encode(const struct job_result *result, const struct job_key *key, struct pe_buf *out,
                       struct pe_error *err) PE_MUST_CHECK;
 
 /* Decode a stored result. It is checked like a message of a worker, because a store may be
  * shared, damaged or of another version. Returns NULL with PE_ERR_MALFORMED if it is not valid, or if it was
- * stored for a job with another key. */
+ * stored for a job with another key, and with PE_ERR_INTERNAL without memory. The caller has the only
+ * reference. */
 struct job_result *job_result_decode(size_t *account, const struct job_key *key, const void *bytes,
                                      size_t size, struct pe_error *err);
 

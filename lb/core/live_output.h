@@ -24,7 +24,7 @@ struct live_output {
     size_t held;                      /* bytes of the budget */
 };
 
-/* With one reference, and empty. `budget` must outlive it. NULL without memory. */
+/* With one reference, and empty. `budget` must outlive it. NULL with PE_ERR_INTERNAL without memory. */
 struct live_output *live_output_new(struct byte_budget *budget, struct pe_error *err);
 
 /* Add a reference, and return `output`. */

@@ -47,8 +47,9 @@ struct result_store {
 typedef void result_store_callback(void *data, struct job_result *result);
 
 /* Start the helper if a folder or servers are configured. `loop`, `settings` and `account` must
- * outlive the store, which must stay where it is. PE_ERR_INVALID for more than 64 servers;
- * otherwise the error of socketpair(2) or fork(2). */
+ * outlive the store, which must stay where it is. PE_ERR_INVALID for more than 64 servers, for one whose
+ * name is too long, and for a password file that others may read (pe_private_file_check_path());
+ * otherwise fails as helper_start() does. */
 int result_store_init(struct result_store *store, struct loop *loop,
                       const struct result_store_settings *settings, size_t *account,
                       struct pe_error *err) PE_MUST_CHECK;

@@ -182,7 +182,7 @@ bool scheduler_worker_can_run(const struct worker *worker, const struct queue_en
 
 /* Give a worker no more jobs, or jobs again. Running jobs are not affected. The setting is kept
  * while the worker is away. PE_ERR_NOT_FOUND if no worker of this name is registered or was
- * drained before; PE_ERR_BUSY if too many workers are drained. */
+ * drained before; PE_ERR_BUSY if too many workers are drained; PE_ERR_INTERNAL without memory. */
 int scheduler_drain(struct scheduler *scheduler, const char *name, bool drained,
                     struct pe_error *err) PE_MUST_CHECK;
 

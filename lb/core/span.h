@@ -46,7 +46,7 @@ int span_append(const struct span *span, uint64_t epoch_ns, struct pe_buf *out,
                 struct pe_error *err) PE_MUST_CHECK;
 
 /* Append what stands before and behind the spans, which are divided by commas, in the body of a request to
- * a collector (ExportTraceServiceRequest). */
+ * a collector (ExportTraceServiceRequest). Both fail as pe_buf_append does. */
 int span_append_head(struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 int span_append_tail(struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 

@@ -29,8 +29,8 @@ struct span_export {
 };
 
 /* Export spans to a collector; `endpoint` is its URL, to which "/v1/traces" is added. With NULL, nothing is
- * exported. `loop` and `endpoint` must outlive `export`, which must stay where it is. Fails if the helper
- * cannot be started. */
+ * exported. `loop` and `endpoint` must outlive `export`, which must stay where it is. Fails as helper_start()
+ * does. */
 int span_export_init(struct span_export *export, struct loop *loop, const char *endpoint,
                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -28,7 +28,8 @@ struct redis_reply {
     size_t length; /* of the whole reply */
 };
 
-/* Parse the reply at the beginning of `text`. Returns 1 if it is complete, and 0 if more bytes are needed.
+/* Parse the reply at the beginning of `text`, which must outlive it. Returns 1 if it is complete, and 0 if
+ * more bytes are needed.
  * PE_ERR_MALFORMED if it is none that GET, SET, DEL and AUTH have, or is too long. */
 int redis_reply_parse(const uint8_t *text, size_t size, struct redis_reply *reply,
                       struct pe_error *err) PE_MUST_CHECK;

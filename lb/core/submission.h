@@ -44,17 +44,18 @@ struct submission {
 /* Parse and validate a body. `submission` is zero-initialised first, points into `body`, and
  * must be freed by the caller even after a failure. PE_ERR_MALFORMED: the body is not a valid
  * form; PE_ERR_INVALID: a job or a file name is not allowed; PE_ERR_TOO_LARGE: says which limit
- * is exceeded, and by what. */
+ * is exceeded, and by what; PE_ERR_INTERNAL: no memory. */
 int submission_parse(const char *content_type, size_t content_type_size, const void *body, size_t size,
                      struct submission *submission, struct pe_error *err) PE_MUST_CHECK;
 
 /* The same for a body in JSON: the job with one more member, `files`, an object of names with texts or
- * {"base64": …}. The submission owns decoded copies of the files. */
+ * {"base64": …}. The submission owns decoded copies of the files. Errors as above, with PE_ERR_MALFORMED for
+ * a body that is not a JSON object. */
 int submission_parse_json(const void *body, size_t size, struct submission *submission,
                           struct pe_error *err) PE_MUST_CHECK;
 
 /* The same without the check of what a client may ask for (pe_job_spec_check_client), for a job whose input
- * is typed: it cannot have stages. */
+ * is typed: it cannot have stages, which is PE_ERR_INVALID. Other errors as above. */
 int submission_parse_json_unbounded(const void *body, size_t size, struct submission *submission,
                                     struct pe_error *err) PE_MUST_CHECK;
 
@@ -69,12 +70,13 @@ bool submission_has_stages(const struct submission *submission);
 int submission_parse_job(const void *text, size_t size, struct submission *submission,
                          struct pe_error *err) PE_MUST_CHECK;
 
-/* Reads the value of the member `files`. */
+/* Reads the value of the member `files`. Returns 0, or -1 with `err`; also 0 after a fault of the reader. */
 typedef int submission_files_parser(struct pe_json_reader *reader, struct submission *submission,
                                     struct pe_error *err);
 
 /* The same for a body that is the job. `parse_files` is called for the member `files`; NULL: a job has no
- * such member. */
+ * such member. PE_ERR_MALFORMED if it is not JSON, PE_ERR_INVALID for a member that was sent twice, and the
+ * errors of `parse_files` and submission_parse_job(). */
 int submission_parse_members(const void *body, size_t size, struct submission *submission,
                              submission_files_parser *parse_files, struct pe_error *err) PE_MUST_CHECK;
 
@@ -85,7 +87,9 @@ int submission_add_file(struct submission *submission, const char *name, size_t 
                         struct pe_cursor content, struct pe_error *err) PE_MUST_CHECK;
 
 /* Check the limits and the rules between files, for a submission that was not made by
- * submission_parse(). */
+ * submission_parse(). PE_ERR_TOO_LARGE beyond a limit; PE_ERR_INVALID for two files that cannot be in one
+ * folder, for a name that the service needs, and for a `stdin` that is no file; PE_ERR_INTERNAL without
+ * memory. */
 int submission_check(const struct submission *submission, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `submission` owns, and zero it. */

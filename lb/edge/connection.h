@@ -61,7 +61,8 @@ struct connections {
 
 /* Start looking, once per second, for connections whose clients are too slow: with a request's
  * head, with its body, with the next request, or with reading a response. `ctx` and what `rules`
- * points to must outlive `connections`, which must stay where it is. `rules` is copied. */
+ * points to must outlive `connections`, which must stay where it is. `rules` is copied. Fails as
+ * hangup_init() does. */
 int connections_init(struct connections *connections, h2o_context_t *ctx,
                      const struct connection_rules *rules, struct pe_error *err) PE_MUST_CHECK;
 
@@ -111,7 +112,8 @@ void connection_response_wait(const h2o_req_t *req);
 
 /* Call `on_hangup` from the event loop, once, if the client closes the connection while its
  * request is being handled. It may end the connection. Only for requests over HTTP/1 that have
- * arrived completely; with HTTP/2 libh2o itself ends the request. */
+ * arrived completely; with HTTP/2 libh2o itself ends the request. Fails as hangup_watch() does, and
+ * `on_hangup` is not called then. */
 int connection_watch_hangup(struct connection *connection, void (*on_hangup)(void *data), void *data,
                             struct pe_error *err) PE_MUST_CHECK;
 void connection_unwatch_hangup(struct connection *connection);

@@ -33,12 +33,13 @@ struct hangup_watch {
     void (*on_hangup)(void *data); /* NULL: no job waits or runs */
 };
 
-/* Make the epoll set and watch it in `loop`. Fails with the error of epoll_create1(2). */
+/* Make the epoll set and watch it in `loop`. PE_ERR_INTERNAL with the error of epoll_create1(2). */
 int hangup_init(struct hangup *hangup, h2o_loop_t *loop, struct pe_error *err) PE_MUST_CHECK;
 
 /* Call `on_hangup` from the event loop, once, when the client of the connection `fd` goes away,
  * or if it has gone away already. The call may end the connection. A client that closes only its
- * sending side counts as gone, as it does for most proxies. */
+ * sending side counts as gone, as it does for most proxies. PE_ERR_INTERNAL with the error of
+ * epoll_ctl(2), or without memory. */
 int hangup_watch(struct hangup *hangup, struct hangup_watch *watch, int fd, void (*on_hangup)(void *data),
                  void *data, struct pe_error *err) PE_MUST_CHECK;
 

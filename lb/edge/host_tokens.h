@@ -33,27 +33,34 @@ struct host_tokens {
     size_t count;
 };
 
-/* Read the store. A store that has no file yet is empty. PE_ERR_MALFORMED names the file if it is damaged.
- * The caller frees `tokens`. */
+/* Read the store. A store that has no file yet is empty. PE_ERR_MALFORMED names the file if it is damaged,
+ * PE_ERR_TOO_LARGE or PE_ERR_INTERNAL if it cannot be read. The caller frees `tokens`, which are empty after
+ * a failure. */
 int host_tokens_read(const char *folder, struct host_tokens *tokens, struct pe_error *err) PE_MUST_CHECK;
+
+/* Free the list. It is empty then. */
 void host_tokens_free(struct host_tokens *tokens);
 #define host_autotokens __attribute__((cleanup(host_tokens_free)))
 
 /* Lock the store for a change, and create its folder if there is none. Returns a descriptor; closing it
- * unlocks. With `wait` false PE_ERR_BUSY if somebody else has the lock. What root creates belongs to the
- * owner of the folder that it is in, who runs the balancer. */
+ * unlocks. With `wait` false PE_ERR_BUSY if somebody else has the lock; PE_ERR_INTERNAL if the folder or the
+ * lock cannot be made. What root creates belongs to the owner of the folder that it is in, who runs the
+ * balancer. */
 int host_tokens_lock(const char *folder, bool wait, struct pe_error *err) PE_MUST_CHECK;
 
-/* Replace the file. Only while the store is locked. */
+/* Replace the file, also on the disk. Only while the store is locked. PE_ERR_INTERNAL if that fails: the old
+ * file stays, unless only its folder could not be synced. */
 int host_tokens_write(const char *folder, const struct host_tokens *tokens,
                       struct pe_error *err) PE_MUST_CHECK;
 
-/* The entry of a host, or that with the hash of a join code or a token; NULL if there is none. */
+/* The entry of a host, or that with the hash of a join code or a token; NULL if there is none. It is valid
+ * until an entry is added or removed. */
 struct host_token *host_tokens_find(const struct host_tokens *tokens, const char *host);
 struct host_token *host_tokens_find_code(const struct host_tokens *tokens, const char *hash);
 struct host_token *host_tokens_find_token(const struct host_tokens *tokens, const char *hash);
 
-/* Add an entry; its host has none. PE_ERR_TOO_LARGE beyond HOST_TOKENS_MAX. */
+/* Add an entry; its host has none. PE_ERR_TOO_LARGE beyond HOST_TOKENS_MAX, PE_ERR_INTERNAL without
+ * memory. */
 int host_tokens_add(struct host_tokens *tokens, const struct host_token *token,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -31,7 +31,8 @@ void listeners_set_tls(struct listeners *listeners, SSL_CTX *context);
 /* Listen on "HOST:PORT" ("*:PORT" for every address, "[::1]:PORT" for IPv6) or "unix:PATH", with
  * or without TLS. Another pe-lb may listen on the same port; the kernel then spreads connections
  * over both. A socket file on which nobody listens is replaced, one in use is PE_ERR_BUSY.
- * PE_ERR_INVALID if `where` is malformed. */
+ * PE_ERR_INVALID if `where` is malformed, its host is unknown, or the path is no socket; PE_ERR_INTERNAL
+ * with the error of bind(2) or listen(2), as for a port that is in use. */
 int listeners_open(struct listeners *listeners, const char *where, bool tls,
                    struct pe_error *err) PE_MUST_CHECK;
 
@@ -41,7 +42,8 @@ int listeners_open(struct listeners *listeners, const char *where, bool tls,
 int listeners_try(const char *where, struct pe_error *err) PE_MUST_CHECK;
 
 /* Listen on the sockets that systemd passes (sd_listen_fds(3)), with TLS on sockets named "tls".
- * Returns their number, or a negative number. */
+ * Returns their number. PE_ERR_INVALID if systemd's variables are wrong, or one is named "tls" and there is
+ * no TLS context; PE_ERR_INTERNAL if one cannot be used. */
 int listeners_adopt(struct listeners *listeners, struct pe_error *err) PE_MUST_CHECK;
 
 /* Ask the kernel to give new connections to another process that listens on the same port, if

@@ -24,7 +24,8 @@ struct peer_networks {
 };
 
 /* Parse a list of "ADDRESS", "ADDRESS/BITS" and "unix". PE_ERR_INVALID names an item that is
- * none of them. `networks` must be zero-initialised. */
+ * none of them, PE_ERR_INTERNAL without memory. `networks` must be zero-initialised; the caller frees
+ * its items, also after a failure. */
 int peer_networks_parse(const struct pe_option_list *list, struct peer_networks *networks,
                         struct pe_error *err) PE_MUST_CHECK;
 

@@ -34,12 +34,13 @@ struct token_identity {
     char owner[17];                /* the first digits of the hash of any token; "": it had none */
 };
 
-/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file that others may
- * read or change (base/private_file.h), without a token, or with more than TOKENS_MAX. On failure `tokens`
- * stays as it was. */
+/* Read a file with one token per line; empty lines are ignored. PE_ERR_INVALID for a file without a token, or
+ * with more than TOKENS_MAX; otherwise fails as pe_private_file_read() does. On failure `tokens` stays as it
+ * was. */
 int tokens_read(struct tokens *tokens, const char *file, struct pe_error *err) PE_MUST_CHECK;
 
-/* Use the host tokens of a store, too, whose path must outlive `tokens`. Fails as host_tokens_read() does. */
+/* Use the host tokens of a store, too, whose path must outlive `tokens`: from now on a token is needed. Fails
+ * as host_tokens_read() does. */
 int tokens_use_hosts(struct tokens *tokens, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read the store again if its file has changed. If it cannot be read, the log says so, and the tokens that

@@ -16,7 +16,8 @@
 const json_t *mcp_progress_token(const struct mcp_message *message);
 
 /* Append the notification of an event that is not the end of a job. `progress` is what the last notification
- * said, initially 0, and grows with each: by the bytes of output in it, and otherwise by 1. */
+ * said, initially 0, and grows with each: by the bytes of output in it, and otherwise by 1. Fails as
+ * pe_buf_append does. */
 int mcp_progress_append(const json_t *token, const struct event *event, uint64_t *progress,
                         struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 

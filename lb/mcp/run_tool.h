@@ -17,10 +17,11 @@
 
 /* Make a job of the tool's arguments (lb/mcp/tools.json). `submission` must be zero-initialised, and owns
  * copies of everything; the caller frees it, also after a failure. PE_ERR_INVALID and PE_ERR_TOO_LARGE name
- * the argument. */
+ * the argument; PE_ERR_INTERNAL without memory. */
 int run_tool_read(const json_t *arguments, struct submission *submission, struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the tool's result for a complete result of a job, as a JSON object (CallToolResult). */
+/* Append the tool's result for a complete result of a job, as a JSON object (CallToolResult). Fails as
+ * pe_buf_append does. */
 int run_tool_append_result(const struct job_result *result, struct pe_buf *out,
                            struct pe_error *err) PE_MUST_CHECK;
 

@@ -14,7 +14,8 @@ bool piston_body_is_supported(const char *encoding, size_t size);
 
 /* Append the body in its original form to `out`. The encoding must be supported; a body of gzip may have
  * several members. PE_ERR_MALFORMED if the body does not have this encoding, PE_ERR_TOO_LARGE if it has
- * more than `limit` bytes, or more than about so many when it is decompressed. */
+ * more than `limit` bytes, or more than about so many when it is decompressed; PE_ERR_INTERNAL without
+ * memory. */
 int piston_body_decompress(const char *encoding, size_t encoding_size, struct pe_cursor body, size_t limit,
                            struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 

@@ -29,7 +29,7 @@ struct piston_report_reader {
 
 /* Read until there is a message or no byte is left, and append the message to `out`: `stage`, `data` or
  * `exit`. `bytes` begins at what was not read then. What follows a byte that cannot be in a report is
- * ignored. */
+ * ignored. Fails as pe_buf_append does. */
 int piston_report_read(struct piston_report_reader *reader, struct pe_cursor *bytes, struct pe_buf *out,
                        struct pe_error *err) PE_MUST_CHECK;
 

@@ -45,7 +45,8 @@ int piston_request_read(const void *body, size_t size, struct piston_request *re
 bool piston_request_fits(const struct piston_request *request, const struct scheduler *scheduler);
 
 /* Make the job. `submission` must be zero-initialised, must be freed by the caller even after a
- * failure, and must not outlive `request`. PE_ERR_INVALID also if no runtime is found. */
+ * failure, and must not outlive `request`. PE_ERR_INVALID also if no runtime is found; otherwise fails like
+ * piston_request_read(), and with PE_ERR_INTERNAL without memory. */
 int piston_request_resolve(struct piston_request *request, const struct scheduler *scheduler,
                            const struct pe_runtime_limits *limits, struct submission *submission,
                            struct pe_error *err) PE_MUST_CHECK;

@@ -23,7 +23,8 @@ struct piston_runtime_list {
     uint64_t serial;                         /* of the catalogs that they were made from */
 };
 
-/* The replies to GET /runtimes and GET /packages: new references. NULL without memory. */
+/* The replies to GET /runtimes and GET /packages: new references. NULL with PE_ERR_INTERNAL without memory.
+ */
 struct piston_text *piston_list_runtimes(struct piston_runtime_list *list, const struct scheduler *scheduler,
                                          struct pe_error *err);
 struct piston_text *piston_list_packages(struct piston_runtime_list *list, const struct scheduler *scheduler,
