@@ -41,12 +41,12 @@ struct case_report {
 };
 
 /* Prepare for a job that has stages: its JSON text, and its files, which must outlive the report. The caller
- * frees `report`, also after a failure. */
+ * frees `report`, also after a failure. PE_ERR_INTERNAL without memory. */
 int case_report_init(struct case_report *report, const char *job, const struct input_files *files,
                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Take an event `stage` or `case` (`is_case`). PE_ERR_MALFORMED for a broken one, and for one that was there
- * already. */
+ * already; PE_ERR_INTERNAL without memory. */
 int case_report_take(struct case_report *report, bool is_case, const json_t *event,
                      struct pe_error *err) PE_MUST_CHECK;
 

@@ -19,7 +19,9 @@ struct child {
  * filled in here. The child is killed when this process dies. It has a process group of its own, so
  * that Ctrl-C reaches only this process. It inherits `inherit_fd` under the same number (-1: none);
  * its stdin and stdout are /dev/null. Its stderr is collected in memory, or shared with this
- * process when `is_verbose`. children_stop releases what the child owns. */
+ * process when `is_verbose`. children_stop releases what the child owns, also after a failure.
+ * PE_ERR_INTERNAL when there is no such program or it cannot be started, and the errors of
+ * pe_home_program. */
 int child_start(struct child *child, const char *name, const char **argv, int inherit_fd, bool is_verbose,
                 struct pe_error *err) PE_MUST_CHECK;
 

@@ -30,7 +30,7 @@ void event_stream_init(struct event_stream *stream, const struct http_server *se
 
 /* Take bytes of the body: every complete line is an event, whose output is printed before the next one is
  * taken. This waits as long as nobody reads the output. Errors of live_job_take and live_job_print, of
- * http_server_attend, and PE_ERR_MALFORMED for a line that is too long. */
+ * http_server_attend, and PE_ERR_MALFORMED for a line of more than EVENT_BYTES_MAX bytes. */
 int event_stream_feed(struct event_stream *stream, const void *bytes, size_t size,
                       struct pe_error *err) PE_MUST_CHECK;
 

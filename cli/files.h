@@ -29,19 +29,19 @@ struct input_files {
 };
 
 /* The last component of a path without trailing slashes; "" for "/", "." and "..". The caller frees it. NULL
- * without memory. */
+ * with PE_ERR_INTERNAL without memory. */
 char *input_files_base_name(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Add the file or the directory at `path`. A file gets its base name. Files of a directory are
  * called DIRECTORY/NAME with the directory's base name; for "." and ".." just NAME. Symbolic links
  * and special files inside directories are skipped with a notice on stderr. PE_ERR_INVALID when a
  * name is not allowed in a job, PE_ERR_TOO_LARGE beyond the limits of the service
- * (proto/limits.h). */
+ * (proto/limits.h), PE_ERR_INTERNAL when something cannot be read. */
 int input_files_add(struct input_files *files, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Make the file at `path` the job's standard input. "-" reads this program's own standard input to
  * its end. A file that has been added already is not added twice. Call this after the last
- * input_files_add. PE_ERR_INVALID when `path` is not a regular file. */
+ * input_files_add. PE_ERR_INVALID when `path` is not a regular file; otherwise as input_files_add. */
 int input_files_set_stdin(struct input_files *files, const char *path, struct pe_error *err) PE_MUST_CHECK;
 
 /* Add a file called `name` whose bytes are those of `content`, which is empty then. Errors as of
@@ -60,7 +60,7 @@ const struct input_file *input_files_find(const struct input_files *files, const
 const struct pe_buf *input_file_bytes(const struct input_files *files, const struct input_file *file);
 
 /* Check that all names are different. PE_ERR_INVALID names two files that would have one name in
- * the job. */
+ * the job; PE_ERR_INTERNAL without memory. */
 int input_files_check(const struct input_files *files, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove all files, but keep what was read from standard input, so that they can be collected

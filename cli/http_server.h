@@ -32,7 +32,7 @@ int http_server_attend(const struct http_server *server, struct pe_error *err) P
 /* True if a text looks like the URL of a server rather than like the name of a profile. */
 bool http_is_url(const char *text);
 
-/* Check the form of a server's URL. PE_ERR_INVALID when it is none of the forms above. */
+/* Check the form of a server's URL. PE_ERR_INVALID when it is none of the forms of `url` above. */
 int http_server_check(const char *url, struct pe_error *err) PE_MUST_CHECK;
 
 /* True if requests to this server cross a network unencrypted, so that no secret may be in them. */

@@ -8,7 +8,8 @@
 
 /* Write the table to stdout, with colours if that is a terminal, and the output of a stage that failed to
  * stderr. Without cases the output of the last stage is what the user wants: it is written as that of a
- * program without stages, and the table to stderr. A closed pipe is not an error. */
+ * program without stages, and the table to stderr. A closed pipe is not an error; PE_ERR_INTERNAL if a stream
+ * cannot be written otherwise, or without memory. */
 int print_cases(const struct case_report *report, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 /* Write the program's stdout and stderr to those of this process, or both to its stdout in the order of
- * their writes (`is_combined`). A closed pipe is not an error. */
+ * their writes (`is_combined`). A closed pipe is not an error; PE_ERR_INTERNAL if a stream cannot be written
+ * otherwise. */
 int print_result_output(const struct response *response, bool is_combined,
                         struct pe_error *err) PE_MUST_CHECK;
 

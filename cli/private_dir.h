@@ -14,7 +14,8 @@ struct private_dir {
 };
 
 /* Remove directories that killed runs of this user left behind, and create a new one with mode 0700
- * below $XDG_RUNTIME_DIR or /tmp. */
+ * below $XDG_RUNTIME_DIR or /tmp. PE_ERR_INTERNAL when it cannot be created or locked; there is none
+ * then. */
 int private_dir_make(struct private_dir *directory, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove the directory with everything in it. Does nothing when there is none. */

@@ -55,7 +55,8 @@ struct response {
 int response_check(const struct http_reply *reply, const char *type, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read the multipart reply to a job. `reply` must outlive `response`, which points into it. Errors
- * as of response_check; PE_ERR_MALFORMED for a broken reply. The caller frees `response`. */
+ * as of response_check; PE_ERR_MALFORMED for a broken reply. The caller frees `response`, which is zeroed
+ * first, also after a failure. */
 int response_read(const struct http_reply *reply, struct response *response,
                   struct pe_error *err) PE_MUST_CHECK;
 
@@ -68,7 +69,7 @@ int response_read_json(const struct http_reply *reply, struct response *response
 int response_refuse(struct pe_problem *problem, long retry_after_s, struct pe_error *err);
 
 /* Add a file or a folder. `bytes` must outlive `files`. PE_ERR_INVALID if the name is not allowed,
- * PE_ERR_TOO_LARGE if there are too many. */
+ * PE_ERR_TOO_LARGE if there are too many, PE_ERR_INTERNAL without memory. */
 int response_files_add(struct response_files *files, const char *name, size_t name_size,
                        const struct response_bytes *bytes, struct pe_error *err) PE_MUST_CHECK;
 

@@ -13,7 +13,8 @@
 int terminal_check(struct pe_error *err) PE_MUST_CHECK;
 
 /* Switch the terminal to raw mode (termios(3), cfmakeraw). It is switched back by terminal_restore, by every
- * signal that ends this process, and while this process is stopped; but not by SIGKILL and SIGSTOP. */
+ * signal that ends this process, and while this process is stopped; but not by SIGKILL and SIGSTOP. Fails as
+ * pe_raw_terminal_begin does. */
 int terminal_make_raw(struct pe_error *err) PE_MUST_CHECK;
 
 /* Switch back, if it is in raw mode. */

@@ -27,11 +27,12 @@ struct transfer {
 /* Prepare a GET request for `path`. The reply, whose body may have `limit` bytes, goes to `reply`.
  * `server` and `reply` must outlive the transfer. The caller frees both the transfer and the reply,
  * also after a failure. PE_ERR_INVALID when libcurl does not accept the server's URL or
- * credentials. */
+ * credentials, PE_ERR_INTERNAL without memory. */
 int transfer_begin(struct transfer *transfer, const struct http_server *server, const char *path,
                    size_t limit, struct http_reply *reply, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add a header. An empty value keeps libcurl from sending a header of that name. */
+/* Add a header. Both texts are copied. An empty value keeps libcurl from sending a header of that name.
+ * PE_ERR_INTERNAL without memory. */
 int transfer_header(struct transfer *transfer, const char *name, const char *value,
                     struct pe_error *err) PE_MUST_CHECK;
 

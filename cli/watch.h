@@ -21,14 +21,16 @@ struct watch {
 #define WATCH_MORE_MAX 4u
 
 /* Watch the files and directories at `paths`, with everything below them. `more` has further paths, as many
- * as there are in front of the first NULL. The paths must outlive `watch`. */
+ * as there are in front of the first NULL. The paths must outlive `watch`. PE_ERR_INTERNAL when inotify
+ * cannot be used, or without memory. */
 int watch_open(struct watch *watch, char *const *paths, size_t count, const char *const more[WATCH_MORE_MAX],
                struct pe_error *err) PE_MUST_CHECK;
 /* Stop watching and free everything. */
 void watch_close(struct watch *watch);
 
 /* Record the baseline that later changes are compared with. Call this before the files are read.
- * PE_ERR_TOO_LARGE for too many files or directories. */
+ * PE_ERR_TOO_LARGE for too many files or directories, PE_ERR_INTERNAL when one cannot be watched, or without
+ * memory. */
 int watch_begin(struct watch *watch, struct pe_error *err) PE_MUST_CHECK;
 
 /* PE_ERR_CANCELED, naming the file, when a file differs from the baseline and there were no further
