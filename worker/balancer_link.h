@@ -58,7 +58,7 @@ struct balancer_view {
 };
 
 /* As balancer_link_receive, for somebody who wants to know how far the link comes: closes the connection.
- * `view` is set in any case. */
+ * `view` is set in any case. Returns 0 with BALANCER_ADMITTED; otherwise fails as balancer_link_receive. */
 int balancer_link_look(int fd, struct balancer_view *view, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether the process goes on when it has handed over the connection, because that has TLS. */

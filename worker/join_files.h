@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files of a host that joins. They are written completely to a hidden folder, and then appear under their
  * own names as second links to the same files. Until the folder is removed, all of it can be undone, also
- * after this process was killed: what is the same file as one in the folder came from there. */
+ * after this process was killed: what is the same file as one in the folder came from there. What the file
+ * system refuses is PE_ERR_INTERNAL, with the path. */
 #ifndef PE_WORKER_JOIN_FILES_H
 #define PE_WORKER_JOIN_FILES_H
 
@@ -30,14 +31,15 @@ struct join_files {
 int join_files_begin(struct join_files *files, const char *settings, const char *units,
                      char token[JOIN_TOKEN_SIZE], struct pe_error *err) PE_MUST_CHECK;
 
-/* Write a file to the hidden folder, so that it is on the disk. Only its owner can read it. */
+/* Write a file to the hidden folder, so that it is on the disk. Only its owner can read it, except for
+ * JOIN_CA and JOIN_UNIT. */
 int join_files_add(struct join_files *files, enum join_file file, const void *text, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
 
 /* The path under which a file appears. */
 void join_files_path(const struct join_files *files, enum join_file file, char path[PATH_MAX]);
 
-/* Let all files appear. */
+/* Let all files appear. After a failure, some have; join_files_undo removes them. */
 int join_files_publish(const struct join_files *files, struct pe_error *err) PE_MUST_CHECK;
 
 /* Remove what has appeared, and the hidden folder. */

@@ -50,11 +50,13 @@ struct owner_options {
      &(owner)->memory_total}
 /* clang-format on */
 
-/* Check the options, and read the hours. PE_ERR_INVALID names the option that is wrong here. */
+/* Check the options, and read the hours. PE_ERR_INVALID names the option that is wrong here; PE_ERR_INTERNAL
+ * if the kernel does not tell which CPUs there are. */
 int owner_options_check(const struct owner_options *owner, struct owner_hours *hours,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the options that were given to a command line, each with a space before it. */
+/* Append the options that were given to a command line, each with a space before it. Fails as pe_buf_append
+ * does. */
 int owner_options_append(const struct owner_options *owner, struct pe_buf *text,
                          struct pe_error *err) PE_MUST_CHECK;
 

@@ -17,11 +17,12 @@
  * because a folder above it is private. PE_ERR_INTERNAL if the kernel refuses. */
 int slot_rights_drop(struct worker_config *config, int *helper_fd, struct pe_error *err) PE_MUST_CHECK;
 
-/* The same for a process that watches the store with inotify(7), and keeps `*connection`. */
+/* The same, with the same errors, for a process that watches the store with inotify(7), and keeps
+ * `*connection`. */
 int slot_rights_drop_watcher(struct worker_config *config, int *connection,
                              struct pe_error *err) PE_MUST_CHECK;
 
-/* The same for a process that accepts connections of `*listener`. */
+/* The same, with the same errors, for a process that accepts connections of `*listener`. */
 int slot_rights_drop_status(struct worker_config *config, int *listener, struct pe_error *err) PE_MUST_CHECK;
 
 /* Whether this process may read the store that has the name now. If the store was created or replaced after

@@ -20,7 +20,8 @@ int template_disk_load(const struct worker_config *config, const char *key, stru
                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the template `key`, replacing an older one, then remove the least recently used templates
- * until all together fit into config->template_mib. Fails with PE_ERR_INTERNAL. */
+ * until all together fit into config->template_mib. Fails with PE_ERR_INTERNAL; nothing unfinished is left
+ * then. */
 int template_disk_store(const struct worker_config *config, const char *key,
                         const struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;
 

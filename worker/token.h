@@ -11,7 +11,7 @@
 /* Copy the first line of a file to a memfd, and return its descriptor, which the caller owns. A token is sent
  * in an HTTP header: PE_ERR_INVALID if it has other characters than printable ASCII, is too long, or is in a
  * file that others may read or change (base/private_file.h; a pipe may be used); PE_ERR_NOT_FOUND if there is
- * no such file. */
+ * no such file, PE_ERR_INTERNAL if it cannot be read. */
 int token_keep(const char *file, struct pe_error *err) PE_MUST_CHECK;
 
 /* Read the token behind the descriptor; "" if that is -1. PE_ERR_INTERNAL if it cannot be read. */

@@ -62,7 +62,7 @@ int ws_client_send(struct ws_client *client, bool is_text, const void *bytes, si
 int ws_client_queue(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                     struct pe_error *err) PE_MUST_CHECK;
 
-/* The same, but ws_client_wait does not report that the message has been sent. */
+/* The same, also with the same errors, but ws_client_wait does not report that the message has been sent. */
 int ws_client_post(struct ws_client *client, bool is_text, const void *bytes, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
 

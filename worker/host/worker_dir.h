@@ -19,7 +19,7 @@ const char *worker_dir_usual(char *path, size_t size);
  * run as other users have sockets below it. Fails with PE_ERR_INTERNAL. */
 int worker_dir_make(const char *base, char *path, size_t size, struct pe_error *err) PE_MUST_CHECK;
 
-/* Remove a folder with everything in it. */
+/* Remove a folder with everything in it. What cannot be removed stays. */
 void worker_dir_remove(const char *path);
 
 /* Create a folder with mode 0700, and the folders above it with mode 0755. It is no error if it

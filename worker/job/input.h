@@ -25,7 +25,8 @@ struct input {
 };
 
 /* Begin an input with the files of a job. `device`, `files` and `stdin_name` must outlive it. Fails
- * with PE_ERR_TOO_LARGE if the files exceed PE_INPUT_FILES_MAX or PE_INPUT_BYTES_MAX. */
+ * with PE_ERR_TOO_LARGE if the files exceed PE_INPUT_FILES_MAX or PE_INPUT_BYTES_MAX, and with
+ * PE_ERR_INTERNAL without memory. */
 int input_begin(struct input *input, struct memfile *device, const struct pe_parts *files,
                 const char *stdin_name, struct pe_error *err) PE_MUST_CHECK;
 
@@ -49,8 +50,8 @@ void input_texts_free(struct input_texts *texts);
 /* Add the texts and write the metadata. The device then is a squashfs as proto/guest-contract.md
  * describes it. May be called again with other texts. Fails with PE_ERR_MALFORMED if bytes of the
  * files are missing, with PE_ERR_INVALID if a name occurs twice or is both a file and a directory
- * (the balancer has checked the names, but it is another program), and with PE_ERR_TOO_LARGE if the
- * device is too small. */
+ * (the balancer has checked the names, but it is another program), with PE_ERR_TOO_LARGE if the
+ * device is too small, and with PE_ERR_INTERNAL without memory. */
 int input_finish(struct input *input, const struct input_texts *texts, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `input` owns; the device stays. Harmless on a zeroed input. */

@@ -79,7 +79,8 @@ int machine_clone(const struct machine_host *host, const struct pe_image *image,
 /* Let a machine that is ready use the time until its job arrives: a clone whose guest is emulated runs the
  * image's warm-up command once, so that its code has been translated, if host->prewarm_clones is set. One
  * that was booted as MACHINE_CONTAINER runs it so that its page cache is warm. The job may arrive at any
- * time. Does nothing for others, and for one that has done it. */
+ * time. Does nothing for others, and for one that has done it. PE_ERR_INTERNAL if the serial port cannot be
+ * written, and the errors of bundle_texts and input_finish; the machine is of no use then. */
 int machine_prewarm(const struct machine_host *host, const struct pe_image *image, struct machine *machine,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "worker/vmm/vmm.h"
 
-/* All zero: none, which a machine without a VM has. */
+/* All zero: none, which a machine without a VM has. The functions with `err` return 0, or -1. */
 struct vm_starter {
     void *context; /* borrowed, first argument of the functions */
 
