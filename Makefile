@@ -282,6 +282,7 @@ test_job_SRC := $(LB_CORE)
 test_job_input_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c
 test_last_words_SRC := worker/vmm/last_words.c
+test_metrics_SRC := worker/metrics.c
 test_output_SRC := worker/job/output.c
 test_piston_SRC := $(addprefix lb/piston/,files.c request.c runtimes.c runtime_list.c) \
 	$(addprefix lb/core/,submission.c submission_job.c submission_json.c scheduler.c workers.c catalog.c)

@@ -8,6 +8,7 @@
 #include "codec/prometheus.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -67,20 +68,31 @@ static void append_metrics(const struct metrics *metrics, enum pe_isolation isol
                                     &metrics->steps[step], &step_bounds);
 }
 
+/* Write a new file and give it its name. On failure it may be left. */
+static int write_and_rename(const char *unfinished, const char *path, int fd, const struct pe_buf *text,
+                            struct pe_error *err)
+{
+    if (pe_write_all(fd, text->data, text->size, unfinished, err) < 0)
+        return -1;
+    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s to %s", unfinished, path);
+}
+
 int metrics_write(const struct metrics *metrics, enum pe_isolation isolation, const char *path,
                   struct pe_error *err)
 {
-    char unfinished[512];
+    char unfinished[PATH_MAX];
     struct pe_metrics_page page = {0};
     append_metrics(metrics, isolation, &page);
     pe_autobuf struct pe_buf text = page.text;
     if (pe_metrics_page_finish(&page, err) < 0)
         return -1;
-    snprintf(unfinished, sizeof unfinished, "%s.new", path);
+    if (snprintf(unfinished, sizeof unfinished, "%s.new", path) >= (int)sizeof unfinished)
+        return pe_fail(err, PE_ERR_INTERNAL, "the path of %.60s... is too long", path);
     pe_autoclose int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return pe_fail_errno(err, "cannot create %s", unfinished);
-    if (pe_write_all(fd, (const char *)text.data, text.size, unfinished, err) < 0)
-        return -1;
-    return rename(unfinished, path) == 0 ? 0 : pe_fail_errno(err, "cannot rename %s to %s", unfinished, path);
+    if (write_and_rename(unfinished, path, fd, &text, err) == 0)
+        return 0;
+    unlink(unfinished);
+    return -1;
 }

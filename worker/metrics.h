@@ -23,7 +23,8 @@ void metrics_jobs(const struct metrics *metrics, uint64_t *done, uint64_t *faile
 /* Write all metrics to the file `path` in Prometheus' text format, for node_exporter's textfile
  * collector: pe_worker_info{isolation=…}, pe_worker_jobs_total{status=…} and
  * pe_worker_step_seconds{step=…}. The file is written as `path`.new and then renamed, so a reader sees
- * either the old or the new one. Fails with PE_ERR_INTERNAL. */
+ * either the old or the new one. PE_ERR_INTERNAL if it cannot be written, as on a full disk, or without
+ * memory; then there is the old one, and no `path`.new. */
 int metrics_write(const struct metrics *metrics, enum pe_isolation isolation, const char *path,
                   struct pe_error *err) PE_MUST_CHECK;
 
