@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container and the program of a job, and how the image's catalog entry determines them. */
 #include "tests/unit/check.h"
+#include "tests/unit/starve_json.h"
 #include "worker/job/bundle.h"
 
 #include "base/cleanup.h"
@@ -160,6 +161,29 @@ static void a_prewarm_container_differs_in_its_cgroup_alone(void **state)
     assert_true(json_equal(one, other));
 }
 
+/* jansson 2.14 does not notice that it could not write the name of a member. What it writes then is no JSON,
+ * which crun refuses. */
+static void a_container_is_confined_completely_or_not_made_without_memory(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    static const char fields[] = ",\"user\":{\"uid\":1,\"gid\":2,\"groups\":[3,4]}";
+    pe_autoimage struct pe_image image;
+    pe_autojson json_t *whole = configuration(fields);
+    read_image(fields, &image);
+    for (size_t n = 0, failed = 1; failed; n++) {
+        pe_autobuf struct pe_buf out = {0};
+        starve_json(n);
+        int made = bundle_config(BUNDLE_JOB, &image, 64, &out, &err);
+        failed = feed_json();
+        if (made < 0)
+            assert_error(err, PE_ERR_INTERNAL, "out of memory");
+        pe_autojson json_t *config = json_loadb((const char *)out.data, out.size, 0, NULL);
+        assert_true(!config || json_equal(config, whole));
+        assert_true(config || failed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_user_that_cannot_use_the_home_of_root_gets_another_one),
         cmocka_unit_test(shared_memory_has_as_much_room_as_the_job_has_memory),
         cmocka_unit_test(a_prewarm_container_differs_in_its_cgroup_alone),
+        cmocka_unit_test(a_container_is_confined_completely_or_not_made_without_memory),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
 }

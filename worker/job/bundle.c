@@ -23,10 +23,11 @@ static const char *const capabilities[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP
 
 static json_t *strings(const char *const *texts, size_t count)
 {
-    json_t *array = json_array();
+    pe_autojson json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_string(texts[i]));
-    return array;
+        if (json_array_append_new(array, json_string(texts[i])) < 0)
+            return NULL;
+    return json_incref(array);
 }
 
 #define STRINGS(...)                            \
@@ -36,10 +37,13 @@ static json_t *strings(const char *const *texts, size_t count)
 static json_t *capability_sets(void)
 {
     static const char *const sets[] = {"bounding", "effective", "permitted"};
-    json_t *json = json_object();
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        json_object_set_new(json, sets[i], strings(capabilities, sizeof capabilities / sizeof *capabilities));
-    return json;
+    pe_autojson json_t *json = json_object();
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        json_t *set = strings(capabilities, sizeof capabilities / sizeof *capabilities);
+        if (json_object_set_new(json, sets[i], set) < 0)
+            return NULL;
+    }
+    return json_incref(json);
 }
 
 static json_t *mount(const char *to, const char *type, const char *from, json_t *options)
@@ -87,10 +91,11 @@ static json_t *linux_section(enum bundle_container container, uint32_t memory_mi
 /* Only root has capabilities: crun drops them when it changes to another user. */
 static json_t *user_section(const struct pe_image_user *user)
 {
-    json_t *groups = json_array();
+    pe_autojson json_t *groups = json_array();
     for (size_t i = 0; i < user->group_count; i++)
-        json_array_append_new(groups, json_integer(user->groups[i]));
-    return json_pack("{s:I, s:I, s:o}", "uid", (json_int_t)user->uid, "gid", (json_int_t)user->gid,
+        if (json_array_append_new(groups, json_integer(user->groups[i])) < 0)
+            return NULL;
+    return json_pack("{s:I, s:I, s:O}", "uid", (json_int_t)user->uid, "gid", (json_int_t)user->gid,
                      "additionalGids", groups);
 }
 

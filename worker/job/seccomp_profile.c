@@ -6,6 +6,8 @@
  * names that an architecture does not have. */
 #include "worker/job/seccomp_profile.h"
 
+#include "proto/job_spec.h"
+
 #include <stddef.h>
 
 static const char *const denied[] = {
@@ -46,14 +48,22 @@ static json_t *rules_for_arguments(void)
                      "names", "clone3", "action", "SCMP_ACT_ERRNO", "errnoRet", 38);
 }
 
+static json_t *names_of_denied(void)
+{
+    pe_autojson json_t *names = json_array();
+    for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
+        if (json_array_append_new(names, json_string(denied[i])) < 0)
+            return NULL;
+    return json_incref(names);
+}
+
 json_t *seccomp_profile(void)
 {
-    json_t *names = json_array();
-    for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
-        json_array_append_new(names, json_string(denied[i]));
-    json_t *rules = rules_for_arguments();
-    json_array_append_new(
-        rules, json_pack("{s:o, s:s, s:i}", "names", names, "action", "SCMP_ACT_ERRNO", "errnoRet", 1));
-    return json_pack("{s:s, s:[s, s], s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
+    pe_autojson json_t *rules = rules_for_arguments();
+    json_t *rule =
+        json_pack("{s:o, s:s, s:i}", "names", names_of_denied(), "action", "SCMP_ACT_ERRNO", "errnoRet", 1);
+    if (json_array_append_new(rules, rule) < 0)
+        return NULL;
+    return json_pack("{s:s, s:[s, s], s:O}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
                      "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "syscalls", rules);
 }
