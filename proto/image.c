@@ -181,10 +181,11 @@ int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_err
 
 static json_t *texts_to_json(char *const *texts, size_t count)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; array && i < count; i++)
-        json_array_append_new(array, json_string(texts[i]));
-    return array;
+    pe_autojson json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(array, json_string(texts[i])) < 0)
+            return NULL;
+    return json_incref(array);
 }
 
 static const char *text_or_empty(const char *text)
@@ -194,26 +195,30 @@ static const char *text_or_empty(const char *text)
 
 static json_t *user_to_json(const struct pe_image_user *user)
 {
-    json_t *groups = json_array();
+    pe_autojson json_t *groups = json_array();
     for (size_t i = 0; i < user->group_count; i++)
-        json_array_append_new(groups, json_integer(user->groups[i]));
-    return json_pack("{s:s, s:I, s:I, s:o}", "name", text_or_empty(user->name), "uid", (json_int_t)user->uid,
+        if (json_array_append_new(groups, json_integer(user->groups[i])) < 0)
+            return NULL;
+    return json_pack("{s:s, s:I, s:I, s:O}", "name", text_or_empty(user->name), "uid", (json_int_t)user->uid,
                      "gid", (json_int_t)user->gid, "groups", groups);
 }
 
 static json_t *commands_to_json(const struct pe_image *image)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < image->command_count; i++)
-        json_array_append_new(array,
-                              json_pack("{s:s, s:o}", "files", image->commands[i].files, "cmd",
-                                        texts_to_json(image->commands[i].cmd, image->commands[i].cmd_count)));
-    return array;
+    pe_autojson json_t *array = json_array();
+    for (size_t i = 0; i < image->command_count; i++) {
+        const struct pe_image_command *command = &image->commands[i];
+        json_t *object = json_pack("{s:s, s:o}", "files", command->files, "cmd",
+                                   texts_to_json(command->cmd, command->cmd_count));
+        if (json_array_append_new(array, object) < 0)
+            return NULL;
+    }
+    return json_incref(array);
 }
 
 json_t *pe_image_to_json(const struct pe_image *image)
 {
-    json_t *json = json_pack(
+    pe_autojson json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "name", image->name,
         "digest", image->digest, "description", text_or_empty(image->description), "working_dir",
         text_or_empty(image->working_dir), "default_cmd",
@@ -223,9 +228,9 @@ json_t *pe_image_to_json(const struct pe_image *image)
         user_to_json(&image->user), "entrypoint", texts_to_json(image->entrypoint, image->entrypoint_count),
         "cmd", texts_to_json(image->cmd, image->cmd_count), "stop_signal", text_or_empty(image->stop_signal),
         "warmup", texts_to_json(image->warmup, image->warmup_count), "commands", commands_to_json(image));
-    if (json && image->metadata)
-        json_object_update(json, image->metadata);
-    return json;
+    if (image->metadata && json_object_update(json, image->metadata) < 0)
+        return NULL;
+    return json_incref(json);
 }
 
 void pe_image_free(struct pe_image *image)
@@ -289,6 +294,8 @@ static int append_argument(struct expansion *expansion, const char *argument, st
 static int append_options(struct expansion *expansion, struct pe_error *err)
 {
     pe_autojson json_t *argv = pe_metadata_default_argv(expansion->image->metadata);
+    if (!argv)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the options of a default command");
     for (size_t i = 0; i < json_array_size(argv); i++)
         if (append_argument(expansion, json_string_value(json_array_get(argv, i)), err) < 0)
             return -1;

@@ -64,7 +64,8 @@ struct pe_image {
  * Unknown fields are ignored. The caller frees `image`, which is zeroed first, also after a failure. */
 int pe_image_from_json(const json_t *json, struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
-/* The entry as a new JSON object, whose reference is the caller's; NULL without memory. */
+/* The entry as a new JSON object, whose reference is the caller's; NULL without memory, or if a text is not
+ * UTF-8. */
 json_t *pe_image_to_json(const struct pe_image *image);
 
 /* Free the members. The struct is zero then. */

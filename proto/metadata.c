@@ -2,6 +2,7 @@
 /* Checking metadata, and what the service looks up in it: default arguments and accepted files. */
 #include "proto/metadata.h"
 
+#include "base/cleanup.h"
 #include "codec/glob.h"
 #include "proto/job_spec.h"
 #include "proto/json_excerpt.h"
@@ -187,13 +188,17 @@ int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *er
     pe_autojson json_t *known = json_object();
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(json, fields[i].name);
-        if (value && (fields[i].check(fields[i].name, value, err) < 0 ||
-                      json_object_set(known, fields[i].name, value) < 0))
+        if (value && fields[i].check(fields[i].name, value, err) < 0)
             return -1;
+        if (value && json_object_set(known, fields[i].name, value) < 0)
+            return pe_fail(err, PE_ERR_INTERNAL, "no memory for the metadata field '%s'", fields[i].name);
     }
     if (json_object_size(known) == 0)
         return 0;
-    if (json_dumpb(known, NULL, 0, JSON_COMPACT) > PE_METADATA_BYTES_MAX)
+    const size_t size = json_dumpb(known, NULL, 0, JSON_COMPACT);
+    if (!size)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the metadata");
+    if (size > PE_METADATA_BYTES_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "the metadata has over %u bytes", PE_METADATA_BYTES_MAX);
     *metadata = json_incref(known);
     return 0;
@@ -211,38 +216,41 @@ static void value_text(const json_t *value, char text[PE_TEXT_MAX])
         snprintf(text, PE_TEXT_MAX, "%s", json_is_string(value) ? json_string_value(value) : "");
 }
 
-static void append_argv(json_t *argv, const json_t *option, const json_t *value)
+/* Returns -1 without memory. */
+static int append_argv(json_t *argv, const json_t *option, const json_t *value)
 {
     size_t i = 0;
     const json_t *argument = NULL;
-    char *text = malloc(PE_TEXT_MAX);
+    pe_autofree char *text = malloc(PE_TEXT_MAX);
     if (!text)
-        return;
+        return -1;
     value_text(value, text);
     json_array_foreach(json_object_get(option, "argv"), i, argument)
     {
         const char *form = json_string_value(argument), *mark = strstr(form, "{}");
-        if (mark)
-            json_array_append_new(argv, json_sprintf("%.*s%s%s", (int)(mark - form), form, text, mark + 2));
-        else
-            json_array_append_new(argv, json_string(form));
+        json_t *word =
+            mark ? json_sprintf("%.*s%s%s", (int)(mark - form), form, text, mark + 2) : json_string(form);
+        if (json_array_append_new(argv, word) < 0)
+            return -1;
     }
-    free(text);
+    return 0;
 }
 
 json_t *pe_metadata_default_argv(const json_t *metadata)
 {
-    json_t *argv = json_array(), *option = NULL;
+    pe_autojson json_t *argv = json_array();
+    json_t *option = NULL;
     const char *name = NULL;
     json_object_foreach(json_object_get(json_object_get(metadata, "options"), "properties"), name, option)
     {
         const json_t *value = json_object_get(option, "default");
         bool adds =
             value && !json_is_false(value) && (!json_is_string(value) || json_string_length(value) > 0);
-        if (adds && json_array_size(argv) + WORDS_PER_OPTION_MAX <= PE_METADATA_ARGV_MAX)
-            append_argv(argv, option, value);
+        if (adds && json_array_size(argv) + WORDS_PER_OPTION_MAX <= PE_METADATA_ARGV_MAX &&
+            append_argv(argv, option, value) < 0)
+            return NULL;
     }
-    return argv;
+    return json_incref(argv);
 }
 
 /* Call `visit` for each pattern of the image's inputs and commands until it returns true. Returns

@@ -29,12 +29,12 @@
 #define PE_HELLO_PATTERNS_MAX 4096u
 
 /* Copy these fields out of an object that may have others, and check them. PE_ERR_MALFORMED names
- * the wrong field. The caller owns the reference in `*metadata`, which is NULL if the object has
- * none of the fields. */
+ * the wrong field, PE_ERR_INTERNAL without memory. The caller owns the reference in `*metadata`, which is
+ * NULL if the object has none of the fields. */
 int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *err) PE_MUST_CHECK;
 
 /* The arguments that the options add with their default values: a new array of strings, whose
- * reference is the caller's. */
+ * reference is the caller's; NULL without memory. */
 json_t *pe_metadata_default_argv(const json_t *metadata);
 
 /* How many patterns a catalog entry has, counted as for PE_PATTERNS_MAX. */

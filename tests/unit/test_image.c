@@ -2,6 +2,7 @@
 /* Catalog entries, and default commands for given files. */
 #include "proto/image.h"
 #include "tests/unit/check.h"
+#include "tests/unit/starve_json.h"
 
 #include "proto/job_spec.h"
 #include "proto/metadata.h"
@@ -170,6 +171,74 @@ static void an_image_takes_files_by_the_patterns_of_its_inputs_and_commands(void
     assert_false(pe_metadata_accepts_file(image, "main.cc"));
 }
 
+static void an_entry_with_a_text_that_is_not_utf8_cannot_be_written(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    assert_true(image.default_cmd_count > 0);
+    image.default_cmd[0][0] = '\xff';
+    assert_null(pe_image_to_json(&image));
+}
+
+static void an_entry_is_written_completely_or_not_at_all_without_memory(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    pe_autojson json_t *whole = pe_image_to_json(&image);
+    assert_non_null(whole);
+    for (size_t n = 0, failed = 1; failed; n++) {
+        starve_json(n);
+        pe_autojson json_t *json = pe_image_to_json(&image);
+        failed = feed_json();
+        assert_true(json ? json_equal(json, whole) : (int)failed);
+    }
+}
+
+static void an_entry_is_read_completely_or_not_at_all_without_memory(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image whole;
+    pe_autojson json_t *entry = json_loads(with_everything, 0, NULL);
+    assert_int_equal(pe_image_from_json(entry, &whole, &err), 0);
+    for (size_t n = 0, failed = 1; failed; n++) {
+        pe_autoimage struct pe_image image;
+        starve_json(n);
+        int read = pe_image_from_json(entry, &image, &err);
+        failed = feed_json();
+        if (read < 0)
+            assert_error(err, PE_ERR_INTERNAL, "no memory");
+        else
+            assert_true(json_equal(image.metadata, whole.metadata));
+    }
+}
+
+static void a_default_command_has_all_of_its_arguments_or_fails_without_memory(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    pe_autoimage struct pe_image image;
+    const char *const files[] = {"a.c"};
+    assert_int_equal(load(with_everything, &image, &err), 0);
+    for (size_t n = 0, failed = 1; failed; n++) {
+        char **cmd = NULL;
+        size_t count = 0;
+        starve_json(n);
+        int made = pe_image_default_command(&image, files, 1, &cmd, &count, &err);
+        failed = feed_json();
+        if (made < 0) {
+            assert_error(err, PE_ERR_INTERNAL, "no memory");
+            continue;
+        }
+        assert_int_equal(count, 6);
+        pe_strings_free(cmd, count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +250,10 @@ int main(void)
         cmocka_unit_test(a_name_that_looks_like_an_option_gets_a_folder_in_front),
         cmocka_unit_test(options_add_what_their_defaults_say),
         cmocka_unit_test(an_image_takes_files_by_the_patterns_of_its_inputs_and_commands),
+        cmocka_unit_test(an_entry_with_a_text_that_is_not_utf8_cannot_be_written),
+        cmocka_unit_test(an_entry_is_written_completely_or_not_at_all_without_memory),
+        cmocka_unit_test(an_entry_is_read_completely_or_not_at_all_without_memory),
+        cmocka_unit_test(a_default_command_has_all_of_its_arguments_or_fails_without_memory),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
