@@ -69,14 +69,20 @@ json_t *pe_problem_to_json(const struct pe_problem *problem)
                      problem->status, "detail", detail_to_json(problem->detail), "available", available);
 }
 
+/* Copy UTF-8, and cut what does not fit, but not within a character: JSON must be UTF-8. */
+static void copy_cut(const char *value, char *text, size_t size)
+{
+    size_t length = strlen(value);
+    if (length >= size)
+        length = size - 1 - pe_utf8_unfinished_size((const uint8_t *)value, size - 1);
+    memcpy(text, value, length);
+    text[length] = '\0';
+}
+
 static void copy_text(const json_t *json, const char *key, char *text, size_t size)
 {
     const char *value = json_string_value(json_object_get(json, key));
-    size_t length = value ? strlen(value) : 0;
-    if (length >= size) /* cut it, but not within a character: JSON must be UTF-8 */
-        length = size - 1 - pe_utf8_unfinished_size((const uint8_t *)value, size - 1);
-    memcpy(text, value ? value : "", length);
-    text[length] = '\0';
+    copy_cut(value ? value : "", text, size);
 }
 
 int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct pe_error *err)
@@ -88,7 +94,7 @@ int pe_problem_from_json(const json_t *json, struct pe_problem *problem, struct 
     problem->status = (int)status;
     const char *type = json_string_value(json_object_get(json, "type"));
     const char *slash = type ? strrchr(type, '/') : NULL;
-    snprintf(problem->type, sizeof problem->type, "%.47s", slash ? slash + 1 : "internal");
+    copy_cut(slash ? slash + 1 : "internal", problem->type, sizeof problem->type);
     copy_text(json, "title", problem->title, sizeof problem->title);
     copy_text(json, "detail", problem->detail, sizeof problem->detail);
     return 0;

@@ -349,6 +349,24 @@ static void a_long_text_of_a_worker_is_cut_behind_a_whole_character(void **state
     }
 }
 
+static void a_long_type_of_a_problem_is_cut_behind_a_whole_character(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    for (size_t before = 0; before < 3; before++) {
+        pe_automessage struct pe_message message;
+        char text[512] = "{\"type\":\"error\",\"id\":\"1\",\"problem\":{\"status\":500,\"type\":\"/problems/";
+        memset(text + strlen(text), 'x', before);
+        for (int i = 0; i < 20; i++)
+            strcat(text, "\xe2\x82\xac");
+        strcat(text, "\"}}");
+        assert_int_equal(pe_message_decode(text, strlen(text), &message, &err), 0);
+        assert_int_equal((strlen(message.problem.type) - before) % 3, 0);
+        pe_autojson json_t *json = pe_problem_to_json(&message.problem);
+        assert_non_null(json);
+    }
+}
+
 static void parts_with_bad_names_or_sizes_are_refused(void **state)
 {
     (void)state;
@@ -558,6 +576,7 @@ int main(void)
         cmocka_unit_test(what_is_unknown_in_an_image_is_not_kept),
         cmocka_unit_test(the_patterns_of_a_hello_are_bounded),
         cmocka_unit_test(a_long_text_of_a_worker_is_cut_behind_a_whole_character),
+        cmocka_unit_test(a_long_type_of_a_problem_is_cut_behind_a_whole_character),
         cmocka_unit_test(parts_with_bad_names_or_sizes_are_refused),
         cmocka_unit_test(a_job_can_have_a_terminal_or_an_open_input_or_neither),
         cmocka_unit_test(a_terminal_without_a_size_or_with_a_strange_name_is_refused),
