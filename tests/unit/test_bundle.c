@@ -161,26 +161,25 @@ static void a_prewarm_container_differs_in_its_cgroup_alone(void **state)
     assert_true(json_equal(one, other));
 }
 
-/* jansson 2.14 does not notice that it could not write the name of a member. What it writes then is no JSON,
- * which crun refuses. */
 static void a_container_is_confined_completely_or_not_made_without_memory(void **state)
 {
     (void)state;
     struct pe_error err;
-    static const char fields[] = ",\"user\":{\"uid\":1,\"gid\":2,\"groups\":[3,4]}";
     pe_autoimage struct pe_image image;
-    pe_autojson json_t *whole = configuration(fields);
-    read_image(fields, &image);
+    pe_autobuf struct pe_buf whole = {0};
+    read_image(",\"user\":{\"uid\":1,\"gid\":2,\"groups\":[3,4]}", &image);
+    assert_int_equal(bundle_config(BUNDLE_JOB, &image, 64, &whole, &err), 0);
     for (size_t n = 0, failed = 1; failed; n++) {
         pe_autobuf struct pe_buf out = {0};
         starve_json(n);
         int made = bundle_config(BUNDLE_JOB, &image, 64, &out, &err);
         failed = feed_json();
-        if (made < 0)
+        if (made < 0) {
             assert_error(err, PE_ERR_INTERNAL, "out of memory");
-        pe_autojson json_t *config = json_loadb((const char *)out.data, out.size, 0, NULL);
-        assert_true(!config || json_equal(config, whole));
-        assert_true(config || failed);
+            continue;
+        }
+        assert_int_equal(out.size, whole.size);
+        assert_memory_equal(out.data, whole.data, whole.size);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "codec/flat.h"
 #include "proto/guest.h"
+#include "proto/json_dump.h"
 #include "proto/limits.h"
 #include "worker/job/seccomp_profile.h"
 
@@ -118,7 +119,7 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
         json_pack("{s:s, s:{s:s, s:b}, s:s, s:o, s:o, s:o}", "ociVersion", "1.0.2", "root", "path", root,
                   "readonly", 0, "hostname", PE_GUEST_HOSTNAME, "process", process_section(image), "mounts",
                   mounts(memory_mib), "linux", linux_section(container, memory_mib));
-    pe_autofree char *text = config ? json_dumps(config, JSON_COMPACT) : NULL;
+    pe_autofree char *text = pe_json_dump(config, JSON_COMPACT);
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot encode config.json: out of memory");
     return pe_buf_append_text(out, text, err);
