@@ -275,6 +275,7 @@ test_guest_line_SRC := worker/job/guest_line.c
 test_heap_SRC := worker/heap.c
 test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c result_encoder.c result_json.c) \
 	$(addprefix lb/core/,byte_budget.c job_result.c live_output.c)
+test_host_tokens_SRC := lb/edge/host_tokens.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
 test_jail_root_SRC := worker/vmm/jail_root.c

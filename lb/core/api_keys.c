@@ -8,6 +8,7 @@
 #include "base/private_file.h"
 #include "codec/json_bounds.h"
 #include "proto/job_spec.h"
+#include "proto/json_dump.h"
 
 #include <jansson.h>
 #include <openssl/crypto.h>
@@ -235,10 +236,9 @@ int api_keys_read(struct api_keys *keys, const char *file, struct pe_error *err)
 
 /* ---- writing ---- */
 
-static void set_quota(json_t *entry, const char *name, uint64_t quota)
+static int set_quota(json_t *entry, const char *name, uint64_t quota)
 {
-    if (quota)
-        json_object_set_new(entry, name, json_integer((json_int_t)quota));
+    return quota ? json_object_set_new(entry, name, json_integer((json_int_t)quota)) : 0;
 }
 
 static json_t *key_to_json(const struct api_key *key)
@@ -246,12 +246,13 @@ static json_t *key_to_json(const struct api_key *key)
     char digest[SECRET_DIGITS + 1];
     for (size_t i = 0; i < sizeof key->digest; i++)
         snprintf(digest + 2 * i, 3, "%02x", key->digest[i]);
-    json_t *entry = json_pack("{s:s, s:s, s:s, s:I}", "name", key->name, "id", key->id, "sha256", digest,
-                              "created", (json_int_t)key->created);
-    set_quota(entry, "jobs_per_minute", key->limits.rate);
-    set_quota(entry, "cpu_seconds_per_day", key->limits.cpu_s);
-    set_quota(entry, "concurrent_jobs", key->limits.jobs);
-    return entry;
+    pe_autojson json_t *entry = json_pack("{s:s, s:s, s:s, s:I}", "name", key->name, "id", key->id, "sha256",
+                                          digest, "created", (json_int_t)key->created);
+    if (set_quota(entry, "jobs_per_minute", key->limits.rate) < 0 ||
+        set_quota(entry, "cpu_seconds_per_day", key->limits.cpu_s) < 0 ||
+        set_quota(entry, "concurrent_jobs", key->limits.jobs) < 0)
+        return NULL;
+    return json_incref(entry);
 }
 
 int api_keys_write(const struct api_keys *keys, const char *file, struct pe_error *err)
@@ -260,7 +261,7 @@ int api_keys_write(const struct api_keys *keys, const char *file, struct pe_erro
     for (size_t i = 0; i < keys->count; i++)
         if (json_array_append_new(json_object_get(json, "keys"), key_to_json(&keys->items[i])) < 0)
             return pe_fail(err, PE_ERR_INTERNAL, "no memory for %zu keys", keys->count);
-    pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    pe_autofree char *text = pe_json_dump(json, JSON_INDENT(2));
     pe_autobuf struct pe_buf lines = {0};
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for %zu keys", keys->count);

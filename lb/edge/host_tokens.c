@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "codec/json_bounds.h"
 #include "proto/job_spec.h"
+#include "proto/json_dump.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -225,36 +226,52 @@ int host_tokens_lock(const char *folder, bool wait, struct pe_error *err)
     return pe_steal_fd(&fd);
 }
 
+static json_t *entry_to_json(struct host_token *token)
+{
+    pe_autojson json_t *entry = json_pack("{s:s, s:s}", "host", token->host, "code", token->code);
+    if (token->token[0] && json_object_set_new(entry, "token", json_string(token->token)) < 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof time_names / sizeof *time_names; i++)
+        if (*time_of(token, i) &&
+            json_object_set_new(entry, time_names[i], json_integer(*time_of(token, i))) < 0)
+            return NULL;
+    return json_incref(entry);
+}
+
 static json_t *to_json(const struct host_tokens *tokens)
 {
-    json_t *hosts = json_array();
-    for (size_t i = 0; i < tokens->count; i++) {
-        struct host_token *token = &tokens->items[i];
-        json_t *entry = json_pack("{s:s, s:s}", "host", token->host, "code", token->code);
-        if (token->token[0])
-            json_object_set_new(entry, "token", json_string(token->token));
-        for (size_t k = 0; k < sizeof time_names / sizeof *time_names; k++)
-            if (*time_of(token, k))
-                json_object_set_new(entry, time_names[k], json_integer(*time_of(token, k)));
-        json_array_append_new(hosts, entry);
-    }
-    return json_pack("{s:o}", "hosts", hosts);
+    pe_autojson json_t *hosts = json_array();
+    for (size_t i = 0; i < tokens->count; i++)
+        if (json_array_append_new(hosts, entry_to_json(&tokens->items[i])) < 0)
+            return NULL;
+    return json_pack("{s:O}", "hosts", hosts);
+}
+
+/* Write the text to the open file `fresh`, and give it the name `path`. */
+static int write_and_rename(int fd, const char *text, const char *fresh, const char *path,
+                            struct pe_error *err)
+{
+    if (pe_write_all(fd, text, strlen(text), fresh, err) < 0)
+        return -1;
+    return fsync(fd) == 0 && rename(fresh, path) == 0 ? 0 : pe_fail_errno(err, "cannot replace %s", path);
 }
 
 int host_tokens_write(const char *folder, const struct host_tokens *tokens, struct pe_error *err)
 {
     char path[PATH_MAX], fresh[PATH_MAX];
     pe_autojson json_t *json = to_json(tokens);
-    pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    pe_autofree char *text = pe_json_dump(json, JSON_INDENT(1));
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "no memory for the host tokens");
     snprintf(path, sizeof path, "%s/" FILE_NAME, folder);
     snprintf(fresh, sizeof fresh, "%s/" NEW_NAME, folder);
     pe_autoclose int fd = open_own(folder, NEW_NAME, O_TRUNC, err);
-    if (fd < 0 || pe_write_all(fd, text, strlen(text), fresh, err) < 0)
+    if (fd < 0)
         return -1;
-    if (fsync(fd) < 0 || rename(fresh, path) < 0)
-        return pe_fail_errno(err, "cannot replace %s", path);
+    if (write_and_rename(fd, text, fresh, path, err) < 0) {
+        unlink(fresh);
+        return -1;
+    }
     pe_autoclose int parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (parent < 0 || fsync(parent) < 0)
         return pe_fail_errno(err, "cannot write %s to the disk", path);

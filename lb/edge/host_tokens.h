@@ -49,7 +49,7 @@ void host_tokens_free(struct host_tokens *tokens);
 int host_tokens_lock(const char *folder, bool wait, struct pe_error *err) PE_MUST_CHECK;
 
 /* Replace the file, also on the disk. Only while the store is locked. PE_ERR_INTERNAL if that fails: the old
- * file stays, unless only its folder could not be synced. */
+ * file stays, and no other one, unless only its folder could not be synced. */
 int host_tokens_write(const char *folder, const struct host_tokens *tokens,
                       struct pe_error *err) PE_MUST_CHECK;
 
