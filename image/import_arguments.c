@@ -56,10 +56,11 @@ static json_t *parse_command(const char *text, struct pe_error *err)
 
 static json_t *env_to_json(const struct pe_option_list *list)
 {
-    json_t *env = json_array();
-    for (size_t i = 0; env && i < list->count; i++)
-        json_array_append_new(env, json_string(list->items[i]));
-    return env;
+    pe_autojson json_t *env = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        if (json_array_append_new(env, json_string(list->items[i])) < 0)
+            return NULL;
+    return json_incref(env);
 }
 
 static int set_text(json_t *fields, const char *field, const char *text, struct pe_error *err)

@@ -320,6 +320,7 @@ def test_wrong_usage_is_reported(tmp_path):
         (("import", "--name", "x:1", "--cmd", "sh", "-"), b"--cmd takes a JSON array"),
         (("import", "--name", "x:1", "--cmd", "[1]", "-"), b"not a string"),
         (("import", "--name", "x:1", "--env", "A", "-"), b"KEY=value"),
+        (("import", "--name", "x:1", "--env", "A=\udcff", "-"), b"--env is not valid UTF-8"),
         (("import", "--name", "x:1", "/nonexistent.tar"), b"cannot open /nonexistent.tar"),
         (("build", "gcc:99"), b"no recipe 'gcc-99'; recipes:"),
         (("build", f"{tmp_path}/none/x"), f"cannot read the recipe {tmp_path}/none/x".encode()),
