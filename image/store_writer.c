@@ -5,7 +5,9 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/sha256.h"
+#include "proto/image_reference.h"
 #include "proto/job_spec.h"
+#include "proto/json_dump.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -161,7 +163,7 @@ static int write_name(const char *store, const struct pe_image *image, struct pe
 {
     char path[PE_STORE_NAME_PATH_MAX];
     pe_autojson json_t *json = pe_image_to_json(image);
-    pe_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    pe_autofree char *text = pe_json_dump(json, JSON_INDENT(2));
     if (!text)
         return pe_fail(err, PE_ERR_INVALID, "cannot write the catalog entry of %s as JSON", image->name);
     const size_t size = strlen(text) + 1; /* with the line end */
@@ -178,9 +180,10 @@ static int write_index(const char *store, struct pe_error *err)
     if (pe_store_list(store, &images, err) < 0)
         return -1;
     pe_autojson json_t *array = json_array();
-    for (size_t i = 0; array && i < images.count; i++)
-        json_array_append_new(array, pe_image_to_json(&images.items[i]));
-    pe_autofree char *text = array ? json_dumps(array, JSON_COMPACT) : NULL;
+    for (size_t i = 0; i < images.count; i++)
+        if (json_array_append_new(array, pe_image_to_json(&images.items[i])) < 0)
+            return pe_fail(err, PE_ERR_INTERNAL, "cannot make index.json: out of memory");
+    pe_autofree char *text = pe_json_dump(array, JSON_COMPACT);
     return text ? replace_file(store, "index.json", text, err)
                 : pe_fail(err, PE_ERR_INTERNAL, "cannot make index.json: out of memory");
 }
@@ -314,8 +317,12 @@ int store_copy_name(const char *store, const char *reference, const char *name, 
         return -1;
     pe_autojson json_t *json = pe_image_to_json(image);
     pe_autoimage struct pe_image named = {0};
-    if (!json || json_object_set_new(json, "name", json_string(name)) < 0)
-        return pe_fail(err, PE_ERR_INVALID, "'%s' is not a valid image name", name);
+    if (!json)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the catalog entry of %s", image->name);
+    if (!pe_image_reference_valid(name) || !strchr(name, ':') || strchr(name, '@'))
+        return pe_fail(err, PE_ERR_INVALID, "'%.200s' is not the name of an image, as NAME:TAG is", name);
+    if (json_object_set_new(json, "name", json_string(name)) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the catalog entry of %s", name);
     if (pe_image_from_json(json, &named, err) < 0 || write_name(store, &named, err) < 0)
         return -1;
     return finish_change(store, &images, err);

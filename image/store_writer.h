@@ -51,7 +51,8 @@ int store_remove_name(const char *store, const char *reference, struct pe_error 
 int store_add_name(const char *store, const struct pe_image *image, struct pe_error *err) PE_MUST_CHECK;
 
 /* Give an image the additional name `name`, with a copy of its catalog entry. PE_ERR_NOT_FOUND when
- * there is no such image, PE_ERR_INVALID when `name` is not a valid name. */
+ * there is no such image, PE_ERR_INVALID when `name` is not NAME:TAG; otherwise fails as
+ * store_writer_publish. */
 int store_copy_name(const char *store, const char *reference, const char *name,
                     struct pe_error *err) PE_MUST_CHECK;
 

@@ -41,6 +41,16 @@ def test_an_image_may_have_several_names(tmp_path):
     assert not os.path.exists(path), "goes with the last name"
 
 
+def test_an_additional_name_needs_a_tag_and_no_digest(tmp_path):
+    imported(tmp_path, make_tar([member("usr/f", b"x")]))
+    for name in "other", "O T:1", "other:1@sha256:" + "0" * 64:
+        done = run("tag", "--store", f"{tmp_path}/store", "test:1", name)
+        assert done.returncode == 2, "a wrong command line"
+        assert f"'{name}' is not the name of an image".encode() in done.stderr
+    listed = json.loads(run("ls", "--json", "--store", f"{tmp_path}/store").stdout)
+    assert [image["name"] for image in listed] == ["test:1"]
+
+
 def test_leftovers_of_dead_imports_are_removed_but_not_those_of_running_ones(tmp_path):
     os.makedirs(f"{tmp_path}/store/.new-dead")
     open(f"{tmp_path}/store/.new-dead/rootfs.squashfs", "w").close()
