@@ -3,6 +3,7 @@
 #include "vm/config.h"
 
 #include "base/utf8.h"
+#include "proto/job_spec.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,19 +80,24 @@ int vmconfig_check(const struct vmconfig *config, struct pe_error *err)
 
 static json_t *disks_to_json(const struct vmconfig *config)
 {
-    json_t *list = json_array();
-    for (uint32_t i = 0; list && i < config->disk_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "path", config->disks[i].path, "readonly",
-                                              config->disks[i].readonly, "qcow2", config->disks[i].qcow2));
-    return list;
+    pe_autojson json_t *list = json_array();
+    for (uint32_t i = 0; i < config->disk_count; i++) {
+        const struct vmconfig_disk *disk = &config->disks[i];
+        json_t *object = json_pack("{s:s, s:b, s:b}", "path", disk->path, "readonly", disk->readonly, "qcow2",
+                                   disk->qcow2);
+        if (json_array_append_new(list, object) < 0)
+            return NULL;
+    }
+    return json_incref(list);
 }
 
 static json_t *nets_to_json(const struct vmconfig *config)
 {
-    json_t *list = json_array();
-    for (uint32_t i = 0; list && i < config->net_count; i++)
-        json_array_append_new(list, json_string(config->nets[i]));
-    return list;
+    pe_autojson json_t *list = json_array();
+    for (uint32_t i = 0; i < config->net_count; i++)
+        if (json_array_append_new(list, json_string(config->nets[i])) < 0)
+            return NULL;
+    return json_incref(list);
 }
 
 json_t *vmconfig_to_json(const struct vmconfig *config)
