@@ -81,7 +81,10 @@ int host_images_read(struct host_images *images, const char *file, struct pe_err
     pe_autojson json_t *names = json_array();
     if (parse((char *)text.data, &store, names, err) < 0)
         return pe_fail_context(err, "--host-images %s", file);
+    json_t *json = json_pack("{s:O, s:O}", "store", store, "names", names);
+    if (!json)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for --host-images");
     json_decref(images->json);
-    images->json = json_pack("{s:O, s:O}", "store", store, "names", names);
+    images->json = json;
     return 0;
 }

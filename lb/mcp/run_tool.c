@@ -95,8 +95,11 @@ static json_t *job_of(const json_t *arguments)
             return NULL;
         }
     }
-    if (job && json_object_get(arguments, "stdin"))
-        json_object_set_new(job, "stdin", json_string(STDIN_NAME));
+    if (job && json_object_get(arguments, "stdin") &&
+        json_object_set_new(job, "stdin", json_string(STDIN_NAME)) < 0) {
+        json_decref(job);
+        return NULL;
+    }
     return job;
 }
 
