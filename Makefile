@@ -311,6 +311,7 @@ test_template_key_SRC := worker/template_key.c worker/job/bundle.c worker/job/se
 test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_vm_config_SRC := vm/config.c
+test_vm_talk_SRC := $(addprefix vm/,config.c name.c place.c talk.c)
 test_vmm_process_SRC := $(addprefix worker/vmm/,cgroup.c fd_list.c jail.c jail_files.c jail_report.c jail_root.c \
 	landlock.c process.c syscall_filter.c) $(wildcard worker/vmm/syscalls_*.c)
 test_vmm_users_SRC := worker/host/vmm_users.c worker/host/worker_dir.c

@@ -2,7 +2,9 @@
 /* The socket between commands and the owner of a VM. */
 #include "vm/talk.h"
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
+#include "codec/utf8_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,10 +91,16 @@ int talk_send(int socket, json_t *json, struct pe_error *err)
     return 0;
 }
 
+/* The message may have bytes that a VMM has printed, or end within a character. JSON must be UTF-8. */
 int talk_send_error(int socket, const struct pe_error *failure, struct pe_error *err)
 {
-    return talk_send(socket, json_pack("{s:s, s:i}", "error", failure->message, "kind", (int)failure->kind),
-                     err);
+    const struct pe_error sent = *failure; /* `err` may be the same */
+    pe_autobuf struct pe_buf text = {0};
+    if (pe_utf8_append_repaired(&text, sent.message, strlen(sent.message), err) < 0 ||
+        pe_buf_append(&text, "", 1, err) < 0)
+        return -1;
+    return talk_send(socket,
+                     json_pack("{s:s, s:i}", "error", (const char *)text.data, "kind", (int)sent.kind), err);
 }
 
 int talk_receive(int socket, json_t **json, struct pe_error *err)
