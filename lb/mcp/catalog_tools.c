@@ -4,7 +4,9 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "proto/job_spec.h"
+#include "proto/limits.h"
 #include "proto/metadata.h"
 
 #include <string.h>
@@ -17,7 +19,14 @@ __asm__(".section .rodata\n"
 
 extern const char mcp_tools_text[]; /* NUL-terminated */
 
-enum { LISTED_MAX = 1000 }; /* images in a list: more do not fit into a model's context */
+/* A list has no more, because more does not fit into a model's context. It is made at once, and what workers
+ * say of their images is as long as they like. */
+enum {
+    LISTED_MAX = 1000,             /* images */
+    LISTED_BYTES_MAX = 256 * 1024, /* of the text */
+    EXAMINED_MAX = 16 * 1024,      /* images whose patterns are matched with a file */
+    DESCRIPTION_MAX = 400,         /* bytes of one line */
+};
 
 json_t *mcp_tool_definitions(void)
 {
@@ -37,51 +46,97 @@ static json_t *fault(const char *text)
 
 /* ---- list_images ---- */
 
-/* One line for an image, unless it is in the list already. */
-static int list_image(const struct catalog_entry *entry, json_t *seen, struct pe_buf *text,
-                      struct pe_error *err)
+struct list {
+    const char *file; /* only images that can run it; NULL: all */
+    json_t *seen;     /* the names that are in the list; owned */
+    size_t examined;  /* images that were matched with the file */
+    struct pe_buf text;
+};
+
+static void free_list(struct list *list)
 {
-    const char *about = json_string_value(json_object_get(entry->json, "description"));
-    if (json_object_get(seen, entry->name) || json_object_size(seen) >= LISTED_MAX)
-        return 0;
-    if (json_object_set_new(seen, entry->name, json_true()) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a list of images");
-    return pe_buf_printf(text, err, "%s%s%s\n", entry->name, about && *about ? ": " : "", about ? about : "");
+    json_decref(list->seen);
+    pe_buf_free(&list->text);
 }
 
-static int list_worker(const struct worker *worker, const char *file, json_t *seen, struct pe_buf *text,
-                       struct pe_error *err)
+static bool is_full(const struct list *list)
+{
+    return json_object_size(list->seen) >= LISTED_MAX || list->text.size >= LISTED_BYTES_MAX ||
+           list->examined >= EXAMINED_MAX;
+}
+
+/* One line for an image. */
+static int list_image(struct list *list, const struct catalog_entry *entry, struct pe_error *err)
+{
+    const char *about = json_string_value(json_object_get(entry->json, "description"));
+    size_t size = about ? strnlen(about, DESCRIPTION_MAX) : 0;
+    bool is_long = about && about[size];
+    if (is_long)
+        size -= pe_utf8_unfinished_size((const uint8_t *)about, size);
+    if (json_object_set_new(list->seen, entry->name, json_true()) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a list of images");
+    return pe_buf_printf(&list->text, err, "%s%s%.*s%s\n", entry->name, size ? ": " : "", (int)size,
+                         size ? about : "", is_long ? "…" : "");
+}
+
+/* Whether an image belongs into the list and is not there yet. */
+static bool is_wanted(struct list *list, const struct catalog_entry *entry)
+{
+    if (json_object_get(list->seen, entry->name))
+        return false;
+    if (!list->file)
+        return true;
+    list->examined++;
+    return pe_metadata_accepts_file(entry->json, list->file);
+}
+
+static int list_worker(struct list *list, const struct worker *worker, struct pe_error *err)
 {
     const struct catalog *catalog = &worker->claim->catalog;
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct catalog_entry *entry = &catalog->entries[i];
-        if (file && !pe_metadata_accepts_file(entry->json, file))
-            continue;
-        if (list_image(entry, seen, text, err) < 0)
+    for (size_t i = 0; i < catalog->count && !is_full(list); i++)
+        if (is_wanted(list, &catalog->entries[i]) && list_image(list, &catalog->entries[i], err) < 0)
             return -1;
-    }
     return 0;
+}
+
+/* A longer name is that of no file, and takes long to match. */
+static json_t *file_fault(const json_t *file)
+{
+    if (file && !json_is_string(file))
+        return fault("The argument file must be a string, such as main.c.");
+    return file && json_string_length(file) > PE_PATH_MAX
+               ? fault("The argument file is too long: it is the name of a file, such as main.c.")
+               : NULL;
+}
+
+static json_t *list_result(struct list *list)
+{
+    struct pe_error ignored; /* without memory, the list does not say that it is cut */
+    if (is_full(list))
+        (void)!pe_buf_append_text(&list->text, "There may be more images, which are not listed here.\n",
+                                  &ignored);
+    if (list->text.size)
+        return text_result((const char *)list->text.data, list->text.size, false);
+    return fault(list->file
+                     ? "No image runs such a file by itself. Leave file out to see all images, and use cmd."
+                     : "No worker is connected, so there are no images now.");
 }
 
 json_t *mcp_list_images(const struct scheduler *scheduler, const json_t *arguments)
 {
     struct pe_error err;
     const json_t *file = json_object_get(arguments, "file");
-    pe_autobuf struct pe_buf text = {0};
-    pe_autojson json_t *seen = json_object();
-    if (file && !json_is_string(file))
-        return fault("The argument file must be a string, such as main.c.");
+    json_t *wrong = file_fault(file);
+    if (wrong)
+        return wrong;
+    __attribute__((cleanup(free_list))) struct list list = {.file = json_string_value(file),
+                                                            .seen = json_object()};
     pe_list_for_each(node, &scheduler->workers)
     {
-        const struct worker *worker = pe_list_entry(node, struct worker, in_workers);
-        if (!seen || list_worker(worker, json_string_value(file), seen, &text, &err) < 0)
+        if (!list.seen || list_worker(&list, pe_list_entry(node, struct worker, in_workers), &err) < 0)
             return NULL;
     }
-    if (!text.size)
-        return fault(
-            file ? "No image runs such a file by itself. Leave file out to see all images, and use cmd."
-                 : "No worker is connected, so there are no images now.");
-    return text_result((const char *)text.data, text.size, false);
+    return list_result(&list);
 }
 
 /* ---- describe_image ---- */

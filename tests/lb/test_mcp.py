@@ -302,19 +302,41 @@ def test_closing_the_request_cancels_the_job(balancer):
     eventually(lambda: balancer.health()["running"] <= 1, "the job is over")
 
 
+def listed(balancer, arguments):
+    """The text that list_images returns."""
+    response = legacy(balancer, "tools/call", {"name": "list_images", "arguments": arguments})
+    return response.json()["result"]["content"][0]["text"]
+
+
 def test_images_are_listed_once_and_by_file(balancer):
     kinds = [{"type": "text/x-c", "patterns": ["*.c"]}]
     balancer.register("h1", [dict(image("gcc:14"), inputs=kinds, description="C"), "perl:5"])
     balancer.register("h2", ["perl:5"])
     balancer.wait_for(hosts=2)
 
-    def listed(arguments):
-        response = legacy(balancer, "tools/call", {"name": "list_images", "arguments": arguments})
-        return response.json()["result"]["content"][0]["text"]
-
-    assert sorted(listed({}).splitlines()) == ["gcc:14: C", "perl:5"]
-    assert listed({"file": "main.c"}) == "gcc:14: C\n"
-    assert "cmd" in listed({"file": "x.unknown"})
-    assert "string" in listed({"file": 7})
+    assert sorted(listed(balancer, {}).splitlines()) == ["gcc:14: C", "perl:5"]
+    assert listed(balancer, {"file": "main.c"}) == "gcc:14: C\n"
+    assert "cmd" in listed(balancer, {"file": "x.unknown"})
+    assert "string" in listed(balancer, {"file": 7})
     missing = {"name": "describe_image", "arguments": {"image": "nothing:1"}}
     assert "list_images" in tool_error(legacy(balancer, "tools/call", missing))
+
+
+def test_a_file_name_that_is_too_long_is_not_matched_with_the_patterns_of_all_images(balancer):
+    kinds = [{"type": "text/x-c", "patterns": ["*.c"]}]
+    balancer.register("h1", [dict(image("gcc:14"), inputs=kinds)])
+    balancer.wait_for(hosts=1)
+    assert listed(balancer, {"file": "x" * 1022 + ".c"}) == "gcc:14\n"
+    assert "too long" in listed(balancer, {"file": "x" * 1023 + ".c"})
+
+
+def test_a_list_of_images_is_as_long_as_a_model_can_read_whatever_workers_say_of_them(balancer):
+    about = "é" * 300
+    images = [dict(image(f"{'x' * 200}{i}:1"), description=about) for i in range(900)]
+    balancer.register("h1", images)
+    balancer.wait_for(hosts=1)
+    text = listed(balancer, {})
+    first, *_, last = text.splitlines()
+    assert first == f"{'x' * 200}0:1: {'é' * 200}…"
+    assert last == "There may be more images, which are not listed here."
+    assert len(text.encode()) < 264 * 1024
