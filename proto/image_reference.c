@@ -8,8 +8,9 @@
 #include <string.h>
 
 enum {
-    TAG_MAX = 128,     /* bytes (OCI distribution-spec, "Pulling manifests") */
-    NAME_EDITS_MAX = 4 /* a name that differs by more edits is a different name */
+    TAG_MAX = 128,      /* bytes (OCI distribution-spec, "Pulling manifests") */
+    NAME_EDITS_MAX = 4, /* a name that differs by more edits is a different name */
+    TAG_EDITS_MAX = 16, /* a tag that differs by more edits is as good as any other */
 };
 
 /* ---- grammar ---- */
@@ -71,22 +72,38 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return smaller < c ? smaller : c;
 }
 
-/* Levenshtein's distance: how many bytes must be changed, added or removed to make `a` equal to
- * `b`. Bytes beyond PE_IMAGE_NAME_MAX are ignored. */
-static unsigned edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
+static size_t least_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Levenshtein's distance: how many bytes must be changed, added or removed to make `a` equal to `b`, if it is
+ * at most `limit`; otherwise a greater number. Bytes beyond PE_IMAGE_NAME_MAX are ignored.
+ *
+ * A reference is compared with the names of all images, and who sends it and who names them may be hostile.
+ * So only lengths that differ by `limit` at most are looked at, which is a band of the table, and only as
+ * long as some of them are near enough. */
+static unsigned edit_distance(const char *a, size_t a_length, const char *b, size_t b_length, unsigned limit)
 {
     unsigned row[PE_IMAGE_NAME_MAX + 1];
-    b_length = b_length < PE_IMAGE_NAME_MAX ? b_length : PE_IMAGE_NAME_MAX;
+    const unsigned too_many = limit + 1;
+    b_length = least_size(b_length, PE_IMAGE_NAME_MAX);
     for (size_t j = 0; j <= b_length; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; i < a_length; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < b_length; j++) {
-            unsigned distance = least(row[j + 1] + 1, row[j] + 1, diagonal + (a[i] != b[j]));
-            diagonal = row[j + 1];
-            row[j + 1] = distance;
+        row[j] = j <= limit ? (unsigned)j : too_many;
+    for (size_t i = 1; i <= a_length; i++) {
+        const size_t from = i > limit ? i - limit : 1, to = least_size(b_length, i + limit);
+        if (from > b_length + 1)
+            return too_many;
+        unsigned diagonal = row[from - 1];
+        unsigned nearest = row[from - 1] = from == 1 && i <= limit ? (unsigned)i : too_many;
+        for (size_t j = from; j <= to; j++) {
+            unsigned distance = least(row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = row[j];
+            row[j] = least(distance, too_many, too_many);
+            nearest = least(nearest, row[j], too_many);
         }
+        if (nearest > limit)
+            return too_many;
     }
     return row[b_length];
 }
@@ -141,14 +158,14 @@ void pe_image_suggestions_add(struct pe_image_suggestions *suggestions, const ch
     unsigned allowed = edits_allowed(wanted);
     if ((wanted > length ? wanted - length : length - wanted) > allowed)
         return; /* the lengths alone differ by too many edits */
-    unsigned name_edits = edit_distance(reference, wanted, name, length);
+    unsigned name_edits = edit_distance(reference, wanted, name, length, allowed);
     if (name_edits > allowed)
         return; /* before the tags, which may be long, are compared */
     const char *wanted_tag = tag_of(reference), *tag = tag_of(name);
     const struct pe_image_suggestion added = {
         .name = name,
         .name_edits = name_edits,
-        .tag_edits = edit_distance(wanted_tag, strlen(wanted_tag), tag, strlen(tag)),
+        .tag_edits = edit_distance(wanted_tag, strlen(wanted_tag), tag, strlen(tag), TAG_EDITS_MAX),
     };
     insert(suggestions, &added);
 }

@@ -8,6 +8,8 @@
 #include "tests/unit/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -90,6 +92,47 @@ static void a_name_is_suggested_once_in_whatever_order_names_are_added(void **st
     assert_string_equal(text, "; did you mean gcc:13, gcc:14 or gcc:15?");
 }
 
+/* The table of all edits, which is simple, and takes as long as the product of the lengths. */
+static unsigned count_edits(const char *a, const char *b)
+{
+    unsigned table[16][16];
+    for (size_t i = 0; i <= strlen(a); i++)
+        for (size_t j = 0; j <= strlen(b); j++) {
+            unsigned change = i && j ? table[i - 1][j - 1] + (a[i - 1] != b[j - 1]) : 0;
+            unsigned remove = i ? table[i - 1][j] + 1 : j ? table[i][j - 1] + 1 : 0;
+            unsigned add = j ? table[i][j - 1] + 1 : remove;
+            table[i][j] = i && j && change < remove && change < add ? change : remove < add ? remove : add;
+        }
+    return table[strlen(a)][strlen(b)];
+}
+
+static void make_name(char *name, unsigned long number)
+{
+    size_t length = 1 + number % 12;
+    for (size_t i = 0; i < length; i++, number /= 3)
+        name[i] = "abc"[number % 3];
+    name[length] = '\0';
+}
+
+static void edits_are_counted_up_to_their_limit_as_in_the_whole_table(void **state)
+{
+    (void)state;
+    enum { NAME_EDITS = 4 }; /* at most, and half of the length */
+    srand(1);
+    for (int i = 0; i < 20000; i++) {
+        char reference[16], name[16];
+        make_name(reference, (unsigned long)rand());
+        make_name(name, (unsigned long)rand());
+        struct pe_image_suggestions suggestions = {.reference = reference};
+        pe_image_suggestions_add(&suggestions, name);
+        size_t half = strlen(reference) < 2 ? 1 : strlen(reference) / 2;
+        unsigned edits = count_edits(reference, name);
+        assert_int_equal(suggestions.count, edits <= half && edits <= NAME_EDITS);
+        if (suggestions.count)
+            assert_int_equal(suggestions.items[0].name_edits, edits);
+    }
+}
+
 static void add_to_catalog(json_t *entries, const char *name)
 {
     json_array_append_new(entries, json_pack("{s:s, s:s}", "name", name, "digest", DIGEST));
@@ -138,6 +181,7 @@ int main(void)
         cmocka_unit_test(similar_names_are_suggested_the_most_similar_first),
         cmocka_unit_test(a_name_that_resembles_none_gets_no_suggestion),
         cmocka_unit_test(a_name_is_suggested_once_in_whatever_order_names_are_added),
+        cmocka_unit_test(edits_are_counted_up_to_their_limit_as_in_the_whole_table),
         cmocka_unit_test(the_store_and_the_catalog_suggest_the_same),
         cmocka_unit_test(a_text_without_room_is_cut),
     };
