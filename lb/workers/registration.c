@@ -114,6 +114,13 @@ static void look_later(struct hello_queue *hellos)
         h2o_timeout_link(hellos->loop, &hellos->timeout, &hellos->entry);
 }
 
+/* Its `hello` is not kept any more. Of a closed registration, it is not counted. */
+static void stop_keeping(struct registration *registration)
+{
+    if (!registration->is_closed)
+        worker_connection_keeps(registration->context, &registration->connection, 0);
+}
+
 /* Read one `hello` that waits, if one may be read now. */
 static void on_look(h2o_timeout_entry_t *entry)
 {
@@ -127,6 +134,7 @@ static void on_look(h2o_timeout_entry_t *entry)
         pe_autobuf struct pe_buf text = registration->hello;
         registration->hello = (struct pe_buf){0};
         pe_list_remove(&registration->in_waiting);
+        stop_keeping(registration);
         read_and_rest(registration, text.data, text.size);
         if (registration->is_closed) {
             hellos->closed--;
@@ -149,7 +157,14 @@ static void keep_for_later(struct registration *registration, const uint8_t *tex
     }
     if (!pe_list_linked(&registration->in_waiting))
         pe_list_append(&hellos->waiting, &registration->in_waiting);
+    worker_connection_keeps(registration->context, &registration->connection, registration->hello.capacity);
     look_later(hellos);
+}
+
+static void on_arriving(struct ws_server *ws, size_t size)
+{
+    struct registration *registration = from_ws(ws);
+    worker_connection_arriving(registration->context, &registration->connection, size);
 }
 
 static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
@@ -157,6 +172,7 @@ static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
     struct registration *registration = from_ws(ws);
     const struct hello_queue *hellos = &registration->context->hellos;
     uint64_t now = pe_now_us();
+    worker_connection_arrived(registration->context, &registration->connection);
     bool nobody_waits = hellos->waiting.next == &hellos->waiting;
     if (nobody_waits && now >= hellos->rest_until_us && now >= registration->rest_until_us)
         read_and_rest(registration, text, size);
@@ -203,7 +219,8 @@ void registration_accept(struct worker_context *context, h2o_req_t *req)
                                                    .on_bytes = on_bytes,
                                                    .on_room = do_nothing,
                                                    .on_tick = do_nothing,
-                                                   .on_closed = on_closed};
+                                                   .on_closed = on_closed,
+                                                   .on_arriving = on_arriving};
     struct worker_connection connection = {.refuse = on_refused};
     const char *client_key = NULL;
     if (!worker_admit(context, req, &connection, &client_key))
@@ -211,6 +228,7 @@ void registration_accept(struct worker_context *context, h2o_req_t *req)
     struct registration *registration = h2o_mem_alloc(sizeof *registration);
     *registration = (struct registration){.context = context, .connection = connection};
     registration->connection.name = registration->worker_name;
+    registration->connection.ws = &registration->ws;
     worker_connection_opened(context, &registration->connection);
     ws_server_open(&registration->ws, &context->ws, req, client_key, &events);
 }

@@ -401,9 +401,16 @@ static void on_error(struct slot_conn *conn, const struct pe_message *message)
         job_on_problem(job, &message->problem);
 }
 
+static void on_arriving(struct ws_server *ws, size_t size)
+{
+    struct slot_conn *conn = from_ws(ws);
+    worker_connection_arriving(conn->context, &conn->connection, size);
+}
+
 static void on_text(struct ws_server *ws, const uint8_t *text, size_t size)
 {
     struct slot_conn *conn = from_ws(ws);
+    worker_connection_arrived(conn->context, &conn->connection);
     pe_automessage struct pe_message message;
     struct pe_error err;
     if (pe_message_decode(text, size, &message, &err) < 0) {
@@ -466,6 +473,7 @@ static void on_bytes(struct ws_server *ws, const uint8_t *bytes, size_t size)
 {
     struct slot_conn *conn = from_ws(ws);
     struct pe_error err;
+    worker_connection_arrived(conn->context, &conn->connection);
     if (size > PE_SLOT_BINARY_MAX) {
         violate(conn, "a binary message is too long");
         return;
@@ -517,7 +525,8 @@ void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
                                                    .on_bytes = on_bytes,
                                                    .on_room = on_room,
                                                    .on_tick = on_tick,
-                                                   .on_closed = on_closed};
+                                                   .on_closed = on_closed,
+                                                   .on_arriving = on_arriving};
     static const struct slot_ops ops = {.start = start, .cancel = cancel, .serve = serve, .dismiss = dismiss};
     struct worker_connection connection = {.refuse = on_refused};
     const char *client_key = NULL;
@@ -527,6 +536,7 @@ void slot_conn_accept(struct worker_context *context, h2o_req_t *req)
     *conn = (struct slot_conn){
         .connection = connection, .context = context, .slot = {.ops = &ops}, .state = SLOT_IDLE};
     conn->connection.name = conn->slot.worker_name;
+    conn->connection.ws = &conn->ws;
     worker_connection_opened(context, &conn->connection);
     scheduler_slot_add(context->scheduler, &conn->slot);
     ws_server_open(&conn->ws, &context->ws, req, client_key, &events);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission of workers, and the end of connections whose tokens were revoked. */
+/* Admission of workers, the memory that their messages may have, and the end of connections whose tokens were
+ * revoked. */
 #include "lb/workers/worker_context.h"
 
 #include "base/log.h"
 #include "lb/edge/connection.h"
 
 #include <time.h>
+
+/* Bytes of all messages of workers that arrive, or wait to be read. A message has up to PE_SLOT_TEXT_MAX, and
+ * a worker with a token may have as many connections as the balancer. */
+#define HELD_BYTES_MAX ((size_t)256 << 20)
 
 static bool is_listed(const struct worker_context *context, const char *name)
 {
@@ -41,6 +46,65 @@ void worker_connection_opened(struct worker_context *context, struct worker_conn
     pe_list_append(&context->connections, &connection->in_connections);
 }
 
+/* ---- memory ---- */
+
+static void hold(struct worker_context *context, struct worker_connection *connection, size_t arriving,
+                 size_t kept)
+{
+    context->held += arriving + kept - connection->arriving - connection->kept;
+    connection->arriving = arriving;
+    connection->kept = kept;
+}
+
+static struct worker_connection *find_largest(const struct worker_context *context)
+{
+    struct worker_connection *largest = NULL;
+    size_t most = 0;
+    pe_list_for_each(node, &context->connections)
+    {
+        struct worker_connection *connection = pe_list_entry(node, struct worker_connection, in_connections);
+        if (connection->arriving + connection->kept <= most)
+            continue;
+        largest = connection;
+        most = connection->arriving + connection->kept;
+    }
+    return largest;
+}
+
+/* The other side is not waited for: the memory is needed now. */
+static void cut_off(struct worker_context *context, struct worker_connection *connection)
+{
+    pe_log(
+        PE_LOG_WARN,
+        "messages of workers need over %zu MiB of memory: cutting off the connection of worker '%s', which "
+        "has %zu KiB of them",
+        HELD_BYTES_MAX >> 20, connection->name, (connection->arriving + connection->kept) >> 10);
+    hold(context, connection, 0, 0);
+    ws_server_kill(connection->ws);
+}
+
+void worker_connection_arriving(struct worker_context *context, struct worker_connection *connection,
+                                size_t size)
+{
+    hold(context, connection, connection->arriving + size, connection->kept);
+    struct worker_connection *largest = context->held > HELD_BYTES_MAX ? find_largest(context) : NULL;
+    if (largest)
+        cut_off(context, largest);
+}
+
+void worker_connection_arrived(struct worker_context *context, struct worker_connection *connection)
+{
+    hold(context, connection, 0, connection->kept);
+}
+
+void worker_connection_keeps(struct worker_context *context, struct worker_connection *connection,
+                             size_t bytes)
+{
+    hold(context, connection, connection->arriving, bytes);
+}
+
+/* ---- life ---- */
+
 static void note_seen(const struct worker_context *context, const struct worker_connection *connection,
                       int64_t now)
 {
@@ -51,9 +115,10 @@ static void note_seen(const struct worker_context *context, const struct worker_
         token->seen = now;
 }
 
-void worker_connection_closed(const struct worker_context *context, struct worker_connection *connection)
+void worker_connection_closed(struct worker_context *context, struct worker_connection *connection)
 {
     note_seen(context, connection, time(NULL));
+    hold(context, connection, 0, 0);
     pe_list_remove(&connection->in_connections);
 }
 

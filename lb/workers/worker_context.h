@@ -28,6 +28,7 @@ struct worker_context {
     struct tokens *tokens;
     const struct pe_option_list *trusted_hosts; /* names; NULL: none */
     struct pe_list connections;                 /* of workers */
+    size_t held;                                /* bytes of messages, by all of them */
     struct scheduler *scheduler;
     struct dispatch *dispatch;
     struct presence *presence;
@@ -40,6 +41,9 @@ struct worker_context {
 /* One connection of a worker, embedded in its owner: a registration or a slot. */
 struct worker_connection {
     struct pe_list in_connections;
+    struct ws_server *ws;           /* of the owner */
+    size_t arriving;                /* bytes of a message that is not complete */
+    size_t kept;                    /* bytes of a message that is read later */
     struct token_identity identity; /* with which it was admitted */
     const char *name;               /* of its worker, in the owner; empty until the worker has said it */
     bool is_registered;             /* a registration that has said hello */
@@ -57,11 +61,23 @@ bool worker_is_trusted(const struct worker_context *context, const struct worker
 bool worker_admit(const struct worker_context *context, h2o_req_t *req, struct worker_connection *connection,
                   const char **client_key);
 
-/* Keep the connection in the list until worker_connection_closed(). `refuse` must be set. */
+/* Keep the connection in the list until worker_connection_closed(). `refuse` and `ws` must be set. */
 void worker_connection_opened(struct worker_context *context, struct worker_connection *connection);
 
 /* The connection was closed. If it was a registration with a host's token, the host was seen until now. */
-void worker_connection_closed(const struct worker_context *context, struct worker_connection *connection);
+void worker_connection_closed(struct worker_context *context, struct worker_connection *connection);
+
+/* So many more bytes of a message have arrived. If what all connections hold is more than the balancer keeps
+ * of workers, the connection that holds most is cut off. */
+void worker_connection_arriving(struct worker_context *context, struct worker_connection *connection,
+                                size_t size);
+
+/* The message is complete, and so handed over. */
+void worker_connection_arrived(struct worker_context *context, struct worker_connection *connection);
+
+/* The owner keeps so many bytes of a message to read it later; 0: none any more. */
+void worker_connection_keeps(struct worker_context *context, struct worker_connection *connection,
+                             size_t bytes);
 
 /* Refuse the connections whose tokens were revoked, and those that use the name of a host that has joined
  * since with a token of its own. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client or one worker, broken or hostile, neither takes the balancer down nor holds it up."""
+import contextlib
 import json
 import signal
 import subprocess
@@ -150,6 +151,27 @@ def test_a_message_of_some_frames_with_a_ping_between_them_is_read(balancer):
         if i == 20:
             link.send(PING, b"!")
     balancer.wait_for(hosts=1)
+
+
+def large_message(balancer, path):
+    """A connection that has sent all of a message of 4 MB but its end, unless it was cut off."""
+    link = WebSocket(balancer.address, path)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        link.sock.sendall(frame(TEXT, b"{" + b" " * (4_000_000 - 1))[:-1])
+    return link
+
+
+def test_messages_of_all_workers_together_are_bounded(balancer):
+    registration, slot = balancer.worker()
+    before = balancer.peak_memory()
+    links = [large_message(balancer, path) for path in ("/v1/control", "/v1/slot") * 50]
+    eventually(lambda: balancer.log().count("need over 256 MiB") > 20, "some are cut off")
+    assert balancer.peak_memory() - before < 350 * MIB  # they have 381 MiB together
+    assert balancer.run_on(slot, b"others go on").form()[1][2] == b"others go on"
+    for link in links:
+        link.close()
+    registration.hello("h1", [image("another:1"), image("third:1")])
+    balancer.wait_for_log("has 1 slots and 2 images")
 
 
 # ---- registrations ----
