@@ -25,8 +25,9 @@ void exchange_charge(struct exchange *exchange, const struct pe_result *result)
 {
     uint64_t since_us = exchange->pays_since_us;
     if (since_us && exchange->client && !exchange->waiter.joined)
-        client_charge(exchange->client,
-                      result ? result->user_us + result->system_us : pe_now_us() - since_us);
+        client_charge(exchange->client, result
+                                            ? job_result_cpu_us(result, exchange->submission.spec.timeout_ms)
+                                            : pe_now_us() - since_us);
     exchange->pays_since_us = 0;
 }
 

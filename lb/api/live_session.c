@@ -113,8 +113,9 @@ static size_t cut_off(struct budget_reader *reader)
 static uint64_t cpu_time_of(const struct live_session *session)
 {
     const struct job_result *result = session->events.result;
-    return result && result->complete ? result->fields.user_us + result->fields.system_us
-                                      : pe_now_us() - session->started_us;
+    return result && result->complete
+               ? job_result_cpu_us(&result->fields, session->submission.spec.timeout_ms)
+               : pe_now_us() - session->started_us;
 }
 
 static void leave_job(struct live_session *session)

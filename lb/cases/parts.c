@@ -148,7 +148,7 @@ static void note_result(struct case_part *part)
     if (!part->result->complete)
         return;
     note_phases(part, fields);
-    stop_running(part, fields->user_us + fields->system_us);
+    stop_running(part, job_result_cpu_us(fields, part->job.spec.timeout_ms));
     job_leave(&part->waiter);
     part->is_done = true;
     note_running(part->parts);

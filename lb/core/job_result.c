@@ -49,6 +49,12 @@ struct job_result *job_result_new(size_t *account, const struct pe_result *field
     return result;
 }
 
+uint64_t job_result_cpu_us(const struct pe_result *fields, uint32_t timeout_ms)
+{
+    const uint64_t said_us = fields->user_us + fields->system_us, most_us = timeout_ms * 1000ull;
+    return said_us < most_us ? said_us : most_us;
+}
+
 struct job_result *job_result_ref(struct job_result *result)
 {
     result->refs++;

@@ -56,6 +56,10 @@ struct job_result {
 struct job_result *job_result_new(size_t *account, const struct pe_result *fields, struct pe_parts *parts,
                                   struct pe_error *err);
 
+/* The CPU time that a job has used as far as its result can be believed: a VM has one CPU, so it is at most
+ * the time limit of the job. A worker that lies could use up the quota of a client with one job otherwise. */
+uint64_t job_result_cpu_us(const struct pe_result *fields, uint32_t timeout_ms);
+
 /* Add a reference, and return `result`. */
 struct job_result *job_result_ref(struct job_result *result);
 

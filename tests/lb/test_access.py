@@ -345,6 +345,17 @@ def test_the_cpu_time_of_a_key_is_counted_and_bounded(start_balancer, keys):
     assert post(balancer, other, SAME).headers["Cache-Status"].endswith("hit"), "others are served"
 
 
+def test_a_worker_that_lies_about_cpu_time_costs_a_key_no_more_than_the_time_limits_of_its_jobs(
+    start_balancer, keys
+):
+    key = keys.new("alice", "--cpu-seconds-per-day", "25")
+    balancer = start_balancer("--key-file", keys.path)
+    _, slot = balancer.worker()
+    for _ in range(3):  # the time limit of each is 10 s
+        run(balancer, slot, key, usage=usage(500000))
+    assert_refused(post(balancer, key), 429, "too-many-requests", "25 s of CPU time in 24 hours")
+
+
 def test_a_key_whose_jobs_report_no_cpu_time_has_still_only_so_many_at_a_time(start_balancer, keys):
     key = keys.new("alice", "--cpu-seconds-per-day", "10", "--concurrent-jobs", "2")
     balancer = start_balancer("--key-file", keys.path)
