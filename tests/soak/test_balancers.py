@@ -6,8 +6,8 @@ import pytest
 from fixtures import engine
 from fixtures.balancer_kills import TwoBalancers
 from fixtures.shared_host import SharedHost
-from fixtures.slot_balancer import SlotBalancer
-from fixtures.stand_in_worker import Closed
+from fixtures.slot_balancer import SlotBalancer, frame
+from fixtures.stand_in_worker import BINARY, Closed
 from fixtures.waiting import Background, eventually
 from fixtures.worker import Worker
 
@@ -55,8 +55,25 @@ def test_jobs_in_vms_of_four_workers_while_a_balancer_is_killed_every_second(two
             worker.close()
 
 
-def test_a_balancer_that_never_sends_all_of_its_job_does_not_keep_the_slot_from_the_other():
-    """It answers pings all the time, so its connection does not end by itself."""
+def hold_by_silence(slot):
+    """Answer pings only, until the connection ends."""
+    slot.wait_for("never", timeout=600)
+
+
+def hold_by_empty_messages(slot):
+    """Send bytes of no file without a pause, until the connection ends."""
+    messages = frame(BINARY) * 100_000
+    slot.sock.settimeout(600)
+    try:
+        while True:
+            slot.sock.sendall(messages)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise Closed() from error
+
+
+@pytest.mark.parametrize("hold", [hold_by_silence, hold_by_empty_messages])
+def test_a_balancer_that_never_sends_all_of_its_job_does_not_keep_the_slot_from_the_other(hold):
+    """Its connection does not end by itself."""
     first, second = SlotBalancer(), SlotBalancer()
     worker = Worker(first.url, "--server", second.url, *engine.OPTIONS, "--ahead", "0", slots=1)
     try:
@@ -66,7 +83,7 @@ def test_a_balancer_that_never_sends_all_of_its_job_does_not_keep_the_slot_from_
         job = {"image": "busybox:1.35", "cmd": ["true"], "timeout_ms": 60000}
         one.send_message(type="job", id="half", job=job, queue_us=0, parts=[])
         two.wait_for("withdraw")
-        held = Background(one.wait_for, "never", timeout=600)
+        held = Background(hold, one)
         two.wait_ready("busybox:1.35", 600)
         assert two.start("echo two", watch=False).end().stdout == b"two\n"
         worker.wait_for_log("the balancer has begun a job and does not send its bytes")
