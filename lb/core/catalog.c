@@ -20,6 +20,14 @@ static int compare_entries(const void *left, const void *right)
     return order ? order : strcmp(a->digest, b->digest);
 }
 
+static int compare_digests(const void *left, const void *right)
+{
+    const struct catalog_entry *a = *(const struct catalog_entry *const *)left;
+    const struct catalog_entry *b = *(const struct catalog_entry *const *)right;
+    int order = strcmp(a->digest, b->digest);
+    return order ? order : compare_names(a, b);
+}
+
 static int identify(struct catalog_entry *entry, struct pe_error *err)
 {
     char *text = json_dumps(entry->json, JSON_COMPACT | JSON_SORT_KEYS);
@@ -51,9 +59,13 @@ static size_t memory_of(const json_t *json)
 int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
 {
     size_t count = json_array_size(images);
-    *catalog = (struct catalog){.entries = calloc(count + 1, sizeof *catalog->entries)};
-    if (!catalog->entries)
-        return pe_fail_errno(err, "a catalog of %zu images", count);
+    *catalog = (struct catalog){.entries = calloc(count + 1, sizeof *catalog->entries),
+                                .by_digest = calloc(count + 1, sizeof *catalog->by_digest)};
+    if (!catalog->entries || !catalog->by_digest) {
+        pe_fail_errno(err, "a catalog of %zu images", count);
+        catalog_free(catalog);
+        return -1;
+    }
     for (size_t i = 0; i < count; i++) {
         const json_t *image = json_array_get(images, i);
         catalog->entries[i] =
@@ -63,33 +75,58 @@ int catalog_load(struct catalog *catalog, json_t *images, struct pe_error *err)
     }
     catalog->count = count;
     catalog->json = json_incref(images);
-    catalog->bytes = count * sizeof *catalog->entries + memory_of(images);
+    catalog->bytes = count * (sizeof *catalog->entries + sizeof *catalog->by_digest) + memory_of(images);
     for (size_t i = 0; i < count; i++)
         if (identify(&catalog->entries[i], err) < 0) {
             catalog_free(catalog);
             return -1;
         }
     qsort(catalog->entries, count, sizeof *catalog->entries, compare_entries);
+    for (size_t i = 0; i < count; i++)
+        catalog->by_digest[i] = &catalog->entries[i];
+    qsort(catalog->by_digest, count, sizeof *catalog->by_digest, compare_digests);
     return 0;
 }
 
 void catalog_free(struct catalog *catalog)
 {
     free(catalog->entries);
+    free(catalog->by_digest);
     json_decref(catalog->json);
     *catalog = (struct catalog){0};
 }
 
+/* Whether an entry stands before all that a reference NAME@DIGEST can mean, whose names begin with "NAME:".
+ */
+static bool is_before(const struct catalog_entry *entry, const char *reference, size_t name_length)
+{
+    int order = strcmp(entry->digest, reference + name_length + 1);
+    order = order ? order : strncmp(entry->name, reference, name_length);
+    return order ? order < 0 : entry->name[name_length] < ':';
+}
+
+/* Jobs that wait are looked up again and again, in the catalogs of all workers, so this must be quick. */
+static const struct catalog_entry *find_digest(const struct catalog *catalog, const char *reference,
+                                               size_t name_length)
+{
+    size_t from = 0, to = catalog->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (is_before(catalog->by_digest[middle], reference, name_length))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    const struct catalog_entry *found = from < catalog->count ? catalog->by_digest[from] : NULL;
+    return found && pe_image_reference_matches(reference, found->name, found->digest) ? found : NULL;
+}
+
 const struct catalog_entry *catalog_find(const struct catalog *catalog, const char *reference)
 {
-    if (!strchr(reference, '@')) {
-        struct catalog_entry key = {.name = reference};
-        return bsearch(&key, catalog->entries, catalog->count, sizeof key, compare_names);
-    }
-    for (size_t i = 0; i < catalog->count; i++)
-        if (pe_image_reference_matches(reference, catalog->entries[i].name, catalog->entries[i].digest))
-            return &catalog->entries[i];
-    return NULL;
+    const char *at = strchr(reference, '@');
+    const struct catalog_entry key = {.name = reference};
+    return at ? find_digest(catalog, reference, (size_t)(at - reference))
+              : bsearch(&key, catalog->entries, catalog->count, sizeof key, compare_names);
 }
 
 const struct catalog_entry *catalog_next(const struct catalog *catalog, const char *name, const char *digest)

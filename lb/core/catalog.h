@@ -19,7 +19,8 @@ struct catalog_entry {
 };
 
 struct catalog {
-    struct catalog_entry *entries; /* owned, sorted by name, then by digest */
+    struct catalog_entry *entries;          /* owned, sorted by name, then by digest */
+    const struct catalog_entry **by_digest; /* owned: the same, sorted by digest, then by name */
     size_t count;
     json_t *json; /* the array of entries; a reference */
     size_t bytes; /* of memory that it needs, roughly */

@@ -375,19 +375,33 @@ size_t scheduler_capacity(const struct scheduler *scheduler)
 
 /* ---- matching ---- */
 
+/* Whether no slot can run this job because none can run that one. */
+static bool is_as_hopeless(const struct queue_entry *job, const struct queue_entry *hopeless)
+{
+    return hopeless && !hopeless->avoided_count && job->needs_live == hopeless->needs_live &&
+           job->isolation.bits == hopeless->isolation.bits &&
+           job->isolation.trusted_host == hopeless->isolation.trusted_host &&
+           !strcmp(job->image, hopeless->image);
+}
+
 /* The next job of a client and its slot: the first job that a ready slot can run, unless a VM is
  * warm for a job soon behind it. */
 static struct queue_entry *next_entry(const struct scheduler *scheduler, struct client_queue *client,
                                       struct slot **slot)
 {
     struct queue_entry *first = NULL;
+    const struct queue_entry *hopeless = NULL; /* of many jobs for one image, only one is looked at */
     int seen = 0;
     for (struct pe_list *node = client->queue.next; node && node != &client->queue; node = node->next) {
         struct queue_entry *entry = pe_list_entry(node, struct queue_entry, in_queue);
         struct slot *best = NULL;
-        enum fit fit = best_slot(scheduler, entry, &best);
-        if (fit == FIT_NONE)
+        if (is_as_hopeless(entry, hopeless))
             continue;
+        enum fit fit = best_slot(scheduler, entry, &best);
+        if (fit == FIT_NONE) {
+            hopeless = entry;
+            continue;
+        }
         if (!first || is_warm(fit)) {
             client->overtaken = first ? client->overtaken + 1 : client->overtaken;
             first = entry;

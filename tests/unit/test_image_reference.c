@@ -163,6 +163,40 @@ static void the_store_and_the_catalog_suggest_the_same(void **state)
     catalog_free(&catalog);
 }
 
+static void a_catalog_finds_what_a_reference_means(void **state)
+{
+    (void)state;
+    static const char digits[] = "abc";
+    struct pe_error err;
+    char digest[72], reference[128];
+    for (int round = 0; round < 200; round++) {
+        pe_autojson json_t *entries = json_array();
+        for (int i = 0; i < 60; i++) {
+            char name[32];
+            make_name(name, (unsigned long)rand());
+            strcpy(name + (strlen(name) > 2 ? 2 : 1), rand() % 2 ? "-x:1" : rand() % 2 ? ":2" : ":3");
+            snprintf(digest, sizeof digest, "sha256:%064d%c", 0, digits[rand() % 3]);
+            json_array_append_new(entries, json_pack("{s:s, s:s}", "name", name, "digest", digest));
+        }
+        struct catalog catalog;
+        assert_int_equal(catalog_load(&catalog, entries, &err), 0);
+        for (size_t i = 0; i < catalog.count; i++) {
+            const char *name = catalog.entries[rand() % 60].name;
+            snprintf(digest, sizeof digest, "sha256:%064d%c", 0, digits[rand() % 3]);
+            snprintf(reference, sizeof reference, "%.*s@%s", (int)strcspn(name, ":"), name, digest);
+            const struct catalog_entry *wanted = NULL, *found = catalog_find(&catalog, reference);
+            for (size_t k = catalog.count; k-- > 0;)
+                if (pe_image_reference_matches(reference, catalog.entries[k].name, catalog.entries[k].digest))
+                    wanted = &catalog.entries[k];
+            assert_int_equal(found != NULL, wanted != NULL);
+            if (wanted)
+                assert_string_equal(found->name, wanted->name);
+            assert_string_equal(catalog_find(&catalog, name)->name, name);
+        }
+        catalog_free(&catalog);
+    }
+}
+
 static void a_text_without_room_is_cut(void **state)
 {
     (void)state;
@@ -183,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_name_is_suggested_once_in_whatever_order_names_are_added),
         cmocka_unit_test(edits_are_counted_up_to_their_limit_as_in_the_whole_table),
         cmocka_unit_test(the_store_and_the_catalog_suggest_the_same),
+        cmocka_unit_test(a_catalog_finds_what_a_reference_means),
         cmocka_unit_test(a_text_without_room_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
