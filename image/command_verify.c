@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "codec/sha256.h"
 #include "image/command.h"
+#include "proto/image_reference.h"
 #include "proto/job_spec.h"
 #include "store/store.h"
 
@@ -31,7 +32,7 @@ static int verify_image(const char *store, const struct pe_image *image, struct 
 static bool is_selected(const struct pe_image *image, char *const *names, int count)
 {
     for (int i = 0; i < count; i++)
-        if (!strcmp(image->name, names[i]))
+        if (pe_image_reference_matches(names[i], image->name, image->digest))
             return true;
     return count == 0;
 }

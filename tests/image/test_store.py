@@ -41,6 +41,19 @@ def test_an_image_may_have_several_names(tmp_path):
     assert not os.path.exists(path), "goes with the last name"
 
 
+def test_verify_takes_the_digest_of_an_image_for_its_name(tmp_path):
+    path = imported(tmp_path, make_tar([member("usr/f", b"x")]))
+    digest = os.path.basename(os.path.dirname(path))
+    named = ("verify", "--store", f"{tmp_path}/store", f"test@sha256:{digest}")
+    assert run(*named).returncode == 0, "it is good"
+    with open(path, "r+b") as file:
+        file.seek(1000)
+        file.write(b"damage")
+    done = run(*named)
+    assert done.returncode == 1, "it is damaged"
+    assert b"1 of 1 images are damaged" in done.stderr
+
+
 def test_an_additional_name_needs_a_tag_and_no_digest(tmp_path):
     imported(tmp_path, make_tar([member("usr/f", b"x")]))
     for name in "other", "O T:1", "other:1@sha256:" + "0" * 64:
