@@ -2,6 +2,7 @@
 /* pe-image verify: compare the files of a store with the digests in the catalog. */
 #include "base/cleanup.h"
 #include "codec/sha256.h"
+#include "codec/utf8_text.h"
 #include "image/command.h"
 #include "proto/image_reference.h"
 #include "proto/job_spec.h"
@@ -37,8 +38,22 @@ static bool is_selected(const struct pe_image *image, char *const *names, int co
     return count == 0;
 }
 
+/* The result of one image; `fault` is NULL if it is good. The message can have the path of the store, which
+ * need not be UTF-8. */
+static json_t *result_to_json(const struct pe_image *image, const struct pe_error *fault)
+{
+    struct pe_error ignored;
+    pe_autobuf struct pe_buf text = {0};
+    if ((fault && pe_utf8_append_repaired(&text, fault->message, strlen(fault->message), &ignored) < 0) ||
+        pe_buf_append(&text, "", 1, &ignored) < 0)
+        return NULL;
+    return json_pack("{s:s, s:s, s:b, s:s}", "name", image->name, "digest", image->digest, "good", !fault,
+                     "fault", (const char *)text.data);
+}
+
 /* Verify the images of these names (all when `count` is 0) and append one object per image to
- * `results`. Returns the number of damaged images. */
+ * `results`. Returns the number of damaged images; those that the results have no memory for count as
+ * damaged. */
 static size_t verify_images(const char *store, const struct pe_store_images *images, char *const *names,
                             int count, json_t *results, bool json)
 {
@@ -49,10 +64,8 @@ static size_t verify_images(const char *store, const struct pe_store_images *ima
         if (!is_selected(image, names, count))
             continue;
         bool good = verify_image(store, image, &fault) == 0;
-        damaged += !good;
-        json_array_append_new(results,
-                              json_pack("{s:s, s:s, s:b, s:s}", "name", image->name, "digest", image->digest,
-                                        "good", good, "fault", good ? "" : fault.message));
+        bool told = json_array_append_new(results, result_to_json(image, good ? NULL : &fault)) == 0;
+        damaged += !good || !told;
         if (!json)
             printf("%-24s %s\n", image->name, good ? "good" : fault.message);
     }

@@ -54,6 +54,17 @@ def test_verify_takes_the_digest_of_an_image_for_its_name(tmp_path):
     assert b"1 of 1 images are damaged" in done.stderr
 
 
+def test_verify_lists_a_damaged_image_of_a_store_whose_path_is_not_utf8(tmp_path):
+    folder = f"{tmp_path}/\udcff"
+    os.mkdir(folder)
+    os.truncate(imported(folder, make_tar([member("usr/f", b"x")])), 4096)
+    done = run("verify", "--json", "--store", f"{folder}/store")
+    assert done.returncode == 1
+    [result] = json.loads(done.stdout)
+    assert result["name"] == "test:1" and not result["good"]
+    assert "2 MiB" in result["fault"]
+
+
 def test_an_additional_name_needs_a_tag_and_no_digest(tmp_path):
     imported(tmp_path, make_tar([member("usr/f", b"x")]))
     for name in "other", "O T:1", "other:1@sha256:" + "0" * 64:
