@@ -14,14 +14,14 @@ from fixtures.waiting import PATIENCE, eventually
 APT_GET = """#!/bin/bash
 [[ " $* " == *" download "* ]] || exit 0
 echo "$PWD" >>{folder}/downloads
-echo half >linux-source-7.3_7.3.4_all.deb
+echo half >linux-source-7.3_$(cat {folder}/candidate)_all.deb
 while [ -e {folder}/slow ]; do sleep 0.1; done
 [ ! -e {folder}/offline ]
 """
 APT_CACHE = """#!/bin/sh
 case "$*" in
     *pkgnames*) echo linux-source-7.3 ;;
-    *policy*) echo '  Candidate: 7.3.4' ;;
+    *policy*) echo "  Candidate: $(cat {folder}/candidate)" ;;
 esac
 """
 DF = """#!/bin/sh
@@ -36,6 +36,7 @@ class Builder:
             (folder / name).write_text(text.format(folder=folder))
             (folder / name).chmod(0o755)
         (folder / "free").write_text("1000000")
+        (folder / "candidate").write_text("7.3.4")
         self.work = folder / "work"
         self.work.mkdir()
         self.environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
@@ -90,6 +91,15 @@ def test_a_download_that_was_interrupted_is_continued(builder):
     assert builder.downloads() == [f"{builder.work}/apt/unfinished"] * 2
     builder.run()
     assert len(builder.downloads()) == 2, "a complete one is not downloaded again"
+
+
+def test_a_newer_source_takes_the_place_of_the_one_before(builder):
+    builder.run()
+    (builder.folder / "candidate").write_text("7.3.5")
+    assert "could not unpack" in builder.run()[1], "the stand-in is no package"
+    assert len(builder.downloads()) == 2
+    names = [path.name for path in (builder.work / "apt").glob("*.deb")]
+    assert names == ["linux-source-7.3_7.3.5_all.deb"]
 
 
 def test_without_a_network_it_says_that_it_could_not_download(builder):

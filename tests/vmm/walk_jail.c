@@ -78,4 +78,6 @@ void check_jail(const struct vm_host *host, const struct vm *vm)
     check(proc_file_has(vm->pid, "cgroup", "/pe-vm-") ==
               (is_active(host, JAIL_MEMORY_LIMIT) || is_active(host, JAIL_PROCESS_LIMIT)),
           "a VMM has a cgroup if the jail reports limits");
+    check(host->accel != VM_ACCEL_TCG || proc_file_has(vm->pid, "cmdline", "tb-size=512"),
+          "what QEMU translates has a bound of its own");
 }
