@@ -85,7 +85,7 @@ static size_t least_size(size_t a, size_t b)
  * long as some of them are near enough. */
 static unsigned edit_distance(const char *a, size_t a_length, const char *b, size_t b_length, unsigned limit)
 {
-    unsigned row[PE_IMAGE_NAME_MAX + 1];
+    unsigned row[PE_IMAGE_NAME_MAX + 1] = {0};
     const unsigned too_many = limit + 1;
     b_length = least_size(b_length, PE_IMAGE_NAME_MAX);
     for (size_t j = 0; j <= b_length; j++)
