@@ -137,6 +137,24 @@ static void search_stored(struct search *search)
     search_run(run, search);
 }
 
+/* What is told of its checker. */
+static void check_checker(const struct request *request, const struct run *run, const struct record *record,
+                          const json_t *json)
+{
+    const json_t *check = json_object_get(json, "checker");
+    EXPECT(!check == !record->checks, "request %u is told of %s checker of '%s', and there is %s",
+           request->number, check ? "the" : "no", text_of(json, "name"), check ? "none" : "one");
+    if (!check)
+        return;
+    const char *status = report_check_status(record, run->status);
+    EXPECT(!strcmp(text_of(check, "status"), status),
+           "request %u is told that the checker of '%s' is '%s', not '%s'", request->number,
+           text_of(json, "name"), text_of(check, "status"), status);
+    EXPECT(!strcmp(text_of(check, "stdout"), text_of(json, "stderr")),
+           "the checker of '%s' of request %u has printed '%s'", text_of(json, "name"), request->number,
+           text_of(check, "stdout"));
+}
+
 /* A stage or case that did not run: nobody has reported it, and nothing is left that could. */
 static bool may_be_skipped(const struct search *search)
 {
@@ -187,6 +205,8 @@ void cases_on_event(struct request *request, bool is_case, const json_t *event)
     EXPECT(search.found || may_be_skipped(&search) || (!*search.marked && !request->group),
            "request %u is told that %s %lld is '%s' ('%s', %s), which no run has reported", request->number,
            is_case ? "case" : "stage", at, search.told.status, search.told.verdict, search.marked);
+    if (search.found && *search.marked)
+        check_checker(request, search.run, search.found, event);
     note_order(told, &search);
     *place = keep(search.told);
     total++;
@@ -296,6 +316,15 @@ static bool is_stopped(const struct whole *whole, const struct plan *plan)
     return plan->stops && is_bad;
 }
 
+/* The checker of a member of a result, if its output says which one it is. */
+static void check_member(const struct request *request, const struct run *run, const json_t *member)
+{
+    const char *marked = text_of(member, "stderr");
+    const struct record *record = *marked ? report_find_marked(run->report, run->number, marked) : NULL;
+    if (record)
+        check_checker(request, run, record, member);
+}
+
 /* What `stages` or `cases` of a result say. */
 static void read_members(const struct request *request, const struct run *run, bool is_case,
                          const json_t *list, struct whole *whole)
@@ -313,6 +342,8 @@ static void read_members(const struct request *request, const struct run *run, b
         EXPECT((is_over && is_skipped) || (run ? is_of_run(run, is_case, i, members[i]) : is_skipped),
                "the result of request %u says that %s %u is '%s'", request->number,
                is_case ? "case" : "stage", i, members[i].status);
+        if (run)
+            check_member(request, run, json_array_get(list, i));
         is_over |= is_case && plan->stops && !is_right(members[i]);
     }
 }

@@ -10,7 +10,7 @@
 #include "tests/model/world.h"
 
 enum {
-    PLANS_OF_CASES = 5,                /* kinds of jobs with stages, by POST /v1/run; 0: a job without them */
+    PLANS_OF_CASES = 7,                /* kinds of jobs with stages, by POST /v1/run; 0: a job without them */
     PLAN_INTERPRETED = PLANS_OF_CASES, /* jobs of Piston */
     PLAN_COMPILED,
     PLANS,
@@ -24,21 +24,30 @@ struct plan {
     unsigned once;                      /* stages that run once */
     unsigned cases;                     /* on which one more stage runs */
     bool stops;                         /* behind the first failure, no case runs */
+    bool has_checker;                   /* a checker decides about the last stage, or each case */
     const char *names[PLAN_STAGES_MAX]; /* of its stages */
     const char *text;                   /* its members in a job, with a # in the place of the payload */
 };
 extern const struct plan plans[PLANS];
 
+/* How a program has ended. */
+struct ending {
+    enum pe_stage_end end;
+    bool is_unended; /* the report ends in it */
+    unsigned code, signal, oom_kills;
+};
+
 /* What a report says about one run of a stage or case. */
 struct record {
     bool is_case;
     unsigned index; /* which may not exist */
-    enum pe_stage_end end;
-    bool is_unended; /* the report ends in it */
-    bool is_right;   /* it prints what is expected */
-    unsigned code, signal, oom_kills;
-    size_t padding; /* bytes behind what it prints */
-    size_t end_at;  /* of the report: where it has ended */
+    struct ending ending;
+    bool is_right;       /* it prints what is expected */
+    bool is_checked;     /* a checker decides about it */
+    unsigned checks;     /* checkers that follow; a second one cannot be read */
+    struct ending check; /* of the first one */
+    size_t padding;      /* bytes behind what it prints */
+    size_t end_at;       /* of the report: where it has ended, with its checkers */
 };
 
 struct report {
@@ -65,6 +74,9 @@ struct told {
 /* What must be told about one stage or case, if this is what the report says about it; NULL: nothing. `job`
  * is how the job has ended. */
 struct told report_outcome(const struct record *record, enum pe_status job);
+
+/* The word for how the checker of a record has ended. */
+const char *report_check_status(const struct record *record, enum pe_status job);
 
 /* The first record about a stage or case that can be read, behind `after` if that is not NULL; or NULL. */
 const struct record *report_find(const struct report *report, const struct record *after, bool is_case,
