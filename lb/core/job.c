@@ -310,8 +310,11 @@ bool job_forget_result(struct jobs *jobs, const struct job_key *key)
 bool job_delete_result(struct jobs *jobs, const struct job_key *key)
 {
     for (struct job *job = LIST_FIRST(&jobs->all); job; job = LIST_NEXT(job, in_all))
-        if (!job_key_compare(&job->key, key))
+        if (!job_key_compare(&job->key, key)) {
             job->keep = false;
+            if (job->looking) /* what it finds may be what is deleted now */
+                stop_sharing(job);
+        }
     cache_remove(jobs->cache, key);
     return result_store_remove(jobs->store, key);
 }
@@ -534,7 +537,6 @@ static void note_loss(struct job *job, struct job_loss loss, const char *why)
 
 static void lose_try(struct job *job, struct job_loss loss, const char *why)
 {
-    struct loop *loop = job->jobs->loop;
     note_loss(job, loss, why);
     hold(job);
     for_each_waiter(job, job_report_lost, NULL);
@@ -545,7 +547,7 @@ static void lose_try(struct job *job, struct job_loss loss, const char *why)
     if (has_waiters(job) && job->source->input) /* what was typed is lost with the program */
         give_up(job);
     else if (has_waiters(job))
-        loop->ops->start_timer(loop, &job->retry_timer, RETRY_MS);
+        job->jobs->loop->ops->start_timer(job->jobs->loop, &job->retry_timer, RETRY_MS);
     release(job);
 }
 

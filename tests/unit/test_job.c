@@ -319,6 +319,25 @@ static void a_waiter_that_joins_late_gets_the_result_at_once(void **state)
     assert_null(late.waiter.job);
 }
 
+/* The store was asked before the deletion, and may still answer with what it had. */
+static void nobody_joins_a_lookup_that_began_before_its_result_was_deleted(void **state)
+{
+    enum { LOOKUP_MS = 400 };
+    struct core *core = *state;
+    struct helper *helper = &core->store.helper;
+    struct fake_waiter waiter;
+    helper->watch = (struct loop_watch *)core; /* a helper that reads nothing */
+    helper->sending.size = 1;
+    assert_int_equal(begin(core, &waiter, true), 0);
+    assert_non_null(job_find(&core->jobs, &key, anything));
+    assert_true(job_forget_result(&core->jobs, &key));
+    assert_null(job_find(&core->jobs, &key, anything));
+    assert_int_equal(expire(&core->loop, LOOKUP_MS), 1); /* its waiter goes on, and needs a slot */
+    assert_int_equal(core->scheduler.queued_count, 1);
+    job_leave(&waiter.waiter);
+    pe_buf_free(&helper->out);
+}
+
 static void a_waiter_that_joins_a_running_job_is_told_that_it_runs(void **state)
 {
     struct core *core = *state;
@@ -527,6 +546,7 @@ int main(void)
         WITH_CORE(a_waiter_may_leave_when_its_job_is_given_back),
         WITH_CORE(requests_share_a_job_and_the_last_one_that_leaves_cancels_it),
         WITH_CORE(a_waiter_that_joins_late_gets_the_result_at_once),
+        WITH_CORE(nobody_joins_a_lookup_that_began_before_its_result_was_deleted),
         WITH_CORE(a_waiter_that_joins_a_running_job_is_told_that_it_runs),
         WITH_CORE(requests_that_join_a_job_count_in_the_bounds_of_the_queue),
         WITH_CORE(only_requests_with_the_same_demand_for_isolation_share_a_job),
