@@ -375,7 +375,7 @@ $(eval $(call fuzz_build,$(B)/fuzz/coverage,-fprofile-instr-generate -fcoverage-
 # The linker puts stand-ins in the place of the clock, of random bytes and of the store's helper.
 MODEL_SRC := $(foreach folder,base codec proto lb/cases lb/workers lb/piston lb/mcp,$(call src,$(folder))) $(wildcard lb/api/exchange*.c) \
 	$(filter-out lb/core/store_keeper.c lb/core/store_disk.c lb/core/span_sender.c,$(LB_CORE)) lb/h2o_loop.c \
-	$(addprefix lb/api/,access.c body_stream.c connect.c connect_message.c live_admission.c live_session.c event_encoder.c event_json.c job_status.c native_dialect.c refusals.c \
+	$(addprefix lb/api/,access.c body_stream.c connect.c connect_message.c live_admission.c live_session.c event_encoder.c event_json.c job_status.c native_dialect.c refusals.c results.c \
 	result_encoder.c result_json.c trace_header.c) \
 	$(addprefix lb/edge/,cors.c host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \
 	$(filter-out tests/model/driver.c,$(call src,tests/model))

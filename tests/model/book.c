@@ -72,6 +72,12 @@ void book_each(void (*visit)(struct group *group, void *data), void *data)
             visit(groups[i], data);
 }
 
+void book_each_ever(void (*visit)(struct group *group, void *data), void *data)
+{
+    for (unsigned i = 0; i < group_count; i++)
+        visit(groups[i], data);
+}
+
 const struct run *book_run(unsigned number)
 {
     return number && number <= run_count ? runs[number - 1] : NULL;
@@ -164,6 +170,8 @@ static struct group *make_group(const struct job *job)
     group->demand = source->demand;
     group->caching = source->caching;
     group->needs_live = source->session != NULL;
+    group->has_key = source->caching != CACHING_NONE;
+    group->key = job->key;
     group->variants = known_variants(source->work.image, source->demand);
     group->may_be_joined = group->must_be_joined = source->caching == CACHING_USE;
     snprintf(group->id, sizeof group->id, "%s", job->id);
@@ -518,7 +526,7 @@ const struct run *book_find_kept(struct work work, unsigned variant)
         const struct run *run = runs[i];
         if (run->state == RUN_COMPLETE && is_same_work(run->work, work) && run->variant == variant &&
             run->group->caching != CACHING_NONE && run->fits && run->is_final && !run->is_deleted &&
-            (!last || run->completion > last->completion))
+            !run->group->is_forgotten && (!last || run->completion > last->completion))
             last = run;
     }
     return last;

@@ -75,8 +75,14 @@ struct group {
     uint64_t started_us, printed_us; /* when that was: the last time */
     struct loss losses[TRIES];
     unsigned lost;
-    unsigned returns; /* how often it was given back */
-    unsigned deaths;  /* among them, when all tries were lost */
+    unsigned returns;   /* how often it was given back */
+    unsigned deaths;    /* among them, when all tries were lost */
+    struct job_key key; /* the balancer's, if it is made for this work */
+    bool has_key;
+    bool is_forgotten; /* a client had the result with this key deleted: the results of this group are not
+                          kept */
+    uint64_t
+        deletion; /* the number of that deletion, behind which no request finds them; 0: they may be found */
 };
 
 /* Begin and end. */
@@ -98,6 +104,9 @@ void book_forget(struct request *request);
 
 /* The groups that have members: calls `visit` for each. */
 void book_each(void (*visit)(struct group *group, void *data), void *data);
+
+/* The same for all groups that there were. */
+void book_each_ever(void (*visit)(struct group *group, void *data), void *data);
 
 /* The balancer sends a job to a slot. */
 void book_on_job(struct slot_actor *slot, const struct pe_message *message);

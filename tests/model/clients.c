@@ -7,6 +7,7 @@
 #include "tests/model/cases.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
+#include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"
@@ -18,6 +19,7 @@ void clients_reset(void)
 {
     judge_reset();
     questions_reset();
+    deletions_reset();
     requests_reset();
 }
 

@@ -7,6 +7,7 @@
  * happens again. */
 #include "tests/model/cases.h"
 #include "tests/model/choices.h"
+#include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/events.h"
 #include "tests/model/input.h"
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
     printf("%zu requests of Piston, %zu of agents\n", dialects_count(API_PISTON), dialects_count(API_MCP));
     printf("%zu stages and cases that clients were told of\n", cases_count());
     printf("%zu questions about jobs, %zu jobs cancelled\n", questions_count(), questions_canceled());
+    printf("%zu results deleted by clients\n", deletions_count());
     printf("%zu different states of jobs, slots and workers\n", states_count());
     return 0;
 }

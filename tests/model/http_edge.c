@@ -6,6 +6,7 @@
 #include "tests/model/book.h"
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
+#include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/judge.h"
 #include "tests/model/questions.h"
@@ -44,6 +45,7 @@ struct request *request_make(void)
     request->connection.is_new = chance(50);
     request->number = ++numbers;
     request->arrived_us = request->since_us = clock_us;
+    request->deletions = deletions_so_far();
     requests[at] = request;
     return request;
 }
@@ -196,6 +198,7 @@ void h2o_start_response(h2o_req_t *req, h2o_generator_t *generator)
     note_start(request);
     request->generator = generator;
     judge_start(request);
+    deletions_note_key(request, header_of(request, H2O_STRLIT("x-result-key")));
 }
 
 /* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. Behind a

@@ -39,11 +39,13 @@ struct request {
     bool has_token;    /* of an agent: it wants to hear of progress */
     bool is_question;  /* it asks for a job, or cancels it, and is not one of `requests` */
     uint64_t arrived_us, wait_us;
+    uint64_t deletions; /* of results, before it came */
     struct pe_buf body;
 
     /* the response */
     bool started, in_flight, final, aborted;
     bool is_hit, is_from_store, has_joined; /* says its Cache-Status */
+    char key[65];                           /* X-Result-Key; empty: none */
     char problem[48];                       /* type of the problem that it is; empty: it is a result */
     struct pe_buf problem_text;             /* its JSON */
     struct pe_problem in_mind;              /* of another API: the problem that is put into its form, */

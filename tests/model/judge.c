@@ -6,6 +6,7 @@
 #include "tests/model/book.h"
 #include "tests/model/cases.h"
 #include "tests/model/clock.h"
+#include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/known.h"
 #include "tests/model/order.h"
@@ -59,6 +60,7 @@ static void check_hit(const struct request *request, const struct run *run, bool
 {
     EXPECT(request->caching == CACHING_USE, "request %u, which wants none, gets a stored result",
            request->number);
+    deletions_check_hit(request, run);
     EXPECT(run->state == RUN_COMPLETE && run->fits && run->is_final && run->group->caching != CACHING_NONE,
            "request %u gets the result of run %u, which must not be kept", request->number, run->number);
     EXPECT(request->variants & 1u << run->variant,
@@ -77,6 +79,7 @@ static void check_run(const struct request *request, const struct run *run)
 {
     EXPECT(is_same_work(request->work, run->work), "request %u gets the result of other work: run %u",
            request->number, run->number);
+    deletions_check_key(request, run);
     EXPECT(pe_isolation_accepted(request->demand, run->isolation),
            "request %u gets a result of an isolation that it does not accept", request->number);
     /* A request can join one for which the store is asked. */

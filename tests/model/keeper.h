@@ -16,6 +16,9 @@ void keeper_free(void);
 /* Read what the balancer has sent. Call it after every event. */
 void keeper_read(void);
 
+/* How many results it was told to delete, in all runs. */
+uint64_t keeper_removals(void);
+
 /* Do something: answer a lookup that waits, in a way that is chosen, or die. */
 void keeper_act(void);
 

@@ -9,7 +9,6 @@
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
 
-#include <jansson.h>
 #include <string.h>
 
 /* How many questions an address may send in a second, and at once. */
@@ -23,12 +22,8 @@ static struct {
 
 static size_t asked, canceled;
 
-/* The answer to the question that is asked now. */
-static struct {
-    unsigned count; /* of answers */
-    int status;
-    json_t *json;
-} answer;
+static struct request question; /* that is asked now */
+static struct answer answer;    /* to it */
 
 void questions_reset(void)
 {
@@ -55,10 +50,10 @@ static void fill_bucket(unsigned client)
     buckets[client].filled_us = clock_us;
 }
 
-/* Whether the question was refused because its client asks too often. */
-static bool is_limited(unsigned client)
+bool question_is_limited(unsigned client)
 {
     const char *type = json_string_value(json_object_get(answer.json, "type"));
+    fill_bucket(client);
     double tokens = buckets[client].tokens;
     bool is_limited = answer.status == 429;
     EXPECT(tokens > 1 - 1e-6 || is_limited, "client %u may ask nothing now, and gets an answer", client);
@@ -71,30 +66,40 @@ static bool is_limited(unsigned client)
 
 /* ---- asking ---- */
 
-void question_answer(const struct request *question, const char *body, size_t size)
+void question_answer(const struct request *asking, const char *body, size_t size)
 {
     answer.count++;
-    answer.status = question->req.res.status;
+    answer.status = asking->req.res.status;
     json_decref(answer.json);
     answer.json = size ? json_loadb(body, size, 0, NULL) : NULL;
 }
 
-static void ask(unsigned client, const char *id, bool cancels)
+struct request *question_begin(unsigned client)
 {
-    static struct request question;
-    char path[128];
     question = (struct request){.is_question = true, .client = client};
     h2o_mem_init_pool(&question.req.pool);
-    snprintf(path, sizeof path, "%s%s", JOB_STATUS_PATH, id);
-    question.req.path_normalized = h2o_strdup(&question.req.pool, path, SIZE_MAX);
     answer.count = 0;
-    fill_bucket(client);
-    if (cancels)
-        api_job_cancel(&balancer.exchanges, &question.req);
-    else
-        api_job(&balancer.exchanges, &question.req);
+    return &question;
+}
+
+const struct answer *question_end(void)
+{
     h2o_mem_clear_pool(&question.req.pool);
     EXPECT(answer.count == 1, "a question is answered %u times", answer.count);
+    return &answer;
+}
+
+static void ask(unsigned client, const char *id, bool cancels)
+{
+    char path[128];
+    h2o_req_t *req = &question_begin(client)->req;
+    snprintf(path, sizeof path, "%s%s", JOB_STATUS_PATH, id);
+    req->path_normalized = h2o_strdup(&req->pool, path, SIZE_MAX);
+    if (cancels)
+        api_job_cancel(&balancer.exchanges, req);
+    else
+        api_job(&balancer.exchanges, req);
+    question_end();
     asked++;
 }
 
@@ -259,7 +264,7 @@ void client_ask(void)
     if (may_cancel)
         request->is_canceled = true;
     ask(client, id, cancels);
-    if (is_limited(client)) {
+    if (question_is_limited(client)) {
         if (may_cancel)
             request->is_canceled = false;
         return;

@@ -6,6 +6,15 @@
 
 #include "tests/model/http_edge.h"
 
+#include <jansson.h>
+
+/* What a request was answered that needs no job. */
+struct answer {
+    unsigned count; /* of answers */
+    int status;
+    json_t *json; /* NULL: the body is empty, or something else */
+};
+
 /* Begin with clients that have asked nothing. */
 void questions_reset(void);
 
@@ -13,7 +22,17 @@ void questions_reset(void);
 void client_ask(void);
 
 /* The balancer answers a question. */
-void question_answer(const struct request *question, const char *body, size_t size);
+void question_answer(const struct request *asking, const char *body, size_t size);
+
+/* Begin to ask something that is answered at once: a request whose path, headers and body are to be filled
+ * in. */
+struct request *question_begin(unsigned client);
+
+/* It was given to the balancer. The answer is valid until the next question. */
+const struct answer *question_end(void);
+
+/* Whether it was refused because its client asks too often, or deletes too much. */
+bool question_is_limited(unsigned client);
 
 /* How many questions there were, and how many jobs were cancelled, in all runs. */
 size_t questions_count(void);

@@ -9,6 +9,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
+#include "tests/model/deletions.h"
 #include "tests/model/hosts.h"
 #include "tests/model/keeper.h"
 #include "tests/model/known.h"
@@ -179,6 +180,15 @@ static void lose_patience(void)
         client_hang_up();
 }
 
+/* Something that is answered at once. */
+static void ask_something(void)
+{
+    if (chance(50))
+        client_ask();
+    else
+        client_delete();
+}
+
 static void step(void)
 {
     unsigned what = choose(100);
@@ -188,8 +198,8 @@ static void step(void)
         client_send();
     else if (what < 34)
         client_read();
-    else if (what < 36)
-        client_ask();
+    else if (what < 37)
+        ask_something();
     else if (what < (options.rush > 50 ? 42 : 39))
         lose_patience();
     else if (what < 44)

@@ -12,6 +12,7 @@
  *   clients      actors that send requests, read, and hang up
  *   sessions     actors that type while their program runs
  *   questions    actors that ask for jobs by their ids, and cancel them
+ *   deletions    actors that have stored results deleted
  *   dialects     what clients of Piston and of the Model Context Protocol send, and get
  *   hosts        actors that register workers and run jobs, properly or not
  * and the model, which knows from the messages alone what must happen:
