@@ -6,6 +6,7 @@
  * The seeds are N, N + 1, and so on. The seed of a run that fails is printed, and with --runs 1 it
  * happens again. */
 #include "tests/model/cases.h"
+#include "tests/model/chats.h"
 #include "tests/model/choices.h"
 #include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
@@ -76,7 +77,8 @@ int main(int argc, char **argv)
            (unsigned long long)total);
     printf("%zu events of jobs that were watched, %zu messages with their output, %zu with input\n",
            events_count(), slot_output_count(), input_count());
-    printf("%zu requests of Piston, %zu of agents\n", dialects_count(API_PISTON), dialects_count(API_MCP));
+    printf("%zu requests of Piston, %zu of agents, and %zu messages of agents that need no job\n",
+           dialects_count(API_PISTON), dialects_count(API_MCP), chats_count());
     printf("%zu stages and cases that clients were told of\n", cases_count());
     printf("%zu questions about jobs, %zu jobs cancelled\n", questions_count(), questions_canceled());
     printf("%zu results deleted by clients\n", deletions_count());

@@ -6,6 +6,7 @@
 #include "tests/model/at_rest.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
+#include "tests/model/chats.h"
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
@@ -183,10 +184,13 @@ static void lose_patience(void)
 /* Something that is answered at once. */
 static void ask_something(void)
 {
-    if (chance(50))
+    unsigned what = choose(4);
+    if (what < 2)
         client_ask();
-    else
+    else if (what < 3)
         client_delete();
+    else
+        client_chat();
 }
 
 static void step(void)

@@ -14,6 +14,7 @@
  *   questions    actors that ask for jobs by their ids, and cancel them
  *   deletions    actors that have stored results deleted
  *   dialects     what clients of Piston and of the Model Context Protocol send, and get
+ *   chats        what agents say besides
  *   hosts        actors that register workers and run jobs, properly or not
  * and the model, which knows from the messages alone what must happen:
  *   known        which workers count as known, and with which images
