@@ -85,14 +85,20 @@ static void on_flush(h2o_timeout_entry_t *entry)
 /* ---- callbacks of libh2o and wslay ---- */
 
 /* A frame that is malformed in itself, as a ping of 200 bytes, ends the connection in wslay without a close
- * frame. RFC 6455 section 7.1.7 asks for one. While something is being written, it could end up in the middle
- * of another frame. */
+ * frame. RFC 6455 section 7.1.7 asks for one. */
 static bool refuses_frame(const struct ws_server *ws)
 {
     wslay_event_context_ptr context = ws->conn->ws_ctx;
-    return ws->conn->sock && !h2o_socket_is_writing(ws->conn->sock) && !ws->closing &&
-           !wslay_event_get_read_enabled(context) && !wslay_event_get_close_received(context) &&
-           !wslay_event_get_close_sent(context);
+    return ws->conn->sock && !ws->closing && !wslay_event_get_read_enabled(context) &&
+           !wslay_event_get_close_received(context) && !wslay_event_get_close_sent(context);
+}
+
+/* While something is being written, wslay may have handed over only the beginning of a frame. A close frame
+ * must not end up in the middle of it. */
+static bool finish_frame(struct ws_server *ws)
+{
+    ws->finishes_frame = true;
+    return ws->frame_left == 0 || (wslay_event_send(ws->conn->ws_ctx) == 0 && ws->frame_left == 0);
 }
 
 static void refuse_frame(struct ws_server *ws)
@@ -100,7 +106,7 @@ static void refuse_frame(struct ws_server *ws)
     static const uint8_t close_frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8,
                                           WSLAY_CODE_PROTOCOL_ERROR & 0xff};
     struct pe_error err;
-    if (pe_buf_append(&ws->out, close_frame, sizeof close_frame, &err) < 0)
+    if (finish_frame(ws) && pe_buf_append(&ws->out, close_frame, sizeof close_frame, &err) < 0)
         pe_log(PE_LOG_WARN, "%s", err.message);
 }
 
@@ -249,6 +255,27 @@ static ssize_t on_receive(wslay_event_context_ptr context, uint8_t *bytes, size_
     return -1;
 }
 
+/* wslay hands over the head of a frame as a whole, and then its payload. Frames of a server have no mask (RFC
+ * 6455 section 5.2). */
+static void note_frame(struct ws_server *ws, const uint8_t *bytes, size_t size)
+{
+    if (ws->frame_left) {
+        ws->frame_left -= size;
+        return;
+    }
+    const uint64_t code = bytes[1] & 0x7f;
+    const size_t extended = code == 126 ? 2 : code == 127 ? 8 : 0;
+    ws->frame_left = extended ? 0 : code;
+    for (size_t i = 0; i < extended; i++)
+        ws->frame_left = ws->frame_left << 8 | bytes[2 + i];
+}
+
+/* The rest of the last frame is not written yet, but collected behind what is being written. */
+static bool takes_bytes(const struct ws_server *ws)
+{
+    return ws->finishes_frame ? ws->frame_left > 0 : !h2o_socket_is_writing(ws->conn->sock);
+}
+
 /* The callback of libh2o writes each piece of a frame separately and waits for it, so a small
  * message would take one iteration of the loop for each piece. This one collects what is then
  * written at once. */
@@ -258,7 +285,7 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, si
     struct ws_server *ws = ((h2o_websocket_conn_t *)user_data)->data;
     struct pe_error err;
     (void)flags;
-    if (h2o_socket_is_writing(ws->conn->sock)) {
+    if (!takes_bytes(ws)) {
         wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
@@ -266,6 +293,9 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, si
         wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
+    note_frame(ws, bytes, size);
+    if (ws->finishes_frame)
+        return (ssize_t)size;
     if (ws->out.size >= WRITE_MAX)
         start_writing(ws);
     else

@@ -49,6 +49,8 @@ struct ws_server {
     bool closing;               /* no more messages are delivered */
     bool discards;              /* ws_server_discard() was called */
     bool is_cut_off;            /* it was closed because the other side reads nothing */
+    bool finishes_frame;        /* nothing but the rest of a frame is taken from wslay */
+    uint64_t frame_left;        /* bytes of the frame of which wslay has handed over the beginning */
     bool *ended;                /* set to true when the connection ends inside a call */
     struct pe_buf out, sending; /* frames for the next write, and those that libh2o is writing */
 };

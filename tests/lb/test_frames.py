@@ -6,7 +6,16 @@ import struct
 import pytest
 from fixtures.http_client import JOB
 from fixtures.interactive import Program, Session, assert_all_is_free
-from fixtures.stand_in_worker import CLOSE, PING, PONG, TEXT, Closed, Registration, Slot
+from fixtures.stand_in_worker import (
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Closed,
+    Registration,
+    Slot,
+)
 
 MIB = 1 << 20
 OVER = pytest.mark.parametrize("tls", [False, True], ids=["without TLS", "over TLS"])
@@ -91,6 +100,38 @@ def test_a_worker_learns_why_its_connection_is_closed(start_tls_balancer, tls):
     balancer.wait_for(slots=0)
 
 
+def open_unread_session(balancer, slot, tls, buffer):
+    """A session with more output than fits into sockets, so that a write of the balancer is under way."""
+    session = open_session(balancer, tls)
+    session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    session.run(JOB)
+    program = Program(slot)
+    for _ in range(7 * 16):
+        program.print(b"x" * 65536)
+    return session, program
+
+
+def close_code_behind_output(session):
+    """The code of the close frame, in front of which all frames of output are complete."""
+    opcode = None
+    while opcode != CLOSE:
+        _, opcode, data = session.receive_piece()
+        assert opcode in (TEXT, CONTINUATION, PING, CLOSE)
+    return struct.unpack(">H", data[:2])[0]
+
+
+@OVER
+def test_a_malformed_frame_during_a_write_ends_the_session_with_a_code(start_tls_balancer, tls):
+    balancer = start_tls_balancer()
+    _, slot = balancer.worker(live=1)
+    session, program = open_unread_session(balancer, slot, tls, buffer=1 << 18)
+    session.sock.sendall(LARGE_PING)
+    assert close_code_behind_output(session) == 1002
+    session.close()
+    program.exit()
+    assert_all_is_free(balancer)
+
+
 @OVER
 def test_a_client_that_sends_a_malformed_frame_and_reads_nothing_leaves_nothing(
     start_tls_balancer, tls
@@ -98,12 +139,7 @@ def test_a_client_that_sends_a_malformed_frame_and_reads_nothing_leaves_nothing(
     balancer = start_tls_balancer()
     _, slot = balancer.worker(live=1)
     before = balancer.settled_fds()
-    session = open_session(balancer, tls)
-    session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    session.run(JOB)
-    program = Program(slot)
-    for _ in range(7 * 16):
-        program.print(b"x" * 65536)
+    session, program = open_unread_session(balancer, slot, tls, buffer=4096)
     session.sock.sendall(LARGE_PING)
     balancer.wait_for_fds(before)
     session.close()
