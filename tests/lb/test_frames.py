@@ -15,6 +15,7 @@ from fixtures.stand_in_worker import (
     Closed,
     Registration,
     Slot,
+    frame,
 )
 
 MIB = 1 << 20
@@ -144,6 +145,27 @@ def test_a_client_that_sends_a_malformed_frame_and_reads_nothing_leaves_nothing(
     balancer.wait_for_fds(before)
     session.close()
     program.exit()
+    assert_all_is_free(balancer)
+
+
+def test_a_connection_over_tls_ends_although_its_client_never_answers_the_farewell(
+    start_tls_balancer,
+):
+    balancer = start_tls_balancer()
+    before = balancer.settled_fds()
+    nonsense, own_close = frame(TEXT, b"["), frame(CLOSE, struct.pack(">H", 1000))
+    sessions = {}
+    for reads in False, True:
+        for sent in nonsense, own_close, LARGE_PING:
+            sessions[reads, sent] = open_session(balancer, tls=True)
+            sessions[reads, sent].sock.sendall(sent)
+    for sent in nonsense, own_close, LARGE_PING:
+        with pytest.raises(Closed):
+            while True:
+                sessions[True, sent].receive()
+    balancer.wait_for_fds(before)  # the sockets of the clients are open, and some have bytes to be read
+    for session in sessions.values():
+        session.close()
     assert_all_is_free(balancer)
 
 
