@@ -3,9 +3,12 @@
 
 All of them see the same root file system, read-only, with a /tmp in memory and a folder of the host at /work.
 Their namespaces are those of a job; "native" has none. No way sets limits for memory or CPU time."""
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 
 from fixtures import processes
@@ -21,6 +24,8 @@ report=$2; shift 2
 begin=$EPOCHREALTIME; "$@"; status=$?; end=$EPOCHREALTIME
 echo "$begin $end $status" >&"$report"
 """
+
+END_S = 5  # until a program and what it has started have ended that were asked to
 
 # crun refuses hosts with hybrid cgroups, so cgroup2 alone takes their place in the mount namespace.
 ONLY_CGROUP2 = "{ umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup; }"
@@ -82,9 +87,16 @@ def run_timed(command, prepare=":", isolated=True, timeout_s=3600, cpus=None):
 
 
 def end_with_descendants(child):
-    """Kill a process that is still running, with all that it has started, and reap it."""
+    """End a process that is still running, with all that it has started, and reap it. They are asked to end, since
+    pe-vm then removes the folder and the cgroup of its VM, and killed after some time."""
     if child.poll() is None:
-        for pid in (*processes.descendants(child.pid), child.pid):
+        below = processes.descendants(child.pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + END_S
+        while any(map(processes.is_running, (*below, child.pid))) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for pid in filter(processes.is_running, (*below, *processes.descendants(child.pid), child.pid)):
             processes.kill_hard(pid)
     child.wait()
 
@@ -115,7 +127,7 @@ class Runtime:
         return None if shutil.which(self.name) else f"{self.name} is not installed"
 
     def arguments(self):
-        return [self.name, "--cgroup-manager=disabled"]
+        return [self.name, "--cgroup-manager=disabled", f"--root={self.folder}/state"]
 
     def run(self, place, cmd, cpus=None):
         self.count += 1
@@ -158,6 +170,7 @@ class Podman:
     def run(self, place, cmd, cpus=None):
         base = ["podman", "--root", f"{self.folder}/storage", "--runroot", f"{self.folder}/run"]
         base += ["--cgroup-manager=cgroupfs", "--runtime=crun", "--events-backend=none"]
+        base += [f"--runtime-flag=root={self.folder}/state"]  # crun's own files, which it leaves when it is killed
         base += ["run", "--rm", "--cgroups=disabled", "--network=none", "--log-driver=none", "--workdir=/work"]
         # Its defaults are above the limits of this process, and to exceed them needs CAP_SYS_RESOURCE.
         base += ["--ulimit=nofile=1000:1000", "--ulimit=nproc=1000:1000", "--read-only"]

@@ -120,7 +120,8 @@ def end(run, folder, failed):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.ExitStack() as last:
         last.callback(temporary.remove_if_empty if failed else temporary.remove_folder, folder)
-        last.callback(processes.kill_all_children)
+        last.callback(temporary.unmount_below, folder)
+        last.callback(processes.end_all_children)
         run.cleanup.close()
 
 

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes that a measurement starts, and what they use: memory, CPU time."""
+import contextlib
 import ctypes
 import os
 import signal
+import time
 
-from fixtures.processes import adopt_orphans, descendants
+from fixtures.processes import adopt_orphans, descendants, parent_of
 
 __all__ = [
     "adopt_orphans",
     "cpu_seconds",
     "descendants",
-    "kill_all_children",
+    "end_all_children",
     "memory_kib",
     "with_descendants",
 ]
 
 PR_SET_PDEATHSIG = 1
+PATIENCE_S = 10  # until a process has ended that was asked to
 
 
 def die_with_parent():
@@ -25,18 +28,35 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def kill_all_children():
-    """Kill and reap every process below this one. Orphans are among them after adopt_orphans."""
-    for pid in descendants(os.getpid()):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
+def send(pid, number):
+    """Send a signal to a process, which may have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def reap(options):
+    """Wait for every child (0), or only for those that have ended (WNOHANG)."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
             pass
-    try:
-        while True:
-            os.waitpid(-1, 0)
-    except ChildProcessError:
-        pass
+
+
+def end_all_children(patience_s=PATIENCE_S):
+    """End and reap every process below this one. Orphans are among them after adopt_orphans.
+
+    Children are asked to end, and those that become children because their parent has ended: pe-vm and pe-worker
+    then remove folders and cgroups of their VMs. What still runs after that time is killed."""
+    asked, deadline = set(), time.monotonic() + patience_s
+    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+        children = {pid for pid in left if parent_of(pid) == os.getpid()}
+        for pid in children - asked:
+            send(pid, signal.SIGTERM)
+        asked |= children
+        reap(os.WNOHANG)
+        time.sleep(0.02)
+    for pid in left:
+        send(pid, signal.SIGKILL)
+    reap(0)
 
 
 def with_descendants(pids):

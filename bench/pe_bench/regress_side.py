@@ -9,6 +9,7 @@ It is a process of its own because the environment chooses the build. A line is 
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -47,14 +48,21 @@ def run_job(host, image, job):
     return {"ms": ms, "made_ms": made}
 
 
+def on_terminate(_number, _frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the end of the service
+    sys.exit(1)
+
+
 def main(image, engine=None):
     processes.adopt_orphans()
+    signal.signal(signal.SIGTERM, on_terminate)
     host = WarmHost(engine, image)
     try:
         say({"ready": True})
         for line in sys.stdin:
             say(run_job(host, image, json.loads(line)))
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         host.close()
 
 

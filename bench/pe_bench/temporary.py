@@ -62,8 +62,7 @@ def remove_abandoned(parent):
             continue
         print(f"pe-bench: removing {folder}, which a run that was killed has left", file=sys.stderr)
         kill_users(folder)
-        for point in reversed(mounts_below(folder)):  # the last one may be inside of an earlier one
-            subprocess.run(["umount", "--lazy", "--", point], check=False)
+        unmount_below(folder)
         remove_folder(folder)
         os.close(lock)
 
@@ -84,6 +83,13 @@ def mounts_below(folder):
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
         points = [line.split()[4] for line in file]
     return [point for point in points if point.startswith(f"{os.path.realpath(folder)}/")]
+
+
+def unmount_below(folder):
+    """Unmount what is mounted in the folder. What a run mounts it also unmounts, unless it is interrupted while it
+    starts or ends something."""
+    for point in reversed(mounts_below(folder)):  # the last one may be inside of an earlier one
+        subprocess.run(["umount", "--lazy", "--", point], check=False)
 
 
 def remove_folder(folder):

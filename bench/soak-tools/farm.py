@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service under test: a balancer and several workers, with networks, disks and a wall clock that
 faults.py makes bad. What has ended is started again, as an init system does."""
+import contextlib
 import os
 import threading
 import time
@@ -22,18 +23,25 @@ class FarWorker:
     """A worker, its network to the balancer, and its disk."""
 
     def __init__(self, network, engine, slots):
-        self.network, self.disk = network, SmallDisk(DISK_MIB)
-        state = f"{self.disk.path}/state"
-        options, wrapper = ("--vmm", engine, "--state", state), network.wrapper
-        self.worker = Worker(self.network.url, *options, slots=slots, wrapper=wrapper)
+        self.network, self.disk, self.worker = network, None, None
+        try:
+            self.start(engine, slots)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, engine, slots):
+        self.disk = SmallDisk(DISK_MIB)
+        options = ("--vmm", engine, "--state", f"{self.disk.path}/state")
+        self.worker = Worker(self.network.url, *options, slots=slots, wrapper=self.network.wrapper)
         self.worker.start()
 
     def close(self):
-        try:
-            self.worker.close()
-        finally:
-            self.network.close()
-            self.disk.remove()
+        with contextlib.ExitStack() as parts:  # the last one first
+            parts.callback(self.network.close)
+            for part, end in (self.disk, "remove"), (self.worker, "close"):
+                if part:
+                    parts.callback(getattr(part, end))
 
 
 class Farm:
@@ -42,18 +50,25 @@ class Farm:
     def __init__(self, engine, workers, slots, folder, seed, make_network=Network):
         self.slots, self.closing, self.restarts = workers * slots, False, []
         self.closed = threading.Event()
-        self.disk, self.clock, self.workers = SmallDisk(DISK_MIB), WallClock(folder), []
+        self.expected_ends = set()  # processes that a fault ends
+        self.workers, self.near_client, self.balancer, self.keeper = [], None, None, None
+        self.disk, self.clock = SmallDisk(DISK_MIB), WallClock(folder)
+        try:
+            self.start(engine, workers, slots, seed, make_network)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, engine, workers, slots, seed, make_network):
         # Only pe-lb: other programs of the tests need no other clock.
         balancer_module.ENVIRONMENT.update(self.clock.environment)
         disk = ("--spool-dir", self.disk.path, "--cache-dir", f"{self.disk.path}/results")
         self.balancer = Balancer("--queue-wait-ms", "60000", *disk, quick=False, unix=False)
         self.direct = HttpService(self.balancer.tcp)
         self.near_client = Network(self.balancer.tcp, seed)
-        self.workers = [
-            FarWorker(make_network(self.balancer.tcp, seed + 1 + number), engine, slots)
-            for number in range(workers)
-        ]
-        self.expected_ends = set()  # processes that a fault ends
+        for number in range(workers):
+            network = make_network(self.balancer.tcp, seed + 1 + number)
+            self.workers.append(FarWorker(network, engine, slots))
         self.keeper = threading.Thread(target=self.keep_running, daemon=True)
         self.keeper.start()
 
@@ -156,13 +171,14 @@ class Farm:
     def close(self):
         self.closing, errors = True, []
         parts = [*self.workers, self.near_client, self.balancer]
-        for part in parts:
+        for part in filter(None, parts):
             try:
                 part.end() if part is self.balancer else part.close()
             except AssertionError as error:
                 errors.append(str(error))
         self.closed.set()
-        self.keeper.join()
+        if self.keeper:
+            self.keeper.join()
         self.disk.remove()
         return errors
 

@@ -51,6 +51,20 @@ def test_a_program_that_does_not_end_is_killed_with_all_that_it_started(tmp_path
     assert started.exists()
 
 
+def test_a_program_that_does_not_end_may_first_remove_what_it_has_made(tmp_path):
+    """As pe-vm does with the folder and the cgroup of its VM."""
+    made = tmp_path / "made"
+    script = f"trap 'rm {made}; exit' TERM; echo >{made}; while :; do sleep 0.1; done"
+    with pytest.raises(Failed, match="did not end within"):
+        run_timed(["sh", "-c", script], timeout_s=3)
+    assert not made.exists()
+
+
+def test_the_files_of_a_runtime_are_in_its_folder(tmp_path):
+    """So that they go with the temporary files of a run that is interrupted."""
+    assert f"--root={tmp_path}/state" in Runtime("crun", str(tmp_path)).arguments()
+
+
 def test_a_runtime_that_is_not_installed_is_named(tmp_path):
     assert Runtime("no-such-runtime", str(tmp_path)).missing() == "no-such-runtime is not installed"
 

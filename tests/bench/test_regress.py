@@ -68,6 +68,15 @@ def test_a_side_runs_jobs_of_its_build_in_warm_vms():
         side.close()
 
 
+def test_a_side_that_is_ended_while_it_starts_ends_its_service():
+    side = regress.Side(HOME, "busybox:1.35", engine.NAME)
+    eventually(lambda: processes.descendants(side.process.pid), "it starts its service")
+    below = processes.descendants(side.process.pid)
+    side.close()
+    assert side.process.returncode in (0, 1)  # and not by SIGKILL
+    processes.wait_until_gone(below, "the service")
+
+
 def test_a_side_that_cannot_start_says_why():
     side = regress.Side(HOME, "busybox:1.35", "no+such+engine")
     with pytest.raises(BenchError, match="no such engine|no\\+such\\+engine"):

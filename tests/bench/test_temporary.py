@@ -79,6 +79,15 @@ def test_what_a_killed_run_has_left_is_removed_by_the_next_one(place, running, c
     assert f"removing {folder}, which a run that was killed has left" in capsys.readouterr().err
 
 
+def test_what_an_interruption_leaves_mounted_is_unmounted_at_the_end(place):
+    folder = temporary.make_folder()
+    os.mkdir(f"{folder}/disk")
+    subprocess.run(["mount", "-t", "tmpfs", "none", f"{folder}/disk"], check=True)
+    temporary.unmount_below(folder)
+    temporary.remove_folder(folder)
+    assert os.listdir(place) == []
+
+
 def test_what_a_run_uses_is_left_alone_by_others(place, running):
     _, folder, program = running
     mine = temporary.make_folder()

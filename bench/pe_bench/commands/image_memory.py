@@ -15,6 +15,8 @@ import time
 
 from fixtures.paths import program
 
+from .. import host_ways
+
 HELP = "peak memory of pe-image import for images of different shapes"
 DESCRIPTION = __doc__
 MIB = 1 << 20
@@ -64,14 +66,22 @@ def peak_mib(files, size, pick):
             start_new_session=True,
         )
         try:
-            with importing.stdin:
-                write_tar(importing.stdin, files, size, pick)
-        except BrokenPipeError:
-            pass  # its status says that it failed
-        peak = 0
-        while importing.poll() is None:
-            peak = max(peak, noted_peak_mib(importing.pid))
-            time.sleep(0.002)
+            return watch(importing, files, size, pick)
+        finally:
+            host_ways.end_with_descendants(importing)  # before its store is removed
+
+
+def watch(importing, files, size, pick):
+    """The peak of an import that has begun. None if it failed."""
+    try:
+        with importing.stdin:
+            write_tar(importing.stdin, files, size, pick)
+    except BrokenPipeError:
+        pass  # its status says that it failed
+    peak = 0
+    while importing.poll() is None:
+        peak = max(peak, noted_peak_mib(importing.pid))
+        time.sleep(0.002)
     return None if importing.returncode else peak
 
 

@@ -19,7 +19,7 @@ from .show import judge
 HELP = "build two commits and compare them, interleaved"
 DESCRIPTION = __doc__
 ROUNDS, QUICK_ROUNDS = 30, 3
-PATIENCE_S = 30  # until a side has ended its job and its service
+EOF_S, PATIENCE_S = 5, 30  # until a side has ended its job and its service
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 JOBS = {  # by the image that the VM is warm for
     "busybox:1.35": ("echo hi", {"cmd": ["echo", "hi"], "files": []}),
@@ -68,15 +68,16 @@ class Side:
         return self.answer()
 
     def close(self):
-        """The end of its input ends it, with its service. If that takes too long, its service ends with everything
-        else that the run has started."""
+        """The end of its input ends it, with its service, and so does a signal while it starts or has a job. If
+        that takes too long, its service ends with everything else that the run has started."""
         with contextlib.suppress(BrokenPipeError, ValueError):
             self.process.stdin.close()
-        try:
-            self.process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for patience_s, end in (EOF_S, self.process.terminate), (PATIENCE_S, self.process.kill):
+            try:
+                self.process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                end()
+        self.process.wait()
 
 
 def start(run, builds):
