@@ -174,6 +174,11 @@ class Run:
         """Add a sample."""
         self.into().get(name, unit, labels)["samples"].append(value)
 
+    def set(self, name, unit, value, **labels):
+        """Let a series have this sample only: a figure that is computed from all others at the end of a run, and
+        again when the run was continued."""
+        self.into().get(name, unit, labels)["samples"][:] = [value]
+
     def fail(self, name, unit, reason, **labels):
         """Count an attempt that gave no sample."""
         results.count_failure(self.into().get(name, unit, labels), reason)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-bench faults: what it says, and a short run."""
 import json
+from types import SimpleNamespace
 
 from fixtures import engine
 from fixtures.netem_network import netem_settings
 from fixtures.pe_bench import pe_bench, series_of
-from pe_bench.commands.faults import chosen_faults, sentence
+from pe_bench import results
+from pe_bench.commands.faults import chosen_faults, find_broken, sentence
 
 
 def test_the_answer_says_that_nothing_was_lost_and_how_long_recovery_took():
@@ -16,6 +18,13 @@ def test_the_answer_says_that_nothing_was_lost_and_how_long_recovery_took():
 
 def test_the_answer_names_what_was_lost():
     assert "2 lost, 1 answered twice" in sentence(9, {"lost": 2, "answered twice": 1}, 1, [], [10])
+
+
+def test_a_promise_that_was_broken_before_a_run_was_continued_still_counts():
+    series = results.SeriesSet()
+    for faults, lost in ("none", 1), ("all", 0):
+        series.get("jobs", "jobs", {"outcome": "lost", "faults": faults})["samples"].append(lost)
+    assert find_broken(SimpleNamespace(all_series=lambda: series.items)) == {"lost": 1}
 
 
 def test_the_kinds_of_faults_can_be_chosen():

@@ -57,6 +57,13 @@ def test_a_job_that_has_become_faster_does_not_fail_the_run():
     assert judge(compared([time * 1.3 for time in BASE], BASE), "10%") == 0
 
 
+def test_a_run_is_not_continued_with_other_commits():
+    measured = [{"labels": {"commit": "HEAD (aaaaaaaaaaaa)"}}]
+    regress.check_commits(measured, {"HEAD": "a" * 40, "base": "b" * 40})
+    with pytest.raises(BenchError, match="it has measured HEAD \\(aaaaaaaaaaaa\\)"):
+        regress.check_commits(measured, {"HEAD": "c" * 40, "base": "b" * 40})
+
+
 def test_a_side_runs_jobs_of_its_build_in_warm_vms():
     side = regress.Side(HOME, "busybox:1.35", engine.NAME)
     try:
@@ -99,7 +106,7 @@ def test_an_interruption_keeps_the_rounds_that_are_done_and_ends_both_services(t
     processes.wait_until_gone(below, "both services")
     data = json.loads(file.read_text())
     assert data["state"] == "interrupted" and data["steps"][0]["name"] == "round 1"
-    for commit in "base", "head":
+    for commit in "base (bbbbbbbbbbbb)", "head (hhhhhhhhhhhh)":
         done = [one for one in data["series"] if one["labels"]["commit"] == commit and not one.get("partial")]
         assert {one["name"] for one in done} == {regress.JOB, regress.MADE}
         assert all(one["samples"] for one in done)

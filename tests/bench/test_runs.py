@@ -73,6 +73,7 @@ def test_the_file_is_written_after_each_step(begin):
 
 def test_a_trial_does_the_first_step_and_those_for_which_it_has_time(begin, monkeypatch):
     run = begin(quick=True)
+    assert run.data["quick"] is True
     assert list(run.todo(["one", "two", "three"])) == ["one", "two", "three"]
     monkeypatch.setattr(run_module, "QUICK_S", 0)
     assert list(run.todo(["one", "two", "three"])) == ["one"]
@@ -151,6 +152,18 @@ def test_the_command_that_continues_a_run_is_told(begin):
     assert continue_command(run, ["task", "--seed", "3", "--cpus", "2", "--", "a", "--output"]) == (
         f"bench/pe-bench task --resume --output {run.path} --cpus 2 -- a --output"
     )
+
+
+def test_a_figure_that_is_computed_at_the_end_is_computed_again_when_the_run_goes_on(begin):
+    run = begin()
+    run.todo(["one"])
+    run.set("ratio", "times", 2, way="crun")
+    run.save("complete")
+    again = begin(resume=True)
+    again.todo(["one", "two"])
+    again.set("ratio", "times", 3, way="crun")
+    again.save("complete")
+    assert read(again)["series"][0]["samples"] == [3]
 
 
 def test_failures_and_what_cannot_be_measured_have_reasons(begin):

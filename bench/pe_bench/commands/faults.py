@@ -8,7 +8,6 @@ and losses, cut connections and partitions, and kill -9 of workers, of their pro
 balancer. The network of the workers is that of the kernel (netem) where the kernel has it, and otherwise a
 proxy that does the same to the bytes of connections. It needs root.
 """
-import collections
 import functools
 import os
 import sys
@@ -73,16 +72,19 @@ class NoFaults:
         return False
 
 
-def work(run, farm, faults, seconds, seed):
-    """Send jobs for some time, wait for the last answers, and return the clients."""
+def work(run, farm, faults, seconds, seed, label):
+    """Send jobs for some time, wait for the last answers, and return the clients. An interruption keeps the times
+    of the jobs that were answered until then, and counts nothing: jobs that are under way are not lost."""
     crowd = Crowd(farm.near_client.address, None, CLIENTS, seed, faults, run.options.rate)
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
             time.sleep(0.1)
+        crowd.stopping = faults.stopping = True
+        eventually(lambda: not crowd.is_busy(), "the clients end", END_S)
     finally:
         crowd.stopping = faults.stopping = True
-    eventually(lambda: not crowd.is_busy(), "the clients end", END_S)
+        add_latencies(run, crowd, label)
     return crowd
 
 
@@ -90,7 +92,7 @@ def with_faults(run, farm, kind, seconds):
     faults = soak_faults.Faults(farm, run.seed, run.progress.say, chosen_faults(run.options.faults))
     faults.start()
     try:
-        crowd = work(run, farm, faults, seconds, run.seed)
+        crowd = work(run, farm, faults, seconds, run.seed, run.options.faults)
     finally:
         faults.stopping = True
         faults.join()
@@ -102,22 +104,30 @@ def with_faults(run, farm, kind, seconds):
     return crowd
 
 
-def promises(farm, crowd):
+PROMISES = ("lost", "given up", "answered wrongly", "answered twice", "errors without a fault")
+
+
+def count_broken(farm, crowd):
     """What must not happen, and how often it did."""
-    return {
-        "lost": crowd.next - crowd.done(),
-        "given up": len(crowd.given_up),
-        "answered wrongly": len(crowd.wrong),
-        "answered twice": len(farm.answered_twice()),
-        "errors without a fault": len(crowd.unexplained),
-    }
+    twice = len(farm.answered_twice())
+    counts = (crowd.next - crowd.done(), len(crowd.given_up), len(crowd.wrong), twice, len(crowd.unexplained))
+    return dict(zip(PROMISES, counts))
+
+
+def find_broken(run):
+    """The same of the whole run, also of the part before it was continued."""
+    counts = {what: sum(samples_of(run, "jobs", outcome=what)) for what in PROMISES}
+    return {what: count for what, count in counts.items() if count}
+
+
+def add_latencies(run, crowd, faults):
+    """`faults` is what happened meanwhile."""
+    for _, seconds in list(crowd.times):
+        run.add("latency", "ms", round(seconds * 1000, 3), faults=faults)
 
 
 def add_results(run, farm, crowd, faults):
-    """`faults` is what happened meanwhile."""
-    for _, seconds in crowd.times:
-        run.add("latency", "ms", round(seconds * 1000, 3), faults=faults)
-    counts = {"sent": crowd.next, "answered rightly": crowd.right, **promises(farm, crowd)}
+    counts = {"sent": crowd.next, "answered rightly": crowd.right, **count_broken(farm, crowd)}
     for number, count in sorted(crowd.tries.items()):
         counts[f"with try {number}"] = count
     for outcome, count in counts.items():
@@ -155,24 +165,28 @@ def run(run):
     kind, make_network = network_maker(options.network)
     names = ["without faults", f"with faults ({options.faults}, {kind})"]
     todo = list(run.todo(names, {names[0]: seconds / 3, names[1]: seconds}))  # one says nothing without the other
-    if not todo:
-        return
+    if todo:
+        measure(run, todo, names, seconds, make_network, kind)
+    broken = find_broken(run)
+    faults = sum(samples_of(run, "faults"))
+    sent = sum(samples_of(run, "jobs", outcome="sent", faults=options.faults))
+    latencies = samples_of(run, "latency", faults=options.faults)
+    run.answer(sentence(sent, broken, faults, samples_of(run, "recovery"), latencies))
+    return 1 if broken else 0
+
+
+def measure(run, todo, names, seconds, make_network, kind):
+    """Do the steps `todo` of `names`."""
+    options = run.options
     folder = run.cleanup.enter_context(tempfile.TemporaryDirectory(prefix="faults-"))
     farm = Farm(options.engine, options.workers, options.slots, folder, run.seed, make_network)
     run.cleanup.callback(farm.close)
     eventually(farm.is_idle, "the service is ready", START_S)
-    broken = collections.Counter()
     measures = {
-        names[0]: functools.partial(work, run, farm, NoFaults(), seconds / 3, run.seed + 1),
+        names[0]: functools.partial(work, run, farm, NoFaults(), seconds / 3, run.seed + 1, "none"),
         names[1]: functools.partial(with_faults, run, farm, kind, seconds),
     }
     for name in todo:
         with run.step(name):
             crowd = measures[name]()
             add_results(run, farm, crowd, "none" if name == names[0] else options.faults)
-            broken.update({what: count for what, count in promises(farm, crowd).items() if count})
-    faults = sum(samples_of(run, "faults"))
-    sent = sum(samples_of(run, "jobs", outcome="sent", faults=options.faults))
-    latencies = samples_of(run, "latency", faults=options.faults)
-    run.answer(sentence(sent, broken, faults, samples_of(run, "recovery"), latencies))
-    return 1 if broken else 0

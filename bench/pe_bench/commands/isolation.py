@@ -314,7 +314,7 @@ def overheads(series):
 
 def add_overhead(run):
     for labels, times in overheads(list(run.all_series())):
-        run.add("overhead against native", "times", round(times, 4), **labels)
+        run.set("overhead against native", "times", round(times, 4), **labels)
 
 
 def sentence(series):

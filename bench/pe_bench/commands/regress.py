@@ -92,9 +92,21 @@ def start(run, builds):
     return sides
 
 
-def measure(run, sides, name, image):
+def label_of(name, commit):
+    """A name such as HEAD is that of another commit later."""
+    return f"{name} ({commit[:12]})"
+
+
+def check_commits(series, hashes):
+    """Whether the series of a run that is continued are about the same commits."""
+    labels = {label_of(*one) for one in hashes.items()}
+    for other in sorted({one["labels"]["commit"] for one in series} - labels):
+        raise BenchError(f"cannot continue the run: it has measured {other}, and now there are {', '.join(labels)}")
+
+
+def measure(run, sides, name, commit, image):
     answer = sides[name, image].run()
-    labels = {"commit": name, "job": JOBS[image][0]}
+    labels = {"commit": label_of(name, commit), "job": JOBS[image][0]}
     if "failure" in answer:
         run.fail(JOB, "ms", answer["failure"], **labels)
         return
@@ -108,6 +120,7 @@ def run(run):
     hashes = {name: commits.resolve(name) for name in dict.fromkeys((options.base, options.head))}
     if len(set(hashes.values())) < 2:
         raise BenchError(f"{options.base} and {options.head} are the same commit")
+    check_commits(run.all_series(), hashes)
     builds = {name: commits.make(commit, run.progress.say) for name, commit in hashes.items()}
     sides = start(run, builds)
     rounds = options.rounds or (QUICK_ROUNDS if run.quick else ROUNDS)
@@ -115,8 +128,8 @@ def run(run):
         with run.step(step):
             for image in JOBS:
                 for name in run.shuffled(hashes):
-                    measure(run, sides, name, image)
-    compared = comparison.by_label([(run.path, run.data)], "commit", first=options.base)
+                    measure(run, sides, name, hashes[name], image)
+    compared = comparison.by_label([(run.path, run.data)], "commit", first=label_of(options.base, hashes[options.base]))
     print("\n".join([*tables.align(comparison.rows_of_cells(compared)), "", comparison.EXPLANATION, ""]))
     run.answer(sentence(compared, hashes))
     return judge(compared, options.fail_if_slower) if options.fail_if_slower else 0
@@ -131,5 +144,5 @@ def sentence(compared, hashes):
             if difference and difference.is_significant:
                 what = f"{row.name} ({dict(row.labels)['job']})"
                 texts.append(f"{what} changed by {difference.change * 100:+.1f} %")
-    names = " and ".join(f"{name} ({commit[:12]})" for name, commit in hashes.items())
+    names = " and ".join(label_of(*one) for one in hashes.items())
     return f"Between {names}, {', '.join(texts) if texts else 'no significant difference was measured'}."

@@ -146,8 +146,8 @@ def add_ratios(run, engine):
     if not all(middle.get(key) for key in needed):
         return
     nothing, given, copy, out, once = (middle[key] for key in needed)
-    run.add("cost of 16 MiB of input", "copies", (given - nothing) / once, engine=engine)
-    run.add("cost of 16 MiB of output", "copies", (out - copy) / once, engine=engine)
+    run.set("cost of 16 MiB of input", "copies", (given - nothing) / once, engine=engine)
+    run.set("cost of 16 MiB of output", "copies", (out - copy) / once, engine=engine)
 
 
 def run(run):
