@@ -49,6 +49,7 @@ void exchange_leave(struct exchange *exchange)
     job_leave(&exchange->waiter);
     if (exchange->cases)
         leave_cases(exchange);
+    submission_drop_files(&exchange->submission); /* a client may take long to read the response */
 }
 
 void exchange_drop_result(struct exchange *exchange)

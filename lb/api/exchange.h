@@ -151,7 +151,7 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialec
  * ran. Parts of a job with stages are counted when they are left. */
 void exchange_charge(struct exchange *exchange, const struct pe_result *result);
 
-/* Leave the job, and wait for nothing any more. */
+/* Leave the job, and wait for nothing any more. The files of the submission are freed. */
 void exchange_leave(struct exchange *exchange);
 
 /* Forget a result of which nothing was sent, and the piece of it that is to be sent at the end of

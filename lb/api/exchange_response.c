@@ -116,6 +116,7 @@ void exchange_send_rendered(struct exchange *exchange, struct job_result *result
     snprintf(exchange->log_status, sizeof exchange->log_status, "%s", pe_status_name(result->fields.status));
     exchange->encoder.result = job_result_ref(result);
     exchange->has_result = exchange->ended = exchange->in_flight = true;
+    submission_drop_files(&exchange->submission);
     exchange->req->res.content_length = rendered->body.size;
     start_headers(exchange, rendered->content_type);
     byte_budget_add(exchange->exchanges->jobs->budget, &exchange->reader, cut_off);

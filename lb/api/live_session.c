@@ -136,6 +136,7 @@ static void end_job(struct live_session *session, const char *status)
 {
     struct byte_budget *budget = session->sessions->exchanges->jobs->budget;
     leave_job(session);
+    submission_drop_files(&session->submission);
     snprintf(session->log_status, sizeof session->log_status, "%s", status);
     session->phase = LIVE_ENDING;
     session->active_us = pe_now_us();

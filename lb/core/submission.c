@@ -211,13 +211,19 @@ int submission_parse(const char *content_type, size_t content_type_size, const v
     return check_files(submission, err);
 }
 
-void submission_free(struct submission *submission)
+void submission_drop_files(struct submission *submission)
 {
-    pe_job_spec_free(&submission->spec);
     for (size_t i = 0; submission->owns_bytes && i < submission->files.count; i++)
         free((void *)submission->bytes[i]);
     pe_parts_free(&submission->files);
     free(submission->bytes);
+    submission->bytes = NULL;
+}
+
+void submission_free(struct submission *submission)
+{
+    submission_drop_files(submission);
+    pe_job_spec_free(&submission->spec);
     pe_buf_free(&submission->owned_text);
     *submission = (struct submission){0};
 }

@@ -92,6 +92,9 @@ int submission_add_file(struct submission *submission, const char *name, size_t 
  * memory. */
 int submission_check(const struct submission *submission, struct pe_error *err) PE_MUST_CHECK;
 
+/* Free the files that `submission` owns. What is left says what the job was, and has no files. */
+void submission_drop_files(struct submission *submission);
+
 /* Free what `submission` owns, and zero it. */
 void submission_free(struct submission *submission);
 

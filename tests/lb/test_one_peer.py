@@ -227,6 +227,27 @@ def test_a_large_json_response_arrives_whole(balancer):
     ]
 
 
+def send_json(balancer, body):
+    sock = connect(balancer.address)
+    head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    sock.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+    return sock
+
+
+def test_clients_that_read_nothing_do_not_make_the_balancer_keep_the_files_of_their_jobs(balancer):
+    registration, slot = balancer.worker()
+    body = json.dumps({**SAME, "files": {"a": "x" * (30 * MIB)}}).encode()
+    readers = [send_json(balancer, body)]
+    slot.answer(slot.take_job()[0], files=[("f", b"y" * (3 * MIB))])
+    before = balancer.anonymous_memory()
+    readers += [send_json(balancer, body) for _ in range(5)]
+    for reader in readers:
+        assert reader.recv(4096).startswith(b"HTTP/1.1 200")
+    assert balancer.anonymous_memory() - before < 60 * MIB
+    for reader in readers:
+        reader.close()
+
+
 def test_pieces_of_responses_count_as_memory_of_results(start_balancer):
     balancer = start_balancer("--results-mib", "4")
     registration, slot = balancer.worker()
