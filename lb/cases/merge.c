@@ -43,17 +43,11 @@ static enum pe_status job_status(const struct case_part *part)
     return part->result ? part->result->fields.status : PE_STATUS_EXITED;
 }
 
-/* Stages are those of the first part, unless they failed in another one. */
-static enum pe_status stages_status(const struct case_parts *parts)
-{
-    return job_status(&parts->items[0]);
-}
-
 static int judge_stages(const struct case_parts *parts, struct verdicts *verdicts, struct pe_error *err)
 {
     for (size_t i = 0; i < case_request_once(parts->request); i++) {
         const struct case_run *run = &parts->request->stages[i].run;
-        int verdict = case_outcome_judge(&parts->stages[i], run, stages_status(parts), err);
+        int verdict = case_outcome_judge(&parts->stages[i], run, parts->stage_jobs[i], err);
         if (verdict < 0)
             return -1;
         if (verdict != CASE_RIGHT && !verdicts->bad_stage) {
@@ -130,7 +124,7 @@ static int begin_run(const struct case_parts *parts, size_t at, struct pe_error 
                             job_status(part_of(parts, index)), merge->verdicts.cases[index], &merge->run,
                             &writer);
     else
-        case_outcome_append(&parts->stages[index], &request->stages[index].run, stages_status(parts),
+        case_outcome_append(&parts->stages[index], &request->stages[index].run, parts->stage_jobs[index],
                             merge->verdicts.stages[index], &merge->run, &writer);
     pe_json_close(&writer, '}');
     return pe_json_finish(&writer);

@@ -86,7 +86,8 @@ struct case_parts {
     struct case_part *items; /* owned; their number is that of the slots */
     size_t count;
     struct case_outcome stages[CASE_STAGES_MAX];
-    struct case_outcome *cases; /* owned; one for each case */
+    enum pe_status stage_jobs[CASE_STAGES_MAX]; /* how the job has ended that ran each of them */
+    struct case_outcome *cases;                 /* owned; one for each case */
     bool stage_was_told[CASE_STAGES_MAX];
     bool *case_was_told;
     enum case_parts_failure failure;

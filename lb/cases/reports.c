@@ -89,11 +89,13 @@ static bool has_failed(const struct case_outcome *outcome, const struct case_run
 }
 
 /* All parts run the stages. If one of them fails in any part, this is the one that counts. */
-static bool replaces(const struct case_part *part, const struct case_outcome *before,
-                     const struct case_outcome *outcome, const struct case_run *run)
+static bool replaces(const struct case_part *part, size_t index, const struct case_outcome *outcome)
 {
-    enum pe_status job = part->result->fields.status;
-    return !before->has_run || (!has_failed(before, run, job) && has_failed(outcome, run, job));
+    const struct case_parts *parts = part->parts;
+    const struct case_run *run = &parts->request->stages[index].run;
+    const struct case_outcome *before = &parts->stages[index];
+    return !before->has_run || (!has_failed(before, run, parts->stage_jobs[index]) &&
+                                has_failed(outcome, run, part->result->fields.status));
 }
 
 /* For struct case_collector, when the result of the part is complete. */
@@ -110,8 +112,11 @@ static void on_outcome(void *data, struct case_outcome *outcome)
     struct case_outcome *kept = is_case ? &parts->cases[index] : &parts->stages[index];
     const struct case_run *run =
         is_case ? &parts->request->cases[index].run : &parts->request->stages[index].run;
-    if (is_case ? !kept->has_run : replaces(part, kept, outcome, run))
-        keep(parts, kept, outcome, run);
+    if (is_case ? kept->has_run : !replaces(part, index, outcome))
+        return;
+    keep(parts, kept, outcome, run);
+    if (!is_case)
+        parts->stage_jobs[index] = part->result->fields.status;
 }
 
 /* ---- bytes ---- */

@@ -355,6 +355,20 @@ def test_what_a_canceled_part_has_announced_and_not_sent_is_not_in_the_result(ba
     assert (result["status"], result["files"]) == ("exited", [])
 
 
+def test_a_stage_that_did_not_end_has_the_status_of_the_part_that_it_ran_in(balancer):
+    _, first = balancer.worker()
+    second = Slot(balancer.address)
+    pending = Background(post, balancer, cases("0", "1", slots=2, cache=False))
+    jobs = {numbers_of(files)[0]: (slot, job) for slot in (first, second) for job, files in [slot.take_job()]}
+    slot, job = jobs[0]
+    slot.answer(job, stage("compile") + case(0, b"0"))
+    slot, job = jobs[1]
+    slot.answer(job, frame(b"B", b"compile"), status="timeout", exit_code=None)
+    result = pending.done().json()
+    assert result["stages"][0]["status"] == "timeout"
+    assert (result["summary"]["stage"], result["summary"]["verdict"]) == ("compile", "timeout")
+
+
 def test_a_client_that_goes_away_cancels_all_parts(balancer):
     _, first = balancer.worker()
     second = Slot(balancer.address)
