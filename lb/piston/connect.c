@@ -63,8 +63,7 @@ static void fail(struct live_session *session, const char *what)
 /* Pass on what fits into the window of the job. */
 static void type_waiting(struct piston_session *piston)
 {
-    const struct job_input *input = &piston->session.input;
-    size_t on_its_way = input->typed.size + input->under_way;
+    size_t on_its_way = piston->session.input.typed.size; /* what was sent and not taken is in it as well */
     size_t room = on_its_way < PE_LIVE_WINDOW ? PE_LIVE_WINDOW - on_its_way : 0;
     size_t size = piston->typed.size < room ? piston->typed.size : room;
     if (!size || piston->session.phase == LIVE_ENDING)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fixtures.interactive import Program, Session
+from fixtures.interactive import WINDOW, Program, Session
 from fixtures.stand_in_worker import BINARY, TEXT, Closed, Slot, WebSocket, image
 from fixtures.waiting import eventually
 
@@ -260,6 +260,15 @@ def test_a_program_that_reads_nothing_gets_a_window_and_the_rest_waits_up_to_a_l
     while program.receive() != ("cancel", {}):
         pass
     eventually(lambda: balancer.metric("pe_interactive_connections") == 0, "nothing is left of it")
+
+
+def test_as_much_as_a_window_is_sent_to_a_program_that_reads_nothing(balancer, slot):
+    client, program = start(balancer, slot)
+    for piece in "a" * 40000, "b" * (WINDOW - 40000):
+        client.type(piece)
+        assert program.receive() == ("input", piece.encode())
+    client.close()
+    assert program.receive() == ("cancel", {})
 
 
 def test_typed_text_has_to_be_text(balancer, slot):
