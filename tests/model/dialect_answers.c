@@ -187,7 +187,8 @@ static json_t *read_output(struct request *request, const char *text, size_t siz
     const struct run *run = request->last_group ? request->last_group->last_run : NULL;
     bool fits[LIVE_STREAMS];
     EXPECT(run, "request %u is sent output, and has no job", request->number);
-    watcher->is_loose |= run->lies || !output_is_text(run, LIVE_STDERR);
+    /* A program that was lost may have printed half of a character. */
+    watcher->is_loose |= run->lies || !output_is_text(run, LIVE_STDERR) || watcher->has_problem;
     if (watcher->is_loose)
         return json_object();
     for (int i = 0; i < LIVE_STREAMS; i++) {
