@@ -239,7 +239,7 @@ int piston_files_decode(const json_t *body, bool takes_all, bool has_stdin, stru
         return -1;
     /* The contents do not move any more, so pointers to them stay valid. */
     for (size_t i = 0; i < submission->files.count; i++) {
-        submission->bytes[i] = contents->data + offsets[i];
+        submission->bytes[i] = contents->data ? contents->data + offsets[i] : NULL; /* all may be empty */
         submission->total += submission->files.items[i].size;
     }
     return 0;

@@ -271,6 +271,12 @@ def test_as_much_as_a_window_is_sent_to_a_program_that_reads_nothing(balancer, s
     assert program.receive() == ("cancel", {})
 
 
+def test_a_file_may_be_empty(balancer, slot):
+    client = Client(balancer, {**INIT, "files": [{"name": "a.c", "content": ""}]})
+    assert Program(slot).files == [("a.c", b"")]
+    client.close()
+
+
 def test_typed_text_has_to_be_text(balancer, slot):
     client, program = start(balancer, slot)
     client.say({"type": "data", "stream": "stdin", "data": 5})
