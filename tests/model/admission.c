@@ -89,14 +89,14 @@ struct waiting judge_waiting(void)
     struct waiting waiting = {0};
     book_each(count_group, &waiting);
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (requests[i]->group && requests[i]->group->source != requests[i])
-            waiting.bytes += request_bytes(requests[i]);
+        for (unsigned part = 0; part < PARTS_MAX; part++)
+            if (requests[i]->groups[part] && requests[i]->groups[part]->source != requests[i])
+                waiting.bytes += request_bytes(requests[i], part);
     return waiting;
 }
 
-static void check_room(const struct request *request)
+static void check_room(const struct request *request, const struct group *group)
 {
-    const struct group *group = request->group;
     struct waiting waiting = judge_waiting();
     bool has_room = waiting.jobs <= options.queue_jobs && waiting.bytes <= options.queue_bytes;
     if (group->source != request)
@@ -118,8 +118,9 @@ void judge_accepted(struct request *request)
         buckets[request->client].tokens -= 1;
     if (request->is_malformed)
         EXPECT(request->problem[0], "request %u is malformed, and not refused", request->number);
-    if (request->group)
-        check_room(request);
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        if (request->groups[part])
+            check_room(request, request->groups[part]);
 }
 
 /* ---- sharing ---- */
@@ -131,6 +132,7 @@ static bool is_single(unsigned bits)
 
 struct search {
     const struct request *request;
+    struct work work;
     const struct group *found;
 };
 
@@ -139,7 +141,7 @@ static void find_shared(struct group *group, void *data)
 {
     struct search *search = data;
     const struct request *request = search->request;
-    if (group->must_be_joined && is_same_work(group->work, request->work) &&
+    if (group->must_be_joined && is_same_work(group->work, search->work) &&
         group->demand.bits == request->demand.bits && is_single(group->variants) &&
         group->variants == known_variants(request->work.image, request->demand))
         search->found = group;
@@ -153,17 +155,18 @@ static bool is_surely_kept(const struct run *run)
            run->sizes[LIVE_STDOUT] + run->sizes[LIVE_STDERR] + 32768 < options.cache_bytes / 8;
 }
 
-void judge_new_group(const struct request *request)
+void judge_new_group(const struct request *request, unsigned part)
 {
     unsigned variants = known_variants(request->work.image, request->demand);
-    struct search search = {.request = request};
+    const struct work work = part_of_work(request->work, part);
+    struct search search = {.request = request, .work = work};
     EXPECT(!request->is_malformed && variants, "request %u gets a job", request->number);
     if (request->session) {
         EXPECT(known_has_live(request->work.image, request->demand), "session %u gets a job",
                request->number);
         return;
     }
-    EXPECT(!book_holds(request->work, variants, request->arrived_us, true),
+    EXPECT(!book_holds(work, variants, request->arrived_us, true),
            "request %u gets a job, but its work is held back", request->number);
     if (request->caching != CACHING_USE)
         return;
@@ -172,16 +175,17 @@ void judge_new_group(const struct request *request)
            search.found->number);
     if (!is_single(variants))
         return;
-    const struct run *run = book_find_kept(request->work, (unsigned)__builtin_ctz(variants));
+    const struct run *run = book_find_kept(work, (unsigned)__builtin_ctz(variants));
     EXPECT(!run || !is_surely_kept(run) || !pe_isolation_accepted(request->demand, run->isolation),
            "request %u gets a job, but the result of run %u is in memory", request->number, run->number);
 }
 
-void judge_joined(const struct request *request, const struct group *group)
+void judge_joined(const struct request *request, unsigned part, const struct group *group)
 {
     EXPECT(request->caching == CACHING_USE && group->caching == CACHING_USE && group->may_be_joined,
            "request %u joins group %u", request->number, group->number);
-    EXPECT(is_same_work(request->work, group->work) && request->demand.bits == group->demand.bits,
+    EXPECT(is_same_work(part_of_work(request->work, part), group->work) &&
+               request->demand.bits == group->demand.bits,
            "request %u joins group %u, which does other work", request->number, group->number);
     EXPECT(request->variants & group->variants, "request %u joins group %u, which has another image",
            request->number, group->number);

@@ -26,18 +26,22 @@ static void check_request(const struct request *request)
         session_check_rest(request);
     else if (request->watcher)
         events_check_rest(request);
-    if ((request->started || request->session) && (!request->watcher || !request->group))
+    if ((request->started || request->session) && (!request->watcher || !request_group(request)))
         return;
-    if (!request->group && cases_may_be_read(request))
+    if (!request_group(request) && cases_may_be_read(request))
         return;
     EXPECT(!request->hung_up, "request %u waits although its client has gone", request->number);
     /* A time that is over when the job starts is seen only after the loss or the return of that try. */
-    unsigned looks = 1 + (request->group ? request->group->lost + request->group->returns : 0);
+    unsigned looks = 1;
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        looks += request->last_groups[part]
+                     ? request->last_groups[part]->lost + request->last_groups[part]->returns
+                     : 0;
     uint64_t may_wait_us = request->late_us > request->wait_us ? request->late_us : request->wait_us;
     EXPECT(judge_waited_us(request) <= may_wait_us + looks * PRECISION_US,
            "request %u has waited for %llu ms; it may wait for %llu ms", request->number,
            (unsigned long long)judge_waited_us(request) / 1000, (unsigned long long)request->wait_us / 1000);
-    if (request->group)
+    if (request_group(request))
         return;
     EXPECT(balancer.exchanges.gathering && !request_is_known(request), "request %u waits for nothing",
            request->number);

@@ -104,7 +104,7 @@ static void init_edges(void)
                                                     .burst = options.client_burst}};
     exchanges->deadlines = &balancer.deadlines;
     exchanges->queue_wait_us = options.queue_wait_us;
-    exchanges->case_rules = (struct case_rules){.total_ms = 600000, .slots = 1};
+    exchanges->case_rules = (struct case_rules){.total_ms = 600000, .slots = PARTS_MAX};
     exchanges->on_ended = do_nothing;
     const struct live_limits limits = {.jobs = options.session_jobs,
                                        .idle_us = options.idle_us,

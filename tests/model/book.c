@@ -102,8 +102,20 @@ static void stop_clock(struct request *request)
 static void each_member(const struct group *group, void (*visit)(struct request *request))
 {
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (requests[i]->group == group)
+        if (request_waits_for(requests[i], group))
             visit(requests[i]);
+}
+
+/* The time of a request runs while nothing of it is on a slot. */
+static void update_clock(struct request *request)
+{
+    bool is_running = false;
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        is_running |= request->groups[part] && request->groups[part]->state == GROUP_RUNNING;
+    if (is_running)
+        stop_clock(request);
+    else if (!request->since_us)
+        request->since_us = clock_us;
 }
 
 static void lose_run(struct request *request)
@@ -114,8 +126,7 @@ static void lose_run(struct request *request)
         request->watcher->must_restart = true;
     else if (!request->watcher)
         request->lost_its_run |= request->started;
-    if (!request->since_us)
-        request->since_us = clock_us;
+    update_clock(request);
 }
 
 /* ---- who waits for what ---- */
@@ -134,20 +145,27 @@ static struct group *find_job(const struct job *job)
     return NULL;
 }
 
-static struct request *source_of(const struct job *job)
+/* A request, or one part of it. */
+struct member {
+    struct request *request;
+    unsigned part;
+};
+
+static struct member source_of(const struct job *job)
 {
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (request_waiter(requests[i]) == job->source)
-            return requests[i];
+        for (unsigned part = 0; part < PARTS_MAX; part++)
+            if (request_waiter(requests[i], part) == job->source)
+                return (struct member){requests[i], part};
     EXPECT(false, "the source of a job is no open request");
-    return NULL;
+    return (struct member){NULL, 0};
 }
 
-static void set_source(struct group *group, const struct request *source)
+static void set_source(struct group *group, struct member source)
 {
-    group->source = source;
-    group->client = source->client;
-    group->bytes = request_bytes(source);
+    group->source = source.request;
+    group->client = source.request->client;
+    group->bytes = request_bytes(source.request, source.part);
 }
 
 /* Whether the job is in the queue, or was taken out of it for a slot. */
@@ -158,7 +176,8 @@ static bool has_place(const struct job *job)
 
 static struct group *make_group(const struct job *job)
 {
-    const struct request *source = source_of(job);
+    const struct member member = source_of(job);
+    const struct request *source = member.request;
     struct group *group = calloc(1, sizeof *group);
     groups = grow(groups, group_count, sizeof *groups);
     if (!group)
@@ -166,7 +185,7 @@ static struct group *make_group(const struct job *job)
     groups[group_count++] = group;
     group->number = group_count;
     group->job = job;
-    group->work = source->work;
+    group->work = part_of_work(source->work, member.part);
     group->demand = source->demand;
     group->caching = source->caching;
     group->needs_live = source->session != NULL;
@@ -175,7 +194,7 @@ static struct group *make_group(const struct job *job)
     group->variants = known_variants(source->work.image, source->demand);
     group->may_be_joined = group->must_be_joined = source->caching == CACHING_USE;
     snprintf(group->id, sizeof group->id, "%s", job->id);
-    set_source(group, source);
+    set_source(group, member);
     enter_state(group, has_place(job) ? GROUP_QUEUED : GROUP_LOOKING);
     if (group->state == GROUP_QUEUED)
         order_append(group);
@@ -183,31 +202,34 @@ static struct group *make_group(const struct job *job)
     return group;
 }
 
-static void enter_group(struct request *request, const struct job *job)
+static void enter_group(struct request *request, unsigned part, const struct job *job)
 {
     struct group *group = find_job(job);
     bool is_new = !group;
     if (is_new) {
-        judge_new_group(source_of(job));
+        const struct member source = source_of(job);
+        judge_new_group(source.request, source.part);
         group = make_group(job);
     }
-    if (request_waiter(request) != job->source)
-        judge_joined(request, group);
+    if (request_waiter(request, part) != job->source)
+        judge_joined(request, part, group);
     if (++group->members > group->members_max)
         group->members_max = group->members;
     group->is_watched |= request->watcher != NULL;
-    request->group = request->last_group = group;
+    request->groups[part] = request->last_groups[part] = group;
     request->late_us = judge_waited_us(request);
     TRACE("request %u waits for group %u", request->number, group->number);
     if (group->state == GROUP_RUNNING)
         stop_clock(request);
 }
 
-static void leave_group(struct request *request)
+static void leave_group(struct request *request, unsigned part)
 {
-    struct group *group = request->group;
-    request->group = NULL;
+    struct group *group = request->groups[part];
+    request->groups[part] = NULL;
     request->left_us = clock_us;
+    if (request_group(request))
+        update_clock(request);
     if (request->session)
         request->was_let_in = request->session->is_counted = false;
     bool is_over = clock_us / 1000 >= (group->since_us + LOSS_RETRY_US) / 1000;
@@ -219,15 +241,16 @@ static void leave_group(struct request *request)
 
 void book_forget(struct request *request)
 {
-    if (request->group)
-        leave_group(request);
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        if (request->groups[part])
+            leave_group(request, part);
 }
 
 /* Whether a request waits for workers. */
 static bool waits_for_workers(const struct request *request)
 {
     if (request->session)
-        return !request_waiter(request) || !request_waiter(request)->job;
+        return !request_waiter(request, 0) || !request_waiter(request, 0)->job;
     return !request->exchange || pe_list_linked(&request->exchange->in_waiting_for_workers);
 }
 
@@ -242,29 +265,33 @@ static void evaluate(struct request *request)
     request->variants = known_variants(request->work.image, request->demand);
 }
 
+static const struct job *job_of(const struct request *request, unsigned part)
+{
+    const struct job_waiter *waiter = request_waiter(request, part);
+    return waiter ? waiter->job : NULL;
+}
+
 static void sync_requests(void)
 {
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+        for (unsigned part = 0; part < PARTS_MAX; part++)
+            if (requests[i]->groups[part] && requests[i]->groups[part]->job != job_of(requests[i], part))
+                leave_group(requests[i], part);
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
-        struct request *request = requests[i];
-        const struct job *job = request_waiter(request) ? request_waiter(request)->job : NULL;
-        if (request->group && request->group->job != job)
-            leave_group(request);
-    }
-    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
-        struct request *request = requests[i];
-        const struct job *job = request_waiter(request) ? request_waiter(request)->job : NULL;
-        evaluate(request);
-        if (job && !request->group)
-            enter_group(request, job);
+        evaluate(requests[i]);
+        for (unsigned part = 0; part < PARTS_MAX; part++)
+            if (job_of(requests[i], part) && !requests[i]->groups[part])
+                enter_group(requests[i], part, job_of(requests[i], part));
     }
 }
 
 static void sync_group(struct group *group, void *data)
 {
     const struct job *job = group->job;
-    const struct request *source = source_of(job);
+    const struct member source = source_of(job);
     (void)data;
-    EXPECT(source->group == group, "the source of group %u is not one of its members", group->number);
+    EXPECT(source.request->groups[source.part] == group, "the source of group %u is not one of its members",
+           group->number);
     if (group->state == GROUP_LOOKING && has_place(job)) {
         enter_state(group, GROUP_QUEUED);
         order_append(group);
@@ -274,7 +301,7 @@ static void sync_group(struct group *group, void *data)
         set_source(group, source);
         enter_state(group, GROUP_QUEUED);
         order_prepend(group);
-    } else if (group->source != source && group->state == GROUP_QUEUED) {
+    } else if (group->source != source.request && group->state == GROUP_QUEUED) {
         set_source(group, source);
         order_prepend(group);
     }
@@ -457,7 +484,7 @@ void book_on_job(struct slot_actor *slot, const struct pe_message *message)
     group->last_run = run;
     input_on_job(run, message);
     enter_state(group, GROUP_RUNNING);
-    each_member(group, stop_clock);
+    each_member(group, update_clock);
 }
 
 void book_end_run(struct run *run, enum run_state state, bool of_vm)

@@ -128,12 +128,13 @@ static void search_stored(struct search *search)
 {
     const struct run *run = find_marked(search->marked);
     struct cases_told *told = search->request->watcher->cases;
-    if (!run || run->group == search->request->last_group)
+    if (!run || request_had(search->request, run->group))
         return;
-    EXPECT(is_same_work(run->work, search->request->work) && run->state == RUN_COMPLETE &&
-               (!told->stored || told->stored == run),
+    const struct run **stored = &told->stored[run->work.part];
+    EXPECT(is_same_work(run->work, part_of_work(search->request->work, run->work.part)) &&
+               run->state == RUN_COMPLETE && (!*stored || *stored == run),
            "request %u is told of run %u of another job", search->request->number, run->number);
-    told->stored = run;
+    *stored = run;
     search_run(run, search);
 }
 
@@ -159,7 +160,16 @@ static void check_checker(const struct request *request, const struct run *run, 
 static bool may_be_skipped(const struct search *search)
 {
     const struct request *request = search->request;
-    return !strcmp(search->told.status, "skipped") && !request->group;
+    return !strcmp(search->told.status, "skipped") && !request_group(request);
+}
+
+/* Whether the result of some job of a request is known, which may be a stored one. */
+static bool has_result(const struct request *request)
+{
+    bool has = false;
+    for (unsigned part = 0; part < plan_parts(request->work.plan); part++)
+        has |= !request->groups[part];
+    return has;
 }
 
 /* In the order of its report, unless there was another try. */
@@ -198,11 +208,15 @@ void cases_on_event(struct request *request, bool is_case, const json_t *event)
                             .marked = text_of(event, "stderr")};
     EXPECT(*search.marked || !json_object_get(event, "stderr_cut") || options.results_bytes < AMPLE_BYTES,
            "there is memory for the output of request %u", request->number);
-    if (request->last_group)
-        book_each_run(request->last_group, search_run, &search);
+    for (unsigned part = 0; part < PARTS_MAX; part++) {
+        if (request->last_groups[part])
+            book_each_run(request->last_groups[part], search_run, &search);
+        if (told->stored[part])
+            search_run(told->stored[part], &search);
+    }
     if (!search.found)
         search_stored(&search);
-    EXPECT(search.found || may_be_skipped(&search) || (!*search.marked && !request->group),
+    EXPECT(search.found || may_be_skipped(&search) || (!*search.marked && has_result(request)),
            "request %u is told that %s %lld is '%s' ('%s', %s), which no run has reported", request->number,
            is_case ? "case" : "stage", at, search.told.status, search.told.verdict, search.marked);
     if (search.found && *search.marked)
@@ -316,17 +330,56 @@ static bool is_stopped(const struct whole *whole, const struct plan *plan)
     return plan->stops && is_bad;
 }
 
+/* The runs whose results are put together. NULL: it is not known, or has not ended. */
+struct sources {
+    const struct run *runs[PARTS_MAX];
+    unsigned count;
+};
+
 /* The checker of a member of a result, if its output says which one it is. */
-static void check_member(const struct request *request, const struct run *run, const json_t *member)
+static void check_member(const struct request *request, const json_t *member)
 {
     const char *marked = text_of(member, "stderr");
-    const struct record *record = *marked ? report_find_marked(run->report, run->number, marked) : NULL;
+    const struct run *run = find_marked(marked);
+    const struct record *record = run ? report_find_marked(run->report, run->number, marked) : NULL;
     if (record)
         check_checker(request, run, record, member);
 }
 
+/* A case is that of the run which had it. */
+static bool is_right_case(const struct request *request, const struct sources *from, unsigned index,
+                          struct told told)
+{
+    const struct run *run = from->runs[plan_part_of(request->work.plan, index)];
+    bool is_cut = from->count > 1 && options.results_bytes < AMPLE_BYTES; /* it does not say of which run */
+    return run ? is_of_run(run, true, index, told) : is_cut || !strcmp(told.status, "skipped");
+}
+
+/* Whether a run says that a stage has failed. */
+static bool has_failed(const struct run *run, unsigned index)
+{
+    const struct record *record = report_find(run->report, NULL, false, index);
+    const char *status = report_outcome(record, run->status).status;
+    return run->report->is_plain && strcmp(status, "ok") != 0 && strcmp(status, "skipped") != 0;
+}
+
+/* All runs had the stages. If one of them has failed anywhere, it counts. */
+static bool is_right_stage(const struct sources *from, unsigned index, struct told told)
+{
+    bool is_known = true, is_of_any = false, is_bad = false;
+    for (unsigned part = 0; part < from->count; part++) {
+        const struct run *run = from->runs[part];
+        is_known &= run != NULL;
+        is_of_any |= run && is_of_run(run, false, index, told);
+        is_bad |= run && has_failed(run, index);
+    }
+    if (from->count == 1 && !is_known)
+        return !strcmp(told.status, "skipped");
+    return (is_of_any || !is_known) && !(is_bad && !strcmp(told.status, "ok"));
+}
+
 /* What `stages` or `cases` of a result say. */
-static void read_members(const struct request *request, const struct run *run, bool is_case,
+static void read_members(const struct request *request, const struct sources *from, bool is_case,
                          const json_t *list, struct whole *whole)
 {
     const struct plan *plan = &plans[request->work.plan];
@@ -339,23 +392,23 @@ static void read_members(const struct request *request, const struct run *run, b
         members[i] = read_told(request, is_case, i, json_array_get(list, i));
         bool is_skipped = !strcmp(members[i].status, "skipped");
         EXPECT(!is_over || is_skipped, "case %u of request %u comes behind a failure", i, request->number);
-        EXPECT((is_over && is_skipped) || (run ? is_of_run(run, is_case, i, members[i]) : is_skipped),
-               "the result of request %u says that %s %u is '%s'", request->number,
-               is_case ? "case" : "stage", i, members[i].status);
-        if (run)
-            check_member(request, run, json_array_get(list, i));
+        bool is_right_member =
+            is_case ? is_right_case(request, from, i, members[i]) : is_right_stage(from, i, members[i]);
+        EXPECT((is_over && is_skipped) || is_right_member, "the result of request %u says that %s %u is '%s'",
+               request->number, is_case ? "case" : "stage", i, members[i].status);
+        check_member(request, json_array_get(list, i));
         is_over |= is_case && plan->stops && !is_right(members[i]);
     }
 }
 
-static void check_whole(const struct request *request, const struct run *run, const json_t *result)
+static void check_whole(const struct request *request, const struct sources *from, const json_t *result)
 {
     struct whole whole = {0};
     const json_t *text = json_object_get(result, "stdout");
     EXPECT(json_is_string(text) && !json_string_length(text), "the result of request %u has a stdout",
            request->number);
-    read_members(request, run, false, json_object_get(result, "stages"), &whole);
-    read_members(request, run, true, json_object_get(result, "cases"), &whole);
+    read_members(request, from, false, json_object_get(result, "stages"), &whole);
+    read_members(request, from, true, json_object_get(result, "cases"), &whole);
     check_summary(request, &whole, json_object_get(result, "summary"));
 }
 
@@ -400,29 +453,76 @@ static void check_behind_events(const struct request *request, const struct run 
     const json_t *summary = json_object_get(result, "summary");
     EXPECT(told->count == plan->once + plan->cases, "request %u was told of %u stages and cases",
            request->number, told->count);
-    EXPECT(!told->stored || told->stored == run, "request %u was told of another run", request->number);
+    EXPECT(!told->stored[0] || told->stored[0] == run, "request %u was told of another run", request->number);
     check_counts(request, NULL, summary);
     if (!run || !run->report->is_plain)
         return;
     const struct whole whole = expect_whole(request, run);
     check_summary(request, &whole, summary);
-    if (!run->lies && !(run->group == request->last_group && run->group->lost))
+    if (!run->lies && !(request_had(request, run->group) && run->group->lost))
         check_events(request, run);
 }
 
 void cases_check_result(const struct request *request, const struct run *run, const json_t *result)
 {
     EXPECT(!run || run->report, "request %u gets a result without cases", request->number);
+    const struct sources from = {.runs = {run}, .count = 1};
     if (request->watcher)
         check_behind_events(request, run, result);
     else
-        check_whole(request, run, result);
+        check_whole(request, &from, result);
+}
+
+/* ---- results of several runs ---- */
+
+/* The runs that have printed members of this list. */
+static void find_printed(const json_t *list, struct sources *from)
+{
+    size_t at = 0;
+    const json_t *member = NULL;
+    json_array_foreach((json_t *)list, at, member)
+    {
+        const struct run *run = find_marked(text_of(member, "stderr"));
+        if (run)
+            from->runs[run->work.part] = run;
+    }
+}
+
+static struct sources find_sources(const struct request *request, const json_t *result)
+{
+    const struct watcher *watcher = request->watcher;
+    struct sources from = {.count = plan_parts(request->work.plan)};
+    find_printed(json_object_get(result, "stages"), &from);
+    find_printed(json_object_get(result, "cases"), &from);
+    for (unsigned part = 0; part < from.count; part++) {
+        const struct group *group = request->last_groups[part];
+        const struct run *run = group ? group->last_run : NULL;
+        if (!from.runs[part] && watcher)
+            from.runs[part] = watcher->cases->stored[part];
+        if (!from.runs[part] && run && run->state == RUN_COMPLETE)
+            from.runs[part] = run;
+    }
+    return from;
+}
+
+void cases_check_parts(const struct request *request, const json_t *result)
+{
+    const struct plan *plan = &plans[request->work.plan];
+    const struct sources from = find_sources(request, result);
+    judge_parts(request, from.runs);
+    if (!request->watcher) {
+        check_whole(request, &from, result);
+        return;
+    }
+    EXPECT(request->watcher->cases->count == plan->once + plan->cases,
+           "request %u was told of %u stages and cases", request->number, request->watcher->cases->count);
+    check_counts(request, NULL, json_object_get(result, "summary"));
 }
 
 /* ---- at rest ---- */
 
 /* A run is told when the next one has ended, because its checker could follow. */
-void cases_check_sent(const struct request *request, const struct run *run)
+static void check_sent(const struct request *request, const struct run *run)
 {
     const struct report *report = run->live_report ? run->live_report : run->report;
     struct cases_told *told = request->watcher->cases;
@@ -432,9 +532,22 @@ void cases_check_sent(const struct request *request, const struct run *run)
     for (unsigned i = 0; i + 1 < report->valid && report->records[i + 1].end_at <= run->live[LIVE_STDOUT];
          i++) {
         const struct record *record = &report->records[i];
+        if (record->is_case && record->index - report->first_case >= report->cases)
+            continue; /* it is the case of another job */
         const struct told *place = place_of(told, &plans[request->work.plan], record->is_case, record->index);
         EXPECT(!place || place->is_told, "run %u has reported %s %u, and request %u was not told",
                run->number, record->is_case ? "case" : "stage", record->index, request->number);
+    }
+}
+
+void cases_check_rest(const struct request *request)
+{
+    for (unsigned part = 0; part < PARTS_MAX; part++) {
+        const struct run *run = request->groups[part] ? request->groups[part]->run : NULL;
+        EXPECT(!run || request->watcher->is_started, "request %u is not told that its job has started",
+               request->number);
+        if (run)
+            check_sent(request, run);
     }
 }
 

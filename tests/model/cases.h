@@ -15,10 +15,10 @@ struct run;
 struct cases_told {
     struct told stages[PLAN_STAGES_MAX], cases[PLAN_CASES_MAX];
     unsigned count;
-    bool is_ordered;          /* so far in the order of one report */
-    const struct run *run;    /* which had this one */
-    const struct record *at;  /* the last one of them */
-    const struct run *stored; /* the run of another job, whose result was kept; NULL: none */
+    bool is_ordered;                     /* so far in the order of one report */
+    const struct run *run;               /* which had this one */
+    const struct record *at;             /* the last one of them */
+    const struct run *stored[PARTS_MAX]; /* the runs of other jobs, whose results were kept; NULL: none */
 };
 
 /* A client is sent an event `stage` or `case`. */
@@ -30,8 +30,12 @@ const struct run *cases_find_run(const json_t *result);
 /* A client gets the result of a run: all of it, or with events only its fields. */
 void cases_check_result(const struct request *request, const struct run *run, const json_t *result);
 
-/* At rest: what a run has reported was sent to a client that reads. */
-void cases_check_sent(const struct request *request, const struct run *run);
+/* The same for the result of a request whose cases were spread: it is put together of those of several runs.
+ */
+void cases_check_parts(const struct request *request, const json_t *result);
+
+/* At rest: what was reported was sent to a client that reads. */
+void cases_check_rest(const struct request *request);
 
 /* Whether the result of a request may be in the making: a long report is read in pieces. */
 bool cases_may_be_read(const struct request *request);

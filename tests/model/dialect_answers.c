@@ -184,7 +184,7 @@ const struct run *mcp_find_run(const struct request *request, const json_t *mess
 static json_t *read_output(struct request *request, const char *text, size_t size)
 {
     struct watcher *watcher = request->watcher;
-    const struct run *run = request->last_group ? request->last_group->last_run : NULL;
+    const struct run *run = request->last_groups[0] ? request->last_groups[0]->last_run : NULL;
     bool fits[LIVE_STREAMS];
     EXPECT(run, "request %u is sent output, and has no job", request->number);
     /* A program that was lost may have printed half of a character. */
@@ -247,7 +247,7 @@ const char *mcp_read_event(struct request *request, const json_t *message, json_
 
 void dialect_check_result(const struct request *request)
 {
-    const struct run *run = request->last_group ? request->last_group->last_run : NULL;
+    const struct run *run = request->last_groups[0] ? request->last_groups[0]->last_run : NULL;
     json_t *json = parse(request, request->response.data, request->response.size);
     EXPECT(run, "request %u gets a result, and had no job", request->number);
     if (request->work.api == API_PISTON)

@@ -71,10 +71,10 @@ static void check_bytes(const struct request *request, const struct run *run, en
 static const struct run *printing_run(const struct request *request)
 {
     if (request->session)
-        return request->last_group->last_run;
-    EXPECT(!request->group || request->group->run, "request %u is sent output, but its job does not run",
-           request->number);
-    return request->group ? request->group->run : NULL;
+        return request->last_groups[0]->last_run;
+    EXPECT(!request_group(request) || request_group(request)->run,
+           "request %u is sent output, but its job does not run", request->number);
+    return request_group(request) ? request_group(request)->run : NULL;
 }
 
 static void take_output(struct request *request, enum live_stream stream, const void *bytes, size_t size,
@@ -124,6 +124,17 @@ static void on_queued(struct request *request, const json_t *event)
     watcher->is_queued = true;
 }
 
+/* Whether something of a request has run, or has its result. */
+static bool has_begun(const struct request *request)
+{
+    bool has = false;
+    for (unsigned part = 0; part < plan_parts(request->work.plan); part++) {
+        const struct group *group = request->groups[part];
+        has |= !group || group->run || (request->work.plan && group->last_run);
+    }
+    return has;
+}
+
 static void on_started(struct request *request, const json_t *event)
 {
     struct watcher *watcher = request->watcher;
@@ -131,10 +142,8 @@ static void on_started(struct request *request, const json_t *event)
     EXPECT(window == (request->session ? PE_LIVE_WINDOW : 0), "request %u is told of a window of %lld bytes",
            request->number, (long long)window);
     EXPECT(!watcher->is_started, "request %u is told twice that it has started", request->number);
-    const struct group *group = request->group;
-    bool has_begun = group && (group->run || (request->work.plan && (group->lost || group->returns)));
-    EXPECT(request->session || !group || has_begun, "request %u is told that it has started, and it waits",
-           request->number);
+    EXPECT(request->session || !request_group(request) || has_begun(request),
+           "request %u is told that it has started, and it waits", request->number);
     watcher->is_started = true;
 }
 
@@ -142,9 +151,9 @@ static void on_started(struct request *request, const json_t *event)
 static void on_taken(struct request *request, const json_t *event)
 {
     struct session *session = request->session;
-    EXPECT(session && request->last_group, "request %u is told that input was taken", request->number);
+    EXPECT(session && request->last_groups[0], "request %u is told that input was taken", request->number);
     session->told += (size_t)json_integer_value(json_object_get(event, "bytes"));
-    EXPECT(session->told <= request->last_group->last_run->input_taken,
+    EXPECT(session->told <= request->last_groups[0]->last_run->input_taken,
            "session %u is told that %zu bytes were taken", request->number, session->told);
 }
 
@@ -176,6 +185,11 @@ static void on_result(struct request *request, const json_t *event)
                                      : judge_find_begun(text->data, text->size);
     bool is_complete = run && !has_plan && !watcher->is_loose && !(is_mcp && run->lies);
     EXPECT(watcher->is_started, "request %u is sent a result before 'started'", request->number);
+    if (plan_parts(request->work.plan) > 1) {
+        cases_check_parts(request, event);
+        watcher->has_ended = true;
+        return;
+    }
     judge_event_result(request, run, json_is_true(json_object_get(event, "cached")));
     if (has_plan)
         cases_check_result(request, run, event);
@@ -309,7 +323,7 @@ void events_check_end(const struct request *request)
  * which counts as soon as it arrives. */
 static void check_sent(const struct request *request, const struct run *run, enum live_stream stream)
 {
-    const struct live_output *live = request->group->job->live;
+    const struct live_output *live = request_group(request)->job->live;
     size_t seen = request->watcher->seen[stream].size;
     EXPECT(live || !run->live[stream], "the output of run %u is not kept", run->number);
     if (!live || live->is_incomplete[stream])
@@ -323,10 +337,6 @@ static void check_sent(const struct request *request, const struct run *run, enu
 
 void events_check_output(const struct request *request, const struct run *run)
 {
-    if (request->work.plan) {
-        cases_check_sent(request, run);
-        return;
-    }
     bool is_certain = !request->work.api || (!run->lies && output_is_text(run, LIVE_STDERR));
     for (int i = 0; i < LIVE_STREAMS && is_certain && !request->watcher->is_loose; i++)
         check_sent(request, run, (enum live_stream)i);
@@ -335,7 +345,7 @@ void events_check_output(const struct request *request, const struct run *run)
 void events_check_rest(const struct request *request)
 {
     const struct watcher *watcher = request->watcher;
-    const struct run *run = request->group ? request->group->run : NULL;
+    const struct run *run = request_group(request) ? request_group(request)->run : NULL;
     uint64_t since_us = request->read_us > request->sent_us ? request->read_us : request->sent_us;
     if (!request->started || request->in_flight || h2o_timeout_is_linked(&request->exchange->tick_entry))
         return;
@@ -345,8 +355,11 @@ void events_check_rest(const struct request *request)
            request->number);
     EXPECT(watcher->is_queued && !watcher->must_restart, "request %u is not told that its job starts again",
            request->number);
+    if (request->work.plan)
+        cases_check_rest(request);
     if (!run)
         return;
     EXPECT(watcher->is_started, "request %u is not told that its job has started", request->number);
-    events_check_output(request, run);
+    if (!request->work.plan)
+        events_check_output(request, run);
 }

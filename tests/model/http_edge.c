@@ -201,13 +201,21 @@ void h2o_start_response(h2o_req_t *req, h2o_generator_t *generator)
     deletions_note_key(request, header_of(request, H2O_STRLIT("x-result-key")));
 }
 
+static bool shares_group(const struct request *request, const struct request *other)
+{
+    bool shares = false;
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        shares |= request_had(other, request->groups[part]);
+    return shares;
+}
+
 /* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. Behind a
  * proxy, they may be of several clients. */
 static void break_connection(const struct request *request)
 {
     struct request *other = requests[choose(REQUESTS)];
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++) /* rather one that waits for the same job */
-        if (requests[i] != request && requests[i]->group && requests[i]->group == request->last_group)
+        if (requests[i] != request && shares_group(requests[i], request))
             other = requests[i];
     if (request->req.version < 0x200 || !other || other == request || other->req.version < 0x200 ||
         !other->exchange)

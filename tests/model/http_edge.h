@@ -9,6 +9,7 @@
 #include "lb/api/exchange.h"
 #include "proto/problem.h"
 #include "tests/model/events.h"
+#include "tests/model/report.h"
 #include "tests/model/sessions.h"
 #include "tests/model/world.h"
 
@@ -62,16 +63,16 @@ struct request {
     bool must_end;     /* it is disposed of at the end of this turn */
 
     /* what the model knows */
-    bool lost_its_run;        /* after its response had begun */
-    struct group *group;      /* whose result it waits for */
-    struct group *last_group; /* the last one */
-    uint64_t waited_us;       /* time without a slot, until `since_us` */
-    uint64_t since_us;        /* 0: its time does not run */
-    uint64_t late_us;         /* how long it had waited when it got a job, if that is more than it may */
-    bool was_let_in;          /* it counts in its client's limits */
-    bool is_evaluated;        /* the workers were looked at for it */
-    uint64_t left_us;         /* when that was, or when it left its job */
-    unsigned variants;        /* bits: of its image, when it was evaluated */
+    bool lost_its_run;                    /* after its response had begun */
+    struct group *groups[PARTS_MAX];      /* whose results it waits for: several, if its cases are spread */
+    struct group *last_groups[PARTS_MAX]; /* the last ones */
+    uint64_t waited_us;                   /* time without a slot, until `since_us` */
+    uint64_t since_us;                    /* 0: its time does not run */
+    uint64_t late_us;  /* how long it had waited when it got a job, if that is more than it may */
+    bool was_let_in;   /* it counts in its client's limits */
+    bool is_evaluated; /* the workers were looked at for it */
+    uint64_t left_us;  /* when that was, or when it left its job */
+    unsigned variants; /* bits: of its image, when it was evaluated */
 };
 
 extern struct request *requests[REQUESTS]; /* those that are open, in the order of arrival; then NULL */
@@ -85,22 +86,49 @@ struct request *request_make(void);
 /* Add a header to a request. */
 void request_header(struct request *request, const char *name, const char *value);
 
-/* The balancer's side of a request that can wait for a job, or NULL. */
-static inline const struct job_waiter *request_waiter(const struct request *request)
+/* The balancer's side of a request, or of one part of it, that can wait for a job, or NULL. */
+static inline const struct job_waiter *request_waiter(const struct request *request, unsigned part)
 {
     if (request->session)
-        return request->session->live ? &request->session->live->waiter : NULL;
+        return request->session->live && !part ? &request->session->live->waiter : NULL;
     const struct exchange_cases *cases = request->exchange ? request->exchange->cases : NULL;
     if (cases && cases->parts.items)
-        return &cases->parts.items[0].waiter;
-    return request->exchange ? &request->exchange->waiter : NULL;
+        return part < cases->parts.count ? &cases->parts.items[part].waiter : NULL;
+    return request->exchange && !part ? &request->exchange->waiter : NULL;
 }
 
-/* The memory that a request needs while it waits. */
-static inline size_t request_bytes(const struct request *request)
+/* The memory that a part of a request needs while it waits. */
+static inline size_t request_bytes(const struct request *request, unsigned part)
 {
     bool is_derived = request->session || request->work.plan || request->work.api;
-    return is_derived ? request_waiter(request)->bytes : request->body.size;
+    return is_derived ? request_waiter(request, part)->bytes : request->body.size;
+}
+
+/* A group whose result a request waits for, or NULL: the first one, if there are several. */
+static inline struct group *request_group(const struct request *request)
+{
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        if (request->groups[part])
+            return request->groups[part];
+    return NULL;
+}
+
+/* Whether a request waits for a group. */
+static inline bool request_waits_for(const struct request *request, const struct group *group)
+{
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        if (group && request->groups[part] == group)
+            return true;
+    return false;
+}
+
+/* Whether a request waits for a group, or did and has waited for no other one in its place since. */
+static inline bool request_had(const struct request *request, const struct group *group)
+{
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        if (group && request->last_groups[part] == group)
+            return true;
+    return false;
 }
 
 /* A request has ended. It is freed. */

@@ -19,7 +19,7 @@ size_t input_count(void)
 static struct session *client_of(const struct run *run)
 {
     for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
-        if (requests[i]->group == run->group)
+        if (request_group(requests[i]) == run->group)
             return requests[i]->session;
     return NULL;
 }

@@ -77,27 +77,43 @@ static void check_hit(const struct request *request, const struct run *run, bool
 
 static void check_run(const struct request *request, const struct run *run)
 {
-    EXPECT(is_same_work(request->work, run->work), "request %u gets the result of other work: run %u",
-           request->number, run->number);
+    EXPECT(is_same_work(part_of_work(request->work, run->work.part), run->work),
+           "request %u gets the result of other work: run %u", request->number, run->number);
     deletions_check_key(request, run);
     EXPECT(pe_isolation_accepted(request->demand, run->isolation),
            "request %u gets a result of an isolation that it does not accept", request->number);
     /* A request can join one for which the store is asked. */
-    bool is_stored = request->has_joined && run->group != request->last_group;
+    bool is_stored = request->has_joined && !request_had(request, run->group);
     if (request->is_hit || is_stored) {
         check_hit(request, run, request->is_from_store || is_stored);
         return;
     }
-    EXPECT(run->group == request->last_group, "request %u gets the result of run %u of another group",
+    EXPECT(request_had(request, run->group), "request %u gets the result of run %u of another group",
            request->number, run->number);
     EXPECT(run->state == RUN_COMPLETE, "request %u gets the result of run %u, which is not complete",
            request->number, run->number);
 }
 
+/* Some of the parts may have stored results, and others not. */
+void judge_parts(const struct request *request, const struct run *const runs[PARTS_MAX])
+{
+    for (unsigned part = 0; part < PARTS_MAX; part++) {
+        const struct run *run = runs[part];
+        if (!run)
+            continue;
+        EXPECT(is_same_work(part_of_work(request->work, part), run->work),
+               "request %u gets the result of other work: run %u", request->number, run->number);
+        EXPECT(run->state == RUN_COMPLETE, "request %u gets the result of run %u, which is not complete",
+               request->number, run->number);
+        if (!request_had(request, run->group))
+            check_hit(request, run, true);
+    }
+}
+
 /* A result that the balancer has made itself. */
 static void check_vm_error(const struct request *request)
 {
-    const struct group *group = request->last_group;
+    const struct group *group = request->last_groups[0];
     EXPECT(has_text(&request->response, "vm_error"), "request %u gets a result of no run", request->number);
     if (has_text(&request->response, "is held back")) {
         EXPECT(book_holds(request->work, request->variants, request->arrived_us, false),
@@ -134,6 +150,11 @@ static void judge_whole(const struct request *request)
 {
     json_t *result =
         json_loadb((const char *)request->response.data, request->response.size, JSON_ALLOW_NUL, NULL);
+    if (plan_parts(request->work.plan) > 1) {
+        cases_check_parts(request, result);
+        json_decref(result);
+        return;
+    }
     const struct run *run = cases_find_run(result);
     if (run)
         check_run(request, run);
@@ -177,12 +198,16 @@ void judge_abort(const struct request *request)
  * has no place yet, because the store was asked first. */
 static bool is_full(const struct request *request)
 {
-    const struct group *group = request->last_group;
     struct waiting waiting = judge_waiting();
-    size_t own = request_bytes(request);
-    size_t joined = group && group->members_max > 1 ? group->members_max - 1 : 0;
-    waiting.jobs += joined;
-    waiting.bytes += joined * own;
+    size_t parts = plan_parts(request->work.plan), own = 0;
+    for (unsigned part = 0; part < parts; part++) {
+        const struct group *group = request->last_groups[part];
+        size_t joined = group && group->members_max > 1 ? group->members_max - 1 : 0;
+        own += request_bytes(request, part);
+        waiting.jobs += joined;
+        waiting.bytes += joined * request_bytes(request, part);
+    }
+    waiting.jobs += parts - 1;
     return waiting.jobs >= options.queue_jobs || own > options.queue_bytes ||
            waiting.bytes > options.queue_bytes - own;
 }
@@ -212,7 +237,7 @@ static void check_known(const struct request *request)
     unsigned image = request->work.image;
     EXPECT(!balancer.exchanges.gathering || judge_waited_us(request) >= request->wait_us,
            "request %u is refused, but workers may still connect", request->number);
-    EXPECT(!request->last_group || judge_waited_us(request) >= request->wait_us,
+    EXPECT(!request->last_groups[0] || judge_waited_us(request) >= request->wait_us,
            "request %u has a job already", request->number);
     if (!strcmp(request->problem, "no-worker"))
         EXPECT(known_count() == 0, "request %u: %u workers are known", request->number, known_count());
@@ -237,7 +262,7 @@ static void check_unknown_runtime(const struct request *request)
 /* By other APIs than the service's own, a result of a VM that failed is told as a problem. */
 static void check_failed(const struct request *request)
 {
-    const struct group *group = request->last_group;
+    const struct group *group = request->last_groups[0];
     EXPECT(request->work.api, "request %u is told that the VM failed", request->number);
     if (has_text(&request->problem_text, "is held back")) {
         EXPECT(book_holds(request->work, request->variants, request->arrived_us, false),
@@ -269,13 +294,18 @@ static void check_no_capacity(const struct request *request)
         check_full(request);
 }
 
+static bool is_given_up(const struct group *group)
+{
+    return group && group->lost == TRIES && book_deaths(group) < TRIES &&
+           clock_us + 1000 >= group->since_us + LOSS_RETRY_US;
+}
+
 static void check_given_up(const struct request *request)
 {
-    const struct group *group = request->last_group;
-    EXPECT(group && group->lost == TRIES && book_deaths(group) < TRIES &&
-               clock_us + 1000 >= group->since_us + LOSS_RETRY_US,
-           "request %u is given up after %u losses, %u of them deaths", request->number,
-           group ? group->lost : 0, group ? book_deaths(group) : 0);
+    bool is_lost = false;
+    for (unsigned part = 0; part < PARTS_MAX; part++)
+        is_lost |= is_given_up(request->last_groups[part]);
+    EXPECT(is_lost, "request %u is given up, and its job can be tried again", request->number);
 }
 
 static void check_live_unavailable(const struct request *request)
@@ -288,7 +318,7 @@ static void check_live_unavailable(const struct request *request)
 /* The only try of an interactive job. */
 static void check_lost(const struct request *request)
 {
-    const struct group *group = request->last_group;
+    const struct group *group = request->last_groups[0];
     EXPECT(request->session && group && group->lost == 1, "request %u is told that its program is lost",
            request->number);
     EXPECT(group->losses[0].of_vm == !strcmp(request->problem, "vm-lost"), "session %u is told %s",
@@ -297,7 +327,7 @@ static void check_lost(const struct request *request)
 
 static void check_idle(const struct request *request)
 {
-    EXPECT(request->session && request->last_group &&
+    EXPECT(request->session && request->last_groups[0] &&
                clock_us - session_active_us(request) >= options.idle_us,
            "session %u is not idle", request->number);
 }
@@ -312,7 +342,7 @@ static void check_refused_by_worker(const struct request *request)
     memcpy(text, found + 14, 10);
     text[10] = '\0';
     run = book_run((unsigned)strtoul(text, NULL, 10));
-    EXPECT(run && run->state == RUN_REFUSED && run->group == request->last_group,
+    EXPECT(run && run->state == RUN_REFUSED && request_had(request, run->group),
            "request %u gets the problem of run %s", request->number, text);
 }
 

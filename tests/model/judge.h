@@ -15,9 +15,9 @@ void judge_reset(void);
 void judge_arrival(struct request *request);
 void judge_accepted(struct request *request);
 
-/* A job was made for a request, or the request has joined a job. */
-void judge_new_group(const struct request *request);
-void judge_joined(const struct request *request, const struct group *group);
+/* A job was made for a part of a request, or the part has joined a job. */
+void judge_new_group(const struct request *request, unsigned part);
+void judge_joined(const struct request *request, unsigned part, const struct group *group);
 
 /* A response begins, is complete, is broken off, or is a problem; a request ends. */
 void judge_start(struct request *request);
@@ -35,6 +35,9 @@ void judge_limited(const struct request *request);
 
 /* A response of events tells the result of a run. NULL: the balancer has made it. */
 void judge_event_result(struct request *request, const struct run *run, bool is_cached);
+
+/* A result is made of those of several runs, one of each part. NULL: it is not known, or there is none. */
+void judge_parts(const struct request *request, const struct run *const runs[PARTS_MAX]);
 
 /* The run whose complete stdout is in these bytes, or NULL. */
 const struct run *judge_find_run(const uint8_t *bytes, size_t size);

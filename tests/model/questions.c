@@ -152,7 +152,7 @@ enum standing {
 
 static bool has_result(const struct request *request)
 {
-    const struct group *group = request->group;
+    const struct group *group = request_group(request);
     if (group) /* of stages and cases, nothing is sent before the result is complete */
         return group->run && group->run->slot->view == VIEW_RESULT &&
                (!request->work.plan || request->work.api);
@@ -163,7 +163,7 @@ static enum standing standing_of(const struct request *request)
 {
     if (!request)
         return STANDING_UNKNOWN;
-    bool may_be_read = !request->group && !request->problem[0] && cases_may_be_read(request);
+    bool may_be_read = !request_group(request) && !request->problem[0] && cases_may_be_read(request);
     if (request->is_shut_down || request->must_end || may_be_read)
         return STANDING_UNCLEAR;
     const struct watcher *watcher = request->watcher;
@@ -186,16 +186,26 @@ static void count_queued(struct group *group, void *data)
     *(size_t *)data += group->state == GROUP_QUEUED;
 }
 
+/* The group that is told about: the first one that runs, or else the last one. */
+static const struct group *group_of(const struct request *request)
+{
+    const struct group *found = NULL;
+    for (unsigned part = 0; part < PARTS_MAX && !(found && found->state == GROUP_RUNNING); part++)
+        found = request->groups[part] ? request->groups[part] : found;
+    return found;
+}
+
 static const char *state_of(const struct request *request, enum standing standing)
 {
     if (standing == STANDING_ANSWERED)
         return "answering";
-    return request->group && request->group->state == GROUP_RUNNING ? "running" : "queued";
+    const struct group *group = group_of(request);
+    return group && group->state == GROUP_RUNNING ? "running" : "queued";
 }
 
 static void check_numbers(const struct request *request)
 {
-    const struct group *group = request->group;
+    const struct group *group = group_of(request);
     const json_t *position = json_object_get(answer.json, "position");
     const json_t *running = json_object_get(answer.json, "running_ms");
     bool is_queued = group && group->state == GROUP_QUEUED, runs = group && group->state == GROUP_RUNNING;
@@ -229,7 +239,7 @@ static void check_canceled(struct request *request)
     EXPECT(answer.status == 204, "cancelling request %u is answered with %d", request->number, answer.status);
     EXPECT(!strcmp(request->problem, "canceled"), "request %u was cancelled, and is answered with '%s'",
            request->number, request->problem);
-    EXPECT(!request->group, "request %u was cancelled, and waits for a job", request->number);
+    EXPECT(!request_group(request), "request %u was cancelled, and waits for a job", request->number);
     canceled++;
 }
 

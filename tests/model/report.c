@@ -38,6 +38,18 @@ const struct plan plans[PLANS] = {
      .has_checker = true,
      .names = {"s0", "s1"},
      .text = ONCE ",{\"name\":\"s1\"" CHECKED ",\"cases\":[{},{},{}],\"on_failure\":\"stop\""},
+    {.once = 1,
+     .cases = 4,
+     .parts = 2,
+     .names = {"s0", "s1"},
+     .text = ONCE ",{\"name\":\"s1\"" LAST ",\"cases\":[{},{},{},{}],\"slots\":2"},
+    {.once = 1,
+     .cases = 4,
+     .stops = true,
+     .parts = 3,
+     .has_checker = true,
+     .names = {"s0", "s1"},
+     .text = ONCE ",{\"name\":\"s1\"" CHECKED ",\"cases\":[{},{},{},{}],\"on_failure\":\"stop\",\"slots\":3"},
     [PLAN_INTERPRETED] = {.once = 1, .names = {"run", "other"}, .text = ""},
     [PLAN_COMPILED] = {.once = 2, .names = {"compile", "run"}, .text = ""},
 };
@@ -214,9 +226,9 @@ static void add_skipped(struct report *report, bool is_case, unsigned index)
 static void choose_records(struct report *report, const struct plan *plan)
 {
     bool has_failed = false;
-    for (unsigned i = 0; i < plan->once + plan->cases; i++) {
+    for (unsigned i = 0; i < plan->once + report->cases; i++) {
         bool is_case = i >= plan->once;
-        unsigned index = is_case ? i - plan->once : i;
+        unsigned index = is_case ? report->first_case + i - plan->once : i;
         if (has_failed) {
             add_skipped(report, is_case, index);
             continue;
@@ -241,8 +253,8 @@ static void misreport(struct report *report, const struct plan *plan)
     case 1: /* twice */
         record = add(report, copy.is_case, copy.index);
         break;
-    case 2: /* one that does not exist */
-        record = add(report, chance(50), 7);
+    case 2: /* one that does not exist, or is that of another job */
+        record = add(report, chance(50), chance(50) ? 7 : choose(PLAN_CASES_MAX));
         break;
     case 3: /* too many stages */
         for (unsigned i = 0; i <= PE_STAGES_MAX; i++)
@@ -304,6 +316,8 @@ struct report *report_make(struct work work, unsigned run, bool is_live)
     if (!report)
         abort();
     report->plan = &plans[work.plan];
+    report->first_case = plan_first_case(work.plan, work.part);
+    report->cases = plan_first_case(work.plan, work.part + 1) - report->first_case;
     report->is_live = is_live;
     choose_records(report, &plans[work.plan]);
     if (chance(25))
@@ -338,6 +352,8 @@ const struct record *report_find(const struct report *report, const struct recor
                                  unsigned index)
 {
     unsigned at = after ? (unsigned)(after - report->records) + 1 : 0;
+    if (is_case && index - report->first_case >= report->cases)
+        return NULL;
     for (; at < report->valid; at++)
         if (report->records[at].is_case == is_case && report->records[at].index == index)
             return &report->records[at];

@@ -10,12 +10,13 @@
 #include "tests/model/world.h"
 
 enum {
-    PLANS_OF_CASES = 7,                /* kinds of jobs with stages, by POST /v1/run; 0: a job without them */
+    PLANS_OF_CASES = 9,                /* kinds of jobs with stages, by POST /v1/run; 0: a job without them */
     PLAN_INTERPRETED = PLANS_OF_CASES, /* jobs of Piston */
     PLAN_COMPILED,
     PLANS,
     PLAN_STAGES_MAX = 2,
     PLAN_CASES_MAX = 4,
+    PARTS_MAX = 3,
     RECORDS_MAX = 16,
 };
 
@@ -24,11 +25,33 @@ struct plan {
     unsigned once;                      /* stages that run once */
     unsigned cases;                     /* on which one more stage runs */
     bool stops;                         /* behind the first failure, no case runs */
+    unsigned parts;                     /* jobs over which the cases are spread */
     bool has_checker;                   /* a checker decides about the last stage, or each case */
     const char *names[PLAN_STAGES_MAX]; /* of its stages */
     const char *text;                   /* its members in a job, with a # in the place of the payload */
 };
 extern const struct plan plans[PLANS];
+
+/* The number of jobs over which a job with this plan is spread. */
+static inline unsigned plan_parts(unsigned plan)
+{
+    return plans[plan].parts ? plans[plan].parts : 1;
+}
+
+/* The first case of one of them: its last one is in front of the first one of the next. */
+static inline unsigned plan_first_case(unsigned plan, unsigned part)
+{
+    return plans[plan].cases * part / plan_parts(plan);
+}
+
+/* The job that runs a case. */
+static inline unsigned plan_part_of(unsigned plan, unsigned index)
+{
+    unsigned part = 0;
+    while (part + 1 < plan_parts(plan) && index >= plan_first_case(plan, part + 1))
+        part++;
+    return part;
+}
 
 /* How a program has ended. */
 struct ending {
@@ -52,6 +75,7 @@ struct record {
 
 struct report {
     const struct plan *plan;
+    unsigned first_case, cases; /* that its job has to run */
     struct record records[RECORDS_MAX];
     unsigned count;
     unsigned valid; /* the first ones, in front of what cannot be read */

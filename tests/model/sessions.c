@@ -42,7 +42,7 @@ static void on_closing(struct peer *peer)
     book_sync();
     bool is_late = !session->has_run && silent_us >= FIRST_MESSAGE_US;
     bool is_stalled = clock_us - session->sent_us >= STALL_US;
-    bool is_cut_off = !request->group && (is_stalled || options.results_bytes < AMPLE_BYTES);
+    bool is_cut_off = !request_group(request) && (is_stalled || options.results_bytes < AMPLE_BYTES);
     EXPECT(request->watcher->has_ended || is_late || is_cut_off, "session %u is closed for no reason",
            request->number);
     session->is_closing = true;
@@ -162,7 +162,7 @@ static void type(struct request *request, size_t size)
 {
     struct session *session = request->session;
     pe_autofree uint8_t *bytes = malloc(size ? size : 1);
-    const struct run *run = request->group ? request->group->run : NULL;
+    const struct run *run = request_group(request) ? request_group(request)->run : NULL;
     size_t taken = run ? run->input_taken : 0;
     bool is_too_much = session->typed - taken + size > PE_LIVE_WINDOW;
     if (!bytes)
@@ -294,7 +294,7 @@ size_t sessions_counted(void)
 
 uint64_t session_active_us(const struct request *request)
 {
-    const struct group *group = request->last_group;
+    const struct group *group = request->last_groups[0];
     uint64_t active_us = request->session->active_us;
     active_us = group->printed_us > active_us ? group->printed_us : active_us;
     return group->started_us > active_us ? group->started_us : active_us;
@@ -303,7 +303,7 @@ uint64_t session_active_us(const struct request *request)
 static void check_idle(const struct request *request)
 {
     uint64_t idle_us = clock_us - session_active_us(request);
-    EXPECT(request->group->state != GROUP_RUNNING || idle_us <= options.idle_us + PRECISION_US,
+    EXPECT(request_group(request)->state != GROUP_RUNNING || idle_us <= options.idle_us + PRECISION_US,
            "session %u is idle for %llu ms", request->number, (unsigned long long)idle_us / 1000);
 }
 
@@ -312,12 +312,12 @@ void session_check_rest(const struct request *request)
     const struct session *session = request->session;
     EXPECT(session->has_run || clock_us - request->arrived_us <= FIRST_MESSAGE_US + PRECISION_US,
            "session %u may be silent for too long", request->number);
-    if (request->group)
+    if (request_group(request))
         check_idle(request);
     if (!session->has_run || !peer_is_heard(&session->peer) || session->peer.ws->read)
         return; /* it has nothing to read, or does not read */
-    const struct run *run = request->group ? request->group->run : NULL;
-    EXPECT(request->group || request->watcher->has_ended || balancer.exchanges.gathering ||
+    const struct run *run = request_group(request) ? request_group(request)->run : NULL;
+    EXPECT(request_group(request) || request->watcher->has_ended || balancer.exchanges.gathering ||
                clock_us - balancer.gathered_us <= PRECISION_US,
            "session %u waits for nothing", request->number);
     if (!run)

@@ -53,7 +53,7 @@ static unsigned situation_of(const struct slot_actor *slot)
 static unsigned situation_of_session(const struct request *request)
 {
     const struct session *session = request->session;
-    const struct run *run = request->group ? request->group->run : NULL;
+    const struct run *run = request_group(request) ? request_group(request)->run : NULL;
     const bool has_input = run && run->input_sent > run->input_taken;
     return ((((unsigned)session->live->phase * 2 + session->is_tty) * 2 + session->is_ended) * 2 +
             has_input) *
@@ -69,7 +69,7 @@ static unsigned situation_of_canceled(const struct request *request)
 /* What was told of stages and cases, and how far the report is. */
 static unsigned situation_of_cases(const struct request *request)
 {
-    const struct run *run = request->group ? request->group->run : NULL;
+    const struct run *run = request_group(request) ? request_group(request)->run : NULL;
     const struct cases_told *told = request->watcher ? request->watcher->cases : NULL;
     const struct report *report = run && run->live_report ? run->live_report : run ? run->report : NULL;
     unsigned sent = 0;
@@ -82,7 +82,9 @@ static unsigned situation_of_cases(const struct request *request)
 static unsigned situation_of_dialect(const struct request *request)
 {
     const struct watcher *watcher = request->watcher;
-    return (((unsigned)request->work.api * 2 + request->is_evaluated) * 2 + (request->group != NULL)) * 4 +
+    return (((unsigned)request->work.api * 2 + request->is_evaluated) * 2 +
+            (request_group(request) != NULL)) *
+               4 +
            (watcher ? 1 + watcher->is_started + watcher->must_restart : 0);
 }
 

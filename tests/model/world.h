@@ -115,6 +115,7 @@ enum api { API_NATIVE, API_PISTON, API_MCP, APIS };
 struct work {
     unsigned image, payload, salt;
     unsigned plan; /* which stages and cases it has; 0: none (report.h) */
+    unsigned part; /* of the cases, if they are spread over several jobs; of a request 0 */
     enum api api;
 };
 
@@ -122,7 +123,14 @@ struct work {
 static inline bool is_same_work(struct work a, struct work b)
 {
     return a.image == b.image && a.payload == b.payload && a.salt == b.salt && a.plan == b.plan &&
-           a.api == b.api;
+           a.part == b.part && a.api == b.api;
+}
+
+/* What one job of a request has to do. */
+static inline struct work part_of_work(struct work work, unsigned part)
+{
+    work.part = part;
+    return work;
 }
 
 /* What a worker offers. */
