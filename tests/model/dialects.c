@@ -98,6 +98,7 @@ void dialect_resolve(struct request *request)
 {
     if (request->work.api != API_PISTON)
         return;
+    request->work.language = request->language;
     if (request->language == ANY_LANGUAGE)
         request->work.image = has_image(COMPILED_IMAGE) ? COMPILED_IMAGE : 0;
     request->work.plan = request->work.image == COMPILED_IMAGE ? PLAN_COMPILED : PLAN_INTERPRETED;

@@ -114,8 +114,9 @@ enum api { API_NATIVE, API_PISTON, API_MCP, APIS };
 /* What a request wants to be done. */
 struct work {
     unsigned image, payload, salt;
-    unsigned plan; /* which stages and cases it has; 0: none (report.h) */
-    unsigned part; /* of the cases, if they are spread over several jobs; of a request 0 */
+    unsigned language; /* of a request of Piston, whose program is told it: some images have two */
+    unsigned plan;     /* which stages and cases it has; 0: none (report.h) */
+    unsigned part;     /* of the cases, if they are spread over several jobs; of a request 0 */
     enum api api;
 };
 
@@ -123,7 +124,7 @@ struct work {
 static inline bool is_same_work(struct work a, struct work b)
 {
     return a.image == b.image && a.payload == b.payload && a.salt == b.salt && a.plan == b.plan &&
-           a.part == b.part && a.api == b.api;
+           a.part == b.part && a.api == b.api && a.language == b.language;
 }
 
 /* What one job of a request has to do. */
