@@ -260,7 +260,8 @@ static void evaluate(struct request *request)
     if (request->is_evaluated || waits_for_workers(request))
         return;
     request->is_evaluated = true;
-    dialect_resolve(request);
+    if (!request->session)
+        dialect_resolve(request);
     request->left_us = clock_us;
     request->variants = known_variants(request->work.image, request->demand);
 }
@@ -344,7 +345,8 @@ static void check_message(const struct group *group, const struct pe_message *me
     EXPECT(group->work.api == API_PISTON ? is_last : spec->cmd_count == 1u + has_plan,
            "it has %zu arguments, and the last one is %s", spec->cmd_count, spec->cmd[spec->cmd_count - 1]);
     EXPECT(spec->isolation.bits == group->demand.bits, "it demands another isolation");
-    EXPECT(message->parts.count == 1u + has_plan, "it has %zu files", message->parts.count);
+    bool has_input = has_plan && !group->needs_live; /* a plan, or standard input */
+    EXPECT(message->parts.count == 1u + has_input, "it has %zu files", message->parts.count);
     EXPECT(message->parts.items[0].size == client_file_size(group->work.payload), "it has another file");
 }
 

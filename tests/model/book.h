@@ -34,6 +34,7 @@ struct run {
     struct report *report;              /* owned: its stdout, if its job has stages; else NULL */
     struct report *live_report;         /* owned: what it sends while it runs, if that is another one */
     enum pe_status status;              /* of its result */
+    bool has_result;                    /* which has begun to arrive */
     size_t input_sent, input_taken;     /* bytes that were typed while it ran */
     bool has_eof;                       /* and their end was sent */
     uint64_t signals_sent;              /* bits */

@@ -176,6 +176,20 @@ void dialect_choose(struct request *request)
     counts[request->work.api]++;
 }
 
+json_t *dialect_choose_connect(struct request *request)
+{
+    char payload[16];
+    char *file = file_of(request);
+    request->demand = (struct pe_isolation_set){0};
+    request->language = choose(IMAGES + 1);
+    request->work.image = request->language < IMAGES ? request->language : 0;
+    snprintf(payload, sizeof payload, "payload-%u", request->work.payload);
+    json_t *message = piston_body(request, file, payload);
+    json_object_set_new(message, "type", json_string("init"));
+    free(file);
+    return message;
+}
+
 void dialect_send(struct request *request)
 {
     h2o_req_t *req = &request->req;

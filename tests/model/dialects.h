@@ -18,6 +18,9 @@ json_t *dialects_runtimes(unsigned image);
 /* Choose what a request of one of these APIs wants, and what it sends. */
 void dialect_choose(struct request *request);
 
+/* Choose what a session of Piston wants. Returns its first message, a new reference. */
+json_t *dialect_choose_connect(struct request *request);
+
 /* Give it to the balancer. */
 void dialect_send(struct request *request);
 

@@ -8,6 +8,7 @@
 #include "tests/model/cases.h"
 #include "tests/model/chats.h"
 #include "tests/model/choices.h"
+#include "tests/model/connects.h"
 #include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/events.h"
@@ -77,8 +78,8 @@ int main(int argc, char **argv)
            (unsigned long long)total);
     printf("%zu events of jobs that were watched, %zu messages with their output, %zu with input\n",
            events_count(), slot_output_count(), input_count());
-    printf("%zu requests of Piston, %zu of agents, and %zu messages of agents that need no job\n",
-           dialects_count(API_PISTON), dialects_count(API_MCP), chats_count());
+    printf("%zu requests and %zu sessions of Piston, %zu requests of agents and %zu other messages of them\n",
+           dialects_count(API_PISTON), connects_count(), dialects_count(API_MCP), chats_count());
     printf("%zu stages and cases that clients were told of\n", cases_count());
     printf("%zu questions about jobs, %zu jobs cancelled\n", questions_count(), questions_canceled());
     printf("%zu results deleted by clients\n", deletions_count());

@@ -253,7 +253,7 @@ static void check_known(const struct request *request)
 static void check_unknown_runtime(const struct request *request)
 {
     EXPECT(request->work.api == API_PISTON && has_text(&request->problem_text, "runtime is unknown") &&
-               known_count() && !request_is_known(request),
+               (known_count() || request->session) && !request_is_known(request),
            "request %u: a worker has its runtime", request->number);
     EXPECT(!balancer.exchanges.gathering || judge_waited_us(request) >= request->wait_us,
            "request %u is refused, but workers may still connect", request->number);
@@ -391,11 +391,11 @@ void judge_problem(struct request *request)
             kinds[i].check(request);
             return;
         }
-    if (request->session)
+    if (request->work.api == API_PISTON && !strcmp(request->problem, "invalid-job"))
+        check_unknown_runtime(request);
+    else if (request->session)
         EXPECT(request->session->expected && !strcmp(request->problem, request->session->expected),
                "session %u gets the problem %s", request->number, request->problem);
-    else if (request->work.api == API_PISTON && !strcmp(request->problem, "invalid-job"))
-        check_unknown_runtime(request);
     else if (!strcmp(request->problem, "canceled"))
         EXPECT(request->hung_up || request->is_canceled, "request %u is cancelled", request->number);
     else

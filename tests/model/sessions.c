@@ -9,11 +9,13 @@
 #include "tests/model/choices.h"
 #include "tests/model/clients.h"
 #include "tests/model/clock.h"
+#include "tests/model/connects.h"
 #include "tests/model/judge.h"
 
 #include <string.h>
 
 #define FIRST_MESSAGE_US 10000000u
+#define PISTON_INIT_US 1000000u
 #define STALL_US 60000000u    /* how long a client may read nothing behind the end */
 #define AMPLE_BYTES 16777216u /* with so much memory for results, nobody is cut off */
 
@@ -30,7 +32,10 @@ static void on_sent(struct peer *peer, bool is_text, const uint8_t *bytes, size_
     EXPECT(is_text, "session %u is sent %zu bytes", session->request->number, size);
     book_sync();
     session->active_us = session->sent_us = clock_us;
-    events_read_message(session->request, bytes, size);
+    if (session->is_piston)
+        piston_session_read(session->request, bytes, size);
+    else
+        events_read_message(session->request, bytes, size);
 }
 
 /* A reader may be cut off when there is too little memory for results, or when it takes nothing. */
@@ -43,9 +48,12 @@ static void on_closing(struct peer *peer)
     bool is_late = !session->has_run && silent_us >= FIRST_MESSAGE_US;
     bool is_stalled = clock_us - session->sent_us >= STALL_US;
     bool is_cut_off = !request_group(request) && (is_stalled || options.results_bytes < AMPLE_BYTES);
-    EXPECT(request->watcher->has_ended || is_late || is_cut_off, "session %u is closed for no reason",
-           request->number);
     session->is_closing = true;
+    if (session->is_piston && peer->close_code)
+        piston_session_check_close(request, peer->close_code);
+    else
+        EXPECT(request->watcher->has_ended || is_late || is_cut_off, "session %u is closed for no reason",
+               request->number);
 }
 
 static void on_end(struct peer *peer)
@@ -70,7 +78,10 @@ void session_open(void)
     struct session *session = calloc(1, sizeof *session);
     if (!session)
         abort();
-    *session = (struct session){.request = request, .active_us = clock_us, .sent_us = clock_us};
+    *session = (struct session){.request = request,
+                                .active_us = clock_us,
+                                .sent_us = clock_us,
+                                .is_piston = options.dialects && chance(40)};
     session->peer =
         (struct peer){.on_sent = on_sent, .on_closing = on_closing, .on_end = on_end, .on_gone = on_gone};
     request->session = session;
@@ -80,7 +91,7 @@ void session_open(void)
     request->caching = CACHING_NONE;
     request->watcher = watcher_make(EVENT_FRAMING_MESSAGE);
     TRACE("client %u opens session %u", request->client, request->number);
-    peer_open_session(&session->peer, &request->req);
+    peer_open_session(&session->peer, &request->req, session->is_piston);
     session->live = H2O_STRUCT_FROM_MEMBER(struct live_session, ws, session->peer.ws);
 }
 
@@ -248,7 +259,9 @@ void session_act(struct request *request)
 {
     struct session *session = request->session;
     unsigned what = choose(100);
-    if (!peer_is_heard(&session->peer))
+    if (session->is_piston)
+        piston_session_act(request);
+    else if (!peer_is_heard(&session->peer))
         session_hang_up(request);
     else if (!session->has_run)
         begin(request);
@@ -310,7 +323,9 @@ static void check_idle(const struct request *request)
 void session_check_rest(const struct request *request)
 {
     const struct session *session = request->session;
-    EXPECT(session->has_run || clock_us - request->arrived_us <= FIRST_MESSAGE_US + PRECISION_US,
+    uint64_t silent_us = session->is_piston ? PISTON_INIT_US : FIRST_MESSAGE_US;
+    EXPECT(session->has_run || !peer_is_heard(&session->peer) ||
+               clock_us - request->arrived_us <= silent_us + PRECISION_US,
            "session %u may be silent for too long", request->number);
     if (request_group(request))
         check_idle(request);
@@ -324,6 +339,10 @@ void session_check_rest(const struct request *request)
         return;
     EXPECT(request->watcher->is_started, "session %u is not told that its program has started",
            request->number);
+    if (session->is_piston) {
+        piston_session_check_sent(request, run);
+        return;
+    }
     EXPECT(session->told == run->input_taken, "session %u is told that %zu bytes were taken of %zu",
            request->number, session->told, run->input_taken);
     events_check_output(request, run);

@@ -13,13 +13,17 @@ struct request;
 struct session {
     struct peer peer;
     struct request *request;
-    struct live_session *live; /* the balancer's side */
-    const char *expected;      /* the problem that must follow from what the client says now, or NULL */
-    bool has_run;              /* it has sent its job */
-    bool is_closing;           /* the balancer closes the connection */
-    bool is_counted;           /* its job waits or runs */
-    uint64_t active_us;        /* when something was typed or sent to the client */
-    uint64_t sent_us;          /* when something was sent to it */
+    struct live_session *live;   /* the balancer's side */
+    const char *expected;        /* the problem that must follow from what the client says now, or NULL */
+    bool is_piston;              /* it speaks as Piston's clients do (connects.h): */
+    uint16_t expected_close;     /* the code that must follow, or 0 */
+    size_t frame_at, frame_told; /* of the report: the frame that is told, and bytes of it that were told */
+    unsigned exits;              /* ends of stages that were told */
+    bool has_run;                /* it has sent its job */
+    bool is_closing;             /* the balancer closes the connection */
+    bool is_counted;             /* its job waits or runs */
+    uint64_t active_us;          /* when something was typed or sent to the client */
+    uint64_t sent_us;            /* when something was sent to it */
 
     /* what the client has done with its program */
     size_t typed, told; /* bytes: sent, and those of which the client knows that they were taken */

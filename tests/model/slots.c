@@ -327,6 +327,7 @@ static void say_result(struct slot_actor *slot, const char *id)
                                  : CLOSED;
     if (reaction == TAKEN) {
         slot->view = VIEW_RESULT;
+        run->has_result = true;
         slot->left = slot->result.size;
         slot->owes_output = false;
         slot->deadline_us += transfer_us(slot->left);

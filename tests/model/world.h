@@ -11,6 +11,7 @@
  *   balancer     the objects of lb/server.c, and the event loop
  *   clients      actors that send requests, read, and hang up
  *   sessions     actors that type while their program runs
+ *   connects     the same with Piston's WebSocket
  *   questions    actors that ask for jobs by their ids, and cancel them
  *   deletions    actors that have stored results deleted
  *   dialects     what clients of Piston and of the Model Context Protocol send, and get

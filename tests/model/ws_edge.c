@@ -40,6 +40,7 @@ static void add_peer(struct peer *peer)
     peer->unread_count = 0;
     peer->is_killed = false;
     peer->close_by_us = 0;
+    peer->close_code = 0;
     opening = peer;
 }
 
@@ -55,10 +56,14 @@ void peer_open(struct peer *peer, bool is_slot)
     opening = NULL;
 }
 
-void peer_open_session(struct peer *peer, h2o_req_t *req)
+void peer_open_session(struct peer *peer, h2o_req_t *req, bool is_piston)
 {
+    struct client_identity who;
     add_peer(peer);
-    api_connect(&balancer.live, NULL, req);
+    if (!is_piston)
+        api_connect(&balancer.live, NULL, req);
+    else if (!access_identify(&balancer.access, req, &who).status)
+        piston_connect(&balancer.piston.connects, &who, req, "key");
     opening = NULL;
 }
 
@@ -264,7 +269,8 @@ void ws_server_close(struct ws_server *ws, uint16_t code, const char *reason)
 {
     if (ws->closing)
         return;
-    TRACE("the balancer closes a connection of a worker: %u %s", code, reason);
+    TRACE("the balancer closes a connection: %u %s", code, reason);
+    from_ws(ws)->close_code = code;
     begin_closing(ws);
     from_ws(ws)->close_by_us = clock_us + CLOSE_US;
 }

@@ -24,6 +24,7 @@ struct peer {
     unsigned unread_count;
     bool is_killed;
     uint64_t close_by_us; /* while the balancer closes it */
+    uint16_t close_code;  /* 0: none */
 };
 
 /* A message that the worker has not read. */
@@ -37,8 +38,8 @@ struct unread {
 /* Open the connection of a registration or of a slot. */
 void peer_open(struct peer *peer, bool is_slot);
 
-/* Open the connection of a client whose job is interactive. */
-void peer_open_session(struct peer *peer, h2o_req_t *req);
+/* Open the connection of a client whose job is interactive; `is_piston`: that of Piston's API. */
+void peer_open_session(struct peer *peer, h2o_req_t *req, bool is_piston);
 
 /* Whether the balancer still hears what the worker says. */
 bool peer_is_heard(const struct peer *peer);
