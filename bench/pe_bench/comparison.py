@@ -66,8 +66,8 @@ class Comparison:
         self.columns, self.rows = columns, []
         seen = set()
         for column in columns:
-            for key in column.cells:
-                if key not in seen:
+            for key, series in column.cells.items():
+                if key not in seen and has_figures(series):
                     seen.add(key)
                     self.rows.append(Row(*key))
         constant = tables.constant_labels([{"labels": dict(row.labels)} for row in self.rows])
@@ -90,12 +90,16 @@ class Comparison:
         return Difference(by, samples.chance(before, after), better)
 
 
+def has_figures(series):
+    return bool(series and (series["samples"] or series["failures"]))
+
+
 def add_cells(column, series, dropped):
     for one in series:
         labels = tuple(item for item in one["labels"].items() if item[0] not in dropped)
         key = one["name"], one["unit"], labels
-        if one["samples"] or one["failures"]:
-            column.cells.setdefault(key, one)
+        if not has_figures(column.cells.get(key)):
+            column.cells[key] = one
 
 
 def of_files(files):
@@ -199,16 +203,32 @@ def text_of(comparison):
                 f"{column.title}: {row.text}: failed {one['count']} times: {one['reason']}"
                 for one in (series["failures"] if series else [])
             ]
+            if series and series["n/a"]:
+                lines.append(f"{column.title}: {row.text}: n/a: {series['n/a']}")
     return "\n".join([*lines, "", *notes(comparison), EXPLANATION])
 
 
 # ---- a limit ----
 
 
+def has_common_series(comparison):
+    """Whether anything can be compared with the first column."""
+    columns = comparison.columns[1:]
+    return any(comparison.difference(row, column) for row in comparison.rows for column in columns)
+
+
+def why_no_samples(series):
+    if series and series["failures"]:
+        return "all attempts failed"
+    if series and series["n/a"]:
+        return f"it cannot be measured any more: {series['n/a']}"
+    return "it was not measured"
+
+
 def slower_than(comparison, share):
     """Sentences about each series that is worse than in the first column by more than the share,
-    and significantly so, or has failures in the place of samples; and about those that have too few
-    samples to tell.
+    and significantly so, or has failures or a reason in the place of samples; and about those that
+    have too few samples to tell, or are not there.
     """
     worse, unclear = [], []
     for row in comparison.rows:
@@ -217,8 +237,9 @@ def slower_than(comparison, share):
             difference = comparison.difference(row, column)
             series = column.cells.get(row.key)
             what = f"{row.text}, {column.title}"
-            if before and series and not series["samples"]:
-                worse.append(f"{what}: all attempts failed")
+            if before and not (series and series["samples"]):
+                is_lost = series and (series["failures"] or series["n/a"])
+                (worse if is_lost else unclear).append(f"{what}: {why_no_samples(series)}")
             elif difference and difference.slower_by > share:
                 by = f"{what}: {difference.slower_by * 100:.1f} % slower"
                 if difference.is_significant:

@@ -123,6 +123,40 @@ def test_a_series_that_only_fails_is_slower(show, make_file):
     assert "all attempts failed" in errors
 
 
+def test_a_series_that_cannot_be_measured_any_more_is_slower(show, make_file):
+    both = [("job", "ms", {}, BEFORE), ("boot", "ms", {}, BEFORE)]
+    first, second = make_file("old.json", *both), make_file("new.json", both[0], ("boot", "ms", {}, []))
+    data = results.read(second)
+    data["series"][1]["n/a"] = "the VM does not boot"
+    results.write(second, data)
+    shown, errors = show(first, second, "--fail-if-slower", "10%", status=1)
+    assert "boot [ms], new: it cannot be measured any more: the VM does not boot" in errors
+    assert "new: boot [ms]: n/a: the VM does not boot" in shown
+
+
+def test_a_series_that_is_not_in_the_second_file_is_named(show, make_file):
+    first = make_file("old.json", ("job", "ms", {}, BEFORE), ("boot", "ms", {}, BEFORE))
+    _, errors = show(first, make_file("new.json", ("job", "ms", {}, BEFORE)), "--fail-if-slower", "10%")
+    assert "not counted: boot [ms], new: it was not measured" in errors
+
+
+def test_files_that_have_nothing_in_common_cannot_pass(show, make_file):
+    first, second = make_file("a.json", ("job", "ms", {}, BEFORE)), make_file("b.json", ("boot", "ms", {}, BEFORE))
+    _, errors = show(first, second, "--fail-if-slower", "10%", status=1)
+    assert "nothing can be compared" in errors
+    _, errors = show(first, first, "--fail-if-slower", "10%", "--only", "no such series", status=1)
+    assert "nothing can be compared" in errors
+
+
+def test_a_trial_and_other_machines_are_pointed_out(show, make_file):
+    first = make_file("a.json", ("job", "ms", {}, BEFORE))
+    other = {**machine.facts(), "cpu": "another one"}
+    second = make_file("b.json", ("job", "ms", {}, BEFORE), quick=True, machine=other)
+    shown, _ = show(first, second)
+    assert "b: --quick, a trial, no figures to quote." in shown
+    assert "The columns were measured on different machines." in shown
+
+
 def test_one_file_alone_cannot_be_slower(show, make_file):
     _, errors = show(
         make_file("a.json", ("job", "ms", {}, BEFORE)), "--fail-if-slower", "1%", status=1

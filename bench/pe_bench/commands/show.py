@@ -67,12 +67,15 @@ def write_charts(options, compared, files):
 
 
 def judge(compared, limit):
-    """The exit status: 1 if anything is slower by more than the limit."""
+    """The exit status: 1 if anything is slower by more than the limit, or if nothing can be compared."""
     worse, unclear = comparison.slower_than(compared, parse_share(limit))
     for line in unclear:
         print(f"not counted: {line}", file=sys.stderr)
     for line in worse:
         print(f"slower by more than {limit}: {line}", file=sys.stderr)
+    if not worse and not comparison.has_common_series(compared):
+        print("nothing can be compared: no series has samples in the first column and in another", file=sys.stderr)
+        return 1
     return 1 if worse else 0
 
 
