@@ -4,7 +4,7 @@ import math
 
 from . import samples
 
-COLUMNS = ("n", "median", "p95", "p99", "least", "most", "deviation")
+COLUMNS = ("n", "median", "p95", "p99", "least", "most", "mean", "deviation")
 
 
 def number_text(value):
@@ -60,6 +60,7 @@ def figures(values):
         *(number_text(samples.percentile(values, percent)) for percent in (50, 95, 99)),
         number_text(min(values)),
         number_text(max(values)),
+        number_text(sum(values) / len(values)),
         number_text(samples.deviation(values)),
     ]
 

@@ -59,7 +59,7 @@ def test_a_file_is_shown_with_its_percentiles_failures_and_answer(show, make_fil
     results.count_failure(data["series"][0], "timeout", 3)
     results.write(path, data)
     shown, _ = show(path)
-    assert re.search(r"job \[ms\] engine=uml\+boot +6 +102 +105 +105 +100 +105 +1.87\n", shown)
+    assert re.search(r"job \[ms\] engine=uml\+boot +6 +102 +105 +105 +100 +105 +102 +1.87\n", shown)
     assert "failed 3 times: timeout" in shown and shown.endswith("All is well.\n")
 
 
