@@ -6,6 +6,7 @@
   MEASURES                False for one that only reads results; optional
   add_arguments(parser)   its own options (argparse)
   NOT_CONTINUED           why --resume is refused, for one whose runs cannot be continued; optional
+  NEEDS_ROOT              True for one that only root can run; optional
   options.cmd             is the command after --, for a module that sets a default for `cmd`
   run(run)                measure, with a Run (pe_bench/run.py); may return an exit status
   run(options)            if MEASURES is False; returns the exit status
@@ -138,6 +139,8 @@ def what_next(run, argv):
 
 
 def measure(options, argv):
+    if getattr(options.module, "NEEDS_ROOT", False) and os.geteuid() != 0:
+        raise BenchError(f"{options.command} needs root")
     processes.adopt_orphans()
     fixture_processes.NEW_SESSIONS = True  # so that Ctrl-C reaches only this process
     signal.signal(signal.SIGTERM, on_terminate)

@@ -23,6 +23,7 @@ from ..samples import percentile
 
 HELP = "the same job natively, in containers, in VMs of all kinds, and by pe-run"
 DESCRIPTION = __doc__
+NEEDS_ROOT = True
 DATA = os.path.join(TOP, "bench/pe-bench-data")
 RECIPE, IMAGE = "cxx", "bench/cxx:14"
 ROUNDS, QUICK_ROUNDS = 20, 2

@@ -30,6 +30,7 @@ from farm import Farm  # noqa: E402
 
 HELP = "the same load while the network is bad and processes are killed"
 DESCRIPTION = __doc__
+NEEDS_ROOT = True
 SECONDS, QUICK_SECONDS = 120, 20
 CLIENTS = 64
 NETWORK_FAULTS = ("slow_network", "one_way_network", "partition", "cut_connections")

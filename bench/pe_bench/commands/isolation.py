@@ -26,6 +26,7 @@ from ..sysbench import DATA, Unreadable, all_work, read_output
 
 HELP = "sysbench natively, in containers and in VMs: throughput, latency, overhead"
 DESCRIPTION = __doc__
+NEEDS_ROOT = True
 RECIPE, IMAGE = "sysbench", "bench/sysbench:1"
 REPETITIONS = 5
 ENGINES = ("uml+boot", "qemu+tcg+boot", "qemu+kvm+boot", "cloud-hypervisor+kvm+boot")
