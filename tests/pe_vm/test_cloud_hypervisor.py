@@ -25,5 +25,16 @@ def test_a_vm_of_cloud_hypervisor_boots_and_obeys(place, tmp_path):
     place.do("resume", "one")
     assert place.shell("one", "echo goes on") == "goes on\n"
     assert "in its jail the host's paths do not exist" in place.refuse("add-disk", "one", tmp_path / "disk")
+    assert "cannot take a device from" in place.refuse("remove", "one", "disk-0")
+    assert "cannot give a VM of cloud-hypervisor a network device" in place.refuse("add-net", "one", "lab")
+    assert "at most 256 MiB" in place.refuse("resize", "--memory", "512", "one")
+    assert "has no network device" in place.refuse("fault", "--link-down", "--for", "1", "one")
     assert "cannot save a VM" in place.refuse("snapshot", "one", tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
     place.do("delete", "one")
+
+
+def test_a_vm_of_cloud_hypervisor_gets_no_network_device_when_it_boots(place):
+    place.do("create", "--engine", "cloud-hypervisor", "--net", "lab", "netted")
+    assert "cannot give a VM of cloud-hypervisor a network device" in place.refuse("boot", "netted")
+    assert place.state("netted") == "stopped"

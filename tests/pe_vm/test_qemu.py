@@ -156,6 +156,15 @@ def test_where_the_kernel_has_netem_it_delays_and_loses_packets_at_both_ends_of_
     eventually(lambda: place.run("fault", "--delay", "1", "--for", "1", "one").status == 0, "it ended")
 
 
+def test_a_vm_has_vsock_where_the_host_has_it_and_is_refused_elsewhere(place):
+    place.do("create", "--engine", "qemu+tcg", "--vsock", "5", "heard")
+    if os.path.exists("/dev/vhost-vsock"):
+        place.do("boot", "heard")
+    else:
+        assert "this host has no vsock for VMs of QEMU" in place.refuse("boot", "heard")
+    place.do("delete", "heard")
+
+
 def test_memory_and_cpus_are_added_and_not_taken_away(place):
     count = "grep -c ^processor /proc/cpuinfo"
     memory = "awk '/MemTotal/ { print $2 }' /proc/meminfo"

@@ -2,6 +2,7 @@
 """VMs of User Mode Linux: commands in the guest, the life of an owner, and what this engine cannot do."""
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
@@ -116,6 +117,8 @@ def test_what_user_mode_linux_cannot_do_is_refused_with_a_reason(place, tmp_path
     refused = {
         ("resize", "--cpus", "1", "one"): "User Mode Linux cannot change the memory",
         ("add-disk", "one", disk): "User Mode Linux cannot add a disk",
+        ("add-net", "one", "lab"): "User Mode Linux cannot add a network device",
+        ("remove", "one", "disk-0"): "User Mode Linux cannot take a device",
         ("snapshot", "one", tmp_path / "saved"): "User Mode Linux cannot save a VM",
         ("fault", "--link-down", "--for", "1", "one"): "has no network device",
     }
@@ -125,7 +128,17 @@ def test_what_user_mode_linux_cannot_do_is_refused_with_a_reason(place, tmp_path
     place.do("create", "--engine", "uml", "--net", "lab", "netted")
     assert "CONFIG_UML_NET_VECTOR" in place.refuse("boot", "netted")
     assert place.state("netted") == "stopped"
+    place.do("create", "--engine", "uml", "--vsock", "5", "heard")
+    assert "User Mode Linux has no vsock" in place.refuse("boot", "heard")
     assert subprocess.run(["ip", "netns"], capture_output=True, text=True).stdout.count("-lab") == 0
+
+
+def test_user_mode_linux_restores_no_snapshot_of_another_program(place, tmp_path):
+    shutil.copy(place.file("one", "config.json"), tmp_path)
+    for name in "memory", "state":
+        (tmp_path / name).write_bytes(b"")
+    assert "User Mode Linux cannot restore a VM" in place.refuse("restore", "again", tmp_path)
+    assert place.state("again") is None
 
 
 def test_a_disk_can_be_written_to_unless_it_was_given_for_reading(place, tmp_path):
