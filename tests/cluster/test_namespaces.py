@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A balancer and three workers with a network between them that fails. Each is in a network namespace
-of its own; tests/cluster/test_machines.py does the same with VMs."""
+of its own; tests/machines/test_cluster.py does the same with VMs."""
 import time
 
 import pytest
