@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-bench load: what its steps say, and a short run against a service."""
+import http.server
 import json
 import os
 import signal
+import threading
+import time
 
 import pytest
 
@@ -64,6 +67,49 @@ def test_load_counts_every_job_and_where_its_result_came_from(service, tmp_path)
     from_cache = [one for one in data["series"] if one["name"] == "results from the cache"]
     assert sum(one["samples"][0] for one in from_cache) == len(latencies)
     assert series_of(data, "jobs lost by workers")["samples"] == [0]
+
+
+def test_users_think_before_each_of_their_jobs(service, tmp_path):
+    file = tmp_path / "load.json"
+    options = ("--server", service.url, "--users", "3", "--think", "0.3", "--seconds", "3", "--seed", "3")
+    pe_bench("load", *options, "--mix", "stored-echo", "--output", file)
+    data = json.loads(file.read_text())
+    assert [one["name"] for one in data["steps"]] == ["3 users"]
+    assert series_of(data, "latency", load="3 users", job="all")["samples"]
+    assert data["answer"].startswith("3 users who think 0.3 s on average send")
+
+
+class HeldUntil(http.server.BaseHTTPRequestHandler):
+    """A service that gives no answer in the first two seconds."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.began = self.server.began or time.monotonic()
+        time.sleep(max(0, self.server.began + 2 - time.monotonic()))
+        body = b'{"status": "exited", "cached": false, "timing_ms": {"queue": 0, "vm": 0}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_service_that_stands_still_is_slow_for_every_job_that_was_due_meanwhile(tmp_path):
+    """With clients that wait for each answer, only the first one would be slow (coordinated omission)."""
+    file = tmp_path / "load.json"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HeldUntil) as server:
+        server.began = None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = ("--server", f"http://127.0.0.1:{server.server_port}", "--rate", "20", "--max-rate", "20")
+        pe_bench("load", *options, "--seconds", "2", "--mix", "echo", "--seed", "3", "--output", file)
+        server.shutdown()
+    latencies = sorted(series_of(json.loads(file.read_text()), "latency", job="all")["samples"])
+    assert len(latencies) >= 20 and latencies[-1] >= 1500
+    assert latencies[len(latencies) // 2] >= 500  # they are spread over the time for which it stood still
 
 
 def test_an_interruption_keeps_the_jobs_that_the_step_has_measured(service, tmp_path):

@@ -4,6 +4,7 @@ say."""
 import json
 import random
 import signal
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -12,7 +13,7 @@ from fixtures import engine, processes
 from fixtures.pe_bench import pe_bench, series_of, start_pe_bench
 from fixtures.waiting import eventually
 from pe_bench import results
-from pe_bench.commands import image_memory
+from pe_bench.commands import image_memory, scaling
 
 
 @pytest.fixture(name="file")
@@ -72,6 +73,23 @@ def test_jobs_that_exceed_their_time_are_reported(file):
     options = ("--engine", engine.NAME, "--rounds", "1", "--timeout", "300", "--output", file)
     pe_bench("task", *options, "--", "sleep", "60")
     assert series_of(read(file), "total")["failures"] == [{"reason": "timeout", "count": 1}]
+
+
+def test_vms_at_once_have_their_throughput_memory_cpu_time_and_load(file):
+    pe_bench("parallel", "2", "--engine", engine.NAME, "--quick", "--output", file)
+    data = read(file)
+    assert data["quick"] and len(data["steps"]) == 1
+    assert len(series_of(data, "total", vms="2")["samples"]) == 2
+    for name in "VMs made", "jobs", "PSS of a VM", "memory of a VM alone", "CPU":
+        assert series_of(data, name, vms="2")["samples"][0] > 0, name
+    assert series_of(data, "load of the host", vms="2")["samples"][0] >= 0
+
+
+def test_a_step_of_scaling_for_which_the_memory_is_too_little_is_not_begun(monkeypatch):
+    measured = SimpleNamespace(all_series=lambda: [{"name": "PSS of a VM", "samples": [20, 30]}])
+    monkeypatch.setattr(scaling, "available_mib", lambda: 1000 + scaling.MEMORY_LEFT_MIB)
+    assert scaling.fits(measured, 40) and not scaling.fits(measured, 41)
+    assert scaling.fits(SimpleNamespace(all_series=list), 41) is None
 
 
 def test_scaling_measures_each_number_of_vms(file):
