@@ -250,7 +250,10 @@ int piston_reply_encode(const struct piston_request *request, const struct job_r
     const struct pe_part *report = result->parts.count ? &result->parts.items[0] : NULL;
     if (!report || report->kind != PE_PART_STDOUT || report->size > result->bytes.size)
         return pe_fail(err, PE_ERR_MALFORMED, "a result has no stdout");
-    if (pe_stages_read(result->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
+    /* The job has no stdout_max. A worker that lies may send 16 times as much, of which a reply of 200 MB
+     * would be made at once. */
+    if (report->size > PE_STDOUT_BYTES_MAX ||
+        pe_stages_read(result->bytes.data, (size_t)report->size, &stages, &ignored) < 0 ||
         !fits(request, &stages)) {
         pe_stages_free(&stages);
         stages.count = 1; /* an empty stage that has not ended */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results in the form of the Piston API. */
 #include "lb/piston/reply.h"
+#include "proto/limits.h"
 #include "tests/unit/check.h"
 #include "tests/unit/quoted.h"
+
+#include <stdlib.h>
 
 static json_t *answer(bool compiled, const struct pe_result *fields, const void *report, size_t size)
 {
@@ -156,6 +159,29 @@ static void a_report_that_makes_no_sense_is_a_failed_sandbox(void **state)
     }
 }
 
+static void a_report_that_is_longer_than_stdout_can_be_is_not_read(void **state)
+{
+    (void)state;
+    enum { OUT_SIZE = 65000 };
+    const struct pe_result result = {.status = PE_STATUS_EXITED};
+    static const size_t sizes[] = {PE_STDOUT_BYTES_MAX, PE_STDOUT_BYTES_MAX + 1};
+    char *out = calloc(1, OUT_SIZE);
+    uint8_t *report = calloc(1, PE_STDOUT_BYTES_MAX + OUT_SIZE);
+    assert_true(out && report);
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = frame(report, 'B', "run", 3);
+        while (sizes[i] - size > OUT_SIZE + 4)
+            size += frame(report + size, 'o', out, OUT_SIZE);
+        size += frame(report + size, 'o', out, sizes[i] - size - 4);
+        assert_int_equal(size, sizes[i]);
+        json_t *json = answer(false, &result, report, size), *run = json_object_get(json, "run");
+        assert_int_equal(json_string_length(json_object_get(run, "stdout")) > 0, i == 0);
+        json_decref(json);
+    }
+    free(report);
+    free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +190,7 @@ int main(void)
         cmocka_unit_test(each_end_has_its_status),
         cmocka_unit_test(a_job_that_ended_as_a_whole_ends_the_stage),
         cmocka_unit_test(a_report_that_makes_no_sense_is_a_failed_sandbox),
+        cmocka_unit_test(a_report_that_is_longer_than_stdout_can_be_is_not_read),
     };
     return cmocka_run_group_tests_name("piston's answers", tests, NULL, NULL);
 }
