@@ -6,6 +6,7 @@ import time
 import pytest
 
 from fixtures.machines import Machines
+from fixtures.netem_network import has_netem
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,10 @@ def test_jobs_are_answered_once_while_a_worker_is_cut_off(machines):
 )
 def test_jobs_are_answered_once_over_a_line(machines, fault):
     seconds = 30
-    machines.place.do("fault", *fault, "--for", seconds, "worker2", seconds=1800)
+    begun = machines.place.run("fault", *fault, "--for", seconds, "worker2", seconds=1800)
+    assert begun.status == 0, begun
+    needs_router = "--rate" not in fault and not has_netem()
+    assert (b"a router VM with Debian's kernel stands in the cable" in begun.err) == needs_router
     sent = machines.send(count=6, seconds=1)
     time.sleep(seconds)
     reachable = time.monotonic()
