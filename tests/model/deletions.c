@@ -79,13 +79,26 @@ void deletions_check_hit(const struct request *request, const struct run *run)
 
 /* ---- deleting ---- */
 
-/* The key of a result that a client has got, of none, or what no key can be. */
+static void note_looking(struct group *group, void *data)
+{
+    char *key = data;
+    if (group->has_key && group->state == GROUP_LOOKING && !group->work.plan)
+        print_key(&group->key, key);
+}
+
+/* The key of a result that a client has got, of none, or what no key can be; rather one that the store is
+ * asked for now. */
 static const char *choose_key(void)
 {
+    static char key[RESULT_KEY_SIZE];
     static const char *const others[] = {"", "0",
                                          "0000000000000000000000000000000000000000000000000000000000000000",
                                          "000000000000000000000000000000000000000000000000000000000000000G",
                                          "00000000000000000000000000000000000000000000000000000000000000000"};
+    key[0] = '\0';
+    book_each(note_looking, key);
+    if (key[0] && chance(50))
+        return key;
     if (!key_count || chance(10))
         return others[choose(5)];
     return keys[choose(key_count < KEYS ? key_count : KEYS)];

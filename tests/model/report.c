@@ -245,7 +245,8 @@ static void misreport(struct report *report, const struct plan *plan)
     unsigned at = choose(report->count ? report->count : 1);
     const struct record copy = report->records[at];
     struct record *record = NULL;
-    switch (choose(8)) {
+    bool is_spread = report->cases < plan->cases;
+    switch (is_spread && chance(40) ? 2 : choose(8)) {
     case 0: /* out of order */
         report->records[at] = report->records[0];
         report->records[0] = copy;
@@ -254,7 +255,7 @@ static void misreport(struct report *report, const struct plan *plan)
         record = add(report, copy.is_case, copy.index);
         break;
     case 2: /* one that does not exist, or is that of another job */
-        record = add(report, chance(50), chance(50) ? 7 : choose(PLAN_CASES_MAX));
+        record = add(report, is_spread || chance(50), is_spread ? choose(PLAN_CASES_MAX) : 7);
         break;
     case 3: /* too many stages */
         for (unsigned i = 0; i <= PE_STAGES_MAX; i++)
