@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """pe-bench isolation: how the output of sysbench is read, and what is computed from it."""
+import argparse
+
 import pytest
 
 from pe_bench.commands import isolation
+from pe_bench.run import Run
 from pe_bench.sysbench import READ, Unreadable, all_work, cpu, fileio, memory, prepare_command, read_output
 
 CPU = """CPU speed:
@@ -75,3 +78,28 @@ def test_the_overhead_compares_means_with_the_native_program_on_as_many_cpus():
 
 def test_there_is_no_overhead_without_the_native_program():
     assert isolation.sentence([series("crun", [1])]).startswith("There are no figures")
+
+
+class AnsweringMachine(isolation.Machine):
+    """A VM that answers at once."""
+
+    def run(self, work):
+        return MEMORY
+
+
+def test_what_an_engine_cannot_run_is_na_with_the_reason_and_all_else_is_measured(tmp_path, monkeypatch):
+    works = [memory(4, 128), fileio("rndrw", 64, 1)]
+    targets = [
+        (AnsweringMachine("uml+boot", "store", 1, 1024), None),
+        (AnsweringMachine("uml+boot", "store", 2, 1024), "User Mode Linux has one CPU"),
+    ]
+    monkeypatch.setattr(isolation, "chosen_work", lambda run: works)
+    monkeypatch.setattr(isolation, "make_targets", lambda run, works: targets)
+    settings = {"command": "isolation", "output": str(tmp_path / "run.json"), "resume": False, "seed": 1}
+    measured = Run(argparse.Namespace(**settings, quick=False, repetitions=5), ["isolation"])
+    isolation.run(measured)
+    found = {(one["labels"]["work"], one["labels"]["cpus"]): one for one in measured.all_series()}
+    assert found[works[0].name, "1"]["samples"] == [4130.71] * 5
+    assert found[works[0].name, "2"]["n/a"] == "User Mode Linux has one CPU"
+    assert found[works[1].name, "1"]["n/a"] == "ubd, squashfs: squashfs cannot be written"
+    assert not found[works[1].name, "1"]["samples"]
