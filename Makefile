@@ -281,6 +281,8 @@ test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memf
 test_jail_root_SRC := worker/vmm/jail_root.c
 test_job_SRC := $(LB_CORE)
 test_job_input_SRC := $(LB_CORE)
+test_live_job_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report.c event.c files.c live_job.c \
+	progress.c response.c http_reply.c)
 test_job_key_SRC := cli/job_key.c cli/files.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_metrics_SRC := worker/metrics.c

@@ -83,3 +83,18 @@ json_int_t event_number(const struct event *event, const char *name)
     json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
     return number < 0 ? -1 : number;
 }
+
+int event_forget_members(struct event *event, struct pe_error *err)
+{
+    if (event->data && !event->decoded) {
+        /* jansson's own string has as many bytes as the JSON text, in which each can take six. */
+        event->decoded = malloc(event->size + 1);
+        if (!event->decoded)
+            return pe_fail_errno(err, "out of memory for the %zu bytes of an event", event->size);
+        memcpy(event->decoded, event->data, event->size);
+        event->data = event->decoded;
+    }
+    json_decref(event->json);
+    event->json = NULL;
+    return 0;
+}

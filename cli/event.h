@@ -32,10 +32,10 @@ enum event_kind {
 
 struct event {
     enum event_kind kind;
-    json_t *json;        /* the whole object; its reference is owned */
+    json_t *json;        /* the whole object; its reference is owned. NULL after event_forget_members */
     const uint8_t *data; /* the bytes of `text` or `base64`; NULL for kinds that have none */
     size_t size;
-    uint8_t *decoded; /* owned: the memory of `data` if it was base64 */
+    uint8_t *decoded; /* owned: the memory of `data` if it was base64, or after event_forget_members */
 };
 
 /* Read an event from a server, which is not trusted. PE_ERR_MALFORMED if the text is not the JSON of an
@@ -44,6 +44,10 @@ int event_read(const void *text, size_t size, struct event *event, struct pe_err
 
 /* The member `name` as a number that is not negative; -1 if it is anything else. */
 json_int_t event_number(const struct event *event, const char *name);
+
+/* Free the object, and keep only `data`, in memory of its own. For events that are kept: a server can add any
+ * members to one. PE_ERR_INTERNAL without memory; the event is unchanged then. */
+int event_forget_members(struct event *event, struct pe_error *err) PE_MUST_CHECK;
 
 /* Free what `event` owns. */
 void event_free(struct event *event);

@@ -38,8 +38,9 @@ void live_job_free(struct live_job *job)
 
 /* ---- files ---- */
 
-/* Keep the bytes of an event for the response. The event is empty then. */
-static int keep(struct live_files *files, struct event *event, struct pe_error *err)
+/* Of the event that was added to `list` last, keep the bytes. The event is empty then. */
+static int keep(struct live_files *files, struct response_files *list, struct event *event,
+                struct pe_error *err)
 {
     files->bytes += event->size;
     if (files->bytes > PE_OUTPUT_BYTES_MAX)
@@ -49,10 +50,9 @@ static int keep(struct live_files *files, struct event *event, struct pe_error *
     if (!items)
         return pe_fail_errno(err, "out of memory for output files");
     files->items = items;
-    if (event->decoded) { /* then nothing points to the text any more */
-        json_decref(event->json);
-        event->json = NULL;
-    }
+    if (event_forget_members(event, err) < 0)
+        return -1;
+    list->items[list->count - 1].bytes.data = event->data;
     files->items[files->count++] = *event;
     *event = (struct event){0};
     return 0;
@@ -83,7 +83,7 @@ static int take_file(struct live_job *job, struct event *event, struct pe_error 
     if (add_named(files, event, err) < 0)
         return -1;
     response_file_set_attributes(&files->items[files->count - 1], event->json);
-    return keep(&job->files, event, err);
+    return keep(&job->files, files, event, err);
 }
 
 /* ---- printing ---- */
