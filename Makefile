@@ -51,8 +51,8 @@ PACKAGES := gcc libc6-dev binutils make \
 	libcurl4-openssl-dev libssl-dev liblmdb-dev libmemcached-dev libsystemd-dev libjemalloc-dev \
 	zlib1g-dev libinih-dev qemu-system-x86 crun squashfs-tools-ng mmdebstrap debian-archive-keyring \
 	zstd xz-utils cpio python3 \
-	ca-certificates curl skopeo
-TEST_PACKAGES := libcmocka-dev iproute2 python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl \
+	ca-certificates curl iproute2 skopeo
+TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl \
 	haproxy memcached redis-server prometheus \
 	docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
 	bash bash-completion zsh fish mandoc

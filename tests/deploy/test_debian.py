@@ -27,12 +27,26 @@ def test_every_program_is_in_one_package_with_its_page_and_completions():
     assert pages == sorted(os.listdir(os.path.join(TOP, "docs/man")))
 
 
+def packages_of(name):
+    """The Debian packages that a variable of the Makefile names."""
+    return set(re.search(rf"^{name} :=((?:.*\\\n)*.*)", text_of("Makefile"), re.M)[1].replace("\\", "").split())
+
+
+def build_depends():
+    """The packages that every build of the packages needs; other lines have a profile."""
+    source = text_of("debian/control").split("\n\n")[0]
+    return set(re.findall(r"^ ([a-z0-9.+-]+),$", source, re.M))
+
+
 def test_packages_build_with_the_libraries_that_the_makefile_installs():
-    wanted = re.search(r"^PACKAGES :=((?:.*\\\n)*.*)", text_of("Makefile"), re.M)[1]
-    libraries = {name for name in wanted.split() if name.startswith("lib") and name.endswith("-dev")}
-    build_depends = text_of("debian/control").split("\n\n")[0]
-    present = set(re.findall(r"^ ([a-z0-9.+-]+)", build_depends, re.M))
-    assert libraries - {"libc6-dev"} <= present
+    libraries = {name for name in packages_of("PACKAGES") if name.startswith("lib") and name.endswith("-dev")}
+    assert libraries - {"libc6-dev"} <= build_depends()
+
+
+def test_make_run_installs_what_packages_are_built_with():
+    """A minimal system has none of it. What debhelper brings along is not needed by make."""
+    needed = {name for name in build_depends() if not name.startswith("dh-")}
+    assert needed <= packages_of("PACKAGES")
 
 
 def test_units_wait_for_a_token():
