@@ -317,6 +317,7 @@ test_vm_talk_SRC := $(addprefix vm/,config.c name.c place.c talk.c)
 test_vmm_process_SRC := $(addprefix worker/vmm/,cgroup.c fd_list.c jail.c jail_files.c jail_report.c jail_root.c \
 	landlock.c process.c syscall_filter.c) $(wildcard worker/vmm/syscalls_*.c)
 test_vmm_users_SRC := worker/host/vmm_users.c worker/host/worker_dir.c
+test_watch_SRC := cli/watch.c
 test_ws_client_SRC := worker/ws_client.c worker/stop_signal.c $(BALANCER_LINK)
 test_live_relay_SRC := worker/live_relay.c worker/job/live_port.c worker/job/memfile.c
 

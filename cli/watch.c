@@ -51,7 +51,7 @@ int watch_open(struct watch *watch, char *const *paths, size_t count, const char
 
 void watch_close(struct watch *watch)
 {
-    if (watch->paths)
+    if (watch->fd >= 0)
         close(watch->fd);
     free(watch->paths);
     pe_buf_free(&watch->seen);

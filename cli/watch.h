@@ -22,7 +22,7 @@ struct watch {
 
 /* Watch the files and directories at `paths`, with everything below them. `more` has further paths, as many
  * as there are in front of the first NULL. The paths must outlive `watch`. PE_ERR_INTERNAL when inotify
- * cannot be used, or without memory. */
+ * cannot be used, or without memory. The caller frees `watch` with watch_close, also after a failure. */
 int watch_open(struct watch *watch, char *const *paths, size_t count, const char *const more[WATCH_MORE_MAX],
                struct pe_error *err) PE_MUST_CHECK;
 /* Stop watching and free everything. */
