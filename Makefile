@@ -256,6 +256,7 @@ BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_u
 	$(call src,net) $(RIGHTS)
 test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer_list.c stop_signal.c) \
 	$(BALANCER_LINK)
+test_agent_command_SRC := vm/guest/command.c
 test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_board_SRC := worker/board.c
@@ -313,6 +314,7 @@ test_template_key_SRC := worker/template_key.c worker/job/bundle.c worker/job/se
 test_tree_directory_SRC := image/tree_directory.c
 test_uml_kernel_age_SRC := worker/uml_kernel_age.c
 test_vm_config_SRC := vm/config.c
+test_vm_place_SRC := $(addprefix vm/,config.c name.c place.c)
 test_vm_talk_SRC := $(addprefix vm/,config.c name.c place.c talk.c)
 test_vmm_process_SRC := $(addprefix worker/vmm/,cgroup.c fd_list.c jail.c jail_files.c jail_report.c jail_root.c \
 	landlock.c process.c syscall_filter.c) $(wildcard worker/vmm/syscalls_*.c)

@@ -49,12 +49,13 @@ int place_lock(const struct place *place, struct pe_error *err)
 static int remove_tree(int at, const char *name, int depth)
 {
     pe_autoclose int below = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    pe_autodir DIR *folder = below < 0 ? NULL : fdopendir(dup(below));
+    pe_autodir DIR *folder = below < 0 ? NULL : fdopendir(below);
+    const int inside = folder ? pe_steal_fd(&below) : -1; /* `folder` closes it */
     for (const struct dirent *entry; folder && (entry = readdir(folder));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        if (unlinkat(below, entry->d_name, 0) < 0 && (errno == EISDIR || errno == EPERM) && depth > 0)
-            remove_tree(below, entry->d_name, depth - 1);
+        if (unlinkat(inside, entry->d_name, 0) < 0 && (errno == EISDIR || errno == EPERM) && depth > 0)
+            remove_tree(inside, entry->d_name, depth - 1);
     }
     return unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }

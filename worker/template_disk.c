@@ -99,9 +99,12 @@ static uint64_t survey(int directory, const char *keep, char oldest[TEMPLATE_KEY
     uint64_t bytes = 0;
     struct timespec since = {0};
     oldest[0] = '\0';
-    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pe_autoclose int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     pe_autodir DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    for (struct dirent *entry; list && (entry = readdir(list));) {
+    if (!list)
+        return 0;
+    pe_steal_fd(&copy); /* `list` closes it */
+    for (struct dirent *entry; (entry = readdir(list));) {
         char path[NAME_MAX + 16];
         struct stat memory, folder;
         snprintf(path, sizeof path, "%s/memory", entry->d_name);

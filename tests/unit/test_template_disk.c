@@ -5,6 +5,9 @@
 #include "worker/template_disk.h"
 #include "worker/template_key.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +28,18 @@ void vm_snapshot_close(struct vm_snapshot *closed)
     pe_cleanup_close(&closed->memory_fd);
     pe_cleanup_close(&closed->state_fd);
     *closed = VM_SNAPSHOT_NONE;
+}
+
+static bool is_memory_short;
+
+/* libc's, which fails for want of memory if a test wants that. */
+DIR *fdopendir(int fd)
+{
+    DIR *(*real)(int) = (DIR * (*)(int)) dlsym(RTLD_NEXT, "fdopendir");
+    if (!is_memory_short)
+        return real(fd);
+    errno = ENOMEM;
+    return NULL;
 }
 
 static int set_up(void **state)
@@ -102,12 +117,37 @@ static void a_template_without_descriptors_leaves_nothing(void **state)
     assert_error(err, PE_ERR_INTERNAL, "cannot open the folder of a new template: Too many open files");
 }
 
+/* Descriptors that this process has open. */
+static size_t count_descriptors(void)
+{
+    size_t count = 0;
+    pe_autodir DIR *open_now = opendir("/proc/self/fd");
+    assert_non_null(open_now);
+    while (readdir(open_now))
+        count++;
+    return count;
+}
+
+static void without_memory_to_count_the_templates_nothing_stays_open(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    size_t before = count_descriptors();
+    is_memory_short = true;
+    int stored = template_disk_store(&config, key, &snapshot, &err);
+    is_memory_short = false;
+    assert_int_equal(stored, 0);
+    assert_int_equal(count_descriptors(), before);
+    template_disk_remove(&config, key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_is_read_as_it_was_written_and_sealed),
         cmocka_unit_test(a_template_that_cannot_get_its_name_leaves_nothing),
         cmocka_unit_test(a_template_without_descriptors_leaves_nothing),
+        cmocka_unit_test(without_memory_to_count_the_templates_nothing_stays_open),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

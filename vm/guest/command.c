@@ -82,23 +82,40 @@ static pid_t spawn(char **words, const int ends[3])
     return -1;
 }
 
+/* Make a pipe, with one end for the agent and one for the command. */
+static int open_pipe(int *reading, int *writing)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return -1;
+    *reading = pair[0];
+    *writing = pair[1];
+    return 0;
+}
+
+/* Make the pipes and fork. Returns 0, or -1 with errno. */
+static int spawn_with_pipes(struct command *command, char **words)
+{
+    pe_autoclose int input = -1;
+    pe_autoclose int output = -1;
+    pe_autoclose int errors = -1;
+    if (open_pipe(&input, &command->input) < 0 || open_pipe(&command->output, &output) < 0 ||
+        open_pipe(&command->errors, &errors) < 0)
+        return -1;
+    const int ends[] = {input, output, errors};
+    command->pid = spawn(words, ends);
+    return command->pid >= 0 && fcntl(command->input, F_SETFL, O_NONBLOCK) == 0 &&
+                   fcntl(command->output, F_SETFL, O_NONBLOCK) == 0 &&
+                   fcntl(command->errors, F_SETFL, O_NONBLOCK) == 0
+               ? 0
+               : -1;
+}
+
 static int run(struct command *command, char **words, struct command_end *end)
 {
-    int input[2], output[2], errors[2];
-    if (pipe2(input, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
-        return fail(end, strerror(errno));
-    command->input = input[1];
-    command->output = output[0];
-    command->errors = errors[0];
-    const int ends[] = {input[0], output[1], errors[1]};
-    command->pid = spawn(words, ends);
-    const int why = errno;
-    close(input[0]);
-    close(output[1]);
-    close(errors[1]);
-    if (command->pid >= 0 && fcntl(command->input, F_SETFL, O_NONBLOCK) == 0 &&
-        fcntl(command->output, F_SETFL, O_NONBLOCK) == 0 && fcntl(command->errors, F_SETFL, O_NONBLOCK) == 0)
+    if (spawn_with_pipes(command, words) == 0)
         return 0;
+    const int why = errno;
     command_close(command);
     char text[200];
     snprintf(text, sizeof text, "cannot run %.120s: %s", words[0], strerror(why));
