@@ -276,6 +276,7 @@ test_guest_line_SRC := worker/job/guest_line.c
 test_heap_SRC := worker/heap.c
 test_event_encoder_SRC := $(addprefix lb/api/,event_encoder.c event_json.c result_encoder.c result_json.c) \
 	$(addprefix lb/core/,byte_budget.c job_result.c live_output.c)
+test_helper_SRC := lb/core/helper.c
 test_host_tokens_SRC := lb/edge/host_tokens.c
 test_image_reference_SRC := lb/core/catalog.c store/store.c
 test_input_SRC := worker/job/input.c worker/job/squashfs_input.c worker/job/memfile.c
@@ -385,7 +386,7 @@ MODEL_SRC := $(foreach folder,base codec proto lb/cases lb/workers lb/piston lb/
 	$(addprefix lb/edge/,cors.c host_membership.c host_tokens.c http_reply.c negotiate.c problems.c tokens.c) \
 	$(filter-out tests/model/driver.c,$(call src,tests/model))
 MODEL_LIBS := $(FUZZ_LIBS) $(foreach name,pe_now_us time pe_pooled_random_hex pe_log pe_log_about pe_log_traced \
-	h2o_mem_alloc_shared event_encoder_set_problem socketpair fork waitpid,-Wl,--wrap=$(name))
+	h2o_mem_alloc_shared event_encoder_set_problem socketpair fork shutdown waitpid,-Wl,--wrap=$(name))
 # model_build FOLDER,FLAGS TO LINK A PROGRAM,FLAGS TO LINK A FUZZER
 define model_build
 $(1)/balancer_model: $(patsubst %.c,$(1)/obj/%.o,$(MODEL_SRC) tests/model/driver.c)

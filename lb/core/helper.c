@@ -99,7 +99,7 @@ static int take_messages(struct helper *helper)
     return 0;
 }
 
-static void stop(struct helper *helper, int end_ms);
+static void stop(struct helper *helper);
 static void schedule_restart(struct helper *helper);
 
 static void on_readable(void *data)
@@ -108,7 +108,7 @@ static void on_readable(void *data)
     if (receive(helper) == 0 && take_messages(helper) == 0)
         return;
     pe_log(PE_LOG_ERROR, "%s", helper->ops->lost);
-    stop(helper, -1);
+    stop(helper);
     schedule_restart(helper);
 }
 
@@ -161,30 +161,40 @@ static void await_end(const struct helper *helper, int end_ms)
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             return;
     }
-    kill(helper->pid, SIGKILL);
 }
 
-static void stop(struct helper *helper, int end_ms)
+/* Whether there is no process any more. One that was killed still is one while the kernel waits for a disk
+ * on its behalf, so nothing may wait for its end. */
+static bool is_reaped(struct helper *helper)
 {
-    if (helper->watch && end_ms >= 0)
-        await_end(helper, end_ms);
+    if (helper->pid && waitpid(helper->pid, NULL, WNOHANG) == 0)
+        return false;
+    helper->pid = 0;
+    return true;
+}
+
+/* Forget what was under way, and end the process. It may be stuck, even if its end of the socket is closed.
+ */
+static void stop(struct helper *helper)
+{
     if (helper->watch)
         helper->loop->ops->unwatch(helper->watch);
     helper->watch = NULL;
     helper->out.size = helper->sending.size = helper->sent = helper->in.size = 0;
     if (helper->pid)
-        waitpid(helper->pid, NULL, 0); /* it exits because its socket is closed */
-    helper->pid = 0;
+        kill(helper->pid, SIGKILL);
     helper->ops->on_gone(helper);
 }
 
+/* There is at most one helper at a time: it may have a lock that the next one needs. */
 static void on_restart(struct loop_timer *timer)
 {
     struct helper *helper = pe_list_entry(timer, struct helper, restart);
     struct pe_error err;
-    if (helper_start(helper, &err) == 0)
+    if (is_reaped(helper) && helper_start(helper, &err) == 0)
         return;
-    pe_log(PE_LOG_ERROR, "%s", err.message);
+    if (!helper->pid)
+        pe_log(PE_LOG_ERROR, "%s", err.message);
     schedule_restart(helper);
 }
 
@@ -219,7 +229,13 @@ int helper_drain(struct helper *helper, int drain_ms)
 void helper_close(struct helper *helper, int end_ms)
 {
     helper->loop->ops->stop_timer(helper->loop, &helper->restart);
-    stop(helper, end_ms);
+    bool runs = helper->watch;
+    if (runs)
+        await_end(helper, end_ms);
+    stop(helper);
+    if (runs && helper->pid) /* another balancer may want its lock */
+        waitpid(helper->pid, NULL, 0);
+    helper->pid = 0;
     pe_buf_free(&helper->out);
     pe_buf_free(&helper->sending);
     pe_buf_free(&helper->in);

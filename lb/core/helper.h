@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A helper process of the balancer, for what may block: its life, and the messages that the event loop
  * exchanges with it over a socket. It is this program, started again with other arguments. If it
- * exits, it is started again. What the messages say is the owner's matter. */
+ * exits, it is started again. The loop never waits for it: a helper that is lost is killed. What the messages
+ * say is the owner's matter. */
 #ifndef PE_LB_CORE_HELPER_H
 #define PE_LB_CORE_HELPER_H
 
@@ -34,7 +35,7 @@ struct helper {
     const char *const *arguments; /* of the process, the last one is NULL; HELPER_FD among them */
     int fd;                       /* the socket; owned by `watch` */
     struct loop_watch *watch;     /* NULL while there is no helper */
-    pid_t pid;                    /* 0: it is not running */
+    pid_t pid;                    /* 0: it is not running; without `watch` it was killed */
     struct pe_buf out, sending;   /* messages for the next write, and those that are being written */
     size_t sent;                  /* bytes of `sending` that were written */
     struct pe_buf in;             /* bytes of messages that are not complete */
@@ -60,8 +61,8 @@ size_t helper_unsent(const struct helper *helper);
  * progress. What it answers is dropped. Returns -1 if the helper is gone or does not read. */
 int helper_drain(struct helper *helper, int drain_ms) PE_MUST_CHECK;
 
-/* Close the socket, after which the helper exits by itself, and wait until it has: for at most `end_ms`,
- * then it is killed. With -1 it is never killed. */
+/* Let the helper see the end of its input, after which it exits by itself, and wait until it has: for at most
+ * `end_ms`, then it is killed. */
 void helper_close(struct helper *helper, int end_ms);
 
 #endif

@@ -15,6 +15,7 @@
 enum {
     TIMEOUT_MS = 400,              /* of a lookup */
     DRAIN_MS = 10000,              /* how long the helper may read nothing at the end */
+    END_MS = 60000,                /* for the last results to be stored after it has been sent all */
     QUEUED_MAX = 32 * 1024 * 1024, /* bytes on their way to the helper; results beyond that are dropped */
 };
 
@@ -189,9 +190,10 @@ int result_store_init(struct result_store *store, struct loop *loop,
 void result_store_close(struct result_store *store)
 {
     struct helper *helper = &store->helper;
-    if (helper->watch && helper_drain(helper, DRAIN_MS) < 0)
+    bool stuck = helper->watch && helper_drain(helper, DRAIN_MS) < 0;
+    if (stuck)
         pe_log(PE_LOG_WARN, "the last results were not stored: the store helper does not read");
-    helper_close(helper, -1);
+    helper_close(helper, stuck ? 0 : END_MS);
 }
 
 /* ---- looking up and storing ---- */

@@ -46,6 +46,8 @@ static struct loop_watch *watched;
 int keeper_socketpair(int domain, int type, int protocol, int pair[2]) __asm__("__wrap_socketpair");
 int real_socketpair(int domain, int type, int protocol, int pair[2]) __asm__("__real_socketpair");
 pid_t keeper_fork(void) __asm__("__wrap_fork");
+int keeper_shutdown(int fd, int how) __asm__("__wrap_shutdown");
+int real_shutdown(int fd, int how) __asm__("__real_shutdown");
 pid_t keeper_waitpid(pid_t pid, int *status, int flags) __asm__("__wrap_waitpid");
 
 static void stop(void)
@@ -69,6 +71,14 @@ int keeper_socketpair(int domain, int type, int protocol, int pair[2])
 pid_t keeper_fork(void)
 {
     return 1 << 22; /* of no process */
+}
+
+/* It exits at the end of its input. */
+int keeper_shutdown(int fd, int how)
+{
+    if (watched && watched->fd == fd)
+        stop();
+    return real_shutdown(fd, how);
 }
 
 pid_t keeper_waitpid(pid_t pid, int *status, int flags)
