@@ -54,7 +54,7 @@ PACKAGES := gcc libc6-dev binutils make \
 	ca-certificates curl iproute2 skopeo
 TEST_PACKAGES := libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema openssl \
 	haproxy memcached redis-server prometheus \
-	docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd \
+	docker-registry umoci gpg gpg-agent squashfs-tools kmod procps bsdutils systemd e2fsprogs \
 	bash bash-completion zsh fish mandoc
 # What only make test-long needs.
 LONG_PACKAGES := buildah

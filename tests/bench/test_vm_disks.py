@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks of pe-vm in the format qcow2, which pe-bench isolation measures."""
+"""Disks of pe-vm: qcow2 files, and raw files with a file system, which pe-bench isolation measures."""
+import os
 import struct
 import subprocess
 
@@ -50,3 +51,28 @@ def test_an_engine_that_cannot_read_qcow2_refuses_such_a_disk(pe_vm, disk):
     assert pe_vm("create", "--engine", "uml", "--disk", disk, "one").returncode == 0
     refused = pe_vm("boot", "one")
     assert refused.returncode != 0 and "reads no qcow2 file" in refused.stderr
+
+
+def make_ext2(path):
+    """A raw file with an empty file system."""
+    path.write_bytes(b"")
+    os.truncate(path, SIZE)
+    subprocess.run(["mkfs.ext2", "-q", "-F", str(path)], check=True)
+
+
+def file_in_ext2(path, name):
+    """The content of a file, read on the host without mounting."""
+    return subprocess.run(["debugfs", "-R", f"cat {name}", str(path)], capture_output=True, check=True).stdout
+
+
+def test_a_vm_of_user_mode_linux_writes_files_to_a_raw_disk(pe_vm, tmp_path):
+    path = tmp_path / "raw"
+    make_ext2(path)
+    assert pe_vm("create", "--engine", "uml", "--disk", str(path), "one").returncode == 0
+    booted = pe_vm("boot", "--wait", "60", "one")
+    assert booted.returncode == 0, booted.stderr
+    script = "mkdir /mnt/disk && mount -t ext2 /dev/ubda /mnt/disk && echo kept >/mnt/disk/file && umount /mnt/disk"
+    written = pe_vm("exec", "--no-input", "one", "--", "sh", "-c", script)
+    assert written.returncode == 0, written.stderr
+    assert pe_vm("shutdown", "one").returncode == 0
+    assert file_in_ext2(path, "/file") == b"kept\n"
