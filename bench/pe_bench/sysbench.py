@@ -92,12 +92,12 @@ def all_work(quick):
             READ,
         ]
     return [
-        cpu(25000, 10),
-        cpu(50000, 10),
+        cpu(25000, 5),
+        cpu(50000, 5),
         memory(4, 2048),
         memory(8, 4096),
-        fileio("rndrw", 2048, 30),
-        fileio("seqrewr", 1024, 30),
+        fileio("rndrw", 2048, 10),
+        fileio("seqrewr", 1024, 10),
         READ,
     ]
 

@@ -5,7 +5,7 @@ All run Debian's sysbench from the same root file system: in chroot(8) (native),
 VMs of each engine with 1 and 2 virtual CPUs and 1 and 2 GiB of memory. Programs without a VM are kept to as many
 CPUs as the VM has. The work: primes to 25,000 and 50,000 (cpu); writing 2 GiB of memory in blocks of 4 MiB, and 4
 GiB in blocks of 8 MiB; reading and writing files at random places (rndrw, 2 GiB) and over again in order (seqrewr, 1
-GiB) on ext4, and reading a file of the image, for which caches are dropped. There are as many threads as CPUs.
+GiB) on ext2, and reading a file of the image, for which caches are dropped. There are as many threads as CPUs.
 
 The results have throughput, latency, and the throughput of the native program divided by that of each way. What an
 engine cannot run is n/a, with the reason. It needs root.
@@ -34,7 +34,7 @@ MACHINES = ((1, 1024), (1, 2048), (2, 1024), (2, 2048))  # virtual CPUs, MiB
 QUICK_MACHINES = ((1, 1024),)
 LIMIT_MS, BOOT_S = 600_000, 300
 IMAGE_DISKS = {"uml": "ubd, squashfs", "qemu": "pmem, squashfs", "cloud-hypervisor": "pmem, squashfs"}
-FOLDER, LOOP = "a folder of the host", "raw file, ext4"
+FOLDER, LOOP = "a folder of the host", "raw file, ext2"
 
 
 def add_arguments(parser):
@@ -131,8 +131,8 @@ class Machine:
 
 # In the guest of pe-vm: mounts the root file system and the disk with the files, and runs the rest in them.
 WITH_DISKS = """
-grep -q ext4 /proc/filesystems || {{ echo "the kernel of this guest has no ext4" >&2; exit 1; }}
-mkdir -p /mnt/root && mount -o ro -t squashfs {0}a /mnt/root && mount -t ext4 {0}b /mnt/root/data || exit
+grep -q ext2 /proc/filesystems || {{ echo "the kernel of this guest has no ext2" >&2; exit 1; }}
+mkdir -p /mnt/root && mount -o ro -t squashfs {0}a /mnt/root && mount -t ext2 {0}b /mnt/root/data || exit
 mount -t tmpfs none /mnt/root/tmp && mount -t devtmpfs none /mnt/root/dev || exit
 exec chroot /mnt/root sh -c "$1"
 """
@@ -147,15 +147,15 @@ class DiskMachine:
     disk: Disk
     kind: str  # "raw" or "qcow2"
     folder: str
-    cpus: int = 1
-    memory_mib: int = 1024
+    cpus: int
+    memory_mib: int
 
     def concerns(self, work):
         return bool(work.needs)
 
     def labels(self, work):
         device = "ubd" if self.engine.startswith("uml") else "virtio-blk"
-        disk = f"{device}, {self.kind} file, ext4"
+        disk = f"{device}, {self.kind} file, ext2"
         return {"way": self.engine, "cpus": self.cpus, "memory_mib": self.memory_mib, "disk": disk}
 
     def reason_against(self, work):
@@ -236,7 +236,11 @@ def make_targets(run, works):
         targets += [Machine(engine, images.store, number, memory) for number, memory in machines]
         if any(work.needs for work in works):
             squashfs = images.squashfs(IMAGE)
-            targets += [DiskMachine(engine, squashfs, disk, kind, f"{folder}/vms") for kind in ("raw", "qcow2")]
+            targets += [
+                DiskMachine(engine, squashfs, disk, kind, f"{folder}/vms", number, memory)
+                for kind in ("raw", "qcow2")
+                for number, memory in machines
+            ]
     chosen = [
         one
         for one in targets
