@@ -285,6 +285,7 @@ test_job_SRC := $(LB_CORE)
 test_job_input_SRC := $(LB_CORE)
 test_live_job_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report.c event.c files.c live_job.c \
 	progress.c response.c http_reply.c)
+test_job_news_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_metrics_SRC := worker/metrics.c

@@ -62,6 +62,7 @@ static void free_job(struct job *job)
     if (job->looking)
         result_store_forget(jobs->store, job);
     jobs->loop->ops->stop_timer(jobs->loop, &job->retry_timer);
+    jobs->loop->ops->stop_timer(jobs->loop, &job->news_timer);
     if (job->entry.slot)
         job->entry.slot->ops->cancel(job->entry.slot);
     scheduler_entry_remove(jobs->scheduler, &job->entry);
@@ -82,27 +83,43 @@ static void release(struct job *job)
         free_job(job);
 }
 
-/* ---- walking over the waiters ---- */
+/* ---- telling the waiters ---- */
 
-/* A walk that is under way. It remembers the next waiter; job_leave() moves it on when that one
- * leaves. */
-struct job_walk {
-    struct job_walk *outer;
-    struct pe_list *next;
-};
+/* Of what has arrived, the waiters are told at the end of the iteration of the loop. A worker may send it in
+ * very many small pieces: without this, each of them would cost a call for each waiter. */
+static void tell_soon(struct job *job, unsigned news)
+{
+    if (!job->news)
+        job->jobs->loop->ops->start_timer(job->jobs->loop, &job->news_timer, 0);
+    job->news |= news;
+}
 
-/* Report something to each waiter. Any waiter may leave inside any of the calls. */
+static void tell_news(struct job *job)
+{
+    const unsigned news = job->news;
+    job->jobs->loop->ops->stop_timer(job->jobs->loop, &job->news_timer);
+    job->news = 0;
+    if (news & JOB_NEWS_OUTPUT)
+        job_report_each(job, job_report_output, NULL);
+    if (news & JOB_NEWS_BYTES)
+        job_report_each(job, job_report_progress, NULL);
+}
+
+static void on_news(struct loop_timer *timer)
+{
+    struct job *job = pe_list_entry(timer, struct job, news_timer);
+    hold(job);
+    tell_news(job);
+    release(job);
+}
+
+/* Report something to each waiter, after what has arrived before. Any waiter may leave inside any of the
+ * calls. */
 static void for_each_waiter(struct job *job, job_report *report, const void *argument)
 {
-    struct job_walk walk = {.outer = job->walks, .next = job->waiters.next};
     hold(job);
-    job->walks = &walk;
-    while (walk.next != &job->waiters) {
-        struct job_waiter *waiter = pe_list_entry(walk.next, struct job_waiter, in_job);
-        walk.next = walk.next->next;
-        report(waiter, argument);
-    }
-    job->walks = walk.outer;
+    tell_news(job);
+    job_report_each(job, report, argument);
     release(job);
 }
 
@@ -116,9 +133,7 @@ static void stop_counting(const struct job *job, struct job_waiter *waiter)
 
 static void remove_waiter(struct job *job, struct job_waiter *waiter)
 {
-    for (struct job_walk *walk = job->walks; walk; walk = walk->outer)
-        if (walk->next == &waiter->in_job)
-            walk->next = waiter->in_job.next;
+    job_report_skip(job, waiter);
     pe_list_remove(&waiter->in_job);
     waiter->job = NULL;
     stop_counting(job, waiter);
@@ -214,6 +229,7 @@ static struct job *make_job(struct jobs *jobs, const struct job_request *request
              request->image_identity ? request->image_identity : "");
     job->source = waiter;
     job->retry_timer.on_expire = on_retry;
+    job->news_timer.on_expire = on_news;
     job->entry = (struct queue_entry){.client = waiter->client,
                                       .image = waiter->submission->spec.image,
                                       .isolation = waiter->submission->spec.isolation,
@@ -336,7 +352,7 @@ int job_on_output(struct job *job, enum live_stream stream, const void *bytes, s
     if (size > limit_of(job, stream) - job->live->received[stream])
         return pe_fail(err, PE_ERR_MALFORMED, "a running job has more output than its limit allows");
     live_output_append(job->live, stream, bytes, size);
-    for_each_waiter(job, job_report_output, NULL);
+    tell_soon(job, JOB_NEWS_OUTPUT);
     return 0;
 }
 
@@ -385,14 +401,8 @@ int job_on_bytes(struct job *job, const void *bytes, size_t size, struct pe_erro
     if (job_result_append(job->result, bytes, size, err) < 0)
         return -1;
     byte_budget_enforce(job->jobs->budget);
-    for_each_waiter(job, job_report_progress, NULL);
+    tell_soon(job, JOB_NEWS_BYTES);
     return 0;
-}
-
-/* Moving average of the time from a job's start on a slot to its end. */
-static void note_service_time(struct jobs *jobs, uint64_t us)
-{
-    jobs->service_us = jobs->service_us ? (jobs->service_us * 15 + us) / 16 : us;
 }
 
 /* Report a complete result. The job is freed when its waiters have left. */
@@ -406,7 +416,7 @@ void job_on_end(struct job *job)
 {
     struct pe_error err;
     struct jobs *jobs = job->jobs;
-    note_service_time(jobs, pe_now_us() - job->started_us);
+    job_note_service_time(jobs, pe_now_us() - job->started_us);
     metrics_result(jobs->metrics, &job->result->fields);
     if (job_result_finish(job->result, &err) < 0) {
         job_on_lost(job, 0, err.message);
@@ -582,18 +592,4 @@ void job_on_returned(struct job *job, uint64_t worker_serial)
     if (has_waiters(job) && enqueue(job, true, &err) < 0)
         give_up(job);
     release(job);
-}
-
-/* ---- estimates ---- */
-
-uint64_t job_wait_us(const struct jobs *jobs, size_t before)
-{
-    size_t capacity = scheduler_capacity(jobs->scheduler);
-    uint64_t service_us = jobs->service_us ? jobs->service_us : 1000000;
-    return (before + 1) * service_us / (capacity ? capacity : 1);
-}
-
-uint64_t job_expected_wait_us(const struct jobs *jobs, const struct client_queue *client)
-{
-    return job_wait_us(jobs, scheduler_jobs_ahead(jobs->scheduler, client));
 }

@@ -70,7 +70,7 @@ struct job_waiter_ops {
     void (*on_start)(struct job_waiter *waiter);
 
     /* The job has printed something, which is in its member `live`. Only called for a waiter that
-     * watches. */
+     * watches, at most once in an iteration of the loop and before the result. */
     void (*on_output)(struct job_waiter *waiter);
 
     /* The program has taken bytes of the waiter's input. Only called for a waiter that has one. */
@@ -80,7 +80,8 @@ struct job_waiter_ops {
      * result was found in the result store. The waiter takes a reference if it needs one. */
     void (*on_result)(struct job_waiter *waiter, struct job_result *result, bool stored);
 
-    /* More bytes of the result have arrived, or it is complete. */
+    /* More bytes of the result have arrived, or it is complete. Called at most once in an iteration of the
+     * loop, and at once when the result is complete. */
     void (*on_progress)(struct job_waiter *waiter);
 
     /* The slot or its VM was lost. The result, if there was one, will not be completed. The job is tried
@@ -130,6 +131,9 @@ struct job_request {
     bool keep;                  /* the result may be cached and stored */
 };
 
+/* What has arrived since the waiters were told. */
+enum job_news { JOB_NEWS_OUTPUT = 1, JOB_NEWS_BYTES = 2 };
+
 /* How one try of a job was lost. */
 struct job_loss {
     uint64_t worker; /* serial number of the worker's claim; 0: unknown */
@@ -157,6 +161,8 @@ struct job {
     struct job_loss losses[JOB_TRIES_MAX]; /* the first `lost` of them are set */
     char last_loss[200];                   /* why the last one was lost */
     struct loop_timer retry_timer;         /* between the loss of a slot and the next try */
+    struct loop_timer news_timer;          /* while the waiters have not been told of `news` */
+    unsigned news;                         /* of enum job_news */
     bool watched;                          /* one of the waiters watches, or did */
     struct live_output *live;              /* a reference; NULL: nothing was printed in this try */
     struct job_result *result;             /* a reference; NULL before the result's fields arrive */
@@ -229,7 +235,10 @@ void job_on_vm_lost(struct job *job, uint64_t worker_serial, const char *why);
  * that has happened very often, the try counts as lost. `worker_serial` is as in job_on_lost(). */
 void job_on_returned(struct job *job, uint64_t worker_serial);
 
-/* ---- estimates ---- */
+/* ---- estimates (lb/core/job_wait.c) ---- */
+
+/* A job has ended `us` after its start on a slot. For lb/core/job.c. */
+void job_note_service_time(struct jobs *jobs, uint64_t us);
 
 /* How long a job waits that has `before` others in front of it, judged by recent jobs;
  * microseconds. */

@@ -1,7 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each report is one call of a waiter's operations. Who is called, and in which order, is in lb/core/job.c.
- */
+/* Each report is one call of a waiter's operations. What is reported when is in lb/core/job.c. */
 #include "lb/core/job_reports.h"
+
+/* ---- walking over the waiters ---- */
+
+/* A walk that is under way. It remembers the next waiter, and moves on when that one leaves. */
+struct job_walk {
+    struct job_walk *outer;
+    struct pe_list *next;
+};
+
+void job_report_each(struct job *job, job_report *report, const void *argument)
+{
+    struct job_walk walk = {.outer = job->walks, .next = job->waiters.next};
+    job->walks = &walk;
+    while (walk.next != &job->waiters) {
+        struct job_waiter *waiter = pe_list_entry(walk.next, struct job_waiter, in_job);
+        walk.next = walk.next->next;
+        report(waiter, argument);
+    }
+    job->walks = walk.outer;
+}
+
+void job_report_skip(struct job *job, const struct job_waiter *waiter)
+{
+    for (struct job_walk *walk = job->walks; walk; walk = walk->outer)
+        if (walk->next == &waiter->in_job)
+            walk->next = waiter->in_job.next;
+}
+
+/* ---- reports ---- */
 
 void job_report_start(struct job_waiter *waiter, const void *argument)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a job tells one of its waiters (struct job_waiter_ops in lb/core/job.h). The waiter may leave the job,
- * and be freed, inside each of these calls. */
+/* What a job tells its waiters (struct job_waiter_ops in lb/core/job.h). A waiter may leave the job, and be
+ * freed, inside each of these calls. */
 #ifndef PE_LB_CORE_JOB_REPORTS_H
 #define PE_LB_CORE_JOB_REPORTS_H
 
@@ -8,6 +8,11 @@
 
 /* One report. `argument` is NULL where nothing else is said. */
 typedef void job_report(struct job_waiter *waiter, const void *argument);
+
+/* Report something to each waiter. Any waiter may leave inside any of the calls; the caller keeps the job. */
+void job_report_each(struct job *job, job_report *report, const void *argument);
+/* A waiter is about to leave the job: walks over the waiters that are under way pass it by. */
+void job_report_skip(struct job *job, const struct job_waiter *waiter);
 
 /* The job has started on a slot. */
 void job_report_start(struct job_waiter *waiter, const void *argument);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stands around lb/core in its unit tests: an event loop whose time the test decides, slots and
- * waiters that note what they are told, and a balancer made of them. Included by one test program;
- * everything is static. The tests are in test_job.c. */
+ * waiters that note what they are told, and a balancer made of them. Everything is static:
+ * the tests in test_job.c and test_job_news.c each have their own. */
 #ifndef PE_TESTS_UNIT_FAKE_CORE_H
 #define PE_TESTS_UNIT_FAKE_CORE_H
 
@@ -120,7 +120,7 @@ struct fake_waiter {
     struct client_queue client;
     struct fake_waiter
         *leaves; /* who leaves when this one is told of a result or a return: itself, another one, NULL */
-    int starts, results, progresses, losses, returns, problems, full;
+    int starts, outputs, results, progresses, losses, returns, problems, full;
     unsigned given_up_after;
     int status; /* of the last result */
 };
@@ -135,6 +135,13 @@ static struct fake_waiter *from_waiter(struct job_waiter *waiter)
 static void on_start(struct job_waiter *waiter)
 {
     from_waiter(waiter)->starts++;
+}
+
+/* waiter_ops: count. */
+static void on_output(struct job_waiter *waiter)
+{
+    assert_int_equal(from_waiter(waiter)->results, 0);
+    from_waiter(waiter)->outputs++;
 }
 
 /* waiter_ops: count, remember the status, and let a waiter leave. */
@@ -195,6 +202,7 @@ static void on_given_up(struct job_waiter *waiter, unsigned slots)
 }
 
 static const struct job_waiter_ops waiter_ops = {.on_start = on_start,
+                                                 .on_output = on_output,
                                                  .on_result = on_result,
                                                  .on_progress = on_progress,
                                                  .on_lost = on_lost,
@@ -298,8 +306,8 @@ static void init_waiter(struct fake_waiter *waiter)
 
 /* Begin a job that demands an isolation. `share`: requests with the same key may join it. Returns what
  * job_begin returns; the only failure is PE_ERR_BUSY. */
-static int begin_demanding(struct core *core, struct fake_waiter *waiter, bool share,
-                           struct pe_isolation_set demand)
+static inline int begin_demanding(struct core *core, struct fake_waiter *waiter, bool share,
+                                  struct pe_isolation_set demand)
 {
     struct pe_error err;
     const struct job_request request = {.waiter = &waiter->waiter,
@@ -316,7 +324,7 @@ static int begin_demanding(struct core *core, struct fake_waiter *waiter, bool s
 }
 
 /* The same without a demand. */
-static int begin(struct core *core, struct fake_waiter *waiter, bool share)
+static inline int begin(struct core *core, struct fake_waiter *waiter, bool share)
 {
     return begin_demanding(core, waiter, share, anything);
 }
@@ -329,7 +337,7 @@ static void join(struct job *job, struct fake_waiter *waiter)
 }
 
 /* What a slot does when its worker goes away, or only the slot. */
-static void lose(struct core *core, struct fake_slot *slot)
+static inline void lose(struct core *core, struct fake_slot *slot)
 {
     uint64_t serial = slot->slot.worker ? slot->slot.worker->claim->serial : 0;
     struct job *job = slot->job;
@@ -340,7 +348,7 @@ static void lose(struct core *core, struct fake_slot *slot)
 }
 
 /* What a slot does when its worker gives the job back, because another balancer has the slot. */
-static void give_back(struct core *core, struct fake_slot *slot)
+static inline void give_back(struct core *core, struct fake_slot *slot)
 {
     struct job *job = slot->job;
     slot->job = NULL;
@@ -350,7 +358,7 @@ static void give_back(struct core *core, struct fake_slot *slot)
 }
 
 /* What a slot does when its worker reports that the VM died. The slot is ready again. */
-static void lose_vm(struct core *core, struct fake_slot *slot)
+static inline void lose_vm(struct core *core, struct fake_slot *slot)
 {
     struct job *job = slot->job;
     slot->job = NULL;
@@ -361,26 +369,32 @@ static void lose_vm(struct core *core, struct fake_slot *slot)
 }
 
 /* Let the time pass after which a lost job is tried again, or concluded. */
-static void retry(struct core *core)
+static inline void retry(struct core *core)
 {
     expire(&core->loop, 0);
     assert_int_equal(expire(&core->loop, RETRY_MS), 1);
     expire(&core->loop, 0);
 }
 
-/* What a slot does when its worker sends a result: status `exited`, and two bytes of stdout to come. */
-static void send_result(struct job *job)
+/* What a slot does when its worker sends a result: status `exited`, and `size` bytes of stdout to come. */
+static void send_result_of(struct job *job, size_t size)
 {
     struct pe_error err;
     pe_automessage struct pe_message message = {.kind = PE_MESSAGE_RESULT,
                                                 .result = {.status = PE_STATUS_EXITED}};
-    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, 2, 0, &err), 0);
+    assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDOUT, NULL, size, 0, &err), 0);
     assert_int_equal(pe_parts_add(&message.parts, PE_PART_STDERR, NULL, 0, 0, &err), 0);
     assert_int_equal(job_on_result(job, &message, &err), 0);
 }
 
+/* The same with two bytes. */
+static inline void send_result(struct job *job)
+{
+    send_result_of(job, 2);
+}
+
 /* What a slot does for a job from its result to its end, after which the slot is not ready again. */
-static void finish(struct core *core, struct fake_slot *slot)
+static inline void finish(struct core *core, struct fake_slot *slot)
 {
     struct pe_error err;
     struct job *job = slot->job;

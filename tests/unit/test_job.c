@@ -17,7 +17,7 @@ static void a_job_starts_at_the_end_of_the_iteration_and_reports_its_result(void
     assert_int_equal(waiter.starts, 1);
     finish(core, slot);
     assert_int_equal(waiter.results, 1);
-    assert_int_equal(waiter.progresses, 2);
+    assert_int_equal(waiter.progresses, 1);
     assert_null(waiter.waiter.job);
     assert_int_equal(slot->canceled, 0);
     assert_int_equal(core->budget.used, 0);
