@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: what image/build makes of them. A stand-in for mmdebstrap "installs" a folder, and runs
 the hooks as the real program does."""
+import glob
 import json
 import os
+import signal
 import subprocess
 
 import pytest
 
 from fixtures.paths import TOP
 from fixtures.pe_image import PE_IMAGE, unpacked
+from fixtures.waiting import PATIENCE, eventually
 
 STAND_IN = """#!/bin/bash
 set -e
 echo "$@" >"$STAND_IN/arguments"
+[ ! -e "$STAND_IN/stays" ] || exec "$STAND_IN/bin/stay"
 [ ! -e "$STAND_IN/error" ] || { cat "$STAND_IN/error" >&2; exit 25; }
 root=$(mktemp -d "$STAND_IN/root.XXXXXX")
 cp -a "$STAND_IN/packages/." "$root"
@@ -31,6 +35,14 @@ while [ $# -gt 3 ]; do shift; done
 tar -C "$root" -cf "$2" .
 """
 
+# mmdebstrap that is interrupted, or killed by a pipe that nobody reads, while a file system is mounted.
+STAY = """#!/bin/bash
+root=$(mktemp -d)
+[ "$(id -u)" -ne 0 ] || mount -t tmpfs stays "$root"
+echo "$root" >"$STAND_IN/stays"
+while :; do sleep 0.1; done
+"""
+
 
 class Recipes:
     """A folder for recipes, outside of the installation."""
@@ -40,9 +52,10 @@ class Recipes:
         self.packages = f"{path}/packages"
         os.makedirs(f"{path}/bin")
         os.makedirs(f"{path}/my recipes")
-        with open(f"{path}/bin/mmdebstrap", "w") as file:
-            file.write(STAND_IN)
-        os.chmod(f"{path}/bin/mmdebstrap", 0o755)
+        for name, text in (("mmdebstrap", STAND_IN), ("stay", STAY)):
+            with open(f"{path}/bin/{name}", "w") as file:
+                file.write(text)
+            os.chmod(f"{path}/bin/{name}", 0o755)
         for name in (
             "usr/bin/tool",
             "usr/bin/perl5.99",
@@ -56,8 +69,8 @@ class Recipes:
         with open(f"{self.packages}/{name}", "w") as file:
             file.write(content)
 
-    def build(self, recipe, metadata=None):
-        """Build a recipe, whose text begins with the fields that every recipe has."""
+    def start(self, recipe, metadata=None):
+        """Begin to build a recipe, whose text begins with the fields that every recipe has."""
         path = f"{self.path}/my recipes/thing-1"
         with open(path, "w") as file:
             file.write(recipe)
@@ -71,7 +84,40 @@ class Recipes:
             "PE_DEBIAN_MIRROR": "http://mirror.invalid/debian",
         }
         command = [PE_IMAGE, "build", "--store", f"{self.path}/store", path]
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def build(self, recipe, metadata=None):
+        """Build it to the end."""
+        process = self.start(recipe, metadata)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def read(self, name):
+        """A file beside the recipes."""
+        with open(f"{self.path}/{name}") as file:
+            return file.read()
+
+    def left_behind(self):
+        """Folders of builds."""
+        return [name for name in os.listdir(self.path) if name.startswith("pe-image-build")]
+
+    def still_runs(self):
+        """Whether the stand-in that stays does."""
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path) as file:
+                    if f"{self.path}/bin/stay" in file.read():
+                        return True
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return False
 
     def tree(self):
         """What the image `thing:1` has."""
@@ -102,7 +148,7 @@ def test_a_recipe_of_three_lines_is_enough_and_may_be_anywhere(recipes):
     with open(f"{recipes.path}/arguments") as file:
         arguments = file.read()
     assert "--variant=essential --include=tool" in arguments, "arguments of mmdebstrap"
-    assert [name for name in os.listdir(recipes.path) if name.startswith("pe-image-build")] == []
+    assert recipes.left_behind() == []
 
 
 @pytest.mark.parametrize("trim", ["", "trim=()\n"])
@@ -201,6 +247,25 @@ def test_a_failed_build_keeps_its_log_and_says_where(recipes):
         assert "hello" in file.read(), "the log"
     assert os.listdir(os.path.dirname(log)) == ["log"], "nothing else is left"
     assert not os.path.exists(f"{recipes.path}/store/names/thing:1.json"), "no image"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_interrupted_leaves_no_files_mounts_and_processes(recipes, number):
+    with open(f"{recipes.path}/stays", "w"):
+        pass
+    process = recipes.start(MINIMAL)
+    eventually(lambda: recipes.read("stays"), "mmdebstrap has begun")
+    root = recipes.read("stays").strip()
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # Ctrl-C reaches all
+    else:
+        process.send_signal(number)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    with open("/proc/self/mounts") as file:
+        assert root not in file.read()
+    assert recipes.left_behind() == []
+    eventually(lambda: not recipes.still_runs(), "mmdebstrap has ended")
 
 
 @pytest.mark.parametrize(
