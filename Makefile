@@ -204,9 +204,10 @@ stamps = $(foreach image,$(1),build/images/.made-$(subst :,-,$(image)))
 images: $(call stamps,$(IMAGES)) ## the images that tests and examples use, from Debian packages
 images-all: $(call stamps,$(IMAGES) $(OTHER_IMAGES) $(LANGUAGES)) ## every image that has a recipe
 languages: $(call stamps,$(LANGUAGES)) ## images of all programming languages that have a recipe
+# Several are built at a time, so each line says of which one it is. Into a pipe, pe-image draws no bar.
 build/images/.made-%: image/recipes/% image/recipes/%.json image/build | $(BIN)/pe-image
 	@mkdir -p $(@D)
-	image/build $* build/images $(BIN)/pe-image
+	@set -o pipefail; setpriv --pdeathsig TERM image/build $* build/images $(BIN)/pe-image 2>&1 | sed -u 's/^ */  $*: /'
 	@touch $@
 
 IMAGE := busybox:1.35
