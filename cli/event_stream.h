@@ -21,7 +21,7 @@ struct event_stream {
     struct live_job *job;             /* takes the events; the caller's */
     bool has_begun;                   /* the reply is a stream of events, and not another one */
     uint64_t heard_us;                /* when the last bytes arrived */
-    struct pe_buf line;               /* the begin of a line whose end is missing; owned */
+    struct pe_buf line;               /* the beginning of a line whose end is missing; owned */
     size_t searched;                  /* so many bytes of it have no end of line */
 };
 

@@ -16,7 +16,7 @@ struct crun_descriptors {
 };
 
 /* Start `crun run --detach` on the bundle at GUEST_JOB. `config` is the path of the configuration.
- * The container gets a name of its own. The descriptors remain the caller's. `*crun` is the process
+ * The container gets a name of its own. The descriptors remain the caller's. `*pid` is the process
  * to wait for. PE_ERR_INTERNAL if it cannot be forked; a crun that cannot start exits with 126 or 127. */
 int crun_spawn(const char *config, const struct crun_descriptors *fds, pid_t *pid,
                struct pe_error *err) PE_MUST_CHECK;

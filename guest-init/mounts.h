@@ -23,8 +23,8 @@ int mounts_machine(struct pe_error *err) PE_MUST_CHECK;
  * is a copy of a read-only one can be writable. So it is the file system that is read-only. */
 int mounts_identity_writable(bool writable, struct pe_error *err) PE_MUST_CHECK;
 
-/* Wait for the three devices, and mount the image. PE_ERR_NOT_FOUND if a device does not
- * appear. */
+/* Wait for the devices of the image, the input and the output, and mount the image. PE_ERR_NOT_FOUND if one
+ * of them does not appear. The live device is opened only when it is used (guest-init/live.h). */
 int mounts_image(struct pe_error *err) PE_MUST_CHECK;
 
 /* Returns 1 if the device has a squashfs, and 0 if not. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Permits: how many VMs are started at the same time (--refills), and how many jobs run at the same
- * time
- * (--slots). The slots request and release them over connections of worker/template_channel.h, one
+/* Permits, which bound how many VMs are started at the same time (--refills), and how many jobs run at the
+ * same time (--slots). The slots request and release them over connections of worker/template_channel.h, one
  * connection for each permit. */
 #ifndef PE_WORKER_ADMISSION_H
 #define PE_WORKER_ADMISSION_H

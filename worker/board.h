@@ -2,8 +2,8 @@
 /* What the processes of a worker tell about themselves, for `pe-worker status`. It is in memory that all of
  * them share, and each process writes to a place of its own: the number of the child of the supervisor.
  *
- * A slot that was taken over can write anything there. So nothing is decided by what others wrote but when to
- * ask a balancer again, and a reader of a text gets printable ASCII of bounded length.
+ * A slot that was taken over can write anything there. So other processes decide only one thing by it: when
+ * to ask a balancer again. A reader of a text gets printable ASCII of bounded length.
  *
  * All functions do nothing, and return zeros, if the board is NULL. */
 #ifndef PE_WORKER_BOARD_H

@@ -22,9 +22,8 @@ struct job_run {
 };
 
 /* Run the job and send the balancer a result or an `error`. Returns 0 once that is sent, also if
- * the guest failed; the VM has ended then. Fails with PE_ERR_LOST if the
- * connection to the balancer is lost, and with PE_ERR_MALFORMED if the balancer breaks the
- * protocol. `run->machine` then needs to be discarded. */
+ * the guest failed; the VM has ended then. Fails with PE_ERR_LOST if the connection to the balancer is lost,
+ * and with PE_ERR_MALFORMED if the balancer breaks the protocol. The caller then discards `run->machine`. */
 int job_run(struct job_run *run, struct pe_error *err) PE_MUST_CHECK;
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "worker/config.h"
 
-/* Exit status when something else holds than config->owner_sign: this, and the enum owner_sign that holds. */
+/* The exit status is the sum of this and an enum owner_sign if that sign is another one than
+ * config->owner_sign. */
 enum { OWNER_WATCH_CHANGED = 16 };
 
 /* Watch until the owner begins to work, or has not worked for config->idle_after_s, or a stop is requested.

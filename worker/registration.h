@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registration of a worker with the balancer: a connection that says what the worker is and
+/* The registration of a worker with one of its balancers: a connection that says what the worker is and
  * which images it has, and repeats that when it changes. */
 #ifndef PE_WORKER_REGISTRATION_H
 #define PE_WORKER_REGISTRATION_H

@@ -27,7 +27,7 @@ struct retry {
     uint64_t said_us;
 };
 
-/* What an attempt to connect has failed of, by its error. */
+/* Why an attempt to connect has failed, as its error says. */
 enum retry_cause retry_cause_of(const struct pe_error *fault);
 
 /* Note a failure. Returns the milliseconds after which to try again, which are random by half, so that the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A slot: one process with one warm VM and one connection to the balancer, which runs one job at a
+/* A slot: one process with one warm VM and a connection to each balancer of the worker. It runs one job at a
  * time. */
 #ifndef PE_WORKER_SLOT_H
 #define PE_WORKER_SLOT_H

@@ -24,10 +24,9 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
                   struct pe_buf *out, struct pe_error *err) PE_MUST_CHECK;
 
 /* Append arguments and environment of the job's program to `out`. With a terminal (`live`; NULL: none), TERM
- * is in the environment. A job without a command runs the
- * image's default command. Fails with PE_ERR_INVALID if there is none, or none of the job's files
- * fits it, with PE_ERR_TOO_LARGE if arguments and environment exceed PE_PROGRAM_BYTES_MAX, and with
- * PE_ERR_INTERNAL without memory. */
+ * is in the environment. A job without a command runs the image's default command. Fails with PE_ERR_INVALID
+ * if there is none, or none of the job's files fits it, with PE_ERR_TOO_LARGE if arguments and environment
+ * exceed PE_PROGRAM_BYTES_MAX, and with PE_ERR_INTERNAL without memory. */
 int bundle_program(const struct pe_job_spec *job, const struct pe_live_input *live,
                    const struct pe_image *image, const struct pe_parts *files, struct pe_buf *out,
                    struct pe_error *err) PE_MUST_CHECK;

@@ -23,10 +23,10 @@ struct output_limits {
     size_t stdout_max, stderr_max;
 };
 
-/* Read `size` bytes of cpio, which must not change during the call. Fails
- * with PE_ERR_MALFORMED if the archive breaks the guest contract: an entry is missing, a path is
- * not allowed or not in order, an entry is neither a file nor a directory, or a limit is exceeded. Fails with
- * PE_ERR_INTERNAL without memory. The caller owns `output` also after a failure. */
+/* Read `size` bytes of cpio, which must not change during the call. Fails with PE_ERR_MALFORMED if the
+ * archive breaks the guest contract: an entry is missing, a path is not allowed or not in order, an entry is
+ * neither a file nor a directory, or a limit is exceeded. Fails with PE_ERR_INTERNAL without memory. The
+ * caller owns `output` also after a failure. */
 int output_read(const void *cpio, size_t size, const struct output_limits *limits, struct output *output,
                 struct pe_error *err) PE_MUST_CHECK;
 

@@ -2,10 +2,11 @@
 /* What a VMM driver provides to worker/vmm/vmm.c, which is its only caller. vmm.h describes what
  * the callers of vmm.c may expect; this file says which part of that a driver has to do.
  *
- * To add a driver: write the five functions, define a `struct vmm_driver`, declare it below, and
- * list its engines in worker/vmm/engine_selection.c. tests/vmm/walk.c checks everything that holds
- * for every driver. A driver starts its VMM with vmm_process_start (worker/vmm/process.h) and, if
- * it needs files by path, keeps them in the folder of run_dir_make (worker/vmm/run_dir.h). */
+ * To add a driver: write its functions, define a `struct vmm_driver`, declare it below, and list its
+ * engines in worker/vmm/engine_selection.c (docs/hacking.md, "Add a VMM driver"). tests/vmm/walk.c checks
+ * everything that holds for every driver. A driver starts its VMM with vmm_process_start
+ * (worker/vmm/process.h) and, if it needs files by path, keeps them in the folder of run_dir_make
+ * (worker/vmm/run_dir.h). */
 #ifndef PE_WORKER_VMM_DRIVER_H
 #define PE_WORKER_VMM_DRIVER_H
 

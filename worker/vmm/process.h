@@ -28,12 +28,12 @@ struct vmm_process_needs {
 /* Start `argv` (NULL-terminated, argv[0] is a path) in host->jail and set vm->pid and vm->pidfd. The
  * process
  *
- *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and
- * stderr to vm->log_fd, and no others
+ *   - has the descriptors of `fds`, numbered as fd_list_add said, stdin from /dev/null, stdout and stderr to
+ *     vm->log_fd, and no others
  *   - runs as host->uid and host->gid, with the group of /dev/kvm if it uses KVM, if the caller is root
  *   - has the namespaces and the root directory of the jail, with vm->run_dir at its own path
- *   - can open by name only the files of the jail and those in vm->run_dir, and can write only to the
- * latter (worker/vmm/landlock.h)
+ *   - can open by name only the files of the jail and those in vm->run_dir, and can write only to the latter
+ *     (worker/vmm/landlock.h)
  *   - has a cgroup with limits for memory, processes and CPU time, which vm->cgroup names
  *   - has no environment, / as its working directory, and limits for what a cgroup does not limit
  *   - cannot gain privileges, writes no core file, and dies with the calling process
