@@ -13,7 +13,7 @@
 
 enum {
     PIECE_SIZE = 128 * 1024, /* bytes that are handed to libh2o at a time */
-    BEHIND_SIZE = 1 << 20,   /* who has so many bytes of events to read is a slow reader */
+    BEHIND_SIZE = 1 << 20,   /* a client that has left more bytes of events unread is a slow reader */
 };
 
 /* ---- what is sent: the result alone, or events ---- */
@@ -54,8 +54,8 @@ static size_t cut_off(struct budget_reader *reader)
            (!result || result->in_cache ? 0 : result->held / result->refs);
 }
 
-/* Who gets events is no slow reader before the job has ended, unless much of what has happened was not read.
- */
+/* A client that gets events can be a slow reader only when its job has ended, or when it has left more than
+ * BEHIND_SIZE bytes of them unread. */
 static void note_reader(struct exchange *exchange)
 {
     bool is_waiting = exchange->waiter.job || (exchange->cases && !exchange->has_result);
