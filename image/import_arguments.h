@@ -21,7 +21,7 @@
          "JSON",         "default command, an array; {files:GLOB} stands for the job's files",               \
          PE_OPTION_TEXT, &(arguments).command},                                                              \
         {"env",          'e',                                                                                \
-         "KEY=VALUE",    "variable in the environment of every job; may be repeated",                        \
+         "KEY=VALUE",    "variable in the environment of every job; repeatable",                             \
          PE_OPTION_LIST, &(arguments).env},                                                                  \
     {                                                                                                        \
         "workdir", 0, "DIR", "directory in which the default command runs (default: /work)", PE_OPTION_TEXT, \

@@ -34,8 +34,8 @@ struct owner_options {
 /* clang-format off */
 /* Lines of a table of options (base/options.h). */
 #define OWNER_OPTIONS(owner)                                                                               \
-    {"hours", 0, "PERIOD", "run jobs only then, as in mon-fri/20:00-08:00; may be given several times",    \
-     PE_OPTION_LIST, &(owner)->hours},                                                                     \
+    {"hours", 0, "PERIOD", "run jobs only then, as in mon-fri/20:00-08:00; repeatable", PE_OPTION_LIST,    \
+     &(owner)->hours},                                                                                     \
     {"idle-only", 0, NULL, "run no jobs while the owner of this host works here", PE_OPTION_FLAG,          \
      &(owner)->idle_only},                                                                                 \
     {"idle-after", 0, "S", "the owner works until S seconds without a sign of it (default 300)",           \
