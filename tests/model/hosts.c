@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "tests/model/balancer.h"
+#include "tests/model/book.h"
 #include "tests/model/choices.h"
 #include "tests/model/dialects.h"
 #include "tests/model/known.h"
@@ -175,8 +176,10 @@ void hosts_reset(void)
 
 void hosts_end_all(void)
 {
-    for (unsigned i = 0; i < REGISTRATIONS; i++)
+    for (unsigned i = 0; i < REGISTRATIONS; i++) {
         peer_end(&registrations[i].peer);
+        book_sync(); /* another registration of the worker may count now, and its images are known */
+    }
     for (unsigned i = 0; i < SLOTS; i++)
         peer_end(&slots[i].peer);
     for (unsigned name = 0; name < NAMES; name++)

@@ -41,7 +41,7 @@ struct request *request_make(void)
     if (!request)
         abort();
     h2o_mem_init_pool(&request->req.pool);
-    request->req.version = chance(30) ? 0x200 : 0x101;
+    request->req.version = chance(options.http2) ? 0x200 : 0x101;
     request->connection.is_new = chance(50);
     request->number = ++numbers;
     request->arrived_us = request->since_us = clock_us;
@@ -209,16 +209,24 @@ static bool shares_group(const struct request *request, const struct request *ot
     return shares;
 }
 
+/* Whether the balancer has just started, and the request waits for a worker that has its image. */
+static bool waits_for_workers(const struct request *request)
+{
+    return request->exchange && pe_list_linked(&request->exchange->in_waiting_for_workers);
+}
+
 /* A connection of HTTP/2 may break while something is sent on it, and all of its requests end. Behind a
  * proxy, they may be of several clients. */
 static void break_connection(const struct request *request)
 {
     struct request *other = requests[choose(REQUESTS)];
-    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) /* rather one that waits for the same job */
-        if (requests[i] != request && shares_group(requests[i], request))
+    if (request->req.version < 0x200)
+        return;
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) /* rather one that is looked at in the same walk */
+        if (requests[i] != request && requests[i]->req.version >= 0x200 &&
+            (shares_group(requests[i], request) || waits_for_workers(requests[i])))
             other = requests[i];
-    if (request->req.version < 0x200 || !other || other == request || other->req.version < 0x200 ||
-        !other->exchange)
+    if (!other || other == request || other->req.version < 0x200 || !other->exchange)
         return;
     TRACE("the connection of request %u breaks", other->number);
     other->hung_up = true;

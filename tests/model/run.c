@@ -77,6 +77,7 @@ static void choose_options(void)
                                .sessions = chance(60) ? 15 : 0,
                                .cases = chance(40) ? 20 : 0,
                                .dialects = chance(50) ? 25 : 0,
+                               .http2 = chance(30) ? 90 : 30,
                                .session_jobs = chance(50) ? 100 : 0,
                                .idle_us = chance(30) ? 3000000 : 300000000,
                                .watchers = chance(70) ? 40 : 0,
@@ -139,6 +140,14 @@ static void choose_calm_options(void)
     options.cache_bytes = 4u << 20;
 }
 
+static void send_before_workers_come(void)
+{
+    for (unsigned i = 2 + choose(6); i > 0; i--) {
+        client_send();
+        balancer_settle();
+    }
+}
+
 static void begin(void)
 {
     clock_reset();
@@ -161,9 +170,15 @@ static void begin(void)
     hosts_reset();
     clients_reset();
     balancer_start();
-    if (chance(85))
-        for (unsigned i = 0; i < 4; i++)
-            registration_act();
+    const bool workers_are_late = options.gather_us && chance(50);
+    if (workers_are_late)
+        send_before_workers_come();
+    if (!chance(workers_are_late ? 50 : 85))
+        return;
+    for (unsigned i = 0; i < 4; i++) {
+        registration_act();
+        book_sync();
+    }
 }
 
 /* ---- steps ---- */

@@ -42,7 +42,7 @@ static void on_sent(struct peer *peer, bool is_text, const uint8_t *bytes, size_
 static void on_closing(struct peer *peer)
 {
     struct session *session = from_peer(peer);
-    const struct request *request = session->request;
+    struct request *request = session->request;
     uint64_t silent_us = clock_us - request->arrived_us;
     book_sync();
     bool is_late = !session->has_run && silent_us >= FIRST_MESSAGE_US;
@@ -54,6 +54,8 @@ static void on_closing(struct peer *peer)
     else
         EXPECT(request->watcher->has_ended || is_late || is_cut_off, "session %u is closed for no reason",
                request->number);
+    if (!request_group(request)) /* perhaps it has waited for workers */
+        request->was_let_in = session->is_counted = false;
 }
 
 static void on_end(struct peer *peer)

@@ -71,6 +71,7 @@ struct options {
     uint64_t idle_us;                /* how long an interactive job may be without input and output */
     unsigned cases;                  /* how many of them, in percent, have stages */
     unsigned dialects;               /* how many of them, in percent, come by another API */
+    unsigned http2;                  /* how many of them, in percent, come over HTTP/2 */
     unsigned watchers;               /* how many requests, in percent, ask for events */
     bool audits;                     /* jobs are run again on other hosts, and the results compared */
     bool is_chatty;                  /* programs print much, and most clients watch them */
