@@ -8,7 +8,6 @@
 #include "image/squashfs_reader.h"
 #include "image/tree.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +26,7 @@ void flatten_result_free(struct flatten_result *result)
 /* These directories are mounted on. They must exist, because the image is read-only, and must not be
  * symbolic links, because crun before 1.30 followed links that an image supplied. Nothing is mounted
  * on /tmp. It may be a link: pe-init makes the directory that it leads to, if that is missing. */
-int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err)
+static int make_mount_points(struct tree *tree, struct pe_error *err)
 {
     static const struct {
         const char *path;
@@ -35,11 +34,10 @@ int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_e
     } points[] = {{"dev", 0755},  {"proc", 0555},  {"sys", 0555},   {"tmp", 01777},
                   {"work", 0755}, {"input", 0755}, {"output", 0755}};
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", points[i].path);
+        const char *path = points[i].path;
         struct tree_inode *inode = tree_find(tree, path);
         bool is_link = inode && S_ISLNK(inode->attributes.mode);
-        if (is_link && !strcmp(points[i].path, "tmp"))
+        if (is_link && !strcmp(path, "tmp"))
             continue;
         if (inode && !S_ISDIR(inode->attributes.mode))
             return pe_fail(err, PE_ERR_INVALID,
@@ -171,8 +169,7 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
         return -1;
     if (state->tree.root->directory.count == 0)
         return pe_fail(err, PE_ERR_MALFORMED, "%s is an empty archive", state->layers[last].name);
-    if (flatten_make_mount_points(&state->tree, "", err) < 0 ||
-        write_layers(state, squashfs, &result->counts, err) < 0 ||
+    if (make_mount_points(&state->tree, err) < 0 || write_layers(state, squashfs, &result->counts, err) < 0 ||
         squashfs_image_finish(squashfs, &state->tree, &result->rootfs_bytes, err) < 0 ||
         read_accounts(&state->tree, path, result, err) < 0)
         return -1;

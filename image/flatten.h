@@ -47,8 +47,4 @@ int flatten(const struct stream_input *layers, size_t count, const struct flatte
             const char *path, struct progress *progress, struct flatten_result *result,
             struct pe_error *err) PE_MUST_CHECK;
 
-/* Create the directories that the runtime mounts on, below the directory `prefix` of the tree ("":
- * the root). PE_ERR_INVALID when something else is in their place, PE_ERR_INTERNAL without memory. */
-int flatten_make_mount_points(struct tree *tree, const char *prefix, struct pe_error *err) PE_MUST_CHECK;
-
 #endif

@@ -43,13 +43,24 @@ int tree_init(struct tree *tree, struct pe_error *err)
     return 0;
 }
 
+static void clear_xattrs(struct tree_inode *inode)
+{
+    for (size_t i = 0; i < inode->xattr_count; i++) {
+        free(inode->xattrs[i].name);
+        free(inode->xattrs[i].value);
+    }
+    free(inode->xattrs);
+    inode->xattrs = NULL;
+    inode->xattr_count = 0;
+}
+
 void tree_free(struct tree *tree)
 {
     for (struct tree_inode *inode = tree->all; inode;) {
         struct tree_inode *next = inode->next;
         tree_directory_clear(&inode->directory);
         free(inode->target);
-        tree_clear_xattrs(inode);
+        clear_xattrs(inode);
         sqfs_free(inode->content);
         free(inode);
         inode = next;
@@ -300,7 +311,7 @@ int tree_add(struct tree *tree, const char *path, const struct tree_attributes *
         if (above)
             touch(tree, above, own);
         old->attributes = *attributes;
-        tree_clear_xattrs(old);
+        clear_xattrs(old);
         *inode = old;
         return 0;
     }
@@ -408,17 +419,6 @@ int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err)
 }
 
 /* ---- extended attributes ---- */
-
-void tree_clear_xattrs(struct tree_inode *inode)
-{
-    for (size_t i = 0; i < inode->xattr_count; i++) {
-        free(inode->xattrs[i].name);
-        free(inode->xattrs[i].value);
-    }
-    free(inode->xattrs);
-    inode->xattrs = NULL;
-    inode->xattr_count = 0;
-}
 
 static int set_value(struct tree_xattr *xattr, const void *value, size_t size, struct pe_error *err)
 {

@@ -117,8 +117,6 @@ int tree_hide_below(struct tree *tree, const char *path, struct pe_error *err) P
 /* Add an extended attribute, or replace its value. `value` is copied. */
 int tree_set_xattr(struct tree_inode *inode, const char *name, const void *value, size_t size,
                    struct pe_error *err) PE_MUST_CHECK;
-/* Remove all extended attributes. */
-void tree_clear_xattrs(struct tree_inode *inode);
 
 /* Make `path` another name of the file at `target`; both are clean paths. PE_ERR_INVALID when there
  * is no file at `target`, or when a parent of `path` is not a directory. */

@@ -231,11 +231,6 @@ int pe_report_end(struct pe_report_reader *reader, struct pe_stage_report *run, 
     return reader->in_run ? hand_out(reader, run, err) : 0;
 }
 
-const struct pe_stage_report *pe_report_current(const struct pe_report_reader *reader)
-{
-    return reader->in_run ? &reader->run : NULL;
-}
-
 void pe_stage_report_free(struct pe_stage_report *run)
 {
     pe_buf_free(&run->out);

@@ -31,9 +31,6 @@ int pe_report_read(struct pe_report_reader *reader, struct pe_cursor *bytes, str
 int pe_report_end(struct pe_report_reader *reader, struct pe_stage_report *run,
                   struct pe_error *err) PE_MUST_CHECK;
 
-/* What the run that has begun is, and its output so far; NULL if none has begun. It belongs to the reader. */
-const struct pe_stage_report *pe_report_current(const struct pe_report_reader *reader);
-
 /* Free what the reader owns, and zero it. */
 void pe_report_reader_free(struct pe_report_reader *reader);
 #define pe_autoreportreader __attribute__((cleanup(pe_report_reader_free)))

@@ -133,7 +133,8 @@ static const struct job_waiter_ops waiter_ops = {
 
 /* ---- admission; these functions return a problem, or one with the status 0 ---- */
 
-size_t live_sessions_max(const struct live_sessions *sessions)
+/* How many sessions may have a job at a time. */
+static size_t sessions_max(const struct live_sessions *sessions)
 {
     size_t half = sessions->exchanges->jobs->scheduler->slot_count / 2;
     return sessions->limits.jobs ? (size_t)sessions->limits.jobs : half ? half : 1;
@@ -152,7 +153,7 @@ static struct pe_problem let_in(struct live_session *session)
         return err.kind == PE_ERR_BUSY ? problem_make("too-many-requests", "%s", err.message)
                                        : pe_problem_from_error(&err);
     session->waiter.client = &session->client->queue;
-    if (sessions->jobs >= live_sessions_max(sessions)) {
+    if (sessions->jobs >= sessions_max(sessions)) {
         sessions->refused++;
         return problem_make("no-capacity",
                             "%zu interactive jobs wait or run, which is the limit (--interactive-jobs); "

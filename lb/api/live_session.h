@@ -148,7 +148,4 @@ void live_session_send(struct live_session *session);
 /* The result is complete. */
 void live_session_end(struct live_session *session);
 
-/* How many sessions may have a job at a time. */
-size_t live_sessions_max(const struct live_sessions *sessions);
-
 #endif

@@ -49,14 +49,6 @@ int case_parts_make(struct case_parts *parts, const struct case_request *request
     return 0;
 }
 
-size_t case_parts_bytes(const struct case_parts *parts)
-{
-    size_t bytes = parts->request->case_count * sizeof *parts->cases;
-    for (size_t i = 0; i < parts->count; i++)
-        bytes += parts->items[i].job.owned_text.capacity;
-    return bytes;
-}
-
 /* ---- what has happened ---- */
 
 static void go_on_after(struct case_parts *parts, uint64_t ms)

@@ -104,9 +104,6 @@ struct case_parts {
 int case_parts_make(struct case_parts *parts, const struct case_request *request,
                     const struct submission *source, struct pe_error *err) PE_MUST_CHECK;
 
-/* Memory that the plans of all parts need. */
-size_t case_parts_bytes(const struct case_parts *parts);
-
 /* How parts are started. The texts are borrowed for the call, the other pointers must outlive the parts. */
 struct case_start {
     struct jobs *jobs;

@@ -39,7 +39,7 @@ static bool is_hex(const char *text, size_t digits)
     return true;
 }
 
-bool api_key_is_formed(const char *text, size_t size)
+static bool is_formed(const char *text, size_t size)
 {
     const char *id = text + strlen(PREFIX);
     return size == API_KEY_SIZE - 1 && !memcmp(text, PREFIX, strlen(PREFIX)) && is_hex(id, ID_DIGITS) &&
@@ -56,7 +56,7 @@ const struct api_key *api_keys_find(const struct api_keys *keys, const char *tex
 {
     struct api_key wanted = {.id = ""};
     uint8_t digest[sizeof wanted.digest];
-    if (!keys->count || !api_key_is_formed(text, size))
+    if (!keys->count || !is_formed(text, size))
         return NULL;
     memcpy(wanted.id, text + strlen(PREFIX), ID_DIGITS);
     const struct api_key *found = bsearch(&wanted, keys->items, keys->count, sizeof *found, compare_ids);

@@ -58,9 +58,6 @@ int api_keys_remove(struct api_keys *keys, const char *name, struct pe_error *er
 /* The entry of a key that somebody presents, or NULL. It is valid until `keys` changes. */
 const struct api_key *api_keys_find(const struct api_keys *keys, const char *text, size_t size);
 
-/* Whether a text has the form of a key. */
-bool api_key_is_formed(const char *text, size_t size);
-
 /* Free the entries. */
 void api_keys_free(struct api_keys *keys);
 

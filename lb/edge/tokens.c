@@ -130,7 +130,8 @@ void tokens_refresh(struct tokens *tokens)
 
 /* ---- requests ---- */
 
-h2o_iovec_t tokens_of_request(const h2o_req_t *req)
+/* The token in the header of a request, which is not copied; empty if there is none. */
+static h2o_iovec_t token_of(const h2o_req_t *req)
 {
     static const char scheme[] = "Bearer ";
     const size_t prefix = sizeof scheme - 1;
@@ -151,7 +152,7 @@ static bool refuse(h2o_req_t *req, const char *detail)
 
 bool tokens_authorize(const struct tokens *tokens, h2o_req_t *req)
 {
-    const h2o_iovec_t token = tokens_of_request(req);
+    const h2o_iovec_t token = token_of(req);
     if (!tokens->required || is_listed(tokens, token.base, token.len))
         return true;
     return refuse(req, tokens->folder ? "this path needs a token of --token-file; that of a host does not do"
@@ -183,7 +184,7 @@ static void note_owner(h2o_iovec_t token, struct token_identity *identity)
 
 bool tokens_admit(struct tokens *tokens, h2o_req_t *req, struct token_identity *identity)
 {
-    const h2o_iovec_t token = tokens_of_request(req);
+    const h2o_iovec_t token = token_of(req);
     *identity = (struct token_identity){.host = ""};
     note_owner(token, identity);
     tokens_refresh(tokens);

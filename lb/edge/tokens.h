@@ -62,7 +62,4 @@ int tokens_check_name(const struct tokens *tokens, const struct token_identity *
 /* Whether the token with which `identity` was admitted is still valid. Those of --token-file always are. */
 bool tokens_are_valid_for(const struct tokens *tokens, const struct token_identity *identity);
 
-/* The token in the header of a request, which is not copied; empty if there is none. */
-h2o_iovec_t tokens_of_request(const h2o_req_t *req);
-
 #endif

@@ -384,7 +384,8 @@ static void note_queued(struct group *group, void *data)
     *(bool *)data |= group->state == GROUP_QUEUED;
 }
 
-bool book_has_queue(void)
+/* Whether a job waits for a slot. */
+static bool has_queue_now(void)
 {
     bool has_queue = false;
     book_each(note_queued, &has_queue);
@@ -393,7 +394,7 @@ bool book_has_queue(void)
 
 bool book_must_yield(const struct run *run)
 {
-    return balancer.exchanges.draining || book_has_queue() ||
+    return balancer.exchanges.draining || has_queue_now() ||
            (known_claim(run->slot->name) && !order_has_room(run->slot->name, 0));
 }
 
@@ -442,7 +443,7 @@ static struct group *begin_copy(const struct slot_actor *slot, const struct pe_m
     EXPECT(options.audits && find_original(group->work),
            "slot %u is given the job %s, for which nobody waits", slot->number, message->id);
     EXPECT(!balancer.exchanges.draining, "a copy is started at the end");
-    EXPECT(!book_has_queue(), "a copy is started although a job waits");
+    EXPECT(!has_queue_now(), "a copy is started although a job waits");
     EXPECT(order_has_room(slot->name, 1), "a copy is started on worker %u, which is busy", slot->name);
     EXPECT(count_copies() < COPIES_MAX, "too many copies run");
     TRACE("group %u is a copy of payload %u", group->number, group->work.payload);

@@ -119,9 +119,6 @@ void book_end_run(struct run *run, enum run_state state, bool of_vm);
 /* Whether a copy may have been told to stop: a job needs its slot, or the balancer stops. */
 bool book_must_yield(const struct run *run);
 
-/* Whether a job waits for a slot. */
-bool book_has_queue(void);
-
 /* The balancer has found out that the result of this work is wrong. */
 void book_on_wrong_result(const struct submission *submission);
 

@@ -30,12 +30,6 @@ static struct known *find(const void *owner, unsigned *at)
     return NULL;
 }
 
-bool known_has_claim(const void *owner)
-{
-    unsigned at = 0;
-    return find(owner, &at) != NULL;
-}
-
 void known_hello(const void *owner, unsigned name, const struct offer *offer)
 {
     struct known *worker = &known[name];

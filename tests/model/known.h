@@ -34,9 +34,6 @@ void known_hello(const void *owner, unsigned name, const struct offer *offer);
 /* A registration has ended; `is_lost`: without a goodbye. */
 void known_ended(const void *owner, bool is_lost);
 
-/* Whether a registration has made a claim. */
-bool known_has_claim(const void *owner);
-
 /* Forget workers that were away for too long, when the balancer has. */
 void known_sync(void);
 
