@@ -7,8 +7,6 @@
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
-#include <string.h>
-
 /* What the service adds to the limit of a case at most, and the limit of a checker (docs/cases.md). */
 enum { BETWEEN_CASES_MS = 1000, CHECKER_MS = 10000 };
 

@@ -13,7 +13,6 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define CONNECT_PATH "/v1/connect"
 #define PING_MS 10000u

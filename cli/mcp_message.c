@@ -7,7 +7,6 @@
 #include "codec/json_reader.h"
 #include "codec/json_text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int mcp_line_read(const void *bytes, size_t size, struct mcp_line *line, struct pe_error *err)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 
 #define BALANCER_TIMEOUT_US 10000000u
 /* Before it registers, the worker finds out which engine works here. Trying one that does not takes

@@ -12,7 +12,6 @@
 #include "proto/path.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define RESULT "result"

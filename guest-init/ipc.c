@@ -15,7 +15,6 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The last argument of semctl(2), which its header does not define. */

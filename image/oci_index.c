@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 #include "proto/job_spec.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

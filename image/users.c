@@ -2,7 +2,6 @@
 /* Reading passwd(5) and group(5) of an image. They are not trusted. */
 #include "image/users.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,6 @@
 
 #include "proto/limits.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool is_type(const char *type)

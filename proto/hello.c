@@ -7,7 +7,6 @@
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Room for what a `hello` says besides its images: a few texts of less than 256 bytes, and as many values. */

@@ -11,7 +11,6 @@
 #include "proto/limits.h"
 #include "proto/metadata.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const kind_names[] = {"hello",  "ready", "job",     "result",   "end",    "cancel",

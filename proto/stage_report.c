@@ -7,7 +7,6 @@
 #include "proto/combined.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A name, a number, or the end of a run: all have far fewer bytes. */

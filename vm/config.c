@@ -5,7 +5,6 @@
 #include "base/utf8.h"
 #include "proto/job_spec.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const engines[] = {"qemu", "qemu+kvm", "qemu+tcg", "cloud-hypervisor", "uml"};

@@ -5,7 +5,6 @@
 #include "base/io.h"
 #include "codec/json_writer.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

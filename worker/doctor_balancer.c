@@ -9,7 +9,6 @@
 #include "worker/balancer_discovery.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>

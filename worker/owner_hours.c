@@ -3,7 +3,6 @@
  * summer time, or a clock that is set, needs no code. */
 #include "worker/owner_hours.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define DAY_MINUTES (24u * 60u)

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/control.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/options.h"
 #include "codec/json_bounds.h"
 #include "proto/job_spec.h"
@@ -20,7 +19,6 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>

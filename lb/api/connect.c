@@ -8,8 +8,6 @@
 #include "lb/edge/http_reply.h"
 #include "lb/edge/problems.h"
 
-#include <string.h>
-
 /* ---- messages ---- */
 
 static void fail_malformed(struct live_session *session, const char *what)

@@ -9,8 +9,6 @@
 #include "proto/job_spec.h"
 #include "proto/slot_live.h"
 
-#include <string.h>
-
 static const char *const stream_names[LIVE_STREAMS] = {"stdout", "stderr"};
 
 const char *event_json_name(const struct event *event)

@@ -9,7 +9,6 @@
 #include "lb/edge/problems.h"
 #include "proto/job_spec.h"
 
-#include <string.h>
 #include <time.h>
 
 enum { BODY_MAX = 4096, BODY_VALUES_MAX = 16 };

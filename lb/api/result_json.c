@@ -11,8 +11,6 @@
 #include "codec/utf8_text.h"
 #include "lb/api/result_part.h"
 
-#include <string.h>
-
 void result_json_append_members(const struct job_result *result, const struct pe_result *fields,
                                 struct pe_json_writer *writer)
 {

@@ -11,7 +11,6 @@
 #include "proto/stages.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What is being read: a stage or a case. */

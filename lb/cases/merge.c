@@ -5,7 +5,6 @@
 #include "lb/cases/reports.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- verdicts ---- */
 

@@ -4,8 +4,6 @@
 
 #include "lb/core/job.h"
 
-#include <string.h>
-
 static void on_serve(struct loop_timer *timer)
 {
     struct job_input *input = pe_list_entry(timer, struct job_input, serve);

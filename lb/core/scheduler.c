@@ -4,7 +4,6 @@
 #include "lb/core/scheduler.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {

@@ -6,7 +6,6 @@
 #include "codec/json_writer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const json_t *mcp_progress_token(const struct mcp_message *message)

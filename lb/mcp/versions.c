@@ -8,7 +8,6 @@
 #include "codec/utf8_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MODERN "2026-07-28"

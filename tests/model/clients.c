@@ -6,7 +6,6 @@
 #include "tests/model/book.h"
 #include "tests/model/cases.h"
 #include "tests/model/choices.h"
-#include "tests/model/clock.h"
 #include "tests/model/deletions.h"
 #include "tests/model/dialects.h"
 #include "tests/model/judge.h"

@@ -3,7 +3,6 @@
 #include "tests/model/dialects.h"
 
 #include "proto/job_spec.h"
-#include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"

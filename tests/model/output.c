@@ -4,8 +4,6 @@
 
 #include "tests/model/choices.h"
 
-#include <string.h>
-
 enum {
     LIMITED_PAYLOAD = 2, /* whose jobs have `stdout_max` and `stderr_max` */
     LIMIT = 4096,

@@ -2,7 +2,6 @@
 /* Which step comes next, and how a run begins and ends. */
 #include "tests/model/run.h"
 
-#include "base/log.h"
 #include "tests/model/at_rest.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"

@@ -3,7 +3,6 @@
 #include "tests/model/sessions.h"
 
 #include "base/cleanup.h"
-#include "lb/api/connect.h"
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/choices.h"

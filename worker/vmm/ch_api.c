@@ -10,7 +10,6 @@
 #include "proto/path.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
