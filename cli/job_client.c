@@ -35,6 +35,15 @@ void job_client_free(struct job_client *client)
     case_report_free(&client->cases);
 }
 
+/* Add a file or a directory that the command line names. As with other programs that run containers, a user
+ * may have written the command right behind the image. */
+static int add_file(struct job_client *client, const char *path, struct pe_error *err)
+{
+    if (client->options.command_count == 0 && !strpbrk(path, "./") && access(path, F_OK) < 0)
+        return pe_fail_errno(err, "cannot read %s (a command needs -- before it)", path);
+    return input_files_add(&client->files, path, err);
+}
+
 int job_client_collect(struct job_client *client, struct pe_error *err)
 {
     struct cli_options *options = &client->options;
@@ -42,7 +51,7 @@ int job_client_collect(struct job_client *client, struct pe_error *err)
         return -1;
     input_files_clear(&client->files);
     for (size_t i = 0; i < options->file_count; i++)
-        if (input_files_add(&client->files, options->files[i], err) < 0)
+        if (add_file(client, options->files[i], err) < 0)
             return -1;
     if (options->standard_input && input_files_set_stdin(&client->files, options->standard_input, err) < 0)
         return -1;
