@@ -40,12 +40,20 @@ static void leave_cases(struct exchange *exchange)
     parts->used_us = 0;
 }
 
+void exchange_stop_gathering(struct exchange *exchange)
+{
+    if (!pe_list_linked(&exchange->in_waiting_for_workers))
+        return;
+    pe_list_remove(&exchange->in_waiting_for_workers);
+    scheduler_joined_remove(exchange->exchanges->jobs->scheduler, exchange->waiter.bytes);
+}
+
 void exchange_leave(struct exchange *exchange)
 {
     exchange_charge(exchange, NULL);
     connection_unwatch_hangup(exchange->connection);
     deadline_forget(&exchange->deadline);
-    pe_list_remove(&exchange->in_waiting_for_workers);
+    exchange_stop_gathering(exchange);
     job_leave(&exchange->waiter);
     if (exchange->cases)
         leave_cases(exchange);

@@ -48,7 +48,8 @@ struct exchanges {
     bool gathering;                     /* the balancer has just started, and workers are still connecting */
     bool draining;                      /* new jobs are refused */
     struct span_export *spans;          /* NULL: traces are only passed on */
-    struct pe_list waiting_for_workers; /* exchanges whose image is unknown while `gathering` */
+    struct pe_list waiting_for_workers; /* exchanges whose image is unknown while `gathering`; they take up
+                                           room in the queue */
     size_t count;
     h2o_timeout_t silence; /* after which a response of events gets a sign of life */
     void *by_id;           /* exchanges whose clients gave them an id: tsearch(3) (lb/api/exchange_ids.c) */
@@ -150,6 +151,10 @@ struct exchange *exchange_begin(struct exchanges *exchanges, const struct dialec
  * from one that has left: the CPU time that the result states or, without a result, the time for which it
  * ran. Parts of a job with stages are counted when they are left. */
 void exchange_charge(struct exchange *exchange, const struct pe_result *result);
+
+/* Wait for workers no longer: the room in the queue is free again. Does nothing if it does not wait for them.
+ */
+void exchange_stop_gathering(struct exchange *exchange);
 
 /* Leave the job, and wait for nothing any more. The files of the submission are freed. */
 void exchange_leave(struct exchange *exchange);

@@ -136,7 +136,7 @@ static void stop_waiting(struct exchange *exchange)
 {
     connection_unwatch_hangup(exchange->connection);
     deadline_forget(&exchange->deadline);
-    pe_list_remove(&exchange->in_waiting_for_workers);
+    exchange_stop_gathering(exchange);
 }
 
 /* ---- the request's headers ---- */
@@ -462,17 +462,24 @@ static void on_workers_known(struct exchange *exchange)
 
 /* ---- the start of the balancer ---- */
 
-/* Just after the start, workers are still connecting, and an image may be unknown only for now. */
-static bool must_wait_for_workers(struct exchange *exchange)
+/* Wait for workers. Fails like scheduler_joined_add() and begin_waiting(). */
+static int wait_for_workers(struct exchange *exchange, struct pe_error *err)
 {
     struct exchanges *exchanges = exchange->exchanges;
-    struct pe_error err;
-    if (!exchanges->gathering || exchange->dialect->is_known(exchange))
-        return false;
-    if (begin_waiting(exchange, &err) < 0)
-        return false;
+    if (scheduler_joined_add(exchanges->jobs->scheduler, exchange->waiter.bytes, err) < 0)
+        return -1;
     pe_list_append(&exchanges->waiting_for_workers, &exchange->in_waiting_for_workers);
-    return true;
+    return begin_waiting(exchange, err);
+}
+
+/* Just after the start, workers are still connecting, and an image may be unknown only for now. */
+static void find_workers(struct exchange *exchange)
+{
+    struct pe_error err;
+    if (!exchange->exchanges->gathering || exchange->dialect->is_known(exchange))
+        on_workers_known(exchange);
+    else if (wait_for_workers(exchange, &err) < 0)
+        refuse(exchange, &err);
 }
 
 void exchanges_worker_changed(struct exchanges *exchanges)
@@ -517,6 +524,6 @@ void exchange_accept(struct exchanges *exchanges, const struct dialect *dialect,
         problem = add_salt(exchange);
     if (problem.status)
         exchange_send_problem(exchange, &problem);
-    else if (!must_wait_for_workers(exchange))
-        on_workers_known(exchange);
+    else
+        find_workers(exchange);
 }

@@ -121,7 +121,7 @@ struct idle_choice {
 };
 
 struct queue_limits {
-    size_t jobs;  /* jobs that may wait, and requests that have joined a job */
+    size_t jobs;  /* jobs that may wait, and requests that have joined a job or wait for workers */
     size_t bytes; /* bytes that they may need together */
 };
 
@@ -136,7 +136,8 @@ struct scheduler {
     size_t slot_count, queued_count, running_count;
     size_t ready_count; /* slots that wait for a job, without those in `unassigned` */
     size_t queued_bytes;
-    size_t joined_count, joined_bytes; /* requests that wait for jobs of others, and their memory */
+    size_t joined_count, joined_bytes; /* requests that wait for jobs of others or, after the start, for
+                                          workers; and their memory */
     struct queue_limits limits;
     uint64_t serials;
     uint64_t catalog_serial;  /* changes whenever the images of any worker may have changed */
@@ -233,8 +234,8 @@ bool scheduler_has_room(const struct scheduler *scheduler, const struct queue_en
 int scheduler_submit(struct scheduler *scheduler, struct queue_entry *entry, bool front,
                      struct pe_error *err) PE_MUST_CHECK;
 
-/* Count a request that joins a job of another one, which may run already. It takes up the same room as
- * a job in the queue. PE_ERR_BUSY if there is none. */
+/* Count a request that joins a job of another one, which may run already, or that waits for workers to
+ * connect. It takes up the same room as a job in the queue. PE_ERR_BUSY if there is none. */
 int scheduler_joined_add(struct scheduler *scheduler, size_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
 /* Stop counting such a request. */

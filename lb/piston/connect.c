@@ -37,7 +37,9 @@ struct piston_session {
     struct live_session session;
     struct piston_request request;
     bool is_initialized;
-    bool has_failed; /* an error was sent */
+    size_t gathering; /* bytes that it takes up in the queue while it waits for workers to connect; 0: it does
+                         not */
+    bool has_failed;  /* an error was sent */
     struct pe_buf typed;
     struct piston_report_reader report;
 };
@@ -111,6 +113,14 @@ static void on_signal(struct live_session *session, const json_t *message)
 
 /* ---- the job ---- */
 
+static void stop_gathering(struct live_session *session)
+{
+    struct piston_session *piston = of(session);
+    if (piston->gathering)
+        scheduler_joined_remove(session->sessions->exchanges->jobs->scheduler, piston->gathering);
+    piston->gathering = 0;
+}
+
 static void run(struct live_session *session)
 {
     struct piston_session *piston = of(session);
@@ -129,8 +139,19 @@ static void run(struct live_session *session)
 static void look_for_runtime(struct live_session *session)
 {
     const struct exchanges *exchanges = session->sessions->exchanges;
-    if (!exchanges->gathering || piston_request_fits(&of(session)->request, exchanges->jobs->scheduler))
-        run(session);
+    if (exchanges->gathering && !piston_request_fits(&of(session)->request, exchanges->jobs->scheduler))
+        return;
+    stop_gathering(session);
+    run(session);
+}
+
+/* `size`: of the message that says what is to run. */
+static int gather(struct live_session *session, size_t size, struct pe_error *err)
+{
+    if (scheduler_joined_add(session->sessions->exchanges->jobs->scheduler, size, err) < 0)
+        return -1;
+    of(session)->gathering = size;
+    return 0;
 }
 
 static void on_init(struct live_session *session, const uint8_t *text, size_t size)
@@ -146,6 +167,10 @@ static void on_init(struct live_session *session, const uint8_t *text, size_t si
         return;
     }
     piston->is_initialized = piston->request.is_interactive = true;
+    if (session->sessions->exchanges->gathering && gather(session, size, &err) < 0) {
+        live_session_fail_error(session, &err);
+        return;
+    }
     session->phase = LIVE_WAITING;
     session->on_waited = look_for_runtime;
     session->deadline.at_us = 0;
@@ -262,6 +287,7 @@ static uint16_t close_code(const struct live_session *session, const char **reas
 static void dispose(struct live_session *session)
 {
     struct piston_session *piston = of(session);
+    stop_gathering(session);
     piston_request_free(&piston->request);
     piston_report_reader_free(&piston->report);
     pe_buf_free(&piston->typed);

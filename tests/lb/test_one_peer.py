@@ -70,7 +70,7 @@ def test_a_failed_vm_that_is_reported_at_once_is_one_reply_over_http_2(start_tls
 
 
 def test_a_worker_that_joins_starts_all_jobs_that_waited_for_its_image(start_balancer):
-    balancer = start_balancer("--gather-ms", "600000", "--queue-jobs", "2")
+    balancer = start_balancer("--gather-ms", "600000", "--queue-jobs", "4")
     balancer.register("other", ["busybox:1.35"])
     slots = [Slot(balancer.address), Slot(balancer.address)]  # they get jobs once h1 registers
     balancer.wait_for(slots=2, ready=0)

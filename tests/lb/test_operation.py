@@ -11,7 +11,7 @@ import pytest
 
 from fixtures import processes
 from fixtures.balancer import ENVIRONMENT, Port
-from fixtures.http_client import JOB, SAME, HttpService
+from fixtures.http_client import JOB, SAME, HttpService, assert_refused
 from fixtures.openapi import validate
 from fixtures.paths import program
 from fixtures.stand_in_worker import Closed, Registration, Slot, image
@@ -127,6 +127,32 @@ def test_slow_readers_hold_no_slot_and_the_first_of_them_is_cut_off_when_memory_
         assert (got > 9 * MIB) == (i >= 2), i
         sock.close()
     eventually(lambda: balancer.metric("pe_result_bytes") == 0, "all is freed")
+
+
+def test_jobs_that_wait_for_workers_take_up_room_in_the_queue(start_balancer):
+    balancer = start_balancer("--gather-ms", "600000", "--queue-jobs", "2")
+    gone = balancer.send_job()
+    pending = Background(balancer.post)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "both jobs wait")
+    assert_refused(balancer.post(), 503, "no-capacity", "2 jobs are waiting already")
+    gone.close()
+    eventually(lambda: balancer.metric("pe_requests_open") == 1, "one client has gone")
+    others = Background(balancer.post)
+    eventually(lambda: balancer.metric("pe_requests_open") == 2, "there was room for another one")
+    balancer.register()
+    slot = Slot(balancer.address)
+    for _ in range(2):
+        slot.answer(slot.take_job()[0], b"ran")
+    for call in pending, others:
+        assert call.done().form()[1][2] == b"ran"
+
+
+def test_the_bytes_of_jobs_that_wait_for_workers_are_bounded(start_balancer):
+    balancer = start_balancer("--gather-ms", "600000", "--queue-mib", "1")
+    files = [("f", os.urandom(700_000))]
+    Background(balancer.post, files=files)
+    eventually(lambda: balancer.metric("pe_requests_open") == 1, "a large job waits")
+    assert_refused(balancer.post(files=files), 503, "no-capacity", "for jobs of their size")
 
 
 def test_a_job_waits_for_workers_only_right_after_the_start(start_balancer):

@@ -346,6 +346,20 @@ def test_right_after_the_start_a_connection_waits_for_a_worker_with_its_runtime(
     client.ended()
 
 
+def test_connections_that_wait_for_workers_take_up_room_in_the_queue(start_balancer):
+    balancer = start_balancer("--gather-ms", "60000", "--queue-jobs", "1")
+    first = Client(balancer)
+    error = eventually(lambda: Client(balancer).error(), "another one is refused")
+    assert "1 jobs are waiting already" in error
+    first.close()
+    second = Client(balancer)
+    balancer.register(images=[IMAGE], live=1)
+    program = Program(Slot(balancer.address, live=1))
+    assert second.message() == RUNTIME_MESSAGE
+    program.exit(frame(b"B", b"compile") + end())
+    second.ended()
+
+
 def test_a_worker_that_cannot_do_it_and_a_lost_one_are_errors_with_a_reason(balancer):
     registration, old = balancer.worker(images=[IMAGE])
     assert "cannot run interactive jobs" in Client(balancer).error()

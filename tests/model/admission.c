@@ -88,21 +88,29 @@ struct waiting judge_waiting(void)
 {
     struct waiting waiting = {0};
     book_each(count_group, &waiting);
-    for (unsigned i = 0; i < REQUESTS && requests[i]; i++)
+    for (unsigned i = 0; i < REQUESTS && requests[i]; i++) {
+        waiting.jobs += request_gathers(requests[i]);
+        waiting.bytes += request_gathers(requests[i]) ? request_gathered_bytes(requests[i]) : 0;
         for (unsigned part = 0; part < PARTS_MAX; part++)
             if (requests[i]->groups[part] && requests[i]->groups[part]->source != requests[i])
                 waiting.bytes += request_bytes(requests[i], part);
+    }
     return waiting;
+}
+
+/* Whether those that wait, the last one included, have room. */
+static bool has_room(void)
+{
+    const struct waiting waiting = judge_waiting();
+    return waiting.jobs <= options.queue_jobs && waiting.bytes <= options.queue_bytes;
 }
 
 static void check_room(const struct request *request, const struct group *group)
 {
-    struct waiting waiting = judge_waiting();
-    bool has_room = waiting.jobs <= options.queue_jobs && waiting.bytes <= options.queue_bytes;
     if (group->source != request)
-        EXPECT(has_room, "request %u joins a job, but the queue is full", request->number);
+        EXPECT(has_room(), "request %u joins a job, but the queue is full", request->number);
     else if (group->state == GROUP_QUEUED)
-        EXPECT(has_room || order_can_start(group), "request %u waits, but the queue is full",
+        EXPECT(has_room() || order_can_start(group), "request %u waits, but the queue is full",
                request->number);
 }
 
@@ -121,6 +129,8 @@ void judge_accepted(struct request *request)
     for (unsigned part = 0; part < PARTS_MAX; part++)
         if (request->groups[part])
             check_room(request, request->groups[part]);
+    if (request_gathers(request))
+        EXPECT(has_room(), "request %u waits for workers, but the queue is full", request->number);
 }
 
 /* ---- sharing ---- */

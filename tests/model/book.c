@@ -251,7 +251,7 @@ static bool waits_for_workers(const struct request *request)
 {
     if (request->session)
         return !request_waiter(request, 0) || !request_waiter(request, 0)->job;
-    return !request->exchange || pe_list_linked(&request->exchange->in_waiting_for_workers);
+    return !request->exchange || request_gathers(request);
 }
 
 /* The balancer has looked at the workers for a request, unless it still waits for them. */

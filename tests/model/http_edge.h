@@ -104,6 +104,18 @@ static inline size_t request_bytes(const struct request *request, unsigned part)
     return is_derived ? request_waiter(request, part)->bytes : request->body.size;
 }
 
+/* Whether a request waits for workers to connect, just after the start. */
+static inline bool request_gathers(const struct request *request)
+{
+    return request->exchange && pe_list_linked(&request->exchange->in_waiting_for_workers);
+}
+
+/* The memory that it needs meanwhile. */
+static inline size_t request_gathered_bytes(const struct request *request)
+{
+    return request->work.api ? request->exchange->waiter.bytes : request->body.size;
+}
+
 /* A group whose result a request waits for, or NULL: the first one, if there are several. */
 static inline struct group *request_group(const struct request *request)
 {

@@ -200,6 +200,11 @@ static bool is_full(const struct request *request)
 {
     struct waiting waiting = judge_waiting();
     size_t parts = plan_parts(request->work.plan), own = 0;
+    if (!request->session && !request->is_evaluated) { /* it should have waited for workers */
+        own = request_gathered_bytes(request);
+        return waiting.jobs >= options.queue_jobs || own > options.queue_bytes ||
+               waiting.bytes > options.queue_bytes - own;
+    }
     for (unsigned part = 0; part < parts; part++) {
         const struct group *group = request->last_groups[part];
         size_t joined = group && group->members_max > 1 ? group->members_max - 1 : 0;

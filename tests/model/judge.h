@@ -47,7 +47,7 @@ const struct run *judge_find_begun(const uint8_t *bytes, size_t size);
 
 /* What waits, and the memory that it needs. */
 struct waiting {
-    size_t jobs, bytes;          /* jobs in the queue, and requests that have joined a job */
+    size_t jobs, bytes; /* jobs in the queue, and requests that have joined a job or wait for workers */
     size_t queued, queued_bytes; /* only the jobs in the queue */
 };
 
