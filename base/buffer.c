@@ -27,7 +27,7 @@ int pe_buf_reserve(struct pe_buf *buf, size_t size, struct pe_error *err)
         capacity = buf->limit;
     uint8_t *data = realloc(buf->data, capacity);
     if (!data)
-        return pe_fail_errno(err, "allocating %zu bytes", capacity);
+        return pe_fail_errno(err, "cannot allocate %zu bytes", capacity);
     buf->data = data;
     buf->capacity = capacity;
     return 0;
@@ -42,7 +42,7 @@ int pe_buf_printf(struct pe_buf *buf, struct pe_error *err, const char *format, 
     int needed = vsnprintf(room ? (char *)buf->data + buf->size : NULL, room, format, args);
     va_end(args);
     if (needed < 0)
-        return pe_fail_errno(err, "formatting text");
+        return pe_fail_errno(err, "cannot format a text");
     if ((size_t)needed < room && (!buf->limit || buf->size + (size_t)needed < buf->limit)) {
         buf->size += (size_t)needed;
         return 0;

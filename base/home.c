@@ -23,7 +23,7 @@ static int own_directory(char *path, size_t size, struct pe_error *err)
 {
     ssize_t n = readlink("/proc/self/exe", path, size - 1);
     if (n < 0)
-        return pe_fail_errno(err, "reading /proc/self/exe");
+        return pe_fail_errno(err, "cannot read /proc/self/exe");
     path[n] = '\0';
     char *slash = strrchr(path, '/');
     if (slash)

@@ -19,7 +19,7 @@ int pe_write_all(int fd, const void *bytes, size_t size, const char *name, struc
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pe_fail_errno(err, "writing %s", name);
+            return pe_fail_errno(err, "cannot write %s", name);
         at += n;
         size -= (size_t)n;
     }
@@ -31,17 +31,17 @@ int pe_read_all(int fd, size_t limit, struct pe_buf *out, const char *name, stru
     size_t start = out->size;
     for (;;) {
         if (pe_buf_reserve(out, 16384, err) < 0)
-            return pe_fail_context(err, "reading %s", name);
+            return pe_fail_context(err, "cannot read %s", name);
         ssize_t n = read(fd, out->data + out->size, out->capacity - out->size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pe_fail_errno(err, "reading %s", name);
+            return pe_fail_errno(err, "cannot read %s", name);
         if (n == 0)
             return 0;
         out->size += (size_t)n;
         if (out->size - start > limit)
-            return pe_fail(err, PE_ERR_TOO_LARGE, "reading %s: more than %zu bytes", name, limit);
+            return pe_fail(err, PE_ERR_TOO_LARGE, "cannot read %s: it has more than %zu bytes", name, limit);
     }
 }
 
@@ -49,7 +49,7 @@ int pe_read_file(int at, const char *path, size_t limit, struct pe_buf *out, str
 {
     pe_autoclose int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        pe_fail_errno(err, "opening %s", path);
+        pe_fail_errno(err, "cannot open %s", path);
         if (errno == ENOENT || errno == ENOTDIR)
             err->kind = PE_ERR_NOT_FOUND;
         return -1;

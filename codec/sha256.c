@@ -82,16 +82,16 @@ int pe_sha256_add_file(struct pe_sha256 *hash, const char *path, struct pe_error
 {
     pe_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "reading %s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     pe_autofree uint8_t *bytes = malloc(READ_BYTES);
     if (!bytes)
-        return pe_fail_errno(err, "reading %s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     for (;;) {
         ssize_t n = read(fd, bytes, READ_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pe_fail_errno(err, "reading %s", path);
+            return pe_fail_errno(err, "cannot read %s", path);
         if (n == 0)
             return 0;
         pe_sha256_add(hash, bytes, (size_t)n);

@@ -44,11 +44,11 @@ int archive_open(struct archive *archive, const char *device, struct pe_error *e
 {
     *archive = (struct archive){.device = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC)};
     if (archive->device < 0)
-        return pe_fail_errno(err, "opening %s", device);
+        return pe_fail_errno(err, "cannot open %s", device);
     if (ioctl(archive->device, BLKGETSIZE64, &archive->capacity) < 0)
-        return pe_fail_errno(err, "asking for the size of %s", device);
+        return pe_fail_errno(err, "cannot find out the size of %s", device);
     archive->chunk = aligned_alloc(ARCHIVE_BLOCK, CHUNK_SIZE);
-    return archive->chunk ? 0 : pe_fail_errno(err, "allocating %u bytes", CHUNK_SIZE);
+    return archive->chunk ? 0 : pe_fail_errno(err, "cannot allocate %u bytes", CHUNK_SIZE);
 }
 
 void archive_close(struct archive *archive)
@@ -65,7 +65,8 @@ static int write_blocks(struct archive *archive, const uint8_t *bytes, size_t si
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return pe_fail_errno(err, "writing the output device at %llu", (unsigned long long)offset);
+            return pe_fail_errno(err, "cannot write to the output device at byte %llu",
+                                 (unsigned long long)offset);
         bytes += n;
         size -= (size_t)n;
         offset += (uint64_t)n;
@@ -116,7 +117,8 @@ static int append_header(struct archive *archive, const struct archive_entry *en
     char header[HEADER_SIZE + 1];
     size_t name_size = strlen(entry->name) + 1;
     if (entry->size > archive->capacity)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "an output of %llu bytes", (unsigned long long)entry->size);
+        return pe_fail(err, PE_ERR_TOO_LARGE, "an output of %llu bytes does not fit into the output device",
+                       (unsigned long long)entry->size);
     unsigned links = S_ISDIR(entry->mode) ? 2 : 1;
     /* magic, inode, mode, uid, gid, links, mtime, size, device (2), special device (2), name size,
      * checksum */
@@ -146,7 +148,7 @@ static ssize_t fill_from_file(struct archive *archive, int file, size_t size, st
         n = read(file, free_part, size);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return pe_fail_errno(err, "reading an output file");
+        return pe_fail_errno(err, "cannot read an output file");
     if (n > 0)
         return n;
     memset(free_part, 0, size);
@@ -183,7 +185,7 @@ int archive_patch(struct archive *archive, size_t offset, const void *bytes, siz
                   struct pe_error *err)
 {
     if (offset > ARCHIVE_BLOCK || size > ARCHIVE_BLOCK - offset)
-        return pe_fail(err, PE_ERR_INVALID, "patching the archive past its first block");
+        return pe_fail(err, PE_ERR_INVALID, "cannot change the archive behind its first block");
     memcpy(archive->head + offset, bytes, size);
     memcpy(archive->chunk, archive->head, ARCHIVE_BLOCK); /* the chunk is aligned, as O_DIRECT requires */
     return write_blocks(archive, archive->chunk, ARCHIVE_BLOCK, 0, err);

@@ -23,14 +23,14 @@ int capture_open(struct capture *capture, const char *name, size_t limit, int *w
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "making a pipe for %s", name);
+        return pe_fail_errno(err, "cannot make a pipe for %s", name);
     *capture = (struct capture){.name = name, .fd = ends[0], .limit = limit};
     *write_end = ends[1];
     fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller pipe works as well */
     /* Only this end. The other one belongs to the program, and many programs do not expect
      * O_NONBLOCK. */
     if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-        return pe_fail_errno(err, "setting the pipe for %s non-blocking", name);
+        return pe_fail_errno(err, "cannot set the pipe for %s non-blocking", name);
     return 0;
 }
 
@@ -47,7 +47,7 @@ int capture_combine(struct capture *capture, int events, struct pe_buf *combined
     capture->combined = combined;
     if (fcntl(capture->fd, F_SETPIPE_SZ, PIPE_BUF) < 0 ||
         epoll_ctl(events, EPOLL_CTL_ADD, capture->fd, &event) < 0)
-        return pe_fail_errno(err, "preparing the pipe for %s for one write at a time", capture->name);
+        return pe_fail_errno(err, "cannot prepare the pipe for %s for one write at a time", capture->name);
     return 0;
 }
 
@@ -55,7 +55,7 @@ int capture_use_terminal(struct capture *capture, int fd, struct pe_error *err)
 {
     close_pipe(capture);
     capture->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    return capture->fd < 0 ? pe_fail_errno(err, "reading %s from a terminal", capture->name) : 0;
+    return capture->fd < 0 ? pe_fail_errno(err, "cannot read %s from a terminal", capture->name) : 0;
 }
 
 int capture_end_combined(struct capture *capture, struct pe_error *err)
@@ -118,7 +118,7 @@ int capture_read(struct capture *capture, struct pe_error *err)
         if (errno == EAGAIN || errno == EINTR)
             return 0;
         if (errno != EIO) /* that of a terminal which nobody has open any more */
-            return pe_fail_errno(err, "reading %s", capture->name);
+            return pe_fail_errno(err, "cannot read %s", capture->name);
     }
     if (n <= 0) {
         close_pipe(capture);

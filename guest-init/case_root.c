@@ -57,7 +57,7 @@ static int make_layers(const char *upper, const char *work, const struct stat *l
 {
     if (mkdir(upper, 0700) < 0 || mkdir(work, 0700) < 0 || chown(upper, like->st_uid, like->st_gid) < 0 ||
         chmod(upper, like->st_mode & 07777) < 0)
-        return pe_fail_errno(err, "making %s", upper);
+        return pe_fail_errno(err, "cannot make %s", upper);
     return 0;
 }
 
@@ -68,7 +68,7 @@ static int make_overlay(const char *lower, const char *upper, const char *work, 
     const struct detached_option options[] = {
         {"source", "overlay"}, {"lowerdir", lower}, {"upperdir", upper}, {"workdir", work}};
     if (stat(lower, &like) < 0)
-        return pe_fail_errno(err, "reading the attributes of %s", lower);
+        return pe_fail_errno(err, "cannot read the attributes of %s", lower);
     if (make_layers(upper, work, &like, err) < 0)
         return -1;
     return detached_mount("overlay", options, sizeof options / sizeof *options, attributes, err);
@@ -78,7 +78,8 @@ static int make_overlay(const char *lower, const char *upper, const char *work, 
 static int make_output(struct pe_error *err)
 {
     static const char output[] = CASE_ROOT_UPPER "/output";
-    return mkdir(output, 0755) < 0 || chmod(output, 0777) < 0 ? pe_fail_errno(err, "making %s", output) : 0;
+    return mkdir(output, 0755) < 0 || chmod(output, 0777) < 0 ? pe_fail_errno(err, "cannot make %s", output)
+                                                              : 0;
 }
 
 static int make_overlays(struct case_mounts *mounts, struct pe_error *err)
@@ -99,10 +100,10 @@ static int make_writable(struct case_mounts *mounts, uint64_t bytes, struct pe_e
         return -1;
     if ((mkdir(GUEST_CASE, 0755) < 0 && errno != EEXIST) ||
         move_mount(scratch, "", AT_FDCWD, GUEST_CASE, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return pe_fail_errno(err, "mounting " GUEST_CASE);
+        return pe_fail_errno(err, "cannot mount " GUEST_CASE);
     int failed = make_overlays(mounts, err);
     if (umount2(GUEST_CASE, MNT_DETACH) < 0)
-        return pe_fail_errno(err, "unmounting " GUEST_CASE);
+        return pe_fail_errno(err, "cannot unmount " GUEST_CASE);
     return failed;
 }
 
@@ -126,9 +127,9 @@ static int exchange_roots(const struct case_mounts *mounts, struct pe_error *err
 {
     if (move_mount(mounts->root, "", mounts->old_root, "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-        return pe_fail_errno(err, "mounting the root of a case");
+        return pe_fail_errno(err, "cannot mount the root of a case");
     if (fchdir(mounts->root) < 0 || syscall(SYS_pivot_root, ".", "proc") < 0) {
-        pe_fail_errno(err, "changing to the root of a case");
+        pe_fail_errno(err, "cannot change to the root of a case");
         umount2("/", MNT_DETACH);
         return -1;
     }
@@ -149,7 +150,7 @@ static int attach_rest(const struct case_mounts *mounts, struct pe_error *err)
 static int bring_back(int old_root, struct pe_error *err)
 {
     if (fchdir(old_root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
-        return pe_fail_errno(err, "changing back to the root of the container");
+        return pe_fail_errno(err, "cannot change back to the root of the container");
     return 0;
 }
 
@@ -174,7 +175,7 @@ static int leave(void *context, struct pe_error *err)
 {
     const struct case_root *files = context;
     if (umount2("/proc", MNT_DETACH) < 0)
-        return pe_fail_errno(err, "uncovering the root of the container");
+        return pe_fail_errno(err, "cannot uncover the root of the container");
     return bring_back(files->root, err);
 }
 
@@ -191,7 +192,7 @@ static int clone_lower(void *context, struct pe_error *err)
     struct lower_mounts *lower = context;
     pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
-        return pe_fail_errno(err, "opening the root of the container");
+        return pe_fail_errno(err, "cannot open the root of the container");
     pe_autoclose int work = detached_place(root, "work", err);
     if (work < 0)
         return -1;
@@ -204,7 +205,7 @@ static int attach_lower(int mount, const char *path, struct pe_error *err)
 {
     if ((mkdir(path, 0755) < 0 && errno != EEXIST) ||
         move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return pe_fail_errno(err, "mounting %s", path);
+        return pe_fail_errno(err, "cannot mount %s", path);
     return 0;
 }
 
@@ -218,7 +219,7 @@ static int open_container(struct case_root *files, const struct case_user *user,
     snprintf(path, sizeof path, "/proc/%d/root", (int)user->shim);
     pe_autoclose int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
-        return pe_fail_errno(err, "opening the root of the container");
+        return pe_fail_errno(err, "cannot open the root of the container");
     int failed = job_mounts_inside(user->pidfd, clone_lower, &lower, err) < 0 ||
                  attach_lower(lower.root, CASE_LOWER_ROOT, err) < 0 ||
                  attach_lower(lower.work, CASE_LOWER_WORK, err) < 0;

@@ -61,12 +61,12 @@ static int read_plan(struct pe_plan *plan, struct pe_error *err)
 {
     struct stat st;
     if (fstat(STDIN_FILENO, &st) < 0)
-        return pe_fail_errno(err, "reading the plan of stages");
+        return pe_fail_errno(err, "cannot read the plan of stages");
     if (!S_ISREG(st.st_mode) || st.st_size == 0 || st.st_size > (off_t)PE_INPUT_BYTES_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "standard input is not a plan of stages");
     const void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
     if (bytes == MAP_FAILED)
-        return pe_fail_errno(err, "reading the plan of stages");
+        return pe_fail_errno(err, "cannot read the plan of stages");
     return pe_plan_decode(bytes, (size_t)st.st_size, plan, err);
 }
 

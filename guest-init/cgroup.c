@@ -32,7 +32,7 @@ static int write_file(const char *cgroup, const char *name, const char *text, st
     char path[CGROUP_PATH_MAX];
     pe_autoclose int fd = open(file_of(cgroup, name, path), O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening %s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     return pe_write_all(fd, text, strlen(text), path, err);
 }
 
@@ -41,7 +41,7 @@ int cgroup_prepare(const char *cgroup, struct pe_error *err)
     static const char switches[] = "cgroup.subtree_control";
     struct pe_error ignored;
     if (mkdir(cgroup, 0755) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making cgroup %s", cgroup);
+        return pe_fail_errno(err, "cannot make cgroup %s", cgroup);
     if (write_file(GUEST_CGROUP_ROOT, switches, "+memory +pids", err) < 0 ||
         write_file(cgroup, switches, "+memory +pids", err) < 0)
         return -1;
@@ -57,9 +57,9 @@ int cgroup_renew(const char *cgroup, struct pe_error *err)
     char path[CGROUP_PATH_MAX];
     for (size_t i = 0; i < sizeof below / sizeof *below; i++)
         if (rmdir(file_of(cgroup, below[i], path)) < 0 && errno != ENOENT)
-            return pe_fail_errno(err, "removing cgroup %s", path);
+            return pe_fail_errno(err, "cannot remove cgroup %s", path);
     if (rmdir(cgroup) < 0)
-        return pe_fail_errno(err, "removing cgroup %s", cgroup);
+        return pe_fail_errno(err, "cannot remove cgroup %s", cgroup);
     return cgroup_prepare(cgroup, err);
 }
 
@@ -123,7 +123,7 @@ int cgroup_enter(const char *cgroup, const char *name, pid_t pid, const struct c
     file_of(cgroup, GUEST_CGROUP_CONTAINER, container);
     snprintf(process, sizeof process, "%d", (int)pid);
     if ((rmdir(own) < 0 && errno != ENOENT) || mkdir(own, 0755) < 0)
-        return pe_fail_errno(err, "making cgroup %s", own);
+        return pe_fail_errno(err, "cannot make cgroup %s", own);
     if (lower_limit(own, "memory.max", limit_of(container, "memory.max"), err) < 0 ||
         lower_limit(own, "pids.max", limit_of(container, "pids.max"), err) < 0 ||
         lower_limit(own, "memory.max", limits->memory_bytes, err) < 0 ||

@@ -40,7 +40,7 @@ const struct container_kind container_of_prewarm = {GUEST_JOB "/prewarm.json", G
 static int pidfd_of(pid_t pid, struct pe_error *err)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    return pidfd >= 0 ? pidfd : pe_fail_errno(err, "opening a pidfd of process %d", (int)pid);
+    return pidfd >= 0 ? pidfd : pe_fail_errno(err, "cannot open a pidfd of process %d", (int)pid);
 }
 
 static void forget(struct container *container)
@@ -61,19 +61,19 @@ static int spawn_crun(struct container *container, pid_t *crun, struct pe_error 
     pe_autoclose int error = -1;
     pe_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0)
-        return pe_fail_errno(err, "opening /dev/null");
+        return pe_fail_errno(err, "cannot open /dev/null");
     if (capture_open(&container->out, "stdout", CRUN_TEXT_MAX, &out, err) < 0 ||
         capture_open(&container->err, "stderr", CRUN_TEXT_MAX, &error, err) < 0)
         return -1;
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "making a channel to the shim");
+        return pe_fail_errno(err, "cannot make a channel to the shim");
     container->channel = pair[0];
     pe_autoclose int theirs = pair[1];
     static const int on = 1;
     if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
         fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
-        return pe_fail_errno(err, "making a channel to the shim");
+        return pe_fail_errno(err, "cannot make a channel to the shim");
     const struct crun_descriptors fds = {.in = null, .out = out, .err = error, .channel = theirs};
     return crun_spawn(container->kind->config, &fds, crun, err);
 }
@@ -106,7 +106,7 @@ static int await_crun(struct container *container, pid_t crun, struct pe_error *
         kill(crun, SIGKILL);
     int status = 0;
     if (waitpid(crun, &status, 0) < 0)
-        return pe_fail_errno(err, "waiting for crun");
+        return pe_fail_errno(err, "cannot wait for crun");
     if (ready <= 0)
         return pe_fail(err, PE_ERR_LOST, "crun did not make the container in time");
     return status == 0 ? 0 : crun_failed(container, err);
@@ -209,7 +209,7 @@ static int open_stdin(struct pe_error *err)
     int fd = open(GUEST_JOB "/stdin", O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? pe_fail_errno(err, "opening the job's stdin") : fd;
+    return fd < 0 ? pe_fail_errno(err, "cannot open the job's stdin") : fd;
 }
 
 int container_give_program(struct container *container, const struct shim_start *start, int input,
@@ -221,14 +221,14 @@ int container_give_program(struct container *container, const struct shim_start 
     if (in < 0)
         return -1;
     if (program < 0)
-        return pe_fail_errno(err, "opening the job's program");
+        return pe_fail_errno(err, "cannot open the job's program");
     if (job_mounts_attach(container->shim_fd, err) < 0)
         return -1;
     const int given[SHIM_GIVEN_COUNT] = {[SHIM_GIVEN_STDIN] = in, [SHIM_GIVEN_PROGRAM] = program};
     return pe_fd_message_send(container->channel, start, sizeof *start, given, SHIM_GIVEN_COUNT) ==
                    (ssize_t)sizeof *start
                ? 0
-               : pe_fail_errno(err, "sending the program to pe-shim");
+               : pe_fail_errno(err, "cannot send the program to pe-shim");
 }
 
 /* PID 1 of a PID namespace ends only when everything else in it has ended (pid_namespaces(7)). */

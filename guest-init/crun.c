@@ -51,7 +51,7 @@ int crun_spawn(const char *config, const struct crun_descriptors *fds, pid_t *pi
     snprintf(name, sizeof name, "container-%u", ++containers);
     *pid = fork();
     if (*pid < 0)
-        return pe_fail_errno(err, "forking for crun");
+        return pe_fail_errno(err, "cannot fork for crun");
     if (*pid == 0)
         become_crun(config, fds, name);
     return 0;

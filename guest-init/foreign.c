@@ -24,9 +24,9 @@ int foreign_register(struct pe_error *err)
     if (access(BINFMT_MISC, F_OK) < 0 || access(RUNS_32BIT, F_OK) == 0)
         return 0;
     if (mount("binfmt_misc", BINFMT_MISC, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-        return pe_fail_errno(err, "mounting binfmt_misc");
+        return pe_fail_errno(err, "cannot mount binfmt_misc");
     pe_autoclose int fd = open(BINFMT_MISC "/register", O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening " BINFMT_MISC "/register");
+        return pe_fail_errno(err, "cannot open " BINFMT_MISC "/register");
     return pe_write_all(fd, RULE, strlen(RULE), BINFMT_MISC "/register", err);
 }

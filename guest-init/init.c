@@ -50,7 +50,7 @@ static int survive_oom(struct pe_error *err)
 {
     pe_autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening /proc/self/oom_score_adj");
+        return pe_fail_errno(err, "cannot open /proc/self/oom_score_adj");
     return pe_write_all(fd, "-1000", 5, "/proc/self/oom_score_adj", err);
 }
 

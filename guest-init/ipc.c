@@ -92,11 +92,11 @@ int ipc_clear(int pidfd, struct pe_error *err)
 {
     pe_autoclose int own = open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC);
     if (own < 0 || setns(pidfd, CLONE_NEWIPC) < 0)
-        return pe_fail_errno(err, "changing the IPC namespace");
+        return pe_fail_errno(err, "cannot change the IPC namespace");
     bool cleared =
         clear_memory() == 0 && clear_semaphores() == 0 && clear_queues() == 0 && clear_posix_queues() == 0;
-    int failed = cleared ? 0 : pe_fail_errno(err, "removing what programs left in the IPC namespace");
+    int failed = cleared ? 0 : pe_fail_errno(err, "cannot remove what programs left in the IPC namespace");
     if (setns(own, CLONE_NEWIPC) < 0)
-        return pe_fail_errno(err, "going back to pe-init's IPC namespace");
+        return pe_fail_errno(err, "cannot go back to pe-init's IPC namespace");
     return failed;
 }

@@ -25,7 +25,7 @@ static int hide_plan(const char *folder, struct pe_error *err)
 {
     char path[64];
     snprintf(path, sizeof path, "%s/" PE_PLAN_FILE, folder);
-    return mknod(path, S_IFCHR, 0) < 0 ? pe_fail_errno(err, "hiding the plan of the stages") : 0;
+    return mknod(path, S_IFCHR, 0) < 0 ? pe_fail_errno(err, "cannot hide the plan of the stages") : 0;
 }
 
 static bool has_plan(void)
@@ -37,7 +37,7 @@ static int clone_folder(const char *path, uint64_t attributes, struct pe_error *
 {
     pe_autoclose int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return pe_fail_errno(err, "opening %s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     return detached_clone(folder, 0, attributes, err);
 }
 
@@ -48,7 +48,7 @@ static int make_input(uint64_t attributes, struct pe_error *err)
     if (!has_plan())
         return clone_folder(GUEST_JOB "/dir", attributes, err);
     if (mkdir(SCRATCH_INPUT_COVER, 0755) < 0)
-        return pe_fail_errno(err, "making " SCRATCH_INPUT_COVER);
+        return pe_fail_errno(err, "cannot make " SCRATCH_INPUT_COVER);
     return hide_plan(SCRATCH_INPUT_COVER, err) < 0 ? -1
                                                    : detached_mount("overlay", &layers, 1, attributes, err);
 }
@@ -63,7 +63,7 @@ static int make_work(uint64_t attributes, struct pe_error *err)
      * of its upper directory. */
     if (mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || chmod(SCRATCH_WORK_UPPER, 0777) < 0 ||
         mkdir(SCRATCH_WORK_WORK, 0755) < 0)
-        return pe_fail_errno(err, "overlay for /work");
+        return pe_fail_errno(err, "cannot make the folders of the overlay for /work");
     if (has_plan() && hide_plan(SCRATCH_WORK_UPPER, err) < 0)
         return -1;
     return detached_mount("overlay", layers, sizeof layers / sizeof *layers, attributes, err);
@@ -72,7 +72,7 @@ static int make_work(uint64_t attributes, struct pe_error *err)
 static int make_output(uint64_t attributes, struct pe_error *err)
 {
     if (mkdir(SCRATCH_OUTPUT, 0755) < 0 || chmod(SCRATCH_OUTPUT, 0777) < 0)
-        return pe_fail_errno(err, "making " SCRATCH_OUTPUT);
+        return pe_fail_errno(err, "cannot make " SCRATCH_OUTPUT);
     return clone_folder(SCRATCH_OUTPUT, attributes, err);
 }
 
@@ -80,7 +80,7 @@ static int make_output(uint64_t attributes, struct pe_error *err)
 static int attach(int root, const char *name, int mount, struct pe_error *err)
 {
     if (mkdirat(root, name, 0755) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making /%s in the image", name);
+        return pe_fail_errno(err, "cannot make /%s in the image", name);
     return detached_attach(root, name, mount, err);
 }
 
@@ -89,9 +89,9 @@ static int attach(int root, const char *name, int mount, struct pe_error *err)
 static int enter(int namespace, int root, struct pe_error *err)
 {
     if (setns(namespace, CLONE_NEWNS) < 0)
-        return pe_fail_errno(err, "changing the mount namespace");
+        return pe_fail_errno(err, "cannot change the mount namespace");
     if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
-        return pe_fail_errno(err, "going back to pe-init's root");
+        return pe_fail_errno(err, "cannot go back to pe-init's root");
     return 0;
 }
 
@@ -102,7 +102,7 @@ int job_mounts_inside(int pidfd, int (*action)(void *context, struct pe_error *e
     pe_autoclose int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (own < 0 || root < 0)
-        return pe_fail_errno(err, "opening pe-init's own mount namespace");
+        return pe_fail_errno(err, "cannot open pe-init's own mount namespace");
     if (enter(pidfd, -1, err) < 0)
         return -1;
     int failed = action(context, err);
@@ -122,7 +122,7 @@ static int attach_all(void *context, struct pe_error *err)
     const struct folders *folders = context;
     pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
-        return pe_fail_errno(err, "opening the container's root");
+        return pe_fail_errno(err, "cannot open the container's root");
     if (attach(root, "input", folders->input, err) < 0 || attach(root, "work", folders->work, err) < 0)
         return -1;
     return attach(root, "output", folders->output, err);

@@ -48,20 +48,21 @@ static int move_blocks(ssize_t n, size_t size, const char *what, struct pe_error
 {
     if (n == (ssize_t)size)
         return 0;
-    return n < 0 ? pe_fail_errno(err, "%s the live device", what)
-                 : pe_fail(err, PE_ERR_INTERNAL, "%s the live device stopped in the middle", what);
+    return n < 0 ? pe_fail_errno(err, "cannot %s the live device", what)
+                 : pe_fail(err, PE_ERR_INTERNAL,
+                           "cannot %s the live device: the kernel stopped in the middle", what);
 }
 
 static int read_blocks(void *context, uint64_t offset, void *bytes, size_t size, struct pe_error *err)
 {
     const struct live *live = context;
-    return move_blocks(pread(live->device, bytes, size, (off_t)offset), size, "reading", err);
+    return move_blocks(pread(live->device, bytes, size, (off_t)offset), size, "read", err);
 }
 
 static int write_blocks(void *context, uint64_t offset, const void *bytes, size_t size, struct pe_error *err)
 {
     const struct live *live = context;
-    return move_blocks(pwrite(live->device, bytes, size, (off_t)offset), size, "writing", err);
+    return move_blocks(pwrite(live->device, bytes, size, (off_t)offset), size, "write", err);
 }
 
 /* O_DIRECT leaves nothing in the page cache, as in guest-init/archive.c. */
@@ -71,7 +72,7 @@ static int open_device(struct live *live, struct pe_error *err)
     const char *path = guest_devices()->live;
     live->device = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
     if (live->device < 0)
-        return pe_fail_errno(err, "opening %s", path);
+        return pe_fail_errno(err, "cannot open %s", path);
     return pe_live_open(&live->end, PE_LIVE_GUEST, &device, err);
 }
 
@@ -81,12 +82,12 @@ static int open_pipe(struct live *live, int *theirs, struct pe_error *err)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return pe_fail_errno(err, "making a pipe for standard input");
+        return pe_fail_errno(err, "cannot make a pipe for standard input");
     *theirs = ends[0];
     live->input = ends[1];
     return fcntl(live->input, F_SETFL, O_NONBLOCK) == 0
                ? 0
-               : pe_fail_errno(err, "setting the pipe for standard input non-blocking");
+               : pe_fail_errno(err, "cannot set the pipe for standard input non-blocking");
 }
 
 int live_open_input(struct live *live, const struct guest_job *job, int shim_fd, uid_t owner, int *theirs,
@@ -102,7 +103,7 @@ int live_open_input(struct live *live, const struct guest_job *job, int shim_fd,
     terminal_resize(&live->terminal, (unsigned)job->rows, (unsigned)job->cols);
     live->input = live->terminal.master;
     *theirs = fcntl(live->terminal.slave, F_DUPFD_CLOEXEC, 0);
-    return *theirs >= 0 ? 0 : pe_fail_errno(err, "copying the descriptor of a terminal");
+    return *theirs >= 0 ? 0 : pe_fail_errno(err, "cannot copy the descriptor of a terminal");
 }
 
 int live_blocked_input(const struct live *live)

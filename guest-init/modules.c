@@ -19,9 +19,9 @@ static int load_one(int folder, const char *name, struct pe_error *err)
 {
     pe_autoclose int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening module %s", name);
+        return pe_fail_errno(err, "cannot open module %s", name);
     if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST && errno != ENOSYS)
-        return pe_fail_errno(err, "loading module %s", name);
+        return pe_fail_errno(err, "cannot load module %s", name);
     return 0;
 }
 
@@ -29,7 +29,7 @@ int modules_load(struct pe_error *err)
 {
     pe_autoclose int folder = open(GUEST_MODULES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
-        return pe_fail_errno(err, "opening " GUEST_MODULES);
+        return pe_fail_errno(err, "cannot open " GUEST_MODULES);
     pe_autobuf struct pe_buf order = {0};
     if (pe_read_file(folder, "order", ORDER_BYTES_MAX, &order, err) < 0)
         return -1;

@@ -43,7 +43,7 @@ struct mount_point {
 static int make_directory(const char *path, struct pe_error *err)
 {
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
-        return pe_fail_errno(err, "making directory %s", path);
+        return pe_fail_errno(err, "cannot make directory %s", path);
     return 0;
 }
 
@@ -52,7 +52,7 @@ static int mount_at(const struct mount_point *point, struct pe_error *err)
     if (make_directory(point->target, err) < 0)
         return -1;
     if (mount(point->source, point->target, point->type, point->flags, point->options) < 0)
-        return pe_fail_errno(err, "mounting %s at %s", point->source, point->target);
+        return pe_fail_errno(err, "cannot mount %s at %s", point->source, point->target);
     return 0;
 }
 
@@ -72,13 +72,13 @@ static int cover_initramfs(struct pe_error *err)
     /* PID 1 shares its root and working directory with kernel threads. setns(2) into a mount
      * namespace fails for a process that shares them. */
     if (unshare(CLONE_FS) < 0)
-        return pe_fail_errno(err, "unsharing the root directory");
+        return pe_fail_errno(err, "cannot unshare the root directory of pe-init");
     if (mount_at(&cover, err) < 0)
         return -1;
     if (chdir("/mnt") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0)
-        return pe_fail_errno(err, "moving the root mount");
+        return pe_fail_errno(err, "cannot move the root mount");
     if (chroot(".") < 0 || chdir("/") < 0)
-        return pe_fail_errno(err, "changing root");
+        return pe_fail_errno(err, "cannot change the root directory of pe-init");
     return 0;
 }
 
@@ -88,7 +88,7 @@ static int open_standard_descriptors(struct pe_error *err)
     do {
         fd = open("/dev/null", O_RDWR);
         if (fd < 0)
-            return pe_fail_errno(err, "opening /dev/null");
+            return pe_fail_errno(err, "cannot open /dev/null");
     } while (fd < STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
@@ -120,7 +120,7 @@ int mounts_identity_writable(bool writable, struct pe_error *err)
 {
     const unsigned long flags = IDENTITY_FLAGS | MS_REMOUNT | (writable ? 0 : MS_RDONLY);
     if (mount(NULL, GUEST_IDENTITY, NULL, flags, IDENTITY_OPTIONS) < 0)
-        return pe_fail_errno(err, "making " GUEST_IDENTITY " %s", writable ? "writable" : "read-only");
+        return pe_fail_errno(err, "cannot make " GUEST_IDENTITY " %s", writable ? "writable" : "read-only");
     return 0;
 }
 
@@ -154,7 +154,7 @@ int mounts_has_squashfs(const char *path, struct pe_error *err)
     char magic[sizeof SQUASHFS_MAGIC - 1];
     pe_autoclose int device = open(path, O_RDONLY | O_CLOEXEC);
     if (device < 0 || read(device, magic, sizeof magic) != sizeof magic)
-        return pe_fail_errno(err, "reading %s", path);
+        return pe_fail_errno(err, "cannot read %s", path);
     return memcmp(magic, SQUASHFS_MAGIC, sizeof magic) == 0;
 }
 
@@ -182,7 +182,7 @@ static int unmount(const char *path, struct pe_error *err)
     do
         failed = umount2(path, 0) < 0;
     while (busy(failed, deadline_us));
-    return failed ? pe_fail_errno(err, "unmounting %s", path) : 0;
+    return failed ? pe_fail_errno(err, "cannot unmount %s", path) : 0;
 }
 
 /* Opening a device with O_EXCL fails as long as a file system uses it. Closing the last descriptor
@@ -196,7 +196,7 @@ int mounts_input_drop(const char *path, struct pe_error *err)
     do
         device = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
     while (busy(device < 0, deadline_us));
-    return device < 0 ? pe_fail_errno(err, "releasing %s", path) : 0;
+    return device < 0 ? pe_fail_errno(err, "cannot release %s", path) : 0;
 }
 
 static void scratch_options(char *options, size_t size, uint64_t bytes)
@@ -244,6 +244,6 @@ int mounts_scratch_limit(uint64_t bytes, struct pe_error *err)
     char options[96];
     scratch_options(options, sizeof options, bytes);
     if (mount(NULL, GUEST_SCRATCH, NULL, MS_REMOUNT | MS_NODEV, options) < 0)
-        return pe_fail_errno(err, "limiting scratch to %llu bytes", (unsigned long long)bytes);
+        return pe_fail_errno(err, "cannot limit scratch to %llu bytes", (unsigned long long)bytes);
     return 0;
 }

@@ -64,7 +64,7 @@ static int add(struct walk *walk, const char *path, mode_t type, struct pe_error
         keep_first(outputs, walk->limits->entries);
     char *copy = strdup(path);
     if (!copy)
-        return pe_fail_errno(err, "allocating a path");
+        return pe_fail_errno(err, "cannot allocate a path");
     outputs->items[outputs->count++] = (struct output){.path = copy, .mode = type};
     return 0;
 }
@@ -126,7 +126,7 @@ static int walk_folder(struct walk *walk, int at, const char *name, const struct
     pe_autoclose int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     pe_autodir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
-        return pe_fail_errno(err, "opening an output folder");
+        return pe_fail_errno(err, "cannot open an output folder");
     int folder = pe_steal_fd(&fd);
     const struct dirent *entry = NULL;
     while ((entry = readdir(dir))) {
@@ -145,11 +145,11 @@ int outputs_find(struct outputs *outputs, const char *folder, const struct outpu
 {
     *outputs = (struct outputs){.folder = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (outputs->folder < 0)
-        return pe_fail_errno(err, "opening %s", folder);
+        return pe_fail_errno(err, "cannot open %s", folder);
     outputs->capacity = 2 * limits->entries + 1;
     outputs->items = calloc(outputs->capacity, sizeof *outputs->items);
     if (!outputs->items)
-        return pe_fail_errno(err, "allocating %zu outputs", outputs->capacity);
+        return pe_fail_errno(err, "cannot allocate %zu outputs", outputs->capacity);
     struct walk walk = {.outputs = outputs, .limits = limits, .deadline_us = pe_now_us() + WALK_TIMEOUT_US};
     if (walk_folder(&walk, outputs->folder, ".", NULL, err) < 0)
         return -1;
@@ -161,7 +161,7 @@ static int measure(const struct outputs *outputs, struct output *output, struct 
 {
     struct stat st;
     if (fstatat(outputs->folder, output->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return pe_fail_errno(err, "reading the attributes of an output");
+        return pe_fail_errno(err, "cannot read the attributes of an output");
     output->mode = st.st_mode & (S_IFMT | 0777); /* set-user-ID bits have no meaning for the receiver */
     output->mtime = st.st_mtime < 0 ? 0 : st.st_mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)st.st_mtime;
     output->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
@@ -200,7 +200,7 @@ int outputs_open(const struct outputs *outputs, const struct output *output, str
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
     int fd = (int)syscall(SYS_openat2, outputs->folder, output->path, &how, sizeof how);
-    return fd < 0 ? pe_fail_errno(err, "opening an output file") : fd;
+    return fd < 0 ? pe_fail_errno(err, "cannot open an output file") : fd;
 }
 
 void outputs_free(struct outputs *outputs)

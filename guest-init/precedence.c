@@ -14,7 +14,7 @@ int precedence_prepare(struct pe_error *err)
 {
     pe_autoclose int fd = open(RT_RUNTIME, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening " RT_RUNTIME);
+        return pe_fail_errno(err, "cannot open " RT_RUNTIME);
     return pe_write_all(fd, "-1", 2, RT_RUNTIME, err);
 }
 

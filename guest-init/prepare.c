@@ -65,7 +65,7 @@ static int make_containers(struct prepared *prepared, struct pe_error *err)
         cgroup_prepare(GUEST_CGROUP_PREWARM, err) < 0)
         return -1;
     if (access(GUEST_JOB "/program", F_OK) == 0 && warm_up(&job, err) < 0)
-        return pe_fail_context(err, "warming up");
+        return pe_fail_context(err, "cannot warm up the guest");
     if (job.prewarm && make_prewarm(&prepared->prewarm, &job, err) < 0)
         return -1;
     if (mounts_scratch(job.scratch_bytes, err) < 0 ||

@@ -22,7 +22,7 @@ static int set_clock(uint64_t now_ns, struct pe_error *err)
     const struct timespec now = {.tv_sec = (time_t)(now_ns / 1000000000u),
                                  .tv_nsec = (long)(now_ns % 1000000000u)};
     if (clock_settime(CLOCK_REALTIME, &now) < 0)
-        return pe_fail_errno(err, "setting the clock to %llu ns", (unsigned long long)now_ns);
+        return pe_fail_errno(err, "cannot set the clock to %llu ns", (unsigned long long)now_ns);
     return 0;
 }
 
@@ -37,12 +37,12 @@ static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error
     memcpy(pool.bytes, bytes, GUEST_ENTROPY_BYTES);
     pe_autoclose int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
     if (random < 0)
-        return pe_fail_errno(err, "opening /dev/urandom");
+        return pe_fail_errno(err, "cannot open /dev/urandom");
     if (ioctl(random, RNDADDENTROPY, &pool) < 0)
-        return pe_fail_errno(err, "adding entropy");
+        return pe_fail_errno(err, "cannot add entropy to the random number generator");
     /* Otherwise the generator would use the state that all clones share for up to a minute more. */
     if (ioctl(random, RNDRESEEDCRNG) < 0)
-        return pe_fail_errno(err, "reseeding the random number generator");
+        return pe_fail_errno(err, "cannot reseed the random number generator");
     return 0;
 }
 
@@ -50,7 +50,7 @@ static int write_boot_id(const char text[UUID_TEXT_BYTES], struct pe_error *err)
 {
     pe_autoclose int file = open(GUEST_BOOT_ID, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
     if (file < 0)
-        return pe_fail_errno(err, "opening " GUEST_BOOT_ID);
+        return pe_fail_errno(err, "cannot open " GUEST_BOOT_ID);
     return pe_write_all(file, text, UUID_TEXT_BYTES, GUEST_BOOT_ID, err);
 }
 
@@ -62,7 +62,7 @@ static int renew_boot_id(struct pe_error *err)
     uint8_t b[16];
     char text[UUID_TEXT_BYTES + 1];
     if (getrandom(b, sizeof b, 0) != sizeof b)
-        return pe_fail_errno(err, "random bytes for a boot id");
+        return pe_fail_errno(err, "cannot get random bytes for a boot id");
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n",

@@ -17,18 +17,18 @@ int serial_open_device(const char *device, struct pe_error *err)
 {
     pe_autoclose int fd = open(device, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
-        return pe_fail_errno(err, "opening %s", device);
+        return pe_fail_errno(err, "cannot open %s", device);
     struct termios raw;
     if (tcgetattr(fd, &raw) < 0)
-        return pe_fail_errno(err, "reading the settings of %s", device);
+        return pe_fail_errno(err, "cannot read the settings of %s", device);
     cfmakeraw(&raw);
     raw.c_cflag |= CLOCAL | CREAD;
     /* The UART raises its interrupt for a short message only after four idle character times, which
      * are 4 ms at the default of 9600 baud. Emulated ports do the same. */
     if (cfsetspeed(&raw, B115200) < 0)
-        return pe_fail_errno(err, "speed of %s", device);
+        return pe_fail_errno(err, "cannot set the speed of %s", device);
     if (tcsetattr(fd, TCSANOW, &raw) < 0)
-        return pe_fail_errno(err, "setting %s raw", device);
+        return pe_fail_errno(err, "cannot switch %s to raw mode", device);
     return pe_steal_fd(&fd);
 }
 
@@ -69,7 +69,7 @@ static int read_line(int serial, char *line, size_t size, struct pe_error *err)
         while ((n = read(serial, line + got, 1)) < 0 && errno == EINTR)
             ;
         if (n <= 0)
-            return pe_fail_errno(err, "reading " GUEST_SERIAL_DEVICE);
+            return pe_fail_errno(err, "cannot read " GUEST_SERIAL_DEVICE);
         if (line[got] == '\n') {
             line[got] = '\0';
             return 0;

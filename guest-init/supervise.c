@@ -320,7 +320,7 @@ static int step(struct supervision *supervision, struct pe_error *err)
         [PRESSURE] = {.fd = container->pressure, .events = POLLPRI},
     };
     if (poll(fds, COUNT, milliseconds_until(next_deadline(supervision))) < 0 && errno != EINTR)
-        return pe_fail_errno(err, "waiting for the program");
+        return pe_fail_errno(err, "cannot wait for the program");
     if (fds[CHANNEL].revents)
         read_records(supervision);
     if (let_shim_end(supervision, err) < 0)
@@ -430,7 +430,7 @@ static int combine_streams(struct supervision *supervision, struct pe_error *err
     struct container *container = supervision->container;
     supervision->order = epoll_create1(EPOLL_CLOEXEC);
     if (supervision->order < 0)
-        return pe_fail_errno(err, "watching the streams");
+        return pe_fail_errno(err, "cannot watch the streams");
     precedence_take(0);
     if (capture_combine(&container->out, supervision->order, &supervision->combined, err) < 0)
         return -1;

@@ -18,9 +18,9 @@ static int open_both(void *context, struct pe_error *err)
     int locked = 0;
     terminal->master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (terminal->master < 0 || ioctl(terminal->master, TIOCSPTLCK, &locked) < 0)
-        return pe_fail_errno(err, "opening a terminal in the container");
+        return pe_fail_errno(err, "cannot open a terminal in the container");
     terminal->slave = ioctl(terminal->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    return terminal->slave < 0 ? pe_fail_errno(err, "opening the program's end of a terminal") : 0;
+    return terminal->slave < 0 ? pe_fail_errno(err, "cannot open the program's end of a terminal") : 0;
 }
 
 int terminal_open(struct terminal *terminal, int pidfd, uid_t owner, struct pe_error *err)
@@ -30,7 +30,7 @@ int terminal_open(struct terminal *terminal, int pidfd, uid_t owner, struct pe_e
         return -1;
     return fchown(terminal->slave, owner, (gid_t)-1) == 0
                ? 0
-               : pe_fail_errno(err, "giving a terminal to user %u", (unsigned)owner);
+               : pe_fail_errno(err, "cannot give a terminal to user %u", (unsigned)owner);
 }
 
 void terminal_resize(const struct terminal *terminal, unsigned rows, unsigned cols)

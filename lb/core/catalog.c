@@ -34,7 +34,7 @@ static int identify(struct catalog_entry *entry, struct pe_error *err)
     int failed = !text ? pe_fail(err, PE_ERR_INTERNAL, "no memory")
                        : pe_sha256_hex(text, strlen(text), entry->identity, err);
     free(text);
-    return failed ? pe_fail_context(err, "hashing the catalog entry of %s", entry->name) : 0;
+    return failed ? pe_fail_context(err, "cannot hash the catalog entry of %s", entry->name) : 0;
 }
 
 /* An estimate for a value of jansson on a 64-bit machine, with what the allocator adds. The depth of a

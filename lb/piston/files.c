@@ -140,7 +140,7 @@ static int append_base64(struct pe_buf *out, const char *text, size_t size, stru
         return -1;
     int bytes = EVP_DecodeBlock(out->data + out->size, (const unsigned char *)clean, (int)(used + padding));
     if (bytes < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "decoding base64");
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot decode base64");
     out->size += (size_t)bytes - padding;
     return 0;
 }

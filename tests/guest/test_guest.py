@@ -345,7 +345,7 @@ def test_an_error_of_crun_is_the_reason_of_a_vm_error(guest):
 
 def test_a_malformed_input_is_a_vm_error_with_a_reason(guest):
     reason = vm_error(guest, lambda vm: None)
-    assert reason.startswith(f"mounting /dev/{guest.guest.DEVICES[1]} at"), reason
+    assert reason.startswith(f"cannot mount /dev/{guest.guest.DEVICES[1]} at"), reason
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, make_job(timeout_ms="soon")))
     assert reason == "the job: 'timeout_ms' is not a number"
     reason = vm_error(guest, lambda vm: vm.write_input(b"{}", None, b"version=1\n"))
@@ -368,4 +368,4 @@ def test_a_guest_whose_image_is_not_a_squashfs_reports_fail_instead_of_ready(gue
         file.truncate(2 * MIB)
     with guest.guest(guest.build, image) as vm:
         line = vm.receive(BOOT_TIMEOUT_S)
-    assert line.startswith(f"fail mounting /dev/{guest.guest.DEVICES[0]} at /run/pe/image: "), line
+    assert line.startswith(f"fail cannot mount /dev/{guest.guest.DEVICES[0]} at /run/pe/image: "), line

@@ -108,7 +108,7 @@ static int read_line(struct agent *agent, struct pe_error *err)
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return 0;
     if (n <= 0)
-        return pe_fail_errno(err, "reading the line to the host");
+        return pe_fail_errno(err, "cannot read the line to the host");
     if (pe_buf_append(&agent->received, bytes, (size_t)n, err) < 0)
         return -1;
     while (agent_frame_take(&agent->received, &frame))
@@ -163,7 +163,7 @@ static int reap(struct agent *agent, struct pe_error *err)
     struct signalfd_siginfo ignored;
     struct command_end end;
     if (read(agent->signals, &ignored, sizeof ignored) < 0 && errno != EAGAIN)
-        return pe_fail_errno(err, "reading signals");
+        return pe_fail_errno(err, "cannot read signals");
     return command_reap(&agent->command, &end) ? finish_command(agent, &end, err) : 0;
 }
 
@@ -192,7 +192,7 @@ static int serve(struct agent *agent, struct pe_error *err)
             {.fd = agent->command.errors, .events = POLLIN},
             {.fd = agent->command.pending.size ? agent->command.input : -1, .events = POLLOUT}};
         if (poll(wait, 5, LONGEST_SLEEP_MS) < 0 && errno != EINTR)
-            return pe_fail_errno(err, "waiting");
+            return pe_fail_errno(err, "cannot wait for the host and for commands");
         look_around(agent);
         if ((wait[2].revents && pass_output(agent, &agent->command.output, AGENT_OUTPUT, err) < 0) ||
             (wait[3].revents && pass_output(agent, &agent->command.errors, AGENT_ERRORS, err) < 0) ||
@@ -209,9 +209,9 @@ static int open_signals(struct pe_error *err)
     sigaddset(&child, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
-        return pe_fail_errno(err, "blocking SIGCHLD");
+        return pe_fail_errno(err, "cannot block SIGCHLD");
     int fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd >= 0 ? fd : pe_fail_errno(err, "opening a descriptor for signals");
+    return fd >= 0 ? fd : pe_fail_errno(err, "cannot open a descriptor for signals");
 }
 
 static int run(const char *device, struct pe_error *err)

@@ -21,7 +21,7 @@ static int mount_at(const char *type, const char *place, struct pe_error *err)
 {
     if ((mkdir(place, 0755) < 0 && errno != EEXIST) ||
         (mount(type, place, type, 0, NULL) < 0 && errno != EBUSY))
-        return pe_fail_errno(err, "mounting %s on %s", type, place);
+        return pe_fail_errno(err, "cannot mount %s on %s", type, place);
     return 0;
 }
 

@@ -113,7 +113,7 @@ static int try_clone(const struct vm_host *host, const struct vm_spec *spec, str
         return -1;
     if (pe_write_all(vm->serial_fd, "wake\n", 5, "the serial port of a clone", err) < 0)
         return -1;
-    return await_ready(host, vm, err) < 0 ? pe_fail_context(err, "cloning failed") : 0;
+    return await_ready(host, vm, err) < 0 ? pe_fail_context(err, "cannot clone a VM") : 0;
 }
 
 static int start_vms(const struct vm_host *base, const struct engine *engine, struct pe_error *err)

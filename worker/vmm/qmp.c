@@ -116,7 +116,7 @@ int qmp_await_resume(struct qmp *qmp, struct pe_error *err)
     while (!qmp->resumed) {
         pe_autojson json_t *message = receive(qmp, err);
         if (!message)
-            return pe_fail_context(err, "waiting for the clone to run");
+            return pe_fail_context(err, "cannot wait for the clone to run");
         const char *event = json_string_value(json_object_get(message, "event"));
         qmp->resumed = event && !strcmp(event, "RESUME");
     }
