@@ -4,6 +4,7 @@
 
 #include "tests/model/book.h"
 #include "tests/model/clock.h"
+#include "tests/model/json_text.h"
 #include "tests/model/judge.h"
 
 #include <string.h>
@@ -17,12 +18,6 @@ static size_t total;
 size_t cases_count(void)
 {
     return total;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 /* ---- one stage or case ---- */

@@ -8,6 +8,7 @@
 #include "tests/model/balancer.h"
 #include "tests/model/book.h"
 #include "tests/model/choices.h"
+#include "tests/model/json_text.h"
 #include "tests/model/known.h"
 #include "tests/model/questions.h"
 
@@ -35,12 +36,6 @@ struct chat {
     void (*check)(const struct chat *chat, const json_t *result); /* NULL: there is no result */
     unsigned image;                                               /* that is asked for */
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
 
 /* ---- what a result must say ---- */
 

@@ -9,6 +9,7 @@
 #include "tests/model/choices.h"
 #include "tests/model/clock.h"
 #include "tests/model/dialects.h"
+#include "tests/model/json_text.h"
 #include "tests/model/judge.h"
 
 #include <string.h>
@@ -33,12 +34,6 @@ static size_t total;
 size_t connects_count(void)
 {
     return total;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 /* ---- the report ---- */

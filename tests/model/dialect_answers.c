@@ -4,18 +4,13 @@
 
 #include "proto/job_spec.h"
 #include "tests/model/book.h"
+#include "tests/model/json_text.h"
 #include "tests/model/judge.h"
 #include "tests/model/output.h"
 
 #include <string.h>
 
 enum { STREAM_MAX = 65536 }; /* a longer stream is shortened for agents */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
 
 static json_t *parse(const struct request *request, const void *bytes, size_t size)
 {
