@@ -257,10 +257,16 @@ static void begin_job(struct live_session *session)
     }
 }
 
-/* Just after the start of the balancer, workers are still connecting. Called every 100 ms. */
+/* Just after the start of the balancer, workers are still connecting. */
+static bool must_wait_for_workers(const struct live_session *session)
+{
+    return session->sessions->exchanges->gathering && !is_known(session);
+}
+
+/* Called every 100 ms. */
 static void look_for_workers(struct live_session *session)
 {
-    if (!session->sessions->exchanges->gathering || is_known(session))
+    if (!must_wait_for_workers(session))
         begin_job(session);
 }
 
@@ -276,6 +282,8 @@ void live_session_run(struct live_session *session, bool has_timeout)
         problem = let_in(session);
     if (problem.status)
         live_session_fail(session, &problem);
+    else if (must_wait_for_workers(session))
+        live_session_send(session); /* that it was admitted */
     else
-        look_for_workers(session);
+        begin_job(session);
 }
