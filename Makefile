@@ -288,6 +288,7 @@ test_live_job_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report
 	progress.c response.c http_reply.c)
 test_job_news_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c
+test_json_list_SRC := lb/token_command.c lb/edge/host_tokens.c image/command.c image/command_ls.c store/store.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_metrics_SRC := worker/metrics.c
 test_output_SRC := worker/job/output.c

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "cli/case_job.h"
 #include "cli/job_file.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
@@ -63,7 +64,7 @@ static int set_command(json_t *job, const struct cli_options *options, struct pe
         json_t *argument = text_to_json(options->command[i], "an argument of the command", err);
         if (!argument)
             return -1;
-        json_array_append_new(command, argument);
+        pe_json_list_add(&command, argument);
     }
     return json_object_set(job, "cmd", command) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
@@ -138,7 +139,7 @@ static int set_isolation(json_t *job, const char *names, struct pe_error *err)
         return pe_fail_context(err, "--isolation");
     for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
         if (pe_isolation_set_has(set, (enum pe_isolation)i))
-            json_array_append_new(kinds, json_string(pe_isolation_name((enum pe_isolation)i)));
+            pe_json_list_add(&kinds, json_string(pe_isolation_name((enum pe_isolation)i)));
     return json_object_set(job, "isolation", kinds) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 

@@ -4,6 +4,9 @@
 #include "doctor/report.h"
 
 #include "base/cleanup.h"
+#include "codec/json_list.h"
+#include "codec/utf8_text.h"
+#include "proto/job_spec.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -68,14 +71,16 @@ static void make_line(char *text)
             *c = ' ';
 }
 
+static json_t *text_to_json(const char *text)
+{
+    return json_string(pe_utf8_valid(text, strlen(text)) ? text : "(a text that is not UTF-8)");
+}
+
 static void add(struct doctor_report *report, enum doctor_status status, const char *id, char *text)
 {
     make_line(text);
-    json_t *valid = json_string(text);
-    if (!valid)
-        valid = json_string("(a text that is not UTF-8)");
-    json_array_append_new(report->checks,
-                          json_pack("{s:s, s:s, s:o}", "id", id, "status", words[status], "text", valid));
+    pe_json_list_add(&report->checks, json_pack("{s:s, s:s, s:o}", "id", id, "status", words[status], "text",
+                                                text_to_json(text)));
     report->findings += status != DOCTOR_OK;
     if (report->json)
         return;
@@ -114,7 +119,10 @@ void doctor_say_unusable(struct doctor_report *report, const char *id, const cha
 
 void doctor_fact(struct doctor_report *report, const char *name, const char *value)
 {
-    json_object_set_new(report->facts, name, json_string(value));
+    if (json_object_set_new(report->facts, name, text_to_json(value)) == 0)
+        return;
+    json_decref(report->facts); /* there is no memory: the whole report fails at its end */
+    report->facts = NULL;
 }
 
 void doctor_id(const char *prefix, const char *name, char id[DOCTOR_ID_MAX])
@@ -124,15 +132,16 @@ void doctor_id(const char *prefix, const char *name, char id[DOCTOR_ID_MAX])
         *c = isalnum((unsigned char)*c) || strchr(".+,=", *c) ? (char)tolower((unsigned char)*c) : '-';
 }
 
-static void print_json(const struct doctor_report *report, const char *summary)
+static int print_json(const struct doctor_report *report, const char *summary)
 {
-    json_t *whole =
+    pe_autojson json_t *whole =
         json_pack("{s:i, s:s, s:b, s:s, s:O, s:O}", "schema", 1, "program", report->program, "usable",
                   !report->unusable[0], "summary", summary, "facts", report->facts, "checks", report->checks);
-    if (whole)
-        json_dumpf(whole, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(whole);
+    if (whole && json_dumpf(whole, stdout, JSON_INDENT(2)) == 0 && putchar('\n') == '\n')
+        return 0;
+    fprintf(stderr, "%s doctor: cannot print the report%s\n", report->program,
+            whole ? "" : ": there is no memory");
+    return -1;
 }
 
 int doctor_finish(struct doctor_report *report, const char *can, const char *cannot)
@@ -142,9 +151,9 @@ int doctor_finish(struct doctor_report *report, const char *can, const char *can
         snprintf(summary, sizeof summary, "%s: see %s.", cannot, report->unusable);
     else
         snprintf(summary, sizeof summary, "%s.", can);
-    if (report->json)
-        print_json(report, summary);
-    else
+    if (report->json && print_json(report, summary) < 0)
+        return DOCTOR_EXIT_USAGE;
+    if (!report->json)
         printf("%s %zu lines above do not begin with \"ok\".\n", summary, report->findings);
     return report->unusable[0] ? DOCTOR_EXIT_UNUSABLE : DOCTOR_EXIT_USABLE;
 }

@@ -60,7 +60,8 @@ void doctor_fact(struct doctor_report *report, const char *name, const char *val
 void doctor_id(const char *prefix, const char *name, char id[DOCTOR_ID_MAX]);
 
 /* Print the end, with `can` ("Jobs can run here") if nothing stands against it, or `cannot`. Returns the exit
- * status, DOCTOR_EXIT_USABLE or DOCTOR_EXIT_UNUSABLE. */
+ * status, DOCTOR_EXIT_USABLE or DOCTOR_EXIT_UNUSABLE; DOCTOR_EXIT_USAGE if there is no memory for the report,
+ * or it cannot be written. */
 int doctor_finish(struct doctor_report *report, const char *can, const char *cannot);
 
 /* What a check said, for tests; -1 or NULL if there is none with this id. The text belongs to the report. */

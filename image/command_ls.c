@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pe-image ls: the images of a store. */
 #include "base/cleanup.h"
+#include "codec/json_list.h"
 #include "image/command.h"
 #include "store/store.h"
 
@@ -9,8 +10,8 @@
 static int print_json(const struct pe_store_images *images, struct pe_error *err)
 {
     json_t *array = json_array();
-    for (size_t i = 0; array && i < images->count; i++)
-        json_array_append_new(array, pe_image_to_json(&images->items[i]));
+    for (size_t i = 0; i < images->count; i++)
+        pe_json_list_add(&array, pe_image_to_json(&images->items[i]));
     return command_print_json(array, err);
 }
 

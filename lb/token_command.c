@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/options.h"
 #include "base/time_text.h"
+#include "codec/json_list.h"
 #include "lb/edge/host_tokens.h"
 #include "proto/job_spec.h"
 
@@ -101,21 +102,27 @@ static int command_new(int argc, char **argv, struct pe_error *err)
 
 /* ---- list ---- */
 
+static json_t *time_to_json(int64_t seconds)
+{
+    char text[PE_TIME_TEXT_SIZE];
+    return seconds ? json_string(pe_time_text(seconds, text)) : json_null();
+}
+
+static json_t *token_to_json(const struct host_token *token, int64_t now)
+{
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "host", token->host, "state",
+                     host_token_state(token, now), "created", time_to_json(token->created), "expires",
+                     time_to_json(token->expires), "joined", time_to_json(token->joined), "last_seen",
+                     time_to_json(token->seen));
+}
+
 static int print_json(const struct host_tokens *tokens, int64_t now, struct pe_error *err)
 {
     pe_autojson json_t *list = json_array();
-    for (size_t i = 0; i < tokens->count; i++) {
-        const struct host_token *token = &tokens->items[i];
-        const int64_t times[] = {token->created, token->expires, token->joined, token->seen};
-        const char *const names[] = {"created", "expires", "joined", "last_seen"};
-        json_t *entry = json_pack("{s:s, s:s}", "host", token->host, "state", host_token_state(token, now));
-        for (size_t k = 0; k < sizeof times / sizeof *times; k++) {
-            char text[PE_TIME_TEXT_SIZE];
-            json_object_set_new(entry, names[k],
-                                times[k] ? json_string(pe_time_text(times[k], text)) : json_null());
-        }
-        json_array_append_new(list, entry);
-    }
+    for (size_t i = 0; i < tokens->count; i++)
+        pe_json_list_add(&list, token_to_json(&tokens->items[i], now));
+    if (!list)
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot print the list: there is no memory");
     if (json_dumpf(list, stdout, JSON_INDENT(1)) < 0 || putchar('\n') < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot print the list");
     return 0;

@@ -3,6 +3,7 @@
 #include "proto/problem.h"
 
 #include "base/utf8.h"
+#include "codec/json_list.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static json_t *isolations_to_json(struct pe_isolation_set set)
     json_t *names = json_array();
     for (int i = PE_ISOLATION_HARDWARE; i < PE_ISOLATIONS; i++)
         if (pe_isolation_set_has(set, (enum pe_isolation)i))
-            json_array_append_new(names, json_string(pe_isolation_name((enum pe_isolation)i)));
+            pe_json_list_add(&names, json_string(pe_isolation_name((enum pe_isolation)i)));
     return names;
 }
 
@@ -65,6 +66,8 @@ json_t *pe_problem_to_json(const struct pe_problem *problem)
     char type[64];
     snprintf(type, sizeof type, "/problems/%s", problem->type);
     json_t *available = problem->available.bits ? isolations_to_json(problem->available) : NULL;
+    if (problem->available.bits && !available)
+        return NULL;
     return json_pack("{s:s, s:s, s:i, s:o, s:o*}", "type", type, "title", problem->title, "status",
                      problem->status, "detail", detail_to_json(problem->detail), "available", available);
 }

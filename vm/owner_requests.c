@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What commands ask the owner of a VM for. */
 #include "base/cleanup.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "vm/owner.h"
 #include "vm/snapshot.h"
@@ -33,16 +34,16 @@ static uint32_t number_of(const json_t *request, const char *key)
 static json_t *list_ports(const struct owner *owner)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < OWNER_PORTS_MAX; i++) {
+    for (size_t i = 0; i < OWNER_PORTS_MAX; i++) {
         const struct network_port *port = &owner->ports[i];
         const uint8_t *mac = port->nic.mac;
         if (!port->id[0])
             continue;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", port->id, "network",
-                                              port->network.name, "namespace", port->network.space, "tap",
-                                              port->tap, "mac",
-                                              json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-                                                           mac[2], mac[3], mac[4], mac[5])));
+        pe_json_list_add(&list,
+                         json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", port->id, "network", port->network.name,
+                                   "namespace", port->network.space, "tap", port->tap, "mac",
+                                   json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                                                mac[3], mac[4], mac[5])));
     }
     return list;
 }

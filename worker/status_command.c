@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/options.h"
 #include "codec/json_bounds.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "worker/host/worker_dir.h"
 #include "worker/status_server.h"
@@ -66,8 +67,13 @@ static json_t *ask(const char *path, struct pe_error *err)
     return json;
 }
 
+static int fail_for_memory(struct pe_error *err)
+{
+    return pe_fail(err, PE_ERR_INTERNAL, "cannot list the workers: there is no memory");
+}
+
 /* Ask all workers. Each that cannot be asked is named on standard error, unless it has ended meanwhile. */
-static int ask_all(const char *base, json_t *workers, struct pe_error *err)
+static int ask_all(const char *base, json_t **workers, struct pe_error *err)
 {
     pe_autodir DIR *list = opendir(base);
     if (!list)
@@ -80,11 +86,11 @@ static int ask_all(const char *base, json_t *workers, struct pe_error *err)
         snprintf(path, sizeof path, "%s/%s/" STATUS_SOCKET, base, entry->d_name);
         json_t *worker = access(path, F_OK) == 0 || errno == EACCES ? ask(path, &why) : NULL;
         if (worker)
-            json_array_append_new(workers, worker);
+            pe_json_list_add(workers, worker);
         else if (access(path, F_OK) == 0)
             fprintf(stderr, "pe-worker status: %s\n", why.message);
     }
-    return 0;
+    return *workers ? 0 : fail_for_memory(err);
 }
 
 /* ---- printing for people ---- */
@@ -234,11 +240,14 @@ static void print_all(const json_t *workers)
         print_worker(json_array_get(workers, i));
 }
 
-static void print_json(json_t *workers)
+static int print_json(json_t *workers, struct pe_error *err)
 {
     pe_autojson json_t *all = json_pack("{s:i, s:O}", "version", 1, "workers", workers);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
+    if (!all)
+        return fail_for_memory(err);
+    if (json_dumpf(all, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot print the list");
+    return 0;
 }
 
 /* ---- the command line ---- */
@@ -246,11 +255,9 @@ static void print_json(json_t *workers)
 static int run(const char *base, bool json, struct pe_error *err)
 {
     pe_autojson json_t *workers = json_array();
-    if (ask_all(base, workers, err) < 0)
+    if (ask_all(base, &workers, err) < 0 || (json && print_json(workers, err) < 0))
         return -1;
-    if (json)
-        print_json(workers);
-    else
+    if (!json)
         print_all(workers);
     if (json_array_size(workers))
         return 0;

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "store/store.h"
 #include "worker/board.h"
@@ -54,10 +55,10 @@ static json_t *encode_balancers(const struct worker_config *config)
         const struct balancer_place *place = &config->balancers.items[i];
         struct board_view view;
         board_read(config->board, board_place_of_balancer(config->board, i), &view);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "url", place->url, "address",
-                                              place->address, "state", board_state_name(view.state), "since",
-                                              time_json(view.since), "next_attempt", time_json(view.next),
-                                              "last_problem", said_json(&view)));
+        pe_json_list_add(&list, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "url", place->url, "address",
+                                          place->address, "state", board_state_name(view.state), "since",
+                                          time_json(view.since), "next_attempt", time_json(view.next),
+                                          "last_problem", said_json(&view)));
     }
     return list;
 }
@@ -68,8 +69,8 @@ static json_t *encode_slots(const struct worker_config *config)
     for (size_t i = 0; i < board_slots(config->board); i++) {
         struct board_view view;
         board_read(config->board, i, &view);
-        json_array_append_new(list, json_pack("{s:I, s:s, s:o}", "number", (json_int_t)i, "state",
-                                              board_state_name(view.state), "since", time_json(view.since)));
+        pe_json_list_add(&list, json_pack("{s:I, s:s, s:o}", "number", (json_int_t)i, "state",
+                                          board_state_name(view.state), "since", time_json(view.since)));
     }
     return list;
 }
@@ -95,7 +96,7 @@ static json_t *encode_images(const struct worker_config *config)
     if (pe_store_list(config->store, &images, &ignored) < 0)
         return list;
     for (size_t i = 0; i < images.count; i++)
-        json_array_append_new(list, json_string(images.items[i].name));
+        pe_json_list_add(&list, json_string(images.items[i].name));
     return list;
 }
 

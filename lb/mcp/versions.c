@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "codec/base64.h"
+#include "codec/json_list.h"
 #include "codec/utf8_text.h"
 
 #include <stdio.h>
@@ -45,8 +46,8 @@ bool mcp_is_modern(const h2o_req_t *req, const struct mcp_message *message)
 json_t *mcp_versions(void)
 {
     json_t *array = json_array();
-    for (size_t i = 0; array && i < VERSIONS; i++)
-        json_array_append_new(array, json_string(versions[i]));
+    for (size_t i = 0; i < VERSIONS; i++)
+        pe_json_list_add(&array, json_string(versions[i]));
     return array;
 }
 

@@ -4,6 +4,7 @@
 #include "doctor/host_checks.h"
 #include "doctor/report.h"
 #include "tests/unit/fake_host.h"
+#include "tests/unit/starve_json.h"
 #include "worker/doctor_balancer.h"
 #include "worker/doctor_kernel.h"
 #include "worker/vmm/kvm.h"
@@ -298,6 +299,21 @@ static void a_text_is_one_line(void **state)
     assert_string_equal(doctor_text_of(report, "d"), "(a text that is not UTF-8)");
 }
 
+static void a_report_is_complete_or_fails(void **state)
+{
+    (void)state;
+    for (size_t n = 0, failed = 1; failed; n++) {
+        again();
+        starve_json(n);
+        for (int i = 0; i < 20; i++)
+            doctor_say(report, DOCTOR_OK, "a", "b");
+        doctor_fact(report, "engine", "e");
+        const int status = doctor_finish(report, "Jobs can run", "Jobs cannot run");
+        failed = feed_json();
+        assert_int_equal(status, failed ? DOCTOR_EXIT_USAGE : DOCTOR_EXIT_USABLE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_that_differs_from_the_balancers_is_reported, begin, end),
         cmocka_unit_test_setup_teardown(ids_have_only_the_characters_that_the_schema_allows, begin, end),
         cmocka_unit_test_setup_teardown(a_text_is_one_line, begin, end),
+        cmocka_unit_test_setup_teardown(a_report_is_complete_or_fails, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

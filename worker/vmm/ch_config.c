@@ -6,6 +6,7 @@
 #include "worker/vmm/ch_config.h"
 
 #include "base/cleanup.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
@@ -70,10 +71,9 @@ static json_t *pmem(const struct vm_spec *spec, const struct ch_fds *fds)
 static json_t *disks(const struct vm_extras *extras, const struct ch_fds *fds)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < extras->disk_count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:b}", "id", json_sprintf("disk-%zu", i), "path",
-                                        fd_path(fds->disks[i]), "readonly", !extras->disks[i].writable));
+    for (size_t i = 0; i < extras->disk_count; i++)
+        pe_json_list_add(&list, json_pack("{s:o, s:o, s:b}", "id", json_sprintf("disk-%zu", i), "path",
+                                          fd_path(fds->disks[i]), "readonly", !extras->disks[i].writable));
     return list;
 }
 
