@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WORKER_NAME_MAX 127u /* bytes */
+
 struct worker_config {
     const char *const *servers; /* what --server names */
     size_t server_count;
@@ -29,7 +31,7 @@ struct worker_config {
     uint32_t slots;                   /* jobs that run at the same time */
     uint32_t ahead;                   /* additional slots, in which a job waits ready to run */
     uint32_t memory_mib;              /* what a job may use */
-    char name[128];                   /* this worker's name, unique among the workers of a balancer */
+    char name[WORKER_NAME_MAX + 1];   /* this worker's name, unique among the workers of a balancer */
     char engine_reason[1024];         /* the chosen engine, and why none of the better ones was chosen */
     bool engine_undecided;            /* a better engine did not answer in time, and is to be tried again */
     const struct probe *probe;        /* how the engine is chosen (worker/vmm/probe.h) */

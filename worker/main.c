@@ -41,6 +41,9 @@
 /* The value of an option that was not given, and whose default depends on others. */
 #define NOT_GIVEN UINT64_MAX
 
+#define SLOTS_MAX 1024u
+#define TEMPLATES_MIB_MAX (1u << 24)
+
 #define NICE_MOST 19
 
 struct settings {
@@ -73,30 +76,43 @@ static int check_owner(struct settings *settings, struct pe_error *err)
     return 0;
 }
 
+/* The options that bound how much is done at the same time, and with how much memory. */
+static int check_amounts(struct settings *settings, struct pe_error *err)
+{
+    if (settings->slots < 1 || settings->slots > SLOTS_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and %u", SLOTS_MAX);
+    if (settings->ahead == NOT_GIVEN)
+        settings->ahead = settings->slots / 4;
+    if (settings->ahead > settings->slots)
+        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots, which is %llu",
+                       (unsigned long long)settings->slots);
+    if (settings->memory_mib < 256 || settings->memory_mib > 65536)
+        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
+    if (settings->refills < 1 || settings->refills > UINT32_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--refills must be between 1 and %u", UINT32_MAX);
+    if (settings->prewarm_slots > UINT32_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--prewarm must be at most %u", UINT32_MAX);
+    if (settings->templates_mib > TEMPLATES_MIB_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--templates must be at most %u MiB", TEMPLATES_MIB_MAX);
+    return 0;
+}
+
 static int check_settings(struct settings *settings, struct pe_error *err)
 {
     if (!settings->servers.count && !settings->doctor)
         return pe_fail(err, PE_ERR_INVALID,
                        "--server URL is missing: it names the balancer; see pe-worker --help");
-    if (check_owner(settings, err) < 0)
+    if (check_owner(settings, err) < 0 || check_amounts(settings, err) < 0)
         return -1;
-    if (settings->slots < 1 || settings->slots > 1024)
-        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and 1024");
-    if (settings->ahead == NOT_GIVEN)
-        settings->ahead = settings->slots / 4;
-    if (settings->ahead > settings->slots)
-        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots");
+    if (settings->name && strlen(settings->name) > WORKER_NAME_MAX)
+        return pe_fail(err, PE_ERR_INVALID, "--name %.40s… is longer than %u bytes", settings->name,
+                       WORKER_NAME_MAX);
     if (settings->isolation && pe_isolation_set_parse(settings->isolation, &settings->isolation_set, err) < 0)
         return pe_fail_context(err, "--isolation");
-    if (settings->memory_mib < 256 || settings->memory_mib > 65536)
-        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
     for (size_t i = 0; i < settings->vmm_paths.count; i++)
         if (settings->vmm_paths.items[i][0] != '/')
             return pe_fail(err, PE_ERR_INVALID, "--vmm-path %s: the path must begin with /",
                            settings->vmm_paths.items[i]);
-    if (settings->refills < 1 || settings->templates_mib > 1u << 24)
-        return pe_fail(err, PE_ERR_INVALID, "--refills must be at least 1, and --templates at most %u MiB",
-                       1u << 24);
     return 0;
 }
 
