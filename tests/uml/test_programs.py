@@ -46,8 +46,8 @@ def test_as_many_threads_run_as_a_job_may_have(service):
     assert b"Resource temporarily unavailable" in too_many.stdout, too_many
 
 
-def test_7000_threads_run_where_the_limit_of_processes_allows_it(guest):
-    with guest.boot() as vm:
+def test_10000_threads_run_where_the_memory_and_the_limit_of_processes_allow_it(guest):
+    with guest.boot(memory="2G") as vm:
         files = {"features": program("features")}
-        result = vm.run(["/work/features", "threads", "7000"], files=files, pids=11000)
+        result = vm.run(["/work/features", "threads", "10000"], files=files, pids=11000, memory_mib=1792)
     assert result.stdout == b"all threads ran\n", result
