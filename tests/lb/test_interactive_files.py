@@ -12,6 +12,12 @@ CANCELED = {"type": "/problems/canceled", "title": "x", "status": 499, "detail":
 LARGE_JOB = {**JOB, "files": {"large": "x" * (16 * MIB)}}
 
 
+@pytest.fixture(autouse=True)
+def _freed_memory_is_free(monkeypatch):
+    """In a sanitized build as well."""
+    monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
+
+
 def give_up(program):
     """Wait for the cancellation, and obey."""
     while program.receive()[0] != "cancel":
@@ -86,7 +92,8 @@ def test_the_files_of_a_job_are_freed_when_its_client_leaves(start_balancer, lea
     queue.close()
 
 
-def test_a_client_that_reads_nothing_does_not_make_the_balancer_keep_its_files(balancer):
+def test_a_client_that_reads_nothing_does_not_make_the_balancer_keep_its_files(start_balancer):
+    balancer = start_balancer()
     _, slot = balancer.worker(live=1)
     before = balancer.anonymous_memory()
     readers = []
