@@ -14,12 +14,20 @@ STAND_INS = {
     "dpkg-query": '[ "${@: -1}" != there ] || echo "install ok installed"',
     # apt writes its progress for programs to the descriptor that it is told.
     "apt-get": """\
+keep_working() {
+    trap '' INT
+    while [ -e {folder}/begun ]; do
+        sleep 0.1
+        echo "pmstatus:missing:60.5:Configuring missing (amd64)" >&$status
+    done
+}
 echo "$*" >>{folder}/calls
 status=${2#APT::Status-Fd=}
 case "$*" in
 *install*)
     [ ! -e {folder}/slow ] || sleep 1.1
     echo "pmstatus:missing:48.4:Unpacking missing (amd64)" >&$status
+    [ ! -e {folder}/begun ] || keep_working
     echo "E: no space left"
     [ ! -e {folder}/broken ] ;;
 esac""",
@@ -73,3 +81,14 @@ def test_a_terminal_shows_how_far_apt_is(machine):
     terminal.until(rb"\r\x1b\[K  apt: 48%, Unpacking missing \(amd64\)")
     assert terminal.end() == 0
     assert terminal.seen.endswith(b"\r\x1b[K"), "the line is gone at the end"
+
+
+def test_after_ctrl_c_it_stays_until_apt_has_completed_what_it_has_begun(machine):
+    (machine / "slow").touch()
+    (machine / "begun").touch()
+    terminal = Terminal("missing", program=f"{TOP}/deploy/install-packages", PATH=path_with(machine))
+    terminal.until(rb"apt: 60%, Configuring missing")
+    os.write(terminal.fd, b"\x03")
+    terminal.until(rb"apt: 60%; stopping after what has begun, Configuring missing")
+    (machine / "begun").unlink()
+    assert terminal.end() == 130
