@@ -153,9 +153,10 @@ int mounts_has_squashfs(const char *path, struct pe_error *err)
 {
     char magic[sizeof SQUASHFS_MAGIC - 1];
     pe_autoclose int device = open(path, O_RDONLY | O_CLOEXEC);
-    if (device < 0 || read(device, magic, sizeof magic) != sizeof magic)
+    const ssize_t n = device < 0 ? -1 : read(device, magic, sizeof magic);
+    if (n < 0)
         return pe_fail_errno(err, "cannot read %s", path);
-    return memcmp(magic, SQUASHFS_MAGIC, sizeof magic) == 0;
+    return n == sizeof magic && memcmp(magic, SQUASHFS_MAGIC, sizeof magic) == 0;
 }
 
 int mounts_input(const char *device, struct pe_error *err)

@@ -163,7 +163,9 @@ static int add_unit(struct join *join, struct pe_error *err)
     char program[PATH_MAX];
     pe_autobuf struct pe_buf text = {0};
     const char *at = strstr(join_unit_text, packaged);
-    if (!at || pe_home_program("pe-worker", program, sizeof program, err) < 0)
+    if (!at)
+        return pe_fail(err, PE_ERR_INTERNAL, "the systemd unit in this program does not start %s", packaged);
+    if (pe_home_program("pe-worker", program, sizeof program, err) < 0)
         return -1;
     if (pe_buf_printf(&text, err, "%.*s%s%s", (int)(at - join_unit_text), join_unit_text, program,
                       at + strlen(packaged)) < 0)
