@@ -36,8 +36,8 @@ struct case_report {
     struct case_row *cases;          /* owned */
     size_t stage_count, case_count;
     size_t done, right; /* cases that have arrived, and those of them that are right */
-    struct pe_buf output,
-        error_output; /* of the stage that failed or, without cases, of the last one; owned */
+    /* Of the stage that failed or, without cases, of the last one; owned. */
+    struct pe_buf output, error_output;
 };
 
 /* Prepare for a job that has stages: its JSON text, and its files, which must outlive the report. The caller

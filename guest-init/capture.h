@@ -17,8 +17,7 @@ struct capture {
     struct pe_buf kept;
     bool truncated; /* bytes were dropped */
 
-    size_t
-        *budget; /* bytes that all streams of the job may still keep, combined ones as well; NULL: no limit */
+    size_t *budget; /* bytes that all streams and `combined` may still keep together; NULL: no limit */
 
     struct pe_buf *combined; /* gets the bytes that are kept, too; NULL: none */
     size_t held;             /* proto/combined.h */

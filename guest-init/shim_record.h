@@ -36,8 +36,7 @@ enum shim_input {
 enum { SHIM_GIVEN_STDIN, SHIM_GIVEN_PROGRAM, SHIM_GIVEN_COUNT };
 
 enum shim_record_kind {
-    SHIM_WAITING =
-        0x70653030, /* the sender waits for its program. pe-init puts it into a cgroup of its own */
+    SHIM_WAITING = 0x70653030, /* the sender waits for its program. pe-init puts it into its own cgroup */
     SHIM_STARTED = 0x70653031, /* the program is about to be executed; only time_us is set */
     SHIM_ENDED = 0x70653032,   /* the program has ended */
     SHIM_STAGE = 0x70653033,   /* put the sender into a new cgroup with the limits memory_bytes and

@@ -30,8 +30,7 @@ enum template_message_kind {
 struct template_message {
     enum template_message_kind kind;
     char image[PE_IMAGE_NAME_MAX + 1];
-    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_GRANT_CLONE: identity of the template's image
-                                            */
+    char identity[PE_IMAGE_IDENTITY_SIZE]; /* TEMPLATE_GRANT_CLONE: that of the template's image */
 };
 
 /* Listen on the socket RUNDIR/templates. Returns the descriptor, which the caller owns. Called once

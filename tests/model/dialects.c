@@ -22,7 +22,7 @@ size_t dialects_count(enum api api)
     return counts[api];
 }
 
-/* ---- the balancer's side: what problem it has in mind ---- */
+/* ---- the balancer's side: with which problem it is about to answer ---- */
 
 static void (*send_piston_problem)(struct exchange *exchange, const struct pe_problem *problem);
 static void (*send_mcp_problem)(struct exchange *exchange, const struct pe_problem *problem);

@@ -44,8 +44,8 @@ struct engine {
  * uname(2), "x86_64" or "aarch64". Returns how many there are. */
 size_t engines_for_machine(const char *machine, struct engine engines[ENGINES_MAX]);
 
-/* Let User Mode Linux use its seccomp mode: uml+boot becomes uml+boot,seccomp. A wish for "uml+boot" then
- * means that one. */
+/* Let User Mode Linux use its seccomp mode: uml+boot becomes uml+boot,seccomp. The name "uml+boot" in a
+ * wish then means that one. */
 void engines_use_uml_seccomp(struct engine *engines, size_t count);
 
 /* Find out whether an engine works. Returns 0, or a negative number with the reason in `err`. */

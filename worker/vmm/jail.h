@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The jail around every VMM, whatever its driver: the second wall between a job and the host, and for
- * User Mode Linux the first one. What the host can give is tried once, in jail_make. From then on every
+/* The jail around every VMM, whatever its driver: the second boundary between a job and the host, and
+ * with User Mode Linux the first one. What the host can give is tried once, in jail_make. From then on every
  * VMM gets exactly that, or it does not start.
  *
  * Where the parts are: namespaces here, the root directory in jail_root.c, Landlock in landlock.c, the

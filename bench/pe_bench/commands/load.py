@@ -23,7 +23,7 @@ from fixtures.service import Service
 from ..errors import BenchError
 from ..load_steps import GROWTH, Step, is_beyond, sentence
 
-HELP = "open-loop load on a service, up to the knee"
+HELP = "jobs that come at a growing rate, until the service cannot keep up"
 DESCRIPTION = __doc__
 TOOLS = os.path.join(TOP, "bench/load-tools")
 SECONDS, QUICK_SECONDS = 30, 5
