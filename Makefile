@@ -257,6 +257,7 @@ BALANCER_LINK := $(addprefix worker/,balancer_link.c balancer_relay.c balancer_u
 	$(call src,net) $(RIGHTS)
 test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer_list.c stop_signal.c) \
 	$(BALANCER_LINK)
+test_admission_SRC := $(addprefix worker/,admission.c template_channel.c template_client.c)
 test_agent_command_SRC := vm/guest/command.c
 test_api_keys_SRC := $(LB_CORE)
 test_client_SRC := lb/core/client.c
