@@ -65,15 +65,10 @@ static void state_free(struct job_state *state)
     pe_store_images_free(&state->images);
 }
 
-static enum step refuse(struct pe_error *err, enum pe_error_kind kind, const char *what)
-{
-    pe_fail(err, kind, "%s", what);
-    return STEP_REFUSED;
-}
-
 static enum step refuse_canceled(struct pe_error *err)
 {
-    return refuse(err, PE_ERR_CANCELED, "the balancer canceled the job");
+    pe_fail(err, PE_ERR_CANCELED, "the balancer canceled the job");
+    return STEP_REFUSED;
 }
 
 /* Until when so many bytes must have passed the link to the balancer. */
@@ -164,8 +159,10 @@ static int hear_guest(struct job_state *state, const char *expected, struct pe_e
     return 0;
 }
 
-/* Wait for the balancer, for the guest, and for the time when live data has to be moved. */
-static enum step await_either(struct job_state *state, uint64_t deadline_us, struct pe_error *err)
+/* Wait for the balancer, for the guest, and for the time when live data has to be moved. `expected` is the
+ * line that the guest has to send until `deadline_us`. */
+static enum step await_either(struct job_state *state, const char *expected, uint64_t deadline_us,
+                              struct pe_error *err)
 {
     const struct job_run *run = state->run;
     const uint64_t live_us = live_relay_deadline(&state->live);
@@ -174,8 +171,10 @@ static enum step await_either(struct job_state *state, uint64_t deadline_us, str
     enum ws_client_event event;
     if (ws_client_wait(run->balancer, fd, wake_us, false, &event, err) < 0)
         return STEP_DISCONNECTED;
-    if (pe_now_us() >= deadline_us) /* a balancer that sends messages without a pause hides this event */
-        return refuse(err, PE_ERR_INTERNAL, "the guest did not answer in time");
+    if (pe_now_us() >= deadline_us) { /* a balancer that sends messages without a pause hides this event */
+        pe_fail(err, PE_ERR_INTERNAL, "the guest did not send '%s' in time", expected);
+        return STEP_REFUSED;
+    }
     return event == WS_CLIENT_MESSAGE ? on_message(state, err) : STEP_OK;
 }
 
@@ -189,7 +188,7 @@ static enum step await_guest(struct job_state *state, const char *expected, uint
             return received > 0 ? STEP_OK : STEP_REFUSED;
         if (live_relay_pump(&state->live, err) < 0)
             return STEP_DISCONNECTED;
-        enum step step = await_either(state, deadline_us, err);
+        enum step step = await_either(state, expected, deadline_us, err);
         if (step != STEP_OK)
             return step;
     }

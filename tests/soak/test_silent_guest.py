@@ -37,7 +37,7 @@ def test_a_guest_that_is_silent_is_killed_30_s_after_the_time_of_its_job(start_s
     for pid in vmms:
         os.kill(pid, signal.SIGSTOP)
     job = pending.done()
-    assert (job.status, job.reason) == ("vm_error", "the guest did not answer in time"), job
+    assert (job.status, job.reason) == ("vm_error", "the guest did not send 'done' in time"), job
     assert time.monotonic() - started >= GRACE_S
     eventually(lambda: not set(vmms) & set(service.worker.vmms()), "the VM is gone")
     service.assert_nothing_is_left()
