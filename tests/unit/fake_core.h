@@ -118,8 +118,8 @@ struct fake_waiter {
     struct job_waiter waiter;
     struct submission submission;
     struct client_queue client;
-    struct fake_waiter
-        *leaves; /* who leaves when this one is told of a result or a return: itself, another one, NULL */
+    struct fake_waiter *leaves; /* who leaves when this one is told of output, a result or a return: itself,
+                                   another one, NULL */
     int starts, outputs, results, progresses, losses, returns, problems, full;
     unsigned given_up_after;
     int status; /* of the last result */
@@ -137,11 +137,14 @@ static void on_start(struct job_waiter *waiter)
     from_waiter(waiter)->starts++;
 }
 
-/* waiter_ops: count. */
+/* waiter_ops: count, and let a waiter leave. */
 static void on_output(struct job_waiter *waiter)
 {
-    assert_int_equal(from_waiter(waiter)->results, 0);
-    from_waiter(waiter)->outputs++;
+    struct fake_waiter *self = from_waiter(waiter);
+    assert_int_equal(self->results, 0);
+    self->outputs++;
+    if (self->leaves)
+        job_leave(&self->leaves->waiter);
 }
 
 /* waiter_ops: count, remember the status, and let a waiter leave. */

@@ -61,6 +61,24 @@ static void waiters_are_told_of_output_before_what_comes_after_it(void **state)
     expire(&core->loop, 0); /* the job is freed: nobody is told of it */
 }
 
+/* One message of a worker may have a piece of each stream. */
+static void too_much_output_is_found_though_what_came_before_it_ends_the_job(void **state)
+{
+    struct core *core = *state;
+    struct fake_slot *slot = &core->slots[0];
+    struct fake_waiter waiter;
+    struct pe_error err;
+    begin_watched(core, &waiter, 1);
+    waiter.leaves = &waiter;
+    assert_int_equal(job_on_output(slot->job, LIVE_STDOUT, "x", 1, &err), 0);
+    assert_int_equal(slot->canceled, 0);
+    assert_int_equal(job_on_output(slot->job, LIVE_STDERR, "x", SIZE_MAX, &err), -1);
+    assert_error(err, PE_ERR_MALFORMED, "more output than its limit allows");
+    lose(core, slot);
+    assert_int_equal(waiter.outputs, 1);
+    assert_null(waiter.waiter.job);
+}
+
 static void a_lost_job_has_no_news_left(void **state)
 {
     struct core *core = *state;
@@ -85,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_CORE(waiters_are_told_once_of_all_pieces_that_arrive_together),
         WITH_CORE(waiters_are_told_of_output_before_what_comes_after_it),
+        WITH_CORE(too_much_output_is_found_though_what_came_before_it_ends_the_job),
         WITH_CORE(a_lost_job_has_no_news_left),
     };
     return cmocka_run_group_tests_name("job_news", tests, NULL, NULL);
