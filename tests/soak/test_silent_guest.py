@@ -58,7 +58,7 @@ def test_a_job_whose_vm_does_not_become_ready_gets_another_one_after_90_s(start_
     service = start_service(slots=1)
     vmms = stop_a_vm_that_starts(service.worker)
     pending = Background(service.run, "echo out")
-    service.worker.wait_for_log("another one is booted: the guest did not answer in time")
+    service.worker.wait_for_log("another one is booted: the guest did not send 'ready' in time")
     job = pending.done()
     assert (job.status, job.stdout) == ("exited", b"out\n"), job
     assert not set(vmms) & set(service.worker.vmms())
