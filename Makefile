@@ -305,6 +305,7 @@ test_owner_activity_SRC := worker/owner_activity.c
 test_owner_hours_SRC := worker/owner_hours.c
 test_owner_limits_SRC := worker/owner_limits.c
 test_retry_SRC := worker/retry.c
+test_response_SRC := cli/response.c cli/http_reply.c
 test_result_encoder_SRC := lb/api/result_encoder.c lb/api/result_json.c lb/core/job_result.c
 test_scheduler_SRC := $(LB_CORE)
 test_side_channels_SRC := doctor/side_channels.c doctor/host_file.c

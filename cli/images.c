@@ -63,8 +63,7 @@ static json_t *read_list(const struct http_reply *reply, struct pe_error *err)
 {
     if (response_check(reply, "application/json", err) < 0)
         return NULL;
-    pe_autojson json_t *reply_json =
-        json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
+    pe_autojson json_t *reply_json = http_read_json(reply->body.data, reply->body.size, 0);
     json_t *images = json_object_get(reply_json, "images");
     if (!json_is_array(images)) {
         pe_fail(err, PE_ERR_MALFORMED, "the server's reply is not a list of images");

@@ -48,7 +48,7 @@ static bool read_reply(struct job_poll *poll)
     const struct http_reply *reply = &poll->reply;
     if (reply->status != 200 || reply->body.size == 0)
         return reply->status == 429; /* too many requests from this address: not a failure, try again */
-    pe_autojson json_t *json = json_loadb((const char *)reply->body.data, reply->body.size, 0, NULL);
+    pe_autojson json_t *json = http_read_json(reply->body.data, reply->body.size, 0);
     const char *state = json_string_value(json_object_get(json, "state"));
     if (!state)
         return false;

@@ -75,8 +75,7 @@ static int refused(const struct http_reply *reply, struct pe_error *err)
 {
     struct pe_problem problem;
     struct pe_error ignored;
-    pe_autojson json_t *json =
-        json_loadb(reply->body.size ? (const char *)reply->body.data : "", reply->body.size, 0, NULL);
+    pe_autojson json_t *json = http_read_json(reply->body.data, reply->body.size, 0);
     if (!http_type_is(reply->content_type, "application/problem+json") ||
         pe_problem_from_json(json, &problem, &ignored) < 0)
         return refused_without_reason(reply, err);
@@ -156,7 +155,7 @@ static int add_part(struct response *response, const struct pe_form_part *part, 
         return response_files_add(&response->folders, part->filename, part->filename_length, &bytes, err);
     } else if (!strcmp(part->name, "result")) {
         json_decref(*result);
-        *result = json_loadb((const char *)part->data, part->size, 0, NULL);
+        *result = http_read_json(part->data, part->size, 0);
         return parse_result(response, *result, err);
     }
     return 0; /* a part that a later version added */
@@ -208,8 +207,7 @@ int response_read_json(const struct http_reply *reply, struct response *response
     if (response_check(reply, "application/json", err) < 0)
         return -1;
     static const char *const output[] = {"stdout", "stderr", "combined", "files", "stages", "cases"};
-    pe_autojson json_t *json = json_loadb(reply->body.size ? (const char *)reply->body.data : "",
-                                          reply->body.size, JSON_ALLOW_NUL, NULL);
+    pe_autojson json_t *json = http_read_json(reply->body.data, reply->body.size, JSON_ALLOW_NUL);
     /* Output can contain NUL characters, which are in no field of a result. */
     for (size_t i = 0; i < sizeof output / sizeof *output; i++)
         (void)json_object_del(json, output[i]);

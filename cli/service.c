@@ -103,7 +103,7 @@ static json_int_t count_workers(const struct service *service)
     struct pe_error ignored;
     if (http_get(&server, "/healthz", HEALTH_TIMEOUT_MS, &reply, &ignored) < 0 || reply.body.size == 0)
         return 0;
-    pe_autojson json_t *json = json_loadb((const char *)reply.body.data, reply.body.size, 0, NULL);
+    pe_autojson json_t *json = http_read_json(reply.body.data, reply.body.size, 0);
     return json_integer_value(json_object_get(json, "hosts"));
 }
 
