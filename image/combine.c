@@ -262,6 +262,16 @@ static int add_part(struct combining *state, size_t number, struct pe_error *err
                 : pe_fail(err, PE_ERR_INTERNAL, "%s has no directory in the combined image", part->name);
 }
 
+/* What differs between a part of a combined image and the image that it was. */
+static int set_place(json_t *entry, const char *digest, const char *root, uint64_t size, struct pe_error *err)
+{
+    if (json_object_set_new(entry, "digest", json_string(digest)) < 0 ||
+        json_object_set_new(entry, "root", json_string(root)) < 0 ||
+        json_object_set_new(entry, "rootfs_bytes", json_integer((json_int_t)size)) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for an entry of the combined image");
+    return 0;
+}
+
 static int publish(struct combining *state, struct store_writer *writer, uint64_t size, struct pe_error *err)
 {
     char digest[PE_SHA256_DIGEST_SIZE];
@@ -269,10 +279,9 @@ static int publish(struct combining *state, struct store_writer *writer, uint64_
     int failed = pe_sha256_file_digest(writer->rootfs, digest, err);
     for (size_t i = 0; !failed && i < state->count; i++) {
         pe_autojson json_t *json = pe_image_to_json(state->parts[i]);
-        json_object_set_new(json, "digest", json_string(digest));
-        json_object_set_new(json, "root", json_string(state->prefixes[i]));
-        json_object_set_new(json, "rootfs_bytes", json_integer((json_int_t)size));
-        failed = pe_image_from_json(json, &images[i], err);
+        failed = set_place(json, digest, state->prefixes[i], size, err);
+        if (!failed)
+            failed = pe_image_from_json(json, &images[i], err);
     }
     if (!failed)
         failed = store_writer_publish(writer, images, state->count, err);

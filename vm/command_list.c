@@ -46,7 +46,9 @@ static int add_to_list(const struct place *place, const struct vmname *name, voi
     json_t *one = describe(place, name, err);
     if (!one && err->kind == PE_ERR_NOT_FOUND)
         return 0; /* it was deleted meanwhile */
-    return one && json_array_append_new(context, one) == 0 ? 0 : -1;
+    if (one && json_array_append_new(context, one) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the list of VMs");
+    return one ? 0 : -1;
 }
 
 static void print_table(const json_t *list)

@@ -52,6 +52,7 @@ static void query_file(const h2o_req_t *req, char file[PE_PATH_MAX + 1])
     }
 }
 
+/* NULL without memory. */
 static json_t *defaults(void)
 {
     static const struct {
@@ -72,8 +73,11 @@ static json_t *defaults(void)
         {"scratch_bytes", PE_SCRATCH_BYTES_MAX},
     };
     json_t *object = json_object();
-    for (size_t i = 0; object && i < sizeof limits / sizeof *limits; i++)
-        json_object_set_new(object, limits[i].name, json_integer(limits[i].value));
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (json_object_set_new(object, limits[i].name, json_integer(limits[i].value)) < 0) {
+            json_decref(object);
+            return NULL;
+        }
     return object;
 }
 
