@@ -2,7 +2,10 @@
 /* Writing cpio archives in the format newc (cpio(5), "New ASCII Format") with O_DIRECT. Bytes are
  * copied once, from the chunk to the memory of the device, without the guest's page cache. Nothing
  * needs a flush after such a write, and an fsync(2) would make the host write the shared file to
- * its disk. */
+ * its disk.
+ *
+ * An archive of one block, as of most jobs, is written at once from a static block. A larger chunk costs
+ * system calls and page faults, which are expensive where another process emulates them. */
 #include "guest-init/archive.h"
 
 #include "base/cleanup.h"
@@ -19,6 +22,13 @@
 #define ALIGN 4u /* of headers with their names, and of contents */
 #define CHUNK_SIZE (256u * 1024u)
 #define TRAILER "TRAILER!!!"
+
+static uint8_t static_block[ARCHIVE_BLOCK] __attribute__((aligned(ARCHIVE_BLOCK)));
+
+void archive_prepare(void)
+{
+    *(volatile uint8_t *)static_block = 0;
+}
 
 static uint64_t align_up(uint64_t size, uint64_t unit)
 {
@@ -42,19 +52,21 @@ uint64_t archive_trailer_cost(void)
 
 int archive_open(struct archive *archive, const char *device, struct pe_error *err)
 {
-    *archive = (struct archive){.device = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC)};
+    *archive = (struct archive){.device = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC),
+                                .chunk = static_block,
+                                .size = sizeof static_block};
     if (archive->device < 0)
         return pe_fail_errno(err, "cannot open %s", device);
     if (ioctl(archive->device, BLKGETSIZE64, &archive->capacity) < 0)
         return pe_fail_errno(err, "cannot find out the size of %s", device);
-    archive->chunk = aligned_alloc(ARCHIVE_BLOCK, CHUNK_SIZE);
-    return archive->chunk ? 0 : pe_fail_errno(err, "cannot allocate %u bytes", CHUNK_SIZE);
+    return 0;
 }
 
 void archive_close(struct archive *archive)
 {
     pe_cleanup_close(&archive->device);
-    free(archive->chunk);
+    if (archive->chunk != static_block)
+        free(archive->chunk);
 }
 
 static int write_blocks(struct archive *archive, const uint8_t *bytes, size_t size, uint64_t offset,
@@ -88,13 +100,33 @@ static int flush_chunk(struct archive *archive, struct pe_error *err)
     return 0;
 }
 
+/* Go on with a chunk in the place of the static block. */
+static int enlarge(struct archive *archive, struct pe_error *err)
+{
+    uint8_t *chunk = aligned_alloc(ARCHIVE_BLOCK, CHUNK_SIZE);
+    if (!chunk)
+        return pe_fail_errno(err, "cannot allocate %u bytes", CHUNK_SIZE);
+    memcpy(chunk, archive->chunk, archive->used);
+    archive->chunk = chunk;
+    archive->size = CHUNK_SIZE;
+    return 0;
+}
+
+/* Have room for at least one more byte in the chunk. */
+static int make_room(struct archive *archive, struct pe_error *err)
+{
+    if (archive->used < archive->size)
+        return 0;
+    return archive->size < CHUNK_SIZE ? enlarge(archive, err) : flush_chunk(archive, err);
+}
+
 static int append(struct archive *archive, const void *bytes, size_t size, struct pe_error *err)
 {
     const uint8_t *at = bytes;
     while (size) {
-        if (archive->used == CHUNK_SIZE && flush_chunk(archive, err) < 0)
+        if (make_room(archive, err) < 0)
             return -1;
-        size_t room = CHUNK_SIZE - archive->used;
+        size_t room = archive->size - archive->used;
         size_t n = size < room ? size : room;
         memcpy(archive->chunk + archive->used, at, n);
         archive->used += n;
@@ -161,9 +193,9 @@ int archive_append_file(struct archive *archive, const struct archive_entry *ent
     if (append_header(archive, entry, err) < 0)
         return -1;
     for (uint64_t left = entry->size; left;) {
-        if (archive->used == CHUNK_SIZE && flush_chunk(archive, err) < 0)
+        if (make_room(archive, err) < 0)
             return -1;
-        size_t room = CHUNK_SIZE - archive->used;
+        size_t room = archive->size - archive->used;
         ssize_t n = fill_from_file(archive, file, left < room ? (size_t)left : room, err);
         if (n < 0)
             return -1;
@@ -186,7 +218,11 @@ int archive_patch(struct archive *archive, size_t offset, const void *bytes, siz
 {
     if (offset > ARCHIVE_BLOCK || size > ARCHIVE_BLOCK - offset)
         return pe_fail(err, PE_ERR_INVALID, "cannot change the archive behind its first block");
+    if (archive->flushed == 0) {
+        memcpy(archive->chunk + offset, bytes, size);
+        return 0;
+    }
     memcpy(archive->head + offset, bytes, size);
-    memcpy(archive->chunk, archive->head, ARCHIVE_BLOCK); /* the chunk is aligned, as O_DIRECT requires */
-    return write_blocks(archive, archive->chunk, ARCHIVE_BLOCK, 0, err);
+    memcpy(static_block, archive->head, ARCHIVE_BLOCK); /* which is aligned, as O_DIRECT requires */
+    return write_blocks(archive, static_block, ARCHIVE_BLOCK, 0, err);
 }

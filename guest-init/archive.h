@@ -20,17 +20,20 @@ struct archive_entry {
 };
 
 struct archive {
-    int device;                  /* owned */
-    uint64_t capacity;           /* bytes of the device */
-    uint64_t flushed;            /* bytes written to the device, a multiple of ARCHIVE_BLOCK */
-    uint8_t *chunk;              /* owned, aligned; the bytes that follow them */
-    size_t used;                 /* bytes of chunk in use */
-    uint32_t entries;            /* number of entries, which are their inode numbers */
+    int device;        /* owned */
+    uint64_t capacity; /* bytes of the device */
+    uint64_t flushed;  /* bytes written to the device, a multiple of ARCHIVE_BLOCK */
+    uint8_t *chunk;    /* aligned; the bytes that follow them. Owned, unless it is the static block */
+    size_t size, used; /* bytes of chunk, and of those in use */
+    uint32_t entries;  /* number of entries, which are their inode numbers */
     uint8_t head[ARCHIVE_BLOCK]; /* copy of the first block after it was written */
 };
 
-/* Begin an archive at byte 0 of a device. The caller closes the archive, also after a failure.
- * PE_ERR_INTERNAL names the device. */
+/* Touch the memory of a small archive, long before there is one. */
+void archive_prepare(void);
+
+/* Begin an archive at byte 0 of a device. Only one is open at a time. The caller closes the archive, also
+ * after a failure. PE_ERR_INTERNAL names the device. */
 int archive_open(struct archive *archive, const char *device, struct pe_error *err) PE_MUST_CHECK;
 
 /* Close the device and free the memory. What was not written by archive_finish() is lost. */
@@ -57,7 +60,7 @@ int archive_append_file(struct archive *archive, const struct archive_entry *ent
  * archive_append(). */
 int archive_finish(struct archive *archive, struct pe_error *err) PE_MUST_CHECK;
 
-/* Overwrite bytes of the first block, after archive_finish(). PE_ERR_INVALID beyond it. */
+/* Overwrite bytes of the first block that were appended before. PE_ERR_INVALID beyond it. */
 int archive_patch(struct archive *archive, size_t offset, const void *bytes, size_t size,
                   struct pe_error *err) PE_MUST_CHECK;
 

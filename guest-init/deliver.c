@@ -85,11 +85,11 @@ static int append_all(struct archive *archive, const struct exit_report *report,
     for (size_t i = 0; i < outputs->count; i++)
         if (append_output(archive, outputs, &outputs->items[i], err) < 0)
             return -1;
-    return archive_finish(archive, err);
+    return 0;
 }
 
-/* The first entry, `result`, says how long the rest of the archive took. It is written at the end, `end`
- * bytes behind the start of the entry. */
+/* The first entry, `result`, says how long the rest of the archive took, except for the last chunk, which is
+ * written afterwards. The place of the number is at the end of the text, `end` bytes behind its start. */
 static int patch_output_us(struct archive *archive, size_t end, uint64_t output_us, struct pe_error *err)
 {
     char digits[24];
@@ -118,7 +118,8 @@ int deliver(const struct guest_job *job, struct exit_report *report, struct pe_e
         return -1;
     size_t end = result.size;
     if (dropped_names_encode(&outputs.names, &result, err) < 0 ||
-        append_all(&archive, report, &result, &outputs, err) < 0)
+        append_all(&archive, report, &result, &outputs, err) < 0 ||
+        patch_output_us(&archive, end, pe_now_us() - start_us, err) < 0)
         return -1;
-    return patch_output_us(&archive, end, pe_now_us() - start_us, err);
+    return archive_finish(&archive, err);
 }

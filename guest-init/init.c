@@ -4,6 +4,7 @@
  * relies on. pe-init never exits, because that would be a kernel panic. */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "guest-init/archive.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/container.h"
 #include "guest-init/deliver.h"
@@ -66,6 +67,7 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
 {
     if (is_probe())
         return 0;
+    archive_prepare();
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
         foreign_register(err) < 0 || precedence_prepare(err) < 0 || prepare(prepared, err) < 0)
         return -1;

@@ -15,10 +15,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* The time limit of a walk. A tree of 100,000 names takes a fraction of it, unless there are many
  * globs. */
 #define WALK_TIMEOUT_US (10 * 1000000ull)
+
+/* Paths that there is room for when the first one is found. */
+#define FIRST_CAPACITY 16u
 
 struct walk {
     struct outputs *outputs;
@@ -57,11 +61,31 @@ static void keep_first(struct outputs *outputs, size_t most)
     outputs->count = kept;
 }
 
+/* Make the list longer, up to twice the number of paths that are kept: then only those stay. */
+static int make_room(struct outputs *outputs, size_t most_kept, struct pe_error *err)
+{
+    const size_t most = 2 * most_kept + 1;
+    if (outputs->count < outputs->capacity)
+        return 0;
+    if (outputs->capacity == most) {
+        keep_first(outputs, most_kept);
+        return 0;
+    }
+    const size_t wanted = outputs->capacity ? 2 * outputs->capacity : FIRST_CAPACITY;
+    const size_t capacity = wanted < most ? wanted : most;
+    struct output *items = realloc(outputs->items, capacity * sizeof *items);
+    if (!items)
+        return pe_fail_errno(err, "cannot allocate %zu outputs", capacity);
+    outputs->items = items;
+    outputs->capacity = capacity;
+    return 0;
+}
+
 static int add(struct walk *walk, const char *path, mode_t type, struct pe_error *err)
 {
     struct outputs *outputs = walk->outputs;
-    if (outputs->count == outputs->capacity)
-        keep_first(outputs, walk->limits->entries);
+    if (make_room(outputs, walk->limits->entries, err) < 0)
+        return -1;
     char *copy = strdup(path);
     if (!copy)
         return pe_fail_errno(err, "cannot allocate a path");
@@ -130,14 +154,25 @@ static int walk_folder(struct walk *walk, int at, const char *name, const struct
     int folder = pe_steal_fd(&fd);
     const struct dirent *entry = NULL;
     while ((entry = readdir(dir))) {
+        if (is_dots(entry->d_name))
+            continue;
         if (pe_now_us() > walk->deadline_us) {
             drop_nameless(walk->outputs);
             return 0;
         }
-        if (!is_dots(entry->d_name) && visit(walk, folder, path, entry, err) < 0)
+        if (visit(walk, folder, path, entry, err) < 0)
             return -1;
     }
     return 0;
+}
+
+/* True if a folder that was just opened has no entries, as with most jobs. Its offset changes. The kernel
+ * fills the buffer as far as it can, and two names of dots leave much room. */
+static bool is_empty(int folder)
+{
+    enum { DOTS_SIZE = 2 * 24 }; /* struct linux_dirent64, getdents64(2), with a name of at most 4 bytes */
+    uint8_t entries[1024] __attribute__((aligned(8)));
+    return syscall(SYS_getdents64, folder, entries, sizeof entries) == DOTS_SIZE;
 }
 
 int outputs_find(struct outputs *outputs, const char *folder, const struct outputs_limits *limits,
@@ -146,10 +181,8 @@ int outputs_find(struct outputs *outputs, const char *folder, const struct outpu
     *outputs = (struct outputs){.folder = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (outputs->folder < 0)
         return pe_fail_errno(err, "cannot open %s", folder);
-    outputs->capacity = 2 * limits->entries + 1;
-    outputs->items = calloc(outputs->capacity, sizeof *outputs->items);
-    if (!outputs->items)
-        return pe_fail_errno(err, "cannot allocate %zu outputs", outputs->capacity);
+    if (is_empty(outputs->folder))
+        return 0;
     struct walk walk = {.outputs = outputs, .limits = limits, .deadline_us = pe_now_us() + WALK_TIMEOUT_US};
     if (walk_folder(&walk, outputs->folder, ".", NULL, err) < 0)
         return -1;
