@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decoding the file `program`: the number of arguments, a space and the directory if that is not
  * /work, and a newline; then all arguments and all entries of the environment, each with a NUL behind
- * it. */
+ * it.
+ *
+ * A small file is read into static memory, which program_prepare touches before there is a job. So it costs
+ * one system call and no page fault. */
 #include "guest-init/program.h"
 
 #include "proto/limits.h"
@@ -11,22 +14,69 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* Map the file as private memory, which strings point into. It ends with a NUL. */
+enum { LEAST_SIZE = 4 }; /* of a file: "1\n", an argument of one character and its NUL */
+static const char default_directory[] = "/work";
+
+enum { SMALL_STRINGS = 128, SMALL_TEXT = 4096 - SMALL_STRINGS * sizeof(char *) };
+
+/* One page. */
+static struct {
+    char text[SMALL_TEXT];
+    char *list[SMALL_STRINGS];
+} small __attribute__((aligned(4096)));
+
+void program_prepare(void)
+{
+    *(volatile char *)small.text = *(const volatile char *)default_directory;
+}
+
+/* Read the file if it is small. Returns NULL if it is not, or cannot be read. */
+static char *read_small(int fd, size_t *size)
+{
+    ssize_t n = pread(fd, small.text, sizeof small.text, 0);
+    if (n <= 0 || n == (ssize_t)sizeof small.text)
+        return NULL;
+    *size = (size_t)n;
+    return small.text;
+}
+
+/* Map the file as private memory. */
 static char *map(int fd, size_t *size)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return NULL;
     errno = EBADMSG;
-    if (status.st_size < 4 || status.st_size > (off_t)PE_PROGRAM_BYTES_MAX)
+    if (status.st_size < LEAST_SIZE || status.st_size > (off_t)PE_PROGRAM_BYTES_MAX)
         return NULL;
     *size = (size_t)status.st_size;
     char *text = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-    if (text == MAP_FAILED)
+    return text == MAP_FAILED ? NULL : text;
+}
+
+static char *read_text(int fd, size_t *size)
+{
+    char *text = read_small(fd, size);
+    if (!text)
+        text = map(fd, size);
+    if (!text)
         return NULL;
     errno = EBADMSG;
-    return text[*size - 1] == '\0' ? text : NULL;
+    return *size >= LEAST_SIZE && text[*size - 1] == '\0' ? text : NULL;
+}
+
+/* Zeroed memory for `count` pointers. */
+static char **make_list(struct program *program, size_t count)
+{
+    program->allocated = NULL;
+    if (count <= SMALL_STRINGS) {
+        memset(small.list, 0, sizeof small.list);
+        return small.list;
+    }
+    program->allocated = calloc(count, sizeof *program->allocated);
+    return program->allocated;
 }
 
 static size_t count_strings(const char *text, size_t size)
@@ -41,7 +91,7 @@ static size_t count_strings(const char *text, size_t size)
  * the right form. */
 static char *read_directory(char *at, struct program *program)
 {
-    program->directory = "/work";
+    program->directory = default_directory;
     char *newline = strchr(at, '\n');
     if (!newline)
         return NULL;
@@ -53,14 +103,23 @@ static char *read_directory(char *at, struct program *program)
     return newline + 1;
 }
 
+/* Read the number at the start. strtoul(3) has a table, which is one more page to touch. */
+static size_t read_number(char **at, size_t most)
+{
+    size_t number = 0;
+    for (; **at >= '0' && **at <= '9' && number <= most; ++*at)
+        number = number * 10 + (size_t)(**at - '0');
+    return number;
+}
+
 int program_read(int fd, struct program *program)
 {
     size_t size = 0;
-    char *text = map(fd, &size);
-    char *at = NULL;
-    unsigned long arguments = text ? strtoul(text, &at, 10) : 0;
+    char *text = read_text(fd, &size);
+    char *at = text;
     if (!text)
         return -1;
+    size_t arguments = read_number(&at, size);
     errno = EBADMSG;
     at = read_directory(at, program);
     if (!at)
@@ -68,9 +127,11 @@ int program_read(int fd, struct program *program)
     size_t strings = count_strings(at, size - (size_t)(at - text));
     if (arguments == 0 || arguments > strings)
         return -1;
-    char **list = calloc(strings + 2, sizeof *list);
+    char **list = make_list(program, strings + 2);
     if (!list)
         return -1;
+    program->text = text;
+    program->size = size;
     program->arguments = list;
     program->environment = list + arguments + 1;
     for (size_t i = 0; i < strings; i++, at += strlen(at) + 1)

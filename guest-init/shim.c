@@ -157,6 +157,7 @@ static void become_program(int plans)
 {
     int given[SHIM_GIVEN_COUNT];
     struct program program;
+    program_prepare();
     report((struct shim_record){.kind = SHIM_WAITING});
     const struct shim_start start = receive(given);
     stack_guard_renew(); /* this process may be that of a clone; the generator has been reseeded by now */
@@ -265,5 +266,5 @@ STACK_GUARD_NONE int main(int argc, char **argv)
     }
     close(plans[1]);
     report((struct shim_record){.kind = SHIM_ENDED, .wait_status = watch(program, plans[0])});
-    return 0;
+    _exit(0); /* exit(3) touches four pages, and there is nothing to flush */
 }

@@ -24,11 +24,12 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
     return memory;
 }
 
-static size_t check_texts(char *const *list)
+static size_t check_texts(const struct program *program, char *const *list)
 {
+    const char *text = program->text, *end = text + program->size;
     size_t count = 0;
     for (; list[count]; count++)
-        HOLDS(list[count] >= mapped && list[count] + strlen(list[count]) < mapped + mapped_size);
+        HOLDS(list[count] >= text && list[count] + strlen(list[count]) < end);
     return count;
 }
 
@@ -40,9 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (program_read(fd, &program) < 0) {
         HOLDS(errno);
     } else {
-        HOLDS(program.directory[0] == '/' && check_texts(program.arguments) >= 1);
-        (void)check_texts(program.environment);
-        free(program.arguments);
+        HOLDS(program.directory[0] == '/' && check_texts(&program, program.arguments) >= 1);
+        (void)check_texts(&program, program.environment);
+        HOLDS(program.size == size);
+        free(program.allocated);
     }
     if (mapped)
         HOLDS(munmap(mapped, mapped_size) == 0);
